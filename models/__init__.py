@@ -1,0 +1,87 @@
+"""What is trained and what it costs: networks cut into blocks, their costs, the quantiser, weights.
+
+This room knows no clock and no network. Importing it does not import torch: a name is fetched from
+its module when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models.catalogue import NETWORKS, UnknownNetworkError, build, resolve
+    from models.cost import BlockCost, block_costs, module_cost, network_cost
+    from models.head import auxiliary_head
+    from models.initial import initialised
+    from models.network import CutError, Network, NetworkError, Split
+    from models.operators import CostError, LayerCost
+    from models.pretrained import WeightsError, load_into, load_weights, save_weights, shipped
+    from models.quantise import QuantisationError, Quantised, dequantise, packed_bytes
+
+__all__ = [
+    "NETWORKS",
+    "BlockCost",
+    "CostError",
+    "CutError",
+    "LayerCost",
+    "Network",
+    "NetworkError",
+    "QuantisationError",
+    "Quantised",
+    "Split",
+    "UnknownNetworkError",
+    "WeightsError",
+    "auxiliary_head",
+    "block_costs",
+    "build",
+    "dequantise",
+    "initialised",
+    "load_into",
+    "load_weights",
+    "module_cost",
+    "network_cost",
+    "packed_bytes",
+    "resolve",
+    "save_weights",
+    "shipped",
+]
+
+# The function `quantise` is not here: its module has the same name (models.quantise.quantise).
+_HOME = {
+    "NETWORKS": "catalogue",
+    "UnknownNetworkError": "catalogue",
+    "build": "catalogue",
+    "resolve": "catalogue",
+    "BlockCost": "cost",
+    "block_costs": "cost",
+    "module_cost": "cost",
+    "network_cost": "cost",
+    "auxiliary_head": "head",
+    "initialised": "initial",
+    "CutError": "network",
+    "Network": "network",
+    "NetworkError": "network",
+    "Split": "network",
+    "CostError": "operators",
+    "LayerCost": "operators",
+    "WeightsError": "pretrained",
+    "load_into": "pretrained",
+    "load_weights": "pretrained",
+    "save_weights": "pretrained",
+    "shipped": "pretrained",
+    "QuantisationError": "quantise",
+    "Quantised": "quantise",
+    "dequantise": "quantise",
+    "packed_bytes": "quantise",
+}
+
+
+def __getattr__(name: str) -> object:
+    """The public object of that name, imported on first use (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The names that are there already and the public ones that are not fetched yet."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,90 @@
+"""The networks by name, and the way to a user's own network."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from models.network import Network
+
+NETWORKS: dict[str, str] = {
+    "vgg5": "models.vgg:vgg5",
+    "vgg11": "models.vgg:vgg11",
+    "resnet9": "models.resnet:resnet9",
+    "resnet12": "models.resnet:resnet12",
+    "alexnet": "models.alexnet:alexnet",
+    "lenet": "models.lenet:lenet",
+    "mobilenetv2": "models.mobilenet:mobilenetv2",
+}
+
+
+class UnknownNetworkError(ValueError):
+    """A network name that leads nowhere, or to something that is no network."""
+
+
+def resolve(name: str) -> "Callable[..., Network]":
+    """The factory behind a name of the catalogue or a `package.module:Object` of the user's own.
+
+    The object is called as `Object(classes=10, input_shape=(3, 32, 32))` and returns a Network.
+    Raises UnknownNetworkError with the closest name.
+    """
+    if ":" not in name:
+        if name not in NETWORKS:
+            close = get_close_matches(name.lower(), NETWORKS, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(NETWORKS)}"
+            raise UnknownNetworkError(
+                f"unknown network {name!r}: {hint} (one of your own is named package.module:Object)"
+            )
+        return resolve(NETWORKS[name])
+    module_name, _, object_name = name.partition(":")
+    try:
+        found: Any = import_module(module_name)
+        for part in object_name.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # whatever a user's module does wrong, the answer names it
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UnknownNetworkError(f"network {name!r} cannot be loaded ({reason})") from error
+    if not callable(found):
+        raise UnknownNetworkError(
+            f"network {name!r} is {type(found).__name__}, expected something to be called with "
+            "classes and input_shape"
+        )
+    factory: Callable[..., Network] = found
+    return factory
+
+
+def build(
+    name: str,
+    *,
+    classes: int,
+    input_shape: Sequence[int] = (3, 32, 32),
+    seed: int,
+    device: str = "cpu",
+) -> "Network":
+    """The named network with weights drawn from `seed`; torch's global generator does not move.
+
+    `device="meta"` builds it without weights and without memory.
+    Raises UnknownNetworkError for the name, NetworkError where the input does not fit.
+    """
+    factory = resolve(name)
+    from models.initial import initialised
+    from models.network import Network, NetworkError
+
+    if classes < 1:
+        raise NetworkError(f"network {name!r} needs at least 1 class, got {classes}")
+    arguments: dict[str, Any] = {"classes": classes, "input_shape": tuple(input_shape)}
+    try:
+        inspect.signature(factory).bind(**arguments)
+    except TypeError as error:
+        raise UnknownNetworkError(
+            f"network {name!r} must accept classes and input_shape ({error})"
+        ) from error
+    network = initialised(partial(factory, **arguments), seed=seed, device=device)
+    if not isinstance(network, Network):
+        raise UnknownNetworkError(
+            f"network {name!r} gave a {type(network).__name__}, expected models.Network"
+        )
+    return network

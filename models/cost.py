@@ -1,0 +1,225 @@
+"""What a block costs, taken from the module itself: it runs once on `meta`, and is watched.
+
+Every tensor operation is seen, also one that belongs to no layer object (the addition of a
+residual block, a functional call). Not modelled: the optimiser's step, workspace that a kernel
+allocates for itself, and the loss.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import exp, log, prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from models.catalogue import build
+from models.meta import State, meta_call, meta_state
+from models.network import Network, Shape
+from models.operators import CostError, LayerCost, arithmetic, is_free
+
+# A prime: no channel count is a multiple of it by accident, so a tensor whose size is has the
+# batch among its dimensions. On `meta` the size costs nothing.
+_BATCH = 10_007
+
+
+@dataclass(frozen=True)
+class BlockCost:
+    """Cost of a block of layers; FLOPs, activation bytes and shapes are per sample.
+
+    `saved_activation_bytes` is what forward through the block leaves in memory until backward: the
+    tensors made in the block that autograd keeps, and the block's output. A part of the network
+    then holds (part's input + sum over its blocks) x batch, beside weights, gradients and optimiser
+    state. `parameter_tensors` and `state_bytes` are those of the state dict.
+    """
+
+    name: str
+    layers: tuple[LayerCost, ...]
+    parameters: int
+    parameter_tensors: int
+    state_bytes: int
+    input_shape: Shape
+    output_shape: Shape
+    input_bytes: int
+    output_bytes: int
+    saved_activation_bytes: int
+
+    @property
+    def forward_flops(self) -> int:
+        """FLOPs of the forward pass."""
+        return sum(layer.forward_flops for layer in self.layers)
+
+    @property
+    def backward_flops(self) -> int:
+        """FLOPs of the backward pass."""
+        return sum(layer.backward_flops for layer in self.layers)
+
+    def optimiser_bytes(self, name: str, *, momentum: bool = False) -> int:
+        """Bytes of optimiser state: "sgd" (one copy with momentum, else none), "adam", "adamw".
+
+        Raises CostError for another optimiser.
+        """
+        copies = {"sgd": int(momentum), "adam": 2, "adamw": 2}
+        if name not in copies:
+            known = ", ".join(copies)
+            raise CostError(f"no optimiser state is known for {name!r}, expected one of {known}")
+        return 4 * self.parameters * copies[name]
+
+
+def module_cost(
+    module: nn.Module, input_shape: Sequence[int], *, first: bool, name: str = ""
+) -> BlockCost:
+    """Cost of any module for an input of that shape (per sample).
+
+    `first`: its input is data, so no gradient with respect to it is computed. Parameters that do
+    not require a gradient get none. Raises CostError for an operation that cannot be charged.
+    """
+    state = meta_state(module)
+    x = torch.empty(_BATCH, *input_shape, device="meta", requires_grad=not first)
+    watch = _Watch(module, state, name)
+    kept = [x]
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tensor)
+        return tensor
+
+    try:
+        with torch.enable_grad(), saved_tensors_hooks(keep, lambda tensor: tensor), watch:
+            output = meta_call(module, x, state)
+    finally:
+        watch.close()
+    made = {_storage(t): _per_sample_bytes(t) for t in (*kept, output)}
+    for outside in (x, *state.values()):
+        made.pop(_storage(outside), None)
+    parameters = list(module.parameters())
+    tensors = module.state_dict().values()
+    return BlockCost(
+        name=name,
+        layers=tuple(watch.layers),
+        parameters=sum(parameter.numel() for parameter in parameters),
+        parameter_tensors=len(tensors),
+        state_bytes=sum(tensor.nbytes for tensor in tensors),
+        input_shape=tuple(input_shape),
+        output_shape=tuple(output.shape[1:]),
+        input_bytes=_per_sample_bytes(x),
+        output_bytes=_per_sample_bytes(output),
+        saved_activation_bytes=sum(made.values()),
+    )
+
+
+def block_costs(network: Network, detached: int = 0) -> tuple[BlockCost, ...]:
+    """Cost of every block of a network, in order.
+
+    Block 0 gets data, and so does block `detached`: the first of a server block from which no
+    gradient goes back to the device (local loss, EcoFed).
+    """
+    return tuple(
+        module_cost(
+            block,
+            network.activation_shape(i),
+            first=i in (0, detached),
+            name=network.block_names[i],
+        )
+        for i, block in enumerate(network.blocks)
+    )
+
+
+@lru_cache(maxsize=64)
+def network_cost(
+    network_name: str,
+    classes: int,
+    input_shape: tuple[int, ...] = (3, 32, 32),
+    detached: int = 0,
+) -> tuple[BlockCost, ...]:
+    """Cost of every block of a network of the catalogue (or `package.module:Object`), in order.
+
+    `detached` as in `block_costs`.
+    """
+    network = build(network_name, classes=classes, input_shape=input_shape, seed=0, device="meta")
+    return block_costs(network, detached)
+
+
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Collects the cost of every operation.
+
+    Each is named after the module in whose forward it runs: a plain layer of torch by its own name,
+    anything else by its name and the operation's (`residual3.add`).
+    """
+
+    def __init__(self, module: nn.Module, state: State, name: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.layers: list[LayerCost] = []
+        self._weights = {_storage(tensor) for tensor in state.values()}
+        self._uncounted = {
+            _storage(state[key]): parameter.numel() for key, parameter in module.named_parameters()
+        }
+        self._running = [(name, False)]
+        self._hooks = []
+        for path, part in module.named_modules():
+            label = ".".join(filter(None, (name, path)))
+            plain = type(part).__module__.startswith("torch.nn.") and not [*part.children()]
+            self._hooks.append(part.register_forward_pre_hook(self._entering(label, plain)))
+            self._hooks.append(part.register_forward_hook(self._leave))
+
+    def close(self) -> None:
+        """Leaves the module as it was."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def _entering(self, label: str, plain: bool) -> Callable[..., None]:
+        return lambda *_: self._running.append((label, plain))
+
+    def _leave(self, *_: object) -> None:
+        self._running.pop()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        operation = func._schema.name.rpartition("::")[2]
+        if not is_free(func, operation):
+            output = result[0] if isinstance(result, tuple | list) else result
+            pointwise = torch.Tag.pointwise in func.tags
+            self.layers.append(self._layer(operation, pointwise, args, output))
+        return result
+
+    def _layer(
+        self, operation: str, pointwise: bool, args: Sequence[Any], output: Tensor
+    ) -> LayerCost:
+        label, plain = self._running[-1]
+        tensors = [t for arg in args for t in (arg if isinstance(arg, list) else [arg])]
+        tensors = [t for t in tensors if isinstance(t, Tensor)]
+        weights = {_storage(t): t for t in tensors if _storage(t) in self._weights}
+        data = [t for t in tensors if _storage(t) not in self._weights]
+        try:
+            counted = arithmetic(operation, pointwise, args, output)
+        except CostError as error:
+            raise CostError(f"{label or 'module'}: {error}") from None
+        return LayerCost(
+            name=label if plain else ".".join(filter(None, (label, operation.strip("_")))),
+            op_class=counted.op_class,
+            map_size=_side(data[0]) if data else 1,
+            forward_flops=counted.forward_flops // _BATCH,
+            backward_flops=counted.backward_flops // _BATCH,
+            weight_bytes=sum(weight.nbytes for weight in weights.values()),
+            input_bytes=sum(map(_per_sample_bytes, data)),
+            output_bytes=_per_sample_bytes(output),
+            parameters=sum(self._uncounted.pop(key, 0) for key in weights),
+        )
+
+
+def _storage(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _per_sample_bytes(tensor: Tensor) -> int:
+    """Bytes per sample; 0 for what does not grow with the batch, as BatchNorm's statistics."""
+    return tensor.nbytes // _BATCH if tensor.numel() % _BATCH == 0 else 0
+
+
+def _side(tensor: Tensor) -> int:
+    sides: list[int] = list(tensor.shape[2:])
+    return round(exp(log(prod(sides)) / max(1, len(sides))))

@@ -1,0 +1,119 @@
+"""What one tensor operation costs: the rules behind every FLOP that is charged.
+
+A multiply-accumulate is 2 FLOPs. The addition of a bias is not counted. Of normalisation, pooling
+and elementwise operations the arithmetic is counted per value; what they cost on a device is
+mostly the bytes that they move. Attention kernels are not modelled: an operation without a rule
+is an error, never free.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Batch normalisation, per value. Forward: mean 1, variance 3, scale and shift 2. Backward: sum of
+# the gradient 1, its product with the centred input 3, gradient with respect to the input 5.
+NORM_FORWARD, NORM_BACKWARD = 6, 9
+
+_MATRIX_PRODUCTS = {"mm": 0, "bmm": 0, "mv": 0, "linear": 0, "addmm": 1, "addmv": 1, "baddbmm": 1}
+_NORMS = ("batch_norm", "layer_norm", "group_norm")
+_WINDOW_POOLS = ("max_pool2d", "max_pool2d_with_indices", "avg_pool2d")
+_WHOLE_POOLS = ("_adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "sum", "amax")
+_MOVES = ("clone", "cat", "stack", "copy_", "_to_copy", "constant_pad_nd", "repeat")
+_UNTAGGED_ELEMENTWISE = ("_softmax", "_log_softmax", "native_dropout", "bernoulli_")
+_FREE = ("detach", "_unsafe_view", "_reshape_alias", "lift_fresh", "empty_like", "new_empty")
+
+
+class CostError(ValueError):
+    """A module whose cost cannot be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCost:
+    """Cost of one kernel: FLOPs and bytes per sample, weights once; float32 as the module has it.
+
+    `op_class` is conv_input (a convolution of at most 4 channels), conv, depthwise, linear, norm,
+    pool or elementwise. `map_size` is the side of the input feature map, 1 where there is none.
+    `backward_flops` are those for the gradients with respect to weights and to the input, the
+    latter only where a gradient is needed. `parameters` counts each parameter in the layer that
+    uses it first.
+    """
+
+    name: str
+    op_class: str
+    map_size: int
+    forward_flops: int
+    backward_flops: int
+    weight_bytes: int
+    input_bytes: int
+    output_bytes: int
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Class and FLOPs, for the whole batch, of one operation."""
+
+    op_class: str
+    forward_flops: int
+    backward_flops: int
+
+
+def arithmetic(operation: str, tagged: bool, args: Sequence[Any], output: Tensor) -> Arithmetic:
+    """The FLOPs of an aten operation (`tagged`: torch calls it pointwise).
+
+    Raises CostError for an operation that no rule covers.
+    """
+    tensors = [arg for arg in args if isinstance(arg, Tensor)]
+    needed = any(tensor.requires_grad for tensor in tensors)
+    size = output.numel()
+    if operation in ("convolution", "_convolution"):
+        return _convolution(args, output)
+    if operation in _MATRIX_PRODUCTS:
+        first = _MATRIX_PRODUCTS[operation]
+        left, right = args[first], args[first + 1]
+        flops = 2 * size * left.shape[-1]
+        return Arithmetic("linear", flops, flops * (left.requires_grad + right.requires_grad))
+    if any(kind in operation for kind in _NORMS):
+        return Arithmetic("norm", NORM_FORWARD * size, NORM_BACKWARD * size * needed)
+    if operation in _WINDOW_POOLS:
+        flops = size * prod(_pair(args[1]))
+        back = flops if operation == "avg_pool2d" else size
+        return Arithmetic("pool", flops, back * needed)
+    if operation in _WHOLE_POOLS:
+        flops = tensors[0].numel()
+        return Arithmetic("pool", flops, flops * needed)
+    if operation in _MOVES:
+        return Arithmetic("elementwise", 0, 0)
+    if tagged or operation in _UNTAGGED_ELEMENTWISE:
+        return Arithmetic("elementwise", size, size * needed)
+    raise CostError(f"no cost is known for the operation {operation!r}")
+
+
+def is_free(function: torch._ops.OpOverload, operation: str) -> bool:
+    """Whether an operation only renames memory (a view) or makes a tensor out of nothing."""
+    arguments, returns = function._schema.arguments, function._schema.returns
+    makes = not any("Tensor" in str(argument.type) for argument in arguments)
+    view = any(r.alias_info is not None and not r.alias_info.is_write for r in returns)
+    return operation in _FREE or makes or view
+
+
+def _convolution(args: Sequence[Any], output: Tensor) -> Arithmetic:
+    inputs, weight, transposed, groups = args[0], args[1], args[6], args[8]
+    # weight.shape[1:] is one filter: it is applied once for each output value, and by a transposed
+    # convolution once for each input value.
+    applications = (inputs if transposed else output).numel()
+    flops = 2 * applications * prod(weight.shape[1:])
+    channels = inputs.shape[1]
+    op_class = "conv_input" if channels <= 4 else "conv"
+    if groups == channels and groups > 1:
+        op_class = "depthwise"
+    return Arithmetic(op_class, flops, flops * (inputs.requires_grad + weight.requires_grad))
+
+
+def _pair(size: int | Sequence[int]) -> tuple[int, ...]:
+    sides = (size,) if isinstance(size, int) else tuple(size)
+    return sides * 2 if len(sides) == 1 else sides

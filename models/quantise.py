@@ -1,0 +1,96 @@
+"""Per-tensor symmetric linear quantisation of activations to 2-16 bits, packed without gaps.
+
+The default of EcoFed (arXiv 2304.05495) is 8 bits: scale = max|x| / 127, zero point 0. The packed
+bytes are what travels; the scale's own bytes belong to the message's framing.
+"""
+
+from dataclasses import dataclass
+from math import isfinite
+
+import torch
+from torch import Tensor
+
+MIN_BITS, MAX_BITS = 2, 16
+_LARGEST = torch.finfo(torch.float32).max
+
+
+class QuantisationError(ValueError):
+    """A tensor or a number of bits that cannot be quantised."""
+
+
+@dataclass(frozen=True, eq=False)
+class Quantised:
+    """`prod(shape)` signed integers of `bits` bits, packed; value = integer * scale.
+
+    Integers are two's complement, least significant bit first, without gaps between them.
+    """
+
+    packed: Tensor
+    scale: float
+    bits: int
+    shape: tuple[int, ...]
+
+
+def packed_bytes(values: int, bits: int) -> int:
+    """Bytes of that many packed values: ceil(values * bits / 8)."""
+    return (values * bits + 7) // 8
+
+
+def quantise(tensor: Tensor, bits: int = 8) -> Quantised:
+    """The tensor rounded to the nearest multiple of scale = max|x| / (2^(bits-1) - 1).
+
+    Each value moves by at most scale / 2, up to float32 rounding (2^-22 of the largest value).
+    Raises QuantisationError for NaN and infinite values and for bits outside 2..16.
+    """
+    if not MIN_BITS <= bits <= MAX_BITS:
+        raise QuantisationError(f"bits must be {MIN_BITS} to {MAX_BITS}, got {bits}")
+    if not tensor.is_floating_point():
+        raise QuantisationError(f"only floating-point tensors are quantised, got {tensor.dtype}")
+    values = tensor.detach().to(torch.float32).reshape(-1)
+    levels = 2 ** (bits - 1) - 1
+    peak = values.abs().max().item() if values.numel() else 0.0
+    if not isfinite(peak):
+        bad = int((~values.isfinite()).sum())
+        raise QuantisationError(
+            f"{bad} of {values.numel()} values of a tensor of shape {tuple(tensor.shape)} are NaN "
+            "or infinite and cannot be quantised: training has diverged"
+        )
+    # The smallest normal float32 keeps the division defined for zeros and denormal values.
+    scale = max(peak / levels, torch.finfo(torch.float32).tiny)
+    codes = (values / scale).round_().clamp_(-levels, levels).to(torch.int16)
+    return Quantised(_pack(codes, bits), scale, bits, tuple(tensor.shape))
+
+
+def dequantise(quantised: Quantised) -> Tensor:
+    """The float32 tensor that the receiver works with, on the device of the packed bytes."""
+    count = torch.Size(quantised.shape).numel()
+    codes = _unpack(quantised.packed, count, quantised.bits)
+    values = codes.to(torch.float32) * quantised.scale
+    # The largest integer times the rounded scale may pass the largest float32.
+    return values.clamp_(-_LARGEST, _LARGEST).reshape(quantised.shape)
+
+
+def _pack(codes: Tensor, bits: int) -> Tensor:
+    if bits == 16:
+        return codes.view(torch.uint8)
+    if bits == 8:
+        return codes.to(torch.int8).view(torch.uint8)
+    stream = (codes[:, None] >> _positions(bits, codes)).bitwise_and_(1).to(torch.uint8).view(-1)
+    gap = -len(stream) % 8
+    stream = torch.nn.functional.pad(stream, (0, gap)).view(-1, 8)
+    return (stream << _positions(8, stream)).sum(dim=1, dtype=torch.uint8)
+
+
+def _unpack(packed: Tensor, count: int, bits: int) -> Tensor:
+    if bits == 16:
+        return packed.view(torch.int16)
+    if bits == 8:
+        return packed.view(torch.int8)
+    stream = (packed[:, None] >> _positions(8, packed)).bitwise_and_(1).view(-1)
+    digits = stream[: count * bits].view(count, bits).to(torch.int32)
+    unsigned = (digits << _positions(bits, digits)).sum(dim=1, dtype=torch.int32)
+    return unsigned - (digits[:, -1] << bits)
+
+
+def _positions(count: int, like: Tensor) -> Tensor:
+    return torch.arange(count, dtype=like.dtype, device=like.device)

@@ -1,0 +1,72 @@
+"""A scenario file as plain data that remembers on which line everything was written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scenarios.problems import NOTHING, KeyPath, Problem
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value was written: a file and its line, or an override without a line."""
+
+    source: str
+    line: int | None
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain data (mappings with text keys, lists, scalars) and the origin of every key path."""
+
+    source: str
+    data: Any
+    origins: Mapping[KeyPath, Origin]
+    problems: tuple[Problem, ...] = ()
+
+    def origin(self, path: KeyPath) -> Origin:
+        """Where `path` was written, or else the nearest section around it."""
+        for length in range(len(path), -1, -1):
+            if (found := self.origins.get(path[:length])) is not None:
+                return found
+        return Origin(self.source, None)
+
+    def value(self, path: KeyPath) -> object:
+        """What stands at `path`, or `NOTHING`."""
+        node = self.data
+        for key in path:
+            keys = node if isinstance(node, dict) else range(_length(node))
+            if key not in keys:
+                return NOTHING
+            node = node[key]
+        return node
+
+    def locate(self, path: KeyPath) -> KeyPath:
+        """`path` as the file spells it: without the fields that a shorthand leaves out."""
+        node = self.data
+        located: list[str | int] = []
+        for key in path:
+            if isinstance(node, dict):
+                if key in node:
+                    node = node[key]
+                elif str(key).startswith(("~", "[key]")):  # names a form, or the key itself
+                    continue
+                else:
+                    node = NOTHING
+            elif key in range(_length(node)):
+                node = node[key]
+            elif node is not NOTHING:
+                continue
+            located.append(key)
+        return tuple(located)
+
+    def problem(self, path: KeyPath, rule: str, value: object = ...) -> Problem:
+        """A problem at `path`, with its place in the file and, unless given, the value there."""
+        located = self.locate(path)
+        origin = self.origin(located)
+        found = self.value(located) if value is ... else value
+        return Problem(located, origin.line, rule, found, origin.source)
+
+
+def _length(node: object) -> int:
+    return len(node) if isinstance(node, list) else 0

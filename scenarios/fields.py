@@ -1,0 +1,180 @@
+"""The pieces that sections of a scenario are made of: strict numbers, known names, bare values.
+
+Everything here says its own rule in a sentence (`PydanticCustomError` of type "rule"), which
+`scenarios.messages` prints as it stands.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from scenarios.problems import suggestion
+
+OBJECT_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$"
+KIND_KEY = "x-names"  # marks, in a JSON Schema, where names of a kind belong
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)]
+Switch = Annotated[bool, Field(strict=True)]
+Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
+
+
+def rule(sentence: str) -> PydanticCustomError:
+    """The error that is printed as `sentence`."""
+    return PydanticCustomError("rule", "{sentence}", {"sentence": sentence})
+
+
+def is_object_path(name: str) -> bool:
+    """Whether `name` has the form `package.module:Object`."""
+    return re.fullmatch(OBJECT_PATTERN, name) is not None
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names that a scenario may use, handed to its sections as the validation context."""
+
+    devices: Collection[str] = ()
+    links: Collection[str] = ()
+    networks: Collection[str] = ()
+    datasets: Collection[str] = ()
+
+
+def _check_unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) != len(values):
+        raise rule("must not hold a value twice")
+    return values
+
+
+def _check_increasing(values: tuple[int, ...]) -> tuple[int, ...]:
+    if any(later <= earlier for earlier, later in pairwise(values)):
+        raise rule("must increase from one value to the next")
+    return values
+
+
+@dataclass(frozen=True)
+class _NotEmpty:
+    """Annotation of a list or mapping with at least one entry.
+
+    Looks at what is written: pydantic's own bound counts only the entries that are sound.
+    """
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, list | tuple | Mapping) and not value:
+            raise rule("must not be empty")
+        return value
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "minItems": 1, "minProperties": 1}
+
+
+not_empty = _NotEmpty()
+unique = AfterValidator(_check_unique)
+increasing = AfterValidator(_check_increasing)
+
+
+def not_built(*planned: str) -> BeforeValidator:
+    """Says of a planned choice that it is not available yet, rather than unknown."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and value in planned:
+            raise rule("is not available yet")
+        return value
+
+    return BeforeValidator(check)
+
+
+Kind = Literal["devices", "links", "networks", "datasets"]
+_NOUN: dict[Kind, str] = {
+    "devices": "device",
+    "links": "link",
+    "networks": "network",
+    "datasets": "data set",
+}
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Annotation of a name: refused where the validation context does not know it.
+
+    Without a context every name passes.
+    """
+
+    kind: Kind
+    objects: bool = False
+
+    def check(self, name: str, info: ValidationInfo) -> str:
+        if not isinstance(info.context, Names) or (self.objects and is_object_path(name)):
+            return name
+        known = getattr(info.context, self.kind)
+        if name not in known:
+            raise rule(f"is not a known {_NOUN[self.kind]}{suggestion(name, known)}")
+        return name
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), KIND_KEY: self.kind}
+
+
+DeviceName = Annotated[Text, _Known("devices")]
+LinkName = Annotated[Text, _Known("links")]
+NetworkName = Annotated[Text, _Known("networks", objects=True)]
+DatasetName = Annotated[Text, _Known("datasets", objects=True)]
+
+
+class Section(BaseModel):
+    """A mapping of a scenario file: an unknown key is an error, and nothing changes later.
+
+    `shorthand` names the field that a bare value (anything but a mapping) stands for.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    shorthand: ClassVar[str | None] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spell_out(cls, value: Any) -> Any:
+        if cls.shorthand is None or isinstance(value, Mapping | BaseModel) or value is None:
+            return value
+        return {cls.shorthand: value}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        written = handler(schema)
+        if cls.shorthand is None:
+            return written
+        properties = handler.resolve_ref_schema(written)["properties"]
+        return {"anyOf": [properties[cls.shorthand], written]}

@@ -1,0 +1,149 @@
+"""A scenario file, or a shipped scenario by its name, read and validated."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from scenarios.checks import check_sections
+from scenarios.document import Document
+from scenarios.fields import Names
+from scenarios.messages import problems_of
+from scenarios.methods import read_methods
+from scenarios.overrides import apply_overrides
+from scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError, suggestion
+from scenarios.schema import Scenario
+from scenarios.shipped import shipped_names, shipped_path
+from scenarios.yaml_text import MAX_BYTES, read
+from topologies.catalogue import device_names, link_names
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A valid scenario together with the document it was read from."""
+
+    scenario: Scenario
+    document: Document
+
+    def problem(self, path: KeyPath, rule: str, value: object = ...) -> Problem:
+        """A problem that a later check found at `path`; without a `value`, what stands there."""
+        return self.document.problem(path, rule, value)
+
+    def option_problems(
+        self, path: KeyPath, error: ValidationError, model: type[BaseModel]
+    ) -> list[Problem]:
+        """The problems that `model` found in what stands at `path`: a user's own method."""
+        return problems_of(self.document, error, model, path)
+
+    def error(self, problems: Iterable[Problem]) -> ScenarioError:
+        """The error to raise for such problems."""
+        return ScenarioError(problems)
+
+    def resolved(self) -> dict[str, Any]:
+        """Plain data that loads again to an equal scenario, every default spelled out."""
+        return self.scenario.written()
+
+
+def load(
+    path_or_name: str | Path,
+    *,
+    methods: Mapping[str, type[BaseModel]],
+    networks: Collection[str],
+    datasets: Collection[str],
+    overrides: Iterable[str] = (),
+) -> Loaded:
+    """The scenario in a file, or the shipped one of that name.
+
+    `methods` maps every method to its options model; `overrides` are `path.to.key=value`. Raises
+    ScenarioError with every problem of the file.
+    """
+    path = _find(path_or_name)
+    return load_text(
+        _text(path),
+        source=str(path),
+        methods=methods,
+        networks=networks,
+        datasets=datasets,
+        overrides=overrides,
+    )
+
+
+def load_text(
+    text: str,
+    *,
+    source: str,
+    methods: Mapping[str, type[BaseModel]],
+    networks: Collection[str],
+    datasets: Collection[str],
+    overrides: Iterable[str] = (),
+) -> Loaded:
+    """The scenario in `text`, as `load`; problems name `source` as their file."""
+    document, problems = apply_overrides(read(text, source), overrides)
+    if not isinstance(document.data, dict) or not document.data:
+        empty = document.data is None or document.data == {}
+        rule = "is empty" if empty else "must be a mapping with name, data, model and so on"
+        raise ScenarioError([Problem((), 1, rule, NOTHING, source)])
+    problems += document.problems
+    sound_methods, found = read_methods(document, methods)
+    problems += found
+    problems += check_sections(document, device_names())
+    names = Names(
+        devices=(*device_names(), *_keys(document.data.get("devices"))),
+        links=link_names(),
+        networks=networks,
+        datasets=datasets,
+    )
+    try:
+        raw = {**document.data, "methods": sound_methods}
+        scenario = Scenario.model_validate(raw, context=names)
+    except ValidationError as error:
+        problems += problems_of(document, error, Scenario)
+        raise ScenarioError(problems) from None
+    if problems:
+        raise ScenarioError(problems)
+    return Loaded(scenario, document)
+
+
+def _keys(section: object) -> tuple[str, ...]:
+    return tuple(section) if isinstance(section, dict) else ()
+
+
+def _find(path_or_name: str | Path) -> Path:
+    """The file: as a path where it looks like one or exists, or else a shipped scenario."""
+    path = Path(path_or_name)
+    try:
+        exists, is_folder = path.is_file(), path.is_dir()
+    except OSError as error:
+        raise _unreadable(str(path)[:100], error) from None
+    named = isinstance(path_or_name, str) and path.name == path_or_name and not path.suffix
+    if named and path_or_name in shipped_names():
+        return shipped_path(str(path_or_name))
+    if exists:
+        return path
+    rule = "is a folder, not a file" if is_folder else "is neither a file nor a shipped scenario"
+    hint = suggestion(path.stem, shipped_names())
+    raise ScenarioError([Problem((), None, rule + hint, NOTHING, str(path_or_name))])
+
+
+def _unreadable(source: str, error: OSError) -> ScenarioError:
+    rule = f"cannot be read: {error.strerror or error}"
+    return ScenarioError([Problem((), None, rule, NOTHING, source)])
+
+
+def _text(path: Path) -> str:
+    source = str(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(source, error) from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if len(content) > MAX_BYTES:  # cut in the middle of a character: `read` says the rest
+            return content.decode("utf-8", "replace")
+        line = content.count(b"\n", 0, error.start) + 1
+        rule = "is not text in UTF-8"
+        raise ScenarioError([Problem((), line, rule, NOTHING, source)]) from None

@@ -1,0 +1,127 @@
+"""What pydantic found, said in plain sentences at the right place in the file."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from scenarios.document import Document
+from scenarios.problems import NOTHING, KeyPath, Problem, suggestion
+
+_SENTENCES = {
+    "missing": "is required",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "mapping_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+}
+_BOUNDS = {
+    "greater_than": ("gt", "must be greater than"),
+    "greater_than_equal": ("ge", "must be at least"),
+    "less_than": ("lt", "must be less than"),
+    "less_than_equal": ("le", "must be at most"),
+    "string_too_long": ("max_length", "must be text no longer than"),
+    "too_short": ("min_length", "must be a list with a length of at least"),
+    "too_long": ("max_length", "must be a list with a length of at most"),
+}
+
+
+def problems_of(
+    document: Document, error: ValidationError, model: type[BaseModel], prefix: KeyPath = ()
+) -> list[Problem]:
+    """The problems that `model` found in what stands at `prefix`.
+
+    Where every form of a union refuses a value, its sentences are joined into one.
+    """
+    problems: list[Problem] = []
+    rules: dict[KeyPath, list[str]] = {}
+    for detail in error.errors(include_url=False):
+        path = (*prefix, *detail["loc"])
+        sentence = _sentence(detail, model)
+        if detail["type"] == "missing":
+            problems.append(_missing(document, path, sentence))
+        else:
+            rules.setdefault(document.locate(path), []).append(sentence)
+    for path, said in rules.items():
+        problems.append(document.problem(path, ", or ".join(dict.fromkeys(said))))
+    return problems
+
+
+def _missing(document: Document, path: KeyPath, rule: str) -> Problem:
+    """A missing key is named even where a short form (`ecofed`) leaves no room for it."""
+    spelled = tuple(key for key in path if not str(key).startswith("~"))
+    origin = document.origin(spelled)
+    return Problem(spelled, origin.line, rule, NOTHING, origin.source)
+
+
+def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        *parents, key = detail["loc"]
+        return f"is an unknown key{suggestion(key, known_keys(model, tuple(parents)))}"
+    if kind in ("literal_error", "enum"):
+        choices = re.findall(r"'([^']*)'", context["expected"])
+        hint = suggestion(detail["input"], choices)
+        return f"must be {context['expected'].replace(chr(39), '')}" + (
+            hint if hint.startswith("; did") else ""
+        )
+    if kind in _BOUNDS:
+        key, phrase = _BOUNDS[kind]
+        return f"{phrase} {context[key]:g}"
+    if kind == "value_error":
+        return str(context["error"])
+    return _SENTENCES.get(kind) or detail["msg"].replace("Input should be", "must be")
+
+
+def known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
+    """The keys that a mapping at `path` may hold, as the JSON Schema of `model` has them."""
+    schema = _json_schema(model)
+    definitions = schema.get("$defs", {})
+    nodes = [schema]
+    for key in path:
+        nodes = [
+            inner
+            for node in nodes
+            for form in _forms(node, definitions)
+            if (inner := _inner(form, key)) is not None
+        ] or (nodes if str(key).startswith("~") else [])
+    forms = (form for node in nodes for form in _forms(node, definitions))
+    return list(dict.fromkeys(key for form in forms for key in form.get("properties", {})))
+
+
+@cache
+def _json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+def _forms(node: dict[str, Any], definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The schema itself and every alternative it offers, references followed."""
+    if "$ref" in node:
+        yield from _forms(definitions[node["$ref"].removeprefix("#/$defs/")], definitions)
+    yield node
+    for word in ("anyOf", "oneOf", "allOf"):
+        for form in node.get(word, ()):
+            yield from _forms(form, definitions)
+
+
+def _inner(form: dict[str, Any], key: str | int) -> dict[str, Any] | None:
+    if isinstance(key, int):
+        inner = form.get("items")
+    else:
+        inner = form.get("properties", {}).get(key, form.get("additionalProperties"))
+    return inner if isinstance(inner, dict) else None

@@ -1,0 +1,115 @@
+"""The `methods` section: names with their options, which the methods themselves declare."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, InstanceOf, ValidationError
+
+from scenarios.document import Document
+from scenarios.fields import is_object_path
+from scenarios.messages import problems_of
+from scenarios.problems import KeyPath, Problem, dotted, suggestion
+
+_LONGEST_LABEL = 80
+
+
+class Method(BaseModel):
+    """One method to run, under a label of its own.
+
+    `options` is the method's own options model, validated; for a method named as
+    `package.module:Object` it is the plain mapping of the file, for its owner to validate.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    label: str
+    options: InstanceOf[BaseModel] | dict[str, Any]
+
+    def written(self) -> dict[str, Any]:
+        """The entry as a scenario file holds it, every option spelled out."""
+        options = self.options
+        plain = options.model_dump(mode="json") if isinstance(options, BaseModel) else options
+        return {self.name: plain, "label": self.label}
+
+
+def read_methods(
+    document: Document, known: Mapping[str, type[BaseModel]]
+) -> tuple[tuple[Method, ...], list[Problem]]:
+    """The sound entries of `methods`, their options validated by `known`, and all problems."""
+    raw = document.value(("methods",))
+    if not isinstance(raw, list) or not raw:
+        rule = "must be a list of methods, such as [classic_fl, splitfed]"
+        return (), [document.problem(("methods",), rule)]
+    methods: list[Method] = []
+    problems: list[Problem] = []
+    labelled: dict[str, KeyPath] = {}
+    for index, entry in enumerate(raw):
+        path = ("methods", index)
+        name, found = _name(document, path, entry, known)
+        problems += found
+        if name is None or found:
+            continue
+        written = entry if isinstance(entry, dict) else {}
+        label = written.get("label", name.partition(":")[2] or name)
+        label_rule = _label_rule(label, labelled)
+        if label_rule is not None:
+            problems.append(document.problem((*path, "label"), label_rule, label))
+        else:
+            labelled[label] = path
+        options, found = _options(document, (*path, name), written.get(name), known.get(name))
+        problems += found
+        if label_rule is None and options is not None:
+            methods.append(Method(name=name, label=label, options=options))
+    return tuple(methods), problems
+
+
+def _name(
+    document: Document, path: KeyPath, entry: object, known: Mapping[str, type[BaseModel]]
+) -> tuple[str | None, list[Problem]]:
+    """The method that an entry names; None where it names none, or several."""
+    if isinstance(entry, str):
+        keys = [entry]
+    elif isinstance(entry, dict):
+        keys = [key for key in entry if key != "label"]
+    else:
+        return None, [document.problem(path, "must be a method's name or {name: {options}}")]
+    names = [key for key in keys if key in known or is_object_path(key)]
+    others = [key for key in keys if key not in names]
+    if len(names) == 1:
+        rule = f"is an unknown key beside a method{suggestion('label', ['label'])}"
+        return names[0], [document.problem((*path, key), rule) for key in others]
+    if len(keys) == 1:
+        rule = f"is not a known method{suggestion(keys[0], known)}"
+        return None, [document.problem((*path, keys[0]), rule, keys[0])]
+    return None, [document.problem(path, "must name exactly one method")]
+
+
+def _label_rule(label: object, labelled: Mapping[str, KeyPath]) -> str | None:
+    if not isinstance(label, str) or not label.strip() or not label.isprintable():
+        return "must be a line of text"
+    if len(label) > _LONGEST_LABEL:
+        return f"must have at most {_LONGEST_LABEL} characters"
+    if label in labelled:
+        return (
+            f"must differ from the label of {dotted(labelled[label])}; write one beside the method"
+        )
+    return None
+
+
+def _options(
+    document: Document, path: KeyPath, raw: object, model: type[BaseModel] | None
+) -> tuple[BaseModel | dict[str, Any] | None, list[Problem]]:
+    """Validated options; a free mapping where the model is the user's own, None where invalid."""
+    written = {} if raw is None else raw
+    if not isinstance(written, dict):
+        return None, [document.problem(path, "must be a mapping of options")]
+    if model is None:
+        return written, []
+    assert model.model_config.get("extra") == "forbid", f"{model} must refuse unknown options"
+    try:
+        # JSON mode is strict about numbers and text, yet takes lists for tuples.
+        return model.model_validate_json(json.dumps(written), strict=True), []
+    except ValidationError as error:
+        return None, problems_of(document, error, model, path)

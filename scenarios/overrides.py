@@ -1,0 +1,95 @@
+"""`--set a.b=c`: values of a scenario replaced before it is validated."""
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+from scenarios.document import Document, Origin
+from scenarios.problems import KeyPath, Problem, ScenarioError
+from scenarios.yaml_text import read
+
+SOURCE = "--set"
+_INSTEAD_OF = {("seeds",): "seed", ("seed",): "seeds"}
+
+
+def apply_overrides(document: Document, overrides: Iterable[str]) -> tuple[Document, list[Problem]]:
+    """The document with every `path=value` applied in order, and the overrides that do not fit.
+
+    Keys are separated by dots, list entries are numbers from 0, the value is YAML. Sections that
+    are not there are created, `ecofed` counts as `ecofed: {}`, and `seeds` replaces `seed`. That a
+    key exists at all is for the validation to say.
+    """
+    data = copy.deepcopy(document.data) if document.data is not None else {}
+    origins = dict(document.origins)
+    problems: list[Problem] = []
+    for override in overrides:
+        dotted, equals, text = override.partition("=")
+        try:
+            if not equals or not dotted.strip():
+                raise _DoesNotFitError((), "must have the form path.to.key=value", override)
+            value = _value(text)
+            path, written = _put(data, dotted.strip(), value)
+        except _DoesNotFitError as error:
+            problems.append(Problem(error.path, None, error.rule, error.value, SOURCE))
+            continue
+        if path in _INSTEAD_OF:
+            data.pop(_INSTEAD_OF[path], None)
+        origins = {known: at for known, at in origins.items() if known[: len(path)] != path}
+        origins[written] = Origin(SOURCE, None)
+    return Document(document.source, data, origins, document.problems), problems
+
+
+class _DoesNotFitError(Exception):
+    def __init__(self, path: KeyPath, rule: str, value: object) -> None:
+        super().__init__(path, rule, value)
+        self.path = path
+        self.rule = rule
+        self.value = value
+
+
+def _value(text: str) -> Any:
+    try:
+        written = read(text, SOURCE)
+    except ScenarioError as error:
+        raise _DoesNotFitError((), error.problems[0].rule, text) from None
+    for problem in written.problems:
+        raise _DoesNotFitError(problem.path, problem.rule, problem.value)
+    return written.data
+
+
+def _put(data: Any, dotted: str, value: Any) -> tuple[KeyPath, KeyPath]:
+    """Writes `value` at `dotted` into `data`, in place; its path, and what of it is new."""
+    node: Any = data
+    rest = dotted
+    path: KeyPath = ()
+    new: KeyPath | None = None
+    while True:
+        key, rest = _next_key(node, rest, path)
+        path = (*path, key)
+        if not rest:
+            node[key] = value
+            return path, new or path
+        inner = node.get(key) if isinstance(node, dict) else node[key]
+        if inner is None:
+            inner = node[key] = {}
+            new = new or path
+        elif isinstance(inner, str) and (rest == inner or rest.startswith(f"{inner}.")):
+            inner = node[key] = {inner: {}}  # the short form of a choice: `ecofed`
+        node = inner
+
+
+def _next_key(node: Any, dotted: str, path: KeyPath) -> tuple[str | int, str]:
+    """The first key of `dotted` (the longest that exists: keys may hold dots), and the rest."""
+    first, _, rest = dotted.partition(".")
+    if isinstance(node, dict):
+        existing = [key for key in node if dotted == key or dotted.startswith(f"{key}.")]
+        if existing:
+            key = max(existing, key=len)
+            return key, dotted[len(key) + 1 :]
+        return first, rest
+    if isinstance(node, list):
+        if not first.isdecimal() or int(first) >= len(node):
+            rule = f"must be the number of one of the {len(node)} entries, from 0"
+            raise _DoesNotFitError((*path, first), rule, first)
+        return int(first), rest
+    raise _DoesNotFitError((*path, first), "cannot be set inside a single value", node)

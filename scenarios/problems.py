@@ -1,0 +1,95 @@
+"""What is wrong with a scenario: every problem with its place, in one error."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from topologies.closest import closest
+
+KeyPath = tuple[str | int, ...]
+
+_LONGEST_VALUE = 60
+_LONGEST_LIST = 12
+
+
+class _Nothing:
+    """The value of a key that is not there."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+NOTHING = _Nothing()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One rule that one value of a scenario breaks.
+
+    `path` is the key path in the file, `()` for the file as a whole; `line` counts from 1 and is
+    None where there is no line (a missing file, an override); `value` is what was found, or
+    `NOTHING`; `source` is the file, or `--set` for an override.
+    """
+
+    path: KeyPath
+    line: int | None
+    rule: str
+    value: object = NOTHING
+    source: str = ""
+
+    def __str__(self) -> str:
+        place = [self.source] if self.source else []
+        if self.line is not None:
+            place.append(str(self.line))
+        parts = [":".join(place)] if place else []
+        if self.path:
+            parts.append(dotted(self.path))
+        shown = "" if not self.path and self.value is NOTHING else f" (got {show(self.value)})"
+        parts.append(self.rule + shown)
+        return ": ".join(parts)
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be run; `.problems` holds every reason, in the order of the file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        distinct = {str(problem): problem for problem in problems}
+        self.problems = tuple(sorted(distinct.values(), key=_place))
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+def dotted(path: KeyPath) -> str:
+    """A key path as a user reads it: `training.rounds`."""
+    return ".".join(str(key) if str(key).isprintable() else show(key) for key in path)
+
+
+def _place(problem: Problem) -> tuple[bool, int]:
+    """Lines of the file in order; what has no line (the file itself, overrides) comes last."""
+    return problem.line is None, problem.line or 0
+
+
+def show(value: object) -> str:
+    """A value as a user would write it, in one short line."""
+    if value is NOTHING:
+        return "nothing"
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(value)
+    if len(text) > _LONGEST_VALUE:
+        text = text[: _LONGEST_VALUE - 3] + "..."
+    return text
+
+
+def suggestion(name: object, known: Iterable[str]) -> str:
+    """The closest known name, or all of them where none is close: `; did you mean 'x'?`."""
+    names = list(known)
+    if isinstance(name, str) and (hint := closest(name, names)):
+        return hint
+    if not names:
+        return ""
+    listed = ", ".join(names[:_LONGEST_LIST]) + (", ..." if len(names) > _LONGEST_LIST else "")
+    return f"; known are {listed}"

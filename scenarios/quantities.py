@@ -1,0 +1,97 @@
+"""Field types for quantities with units: text in the file, SI numbers in the scenario.
+
+`Rate` and `FiniteRate` are bytes/s, `Duration` and `Delay` s, `Size` bytes, `Speed` FLOP/s. A
+quantity without a unit is an error; written out again, it is text that reads back to exactly the
+same number.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from scenarios.fields import rule
+from topologies.units import (
+    QuantityError,
+    format_duration,
+    format_rate,
+    format_size,
+    parse_duration,
+    parse_rate,
+    parse_size,
+    parse_speed,
+)
+
+__all__ = ["Delay", "Duration", "FiniteRate", "QuantityError", "Rate", "Size", "Speed"]
+
+_LONGEST = 60
+
+
+@dataclass(frozen=True)
+class _Quantity:
+    """Annotation of a number that is written with its unit."""
+
+    parse: Callable[[object], float]
+    write: Callable[[Any], str]
+    example: str
+    zero: bool = False
+    unlimited: bool = False
+
+    def read(self, value: Any) -> float:
+        if not isinstance(value, str | int | float) or len(str(value)) > _LONGEST:
+            raise rule(f"must be a number with a unit, such as {self.example!r}")
+        try:
+            number = self.parse(value)
+        except QuantityError as error:
+            raise rule(str(error)) from None
+        if number == 0 and not self.zero:
+            raise rule("must be greater than 0")
+        if math.isinf(number) and not self.unlimited:
+            raise rule(f"must be limited here, such as {self.example!r}")
+        return number
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        del source, handler
+        return core_schema.no_info_plain_validator_function(
+            self.read,
+            serialization=core_schema.plain_serializer_function_ser_schema(self.write),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        del schema, handler
+        number = r"\s*\+?[0-9.][0-9.eE+-]*\s*[A-Za-zµμ]\S*\s*"
+        words = r"|\s*unlimited\s*" if self.unlimited else ""
+        return {"type": "string", "pattern": f"^(?:{number}{words})$", "examples": [self.example]}
+
+
+def _write_rate(bytes_per_s: float) -> str:
+    return format_rate(bytes_per_s, digits=None)
+
+
+def _write_duration(seconds: float) -> str:
+    return format_duration(seconds, digits=None)
+
+
+def _write_size(size_bytes: int) -> str:
+    return format_size(size_bytes, digits=None)
+
+
+def _write_speed(flops_per_s: float) -> str:
+    in_giga = f"{flops_per_s / 1e9!r} GFLOP/s"
+    return in_giga if parse_speed(in_giga) == flops_per_s else f"{flops_per_s!r} FLOP/s"
+
+
+Rate = Annotated[float, _Quantity(parse_rate, _write_rate, "10 Mbit/s", unlimited=True)]
+FiniteRate = Annotated[float, _Quantity(parse_rate, _write_rate, "38 Mbit/s")]
+Duration = Annotated[float, _Quantity(parse_duration, _write_duration, "90 min")]
+Delay = Annotated[float, _Quantity(parse_duration, _write_duration, "20 ms", zero=True)]
+Size = Annotated[int, _Quantity(parse_size, _write_size, "4 GiB")]
+Speed = Annotated[float, _Quantity(parse_speed, _write_speed, "5 GFLOP/s")]

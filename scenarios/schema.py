@@ -1,0 +1,105 @@
+"""A scenario: what is trained, on which data, where, and with which methods.
+
+Units are in the file ("10 Mbit/s"); the validated scenario holds SI numbers: bytes/s, s, bytes,
+FLOP/s. Nothing that costs time or bytes has a default.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from scenarios.data import Data
+from scenarios.fields import NetworkName, Section, Text, not_built, not_empty, rule, unique
+from scenarios.layout import Topology
+from scenarios.methods import Method
+from scenarios.quantities import Size, Speed
+from scenarios.training import Stop, Training
+
+
+def _check_file_name(name: str) -> str:
+    """A run's folder is named after its scenario."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) is None:
+        raise rule("must be letters, digits, '.', '_' and '-', beginning with a letter or digit")
+    return name
+
+
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+Cut = Annotated[int, Field(strict=True, ge=0)]
+ScenarioName = Annotated[Text, StringConstraints(max_length=100), AfterValidator(_check_file_name)]
+
+
+class Model(Section):
+    """The network, and the number of leading blocks that stay on the device."""
+
+    name: NetworkName
+    cut: Cut
+
+
+class OwnDevice(Section):
+    """A device of the scenario's own, as one speed for everything: a coarse profile."""
+
+    speed: Speed
+    memory: Size | None = None
+    description: str = ""
+
+
+class Scenario(Section):
+    """Everything that one run needs to know; see the sections."""
+
+    name: ScenarioName
+    description: str = ""
+    seed: Seed | None = None
+    seeds: Annotated[tuple[Seed, ...], not_empty, unique] | None = None
+    data: Data
+    model: Model
+    training: Training
+    stop: Stop = Stop()
+    devices: Mapping[Text, OwnDevice] = Field(default_factory=dict)
+    topology: Topology
+    transport: Annotated[Literal["ideal"], not_built("tcp")] = "ideal"
+    methods: tuple[Method, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_seed(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and not {"seed", "seeds"} & value.keys():
+            return {**value, "seed": 0}
+        return value
+
+    @field_validator("seeds")
+    @classmethod
+    def _one_or_many(
+        cls, seeds: tuple[int, ...] | None, info: ValidationInfo
+    ) -> tuple[int, ...] | None:
+        if seeds is not None and info.data.get("seed") is not None:
+            raise rule("cannot stand beside seed; give one of the two")
+        return seeds
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """The seeds to run, one run of every method for each."""
+        return self.seeds or (self.seed or 0,)
+
+    @property
+    def client_count(self) -> int:
+        """How many clients there are."""
+        return self.topology.client_count
+
+    @property
+    def clients_per_round(self) -> int:
+        """How many clients take part in each round."""
+        return self.training.clients_per_round or self.client_count
+
+    def written(self) -> dict[str, Any]:
+        """The scenario as plain data for YAML or JSON, every default spelled out."""
+        plain = self.model_dump(mode="json", exclude={"methods"}, exclude_none=True)
+        return {**plain, "methods": [method.written() for method in self.methods]}

@@ -1,0 +1,98 @@
+"""The `training` and `stop` sections: rounds, batches, the optimiser and its learning rate."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from scenarios.fields import (
+    Count,
+    NotNegative,
+    Positive,
+    Section,
+    Share,
+    Switch,
+    increasing,
+    not_empty,
+    rule,
+    unique,
+)
+from scenarios.one_of import OneOf
+from scenarios.quantities import Duration
+
+Momentum = Annotated[float, Field(strict=True, ge=0, lt=1, allow_inf_nan=False)]
+
+
+class Optimizer(Section):
+    """The optimiser of every replica; momentum and nesterov belong to `sgd`."""
+
+    name: Literal["sgd", "adam"]
+    lr: Positive
+    momentum: Momentum = 0.0
+    weight_decay: NotNegative = 0.0
+    nesterov: Switch = False
+
+    @field_validator("momentum")
+    @classmethod
+    def _sgd_only(cls, momentum: float, info: ValidationInfo) -> float:
+        if momentum and info.data.get("name") == "adam":
+            raise rule("is an option of sgd, not of adam")
+        return momentum
+
+    @field_validator("nesterov")
+    @classmethod
+    def _needs_momentum(cls, nesterov: bool, info: ValidationInfo) -> bool:
+        if nesterov and info.data.get("momentum", 1.0) == 0:
+            raise rule("needs a momentum greater than 0")
+        return nesterov
+
+
+class Constant(Section):
+    """The same learning rate in every round."""
+
+
+class Step(Section):
+    """The learning rate times `gamma` when each of the `milestones` (rounds) is reached."""
+
+    milestones: Annotated[tuple[Count, ...], not_empty, increasing]
+    gamma: Positive
+
+
+class Cosine(Section):
+    """Half a cosine from the learning rate to `min_lr` over `rounds`, or over the whole run."""
+
+    rounds: Count | None = None
+    min_lr: NotNegative = 0.0
+
+
+class Exponential(Section):
+    """The learning rate times `gamma` after every round."""
+
+    gamma: Positive
+
+
+LrSchedule = Annotated[
+    Constant | Step | Cosine | Exponential,
+    OneOf(constant=Constant, step=Step, cosine=Cosine, exponential=Exponential),
+]
+
+
+class Training(Section):
+    """How the network is trained; without `clients_per_round`, by all clients in every round."""
+
+    rounds: Count
+    clients_per_round: Count | None = None
+    local_epochs: Count = 1
+    batch_size: Count
+    optimizer: Optimizer
+    optimizer_state: Literal["fresh", "kept"] = "fresh"
+    lr_schedule: LrSchedule = Field(default="constant", validate_default=True)
+    evaluate_every: Count = 1
+    uploads_outstanding: Count = 1
+    targets: Annotated[tuple[Share, ...], unique] = ()
+
+
+class Stop(Section):
+    """Ends a run before its last round: at a virtual time, or at an accuracy."""
+
+    virtual_time: Duration | None = None
+    target_accuracy: Share | None = None

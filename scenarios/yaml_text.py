@@ -1,0 +1,200 @@
+"""YAML text as plain data, with the line on which every value stands.
+
+Plain scalars follow YAML 1.2: only `true` and `false` are booleans, `1e-3` is a number, and a time
+or a date stays text. Tags, merge keys (`<<`) and several documents in one file are refused. A key
+written twice is a problem. Size, depth and the values that aliases expand to are bounded, so that
+no file can take the machine down.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from scenarios.document import Document, Origin
+from scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError, show
+
+MAX_BYTES = 2**20
+MAX_DEPTH = 32
+MAX_VALUES = 200_000
+
+_TAG = "tag:yaml.org,2002:"
+_LONGEST_NUMBER = 40
+_IMPLICIT = [
+    ("null", re.compile(r"^(?:~|null|Null|NULL|)$")),
+    ("bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")),
+    ("int", re.compile(r"^(?:[-+]?[0-9][0-9_]*|0x[0-9a-fA-F]+|0o[0-7]+)$")),
+    (
+        "float",
+        re.compile(
+            r"^(?:[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+        ),
+    ),
+]
+_PLAINER = {
+    "found character '\\t' that cannot start any token": "a tab cannot indent; use spaces",
+    "mapping values are not allowed here": "a second ': ' on the line; put the text in quotes",
+    "but found another document": "one scenario a file; remove what follows '---'",
+}
+
+
+def read(text: str, source: str) -> Document:
+    """The document in `text`; ScenarioError where the text as a whole cannot be read."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise _unreadable(source, None, f"is larger than {MAX_BYTES // 2**20} MiB")
+    try:
+        root = _Loader(text).get_single_node()
+    except _TooMuchError as error:
+        raise _unreadable(source, error.line, error.rule) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = error.problem or error.context or "cannot be parsed"
+        rule = f"is not valid YAML: {_PLAINER.get(reason, reason)}"
+        raise _unreadable(source, None if mark is None else mark.line + 1, rule) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        rule = f"is not valid YAML: the character {error.character!r} is not allowed"
+        raise _unreadable(source, line, rule) from None
+    builder = _Builder(source)
+    data = None
+    if root is not None:
+        try:
+            data = builder.build(root, (), root.start_mark.line + 1)
+        except _TooMuchError as error:
+            raise _unreadable(source, error.line, error.rule) from None
+    return Document(source, data, builder.origins, tuple(builder.problems))
+
+
+def _unreadable(source: str, line: int | None, rule: str) -> ScenarioError:
+    return ScenarioError([Problem((), line, rule, NOTHING, source)])
+
+
+class _TooMuchError(Exception):
+    """The text is deeper or larger than any scenario."""
+
+    def __init__(self, line: int, rule: str) -> None:
+        super().__init__(line, rule)
+        self.line = line
+        self.rule = rule
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with YAML 1.2 scalars, and bounds on what it composes."""
+
+    yaml_implicit_resolvers = {None: [(_TAG + name, pattern) for name, pattern in _IMPLICIT]}  # noqa: RUF012
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+        self._values = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        self._values += 1
+        _check_bounds(self.line + 1, self._depth - 1, self._values)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+def _check_bounds(line: int, depth: int, values: int) -> None:
+    if depth > MAX_DEPTH:
+        raise _TooMuchError(
+            line, f"is nested more than {MAX_DEPTH} levels deep (or contains itself by an alias)"
+        )
+    if values > MAX_VALUES:
+        raise _TooMuchError(line, f"holds more than {MAX_VALUES} values, aliases written out")
+
+
+@dataclass
+class _Builder:
+    """Turns composed nodes into plain data, and remembers the line of every path."""
+
+    source: str
+    origins: dict[KeyPath, Origin] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    values: int = 0
+
+    def build(self, node: yaml.Node, path: KeyPath, line: int) -> Any:
+        self.values += 1
+        _check_bounds(line, len(path), self.values)
+        self.origins[path] = Origin(self.source, line)
+        value: Any
+        own: tuple[str, ...]
+        if isinstance(node, yaml.MappingNode):
+            own, value = ("map",), self._mapping(node, path)
+        elif isinstance(node, yaml.SequenceNode):
+            own, value = ("seq",), self._list(node, path)
+        else:
+            own, value = ("str", *_SCALARS), _scalar(node)
+        if (tag := node.tag.removeprefix(_TAG)) not in own:
+            shown = show(f"!!{tag}" if node.tag.startswith(_TAG) else tag)
+            self._add(path, line, f"has the tag {shown}; tags are not read", value)
+        return value
+
+    def _list(self, node: yaml.SequenceNode, path: KeyPath) -> list[Any]:
+        return [
+            self.build(item, (*path, index), item.start_mark.line + 1)
+            for index, item in enumerate(node.value)
+        ]
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                key = self._aside(key_node, path, line)
+                self._add(path, line, "must have plain text as keys", key)
+                continue
+            key = key_node.value
+            if key == "<<":
+                rule = "merge keys are not read; write the values out"
+            elif key in values:
+                rule = f"is written twice, first on line {self.origins[*path, key].line}"
+            else:
+                values[key] = self.build(value_node, (*path, key), line)
+                continue
+            self._add((*path, key), line, rule, self._aside(value_node, (*path, key), line))
+        return values
+
+    def _aside(self, node: yaml.Node, path: KeyPath, line: int) -> Any:
+        """A value that is only shown: it counts against the bounds but leaves no origin."""
+        aside = _Builder(self.source, values=self.values)
+        value = aside.build(node, path, line)
+        self.values = aside.values
+        return value
+
+    def _add(self, path: KeyPath, line: int, rule: str, value: object) -> None:
+        self.problems.append(Problem(path, line, rule, value, self.source))
+
+
+def _scalar(node: yaml.Node) -> Any:
+    """The value of a scalar; one that a tag makes unreadable, or a giant number, stays text."""
+    text: str = node.value
+    convert = _SCALARS.get(node.tag.removeprefix(_TAG))
+    if convert is None or len(text) > _LONGEST_NUMBER:
+        return text
+    try:
+        return convert(text)
+    except ValueError:
+        return text
+
+
+def _integer(text: str) -> int:
+    return int(text, 0) if text[:2] in ("0x", "0o") else int(text.replace("_", ""))
+
+
+def _float(text: str) -> float:
+    lower = text.lower().replace("_", "")
+    return float(lower.replace(".inf", "inf").replace(".nan", "nan"))
+
+
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "null": lambda _: None,
+    "bool": lambda text: text.lower() == "true",
+    "int": _integer,
+    "float": _float,
+}

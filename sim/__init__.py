@@ -1,0 +1,50 @@
+"""Cutlayer from Python: load a scenario, run it, look at the results.
+
+    from sim import load_scenario, run
+
+    (result,) = run(load_scenario("quickstart"), executor="none")
+    result.methods["ecofed"].virtual_time_s
+
+`ScenarioError` (a ValueError) lists everything that is wrong with a scenario. Importing this package
+imports neither torch nor anything else that is slow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scenarios.problems import ScenarioError
+    from sim.learning.dataset_info import DataError
+    from sim.results import MethodResult, RoundResult, RunResult
+    from sim.runs import load_scenario, run
+
+__all__ = [
+    "DataError",
+    "MethodResult",
+    "RoundResult",
+    "RunResult",
+    "ScenarioError",
+    "load_scenario",
+    "run",
+]
+
+_HOME = {
+    "DataError": "sim.learning.dataset_info",
+    "MethodResult": "sim.results",
+    "RoundResult": "sim.results",
+    "RunResult": "sim.results",
+    "ScenarioError": "scenarios.problems",
+    "load_scenario": "sim.runs",
+    "run": "sim.runs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its file when it is first asked for (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'sim' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,199 @@
+"""The command line: arguments in, exit codes out.
+
+Exit codes: 0 done; 1 a defect of Cutlayer itself; 2 bad input, nothing written; 130 interrupted, with
+what there was written. Nothing slow is imported before a command needs it.
+"""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="cutlayer",
+    help="How long, how many bytes and how accurate would this split or federated training be?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Executor(StrEnum):
+    """Whether tensors are trained."""
+
+    none = "none"
+    inline = "inline"
+
+
+class Log(StrEnum):
+    """Which intervals are kept."""
+
+    rounds = "rounds"
+    events = "events"
+
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a field: training.rounds=5."),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the data sets, as torchvision lays them out [CUTLAYER_DATA_DIR]."),
+]
+Threads = Annotated[int, typer.Option(min=1, help="Torch threads; small batches want 1.")]
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    overrides: Overrides = None,
+    executor: Annotated[
+        Executor, typer.Option(help="inline really trains; none counts time and bytes only.")
+    ] = Executor.inline,
+    out: Annotated[
+        Path | None, typer.Option(help="New folder for the results [runs/NAME].")
+    ] = None,
+    data_dir: DataDir = None,
+    log: Annotated[
+        Log, typer.Option(help="Keep the intervals of a few rounds, or of all of them.")
+    ] = Log.rounds,
+    reuse: Annotated[
+        bool,
+        typer.Option(help="With --executor none, play rounds that cannot differ only once."),
+    ] = True,
+    threads: Threads = 1,
+) -> None:
+    """Run every method of a scenario and compare them."""
+    from sim.commands.run import run_command
+
+    sys.exit(
+        run_command(
+            scenario,
+            overrides or [],
+            executor=executor.value,
+            out=out,
+            data_dir=data_dir,
+            log=log.value,
+            reuse=reuse,
+            threads=threads,
+        )
+    )
+
+
+@app.command()
+def check(
+    scenario: ScenarioArgument,
+    overrides: Overrides = None,
+    executor: Annotated[
+        Executor, typer.Option(help="inline also asks for data and weights.")
+    ] = Executor.none,
+    data_dir: DataDir = None,
+) -> None:
+    """Say what would run: clients, bytes, memory, predicted virtual time. Runs and writes nothing."""
+    from sim.commands.check import check_command
+
+    check_command(scenario, overrides or [], executor=executor.value, data_dir=data_dir)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            help="scenarios, methods, networks, datasets, devices or links; all if left out."
+        ),
+    ] = None,
+) -> None:
+    """List what a scenario can name."""
+    from sim.commands.catalogue import list_command
+
+    list_command(what)
+
+
+@app.command()
+def show(
+    name: Annotated[
+        str, typer.Argument(help="A scenario, method, network, data set, device or link.")
+    ],
+) -> None:
+    """Show one of the things that `list` names, with its figures and their sources."""
+    from sim.commands.catalogue import show_command
+
+    show_command(name)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for editors."""
+    from sim.commands.catalogue import schema_command
+
+    schema_command()
+
+
+@app.command()
+def pretrain(
+    network: Annotated[str, typer.Argument(help="Which network to train.")],
+    dataset: Annotated[str, typer.Argument(help="On which data set.")],
+    out: Annotated[Path, typer.Option(help="The safetensors file to write.")],
+    epochs: Annotated[int, typer.Option(min=1)] = 30,
+    blocks: Annotated[
+        int | None,
+        typer.Option(help="How many leading blocks to save; all convolutional ones if left out."),
+    ] = None,
+    train_samples: Annotated[int | None, typer.Option(min=1)] = None,
+    test_samples: Annotated[int | None, typer.Option(min=0)] = None,
+    batch_size: Annotated[int, typer.Option(min=1)] = 128,
+    lr: Annotated[float, typer.Option(min=0.0)] = 0.01,
+    momentum: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.9,
+    weight_decay: Annotated[float, typer.Option(min=0.0)] = 5e-4,
+    milestone: Annotated[
+        list[int] | None, typer.Option(help="Epochs after which the rate falls to a tenth.")
+    ] = None,
+    augment: Annotated[bool, typer.Option(help="Random crops and flips.")] = True,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    data_dir: DataDir = None,
+    threads: Threads = 1,
+) -> None:
+    """Train a network in one place and save its first blocks with their recipe."""
+    from sim.commands.pretrain import pretrain_command
+    from sim.pretrain import PretrainRecipe
+
+    recipe = PretrainRecipe(
+        network=network,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        nesterov=momentum > 0,
+        milestones=tuple(milestone or ()),
+        augment=augment,
+        seed=seed,
+        blocks=blocks,
+    )
+    pretrain_command(
+        recipe, dataset, out, data_dir, train_samples, test_samples, threads
+    )
+
+
+def main() -> None:
+    """Run the command line; bad input ends in one message and exit code 2."""
+    # Objects of the user's own are named package.module:Object, and found in the current folder.
+    sys.path.insert(0, "")
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except ValueError as error:
+        from sim.commands.errors import is_users
+
+        if not is_users(error):
+            raise
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)

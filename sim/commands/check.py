@@ -1,0 +1,65 @@
+"""`cutlayer check`: what would run, before it runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from sim.learning.datasets import load
+from sim.plan import Plan
+from sim.preview import preview
+from sim.runs import coarse_figures, load_scenario
+from sim.semantics import plan_checked
+from sim.setup import ExecutorName
+from topologies.units import format_duration, format_size
+
+PREVIEW_ROUNDS = 20
+
+
+def check_command(
+    scenario: str, overrides: Sequence[str], *, executor: ExecutorName, data_dir: Path | None
+) -> None:
+    """Print the outlook of every method; raises for what `run` would refuse."""
+    loaded = load_scenario(scenario, overrides)
+    plans = plan_checked(loaded, trains=executor == "inline")
+    plan = plans[0]
+    if executor == "inline":
+        directory = data_dir or (Path(d) if (d := loaded.scenario.data.dir) else None)
+        for one in plans:
+            load(one.info, directory)
+    console = Console()
+    _describe(plan, len(plans), console)
+    table = Table("method", "per client and round", "virtual time", "peak memory per device")
+    guessed = False
+    for outlook in preview(plan, PREVIEW_ROUNDS):
+        time = format_duration(outlook.virtual_time_s, 3)
+        guessed |= not outlook.exact
+        volume = outlook.bytes_per_client_round
+        memory = sorted(set(outlook.memory_bytes.values()))
+        table.add_row(
+            outlook.label,
+            "none sent" if volume is None else format_size(volume, 3),
+            time if outlook.exact else f"about {time}",
+            " - ".join(format_size(value, 3) for value in memory),
+        )
+    console.print(table)
+    if guessed:
+        console.print(f"'about': {PREVIEW_ROUNDS} rounds were played and scaled to the whole run.")
+    for figure in coarse_figures(plan):
+        console.print(f"coarse or guessed: {figure}", soft_wrap=True, highlight=False)
+
+
+def _describe(plan: Plan, seeds: int, console: Console) -> None:
+    scenario, training = plan.scenario, plan.scenario.training
+    sizes = plan.shards.sizes
+    lines = [
+        f"{scenario.name}: {training.rounds} rounds, {scenario.clients_per_round} of "
+        f"{len(sizes)} clients in each, {seeds} seed{'s' if seeds > 1 else ''}",
+        f"{plan.info.name}: {sum(sizes)} training samples, {min(sizes)} to {max(sizes)} a client, "
+        f"{plan.info.test_samples} test samples",
+        f"{scenario.model.name} cut after block {scenario.model.cut} of {len(plan.blocks)}, "
+        f"batch size {training.batch_size}, {training.local_epochs} local epoch(s)",
+    ]
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)

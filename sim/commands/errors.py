@@ -1,0 +1,29 @@
+"""Which errors are the user's: they are printed as they are, and the exit code is 2."""
+
+from models.catalogue import UnknownNetworkError
+from scenarios.problems import ScenarioError
+from sim.learning.dataset_info import DataError
+from sim.run_directory import OutputError
+from topologies import CatalogueError
+
+
+class UsageError(ValueError):
+    """A command was asked for something that is not there."""
+
+
+def is_users(error: ValueError) -> bool:
+    """Whether an error tells a user what to mend, rather than us."""
+    from models.network import NetworkError
+    from models.pretrained import WeightsError
+
+    users = (
+        CatalogueError,
+        DataError,
+        NetworkError,
+        OutputError,
+        ScenarioError,
+        UnknownNetworkError,
+        UsageError,
+        WeightsError,
+    )
+    return isinstance(error, users)

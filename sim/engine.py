@@ -1,0 +1,167 @@
+"""The round loop of one method: open, play on the clock, learn, check, log.
+
+A round whose timing is decided by what an earlier round had alike (same method signature, same kinds
+of clients in the same slots) need not be played again: its record is reused, and its digests are the
+same, since every round starts at local time 0. That is done only where no tensors are trained.
+"""
+
+import hashlib
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from sim.learning.layer import Progress as ChainProgress
+from sim.log import NO_CAUSE, Intervals
+from sim.methods.method import Method, Round
+from sim.record import ConservationError, RoundRecord, close_record
+from sim.results import KeptRound, MethodResult, RoundResult
+from sim.world import World
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop: after so many rounds, at a virtual time (seconds), at a test accuracy.
+
+    The last two end the run with the first round that closes at or beyond them.
+    """
+
+    rounds: int
+    virtual_time_s: float | None = None
+    target_accuracy: float | None = None
+    evaluate_every: int = 1
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told of progress: of every closed round, and of every trained client in one."""
+
+    round_closed: Callable[[RoundResult], None] = lambda _: None
+    client_trained: ChainProgress | None = None
+
+
+class Engine:
+    """Runs one method in its world and keeps what the log says of it."""
+
+    def __init__(
+        self,
+        world: World,
+        method: Method,
+        result: MethodResult,
+        *,
+        reuse: bool = True,
+        keep_all: bool = False,
+    ) -> None:
+        self.world = world
+        self.method = method
+        self.result = result
+        self.keep_all = keep_all
+        self._reuse = reuse and method.synchronous and not world.learning.trains
+        self._records: dict[Hashable, RoundRecord] = {}
+        self._last_of_kind: dict[str, KeptRound] = {}
+        self._events = hashlib.blake2b(digest_size=16)
+
+    def run(self, limits: Limits, watcher: Watcher) -> None:
+        """Play rounds until a limit is reached; `result` is up to date after every round."""
+        for index in range(limits.rounds):
+            closed = self._play(index, limits, watcher)
+            self.result.rounds.append(closed)
+            watcher.round_closed(closed)
+            late = (
+                limits.virtual_time_s is not None
+                and closed.virtual_time_s >= limits.virtual_time_s
+            )
+            reached = (
+                limits.target_accuracy is not None
+                and closed.accuracy is not None
+                and closed.accuracy >= limits.target_accuracy
+            )
+            if late or reached:
+                break
+
+    def finish(self) -> None:
+        """Take down the digests and the last kept rounds."""
+        result, learning = self.result, self.world.learning
+        first = {kept.index for kept in result.kept}
+        result.kept.extend(k for k in self._last_of_kind.values() if k.index not in first)
+        result.kept.sort(key=lambda kept: kept.index)
+        result.event_digest = self._events.hexdigest()
+        result.learning_digest = learning.run_digest
+        if learning.executor is not None and result.rounds:
+            result.weights_digest = learning.executor.weights_digest()
+
+    def _play(self, index: int, limits: Limits, watcher: Watcher) -> RoundResult:
+        world, method = self.world, self.method
+        rnd = method.open_round(index)
+        record = self._record_of(rnd)
+        start_s = world.clock.epoch_s
+        world.clock.rebase(record.duration_s)
+        world.learning.close_round(watcher.client_trained)
+        self._log(rnd, record, start_s)
+        last = index == limits.rounds - 1
+        accuracy = None
+        if world.learning.executor is not None and (
+            last or (index + 1) % limits.evaluate_every == 0
+        ):
+            accuracy = world.learning.executor.accuracy(method.evaluated(rnd))
+        straggler = record.straggler
+        return RoundResult(
+            index=index,
+            kind=rnd.kind,
+            clients=len(rnd.participants),
+            round_time_s=record.duration_s,
+            virtual_time_s=world.clock.elapsed_s,
+            additive_round_time_s=sum(record.additive_s.values()),
+            wire_up=int(record.wire_up.sum()),
+            wire_down=int(record.wire_down.sum()),
+            payload_up=int(record.payload_up.sum()),
+            payload_down=int(record.payload_down.sum()),
+            critical_path_s=record.critical_path_s,
+            additive_s=record.additive_s,
+            straggler=(
+                world.clients[rnd.participants[straggler]].name
+                if straggler != NO_CAUSE and rnd.participants
+                else None
+            ),
+            accuracy=accuracy,
+        )
+
+    def _record_of(self, rnd: Round) -> RoundRecord:
+        if not self._reuse:
+            return self._simulate(rnd)
+        kinds = tuple(self.world.clients[client].kind for client in rnd.participants)
+        key = (self.method.signature(rnd), kinds)
+        if key in self._records:
+            self.result.reused_rounds += 1
+        else:
+            self._records[key] = self._simulate(rnd)
+        return self._records[key]
+
+    def _simulate(self, rnd: Round) -> RoundRecord:
+        world = self.world
+        world.rows = []
+        world.bytes_delivered = 0
+        world.clock.run(until=world.clock.process(self.method.run_round(rnd)))
+        if not world.server.idle:
+            raise ConservationError("the server is still busy when the round closes")
+        intervals = Intervals.from_rows(world.rows)
+        sent = int(intervals.wire_bytes.sum())
+        if sent != world.bytes_delivered:
+            raise ConservationError(f"{sent} bytes were sent, {world.bytes_delivered} delivered")
+        clients = [world.clients[client] for client in rnd.participants]
+        delays = [c.up_delay_s for c in clients] + [c.down_delay_s for c in clients]
+        slots = len(clients)
+        return close_record(intervals, slots, world.clock.now, world.server.slots, delays)
+
+    def _log(self, rnd: Round, record: RoundRecord, start_s: float) -> None:
+        result, world = self.result, self.world
+        names = tuple(world.clients[client].name for client in rnd.participants)
+        self._events.update(
+            repr((rnd.index, rnd.kind, names, start_s, record.duration_s, record.digest)).encode()
+        )
+        result.clients_busy_s += float(record.device_busy_s.sum())
+        result.clients_available_s += record.duration_s * record.slots
+        result.server_busy_s += record.server_busy_s
+        result.server_available_s += record.duration_s * world.server.slots
+        kept = KeptRound(rnd.index, rnd.kind, start_s, names, record)
+        if self.keep_all or rnd.kind not in self._last_of_kind:
+            result.kept.append(kept)
+        self._last_of_kind[rnd.kind] = kept

@@ -1,0 +1,99 @@
+"""The weights that a run starts from, and their digests: drawn from the seed, or pre-trained.
+
+EcoFed's options (Wu et al., 2024): `random`; `partial`, the device block from a file; `holistic`,
+the whole convolutional feature extractor.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import models.catalogue
+from models.head import auxiliary_head
+from models.initial import initialised
+from models.pretrained import WeightsError, load_weights, shipped
+from sim.learning.digest import Digest, node
+from sim.learning.recipe import Recipe
+from sim.learning.replica import State
+from sim.methods.method import Method
+
+
+def weights_file(recipe: Recipe, options: Any) -> Path | None:
+    """Return the file that a method's options ask to start from, None if they ask for none.
+
+    Options without `init` or with `init: random` ask for none. Raises WeightsError if the file is
+    not there, or if no device block is shipped for the network.
+    """
+    if getattr(options, "init", "random") == "random":
+        return None
+    name = options.weights or recipe.network
+    found = shipped(name)
+    if found is not None:
+        return found
+    if options.weights is None:
+        raise WeightsError(
+            f"no pre-trained weights are shipped for {recipe.network}: make some with "
+            "`cutlayer pretrain` and give weights: FILE, or start from init: random"
+        )
+    path = Path(name)
+    if not path.is_file():
+        raise WeightsError(f"weights {name} is neither a file nor shipped with the package")
+    return path
+
+
+def initial_states(recipe: Recipe, method: type[Method], options: Any) -> dict[str, State]:
+    """Return the initial weights of "device", "server" and, where used, "head".
+
+    Raises WeightsError where a weights file is missing, unreadable or does not fit.
+    """
+    network = models.catalogue.build(
+        recipe.network, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
+    )
+    path = weights_file(recipe, options)
+    if path is not None:
+        stop = network.feature_blocks if options.init == "holistic" else recipe.cut
+        models.pretrained.load_into(network.split(stop).device, path)
+    split = network.split(recipe.cut)
+    states = {"device": _copy(split.device), "server": _copy(split.server)}
+    if "head" in method.parts:
+        shape = network.activation_shape(recipe.cut)
+        head = initialised(lambda: auxiliary_head(shape, recipe.classes), seed=recipe.seed)
+        states["head"] = _copy(head)
+    return states
+
+
+def initial_digests(recipe: Recipe, method: type[Method], options: Any) -> dict[str, Digest]:
+    """Return the digests of `initial_states` without making them; None where a file is missing."""
+    source: Digest = ""
+    init = getattr(options, "init", "random")
+    if init != "random":
+        try:
+            path = weights_file(recipe, options)
+            source = None if path is None else content(path)
+        except WeightsError:
+            source = None
+    names = ["device", "server", *(["head"] if "head" in method.parts else [])]
+    described = {
+        "network": recipe.network,
+        "classes": recipe.classes,
+        "input": list(recipe.input_shape),
+        "cut": recipe.cut,
+        "seed": recipe.seed,
+        "init": init,
+    }
+    return {name: node("initial", described | {"part": name}, [source]) for name in names}
+
+
+def content(path: Path) -> str:
+    """Return a fingerprint of a weights file's tensors, whatever its metadata."""
+    tensors, _ = load_weights(path)
+    fingerprint = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        fingerprint.update(name.encode())
+        fingerprint.update(str((tensors[name].dtype, tuple(tensors[name].shape))).encode())
+        fingerprint.update(tensors[name].contiguous().numpy().tobytes())
+    return fingerprint.hexdigest()
+
+
+def _copy(module: Any) -> State:
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}

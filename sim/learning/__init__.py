@@ -1,0 +1,1 @@
+"""Learning: replicas, data, partition, aggregation and the layers that perform operations."""

@@ -1,0 +1,67 @@
+"""Chains: the operations on one set of replicas, in the order in which a method issued them.
+
+A chain reads named states of the run ("device", "server", "buffer/7", ...), works on replicas of its
+own, and leaves states behind: members of the round's averages, or states that it alone writes. Chains
+of a round do not touch each other's replicas, so an executor may run them one after another or side
+by side. What a chain reads and writes is declared when it is opened, since its digest is made of that;
+the executor holds it to the declaration.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sim.learning.digest import Digest
+
+
+class Batch(NamedTuple):
+    """A batch of a client's round: its number in the round, local epoch, number in it, and size."""
+
+    number: int
+    epoch: int
+    position: int
+    size: int
+
+
+class Handle:
+    """Stands for the result of an operation that may not have run yet; used exactly once."""
+
+    __slots__ = ()
+
+
+Operation = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Who opens a chain and what it reads, averages and writes (names of states)."""
+
+    client: int
+    samples: int
+    reads: tuple[str, ...]
+    averages: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+class Chain:
+    """Collects operations; without tensors (`records=False`) it only stands for its digest."""
+
+    __slots__ = ("declaration", "digest", "lr", "operations", "records", "round_index")
+
+    def __init__(
+        self, declaration: Declaration, round_index: int, lr: float, digest: Digest, records: bool
+    ) -> None:
+        self.declaration = declaration
+        self.round_index = round_index
+        self.lr = lr
+        self.digest = digest
+        self.records = records
+        self.operations: list[tuple[Operation, tuple[Any, ...], Handle]] = []
+
+    def do(self, operation: Operation, *arguments: Any) -> Handle | None:
+        """Issue an operation on this chain's replicas; returns a handle for its result."""
+        if not self.records:
+            return None
+        handle = Handle()
+        self.operations.append((operation, arguments, handle))
+        return handle

@@ -1,0 +1,147 @@
+"""What is known of a data set without any file on disk: shapes, counts per class and identity.
+
+Which samples are taken is a rule on counts, so that a run without tensors knows every size:
+
+1. `test_fraction` (only where there is no official test split) takes, of each class with n samples,
+   n x test_fraction of them, rounded half up, drawn by a stream of (seed, class);
+2. `train_samples` and `test_samples` take the first n/classes of each class in file order. The
+   count of the whole set is allowed too, balanced or not.
+
+The declared identity (`checksum`) of a set is its name, plus a hash of the content for the set that
+is embedded, followed by shape and selection. For sets that lie on the user's disk it names the
+official content: a copy with other images in it has the same declared identity. The hash of what
+was really loaded is `Dataset.identity`: whoever keeps results between runs must key on both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Self
+
+
+class DataError(ValueError):
+    """A data set that cannot be had as asked: unknown, missing, corrupt or too small."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The samples that are taken of a data set; `seed` matters only with `test_fraction`."""
+
+    train_samples: int | None = None
+    test_samples: int | None = None
+    test_fraction: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A declared data set: images of shape (channels, height, width), counted per class.
+
+    `mean` and `std` are per channel, of pixels in 0..1. `checksum` is the declared identity, None
+    where it is unknown. `has_test` says whether the set comes with a test split of its own.
+    """
+
+    name: str
+    input_shape: tuple[int, int, int]
+    train_counts: tuple[int, ...]
+    test_counts: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    class_names: tuple[str, ...]
+    checksum: str | None = None
+    has_test: bool = True
+    selection: Selection | None = None
+
+    def __post_init__(self) -> None:
+        channels, classes = self.input_shape[0], len(self.train_counts)
+        lengths = [("test_counts", len(self.test_counts)), ("class_names", len(self.class_names))]
+        for field, length in lengths:
+            if length != classes:
+                raise DataError(
+                    f"data set {self.name}: {field} has {length} entries, "
+                    f"expected one per class ({classes})"
+                )
+        if len(self.mean) != channels or len(self.std) != channels or min(self.std) <= 0:
+            raise DataError(
+                f"data set {self.name}: mean and std need one value per channel ({channels}) "
+                f"and std above 0, got {self.mean} and {self.std}"
+            )
+        if min(self.train_counts + self.test_counts, default=-1) < 0:
+            raise DataError(f"data set {self.name}: counts per class must be 0 or more")
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.train_counts)
+
+    @property
+    def train_samples(self) -> int:
+        """Number of training samples."""
+        return sum(self.train_counts)
+
+    @property
+    def test_samples(self) -> int:
+        """Number of test samples."""
+        return sum(self.test_counts)
+
+    def select(self, selection: Selection) -> Self:
+        """Return the same data set with the counts and identity of a selection of its samples."""
+        assert self.selection is None, "a selection of a selection has no declared identity"
+        train, test = self.train_counts, self.test_counts
+        parts = [] if self.checksum is None else [self.checksum]
+        parts.append("x".join(map(str, self.input_shape)))
+        if selection.test_fraction is not None:
+            if self.has_test:
+                raise DataError(
+                    f"{self.name}: test_fraction is for data sets without a test split, "
+                    f"and this one has {self.test_samples} test samples of its own"
+                )
+            test = split_counts(self.name, train, selection.test_fraction)
+            train = tuple(n - t for n, t in zip(train, test, strict=True))
+            parts.append(f"test_fraction={selection.test_fraction!r},seed={selection.seed}")
+        train = balanced_counts(self.name, "train_samples", train, selection.train_samples)
+        test = balanced_counts(self.name, "test_samples", test, selection.test_samples)
+        parts.append(f"train={sum(train)},test={sum(test)}")
+        return replace(
+            self,
+            train_counts=train,
+            test_counts=test,
+            checksum=None if self.checksum is None else ":".join(parts),
+            selection=selection,
+        )
+
+
+def split_counts(name: str, counts: Sequence[int], test_fraction: float) -> tuple[int, ...]:
+    """Return the test samples per class: count x fraction, rounded half up as decimals."""
+    if not 0 < test_fraction < 1:
+        raise DataError(f"{name}: test_fraction must lie between 0 and 1, got {test_fraction}")
+    fraction = Decimal(repr(float(test_fraction)))
+    test = tuple(int((n * fraction).to_integral_value(ROUND_HALF_UP)) for n in counts)
+    for label, (n, t) in enumerate(zip(counts, test, strict=True)):
+        if not 0 < t < n:
+            raise DataError(
+                f"{name}: test_fraction {test_fraction} puts {t} of the {n} samples of class "
+                f"{label} into the test split, and each side needs at least one"
+            )
+    return test
+
+
+def balanced_counts(
+    name: str, field: str, counts: Sequence[int], samples: int | None
+) -> tuple[int, ...]:
+    """Return the counts of a class-balanced subset: all, or samples/classes of each class."""
+    total, classes = sum(counts), len(counts)
+    if samples == 0 and field == "test_samples":
+        return (0,) * classes
+    if samples is None or samples == total > 0:
+        return tuple(counts)
+    if total == 0:
+        raise DataError(f"{name}: {field} needs test_fraction, since there is no test split")
+    each, remainder = divmod(samples, classes)
+    most = min(counts) * classes
+    if samples < 1 or remainder or samples > most:
+        raise DataError(
+            f"{name}: {field} must be a multiple of the {classes} classes up to {most}, "
+            f"or all {total}, got {samples}"
+        )
+    return (each,) * classes

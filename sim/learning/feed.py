@@ -1,0 +1,81 @@
+"""The data feed: the images of a client's batch in a round, and the test batches."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from sim.learning.augment import Augmentation
+from sim.learning.batches import batch_indices, evaluation_batches, normalise
+from sim.learning.chain import Batch
+from sim.learning.datasets import Dataset
+from sim.learning.partition import Partition
+from sim.learning.recipe import Recipe
+
+POOLED = -1  # the client index of everybody's shards together
+EVALUATION_BATCH = 100
+
+
+class Feed:
+    """Real samples, in the order and with the augmentation that the recipe's streams give."""
+
+    def __init__(
+        self, dataset: Dataset, partition: Partition, recipe: Recipe, augmentation: Augmentation
+    ) -> None:
+        self.dataset = dataset
+        self.recipe = recipe
+        self.augmentation = augmentation
+        labels = dataset.train_labels.numpy()
+        self._shards = {
+            client: torch.from_numpy(indices)
+            for client, indices in enumerate(partition.all_indices(labels))
+        }
+        self._shards[POOLED] = torch.cat(list(self._shards.values()))
+        self._order: tuple[tuple[int, int, int], Sequence[Tensor]] = ((-2, -1, -1), ())
+        self._test: list[tuple[Tensor, Tensor]] | None = None
+
+    def shard_size(self, client: int) -> int:
+        """Return the number of a client's samples."""
+        return len(self._shards[client])
+
+    def samples(self, client: int, round_index: int, batch: Batch) -> Tensor:
+        """Return the places of a batch's samples in the client's shard, int64 [batch size]."""
+        key = (client, round_index, batch.epoch)
+        if self._order[0] != key:
+            recipe = self.recipe
+            order = batch_indices(
+                self.shard_size(client),
+                recipe.batch_size,
+                seed=recipe.seed,
+                client=client,
+                round_index=round_index,
+                epoch=batch.epoch,
+                min_batch=recipe.min_batch,
+            )
+            self._order = (key, [torch.from_numpy(indices) for indices in order])
+        return self._order[1][batch.position]
+
+    def batch(self, client: int, round_index: int, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return normalised images [n, channels, height, width] and labels [n] of a batch."""
+        rows = self._shards[client][self.samples(client, round_index, batch)]
+        images = self.augmentation.apply(
+            self.dataset.train_images[rows],
+            seed=self.recipe.seed,
+            client=client,
+            round_index=round_index,
+            epoch=batch.epoch,
+            batch=batch.position,
+        )
+        return self._ready(images), self.dataset.train_labels[rows]
+
+    def test_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the test images in order, `EVALUATION_BATCH` at a time; every sample counts once."""
+        if self._test is None:
+            images, labels = self.dataset.test_images, self.dataset.test_labels
+            slices = evaluation_batches(len(labels), EVALUATION_BATCH, self.recipe.min_batch)
+            self._test = [(self._ready(images[part]), labels[part]) for part in slices]
+        yield from self._test
+
+    def _ready(self, images: Tensor) -> Tensor:
+        ready = normalise(images, self.dataset.info)
+        return ready.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,96 @@
+"""The `inline` executor: chains run one after another in this process when their round closes.
+
+One chain's replicas exist at a time and an average is accumulated member by member, so memory does not
+grow with the number of clients.
+"""
+
+import hashlib
+import platform
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sim.learning.chain import Chain
+from sim.learning.layer import Progress
+from sim.learning.replica import State
+from sim.learning.run import ChainRun
+from sim.learning.workspace import Workspace
+
+
+class Inline:
+    """Runs chains on the calling thread; bit-identical for equal digests and equal numerics."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def run(self, chains: Sequence[Chain], progress: Progress | None) -> None:
+        """Run a round's chains in order, apply what each writes, then the averages."""
+        totals: dict[str, int] = {}
+        for chain in chains:
+            for part in chain.declaration.averages:
+                totals[part] = totals.get(part, 0) + chain.declaration.samples
+        sums: dict[str, State] = {}
+        for done, chain in enumerate(chains, start=1):
+            run = ChainRun(chain, self.workspace)
+            run.execute()
+            for part in chain.declaration.averages:
+                share = chain.declaration.samples / totals[part]
+                accumulate(sums.setdefault(part, {}), run.member(part), share)
+            self.workspace.states.update(run.written)
+            if progress is not None:
+                progress(done, len(chains))
+        self.workspace.states.update(sums)
+
+    def accuracy(self, parts: Sequence[tuple[str, ...]]) -> float:
+        """Return the accuracy on the test images, mean over the networks that `parts` name.
+
+        BatchNorm uses the statistics of each evaluation batch, as in training.
+        """
+        return sum(self._accuracy_of(names) for names in parts) / len(parts)
+
+    def _accuracy_of(self, names: tuple[str, ...]) -> float:
+        states = self.workspace.states
+        modules = [
+            self.workspace.module(name.split("/")[0], states[name]).eval() for name in names
+        ]
+        correct = total = 0
+        with torch.no_grad():
+            for images, labels in self.workspace.feed.test_batches():
+                for module in modules:
+                    images = module(images)  # noqa: PLW2901 - the activation takes its place
+                correct += int((images.argmax(dim=1) == labels).sum())
+                total += len(labels)
+        return correct / total
+
+    def weights_digest(self) -> str:
+        """Return a fingerprint of the global device and server block, whatever the cut."""
+        fingerprint = hashlib.blake2b(digest_size=16)
+        weights: State = {}
+        for part in ("device", "server"):
+            weights |= self.workspace.states.get(part, {})
+        for name in sorted(weights):
+            fingerprint.update(name.encode())
+            fingerprint.update(weights[name].contiguous().numpy().tobytes())
+        return fingerprint.hexdigest()
+
+
+def accumulate(total: dict[str, Tensor], member: State, share: float) -> None:
+    """Add `share` times a member's weights to a running average, in place."""
+    for name, value in member.items():
+        if name in total:
+            total[name].add_(value, alpha=share)
+        else:
+            total[name] = value.mul_(share)
+
+
+def numerics() -> dict[str, str | int]:
+    """Return what else decides the bits of a training beside its digest."""
+    return {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "dtype": str(torch.get_default_dtype()),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "machine": platform.machine(),
+        "executor": "inline",
+    }

@@ -1,0 +1,122 @@
+"""The learning layer: the one way from a method to tensors.
+
+It opens chains, folds their digests, and closes a round: the chains are run by the executor (if there
+is one), the averages are taken in client order, and the states get their new digests. With no executor
+(`none`) all this happens to the digests alone: no tensor exists, and the digests are the same.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from sim.learning.chain import Chain, Declaration
+from sim.learning.digest import Digest, node
+from sim.learning.recipe import Recipe
+
+Progress = Callable[[int, int], None]
+
+
+class Executor(Protocol):
+    """Runs chains on real tensors."""
+
+    def run(self, chains: Sequence[Chain], progress: Progress | None) -> None:
+        """Run the chains of a closed round, then take its averages in the order of `chains`."""
+
+    def accuracy(self, parts: Sequence[tuple[str, ...]]) -> float:
+        """Return the test accuracy, mean over `parts`: names of the states that make up a network."""
+
+    def weights_digest(self) -> str:
+        """Return a fingerprint of every bit of the global weights."""
+
+
+class Learning:
+    """Named states of a run, their digests, and (unless `executor` is None) their tensors."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        initial: dict[str, Digest],
+        shards: Callable[[int], Digest],
+        executor: Executor | None,
+    ) -> None:
+        self.recipe = recipe
+        self.digests = dict(initial)
+        self.shards = shards
+        self.executor = executor
+        self.run_digest: Digest = node("run", None, [])
+        self._base = recipe.digest()
+        self._chains: list[Chain] = []
+
+    @property
+    def trains(self) -> bool:
+        """Whether there are tensors."""
+        return self.executor is not None
+
+    def chain(
+        self,
+        round_index: int,
+        client: int,
+        samples: int,
+        *,
+        reads: Sequence[str] = (),
+        averages: Sequence[str] = (),
+        writes: Sequence[str] = (),
+        members: Sequence[int] = (),
+    ) -> Chain:
+        """Open a chain of a round for `client`, whose shard (of `samples` samples) it may read.
+
+        `reads`, `averages` and `writes` name states; `members` lists the clients, in order, whose
+        shards a chain passes through when it is not one client's own. What a chain writes can be
+        read by the chains that are opened after it; averages are there from the next round on.
+        """
+        reads, writes = list(reads), list(writes)
+        if self.recipe.optimiser.state == "kept":
+            for part in averages or [name for name in writes if "/" not in name]:
+                name = f"optimiser/{part}/{client}"
+                writes.append(name)
+                if name in self.digests:
+                    reads.append(name)
+        lr = self.recipe.schedule.rate(self.recipe.optimiser.lr, round_index)
+        digest = node(
+            "chain",
+            {
+                "client": client,
+                "round": round_index,
+                "lr": lr,
+                "reads": reads,
+                "averages": list(averages),
+                "writes": writes,
+                "members": list(members),
+            },
+            [
+                self._base,
+                *(self.shards(member) for member in members or [client]),
+                *(self.digests[name] for name in reads),
+            ],
+        )
+        declaration = Declaration(client, samples, tuple(reads), tuple(averages), tuple(writes))
+        chain = Chain(declaration, round_index, lr, digest, self.trains)
+        self._chains.append(chain)
+        for name in writes:
+            self.digests[name] = node("write", name, [digest])
+        return chain
+
+    def close_round(self, progress: Progress | None = None) -> None:
+        """Run what was issued, average, and move the digests on.
+
+        Members of an average count by their samples, in the order in which their chains were opened
+        (client order), whatever order they finished in.
+        """
+        if self.executor is not None:
+            self.executor.run(self._chains, progress)
+        members: dict[str, list[Chain]] = {}
+        for chain in self._chains:
+            for name in chain.declaration.averages:
+                members.setdefault(name, []).append(chain)
+        for name, chains in members.items():
+            weights = [[chain.declaration.client, chain.declaration.samples] for chain in chains]
+            self.digests[name] = node("average", [name, weights], [c.digest for c in chains])
+        names = sorted(self.digests)
+        self.run_digest = node(
+            "round", list(names), [self.run_digest, *(self.digests[name] for name in names)]
+        )
+        self._chains = []

@@ -1,0 +1,97 @@
+"""What methods do to tensors, one function per operation; each runs within one chain.
+
+The parts of a network are named "device", "server" and "head" (the auxiliary head). A client's
+activation travels as a pair (activation, labels). Losses are means over the batch.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.quantise import Quantised, dequantise, quantise
+from sim.learning.chain import Batch
+from sim.learning.run import ChainRun
+
+Upload = tuple[Tensor, Tensor]
+Buffered = tuple[Tensor | Quantised, Tensor]
+
+
+def train_whole(run: ChainRun, client: int, batch: Batch) -> None:
+    """Train device and server block, one after the other in one place, on a batch."""
+    device, server = run.replica("device"), run.replica("server")
+    images, labels = run.batch(client, batch)
+    functional.cross_entropy(server.module(device.module(images)), labels).backward()
+    device.step()
+    server.step()
+
+
+def forward(run: ChainRun, client: int, batch: Batch) -> Upload:
+    """Run the device block on a batch and keep the graph for the gradient to come."""
+    device = run.replica("device")
+    images, labels = run.batch(client, batch)
+    activation = device.module(images)
+    device.pending[batch.number] = activation
+    return activation.detach(), labels
+
+
+def backward(run: ChainRun, batch: Batch, gradient: Tensor | None) -> None:
+    """Finish the batch that `forward` began, with the gradient that came back.
+
+    There is no gradient, and nothing to do, if the device block has no parameters (cut 0).
+    """
+    device = run.replica("device")
+    activation = device.pending.pop(batch.number)
+    if activation.requires_grad:
+        activation.backward(gradient)
+        device.step()
+
+
+def serve(run: ChainRun, upload: Upload) -> Tensor | None:
+    """Train the server block on an activation and return the loss's gradient for it."""
+    server = run.replica("server")
+    activation = upload[0].requires_grad_()
+    functional.cross_entropy(server.module(activation), upload[1]).backward()
+    server.step()
+    return activation.grad
+
+
+def train_local(run: ChainRun, client: int, batch: Batch) -> Upload:
+    """Train the device block by the loss of its auxiliary head; return the activation it had."""
+    device, head = run.replica("device"), run.replica("head")
+    images, labels = run.batch(client, batch)
+    activation = device.module(images)
+    functional.cross_entropy(head.module(activation), labels).backward()
+    device.step()
+    head.step()
+    return activation.detach(), labels
+
+
+def learn(run: ChainRun, upload: Buffered) -> None:
+    """Train the server block on an activation that needs no gradient; dequantise it first."""
+    server = run.replica("server")
+    functional.cross_entropy(server.module(_restored(upload[0])), upload[1]).backward()
+    server.step()
+
+
+def extract(run: ChainRun, client: int, batch: Batch, bits: int | None) -> Buffered:
+    """Run the frozen device block on a batch; quantise the activation if `bits` says so."""
+    images, labels = run.batch(client, batch)
+    with torch.no_grad():
+        activation = run.frozen("device")(images)
+    return (activation if bits is None else quantise(activation, bits)), labels
+
+
+def keep(run: ChainRun, buffer: str, upload: Buffered) -> Buffered:
+    """Append an upload to a replay buffer that this chain fills anew."""
+    run.fill(buffer).append(upload)
+    return upload
+
+
+def replay(run: ChainRun, buffer: str, number: int) -> Buffered:
+    """Take entry `number` of a replay buffer."""
+    entry: Buffered = run.read(buffer)[number]
+    return entry
+
+
+def _restored(value: Tensor | Quantised) -> Tensor:
+    return dequantise(value) if isinstance(value, Quantised) else value

@@ -1,0 +1,69 @@
+"""A user's own data set, named "package.module:Object"."""
+
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim.learning.catalogue import DATASETS
+from sim.learning.dataset_info import DataError, DatasetInfo
+from sim.learning.readers import Chunk, Split
+
+
+def find_own(name: str) -> Any:
+    """Return the object of that name: a callable `(data_dir) -> Dataset` with an `info`."""
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        close = get_close_matches(name, DATASETS, n=1)
+        meant = f"did you mean {close[0]}?" if close else f"known are {', '.join(DATASETS)}"
+        raise DataError(
+            f"unknown data set {name!r}: {meant} (your own is named package.module:Object)"
+        )
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise DataError(f"data set {name!r} cannot be imported: {error}") from error
+    if not callable(found) or not isinstance(getattr(found, "info", None), DatasetInfo):
+        raise DataError(
+            f"data set {name!r} must be a callable (data_dir) -> Dataset "
+            f"with an attribute info: DatasetInfo"
+        )
+    return found
+
+
+def own_reader(name: str, root: Path | None) -> Callable[[Split], Iterator[Chunk]]:
+    """Load a user's data set and return the reader of its splits."""
+    own = find_own(name)
+    loaded = own(root)
+    return lambda split: iter([_checked(name, own.info, loaded, split)])
+
+
+def _checked(name: str, info: DatasetInfo, loaded: object, split: Split) -> Chunk:
+    """Return a split of what was loaded, once it is seen to be what `info` declares."""
+    counts = info.train_counts if split == "train" else info.test_counts
+    try:
+        images = getattr(loaded, f"{split}_images").numpy()
+        labels = getattr(loaded, f"{split}_labels").numpy()
+    except AttributeError as error:
+        raise DataError(f"data set {name!r} must return a Dataset of tensors: {error}") from error
+    if images.dtype not in (np.uint8, np.float32) or labels.dtype != np.int64:
+        raise DataError(
+            f"data set {name!r}: {split} images must be uint8 or float32 and labels int64, "
+            f"got {images.dtype} and {labels.dtype}"
+        )
+    declared = (sum(counts), *info.input_shape)
+    if images.shape != declared or labels.shape != declared[:1]:
+        raise DataError(
+            f"data set {name!r}: its info declares {split} images of shape {declared}, "
+            f"got {images.shape} with labels of shape {labels.shape}"
+        )
+    found = [int((labels == label).sum()) for label in range(info.classes)]
+    if found != list(counts):
+        raise DataError(
+            f"data set {name!r}: its info declares {list(counts)} {split} samples per class, "
+            f"got {found}"
+        )
+    return Chunk(images, labels, None)

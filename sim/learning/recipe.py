@@ -1,0 +1,83 @@
+"""Everything of a run that touches learning, and nothing that only touches time."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from sim.learning.digest import Digest, Ingredient, node
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """The optimiser of every replica and how its learning rate moves with the rounds."""
+
+    name: Literal["sgd", "adam"]
+    lr: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    nesterov: bool = False
+    state: Literal["fresh", "kept"] = "fresh"
+
+    @property
+    def state_slots(self) -> int:
+        """Values that the optimiser keeps for each parameter."""
+        return 2 if self.name == "adam" else int(self.momentum > 0)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning-rate schedule over rounds (round 0 has the optimiser's own rate)."""
+
+    name: Literal["constant", "step", "cosine", "exponential"] = "constant"
+    milestones: tuple[int, ...] = ()
+    gamma: float = 1.0
+    rounds: int = 0
+    min_lr: float = 0.0
+
+    def rate(self, lr: float, round_index: int) -> float:
+        """Return the learning rate of a round."""
+        if self.name == "step":
+            return lr * self.gamma ** sum(round_index >= m for m in self.milestones)
+        if self.name == "exponential":
+            return lr * self.gamma**round_index
+        if self.name == "cosine":
+            progress = min(round_index / max(self.rounds, 1), 1.0)
+            return self.min_lr + (lr - self.min_lr) * (1 + math.cos(math.pi * progress)) / 2
+        return lr
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a method trains and how. Two runs of equal recipes differ at most in time.
+
+    `cut` is where this method cuts; `options` are those of the method's options that touch learning;
+    `data` is the declared identity of the data set and selection, None where it is unknown.
+    """
+
+    seed: int
+    network: str
+    input_shape: tuple[int, int, int]
+    classes: int
+    cut: int
+    data: str | None
+    partition: Mapping[str, Ingredient]
+    augment: Mapping[str, bool]
+    batch_size: int
+    local_epochs: int
+    min_batch: int
+    optimiser: Optimiser
+    schedule: Schedule
+    method: str
+    options: Mapping[str, Ingredient]
+
+    def digest(self) -> Digest:
+        """Return the digest of what every round of the run has in common.
+
+        The schedule is left out: each round's learning rate stands in the round's own nodes.
+        """
+        parts = asdict(self)
+        del parts["schedule"], parts["data"]
+        if self.data is None:
+            return None
+        return node("recipe", parts | {"data": self.data}, [])

@@ -1,0 +1,58 @@
+"""A replica: a copy of one part of the network that one chain of operations trains."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sim.learning.recipe import Optimiser
+
+State = dict[str, Tensor]
+
+
+class Replica:
+    """A module, its optimiser, and the activations that wait for their gradients (by batch)."""
+
+    def __init__(self, module: nn.Module, optimiser: torch.optim.Optimizer | None) -> None:
+        self.module = module
+        self.optimiser = optimiser
+        self.pending: dict[int, Tensor] = {}
+
+    def step(self) -> None:
+        """Apply the gradients and clear them."""
+        if self.optimiser is not None:
+            self.optimiser.step()
+            self.optimiser.zero_grad(set_to_none=True)
+
+    def state(self) -> State:
+        """Return a copy of the weights."""
+        return {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+
+
+def make_optimiser(
+    module: nn.Module, recipe: Optimiser, lr: float, kept: Mapping[str, Any] | None
+) -> torch.optim.Optimizer | None:
+    """Return the module's optimiser at learning rate `lr`, fresh or going on from a kept state.
+
+    A module without parameters has none.
+    """
+    parameters = list(module.parameters())
+    if not parameters:
+        return None
+    optimiser: torch.optim.Optimizer
+    if recipe.name == "adam":
+        optimiser = torch.optim.Adam(parameters, lr=lr, weight_decay=recipe.weight_decay)
+    else:
+        optimiser = torch.optim.SGD(
+            parameters,
+            lr=lr,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.nesterov,
+        )
+    if kept is not None:
+        optimiser.load_state_dict(dict(kept))
+        for group in optimiser.param_groups:
+            group["lr"] = lr
+    return optimiser

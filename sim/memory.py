@@ -1,0 +1,32 @@
+"""Peak memory of a device during a round, estimated from what its method keeps at once.
+
+Training holds weights, gradients, optimiser state and, for one batch, every activation that the
+backward pass needs; a frozen block holds its weights and its two largest neighbouring activations.
+Not counted: the interpreter, the framework's own workspace, and the data set.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final
+
+from models.cost import BlockCost
+
+FLOAT_BYTES: Final = 4
+
+
+def training_bytes(blocks: Sequence[BlockCost], batch_size: int, state_slots: int) -> int:
+    """Return the peak bytes of training `blocks` on batches of `batch_size`."""
+    if not blocks:
+        return 0
+    parameters = sum(block.parameters for block in blocks)
+    kept = blocks[0].input_bytes + sum(block.saved_activation_bytes for block in blocks)
+    return FLOAT_BYTES * parameters * (2 + state_slots) + kept * batch_size
+
+
+def inference_bytes(blocks: Sequence[BlockCost], batch_size: int) -> int:
+    """Return the peak bytes of running `blocks` forward on batches of `batch_size`."""
+    if not blocks:
+        return 0
+    layers = chain.from_iterable(block.layers for block in blocks)
+    widest = max(layer.input_bytes + layer.output_bytes for layer in layers)
+    return FLOAT_BYTES * sum(block.parameters for block in blocks) + widest * batch_size

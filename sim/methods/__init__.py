@@ -1,0 +1,1 @@
+"""Training methods, one file each; `registry` maps their names to their classes."""

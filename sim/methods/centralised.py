@@ -1,0 +1,82 @@
+"""Centralised training: the images are collected once and the server trains on all of them."""
+
+from typing import Any
+
+from pydantic import Field
+
+from sim import wire
+from sim.learning import operations
+from sim.learning.digest import Ingredient
+from sim.log import SERVER, Label
+from sim.methods.method import Barrier, Method, MethodOptions, Process, Round, pair
+from sim.sides import DeviceSide, ServerSide
+
+EVERYBODY = -1  # the client index of the pooled shards
+
+
+class CentralisedOptions(MethodOptions):
+    """Whether the first round shows what collecting the images costs."""
+
+    collect_images: bool = Field(True, description="round 0: every client sends its raw images once")
+
+
+class Centralised(Method):
+    """A reference, not a federated method: what the data could give if they were in one place.
+
+    A round is `local_epochs` epochs over everybody's samples.
+    """
+
+    name = "centralised"
+    summary = "the server trains on everybody's images (a reference for accuracy)"
+    Options = CentralisedOptions
+    parts = ("server",)
+
+    @classmethod
+    def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003
+        """Return 0: everything is on the server."""
+        return 0
+
+    @classmethod
+    def learning_options(cls, options: Any) -> dict[str, Ingredient]:  # noqa: ARG003
+        """Collecting the images takes time but teaches nothing."""
+        return {}
+
+    def open_round(self, index: int) -> Round:
+        """Open the one chain; clients take part only when they send their images."""
+        world = self.world
+        everybody = tuple(range(len(world.clients)))
+        chain = world.learning.chain(
+            index,
+            EVERYBODY,
+            sum(client.samples for client in world.clients),
+            reads=("device", "server"),
+            writes=("server",),
+            members=everybody,
+        )
+        collecting = index == 0 and self.options.collect_images
+        kind = "collect" if collecting else "train"
+        participants = everybody if collecting else ()
+        return Round(index, kind, participants, (chain,), {"joint": chain})
+
+    def run_round(self, rnd: Round) -> Process:
+        """Collect the images if that is due, then train batch after batch."""
+        env, world = self.world.clock, self.world
+        (chain,) = rnd.chains
+        barrier = Barrier()
+        arrived = []
+        for slot, client in enumerate(rnd.participants):
+            device, server = pair(world, client, slot, chain)
+            env.process(self._upload(device))
+            arrived.append(barrier.process(env, self._wait(server), server))
+        yield env.all_of(arrived)
+        trainer = ServerSide(world, world.clients[0], SERVER, chain)
+        trainer.last = barrier.last
+        for batch in world.pooled_batches:
+            chain.do(operations.train_whole, EVERYBODY, batch)
+            yield trainer.compute(world.server_work.train(batch.size), Label.TRAIN)
+
+    def _upload(self, side: DeviceSide) -> Process:
+        yield side.send(wire.images(self.world.input_shape, side.client.samples))
+
+    def _wait(self, side: ServerSide) -> Process:
+        yield side.receive()

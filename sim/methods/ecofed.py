@@ -1,0 +1,132 @@
+"""EcoFed (Wu et al., IEEE TPDS 35(3), 2024; arXiv 2304.05495): frozen block, 8 bits, replay buffer.
+
+The device block starts from pre-trained weights and is never trained, so no gradient comes down and
+no weights go up. Activations are quantised, and the server keeps them: they are uploaded once in
+`period` rounds. In the rounds between, the server trains on the buffers of clients drawn at random
+among those that have one; their devices send a control message for each batch, as in the public code.
+"""
+
+from collections.abc import Hashable
+from typing import Any, Literal
+
+from pydantic import Field
+
+from sim import wire
+from sim.learning import operations
+from sim.learning.digest import Ingredient
+from sim.methods.cuts import needs_both_blocks
+from sim.methods.method import MethodOptions, Process, Round, SplitMethod
+from sim.sides import DeviceSide, ServerSide
+from sim.world import World
+
+
+class EcoFedOptions(MethodOptions):
+    """EcoFed's three parts, each of which can be switched off, and the switches of its versions.
+
+    `download_device_block` and `upload_when_unbuffered` lead from the journal's version back to the
+    first two preprints: the block is sent down again each round, and a client that is drawn in a
+    replay round without having a buffer uploads.
+    """
+
+    period: int = Field(2, ge=1, description="rounds from one upload to the next; 1: no replay")
+    bits: int | None = Field(8, ge=2, le=16, description="bits per activation; null: fp32")
+    init: Literal["random", "partial", "holistic"] = Field(
+        "partial",
+        description="random frozen block, pre-trained device block, or pre-trained feature extractor",
+    )
+    weights: str | None = Field(
+        None, description="safetensors file or shipped name; null: the one shipped for the network"
+    )
+    download_device_block: bool = Field(False, description="send the device block down each round")
+    upload_when_unbuffered: bool = Field(
+        False, description="in replay rounds, clients without a buffer upload instead of sitting out"
+    )
+    control_messages: bool = Field(
+        True, description="in replay rounds, devices load and announce each batch"
+    )
+
+
+class EcoFed(SplitMethod):
+    """Uploads in every `period`-th round, replays in the others; only the server block is trained."""
+
+    name = "ecofed"
+    summary = "frozen pre-trained device block, quantised activations, replay buffer on the server"
+    Options = EcoFedOptions
+    parts = ("server",)
+    freezes_device = True
+
+    def __init__(self, world: World, options: EcoFedOptions) -> None:
+        super().__init__(world, options)
+        self.options: EcoFedOptions = options
+        self._buffered: set[int] = set()
+
+    @classmethod
+    def check_cut(cls, cut: int, last: int) -> str | None:
+        """Both blocks must be there: one frozen, one to train."""
+        return needs_both_blocks(cls.name, cut, last)
+
+    @classmethod
+    def learning_options(cls, options: Any) -> dict[str, Ingredient]:
+        """Leave out the weights' path (their content counts) and what only costs time and bytes."""
+        return {"period": options.period, "bits": options.bits, "init": options.init}
+
+    def open_round(self, index: int) -> Round:
+        """Choose an upload or a replay round, and for each participant whether it uploads."""
+        world = self.world
+        upload_round = index % self.options.period == 0
+        if upload_round or self.options.upload_when_unbuffered:
+            participants = world.sample(index)
+        else:
+            participants = world.sample(index, among=sorted(self._buffered))
+        uploads = tuple(upload_round or client not in self._buffered for client in participants)
+        chains = []
+        for client, uploading in zip(participants, uploads, strict=True):
+            buffer = f"buffer/{client}"
+            chains.append(
+                world.learning.chain(
+                    index,
+                    client,
+                    world.clients[client].samples,
+                    reads=("device", "server") if uploading else ("server", buffer),
+                    averages=("server",),
+                    writes=(buffer,) if uploading else (),
+                )
+            )
+            self._buffered.add(client)
+        kind = "upload" if upload_round else "replay"
+        return Round(index, kind, participants, tuple(chains), {"uploads": uploads})
+
+    def signature(self, rnd: Round) -> Hashable:
+        """Add which slots upload."""
+        return (super().signature(rnd), rnd.notes["uploads"])
+
+    def device(self, side: DeviceSide, rnd: Round) -> Process:
+        """Upload every batch's quantised activation, or only announce the batches to be replayed."""
+        shape, bits = self.world.activation_shape, self.options.bits
+        if self.options.download_device_block:
+            yield side.receive()
+        if rnd.notes["uploads"][side.slot]:
+            for batch in side.batches:
+                activation = yield side.extract(batch, bits)
+                yield side.send(wire.activation(shape, batch.size, bits), activation)
+        elif self.options.control_messages:
+            for _ in side.batches:
+                yield side.load()
+                yield side.send(wire.control())
+
+    def server(self, side: ServerSide, rnd: Round) -> Process:
+        """Train on what arrives and keep it, or train on what was kept."""
+        buffer = f"buffer/{side.client.index}"
+        if self.options.download_device_block:
+            yield side.send(self.weights("device"))
+        if rnd.notes["uploads"][side.slot]:
+            for batch in side.batches:
+                activation = yield side.receive()
+                kept = side.chain.do(operations.keep, buffer, activation)
+                yield side.learn(batch, kept)
+        else:
+            for batch in side.batches:
+                if self.options.control_messages:
+                    yield side.receive()
+                entry = side.chain.do(operations.replay, buffer, batch.number)
+                yield side.learn(batch, entry)

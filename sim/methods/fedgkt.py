@@ -1,0 +1,185 @@
+"""FedGKT (He et al., NeurIPS 2020): device and server teach each other by their logits."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from sim import wire
+from sim.learning import distillation
+from sim.log import Label
+from sim.methods.cuts import needs_both_blocks
+from sim.methods.method import Barrier, MethodOptions, Process, Round, SplitMethod, pair
+from sim.sides import DeviceSide, ServerSide
+from sim.world import World
+
+EVERYBODY = -1  # the client index of the one chain that the server trains for all
+
+
+class FedGKTOptions(MethodOptions):
+    """Two-way distillation; with or without the weights' exchange.
+
+    With `exchange_weights` (as EcoFed's code has it, T = 3, alpha = 1) the server has one replica per
+    client, and device block, head and server block are averaged. Without it (the original) every
+    client keeps its own block and head, and the server trains one block on everybody's features.
+    """
+
+    temperature: float = Field(3.0, gt=0, strict=False, description="softens both logits")
+    alpha: float = Field(1.0, ge=0, strict=False, description="weight of the distillation loss")
+    exchange_weights: bool = Field(True, description="average the weights too, as EcoFed's code does")
+
+
+class FedGKT(SplitMethod):
+    """A local epoch on block and head, then features and logits up and the server's logits down."""
+
+    name = "fedgkt"
+    summary = "an auxiliary head on the device; both sides distil knowledge from each other's logits"
+    Options = FedGKTOptions
+    parts = ("device", "head", "server")
+
+    def __init__(self, world: World, options: FedGKTOptions) -> None:
+        super().__init__(world, options)
+        self.options: FedGKTOptions = options
+
+    @classmethod
+    def check_cut(cls, cut: int, last: int) -> str | None:
+        """Both blocks must have something to train."""
+        return needs_both_blocks(cls.name, cut, last)
+
+    def open_round(self, index: int) -> Round:
+        """Open each client's chain; it remembers the server's logits from one round to the next."""
+        world, learning = self.world, self.world.learning
+        participants = world.sample(index)
+        if not self.options.exchange_weights:
+            return self._open_original(index, participants)
+        chains = []
+        for client in participants:
+            memory = f"logits/{client}"
+            known = (memory,) if memory in learning.digests else ()
+            chains.append(
+                learning.chain(
+                    index,
+                    client,
+                    world.clients[client].samples,
+                    reads=(*self.parts, *known),
+                    averages=self.parts,
+                    writes=(memory,),
+                )
+            )
+        return Round(index, "train", participants, tuple(chains))
+
+    def _open_original(self, index: int, participants: tuple[int, ...]) -> Round:
+        world, learning = self.world, self.world.learning
+        chains = []
+        for client in participants:
+            own = [
+                name if name in learning.digests else name.split("/")[0]
+                for name in (f"device/{client}", f"head/{client}")
+            ]
+            memory = f"logits/{client}"
+            known = (memory,) if memory in learning.digests else ()
+            chains.append(
+                learning.chain(
+                    index,
+                    client,
+                    world.clients[client].samples,
+                    reads=(*own, *known),
+                    writes=(f"device/{client}", f"head/{client}", f"features/{client}"),
+                )
+            )
+        memories = [f"logits/{client}" for client in participants]
+        remembered = [memory for memory in memories if memory in learning.digests]
+        joint = learning.chain(
+            index,
+            EVERYBODY,
+            sum(world.clients[client].samples for client in participants),
+            reads=("server", *(f"features/{client}" for client in participants), *remembered),
+            writes=("server", *memories),
+            members=participants,
+        )
+        return Round(index, "train", participants, tuple(chains), {"joint": joint})
+
+    def device(self, side: DeviceSide, rnd: Round) -> Process:  # noqa: ARG002
+        """Train locally for the epochs of the round, then exchange features for logits."""
+        world, options = self.world, self.options
+        shape, classes = world.activation_shape, world.classes
+        client, memory = side.client.index, f"logits/{side.client.index}"
+        if options.exchange_weights:
+            yield side.receive()
+        for batch in side.batches:
+            side.chain.do(
+                distillation.train_device, client, batch, memory, options.temperature, options.alpha
+            )
+            yield side.compute(side.client.work.train(batch.size), Label.TRAIN)
+        for batch in side.first_epoch:
+            upload = side.chain.do(distillation.features, client, batch)
+            if not options.exchange_weights:
+                side.chain.do(distillation.publish, f"features/{client}", upload)
+            upload = yield side.compute(
+                side.client.work.infer(batch.size), Label.FORWARD, upload
+            )
+            yield side.send(wire.activation_and_logits(shape, batch.size, classes), upload)
+            if options.exchange_weights:
+                logits = yield side.receive()
+                side.chain.do(distillation.remember, client, batch, memory, logits)
+        if options.exchange_weights:
+            yield side.send(self.weights("device", "head"))
+        else:
+            for _ in side.first_epoch:
+                yield side.receive()
+
+    def server(self, side: ServerSide, rnd: Round) -> Process:  # noqa: ARG002
+        """Train this client's replica on its features, and return the logits batch by batch."""
+        yield side.send(self.weights("device", "head"))
+        for batch in side.first_epoch:
+            upload = yield side.receive()
+            logits = yield from self._train(side, batch.size, upload)
+            yield side.send(wire.logits(batch.size, self.world.classes), logits)
+        yield side.receive()
+
+    def run_round(self, rnd: Round) -> Process:
+        """Run the round; the original trains on everybody's features once they are all there."""
+        if self.options.exchange_weights:
+            yield from super().run_round(rnd)
+            return
+        env, world = self.world.clock, self.world
+        barrier = Barrier()
+        devices, collected, servers = [], [], []
+        for slot, (client, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
+            device, server = pair(world, client, slot, chain)
+            devices.append(env.process(self.device(device, rnd)))
+            collected.append(barrier.process(env, self._collect(server), server))
+            servers.append(server)
+        yield env.all_of(collected)
+        trainer = ServerSide(world, world.clients[rnd.participants[0]], 0, rnd.notes["joint"])
+        trainer.last = barrier.last
+        for side in servers:
+            yield from self._train_for(side, trainer)
+        yield env.all_of(devices)
+
+    def _collect(self, side: ServerSide) -> Process:
+        for _ in side.first_epoch:
+            yield side.receive()
+
+    def _train_for(self, side: ServerSide, trainer: ServerSide) -> Process:
+        """Train the one server block on a client's features and send the logits as they come."""
+        client, chain = side.client.index, trainer.chain
+        trainer.slot = side.slot
+        for batch in side.first_epoch:
+            upload = chain.do(distillation.collect, f"features/{client}", batch.number)
+            logits = yield from self._train(trainer, batch.size, upload)
+            chain.do(distillation.remember, client, batch, f"logits/{client}", logits)
+            side.last = trainer.last
+            side.send(wire.logits(batch.size, self.world.classes))
+
+    def _train(self, side: ServerSide, batch_size: int, upload: Any) -> Any:
+        options = self.options
+        logits = side.chain.do(distillation.train_server, upload, options.temperature, options.alpha)
+        work = self.world.server_work.learn(batch_size)
+        return (yield side.compute(work, Label.TRAIN, logits))
+
+    def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:
+        """Return the shared network or, without exchange, each participant's block with the server's."""
+        if self.options.exchange_weights:
+            return super().evaluated(rnd)
+        return [(f"device/{client}", "server") for client in rnd.participants]

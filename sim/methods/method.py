@@ -1,0 +1,172 @@
+"""What all training methods share: options, rounds, and the synchronous round of a server.
+
+A method asks for operations; it never reads a clock, touches a weight or counts a byte. A new method
+is one file: a subclass with its `Options`, `open_round`, and the two generators `device` and `server`
+that tell each side of a client what to do.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import simpy
+from pydantic import BaseModel, ConfigDict
+
+from sim import wire
+from sim.learning.chain import Chain
+from sim.learning.digest import Ingredient
+from sim.log import NO_CAUSE, Label
+from sim.sides import DeviceSide, ServerSide, Side
+from sim.wire import Message
+from sim.world import World
+
+Process = Generator[simpy.Event, Any, None]
+
+
+class MethodOptions(BaseModel):
+    """A method's options in a scenario; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+@dataclass
+class Round:
+    """One round: its number, what kind it is, who takes part (client indices) and their chains."""
+
+    index: int
+    kind: str
+    participants: tuple[int, ...]
+    chains: tuple[Chain, ...]
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class Method(ABC):
+    """A training method in a world of its own."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    Options: ClassVar[type[MethodOptions]]
+    parts: ClassVar[tuple[str, ...]] = ("device", "server")
+    synchronous: ClassVar[bool] = True
+    freezes_device: ClassVar[bool] = False
+
+    def __init__(self, world: World, options: Any) -> None:
+        self.world = world
+        self.options = options
+
+    @classmethod
+    def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003 - for those that never cut there
+        """Return where this method cuts, given the scenario's `cut` and the network's `last`."""
+        return cut
+
+    @classmethod
+    def check_cut(cls, cut: int, last: int) -> str | None:  # noqa: ARG003
+        """Return what is wrong with the scenario's cut for this method, or None."""
+        return None
+
+    @classmethod
+    def learning_options(cls, options: Any) -> dict[str, Ingredient]:
+        """Return those options that touch learning (all of them unless overridden)."""
+        dumped: dict[str, Ingredient] = options.model_dump(mode="json")
+        return dumped
+
+    @abstractmethod
+    def open_round(self, index: int) -> Round:
+        """Decide who takes part and open their chains. Takes no virtual time."""
+
+    @abstractmethod
+    def run_round(self, rnd: Round) -> Process:
+        """Play the round on the clock."""
+
+    def signature(self, rnd: Round) -> Hashable:
+        """Return what, beside the devices and links of its slots, decides the round's timing."""
+        return (rnd.kind, tuple(self.world.clients[i].batch_sizes for i in rnd.participants))
+
+    def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:  # noqa: ARG002
+        """Return the networks to evaluate after the round, each as names of its states."""
+        return [("device", "server")]
+
+
+class SplitMethod(Method):
+    """A synchronous round: every participant's two sides run, then the server averages."""
+
+    def open_round(self, index: int) -> Round:
+        """Sample the clients; each trains its own replica of every part, and all are averaged."""
+        participants = self.world.sample(index)
+        chains = tuple(
+            self.world.learning.chain(
+                index,
+                client,
+                self.world.clients[client].samples,
+                reads=self.parts,
+                averages=self.parts,
+            )
+            for client in participants
+        )
+        return Round(index, "train", participants, chains)
+
+    @abstractmethod
+    def device(self, side: DeviceSide, rnd: Round) -> Process:
+        """Tell the device what to do in this round."""
+
+    @abstractmethod
+    def server(self, side: ServerSide, rnd: Round) -> Process:
+        """Tell the server what to do for this client in this round."""
+
+    def run_round(self, rnd: Round) -> Process:
+        """Run both sides of every participant, wait for all, and average."""
+        env, world = self.world.clock, self.world
+        barrier = Barrier()
+        processes = []
+        for slot, (index, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
+            device, server = pair(world, index, slot, chain)
+            processes.append(barrier.process(env, self.device(device, rnd), device))
+            processes.append(barrier.process(env, self.server(server, rnd), server))
+        yield env.all_of(processes)
+        averaged = self.averaged_parameters(rnd)
+        if averaged:
+            first = world.clients[rnd.participants[0]]
+            aggregator = ServerSide(world, first, barrier.slot, rnd.chains[0])
+            aggregator.last = barrier.last
+            work = world.server_work.average(averaged, len(rnd.participants))
+            yield aggregator.compute(work, Label.AGGREGATE)
+
+    def averaged_parameters(self, rnd: Round) -> int:  # noqa: ARG002
+        """Return how many parameters the server averages at the end of the round."""
+        return sum(self.world.parameters[part] for part in self.parts)
+
+    def weights(self, *parts: str) -> Message:
+        """Return the message that carries the weights of these parts."""
+        world = self.world
+        return wire.weights(
+            sum(world.parameters[part] for part in parts),
+            sum(world.tensors[part] for part in parts),
+        )
+
+
+class Barrier:
+    """Remembers which side came last: its last row is what the barrier waited for."""
+
+    def __init__(self) -> None:
+        self.last = NO_CAUSE
+        self.slot = 0
+
+    def process(self, env: simpy.Environment, work: Process, side: Side) -> simpy.Process:
+        """Start a side's process and take note of it when it ends."""
+
+        def passed(_: simpy.Event) -> None:
+            self.last, self.slot = side.last, side.slot
+
+        process = env.process(work)
+        assert process.callbacks is not None
+        process.callbacks.append(passed)
+        return process
+
+
+def pair(world: World, client: int, slot: int, chain: Chain) -> tuple[DeviceSide, ServerSide]:
+    """Return the two sides of a client, joined."""
+    device = DeviceSide(world, world.clients[client], slot, chain)
+    server = ServerSide(world, world.clients[client], slot, chain)
+    device.peer, server.peer = server, device
+    return device, server

@@ -1,0 +1,54 @@
+"""The methods by name, and the way to a user's own method."""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Final
+
+from sim.methods.method import Method, MethodOptions
+
+METHODS: Final[dict[str, str]] = {
+    "classic_fl": "sim.methods.classic_fl:ClassicFL",
+    "splitfed": "sim.methods.splitfed:SplitFed",
+    "local_loss": "sim.methods.local_loss:LocalLoss",
+    "fedgkt": "sim.methods.fedgkt:FedGKT",
+    "ecofed": "sim.methods.ecofed:EcoFed",
+    "split_learning": "sim.methods.split_learning:SplitLearning",
+    "centralised": "sim.methods.centralised:Centralised",
+}
+
+
+class UnknownMethodError(ValueError):
+    """A method name that leads nowhere, or to something that is no method."""
+
+
+def method(name: str) -> type[Method]:
+    """Return the method of a catalogue name or of `package.module:Object`.
+
+    Raises UnknownMethodError with what was expected.
+    """
+    path = METHODS.get(name, name)
+    module, separator, attribute = path.partition(":")
+    if not separator:
+        raise UnknownMethodError(f"{name} is not a method; there are {', '.join(METHODS)}")
+    try:
+        found = getattr(import_module(module), attribute)
+    except Exception as error:  # whatever a user's module does wrong, the answer names it
+        raise UnknownMethodError(f"{name} cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise UnknownMethodError(f"{name} is not a subclass of sim.methods.method.Method")
+    return found
+
+
+class OptionModels(Mapping[str, type[MethodOptions]]):
+    """Every method's options by its name; a method's file is imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> type[MethodOptions]:
+        if name not in METHODS:
+            raise KeyError(name)
+        return method(name).Options
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(METHODS)
+
+    def __len__(self) -> int:
+        return len(METHODS)

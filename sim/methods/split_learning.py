@@ -1,0 +1,43 @@
+"""Sequential split learning (Gupta and Raskar, 2018; Vepakomma et al., 2018): one client at a time."""
+
+from sim.methods.method import Process, Round, pair
+from sim.methods.splitfed import SplitFed
+
+EVERYBODY = -1  # the client index of the one chain that passes through all
+
+
+class SplitLearning(SplitFed):
+    """As SplitFed for each client, but the device block is handed on from client to client.
+
+    A reference, not a federated method: there is one device block and one server block, no average.
+    """
+
+    name = "split_learning"
+    summary = "clients train one after another and hand the device block on (sequential SL)"
+
+    def open_round(self, index: int) -> Round:
+        """Open one chain that passes through the sampled clients in order."""
+        world = self.world
+        participants = world.sample(index)
+        chain = world.learning.chain(
+            index,
+            EVERYBODY,
+            sum(world.clients[client].samples for client in participants),
+            reads=("device", "server"),
+            writes=("device", "server"),
+            members=participants,
+        )
+        return Round(index, "train", participants, (chain,) * len(participants))
+
+    def run_round(self, rnd: Round) -> Process:
+        """Run the clients in turn; each begins when the block of the one before has come back."""
+        env, world = self.world.clock, self.world
+        last = None
+        for slot, (client, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
+            device, server = pair(world, client, slot, chain)
+            if last is not None:
+                server.last = last
+            yield env.all_of(
+                [env.process(self.device(device, rnd)), env.process(self.server(server, rnd))]
+            )
+            last = server.last

@@ -1,0 +1,40 @@
+"""Vanilla DNN-partitioning FL: SplitFed v1 (Thapa et al., AAAI 2022, Algorithm 1)."""
+
+from sim import wire
+from sim.methods.method import MethodOptions, Process, Round, SplitMethod
+from sim.sides import DeviceSide, ServerSide
+
+
+class SplitFed(SplitMethod):
+    """For every batch an activation goes up and its gradient comes down; both blocks are averaged.
+
+    The server has one replica of the server block for each client. A device block without parameters
+    (cut 0) needs no gradient, and none is sent.
+    """
+
+    name = "splitfed"
+    summary = "activation up, gradient down for every batch (vanilla DPFL, SplitFed v1)"
+    Options = MethodOptions
+
+    def device(self, side: DeviceSide, rnd: Round) -> Process:  # noqa: ARG002
+        """Forward, send, wait for the gradient, backward; at the end send the device block."""
+        shape, trains = self.world.activation_shape, self.world.parameters["device"] > 0
+        yield side.receive()
+        for batch in side.batches:
+            activation = yield side.forward(batch)
+            yield side.send(wire.activation(shape, batch.size), activation)
+            if trains:
+                gradient = yield side.receive()
+                yield side.backward(batch, gradient)
+        yield side.send(self.weights("device"))
+
+    def server(self, side: ServerSide, rnd: Round) -> Process:  # noqa: ARG002
+        """Train on each activation as it comes and return the gradient."""
+        shape, trains = self.world.activation_shape, self.world.parameters["device"] > 0
+        yield side.send(self.weights("device"))
+        for batch in side.batches:
+            activation = yield side.receive()
+            gradient = yield side.serve(batch, activation)
+            if trains:
+                yield side.send(wire.gradient(shape, batch.size), gradient)
+        yield side.receive()

@@ -1,0 +1,131 @@
+"""Which solver for which routes: decided once, from the routes, per connected component.
+
+A resource of a single route is private: it is no more than a cap on that route's flow, as long as
+the route carries one flow at a time. A shared resource without a limit holds nobody and is left
+out. What remains connects routes into components, and each gets the cheapest exact solver:
+
+    alone     a route without a shared resource
+    star      the routes of a component with one shared resource
+    filling   all others
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import inf
+
+from sim.network.alone import Alone
+from sim.network.errors import NetworkError
+from sim.network.filling import Filling, Uses
+from sim.network.flow import Route
+from sim.network.solver import Solver
+from sim.network.star import Star
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Per route its solver and its private resources; per resource who has it."""
+
+    solver: tuple[Solver, ...]
+    private: tuple[Uses, ...]
+    shared_by: Mapping[str, Solver]
+    private_of: Mapping[str, int]
+
+
+def check_capacity(name: str, capacity: float) -> None:
+    """Raise NetworkError unless the capacity is 0 or more; infinite is allowed."""
+    if not capacity >= 0:
+        raise NetworkError(
+            f"resource {name!r}: the capacity must be 0 or more, or infinite, got {capacity!r}"
+        )
+
+
+def consumptions(capacities: Mapping[str, float], routes: Sequence[Route]) -> list[Uses]:
+    """Per route its resources with the total consumption per byte; unknown ones are errors."""
+    result: list[Uses] = []
+    for index, route in enumerate(routes):
+        total: dict[str, float] = {}
+        for name, consumption in route.resources:
+            if name not in capacities:
+                close = get_close_matches(name, capacities, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise NetworkError(f"route {index} crosses an unknown resource {name!r}{hint}")
+            if not 0 < consumption < inf:
+                raise NetworkError(
+                    f"route {index} on resource {name!r}: the consumption per byte must be positive"
+                    f" and finite, got {consumption!r}"
+                )
+            total[name] = total.get(name, 0) + consumption
+        result.append(tuple(total.items()))
+    return result
+
+
+def choose(
+    capacities: Mapping[str, float], uses: Sequence[Uses], *, fifo: bool, general: bool
+) -> Choice:
+    """Group routes into components and give each its solver.
+
+    Without `fifo` several flows may be on one route, so no resource is private to a flow. With
+    `general` every component is solved by filling, as a check of the faster forms.
+    """
+    users: dict[str, list[int]] = {}
+    for route, used in enumerate(uses):
+        for name, _ in used:
+            users.setdefault(name, []).append(route)
+    one_at_a_time = fifo and not general
+    private_of: dict[str, int] = {}
+    shared: dict[str, list[int]] = {}
+    for name, routes in users.items():
+        if one_at_a_time and len(routes) == 1:
+            private_of[name] = routes[0]
+        elif capacities[name] < inf:
+            shared[name] = routes
+    solver: dict[int, Solver] = {}
+    shared_by: dict[str, Solver] = {}
+    for names, members in _components(shared, uses):
+        solver_of_members: Solver
+        if not names and one_at_a_time:
+            solver_of_members = Alone()
+        elif len(names) == 1 and not general:
+            name = names[0]
+            consumption = {route: dict(uses[route])[name] for route in members}
+            solver_of_members = Star(name, capacities[name], consumption)
+        else:
+            solver_of_members = Filling(
+                {name: capacities[name] for name in names},
+                {r: [(name, a) for name, a in uses[r] if name in shared] for r in members},
+            )
+        solver.update(dict.fromkeys(members, solver_of_members))
+        shared_by.update(dict.fromkeys(names, solver_of_members))
+    return Choice(
+        solver=tuple(solver[route] for route in range(len(uses))),
+        private=tuple(
+            [(name, amount) for name, amount in used if name in private_of] for used in uses
+        ),
+        shared_by=shared_by,
+        private_of=private_of,
+    )
+
+
+def _components(
+    shared: Mapping[str, Sequence[int]], uses: Sequence[Uses]
+) -> Iterator[tuple[list[str], list[int]]]:
+    """Connected components as (shared resources, routes), each in the order of the routes."""
+    seen_routes = [False] * len(uses)
+    seen_names: dict[str, None] = {}
+    for first in range(len(uses)):
+        if seen_routes[first]:
+            continue
+        seen_routes[first] = True
+        names: list[str] = []
+        members = [first]
+        for route in members:  # grows while we walk
+            for name, _ in uses[route]:
+                if name in shared and name not in seen_names:
+                    seen_names[name] = None
+                    names.append(name)
+                    for other in shared[name]:
+                        if not seen_routes[other]:
+                            seen_routes[other] = True
+                            members.append(other)
+        yield names, sorted(members)

@@ -1,0 +1,143 @@
+"""Pre-train a network in one place and keep its first blocks, for EcoFed's device block.
+
+Plain supervised training as in EcoFed's recipe (SGD, step schedule, crop and flip); what is saved is
+the feature extractor, or the device block of a cut, with the whole recipe in the file's metadata.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch.nn import functional
+
+import models.catalogue
+from models.network import Network
+from models.pretrained import save_weights
+from sim.learning.augment import Augmentation
+from sim.learning.batches import batch_indices, evaluation_batches, normalise
+from sim.learning.datasets import Dataset
+
+POOLED: Final = -1
+EVALUATION_BATCH: Final = 100
+
+EpochDone = Callable[[int, float, float], None]
+
+
+@dataclass(frozen=True)
+class PretrainRecipe:
+    """How to pre-train; `milestones` are epochs at which the learning rate falls to a tenth."""
+
+    network: str
+    epochs: int
+    batch_size: int = 128
+    lr: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    nesterov: bool = True
+    milestones: tuple[int, ...] = ()
+    augment: bool = True
+    seed: int = 0
+    blocks: int | None = None
+
+
+def pretrain(
+    recipe: PretrainRecipe, dataset: Dataset, out: Path, epoch_done: EpochDone | None = None
+) -> float | None:
+    """Train, save to `out` (safetensors), and return the test accuracy (None without test images).
+
+    `epoch_done` is told epoch (from 1), mean training loss and learning rate. Raises WeightsError
+    if `out` cannot be written, CutError for `blocks` out of range.
+    """
+    info = dataset.info
+    network = models.catalogue.build(
+        recipe.network, classes=info.classes, input_shape=info.input_shape, seed=recipe.seed
+    ).to(memory_format=torch.channels_last)
+    kept = network.feature_blocks if recipe.blocks is None else recipe.blocks
+    part = network.split(kept).device
+    optimiser = torch.optim.SGD(
+        network.parameters(),
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.nesterov,
+    )
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, list(recipe.milestones), 0.1)
+    for epoch in range(recipe.epochs):
+        lr = schedule.get_last_lr()[0]
+        loss = _epoch(network, optimiser, recipe, dataset, epoch)
+        schedule.step()
+        if epoch_done is not None:
+            epoch_done(epoch + 1, loss, lr)
+    accuracy = _accuracy(network, dataset)
+    notes = {key: str(value) for key, value in asdict(recipe).items()}
+    save_weights(
+        out,
+        part,
+        notes
+        | {
+            "blocks": str(kept),
+            "dataset": str(info.checksum or info.name),
+            "dataset_content": dataset.identity,
+            "train_samples": str(info.train_samples),
+            "test_accuracy": "none" if accuracy is None else f"{accuracy:.4f}",
+            "torch": torch.__version__,
+        },
+    )
+    return accuracy
+
+
+def _epoch(
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    recipe: PretrainRecipe,
+    dataset: Dataset,
+    epoch: int,
+) -> float:
+    augmentation = Augmentation(crop=recipe.augment, flip=recipe.augment)
+    network.train()
+    batches = batch_indices(
+        len(dataset.train_labels),
+        recipe.batch_size,
+        seed=recipe.seed,
+        client=POOLED,
+        round_index=0,
+        epoch=epoch,
+        min_batch=network.min_batch,
+    )
+    total = 0.0
+    for number, rows in enumerate(batches):
+        images = augmentation.apply(
+            dataset.train_images[torch.from_numpy(rows)],
+            seed=recipe.seed,
+            client=POOLED,
+            round_index=0,
+            epoch=epoch,
+            batch=number,
+        )
+        loss = functional.cross_entropy(
+            network(_ready(images, dataset)), dataset.train_labels[torch.from_numpy(rows)]
+        )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        total += float(loss.detach())
+    return total / len(batches)
+
+
+def _accuracy(network: Network, dataset: Dataset) -> float | None:
+    labels = dataset.test_labels
+    if len(labels) == 0:
+        return None
+    network.eval()
+    correct = 0
+    with torch.no_grad():
+        for part in evaluation_batches(len(labels), EVALUATION_BATCH, network.min_batch):
+            scores = network(_ready(dataset.test_images[part], dataset))
+            correct += int((scores.argmax(dim=1) == labels[part]).sum())
+    return correct / len(labels)
+
+
+def _ready(images: torch.Tensor, dataset: Dataset) -> torch.Tensor:
+    return normalise(images, dataset.info).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,70 @@
+"""What would run: sizes, memory and predicted time of each method, before anything runs.
+
+The prediction plays one round of each kind on the clock, without tensors.
+"""
+
+from dataclasses import dataclass
+
+from scenarios.schema import Scenario
+from sim.engine import Engine, Limits, Watcher
+from sim.memory import inference_bytes, training_bytes
+from sim.methods.method import Method
+from sim.plan import Plan, optimiser_of
+from sim.results import MethodResult
+from sim.setup import make_method, options_of, profile_of
+
+
+@dataclass(frozen=True)
+class MethodPreview:
+    """One method's outlook. Bytes are wire bytes; memory is per device profile, peak."""
+
+    label: str
+    clients_per_round: int
+    bytes_per_client_round: float | None
+    virtual_time_s: float
+    exact: bool
+    memory_bytes: dict[str, int]
+
+
+def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
+    """Return the estimated peak bytes of each client device under a method, by profile name."""
+    cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
+    training = plan.scenario.training
+    blocks = list(plan.device_block(cut))
+    slots = optimiser_of(plan.scenario).state_slots
+    if "head" in method.parts:
+        blocks.append(plan.head(cut))
+    if method.freezes_device:
+        needed = inference_bytes(blocks, training.batch_size)
+    else:
+        needed = training_bytes(blocks, training.batch_size, slots)
+    names = (profile_of(plan.topology, client).name for client in plan.topology.clients)
+    return dict.fromkeys(names, needed)
+
+
+def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
+    """Play up to `rounds` rounds of every method and scale the time to the whole run.
+
+    The prediction is exact when all rounds were played (rounds that repeat cost nothing).
+    """
+    scenario: Scenario = plan.scenario
+    previews = []
+    for entry in scenario.methods:
+        method = make_method(plan, entry, None)
+        result = MethodResult(entry.label, entry.name, plan.seed, ())
+        played = min(rounds, scenario.training.rounds)
+        Engine(method.world, method, result).run(Limits(played), Watcher())
+        client_rounds = sum(r.clients for r in result.rounds)
+        previews.append(
+            MethodPreview(
+                label=entry.label,
+                clients_per_round=scenario.clients_per_round,
+                bytes_per_client_round=(
+                    result.wire_bytes / client_rounds if client_rounds else None
+                ),
+                virtual_time_s=result.virtual_time_s * scenario.training.rounds / played,
+                exact=played == scenario.training.rounds,
+                memory_bytes=memory_by_device(plan, options_of(entry)[0]),
+            )
+        )
+    return previews

@@ -1,0 +1,210 @@
+"""What a run gives back: plain dataclasses, tables that pandas reads, and the contract of summary.json.
+
+What was not trained or not measured is None, never 0. Times are virtual seconds; `wire` bytes are what
+every table compares, `payload` bytes the tensors and labels alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from sim.log import PHASES
+from sim.record import RoundRecord
+
+Status = Literal["complete", "stopped"]
+Row = dict[str, str | int | float | None]
+
+
+@dataclass(frozen=True)
+class KeptRound:
+    """A round whose full intervals are kept: its number, kind, beginning and clients (by slot)."""
+
+    index: int
+    kind: str
+    start_s: float
+    participants: tuple[str, ...]
+    record: RoundRecord
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """One closed round of one method. `virtual_time_s` is when it closed."""
+
+    index: int
+    kind: str
+    clients: int
+    round_time_s: float
+    virtual_time_s: float
+    additive_round_time_s: float
+    wire_up: int
+    wire_down: int
+    payload_up: int
+    payload_down: int
+    critical_path_s: Mapping[str, float]
+    additive_s: Mapping[str, float]
+    straggler: str | None
+    accuracy: float | None = None
+
+    def row(self, label: str, method: str) -> Row:
+        """Return the round as a row of rounds.csv."""
+        wire, payload = self.wire_up + self.wire_down, self.payload_up + self.payload_down
+        return {
+            "label": label,
+            "method": method,
+            "round": self.index,
+            "kind": self.kind,
+            "clients": self.clients,
+            "virtual_time_s": self.virtual_time_s,
+            "round_time_s": self.round_time_s,
+            "additive_round_time_s": self.additive_round_time_s,
+            "wire_bytes_up": self.wire_up,
+            "wire_bytes_down": self.wire_down,
+            "wire_bytes_per_client_round": wire / self.clients if self.clients else None,
+            "payload_bytes_up": self.payload_up,
+            "payload_bytes_down": self.payload_down,
+            "payload_bytes_per_client_round": payload / self.clients if self.clients else None,
+            **{f"critical_{phase}_s": self.critical_path_s[phase] for phase in PHASES},
+            "straggler": self.straggler,
+            "accuracy": self.accuracy,
+        }
+
+
+@dataclass
+class MethodResult:
+    """One method's run. `busy_s` sums over clients, and over server slots; likewise `available_s`."""
+
+    label: str
+    method: str
+    seed: int
+    targets: tuple[float, ...]
+    rounds: list[RoundResult] = field(default_factory=list)
+    kept: list[KeptRound] = field(default_factory=list)
+    learning_digest: str | None = None
+    weights_digest: str | None = None
+    event_digest: str = ""
+    coarse: tuple[str, ...] = ()
+    clients_busy_s: float = 0.0
+    clients_available_s: float = 0.0
+    server_busy_s: float = 0.0
+    server_available_s: float = 0.0
+    reused_rounds: int = 0
+
+    @property
+    def virtual_time_s(self) -> float:
+        """When the last round closed."""
+        return self.rounds[-1].virtual_time_s if self.rounds else 0.0
+
+    @property
+    def curve(self) -> list[tuple[float, float]]:
+        """Accuracy over virtual time: pairs (virtual time, accuracy)."""
+        return [(r.virtual_time_s, r.accuracy) for r in self.rounds if r.accuracy is not None]
+
+    @property
+    def wire_bytes(self) -> int:
+        """All bytes that travelled, both directions."""
+        return sum(r.wire_up + r.wire_down for r in self.rounds)
+
+    def time_to(self, accuracy: float) -> float | None:
+        """Return the virtual time at which an evaluation first reached `accuracy`, or None."""
+        return next((time for time, value in self.curve if value >= accuracy), None)
+
+    def summary(self, others: Mapping[str, "MethodResult"]) -> dict[str, Any]:
+        """Return this method's entry of summary.json, compared with the `others`."""
+        times = np.array([r.round_time_s for r in self.rounds])
+        curve = self.curve
+        return {
+            "method": self.method,
+            "rounds": len(self.rounds),
+            "virtual_time_s": self.virtual_time_s,
+            "round_time_s": {
+                "mean": float(times.mean()) if len(times) else None,
+                "p50": float(np.percentile(times, 50)) if len(times) else None,
+                "p95": float(np.percentile(times, 95)) if len(times) else None,
+            },
+            "wire_bytes": self._bytes("wire"),
+            "payload_bytes": self._bytes("payload"),
+            "accuracy": {"final": curve[-1][1], "best": max(v for _, v in curve)} if curve else None,
+            "curve": [list(point) for point in curve],
+            "time_to_accuracy_s": {str(t): self.time_to(t) for t in self.targets},
+            "learning_digest": self.learning_digest,
+            "weights_digest": self.weights_digest,
+            "event_digest": self.event_digest,
+            "additive_round_time_s": (
+                float(np.mean([r.additive_round_time_s for r in self.rounds]))
+                if self.rounds
+                else None
+            ),
+            "energy_j": None,
+            "idle_fraction": {
+                "clients": _idle(self.clients_busy_s, self.clients_available_s),
+                "server": _idle(self.server_busy_s, self.server_available_s),
+            },
+            "against": {
+                label: self.against(other) for label, other in others.items() if other is not self
+            },
+        }
+
+    def against(self, other: "MethodResult") -> dict[str, float | None]:
+        """Return how many times faster, and how many times fewer bytes, than `other`, per round."""
+        return {
+            "time_x": _ratio(_per_round(other, "time"), _per_round(self, "time")),
+            "bytes_x": _ratio(_per_round(other, "bytes"), _per_round(self, "bytes")),
+        }
+
+    def _bytes(self, kind: Literal["wire", "payload"]) -> dict[str, float | int | None]:
+        up = sum(getattr(r, f"{kind}_up") for r in self.rounds)
+        down = sum(getattr(r, f"{kind}_down") for r in self.rounds)
+        client_rounds = sum(r.clients for r in self.rounds)
+        return {
+            "up": up,
+            "down": down,
+            "per_client_round": (up + down) / client_rounds if client_rounds else None,
+        }
+
+
+@dataclass
+class RunResult:
+    """A scenario's run with one seed: every method under its label."""
+
+    scenario: dict[str, Any]
+    seed: int
+    versions: dict[str, Any]
+    methods: dict[str, MethodResult]
+    status: Status = "complete"
+    path: Path | None = None
+
+    def summary(self) -> dict[str, Any]:
+        """Return the contents of summary.json."""
+        return {
+            "schema": 1,
+            "status": self.status,
+            "scenario": self.scenario,
+            "seed": self.seed,
+            "versions": self.versions,
+            "methods": {
+                label: result.summary(self.methods) for label, result in self.methods.items()
+            },
+        }
+
+    def table(self) -> dict[str, list[str | int | float | None]]:
+        """Return rounds.csv as columns; `pandas.DataFrame(result.table())` takes it."""
+        rows = [r.row(m.label, m.method) for m in self.methods.values() for r in m.rounds]
+        return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
+
+
+def _idle(busy_s: float, available_s: float) -> float | None:
+    return 1.0 - busy_s / available_s if available_s > 0 else None
+
+
+def _per_round(result: MethodResult, what: Literal["time", "bytes"]) -> float | None:
+    if not result.rounds:
+        return None
+    total = result.virtual_time_s if what == "time" else result.wire_bytes
+    return total / len(result.rounds)
+
+
+def _ratio(theirs: float | None, ours: float | None) -> float | None:
+    return theirs / ours if theirs is not None and ours else None

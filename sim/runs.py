@@ -1,0 +1,204 @@
+"""Run a scenario: every method in a world of its own, seed after seed, and keep what came out."""
+
+import platform
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from models.catalogue import NETWORKS
+from scenarios.load import Loaded
+from scenarios.load import load as read_scenario
+from scenarios.methods import Method as MethodEntry
+from sim.engine import Engine, Limits, Watcher
+from sim.learning.datasets import DATASETS, Dataset, load
+from sim.learning.inline import numerics
+from sim.methods.registry import OptionModels
+from sim.plan import Plan
+from sim.results import MethodResult, RoundResult, RunResult
+from sim.run_directory import RunFolder
+from sim.semantics import plan_checked
+from sim.setup import ExecutorName, make_method, profile_of
+
+LogName = Literal["rounds", "events"]
+
+
+class Reporter(Protocol):
+    """Who is told how far a run has got."""
+
+    def method_started(self, seed: int, label: str, rounds: int, clients: int) -> None:
+        """Take note that a method begins: so many rounds with so many clients each."""
+
+    def client_trained(self, done: int, total: int) -> None:
+        """Take note that a round's chain has been trained, `done` of `total`."""
+
+    def round_closed(self, closed: RoundResult) -> None:
+        """Take note that a round closed."""
+
+    def method_finished(self, result: MethodResult) -> None:
+        """Take note that a method ended."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def method_started(self, seed: int, label: str, rounds: int, clients: int) -> None:
+        """Do nothing."""
+
+    def client_trained(self, done: int, total: int) -> None:
+        """Do nothing."""
+
+    def round_closed(self, closed: RoundResult) -> None:
+        """Do nothing."""
+
+    def method_finished(self, result: MethodResult) -> None:
+        """Do nothing."""
+
+
+def load_scenario(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Loaded:
+    """Load a scenario file, or a shipped scenario by name, with overrides such as `seed=3`.
+
+    Raises ScenarioError, a ValueError that lists everything that is wrong with it.
+    """
+    return read_scenario(
+        path_or_name,
+        methods=OptionModels(),
+        networks=NETWORKS,
+        datasets=DATASETS,
+        overrides=overrides,
+    )
+
+
+def run(
+    scenario: Loaded | str | Path,
+    *,
+    executor: ExecutorName = "inline",
+    out: Path | None = None,
+    log: LogName = "rounds",
+    reuse: bool = True,
+    data_dir: Path | None = None,
+    reporter: Reporter | None = None,
+) -> list[RunResult]:
+    """Run every method of a scenario for each of its seeds; returns one result per seed.
+
+    `executor` is "inline" (real training) or "none" (time and bytes only, no tensors, no data).
+    With `out` results are written there as rounds close, into seed-N/ where there are several seeds.
+    `log="events"` keeps the intervals of all rounds. Ctrl-C gives what there is, with the status
+    "stopped". Raises ScenarioError or DataError before anything is written.
+    """
+    loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
+    plans = plan_checked(loaded, trains=executor == "inline")
+    directory = data_dir or (Path(d) if (d := loaded.scenario.data.dir) else None)
+    datasets: list[Dataset | None] = [
+        load(plan.info, directory) if executor == "inline" else None for plan in plans
+    ]
+    results = []
+    for plan, dataset in zip(plans, datasets, strict=True):
+        folder = out if out is None or len(plans) == 1 else out / f"seed-{plan.seed}"
+        result = RunResult(
+            scenario=loaded.resolved(),
+            seed=plan.seed,
+            versions=versions(executor),
+            methods={},
+            status="stopped",
+            path=folder,
+        )
+        results.append(result)
+        runner = _Runner(plan, dataset, result, reporter or Silent(), log, reuse)
+        if folder is None:
+            runner.run()
+        else:
+            with RunFolder(folder, result) as files:
+                runner.run(files)
+                files.finish(result)
+        if result.status == "stopped":
+            break
+    return results
+
+
+class _Runner:
+    """The methods of one seed, one after another."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        dataset: Dataset | None,
+        result: RunResult,
+        reporter: Reporter,
+        log: LogName,
+        reuse: bool,
+    ) -> None:
+        self.plan = plan
+        self.dataset = dataset
+        self.result = result
+        self.reporter = reporter
+        self.log = log
+        self.reuse = reuse
+
+    def run(self, files: RunFolder | None = None) -> None:
+        """Run all methods; on Ctrl-C leave the result's status as it is, "stopped"."""
+        try:
+            for entry in self.plan.scenario.methods:
+                self._run_method(entry, files)
+        except KeyboardInterrupt:
+            return
+        self.result.status = "complete"
+
+    def _run_method(self, entry: MethodEntry, files: RunFolder | None) -> None:
+        scenario, reporter = self.plan.scenario, self.reporter
+        training, stop = scenario.training, scenario.stop
+        method = make_method(self.plan, entry, self.dataset)
+        result = MethodResult(
+            entry.label,
+            entry.name,
+            self.plan.seed,
+            tuple(training.targets),
+            coarse=coarse_figures(self.plan),
+        )
+        self.result.methods[entry.label] = result
+        engine = Engine(
+            method.world, method, result, reuse=self.reuse, keep_all=self.log == "events"
+        )
+
+        def closed(row: RoundResult) -> None:
+            if files is not None:
+                files.add(entry.label, entry.name, row)
+            reporter.round_closed(row)
+
+        reporter.method_started(
+            self.plan.seed, entry.label, training.rounds, scenario.clients_per_round
+        )
+        limits = Limits(
+            training.rounds, stop.virtual_time, stop.target_accuracy, training.evaluate_every
+        )
+        try:
+            engine.run(limits, Watcher(closed, reporter.client_trained))
+        finally:
+            engine.finish()
+        reporter.method_finished(result)
+
+
+def coarse_figures(plan: Plan) -> tuple[str, ...]:
+    """Return what is coarse or guessed in the profiles that the scenario uses, one text each."""
+    names = [*plan.topology.clients, plan.topology.server]
+    profiles = {p.name: p for p in (profile_of(plan.topology, name) for name in names)}
+    found = []
+    for profile in profiles.values():
+        if profile.coarse:
+            found.append(f"{profile.name}: one speed for every operation")
+        if profile.unsure:
+            found.append(f"{profile.name}: {', '.join(profile.unsure)} guessed")
+    return tuple(found)
+
+
+def versions(executor: ExecutorName) -> dict[str, Any]:
+    """Return what made the numbers: versions of the code and of what decides a training's bits."""
+    return {
+        "cutlayer": version("cutlayer"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numerics": numerics() if executor == "inline" else None,
+        "executor": executor,
+    }

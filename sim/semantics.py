@@ -1,0 +1,120 @@
+"""What is wrong with a scenario beyond its form: cuts, shards, batches, memory, weights.
+
+Everything here needs the network or the data set's counts. Problems carry the place in the file.
+"""
+
+from collections.abc import Iterator
+
+from models.catalogue import UnknownNetworkError
+from models.network import NetworkError
+from models.operators import CostError
+from models.pretrained import WeightsError
+from pydantic import ValidationError
+
+from scenarios.load import Loaded
+from scenarios.problems import Problem, ScenarioError
+from sim.initial import initial_states
+from sim.learning.dataset_info import DataError
+from sim.learning.partition import PartitionError
+from sim.methods.registry import UnknownMethodError
+from sim.plan import Plan, make_plan
+from sim.preview import memory_by_device
+from sim.setup import options_of, profile_of
+from topologies.units import format_size
+from topologies import TopologyError
+
+
+def plan_checked(loaded: Loaded, *, trains: bool) -> list[Plan]:
+    """Return the plan of every seed. Raises ScenarioError with all that is wrong.
+
+    `trains` says whether tensors will be trained, so that data and weights must really be there.
+    """
+    scenario = loaded.scenario
+    try:
+        plans = [make_plan(scenario, seed) for seed in scenario.all_seeds]
+    except DataError as error:
+        raise loaded.error([loaded.problem(("data", "dataset"), str(error))]) from None
+    except PartitionError as error:
+        raise loaded.error([loaded.problem(("data", "partition"), str(error))]) from None
+    except (UnknownNetworkError, NetworkError, CostError) as error:
+        raise loaded.error([loaded.problem(("model", "name"), str(error))]) from None
+    except TopologyError as error:
+        raise loaded.error([loaded.problem(("topology",), str(error))]) from None
+    problems = list(_problems(loaded, plans[0], trains))
+    if problems:
+        raise loaded.error(problems)
+    return plans
+
+
+def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
+    scenario = plan.scenario
+    last = len(plan.blocks)
+    if scenario.model.cut > last:
+        rule = (
+            f"must be 0 (all on the server) to {last} (all on the device) "
+            f"for {scenario.model.name}"
+        )
+        yield loaded.problem(("model", "cut"), rule)
+        return
+    least = plan.network.min_batch
+    if scenario.training.batch_size < least:
+        rule = f"must be at least {least}: BatchNorm of {scenario.model.name} needs it"
+        yield loaded.problem(("training", "batch_size"), rule)
+    if min(plan.shards.sizes) < least:
+        client = plan.topology.clients[plan.shards.sizes.index(min(plan.shards.sizes))]
+        rule = f"leaves {client} with {min(plan.shards.sizes)} samples, and {least} are needed"
+        yield loaded.problem(("data", "partition"), rule)
+    if trains and plan.info.test_samples < least:
+        rule = "leaves no test samples: give test_fraction"
+        yield loaded.problem(("data",), rule, plan.info.name)
+    if not trains and scenario.stop.target_accuracy is not None:
+        rule = "needs an accuracy, and the executor none trains nothing: use inline"
+        yield loaded.problem(("stop", "target_accuracy"), rule)
+    for index in range(len(scenario.methods)):
+        yield from _method_problems(loaded, plan, index, trains)
+
+
+def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Iterator[Problem]:
+    scenario, entry = plan.scenario, plan.scenario.methods[index]
+    place = ("methods", index)
+    try:
+        method, options = options_of(entry)
+    except UnknownMethodError as error:
+        yield loaded.problem(place, str(error))
+        return
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(key) for key in first["loc"])
+        yield loaded.problem(place, f"option {where}: {first['msg']}", first["input"])
+        return
+    complaint = method.check_cut(scenario.model.cut, len(plan.blocks))
+    if complaint is not None:
+        yield loaded.problem(("model", "cut"), complaint)
+        return
+    if trains:
+        try:
+            initial_states(plan.recipe(method, entry.name, options), method, options)
+        except WeightsError as error:
+            yield loaded.problem(place, str(error))
+    yield from _memory_problems(loaded, plan, index)
+
+
+def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem]:
+    entry = plan.scenario.methods[index]
+    method, _ = options_of(entry)
+    has = {
+        profile.name: profile.memory_bytes
+        for profile in (profile_of(plan.topology, client) for client in plan.topology.clients)
+    }
+    for name, needed in memory_by_device(plan, method).items():
+        memory = has[name]
+        if memory is not None and needed > memory:
+            rule = (
+                f"{entry.label} needs {format_size(needed)} on a {name}, "
+                f"which has {format_size(memory)}"
+            )
+            cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
+            yield loaded.problem(("methods", index), f"{rule} (cut {cut})")
+
+
+__all__ = ["ScenarioError", "plan_checked"]

@@ -1,0 +1,136 @@
+"""From a plan to a method in its world, with the executor that was asked for."""
+
+from typing import Any, Literal
+
+from scenarios.methods import Method as MethodEntry
+from sim.clock import Clock
+from sim.compute import ServerQueue
+from sim.initial import initial_digests, initial_states
+from sim.learning.datasets import Dataset
+from sim.learning.digest import Digest, node
+from sim.learning.feed import Feed
+from sim.learning.inline import Inline
+from sim.learning.layer import Learning
+from sim.learning.recipe import Recipe
+from sim.learning.workspace import Workspace
+from sim.methods import registry
+from sim.methods.method import Method
+from sim.network import Network
+from sim.plan import Plan
+from sim.work import DeviceWork, ServerWork
+from sim.world import Client, World, plan_batches
+from topologies import DeviceProfile, Topology
+
+ExecutorName = Literal["none", "inline"]
+
+
+def options_of(entry: MethodEntry) -> tuple[type[Method], Any]:
+    """Return a method entry's class and its validated options.
+
+    Raises UnknownMethodError, or pydantic's ValidationError for a method of the user's own.
+    """
+    found = registry.method(entry.name)
+    if isinstance(entry.options, dict):
+        return found, found.Options.model_validate(entry.options)
+    return found, entry.options
+
+
+def make_method(plan: Plan, entry: MethodEntry, dataset: Dataset | None) -> Method:
+    """Build a world and the method in it; with a `dataset` it trains, without it only counts."""
+    found, options = options_of(entry)
+    recipe = plan.recipe(found, entry.name, options)
+    learning = _learning(plan, recipe, found, options, dataset)
+    world = _world(plan, recipe, found, learning)
+    return found(world, options)
+
+
+def profile_of(topology: Topology, name: str) -> DeviceProfile:
+    """Return the device profile of a client or server."""
+    profile = topology.node(name).device
+    assert profile is not None, "a topology refuses clients and servers without a device"
+    return profile
+
+
+def _learning(
+    plan: Plan, recipe: Recipe, method: type[Method], options: Any, dataset: Dataset | None
+) -> Learning:
+    executor = None
+    if dataset is not None:
+        feed = Feed(dataset, plan.shards, recipe, plan.augmentation)
+        states = initial_states(recipe, method, options)
+        executor = Inline(Workspace(recipe, feed, states))
+
+    def shard(client: int) -> Digest:
+        return node("shard", client, [base])
+
+    base = recipe.digest()
+    return Learning(recipe, initial_digests(recipe, method, options), shard, executor)
+
+
+def _world(plan: Plan, recipe: Recipe, method: type[Method], learning: Learning) -> World:
+    clock = Clock()
+    topology, training = plan.topology, plan.scenario.training
+    ups = [topology.route(client, topology.server) for client in topology.clients]
+    downs = [topology.route(topology.server, client) for client in topology.clients]
+    network = Network(clock, topology.resources, [*ups, *downs])
+    cut = recipe.cut
+    head = plan.head(cut) if "head" in method.parts else None
+    slots = recipe.optimiser.state_slots
+    shape = plan.network.activation_shape(cut)
+    values = 1
+    for side in shape:
+        values *= side
+    works: dict[str, DeviceWork] = {}
+    clients = []
+    for index, name in enumerate(topology.clients):
+        profile = profile_of(topology, name)
+        if profile.name not in works:
+            works[profile.name] = DeviceWork(profile, plan.device_block(cut), head, values, slots)
+        samples = plan.shards.sizes[index]
+        batches = plan_batches(
+            samples, training.batch_size, training.local_epochs, recipe.min_batch
+        )
+        per_epoch = len(batches) // training.local_epochs
+        clients.append(
+            Client(
+                index=index,
+                name=name,
+                work=works[profile.name],
+                samples=samples,
+                batches=batches,
+                first_epoch=batches[:per_epoch],
+                batch_sizes=tuple(batch.size for batch in batches),
+                up=index,
+                down=len(ups) + index,
+                up_delay_s=ups[index].delay_s,
+                down_delay_s=downs[index].delay_s,
+                kind=topology.route_class(name),
+            )
+        )
+    server = topology.node(topology.server)
+    server_profile = profile_of(topology, topology.server)
+    counted = {"device": plan.device_block(cut), "server": plan.server_block(cut)}
+    if head is not None:
+        counted["head"] = (head,)
+    return World(
+        clock=clock,
+        network=network,
+        server=ServerQueue(clock, server.slots),
+        clients=clients,
+        clients_per_round=plan.scenario.clients_per_round,
+        server_work=ServerWork(
+            server_profile, plan.server_block(cut), plan.detached_block(cut), slots
+        ),
+        learning=learning,
+        seed=plan.seed,
+        input_shape=plan.info.input_shape,
+        activation_shape=shape,
+        classes=plan.info.classes,
+        parameters={part: sum(b.parameters for b in costs) for part, costs in counted.items()},
+        tensors={part: sum(b.parameter_tensors for b in costs) for part, costs in counted.items()},
+        pooled_batches=plan_batches(
+            sum(plan.shards.sizes), training.batch_size, training.local_epochs, recipe.min_batch
+        ),
+        uploads_outstanding=training.uploads_outstanding,
+        rows=[],
+    )

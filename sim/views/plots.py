@@ -1,0 +1,25 @@
+"""The pictures of a run, written into its folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sim.results import RunResult
+from sim.views.accuracy_plot import accuracy_figure
+from sim.views.estimate import as_runs
+from sim.views.rounds_plot import rounds_figure
+from sim.views.style import save
+
+
+def write_plots(result: RunResult | Sequence[RunResult], folder: Path) -> list[Path]:
+    """Write accuracy and rounds as PNG and SVG into `folder`; return the files that were written.
+
+    `accuracy` is left out where nothing was trained. A list is several seeds of one scenario.
+    """
+    runs = as_runs(result)
+    figures = (("accuracy", accuracy_figure(runs)), ("rounds", rounds_figure(runs)))
+    return [
+        path
+        for name, figure in figures
+        if figure is not None
+        for path in save(figure, Path(folder), name, ("png", "svg"))
+    ]

@@ -1,0 +1,192 @@
+"""Bytes and time per round, method by method, and who was idle meanwhile."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from sim.log import PHASES
+from sim.results import MethodResult, RoundResult, RunResult
+from sim.views import style
+from sim.views.estimate import by_label, estimate, scenario_name
+from sim.views.quantities import BYTES, TIMES, Unit, common_unit, significant
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BAR_HEIGHT: Final = 0.62
+PHASE_NAMES: Final = tuple(phase.replace("_", " ") for phase in PHASES)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A method's mean round, or its mean round of one kind (`part`).
+
+    `wire_bytes` are those up and down per client; `phase_s` are the seconds of each phase on the
+    critical path, which add up to the round; the idle fractions belong to the whole method.
+    """
+
+    label: str
+    part: bool
+    wire_bytes: tuple[float, ...]
+    phase_s: tuple[float, ...]
+    clients_idle: float | None = None
+    server_idle: float | None = None
+
+
+def bars(runs: Sequence[RunResult]) -> list[Bar]:
+    """Return one bar per method and, where its rounds are of several kinds, one per kind below."""
+    found = []
+    for label, results in by_label(runs).items():
+        rounds = [rnd for result in results for rnd in result.rounds]
+        found.append(_bar(label, False, rounds, results))
+        kinds = list(dict.fromkeys(rnd.kind for rnd in rounds))
+        if len(kinds) > 1:
+            found.extend(
+                _bar(f"{kind} rounds", True, [rnd for rnd in rounds if rnd.kind == kind], ())
+                for kind in kinds
+            )
+    return found
+
+
+def _bar(
+    label: str, part: bool, rounds: Sequence[RoundResult], results: Sequence[MethodResult]
+) -> Bar:
+    clients = sum(rnd.clients for rnd in rounds) or 1
+    idle = [result.summary({})["idle_fraction"] for result in results]
+    at_clients = estimate(fractions["clients"] for fractions in idle)
+    at_server = estimate(fractions["server"] for fractions in idle)
+    return Bar(
+        label,
+        part,
+        (sum(r.wire_up for r in rounds) / clients, sum(r.wire_down for r in rounds) / clients),
+        tuple(float(np.mean([r.critical_path_s[phase] for r in rounds])) for phase in PHASES),
+        at_clients.mean if at_clients else None,
+        at_server.mean if at_server else None,
+    )
+
+
+def rounds_figure(runs: Sequence[RunResult]) -> "Figure | None":
+    """Return the picture (bytes, time, idle shares side by side), or None without any round."""
+    rows = bars(runs)
+    if not rows:
+        return None
+    figure = style.new_figure(15.0, 2.5 + 0.52 * len(rows))
+    left, middle, right = figure.subplots(1, 3, sharey=True, width_ratios=(4, 5, 2))
+    left.set_yticks(range(len(rows)), [_tick(row) for row in rows])
+    left.set_ylim(len(rows) - 0.5, -0.5)
+    _stack(left, [r.wire_bytes for r in rows], ("up", "down"), BYTES, rows, "wire bytes per client")
+    _stack(middle, [r.phase_s for r in rows], PHASE_NAMES, TIMES, rows, "virtual time")
+    _idle(right, rows)
+    for tick, row in zip(left.get_yticklabels(), rows, strict=True):
+        tick.set_color(style.GREY if row.part else style.BLACK)
+    left.set_title("Bytes per client and round", fontsize=style.TEXT_SIZE, loc="left")
+    middle.set_title("Time per round, by critical path", fontsize=style.TEXT_SIZE, loc="left")
+    right.set_title("Idle share", fontsize=style.TEXT_SIZE, loc="left")
+    from matplotlib.transforms import offset_copy
+
+    for axes, columns in ((left, 2), (middle, 3), (right, 1)):
+        axes.legend(
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            bbox_transform=offset_copy(axes.transAxes, figure, y=-0.75, units="inches"),
+            borderaxespad=0,
+            ncols=columns,
+            fontsize=style.SMALL_TEXT_SIZE,
+            frameon=False,
+            handlelength=1.2,
+            columnspacing=1.2,
+        )
+    figure.suptitle(
+        f"{scenario_name(runs)} (simulated)", fontsize=style.TEXT_SIZE, x=0.01, ha="left"
+    )
+    return figure
+
+
+def _tick(row: Bar) -> str:
+    return row.label if row.part else fill(row.label, 24)
+
+
+def _stack(
+    axes: "Axes",
+    stacks: Sequence[tuple[float, ...]],
+    names: Sequence[str],
+    units: tuple[Unit, ...],
+    rows: Sequence[Bar],
+    quantity_name: str,
+) -> None:
+    """Draw stacked horizontal bars with their totals written at the end.
+
+    On a logarithmic axis a bar's length shows its total, and its colours the shares of the total.
+    """
+    style.dress(axes, "x")
+    totals = np.array([sum(stack) for stack in stacks])
+    largest = float(totals.max())
+    logarithmic = style.needs_log(totals.tolist())
+    unit, factor = common_unit(totals.tolist() if logarithmic else [largest], units)
+    smallest = float(totals[totals > 0].min()) if logarithmic else 0.0
+    origin = smallest / factor / 3 if logarithmic else 0.0
+    colours = style.PHASE_COLOURS if len(names) > 2 else (style.UP_COLOUR, style.DOWN_COLOUR)
+    edge = np.full(len(rows), origin)
+    for part, name in enumerate(names):
+        upto = np.array([sum(stack[: part + 1]) for stack in stacks]) / factor
+        if logarithmic:
+            share = np.divide(upto * factor, totals, out=np.zeros(len(rows)), where=totals > 0)
+            upto = origin * (np.maximum(totals / factor, origin) / origin) ** share
+        axes.barh(
+            range(len(rows)),
+            upto - edge,
+            BAR_HEIGHT,
+            left=edge,
+            color=colours[part],
+            edgecolor="white",
+            linewidth=0.4,
+            label=name,
+        )
+        edge = upto
+    for row, total in enumerate(totals.tolist()):
+        axes.annotate(
+            f"{significant(total / factor)} {unit}",
+            (max(total / factor, origin), row),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.SMALL_TEXT_SIZE,
+            color=style.GREY if rows[row].part else style.BLACK,
+        )
+    if logarithmic:
+        axes.set_xscale("log")
+        reach = (largest / factor / origin) ** 0.3
+        axes.set_xlim(origin, largest / factor * reach)
+        style.plain_log_ticks(axes)
+        note = "\nlog axis: length is the total, colours its shares"
+    else:
+        axes.set_xlim(0, largest / factor * 1.25 if largest else 1.0)
+        note = "\n"
+    axes.set_xlabel(f"{quantity_name} ({unit}){note}", fontsize=style.SMALL_TEXT_SIZE)
+
+
+def _idle(axes: "Axes", rows: Sequence[Bar]) -> None:
+    """Draw the idle share of the clients and of the server as two marks per method."""
+    style.dress(axes, "x")
+    for name, marker, colour, offset in (
+        ("clients", "o", style.GREEN, -0.12),
+        ("server", "s", style.VERMILLION, 0.12),
+    ):
+        shares = [row.clients_idle if name == "clients" else row.server_idle for row in rows]
+        known = [(100 * s, y + offset) for y, s in enumerate(shares) if s is not None]
+        axes.plot(
+            [x for x, _ in known],
+            [y for _, y in known],
+            marker,
+            color=colour,
+            markersize=9,
+            label=name,
+            clip_on=False,
+        )
+    axes.set_xlim(0, 100)
+    axes.set_xticks([0, 50, 100])
+    axes.set_xlabel("of the virtual time (%)\n", fontsize=style.SMALL_TEXT_SIZE)

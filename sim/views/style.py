@@ -1,0 +1,80 @@
+"""How every picture looks: colours that colour-blind readers can tell apart, sizes, and saving.
+
+Colours are the palette of Okabe and Ito ("Color Universal Design", 2008); its yellow is left out,
+because thin lines of it vanish on white. Figures are made without pyplot: no global state.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLACK, GREY, LIGHT_GREY = "#000000", "#6b6b6b", "#d9d9d9"
+ORANGE, SKY_BLUE, GREEN = "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
+
+METHOD_COLOURS: Final = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY_BLUE, BLACK, GREY)
+METHOD_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINE_STYLES: Final = ("-", "--", ":", "-.")
+# By `sim.log.Kind`, as PHASES.
+PHASE_COLOURS: Final = (GREEN, BLUE, LIGHT_GREY, VERMILLION, SKY_BLUE)
+UP_COLOUR, DOWN_COLOUR = BLUE, SKY_BLUE
+
+TEXT_SIZE: Final = 13
+SMALL_TEXT_SIZE: Final = 11
+LOG_RATIO: Final = 20  # above this ratio of largest to smallest an axis is logarithmic
+
+
+def new_figure(width_inches: float, height_inches: float) -> "Figure":
+    """Return an empty figure that lays itself out when it is drawn."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width_inches, height_inches), layout="constrained")
+
+
+def dress(axes: "Axes", grid: str) -> None:
+    """Give axes their text size, no box, and a light `grid` ("x", "y", "both") behind the data."""
+    axes.tick_params(which="both", labelsize=SMALL_TEXT_SIZE, colors=BLACK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+    axes.grid(visible=True, axis=grid, color=LIGHT_GREY, linewidth=0.8)  # type: ignore[arg-type]
+
+
+def needs_log(values: Iterable[float]) -> bool:
+    """Return whether the positive values lie more than `LOG_RATIO` apart."""
+    positive = [value for value in values if value > 0]
+    return bool(positive) and max(positive) / min(positive) > LOG_RATIO
+
+
+def plain_log_ticks(axes: "Axes") -> None:
+    """Label a logarithmic x axis with plain numbers, at 1, 2 and 5 if it is short."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    from sim.views.quantities import significant
+
+    low, high = axes.get_xlim()
+    subs = (1.0, 2.0, 5.0) if high / low < 200 else (1.0,)
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=subs))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: significant(value, 1)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str]) -> list[Path]:
+    """Write the figure as `name`.png and so on; the same figure gives the same bytes."""
+    import matplotlib
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_parse_math(False)  # a user's label may hold any character
+    paths = []
+    with matplotlib.rc_context({"svg.hashsalt": "cutlayer"}):
+        for extension in formats:
+            path = folder / f"{name}.{extension}"
+            metadata = {"Date": None} if extension == "svg" else {"Software": None}
+            figure.savefig(path, dpi=150, metadata=metadata)
+            paths.append(path)
+    return paths

@@ -1,0 +1,224 @@
+"""The result table on the terminal: what each method took, and how it compares with every other.
+
+A plain terminal of 80 columns is enough: columns that do not fit go to a further table below.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from string import ascii_uppercase
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from sim.results import MethodResult, RunResult
+from sim.views.estimate import Estimate, as_runs, by_label, estimate, scenario_name
+from sim.views.quantities import BYTES, MEGABYTES, TIMES, Unit, common_unit, spread
+
+COARSE_MARK = "*"
+NOT_TRAINED = "not trained"
+COMPARISONS = {
+    "time_x": "Speedup: how many times faster per round the row's method is than the column's",
+    "bytes_x": "Traffic: how many times fewer bytes per round the row sends than the column",
+}
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A heading (of one or more lines) over one cell per method."""
+
+    heading: str
+    cells: list[Text]
+
+
+def print_table(result: RunResult | Sequence[RunResult], console: Console) -> None:
+    """Print the methods of a run, or of several seeds of one scenario, and their speedups.
+
+    Several seeds give means with 95 % t-intervals.
+    """
+    runs = as_runs(result)
+    methods = by_label(runs)
+    _print(console, scenario_name(runs), "bold")
+    if any(run.status == "stopped" for run in runs):
+        _print(console, "The run was stopped before its end: these are the rounds it closed.")
+    if not methods:
+        _print(console, "No round was closed: there is nothing to compare.")
+        return
+    names = _names(methods)
+    _print_columns(console, names, _columns(methods, "±" if _wide_characters(console) else "+/-"))
+    if len(methods) > 1:
+        for what, sentence in COMPARISONS.items():
+            console.print()
+            _print(console, sentence, "bold")
+            _print_columns(console, names, _comparison(runs, list(methods), what))
+    console.print()
+    for line in _footnotes(runs, methods):
+        _print(console, line, "dim")
+
+
+def _print(console: Console, line: str, style: str = "") -> None:
+    console.print(Text(line, style), soft_wrap=False)
+
+
+def _wide_characters(console: Console) -> bool:
+    return console.encoding.startswith("utf")
+
+
+def _letter(position: int) -> str:
+    return ascii_uppercase[position] if position < len(ascii_uppercase) else f"#{position + 1}"
+
+
+def _names(methods: dict[str, list[MethodResult]]) -> _Column:
+    """Return the methods' labels, each with the letter that stands for it in comparisons."""
+    cells = []
+    for position, (label, results) in enumerate(methods.items()):
+        letter = f"{_letter(position)} " if len(methods) > 1 else ""
+        mark = f" {COARSE_MARK}" if any(result.coarse for result in results) else ""
+        cells.append(Text(f"{letter}{label}{mark}"))
+    return _Column("method", cells)
+
+
+def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[_Column]:
+    """Return everything that is told of a method by itself."""
+    summaries = {
+        label: [result.summary({}) for result in results] for label, results in methods.items()
+    }
+
+    def over(read: Callable[[dict[str, Any]], float | None]) -> list[Estimate | None]:
+        return [estimate(read(summary) for summary in seeds) for seeds in summaries.values()]
+
+    def column(
+        heading: str, values: list[Estimate | None], unit: Unit, missing: str = "-", digits: int = 3
+    ) -> _Column:
+        name, factor = unit
+        cells = [spread(v, factor, digits, sign) if v is not None else missing for v in values]
+        return _Column(heading.format(name), [Text(cell) for cell in cells])
+
+    def timed(heading: str, values: list[Estimate | None], missing: str = "-") -> _Column:
+        return column(heading, values, _unit(values, TIMES), missing)
+
+    total = over(lambda s: s["wire_bytes"]["up"] + s["wire_bytes"]["down"])
+    makespan = over(lambda s: s["round_time_s"]["mean"])
+    additive = over(lambda s: s["additive_round_time_s"])
+    per_round = _unit([*makespan, *additive], TIMES)
+    percent = ("%", 0.01)
+    targets = dict.fromkeys(t for results in methods.values() for t in results[0].targets)
+    return [
+        timed("virtual\ntime ({})", over(lambda s: s["virtual_time_s"])),
+        column("time per\nround ({})", makespan, per_round),
+        column("additive\nper round\n({})", additive, per_round),
+        column(
+            "sent per\nclient and\nround ({})",
+            over(lambda s: s["wire_bytes"]["per_client_round"]),
+            MEGABYTES,
+            digits=4,
+        ),
+        column(
+            "final\naccuracy\n({})",
+            over(lambda s: s["accuracy"]["final"] if s["accuracy"] else None),
+            percent,
+            NOT_TRAINED,
+        ),
+        *(
+            timed(
+                f"time to\n{100 * target:g} %\n({{}})",
+                over(partial(_time_to, str(target))),
+                "not reached",
+            )
+            for target in targets
+        ),
+        column("rounds", over(lambda s: s["rounds"]), ("", 1.0), digits=1),
+        column("sent\nin all\n({})", total, _unit(total, BYTES)),
+        column("clients\nidle ({})", over(lambda s: s["idle_fraction"]["clients"]), percent),
+        column("server\nidle ({})", over(lambda s: s["idle_fraction"]["server"]), percent),
+    ]
+
+
+def _time_to(target: str, summary: dict[str, Any]) -> float | None:
+    seconds: float | None = summary["time_to_accuracy_s"].get(target)
+    return seconds
+
+
+def _unit(values: Sequence[Estimate | None], units: tuple[Unit, ...]) -> Unit:
+    return common_unit((value.mean for value in values if value is not None), units)
+
+
+def _comparison(runs: Sequence[RunResult], labels: list[str], what: str) -> list[_Column]:
+    """Return one column per method: how each row compares with it, a ratio per seed averaged."""
+    columns = []
+    for position, other in enumerate(labels):
+        cells = []
+        for label in labels:
+            if label == other:
+                cells.append(Text("."))
+                continue
+            ratio = estimate(
+                run.methods[label].against(run.methods[other])[what]
+                for run in runs
+                if label in run.methods and other in run.methods
+            )
+            better = ratio is not None and ratio.mean > 1
+            cells.append(Text(spread(ratio) if ratio else "-", "green" if better else ""))
+        columns.append(_Column(_letter(position), cells))
+    return columns
+
+
+def _print_columns(console: Console, names: _Column, columns: list[_Column]) -> None:
+    """Print the columns beside the names, in as many tables as the console's width asks for."""
+    remaining = columns
+    while remaining:
+        count = len(remaining)
+        while count > 1 and _natural_width(console, _table([names, *remaining[:count]])) > (
+            console.width
+        ):
+            count -= 1
+        console.print()
+        console.print(_table([names, *remaining[:count]]))
+        remaining = remaining[count:]
+
+
+def _table(columns: list[_Column]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for position, column in enumerate(columns):
+        if position == 0:
+            table.add_column(Text(column.heading), overflow="fold", vertical="bottom")
+        else:
+            table.add_column(Text(column.heading), justify="right", no_wrap=True, vertical="bottom")
+    for row in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _natural_width(console: Console, table: Table) -> int:
+    return Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+
+
+def _footnotes(runs: Sequence[RunResult], methods: dict[str, list[MethodResult]]) -> list[str]:
+    """Say where the numbers come from, and which costs are coarse."""
+    trained = any(result.curve for results in methods.values() for result in results)
+    lines = [
+        "Times, bytes and idle shares are simulated: a virtual clock, computed costs. "
+        + ("Accuracy is that of networks really trained." if trained else "Nothing was trained.")
+    ]
+    lines.append(
+        "Time per round is what a stopwatch shows; additive is the mean over clients of their "
+        "computing and transfers, without waiting. Bytes are wire bytes, both directions; "
+        "1 MB = 10^6 B."
+    )
+    if len(runs) > 1:
+        lines.append(f"Means over {len(runs)} seeds with 95 % t-intervals; none where they agree.")
+    coarse: dict[tuple[str, ...], list[str]] = {}
+    for label, results in methods.items():
+        figures = tuple(dict.fromkeys(figure for result in results for figure in result.coarse))
+        if figures:
+            coarse.setdefault(figures, []).append(label)
+    for figures, labels in coarse.items():
+        who = "" if len(labels) == len(methods) else f" of {', '.join(labels)}"
+        lines.append(
+            f"{COARSE_MARK} The times{who} rest on coarse or guessed figures: {'; '.join(figures)}."
+        )
+    return lines

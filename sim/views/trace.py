@@ -1,0 +1,178 @@
+"""A run as a Chrome trace: open the file in Perfetto (ui.perfetto.dev) or chrome://tracing.
+
+One process per method. Its tracks: all rounds; the critical path; the server's slots and its queue;
+each client's device, uplink and downlink. All rounds have their span, intervals are there for those
+rounds that were kept. Times are virtual microseconds, to the nanosecond. The format is that of
+"Trace Event Format" (Google): complete events "X", and metadata "M" for the names.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.log import NO_CAUSE, PHASES, SERVER, Kind, Label
+from sim.results import KeptRound, MethodResult, RoundResult, RunResult
+from sim.views.lanes import assign_lanes
+
+Event = dict[str, Any]
+Span = tuple[int, int, str, str, dict[str, Any]]  # start ns, end ns, name, category, arguments
+
+
+class Track(NamedTuple):
+    """A thread of the trace; the fields before its name are its place among the others."""
+
+    group: int
+    client: tuple[str | int, ...]
+    part: int
+    lane: int
+    name: str
+
+
+ROUNDS: Final = Track(0, (), 0, 0, "rounds")
+CRITICAL_PATH: Final = Track(1, (), 0, 0, "critical path")
+SLOTS, QUEUE, CLIENTS = 2, 3, 4  # the other groups
+
+
+def write_trace(result: RunResult, path: Path) -> None:
+    """Write all methods of `result` as one JSON file, one event a line."""
+    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
+        file.write('{"displayTimeUnit": "ms",\n"traceEvents": [\n')
+        separator = ""
+        for event in trace_events(result):
+            file.write(separator + json.dumps(event, allow_nan=False))
+            separator = ",\n"
+        file.write("\n]}\n")
+
+
+def trace_events(result: RunResult) -> Iterator[Event]:
+    """Yield the events of all methods: names first, then intervals by track and time."""
+    for process, method in enumerate(result.methods.values(), start=1):
+        yield _name("process", process, 0, method.label)
+        yield _order("process", process, 0, process)
+        tracks = _tracks(method)
+        for thread, track in enumerate(sorted(tracks), start=1):
+            yield _name("thread", process, thread, track.name)
+            yield _order("thread", process, thread, thread)
+        for thread, track in enumerate(sorted(tracks), start=1):
+            # Of two events that start together the longer one comes first and holds the other.
+            for start, end, name, category, args in sorted(
+                tracks[track], key=lambda span: (span[0], -span[1])
+            ):
+                yield {
+                    "ph": "X",
+                    "pid": process,
+                    "tid": thread,
+                    "ts": start / 1000,
+                    "dur": (end - start) / 1000,
+                    "name": name,
+                    "cat": category,
+                    "args": args,
+                }
+
+
+def _tracks(method: MethodResult) -> dict[Track, list[Span]]:
+    tracks: dict[Track, list[Span]] = {ROUNDS: list(_round_spans(method.rounds))}
+    for kept in method.kept:
+        _add_intervals(tracks, kept)
+    return tracks
+
+
+def _round_spans(rounds: Sequence[RoundResult]) -> Iterator[Span]:
+    before = 0
+    for rnd in rounds:
+        end = _nanoseconds(rnd.virtual_time_s)
+        start = max(before, _nanoseconds(rnd.virtual_time_s - rnd.round_time_s))
+        accuracy = rnd.accuracy
+        yield (
+            start,
+            end,
+            f"round {rnd.index} ({rnd.kind})",
+            "round",
+            {
+                "round": rnd.index,
+                "kind": rnd.kind,
+                "clients": rnd.clients,
+                "wire_bytes_up": rnd.wire_up,
+                "wire_bytes_down": rnd.wire_down,
+                "accuracy": accuracy if accuracy is not None and isfinite(accuracy) else None,
+                "straggler": rnd.straggler,
+                "critical_path_s": {phase: rnd.critical_path_s[phase] for phase in PHASES},
+            },
+        )
+        before = end
+
+
+def _add_intervals(tracks: dict[Track, list[Span]], kept: KeptRound) -> None:
+    log = kept.record.intervals
+    start = np.array([_nanoseconds(kept.start_s + t) for t in log.start.tolist()], dtype=np.int64)
+    end = np.array([_nanoseconds(kept.start_s + t) for t in log.end.tolist()], dtype=np.int64)
+    spans = [_span(kept, row, int(start[row]), int(end[row])) for row in range(len(log))]
+    for rows, first in _actors(kept):
+        lanes = assign_lanes(start[rows].tolist(), end[rows].tolist())
+        for row, lane in zip(rows.tolist(), lanes.tolist(), strict=True):
+            name = f"{first.name} {lane + 1}" if lane or first.group != CLIENTS else first.name
+            tracks.setdefault(first._replace(lane=lane, name=name), []).append(spans[row])
+    path = tracks.setdefault(CRITICAL_PATH, [])
+    following = _nanoseconds(kept.start_s + kept.record.duration_s)
+    row = int(np.argmax(log.end)) if len(log) else NO_CAUSE
+    while row != NO_CAUSE:
+        begins, ends, _, phase, args = spans[row]
+        path.append((begins, max(begins, min(ends, following)), phase, phase, args))
+        following, row = begins, int(log.cause[row])
+
+
+def _actors(kept: KeptRound) -> Iterator[tuple[NDArray[np.intp], Track]]:
+    """Yield for each actor and link: its rows and the first of its tracks."""
+    log = kept.record.intervals
+    waiting = log.kind == Kind.SERVER_QUEUE
+    yield np.flatnonzero(log.kind == Kind.SERVER_COMPUTE), Track(SLOTS, (), 0, 0, "server slot")
+    yield np.flatnonzero(waiting), Track(QUEUE, (), 0, 0, "server queue")
+    slot_of = np.where(log.kind == Kind.DOWNLINK, log.peer, log.actor)
+    for part, (kind, name) in enumerate(
+        ((Kind.DEVICE_COMPUTE, "device"), (Kind.UPLINK, "uplink"), (Kind.DOWNLINK, "downlink"))
+    ):
+        rows = np.flatnonzero(log.kind == kind)
+        for slot, client in enumerate(kept.participants):
+            track = Track(CLIENTS, _natural(client), part, 0, f"{client}: {name}")
+            yield rows[slot_of[rows] == slot], track
+
+
+def _span(kept: KeptRound, row: int, start: int, end: int) -> Span:
+    log = kept.record.intervals
+    kind, label = Kind(int(log.kind[row])), Label(int(log.label[row])).name.lower()
+    slot = int(log.peer[row] if log.actor[row] == SERVER else log.actor[row])
+    args: dict[str, Any] = {"round": kept.index, "label": label}
+    if slot != SERVER:
+        args["client"] = kept.participants[slot]
+    if kind in (Kind.UPLINK, Kind.DOWNLINK):
+        args["wire_bytes"] = int(log.wire_bytes[row])
+        args["payload_bytes"] = int(log.payload_bytes[row])
+    else:
+        args["flops"] = float(log.flops[row])
+    return start, end, label, PHASES[kind], args
+
+
+def _natural(name: str) -> tuple[str | int, ...]:
+    """Return a sort key by which "pi-2" comes before "pi-10": text and numbers in turn."""
+    parts = re.split(r"(\d+)", name)
+    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts))
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * 1e9)
+
+
+def _name(what: str, process: int, thread: int, name: str) -> Event:
+    metadata = {"ph": "M", "pid": process, "tid": thread, "name": f"{what}_name"}
+    return metadata | {"args": {"name": name}}
+
+
+def _order(what: str, process: int, thread: int, place: int) -> Event:
+    metadata = {"ph": "M", "pid": process, "tid": thread, "name": f"{what}_sort_index"}
+    return metadata | {"args": {"sort_index": place}}

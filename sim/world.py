@@ -1,0 +1,87 @@
+"""A scenario made concrete for one method: clock, network, server, clients and learning."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from sim.clock import Clock
+from sim.compute import ServerQueue
+from sim.learning.batches import batch_sizes
+from sim.learning.chain import Batch
+from sim.learning.layer import Learning
+from sim.learning.streams import generator
+from sim.log import Row
+from sim.network import Network
+from sim.work import DeviceWork, ServerWork
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client: its device's work, its shard's batches, and its two routes in the network.
+
+    `kind` is equal for clients whose devices and links cannot be told apart by the clock.
+    """
+
+    index: int
+    name: str
+    work: DeviceWork
+    samples: int
+    batches: tuple[Batch, ...]
+    first_epoch: tuple[Batch, ...]
+    batch_sizes: tuple[int, ...]
+    up: int
+    down: int
+    up_delay_s: float
+    down_delay_s: float
+    kind: Hashable
+
+
+@dataclass
+class World:
+    """Everything that one method meets. Built by `sim.setup`, used by methods and their sides.
+
+    `parameters` and `tensors` count those of each part ("device", "server", "head") at the method's
+    cut; `activation_shape` is per sample. `rows` collects the current round's log.
+    """
+
+    clock: Clock
+    network: Network
+    server: ServerQueue
+    clients: Sequence[Client]
+    clients_per_round: int
+    server_work: ServerWork
+    learning: Learning
+    seed: int
+    input_shape: tuple[int, ...]
+    activation_shape: tuple[int, ...]
+    classes: int
+    parameters: dict[str, int]
+    tensors: dict[str, int]
+    pooled_batches: tuple[Batch, ...]
+    uploads_outstanding: int
+    rows: list[Row]
+    bytes_delivered: int = 0
+
+    def sample(self, round_index: int, among: Sequence[int] | None = None) -> tuple[int, ...]:
+        """Draw the round's clients without replacement, all if there are too few; in client order.
+
+        The draw depends on the seed, the round and who can be drawn, on nothing else.
+        """
+        candidates = range(len(self.clients)) if among is None else among
+        wanted = min(self.clients_per_round, len(candidates))
+        if wanted == len(candidates):
+            return tuple(candidates)
+        stream = generator(self.seed, "sample", round_index)
+        chosen = stream.choice(len(candidates), size=wanted, replace=False)
+        return tuple(sorted(candidates[int(i)] for i in chosen))
+
+
+def plan_batches(
+    samples: int, batch_size: int, epochs: int, min_batch: int
+) -> tuple[Batch, ...]:
+    """Return the batches of a round over `samples` samples."""
+    sizes = batch_sizes(samples, batch_size, min_batch)
+    return tuple(
+        Batch(epoch * len(sizes) + position, epoch, position, size)
+        for epoch in range(epochs)
+        for position, size in enumerate(sizes)
+    )

@@ -1,0 +1,244 @@
+"""Costs against hand-computed numbers and against torch's own FLOP counter."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from models import NETWORKS, CostError, auxiliary_head, block_costs, build, module_cost
+from models.cost import network_cost
+from models.layers import conv_block
+from models.vgg import vgg5, vgg11
+
+DENSE = ("conv_input", "conv", "depthwise", "linear")
+
+
+def dense_flops(costs, which="forward_flops"):
+    return sum(getattr(l, which) for c in costs for l in c.layers if l.op_class in DENSE)  # noqa: E741
+
+
+def only_layer(module, input_shape, first=False):
+    (layer,) = module_cost(module, input_shape, first=first).layers
+    return layer
+
+
+def test_a_convolution_by_hand():
+    layer = only_layer(nn.Conv2d(8, 16, 3, stride=2, padding=1), (8, 10, 10))
+    forward = 2 * (3 * 3 * 8) * 16 * 5 * 5
+    assert (layer.op_class, layer.map_size) == ("conv", 10)
+    assert (layer.forward_flops, layer.backward_flops) == (forward, 2 * forward)
+    assert layer.weight_bytes == 4 * (3 * 3 * 8 * 16 + 16) == 4 * layer.parameters
+    assert (layer.input_bytes, layer.output_bytes) == (4 * 8 * 100, 4 * 16 * 25)
+
+
+def test_the_first_layer_needs_no_gradient_of_its_input():
+    layer = only_layer(nn.Conv2d(3, 16, 3, padding=1), (3, 8, 8), first=True)
+    assert layer.op_class == "conv_input"
+    assert layer.backward_flops == layer.forward_flops == 2 * 27 * 16 * 64
+
+
+def test_frozen_weights_need_no_gradient():
+    frozen = nn.Conv2d(8, 8, 1).requires_grad_(False)
+    assert only_layer(frozen, (8, 4, 4)).backward_flops == 2 * 8 * 8 * 16
+    assert only_layer(frozen, (8, 4, 4), first=True).backward_flops == 0
+
+
+def test_a_depthwise_convolution_by_hand():
+    layer = only_layer(nn.Conv2d(6, 6, 3, padding=1, groups=6, bias=False), (6, 8, 8))
+    assert layer.op_class == "depthwise"
+    assert layer.forward_flops == 2 * 9 * 6 * 64
+    assert layer.parameters == 54
+
+
+def test_grouped_and_transposed_convolutions_by_hand():
+    assert only_layer(nn.Conv2d(8, 4, 1, groups=2), (8, 3, 3)).forward_flops == 2 * 4 * 4 * 9
+    transposed = only_layer(nn.ConvTranspose2d(5, 7, 2, stride=2), (5, 3, 3))
+    assert transposed.forward_flops == 2 * 5 * 7 * 4 * 9
+
+
+def test_a_linear_layer_by_hand():
+    layer = only_layer(nn.Linear(100, 30), (100,))
+    assert (layer.op_class, layer.map_size) == ("linear", 1)
+    assert (layer.forward_flops, layer.backward_flops) == (6000, 12000)
+    assert (layer.weight_bytes, layer.input_bytes, layer.output_bytes) == (12120, 400, 120)
+    assert only_layer(nn.Linear(100, 30), (5, 100)).forward_flops == 5 * 6000
+
+
+def test_a_conv_block_by_hand():
+    cost = module_cost(conv_block(3, 64, pool=nn.MaxPool2d(2)), (3, 32, 32), first=True, name="b")
+    conv, norm, relu, pool = cost.layers
+    assert [layer.name for layer in cost.layers] == ["b.conv", "b.norm", "b.activation", "b.pool"]
+    assert [layer.op_class for layer in cost.layers] == [
+        "conv_input",
+        "norm",
+        "elementwise",
+        "pool",
+    ]
+    map_values = 64 * 32 * 32
+    assert conv.forward_flops == 2 * 27 * map_values
+    assert norm.forward_flops == 6 * map_values
+    assert norm.weight_bytes == 4 * 128
+    assert relu.forward_flops == relu.backward_flops == map_values
+    assert pool.forward_flops == map_values  # 4 per output
+    assert pool.backward_flops == map_values // 4
+    assert (pool.input_bytes, pool.output_bytes) == (4 * map_values, map_values)
+    assert (cost.input_shape, cost.output_shape) == ((3, 32, 32), (64, 16, 16))
+    assert (cost.parameters, cost.parameter_tensors, cost.state_bytes) == (1920, 4, 7680)
+    # Kept: the convolution's output (BatchNorm needs it), the ReLU's, where each maximum was
+    # (8 bytes per output value), and the output itself.
+    quarter = map_values // 4
+    assert cost.saved_activation_bytes == 2 * 4 * map_values + 8 * quarter + 4 * quarter
+
+
+def test_a_residual_addition_is_charged_although_it_is_no_layer():
+    costs = block_costs(build("resnet9", classes=10, seed=0, device="meta"))
+    (addition,) = (layer for layer in costs[4].layers if layer.name == "residual3.add")
+    assert (addition.op_class, addition.map_size) == ("elementwise", 2)
+    assert addition.forward_flops == 512 * 4
+    assert addition.input_bytes == 2 * addition.output_bytes
+
+
+def test_vgg5_has_the_published_multiply_accumulates():
+    costs = network_cost("vgg5", 10)
+    assert dense_flops(costs) == 2 * 8_488_192
+    by_block = [dense_flops([cost]) // 2 for cost in costs]
+    assert by_block == [884_736, 4_718_592, 2_359_296, 524_288, 1_280]
+
+
+def test_mobilenetv2_is_depthwise_where_the_paper_says():
+    network = build("mobilenetv2", classes=10, seed=0, device="meta")
+    layers = [layer for cost in block_costs(network) for layer in cost.layers]
+    assert sum(layer.op_class == "depthwise" for layer in layers) == 17
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_flops_are_those_that_torch_counts(name):
+    network = build(name, classes=10, seed=0, device="meta")
+    x = torch.empty(4, 3, 32, 32, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        scores = network(x)
+        forward = counter.get_total_flops()
+        scores.sum().backward()
+    costs = block_costs(network)
+    assert 4 * dense_flops(costs) == forward
+    backward = dense_flops(costs, "backward_flops")
+    assert backward == 2 * dense_flops(costs) - costs[0].layers[0].forward_flops
+    if name != "mobilenetv2":  # torch forgets the groups in the backward pass of a convolution
+        assert 4 * backward == counter.get_total_flops() - forward
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_costs_of_the_blocks_add_up_to_those_of_the_network(name):
+    network = build(name, classes=10, seed=0, device="meta")
+    blocks, whole = block_costs(network), module_cost(network, (3, 32, 32), first=True)
+    for figure in (
+        "forward_flops",
+        "backward_flops",
+        "parameters",
+        "parameter_tensors",
+        "state_bytes",
+        "saved_activation_bytes",
+    ):
+        assert sum(getattr(block, figure) for block in blocks) == getattr(whole, figure), figure
+    assert sum(layer.parameters for layer in whole.layers) == whole.parameters
+    assert whole.state_bytes == 4 * whole.parameters
+    for before, after in pairwise(blocks):
+        assert (before.output_shape, before.output_bytes) == (after.input_shape, after.input_bytes)
+
+
+def test_ecofed_device_block_and_optimiser_bytes():
+    conv1, conv2, *_ = network_cost("vgg11", 10)
+    assert conv1.parameters + conv2.parameters == 76_032
+    assert conv2.output_bytes == 32_768
+    assert conv2.optimiser_bytes("sgd") == 0
+    assert conv2.optimiser_bytes("sgd", momentum=True) == 4 * conv2.parameters
+    assert conv2.optimiser_bytes("adam") == 8 * conv2.parameters
+    with pytest.raises(CostError, match="no optimiser state is known for 'lion'"):
+        conv2.optimiser_bytes("lion")
+
+
+def test_a_detached_server_block_saves_only_the_gradient_of_its_input():
+    whole, detached = network_cost("vgg11", 10), network_cost("vgg11", 10, (3, 32, 32), 2)
+    assert [a == b for a, b in zip(whole, detached, strict=True)] == [i != 2 for i in range(11)]
+    saved = whole[2].backward_flops - detached[2].backward_flops
+    assert saved == whole[2].layers[0].forward_flops
+
+
+@pytest.mark.parametrize("network", [vgg5, vgg11])
+def test_doubling_the_width_raises_every_cost(network):
+    with torch.device("meta"):
+        plain, wide = network(), network(width=2)
+    for narrow_block, wide_block in zip(block_costs(plain), block_costs(wide), strict=True):
+        assert wide_block.forward_flops > 1.9 * narrow_block.forward_flops
+        assert wide_block.backward_flops > 1.9 * narrow_block.backward_flops
+        assert wide_block.parameters > 1.9 * narrow_block.parameters
+    assert dense_flops(block_costs(wide)[1:2]) == 4 * dense_flops(block_costs(plain)[1:2])
+
+
+class OnlyMeta(TorchDispatchMode):
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else (result,):
+            assert not isinstance(tensor, torch.Tensor) or tensor.is_meta, func
+        return result
+
+
+def test_costs_allocate_no_real_memory():
+    with OnlyMeta(), torch.device("meta"):
+        terabyte = vgg11(width=100)
+        assert sum(cost.state_bytes for cost in block_costs(terabyte)) > 1e12
+    with OnlyMeta():
+        network_cost.__wrapped__("mobilenetv2", 1000, (3, 224, 224))
+
+
+def test_costs_leave_a_real_module_as_it_was():
+    head = auxiliary_head((4, 2, 2), 3, seed=0)
+    before = {key: value.clone() for key, value in head.state_dict().items()}
+    cost = module_cost(head, (4, 2, 2), first=False)
+    assert cost.forward_flops == 2 * 16 * 3
+    assert all(torch.equal(value, before[key]) for key, value in head.state_dict().items())
+    assert all(p.grad is None for p in head.parameters())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in head.modules())
+
+
+class Functional(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(5, 3))
+
+    def forward(self, x):
+        x = torch.nn.functional.linear(x, self.weight).relu()
+        return torch.cat([x, x * 2], dim=1).softmax(dim=1)
+
+
+def test_functional_calls_are_charged():
+    cost = module_cost(Functional(), (3,), first=False, name="f")
+    by_name = {layer.name: layer for layer in cost.layers}
+    assert list(by_name) == ["f.mm", "f.relu", "f.mul", "f.cat", "f.softmax"]
+    assert cost.forward_flops == 30 + 5 + 5 + 0 + 10
+    assert by_name["f.cat"].input_bytes == by_name["f.cat"].output_bytes == 40
+    assert cost.parameters == 15
+
+
+class Sorting(nn.Module):
+    def forward(self, x):
+        return x.sort(dim=1).values
+
+
+def test_an_operation_without_a_rule_is_an_error_not_free():
+    with pytest.raises(CostError, match=r"middle\.1: no cost is known for the operation 'sort'"):
+        module_cost(nn.Sequential(nn.ReLU(), Sorting()), (4,), first=False, name="middle")
+
+
+def test_average_pooling_norms_and_dropout_are_charged():
+    layer = only_layer(nn.AvgPool2d(2), (4, 6, 6))
+    assert (layer.op_class, layer.forward_flops, layer.backward_flops) == ("pool", 144, 144)
+    assert only_layer(nn.AdaptiveAvgPool2d(1), (4, 6, 6)).forward_flops == 144
+    assert only_layer(nn.AdaptiveAvgPool2d(2), (4, 6, 6)).forward_flops == 144
+    assert only_layer(nn.GroupNorm(2, 4), (4, 6, 6)).op_class == "norm"
+    assert only_layer(nn.LayerNorm(4), (4,)).op_class == "norm"
+    dropout = module_cost(nn.Dropout(0.5), (4,), first=False)
+    assert {layer.op_class for layer in dropout.layers} == {"elementwise"}

@@ -1,0 +1,48 @@
+"""The public namespace, and that it is fetched late."""
+
+import subprocess
+import sys
+
+import pytest
+
+import models
+
+
+def run(code):
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import models",
+        "import models.catalogue",
+        "from models import NETWORKS, UnknownNetworkError, build, resolve",
+    ],
+)
+def test_importing_does_not_import_torch(statement):
+    run(f"{statement}; import sys; assert 'torch' not in sys.modules")
+
+
+def test_every_public_name_is_there_from_a_fresh_import():
+    run("from models import *")
+    assert sorted(models.__all__) == sorted(models._HOME)
+    for name in models.__all__:
+        assert getattr(models, name) is not None
+        assert name in dir(models)
+
+
+def test_public_objects_are_those_of_their_modules():
+    from models.network import Network
+    from models.pretrained import WeightsError
+
+    assert models.Network is Network
+    assert issubclass(WeightsError, ValueError)
+    errors = [getattr(models, name) for name in models.__all__ if name.endswith("Error")]
+    assert len(errors) == 6
+    assert all(issubclass(error, ValueError) for error in errors)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'vgg99'"):
+        _ = models.vgg99

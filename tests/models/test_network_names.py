@@ -1,0 +1,72 @@
+"""Networks by name: the catalogue, a user's own, and names that lead nowhere."""
+
+import pytest
+import torch
+
+from models import UnknownNetworkError, build, network_cost, resolve
+
+OWN = """
+from models.network import Network
+from torch import nn
+
+def tiny(classes, input_shape):
+    blocks = [
+        ("features", nn.Sequential(nn.Conv2d(input_shape[0], 4, 3), nn.AdaptiveAvgPool2d(1))),
+        ("fc", nn.Sequential(nn.Flatten(), nn.Linear(4, classes))),
+    ]
+    return Network("tiny", blocks, input_shape, classes, feature_blocks=1)
+
+class Zoo:
+    small = staticmethod(tiny)
+
+def no_arguments():
+    return tiny(2, (3, 8, 8))
+
+def no_network(classes, input_shape):
+    return nn.Linear(1, 1)
+
+number = 7
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_networks.py").write_text(OWN)
+    (tmp_path / "broken_networks.py").write_text("this is no Python")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_a_users_own_network(own):
+    network = build("own_networks:tiny", classes=3, input_shape=(1, 8, 8), seed=0)
+    assert network.split(1).server(torch.zeros(2, 4, 1, 1)).shape == (2, 3)
+    features, fc = network_cost("own_networks:tiny", 3, (1, 8, 8))
+    assert features.layers[0].forward_flops == 2 * 9 * 4 * 36
+    assert fc.parameters == 15
+    assert build("own_networks:Zoo.small", classes=2, seed=0).name == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("vgg-11", "unknown network 'vgg-11': did you mean 'vgg11'"),
+        ("ResNet9", "did you mean 'resnet9'"),
+        ("transformer-xl", "there are vgg5, vgg11, resnet9, resnet12, alexnet, lenet, mobilenetv2"),
+        ("nowhere:net", "'nowhere:net' cannot be loaded .*No module named 'nowhere'"),
+        (":net", "cannot be loaded"),
+        ("own_networks:", "cannot be loaded"),
+        ("own_networks:tyni", "has no attribute 'tyni'"),
+        ("broken_networks:net", "cannot be loaded .SyntaxError"),
+        ("own_networks:number", "is int, expected something to be called"),
+        ("own_networks:no_arguments", "must accept classes and input_shape"),
+        ("own_networks:no_network", "gave a Linear, expected models.Network"),
+    ],
+)
+def test_a_name_that_leads_nowhere_gets_one_sentence(own, name, message):
+    with pytest.raises(UnknownNetworkError, match=message):
+        build(name, classes=3, seed=0)
+
+
+def test_resolve_gives_the_factory():
+    from models.vgg import vgg5
+
+    assert resolve("vgg5") is vgg5

@@ -1,0 +1,149 @@
+"""Every solver against the slow twin on random worlds: in floats to 1e-9, in fractions exactly."""
+
+from fractions import Fraction
+from math import inf
+
+import numpy as np
+import pytest
+from slow_twin import Way, assert_same, simulate, star_ways, twin
+
+FORMS = ["star", "uncapped star", "alone", "graph", "wifi and wires"]
+
+
+def random_ways(rng, form, number):
+    clients = int(rng.integers(2, 7))
+    capacities = {f"link{i}": number(1, 20) for i in range(clients)}
+    if form == "alone":
+        return capacities, [Way(((f"link{i}", number(1, 3)),)) for i in range(clients)]
+    capacities["server"] = number(5, 40)
+    if form == "uncapped star":
+        return capacities, [Way((("server", number(1, 3)),)) for _ in range(clients)]
+    if form == "star":
+        ways = [Way(((f"link{i}", 1), ("server", number(1, 3)))) for i in range(clients)]
+        return capacities, ways
+    if form == "graph":
+        capacities["core"] = number(5, 30)
+        names = list(capacities)
+        ways = []
+        for _ in range(clients + 2):
+            picked = rng.choice(len(names), size=int(rng.integers(1, 4)), replace=False)
+            ways.append(Way(tuple((names[k], number(1, 3)) for k in sorted(picked))))
+        return capacities, ways
+    capacities |= {"air": number(0.5, 1), "in": number(5, 30), "out": number(5, 30)}
+    airtime = [1 / number(10, 50) for _ in range(clients)]
+    up = [Way((("air", airtime[i]), ("in", 1))) for i in range(clients)]
+    return capacities, up + [Way((("air", airtime[i]), ("out", 1))) for i in range(clients)]
+
+
+def random_actions(rng, capacities, ways, number, events, unlimited=inf):
+    """Bursts and lone starts, some cancelled, some with caps that change, some capacities too."""
+    actions, now, flows = [], number(0, 1), 0
+    for _ in range(events):
+        if rng.random() < 0.5:
+            now += number(0.001, 6)
+        kind = rng.random()
+        if kind < 0.65 or not flows:
+            flows += 1
+            size = 0 if rng.random() < 0.05 else number(0.1, 100)
+            weight = number(0.3, 4) if rng.random() < 0.4 else 1
+            cap = number(0.5, 15) if rng.random() < 0.4 else inf
+            route = int(rng.integers(len(ways)))
+            actions.append((now, "start", f"f{flows}", route, size, weight, cap))
+            continue
+        # Strictly later than the start, so that neither order of an instant is special.
+        now += number(0.001, 2)
+        flow = f"f{int(rng.integers(1, flows + 1))}"
+        if kind < 0.75:
+            actions.append((now, "cancel", flow))
+        elif kind < 0.85:
+            actions.append((now, "cap", flow, number(0.5, 15) if rng.random() < 0.8 else unlimited))
+        else:
+            name = list(capacities)[int(rng.integers(len(capacities)))]
+            high = 1 if name == "air" else 40
+            capacity = [0 * number(1, 2), unlimited, *[number(high / 8, high)] * 4][int(rng.integers(6))]
+            actions.append((now, "capacity", name, capacity))
+    return actions
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("fifo", [True, False])
+def test_floats_agree_with_the_twin(form, fifo):
+    for seed in range(60):
+        rng = np.random.default_rng([seed, FORMS.index(form), fifo])
+
+        def number(low, high, rng=rng):
+            return float(rng.uniform(low, high))
+
+        capacities, ways = random_ways(rng, form, number)
+        actions = random_actions(rng, capacities, ways, number, events=40)
+        got, _ = simulate(capacities, ways, actions, fifo=fifo)
+        assert_same(got, twin(capacities, ways, actions, fifo))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("fifo", [True, False])
+def test_fractions_agree_exactly(form, fifo):
+    for seed in range(12):
+        rng = np.random.default_rng([1, seed, FORMS.index(form), fifo])
+
+        def number(low, high, rng=rng):
+            return Fraction(int(rng.integers(round(low * 997), round(high * 997) + 2)), 997)
+
+        capacities, ways = random_ways(rng, form, number)
+        # A division by infinity would give a float.
+        actions = random_actions(rng, capacities, ways, number, 14, unlimited=Fraction(10**9))
+        got, _ = simulate(capacities, ways, actions, fifo=fifo, start_at=Fraction(0), check=False)
+        expected = twin(capacities, ways, actions, fifo)
+        assert_same(got, expected, tolerance=0)
+        assert all(isinstance(value, Fraction | int) for _, value in got.values())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_filling_everything_agrees_with_the_faster_forms(form):
+    for seed in range(20):
+        rng = np.random.default_rng([2, seed, FORMS.index(form)])
+
+        def number(low, high, rng=rng):
+            return float(rng.uniform(low, high))
+
+        capacities, ways = random_ways(rng, form, number)
+        actions = random_actions(rng, capacities, ways, number, events=60)
+        got, _ = simulate(capacities, ways, actions)
+        expected, _ = simulate(capacities, ways, actions, general=True)
+        assert_same(got, expected)
+
+
+def test_the_form_follows_from_the_routes():
+    def forms(resources, ways, **options):
+        return simulate(resources, ways, [], **options)[1].forms
+
+    links = {"link0": 1, "link1": 1, "server": 1}
+    assert forms(links, star_ways(2)) == ("star", "star")
+    assert forms(links | {"server": inf}, star_ways(2)) == ("alone", "alone")
+    assert forms(links, star_ways(2)[:1]) == ("alone",)
+    assert forms(links, star_ways(2)[:1], fifo=False) == ("filling",)
+    assert forms({"a": 1}, [Way((("a", 1),))], fifo=False) == ("star",)
+    assert forms({}, [Way(())]) == ("alone",)
+    duplex = {"up0": 1, "down0": 1, "up1": 1, "down1": 1, "in": 1, "out": 1}
+    ways = [Way(((f"{d}{i}", 1), (s, 1))) for d, s in (("up", "in"), ("down", "out")) for i in "01"]
+    assert forms(duplex, ways) == ("star",) * 4
+    line = [Way((("a", 1), ("b", 1))), Way((("a", 1),)), Way((("b", 1),))]
+    assert forms({"a": 1, "b": 1}, line) == ("filling",) * 3
+    assert forms({"a": 1, "b": 1}, line, general=True) == ("filling",) * 3
+
+
+def test_a_long_busy_time_keeps_its_precision():
+    """Tags and sums are put in order from time to time: one giant flow never lets the star idle."""
+    rng = np.random.default_rng(7)
+    ways = star_ways(40)
+    capacities = {f"link{i}": float(rng.uniform(1, 3)) for i in range(40)} | {"server": 30.0}
+    capacities["link0"] = 1e3
+    actions, now = [(0.0, "start", "giant", 0, 1e4, 0.2, inf)], 0.0
+    for k in range(6000):
+        now += float(rng.exponential(0.06))
+        size, route = float(rng.exponential(1)), int(rng.integers(1, 40))
+        actions.append((now, "start", f"f{k}", route, size, 1, inf))
+    got, network = simulate(capacities, ways, actions, check=False)
+    assert network.forms == ("star",) * 40
+    expected, _ = simulate(capacities, ways, actions, general=True, check=False)
+    assert_same(got, expected)

@@ -1,0 +1,102 @@
+"""Small runs put together by hand: every number in them is known without running anything."""
+
+from collections.abc import Sequence
+
+from sim.log import NO_CAUSE, SERVER, Intervals, Kind, Label, Row
+from sim.record import RoundRecord, close_record
+from sim.results import KeptRound, MethodResult, RoundResult, RunResult
+
+DEVICE_S, UP_S, SERVE_S, DOWN_S, DELAY_S = 1.0, 2.0, 0.5, 0.25, 0.125
+UP_BYTES, DOWN_BYTES = 2_000_000, 500_000
+
+
+def split_rows(clients: int, batches: int, scale: float = 1.0, slots: int = 1) -> list[Row]:
+    """Forward, upload, serve, download for each batch; clients are alike, served in order."""
+    rows: list[Row] = []
+    now = [0.0] * clients
+    last = [NO_CAUSE] * clients
+    free = [0.0] * slots
+
+    def log(start, end, actor, kind, peer, size, flops, label, client):
+        rows.append((start, end, actor, kind, peer, size, size, flops, label, last[client]))
+        last[client] = len(rows) - 1
+
+    for _ in range(batches):
+        for c in range(clients):
+            end = now[c] + DEVICE_S * scale
+            log(now[c], end, c, Kind.DEVICE_COMPUTE, c, 0, 1e9, Label.FORWARD, c)
+            left = end + UP_S * scale
+            log(end, left, c, Kind.UPLINK, SERVER, UP_BYTES, 0.0, Label.ACTIVATION, c)
+            arrived = left + DELAY_S
+            slot = free.index(min(free))
+            start = max(arrived, free[slot])
+            if start > arrived:
+                log(arrived, start, SERVER, Kind.SERVER_QUEUE, c, 0, 0.0, Label.TRAIN, c)
+            free[slot] = start + SERVE_S * scale
+            log(start, free[slot], SERVER, Kind.SERVER_COMPUTE, c, 0, 2e9, Label.TRAIN, c)
+            sent = free[slot] + DOWN_S * scale
+            log(free[slot], sent, SERVER, Kind.DOWNLINK, c, DOWN_BYTES, 0.0, Label.GRADIENT, c)
+            now[c] = sent + DELAY_S
+    return rows
+
+
+def record_of(rows: list[Row], clients: int, slots: int = 1) -> RoundRecord:
+    intervals = Intervals.from_rows(rows)
+    last = int(intervals.end.argmax())
+    tail = DELAY_S if intervals.kind[last] == Kind.DOWNLINK else 0.0
+    return close_record(
+        intervals, clients, float(intervals.end.max()) + tail, slots, [DELAY_S] * 2 * clients
+    )
+
+
+def method(
+    label: str,
+    rounds: int = 3,
+    clients: int = 2,
+    batches: int = 2,
+    scale: float = 1.0,
+    slots: int = 1,
+    accuracy: Sequence[float] | None = (0.5, 0.7, 0.9),
+    kinds: Sequence[str] = ("train",),
+    seed: int = 0,
+    coarse: tuple[str, ...] = (),
+    targets: tuple[float, ...] = (),
+) -> MethodResult:
+    """A method whose rounds of one kind are all alike; the second kind has half the batches."""
+    result = MethodResult(label, "by_hand", seed, targets, coarse=coarse)
+    time = 0.0
+    for index in range(rounds):
+        kind = kinds[index % len(kinds)]
+        work = batches if kind == kinds[0] else max(batches // 2, 1)
+        record = record_of(split_rows(clients, work, scale, slots), clients, slots)
+        names = tuple(f"pi-{slot + 1}" for slot in range(clients))
+        if index < len(kinds):
+            result.kept.append(KeptRound(index, kind, time, names, record))
+        time += record.duration_s
+        result.rounds.append(
+            RoundResult(
+                index=index,
+                kind=kind,
+                clients=clients,
+                round_time_s=record.duration_s,
+                virtual_time_s=time,
+                additive_round_time_s=sum(record.additive_s.values()),
+                wire_up=int(record.wire_up.sum()),
+                wire_down=int(record.wire_down.sum()),
+                payload_up=int(record.payload_up.sum()),
+                payload_down=int(record.payload_down.sum()),
+                critical_path_s=record.critical_path_s,
+                additive_s=record.additive_s,
+                straggler=names[record.straggler],
+                accuracy=accuracy[index % len(accuracy)] if accuracy else None,
+            )
+        )
+        result.clients_busy_s += float(record.device_busy_s.sum())
+        result.server_busy_s += record.server_busy_s
+    result.clients_available_s = clients * time
+    result.server_available_s = slots * time
+    return result
+
+
+def run_of(*methods: MethodResult, seed: int = 0, name: str = "by-hand") -> RunResult:
+    return RunResult({"name": name}, seed, {}, {m.label: m for m in methods})

@@ -1,0 +1,29 @@
+import subprocess
+import sys
+
+import topologies
+
+
+def test_the_public_names_are_there_and_no_others():
+    assert topologies.__all__ == sorted(topologies.__all__)
+    public = {
+        name
+        for name, value in vars(topologies).items()
+        if not name.startswith("_") and type(value).__name__ != "module"
+    }
+    assert public | {"catalogue"} == set(topologies.__all__)
+    for name in topologies.__all__:
+        assert getattr(topologies, name).__doc__
+
+
+def test_errors_are_value_errors_that_can_be_rebuilt():
+    for name in topologies.__all__:
+        if name.endswith("Error"):
+            error = getattr(topologies, name)("why")
+            assert isinstance(error, ValueError)
+            assert type(error)(*error.args).args == error.args
+
+
+def test_importing_it_does_not_import_torch():
+    code = "import sys, topologies; sys.exit('torch' in sys.modules or 'sim' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

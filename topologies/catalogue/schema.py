@@ -1,0 +1,238 @@
+"""What an entry of the catalogue must hold, and how it becomes a device profile or a link.
+
+Every figure carries its status; whatever is derived, recalled or guessed also carries the
+reasoning, and every entry names its sources. The texts travel with the profile, so that a report
+can print them.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from topologies.device import DeviceProfile, RateTable, Status
+from topologies.link import AccessLink, Duplex
+from topologies.units import parse_duration, parse_rate, parse_size, parse_speed
+
+CatalogueStatus = Literal["measured", "derived", "published", "recalled", "guess"]
+Text = Annotated[str, Field(min_length=1)]
+Factor = Annotated[float, Field(gt=0, lt=math.inf)]
+SELF_EVIDENT: tuple[Status, ...] = ("measured", "published")
+
+
+class Strict(BaseModel):
+    """A model that knows all of its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Stated(Strict):
+    """Something with a status, and with a reason where it was not simply read off a source."""
+
+    status: CatalogueStatus
+    note: Text | None = None
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> Self:
+        if self.status not in SELF_EVIDENT and self.note is None:
+            raise ValueError(f"a figure with the status {self.status!r} needs a note")
+        return self
+
+
+class Figure(Stated):
+    """A quantity with its unit."""
+
+    value: Text
+
+
+class Watts(Stated):
+    """A power in watts."""
+
+    value: float = Field(ge=0, lt=1e6)
+
+
+class Rates(Stated):
+    """The speeds of one class of operations: one for all map sizes, or one for each."""
+
+    forward: Text | dict[int, Text]
+    backward: Text | dict[int, Text]
+
+    def table(self) -> RateTable:
+        """Return the rates in FLOP/s."""
+        return RateTable(_by_map(self.forward), _by_map(self.backward))
+
+
+class Speedup(Stated):
+    """Another device's profile, this many times faster (below 1: slower)."""
+
+    device: Text
+    forward: Factor
+    backward: Factor
+    memory: Factor
+    optimiser: Factor
+    overhead: Factor
+
+
+class DeviceEntry(Strict):
+    """A device: by rates, by another device and how much faster it is, or by one coarse speed."""
+
+    description: Text
+    sources: tuple[Text, ...] = Field(min_length=1, strict=False)
+    rates: dict[str, Rates] | None = None
+    fallback: dict[str, str] = {}
+    memory_bandwidth: Figure | None = None
+    optimiser_bandwidth: Figure | None = None
+    layer_overhead: Figure | None = None
+    iteration_overhead: Figure | None = None
+    loader_per_iteration: Figure | None = None
+    scaled_from: Speedup | None = None
+    speed: Figure | None = None
+    memory: Figure | None = None
+    power_w: dict[Text, Watts] = {}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = {"rates": self.rates, "scaled_from": self.scaled_from, "speed": self.speed}
+        given = [name for name, value in ways.items() if value is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of {', '.join(ways)} (got {', '.join(given) or 'none'})")
+        figures = [name for name, _, _ in self._figures()]
+        needed = len(_FIGURES) if self.rates is not None else 0
+        if len(figures) != needed:
+            raise ValueError(f"with {given[0]}, {needed} of {', '.join(_FIGURES)} are given")
+        return self
+
+    def profile(self, name: str, device: Callable[[str], DeviceProfile]) -> DeviceProfile:
+        """Return the profile; `device` looks up the one that this entry is scaled from."""
+        profile = self._computing(name, device)
+        stated: dict[str, Stated] = {f"power_w.{key}": value for key, value in self.power_w.items()}
+        if self.memory is not None:
+            stated["memory_bytes"] = self.memory
+        return replace(
+            profile,
+            memory_bytes=None if self.memory is None else parse_size(self.memory.value),
+            power_w={key: watts.value for key, watts in self.power_w.items()},
+            status={**profile.status, **_statuses(stated)},
+            notes={**profile.notes, **_notes(stated)},
+        )
+
+    def _computing(self, name: str, device: Callable[[str], DeviceProfile]) -> DeviceProfile:
+        if self.speed is not None:
+            coarse = DeviceProfile.from_speed(name, parse_speed(self.speed.value), self.description)
+            stated: dict[str, Stated] = {"rates": self.speed}
+            return replace(
+                coarse, sources=self.sources, status=_statuses(stated), notes=_notes(stated)
+            )
+        if self.scaled_from is not None:
+            return self._scaled(name, device(self.scaled_from.device), self.scaled_from)
+        assert self.rates is not None
+        figures = {name: parse(figure.value) for name, figure, parse in self._figures()}
+        stated = {f"rates.{key}": rates for key, rates in self.rates.items()}
+        stated |= {_FIGURES[name][0]: figure for name, figure, _ in self._figures()}
+        return DeviceProfile(
+            name=name,
+            description=self.description,
+            rates={key: rates.table() for key, rates in self.rates.items()},
+            fallback=self.fallback,
+            memory_bandwidth_bytes_per_s=figures["memory_bandwidth"],
+            optimiser_bytes_per_s=figures["optimiser_bandwidth"],
+            layer_overhead_s=figures["layer_overhead"],
+            iteration_overhead_s=figures["iteration_overhead"],
+            loader_s_per_iteration=figures["loader_per_iteration"],
+            memory_bytes=None,
+            sources=self.sources,
+            status=_statuses(stated),
+            notes=_notes(stated),
+        )
+
+    def _scaled(self, name: str, base: DeviceProfile, speedup: Speedup) -> DeviceProfile:
+        """Return `base` made faster; a scaled figure is at best as sure as the speedup."""
+        scaled = [key for key in base.status if not key.startswith(("power_w", "memory_bytes"))]
+        status: dict[str, Status] = {
+            key: max(base.status[key], speedup.status, key=_doubt) for key in scaled
+        }
+        own = f"scaled from {base.name}: {speedup.note}"
+        return replace(
+            base,
+            name=name,
+            description=self.description,
+            rates={
+                key: table.scaled(speedup.forward, speedup.backward)
+                for key, table in base.rates.items()
+            },
+            memory_bandwidth_bytes_per_s=base.memory_bandwidth_bytes_per_s * speedup.memory,
+            optimiser_bytes_per_s=base.optimiser_bytes_per_s * speedup.optimiser,
+            layer_overhead_s=base.layer_overhead_s / speedup.overhead,
+            iteration_overhead_s=base.iteration_overhead_s / speedup.overhead,
+            loader_s_per_iteration=base.loader_s_per_iteration / speedup.overhead,
+            sources=tuple(dict.fromkeys(self.sources + base.sources)),
+            status=status,
+            notes={key: f"{own}; there: {base.notes.get(key, base.status[key])}" for key in scaled},
+        )
+
+    def _figures(self) -> Iterator[tuple[str, Figure, Callable[[object], float]]]:
+        for name, (_, parse) in _FIGURES.items():
+            figure = getattr(self, name)
+            if figure is not None:
+                yield name, figure, parse
+
+
+class LinkEntry(Strict):
+    """A link: rates as seen from the client, one-way delay or "unknown", duplex."""
+
+    description: Text
+    sources: tuple[Text, ...] = Field(min_length=1, strict=False)
+    up: Figure
+    down: Figure
+    delay: Figure | Literal["unknown"]
+    duplex: Duplex
+    shared: bool = False
+
+    def link(self, name: str) -> AccessLink:
+        """Return the link."""
+        stated: dict[str, Stated] = {"up_bytes_per_s": self.up, "down_bytes_per_s": self.down}
+        delay_s = None
+        if not isinstance(self.delay, str):
+            stated["delay_s"] = self.delay
+            delay_s = parse_duration(self.delay.value)
+        return AccessLink(
+            name=name,
+            description=self.description,
+            up_bytes_per_s=parse_rate(self.up.value),
+            down_bytes_per_s=parse_rate(self.down.value),
+            delay_s=delay_s,
+            duplex=self.duplex,
+            shared=self.shared,
+            sources=self.sources,
+            status=_statuses(stated),
+            notes=_notes(stated),
+        )
+
+
+_FIGURES: dict[str, tuple[str, Callable[[object], float]]] = {
+    "memory_bandwidth": ("memory_bandwidth_bytes_per_s", parse_rate),
+    "optimiser_bandwidth": ("optimiser_bytes_per_s", parse_rate),
+    "layer_overhead": ("layer_overhead_s", parse_duration),
+    "iteration_overhead": ("iteration_overhead_s", parse_duration),
+    "loader_per_iteration": ("loader_s_per_iteration", parse_duration),
+}
+
+
+def _doubt(status: Status) -> int:
+    return ("measured", "published", "declared", "derived", "recalled", "guess").index(status)
+
+
+def _by_map(rates: str | dict[int, str]) -> dict[int, float]:
+    if isinstance(rates, str):
+        return {1: parse_speed(rates)}
+    return {map_size: parse_speed(rate) for map_size, rate in rates.items()}
+
+
+def _statuses(stated: dict[str, Stated]) -> dict[str, Status]:
+    return {name: figure.status for name, figure in stated.items()}
+
+
+def _notes(stated: dict[str, Stated]) -> dict[str, str]:
+    return {name: figure.note for name, figure in stated.items() if figure.note is not None}

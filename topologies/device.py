@@ -1,0 +1,206 @@
+"""What a device can do: a roofline with a rate for each class of operation.
+
+    t(layer) = overhead + max(FLOPs / rate[class, pass, map size], bytes / memory bandwidth)
+
+FLOPs count 2 per multiply-accumulate. One rate for everything can be wrong by ten times: a dense
+convolution on large maps, one on 2x2 maps and a depthwise one differ by that much on one device.
+Such a profile is still allowed, and is marked `coarse`. Not modelled: the batch size's effect on a
+rate, frequency changes, and whatever else the device does at the same time.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, Self, get_args
+
+from topologies.closest import closest
+
+Pass = Literal["forward", "backward"]
+Status = Literal["measured", "derived", "published", "recalled", "guess", "declared"]
+
+PASSES: Final[tuple[Pass, ...]] = get_args(Pass)
+OP_CLASSES: Final = ("conv_input", "conv", "depthwise", "linear", "norm", "elementwise", "pool")
+UNSURE: Final[tuple[Status, ...]] = ("recalled", "guess")
+
+
+class DeviceError(ValueError):
+    """A device profile that cannot be: a figure is missing, unknown or impossible."""
+
+
+@dataclass(frozen=True)
+class RateTable:
+    """FLOP/s of one class of operations, per pass, by the side of the input feature map."""
+
+    forward: Mapping[int, float]
+    backward: Mapping[int, float]
+
+    @classmethod
+    def flat(cls, forward: float, backward: float) -> Self:
+        """Return a table with one rate per pass, whatever the map."""
+        return cls({1: forward}, {1: backward})
+
+    def __post_init__(self) -> None:
+        for pass_ in PASSES:
+            table = self.of(pass_)
+            if not table:
+                raise DeviceError(f"the {pass_} rates are empty: expected FLOP/s by map size")
+            for map_size, rate in table.items():
+                if map_size < 1:
+                    raise DeviceError(f"the {pass_} rates have a map of side {map_size}")
+                _check_positive(rate, f"the {pass_} rate at map size {map_size}", "FLOP/s")
+
+    def of(self, pass_: Pass) -> Mapping[int, float]:
+        """Return FLOP/s by map size of one pass."""
+        return {"forward": self.forward, "backward": self.backward}[pass_]
+
+    def at(self, pass_: Pass, map_size: int) -> float:
+        """Return the FLOP/s at the nearest map size there is, in log2; of two, the smaller's."""
+        table = self.of(pass_)
+        nearest = min(sorted(table), key=lambda size: abs(math.log2(size / map_size)))
+        return table[nearest]
+
+    def scaled(self, forward: float, backward: float) -> Self:
+        """Return a table that is faster by a factor per pass."""
+        return type(self)(
+            {size: rate * forward for size, rate in self.forward.items()},
+            {size: rate * backward for size, rate in self.backward.items()},
+        )
+
+
+@dataclass(frozen=True)
+class DeviceProfile:
+    """A device: rates in FLOP/s, memory traffic in bytes/s, overheads in seconds, power in watts.
+
+    `fallback` names, for a class without rates, the class whose rates stand in for it.
+    `iteration_overhead_s` is charged for every batch and includes `loader_s_per_iteration`, the
+    part that reads and augments the data. `optimiser_bytes_per_s` counts each tensor of a step once
+    per read and once per write (SGD 3 words a parameter, with momentum 5, Adam 7). `status` and
+    `notes` say, figure by figure, where a number comes from and how it was obtained.
+    """
+
+    name: str
+    description: str
+    rates: Mapping[str, RateTable]
+    memory_bandwidth_bytes_per_s: float
+    optimiser_bytes_per_s: float
+    layer_overhead_s: float
+    iteration_overhead_s: float
+    loader_s_per_iteration: float
+    memory_bytes: int | None
+    power_w: Mapping[str, float] = field(default_factory=dict)
+    fallback: Mapping[str, str] = field(default_factory=dict)
+    coarse: bool = False
+    sources: tuple[str, ...] = ()
+    status: Mapping[str, Status] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for op_class in (*self.rates, *self.fallback, *self.fallback.values()):
+            self._check_class(op_class)
+        for op_class in self.fallback:
+            self._resolve(op_class)
+        for name in ("memory_bandwidth_bytes_per_s", "optimiser_bytes_per_s"):
+            if not getattr(self, name) > 0:
+                raise DeviceError(f"device {self.name!r}: {name} must be greater than 0")
+        for name in ("layer_overhead_s", "iteration_overhead_s", "loader_s_per_iteration"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise DeviceError(f"device {self.name!r}: {name} must be finite and not negative")
+        if self.loader_s_per_iteration > self.iteration_overhead_s:
+            raise DeviceError(
+                f"device {self.name!r}: loader_s_per_iteration is a part of iteration_overhead_s"
+                f" and cannot exceed it"
+            )
+        if self.memory_bytes is not None and self.memory_bytes <= 0:
+            raise DeviceError(f"device {self.name!r}: memory_bytes must be greater than 0")
+        for state, watts in self.power_w.items():
+            if not 0 <= watts < math.inf:
+                raise DeviceError(f"device {self.name!r}: power_w.{state} must not be negative")
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @classmethod
+    def from_speed(cls, name: str, flops_per_s: float, description: str = "") -> Self:
+        """Return a coarse profile: one speed for everything, no memory term, no overheads."""
+        _check_positive(flops_per_s, f"device {name!r}: the speed", "FLOP/s")
+        return cls(
+            name=name,
+            description=description or "one speed for every operation",
+            rates={op_class: RateTable.flat(flops_per_s, flops_per_s) for op_class in OP_CLASSES},
+            memory_bandwidth_bytes_per_s=math.inf,
+            optimiser_bytes_per_s=math.inf,
+            layer_overhead_s=0.0,
+            iteration_overhead_s=0.0,
+            loader_s_per_iteration=0.0,
+            memory_bytes=None,
+            coarse=True,
+            sources=("declared as one speed",),
+            status={"rates": "declared"},
+        )
+
+    @property
+    def unsure(self) -> tuple[str, ...]:
+        """The figures that are guessed or recalled, in the order of `status`."""
+        return tuple(figure for figure, status in self.status.items() if status in UNSURE)
+
+    def rate(self, op_class: str, pass_: Pass, map_size: int) -> float:
+        """Return the FLOP/s of a class of operations on maps of side `map_size`.
+
+        Raises `DeviceError` where the profile has neither the class nor a fallback for it.
+        """
+        table = self.rates.get(op_class)
+        if table is None:
+            table = self.rates[self._resolve(op_class)]
+        return table.at(pass_, map_size)
+
+    def seconds(
+        self, op_class: str, pass_: Pass, map_size: int, flops: float, traffic_bytes: float
+    ) -> float:
+        """Return the time of one layer and pass by the roofline, in seconds."""
+        compute = flops / self.rate(op_class, pass_, map_size)
+        return self.layer_overhead_s + max(
+            compute, traffic_bytes / self.memory_bandwidth_bytes_per_s
+        )
+
+    def optimiser_seconds(self, traffic_bytes: float, flops: float) -> float:
+        """Return the time of an optimiser step by its memory traffic (its FLOPs, if coarse)."""
+        if self.coarse:
+            return flops / self.rate("elementwise", "forward", 1)
+        return traffic_bytes / self.optimiser_bytes_per_s
+
+    def with_loader(self, loader_s_per_iteration: float) -> Self:
+        """Return the profile with another loading and augmentation time per iteration, seconds."""
+        others = self.iteration_overhead_s - self.loader_s_per_iteration
+        declared: dict[str, Status] = {"loader_s_per_iteration": "declared"}
+        return replace(
+            self,
+            loader_s_per_iteration=loader_s_per_iteration,
+            iteration_overhead_s=others + loader_s_per_iteration,
+            status={**self.status, **declared},
+        )
+
+    def _check_class(self, op_class: str) -> None:
+        if op_class not in OP_CLASSES:
+            raise DeviceError(
+                f"device {self.name!r}: {op_class!r} is no class of operations"
+                f"{closest(op_class, OP_CLASSES)} (there are {', '.join(OP_CLASSES)})"
+            )
+
+    def _resolve(self, op_class: str) -> str:
+        """Return the class whose rates stand for `op_class`, following the fallbacks."""
+        self._check_class(op_class)
+        seen = [op_class]
+        while seen[-1] not in self.rates:
+            following = self.fallback.get(seen[-1])
+            if following is None or following in seen:
+                raise DeviceError(
+                    f"device {self.name!r} has no rate for {op_class!r} operations:"
+                    f" give rates.{op_class}, or name a class in fallback.{op_class}"
+                )
+            seen.append(following)
+        return seen[-1]
+
+
+def _check_positive(value: float, what: str, unit: str) -> None:
+    if not 0 < value < math.inf:
+        raise DeviceError(f"{what} is {value!r}: expected a positive, finite number of {unit}")

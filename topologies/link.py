@@ -1,0 +1,64 @@
+"""An access link as a user names it: how fast each way, how long the delay, and whether shared."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
+
+from topologies.device import UNSURE, Status
+
+Duplex = Literal["full", "half"]
+
+
+class LinkError(ValueError):
+    """A link that cannot be: its rate or delay is impossible, or unknown where it is needed."""
+
+
+@dataclass(frozen=True)
+class AccessLink:
+    """A node's connection; `up` leaves the node and `down` reaches it, in bytes per second.
+
+    `delay_s` is one way; None means that nobody knows it, and using the link asks for it. On a
+    half-duplex link both directions share one capacity. `shared` marks a figure that is the total
+    of all stations of a cell, not one station's.
+    """
+
+    up_bytes_per_s: float
+    down_bytes_per_s: float
+    delay_s: float | None
+    duplex: Duplex = "full"
+    name: str = ""
+    description: str = ""
+    shared: bool = False
+    sources: tuple[str, ...] = ()
+    status: Mapping[str, Status] = field(default_factory=dict, compare=False)
+    notes: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        where = f"link {self.name!r}" if self.name else "the link"
+        for name, rate in (("up", self.up_bytes_per_s), ("down", self.down_bytes_per_s)):
+            if not rate > 0:
+                raise LinkError(f"{where}: its {name} rate is {rate!r}: expected more than 0 B/s")
+        if self.delay_s is not None and not 0 <= self.delay_s < math.inf:
+            raise LinkError(f"{where}: its delay is {self.delay_s!r}: expected 0 s or more")
+        if self.duplex not in ("full", "half"):
+            raise LinkError(f"{where}: {self.duplex!r} is no duplex: expected 'full' or 'half'")
+
+    @property
+    def known_delay_s(self) -> float:
+        """The delay in seconds; raises `LinkError` where it is unknown."""
+        if self.delay_s is None:
+            raise LinkError(
+                f"the delay of link {self.name!r} is not known: give one, such as delay: 10 ms"
+            )
+        return self.delay_s
+
+    @property
+    def unsure(self) -> tuple[str, ...]:
+        """The figures that are guessed or recalled, in the order of `status`."""
+        return tuple(figure for figure, status in self.status.items() if status in UNSURE)
+
+    def with_delay(self, delay_s: float) -> Self:
+        """Return the link with another one-way delay, in seconds."""
+        declared: dict[str, Status] = {"delay_s": "declared"}
+        return replace(self, delay_s=delay_s, status={**self.status, **declared})

@@ -1,0 +1,181 @@
+"""Quantities with their units: text in, plain SI floats out, and back.
+
+Rates become bytes per second, durations seconds, sizes whole bytes, speeds FLOP/s. Decimal prefixes
+are powers of ten, KiB/MiB/GiB/TiB powers of two, and the case of a unit matters: `Mbit/s` is not
+`MB/s`. Values are converted exactly and rounded once: "10 Mbit/s" is 1250000.0 to the last bit.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from topologies.closest import closest
+
+_DECIMAL: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_BINARY: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_SIZES: Final = (
+    {f"{prefix}B": Fraction(factor) for prefix, factor in _DECIMAL.items()}
+    | {f"{prefix}B": Fraction(factor) for prefix, factor in _BINARY.items()}
+    | {f"{prefix}bit": Fraction(factor, 8) for prefix, factor in _DECIMAL.items()}
+)
+_DURATIONS: Final = {
+    "ns": Fraction(1, 10**9),
+    "us": Fraction(1, 10**6),
+    "\N{MICRO SIGN}s": Fraction(1, 10**6),
+    "\N{GREEK SMALL LETTER MU}s": Fraction(1, 10**6),
+    "ms": Fraction(1, 10**3),
+    "s": Fraction(1),
+    "min": Fraction(60),
+    "h": Fraction(3600),
+    "d": Fraction(86400),
+}
+_SPEEDS: Final = {
+    f"{prefix}FLOP/s": Fraction(factor) for prefix, factor in (_DECIMAL | {"P": 10**15}).items()
+}
+
+# Bounded, because the conversion is exact: nobody shall have 10 ** 999999999 computed.
+_QUANTITY: Final = re.compile(
+    r"\s*([+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?)"
+    r"\s*([^\s0-9.].*?)?\s*"
+)
+_BITS_PER_SECOND: Final = re.compile(r"([kKmMgGtT]?)(?:b(?:ps|/s|it|its/s|it/sec)|bits?/s)")
+
+
+class QuantityError(ValueError):
+    """A quantity that cannot be read: its unit is missing or unknown, or its value impossible."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    name: str
+    example: str
+    units: Mapping[str, Fraction]
+    zero: bool  # whether nothing at all is a possible value
+    unlimited: bool = False
+
+
+_RATE: Final = _Kind(
+    "rate",
+    "10 Mbit/s",
+    {f"{unit}/s": factor for unit, factor in _SIZES.items()},
+    zero=False,
+    unlimited=True,
+)
+_DURATION: Final = _Kind("duration", "20 ms", _DURATIONS, zero=True)
+_SIZE: Final = _Kind("size", "4 GiB", _SIZES, zero=True)
+_SPEED: Final = _Kind("computing speed", "5 GFLOP/s", _SPEEDS, zero=False)
+
+
+def parse_rate(text: object) -> float:
+    """Return a transfer rate in bytes per second: "10 Mbit/s" is 1.25e6, "unlimited" infinity."""
+    return _parse(text, _RATE)
+
+
+def parse_duration(text: object) -> float:
+    """Return a duration in seconds: "20 ms" is 0.02."""
+    return _parse(text, _DURATION)
+
+
+def parse_size(text: object) -> int:
+    """Return a size in whole bytes: "4 GiB" is 4294967296; "1 B" is the smallest step."""
+    size = _parse_exactly(text, _SIZE)
+    if size.denominator != 1:
+        raise QuantityError(f"the size {text!r} is not a whole number of bytes")
+    return size.numerator
+
+
+def parse_speed(text: object) -> float:
+    """Return a computing speed in FLOP/s (2 per multiply-accumulate): "5 GFLOP/s" is 5e9."""
+    return _parse(text, _SPEED)
+
+
+def format_rate(bytes_per_s: float, digits: int | None = 4) -> str:
+    """Return bytes per second as text in bits, "10 Mbit/s", to `digits`; None gives all of them."""
+    if math.isinf(bytes_per_s):
+        return "unlimited"
+    return _format(bytes_per_s, ("bit/s", "kbit/s", "Mbit/s", "Gbit/s"), _RATE, digits)
+
+
+def format_duration(seconds: float, digits: int | None = 4) -> str:
+    """Return seconds as text, "20 ms" or "2.5 h", to `digits`; None gives all of them."""
+    units = ("ns", "us", "ms", "s") if digits is None else ("ns", "us", "ms", "s", "min", "h")
+    return _format(seconds, units, _DURATION, digits)
+
+
+def format_size(size_bytes: int, digits: int | None = 4, *, binary: bool = False) -> str:
+    """Return bytes as SI text, "1.5 MB", or as "1.431 MiB" if `binary`; digits None gives all."""
+    units = ("B", "KiB", "MiB", "GiB", "TiB") if binary else ("B", "kB", "MB", "GB", "TB")
+    return _format(size_bytes, units, _SIZE, digits)
+
+
+def _parse(text: object, kind: _Kind) -> float:
+    if kind.unlimited and isinstance(text, str) and text.strip() == "unlimited":
+        return math.inf
+    exact = _parse_exactly(text, kind)
+    try:
+        value = float(exact)
+    except OverflowError:
+        raise QuantityError(f"the {kind.name} {text!r} is too large to be a number") from None
+    if exact > 0 and value == 0:
+        raise QuantityError(f"the {kind.name} {text!r} is too small to be told from 0")
+    return value
+
+
+def _parse_exactly(text: object, kind: _Kind) -> Fraction:
+    expected = f"expected a number with a unit, such as {kind.example!r}"
+    if isinstance(text, bool) or not isinstance(text, str | int | float):
+        raise QuantityError(f"{text!r} is no {kind.name}: {expected}")
+    match = _QUANTITY.fullmatch(str(text))
+    if match is None:
+        raise QuantityError(f"{text!r} is no {kind.name}: {expected}")
+    number, unit = match.groups()
+    if unit is None:
+        raise QuantityError(f"the {kind.name} {text!r} has no unit: {expected}")
+    if unit not in kind.units:
+        hint = _suggestion(unit, kind)
+        raise QuantityError(f"{unit!r} in {text!r} is no unit of a {kind.name}{hint} ({expected})")
+    value = Fraction(number) * kind.units[unit]
+    if value < 0:
+        raise QuantityError(f"the {kind.name} {text!r} is negative")
+    if value == 0 and not kind.zero:
+        raise QuantityError(f"the {kind.name} {text!r} must be greater than 0")
+    return value
+
+
+def _suggestion(unit: str, kind: _Kind) -> str:
+    """Return a hint; a lower-case b is a bit, which no comparison of letters would tell."""
+    bits = _BITS_PER_SECOND.fullmatch(unit)
+    if bits and kind is _RATE:
+        prefix = bits[1].lower() if bits[1] in ("", "k", "K") else bits[1].upper()
+        return f"; did you mean '{prefix}bit/s'?"
+    return closest(unit, kind.units)
+
+
+def _format(value: float, units: tuple[str, ...], kind: _Kind, digits: int | None) -> str:
+    if math.isnan(value) or value < 0 or math.isinf(value):
+        raise QuantityError(f"{value!r} is no {kind.name}")
+    exact = Fraction(repr(value))
+    unit = max(
+        (name for name in units if kind.units[name] <= exact),
+        key=lambda name: kind.units[name],
+        default=units[0] if value else _base(kind),
+    )
+    scaled = exact / kind.units[unit]
+    return f"{_digits(scaled) if digits is None else f'{float(scaled):.{digits}g}'} {unit}"
+
+
+def _base(kind: _Kind) -> str:
+    return {"duration": "s", "size": "B"}.get(kind.name, "bit/s")
+
+
+def _digits(value: Fraction) -> str:
+    """Return a fraction whose denominator divides a power of ten as a plain decimal."""
+    places = 0
+    while value.denominator != 1:
+        value *= 10
+        places += 1
+    text = str(value.numerator).rjust(places + 1, "0")
+    return f"{text[:-places]}.{text[-places:]}" if places else text
