@@ -22,6 +22,7 @@ MAX_VALUES = 200_000
 
 _TAG = "tag:yaml.org,2002:"
 _LONGEST_NUMBER = 40
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _IMPLICIT = [
     ("null", re.compile(r"^(?:~|null|Null|NULL|)$")),
     ("bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")),
@@ -149,7 +150,7 @@ class _Builder:
                 key = self._aside(key_node, path, line)
                 self._add(path, line, "must have plain text as keys", key)
                 continue
-            key = key_node.value
+            key = _whole_characters(key_node.value)
             if key == "<<":
                 rule = "merge keys are not read; write the values out"
             elif key in values:
@@ -173,7 +174,7 @@ class _Builder:
 
 def _scalar(node: yaml.Node) -> Any:
     """The value of a scalar; one that a tag makes unreadable, or a giant number, stays text."""
-    text: str = node.value
+    text = _whole_characters(node.value)
     convert = _SCALARS.get(node.tag.removeprefix(_TAG))
     if convert is None or len(text) > _LONGEST_NUMBER:
         return text
@@ -181,6 +182,13 @@ def _scalar(node: yaml.Node) -> Any:
         return convert(text)
     except ValueError:
         return text
+
+
+def _whole_characters(text: str) -> str:
+    r"""Text in which pairs like "\ud83d\ude00", as JSON writes them, are the characters they mean."""
+    if _SURROGATE.search(text) is None:
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _integer(text: str) -> int:

@@ -177,9 +177,7 @@ def pretrain(
         seed=seed,
         blocks=blocks,
     )
-    pretrain_command(
-        recipe, dataset, out, data_dir, train_samples, test_samples, threads
-    )
+    pretrain_command(recipe, dataset, out, data_dir, train_samples, test_samples, threads)
 
 
 def main() -> None:

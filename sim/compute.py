@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Protocol
 
 import simpy
 
-from models.cost import LayerCost
+from models.operators import LayerCost
 from topologies.device import DeviceProfile
 
 Pass = Literal["forward", "backward"]
@@ -87,9 +87,7 @@ def layer_flops(layer: LayerCost, pass_: Pass) -> float:
     return layer.forward_flops if pass_ == "forward" else layer.backward_flops
 
 
-def layer_seconds(
-    profile: DeviceProfile, layer: LayerCost, pass_: Pass, batch_size: int
-) -> float:
+def layer_seconds(profile: DeviceProfile, layer: LayerCost, pass_: Pass, batch_size: int) -> float:
     """Return the time of one batch through `layer`, seconds (the roofline above)."""
     flops = layer_flops(layer, pass_) * batch_size
     if flops == 0:

@@ -66,8 +66,7 @@ class Engine:
             self.result.rounds.append(closed)
             watcher.round_closed(closed)
             late = (
-                limits.virtual_time_s is not None
-                and closed.virtual_time_s >= limits.virtual_time_s
+                limits.virtual_time_s is not None and closed.virtual_time_s >= limits.virtual_time_s
             )
             reached = (
                 limits.target_accuracy is not None

@@ -54,7 +54,9 @@ class Plan:
     def head(self, cut: int) -> BlockCost:
         """Return the cost of the auxiliary head at the cut."""
         shape = self.network.activation_shape(cut)
-        return module_cost(auxiliary_head(shape, self.info.classes), shape, first=False, name="head")
+        return module_cost(
+            auxiliary_head(shape, self.info.classes), shape, first=False, name="head"
+        )
 
     def recipe(self, method: type[Method], name: str, options: Any) -> Recipe:
         """Return everything of one method's run that touches learning."""
@@ -98,9 +100,7 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
         device="meta",
     )
     topology = places(scenario)
-    shards = partition(
-        info.train_counts, len(topology.clients), partition_kind(scenario), seed
-    )
+    shards = partition(info.train_counts, len(topology.clients), partition_kind(scenario), seed)
     return Plan(scenario, seed, network, block_costs(network), info, shards, topology)
 
 

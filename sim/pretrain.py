@@ -18,6 +18,7 @@ from models.pretrained import save_weights
 from sim.learning.augment import Augmentation
 from sim.learning.batches import batch_indices, evaluation_batches, normalise
 from sim.learning.datasets import Dataset
+from sim.learning.workspace import channels_last_module
 
 POOLED: Final = -1
 EVALUATION_BATCH: Final = 100
@@ -53,7 +54,8 @@ def pretrain(
     info = dataset.info
     network = models.catalogue.build(
         recipe.network, classes=info.classes, input_shape=info.input_shape, seed=recipe.seed
-    ).to(memory_format=torch.channels_last)
+    )
+    channels_last_module(network)
     kept = network.feature_blocks if recipe.blocks is None else recipe.blocks
     part = network.split(kept).device
     optimiser = torch.optim.SGD(
@@ -69,7 +71,7 @@ def pretrain(
         loss = _epoch(network, optimiser, recipe, dataset, epoch)
         schedule.step()
         if epoch_done is not None:
-            epoch_done(epoch + 1, loss, lr)
+            epoch_done(epoch + 1, loss, float(lr))
     accuracy = _accuracy(network, dataset)
     notes = {key: str(value) for key, value in asdict(recipe).items()}
     save_weights(
@@ -120,7 +122,7 @@ def _epoch(
             network(_ready(images, dataset)), dataset.train_labels[torch.from_numpy(rows)]
         )
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
         total += float(loss.detach())
     return total / len(batches)

@@ -4,7 +4,7 @@ The bars' remaining time is the host's; the virtual time is the emulated one.
 """
 
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -20,27 +20,6 @@ from sim.results import MethodResult, RoundResult
 from topologies.units import format_duration
 
 LINES_PER_METHOD = 10
-
-
-class ProgressReporter(Protocol):
-    """A reporter that is a context, as `sim.runs.run` and the command line need it."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def method_started(self, seed: int, label: str, rounds: int, clients: int) -> None: ...
-
-    def client_trained(self, done: int, total: int) -> None: ...
-
-    def round_closed(self, closed: RoundResult) -> None: ...
-
-    def method_finished(self, result: MethodResult) -> None: ...
 
 
 class Bars:

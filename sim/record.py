@@ -68,9 +68,7 @@ def close_record(
         wire_down=_per_slot(intervals.peer, intervals.wire_bytes, down, slots),
         payload_up=_per_slot(intervals.actor, intervals.payload_bytes, up, slots),
         payload_down=_per_slot(intervals.peer, intervals.payload_bytes, down, slots),
-        device_busy_s=np.bincount(
-            intervals.actor[on_device], intervals.duration[on_device], minlength=slots
-        ),
+        device_busy_s=_busy(intervals, on_device, slots),
         server_busy_s=float(intervals.duration[on_server].sum()),
         critical_path_s=path,
         straggler=straggler,
@@ -144,6 +142,12 @@ def _delays(intervals: Intervals, delays_s: list[float]) -> NDArray[np.float64]:
     found[up] = delays[intervals.actor[up]]
     found[down] = delays[len(delays_s) // 2 + intervals.peer[down]]
     return found
+
+
+def _busy(intervals: Intervals, rows: NDArray[np.bool_], slots: int) -> NDArray[np.float64]:
+    busy = np.zeros(slots)
+    np.add.at(busy, intervals.actor[rows], intervals.duration[rows])
+    return busy
 
 
 def _per_slot(

@@ -126,7 +126,9 @@ class MethodResult:
             },
             "wire_bytes": self._bytes("wire"),
             "payload_bytes": self._bytes("payload"),
-            "accuracy": {"final": curve[-1][1], "best": max(v for _, v in curve)} if curve else None,
+            "accuracy": {"final": curve[-1][1], "best": max(v for _, v in curve)}
+            if curve
+            else None,
             "curve": [list(point) for point in curve],
             "time_to_accuracy_s": {str(t): self.time_to(t) for t in self.targets},
             "learning_digest": self.learning_digest,

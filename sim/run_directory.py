@@ -1,9 +1,9 @@
 """A run's folder: what was asked first, rows as rounds close, the status last.
 
-    scenario.yaml   the scenario as resolved          summary.json    the contract (status last)
-    rounds.csv      a row for each method and round   accuracy.csv    a row for each evaluation
-    events.npz      the kept intervals, in columns    trace.json      the same, for Perfetto
-    plots/          pictures
+scenario.yaml   the scenario as resolved          summary.json    the contract (status last)
+rounds.csv      a row for each method and round   accuracy.csv    a row for each evaluation
+events.npz      the kept intervals, in columns    trace.json      the same, for Perfetto
+plots/          pictures
 """
 
 import csv
@@ -117,7 +117,9 @@ def event_columns(methods: Mapping[str, MethodResult]) -> dict[str, Any]:
                 parts[column].append(values)
             parts["method"].append(np.full(len(intervals), number, dtype=np.int16))
             parts["round"].append(np.full(len(intervals), kept.index, dtype=np.int32))
-    columns = {key: np.concatenate(values) if values else np.zeros(0) for key, values in parts.items()}
+    columns = {
+        key: np.concatenate(values) if values else np.zeros(0) for key, values in parts.items()
+    }
     return columns | {
         "actor_names": np.array(list(names)),
         "labels": np.array(list(methods)),
@@ -133,7 +135,7 @@ def write_seeds(results: Sequence[RunResult], path: Path) -> None:
     methods: dict[str, Any] = {}
     for label, runs in by_label(results).items():
         curves = [run.curve for run in runs]
-        values = {
+        values: dict[str, Sequence[float | None]] = {
             "virtual_time_s": [run.virtual_time_s for run in runs],
             "wire_bytes": [float(run.wire_bytes) for run in runs],
             "final_accuracy": [curve[-1][1] if curve else None for curve in curves],
@@ -142,11 +144,15 @@ def write_seeds(results: Sequence[RunResult], path: Path) -> None:
         methods[label] = {}
         for name, column in values.items():
             found = estimate(column)
-            methods[label][name] = None if found is None else {
-                "mean": found.mean,
-                "half_width_95": found.half_width,
-                "seeds": found.count,
-            }
+            methods[label][name] = (
+                None
+                if found is None
+                else {
+                    "mean": found.mean,
+                    "half_width_95": found.half_width,
+                    "seeds": found.count,
+                }
+            )
     status = "complete" if all(r.status == "complete" for r in results) else "stopped"
     content = {
         "schema": 1,

@@ -5,12 +5,12 @@ Everything here needs the network or the data set's counts. Problems carry the p
 
 from collections.abc import Iterator
 
+from pydantic import ValidationError
+
 from models.catalogue import UnknownNetworkError
 from models.network import NetworkError
 from models.operators import CostError
 from models.pretrained import WeightsError
-from pydantic import ValidationError
-
 from scenarios.load import Loaded
 from scenarios.problems import Problem, ScenarioError
 from sim.initial import initial_states
@@ -20,8 +20,8 @@ from sim.methods.registry import UnknownMethodError
 from sim.plan import Plan, make_plan
 from sim.preview import memory_by_device
 from sim.setup import options_of, profile_of
-from topologies.units import format_size
 from topologies import TopologyError
+from topologies.units import format_size
 
 
 def plan_checked(loaded: Loaded, *, trains: bool) -> list[Plan]:
@@ -51,8 +51,7 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     last = len(plan.blocks)
     if scenario.model.cut > last:
         rule = (
-            f"must be 0 (all on the server) to {last} (all on the device) "
-            f"for {scenario.model.name}"
+            f"must be 0 (all on the server) to {last} (all on the device) for {scenario.model.name}"
         )
         yield loaded.problem(("model", "cut"), rule)
         return

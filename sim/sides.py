@@ -6,7 +6,7 @@ operation returns an event to `yield`; the event's value is a handle for the ten
 """
 
 from collections import deque
-from typing import Any, Final
+from typing import Any, ClassVar
 
 import simpy
 
@@ -51,7 +51,7 @@ class Mailbox:
 class Side:
     """One end: where it is in the log (`last`, the row it just ended), its mailbox and its peer."""
 
-    kind: Kind
+    kind: ClassVar[Kind]
     peer: "Side"
 
     def __init__(self, world: World, client: Client, slot: int, chain: Chain) -> None:
@@ -166,7 +166,7 @@ class _Transfer:
 class DeviceSide(Side):
     """A client's device during a round."""
 
-    kind: Final = Kind.UPLINK
+    kind = Kind.UPLINK
 
     def compute(self, work: Work, label: Label, value: Any = None) -> simpy.Event:
         """Be busy for `work`; the event's value is `value`."""
@@ -223,13 +223,12 @@ class DeviceSide(Side):
 class ServerSide(Side):
     """The server's replica for one client during a round."""
 
-    kind: Final = Kind.DOWNLINK
+    kind = Kind.DOWNLINK
 
     def compute(self, work: Work, label: Label, value: Any = None) -> simpy.Event:
         """Queue for a slot and be busy there for `work`; the event's value is `value`."""
         job = _ServerJob(self, work, label)
-        done = self.world.server.submit(job, work.seconds, value)
-        return done
+        return self.world.server.submit(job, work.seconds, value)
 
     def serve(self, batch: Batch, upload: Any) -> simpy.Event:
         """Train the server block on an activation; value: the gradient to send back."""
@@ -260,7 +259,18 @@ class _ServerJob:
         slot = side.slot
         if now > self.arrival:
             rows.append(
-                (self.arrival, now, SERVER, Kind.SERVER_QUEUE, slot, 0, 0, 0.0, self.label, side.last)
+                (
+                    self.arrival,
+                    now,
+                    SERVER,
+                    Kind.SERVER_QUEUE,
+                    slot,
+                    0,
+                    0,
+                    0.0,
+                    self.label,
+                    side.last,
+                )
             )
             side.last = len(rows) - 1
         end = now + self.work.seconds

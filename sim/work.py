@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
-from models.cost import BlockCost, LayerCost
+from models.cost import BlockCost
+from models.operators import LayerCost
 from sim.compute import Stage, Work
 from topologies.device import DeviceProfile
 

@@ -75,9 +75,7 @@ class World:
         return tuple(sorted(candidates[int(i)] for i in chosen))
 
 
-def plan_batches(
-    samples: int, batch_size: int, epochs: int, min_batch: int
-) -> tuple[Batch, ...]:
+def plan_batches(samples: int, batch_size: int, epochs: int, min_batch: int) -> tuple[Batch, ...]:
     """Return the batches of a round over `samples` samples."""
     sizes = batch_sizes(samples, batch_size, min_batch)
     return tuple(

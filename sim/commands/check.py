@@ -39,7 +39,7 @@ def check_command(
         memory = sorted(set(outlook.memory_bytes.values()))
         table.add_row(
             outlook.label,
-            "none sent" if volume is None else format_size(volume, 3),
+            "none sent" if volume is None else format_size(round(volume), 3),
             time if outlook.exact else f"about {time}",
             " - ".join(format_size(value, 3) for value in memory),
         )

@@ -38,7 +38,7 @@ def train_device(
         taught = ~teacher[:, 0].isnan()
         if taught.any():
             loss = loss + alpha * distillation_loss(logits[taught], teacher[taught], temperature)
-    loss.backward()
+    torch.autograd.backward(loss)
     device.step()
     head.step()
 
@@ -53,17 +53,16 @@ def features(run: ChainRun, client: int, batch: Batch) -> Features:
     return activation, labels, logits
 
 
-def train_server(
-    run: ChainRun, upload: Features, temperature: float, alpha: float
-) -> Tensor:
+def train_server(run: ChainRun, upload: Features, temperature: float, alpha: float) -> Tensor:
     """Train the server block on labels and the device's logits; return its own logits."""
     activation, labels, teacher = upload
     server = run.replica("server")
     logits = server.module(activation)
     loss = functional.cross_entropy(logits, labels)
-    (loss + alpha * distillation_loss(logits, teacher, temperature)).backward()
+    torch.autograd.backward(loss + alpha * distillation_loss(logits, teacher, temperature))
     server.step()
-    return logits.detach()
+    own: Tensor = logits.detach()
+    return own
 
 
 def remember(run: ChainRun, client: int, batch: Batch, memory: str, logits: Tensor) -> None:

@@ -51,14 +51,12 @@ class Inline:
 
     def _accuracy_of(self, names: tuple[str, ...]) -> float:
         states = self.workspace.states
-        modules = [
-            self.workspace.module(name.split("/")[0], states[name]).eval() for name in names
-        ]
+        modules = [self.workspace.module(name.split("/")[0], states[name]).eval() for name in names]
         correct = total = 0
         with torch.no_grad():
             for images, labels in self.workspace.feed.test_batches():
                 for module in modules:
-                    images = module(images)  # noqa: PLW2901 - the activation takes its place
+                    images = module(images)
                 correct += int((images.argmax(dim=1) == labels).sum())
                 total += len(labels)
         return correct / total

@@ -20,7 +20,7 @@ def train_whole(run: ChainRun, client: int, batch: Batch) -> None:
     """Train device and server block, one after the other in one place, on a batch."""
     device, server = run.replica("device"), run.replica("server")
     images, labels = run.batch(client, batch)
-    functional.cross_entropy(server.module(device.module(images)), labels).backward()
+    torch.autograd.backward(functional.cross_entropy(server.module(device.module(images)), labels))
     device.step()
     server.step()
 
@@ -42,7 +42,7 @@ def backward(run: ChainRun, batch: Batch, gradient: Tensor | None) -> None:
     device = run.replica("device")
     activation = device.pending.pop(batch.number)
     if activation.requires_grad:
-        activation.backward(gradient)
+        torch.autograd.backward(activation, gradient)
         device.step()
 
 
@@ -50,7 +50,7 @@ def serve(run: ChainRun, upload: Upload) -> Tensor | None:
     """Train the server block on an activation and return the loss's gradient for it."""
     server = run.replica("server")
     activation = upload[0].requires_grad_()
-    functional.cross_entropy(server.module(activation), upload[1]).backward()
+    torch.autograd.backward(functional.cross_entropy(server.module(activation), upload[1]))
     server.step()
     return activation.grad
 
@@ -60,7 +60,7 @@ def train_local(run: ChainRun, client: int, batch: Batch) -> Upload:
     device, head = run.replica("device"), run.replica("head")
     images, labels = run.batch(client, batch)
     activation = device.module(images)
-    functional.cross_entropy(head.module(activation), labels).backward()
+    torch.autograd.backward(functional.cross_entropy(head.module(activation), labels))
     device.step()
     head.step()
     return activation.detach(), labels
@@ -69,7 +69,8 @@ def train_local(run: ChainRun, client: int, batch: Batch) -> Upload:
 def learn(run: ChainRun, upload: Buffered) -> None:
     """Train the server block on an activation that needs no gradient; dequantise it first."""
     server = run.replica("server")
-    functional.cross_entropy(server.module(_restored(upload[0])), upload[1]).backward()
+    loss = functional.cross_entropy(server.module(_restored(upload[0])), upload[1])
+    torch.autograd.backward(loss)
     server.step()
 
 

@@ -17,7 +17,9 @@ EVERYBODY = -1  # the client index of the pooled shards
 class CentralisedOptions(MethodOptions):
     """Whether the first round shows what collecting the images costs."""
 
-    collect_images: bool = Field(True, description="round 0: every client sends its raw images once")
+    collect_images: bool = Field(
+        True, description="round 0: every client sends its raw images once"
+    )
 
 
 class Centralised(Method):

@@ -39,7 +39,8 @@ class EcoFedOptions(MethodOptions):
     )
     download_device_block: bool = Field(False, description="send the device block down each round")
     upload_when_unbuffered: bool = Field(
-        False, description="in replay rounds, clients without a buffer upload instead of sitting out"
+        False,
+        description="in replay rounds, clients without a buffer upload instead of sitting out",
     )
     control_messages: bool = Field(
         True, description="in replay rounds, devices load and announce each batch"

@@ -26,14 +26,18 @@ class FedGKTOptions(MethodOptions):
 
     temperature: float = Field(3.0, gt=0, strict=False, description="softens both logits")
     alpha: float = Field(1.0, ge=0, strict=False, description="weight of the distillation loss")
-    exchange_weights: bool = Field(True, description="average the weights too, as EcoFed's code does")
+    exchange_weights: bool = Field(
+        True, description="average the weights too, as EcoFed's code does"
+    )
 
 
 class FedGKT(SplitMethod):
     """A local epoch on block and head, then features and logits up and the server's logits down."""
 
     name = "fedgkt"
-    summary = "an auxiliary head on the device; both sides distil knowledge from each other's logits"
+    summary = (
+        "an auxiliary head on the device; both sides distil knowledge from each other's logits"
+    )
     Options = FedGKTOptions
     parts = ("device", "head", "server")
 
@@ -115,9 +119,7 @@ class FedGKT(SplitMethod):
             upload = side.chain.do(distillation.features, client, batch)
             if not options.exchange_weights:
                 side.chain.do(distillation.publish, f"features/{client}", upload)
-            upload = yield side.compute(
-                side.client.work.infer(batch.size), Label.FORWARD, upload
-            )
+            upload = yield side.compute(side.client.work.infer(batch.size), Label.FORWARD, upload)
             yield side.send(wire.activation_and_logits(shape, batch.size, classes), upload)
             if options.exchange_weights:
                 logits = yield side.receive()
@@ -174,7 +176,9 @@ class FedGKT(SplitMethod):
 
     def _train(self, side: ServerSide, batch_size: int, upload: Any) -> Any:
         options = self.options
-        logits = side.chain.do(distillation.train_server, upload, options.temperature, options.alpha)
+        logits = side.chain.do(
+            distillation.train_server, upload, options.temperature, options.alpha
+        )
         work = self.world.server_work.learn(batch_size)
         return (yield side.compute(work, Label.TRAIN, logits))
 

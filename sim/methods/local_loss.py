@@ -1,8 +1,8 @@
 """Local-loss DPFL: an auxiliary head on the device replaces the gradient (Han et al., 2021)."""
 
 from sim import wire
-from sim.methods.method import MethodOptions, Process, Round, SplitMethod
 from sim.methods.cuts import needs_both_blocks
+from sim.methods.method import MethodOptions, Process, Round, SplitMethod
 from sim.sides import DeviceSide, ServerSide
 
 

@@ -71,7 +71,7 @@ Read = Callable[..., Loaded]
 Problems = Callable[..., list[str]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def known() -> dict[str, Any]:
     return KNOWN
 

@@ -4,7 +4,6 @@ import pickle
 
 import pytest
 
-from conftest import SMALL
 from scenarios import NOTHING, Problem, ScenarioError
 
 WIFI = """\
@@ -24,8 +23,6 @@ GRAPH = """\
       - {from: pi, to: ap, medium: air, delay: 2 ms}
       - {from: ap, to: cloud, link: fcc-fixed}
 """
-
-SMALL_TOPOLOGY = SMALL[SMALL.index("topology:") : SMALL.index("methods:")]
 
 CASES = [
     # what is replaced, what with, what is said
@@ -172,7 +169,6 @@ CASES = [
     ),
     ("topology:", "transport: tcp\ntopology:", '12: transport: is not available yet (got "tcp")'),
     ("topology:", "transport: udp\ntopology:", '12: transport: must be ideal (got "udp")'),
-    (SMALL_TOPOLOGY, "topology: star\n", "12: topology.star.server: is required (got nothing)"),
     ("  star:", "  ring:", '12: topology: has the unknown choice "ring"'),
     ("slots: 1", "discipline: fifo", "14: topology.star.server.slots: is required (got nothing)"),
     (
@@ -326,6 +322,14 @@ def test_a_graph_names_its_own_nodes(small, problems, old, new, said):
     star = small[small.index("  star:") : small.index("methods:")]
     text = small.replace(star, GRAPH.replace(old, new, 1))
     assert any(said in line for line in problems(text))
+
+
+def test_what_a_short_form_leaves_out_is_named(small, problems):
+    text = small[: small.index("topology:")] + "topology: star\nmethods: [classic_fl]\n"
+    assert problems(text) == [
+        "s.yaml:12: topology.star.server: is required (got nothing)",
+        "s.yaml:12: topology.star.clients: is required (got nothing)",
+    ]
 
 
 def test_names_of_groups_are_unique(small, problems):

@@ -60,7 +60,9 @@ def random_actions(rng, capacities, ways, number, events, unlimited=inf):
         else:
             name = list(capacities)[int(rng.integers(len(capacities)))]
             high = 1 if name == "air" else 40
-            capacity = [0 * number(1, 2), unlimited, *[number(high / 8, high)] * 4][int(rng.integers(6))]
+            capacity = [0 * number(1, 2), unlimited, *[number(high / 8, high)] * 4][
+                int(rng.integers(6))
+            ]
             actions.append((now, "capacity", name, capacity))
     return actions
 
