@@ -18,7 +18,7 @@ OneOrMany = Annotated[
 
 
 class Iid(Section):
-    """Every client draws the same number of samples, of every class alike."""
+    """All samples at random in equal shares."""
 
 
 class Shards(Section):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
 
-from scenarios.fields import Count, DeviceName, LinkName, Section, Text, not_empty, rule
+from scenarios.fields import Count, DeviceName, LinkName, Section, Text, not_built, not_empty, rule
 from scenarios.one_of import OneOf
 from scenarios.quantities import Delay, FiniteRate, Rate
 from topologies.catalogue import link, link_names
@@ -94,7 +94,7 @@ class Server(Section):
 
     device: DeviceName
     slots: Count
-    discipline: Literal["fifo", "priority"] = "fifo"
+    discipline: Annotated[Literal["fifo"], not_built("priority", "processor sharing")] = "fifo"
 
 
 class StarServer(Server):

@@ -73,11 +73,11 @@ class _Quantity:
 
 
 def _write_rate(bytes_per_s: float) -> str:
-    return format_rate(bytes_per_s, digits=None)
+    return _short(format_rate(bytes_per_s, digits=None), f"{bytes_per_s!r} B/s")
 
 
 def _write_duration(seconds: float) -> str:
-    return format_duration(seconds, digits=None)
+    return _short(format_duration(seconds, digits=None), f"{seconds!r} s")
 
 
 def _write_size(size_bytes: int) -> str:
@@ -87,6 +87,11 @@ def _write_size(size_bytes: int) -> str:
 def _write_speed(flops_per_s: float) -> str:
     in_giga = f"{flops_per_s / 1e9!r} GFLOP/s"
     return in_giga if parse_speed(in_giga) == flops_per_s else f"{flops_per_s!r} FLOP/s"
+
+
+def _short(readable: str, plain: str) -> str:
+    """Both are exact; the readable one has an end for all but absurd figures."""
+    return readable if len(readable) <= _LONGEST else plain
 
 
 Rate = Annotated[float, _Quantity(parse_rate, _write_rate, "10 Mbit/s", unlimited=True)]

@@ -77,7 +77,11 @@ LrSchedule = Annotated[
 
 
 class Training(Section):
-    """How the network is trained; without `clients_per_round`, by all clients in every round."""
+    """How the network is trained; without `clients_per_round`, by all clients in every round.
+
+    `evaluate_every` counts rounds, `uploads_outstanding` the transfers that a device may have under
+    way at a time, and `targets` are accuracies whose times are reported.
+    """
 
     rounds: Count
     clients_per_round: Count | None = None

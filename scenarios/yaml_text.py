@@ -185,7 +185,7 @@ def _scalar(node: yaml.Node) -> Any:
 
 
 def _whole_characters(text: str) -> str:
-    r"""Text in which pairs like "\ud83d\ude00", as JSON writes them, are the characters they mean."""
+    r"""The text with pairs like "\ud83d\ude00", as JSON writes them, as the characters they mean."""
     if _SURROGATE.search(text) is None:
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

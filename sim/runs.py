@@ -4,7 +4,7 @@ import platform
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from sim.semantics import plan_checked
 from sim.setup import ExecutorName, make_method, profile_of
 
 LogName = Literal["rounds", "events"]
+
+UNTIMED: Final = ("power_w", "memory_bytes")  # figures that take no part in a time
 
 
 class Reporter(Protocol):
@@ -181,15 +183,16 @@ class _Runner:
 
 
 def coarse_figures(plan: Plan) -> tuple[str, ...]:
-    """Return what is coarse or guessed in the profiles that the scenario uses, one text each."""
+    """Return what is coarse or guessed of the profiles' times, one text for each profile."""
     names = [*plan.topology.clients, plan.topology.server]
     profiles = {p.name: p for p in (profile_of(plan.topology, name) for name in names)}
     found = []
     for profile in profiles.values():
         if profile.coarse:
             found.append(f"{profile.name}: one speed for every operation")
-        if profile.unsure:
-            found.append(f"{profile.name}: {', '.join(profile.unsure)} guessed")
+        unsure = [figure for figure in profile.unsure if not figure.startswith(UNTIMED)]
+        if unsure:
+            found.append(f"{profile.name}: {', '.join(unsure)} guessed")
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from topologies.closest import closest
 from topologies.device import DeviceProfile
 
 Role = Literal["client", "server", "relay"]
-Discipline = Literal["fifo", "priority"]
+Discipline = Literal["fifo"]
 
 
 class TopologyError(ValueError):

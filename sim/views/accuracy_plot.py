@@ -86,7 +86,7 @@ def _mark_targets(axes: "Axes", runs: Sequence[RunResult]) -> None:
     for target in targets:
         axes.axhline(100 * target, color=style.GREY, linewidth=1.2, linestyle=(0, (4, 3)))
         axes.annotate(
-            f"target\n{100 * target:g} %",
+            f"{100 * target:g} %",
             (1.01, 100 * target),
             xycoords=("axes fraction", "data"),
             fontsize=style.SMALL_TEXT_SIZE,

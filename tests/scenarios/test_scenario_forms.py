@@ -175,7 +175,7 @@ def test_an_unlimited_rate_is_infinite(small, read):
         " clients: [{device: my-box, count: 2}]}",
         "wifi_cell: {server: {device: laptop-8-core, slots: 2}, delay: 2 ms, backhaul: us-5g,"
         " clients: [{device: my-box, rate: 6 MB/s}, {device: raspberry-pi-5, rate: 50 Mbit/s}]}",
-        "graph: {server: {name: cloud, device: server-8-core, slots: 8, discipline: priority},"
+        "graph: {server: {name: cloud, device: server-8-core, slots: 8, discipline: fifo},"
         " nodes: {ap: relay, pi: {client: {device: my-box, count: 3}}},"
         " media: {air: {rate: 5 MB/s}},"
         " edges: [{from: pi, to: ap, medium: air, delay: 1 ms}, {from: ap, to: cloud, link: 4g}]}",

@@ -1,5 +1,6 @@
 """The JSON Schema for editors, checked by a validator of the keywords that it uses."""
 
+import json
 import re
 from typing import Any
 
@@ -127,8 +128,6 @@ def test_it_refuses_what_loading_refuses(schema, small, problems, old, new):
 
 
 def test_it_offers_the_known_names(schema):
-    import json
-
     written = json.dumps(schema)
     for name in ("ecofed", "vgg11", "cifar10", "raspberry-pi-4b", "wifi-50", "holistic"):
         assert f'"{name}"' in written

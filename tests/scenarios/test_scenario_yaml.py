@@ -1,5 +1,6 @@
 """Reading YAML: values, lines, and files that are no scenario at all."""
 
+import json
 import time
 
 import pytest
@@ -199,7 +200,5 @@ def test_a_file_wins_over_nothing_but_a_shipped_name_over_a_file(
 
 
 def test_json_is_yaml(small, read, known):
-    import json
-
     text = json.dumps(read(small).resolved())
     assert load_text(text, source="s.json", **known).scenario == read(small).scenario

@@ -14,7 +14,7 @@ from topologies.link import AccessLink, LinkError
 
 PI = DeviceProfile.from_speed("pi", 1e9)
 NANO = DeviceProfile.from_speed("nano", 5e9)
-SERVER = Server(DeviceProfile.from_speed("big", 1e12), slots=2, discipline="priority")
+SERVER = Server(DeviceProfile.from_speed("big", 1e12), slots=2)
 FOUR_G = AccessLink(1.25e6, 3.125e6, 0.025)
 
 
@@ -30,7 +30,7 @@ def test_a_star_gives_every_client_its_own_two_links():
     assert topology.route("pi-1", "server") == Route((("pi-1.up", 1.0),), 0.025)
     assert topology.route("server", "pi-0") == Route((("pi-0.down", 1.0),), 0.025)
     server = topology.node("server")
-    assert (server.slots, server.discipline) == (2, "priority")
+    assert (server.slots, server.discipline) == (2, "fifo")
     assert topology.node("pi-1").device is PI
     assert topology.route_class("pi-0") == topology.route_class("pi-1")
 

@@ -60,7 +60,7 @@ def twin(capacities, ways, actions, fifo=True):
     capacities, actions = dict(capacities), list(actions)
     now, fate, sending, queue = 0, {}, {}, []
     while True:
-        for flow in [q for q in queue]:
+        for flow in list(queue):
             if not fifo or flow["route"] not in [s["route"] for s in sending.values()]:
                 queue.remove(flow)
                 if flow["left"]:

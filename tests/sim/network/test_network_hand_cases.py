@@ -9,7 +9,7 @@ from slow_twin import Way, simulate, star_ways
 
 
 def ends(resources, ways, starts, **options):
-    """End of each transfer, for starts (time, route, bytes) or (time, route, bytes, weight, cap)."""
+    """End of each transfer; a start is (time, route, bytes) or has weight and cap as well."""
     actions = [
         (start[0], "start", str(k), *start[1:3], *(start[3:] or (1, inf)))
         for k, start in enumerate(starts)
@@ -119,7 +119,7 @@ def test_an_outage_holds_transfers_up(general):
     resources = {"link0": inf, "link1": inf, "server": 100.0}
     fate, _ = simulate(resources, star_ways(2), actions, general=general)
     assert fate == {"g": ("finished", 6), "f": ("finished", 8)}
-    fate, network = simulate(resources, star_ways(2), actions[:3], general=general)
+    fate, _ = simulate(resources, star_ways(2), actions[:3], general=general)
     assert fate == {"f": ("left", 250), "g": ("left", 50)}
 
 

@@ -1,0 +1,40 @@
+# Two commands need nothing else: `make demo` runs the demo, `make test` the tests.
+# Both create .venv and install into it first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.PHONY: help demo test check benchmarks clean
+
+help:
+	@echo "make demo        run the quickstart scenario: EcoFed beside its baselines, really trained"
+	@echo "make test        run the tests"
+	@echo "make check       ruff and mypy"
+	@echo "make benchmarks  speed, as ratios against named baselines"
+
+$(INSTALLED): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Cutlayer needs Python 3.11 or newer; name one: make PYTHON=python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(INSTALLED)
+
+demo: $(INSTALLED)
+	$(BIN)/cutlayer run quickstart
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmarks: $(INSTALLED)
+	$(BIN)/python benchmarks/network.py
+	$(BIN)/python benchmarks/headline.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,276 @@
+"""How the network lives in SimPy: one solve an instant, order, precision, errors, no livelock."""
+
+import os
+import pickle
+import subprocess
+import sys
+from math import inf, nan
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simpy
+from slow_twin import Way, simulate, star_ways
+
+from sim.network import AllocationError, Network, NetworkError, StalledClockError
+
+FORMS = {
+    "star": ({"link0": 3.0, "link1": 9.0, "link2": inf, "server": 10.0}, star_ways(3)),
+    "alone": ({f"link{i}": 1.7 + i for i in range(3)}, [Way(((f"link{i}", 1),)) for i in range(3)]),
+    "filling": (
+        {"a": 5.0, "b": 7.0},
+        [Way((("a", 1), ("b", 1))), Way((("a", 1),)), Way((("b", 1),))],
+    ),
+}
+form = pytest.mark.parametrize("form", FORMS)
+
+
+def start_some(network, seed, count=40):
+    """Start transfers at random times from one process; return the list that they fill."""
+    rng = np.random.default_rng(seed)
+    flows = []
+
+    def process():
+        for _ in range(count):
+            if rng.random() < 0.6:
+                yield network.env.timeout(float(rng.exponential(1)))
+            size = float(rng.exponential(5))
+            flows.append(network.start(int(rng.integers(3)), size, cap=float(rng.uniform(1, 9))))
+
+    return network.env.process(process()), flows
+
+
+def run_to_last(env, process, flows):
+    env.run(process)
+    env.run(env.all_of([flow.done for flow in flows]))
+
+
+@pytest.mark.parametrize("name", ["star", "filling"])
+def test_one_solve_for_every_instant_with_a_change(name):
+    resources, ways = FORMS[name]
+    env = simpy.Environment()
+    network = Network(env, resources, ways)
+    process, flows = start_some(network, 3)
+    run_to_last(env, process, flows)
+    instants = {t for flow in flows for t in (flow.start_s, flow.finish_s)}
+    busy = {t for t in instants if any(flow.start_s <= t < flow.finish_s for flow in flows)}
+    assert network.solves == len(busy)
+
+
+def test_a_burst_costs_one_event_each_and_two_for_all():
+    env = simpy.Environment()
+    network = Network(env, {"server": 1.0}, [Way((("server", 1),)) for _ in range(1000)])
+    flows = [network.start(k, 1.0) for k in range(1000)]
+    events = 0
+    while env.peek() < inf:
+        env.step()
+        events += 1
+    assert network.solves == 1
+    assert events == 1000 + 2
+    assert {flow.finish_s for flow in flows} == {1000.0}
+
+
+@form
+def test_ends_at_one_instant_come_in_the_order_of_the_starts(form):
+    env = simpy.Environment()
+    resources = {"link0": 2.0, "link1": inf, "link2": 2.0, "server": 8.0}
+    network = Network(env, resources, star_ways(3), general=form == "filling")
+    order = []
+    for route, size in ((1, 4.0), (0, 2.0), (2, 2.0)):  # 4, 2 and 2 bytes/s: capped or sharing
+        network.start(route, size).done.callbacks.append(lambda e: order.append(e.value.route))
+    env.run()
+    assert env.now == 1.0
+    assert order == [1, 0, 2]
+
+
+@form
+def test_a_round_gives_the_same_bits_whenever_the_clock_is_put_back(form):
+    """Rounds of one network, each from 0 after an idle time, and a round of a fresh network."""
+    resources, ways = FORMS[form]
+    rounds = []
+
+    def one_round(network):
+        process, flows = start_some(network, 5)
+        network.env.run(process)
+        network.cancel(flows.pop())
+        network.env.run(network.env.all_of([flow.done for flow in flows]))
+        rounds.append([(flow.start_s, flow.finish_s) for flow in flows])
+
+    network = Network(simpy.Environment(), resources, ways)
+    for _ in range(3):
+        one_round(network)
+        for name, capacity in resources.items():  # a late change while nothing is in flight
+            network.set_capacity(name, capacity)
+        network.env._now = 0
+    one_round(Network(simpy.Environment(), resources, ways))
+    assert rounds[0] == rounds[1] == rounds[2] == rounds[3]
+
+
+@form
+def test_looking_changes_nothing(form):
+    resources, ways = FORMS[form]
+    seen = []
+    for look in (False, True):
+        env = simpy.Environment()
+        network = Network(env, resources, ways)
+        process, flows = start_some(network, 8)
+
+        def watch(env=env, network=network, flows=flows):
+            while True:
+                yield env.timeout(0.0317)
+                for flow in flows:
+                    assert 0 <= network.left_bytes(flow) <= flow.size_bytes
+                    assert network.rate(flow) >= 0
+                network.check_allocation()
+
+        if look:
+            env.process(watch())
+        run_to_last(env, process, flows)
+        seen.append([flow.finish_s for flow in flows])
+    assert seen[0] == seen[1]
+
+
+@form
+@pytest.mark.parametrize("clock", [1e9, 1e15])
+def test_ends_closer_than_the_clock_can_tell_do_not_stop_it(form, clock):
+    resources, ways = FORMS[form]
+    env = simpy.Environment(clock)
+    network = Network(env, resources, ways, stall_limit=1000)
+
+    def sender(route):
+        for k in range(200):
+            flow = network.start(route, 1e-8 * (1 + k % 7))
+            yield flow.done
+            assert flow.finish_s >= flow.start_s
+
+    senders = [env.process(sender(route)) for route in range(3)]
+    env.run(env.all_of(senders))
+    assert network.in_flight() == []
+
+
+def test_a_clock_that_stands_still_is_reported():
+    env = simpy.Environment()
+    network = Network(env, {"link": 1.0}, [Way((("link", 1),))], stall_limit=500)
+
+    def endless():
+        yield env.timeout(2)
+        while True:
+            yield network.start(0, 0).done
+
+    env.process(endless())
+    with pytest.raises(StalledClockError, match=r"stands still at 2 s: 601 settles .* route 0"):
+        env.run()
+
+
+def test_more_settles_than_the_limit_are_fine_while_time_passes():
+    env = simpy.Environment()
+    network = Network(env, {"link": 1.0}, [Way((("link", 1),))], stall_limit=1)
+
+    def long():
+        for _ in range(500):
+            yield network.start(0, 1).done
+
+    env.run(env.process(long()))
+    assert env.now == 500
+
+
+def test_a_flow_tells_its_story():
+    env = simpy.Environment()
+    network = Network(env, {"link": 10.0}, [Way((("link", 1),), delay_s=5.0)])
+    first, second = network.start(0, 30), network.start(0, 20)
+    assert (first.state, second.state) == ("sending", "waiting")
+    assert network.rate(first) == 10
+    assert network.rate(second) == 0
+    assert env.run(second.done) is second
+    assert (second.queued_s, second.start_s, second.finish_s) == (0, 3, 5)
+    assert network.left_bytes(second) == network.cancel(second) == 0
+    assert repr(second) == "<flow 2: 20 bytes on route 0, finished>"
+
+
+def test_a_cancelled_flow_is_never_done():
+    env = simpy.Environment()
+    network = Network(env, *FORMS["star"])
+    flow = network.start(0, 30)
+    assert network.cancel(flow) == 30
+    assert network.cancel(flow) == 30
+    env.run()
+    assert not flow.done.triggered
+    assert network.in_flight() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0, -1), "size -1"),
+        ((0, nan), "size nan"),
+        ((0, inf), "size inf"),
+        ((0, 1, 0), "weight 0"),
+        ((0, 1, inf), "weight inf"),
+        ((0, 1, 1, -2), "cap -2"),
+        ((0, 1, 1, nan), "cap nan"),
+        ((3, 1), "no route 3: the network has 3 routes"),
+        ((-1, 1), "no route -1"),
+    ],
+)
+def test_a_wrong_transfer_is_refused(arguments, message):
+    network = Network(simpy.Environment(), *FORMS["star"])
+    with pytest.raises(NetworkError, match=message):
+        network.start(*arguments)
+
+
+def test_wrong_worlds_are_refused():
+    env = simpy.Environment()
+    with pytest.raises(NetworkError, match=r"route 0 .* 'servr'; did you mean 'server'\?"):
+        Network(env, {"server": 1}, [Way((("servr", 1),))])
+    with pytest.raises(NetworkError, match=r"resource 'server': the capacity .* got -1"):
+        Network(env, {"server": -1}, [])
+    for wrong in (0, -1, nan, inf):
+        with pytest.raises(NetworkError, match="route 0 on resource 'server': the consumption"):
+            Network(env, {"server": 1}, [Way((("server", wrong),))])
+    network = Network(env, {"server": 1}, [Way((("server", 1),))])
+    with pytest.raises(NetworkError, match="no resource 'client'"):
+        network.set_capacity("client", 1)
+    with pytest.raises(NetworkError, match="capacity must be 0 or more"):
+        network.set_capacity("server", nan)
+    with pytest.raises(NetworkError, match="a cap must be 0 or more"):
+        network.set_cap(network.start(0, 1), -1)
+
+
+@pytest.mark.parametrize("error", [AllocationError, NetworkError, StalledClockError])
+def test_errors_can_be_rebuilt_as_simpy_does(error):
+    original = error("what happened")
+    for copy in (type(original)(*original.args), pickle.loads(pickle.dumps(original))):
+        assert (type(copy), str(copy)) == (error, "what happened")
+
+
+def test_the_log_is_the_same_under_every_hash_seed():
+    root = Path(__file__).parents[3]
+    script = (
+        "import simpy, test_network_clockwork as t\n"
+        "from sim.network import Network\n"
+        "for form in t.FORMS:\n"
+        "    env = simpy.Environment()\n"
+        "    process, flows = t.start_some(Network(env, *t.FORMS[form]), 9)\n"
+        "    t.run_to_last(env, process, flows)\n"
+        "    print([(f.start_s, f.finish_s) for f in flows])\n"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env=os.environ
+            | {"PYTHONHASHSEED": seed, "PYTHONPATH": f"{root}:{Path(__file__).parent}"},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("0", "12345")
+    }
+    assert len(outputs) == 1
+    assert len(outputs.pop()) > 1000
+
+
+def test_a_resource_crossed_twice_counts_twice():
+    fate, _ = simulate(
+        {"air": 10.0}, [Way((("air", 1), ("air", 1)))], [(0, "start", "f", 0, 10, 1, inf)]
+    )
+    assert fate == {"f": ("finished", 2)}
