@@ -65,7 +65,8 @@ def main(rounds: int) -> None:
     total = whole.scenario.training.rounds
     reused = cpu_seconds(lambda: run(whole, executor="none"))
     print(f"{total} rounds of all methods: {reused:.1f} s of CPU time with reuse, set-up included;")
-    print(f"{total * per_round:.0f} s at this rate if every round is played: {total * per_round / reused:.0f}x")
+    played = total * per_round
+    print(f"{played:.0f} s at this rate if every round is played: {played / reused:.0f} times as long")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,13 @@ def build(
         raise UnknownNetworkError(
             f"network {name!r} must accept classes and input_shape ({error})"
         ) from error
-    network = initialised(partial(factory, **arguments), seed=seed, device=device)
+    try:
+        network = initialised(partial(factory, **arguments), seed=seed, device=device)
+    except NetworkError:
+        raise
+    except Exception as error:  # a user's own network can do anything wrong
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UnknownNetworkError(f"network {name!r} cannot be built ({reason})") from error
     if not isinstance(network, Network):
         raise UnknownNetworkError(
             f"network {name!r} gave a {type(network).__name__}, expected models.Network"

@@ -129,7 +129,7 @@ def trace_blocks(
         hooks = [norm.register_forward_pre_hook(look) for norm in norms]
         try:
             x = meta_call(block, x)
-        except (RuntimeError, ValueError, IndexError) as error:
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
             reason = str(error).splitlines()[0]
             raise NetworkError(
                 f"network {network!r}: block {name!r} does not accept an input of shape "

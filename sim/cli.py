@@ -144,7 +144,9 @@ def pretrain(
     epochs: Annotated[int, typer.Option(min=1)] = 30,
     blocks: Annotated[
         int | None,
-        typer.Option(help="How many leading blocks to save; all convolutional ones if left out."),
+        typer.Option(
+            min=1, help="How many leading blocks to save; all convolutional ones if left out."
+        ),
     ] = None,
     train_samples: Annotated[int | None, typer.Option(min=1)] = None,
     test_samples: Annotated[int | None, typer.Option(min=0)] = None,
@@ -153,10 +155,10 @@ def pretrain(
     momentum: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.9,
     weight_decay: Annotated[float, typer.Option(min=0.0)] = 5e-4,
     milestone: Annotated[
-        list[int] | None, typer.Option(help="Epochs after which the rate falls to a tenth.")
+        list[int] | None, typer.Option(min=1, help="Epochs after which the rate falls to a tenth.")
     ] = None,
     augment: Annotated[bool, typer.Option(help="Random crops and flips.")] = True,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
     data_dir: DataDir = None,
     threads: Threads = 1,
 ) -> None:

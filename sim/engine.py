@@ -137,14 +137,16 @@ class Engine:
     def _simulate(self, rnd: Round) -> RoundRecord:
         world = self.world
         world.rows = []
-        world.bytes_delivered = 0
+        world.bytes_sent = world.bytes_delivered = 0
         world.clock.run(until=world.clock.process(self.method.run_round(rnd)))
         if not world.server.idle:
             raise ConservationError("the server is still busy when the round closes")
         intervals = Intervals.from_rows(world.rows)
-        sent = int(intervals.wire_bytes.sum())
-        if sent != world.bytes_delivered:
-            raise ConservationError(f"{sent} bytes were sent, {world.bytes_delivered} delivered")
+        logged, sent = int(intervals.wire_bytes.sum()), world.bytes_sent
+        if not sent == logged == world.bytes_delivered:
+            raise ConservationError(
+                f"{sent} bytes were sent, {logged} logged, {world.bytes_delivered} delivered"
+            )
         clients = [world.clients[client] for client in rnd.participants]
         delays = [c.up_delay_s for c in clients] + [c.down_delay_s for c in clients]
         slots = len(clients)

@@ -81,7 +81,8 @@ def initial_digests(recipe: Recipe, method: type[Method], options: Any) -> dict[
         "seed": recipe.seed,
         "init": init,
     }
-    return {name: node("initial", described | {"part": name}, [source]) for name in names}
+    read = [source, recipe.network_source]
+    return {name: node("initial", described | {"part": name}, read) for name in names}
 
 
 def content(path: Path) -> str:

@@ -16,6 +16,7 @@ from sim.learning.datasets import DatasetInfo, describe
 from sim.learning.digest import Ingredient
 from sim.learning.partition import PARTITIONS, Partition, PartitionKind, partition
 from sim.learning.recipe import Optimiser, Recipe, Schedule
+from sim.learning.source import source_identity
 from sim.methods.method import Method
 from sim.places import places
 from topologies import Topology
@@ -79,6 +80,8 @@ class Plan:
             schedule=schedule_of(scenario),
             method=name,
             options=method.learning_options(options),
+            network_source=source_identity(scenario.model.name),
+            method_source=source_identity(name),
         )
 
 

@@ -4,6 +4,7 @@ Plain supervised training as in EcoFed's recipe (SGD, step schedule, crop and fl
 the feature extractor, or the device block of a cut, with the whole recipe in the file's metadata.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch.nn import functional
 
 import models.catalogue
 from models.network import Network
-from models.pretrained import save_weights
+from models.pretrained import WeightsError, save_weights
 from sim.learning.augment import Augmentation
 from sim.learning.batches import batch_indices, evaluation_batches, normalise
 from sim.learning.datasets import Dataset
@@ -49,7 +50,7 @@ def pretrain(
     """Train, save to `out` (safetensors), and return the test accuracy (None without test images).
 
     `epoch_done` is told epoch (from 1), mean training loss and learning rate. Raises WeightsError
-    if `out` cannot be written, CutError for `blocks` out of range.
+    if training diverges or `out` cannot be written, CutError for `blocks` out of range.
     """
     info = dataset.info
     network = models.catalogue.build(
@@ -69,6 +70,11 @@ def pretrain(
     for epoch in range(recipe.epochs):
         lr = schedule.get_last_lr()[0]
         loss = _epoch(network, optimiser, recipe, dataset, epoch)
+        if not math.isfinite(loss):
+            raise WeightsError(
+                f"training diverged in epoch {epoch + 1} (loss {loss}); nothing is saved, "
+                f"try a learning rate below {recipe.lr:g}"
+            )
         schedule.step()
         if epoch_done is not None:
             epoch_done(epoch + 1, loss, float(lr))

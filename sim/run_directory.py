@@ -27,32 +27,42 @@ class OutputError(ValueError):
 
 
 def fresh_folder(out: Path | None, name: str) -> Path:
-    """Create and return the folder for a run: `out`, or the next free runs/NAME, runs/NAME-2, ....
+    """Return the folder for a run, not made yet: `out`, or the next free runs/NAME, runs/NAME-2, ....
 
-    Raises OutputError if `out` holds something already or cannot be made.
+    Raises OutputError if `out` holds something already or cannot be looked at.
     """
-    if out is not None:
-        target = out
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise OutputError(f"--out {out} exists and is not empty; name a new folder")
-    else:
+    if out is None:
         number = 1
         target = Path("runs", name)
         while target.exists():
             number += 1
             target = Path("runs", f"{name}-{number}")
+        return target
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
     except OSError as error:
-        raise OutputError(f"folder {target} cannot be made: {error.strerror}") from None
-    return target
+        raise _unwritable(out, error) from None
+    if taken:
+        raise OutputError(f"--out {out} exists and is not empty; name a new folder")
+    return out
+
+
+def _unwritable(folder: Path, error: OSError) -> OutputError:
+    return OutputError(f"folder {folder} cannot be written: {error.strerror}")
 
 
 class RunFolder:
-    """Writes one seed's run as it goes; files appear with the first row."""
+    """Writes one seed's run as it goes. Raises OutputError if its folder cannot be made."""
 
     def __init__(self, path: Path, result: RunResult) -> None:
         self.path = path
+        self._writer: csv.DictWriter[str] | None = None
+        try:
+            self._begin(path, result)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+
+    def _begin(self, path: Path, result: RunResult) -> None:
         path.mkdir(parents=True, exist_ok=True)
         (path / "scenario.yaml").write_text(
             yaml.safe_dump(result.scenario, sort_keys=False, allow_unicode=True)
@@ -60,7 +70,6 @@ class RunFolder:
         write_json(path / "versions.json", {"seed": result.seed} | result.versions)
         self._rounds: TextIO = (path / "rounds.csv").open("w", newline="")
         self._accuracy: TextIO = (path / "accuracy.csv").open("w", newline="")
-        self._writer: csv.DictWriter[str] | None = None
         csv.writer(self._accuracy).writerow(ACCURACY_COLUMNS)
 
     def __enter__(self) -> Self:

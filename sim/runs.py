@@ -102,7 +102,7 @@ def run(
         result = RunResult(
             scenario=loaded.resolved(),
             seed=plan.seed,
-            versions=versions(executor),
+            versions=versions(executor, dataset),
             methods={},
             status="stopped",
             path=folder,
@@ -196,7 +196,7 @@ def coarse_figures(plan: Plan) -> tuple[str, ...]:
     return tuple(found)
 
 
-def versions(executor: ExecutorName) -> dict[str, Any]:
+def versions(executor: ExecutorName, dataset: Dataset | None) -> dict[str, Any]:
     """Return what made the numbers: versions of the code and of what decides a training's bits."""
     return {
         "cutlayer": version("cutlayer"),
@@ -204,4 +204,5 @@ def versions(executor: ExecutorName) -> dict[str, Any]:
         "numpy": np.__version__,
         "numerics": numerics() if executor == "inline" else None,
         "executor": executor,
+        "data": None if dataset is None else dataset.identity,
     }

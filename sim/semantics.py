@@ -16,11 +16,12 @@ from scenarios.problems import Problem, ScenarioError
 from sim.initial import initial_states
 from sim.learning.dataset_info import DataError
 from sim.learning.partition import PartitionError
+from sim.methods import registry
 from sim.methods.registry import UnknownMethodError
 from sim.plan import Plan, make_plan
 from sim.preview import memory_by_device
 from sim.setup import options_of, profile_of
-from topologies import TopologyError
+from topologies import DeviceError, LinkError, TopologyError
 from topologies.units import format_size
 
 
@@ -38,9 +39,12 @@ def plan_checked(loaded: Loaded, *, trains: bool) -> list[Plan]:
         raise loaded.error([loaded.problem(("data", "partition"), str(error))]) from None
     except (UnknownNetworkError, NetworkError, CostError) as error:
         raise loaded.error([loaded.problem(("model", "name"), str(error))]) from None
-    except TopologyError as error:
+    except (LinkError, TopologyError) as error:
         raise loaded.error([loaded.problem(("topology",), str(error))]) from None
+    except DeviceError as error:
+        raise loaded.error([loaded.problem(("devices",), str(error))]) from None
     problems = list(_problems(loaded, plans[0], trains))
+    problems += [problem for plan in plans for problem in _shard_problems(loaded, plan)]
     if problems:
         raise loaded.error(problems)
     return plans
@@ -59,10 +63,6 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     if scenario.training.batch_size < least:
         rule = f"must be at least {least}: BatchNorm of {scenario.model.name} needs it"
         yield loaded.problem(("training", "batch_size"), rule)
-    if min(plan.shards.sizes) < least:
-        client = plan.topology.clients[plan.shards.sizes.index(min(plan.shards.sizes))]
-        rule = f"leaves {client} with {min(plan.shards.sizes)} samples, and {least} are needed"
-        yield loaded.problem(("data", "partition"), rule)
     if trains and plan.info.test_samples < least:
         rule = "leaves no test samples: give test_fraction"
         yield loaded.problem(("data",), rule, plan.info.name)
@@ -71,6 +71,14 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
         yield loaded.problem(("stop", "target_accuracy"), rule)
     for index in range(len(scenario.methods)):
         yield from _method_problems(loaded, plan, index, trains)
+
+
+def _shard_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
+    smallest, least = min(plan.shards.sizes), plan.network.min_batch
+    if smallest < least:
+        client = plan.topology.clients[plan.shards.sizes.index(smallest)]
+        rule = f"leaves {client} with {smallest} samples (seed {plan.seed}), and {least} are needed"
+        yield loaded.problem(("data", "partition"), rule)
 
 
 def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Iterator[Problem]:
@@ -82,9 +90,8 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
         yield loaded.problem(place, str(error))
         return
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(key) for key in first["loc"])
-        yield loaded.problem(place, f"option {where}: {first['msg']}", first["input"])
+        options_model = registry.method(entry.name).Options
+        yield from loaded.option_problems((*place, entry.name), error, options_model)
         return
     complaint = method.check_cut(scenario.model.cut, len(plan.blocks))
     if complaint is not None:

@@ -86,6 +86,7 @@ class Side:
         """
         route = self.client.up if self.kind == Kind.UPLINK else self.client.down
         flow = self.world.network.start(route, message.wire_bytes)
+        self.world.bytes_sent += message.wire_bytes
         limit = self.world.uploads_outstanding
         transfer = _Transfer(self, message, content, flow)
         flow.done.callbacks.append(transfer)

@@ -59,6 +59,7 @@ class World:
     pooled_batches: tuple[Batch, ...]
     uploads_outstanding: int
     rows: list[Row]
+    bytes_sent: int = 0
     bytes_delivered: int = 0
 
     def sample(self, round_index: int, among: Sequence[int] | None = None) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """`cutlayer list`, `show` and `schema`: what a scenario can name."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -89,7 +89,7 @@ def show_command(name: str) -> None:
         "scenarios": _show_scenario,
         "methods": _show_method,
         "networks": _show_network,
-        "datasets": lambda n: Console().print(DATASETS[n]),
+        "datasets": _show_dataset,
         "devices": _show_device,
         "links": _show_link,
     }
@@ -132,14 +132,36 @@ def _show_network(name: str) -> None:
             str(cut),
             block.name,
             f"{block.parameters:,}",
-            f"{block.forward_flops / 1e6:.2f} MFLOP",
-            f"{block.backward_flops / 1e6:.2f} MFLOP",
+            f"{block.forward_flops / 1e6:.4g} MFLOP",
+            f"{block.backward_flops / 1e6:.4g} MFLOP",
             format_size(block.output_bytes),
             "x".join(map(str, block.output_shape)),
         )
     console = Console()
     console.print(f"{name}: {_network_summary(name)}. Figures per sample; cut after a block:")
     console.print(table)
+
+
+def _show_dataset(name: str) -> None:
+    info = DATASETS[name]
+    console = Console()
+    console.print(f"{name}: {_dataset_summary(name)}", soft_wrap=True, highlight=False)
+    table = Table("class", "training images", "test images")
+    for label, train, test in zip(
+        info.class_names, info.train_counts, info.test_counts, strict=True
+    ):
+        table.add_row(label, f"{train:,}", f"{test:,}")
+    console.print(table)
+    if not info.has_test:
+        console.print("No test split of its own: give data.test_fraction.", highlight=False)
+
+
+def _rates(by_map: Mapping[int, float]) -> str:
+    """Return GFLOP/s by map size; a single entry stands for every size."""
+    if len(by_map) == 1:
+        (rate,) = by_map.values()
+        return f"any: {rate / 1e9:.3g}"
+    return ", ".join(f"{size}: {rate / 1e9:.3g}" for size, rate in sorted(by_map.items()))
 
 
 def _show_device(name: str) -> None:
@@ -149,8 +171,7 @@ def _show_device(name: str) -> None:
     table = Table("class", "pass", "map side: GFLOP/s")
     for op_class, rates in profile.rates.items():
         for pass_ in ("forward", "backward"):
-            text = ", ".join(f"{m}: {r / 1e9:.3g}" for m, r in sorted(rates.of(pass_).items()))
-            table.add_row(op_class, pass_, text)
+            table.add_row(op_class, pass_, _rates(rates.of(pass_)))
     console.print(table)
     for figure, status in profile.status.items():
         note = profile.notes.get(figure, "")

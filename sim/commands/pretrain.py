@@ -1,5 +1,6 @@
 """`cutlayer pretrain`: make a device block for EcoFed."""
 
+import math
 from pathlib import Path
 
 import torch
@@ -23,8 +24,12 @@ def pretrain_command(
 ) -> None:
     """Train and save, a line per epoch; refuses what cannot work before it begins."""
     torch.set_num_threads(threads)
-    if recipe.lr <= 0:
-        raise UsageError(f"pretrain: --lr must be greater than 0 (got {recipe.lr})")
+    if not 0 < recipe.lr < math.inf:
+        raise UsageError(f"pretrain: --lr must be greater than 0 and finite (got {recipe.lr})")
+    if not recipe.momentum < 1:
+        raise UsageError(f"pretrain: --momentum must be less than 1 (got {recipe.momentum})")
+    if not math.isfinite(recipe.weight_decay):
+        raise UsageError(f"pretrain: --weight-decay must be finite (got {recipe.weight_decay})")
     if out.exists():
         raise WeightsError(f"--out {out} exists; name a new file")
     if not out.parent.is_dir():
@@ -35,6 +40,12 @@ def pretrain_command(
     )
     if recipe.blocks is not None:
         network.split(recipe.blocks)
+    for option, number in (("--batch-size", recipe.batch_size), ("samples", info.train_samples)):
+        if number < network.min_batch:
+            raise UsageError(
+                f"pretrain: {option} must be at least {network.min_batch}, since BatchNorm of "
+                f"{recipe.network} needs it (got {number})"
+            )
     loaded = load(info, data_dir)
     console = Console()
 

@@ -1,6 +1,5 @@
 """`cutlayer run`: run, then leave table, plots and trace."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,21 +31,16 @@ def run_command(
     loaded = load_scenario(scenario, overrides)
     folder = fresh_folder(out, loaded.scenario.name)
     reporter = Bars(console) if console.is_terminal else Lines(console)
-    try:
-        with reporter:
-            results = run(
-                loaded,
-                executor=executor,
-                out=folder,
-                log=log,
-                reuse=reuse,
-                data_dir=data_dir,
-                reporter=reporter,
-            )
-    except ValueError:
-        if not any(folder.iterdir()):
-            shutil.rmtree(folder)  # bad input leaves nothing behind
-        raise
+    with reporter:
+        results = run(
+            loaded,
+            executor=executor,
+            out=folder,
+            log=log,
+            reuse=reuse,
+            data_dir=data_dir,
+            reporter=reporter,
+        )
     _write_views(results, folder)
     print_table(results, console)
     stopped = any(result.status == "stopped" for result in results)

@@ -25,7 +25,18 @@ class Inline:
         self.workspace = workspace
 
     def run(self, chains: Sequence[Chain], progress: Progress | None) -> None:
-        """Run a round's chains in order, apply what each writes, then the averages."""
+        """Run a round's chains in order, apply what each writes, then the averages.
+
+        Where that is interrupted the states stay those of the last closed round.
+        """
+        closed = dict(self.workspace.states)
+        try:
+            self._run(chains, progress)
+        except BaseException:
+            self.workspace.states = closed
+            raise
+
+    def _run(self, chains: Sequence[Chain], progress: Progress | None) -> None:
         totals: dict[str, int] = {}
         for chain in chains:
             for part in chain.declaration.averages:

@@ -6,13 +6,20 @@ is one), the averages are taken in client order, and the states get their new di
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from sim.learning.chain import Chain, Declaration
 from sim.learning.digest import Digest, node
 from sim.learning.recipe import Recipe
 
 Progress = Callable[[int, int], None]
+
+TRAINED: Final = ("device", "server", "head")
+
+
+def part_of(state: str) -> str:
+    """Return the part of the network that a state's name begins with ("device" of "device/3")."""
+    return state.partition("/")[0]
 
 
 class Executor(Protocol):
@@ -70,7 +77,8 @@ class Learning:
         """
         reads, writes = list(reads), list(writes)
         if self.recipe.optimiser.state == "kept":
-            for part in averages or [name for name in writes if "/" not in name]:
+            own = [part_of(name) for name in writes if part_of(name) in TRAINED]
+            for part in averages or own:
                 name = f"optimiser/{part}/{client}"
                 writes.append(name)
                 if name in self.digests:

@@ -24,7 +24,7 @@ def find_own(name: str) -> Any:
         )
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # whatever a user's module does wrong, the answer names it
         raise DataError(f"data set {name!r} cannot be imported: {error}") from error
     if not callable(found) or not isinstance(getattr(found, "info", None), DatasetInfo):
         raise DataError(
@@ -37,7 +37,13 @@ def find_own(name: str) -> Any:
 def own_reader(name: str, root: Path | None) -> Callable[[Split], Iterator[Chunk]]:
     """Load a user's data set and return the reader of its splits."""
     own = find_own(name)
-    loaded = own(root)
+    try:
+        loaded = own(root)
+    except DataError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise DataError(f"data set {name!r} cannot be loaded ({reason})") from error
     return lambda split: iter([_checked(name, own.info, loaded, split)])
 
 

@@ -52,7 +52,8 @@ class Recipe:
     """What a method trains and how. Two runs of equal recipes differ at most in time.
 
     `cut` is where this method cuts; `options` are those of the method's options that touch learning;
-    `data` is the declared identity of the data set and selection, None where it is unknown.
+    `data` is the declared identity of the data set and selection, the two sources are those of a
+    user's own network and method ("" for the catalogue's); None where unknown.
     """
 
     seed: int
@@ -70,6 +71,8 @@ class Recipe:
     schedule: Schedule
     method: str
     options: Mapping[str, Ingredient]
+    network_source: Digest = ""
+    method_source: Digest = ""
 
     def digest(self) -> Digest:
         """Return the digest of what every round of the run has in common.
@@ -77,7 +80,6 @@ class Recipe:
         The schedule is left out: each round's learning rate stands in the round's own nodes.
         """
         parts = asdict(self)
-        del parts["schedule"], parts["data"]
-        if self.data is None:
-            return None
-        return node("recipe", parts | {"data": self.data}, [])
+        for name in ("schedule", "data", "network_source", "method_source"):
+            del parts[name]
+        return node("recipe", parts, [self.data, self.network_source, self.method_source])

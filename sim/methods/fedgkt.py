@@ -24,8 +24,12 @@ class FedGKTOptions(MethodOptions):
     client keeps its own block and head, and the server trains one block on everybody's features.
     """
 
-    temperature: float = Field(3.0, gt=0, strict=False, description="softens both logits")
-    alpha: float = Field(1.0, ge=0, strict=False, description="weight of the distillation loss")
+    temperature: float = Field(
+        3.0, gt=0, allow_inf_nan=False, strict=False, description="softens both logits"
+    )
+    alpha: float = Field(
+        1.0, ge=0, allow_inf_nan=False, strict=False, description="weight of the distillation loss"
+    )
     exchange_weights: bool = Field(
         True, description="average the weights too, as EcoFed's code does"
     )

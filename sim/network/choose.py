@@ -9,7 +9,7 @@ out. What remains connects routes into components, and each gets the cheapest ex
     filling   all others
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import inf
@@ -40,6 +40,12 @@ def check_capacity(name: str, capacity: float) -> None:
         )
 
 
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the closest known one, if there is one."""
+    close = get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
 def consumptions(capacities: Mapping[str, float], routes: Sequence[Route]) -> list[Uses]:
     """Per route its resources with the total consumption per byte; unknown ones are errors."""
     result: list[Uses] = []
@@ -47,9 +53,9 @@ def consumptions(capacities: Mapping[str, float], routes: Sequence[Route]) -> li
         total: dict[str, float] = {}
         for name, consumption in route.resources:
             if name not in capacities:
-                close = get_close_matches(name, capacities, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                raise NetworkError(f"route {index} crosses an unknown resource {name!r}{hint}")
+                raise NetworkError(
+                    f"route {index} crosses an unknown resource {name!r}{nearest(name, capacities)}"
+                )
             if not 0 < consumption < inf:
                 raise NetworkError(
                     f"route {index} on resource {name!r}: the consumption per byte must be positive"

@@ -19,7 +19,7 @@ from math import inf, nan
 from simpy import Environment
 
 from sim.network.certificate import check_allocation
-from sim.network.choose import check_capacity, choose, consumptions
+from sim.network.choose import check_capacity, choose, consumptions, nearest
 from sim.network.errors import NetworkError, StalledClockError
 from sim.network.filling import Uses
 from sim.network.flow import CANCELLED, FINISHED, SENDING, WAITING, Flow, Route
@@ -81,8 +81,6 @@ class Network:
         """Name of the solver of each route."""
         return tuple(solver.form for solver in self._solver)
 
-    # --- what a simulation does ----------------------------------------------------------------
-
     def start(
         self, route_index: int, size_bytes: float, weight: float = 1, cap: float = inf
     ) -> Flow:
@@ -138,7 +136,8 @@ class Network:
     def set_capacity(self, resource: str, capacity: float) -> None:
         """Change the capacity of a resource from now on."""
         if resource not in self._capacities:
-            raise NetworkError(f"the network has no resource {resource!r}")
+            hint = nearest(resource, self._capacities)
+            raise NetworkError(f"the network has no resource {resource!r}{hint}")
         check_capacity(resource, capacity)
         self._capacities[resource] = capacity
         now = self.env.now
@@ -187,8 +186,6 @@ class Network:
             tolerance,
         )
         return len(flows)
-
-    # --- the clockwork -------------------------------------------------------------------------
 
     def _begin(self, flow: Flow, now: float) -> None:
         flow.start_s = now

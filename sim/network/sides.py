@@ -23,7 +23,6 @@ NEW: Final = 0  # taken up, not placed yet
 CAPPED: Final = 1
 SHARING: Final = 2
 UNLIMITED: Final = 3  # neither the resource nor its cap holds it: ends where it started
-GONE: Final = 4
 
 
 class Sides(Solver):

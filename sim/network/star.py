@@ -15,7 +15,7 @@ from typing import Final
 from sim.network.flow import Flow
 from sim.network.sides import NEW, SHARING, UNLIMITED, Sides
 
-TIDY_AFTER: Final = 1024
+TIDY_AFTER: Final = 64
 
 
 class Star(Sides):

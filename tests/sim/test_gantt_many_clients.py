@@ -213,9 +213,7 @@ def test_ecofed_draws_replay_clients_among_those_with_a_buffer_unless_told_other
         buffered: set[str] = set()
         late_uploads = 0
         for kept in rounds:
-            uploaded = {
-                kept.participants[bar[4]] for bar in drawn(kept) if bar[3] == "ACTIVATION"
-            }
+            uploaded = {kept.participants[bar[4]] for bar in drawn(kept) if bar[3] == "ACTIVATION"}
             announced = {kept.participants[bar[4]] for bar in drawn(kept) if bar[3] == "CONTROL"}
             if kept.kind == "upload":
                 assert uploaded == set(kept.participants)

@@ -167,20 +167,21 @@ def test_centralised_may_have_the_images_already():
 
 
 def test_two_uploads_outstanding_let_the_device_compute_on():
-    """The third activation must wait for the first to leave; messages keep their order."""
-    device = Device(samples=6, delay=0.0, up=1000.0)
+    """The third activation must wait for the first to leave, the fourth for the second."""
+    device = Device(samples=8, delay=0.0, up=1000.0)
     (kept,) = play("ecofed", [device], options={"init": "random"}, outstanding=2)
     compute = Pen(0)
     compute.bar(DEVICE, Label.FORWARD, 0.224).bar(DEVICE, Label.FORWARD, 0.224)
     compute.until(0.224 + 0.844).bar(DEVICE, Label.FORWARD, 0.224)  # room when the first has left
+    compute.until(0.224 + 2 * 0.844).bar(DEVICE, Label.FORWARD, 0.224)
     ups = Pen(0, 0.224)
-    for _ in range(3):
+    for _ in range(4):
         ups.bar(UP, Label.ACTIVATION, 0.844, 844)
     server = []
-    for arrival in (1.068, 1.912, 2.756):
+    for arrival in (1.068, 1.912, 2.756, 3.6):
         server += Pen(0, arrival).bar(SERVE, Label.TRAIN, 0.192).bars
-    server += Pen(0, 2.948).bar(SERVE, Label.AGGREGATE, 0.016).bars
-    assert_chart(kept, compute.bars + ups.bars + server, 2.964)
+    server += Pen(0, 3.792).bar(SERVE, Label.AGGREGATE, 0.016).bars
+    assert_chart(kept, compute.bars + ups.bars + server, 3.808)
     assert abs(kept.record.critical_path_s["device_compute"] - 0.224) < 1e-9
     (one,) = play("ecofed", [device], options={"init": "random"}, outstanding=1)
-    assert abs(one.record.duration_s - (3 * (0.224 + 0.844) + 0.192 + 0.016)) < 1e-9
+    assert abs(one.record.duration_s - (4 * (0.224 + 0.844) + 0.192 + 0.016)) < 1e-9

@@ -218,9 +218,7 @@ def assert_chart(kept: KeptRound, bars: Sequence[Bar], duration_s: float) -> Non
         start, end, *rest = bar
         return (*rest, round(start, 6), round(end, 6))
 
-    expected = sorted(
-        ((s, e, k.name, x.name, slot, b) for k, x, slot, s, e, b in bars), key=order
-    )
+    expected = sorted(((s, e, k.name, x.name, slot, b) for k, x, slot, s, e, b in bars), key=order)
     found = sorted(drawn(kept), key=order)
     assert [bar[2:] for bar in found] == [bar[2:] for bar in expected]
     for bar, wanted in zip(found, expected, strict=True):

@@ -149,3 +149,13 @@ def test_a_long_busy_time_keeps_its_precision():
     assert network.forms == ("star",) * 40
     expected, _ = simulate(capacities, ways, actions, general=True, check=False)
     assert_same(got, expected)
+
+
+def test_short_transfers_after_gigantic_ones_keep_their_precision():
+    """A virtual clock at 10^12 bytes would round a transfer of 1 byte to four digits."""
+    actions = [(0.0, "start", "giant", 0, 1e12 + 5e3, 1, inf), (1.0, "capacity", "server", 2.0)]
+    actions += [(2.0 + 2 * k, "start", f"f{k}", 1, 1 / 3, 1, inf) for k in range(200)]
+    capacities = {"link0": inf, "link1": inf, "server": 1e12}
+    fate, network = simulate(capacities, star_ways(2), actions, check=False)
+    assert network.forms == ("star",) * 2
+    assert fate["f199"][1] - 400.0 == pytest.approx(1 / 3, rel=1e-9)

@@ -1,0 +1,72 @@
+"""The command line within the tests' process: arguments in, exit code and texts out."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sim.cli import main
+
+TINY = """\
+name: tiny
+seed: 0
+data: {dataset: digits, partition: iid, test_fraction: 0.2, train_samples: 60, test_samples: 20}
+model: {name: lenet, cut: 1}
+training:
+  rounds: 3
+  clients_per_round: 2
+  batch_size: 10
+  optimizer: {name: sgd, lr: 0.05, momentum: 0.9}
+  targets: [0.01, 1.0]
+topology:
+  star:
+    server: {device: server-8-core, slots: 1}
+    clients:
+      - {device: raspberry-pi-4b, count: 3, link: 4g}
+methods:
+  - splitfed
+  - ecofed: {init: random}
+    label: frozen
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: object
+    out: str
+    err: str
+
+
+class CommandLine:
+    """Calls `cutlayer` in an empty folder that holds `tiny.yaml`; pictures, being slow, are left out."""
+
+    def __init__(
+        self,
+        folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "path", list(sys.path))  # main() puts the current folder there
+        monkeypatch.delenv("CUTLAYER_DATA_DIR", raising=False)
+        monkeypatch.setenv("COLUMNS", "500")
+        monkeypatch.setattr("sim.commands.run.write_plots", lambda *_: [])
+        monkeypatch.setattr("sim.commands.run.write_timeline", lambda *_: [])
+        self.folder = folder
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+        (folder / "tiny.yaml").write_text(TINY)
+
+    def __call__(self, *arguments: object) -> Answer:
+        self._monkeypatch.setattr(sys, "argv", ["cutlayer", *map(str, arguments)])
+        self._capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = self._capsys.readouterr()
+        return Answer(ended.value.code, said.out, said.err)
+
+    def run(self, *overrides: str, executor: str = "none") -> Answer:
+        """`cutlayer run tiny.yaml` with overrides."""
+        sets = [part for override in overrides for part in ("--set", override)]
+        return self("run", "tiny.yaml", *sets, "--executor", executor)

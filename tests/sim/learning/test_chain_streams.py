@@ -1,0 +1,127 @@
+"""A client's draws are its own: another client beside it changes none of them."""
+
+import numpy as np
+import pytest
+import torch
+
+from sim.learning.augment import Augmentation
+from sim.learning.batches import batch_indices
+from sim.learning.chain import Batch
+from sim.learning.datasets import load
+from sim.learning.feed import POOLED, Feed
+from sim.learning.partition import Partition, Sizes, partition
+from sim.learning.recipe import Optimiser, Recipe, Schedule
+from sim.world import plan_batches
+
+
+@pytest.fixture(scope="module")
+def digits():
+    from sim.learning.datasets import describe
+
+    return load(describe("digits", train_samples=120, test_samples=20, test_fraction=0.2))
+
+
+def recipe(seed: int = 0) -> Recipe:
+    return Recipe(
+        seed=seed,
+        network="vgg5",
+        input_shape=(3, 32, 32),
+        classes=10,
+        cut=1,
+        data="digits",
+        partition={},
+        augment={},
+        batch_size=10,
+        local_epochs=2,
+        min_batch=1,
+        optimiser=Optimiser("sgd", 0.01),
+        schedule=Schedule(),
+        method="splitfed",
+        options={},
+    )
+
+
+def feed_of(digits, sizes: list[int], seed: int = 0, crop: bool = False) -> Feed:
+    shards = partition(digits.info.train_counts, len(sizes), Sizes(sizes), seed)
+    assert isinstance(shards, Partition)
+    return Feed(digits, shards, recipe(seed), Augmentation(crop=crop, flip=crop))
+
+
+BATCHES = plan_batches(25, 10, 2, 1)
+
+
+def order_of(feed: Feed, client: int, rounds: range) -> list[list[int]]:
+    return [feed.samples(client, index, batch).tolist() for index in rounds for batch in BATCHES]
+
+
+def test_adding_a_client_does_not_change_another_ones_batch_order(digits):
+    two, three = feed_of(digits, [25, 25]), feed_of(digits, [25, 25, 40])
+    for client in (0, 1):
+        assert order_of(two, client, range(3)) == order_of(three, client, range(3))
+    assert order_of(two, 0, range(3)) != order_of(two, 1, range(3))
+
+
+def test_the_order_in_which_clients_are_asked_does_not_matter(digits):
+    feed, other = feed_of(digits, [25, 25]), feed_of(digits, [25, 25])
+    forwards = [order_of(feed, client, range(2)) for client in (0, 1)]
+    mixed: list[list[list[int]]] = [[], []]
+    for index in (0, 1):
+        for batch in BATCHES:
+            for client in (1, 0):
+                mixed[client].append(other.samples(client, index, batch).tolist())
+    assert mixed == forwards
+
+
+def test_every_round_and_epoch_shuffles_anew_and_covers_the_shard(digits):
+    feed = feed_of(digits, [25, 25])
+    epochs = set()
+    for index in range(3):
+        for epoch in (0, 1):
+            drawn = [
+                place
+                for batch in BATCHES
+                if batch.epoch == epoch
+                for place in feed.samples(0, index, batch).tolist()
+            ]
+            assert sorted(drawn) == list(range(25))
+            epochs.add(tuple(drawn))
+    assert len(epochs) == 6
+
+
+def test_augmentation_is_the_clients_own_too(digits):
+    two, three = (feed_of(digits, sizes, crop=True) for sizes in ([25, 25], [25, 25, 40]))
+    batch = BATCHES[1]
+    # The shards differ with the partition: compare what is done to equal images.
+    images = digits.train_images[:10]
+    assert two.augmentation == three.augmentation
+    same = [
+        feed.augmentation.apply(images, seed=0, client=1, round_index=2, epoch=0, batch=1)
+        for feed in (two, three)
+    ]
+    assert torch.equal(*same)
+    other = two.augmentation.apply(images, seed=0, client=0, round_index=2, epoch=0, batch=1)
+    assert not torch.equal(same[0], other)
+    assert torch.equal(two.batch(1, 2, batch)[0], two.batch(1, 2, batch)[0])
+
+
+def test_the_feed_takes_the_documented_stream(digits):
+    feed = feed_of(digits, [25, 25], seed=5)
+    for batch in BATCHES:
+        expected = batch_indices(
+            25, 10, seed=5, client=1, round_index=4, epoch=batch.epoch, min_batch=1
+        )
+        np.testing.assert_array_equal(feed.samples(1, 4, batch), expected[batch.position])
+
+
+def test_pooled_batches_hold_every_sample_once(digits):
+    feed = feed_of(digits, [25, 15])
+    assert feed.shard_size(POOLED) == 40
+    drawn = [
+        place
+        for batch in plan_batches(40, 10, 1, 1)
+        for place in feed.samples(POOLED, 0, batch).tolist()
+    ]
+    assert sorted(drawn) == list(range(40))
+    images, labels = feed.batch(POOLED, 0, Batch(0, 0, 0, 10))
+    assert images.shape == (10, 3, 32, 32)
+    assert labels.shape == (10,)

@@ -1,0 +1,160 @@
+"""Chains are held to what they declare; their digests are made of it, and of nothing else."""
+
+from itertools import combinations
+from typing import Any
+
+import pytest
+import torch
+from tiny_runs import Inside
+
+from sim.learning.chain import Chain
+from sim.learning.digest import node
+from sim.learning.inline import Inline
+from sim.learning.layer import Learning
+from sim.learning.run import ChainRun
+
+
+def learning(*overrides: str, trains: bool = True) -> Learning:
+    workspace = Inside(*overrides).workspace
+    workspace.states["buffer/0"] = []
+    initial = {"device": "d", "server": "s", "buffer/0": "b"}
+    executor = Inline(workspace) if trains else None
+    return Learning(workspace.recipe, initial, lambda client: f"shard {client}", executor)
+
+
+def run_one(operation: Any, **declared: tuple[str, ...]) -> Learning:
+    layer = learning()
+    layer.chain(0, 0, 10, **declared).do(operation)
+    layer.close_round()
+    return layer
+
+
+UNDECLARED = {
+    "read": lambda run: run.read("buffer/0"),
+    "replica": lambda run: run.replica("device"),
+    "frozen": lambda run: run.frozen("device"),
+    "fill": lambda run: run.fill("buffer/0"),
+    "table": lambda run: run.table("logits/0", 0, 10),
+}
+
+
+@pytest.mark.parametrize("name", UNDECLARED)
+def test_an_undeclared_state_is_a_defect(name: str) -> None:
+    with pytest.raises(AssertionError, match="but not declared"):
+        run_one(UNDECLARED[name], reads=("server",))
+
+
+def test_declared_states_may_be_used() -> None:
+    def use(run: ChainRun) -> None:
+        run.read("buffer/0")
+        run.replica("device")
+        run.fill("buffer/0").append(1)
+        run.table("logits/0", 0, 10)
+
+    layer = run_one(use, reads=("device", "buffer/0"), writes=("buffer/0", "logits/0"))
+    states = layer.executor.workspace.states  # type: ignore[union-attr]
+    assert states["buffer/0"] == [1]
+    assert states["logits/0"].shape == (10, 10)
+    assert states["logits/0"].isnan().all()
+
+
+def test_an_average_of_what_was_not_read_is_a_defect() -> None:
+    with pytest.raises(AssertionError, match="server is read but not declared"):
+        run_one(lambda run: None, reads=("device",), averages=("server",))
+
+
+def test_a_chain_without_tensors_records_nothing() -> None:
+    chain = learning(trains=False).chain(0, 0, 10, reads=("server",), averages=("server",))
+    assert chain.do(lambda run: 1 / 0) is None
+    assert chain.operations == []
+
+
+def test_handles_carry_results_from_one_operation_to_the_next() -> None:
+    seen = []
+    layer = learning()
+    chain = layer.chain(0, 0, 10, reads=("server",))
+    first = chain.do(lambda run: 20)
+    second = chain.do(lambda run, value, more: value + more, first, 1)
+    chain.do(lambda run, value: seen.append(value), second)
+    assert seen == []
+    layer.close_round()
+    assert seen == [21]
+
+
+DECLARED: dict[str, Any] = {
+    "round_index": 1,
+    "client": 1,
+    "reads": ("server",),
+    "averages": ("device", "server"),
+    "writes": ("buffer/1",),
+    "members": (0, 1),
+}
+
+
+def opened(layer: Learning, **changed: Any) -> Chain:
+    plain: dict[str, Any] = {"round_index": 0, "client": 0, "samples": 10}
+    plain |= {"reads": ("device", "server"), "averages": ("server",)}
+    return layer.chain(**(plain | changed))
+
+
+def test_everything_a_chain_declares_is_in_its_digest() -> None:
+    found = {"plain": opened(learning(trains=False)).digest}
+    for name, value in DECLARED.items():
+        found[name] = opened(learning(trains=False), **{name: value}).digest
+    rates = "training.lr_schedule={exponential: {gamma: 0.5}}"
+    found["rate"] = opened(learning(rates, trains=False), round_index=1).digest
+    for one, other in combinations(found, 2):
+        assert found[one] != found[other], (one, other)
+    assert opened(learning(trains=False)).digest == found["plain"]
+
+
+def test_a_chain_depends_on_the_states_it_reads_and_on_no_others() -> None:
+    layers = [learning(trains=False) for _ in range(3)]
+    layers[1].digests["server"] = "another"
+    layers[2].digests["buffer/0"] = "another"
+    plain, read, unread = (opened(layer).digest for layer in layers)
+    assert plain == unread != read
+
+
+def test_the_digest_of_a_round_knows_who_was_averaged() -> None:
+    def closed(*clients: tuple[int, int]) -> str | None:
+        layer = learning(trains=False)
+        for client, samples in clients:
+            layer.chain(0, client, samples, reads=("server",), averages=("server",))
+        layer.close_round()
+        return layer.run_digest
+
+    found = [closed((0, 10)), closed((1, 10)), closed((0, 10), (1, 10)), closed((0, 10), (1, 11))]
+    assert len({*found, closed()}) == 5
+    assert closed((0, 10), (1, 10)) == found[2]
+
+
+def test_rounds_follow_one_another_in_the_digest() -> None:
+    layer = learning(trains=False)
+    seen = [layer.run_digest]
+    for _ in range(3):
+        layer.close_round()
+        seen.append(layer.run_digest)
+    assert len(set(seen)) == 4
+
+
+def test_an_unknown_ingredient_makes_all_that_depends_on_it_unknown() -> None:
+    assert node("chain", {}, ["a", None]) is None
+    layer = learning(trains=False)
+    layer.digests["server"] = None
+    assert opened(layer, reads=("device",)).digest is not None
+    assert opened(layer).digest is None
+    layer.close_round()
+    assert layer.run_digest is None
+
+
+def test_a_client_may_have_a_part_of_its_own() -> None:
+    layer = learning()
+    workspace = layer.executor.workspace  # type: ignore[union-attr]
+    own = {name: torch.zeros_like(value) for name, value in workspace.states["device"].items()}
+    workspace.states["device/3"], layer.digests["device/3"] = own, "own"
+    seen = []
+    chain = layer.chain(0, 3, 10, reads=("device/3",), writes=("device/3",))
+    chain.do(lambda run: seen.append(run.replica("device").state()))
+    layer.close_round()
+    assert all((value == 0).all() for value in seen[0].values())

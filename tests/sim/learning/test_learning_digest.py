@@ -1,0 +1,292 @@
+"""Which fields of a scenario name another training, and which only another time: every one of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import BaseModel
+from tiny_runs import only, results
+
+from models.pretrained import load_weights, save_weights, shipped
+from scenarios import Scenario
+from scenarios.one_of import OneOf
+from sim.methods.registry import METHODS, OptionModels
+
+EVERY = ("classic_fl", "splitfed", "local_loss", "fedgkt", "split_learning", "centralised")
+ALL = f"methods=[{', '.join(EVERY)}, {{ecofed: {{init: random}}}}]"
+LABELS = frozenset({*EVERY, "ecofed"})
+CASES = ["training.rounds=3", "training.clients_per_round=2"]
+WHOLE = ("topology", "devices", "methods")  # looked at as a whole, below
+
+
+@dataclass(frozen=True)
+class Change:
+    """Overrides before and after, and the methods whose training is not touched."""
+
+    after: str
+    before: tuple[str, ...] = ()
+    not_for: frozenset[str] = frozenset()
+
+
+def partition(text: str) -> tuple[str, ...]:
+    return (f"data.partition={text}",)
+
+
+def schedule(text: str) -> tuple[str, ...]:
+    return (f"training.lr_schedule={text}",)
+
+
+def option(method: str, text: str, *before: str, first: str = "") -> Change:
+    return Change(
+        f"methods=[{{{method}: {{{text}}}}}]", (*before, f"methods=[{{{method}: {{{first}}}}}]")
+    )
+
+
+UNCUT = frozenset({"classic_fl", "centralised"})
+PLAIN = ("training.optimizer={name: sgd, lr: 0.05}",)
+SHARDS = partition("{shards: {per_client: 2, size: 5}}")
+RANDOM = "init: random"
+
+LEARNING = {
+    "seed": Change("seed=1"),
+    "seeds": Change("seeds=[1]"),
+    "data.dataset": Change("data={dataset: mnist, partition: {sizes: [10, 20, 30]}}"),
+    "data.partition": Change("data.partition=iid"),
+    "data.partition.shards.per_client": Change("data.partition.shards.per_client=3", SHARDS),
+    "data.partition.shards.size": Change("data.partition.shards.size=4", SHARDS),
+    "data.partition.dirichlet.alpha": Change(
+        "data.partition.dirichlet.alpha=0.7", partition("{dirichlet: {alpha: 0.8}}")
+    ),
+    "data.partition.dirichlet.min_samples": Change(
+        "data.partition.dirichlet.min_samples=2", partition("{dirichlet: {alpha: 0.8}}")
+    ),
+    "data.partition.sizes.samples": Change("data.partition={sizes: [20, 20, 20]}"),
+    "data.test_fraction": Change("data.test_fraction=0.25"),
+    "data.train_samples": Change("data.train_samples=70"),
+    "data.test_samples": Change("data.test_samples=10"),  # another curve, if not other weights
+    "data.augment.crop": Change("data.augment={crop: true}"),
+    "data.augment.flip": Change("data.augment={flip: true}"),
+    "model.name": Change("model.name=vgg5"),
+    "model.cut": Change("model.cut=2", not_for=UNCUT),
+    "training.rounds": Change("training.rounds=4"),
+    "training.clients_per_round": Change(
+        "training.clients_per_round=3", not_for=frozenset({"centralised"})
+    ),
+    "training.local_epochs": Change("training.local_epochs=2"),
+    "training.batch_size": Change("training.batch_size=9"),
+    "training.optimizer.name": Change("training.optimizer.name=adam", PLAIN),
+    "training.optimizer.lr": Change("training.optimizer.lr=0.06"),
+    "training.optimizer.momentum": Change("training.optimizer.momentum=0.8"),
+    "training.optimizer.weight_decay": Change("training.optimizer.weight_decay=0.001"),
+    "training.optimizer.nesterov": Change("training.optimizer.nesterov=true"),
+    "training.optimizer_state": Change("training.optimizer_state=kept"),
+    "training.lr_schedule": Change("training.lr_schedule=cosine"),
+    "training.lr_schedule.step.milestones": Change(
+        "training.lr_schedule.step.milestones=[2]",
+        schedule("{step: {milestones: [1], gamma: 0.5}}"),
+    ),
+    "training.lr_schedule.step.gamma": Change(
+        "training.lr_schedule.step.gamma=0.4", schedule("{step: {milestones: [1], gamma: 0.5}}")
+    ),
+    "training.lr_schedule.cosine.rounds": Change(
+        "training.lr_schedule.cosine.rounds=6", schedule("{cosine: {rounds: 5}}")
+    ),
+    "training.lr_schedule.cosine.min_lr": Change(
+        "training.lr_schedule.cosine.min_lr=0.01", schedule("{cosine: {rounds: 5}}")
+    ),
+    "training.lr_schedule.exponential.gamma": Change(
+        "training.lr_schedule.exponential.gamma=0.8", schedule("{exponential: {gamma: 0.9}}")
+    ),
+    "methods.fedgkt.temperature": option("fedgkt", "temperature: 2.5"),
+    "methods.fedgkt.alpha": option("fedgkt", "alpha: 0.5"),
+    "methods.fedgkt.exchange_weights": option("fedgkt", "exchange_weights: false"),
+    "methods.ecofed.period": option("ecofed", f"{RANDOM}, period: 3", first=RANDOM),
+    "methods.ecofed.bits": option("ecofed", f"{RANDOM}, bits: null", first=RANDOM),
+    "methods.ecofed.init": option("ecofed", "init: holistic", "model.name=vgg5"),
+    "methods.ecofed.weights": option(
+        "ecofed", "weights: FOLDER/other.safetensors", "model.name=vgg5"
+    ),
+    "methods.ecofed.upload_when_unbuffered": option(
+        "ecofed",
+        f"{RANDOM}, upload_when_unbuffered: true",
+        "training.clients_per_round=1",
+        "training.rounds=6",
+        first=RANDOM,
+    ),
+}
+
+TIME = {
+    "name": Change("name=other"),
+    "description": Change("description=in other words"),
+    "data.dir": Change("data.dir=."),
+    "training.evaluate_every": Change("training.evaluate_every=2"),
+    "training.uploads_outstanding": Change("training.uploads_outstanding=3"),
+    "training.targets": Change("training.targets=[0.5]"),
+    "stop.virtual_time": Change("stop.virtual_time=1000 h"),
+    "stop.target_accuracy": Change("stop.target_accuracy=1.0"),
+    "transport": Change("transport=ideal"),
+    "methods.ecofed.download_device_block": option(
+        "ecofed", f"{RANDOM}, download_device_block: true", first=RANDOM
+    ),
+    "methods.ecofed.control_messages": option(
+        "ecofed", f"{RANDOM}, control_messages: false", first=RANDOM
+    ),
+    "methods.centralised.collect_images": option("centralised", "collect_images: false"),
+}
+
+PLACES = {
+    "another link": "topology.star.clients.0.link=wifi-50",
+    "a longer delay": "topology.star.clients.0.link={up: 1 Mbit/s, down: 1 Mbit/s, delay: 3 s}",
+    "half duplex": "topology.star.clients.0.link={rate: 1 Mbit/s, delay: 1 ms, duplex: half}",
+    "another device": "topology.star.clients.0.device=raspberry-pi-3b-plus",
+    "another server": "topology.star.server.device=laptop-8-core",
+    "more slots": "topology.star.server.slots=4",
+    "the server's own link": "topology.star.server.link={up: 1 Mbit/s, down: 1 Mbit/s, delay: 0 s}",
+    "two groups": (
+        "topology.star.clients=[{device: raspberry-pi-3b-plus, link: 4g, name: slow}, "
+        "{device: raspberry-pi-4b, count: 2, link: wifi-50}]"
+    ),
+    "a shared medium": "topology.star.medium={rate: 5 Mbit/s}",
+    "a cell": (
+        "topology={wifi_cell: {server: {device: laptop-8-core, slots: 2}, rate: 38 Mbit/s, "
+        "delay: 2 ms, clients: [{device: raspberry-pi-4b, count: 3}]}}"
+    ),
+    "a graph": (
+        "topology={graph: {server: {device: laptop-8-core, slots: 1}, nodes: {pi: {client: "
+        "{device: raspberry-pi-4b, count: 3}}}, edges: [{from: pi, to: server, link: 4g}]}}"
+    ),
+    "a device of one's own": "devices={mine: {speed: 5 GFLOP/s}}",
+}
+
+
+def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every field of a section and of the sections within; a choice is a field, too."""
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{name}"
+        if path in WHOLE:
+            continue
+        choice = next((m for m in field.metadata if isinstance(m, OneOf)), None)
+        if choice is not None:
+            yield path
+            for key, section in choice.sections.items():
+                yield from fields(section, f"{path}.{key}.")
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from fields(field.annotation, f"{path}.")
+        else:
+            yield path
+
+
+def test_every_field_is_known_to_touch_learning_or_not() -> None:
+    """A new field fails here until somebody says which of the two it is."""
+    known = set(fields(Scenario))
+    for method, options in OptionModels().items():
+        known |= set(fields(options, f"methods.{method}."))
+    assert len(known) > 40
+    assert known == LEARNING.keys() | TIME.keys()
+    assert not LEARNING.keys() & TIME.keys()
+    assert {label.partition(".")[0] for label in METHODS} == LABELS
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of VGG5: the shipped ones under another name, and others."""
+    made = tmp_path_factory.mktemp("weights")
+    path = shipped("vgg5")
+    assert path is not None
+    tensors, _ = load_weights(path)
+    save_weights(made / "same.safetensors", tensors, {"made": "by a test"})
+    first, *_ = sorted(tensors)
+    other = tensors | {first: torch.nextafter(tensors[first], torch.tensor(9.0))}
+    save_weights(made / "other.safetensors", other, {})
+    return made
+
+
+@cache
+def digests(*overrides: str) -> dict[str, Any]:
+    found = results(ALL, *CASES, *overrides, executor="none")
+    return {label: result.learning_digest for label, result in found.items()}
+
+
+@pytest.mark.parametrize("path", LEARNING)
+def test_what_touches_learning_changes_the_digest(path: str, folder: Path) -> None:
+    change = LEARNING[path]
+    before = digests(*change.before)
+    after = digests(*change.before, change.after.replace("FOLDER", str(folder)))
+    assert before.keys() == after.keys()
+    assert None not in {*before.values(), *after.values()}
+    changed = {label for label in before if before[label] != after[label]}
+    assert changed == before.keys() - change.not_for
+
+
+UNTOUCHED = {"splitfed": "splitfed", "ecofed": "{ecofed: {init: random}}"}
+
+
+@cache
+def trained(*overrides: str) -> dict[str, tuple[str | None, str | None]]:
+    methods = f"methods=[{', '.join(UNTOUCHED.values())}]"
+    found = results(methods, *CASES, *overrides)
+    return {label: (r.learning_digest, r.weights_digest) for label, r in found.items()}
+
+
+@pytest.mark.parametrize("path", TIME)
+def test_what_touches_time_alone_changes_neither_digest_nor_weights(path: str) -> None:
+    change = TIME[path]
+    before, after = trained(*change.before), trained(*change.before, change.after)
+    assert before == after
+    assert all(weights is not None for _, weights in before.values())
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_another_place_changes_the_time_and_not_the_learning(name: str) -> None:
+    assert digests(PLACES[name]) == digests()
+    assert trained(PLACES[name]) == trained()
+    if name != "a device of one's own":  # declared, yet nobody uses it
+        there, here = only(PLACES[name], executor="none"), only(executor="none")
+        assert there.event_digest != here.event_digest
+
+
+def test_a_label_is_no_part_of_the_digest() -> None:
+    renamed = only("methods=[{splitfed: {}, label: mine}]", executor="none")
+    assert renamed.label == "mine"
+    assert renamed.learning_digest == only(executor="none").learning_digest
+
+
+def test_more_clients_are_another_training() -> None:
+    iid = ["data.partition=iid", "training.clients_per_round=2"]
+    three = digests(*iid)
+    four = digests(*iid, "topology.star.clients.0.count=4")
+    assert all(three[label] != four[label] for label in three)
+
+
+def test_weights_count_by_content_and_not_by_path(folder: Path) -> None:
+    found = [
+        only(
+            "model.name=vgg5", f"methods=[{{ecofed: {{weights: {weights}}}}}]", executor="none"
+        ).learning_digest
+        for weights in ("null", "vgg5", folder / "same.safetensors", folder / "other.safetensors")
+    ]
+    assert found[0] == found[1] == found[2] != found[3]
+    assert None not in found
+
+
+def test_weights_that_are_not_there_leave_the_digest_unknown() -> None:
+    method = "methods=[{ecofed: {weights: nowhere.safetensors}}]"
+    assert only(method, executor="none").learning_digest is None
+
+
+def test_without_tensors_the_digest_is_the_same() -> None:
+    methods = f"{ALL[:-1]}, {{fedgkt: {{exchange_weights: false}}, label: original}}]"
+    for kept in ("fresh", "kept"):
+        overrides = [methods, f"training.optimizer_state={kept}", "training.optimizer.lr=0.005"]
+        with_tensors = results(*overrides, "training.clients_per_round=2")
+        without = results(*overrides, "training.clients_per_round=2", executor="none")
+        for label, result in with_tensors.items():
+            assert result.learning_digest == without[label].learning_digest is not None
+            assert result.event_digest == without[label].event_digest
+            assert without[label].weights_digest is None
+        found = [result.learning_digest for result in with_tensors.values()]
+        assert len(set(found)) == len(found)

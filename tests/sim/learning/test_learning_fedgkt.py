@@ -1,0 +1,207 @@
+"""FedGKT: the loss by hand, logits remembered by sample, and two rounds written out in plain torch."""
+
+from math import exp, log
+
+import pytest
+import torch
+from tiny_runs import Inside, only
+from torch import Tensor
+from torch.nn import functional
+
+import models.catalogue
+from models.head import auxiliary_head
+from sim.learning.distillation import distillation_loss, train_device, train_server
+
+ONE_CLIENT = ["topology.star.clients.0.count=1", "data.partition={sizes: 20}"]
+ORIGINAL = "methods=[{fedgkt: {exchange_weights: false}}]"
+
+
+def softmax(values: list[float], temperature: float) -> list[float]:
+    powers = [exp(value / temperature) for value in values]
+    return [power / sum(powers) for power in powers]
+
+
+def test_the_distillation_loss_by_hand() -> None:
+    """T^2 times the mean over the batch of sum p log(p / q), p the teacher."""
+    students, teachers = [[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]], [[2.0, 0.0, 1.0], [0.5, 0.5, -2.0]]
+    temperature = 3.0
+    expected = 0.0
+    for student, teacher in zip(students, teachers, strict=True):
+        p, q = softmax(teacher, temperature), softmax(student, temperature)
+        expected += sum(a * log(a / b) for a, b in zip(p, q, strict=True)) / 2
+    found = distillation_loss(torch.tensor(students), torch.tensor(teachers), temperature)
+    assert found.item() == pytest.approx(9 * expected, rel=1e-5)
+    assert found.item() > 0.1
+    assert distillation_loss(torch.tensor(students), torch.tensor(students), 3.0).item() == (
+        pytest.approx(0, abs=1e-6)
+    )
+
+
+class OneReplica:
+    """As much of a chain at work as an operation sees: linear parts, one batch, one memory."""
+
+    def __init__(self, memory: Tensor | None) -> None:
+        torch.manual_seed(1)
+        self.parts = {name: torch.nn.Linear(3, 3) for name in ("device", "head", "server")}
+        self.images, self.labels = torch.randn(4, 3), torch.tensor([0, 1, 2, 1])
+        self.memory = memory
+
+    def replica(self, part: str) -> "OneReplica.Part":
+        return self.Part(self.parts[part])
+
+    def batch(self, client: int, batch: object) -> tuple[Tensor, Tensor]:
+        return self.images, self.labels
+
+    def samples(self, client: int, batch: object) -> Tensor:
+        return torch.tensor([3, 0, 2, 1])
+
+    def may_read(self, name: str) -> bool:
+        return self.memory is not None
+
+    def read(self, name: str) -> Tensor:
+        assert self.memory is not None
+        return self.memory
+
+    class Part:
+        def __init__(self, module: torch.nn.Module) -> None:
+            self.module = module
+
+        def step(self) -> None:
+            pass
+
+
+def test_only_samples_with_remembered_logits_are_distilled() -> None:
+    memory = torch.tensor([[1.0, 2, 3], [torch.nan] * 3, [0.0, 5, 1], [2.0, 2, -2]])
+    run = OneReplica(memory)
+    train_device(run, 0, None, "logits/0", 2.0, 0.5)  # type: ignore[arg-type]
+    found = run.parts["device"].weight.grad
+    twin = OneReplica(memory)
+    logits = twin.parts["head"](twin.parts["device"](twin.images))
+    taught, teachers = logits[:3], memory[[3, 0, 2]]
+    divergence = functional.kl_div(
+        (taught / 2).log_softmax(1), (teachers / 2).softmax(1), reduction="sum"
+    )
+    loss = functional.cross_entropy(logits, twin.labels) + 0.5 * 4 * divergence / 3
+    (expected,) = torch.autograd.grad(loss, [twin.parts["device"].weight])
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("memory", [None, torch.full((4, 3), torch.nan)], ids=["none", "empty"])
+def test_without_memory_the_device_learns_from_labels_alone(memory: Tensor | None) -> None:
+    run = OneReplica(memory)
+    train_device(run, 0, None, "logits/0", 2.0, 0.5)  # type: ignore[arg-type]
+    twin = OneReplica(memory)
+    logits = twin.parts["head"](twin.parts["device"](twin.images))
+    loss = functional.cross_entropy(logits, twin.labels)
+    (expected,) = torch.autograd.grad(loss, [twin.parts["device"].weight])
+    assert torch.equal(run.parts["device"].weight.grad, expected)  # type: ignore[arg-type]
+
+
+def test_alpha_weighs_what_the_server_learns_from_the_device() -> None:
+    teacher = torch.tensor([[1.0, 0, 0], [0.0, 2, 0], [0.0, 0, 3], [4.0, 0, 0]])
+    gradients = {}
+    for alpha in (0.0, 1.0, 2.0):
+        run = OneReplica(None)
+        own = train_server(run, (run.images, run.labels, teacher), 3.0, alpha)  # type: ignore[arg-type]
+        assert torch.equal(own, run.parts["server"](run.images))
+        gradients[alpha] = run.parts["server"].weight.grad
+    step = gradients[1.0] - gradients[0.0]  # type: ignore[operator]
+    torch.testing.assert_close(gradients[2.0] - gradients[1.0], step)  # type: ignore[operator]
+    assert step.abs().max() > 1e-3
+
+
+def twin_of_one_client(run: Inside, rounds: int) -> tuple[dict[str, Tensor], Tensor]:
+    """He et al., Algorithm 1, for one client: T = 3, alpha = 1, optimisers fresh each round."""
+    network = models.catalogue.build("lenet", classes=10, seed=0)
+    device, server = network.to(memory_format=torch.channels_last).split(1)  # type: ignore[call-overload]
+    head = auxiliary_head((6, 14, 14), 10, seed=0)
+    feed, client = run.workspace.feed, run.method.world.clients[0]
+    memory: Tensor | None = None
+    for index in range(rounds):
+        on_device = torch.optim.SGD(
+            [*device.parameters(), *head.parameters()], lr=0.005, momentum=0.9
+        )
+        on_server = torch.optim.SGD(server.parameters(), lr=0.005, momentum=0.9)
+        for batch in client.batches:
+            images, labels = feed.batch(0, index, batch)
+            logits = head(device(images))
+            loss = functional.cross_entropy(logits, labels)
+            if memory is not None:
+                teacher = memory[feed.samples(0, index, batch)]
+                loss = loss + distillation_loss(logits, teacher, 3.0)
+            on_device.zero_grad()
+            loss.backward()
+            on_device.step()
+        new = torch.empty(20, 10)
+        for batch in client.batches:
+            images, labels = feed.batch(0, index, batch)
+            with torch.no_grad():
+                activation = device(images)
+                teacher = head(activation)
+            logits = server(activation)
+            loss = functional.cross_entropy(logits, labels)
+            on_server.zero_grad()
+            (loss + distillation_loss(logits, teacher, 3.0)).backward()
+            on_server.step()
+            new[feed.samples(0, index, batch)] = logits.detach()
+        memory = new
+    assert memory is not None
+    return dict(device.state_dict()) | dict(server.state_dict()), memory
+
+
+@pytest.mark.parametrize("method", ["methods=[fedgkt]", ORIGINAL], ids=["exchange", "original"])
+def test_two_rounds_of_one_client_are_those_of_the_algorithm(method: str) -> None:
+    run = Inside(method, *ONE_CLIENT, "training.optimizer.lr=0.005").train()
+    weights, memory = twin_of_one_client(run, 2)
+    own = run.states["device/0" if method == ORIGINAL else "device"]
+    for name, value in (own | run.states["server"]).items():
+        torch.testing.assert_close(value, weights[name], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(run.states["logits/0"], memory, rtol=1e-3, atol=1e-4)
+
+
+def test_logits_are_remembered_for_every_sample_of_every_participant() -> None:
+    run = Inside("methods=[fedgkt]", "training.optimizer.lr=0.005").train(rounds=1)
+    for client, samples in ((0, 10), (1, 20), (2, 30)):
+        memory = run.states[f"logits/{client}"]
+        assert memory.shape == (samples, 10)
+        assert not memory.isnan().any()
+        assert len({tuple(row.tolist()) for row in memory}) == samples
+
+
+def test_without_exchange_each_client_keeps_its_own_block() -> None:
+    run = Inside(ORIGINAL, "training.optimizer.lr=0.005")
+    start = {name: value.clone() for name, value in run.states["device"].items()}
+    run.train(rounds=1)
+    blocks = [run.states[f"device/{client}"] for client in range(3)]
+    for name, value in start.items():
+        assert torch.equal(run.states["device"][name], value)
+        assert len({block[name].sum().item() for block in blocks}) == 3
+    first = {name: value.clone() for name, value in blocks[0].items()}
+    run.train(rounds=2)
+    assert any((run.states["device/0"][name] - first[name]).abs().max() > 0 for name in first)
+    assert run.method.evaluated(run.method.open_round(9)) == [
+        (f"device/{client}", "server") for client in range(3)
+    ]
+
+
+def test_a_client_goes_on_from_its_own_block() -> None:
+    """What it left behind is moved by one between the rounds: the next round starts from there."""
+    run = Inside(ORIGINAL, *ONE_CLIENT, "training.optimizer.lr=0.0000001")
+    left: list[dict[str, Tensor]] = []
+
+    def look(_: object) -> None:
+        left.append(dict(run.states["device/0"]))
+        run.states["device/0"] = {name: value + 1 for name, value in left[-1].items()}
+
+    run.train(rounds=2, round_closed=look)
+    for name, value in left[0].items():
+        torch.testing.assert_close(left[1][name], value + 1, rtol=0, atol=0.3)
+
+
+def test_the_options_reach_the_weights() -> None:
+    lr = "training.optimizer.lr=0.005"
+    runs = [
+        only(f"methods=[{{fedgkt: {{{options}}}}}]", lr).weights_digest
+        for options in ("", "temperature: 1", "alpha: 0.5", "exchange_weights: false")
+    ]
+    assert len(set(runs)) == 4

@@ -1,0 +1,219 @@
+"""Optimiser state, learning-rate schedules, weighted averages, and how many replicas live at once."""
+
+import weakref
+from math import cos, pi
+from typing import Any
+
+import pytest
+import torch
+from tiny_runs import Inside, only, tiny
+from torch import Tensor
+from torch.nn import functional
+
+import models.catalogue
+import sim.learning.run
+from sim.learning.chain import Batch
+from sim.learning.inline import Inline
+from sim.learning.layer import Learning
+from sim.learning.recipe import Schedule
+from sim.learning.replica import Replica
+from sim.learning.run import ChainRun
+from sim.learning.workspace import Workspace
+from sim.plan import schedule_of
+
+ONE_CLIENT = ["topology.star.clients.0.count=1", "data.partition={sizes: 20}"]
+KEPT = "training.optimizer_state=kept"
+FEDERATED = {"device", "server"}
+TRAINED = {
+    "classic_fl": {"device"},
+    "splitfed": FEDERATED,
+    "local_loss": FEDERATED | {"head"},
+    "fedgkt": FEDERATED | {"head"},
+    "{fedgkt: {exchange_weights: false}}": {"server", "device/0", "head/0", "device/2", "head/2"},
+    "{ecofed: {init: random}}": {"server"},
+    "split_learning": FEDERATED,
+    "centralised": {"server"},
+}
+
+
+@pytest.mark.parametrize("method", TRAINED)
+def test_kept_momentum_changes_the_second_round_of_every_trained_part(method: str) -> None:
+    lr = "training.optimizer.lr=0.005"
+    fresh = Inside(f"methods=[{method}]", lr).train()
+    kept = Inside(f"methods=[{method}]", lr, KEPT).train()
+    assert kept.result.learning_digest != fresh.result.learning_digest
+    for name in TRAINED[method]:
+        state, other = fresh.states[name], kept.states[name]
+        assert any(not torch.equal(state[key], other[key]) for key in state), name
+
+
+def test_without_momentum_there_is_nothing_to_keep() -> None:
+    plain = "training.optimizer={name: sgd, lr: 0.05}"
+    assert only(plain).weights_digest == only(plain, KEPT).weights_digest
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "{name: sgd, lr: 0.05, momentum: 0.9}",
+        "{name: sgd, lr: 0.05, momentum: 0.5, weight_decay: 0.01, nesterov: true}",
+        "{name: adam, lr: 0.002, weight_decay: 0.01}",
+    ],
+)
+def test_kept_rounds_of_one_client_are_one_long_training(optimizer: str) -> None:
+    """Exactly, bit by bit: one optimiser over all rounds' batches in plain torch."""
+    run = Inside(
+        "methods=[classic_fl]", *ONE_CLIENT, KEPT, f"training.optimizer={optimizer}"
+    ).train(rounds=3)
+    section = run.plan.scenario.training.optimizer
+    network = models.catalogue.build("lenet", classes=10, seed=0)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    made: torch.optim.Optimizer
+    if section.name == "adam":
+        made = torch.optim.Adam(network.parameters(), lr=0.002, weight_decay=0.01)
+    else:
+        made = torch.optim.SGD(
+            network.parameters(),
+            lr=0.05,
+            momentum=section.momentum,
+            weight_decay=section.weight_decay,
+            nesterov=section.nesterov,
+        )
+    for index in range(3):
+        for position, size in enumerate([8, 8, 4]):
+            images, labels = run.workspace.feed.batch(0, index, Batch(0, 0, position, size))
+            made.zero_grad()
+            functional.cross_entropy(network(images), labels).backward()
+            made.step()
+    for name, value in network.state_dict().items():
+        assert torch.equal(run.states["device"][name], value), name
+
+
+def test_a_kept_optimiser_takes_the_rate_of_its_round() -> None:
+    """The rate falls to next to nothing in round 1, and so does all movement, momentum or not."""
+    seen: list[dict[str, Tensor]] = []
+    run = Inside(KEPT, "training.lr_schedule={step: {milestones: [1], gamma: 1.0e-9}}")
+    run.train(rounds=2, round_closed=lambda _: seen.append(dict(run.states["server"])))
+    for name, value in seen[0].items():
+        torch.testing.assert_close(seen[1][name], value, rtol=0, atol=1e-6)
+    faster = Inside(KEPT).train(rounds=2)
+    assert any((faster.states["server"][n] - v).abs().max() > 1e-3 for n, v in seen[0].items())
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("constant", [0.1] * 6),
+        ("{step: {milestones: [2, 4], gamma: 0.5}}", [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]),
+        ("{exponential: {gamma: 0.9}}", [0.1 * 0.9**i for i in range(6)]),
+        (
+            "{cosine: {rounds: 4, min_lr: 0.01}}",
+            [0.01 + 0.09 * (1 + cos(pi * min(i, 4) / 4)) / 2 for i in range(6)],
+        ),
+        ("cosine", [0.1 * (1 + cos(pi * i / 8)) / 2 for i in range(6)]),
+    ],
+)
+def test_schedules_follow_their_formulas(schedule: str, expected: list[float]) -> None:
+    loaded = tiny(f"training.lr_schedule={schedule}", "training.rounds=8")
+    made = schedule_of(loaded.scenario)
+    assert [made.rate(0.1, index) for index in range(6)] == pytest.approx(expected, rel=1e-12)
+
+
+def test_every_round_trains_at_its_scheduled_rate() -> None:
+    """One batch a round, plain SGD: the step of round i is the gradient times the rate."""
+    run = Inside(
+        "methods=[classic_fl]",
+        "topology.star.clients.0.count=1",
+        "data.partition={sizes: 8}",
+        "training.optimizer={name: sgd, lr: 0.1}",
+        "training.lr_schedule={exponential: {gamma: 0.5}}",
+    )
+    network = models.catalogue.build("lenet", classes=10, seed=0)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def look(closed: Any) -> None:
+        images, labels = run.workspace.feed.batch(0, closed.index, Batch(0, 0, 0, 8))
+        loss = functional.cross_entropy(network(images), labels)
+        gradients = torch.autograd.grad(loss, list(network.parameters()))
+        for (name, value), gradient in zip(
+            list(network.named_parameters()), gradients, strict=True
+        ):
+            moved = value.detach() - run.states["device"][name]
+            torch.testing.assert_close(
+                moved, 0.1 * 0.5**closed.index * gradient, rtol=1e-3, atol=1e-6
+            )
+        network.load_state_dict(run.states["device"])
+
+    run.train(rounds=3, round_closed=look)
+
+
+def set_to(run: ChainRun, value: float) -> None:
+    """An operation that leaves all weights of the server block at one value."""
+    for parameter in run.replica("server").module.parameters():
+        parameter.data.fill_(value)
+
+
+def averaging() -> tuple[Learning, Workspace]:
+    inside = Inside()
+    workspace = inside.workspace
+    learning = Learning(
+        workspace.recipe,
+        {"device": "d", "server": "s"},
+        lambda client: f"shard {client}",
+        Inline(workspace),
+    )
+    return learning, workspace
+
+
+def test_an_average_weighs_members_by_their_samples() -> None:
+    learning, workspace = averaging()
+    for client, samples, value in ((0, 10, 1.0), (1, 20, 4.0), (2, 50, -2.0)):
+        chain = learning.chain(0, client, samples, reads=("server",), averages=("server",))
+        chain.do(set_to, value)
+    device = dict(workspace.states["device"])
+    learning.close_round()
+    by_hand = (10 * 1 + 20 * 4 - 50 * 2) / 80
+    for value in workspace.states["server"].values():
+        torch.testing.assert_close(value, torch.full_like(value, by_hand), rtol=1e-6, atol=0)
+    assert workspace.states["device"] == device
+
+
+def test_shares_count_only_those_who_take_part() -> None:
+    learning, workspace = averaging()
+    for value in (3.0, 5.0):
+        chain = learning.chain(0, 0, 7, reads=("server",), averages=("server",))
+        chain.do(set_to, value)
+        learning.close_round()
+        assert all((tensor == value).all() for tensor in workspace.states["server"].values())
+
+
+@pytest.mark.parametrize("method", ["splitfed", "fedgkt", "local_loss"])
+def test_only_one_clients_replicas_live_at_a_time(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: weakref.WeakSet[Replica] = weakref.WeakSet()
+    most = [0]
+
+    class Counted(Replica):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            alive.add(self)
+            most[0] = max(most[0], len(alive))
+
+    monkeypatch.setattr(sim.learning.run, "Replica", Counted)
+    run = Inside(
+        f"methods=[{method}]",
+        "topology.star.clients.0.count=6",
+        "data.partition=iid",
+        "training.rounds=1",
+    ).train()
+    assert len(run.result.rounds) == 1
+    assert most[0] == len(type(run.method).parts)
+    assert len(alive) == 0
+
+
+def test_a_schedule_is_no_part_of_the_recipes_own_digest_but_its_rates_are() -> None:
+    late = "training.lr_schedule={step: {milestones: [50], gamma: 0.1}}"
+    assert only(late, executor="none").learning_digest == only(executor="none").learning_digest
+    assert only(late).weights_digest == only().weights_digest
+    assert Schedule("step", (50,), 0.1).rate(0.3, 49) == 0.3

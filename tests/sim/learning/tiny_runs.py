@@ -1,0 +1,94 @@
+"""Tiny scenarios that train in a fraction of a second, and a look inside the run of a method."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from scenarios import Loaded, load_text
+from sim.engine import Engine, Limits, Watcher
+from sim.learning.catalogue import DATASETS
+from sim.learning.datasets import Dataset, load
+from sim.learning.workspace import Workspace
+from sim.methods.method import Method
+from sim.methods.registry import OptionModels
+from sim.plan import Plan
+from sim.results import MethodResult, RoundResult
+from sim.runs import run
+from sim.semantics import plan_checked
+from sim.setup import make_method
+
+TINY = """\
+name: tiny
+seed: 0
+data: {dataset: digits, partition: {sizes: [10, 20, 30]}, test_fraction: 0.2, train_samples: 60,
+       test_samples: 20}
+model: {name: lenet, cut: 1}
+training: {rounds: 2, batch_size: 8, optimizer: {name: sgd, lr: 0.05, momentum: 0.9}}
+topology:
+  star:
+    server: {device: server-8-core, slots: 1}
+    clients:
+      - {device: raspberry-pi-4b, count: 3, link: 4g}
+methods: [splitfed]
+"""
+NETWORKS = ("lenet", "vgg5", "vgg11", "resnet9", "resnet12", "alexnet", "mobilenetv2")
+
+
+def tiny(*overrides: str) -> Loaded:
+    """The tiny scenario with `--set` overrides."""
+    return load_text(
+        TINY,
+        source="tiny.yaml",
+        methods=OptionModels(),
+        networks=NETWORKS,
+        datasets=DATASETS,
+        overrides=overrides,
+    )
+
+
+def results(*overrides: str, executor: str = "inline") -> dict[str, MethodResult]:
+    """Every method's result by its label."""
+    (result,) = run(tiny(*overrides), executor=executor)  # type: ignore[arg-type]
+    assert result.status == "complete"
+    return result.methods
+
+
+def only(*overrides: str, executor: str = "inline") -> MethodResult:
+    """The result of the scenario's one method."""
+    (result,) = results(*overrides, executor=executor).values()
+    return result
+
+
+@cache
+def digits(seed: int) -> Dataset:
+    return load(plan_checked(tiny(f"seed={seed}"), trains=True)[0].info)
+
+
+class Inside:
+    """The first method of a tiny scenario, trained round by round in reach of a test."""
+
+    def __init__(self, *overrides: str) -> None:
+        self.plan: Plan = plan_checked(tiny(*overrides), trains=True)[0]
+        entry = self.plan.scenario.methods[0]
+        self.method: Method = make_method(self.plan, entry, digits(self.plan.seed))
+        self.result = MethodResult(entry.label, entry.name, self.plan.seed, ())
+
+    @property
+    def workspace(self) -> Workspace:
+        return self.method.world.learning.executor.workspace  # type: ignore[union-attr]
+
+    @property
+    def states(self) -> dict[str, Any]:
+        return self.workspace.states
+
+    def train(
+        self,
+        rounds: int | None = None,
+        round_closed: Callable[[RoundResult], None] = lambda _: None,
+        client_trained: Callable[[int, int], None] | None = None,
+    ) -> "Inside":
+        engine = Engine(self.method.world, self.method, self.result)
+        rounds = rounds or self.plan.scenario.training.rounds
+        engine.run(Limits(rounds, evaluate_every=1000), Watcher(round_closed, client_trained))
+        engine.finish()
+        return self

@@ -1,0 +1,60 @@
+"""Small scenarios as text, with all seven methods, for tests that go through the whole stack."""
+
+from pathlib import Path
+
+from scenarios.load import Loaded
+from sim import load_scenario
+
+METHODS = """\
+methods:
+  - classic_fl
+  - splitfed
+  - local_loss
+  - fedgkt
+  - {fedgkt: {exchange_weights: false}, label: original fedgkt}
+  - {ecofed: {init: random}}
+  - {ecofed: {init: random, bits: null, download_device_block: true, upload_when_unbuffered: true},
+     label: first ecofed}
+  - split_learning
+  - centralised
+"""
+
+# Two kinds of devices and links, unequal shards, not everybody in each round.
+MIXED = (
+    """\
+name: mixed
+data: {dataset: digits, train_samples: 140, partition: {sizes: [20, 20, 20, 13, 13, 30]}}
+model: {name: vgg5, cut: 1}
+training: {rounds: 6, clients_per_round: 3, batch_size: 10,
+           optimizer: {name: sgd, lr: 0.01, momentum: 0.9}}
+topology:
+  star:
+    server: {device: server-8-core, slots: 1}
+    clients:
+      - {device: raspberry-pi-4b, count: 3, link: {up: 10 Mbit/s, down: 25 Mbit/s, delay: 25 ms}}
+      - {device: raspberry-pi-3b-plus, count: 3, link: 4g}
+"""
+    + METHODS
+)
+
+# One device kind given by its speed, one plain link; nothing shared.
+PLAIN = """\
+name: plain
+data: {dataset: digits, train_samples: 100, partition: {sizes: 30}}
+model: {name: vgg5, cut: 1}
+training: {rounds: 1, batch_size: 10, optimizer: {name: sgd, lr: 0.01, momentum: 0.9}}
+devices:
+  slow: {speed: 1 GFLOP/s}
+  fast: {speed: 100 GFLOP/s}
+topology:
+  star:
+    server: {device: fast, slots: 4}
+    clients:
+      - {device: slow, count: 1, link: {up: 8 Mbit/s, down: 16 Mbit/s, delay: 0 s}}
+"""
+
+
+def scenario(folder: Path, text: str, *overrides: str) -> Loaded:
+    path = folder / "scenario.yaml"
+    path.write_text(text)
+    return load_scenario(path, overrides)

@@ -1,0 +1,336 @@
+"""What a run leaves on disk, key by key, and what an interrupted one leaves."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command_line import TINY, CommandLine
+
+import sim.commands.run
+from sim import load_scenario, run
+from sim.progress import Lines
+from sim.results import RoundResult
+from sim.runs import Silent
+
+FILES = [
+    "accuracy.csv",
+    "events.npz",
+    "plots",
+    "rounds.csv",
+    "scenario.yaml",
+    "summary.json",
+    "trace.json",
+    "versions.json",
+]
+
+NUMBER = (int, float)
+METHOD: dict[str, Any] = {
+    "method": str,
+    "rounds": int,
+    "virtual_time_s": NUMBER,
+    "round_time_s": {"mean": NUMBER, "p50": NUMBER, "p95": NUMBER},
+    "wire_bytes": {"up": int, "down": int, "per_client_round": NUMBER},
+    "payload_bytes": {"up": int, "down": int, "per_client_round": NUMBER},
+    "accuracy": {"final": NUMBER, "best": NUMBER},
+    "curve": list,
+    "time_to_accuracy_s": {"0.01": NUMBER, "1.0": None},
+    "learning_digest": str,
+    "weights_digest": str,
+    "event_digest": str,
+    "additive_round_time_s": NUMBER,
+    "energy_j": None,
+    "idle_fraction": {"clients": NUMBER, "server": NUMBER},
+    "against": dict,
+}
+UNTRAINED = METHOD | {
+    "accuracy": None,
+    "weights_digest": None,
+    "time_to_accuracy_s": {"0.01": None, "1.0": None},
+}
+
+
+@pytest.fixture
+def cutlayer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CommandLine:
+    return CommandLine(tmp_path, monkeypatch, capsys)
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    return content
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="") as text:
+        return list(csv.DictReader(text))
+
+
+def assert_has_form(value: Any, form: Any, where: str) -> None:
+    if isinstance(form, dict):
+        assert isinstance(value, dict), where
+        assert list(value) == list(form), where
+        for key, inner in form.items():
+            assert_has_form(value[key], inner, f"{where}.{key}")
+    elif form is None:
+        assert value is None, where
+    else:
+        assert isinstance(value, form), (where, value)
+        assert not isinstance(value, bool), where
+
+
+@pytest.mark.parametrize(("executor", "form"), [("none", UNTRAINED), ("inline", METHOD)])
+def test_the_folder_and_the_summary_are_what_is_promised(
+    executor: str, form: dict[str, Any], cutlayer: CommandLine
+) -> None:
+    assert cutlayer("run", "tiny.yaml", "--executor", executor, "--out", "new/out").code == 0
+    folder = cutlayer.folder / "new/out"
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    content = summary(folder)
+    keys = ["schema", "status", "scenario", "seed", "versions", "methods"]
+    assert list(content) == keys
+    assert (content["schema"], content["status"], content["seed"]) == (1, "complete", 0)
+    assert list(content["methods"]) == ["splitfed", "frozen"]
+    for label, method in content["methods"].items():
+        assert_has_form(method, form, label)
+        assert method["rounds"] == 3
+        other = "frozen" if label == "splitfed" else "splitfed"
+        assert_has_form(method["against"], {other: {"time_x": NUMBER, "bytes_x": NUMBER}}, label)
+        trained = executor == "inline"
+        assert len(method["curve"]) == (3 if trained else 0)
+        assert all(len(point) == 2 for point in method["curve"])
+    assert content["methods"]["frozen"]["method"] == "ecofed"
+    assert content["versions"]["executor"] == executor
+    assert json.loads((folder / "versions.json").read_text()) == {"seed": 0} | content["versions"]
+
+
+def test_pictures_are_drawn_of_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = (sim.commands.run.write_plots, sim.commands.run.write_timeline)
+    cutlayer = CommandLine(tmp_path, monkeypatch, capsys)
+    monkeypatch.setattr(sim.commands.run, "write_plots", pictures[0])
+    monkeypatch.setattr(sim.commands.run, "write_timeline", pictures[1])
+    trained = cutlayer("run", "tiny.yaml", "--out", "trained", "--set", "training.rounds=2")
+    drawn = ["rounds.png", "rounds.svg", "timeline.png"]
+    files = sorted(path.name for path in (tmp_path / "trained/plots").iterdir())
+    assert files == ["accuracy.png", "accuracy.svg", *drawn]
+    assert "plot:    trained/plots/accuracy.png" in trained.out
+    cutlayer("run", "tiny.yaml", "--executor", "none", "--out", "counted")
+    assert sorted(path.name for path in (tmp_path / "counted/plots").iterdir()) == drawn
+
+
+def test_the_summary_agrees_with_the_rounds(cutlayer: CommandLine) -> None:
+    cutlayer("run", "tiny.yaml", "--out", "out")
+    folder = cutlayer.folder / "out"
+    table = rows(folder / "rounds.csv")
+    assert [(row["label"], row["round"]) for row in table] == [
+        (label, str(index)) for label in ("splitfed", "frozen") for index in range(3)
+    ]
+    for label, method in summary(folder)["methods"].items():
+        own = [row for row in table if row["label"] == label]
+        times = [float(row["round_time_s"]) for row in own]
+        assert method["virtual_time_s"] == float(own[-1]["virtual_time_s"])
+        assert method["virtual_time_s"] == pytest.approx(sum(times), rel=1e-12)
+        assert method["round_time_s"]["mean"] == pytest.approx(np.mean(times), rel=1e-12)
+        assert method["round_time_s"]["p50"] == sorted(times)[1]
+        for kind in ("wire_bytes", "payload_bytes"):
+            up, down = (sum(int(row[f"{kind}_{way}"]) for row in own) for way in ("up", "down"))
+            clients = sum(int(row["clients"]) for row in own)
+            assert method[kind] == {
+                "up": up,
+                "down": down,
+                "per_client_round": pytest.approx((up + down) / clients),
+            }
+        curve = [[float(row["virtual_time_s"]), float(row["accuracy"])] for row in own]
+        assert method["curve"] == curve
+        assert method["accuracy"] == {"final": curve[-1][1], "best": max(v for _, v in curve)}
+        accuracy = [row for row in rows(folder / "accuracy.csv") if row["label"] == label]
+        assert [[float(r["virtual_time_s"]), float(r["value"])] for r in accuracy] == curve
+        assert {row["metric"] for row in accuracy} == {"accuracy"}
+        assert method["time_to_accuracy_s"]["0.01"] == curve[0][0]
+    one, other = summary(folder)["methods"].values()
+    ratio = one["virtual_time_s"] / other["virtual_time_s"]
+    assert other["against"]["splitfed"]["time_x"] == pytest.approx(ratio)
+    assert one["against"]["frozen"]["time_x"] == pytest.approx(1 / ratio)
+
+
+def test_what_was_not_trained_is_empty_in_the_tables(cutlayer: CommandLine) -> None:
+    cutlayer.run()
+    folder = cutlayer.folder / "runs/tiny"
+    assert {row["accuracy"] for row in rows(folder / "rounds.csv")} == {""}
+    assert rows(folder / "accuracy.csv") == []
+
+
+def test_events_are_columns_of_equal_length(cutlayer: CommandLine) -> None:
+    cutlayer("run", "tiny.yaml", "--executor", "none", "--log", "events", "--out", "out")
+    folder = cutlayer.folder / "out"
+    with np.load(folder / "events.npz", allow_pickle=False) as events:
+        columns = {name: events[name] for name in events.files}
+    names = {"actor_names", "labels", "kind_names", "label_names"}
+    assert len({len(value) for name, value in columns.items() if name not in names}) == 1
+    assert (columns["end"] >= columns["start"]).all()
+    assert set(columns["round"]) == {0, 1, 2}
+    for number, label in enumerate(columns["labels"]):
+        chosen = columns["method"] == number
+        total = summary(folder)["methods"][str(label)]["wire_bytes"]
+        assert columns["wire_bytes"][chosen].sum() == total["up"] + total["down"]
+    trace = json.loads((folder / "trace.json").read_text())
+    assert trace["traceEvents"]
+
+
+def test_the_resolved_scenario_runs_again_to_the_same(cutlayer: CommandLine) -> None:
+    first = cutlayer("run", "tiny.yaml", "--out", "a", "--set", "training.lr_schedule=cosine")
+    second = cutlayer("run", "a/scenario.yaml", "--out", "b")
+    assert first.code == second.code == 0
+    a, b = (load_scenario(cutlayer.folder / name / "scenario.yaml").scenario for name in "ab")
+    assert a == b
+    assert (cutlayer.folder / "a/scenario.yaml").read_text() == (
+        cutlayer.folder / "b/scenario.yaml"
+    ).read_text()
+    assert (cutlayer.folder / "a/rounds.csv").read_text() == (
+        cutlayer.folder / "b/rounds.csv"
+    ).read_text()
+    digests = ("learning_digest", "weights_digest", "event_digest")
+    for label, method in summary(cutlayer.folder / "a")["methods"].items():
+        again = summary(cutlayer.folder / "b")["methods"][label]
+        assert {key: method[key] for key in digests} == {key: again[key] for key in digests}
+
+
+def test_seeds_get_a_folder_each_and_intervals(cutlayer: CommandLine) -> None:
+    assert cutlayer("run", "tiny.yaml", "--set", "seeds=[0, 1, 4]", "--out", "out").code == 0
+    folder = cutlayer.folder / "out"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "plots",
+        "seed-0",
+        "seed-1",
+        "seed-4",
+        "seeds.json",
+    ]
+    found = [summary(folder / f"seed-{seed}") for seed in (0, 1, 4)]
+    assert [content["seed"] for content in found] == [0, 1, 4]
+    assert sorted(p.name for p in (folder / "seed-4").iterdir()) == [
+        f for f in FILES if f != "plots"
+    ]
+    together = json.loads((folder / "seeds.json").read_text())
+    assert together["seeds"] == [0, 1, 4]
+    assert together["status"] == "complete"
+    best = [content["methods"]["frozen"]["accuracy"]["final"] for content in found]
+    told = together["methods"]["frozen"]["final_accuracy"]
+    assert told["mean"] == pytest.approx(np.mean(best))
+    t = 4.302652729911275  # Student's t, two degrees of freedom, 97.5 %
+    assert told["half_width_95"] == pytest.approx(t * np.std(best, ddof=1) / 3**0.5, rel=1e-9)
+    alone = cutlayer("run", "tiny.yaml", "--set", "seed=4", "--out", "alone")
+    assert alone.code == 0
+    for label, method in summary(cutlayer.folder / "alone")["methods"].items():
+        assert method["weights_digest"] == found[2]["methods"][label]["weights_digest"]
+        assert method["event_digest"] == found[2]["methods"][label]["event_digest"]
+
+
+def test_a_folder_that_holds_something_is_refused_and_left_alone(cutlayer: CommandLine) -> None:
+    target = cutlayer.folder / "full"
+    target.mkdir()
+    (target / "precious").write_text("keep me")
+    answer = cutlayer("run", "tiny.yaml", "--executor", "none", "--out", "full")
+    assert answer.code == 2
+    assert "full exists and is not empty" in answer.err
+    assert [path.read_text() for path in target.iterdir()] == ["keep me"]
+    empty = cutlayer.folder / "empty"
+    empty.mkdir()
+    assert cutlayer("run", "tiny.yaml", "--executor", "none", "--out", "empty").code == 0
+
+
+@pytest.mark.parametrize("executor", ["none", "inline"])
+def test_ctrl_c_leaves_the_closed_rounds_and_the_status_stopped(
+    executor: str, cutlayer: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: Lines, closed: RoundResult) -> None:
+        if self._label == "frozen" and closed.index == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Lines, "round_closed", interrupted)
+    answer = cutlayer("run", "tiny.yaml", "--executor", executor, "--out", "out")
+    assert answer.code == 130
+    assert "interrupted" in answer.out
+    folder = cutlayer.folder / "out"
+    content = summary(folder)
+    assert content["status"] == "stopped"
+    assert {label: m["rounds"] for label, m in content["methods"].items()} == {
+        "splitfed": 3,
+        "frozen": 2,
+    }
+    assert [row["label"] for row in rows(folder / "rounds.csv")] == ["splitfed"] * 3 + [
+        "frozen"
+    ] * 2
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    whole = cutlayer(
+        *("run", "tiny.yaml", "--executor", executor, "--out", "whole"),
+        *("--set", "training.rounds=2", "--set", "methods=[{ecofed: {init: random}}]"),
+    )
+    assert whole.code == 0
+    (method,) = summary(cutlayer.folder / "whole")["methods"].values()
+    for key in ("learning_digest", "weights_digest", "event_digest"):
+        assert content["methods"]["frozen"][key] == method[key]
+
+
+@pytest.mark.parametrize(
+    "method", ["splitfed", "centralised", "{fedgkt: {exchange_weights: false}}"]
+)
+def test_ctrl_c_within_a_round_keeps_the_rounds_before_it(method: str, tmp_path: Path) -> None:
+    class Impatient(Silent):
+        rounds = 0
+
+        def round_closed(self, closed: RoundResult) -> None:
+            self.rounds += 1
+
+        def client_trained(self, done: int, total: int) -> None:
+            if self.rounds == 2:
+                raise KeyboardInterrupt
+
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY)
+    asked = [f"methods=[{method}]", "training.optimizer.lr=0.005"]
+    (result,) = run(load_scenario(file, asked), out=tmp_path / "out", reporter=Impatient())
+    assert result.status == "stopped"
+    (whole,) = run(load_scenario(file, [*asked, "training.rounds=2"]))
+    ((label, complete),) = whole.methods.items()
+    stopped = result.methods[label]
+    assert len(stopped.rounds) == 2
+    assert stopped.curve == complete.curve
+    for name in ("learning_digest", "weights_digest", "event_digest"):
+        assert getattr(stopped, name) == getattr(complete, name), name
+    assert summary(tmp_path / "out")["status"] == "stopped"
+
+
+def test_a_run_stops_at_a_virtual_time(cutlayer: CommandLine) -> None:
+    (whole,) = run(load_scenario("tiny.yaml"), executor="none")
+    first, second, third = (r.virtual_time_s for r in whole.methods["splitfed"].rounds)
+    for limit, rounds in (((first + second) / 2, 2), (first, 1), (third + 1, 3)):
+        scenario = load_scenario("tiny.yaml", [f"stop.virtual_time={limit!r} s"])
+        (result,) = run(scenario, executor="none")
+        assert result.status == "complete"
+        assert len(result.methods["splitfed"].rounds) == rounds
+
+
+def test_a_run_stops_at_a_target_accuracy(cutlayer: CommandLine) -> None:
+    (whole,) = run(load_scenario("tiny.yaml"))
+    for label, method in whole.methods.items():
+        values = [value for _, value in method.curve]
+        target = max(values)
+        (stopped,) = run(load_scenario("tiny.yaml", [f"stop.target_accuracy={target}"]))
+        found = [value for _, value in stopped.methods[label].curve]
+        assert found == values[: values.index(target) + 1]
+
+
+def test_evaluations_come_every_so_many_rounds_and_at_the_end() -> None:
+    loaded = load_scenario("quickstart", ["training.evaluate_every=2", "training.rounds=5"])
+    small = ["methods=[{ecofed: {init: random}}]", "model.name=lenet", "training.evaluate_every=2"]
+    small += ["data={dataset: digits, test_fraction: 0.2, train_samples: 100}", "training.rounds=5"]
+    assert loaded.scenario.training.evaluate_every == 2
+    (result,) = run(load_scenario("quickstart", small))
+    (method,) = result.methods.values()
+    evaluated = [closed.index for closed in method.rounds if closed.accuracy is not None]
+    assert evaluated == [1, 3, 4]

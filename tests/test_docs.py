@@ -1,0 +1,241 @@
+"""The documentation says what the code does: names, columns, links, scenarios, examples."""
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import typer.main
+import yaml
+
+import scenarios.data
+import scenarios.layout
+import scenarios.schema
+import scenarios.training
+from models.catalogue import NETWORKS
+from scenarios import ScenarioError, shipped_names
+from scenarios.fields import Section
+from sim import load_scenario, run
+from sim.cli import app
+from sim.learning.catalogue import DATASETS
+from sim.log import COLUMNS, PHASES, Kind, Label
+from sim.methods.registry import METHODS, method
+from sim.results import RunResult
+from topologies.catalogue import device_names, link_names
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"])
+SCENARIO_MODULES = (scenarios.schema, scenarios.data, scenarios.training, scenarios.layout)
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page: its language, the file it is to be saved as, its text."""
+
+    page: Path
+    language: str
+    file: str
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    fences = re.findall(r"^```(\w*) ?([\w.-]*)\n(.*?)^```$", page.read_text(), re.M | re.S)
+    return [Block(page, language, file, text) for language, file, text in fences]
+
+
+ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]
+FILES = {block.file: block.text for block in ALL_BLOCKS if block.file}
+COMPLETE = [
+    block
+    for block in ALL_BLOCKS
+    if block.language == "yaml" and {"data", "topology"} <= yaml.safe_load(block.text).keys()
+]
+PYTHON_PAGES = sorted({b.page for b in ALL_BLOCKS if b.language == "python" and not b.file})
+CALLS = [  # each command with the line that the page shows below it
+    (block.page.name, line.removeprefix("$ "), below)
+    for block in ALL_BLOCKS
+    if block.language == "console"
+    for line, below in pairwise([*block.text.splitlines(), ""])
+    if line.startswith("$ cutlayer ")
+]
+
+
+@pytest.fixture
+def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder is one with all the files of the documentation in it."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in FILES:
+        sys.modules.pop(Path(name).stem, None)
+
+
+def missing(names: object, page: str) -> list[str]:
+    text = (DOCS / page).read_text()
+    return [str(name) for name in names if not re.search(rf"`{re.escape(str(name))}[`(]", text)]  # type: ignore[attr-defined]
+
+
+def sections() -> list[type[Section]]:
+    found = {
+        thing
+        for module in SCENARIO_MODULES
+        for thing in vars(module).values()
+        if isinstance(thing, type) and issubclass(thing, Section) and thing is not Section
+    }
+    return sorted(found, key=lambda section: section.__name__)
+
+
+@pytest.mark.parametrize("section", sections(), ids=lambda section: section.__name__)
+def test_every_field_of_a_scenario_is_in_its_reference(section: type[Section]) -> None:
+    fields = [field.alias or name for name, field in section.model_fields.items()]
+    assert missing(fields, "reference/scenario.md") == []
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        ("iid", "shards", "dirichlet", "sizes"),
+        ("constant", "step", "cosine", "exponential"),
+        ("star", "wifi_cell", "graph"),
+        ("client", "relay"),
+        ("sgd", "adam", "fresh", "kept", "fifo", "ideal"),
+    ],
+)
+def test_every_choice_of_a_scenario_is_in_its_reference(choices: tuple[str, ...]) -> None:
+    assert missing(choices, "reference/scenario.md") == []
+
+
+def test_every_method_and_option_is_documented() -> None:
+    options = [name for m in METHODS for name in method(m).Options.model_fields]
+    assert missing([*METHODS, *options], "reference/scenario.md") == []
+    assert missing(METHODS, "explanation/the-methods.md") == []
+
+
+def test_every_shipped_scenario_and_data_set_is_documented() -> None:
+    assert missing([*shipped_names(), *DATASETS], "reference/scenario.md") == []
+
+
+def test_every_command_and_option_is_documented() -> None:
+    text = (DOCS / "reference/command-line.md").read_text()
+    for name, command in COMMANDS.items():
+        assert f"`cutlayer {name}" in text
+        for parameter in command.params:
+            for option in (*parameter.opts, *parameter.secondary_opts):
+                assert not option.startswith("--") or option == "--help" or option in text, option
+
+
+def test_every_device_and_link_is_documented() -> None:
+    assert missing([*device_names(), *link_names()], "reference/devices-and-links.md") == []
+
+
+def test_every_column_and_key_of_results_is_documented(examples: Path) -> None:
+    (result,) = run(load_scenario("my-fleet.yaml", ["training.rounds=1"]), executor="none")
+    summary = result.summary()
+    keys = [*summary, *next(iter(summary["methods"].values()))]
+    columns = [*result.table(), *COLUMNS, *(f"critical_{phase}_s" for phase in PHASES)]
+    assert missing([*keys, *columns], "reference/results.md") == []
+    text = (DOCS / "reference/results.md").read_text()
+    assert all(kind.name.lower() in text for kind in [*Kind, *Label])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.is_file(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(linked), f"{page.name} links to {target}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that headings get: lower case, without punctuation, hyphens for spaces."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("block", COMPLETE, ids=lambda block: f"{block.page.stem}-{block.file}")
+def test_complete_scenarios_run(block: Block, examples: Path) -> None:
+    assert block.file, "a complete scenario is given a file name"
+    (result,) = run(load_scenario(block.file), executor="none")
+    assert result.status == "complete"
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.stem)
+def test_python_examples_print_what_the_page_says(page: Path, examples: Path) -> None:
+    namespace: dict[str, object] = {}
+    found = blocks(page)
+    for block, following in zip(found, [*found[1:], None], strict=True):
+        if block.language != "python" or block.file:
+            continue
+        printed = StringIO()
+        with redirect_stdout(printed):
+            exec(compile(block.text, str(page), "exec"), namespace)
+        assert following is not None
+        assert following.language == "text"
+        assert plain(printed.getvalue()) == plain(following.text)
+
+
+def plain(text: str) -> list[str]:
+    return [line.rstrip() for line in text.strip().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        ('methods=["sparse:SparseLocalLoss"]',),
+        ("model.name=small_net:small_net",),
+        ("data.dataset=stripes:stripes", "data.test_fraction=null"),
+    ],
+    ids=["method", "network", "data"],
+)
+def test_things_of_ones_own_train(override: tuple[str, ...], examples: Path) -> None:
+    small = ("training.rounds=1", "methods=[splitfed]", "data.partition={sizes: 20}", *override)
+    scenario = load_scenario("my-fleet.yaml", small)
+    digests = [
+        [(m.event_digest, m.learning_digest) for m in result.methods.values()]
+        for executor in ("none", "inline")
+        for result in run_once(scenario, executor)
+    ]
+    assert digests[0] == digests[1]
+
+
+def run_once(scenario: object, executor: str) -> list[RunResult]:
+    return run(scenario, executor=executor)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("page", "call", "below"), CALLS)
+def test_commands_in_the_pages_exist(page: str, call: str, below: str, examples: Path) -> None:
+    _, name, *words = shlex.split(call)
+    if name == "--help":
+        return
+    known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    options = [word for word in words if word.startswith("--")]
+    assert set(options) <= known
+    overrides = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
+    if name not in ("run", "check"):
+        return
+    if below.startswith("--set: "):
+        with pytest.raises(ScenarioError) as refused:
+            load_scenario(words[0], overrides)
+        assert str(refused.value) == below
+    else:
+        load_scenario(words[0], overrides)
+
+
+def test_networks_are_listed_where_readers_look() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text().lower()
+    assert all(name in text for name in NETWORKS)
