@@ -150,6 +150,12 @@ def pretrain(
     ] = None,
     train_samples: Annotated[int | None, typer.Option(min=1)] = None,
     test_samples: Annotated[int | None, typer.Option(min=0)] = None,
+    test_fraction: Annotated[
+        float | None,
+        typer.Option(
+            help="For a set without a test split: leave out what a scenario with the same seed tests on."
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 128,
     lr: Annotated[float, typer.Option(min=0.0)] = 0.01,
     momentum: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.9,
@@ -163,7 +169,7 @@ def pretrain(
     threads: Threads = 1,
 ) -> None:
     """Train a network in one place and save its first blocks with their recipe."""
-    from sim.commands.pretrain import pretrain_command
+    from sim.commands.pretrain import DataChoice, pretrain_command
     from sim.pretrain import PretrainRecipe
 
     recipe = PretrainRecipe(
@@ -179,7 +185,8 @@ def pretrain(
         seed=seed,
         blocks=blocks,
     )
-    pretrain_command(recipe, dataset, out, data_dir, train_samples, test_samples, threads)
+    samples = DataChoice(dataset, train_samples, test_samples, test_fraction, data_dir)
+    pretrain_command(recipe, samples, out, threads)
 
 
 def main() -> None:

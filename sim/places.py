@@ -84,6 +84,19 @@ def access_link(link: layout.Link) -> AccessLink:
     return AccessLink(link.rate, link.rate, link.delay, link.duplex)
 
 
+def links_of(scenario: Scenario) -> dict[str, AccessLink]:
+    """Return the links of the catalogue that a scenario names, by name."""
+    section = scenario.topology
+    if isinstance(section, layout.Star):
+        used = [section.server.link, *(group.link for group in section.clients)]
+    elif isinstance(section, layout.WifiCell):
+        used = [section.backhaul]
+    else:
+        used = [edge.link for edge in section.edges if isinstance(edge, layout.LinkEdge)]
+    links = [access_link(link) for link in used if link is not None]
+    return {link.name: link for link in links if link.name}
+
+
 def _graph(section: layout.Graph, devices: _Devices) -> Topology:
     """Return an arbitrary graph; a client node of count n is n nodes with the same edges."""
     nodes = [devices.server(section.server).node()]

@@ -19,7 +19,7 @@ from rich.progress import (
 from sim.results import MethodResult, RoundResult
 from topologies.units import format_duration
 
-LINES_PER_METHOD = 10
+LINES_PER_METHOD = 5
 
 
 class Bars:
@@ -99,7 +99,7 @@ class Lines:
         """Say nothing: a line per client would be too many."""
 
     def round_closed(self, closed: RoundResult) -> None:
-        """Say where the method is, about ten times."""
+        """Say where the method is, about five times."""
         if (closed.index + 1) % self._every == 0:
             self._say(f"{self._label}: round {closed.index + 1}, {note(closed)}")
 

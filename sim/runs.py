@@ -16,6 +16,7 @@ from sim.engine import Engine, Limits, Watcher
 from sim.learning.datasets import DATASETS, Dataset, load
 from sim.learning.inline import numerics
 from sim.methods.registry import OptionModels
+from sim.places import links_of
 from sim.plan import Plan
 from sim.results import MethodResult, RoundResult, RunResult
 from sim.run_directory import RunFolder
@@ -183,7 +184,7 @@ class _Runner:
 
 
 def coarse_figures(plan: Plan) -> tuple[str, ...]:
-    """Return what is coarse or guessed of the profiles' times, one text for each profile."""
+    """Return what is coarse or guessed of the times, one text for each profile or link."""
     names = [*plan.topology.clients, plan.topology.server]
     profiles = {p.name: p for p in (profile_of(plan.topology, name) for name in names)}
     found = []
@@ -192,7 +193,10 @@ def coarse_figures(plan: Plan) -> tuple[str, ...]:
             found.append(f"{profile.name}: one speed for every operation")
         unsure = [figure for figure in profile.unsure if not figure.startswith(UNTIMED)]
         if unsure:
-            found.append(f"{profile.name}: {', '.join(unsure)} guessed")
+            found.append(f"{profile.name}: {', '.join(unsure)} guessed or recalled")
+    for name, link in links_of(plan.scenario).items():
+        if link.unsure:
+            found.append(f"link {name}: {', '.join(link.unsure)} guessed or recalled")
     return tuple(found)
 
 

@@ -52,9 +52,10 @@ def _device_summary(name: str) -> str:
 def _link_summary(name: str) -> str:
     link = catalogue.link(name)
     delay = "delay unknown" if link.delay_s is None else format_duration(link.delay_s)
-    return (
-        f"{format_rate(link.up_bytes_per_s)} up, {format_rate(link.down_bytes_per_s)} down, {delay}"
-    )
+    sharing = ", half duplex" if link.duplex == "half" else ""
+    sharing += ", one medium for all stations" if link.shared else ""
+    up, down = format_rate(link.up_bytes_per_s), format_rate(link.down_bytes_per_s)
+    return f"{up} up, {down} down, {delay}{sharing}"
 
 
 Summary = Callable[[str], str]

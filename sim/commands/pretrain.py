@@ -1,6 +1,7 @@
 """`cutlayer pretrain`: make a device block for EcoFed."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,15 +14,18 @@ from sim.learning.datasets import describe, load
 from sim.pretrain import PretrainRecipe, pretrain
 
 
-def pretrain_command(
-    recipe: PretrainRecipe,
-    dataset: str,
-    out: Path,
-    data_dir: Path | None,
-    train_samples: int | None,
-    test_samples: int | None,
-    threads: int,
-) -> None:
+@dataclass(frozen=True)
+class DataChoice:
+    """Which samples of which data set to train on, and where they lie."""
+
+    dataset: str
+    train_samples: int | None = None
+    test_samples: int | None = None
+    test_fraction: float | None = None
+    data_dir: Path | None = None
+
+
+def pretrain_command(recipe: PretrainRecipe, data: DataChoice, out: Path, threads: int) -> None:
     """Train and save, a line per epoch; refuses what cannot work before it begins."""
     torch.set_num_threads(threads)
     if not 0 < recipe.lr < math.inf:
@@ -34,7 +38,13 @@ def pretrain_command(
         raise WeightsError(f"--out {out} exists; name a new file")
     if not out.parent.is_dir():
         raise WeightsError(f"--out {out}: the folder {out.parent} does not exist")
-    info = describe(dataset, train_samples=train_samples, test_samples=test_samples)
+    info = describe(
+        data.dataset,
+        train_samples=data.train_samples,
+        test_samples=data.test_samples,
+        test_fraction=data.test_fraction,
+        seed=recipe.seed,
+    )
     network = models.catalogue.build(
         recipe.network, classes=info.classes, input_shape=info.input_shape, seed=0, device="meta"
     )
@@ -46,8 +56,14 @@ def pretrain_command(
                 f"pretrain: {option} must be at least {network.min_batch}, since BatchNorm of "
                 f"{recipe.network} needs it (got {number})"
             )
-    loaded = load(info, data_dir)
+    loaded = load(info, data.data_dir)
     console = Console()
+    if not info.has_test and data.test_fraction is None:
+        console.print(
+            f"warning: {info.name} has no test split of its own, so this trains on samples that a "
+            "scenario may test on; give --test-fraction and the scenario's --seed to leave them out",
+            soft_wrap=True,
+        )
 
     def epoch_done(epoch: int, loss: float, lr: float) -> None:
         console.print(f"epoch {epoch}/{recipe.epochs}: loss {loss:.4f}, lr {lr:g}")

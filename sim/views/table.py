@@ -106,6 +106,7 @@ def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[_Column]
     additive = over(lambda s: s["additive_round_time_s"])
     per_round = _unit([*makespan, *additive], TIMES)
     percent = ("%", 0.01)
+    trained = any(result.curve for results in methods.values() for result in results)
     targets = dict.fromkeys(t for results in methods.values() for t in results[0].targets)
     return [
         timed("virtual\ntime ({})", over(lambda s: s["virtual_time_s"])),
@@ -127,14 +128,20 @@ def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[_Column]
             timed(
                 f"time to\n{100 * target:g} %\n({{}})",
                 over(partial(_time_to, str(target))),
-                "not reached",
+                "not reached" if trained else "not trained",
             )
             for target in targets
         ),
         column("rounds", over(lambda s: s["rounds"]), ("", 1.0), digits=1),
         column("sent\nin all\n({})", total, _unit(total, BYTES)),
-        column("clients\nidle ({})", over(lambda s: s["idle_fraction"]["clients"]), percent),
-        column("server\nidle ({})", over(lambda s: s["idle_fraction"]["server"]), percent),
+        column(
+            "devices\nnot com-\nputing\n({})",
+            over(lambda s: s["idle_fraction"]["clients"]),
+            percent,
+        ),
+        column(
+            "server\nnot com-\nputing\n({})", over(lambda s: s["idle_fraction"]["server"]), percent
+        ),
     ]
 
 

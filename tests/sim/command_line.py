@@ -1,8 +1,11 @@
 """The command line within the tests' process: arguments in, exit code and texts out."""
 
+import csv
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +32,18 @@ methods:
   - ecofed: {init: random}
     label: frozen
 """
+
+
+RUN_FOLDER = [
+    "accuracy.csv",
+    "events.npz",
+    "plots",
+    "rounds.csv",
+    "scenario.yaml",
+    "summary.json",
+    "trace.json",
+    "versions.json",
+]
 
 
 @dataclass(frozen=True)
@@ -70,3 +85,29 @@ class CommandLine:
         """`cutlayer run tiny.yaml` with overrides."""
         sets = [part for override in overrides for part in ("--set", override)]
         return self("run", "tiny.yaml", *sets, "--executor", executor)
+
+
+def files(folder: Path) -> list[str]:
+    """Everything in a folder, as relative paths."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def assert_refused(answer: Answer, *words: str) -> None:
+    """One line of message, which says all of `words`."""
+    assert answer.code == 2, answer
+    assert "Traceback" not in answer.err
+    assert answer.out == ""
+    lines = answer.err.splitlines()
+    assert len(lines) == 1, lines
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    return content
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="") as text:
+        return list(csv.DictReader(text))

@@ -19,11 +19,12 @@ methods:
   - centralised
 """
 
-# Two kinds of devices and links, unequal shards, not everybody in each round.
+# Two kinds of devices and links, unequal shards (some equal across the kinds), not everybody in each
+# round.
 MIXED = (
     """\
 name: mixed
-data: {dataset: digits, train_samples: 140, partition: {sizes: [20, 20, 20, 13, 13, 30]}}
+data: {dataset: digits, train_samples: 140, partition: {sizes: [20, 13, 20, 20, 13, 30]}}
 model: {name: vgg5, cut: 1}
 training: {rounds: 6, clients_per_round: 3, batch_size: 10,
            optimizer: {name: sgd, lr: 0.01, momentum: 0.9}}
@@ -50,7 +51,7 @@ topology:
   star:
     server: {device: fast, slots: 4}
     clients:
-      - {device: slow, count: 1, link: {up: 8 Mbit/s, down: 16 Mbit/s, delay: 0 s}}
+      - {device: slow, count: 1, link: {up: 8 Mbit/s, down: 16 Mbit/s, delay: 20 ms}}
 """
 
 

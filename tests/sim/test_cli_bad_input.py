@@ -1,39 +1,12 @@
 """Bad input: one clear message on stderr, exit code 2, no traceback, nothing written."""
 
 import re
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-import torch
-from command_line import TINY, Answer, CommandLine
+from command_line import TINY, CommandLine, assert_refused, files
 
-from models.pretrained import save_weights
 from sim.learning.partition import Dirichlet, PartitionError, partition
 from topologies import DeviceError, LinkError
-
-
-@pytest.fixture
-def cutlayer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> CommandLine:
-    return CommandLine(tmp_path, monkeypatch, capsys)
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-
-def assert_refused(answer: Answer, *words: str) -> None:
-    """One line of message, which says all of `words`."""
-    assert answer.code == 2, answer
-    assert "Traceback" not in answer.err
-    assert answer.out == ""
-    lines = answer.err.splitlines()
-    assert len(lines) == 1, lines
-    for word in words:
-        assert word in lines[0], lines[0]
-
 
 SCENARIOS = {
     "a unit missing": (
@@ -65,7 +38,16 @@ SCENARIOS = {
         ["model.cut", "ecofed needs a cut between 1 and 4", "(got 5)"],
     ),
     "negative batch": ("training.batch_size=-3", ["training.batch_size", "at least 1"]),
-    "negative rounds": ("training.rounds=0", ["training.rounds", "at least 1"]),
+    "negative delay": (
+        "topology.star.clients.0.link={up: 1 Mbit/s, down: 1 Mbit/s, delay: -1 ms}",
+        ["link.delay", "-1 ms"],
+    ),
+    "negative memory": (
+        "devices={mine: {speed: 5 GFLOP/s, memory: -4 GiB}}",
+        ["devices.mine.memory", "-4 GiB"],
+    ),
+    "negative shard": ("data.partition={sizes: -20}", ["data.partition.sizes", "at least 1"]),
+    "no rounds": ("training.rounds=0", ["training.rounds", "at least 1"]),
     "a half round": ("training.rounds=1.5", ["training.rounds", "whole number"]),
     "too many clients": (
         "training.clients_per_round=4",
@@ -140,122 +122,6 @@ def test_several_problems_are_told_at_once(cutlayer: CommandLine) -> None:
     assert len(answer.err.splitlines()) == 3
 
 
-BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
-)
-
-FILES = {
-    "a YAML bomb": (BOMB.encode(), ["values, aliases written out"]),
-    "a key twice": (TINY.replace("seed: 0", "seed: 0\nseed: 1").encode(), [":3: seed", "line 2"]),
-    "a tag": (
-        f"description: !!python/name:os.system x\n{TINY}".encode(),
-        [":1: description", "tag"],
-    ),
-    "bytes": (b"\xff\xfe\x00\x01" * 10, ["bad.yaml:1", "UTF-8"]),
-    "nothing": (b"", ["is empty"]),
-    "a list": (b"- a\n- b\n", ["must be a mapping"]),
-    "not YAML": (b"name: [tiny\n", ["not valid YAML"]),
-}
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_that_is_no_scenario_is_refused(name: str, cutlayer: CommandLine) -> None:
-    content, words = FILES[name]
-    (cutlayer.folder / "bad.yaml").write_bytes(content)
-    assert_refused(cutlayer("run", "bad.yaml"), "bad.yaml", *words)
-    assert files(cutlayer.folder) == ["bad.yaml", "tiny.yaml"]
-
-
-def test_a_file_that_cannot_be_read_is_refused(
-    cutlayer: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (cutlayer.folder / "folder").mkdir()
-    assert_refused(cutlayer("run", "folder"), "is a folder, not a file")
-    assert_refused(cutlayer("run", "nowhere.yaml"), "nowhere.yaml", "neither a file nor a shipped")
-    assert_refused(cutlayer("run", "quickstat"), "did you mean 'quickstart'?")
-    assert_refused(cutlayer("run", "x" * 5000), "File name too long")
-    forbid(monkeypatch, "open", "tiny.yaml")
-    assert_refused(cutlayer("run", "tiny.yaml"), "tiny.yaml: cannot be read: Permission denied")
-
-
-def forbid(monkeypatch: pytest.MonkeyPatch, call: str, name: str) -> None:
-    """Let a method of Path refuse paths of that name, as the system would (a superuser may all)."""
-    real: Callable[..., object] = getattr(Path, call)
-
-    def refusing(self: Path, *arguments: object, **options: object) -> object:
-        if self.name == name:
-            raise PermissionError(13, "Permission denied", str(self))
-        return real(self, *arguments, **options)
-
-    monkeypatch.setattr(Path, call, refusing)
-
-
-def weights(folder: Path) -> None:
-    (folder / "corrupt.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00garbage")
-    shape = {"blocks.0.conv.weight": torch.zeros(3, 3)}
-    save_weights(folder / "shape.safetensors", shape, {})
-    save_weights(folder / "missing.safetensors", {"other": torch.zeros(3)}, {})
-    nan = {"blocks.0.conv.weight": torch.full((6, 3, 5, 5), torch.nan)}
-    save_weights(folder / "nan.safetensors", nan | {"blocks.0.conv.bias": torch.zeros(6)}, {})
-
-
-@pytest.mark.parametrize(
-    ("written", "words"),
-    [
-        ("{weights: corrupt.safetensors}", ["corrupt.safetensors", "cannot be read"]),
-        ("{weights: shape.safetensors}", ["has shape (3, 3), expected (6, 3, 5, 5)"]),
-        ("{weights: missing.safetensors}", ["tensor 'blocks.0.conv.weight'", "is missing"]),
-        ("{weights: nan.safetensors}", ["is not finite"]),
-        ("{weights: nowhere.safetensors}", ["nowhere.safetensors", "neither a file nor shipped"]),
-        ("{weights: vgg5}", ["vgg5.safetensors", "expected"]),
-        ("{}", ["no pre-trained weights are shipped for lenet", "cutlayer pretrain"]),
-    ],
-)
-def test_weights_that_cannot_be_loaded_are_refused(
-    written: str, words: list[str], cutlayer: CommandLine
-) -> None:
-    weights(cutlayer.folder)
-    before = files(cutlayer.folder)
-    answer = cutlayer.run(f"methods=[{{ecofed: {written}}}]", executor="inline")
-    assert_refused(answer, "methods.0", *words)
-    assert files(cutlayer.folder) == before
-
-
-@pytest.mark.parametrize("command", ["run", "check"])
-def test_data_that_is_not_there_is_refused(command: str, cutlayer: CommandLine) -> None:
-    (cutlayer.folder / "empty").mkdir()
-    (cutlayer.folder / "cifar-10-batches-bin").mkdir()
-    before = files(cutlayer.folder)
-    cifar = ["--set", "data={dataset: cifar10}", "--executor", "inline"]
-    assert_refused(cutlayer(command, "tiny.yaml", *cifar), "cifar10", "--data-dir", "CUTLAYER_DATA")
-    for folder, words in (("nowhere", "not a directory"), ("empty", "was not found in empty")):
-        answer = cutlayer(command, "tiny.yaml", *cifar, "--data-dir", folder)
-        assert_refused(answer, words)
-    answer = cutlayer(
-        command, "tiny.yaml", "--set", "data={dataset: cifar10, dir: nowhere}", *cifar[2:]
-    )
-    assert_refused(answer, "nowhere", "not a directory")
-    assert files(cutlayer.folder) == before
-
-
-def test_a_corrupt_data_file_is_refused(cutlayer: CommandLine) -> None:
-    data = cutlayer.folder / "cifar-10-batches-bin"
-    data.mkdir()
-    for name in [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]:
-        (data / name).write_bytes(b"\x01" * 1000)
-    before = files(cutlayer.folder)
-    cifar = ["--set", "data={dataset: cifar10}", "--executor", "inline"]
-    answer = cutlayer("run", "tiny.yaml", *cifar, "--data-dir", ".")
-    assert_refused(answer, "data_batch_1.bin")
-    assert files(cutlayer.folder) == before
-
-
-def test_no_test_samples_are_refused_only_where_they_are_needed(cutlayer: CommandLine) -> None:
-    override = "data={dataset: digits, partition: iid}"
-    assert_refused(cutlayer.run(override, executor="inline"), "test_fraction")
-    assert cutlayer.run(override).code == 0
-
-
 def test_batches_of_one_are_refused_where_batch_norm_needs_two(cutlayer: CommandLine) -> None:
     answer = cutlayer.run("model.name=resnet12", "training.batch_size=1")
     assert_refused(answer, "training.batch_size", "at least 2", "BatchNorm of resnet12")
@@ -289,32 +155,6 @@ def test_a_device_without_the_memory_is_refused(cutlayer: CommandLine) -> None:
     assert own.code == 2
     assert "splitfed needs" in own.err
     assert "on a mine, which has 100 kB (cut 1)" in own.err
-
-
-def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_trained(
-    cutlayer: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (cutlayer.folder / "file").write_text("")
-    before = files(cutlayer.folder)
-    out = ["run", "tiny.yaml", "--out"]
-    assert_refused(cutlayer(*out, "file/inside"), "file/inside", "Not a directory")
-    assert_refused(cutlayer(*out, "file"), "--out file exists")
-    assert_refused(cutlayer(*out, "x" * 300), "File name too long")
-    forbid(monkeypatch, "mkdir", "locked")
-    assert_refused(cutlayer(*out, "locked"), "folder locked cannot be written: Permission denied")
-    forbid(monkeypatch, "iterdir", "hidden")
-    (cutlayer.folder / "hidden").mkdir()
-    assert_refused(cutlayer(*out, "hidden"), "folder hidden cannot be written: Permission denied")
-    (cutlayer.folder / "hidden").rmdir()
-    assert files(cutlayer.folder) == before
-
-
-def test_a_folder_that_turns_out_to_be_read_only_is_refused(
-    cutlayer: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    forbid(monkeypatch, "write_text", "scenario.yaml")
-    answer = cutlayer("run", "tiny.yaml", "--executor", "none", "--out", "there")
-    assert_refused(answer, "folder there cannot be written: Permission denied")
 
 
 @pytest.mark.parametrize(

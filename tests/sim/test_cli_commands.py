@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from command_line import CommandLine
@@ -13,13 +12,6 @@ from scenarios.shipped import shipped_names
 from sim.learning.catalogue import DATASETS
 from sim.methods.registry import METHODS
 from topologies.catalogue import device_names, link_names
-
-
-@pytest.fixture
-def cutlayer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> CommandLine:
-    return CommandLine(tmp_path, monkeypatch, capsys)
 
 
 def test_run_ends_with_a_table_and_the_way_to_the_results(cutlayer: CommandLine) -> None:

@@ -133,9 +133,9 @@ def test_all_three_run_from_end_to_end(module: Path) -> None:
 
 @pytest.mark.parametrize("executor", ["none", "inline"])
 def test_all_three_run_from_the_command_line(
-    executor: str, module: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    executor: str, module: Path, cutlayer: CommandLine
 ) -> None:
-    cutlayer = CommandLine(module.parent, monkeypatch, capsys)
+    assert cutlayer.folder == module.parent
     answer = cutlayer.run(*EVERYTHING, executor=executor)
     assert answer.code == 0, answer.err
     assert "Chatty" in answer.out
@@ -219,14 +219,9 @@ def test_declared_data_count_by_their_identity(module: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_them_is_said_in_one_line(
-    override: str,
-    words: list[str],
-    module: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    override: str, words: list[str], module: Path, cutlayer: CommandLine
 ) -> None:
     module.with_name("broken_for_tests.py").write_text("def x(\n")
-    cutlayer = CommandLine(module.parent, monkeypatch, capsys)
     answer = cutlayer.run(override, executor="inline")
     assert answer.code == 2
     assert len(answer.err.splitlines()) == 1, answer.err

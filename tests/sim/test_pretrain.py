@@ -14,13 +14,6 @@ from sim.pretrain import PretrainRecipe, pretrain
 SMALL = ["lenet", "digits", "--train-samples", "100", "--batch-size", "10", "--epochs", "2"]
 
 
-@pytest.fixture
-def cutlayer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> CommandLine:
-    return CommandLine(tmp_path, monkeypatch, capsys)
-
-
 def test_it_saves_the_feature_extractor_with_its_recipe(cutlayer: CommandLine) -> None:
     answer = cutlayer("pretrain", *SMALL, "--out", "w.safetensors", "--lr", "0.005")
     assert answer.code in (0, None), answer.err

@@ -61,6 +61,31 @@ def test_rounds_of_unequal_shards_or_devices_are_not_mistaken_for_one_another(tm
     assert 0 < reused.methods["splitfed"].reused_rounds < 20 - len(times) + 1
 
 
+SAME = "{device: raspberry-pi-4b, count: 3, link: {up: 10 Mbit/s, down: 25 Mbit/s, delay: 25 ms}}"
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        SAME.replace("4b", "3b-plus"),
+        SAME.replace("up: 10", "up: 11"),
+        SAME.replace("down: 25", "down: 24"),
+        SAME.replace("delay: 25", "delay: 26"),
+    ],
+    ids=["device", "up", "down", "delay"],
+)
+def test_clients_that_differ_in_one_thing_only(tmp_path, different):
+    overrides = [
+        "data.partition={sizes: 20}",
+        "training.rounds=12",
+        f"topology.star.clients=[{SAME}, {different}]",
+        "methods=[splitfed, {ecofed: {init: random, download_device_block: true}}]",
+    ]
+    reused, played = both_ways(scenario(tmp_path, MIXED, *overrides))
+    assert_equal(reused, played)
+    assert reused.methods["splitfed"].reused_rounds > 0
+
+
 @pytest.mark.parametrize("slots", [1, 2])
 def test_two_equal_devices_on_wifi(slots):
     overrides = [

@@ -73,8 +73,19 @@ def test_a_whole_round_of_classic_fl_from_text_to_seconds(tmp_path):
     average = 2 * 582_346 / 100e9
     record = kept_round(loaded, "classic_fl").record
     assert record.wire_up.tolist() == record.wire_down.tolist() == [message]
-    expected = message / 2e6 + 3 * train + message / 1e6 + average
+    expected = message / 2e6 + 0.02 + 3 * train + message / 1e6 + 0.02 + average
     assert record.duration_s == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_slots_of_a_scenario_are_the_servers(tmp_path):
+    """Three equal clients ask at once: so many slots, so many that wait."""
+    waiting = []
+    for slots in (1, 2, 3):
+        text = PLAIN.replace("slots: 4", f"slots: {slots}").replace("count: 1", "count: 3")
+        loaded = scenario(tmp_path, text + "methods: [local_loss]\n", "data.partition={sizes: 10}")
+        rows = kept_round(loaded, "local_loss").record.intervals
+        waiting.append(int((rows.kind == Kind.SERVER_QUEUE).sum()))
+    assert waiting == [2, 1, 0]
 
 
 def worlds(seed: int, count: int):

@@ -86,6 +86,8 @@ def test_every_round_and_epoch_shuffles_anew_and_covers_the_shard(digits):
             assert sorted(drawn) == list(range(25))
             epochs.add(tuple(drawn))
     assert len(epochs) == 6
+    first_epochs = [feed.samples(0, index, BATCHES[0]).tolist() for index in range(4)]
+    assert len({tuple(places) for places in first_epochs}) == 4  # asked one after the other
 
 
 def test_augmentation_is_the_clients_own_too(digits):

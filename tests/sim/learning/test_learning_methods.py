@@ -183,17 +183,14 @@ def test_centralised_training_goes_through_everybodys_samples() -> None:
 @pytest.mark.parametrize(
     ("method", "network", "rounds"),
     [
-        ("classic_fl", "vgg5", 2),
         ("ecofed: {init: random}", "vgg5", 2),
         ("local_loss", "lenet", 8),
         ("fedgkt", "lenet", 8),
-        ("fedgkt: {exchange_weights: false}", "lenet", 6),
-        ("split_learning", "lenet", 6),
-        ("centralised", "lenet", 6),
+        ("centralised", "lenet", 5),
     ],
 )
-def test_every_method_learns_digits(method: str, network: str, rounds: int) -> None:
-    """Far above the 10 % of guessing, on images that were not trained on."""
+def test_images_it_has_not_seen_are_recognised(method: str, network: str, rounds: int) -> None:
+    """Far above the 10 % of guessing."""
     learnt = only(
         f"methods=[{{{method}}}]" if ":" in method else f"methods=[{method}]",
         "data={dataset: digits, test_fraction: 0.2, train_samples: 300, test_samples: 100}",

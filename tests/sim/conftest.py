@@ -1,0 +1,14 @@
+"""The command line as a fixture."""
+
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine
+
+
+@pytest.fixture
+def cutlayer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CommandLine:
+    """`cutlayer` in an empty folder that holds `tiny.yaml`."""
+    return CommandLine(tmp_path, monkeypatch, capsys)
