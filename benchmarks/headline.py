@@ -66,7 +66,9 @@ def main(rounds: int) -> None:
     reused = cpu_seconds(lambda: run(whole, executor="none"))
     print(f"{total} rounds of all methods: {reused:.1f} s of CPU time with reuse, set-up included;")
     played = total * per_round
-    print(f"{played:.0f} s at this rate if every round is played: {played / reused:.0f} times as long")
+    print(
+        f"{played:.0f} s at this rate if every round is played: {played / reused:.0f} times as long"
+    )
 
 
 if __name__ == "__main__":

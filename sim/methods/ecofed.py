@@ -9,8 +9,9 @@ among those that have one; their devices send a control message for each batch, 
 from collections.abc import Hashable
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
+from scenarios.fields import rule
 from sim import wire
 from sim.learning import operations
 from sim.learning.digest import Ingredient
@@ -45,6 +46,13 @@ class EcoFedOptions(MethodOptions):
     control_messages: bool = Field(
         True, description="in replay rounds, devices load and announce each batch"
     )
+
+    @field_validator("weights")
+    @classmethod
+    def _used(cls, weights: str | None, info: ValidationInfo) -> str | None:
+        if weights is not None and info.data.get("init") == "random":
+            raise rule("has no effect with init: random; choose partial or holistic")
+        return weights
 
 
 class EcoFed(SplitMethod):

@@ -11,6 +11,7 @@ from torch.nn import functional
 import models.catalogue
 from models.pretrained import load_weights, save_weights, shipped
 from models.quantise import Quantised, dequantise, quantise
+from sim import ScenarioError, load_scenario
 from sim.initial import initial_states
 from sim.semantics import plan_checked
 from sim.setup import options_of
@@ -193,3 +194,8 @@ def test_the_shipped_block_is_frozen_as_it_was_shipped() -> None:
     pretrained, _ = load_weights(shipped("vgg5"))  # type: ignore[arg-type]
     for name, value in run.states["device"].items():
         assert torch.equal(value, pretrained[name])
+
+
+def test_weights_that_random_initialisation_would_ignore_are_refused():
+    with pytest.raises(ScenarioError, match="weights: has no effect with init: random"):
+        load_scenario("quickstart", ["methods=[{ecofed: {init: random, weights: vgg5}}]"])

@@ -82,8 +82,7 @@ def test_a_single_method_is_compared_with_nothing():
 
 def test_what_was_not_trained_is_said_to_be_so():
     text = printed(run_of(method("splitfed", accuracy=None, targets=(0.9,))), 200)
-    assert "not trained" in rows(text, "splitfed")[0]
-    assert "not reached" in rows(text, "splitfed")[0]
+    assert rows(text, "splitfed")[0].count("not trained") == 2  # final accuracy, time to 90 %
     assert "Nothing was trained" in text
     assert " 0.0 " not in text
 
