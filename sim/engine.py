@@ -100,7 +100,12 @@ class Engine:
         if world.learning.executor is not None and (
             last or (index + 1) % limits.evaluate_every == 0
         ):
-            accuracy = world.learning.executor.accuracy(method.evaluated(rnd))
+            evaluated = method.evaluated(rnd)
+            accuracy = world.learning.executor.accuracy(evaluated)
+            if self.result.diverged_in_round is None and not world.learning.executor.finite(
+                evaluated
+            ):
+                self.result.diverged_in_round = index
         straggler = record.straggler
         return RoundResult(
             index=index,

@@ -91,6 +91,7 @@ class MethodResult:
     server_busy_s: float = 0.0
     server_available_s: float = 0.0
     reused_rounds: int = 0
+    diverged_in_round: int | None = None  # the first evaluation that found weights not finite
 
     @property
     def virtual_time_s(self) -> float:
@@ -144,6 +145,7 @@ class MethodResult:
                 "clients": _idle(self.clients_busy_s, self.clients_available_s),
                 "server": _idle(self.server_busy_s, self.server_available_s),
             },
+            "diverged_in_round": self.diverged_in_round,
             "against": {
                 label: self.against(other) for label, other in others.items() if other is not self
             },

@@ -60,6 +60,11 @@ class Inline:
         """
         return sum(self._accuracy_of(names) for names in parts) / len(parts)
 
+    def finite(self, parts: Sequence[tuple[str, ...]]) -> bool:
+        """Return whether all weights of the networks that `parts` name are finite."""
+        states = [self.workspace.states[name] for names in parts for name in names]
+        return all(bool(torch.isfinite(value).all()) for s in states for value in s.values())
+
     def _accuracy_of(self, names: tuple[str, ...]) -> float:
         states = self.workspace.states
         modules = [self.workspace.module(name.split("/")[0], states[name]).eval() for name in names]

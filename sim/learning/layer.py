@@ -31,6 +31,9 @@ class Executor(Protocol):
     def accuracy(self, parts: Sequence[tuple[str, ...]]) -> float:
         """Return the test accuracy, mean over `parts`: names of the states that make up a network."""
 
+    def finite(self, parts: Sequence[tuple[str, ...]]) -> bool:
+        """Return whether the weights of the networks that `parts` name are all finite."""
+
     def weights_digest(self) -> str:
         """Return a fingerprint of every bit of the global weights."""
 

@@ -218,6 +218,13 @@ def _footnotes(runs: Sequence[RunResult], methods: dict[str, list[MethodResult]]
     )
     if len(runs) > 1:
         lines.append(f"Means over {len(runs)} seeds with 95 % t-intervals; none where they agree.")
+    for label, results in methods.items():
+        rounds = [r.diverged_in_round for r in results if r.diverged_in_round is not None]
+        if rounds:
+            lines.append(
+                f"{label} diverged: in round {min(rounds) + 1} its weights were no longer finite, and "
+                "its accuracy means nothing. A lower training.optimizer.lr may help."
+            )
     coarse: dict[tuple[str, ...], list[str]] = {}
     for label, results in methods.items():
         figures = tuple(dict.fromkeys(figure for result in results for figure in result.coarse))

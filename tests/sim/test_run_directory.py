@@ -28,6 +28,7 @@ METHOD: dict[str, Any] = {
     "additive_round_time_s": NUMBER,
     "energy_j": None,
     "idle_fraction": {"clients": NUMBER, "server": NUMBER},
+    "diverged_in_round": None,
     "against": dict,
 }
 UNTRAINED = METHOD | {

@@ -203,3 +203,8 @@ def test_images_it_has_not_seen_are_recognised(method: str, network: str, rounds
     )
     ((_, accuracy),) = learnt.curve
     assert accuracy > 0.4, accuracy
+
+
+def test_weights_that_are_no_longer_finite_are_told() -> None:
+    assert only("methods=[classic_fl]").diverged_in_round is None
+    assert only("methods=[classic_fl]", "training.optimizer.lr=1e30").diverged_in_round == 0

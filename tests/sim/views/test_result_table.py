@@ -133,3 +133,11 @@ def test_runs_without_a_round():
     assert "nothing to compare" in printed(stopped)
     with pytest.raises(ValueError, match="the list of results is empty"):
         printed([])
+
+
+def test_a_diverged_training_is_named():
+    broken = method("broken")
+    broken.diverged_in_round = 2
+    text = " ".join(printed(run_of(broken, method("fine"))).split())
+    assert "broken diverged: in round 3 its weights were no longer finite" in text
+    assert "fine diverged" not in text
