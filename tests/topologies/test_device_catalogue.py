@@ -72,7 +72,6 @@ def test_a_file_has_no_key_twice_and_names_no_place_of_work(file):
         elif isinstance(node, yaml.SequenceNode):
             todo += node.value
     assert "/work" not in text
-    assert "shared/" not in text
 
 
 def vgg19_seconds(device, pass_):
