@@ -29,6 +29,10 @@ class Limits:
     target_accuracy: float | None = None
     evaluate_every: int = 1
 
+    def passed(self, virtual_time_s: float) -> bool:
+        """Whether the limit of virtual time is reached."""
+        return self.virtual_time_s is not None and virtual_time_s >= self.virtual_time_s
+
 
 @dataclass(frozen=True)
 class Watcher:
@@ -65,9 +69,7 @@ class Engine:
             closed = self._play(index, limits, watcher)
             self.result.rounds.append(closed)
             watcher.round_closed(closed)
-            late = (
-                limits.virtual_time_s is not None and closed.virtual_time_s >= limits.virtual_time_s
-            )
+            late = limits.passed(closed.virtual_time_s)
             reached = (
                 limits.target_accuracy is not None
                 and closed.accuracy is not None
@@ -95,7 +97,7 @@ class Engine:
         world.clock.rebase(record.duration_s)
         world.learning.close_round(watcher.client_trained)
         self._log(rnd, record, start_s)
-        last = index == limits.rounds - 1
+        last = index == limits.rounds - 1 or limits.passed(world.clock.elapsed_s)
         accuracy = None
         if world.learning.executor is not None and (
             last or (index + 1) % limits.evaluate_every == 0

@@ -53,7 +53,10 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
         method = make_method(plan, entry, None)
         result = MethodResult(entry.label, entry.name, plan.seed, ())
         played = min(rounds, scenario.training.rounds)
-        Engine(method.world, method, result).run(Limits(played), Watcher())
+        limits = Limits(played, scenario.stop.virtual_time)
+        Engine(method.world, method, result).run(limits, Watcher())
+        whole = played == scenario.training.rounds or limits.passed(result.virtual_time_s)
+        scale = 1.0 if whole else scenario.training.rounds / played
         client_rounds = sum(r.clients for r in result.rounds)
         previews.append(
             MethodPreview(
@@ -62,8 +65,8 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
                 bytes_per_client_round=(
                     result.wire_bytes / client_rounds if client_rounds else None
                 ),
-                virtual_time_s=result.virtual_time_s * scenario.training.rounds / played,
-                exact=played == scenario.training.rounds,
+                virtual_time_s=result.virtual_time_s * scale,
+                exact=whole,
                 memory_bytes=memory_by_device(plan, options_of(entry)[0]),
             )
         )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sim.learning.chain import Chain
-from sim.learning.layer import Progress
+from sim.learning.layer import TRAINED, Progress, part_of
 from sim.learning.replica import State
 from sim.learning.run import ChainRun
 from sim.learning.workspace import Workspace
@@ -78,11 +78,13 @@ class Inline:
         return correct / total
 
     def weights_digest(self) -> str:
-        """Return a fingerprint of the global device and server block, whatever the cut."""
+        """Return a fingerprint of all trained weights; device and server block whatever the cut."""
         fingerprint = hashlib.blake2b(digest_size=16)
         weights: State = {}
-        for part in ("device", "server"):
-            weights |= self.workspace.states.get(part, {})
+        for name, state in self.workspace.states.items():
+            if part_of(name) in TRAINED:
+                prefix = "" if name in ("device", "server") else f"{name}:"
+                weights |= {prefix + key: value for key, value in state.items()}
         for name in sorted(weights):
             fingerprint.update(name.encode())
             fingerprint.update(weights[name].contiguous().numpy().tobytes())

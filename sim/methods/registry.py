@@ -1,5 +1,6 @@
 """The methods by name, and the way to a user's own method."""
 
+import inspect
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Final
@@ -36,6 +37,12 @@ def method(name: str) -> type[Method]:
         raise UnknownMethodError(f"{name} cannot be imported: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise UnknownMethodError(f"{name} is not a subclass of sim.methods.method.Method")
+    options = getattr(found, "Options", None)
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(found.__abstractmethods__))
+        raise UnknownMethodError(f"{name} is not complete: it lacks {missing}")
+    if not (isinstance(options, type) and issubclass(options, MethodOptions)):
+        raise UnknownMethodError(f"{name} has no Options, a subclass of MethodOptions")
     return found
 
 

@@ -206,7 +206,9 @@ def _natural_width(console: Console, table: Table) -> int:
 
 def _footnotes(runs: Sequence[RunResult], methods: dict[str, list[MethodResult]]) -> list[str]:
     """Say where the numbers come from, and which costs are coarse."""
-    trained = any(result.curve for results in methods.values() for result in results)
+    trained = any(
+        result.weights_digest is not None for results in methods.values() for result in results
+    )
     lines = [
         "Times, bytes and idle shares are simulated: a virtual clock, computed costs. "
         + ("Accuracy is that of networks really trained." if trained else "Nothing was trained.")

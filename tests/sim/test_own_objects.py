@@ -8,6 +8,7 @@ import pytest
 from command_line import TINY, CommandLine
 
 from sim import MethodResult, load_scenario, run
+from sim.methods.registry import UnknownMethodError, method
 
 MODULE = '''
 import torch
@@ -227,3 +228,21 @@ def test_what_is_wrong_with_them_is_said_in_one_line(
     assert len(answer.err.splitlines()) == 1, answer.err
     assert all(word in answer.err for word in words), answer.err
     assert not (module.parent / "runs").exists()
+
+
+def test_a_method_that_is_not_complete_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unfinished_methods.py").write_text(
+        "from sim.methods.method import Method, MethodOptions\n"
+        "class Half(Method):\n    name = 'half'\n    Options = MethodOptions\n"
+        "class Bare(Method):\n"
+        "    name = 'bare'\n"
+        "    def open_round(self, index): ...\n"
+        "    def run_round(self, rnd): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UnknownMethodError, match="Half is not complete: it lacks open_round"):
+        method("unfinished_methods:Half")
+    with pytest.raises(UnknownMethodError, match="Bare has no Options"):
+        method("unfinished_methods:Bare")

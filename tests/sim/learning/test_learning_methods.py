@@ -208,3 +208,14 @@ def test_images_it_has_not_seen_are_recognised(method: str, network: str, rounds
 def test_weights_that_are_no_longer_finite_are_told() -> None:
     assert only("methods=[classic_fl]").diverged_in_round is None
     assert only("methods=[classic_fl]", "training.optimizer.lr=1e30").diverged_in_round == 0
+
+
+def test_a_run_that_a_virtual_time_ends_is_evaluated_at_its_end() -> None:
+    result = only(
+        "methods=[classic_fl]",
+        "training.rounds=6",
+        "training.evaluate_every=4",
+        "stop={virtual_time: 1 ms}",
+    )
+    assert len(result.rounds) == 1
+    assert result.rounds[-1].accuracy is not None
