@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from scenarios import layout
+from scenarios import layout, links
 from scenarios.schema import Scenario
 from topologies import (
     AccessLink,
@@ -73,13 +73,13 @@ class _Devices:
         return Server(self[section.device], section.slots, name=name)
 
 
-def access_link(link: layout.Link) -> AccessLink:
+def access_link(link: links.Link) -> AccessLink:
     """Return a scenario's link, given by name or by its figures."""
     if isinstance(link, str):
         return catalogue.link(link)
-    if isinstance(link, layout.CatalogueLink):
+    if isinstance(link, links.CatalogueLink):
         return catalogue.link(link.name).with_delay(link.delay)
-    if isinstance(link, layout.UpDownLink):
+    if isinstance(link, links.UpDownLink):
         return AccessLink(link.up, link.down, link.delay)
     return AccessLink(link.rate, link.rate, link.delay, link.duplex)
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import scenarios
-from scenarios import layout, load, load_text, shipped_names
+from scenarios import layout, links, load, load_text, shipped_names
 from scenarios.data import Augment, Dirichlet, Iid, Shards, Sizes
 from scenarios.training import Constant, Cosine, Exponential, Step
 
@@ -150,9 +150,9 @@ def test_augmentation(small, read, written, augment):
     ("written", "kind"),
     [
         ("4g", str),
-        ("{name: mpsl-8, delay: 10 ms}", layout.CatalogueLink),
-        ("{up: unlimited, down: 1 GB/s, delay: 0 s}", layout.UpDownLink),
-        ("{rate: 50 Mbit/s, delay: 2 ms, duplex: half}", layout.OneRateLink),
+        ("{name: mpsl-8, delay: 10 ms}", links.CatalogueLink),
+        ("{up: unlimited, down: 1 GB/s, delay: 0 s}", links.UpDownLink),
+        ("{rate: 50 Mbit/s, delay: 2 ms, duplex: half}", links.OneRateLink),
     ],
 )
 def test_links(small, read, known, written, kind):

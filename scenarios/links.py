@@ -1,0 +1,84 @@
+"""The forms of a link in a scenario: a name of the catalogue, or figures of one's own.
+
+Directions are seen from the node that the link belongs to: `up` leaves it, `down` arrives.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Discriminator, Tag
+
+from scenarios.fields import LinkName, Section, rule
+from scenarios.quantities import Delay, Rate
+from topologies.catalogue import link, link_names
+
+
+class UpDownLink(Section):
+    """A full-duplex link: one rate for each direction, one delay for both."""
+
+    up: Rate
+    down: Rate
+    delay: Delay
+
+
+class OneRateLink(Section):
+    """A link of one rate: for each direction (`full`), or shared by the two (`half`)."""
+
+    rate: Rate
+    delay: Delay
+    duplex: Literal["full", "half"]
+
+
+def _is_private(name: str) -> str:
+    if name in link_names() and link(name).shared:
+        raise rule("is one medium for all its stations; write it as the rate of a wifi_cell")
+    return name
+
+
+def _has_delay(name: str) -> str:
+    if name in link_names() and link(name).delay_s is None:
+        raise rule(f"has no known delay; write {{name: {name}, delay: 10 ms}} with one of your own")
+    return name
+
+
+PrivateLinkName = Annotated[LinkName, AfterValidator(_is_private)]
+
+
+class CatalogueLink(Section):
+    """A link of the catalogue with another delay than there, or with one that is unknown there."""
+
+    name: PrivateLinkName
+    delay: Delay
+
+
+def _link_form(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "~name"
+    if isinstance(value, CatalogueLink | UpDownLink | OneRateLink):
+        return _LINK_FORMS[type(value)]
+    if isinstance(value, Mapping):
+        if "name" in value:
+            return "~catalogue"
+        return "~one" if {"rate", "duplex"} & value.keys() else "~two"
+    return None
+
+
+_LINK_FORMS: dict[type[Section], str] = {
+    CatalogueLink: "~catalogue",
+    UpDownLink: "~two",
+    OneRateLink: "~one",
+}
+
+Link = Annotated[
+    Annotated[PrivateLinkName, AfterValidator(_has_delay), Tag("~name")]
+    | Annotated[CatalogueLink, Tag("~catalogue")]
+    | Annotated[UpDownLink, Tag("~two")]
+    | Annotated[OneRateLink, Tag("~one")],
+    Discriminator(
+        _link_form,
+        custom_error_type="rule",
+        custom_error_message=(
+            "must be a link of the catalogue, (up, down, delay) or (rate, delay, duplex)"
+        ),
+    ),
+]
