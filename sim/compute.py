@@ -101,6 +101,10 @@ def layer_seconds(profile: DeviceProfile, layer: LayerCost, pass_: Pass, batch_s
 class Job(Protocol):
     """What the queue calls when a job is put on a slot: `began(now)`, before its time runs."""
 
+    @property
+    def owner(self) -> object:
+        """Whom the job is done for."""
+
     def began(self, now: float) -> None:
         """Take note that the job leaves the queue at `now`."""
 
@@ -132,6 +136,10 @@ class ServerQueue:
         done = self.env.event()
         self._queue.append(_Waiting(job, seconds, value, done))
         return done
+
+    def withdraw(self, owner: object) -> None:
+        """Take the waiting jobs of `owner` out of the queue; their events never happen."""
+        self._queue = deque(waiting for waiting in self._queue if waiting.job.owner is not owner)
 
     def _finish(self, _: simpy.Event) -> None:
         if not self._queue:

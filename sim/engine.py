@@ -8,6 +8,7 @@ same, since every round starts at local time 0. That is done only where no tenso
 import hashlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from math import inf
 
 from sim.learning.layer import Progress as ChainProgress
 from sim.log import NO_CAUSE, Intervals
@@ -30,8 +31,9 @@ class Limits:
     evaluate_every: int = 1
 
     def passed(self, virtual_time_s: float) -> bool:
-        """Whether the limit of virtual time is reached."""
-        return self.virtual_time_s is not None and virtual_time_s >= self.virtual_time_s
+        """Whether the limit of virtual time is reached; the end of time is beyond any."""
+        limit = inf if self.virtual_time_s is None else self.virtual_time_s
+        return virtual_time_s >= limit
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,28 @@ class Engine:
         self.method = method
         self.result = result
         self.keep_all = keep_all
-        self._reuse = reuse and method.synchronous and not world.learning.trains
+        self._reuse = reuse and method.synchronous and world.steady and not world.learning.trains
         self._records: dict[Hashable, RoundRecord] = {}
         self._last_of_kind: dict[str, KeptRound] = {}
         self._events = hashlib.blake2b(digest_size=16)
 
     def run(self, limits: Limits, watcher: Watcher) -> None:
-        """Play rounds until a limit is reached; `result` is up to date after every round."""
+        """Play rounds until a limit is reached; `result` is up to date after every round.
+
+        A round begins as soon as a client that could take part is online. Where none ever will be,
+        the run ends, and `result.ended` says so.
+        """
         for index in range(limits.rounds):
-            closed = self._play(index, limits, watcher)
+            waited_s = self._wait_for_clients(index)
+            if waited_s and limits.passed(self.world.clock.elapsed_s + waited_s):
+                self.result.ended = (
+                    f"no client could take part in round {index}: none is online"
+                    f" {'any more' if waited_s == inf else 'before the time limit'}"
+                )
+                break
+            if waited_s:
+                self.world.clock.rebase(waited_s)
+            closed = self._play(index, limits, watcher, waited_s)
             self.result.rounds.append(closed)
             watcher.round_closed(closed)
             late = limits.passed(closed.virtual_time_s)
@@ -89,7 +104,11 @@ class Engine:
         if learning.executor is not None and result.rounds:
             result.weights_digest = learning.executor.weights_digest()
 
-    def _play(self, index: int, limits: Limits, watcher: Watcher) -> RoundResult:
+    def _wait_for_clients(self, index: int) -> float:
+        churn = self.world.churn
+        return 0.0 if churn is None else churn.wait_s(self.method.eligible(index))
+
+    def _play(self, index: int, limits: Limits, watcher: Watcher, waited_s: float) -> RoundResult:
         world, method = self.world, self.method
         rnd = method.open_round(index)
         record = self._record_of(rnd)
@@ -122,6 +141,9 @@ class Engine:
             payload_down=int(record.payload_down.sum()),
             critical_path_s=record.critical_path_s,
             additive_s=record.additive_s,
+            waited_s=waited_s,
+            clients_lost=len(rnd.lost),
+            wasted_bytes=record.wasted_bytes,
             straggler=(
                 world.clients[rnd.participants[straggler]].name
                 if straggler != NO_CAUSE and rnd.participants
@@ -144,20 +166,23 @@ class Engine:
     def _simulate(self, rnd: Round) -> RoundRecord:
         world = self.world
         world.rows = []
-        world.bytes_sent = world.bytes_delivered = 0
+        world.bytes_sent = world.bytes_delivered = world.bytes_dropped = 0
+        if world.transport is not None:
+            world.transport.open_round()
+        if world.churn is not None:
+            world.churn.open_round(lambda slot: self.method.lost(rnd, slot))
         world.clock.run(until=world.clock.process(self.method.run_round(rnd)))
         if not world.server.idle:
             raise ConservationError("the server is still busy when the round closes")
         intervals = Intervals.from_rows(world.rows)
         logged, sent = int(intervals.wire_bytes.sum()), world.bytes_sent
-        if not sent == logged == world.bytes_delivered:
+        delivered, dropped = world.bytes_delivered, world.bytes_dropped
+        if not sent == logged == delivered + dropped:
             raise ConservationError(
-                f"{sent} bytes were sent, {logged} logged, {world.bytes_delivered} delivered"
+                f"{sent} bytes were sent, {logged} logged, {delivered} delivered, {dropped} dropped"
             )
-        clients = [world.clients[client] for client in rnd.participants]
-        delays = [c.up_delay_s for c in clients] + [c.down_delay_s for c in clients]
-        slots = len(clients)
-        return close_record(intervals, slots, world.clock.now, world.server.slots, delays)
+        slots = len(rnd.participants)
+        return close_record(intervals, slots, world.clock.now, world.server.slots)
 
     def _log(self, rnd: Round, record: RoundRecord, start_s: float) -> None:
         result, world = self.result, self.world

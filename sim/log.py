@@ -1,13 +1,15 @@
 """The event log: intervals in columns, from which every table, plot and trace is derived.
 
 Actors append one row for each thing that takes time: `(start, end, actor, kind, peer, wire bytes,
-payload bytes, FLOPs, label, cause)`. Times are seconds since the round began. An actor is the *slot*
-of a client in its round (0, 1, ... in client order) or `SERVER`. `cause` is the row whose end let this
-one begin, `NO_CAUSE` at the start of a round: following it backwards from the last row gives the
-critical path.
+payload bytes, FLOPs, label, cause, delay, lost)`. Times are seconds since the round began. An actor is
+the *slot* of a client in its round (0, 1, ... in client order) or `SERVER`. `cause` is the row whose end
+let this one begin, `NO_CAUSE` at the start of a round: following it backwards from the last row gives
+the critical path.
 
-A transfer's interval ends when the last byte has left the sender; it arrives one propagation delay
-later. Waiting is not logged: it is what lies between an actor's intervals.
+A transfer's interval ends when the last byte has left the sender; it arrives `delay` seconds later. One
+that was cut off is `lost` (1) and has the bytes that were sent in vain, and no payload. Opening a
+connection is an interval without bytes before the transfer that had to wait for it. Waiting is not
+logged: it is what lies between an actor's intervals, but for time that a client's being offline cost.
 """
 
 import enum
@@ -31,6 +33,7 @@ class Kind(enum.IntEnum):
     SERVER_QUEUE = 2
     SERVER_COMPUTE = 3
     DOWNLINK = 4
+    OFFLINE = 5
 
 
 class Label(enum.IntEnum):
@@ -47,11 +50,20 @@ class Label(enum.IntEnum):
     LOGITS = 8
     CONTROL = 9
     IMAGES = 10
+    CONNECT = 11
+    OFFLINE = 12
 
 
-PHASES: Final = ("device_compute", "uplink", "server_queue", "server_compute", "downlink")
+PHASES: Final = (
+    "device_compute",
+    "uplink",
+    "server_queue",
+    "server_compute",
+    "downlink",
+    "offline",
+)
 
-Row = tuple[float, float, int, int, int, int, int, float, int, int]
+Row = tuple[float, float, int, int, int, int, int, float, int, int, float, int]
 
 COLUMNS: Final[Mapping[str, type[np.generic]]] = {
     "start": np.float64,
@@ -64,6 +76,8 @@ COLUMNS: Final[Mapping[str, type[np.generic]]] = {
     "flops": np.float64,
     "label": np.int8,
     "cause": np.int32,
+    "delay": np.float64,
+    "lost": np.int8,
 }
 
 
@@ -81,6 +95,8 @@ class Intervals:
     flops: NDArray[np.float64]
     label: NDArray[np.int8]
     cause: NDArray[np.int32]
+    delay: NDArray[np.float64]
+    lost: NDArray[np.int8]
 
     @classmethod
     def from_rows(cls, rows: Sequence[Row]) -> "Intervals":

@@ -36,6 +36,7 @@ class RoundRecord:
     slots: int
     duration_s: float
     digest: str
+    wasted_bytes: int
     wire_up: NDArray[np.int64]
     wire_down: NDArray[np.int64]
     payload_up: NDArray[np.int64]
@@ -48,22 +49,20 @@ class RoundRecord:
 
 
 def close_record(
-    intervals: Intervals, slots: int, duration_s: float, server_slots: int, delays_s: list[float]
+    intervals: Intervals, slots: int, duration_s: float, server_slots: int
 ) -> RoundRecord:
-    """Derive a round's totals from its `intervals` and check that they are consistent.
-
-    `delays_s` holds each slot's propagation delay up, then each slot's delay down.
-    """
+    """Derive a round's totals from its `intervals` and check that they are consistent."""
     up = intervals.kind == Kind.UPLINK
     down = intervals.kind == Kind.DOWNLINK
     on_device = intervals.kind == Kind.DEVICE_COMPUTE
     on_server = intervals.kind == Kind.SERVER_COMPUTE
-    path, straggler = critical_path(intervals, duration_s, delays_s)
+    path, straggler = critical_path(intervals, duration_s)
     record = RoundRecord(
         intervals=intervals,
         slots=slots,
         duration_s=duration_s,
         digest=intervals.digest(),
+        wasted_bytes=int(intervals.wire_bytes[intervals.lost == 1].sum()),
         wire_up=_per_slot(intervals.actor, intervals.wire_bytes, up, slots),
         wire_down=_per_slot(intervals.peer, intervals.wire_bytes, down, slots),
         payload_up=_per_slot(intervals.actor, intervals.payload_bytes, up, slots),
@@ -72,15 +71,13 @@ def close_record(
         server_busy_s=float(intervals.duration[on_server].sum()),
         critical_path_s=path,
         straggler=straggler,
-        additive_s=_additive_terms(intervals, slots, delays_s),
+        additive_s=_additive_terms(intervals, slots),
     )
     _check_occupancy(record, on_device, on_server, server_slots)
     return record
 
 
-def critical_path(
-    intervals: Intervals, duration_s: float, delays_s: list[float]
-) -> tuple[dict[str, float], int]:
+def critical_path(intervals: Intervals, duration_s: float) -> tuple[dict[str, float], int]:
     """Walk from the interval that ended the round to its beginning, and name the slot that was last.
 
     Returns the seconds spent in each phase (`PHASES`); they add up to `duration_s`, or
@@ -91,7 +88,7 @@ def critical_path(
     straggler = NO_CAUSE
     if len(intervals) == 0:
         return phases, straggler
-    delay = _delays(intervals, delays_s)
+    delay = intervals.delay
     row = int(np.argmax(intervals.end + delay))
     end = duration_s
     while row != NO_CAUSE:
@@ -110,15 +107,17 @@ def critical_path(
     return phases, straggler
 
 
-def _additive_terms(intervals: Intervals, slots: int, delays_s: list[float]) -> dict[str, float]:
+def _additive_terms(intervals: Intervals, slots: int) -> dict[str, float]:
     """Return the six terms of EcoFed's additive round time (public code), mean over clients, s.
 
     Transfers count with their propagation delay, computing without waiting for the server.
     """
     up = intervals.kind == Kind.UPLINK
     down = intervals.kind == Kind.DOWNLINK
-    seconds = intervals.duration + _delays(intervals, delays_s)
-    weights = intervals.label == Label.WEIGHTS
+    seconds = intervals.duration + intervals.delay
+    label = intervals.label
+    weights = label == Label.WEIGHTS  # and the set-up before them
+    weights[:-1] |= (label[:-1] == Label.CONNECT) & weights[1:]
     chosen = (
         down & weights,
         up & ~weights,
@@ -131,17 +130,6 @@ def _additive_terms(intervals: Intervals, slots: int, delays_s: list[float]) -> 
         term: float(seconds[rows].sum()) / max(slots, 1)
         for term, rows in zip(ADDITIVE_TERMS, chosen, strict=True)
     }
-
-
-def _delays(intervals: Intervals, delays_s: list[float]) -> NDArray[np.float64]:
-    """Return each row's propagation delay, seconds: 0 for what is no transfer."""
-    delays = np.asarray(delays_s)
-    up = intervals.kind == Kind.UPLINK
-    down = intervals.kind == Kind.DOWNLINK
-    found = np.zeros(len(intervals))
-    found[up] = delays[intervals.actor[up]]
-    found[down] = delays[len(delays_s) // 2 + intervals.peer[down]]
-    return found
 
 
 def _busy(intervals: Intervals, rows: NDArray[np.bool_], slots: int) -> NDArray[np.float64]:

@@ -31,7 +31,11 @@ class KeptRound:
 
 @dataclass(frozen=True)
 class RoundResult:
-    """One closed round of one method. `virtual_time_s` is when it closed."""
+    """One closed round of one method. `virtual_time_s` is when it closed.
+
+    `waited_s` is how long it could not begin because nobody was online; `wasted_bytes` are wire
+    bytes of transfers that were cut off, counted in the wire bytes too.
+    """
 
     index: int
     kind: str
@@ -47,6 +51,9 @@ class RoundResult:
     additive_s: Mapping[str, float]
     straggler: str | None
     accuracy: float | None = None
+    waited_s: float = 0.0
+    clients_lost: int = 0
+    wasted_bytes: int = 0
 
     def row(self, label: str, method: str) -> Row:
         """Return the round as a row of rounds.csv."""
@@ -57,7 +64,9 @@ class RoundResult:
             "round": self.index,
             "kind": self.kind,
             "clients": self.clients,
+            "clients_lost": self.clients_lost,
             "virtual_time_s": self.virtual_time_s,
+            "waited_s": self.waited_s,
             "round_time_s": self.round_time_s,
             "additive_round_time_s": self.additive_round_time_s,
             "wire_bytes_up": self.wire_up,
@@ -66,6 +75,7 @@ class RoundResult:
             "payload_bytes_up": self.payload_up,
             "payload_bytes_down": self.payload_down,
             "payload_bytes_per_client_round": payload / self.clients if self.clients else None,
+            "wasted_bytes": self.wasted_bytes,
             **{f"critical_{phase}_s": self.critical_path_s[phase] for phase in PHASES},
             "straggler": self.straggler,
             "accuracy": self.accuracy,
@@ -92,6 +102,7 @@ class MethodResult:
     server_available_s: float = 0.0
     reused_rounds: int = 0
     diverged_in_round: int | None = None  # the first evaluation that found weights not finite
+    ended: str | None = None  # why the run ended before its rounds, if no limit was reached
 
     @property
     def virtual_time_s(self) -> float:
@@ -146,6 +157,9 @@ class MethodResult:
                 "server": _idle(self.server_busy_s, self.server_available_s),
             },
             "diverged_in_round": self.diverged_in_round,
+            "ended": self.ended,
+            "clients_lost": sum(r.clients_lost for r in self.rounds),
+            "wasted_bytes": sum(r.wasted_bytes for r in self.rounds),
             "against": {
                 label: self.against(other) for label, other in others.items() if other is not self
             },

@@ -5,51 +5,29 @@ row in the log. The learning: it is issued on the client's chain and performed t
 operation returns an event to `yield`; the event's value is a handle for the tensors, never the tensors.
 """
 
-from collections import deque
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import simpy
 
 from sim.compute import Work
+from sim.delivery import Delivery
 from sim.learning import operations
 from sim.learning.chain import Batch, Chain
 from sim.log import NO_CAUSE, SERVER, Kind, Label
+from sim.mailbox import Mailbox
 from sim.wire import Message
 from sim.world import Client, World
 
-
-class Mailbox:
-    """Messages that have arrived at one side, in order; at most one receiver waits."""
-
-    __slots__ = ("_contents", "_env", "_waiting")
-
-    def __init__(self, env: simpy.Environment) -> None:
-        self._env = env
-        self._contents: deque[Any] = deque()
-        self._waiting: simpy.Event | None = None
-
-    def put(self, content: Any) -> bool:
-        """Deliver; returns whether somebody was waiting for it."""
-        if self._waiting is None:
-            self._contents.append(content)
-            return False
-        waiting, self._waiting = self._waiting, None
-        waiting.succeed(content)
-        return True
-
-    def get(self) -> simpy.Event:
-        """Return an event that succeeds with the next message's content."""
-        event = self._env.event()
-        if self._contents:
-            event.succeed(self._contents.popleft())
-        else:
-            assert self._waiting is None, "two receivers wait at one side"
-            self._waiting = event
-        return event
+if TYPE_CHECKING:
+    from sim.churn import Churn
 
 
 class Side:
-    """One end: where it is in the log (`last`, the row it just ended), its mailbox and its peer."""
+    """One end: where it is in the log (`last`, the row it just ended), its mailbox and its peer.
+
+    `latest` is the row of its latest transfer. Where clients come and go, `under_way` holds what
+    has not arrived yet, `held` what waits for the client to be back online.
+    """
 
     kind: ClassVar[Kind]
     peer: "Side"
@@ -60,10 +38,19 @@ class Side:
         self.slot = slot
         self.chain = chain
         self.last = NO_CAUSE
+        self.latest = NO_CAUSE
+        self.busy_until = 0.0
         self.mailbox = Mailbox(world.clock)
+        self.churn: Churn | None = None
+        self.offline = False
+        self.under_way: dict[Delivery, None] = {}
+        self.held: list[Delivery] = []
+        up = self.kind == Kind.UPLINK
+        self.route = client.up if up else client.down
+        self.delay_s = client.up_delay_s if up else client.down_delay_s
+        self.propagation = world.propagation(self.route, chain.round_index)
         self._outstanding = 0
         self._room: simpy.Event | None = None
-        self._sent = NO_CAUSE
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -84,25 +71,35 @@ class Side:
 
         With more than one upload outstanding it succeeds as soon as another may be handed over.
         """
-        route = self.client.up if self.kind == Kind.UPLINK else self.client.down
-        flow = self.world.network.start(route, message.wire_bytes)
-        self.world.bytes_sent += message.wire_bytes
-        limit = self.world.uploads_outstanding
-        transfer = _Transfer(self, message, content, flow)
-        flow.done.callbacks.append(transfer)
+        world = self.world
+        left = self._hand_over(message, content)
+        limit = world.uploads_outstanding
         if limit == 1:
-            return flow.done
+            return left
         self._outstanding += 1
-        room = self.world.clock.event()
+        room = world.clock.event()
         if self._outstanding < limit:
             room.succeed()
         else:
             self._room = room
         return room
 
-    def sent(self, row: int) -> None:
+    def _hand_over(self, message: Message, content: Any) -> simpy.Event:
+        """Begin the transfer, or hold it while the client is offline; when it leaves is an event."""
+        if self.churn is None:
+            return Delivery(self, message, content, None).begin().done
+        left = self.world.clock.event()
+        delivery = Delivery(self, message, content, left)
+        self.under_way[delivery] = None
+        if self.offline:
+            self.held.append(delivery)
+        else:
+            delivery.begin()
+        return left
+
+    def has_sent(self, row: int) -> None:
         """Take note that the message logged as `row` has left."""
-        self._sent = row
+        self.latest = row
         if self.world.uploads_outstanding == 1:
             self.last = row
             return
@@ -111,57 +108,6 @@ class Side:
             room, self._room = self._room, None
             self.last = row
             room.succeed()
-
-
-class _Transfer:
-    """A message on its way: logs it when it has left, delivers it one propagation delay later."""
-
-    __slots__ = ("cause", "content", "flow", "message", "row", "side", "start")
-
-    def __init__(self, side: Side, message: Message, content: Any, flow: Any) -> None:
-        self.side = side
-        self.message = message
-        self.content = content
-        self.flow = flow
-        self.start = side.world.clock.now
-        self.cause = side.last
-
-    def __call__(self, _: Any) -> None:
-        side, message = self.side, self.message
-        world = side.world
-        if self.flow.start_s > self.start:  # it waited behind an earlier message of its connection
-            self.start, self.cause = self.flow.start_s, side._sent
-        up = side.kind == Kind.UPLINK
-        rows = world.rows
-        self.row = len(rows)
-        rows.append(
-            (
-                self.start,
-                world.clock.now,
-                side.slot if up else SERVER,
-                side.kind,
-                SERVER if up else side.slot,
-                message.wire_bytes,
-                message.payload_bytes,
-                0.0,
-                message.label,
-                self.cause,
-            )
-        )
-        side.sent(self.row)
-        delay = side.client.up_delay_s if up else side.client.down_delay_s
-        if delay > 0:
-            timer = world.clock.timeout(delay)
-            assert timer.callbacks is not None
-            timer.callbacks.append(self._deliver)
-        else:
-            self._deliver(None)
-
-    def _deliver(self, _: Any) -> None:
-        peer = self.side.peer
-        self.side.world.bytes_delivered += self.message.wire_bytes
-        if peer.mailbox.put(self.content):
-            peer.last = self.row
 
 
 class DeviceSide(Side):
@@ -186,10 +132,23 @@ class DeviceSide(Side):
                 work.flops,
                 label,
                 self.last,
+                0.0,
+                0,
             )
         )
         self.last = len(rows) - 1
         return world.clock.timeout(work.seconds, value)
+
+    def stop_computing(self, now: float) -> None:
+        """Cut off what the device computes at `now`: its row ends there."""
+        rows = self.world.rows
+        if self.last == NO_CAUSE:
+            return
+        row = rows[self.last]
+        start, end, flops = row[0], row[1], row[7]
+        if row[3] == Kind.DEVICE_COMPUTE and end > now:
+            done = flops * (now - start) / (end - start)
+            rows[self.last] = (start, now, *row[2:7], done, *row[8:])
 
     def load(self) -> simpy.Event:
         """Go through the data loader for one batch without training on it."""
@@ -245,10 +204,10 @@ class ServerSide(Side):
 class _ServerJob:
     """A job of the server's queue: logs its waiting and its running when it begins."""
 
-    __slots__ = ("arrival", "label", "side", "work")
+    __slots__ = ("arrival", "label", "owner", "side", "work")
 
     def __init__(self, side: ServerSide, work: Work, label: Label) -> None:
-        self.side = side
+        self.side = self.owner = side
         self.work = work
         self.label = label
         self.arrival = side.world.clock.now
@@ -271,12 +230,26 @@ class _ServerJob:
                     0.0,
                     self.label,
                     side.last,
+                    0.0,
+                    0,
                 )
             )
             side.last = len(rows) - 1
-        end = now + self.work.seconds
-        flops = self.work.flops
+        end = side.busy_until = now + self.work.seconds
         rows.append(
-            (now, end, SERVER, Kind.SERVER_COMPUTE, slot, 0, 0, flops, self.label, side.last)
+            (
+                now,
+                end,
+                SERVER,
+                Kind.SERVER_COMPUTE,
+                slot,
+                0,
+                0,
+                self.work.flops,
+                self.label,
+                side.last,
+                0.0,
+                0,
+            )
         )
         side.last = len(rows) - 1

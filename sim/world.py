@@ -1,7 +1,8 @@
 """A scenario made concrete for one method: clock, network, server, clients and learning."""
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sim.clock import Clock
 from sim.compute import ServerQueue
@@ -10,8 +11,12 @@ from sim.learning.chain import Batch
 from sim.learning.layer import Learning
 from sim.learning.streams import generator
 from sim.log import Row
-from sim.network import Network
+from sim.network import Network, Pacer
+from sim.propagation import Jitter, Propagation
 from sim.work import DeviceWork, ServerWork
+
+if TYPE_CHECKING:
+    from sim.churn import Churn
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,9 @@ class World:
     """Everything that one method meets. Built by `sim.setup`, used by methods and their sides.
 
     `parameters` and `tensors` count those of each part ("device", "server", "head") at the method's
-    cut; `activation_shape` is per sample. `rows` collects the current round's log.
+    cut; `activation_shape` is per sample. `rows` collects the current round's log. `jitters` has, by
+    route, the delay without jitter (seconds) and the jitters that come on top; `churn` is there
+    if a client can go offline. Where `steady`, equal rounds take equal times, whenever they are.
     """
 
     clock: Clock
@@ -59,21 +66,38 @@ class World:
     pooled_batches: tuple[Batch, ...]
     uploads_outstanding: int
     rows: list[Row]
+    transport: Pacer | None = None
+    jitters: Mapping[int, tuple[float, Sequence[Jitter]]] = field(default_factory=dict)
+    churn: "Churn | None" = None
+    steady: bool = True
     bytes_sent: int = 0
     bytes_delivered: int = 0
+    bytes_dropped: int = 0
 
     def sample(self, round_index: int, among: Sequence[int] | None = None) -> tuple[int, ...]:
         """Draw the round's clients without replacement, all if there are too few; in client order.
 
-        The draw depends on the seed, the round and who can be drawn, on nothing else.
+        The draw depends on the seed, the round and who can be drawn (of `among`, those that are
+        online), on nothing else.
         """
         candidates = range(len(self.clients)) if among is None else among
+        if self.churn is not None:
+            candidates = [client for client in candidates if self.churn.online(client)]
         wanted = min(self.clients_per_round, len(candidates))
         if wanted == len(candidates):
             return tuple(candidates)
         stream = generator(self.seed, "sample", round_index)
         chosen = stream.choice(len(candidates), size=wanted, replace=False)
         return tuple(sorted(candidates[int(i)] for i in chosen))
+
+    def propagation(self, route: int, round_index: int) -> Propagation | None:
+        """Return the delays of a round's messages on a route, or None where they are constant."""
+        if route not in self.jitters:
+            return None
+        fixed_s, jitters = self.jitters[route]
+        down, client = divmod(route, len(self.clients))
+        stream = generator(self.seed, "jitter", client, down, round_index)
+        return Propagation(fixed_s, jitters, stream)
 
 
 def plan_batches(samples: int, batch_size: int, epochs: int, min_batch: int) -> tuple[Batch, ...]:

@@ -55,6 +55,7 @@ class Learning:
         self.run_digest: Digest = node("run", None, [])
         self._base = recipe.digest()
         self._chains: list[Chain] = []
+        self._before: dict[Digest, dict[str, Digest | None]] = {}
 
     @property
     def trains(self) -> bool:
@@ -107,9 +108,22 @@ class Learning:
         declaration = Declaration(client, samples, tuple(reads), tuple(averages), tuple(writes))
         chain = Chain(declaration, round_index, lr, digest, self.trains)
         self._chains.append(chain)
+        self._before[digest] = {name: self.digests.get(name) for name in writes}
         for name in writes:
             self.digests[name] = node("write", name, [digest])
         return chain
+
+    def drop(self, chain: Chain) -> None:
+        """Forget a chain whose client was lost: it is not run, and what it would write stays as it was.
+
+        Only for chains whose writes no other chain of the round reads.
+        """
+        self._chains.remove(chain)
+        for name, digest in self._before[chain.digest].items():
+            if digest is None:
+                del self.digests[name]
+            else:
+                self.digests[name] = digest
 
     def close_round(self, progress: Progress | None = None) -> None:
         """Run what was issued, average, and move the digests on.
@@ -131,3 +145,5 @@ class Learning:
             "round", list(names), [self.run_digest, *(self.digests[name] for name in names)]
         )
         self._chains = []
+        self._before = {}
+        self._before = {}

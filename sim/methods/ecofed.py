@@ -6,7 +6,7 @@ no weights go up. Activations are quantised, and the server keeps them: they are
 among those that have one; their devices send a control message for each batch, as in the public code.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -79,16 +79,24 @@ class EcoFed(SplitMethod):
         """Leave out the weights' path (their content counts) and what only costs time and bytes."""
         return {"period": options.period, "bits": options.bits, "init": options.init}
 
+    def _uploads_in(self, index: int) -> bool:
+        """Whether a round is an upload round: by the period, or because there is nothing to replay."""
+        return index % self.options.period == 0 or not self._buffered
+
+    def eligible(self, index: int) -> Sequence[int]:
+        """In replay rounds, those clients that have a buffer on the server."""
+        if self._uploads_in(index) or self.options.upload_when_unbuffered:
+            return super().eligible(index)
+        return sorted(self._buffered)
+
     def open_round(self, index: int) -> Round:
         """Choose an upload or a replay round, and for each participant whether it uploads."""
         world = self.world
-        upload_round = index % self.options.period == 0
-        if upload_round or self.options.upload_when_unbuffered:
-            participants = world.sample(index)
-        else:
-            participants = world.sample(index, among=sorted(self._buffered))
+        upload_round = self._uploads_in(index)
+        participants = world.sample(index, among=self.eligible(index))
         uploads = tuple(upload_round or client not in self._buffered for client in participants)
         chains = []
+        fresh: set[int] = set()
         for client, uploading in zip(participants, uploads, strict=True):
             buffer = f"buffer/{client}"
             chains.append(
@@ -101,9 +109,18 @@ class EcoFed(SplitMethod):
                     writes=(buffer,) if uploading else (),
                 )
             )
+            if uploading and client not in self._buffered:
+                fresh.add(client)
             self._buffered.add(client)
         kind = "upload" if upload_round else "replay"
-        return Round(index, kind, participants, tuple(chains), {"uploads": uploads})
+        return Round(index, kind, participants, tuple(chains), {"uploads": uploads, "fresh": fresh})
+
+    def lost(self, rnd: Round, slot: int) -> None:
+        """Forget the buffer that the client had begun to fill; an older one stays."""
+        super().lost(rnd, slot)
+        client = rnd.participants[slot]
+        if client in rnd.notes["fresh"]:
+            self._buffered.discard(client)
 
     def signature(self, rnd: Round) -> Hashable:
         """Add which slots upload."""

@@ -54,6 +54,13 @@ class FedGKT(SplitMethod):
         """Both blocks must have something to train."""
         return needs_both_blocks(cls.name, cut, last)
 
+    @classmethod
+    def check_loss(cls, options: Any) -> str | None:
+        """With one server block for all, a client that is lost would leave half of itself in it."""
+        if options.exchange_weights:
+            return None
+        return "fedgkt without exchange_weights trains one server block on everybody's features"
+
     def open_round(self, index: int) -> Round:
         """Open each client's chain; it remembers the server's logits from one round to the next."""
         world, learning = self.world, self.world.learning

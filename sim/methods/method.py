@@ -32,13 +32,17 @@ class MethodOptions(BaseModel):
 
 @dataclass
 class Round:
-    """One round: its number, what kind it is, who takes part (client indices) and their chains."""
+    """One round: its number, what kind it is, who takes part (client indices) and their chains.
+
+    `lost` lists the slots of clients that dropped out of it.
+    """
 
     index: int
     kind: str
     participants: tuple[int, ...]
     chains: tuple[Chain, ...]
     notes: dict[str, Any] = field(default_factory=dict)
+    lost: list[int] = field(default_factory=list)
 
 
 class Method(ABC):
@@ -71,6 +75,15 @@ class Method(ABC):
         dumped: dict[str, Ingredient] = options.model_dump(mode="json")
         return dumped
 
+    @classmethod
+    def check_loss(cls, options: Any) -> str | None:  # noqa: ARG003
+        """Return why this method cannot go on when a client is lost in a round, or None if it can."""
+        return f"{cls.name} needs every client of its round to the end"
+
+    def eligible(self, index: int) -> Sequence[int]:  # noqa: ARG002
+        """Return the clients that could take part in a round, if they are online."""
+        return range(len(self.world.clients))
+
     @abstractmethod
     def open_round(self, index: int) -> Round:
         """Decide who takes part and open their chains. Takes no virtual time."""
@@ -78,6 +91,11 @@ class Method(ABC):
     @abstractmethod
     def run_round(self, rnd: Round) -> Process:
         """Play the round on the clock."""
+
+    def lost(self, rnd: Round, slot: int) -> None:
+        """Take note that a participant went offline and is lost to the round, with its update."""
+        rnd.lost.append(slot)
+        self.world.learning.drop(rnd.chains[slot])
 
     def signature(self, rnd: Round) -> Hashable:
         """Return what, beside the devices and links of its slots, decides the round's timing."""
@@ -89,7 +107,15 @@ class Method(ABC):
 
 
 class SplitMethod(Method):
-    """A synchronous round: every participant's two sides run, then the server averages."""
+    """A synchronous round: every participant's two sides run, then the server averages.
+
+    The average is over those that were not lost on the way; without any, nothing changes.
+    """
+
+    @classmethod
+    def check_loss(cls, options: Any) -> str | None:  # noqa: ARG003
+        """Each client works on replicas of its own: the others do without one that is lost."""
+        return None
 
     def open_round(self, index: int) -> Round:
         """Sample the clients; each trains its own replica of every part, and all are averaged."""
@@ -125,11 +151,12 @@ class SplitMethod(Method):
             processes.append(barrier.process(env, self.server(server, rnd), server))
         yield env.all_of(processes)
         averaged = self.averaged_parameters(rnd)
-        if averaged:
+        members = len(rnd.participants) - len(rnd.lost)
+        if averaged and members:
             first = world.clients[rnd.participants[0]]
             aggregator = ServerSide(world, first, barrier.slot, rnd.chains[0])
             aggregator.last = barrier.last
-            work = world.server_work.average(averaged, len(rnd.participants))
+            work = world.server_work.average(averaged, members)
             yield aggregator.compute(work, Label.AGGREGATE)
 
     def averaged_parameters(self, rnd: Round) -> int:  # noqa: ARG002
@@ -158,9 +185,13 @@ class Barrier:
         def passed(_: simpy.Event) -> None:
             self.last, self.slot = side.last, side.slot
 
+        if side.churn is not None:
+            work = side.churn.guard(work, side)
         process = env.process(work)
         assert process.callbacks is not None
         process.callbacks.append(passed)
+        if side.churn is not None:
+            side.churn.tend(process, side)
         return process
 
 
@@ -169,4 +200,6 @@ def pair(world: World, client: int, slot: int, chain: Chain) -> tuple[DeviceSide
     device = DeviceSide(world, world.clients[client], slot, chain)
     server = ServerSide(world, world.clients[client], slot, chain)
     device.peer, server.peer = server, device
+    if world.churn is not None:
+        world.churn.join(device, server)
     return device, server

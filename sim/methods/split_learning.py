@@ -1,5 +1,7 @@
 """Sequential split learning (Gupta and Raskar, 2018; Vepakomma et al., 2018): one client at a time."""
 
+from typing import Any
+
 from sim.methods.method import Process, Round, pair
 from sim.methods.splitfed import SplitFed
 
@@ -14,6 +16,11 @@ class SplitLearning(SplitFed):
 
     name = "split_learning"
     summary = "clients train one after another and hand the device block on (sequential SL)"
+
+    @classmethod
+    def check_loss(cls, options: Any) -> str | None:  # noqa: ARG003
+        """A lost client would take the one device block with it."""
+        return "split_learning hands its one device block from client to client"
 
     def open_round(self, index: int) -> Round:
         """Open one chain that passes through the sampled clients in order."""

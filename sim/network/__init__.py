@@ -3,5 +3,14 @@
 from sim.network.errors import AllocationError, NetworkError, StalledClockError
 from sim.network.flow import Flow, Route
 from sim.network.network import Network
+from sim.network.pacing import Pacer
 
-__all__ = ["AllocationError", "Flow", "Network", "NetworkError", "Route", "StalledClockError"]
+__all__ = [
+    "AllocationError",
+    "Flow",
+    "Network",
+    "NetworkError",
+    "Pacer",
+    "Route",
+    "StalledClockError",
+]

@@ -14,16 +14,20 @@ queue's end, where the time of the last event matters.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from math import inf, nan
+from math import inf
 
 from simpy import Environment
 
+from sim.clock import Clock
 from sim.network.certificate import check_allocation
+from sim.network.changing import Changing, Profile
 from sim.network.choose import check_capacity, choose, consumptions, nearest
-from sim.network.errors import NetworkError, StalledClockError
+from sim.network.errors import NetworkError
 from sim.network.filling import Uses
 from sim.network.flow import CANCELLED, FINISHED, SENDING, WAITING, Flow, Route
+from sim.network.pacing import Pacer
 from sim.network.solver import Solver
+from sim.network.standstill import Standstill
 from sim.network.wake import SETTLE, Callbacks, Wake
 
 
@@ -31,7 +35,9 @@ class Network:
     """Starts, shares out and ends transfers.
 
     `resources` gives capacities (bytes/s, or another unit that the routes' consumption per byte is
-    in; infinite allowed, 0 is an outage). Flows name their route by its index in `routes`. With
+    in; infinite allowed, 0 is an outage). Flows name their route by its index in `routes`; a route
+    has a `weight` if `weights` are given, else 1. A `pacer` caps transfers as they go; `profiles`
+    give capacities that change with time, for which `env` must be our `Clock`. With
     `general` every component is solved by progressive filling, which checks the faster solvers.
     More than `stall_limit` settles at one instant (plus 100 a route) are reported as an error.
     """
@@ -45,6 +51,9 @@ class Network:
         fifo: bool = True,
         general: bool = False,
         stall_limit: int = 100_000,
+        weights: Sequence[float] | None = None,
+        pacer: Pacer | None = None,
+        profiles: Mapping[str, Profile] | None = None,
     ) -> None:
         for name, capacity in resources.items():
             check_capacity(name, capacity)
@@ -60,9 +69,15 @@ class Network:
         self._sequence = 0
         self._latest = 0
         self._callbacks: Callbacks = [self._look_after]
-        self._stall_limit = stall_limit + 100 * len(routes)
-        self._instant: float = nan
-        self._at_instant = 0
+        self._standstill = Standstill(stall_limit + 100 * len(routes))
+        self._weights = weights
+        self._pacer = pacer
+        if pacer is not None:
+            pacer.attach(self)
+        self._changing: Changing | None = None
+        if profiles:
+            assert isinstance(env, Clock), "profiles are in seconds since the run began"
+            self._changing = Changing(env, profiles, self._uses)
         self._choose()
 
     def _choose(self) -> None:
@@ -82,13 +97,18 @@ class Network:
         return tuple(solver.form for solver in self._solver)
 
     def start(
-        self, route_index: int, size_bytes: float, weight: float = 1, cap: float = inf
+        self, route_index: int, size_bytes: float, weight: float | None = None, cap: float = inf
     ) -> Flow:
-        """Start a transfer at no more than `cap` bytes/s; it waits while its route is taken."""
+        """Start a transfer at no more than `cap` bytes/s; it waits while its route is taken.
+
+        Its weight is the route's unless given.
+        """
         if not 0 <= route_index < len(self._uses):
             raise NetworkError(
                 f"there is no route {route_index}: the network has {len(self._uses)} routes"
             )
+        if weight is None:
+            weight = 1 if self._weights is None else self._weights[route_index]
         if not (0 <= size_bytes < inf and 0 < weight < inf and cap >= 0):
             raise NetworkError(
                 "a transfer needs a finite size >= 0, a finite weight > 0 and a cap >= 0, "
@@ -117,6 +137,7 @@ class Network:
             solver = self._solver[flow.route]
             flow.left = solver.remove(flow, now)
             flow.state = CANCELLED
+            self._over(flow)
             if solver.count:
                 self._touch(solver, now)
             if self.fifo:
@@ -150,7 +171,7 @@ class Network:
         elif route is not None:
             self._route_cap[route] = self._private_cap(route)
             flow = self._serving[route]
-            if flow is not None:
+            if flow is not None and flow.state == SENDING:
                 self._renew_cap(flow)
         elif capacity < inf:
             self._choose_again(now)
@@ -193,6 +214,10 @@ class Network:
             self._count_settle(now)
             self._end(flow, now)
             return
+        if self._changing is not None:
+            self._changing.begins(self, flow.route)
+        if self._pacer is not None:
+            flow.cap = min(flow.cap, self._pacer.begins(flow))
         flow.state = SENDING
         route = flow.route
         solver = self._solver[route]
@@ -209,7 +234,16 @@ class Network:
         flow.state = FINISHED
         flow.finish_s = now
         flow.left = 0
+        if flow.size_bytes:
+            self._over(flow)
         flow.done.succeed(flow)
+
+    def _over(self, flow: Flow) -> None:
+        """Tell those who follow transfers that one is over."""
+        if self._pacer is not None:
+            self._pacer.ends(flow)
+        if self._changing is not None:
+            self._changing.ends(flow.route)
 
     def _serve_next(self, route: int, now: float) -> None:
         """The route is free: begin the next flow that waits for it."""
@@ -285,15 +319,5 @@ class Network:
             self._touch(solver, now)
 
     def _count_settle(self, now: float) -> None:
-        """Report a clock that stands still instead of running for ever."""
-        if now != self._instant:
-            self._instant = now
-            self._at_instant = 0
-        self._at_instant += 1
-        if self._at_instant > self._stall_limit:
-            flows = self.in_flight()
-            raise StalledClockError(
-                f"the clock stands still at {now} s: {self._at_instant} settles of the network at "
-                f"this instant; {len(flows)} transfers in flight, {self._sequence} started so far, "
-                f"the latest on route {self._latest}"
-            )
+        if self._standstill.count(now):
+            raise self._standstill.error(len(self.in_flight()), self._sequence, self._latest)

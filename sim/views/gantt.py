@@ -49,13 +49,15 @@ def timeline_figure(run: RunResult) -> "Figure | None":
         _panel(axes, label, rnd, longest if shared else rnd.record.duration_s)
     from matplotlib.patches import Patch
 
+    churned = any((rnd.record.intervals.kind == Kind.OFFLINE).any() for rnd in kept.values())
+    shown = [kind for kind in Kind if kind != Kind.OFFLINE or churned]
     figure.legend(
         handles=[
-            Patch(color=colour, label=phase.replace("_", " "))
-            for phase, colour in zip(PHASES, style.PHASE_COLOURS, strict=True)
+            Patch(color=style.PHASE_COLOURS[kind], label=PHASES[kind].replace("_", " "))
+            for kind in shown
         ],
         loc="outside lower center",
-        ncols=len(PHASES),
+        ncols=len(shown),
         fontsize=style.SMALL_TEXT_SIZE,
         frameon=False,
     )
@@ -98,6 +100,9 @@ def _panel(axes: "Axes", label: str, kept: KeptRound, span_s: float) -> None:
     draw(waiting, Kind.SERVER_QUEUE, 0.7 * FILLED, 0.3 * FILLED)
 
     clients = kept.participants[:MOST_CLIENTS]
+    offline = np.flatnonzero(log.kind == Kind.OFFLINE)
+    for client in range(len(clients)):
+        draw(offline[log.peer[offline] == client], Kind.OFFLINE, client + 1, FILLED)
     height = FILLED / len(CLIENT_PARTS)
     for part, kind in enumerate(CLIENT_PARTS):
         rows = np.flatnonzero(log.kind == kind)

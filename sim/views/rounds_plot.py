@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sim.log import PHASES
+from sim.log import PHASES, Kind
 from sim.results import MethodResult, RoundResult, RunResult
 from sim.views import style
 from sim.views.estimate import by_label, estimate, scenario_name
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BAR_HEIGHT: Final = 0.62
-PHASE_NAMES: Final = tuple(phase.replace("_", " ") for phase in PHASES)
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,10 @@ def rounds_figure(runs: Sequence[RunResult]) -> "Figure | None":
     left.set_yticks(range(len(rows)), [_tick(row) for row in rows])
     left.set_ylim(len(rows) - 0.5, -0.5)
     _stack(left, [r.wire_bytes for r in rows], ("up", "down"), BYTES, rows, "wire bytes per client")
-    _stack(middle, [r.phase_s for r in rows], PHASE_NAMES, TIMES, rows, "virtual time")
+    churned = any(row.phase_s[Kind.OFFLINE] for row in rows)
+    phases = len(PHASES) if churned else Kind.OFFLINE  # the last one
+    names = tuple(phase.replace("_", " ") for phase in PHASES[:phases])
+    _stack(middle, [r.phase_s[:phases] for r in rows], names, TIMES, rows, "virtual time")
     _idle(right, rows)
     for tick, row in zip(left.get_yticklabels(), rows, strict=True):
         tick.set_color(style.GREY if row.part else style.BLACK)

@@ -133,9 +133,14 @@ def _actors(kept: KeptRound) -> Iterator[tuple[NDArray[np.intp], Track]]:
     waiting = log.kind == Kind.SERVER_QUEUE
     yield np.flatnonzero(log.kind == Kind.SERVER_COMPUTE), Track(SLOTS, (), 0, 0, "server slot")
     yield np.flatnonzero(waiting), Track(QUEUE, (), 0, 0, "server queue")
-    slot_of = np.where(log.kind == Kind.DOWNLINK, log.peer, log.actor)
+    slot_of = np.where(log.actor == SERVER, log.peer, log.actor)
     for part, (kind, name) in enumerate(
-        ((Kind.DEVICE_COMPUTE, "device"), (Kind.UPLINK, "uplink"), (Kind.DOWNLINK, "downlink"))
+        (
+            (Kind.DEVICE_COMPUTE, "device"),
+            (Kind.UPLINK, "uplink"),
+            (Kind.DOWNLINK, "downlink"),
+            (Kind.OFFLINE, "offline"),
+        )
     ):
         rows = np.flatnonzero(log.kind == kind)
         for slot, client in enumerate(kept.participants):
@@ -153,6 +158,7 @@ def _span(kept: KeptRound, row: int, start: int, end: int) -> Span:
     if kind in (Kind.UPLINK, Kind.DOWNLINK):
         args["wire_bytes"] = int(log.wire_bytes[row])
         args["payload_bytes"] = int(log.payload_bytes[row])
+        args["lost"] = bool(log.lost[row])
     else:
         args["flops"] = float(log.flops[row])
     return start, end, label, PHASES[kind], args

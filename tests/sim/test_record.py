@@ -15,27 +15,29 @@ from sim.record import ConservationError, close_record
 from sim.results import MethodResult
 
 OPTIONS = {"ecofed": {"init": "random"}}
-DELAYS = [0.5, 0.25, 0.5, 0.25]  # up of both slots, then down of both
+DELAYS = (0.5, 0.25)  # of both slots, up and down
 
 
 def device(slot: int, start: float, end: float, cause: int) -> Row:
-    return (start, end, slot, Kind.DEVICE_COMPUTE, slot, 0, 0, 1.0, Label.TRAIN, cause)
+    return (start, end, slot, Kind.DEVICE_COMPUTE, slot, 0, 0, 1.0, Label.TRAIN, cause, 0.0, 0)
 
 
 def up(slot: int, start: float, end: float, cause: int, size: int = 100) -> Row:
-    return (start, end, slot, Kind.UPLINK, SERVER, size, size - 10, 0.0, Label.WEIGHTS, cause)
+    kind, label, delay = Kind.UPLINK, Label.WEIGHTS, DELAYS[slot]
+    return (start, end, slot, kind, SERVER, size, size - 10, 0.0, label, cause, delay, 0)
 
 
 def down(slot: int, start: float, end: float, cause: int, size: int = 100) -> Row:
-    return (start, end, SERVER, Kind.DOWNLINK, slot, size, size - 10, 0.0, Label.WEIGHTS, cause)
+    kind, label, delay = Kind.DOWNLINK, Label.WEIGHTS, DELAYS[slot]
+    return (start, end, SERVER, kind, slot, size, size - 10, 0.0, label, cause, delay, 0)
 
 
 def server(slot: int, start: float, end: float, cause: int, label: Label = Label.TRAIN) -> Row:
-    return (start, end, SERVER, Kind.SERVER_COMPUTE, slot, 0, 0, 1.0, label, cause)
+    return (start, end, SERVER, Kind.SERVER_COMPUTE, slot, 0, 0, 1.0, label, cause, 0.0, 0)
 
 
 def queue(slot: int, start: float, end: float, cause: int) -> Row:
-    return (start, end, SERVER, Kind.SERVER_QUEUE, slot, 0, 0, 0.0, Label.TRAIN, cause)
+    return (start, end, SERVER, Kind.SERVER_QUEUE, slot, 0, 0, 0.0, Label.TRAIN, cause, 0.0, 0)
 
 
 def sound() -> list[Row]:
@@ -55,7 +57,7 @@ def sound() -> list[Row]:
 
 
 def close(rows: list[Row], duration_s: float = 9, slots: int = 1):
-    return close_record(Intervals.from_rows(rows), 2, duration_s, slots, DELAYS)
+    return close_record(Intervals.from_rows(rows), 2, duration_s, slots)
 
 
 def test_totals_of_a_sound_log():
@@ -72,6 +74,7 @@ def test_totals_of_a_sound_log():
         "server_queue": 1.5,
         "server_compute": 3,
         "downlink": 2.25,
+        "offline": 0,
     }
 
 
@@ -128,7 +131,7 @@ def test_a_round_that_lasts_longer_than_its_log_is_found():
 
 
 def test_an_empty_round_has_no_straggler():
-    record = close_record(Intervals.from_rows([]), 0, 0.0, 1, [])
+    record = close_record(Intervals.from_rows([]), 0, 0.0, 1)
     assert record.straggler == NO_CAUSE
     assert sum(record.critical_path_s.values()) == 0
 

@@ -29,6 +29,9 @@ METHOD: dict[str, Any] = {
     "energy_j": None,
     "idle_fraction": {"clients": NUMBER, "server": NUMBER},
     "diverged_in_round": None,
+    "ended": None,
+    "clients_lost": int,
+    "wasted_bytes": int,
     "against": dict,
 }
 UNTRAINED = METHOD | {

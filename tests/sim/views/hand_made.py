@@ -18,7 +18,9 @@ def split_rows(clients: int, batches: int, scale: float = 1.0, slots: int = 1) -
     free = [0.0] * slots
 
     def log(start, end, actor, kind, peer, size, flops, label, client):
-        rows.append((start, end, actor, kind, peer, size, size, flops, label, last[client]))
+        delay = DELAY_S if size else 0.0
+        cause = last[client]
+        rows.append((start, end, actor, kind, peer, size, size, flops, label, cause, delay, 0))
         last[client] = len(rows) - 1
 
     for _ in range(batches):
@@ -44,9 +46,7 @@ def record_of(rows: list[Row], clients: int, slots: int = 1) -> RoundRecord:
     intervals = Intervals.from_rows(rows)
     last = int(intervals.end.argmax())
     tail = DELAY_S if intervals.kind[last] == Kind.DOWNLINK else 0.0
-    return close_record(
-        intervals, clients, float(intervals.end.max()) + tail, slots, [DELAY_S] * 2 * clients
-    )
+    return close_record(intervals, clients, float(intervals.end.max()) + tail, slots)
 
 
 def method(

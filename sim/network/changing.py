@@ -1,0 +1,80 @@
+"""Capacities that change with time, looked at only while something flows.
+
+A profile says what a resource gives from when to when. The network follows it from the moment a
+transfer begins to cross the resource until none does: a trace of an hour in steps of a millisecond
+costs nothing while nothing flows.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import TYPE_CHECKING, Protocol
+
+from simpy import Event
+
+from sim.clock import Clock
+from sim.network.filling import Uses
+
+if TYPE_CHECKING:
+    from sim.network.network import Network
+
+
+class Profile(Protocol):
+    """A piecewise-constant capacity over virtual time."""
+
+    def piece(self, t: float) -> tuple[float, float]:
+        """Return the capacity at `t` (seconds since the run began) and when it ends, above `t`."""
+
+
+class _Followed:
+    """A resource with its profile; `users` are the transfers that cross it now."""
+
+    __slots__ = ("generation", "name", "profile", "until", "users", "value")
+
+    def __init__(self, name: str, profile: Profile) -> None:
+        self.name = name
+        self.profile = profile
+        self.users = 0
+        self.generation = 0
+        self.until = 0.0
+        self.value = -1.0
+
+
+class Changing:
+    """The resources of a network whose capacity has a profile."""
+
+    def __init__(self, clock: Clock, profiles: Mapping[str, Profile], uses: Sequence[Uses]) -> None:
+        self._clock = clock
+        followed = {name: _Followed(name, profile) for name, profile in profiles.items()}
+        self._of_route = [
+            tuple(followed[name] for name, _ in used if name in followed) for used in uses
+        ]
+
+    def begins(self, network: "Network", route: int) -> None:
+        """A transfer is about to begin on a route: bring its resources up to date."""
+        for resource in self._of_route[route]:
+            resource.users += 1
+            if resource.users == 1:
+                resource.generation += 1
+                self._follow(network, resource, self._clock.elapsed_s)
+
+    def ends(self, route: int) -> None:
+        """A transfer that had begun on a route is over."""
+        for resource in self._of_route[route]:
+            resource.users -= 1
+
+    def _follow(self, network: "Network", resource: _Followed, at: float) -> None:
+        value, resource.until = resource.profile.piece(at)
+        if value != resource.value:
+            resource.value = value
+            network.set_capacity(resource.name, value)
+        if resource.until < inf:
+            generation = resource.generation
+
+            def turn(_: Event) -> None:
+                if resource.users and resource.generation == generation:
+                    # From the end that was foreseen: the clock may be a rounding short of it.
+                    self._follow(network, resource, max(resource.until, self._clock.elapsed_s))
+
+            timer = self._clock.timeout(max(0.0, resource.until - self._clock.elapsed_s))
+            assert timer.callbacks is not None
+            timer.callbacks.append(turn)

@@ -1,0 +1,143 @@
+"""Capacities that change with time: against the integral of the capacity, and at no cost when idle."""
+
+from bisect import bisect_right
+from itertools import pairwise
+from math import inf
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim.clock import Clock
+from sim.network import Network
+
+
+class Way(NamedTuple):
+    resources: tuple[tuple[str, float], ...]
+    delay_s: float = 0.0
+
+
+class Steps:
+    """Values from given times on; counts how often it is asked."""
+
+    def __init__(self, *steps):
+        self.times = [time for time, _ in steps]
+        self.values = [value for _, value in steps]
+        self.asked = 0
+
+    def piece(self, t):
+        self.asked += 1
+        place = bisect_right(self.times, t) - 1
+        end = self.times[place + 1] if place + 1 < len(self.times) else inf
+        return self.values[place], end
+
+    def sent_by(self, t):
+        """Bytes that the capacity could have carried from 0 to t."""
+        edges = [*[time for time in self.times if time < t], t]
+        return sum((b - a) * self.piece(a)[0] for a, b in pairwise(edges))
+
+    def time_of(self, size):
+        """When so many bytes have been carried from 0 on."""
+        edges = [*self.times, inf]
+        for (start, end), value in zip(pairwise(edges), self.values, strict=True):
+            if value and size <= value * (end - start):
+                return start + size / value
+            size -= value * (end - start) if value else 0
+        return inf
+
+
+def network_of(profile, *, shared=True, others=0, general=False):
+    clock = Clock()
+    ways = [Way((("access", 1),))]
+    resources = {"access": profile.values[0]}
+    if shared:
+        ways = [Way((("access", 1), (f"own{i}", 1))) for i in range(1 + others)]
+        resources |= {f"own{i}": 1e9 for i in range(1 + others)}
+    network = Network(clock, resources, ways, profiles={"access": profile}, general=general)
+    return clock, network
+
+
+steps = st.lists(st.tuples(st.integers(1, 20), st.integers(0, 50)), min_size=1, max_size=8).map(
+    lambda pieces: Steps(
+        *zip(
+            np.cumsum([0, *(length for length, _ in pieces)]).tolist(),
+            [10.0, *(float(value) for _, value in pieces[:-1]), 7.0],
+            strict=True,
+        )
+    )
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(profile=steps, size=st.integers(1, 2000), shared=st.booleans(), general=st.booleans())
+def test_a_flow_alone_takes_what_the_integral_says(profile, size, shared, general):
+    clock, network = network_of(profile, shared=shared, general=general)
+    flow = network.start(0, size)
+    clock.run(flow.done)
+    assert flow.finish_s == pytest.approx(profile.time_of(size), rel=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(profile=steps, sizes=st.lists(st.integers(1, 500), min_size=2, max_size=6))
+def test_flows_that_share_it_send_together_what_it_gives(profile, sizes):
+    clock, network = network_of(profile, others=len(sizes) - 1)
+    flows = [network.start(route, size) for route, size in enumerate(sizes)]
+    clock.run(clock.all_of([flow.done for flow in flows]))
+    ends = sorted(flow.finish_s for flow in flows)
+    done = 0.0
+    for place, size in enumerate(sorted(sizes)):  # T_k: equal shares, the shortest ends first
+        total = sum(sorted(sizes)[:place]) + (len(sizes) - place) * size
+        done = profile.time_of(total)
+        assert ends[place] == pytest.approx(done, rel=1e-9)
+
+
+def test_it_is_not_looked_at_while_nothing_flows():
+    profile = Steps(*[(0.001 * i, 100.0 + i % 3) for i in range(3_600_000)])
+    clock, network = network_of(profile, shared=False)
+
+    def work():
+        yield clock.timeout(1800.0)
+        yield network.start(0, 0.05).done
+        yield clock.timeout(1700.0)
+
+    clock.run(clock.process(work()))
+    assert profile.asked <= 3
+
+
+def test_it_is_read_in_time_since_the_run_began_however_often_the_clock_is_put_back():
+    profile = Steps((0, 10.0), (100, 20.0), (200, 40.0))
+    clock, network = network_of(profile)
+    for wanted in (5.0, 2.5, 1.25):
+        flow = network.start(0, 50)
+        clock.run(flow.done)
+        assert clock.now == pytest.approx(wanted)
+        clock.rebase(100.0)
+
+
+def test_an_outage_holds_transfers_back_and_loses_nothing():
+    profile = Steps((0, 10.0), (1, 0.0), (61, 10.0))
+    clock, network = network_of(profile, others=1)
+    first, second = network.start(0, 10), network.start(1, 10)
+    clock.run(clock.all_of([first.done, second.done]))
+    assert (first.finish_s, second.finish_s) == (pytest.approx(62), pytest.approx(62))
+
+
+def test_a_cancelled_transfer_is_no_longer_followed():
+    profile = Steps(*[(float(i), 10.0 + i % 2) for i in range(1000)])
+    clock, network = network_of(profile, shared=False)
+    flow = network.start(0, 1000)
+    clock.run(until=5.5)
+    network.cancel(flow)
+    asked = profile.asked
+    clock.run(until=500)
+    assert profile.asked == asked
+
+
+def test_the_next_transfer_of_the_same_route_finds_it_up_to_date():
+    profile = Steps((0, 10.0), (3, 100.0))
+    clock, network = network_of(profile, shared=False)
+    first, second = network.start(0, 20), network.start(0, 210)
+    clock.run(clock.all_of([first.done, second.done]))
+    assert (first.finish_s, second.finish_s) == (pytest.approx(2), pytest.approx(5))
