@@ -4,9 +4,9 @@ They look at the file's plain data, so that they are answered beside the problem
 """
 
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from scenarios.document import Document
+from scenarios.populations import all_groups, client_groups, mapping, network_nodes, sequence, whole
 from scenarios.problems import KeyPath, Problem, dotted, suggestion
 from topologies.catalogue import link, link_names
 
@@ -22,31 +22,20 @@ def check_sections(document: Document, catalogue_devices: Collection[str]) -> li
         *_station_rates(document),
         *_half_duplex_on_medium(document),
         *_edges(document),
+        *_network_places(document),
     ]
 
 
 def client_count(document: Document) -> int | None:
     """How many clients the topology has; None where the file does not say it soundly."""
-    counts = [_whole(group.get("count", 1)) for _, group in _groups(document)]
-    sound = [count for count in counts if count is not None and count > 0]
-    return sum(sound) if sound and len(sound) == len(counts) else None
-
-
-def _groups(document: Document) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
-    """The groups of clients with their paths, whatever the topology."""
-    for kind in ("star", "wifi_cell"):
-        path: KeyPath = ("topology", kind, "clients")
-        for index, group in enumerate(_list(document.value(path))):
-            yield (*path, index), _dict(group)
-    path = ("topology", "graph", "nodes")
-    for name, node in _dict(document.value(path)).items():
-        if isinstance(node, dict) and "client" in node:
-            yield (*path, name, "client"), _dict(node["client"])
+    sizes = [group.size for group in client_groups(document)]
+    sound = [size for size in sizes if size is not None]
+    return sum(sound) if sound and len(sound) == len(sizes) else None
 
 
 def _training(document: Document, clients: int) -> Iterator[Problem]:
     path = ("training", "clients_per_round")
-    sampled = _whole(document.value(path))
+    sampled = whole(document.value(path))
     if sampled is not None and sampled > clients:
         yield document.problem(path, f"must be at most {clients}, the number of clients")
 
@@ -57,15 +46,15 @@ def _partition(document: Document, clients: int) -> Iterator[Problem]:
     if isinstance(sizes, list) and len(sizes) != clients:
         rule = f"must have {clients} entries, one for each client, not {len(sizes)}"
         yield document.problem(("data", "partition", "sizes", "samples"), rule)
-    available = _whole(document.value(("data", "train_samples")))
+    available = whole(document.value(("data", "train_samples")))
     if available is None:
         return
-    shards = _dict(document.value(("data", "partition", "shards")))
-    per_client, size = _whole(shards.get("per_client")), _whole(shards.get("size"))
+    shards = mapping(document.value(("data", "partition", "shards")))
+    per_client, size = whole(shards.get("per_client")), whole(shards.get("size"))
     if isinstance(sizes, list):
-        wanted = sum(_whole(size) or 0 for size in sizes)
+        wanted = sum(whole(size) or 0 for size in sizes)
     else:
-        wanted = (_whole(sizes) or (per_client or 0) * (size or 0)) * clients
+        wanted = (whole(sizes) or (per_client or 0) * (size or 0)) * clients
     if wanted > available:
         rule = f"needs {wanted} samples in all, more than the train_samples of {available}"
         yield document.problem(("data", "partition"), rule)
@@ -75,56 +64,62 @@ def _partition(document: Document, clients: int) -> Iterator[Problem]:
 
 
 def _own_devices(document: Document, catalogue: Collection[str]) -> Iterator[Problem]:
-    for name in _dict(document.value(("devices",))):
+    for name in mapping(document.value(("devices",))):
         if name in catalogue:
             rule = "is the name of a device of the catalogue; choose another"
             yield document.problem(("devices", name), rule, name)
 
 
 def _group_names(document: Document) -> Iterator[Problem]:
-    seen: dict[str, KeyPath] = {}
-    for path, group in _groups(document):
-        name = group.get("name")
-        if isinstance(name, str) and name in seen:
-            rule = f"is the name of {dotted(seen[name])}, too"
-            yield document.problem((*path, "name"), rule)
-        elif isinstance(name, str):
-            seen[name] = path
+    seen: dict[tuple[KeyPath, str], KeyPath] = {}
+    for group in all_groups(document):
+        name = group.written.get("name")
+        if not isinstance(name, str):
+            continue
+        first = seen.setdefault((group.within, name), group.path)
+        if first != group.path:
+            rule = f"is the name of {dotted(first)}, too"
+            yield document.problem((*group.path, "name"), rule)
 
 
 def _station_rates(document: Document) -> Iterator[Problem]:
-    cell_has_one = _dict(document.value(("topology", "wifi_cell"))).get("rate") is not None
-    for path, group in _groups(document):
-        if path[1] == "wifi_cell" and (group.get("rate") is not None) == cell_has_one:
-            here = "cannot stand beside the rate" if cell_has_one else "is required without a rate"
-            yield document.problem((*path, "rate"), f"{here} of the whole cell")
+    cells: list[KeyPath] = [("topology", "wifi_cell")]
+    cells += [group.path for group in all_groups(document) if group.path[-1] == "wifi"]
+    for cell in cells:
+        cell_has_one = mapping(document.value(cell)).get("rate") is not None
+        here = "cannot stand beside the rate" if cell_has_one else "is required without a rate"
+        for index, group in enumerate(sequence(mapping(document.value(cell)).get("clients"))):
+            if (mapping(group).get("rate") is not None) == cell_has_one:
+                path = (*cell, "clients", index, "rate")
+                yield document.problem(path, f"{here} of the whole cell")
 
 
 def _half_duplex_on_medium(document: Document) -> Iterator[Problem]:
-    if not _dict(document.value(("topology", "star", "medium"))):
+    if not mapping(document.value(("topology", "star", "medium"))):
         return
-    for path, group in _groups(document):
-        if _duplex(group.get("link")) == "half":
-            yield document.problem((*path, "link"), "is half-duplex and cannot be on a medium, too")
+    for group in client_groups(document):
+        if _duplex(group.written.get("link")) == "half":
+            rule = "is half-duplex and cannot be on a medium, too"
+            yield document.problem((*group.path, "link"), rule)
 
 
 def _duplex(written: object) -> object:
-    name = _dict(written).get("name", written)
+    name = mapping(written).get("name", written)
     if isinstance(name, str) and name in link_names():
         return link(name).duplex
-    return _dict(written).get("duplex")
+    return mapping(written).get("duplex")
 
 
 def _edges(document: Document) -> Iterator[Problem]:
-    graph = _dict(document.value(("topology", "graph")))
-    nodes = list(_dict(graph.get("nodes")))
-    media = list(_dict(graph.get("media")))
-    server = _dict(graph.get("server")).get("name", "server")
+    graph = mapping(document.value(("topology", "graph")))
+    nodes = list(mapping(graph.get("nodes")))
+    media = list(mapping(graph.get("media")))
+    server = mapping(graph.get("server")).get("name", "server")
     if server in nodes:
         rule = "is the name of the server, too"
         yield document.problem(("topology", "graph", "nodes", server), rule, server)
     joined: dict[frozenset[str], int] = {}
-    for index, edge in enumerate(_dict(edge) for edge in _list(graph.get("edges"))):
+    for index, edge in enumerate(mapping(edge) for edge in sequence(graph.get("edges"))):
         path = ("topology", "graph", "edges", index)
         ends = [edge.get(end) for end in ("from", "to")]
         for end, name in zip(("from", "to"), ends, strict=True):
@@ -143,13 +138,22 @@ def _edges(document: Document) -> Iterator[Problem]:
             yield document.problem((*path, "medium"), rule)
 
 
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _network_places(document: Document) -> Iterator[Problem]:
+    path: KeyPath = ("topology", "network_file")
+    section = mapping(document.value(path))
+    nodes = network_nodes(section)
+    if nodes is None:
+        return
+    written: list[tuple[KeyPath, object]] = [
+        ((*path, "server", "at"), mapping(section.get("server")).get("at"))
+    ]
+    for group in client_groups(document):
+        at = group.written.get("at")
+        if isinstance(at, list):
+            written += [((*group.path, "at", index), place) for index, place in enumerate(at)]
+        elif at not in ("all", "spread"):
+            written.append(((*group.path, "at"), at))
+    for where, place in written:
+        name = str(place) if whole(place) is not None else place
+        if isinstance(name, str) and name not in nodes:
+            yield document.problem(where, f"is no node of the network{suggestion(name, nodes)}")

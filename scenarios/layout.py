@@ -1,68 +1,30 @@
 """The `topology` section: which devices take part, and the links between them.
 
-Directions are seen from the device: `up` leaves it, `down` arrives. One client is one device; a
-group with `count: 6` is six clients, each with a link of its own. The order in the file is the
-order of the clients.
+A star, a Wi-Fi cell and a graph are here; cells, tiers, sites and networks from files have modules
+of their own.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from scenarios.fields import Count, DeviceName, Section, Text, not_built, not_empty
+from scenarios.bandwidth import AnyFiniteRate
+from scenarios.cells import Cells
+from scenarios.fields import DeviceName, Section, Text, not_empty
+from scenarios.groups import ClientGroup, Medium, Population, Routing, Server, StarServer, Station
 from scenarios.links import Link
+from scenarios.network_file import NetworkFile
 from scenarios.one_of import OneOf
-from scenarios.quantities import Delay, FiniteRate
-
-Population = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-
-
-class Server(Section):
-    """The server: a queue with `slots` places that work at the same time."""
-
-    device: DeviceName
-    slots: Count
-    discipline: Annotated[Literal["fifo"], not_built("priority", "processor sharing")] = "fifo"
-
-
-class StarServer(Server):
-    """The server of a star; with a `link`, all clients share it.
-
-    Its `up` leaves the server, and carries what goes down to the clients.
-    """
-
-    link: Link | None = None
+from scenarios.quantities import Delay
+from scenarios.sites import Mesh, Ring
+from scenarios.tiers import ThreeTier, TwoTier
 
 
 class GraphServer(Server):
     """The server of a graph, under the name that edges use."""
 
     name: Text = "server"
-
-
-class Medium(Section):
-    """One half-duplex channel that everything on it shares, in both directions."""
-
-    rate: FiniteRate
-
-
-class ClientGroup(Section):
-    """Equal clients, each with its own link."""
-
-    device: DeviceName
-    count: Population = 1
-    link: Link
-    name: Text | None = None
-
-
-class Station(Section):
-    """Equal stations of a Wi-Fi cell; with a `rate` of their own where the cell has none."""
-
-    device: DeviceName
-    count: Population = 1
-    rate: FiniteRate | None = None
-    name: Text | None = None
 
 
 class ClientNode(Section):
@@ -133,7 +95,7 @@ class WifiCell(Section):
     """
 
     server: Server
-    rate: FiniteRate | None = None
+    rate: AnyFiniteRate | None = None
     delay: Delay
     clients: Annotated[tuple[Station, ...], not_empty]
     backhaul: Link | None = None
@@ -151,6 +113,7 @@ class Graph(Section):
     nodes: Annotated[Mapping[Text, Node], not_empty]
     edges: Annotated[tuple[Edge, ...], not_empty]
     media: Mapping[Text, Medium] = Field(default_factory=dict)
+    routing: Routing = "delay"
 
     @property
     def client_count(self) -> int:
@@ -158,4 +121,17 @@ class Graph(Section):
         return sum(node.count for node in self.nodes.values() if isinstance(node, ClientNode))
 
 
-Topology = Annotated[Star | WifiCell | Graph, OneOf(star=Star, wifi_cell=WifiCell, graph=Graph)]
+Topology = Annotated[
+    Star | WifiCell | Cells | TwoTier | ThreeTier | Ring | Mesh | Graph | NetworkFile,
+    OneOf(
+        star=Star,
+        wifi_cell=WifiCell,
+        cells=Cells,
+        two_tier=TwoTier,
+        three_tier=ThreeTier,
+        ring=Ring,
+        mesh=Mesh,
+        graph=Graph,
+        network_file=NetworkFile,
+    ),
+]

@@ -4,29 +4,35 @@ Directions are seen from the node that the link belongs to: `up` leaves it, `dow
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Tag
+from pydantic import AfterValidator, Discriminator, Tag, model_validator
 
+from scenarios.bandwidth import AnyRate
 from scenarios.fields import LinkName, Section, rule
-from scenarios.quantities import Delay, Rate
+from scenarios.quality import JitterForm, Loss
+from scenarios.quantities import Delay
 from topologies.catalogue import link, link_names
 
 
 class UpDownLink(Section):
     """A full-duplex link: one rate for each direction, one delay for both."""
 
-    up: Rate
-    down: Rate
+    up: AnyRate
+    down: AnyRate
     delay: Delay
+    jitter: JitterForm | None = None
+    loss: Loss = 0.0
 
 
 class OneRateLink(Section):
     """A link of one rate: for each direction (`full`), or shared by the two (`half`)."""
 
-    rate: Rate
+    rate: AnyRate
     delay: Delay
     duplex: Literal["full", "half"]
+    jitter: JitterForm | None = None
+    loss: Loss = 0.0
 
 
 def _is_private(name: str) -> str:
@@ -45,10 +51,18 @@ PrivateLinkName = Annotated[LinkName, AfterValidator(_is_private)]
 
 
 class CatalogueLink(Section):
-    """A link of the catalogue with another delay than there, or with one that is unknown there."""
+    """A link of the catalogue with another delay than there, with jitter or loss."""
 
     name: PrivateLinkName
-    delay: Delay
+    delay: Delay | None = None
+    jitter: JitterForm | None = None
+    loss: Loss = 0.0
+
+    @model_validator(mode="after")
+    def _delay_is_known(self) -> Self:
+        if self.delay is None:
+            _has_delay(self.name)
+        return self
 
 
 def _link_form(value: Any) -> str | None:

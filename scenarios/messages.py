@@ -73,7 +73,8 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         *parents, key = detail["loc"]
-        return f"is an unknown key{suggestion(key, known_keys(model, tuple(parents)))}"
+        known = known_keys(model, tuple(parents))
+        return "cannot stand here" if key in known else f"is an unknown key{suggestion(key, known)}"
     if kind in ("literal_error", "enum"):
         choices = re.findall(r"'([^']*)'", context["expected"])
         hint = suggestion(detail["input"], choices)

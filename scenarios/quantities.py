@@ -1,13 +1,14 @@
 """Field types for quantities with units: text in the file, SI numbers in the scenario.
 
-`Rate` and `FiniteRate` are bytes/s, `Duration` and `Delay` s, `Size` bytes, `Speed` FLOP/s. A
-quantity without a unit is an error; written out again, it is text that reads back to exactly the
-same number.
+`Rate`, `FiniteRate` and `RateOrOutage` (may be 0) are bytes/s, `Duration` and `Delay` s, `Size`
+bytes, `Speed` FLOP/s. A quantity without a unit is an error; written out again, it is text that
+reads back to exactly the same number.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -26,7 +27,17 @@ from topologies.units import (
     parse_speed,
 )
 
-__all__ = ["Delay", "Duration", "FiniteRate", "QuantityError", "Rate", "Size", "Speed"]
+__all__ = [
+    "Delay",
+    "Duration",
+    "FiniteRate",
+    "QuantityError",
+    "Rate",
+    "RateOrOutage",
+    "Size",
+    "SizeOrUnlimited",
+    "Speed",
+]
 
 _LONGEST = 60
 
@@ -84,6 +95,14 @@ def _write_size(size_bytes: int) -> str:
     return format_size(size_bytes, digits=None)
 
 
+def _parse_size_limit(text: object) -> float:
+    return math.inf if text == "unlimited" else parse_size(text)
+
+
+def _write_size_limit(size_bytes: float) -> str:
+    return "unlimited" if math.isinf(size_bytes) else _write_size(int(size_bytes))
+
+
 def _write_speed(flops_per_s: float) -> str:
     in_giga = f"{flops_per_s / 1e9!r} GFLOP/s"
     return in_giga if parse_speed(in_giga) == flops_per_s else f"{flops_per_s!r} FLOP/s"
@@ -95,8 +114,15 @@ def _short(readable: str, plain: str) -> str:
 
 
 Rate = Annotated[float, _Quantity(parse_rate, _write_rate, "10 Mbit/s", unlimited=True)]
+RateOrOutage = Annotated[
+    float,
+    _Quantity(partial(parse_rate, zero=True), _write_rate, "38 Mbit/s", zero=True),
+]
 FiniteRate = Annotated[float, _Quantity(parse_rate, _write_rate, "38 Mbit/s")]
 Duration = Annotated[float, _Quantity(parse_duration, _write_duration, "90 min")]
 Delay = Annotated[float, _Quantity(parse_duration, _write_duration, "20 ms", zero=True)]
 Size = Annotated[int, _Quantity(parse_size, _write_size, "4 GiB")]
+SizeOrUnlimited = Annotated[
+    float, _Quantity(_parse_size_limit, _write_size_limit, "4 MiB", unlimited=True)
+]
 Speed = Annotated[float, _Quantity(parse_speed, _write_speed, "5 GFLOP/s")]

@@ -6,7 +6,7 @@ FLOP/s. Nothing that costs time or bytes has a default.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -17,12 +17,15 @@ from pydantic import (
     model_validator,
 )
 
+from scenarios.availability import Absence
+from scenarios.changes import Change
 from scenarios.data import Data
-from scenarios.fields import NetworkName, Section, Text, not_built, not_empty, rule, unique
+from scenarios.fields import NetworkName, Section, Text, not_empty, rule, unique
 from scenarios.layout import Topology
 from scenarios.methods import Method
 from scenarios.quantities import Size, Speed
 from scenarios.training import Stop, Training
+from scenarios.transport import ClientsTransport, Ideal, Transport
 
 
 def _check_file_name(name: str) -> str:
@@ -65,7 +68,10 @@ class Scenario(Section):
     stop: Stop = Stop()
     devices: Mapping[Text, OwnDevice] = Field(default_factory=dict)
     topology: Topology
-    transport: Annotated[Literal["ideal"], not_built("tcp")] = "ideal"
+    changes: tuple[Change, ...] = ()
+    availability: tuple[Absence, ...] = ()
+    transport: Transport = Ideal()
+    transports: tuple[ClientsTransport, ...] = ()
     methods: tuple[Method, ...]
 
     @model_validator(mode="before")

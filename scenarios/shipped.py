@@ -13,3 +13,13 @@ def shipped_names() -> tuple[str, ...]:
 def shipped_path(name: str) -> Path:
     """The file of a shipped scenario."""
     return FOLDER / f"{name}.yaml"
+
+
+def shipped_traces() -> tuple[str, ...]:
+    """The names of the shipped bandwidth traces, in alphabetical order."""
+    return tuple(sorted(path.stem for path in (FOLDER / "traces").glob("*.csv")))
+
+
+def trace_path(trace: str) -> str:
+    """The file that a scenario means by a trace: a shipped one by its name, else the path itself."""
+    return str(FOLDER / "traces" / f"{trace}.csv") if trace in shipped_traces() else trace

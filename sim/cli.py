@@ -101,6 +101,42 @@ def check(
     check_command(scenario, overrides or [], executor=executor.value, data_dir=data_dir)
 
 
+@app.command()
+def explain(
+    scenario: ScenarioArgument,
+    overrides: Overrides = None,
+    method: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="Which method [the first].")
+    ] = None,
+    round_index: Annotated[int, typer.Option("--round", metavar="N", help="Which round.")] = 0,
+    client: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which client [the one that was last].")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=0, help="How many transfers to show: the longest.")
+    ] = 20,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all of them to a new file.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Another seed than the scenario's.")
+    ] = None,
+) -> None:
+    """Say where the time of a client's transfers in a round went: which links, or TCP, held them."""
+    from sim.commands.explain import explain_command
+
+    explain_command(
+        scenario,
+        overrides or [],
+        method=method,
+        round_index=round_index,
+        client=client,
+        limit=limit,
+        csv_file=csv,
+        seed=seed,
+    )
+
+
 @app.command("list")
 def list_(
     what: Annotated[
@@ -119,13 +155,18 @@ def list_(
 @app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(help="A scenario, method, network, data set, device or link.")
+        str,
+        typer.Argument(help="A scenario (or its file), method, network, data set, device or link."),
     ],
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the scenario's topology: a .png, .svg or .pdf."),
+    ] = None,
 ) -> None:
-    """Show one of the things that `list` names, with its figures and their sources."""
-    from sim.commands.catalogue import show_command
+    """Show one of the things that `list` names, with its figures and sources; or a topology."""
+    from sim.commands.show import show_command
 
-    show_command(name)
+    show_command(name, plot)
 
 
 @app.command()

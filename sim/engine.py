@@ -6,16 +6,24 @@ same, since every round starts at local time 0. That is done only where no tenso
 """
 
 import hashlib
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import inf
+from typing import Final
 
 from sim.learning.layer import Progress as ChainProgress
 from sim.log import NO_CAUSE, Intervals
 from sim.methods.method import Method, Round
+from sim.network.loads import Loads
+from sim.network.settling import Observer
 from sim.record import ConservationError, RoundRecord, close_record
 from sim.results import KeptRound, MethodResult, RoundResult
+from sim.usage import Key, Total
 from sim.world import World
+
+MOST_RECORDED: Final = 32  # shared links whose load over time is taken down
+
+Watched = Callable[[Round], Sequence[Observer]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,10 @@ class Watcher:
 
 
 class Engine:
-    """Runs one method in its world and keeps what the log says of it."""
+    """Runs one method in its world and keeps what the log says of it.
+
+    `watched` says who looks on in a round; such a round is played even if its timing is known.
+    """
 
     def __init__(
         self,
@@ -55,11 +66,13 @@ class Engine:
         *,
         reuse: bool = True,
         keep_all: bool = False,
+        watched: Watched = lambda _: (),
     ) -> None:
         self.world = world
         self.method = method
         self.result = result
         self.keep_all = keep_all
+        self._watched = watched
         self._reuse = reuse and method.synchronous and world.steady and not world.learning.trains
         self._records: dict[Hashable, RoundRecord] = {}
         self._last_of_kind: dict[str, KeptRound] = {}
@@ -98,6 +111,11 @@ class Engine:
         result, learning = self.result, self.world.learning
         first = {kept.index for kept in result.kept}
         result.kept.extend(k for k in self._last_of_kind.values() if k.index not in first)
+        result.capacity_s = {
+            name: self.world.network.capacity_seconds(name, self.world.clock.elapsed_s)
+            for name in result.links
+        }
+        result.link_clients = {name: self.world.ways.clients[name] for name in result.links}
         result.kept.sort(key=lambda kept: kept.index)
         result.event_digest = self._events.hexdigest()
         result.learning_digest = learning.run_digest
@@ -115,7 +133,7 @@ class Engine:
         start_s = world.clock.epoch_s
         world.clock.rebase(record.duration_s)
         world.learning.close_round(watcher.client_trained)
-        self._log(rnd, record, start_s)
+        utilisation = self._log(rnd, record, start_s)
         last = index == limits.rounds - 1 or limits.passed(world.clock.elapsed_s)
         accuracy = None
         if world.learning.executor is not None and (
@@ -144,6 +162,7 @@ class Engine:
             waited_s=waited_s,
             clients_lost=len(rnd.lost),
             wasted_bytes=record.wasted_bytes,
+            utilisation=utilisation,
             straggler=(
                 world.clients[rnd.participants[straggler]].name
                 if straggler != NO_CAUSE and rnd.participants
@@ -153,17 +172,28 @@ class Engine:
         )
 
     def _record_of(self, rnd: Round) -> RoundRecord:
-        if not self._reuse:
-            return self._simulate(rnd)
+        observers = self._watched(rnd)
+        if observers or not self._reuse:
+            return self._simulate(rnd, observers)
         kinds = tuple(self.world.clients[client].kind for client in rnd.participants)
         key = (self.method.signature(rnd), kinds)
         if key in self._records:
             self.result.reused_rounds += 1
         else:
-            self._records[key] = self._simulate(rnd)
+            self._records[key] = self._simulate(rnd, ())
         return self._records[key]
 
-    def _simulate(self, rnd: Round) -> RoundRecord:
+    def _recording(self, rnd: Round, observers: Sequence[Observer]) -> Loads | None:
+        """Take down the loads of shared links in the rounds whose intervals are surely kept."""
+        network = self.world.network
+        if self.keep_all or rnd.kind not in self._last_of_kind:
+            loads = network.loads_of(network.shared[:MOST_RECORDED])
+            network.observe(loads, *observers)
+            return loads
+        network.observe(*observers)
+        return None
+
+    def _simulate(self, rnd: Round, observers: Sequence[Observer]) -> RoundRecord:
         world = self.world
         world.rows = []
         world.bytes_sent = world.bytes_delivered = world.bytes_dropped = 0
@@ -171,6 +201,7 @@ class Engine:
             world.transport.open_round()
         if world.churn is not None:
             world.churn.open_round(lambda slot: self.method.lost(rnd, slot))
+        loads = self._recording(rnd, observers)
         world.clock.run(until=world.clock.process(self.method.run_round(rnd)))
         if not world.server.idle:
             raise ConservationError("the server is still busy when the round closes")
@@ -182,19 +213,41 @@ class Engine:
                 f"{sent} bytes were sent, {logged} logged, {delivered} delivered, {dropped} dropped"
             )
         slots = len(rnd.participants)
-        return close_record(intervals, slots, world.clock.now, world.server.slots)
+        record = close_record(intervals, slots, world.clock.now, world.server.slots)
+        held = world.network.collect_bottlenecks()
+        uses = world.ways.uses(intervals, rnd.participants, held)
+        return replace(record, uses=uses, loads={} if loads is None else loads.series())
 
-    def _log(self, rnd: Round, record: RoundRecord, start_s: float) -> None:
+    def _log(self, rnd: Round, record: RoundRecord, start_s: float) -> dict[str, float]:
+        """Take a round down in the result; return its `utilisation`."""
         result, world = self.result, self.world
         names = tuple(world.clients[client].name for client in rnd.participants)
         self._events.update(
             repr((rnd.index, rnd.kind, names, start_s, record.duration_s, record.digest)).encode()
         )
+        links = {key: world.ways.name(key, rnd.participants) for key in record.uses}
+        for key, use in record.uses.items():
+            result.links.setdefault(links[key], Total()).add(use)
         result.clients_busy_s += float(record.device_busy_s.sum())
         result.clients_available_s += record.duration_s * record.slots
         result.server_busy_s += record.server_busy_s
         result.server_available_s += record.duration_s * world.server.slots
-        kept = KeptRound(rnd.index, rnd.kind, start_s, names, record)
+        kept = KeptRound(rnd.index, rnd.kind, start_s, names, record, links)
         if self.keep_all or rnd.kind not in self._last_of_kind:
             result.kept.append(kept)
         self._last_of_kind[rnd.kind] = kept
+        return self._utilisation(links, record, start_s)
+
+    def _utilisation(
+        self, links: Mapping[Key, str], record: RoundRecord, start_s: float
+    ) -> dict[str, float]:
+        network, recorded = self.world.network, set(self.world.network.shared[:MOST_RECORDED])
+        used: dict[str, float] = {}
+        offered: dict[str, float] = {}
+        for key, use in record.uses.items():
+            if not isinstance(key, str) or key in recorded:
+                line, end_s = use.line(key), start_s + record.duration_s
+                capacity = network.capacity_seconds(links[key], end_s, start_s)
+                used[line] = used.get(line, 0.0) + use.consumed
+                offered[line] = offered.get(line, 0.0) + capacity
+        return {line: used[line] / offered[line] for line in used if 0 < offered[line] < inf}

@@ -102,7 +102,7 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
         seed=seed,
         device="meta",
     )
-    topology = places(scenario)
+    topology = places(scenario, seed)
     shards = partition(info.train_counts, len(topology.clients), partition_kind(scenario), seed)
     return Plan(scenario, seed, network, block_costs(network), info, shards, topology)
 

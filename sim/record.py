@@ -4,13 +4,16 @@ A record speaks of slots, not of clients, and of seconds since the round began: 
 equal in all that the clock sees share one record.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.log import NO_CAUSE, PHASES, SERVER, Intervals, Kind, Label
+from sim.network.loads import LoadSeries
+from sim.usage import Key, Use
 
 TOLERANCE: Final = 1e-9  # of a round's length, for sums of floating-point times
 
@@ -30,7 +33,10 @@ class ConservationError(Exception):
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """What one round took. Arrays have one entry per slot; seconds and bytes throughout."""
+    """What one round took. Arrays have one entry per slot; seconds and bytes throughout.
+
+    `uses` has what each link was used for; `loads`, if taken down, the load of shared ones over time.
+    """
 
     intervals: Intervals
     slots: int
@@ -46,6 +52,8 @@ class RoundRecord:
     critical_path_s: dict[str, float]
     straggler: int
     additive_s: dict[str, float]
+    uses: Mapping[Key, Use] = field(default_factory=dict)
+    loads: Mapping[str, LoadSeries] = field(default_factory=dict)
 
 
 def close_record(

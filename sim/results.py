@@ -13,6 +13,7 @@ import numpy as np
 
 from sim.log import PHASES
 from sim.record import RoundRecord
+from sim.usage import Key, Total
 
 Status = Literal["complete", "stopped"]
 Row = dict[str, str | int | float | None]
@@ -20,13 +21,17 @@ Row = dict[str, str | int | float | None]
 
 @dataclass(frozen=True)
 class KeptRound:
-    """A round whose full intervals are kept: its number, kind, beginning and clients (by slot)."""
+    """A round whose full intervals are kept: its number, kind, beginning and clients (by slot).
+
+    `links` names the resources that are used in it.
+    """
 
     index: int
     kind: str
     start_s: float
     participants: tuple[str, ...]
     record: RoundRecord
+    links: Mapping[Key, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class RoundResult:
     """One closed round of one method. `virtual_time_s` is when it closed.
 
     `waited_s` is how long it could not begin because nobody was online; `wasted_bytes` are wire
-    bytes of transfers that were cut off, counted in the wire bytes too.
+    bytes of transfers that were cut off, counted in the wire bytes too. `utilisation` has the shares
+    of capacity that were used of the first shared links and, on average, of the access links in use.
     """
 
     index: int
@@ -54,6 +60,7 @@ class RoundResult:
     waited_s: float = 0.0
     clients_lost: int = 0
     wasted_bytes: int = 0
+    utilisation: Mapping[str, float] = field(default_factory=dict)
 
     def row(self, label: str, method: str) -> Row:
         """Return the round as a row of rounds.csv."""
@@ -84,7 +91,12 @@ class RoundResult:
 
 @dataclass
 class MethodResult:
-    """One method's run. `busy_s` sums over clients, and over server slots; likewise `available_s`."""
+    """One method's run. `busy_s` sums over clients, and over server slots; likewise `available_s`.
+
+    `links` is what was used of each link and medium, `capacity_s` what there was: its capacity
+    (bytes/s, or 1 of airtime) integrated over the run; `link_clients` how many clients have it on
+    their ways.
+    """
 
     label: str
     method: str
@@ -96,6 +108,9 @@ class MethodResult:
     weights_digest: str | None = None
     event_digest: str = ""
     coarse: tuple[str, ...] = ()
+    links: dict[str, Total] = field(default_factory=dict)
+    capacity_s: dict[str, float] = field(default_factory=dict)
+    link_clients: dict[str, int] = field(default_factory=dict)
     clients_busy_s: float = 0.0
     clients_available_s: float = 0.0
     server_busy_s: float = 0.0
@@ -165,6 +180,28 @@ class MethodResult:
             },
         }
 
+    def link_rows(self) -> list[Row]:
+        """Return the rows of links.csv: what each link and medium carried, the busiest first."""
+        elapsed = self.virtual_time_s
+        rows: list[Row] = [
+            {
+                "label": self.label,
+                "method": self.method,
+                "link": name,
+                "clients": self.link_clients[name],
+                "mean_capacity": self.capacity_s[name] / elapsed if elapsed else None,
+                "wire_bytes": total.wire_bytes,
+                "busy_s": total.busy_s,
+                "mean_flows": total.flow_s / elapsed if elapsed else None,
+                "peak_flows": total.peak,
+                "utilisation": _ratio(total.consumed, self.capacity_s[name]),
+                "bottleneck_s": total.bottleneck_s,
+                "bottleneck_share": total.bottleneck_s / elapsed if elapsed else None,
+            }
+            for name, total in self.links.items()
+        ]
+        return sorted(rows, key=_by_importance)
+
     def against(self, other: "MethodResult") -> dict[str, float | None]:
         """Return how many times faster, and how many times fewer bytes, than `other`, per round."""
         return {
@@ -212,6 +249,11 @@ class RunResult:
         rows = [r.row(m.label, m.method) for m in self.methods.values() for r in m.rounds]
         return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
 
+    def links_table(self) -> dict[str, list[str | int | float | None]]:
+        """Return links.csv as columns; `pandas.DataFrame(result.links_table())` takes it."""
+        rows = [row for method in self.methods.values() for row in method.link_rows()]
+        return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
+
 
 def _idle(busy_s: float, available_s: float) -> float | None:
     return 1.0 - busy_s / available_s if available_s > 0 else None
@@ -226,3 +268,7 @@ def _per_round(result: MethodResult, what: Literal["time", "bytes"]) -> float | 
 
 def _ratio(theirs: float | None, ours: float | None) -> float | None:
     return theirs / ours if theirs is not None and ours else None
+
+
+def _by_importance(row: Row) -> tuple[float, float]:
+    return -float(row["bottleneck_s"] or 0), -float(row["utilisation"] or 0)

@@ -3,7 +3,7 @@
 scenario.yaml   the scenario as resolved          summary.json    the contract (status last)
 rounds.csv      a row for each method and round   accuracy.csv    a row for each evaluation
 events.npz      the kept intervals, in columns    trace.json      the same, for Perfetto
-plots/          pictures
+links.csv       a row for each link or medium     plots/          pictures
 """
 
 import csv
@@ -100,6 +100,11 @@ class RunFolder:
 
     def finish(self, result: RunResult) -> None:
         """Write the intervals and, last of all, the summary with its status."""
+        table = result.links_table()
+        with (self.path / "links.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(table)
+            writer.writerows(zip(*table.values(), strict=True))
         np.savez_compressed(self.path / "events.npz", **event_columns(result.methods))
         write_json(self.path / "summary.json", result.summary())
 

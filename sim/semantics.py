@@ -13,15 +13,19 @@ from models.operators import CostError
 from models.pretrained import WeightsError
 from scenarios.load import Loaded
 from scenarios.problems import Problem, ScenarioError
+from sim.availability import availability
+from sim.groups import NamedPlaceError
 from sim.initial import initial_states
 from sim.learning.dataset_info import DataError
 from sim.learning.partition import PartitionError
 from sim.methods import registry
 from sim.methods.registry import UnknownMethodError
+from sim.places import places
 from sim.plan import Plan, make_plan
 from sim.preview import memory_by_device
 from sim.setup import options_of, profile_of
-from topologies import DeviceError, LinkError, TopologyError
+from sim.transports import transports
+from topologies import DeviceError, LinkError, Topology, TopologyError
 from topologies.units import format_size
 
 
@@ -33,12 +37,16 @@ def plan_checked(loaded: Loaded, *, trains: bool) -> list[Plan]:
     scenario = loaded.scenario
     try:
         plans = [make_plan(scenario, seed) for seed in scenario.all_seeds]
+        availability(plans[0])
+        transports(plans[0])
     except DataError as error:
         raise loaded.error([loaded.problem(("data", "dataset"), str(error))]) from None
     except PartitionError as error:
         raise loaded.error([loaded.problem(("data", "partition"), str(error))]) from None
     except (UnknownNetworkError, NetworkError, CostError) as error:
         raise loaded.error([loaded.problem(("model", "name"), str(error))]) from None
+    except NamedPlaceError as error:
+        raise loaded.error([loaded.problem(error.path, str(error))]) from None
     except (LinkError, TopologyError) as error:
         raise loaded.error([loaded.problem(("topology",), str(error))]) from None
     except DeviceError as error:
@@ -48,6 +56,18 @@ def plan_checked(loaded: Loaded, *, trains: bool) -> list[Plan]:
     if problems:
         raise loaded.error(problems)
     return plans
+
+
+def topology_checked(loaded: Loaded) -> Topology:
+    """Return the topology of a scenario. Raises ScenarioError for what it cannot be."""
+    try:
+        return places(loaded.scenario, loaded.scenario.all_seeds[0])
+    except NamedPlaceError as error:
+        raise loaded.error([loaded.problem(error.path, str(error))]) from None
+    except (LinkError, TopologyError) as error:
+        raise loaded.error([loaded.problem(("topology",), str(error))]) from None
+    except DeviceError as error:
+        raise loaded.error([loaded.problem(("devices",), str(error))]) from None
 
 
 def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
@@ -93,6 +113,12 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
         options_model = registry.method(entry.name).Options
         yield from loaded.option_problems((*place, entry.name), error, options_model)
         return
+    if any(absence.on_loss == "lost" for absence in scenario.availability):
+        complaint = method.check_loss(options)
+        if complaint is not None:
+            rule = f"needs on_loss: resume: {complaint}"
+            yield loaded.problem(place, rule, entry.label)
+            return
     complaint = method.check_cut(scenario.model.cut, len(plan.blocks))
     if complaint is not None:
         yield loaded.problem(("model", "cut"), complaint)

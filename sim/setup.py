@@ -3,6 +3,8 @@
 from typing import Any, Literal
 
 from scenarios.methods import Method as MethodEntry
+from sim.availability import availability
+from sim.churn import Churn, Presence
 from sim.clock import Clock
 from sim.compute import ServerQueue
 from sim.initial import initial_digests, initial_states
@@ -15,8 +17,9 @@ from sim.learning.recipe import Recipe
 from sim.learning.workspace import Workspace
 from sim.methods import registry
 from sim.methods.method import Method
-from sim.network import Network
 from sim.plan import Plan
+from sim.transports import transports
+from sim.wiring import connect
 from sim.work import DeviceWork, ServerWork
 from sim.world import Client, World, plan_batches
 from topologies import DeviceProfile, Topology
@@ -35,12 +38,17 @@ def options_of(entry: MethodEntry) -> tuple[type[Method], Any]:
     return found, entry.options
 
 
-def make_method(plan: Plan, entry: MethodEntry, dataset: Dataset | None) -> Method:
-    """Build a world and the method in it; with a `dataset` it trains, without it only counts."""
+def make_method(
+    plan: Plan, entry: MethodEntry, dataset: Dataset | None, *, keep_accounts: bool = False
+) -> Method:
+    """Build a world and the method in it; with a `dataset` it trains, without it only counts.
+
+    `keep_accounts` keeps what held each transfer of a round, see `sim.transport.Tcp`.
+    """
     found, options = options_of(entry)
     recipe = plan.recipe(found, entry.name, options)
     learning = _learning(plan, recipe, found, options, dataset)
-    world = _world(plan, recipe, found, learning)
+    world = _world(plan, recipe, found, learning, keep_accounts=keep_accounts)
     return found(world, options)
 
 
@@ -67,12 +75,26 @@ def _learning(
     return Learning(recipe, initial_digests(recipe, method, options), shard, executor)
 
 
-def _world(plan: Plan, recipe: Recipe, method: type[Method], learning: Learning) -> World:
+def _world(
+    plan: Plan,
+    recipe: Recipe,
+    method: type[Method],
+    learning: Learning,
+    *,
+    keep_accounts: bool,
+) -> World:
     clock = Clock()
     topology, training = plan.topology, plan.scenario.training
     ups = [topology.route(client, topology.server) for client in topology.clients]
     downs = [topology.route(topology.server, client) for client in topology.clients]
-    network = Network(clock, topology.resources, [*ups, *downs])
+    settings = transports(plan)
+    wires = connect(plan, clock, ups, downs, keep_accounts=keep_accounts)
+    found = availability(plan)
+    presences = {
+        index: Presence(*found[name])
+        for index, name in enumerate(topology.clients)
+        if name in found
+    }
     cut = recipe.cut
     head = plan.head(cut) if "head" in method.parts else None
     slots = recipe.optimiser.state_slots
@@ -104,7 +126,7 @@ def _world(plan: Plan, recipe: Recipe, method: type[Method], learning: Learning)
                 down=len(ups) + index,
                 up_delay_s=ups[index].delay_s,
                 down_delay_s=downs[index].delay_s,
-                kind=topology.route_class(name),
+                kind=(topology.route_class(name), settings[index]),
             )
         )
     server = topology.node(topology.server)
@@ -114,7 +136,7 @@ def _world(plan: Plan, recipe: Recipe, method: type[Method], learning: Learning)
         counted["head"] = (head,)
     return World(
         clock=clock,
-        network=network,
+        network=wires.network,
         server=ServerQueue(clock, server.slots),
         clients=clients,
         clients_per_round=plan.scenario.clients_per_round,
@@ -133,4 +155,9 @@ def _world(plan: Plan, recipe: Recipe, method: type[Method], learning: Learning)
         ),
         uploads_outstanding=training.uploads_outstanding,
         rows=[],
+        ways=wires.ways,
+        transport=wires.transport,
+        jitters=wires.jitters,
+        churn=Churn(clock, presences) if presences else None,
+        steady=not (topology.profiles or wires.jitters or presences),
     )

@@ -12,7 +12,8 @@ from sim.learning.layer import Learning
 from sim.learning.streams import generator
 from sim.log import Row
 from sim.network import Network, Pacer
-from sim.propagation import Jitter, Propagation
+from sim.propagation import Jitters, Propagation
+from sim.usage import Ways
 from sim.work import DeviceWork, ServerWork
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ class World:
     """Everything that one method meets. Built by `sim.setup`, used by methods and their sides.
 
     `parameters` and `tensors` count those of each part ("device", "server", "head") at the method's
-    cut; `activation_shape` is per sample. `rows` collects the current round's log. `jitters` has, by
-    route, the delay without jitter (seconds) and the jitters that come on top; `churn` is there
+    cut; `activation_shape` is per sample. `rows` collects the current round's log. `ways` knows which
+    links a client's messages cross. `jitters` has, by
+    route, the mean delay (seconds) and the jitters of its links, where there are any; `churn` is there
     if a client can go offline. Where `steady`, equal rounds take equal times, whenever they are.
     """
 
@@ -66,8 +68,9 @@ class World:
     pooled_batches: tuple[Batch, ...]
     uploads_outstanding: int
     rows: list[Row]
+    ways: Ways
     transport: Pacer | None = None
-    jitters: Mapping[int, tuple[float, Sequence[Jitter]]] = field(default_factory=dict)
+    jitters: Mapping[int, tuple[float, Jitters]] = field(default_factory=dict)
     churn: "Churn | None" = None
     steady: bool = True
     bytes_sent: int = 0
@@ -94,10 +97,10 @@ class World:
         """Return the delays of a round's messages on a route, or None where they are constant."""
         if route not in self.jitters:
             return None
-        fixed_s, jitters = self.jitters[route]
+        mean_s, jitters = self.jitters[route]
         down, client = divmod(route, len(self.clients))
         stream = generator(self.seed, "jitter", client, down, round_index)
-        return Propagation(fixed_s, jitters, stream)
+        return Propagation(mean_s, jitters, stream)
 
 
 def plan_batches(samples: int, batch_size: int, epochs: int, min_batch: int) -> tuple[Batch, ...]:

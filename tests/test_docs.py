@@ -14,10 +14,21 @@ import pytest
 import typer.main
 import yaml
 
+import scenarios.availability
+import scenarios.bandwidth
+import scenarios.cells
+import scenarios.changes
 import scenarios.data
+import scenarios.groups
 import scenarios.layout
+import scenarios.links
+import scenarios.network_file
+import scenarios.quality
 import scenarios.schema
+import scenarios.sites
+import scenarios.tiers
 import scenarios.training
+import scenarios.transport
 from models.catalogue import NETWORKS
 from scenarios import ScenarioError, shipped_names
 from scenarios.fields import Section
@@ -32,7 +43,23 @@ from topologies.catalogue import device_names, link_names
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"])
-SCENARIO_MODULES = (scenarios.schema, scenarios.data, scenarios.training, scenarios.layout)
+SCENARIO_MODULES = (
+    scenarios.schema,
+    scenarios.data,
+    scenarios.training,
+    scenarios.layout,
+    scenarios.groups,
+    scenarios.cells,
+    scenarios.tiers,
+    scenarios.sites,
+    scenarios.network_file,
+    scenarios.links,
+    scenarios.bandwidth,
+    scenarios.quality,
+    scenarios.changes,
+    scenarios.availability,
+    scenarios.transport,
+)
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
@@ -106,9 +133,13 @@ def test_every_field_of_a_scenario_is_in_its_reference(section: type[Section]) -
     [
         ("iid", "shards", "dirichlet", "sizes"),
         ("constant", "step", "cosine", "exponential"),
-        ("star", "wifi_cell", "graph"),
+        ("star", "wifi_cell", "cells", "two_tier", "three_tier", "ring", "mesh", "graph"),
+        ("network_file", "wifi", "cellular", "distance", "attribute", "all", "spread"),
+        ("delay", "hops", "inverse_rate"),
         ("client", "relay"),
-        ("sgd", "adam", "fresh", "kept", "fifo", "ideal"),
+        ("mahimahi", "csv", "random", "lost", "resume", "name", "position"),
+        ("sgd", "adam", "fresh", "kept", "fifo"),
+        ("ideal", "tcp", "open", "quic", "tls", "none", "mathis", "pftk", "cubic"),
     ],
 )
 def test_every_choice_of_a_scenario_is_in_its_reference(choices: tuple[str, ...]) -> None:
@@ -142,7 +173,12 @@ def test_every_column_and_key_of_results_is_documented(examples: Path) -> None:
     (result,) = run(load_scenario("my-fleet.yaml", ["training.rounds=1"]), executor="none")
     summary = result.summary()
     keys = [*summary, *next(iter(summary["methods"].values()))]
-    columns = [*result.table(), *COLUMNS, *(f"critical_{phase}_s" for phase in PHASES)]
+    columns = [
+        *result.table(),
+        *result.links_table(),
+        *COLUMNS,
+        *(f"critical_{phase}_s" for phase in PHASES),
+    ]
     assert missing([*keys, *columns], "reference/results.md") == []
     text = (DOCS / "reference/results.md").read_text()
     assert all(kind.name.lower() in text for kind in [*Kind, *Label])

@@ -11,13 +11,17 @@ relays, routing by load, interference between media.
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
-from typing import TypeVar
+from statistics import median
+from typing import Self, TypeVar, get_args
 
 import networkx
 
+from topologies.bandwidth import Profile
 from topologies.closest import closest
-from topologies.parts import Link, Medium, Node, Route, TopologyError
+from topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
+from topologies.routing import cost_of, shortest_paths
 
 __all__ = ["Link", "Medium", "Node", "Route", "Topology", "TopologyError"]
 
@@ -28,12 +32,24 @@ class Topology:
     """Nodes and links, checked: every client and the one server reach each other.
 
     `clients` fixes the client index (the order given), `resources` has the capacity of everything
-    that can be a bottleneck by its id: bytes per second, or 1.0 of airtime.
+    that can be a bottleneck by its id. Those that vary are in `profiles`, drawn from a seed.
+    `routing` is what makes a way short: little delay, few links, or high rates; by means, once.
     """
 
     def __init__(
-        self, nodes: Sequence[Node], links: Sequence[Link], media: Sequence[Medium] = ()
+        self,
+        nodes: Sequence[Node],
+        links: Sequence[Link],
+        media: Sequence[Medium] = (),
+        *,
+        routing: Routing = "delay",
     ) -> None:
+        if routing not in get_args(Routing):
+            raise TopologyError(
+                f"{routing!r} is no routing{closest(routing, get_args(Routing))}"
+                f" (there are {', '.join(get_args(Routing))})"
+            )
+        self.routing = routing
         self.nodes = _by_name(nodes, "nodes", lambda node: node.name)
         self.links = _by_name(links, "links", lambda link: link.id)
         self.media = _by_name(media, "media", lambda medium: medium.id)
@@ -41,10 +57,41 @@ class Topology:
         self.clients = tuple(node.name for node in nodes if node.role == "client")
         self.server = self._the_server()
         self._consumption = {link.id: self._consumed_by(link) for link in links}
-        self.resources = self._resources()
+        self._means = self._mean_capacities()
+        self._seed = 0
         self._trees: dict[tuple[str, bool], Mapping[str, Link]] = {}
-        for client in self.clients:
-            self._both_ways(client)
+        self._check_ways()
+
+    def with_places(self, links: Sequence[Link], media: Sequence[Medium]) -> Self:
+        """Return the topology with other links and media between the same nodes."""
+        nodes = list(self.nodes.values())
+        return type(self)(nodes, links, media, routing=self.routing)
+
+    def seeded(self, seed: int) -> Self:
+        """Return the same places with what varies drawn from another seed."""
+        other = copy(self)
+        for drawn in ("profiles", "resources"):
+            other.__dict__.pop(drawn, None)
+        other._seed = seed
+        return other
+
+    @cached_property
+    def profiles(self) -> dict[str, Profile]:
+        """The capacities that vary, by their resource's id."""
+        profiles = {}
+        for resource in self._means:
+            link = self.links.get(resource)
+            varies = self.media[resource].varies if link is None else link.varies
+            if varies is not None:
+                connection = resource if link is None else link.connection or resource
+                profiles[resource] = varies.profile(self._seed, resource, connection)
+        return profiles
+
+    @cached_property
+    def resources(self) -> dict[str, float]:
+        """What there is of every resource, at 0 s: bytes per second, or 1.0 of airtime."""
+        at_first = {name: profile.piece(0.0)[0] for name, profile in self.profiles.items()}
+        return self._means | at_first
 
     def node(self, name: str) -> Node:
         """Return a node, or raise `TopologyError`."""
@@ -55,15 +102,21 @@ class Topology:
     def route(self, source: str, target: str) -> Route:
         """Return what a transfer consumes on its `path`, and the delays of that added up."""
         resources: dict[str, float] = {}
-        delay_s = 0.0
-        for link in self.path(source, target):
+        delay_s, loss = 0.0, 0.0
+        jitters = []
+        path = self.path(source, target)
+        for link in path:
             delay_s += link.delay_s
+            loss += (1 - loss) * link.loss
+            if link.jitter is not None and link.delay_s > 0:
+                jitters.append((link.delay_s, link.jitter))
             for resource, consumption in self._consumption[link.id]:
                 resources[resource] = resources.get(resource, 0.0) + consumption
-        return Route(tuple(resources.items()), delay_s)
+        weight = self._weight(path)
+        return Route(tuple(resources.items()), delay_s, loss, tuple(jitters), weight)
 
     def path(self, source: str, target: str) -> tuple[Link, ...]:
-        """Return the links of the way of least delay, or raise `TopologyError` if there is none.
+        """Return the links of the shortest way by `routing`; `TopologyError` if there is none.
 
         Of equal ones it is the one with the fewest links, then the first by its nodes' names,
         compared from the server's end.
@@ -85,15 +138,15 @@ class Topology:
     def route_class(self, client: str) -> Hashable:
         """Return a value that is equal for two clients whose timing is interchangeable.
 
-        It holds the device, the delays, and the resources of both ways in order: shared ones by
-        their id, private ones by capacity, numbered where both ways use the same one.
+        It holds the device, the delays, the losses, and the resources of both ways in order: shared
+        and varying ones by their id, private ones by capacity, numbered where both ways use one.
         """
         private: dict[str, int] = {}
         ways = []
         for route in self._both_ways(client):
-            steps: list[Hashable] = [route.delay_s]
+            steps: list[Hashable] = [route.delay_s, route.loss, route.jitters, route.weight]
             for resource, consumption in route.resources:
-                if self._users[resource] > 1:
+                if self._users[resource] > 1 or resource in self.profiles:
                     steps.append(("shared", resource, consumption))
                 else:
                     index = private.setdefault(resource, len(private))
@@ -104,6 +157,7 @@ class Topology:
 
     def _graph(self) -> "networkx.DiGraph[str]":
         graph: networkx.DiGraph[str] = networkx.DiGraph()
+        cost = cost_of(self.routing, self.media)
         for node in self.nodes.values():
             graph.add_node(node.name, node=node)
         for link in self.links.values():
@@ -124,7 +178,7 @@ class Topology:
                 raise TopologyError(
                     f"there are two links from {link.source!r} to {link.target!r}: expected one"
                 )
-            graph.add_edge(link.source, link.target, link=link, delay_s=link.delay_s)
+            graph.add_edge(link.source, link.target, link=link, cost=cost(link))
         return graph
 
     def _the_server(self) -> str:
@@ -142,12 +196,20 @@ class Topology:
             return own
         medium = self.media[link.medium]
         if medium.rate_bytes_per_s is None:
+            if link.varies is not None:
+                raise TopologyError(
+                    f"link {link.id!r} shares the airtime of {medium.id!r}: its rate cannot vary"
+                )
+            if medium.sharing == "proportional" and math.isinf(link.rate_bytes_per_s):
+                raise TopologyError(f"link {link.id!r} is unlimited, and has no share of its cell")
             airtime = 1.0 / link.rate_bytes_per_s
             return ((medium.id, airtime),) if airtime > 0 else ()
         shared = () if math.isinf(medium.rate_bytes_per_s) else ((medium.id, 1.0),)
-        return own + shared if link.rate_bytes_per_s < medium.rate_bytes_per_s else shared
+        slower = link.rate_bytes_per_s < medium.rate_bytes_per_s
+        vary = link.varies is not None or medium.varies is not None
+        return own + shared if link.own_limit and (slower or vary) else shared
 
-    def _resources(self) -> dict[str, float]:
+    def _mean_capacities(self) -> dict[str, float]:
         resources: dict[str, float] = {}
         for link in self.links.values():
             if link.id in self.media:
@@ -163,27 +225,48 @@ class Topology:
         return resources
 
     def _tree(self, root: str, outwards: bool) -> Mapping[str, Link]:
-        """Return, for each node, the last link on its way from `root` (or the first on that to it).
+        if (root, outwards) not in self._trees:
+            self._trees[root, outwards] = shortest_paths(self.graph, root, outwards)
+        return self._trees[root, outwards]
 
-        Of the links on ways of least delay, a breadth-first search takes those with the fewest, and
-        meets nodes of equal distance in the order of their names.
-        """
-        tree = self._trees.get((root, outwards))
-        if tree is None:
-            graph = self.graph if outwards else self.graph.reverse(copy=False)
-            delay = networkx.single_source_dijkstra_path_length(graph, root, weight="delay_s")
-            tree, level = {}, [root]
-            while level:
-                following = []
-                for here in sorted(level):
-                    for there, edge in graph.adj[here].items():
-                        on_time = delay[here] + edge["delay_s"] == delay[there]
-                        if on_time and there != root and there not in tree:
-                            tree[there] = edge["link"]
-                            following.append(there)
-                level = following
-            self._trees[root, outwards] = tree
-        return tree
+    def _check_ways(self) -> None:
+        """Raise `TopologyError` unless every client and the server reach each other."""
+        for outwards in (False, True):
+            tree = self._tree(self.server, outwards)
+            for client in self.clients:
+                if client not in tree:
+                    ends = (self.server, client) if outwards else (client, self.server)
+                    raise TopologyError(f"there is no way from {ends[0]!r} to {ends[1]!r}")
+        if self._weights:
+            for client in self.clients:
+                self._weight(self.path(client, self.server))
+                self._weight(self.path(self.server, client))
+
+    @cached_property
+    def _weights(self) -> dict[str, float]:
+        """The weight of every link on a proportionally fair medium."""
+        rates: dict[str, list[float]] = {}
+        members: list[tuple[Link, str]] = []
+        for link in self.links.values():
+            if link.medium is None or self.media[link.medium].sharing == "equal":
+                continue
+            rates.setdefault(link.medium, []).append(link.rate_bytes_per_s)
+            members.append((link, link.medium))
+        typical = {medium: median(found) for medium, found in rates.items()}
+        return {link.id: link.rate_bytes_per_s / typical[medium] for link, medium in members}
+
+    def _weight(self, path: Sequence[Link]) -> float:
+        """Return a transfer's weight on a path, which one medium of it may give."""
+        if not self._weights:
+            return 1.0
+        on_media = [link for link in path if link.id in self._weights]
+        for link in on_media[1:]:
+            if self._weights[link.id] != self._weights[on_media[0].id]:
+                raise TopologyError(
+                    f"a way leads over {on_media[0].id!r} and {link.id!r}, which are shared in"
+                    f" proportion to different rates: expected one such medium on a way"
+                )
+        return self._weights[on_media[0].id] if on_media else 1.0
 
     def _both_ways(self, client: str) -> tuple[Route, Route]:
         return self.route(client, self.server), self.route(self.server, client)

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
+from topologies.bandwidth import Varying
 from topologies.device import UNSURE, Status
+from topologies.jitter import Jitter
 
 Duplex = Literal["full", "half"]
 
@@ -20,7 +22,8 @@ class AccessLink:
 
     `delay_s` is one way; None means that nobody knows it, and using the link asks for it. On a
     half-duplex link both directions share one capacity. `shared` marks a figure that is the total
-    of all stations of a cell, not one station's.
+    of all stations of a cell, not one station's. A rate that varies has its mean as a figure; the
+    delay is the mean of its `jitter`; `loss` is the probability of losing a packet, each way.
     """
 
     up_bytes_per_s: float
@@ -30,6 +33,10 @@ class AccessLink:
     name: str = ""
     description: str = ""
     shared: bool = False
+    up_varies: Varying | None = None
+    down_varies: Varying | None = None
+    jitter: Jitter | None = None
+    loss: float = 0.0
     sources: tuple[str, ...] = ()
     status: Mapping[str, Status] = field(default_factory=dict, compare=False)
     notes: Mapping[str, str] = field(default_factory=dict, compare=False)
@@ -43,6 +50,10 @@ class AccessLink:
             raise LinkError(f"{where}: its delay is {self.delay_s!r}: expected 0 s or more")
         if self.duplex not in ("full", "half"):
             raise LinkError(f"{where}: {self.duplex!r} is no duplex: expected 'full' or 'half'")
+        if self.duplex == "half" and self.up_varies is not self.down_varies:
+            raise LinkError(f"{where}: it is half-duplex, and its directions vary by themselves")
+        if not 0 <= self.loss < 1:
+            raise LinkError(f"{where}: its loss is {self.loss!r}: expected 0 or more, below 1")
 
     @property
     def known_delay_s(self) -> float:

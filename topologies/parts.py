@@ -4,11 +4,15 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from topologies.bandwidth import Varying
 from topologies.closest import closest
 from topologies.device import DeviceProfile
+from topologies.jitter import Jitter
 
 Role = Literal["client", "server", "relay"]
 Discipline = Literal["fifo"]
+Sharing = Literal["equal", "proportional"]
+Routing = Literal["delay", "hops", "inverse_rate"]
 
 
 class TopologyError(ValueError):
@@ -17,13 +21,17 @@ class TopologyError(ValueError):
 
 @dataclass(frozen=True)
 class Node:
-    """A client's device, a server with `slots` jobs at a time, or a relay that only forwards."""
+    """A client's device, a server with `slots` jobs at a time, or a relay that only forwards.
+
+    Its `position`, if known, is its longitude and latitude in degrees; only pictures look at it.
+    """
 
     name: str
     role: Role
     device: DeviceProfile | None = None
     slots: int = 1
     discipline: Discipline = "fifo"
+    position: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         self._check_one_of("role", self.role, get_args(Role))
@@ -43,14 +51,33 @@ class Node:
 
 @dataclass(frozen=True)
 class Medium:
-    """A capacity that several links share: bytes per second in all, or None for airtime."""
+    """A capacity that several links share: bytes per second in all, or None for airtime.
+
+    If it `varies`, the rate is its mean. Airtime is shared `equal`ly by bytes, as Wi-Fi does, so
+    that n busy links have 1 / sum(1 / r) each; or in `proportional` fairness, as a cellular
+    scheduler does: links have equal shares of the time, and r / n each.
+    """
 
     id: str
     rate_bytes_per_s: float | None
+    varies: Varying | None = None
+    sharing: Sharing = "equal"
 
     def __post_init__(self) -> None:
+        if self.sharing not in get_args(Sharing):
+            raise TopologyError(
+                f"medium {self.id!r}: {self.sharing!r} is no way of sharing"
+                f"{closest(self.sharing, get_args(Sharing))} (there are equal and proportional)"
+            )
+        if self.sharing == "proportional" and self.rate_bytes_per_s is not None:
+            raise TopologyError(
+                f"medium {self.id!r} is shared in proportion to the links' own rates: expected none"
+                f" of the medium's"
+            )
         if self.rate_bytes_per_s is not None:
             check_rate(self.rate_bytes_per_s, f"medium {self.id!r}")
+        if self.varies is not None and self.rate_bytes_per_s is None:
+            raise TopologyError(f"medium {self.id!r} has airtime, which cannot vary")
 
     @property
     def capacity(self) -> float:
@@ -60,7 +87,13 @@ class Medium:
 
 @dataclass(frozen=True)
 class Link:
-    """One direction of a connection; `delay_s` is its propagation delay."""
+    """One direction of a connection; `delay_s` is its propagation delay, with `jitter` its mean.
+
+    If it `varies`, the rate is its mean. `loss` is the probability that it loses a packet. Both
+    directions of a `connection` follow the same place of a recording; a half-duplex one is named
+    as its medium. Without an `own_limit` the
+    rate is only its medium's, which alone limits it.
+    """
 
     id: str
     source: str
@@ -68,6 +101,11 @@ class Link:
     rate_bytes_per_s: float
     delay_s: float
     medium: str | None = None
+    varies: Varying | None = None
+    jitter: Jitter | None = None
+    loss: float = 0.0
+    connection: str | None = None
+    own_limit: bool = True
 
     def __post_init__(self) -> None:
         check_rate(self.rate_bytes_per_s, f"link {self.id!r}")
@@ -75,14 +113,26 @@ class Link:
             raise TopologyError(
                 f"link {self.id!r} has a delay of {self.delay_s!r}: expected 0 s or more"
             )
+        if not 0 <= self.loss < 1:
+            raise TopologyError(
+                f"link {self.id!r} loses {self.loss!r} of its packets: expected 0 or more, below 1"
+            )
 
 
 @dataclass(frozen=True)
 class Route:
-    """What a transfer needs: each resource with what a byte consumes of it, and the delay."""
+    """What a transfer needs: each resource with what a byte consumes of it, and the delay.
+
+    `delay_s` is the mean; `jitters` has the delays within it that vary: (their mean in s, how).
+    `loss` is the probability that a packet is lost on the way. `weight` is what a transfer's share
+    is in proportion to: 1, or on a proportionally fair medium its link's rate over the median there.
+    """
 
     resources: tuple[tuple[str, float], ...]
     delay_s: float
+    loss: float = 0.0
+    jitters: tuple[tuple[float, Jitter], ...] = ()
+    weight: float = 1.0
 
 
 def check_rate(rate_bytes_per_s: float, what: str) -> None:

@@ -8,7 +8,7 @@ are powers of ten, KiB/MiB/GiB/TiB powers of two, and the case of a unit matters
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
@@ -69,9 +69,12 @@ _SIZE: Final = _Kind("size", "4 GiB", _SIZES, zero=True)
 _SPEED: Final = _Kind("computing speed", "5 GFLOP/s", _SPEEDS, zero=False)
 
 
-def parse_rate(text: object) -> float:
-    """Return a transfer rate in bytes per second: "10 Mbit/s" is 1.25e6, "unlimited" infinity."""
-    return _parse(text, _RATE)
+def parse_rate(text: object, *, zero: bool = False) -> float:
+    """Return a transfer rate in bytes per second: "10 Mbit/s" is 1.25e6, "unlimited" infinity.
+
+    With `zero` it may be 0, which is an outage.
+    """
+    return _parse(text, replace(_RATE, zero=True) if zero else _RATE)
 
 
 def parse_duration(text: object) -> float:
@@ -148,7 +151,7 @@ def _parse_exactly(text: object, kind: _Kind) -> Fraction:
 def _suggestion(unit: str, kind: _Kind) -> str:
     """Return a hint; a lower-case b is a bit, which no comparison of letters would tell."""
     bits = _BITS_PER_SECOND.fullmatch(unit)
-    if bits and kind is _RATE:
+    if bits and kind.name == _RATE.name:
         prefix = bits[1].lower() if bits[1] in ("", "k", "K") else bits[1].upper()
         return f"; did you mean '{prefix}bit/s'?"
     return closest(unit, kind.units)

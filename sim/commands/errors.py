@@ -15,10 +15,12 @@ def is_users(error: ValueError) -> bool:
     """Whether an error tells a user what to mend, rather than us."""
     from models.network import NetworkError
     from models.pretrained import WeightsError
+    from sim.explain import ExplainError
 
     users = (
         CatalogueError,
         DataError,
+        ExplainError,
         NetworkError,
         OutputError,
         ScenarioError,

@@ -33,6 +33,7 @@ class Alone(Solver):
     def remove(self, flow: Flow, now: float) -> float:
         """Let go of the flow and return the bytes that it had left."""
         left = self.left(flow, now)
+        flow.capped_s += now - flow.since
         self._flow = None
         self.count = 0
         return left
@@ -40,6 +41,7 @@ class Alone(Solver):
     def set_cap(self, flow: Flow, cap: float, now: float) -> None:
         """Change the cap of the flow, in bytes/s."""
         flow.left = self.left(flow, now)
+        flow.capped_s += now - flow.since
         flow.since = now
         flow.limit = cap
 
@@ -52,6 +54,7 @@ class Alone(Solver):
         flow = self._flow
         if flow is None or now < self._due_at:
             return []
+        flow.capped_s += now - flow.since
         self._flow = None
         self.count = 0
         return [flow]
@@ -63,6 +66,7 @@ class Alone(Solver):
             return inf
         if now != flow.since:
             flow.left = self.left(flow, now)
+            flow.capped_s += now - flow.since
             flow.since = now
         left = flow.left
         delay = left / flow.limit if flow.limit else inf if left else 0
@@ -85,3 +89,11 @@ class Alone(Solver):
         """The flow, if there is one."""
         if self._flow is not None:
             yield self._flow
+
+    def load(self, resource: str) -> float:
+        """Nothing is shared here."""
+        raise AssertionError(f"{resource} is not shared")
+
+    def collect(self) -> dict[str, float]:
+        """Nothing is shared here, so nothing shared holds anybody back."""
+        return {}

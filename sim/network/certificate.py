@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 
 from sim.network.errors import AllocationError
-from sim.network.filling import Uses
+from sim.network.fill import Uses
 
 
 def check_allocation(

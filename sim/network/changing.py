@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from simpy import Event
 
 from sim.clock import Clock
-from sim.network.filling import Uses
+from sim.network.fill import Uses
 
 if TYPE_CHECKING:
     from sim.network.network import Network
@@ -44,6 +44,7 @@ class Changing:
 
     def __init__(self, clock: Clock, profiles: Mapping[str, Profile], uses: Sequence[Uses]) -> None:
         self._clock = clock
+        self.profiles = dict(profiles)
         followed = {name: _Followed(name, profile) for name, profile in profiles.items()}
         self._of_route = [
             tuple(followed[name] for name, _ in used if name in followed) for used in uses
@@ -78,3 +79,13 @@ class Changing:
             timer = self._clock.timeout(max(0.0, resource.until - self._clock.elapsed_s))
             assert timer.callbacks is not None
             timer.callbacks.append(turn)
+
+
+def integral(profile: Profile, until_s: float, since_s: float = 0.0) -> float:
+    """Return what a profile gives from `since_s` to `until_s`, piece by piece."""
+    total, at = 0.0, since_s
+    while at < until_s:
+        value, end = profile.piece(at)
+        total += value * (min(end, until_s) - at)
+        at = end
+    return total

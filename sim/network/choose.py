@@ -6,20 +6,25 @@ out. What remains connects routes into components, and each gets the cheapest ex
 
     alone     a route without a shared resource
     star      the routes of a component with one shared resource
+    tree      the routes of a component whose shared resources are nested: whatever crosses one of
+              them goes on over the same ones
     filling   all others
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from math import inf
 
 from sim.network.alone import Alone
 from sim.network.errors import NetworkError
-from sim.network.filling import Filling, Uses
+from sim.network.fill import Uses
+from sim.network.filling import Filling
 from sim.network.flow import Route
 from sim.network.solver import Solver
 from sim.network.star import Star
+from sim.network.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,8 @@ def choose(
             name = names[0]
             consumption = {route: dict(uses[route])[name] for route in members}
             solver_of_members = Star(name, capacities[name], consumption)
+        elif not general and (chains := _nested(names, members, uses)) is not None:
+            solver_of_members = Tree({name: capacities[name] for name in names}, chains)
         else:
             solver_of_members = Filling(
                 {name: capacities[name] for name in names},
@@ -111,6 +118,32 @@ def choose(
         shared_by=shared_by,
         private_of=private_of,
     )
+
+
+def _nested(
+    names: Sequence[str], members: Sequence[int], uses: Sequence[Uses]
+) -> dict[int, list[tuple[str, float]]] | None:
+    """Return each route's resources from the lowest to the root, or None if they form no tree.
+
+    The routes of two resources must be nested or disjoint. So the one with more routes is above,
+    and a resource has the same one above it on all of its routes.
+    """
+    crossing = dict.fromkeys(names, 0)
+    for route in members:
+        for name, _ in uses[route]:
+            if name in crossing:
+                crossing[name] += 1
+    place = {name: (crossing[name], -i) for i, name in enumerate(names)}
+    above: dict[str, str | None] = {}
+    chains = {}
+    for route in members:
+        chain = [(name, amount) for name, amount in uses[route] if name in place]
+        chain.sort(key=lambda use: place[use[0]])
+        order = [*(name for name, _ in chain), None]
+        if len(order) == 1 or any(above.setdefault(a, b) != b for a, b in pairwise(order) if a):
+            return None
+        chains[route] = chain
+    return chains
 
 
 def _components(

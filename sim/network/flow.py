@@ -38,11 +38,15 @@ class Flow:
 
     __slots__ = (
         "cap",
+        "capped_s",
+        "charged_s",
         "done",
         "finish_s",
+        "held_by",
         "left",
         "limit",
         "load",
+        "own_link_s",
         "place",
         "queued_s",
         "rate",
@@ -81,6 +85,13 @@ class Flow:
         # What is still to be sent: of the whole flow while it waits and after it has ended; while
         # it is being sent the solver keeps its own account here, so ask `Network.left_bytes`.
         self.left = size_bytes
+        # Who held it: `capped_s` is how long it ran at its cap (the solver's account, up to date once
+        # a cap has changed and at its end), `charged_s` how much of that is charged to who set the
+        # cap, `held_by` the own link that sets it now (None: the transport), `own_link_s` their part.
+        self.capped_s: float = 0
+        self.charged_s: float = 0
+        self.held_by: str | None = None
+        self.own_link_s: float = 0
         # The solver's account: set by the solver that holds the flow, read by nobody else.
         self.limit = cap
         self.load: float = 0

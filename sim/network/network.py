@@ -12,7 +12,6 @@ in the queue of SimPy and does nothing when its time comes; so let `run` end at 
 queue's end, where the time of the last event matters.
 """
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from math import inf
 
@@ -20,15 +19,17 @@ from simpy import Environment
 
 from sim.clock import Clock
 from sim.network.certificate import check_allocation
-from sim.network.changing import Changing, Profile
+from sim.network.changing import Changing, Profile, integral
 from sim.network.choose import check_capacity, choose, consumptions, nearest
 from sim.network.errors import NetworkError
-from sim.network.filling import Uses
+from sim.network.fill import Uses
 from sim.network.flow import CANCELLED, FINISHED, SENDING, WAITING, Flow, Route
+from sim.network.lines import Lines
+from sim.network.loads import Loads
+from sim.network.own_links import OwnLinks
 from sim.network.pacing import Pacer
-from sim.network.solver import Solver
+from sim.network.settling import Observer, Settling
 from sim.network.standstill import Standstill
-from sim.network.wake import SETTLE, Callbacks, Wake
 
 
 class Network:
@@ -59,16 +60,13 @@ class Network:
             check_capacity(name, capacity)
         self.env = env
         self.fifo = fifo
-        self.solves = 0
-        """Number of times that rates were shared out among flows with a common resource."""
         self._general = general
         self._capacities = dict(resources)
         self._uses: list[Uses] = consumptions(self._capacities, routes)
-        self._serving: list[Flow | None] = [None] * len(routes)
-        self._waiting: list[deque[Flow] | None] = [None] * len(routes)
+        self._lines = Lines(len(routes))
         self._sequence = 0
         self._latest = 0
-        self._callbacks: Callbacks = [self._look_after]
+        self._settling = Settling(env, self._end_all, self._count_settle)
         self._standstill = Standstill(stall_limit + 100 * len(routes))
         self._weights = weights
         self._pacer = pacer
@@ -83,13 +81,14 @@ class Network:
     def _choose(self) -> None:
         choice = choose(self._capacities, self._uses, fifo=self.fifo, general=self._general)
         self._solver = choice.solver
-        self._private = choice.private
         self._shared_by = choice.shared_by
         self._private_of = choice.private_of
-        self._route_cap = [self._private_cap(route) for route in range(len(self._uses))]
+        self._own = OwnLinks(self._capacities, choice.private)
 
-    def _private_cap(self, route: int) -> float:
-        return min((self._capacities[name] / a for name, a in self._private[route]), default=inf)
+    @property
+    def solves(self) -> int:
+        """Number of times that rates were shared out among flows with a common resource."""
+        return self._settling.solves
 
     @property
     def forms(self) -> tuple[str, ...]:
@@ -118,16 +117,8 @@ class Network:
         self._sequence += 1
         self._latest = route_index
         flow = Flow(self.env, route_index, self._sequence, size_bytes, weight, cap, now)
-        if self.fifo:
-            if self._serving[route_index] is not None:
-                waiting = self._waiting[route_index]
-                if waiting is None:
-                    waiting = self._waiting[route_index] = deque()
-                waiting.append(flow)
-                return flow
-            if size_bytes:
-                self._serving[route_index] = flow
-        self._begin(flow, now)
+        if not self.fifo or self._lines.enter(flow):
+            self._begin(flow, now)
         return flow
 
     def cancel(self, flow: Flow) -> float:
@@ -138,8 +129,7 @@ class Network:
             flow.left = solver.remove(flow, now)
             flow.state = CANCELLED
             self._over(flow)
-            if solver.count:
-                self._touch(solver, now)
+            self._settling.lost(solver, now)
             if self.fifo:
                 self._serve_next(flow.route, now)
         elif flow.state == WAITING:
@@ -167,18 +157,65 @@ class Network:
         if solver is not None:
             solver.set_capacity(resource, capacity, now)
             if solver.count:
-                self._touch(solver, now)
+                self._settling.touch(solver, now)
         elif route is not None:
-            self._route_cap[route] = self._private_cap(route)
-            flow = self._serving[route]
+            self._own.renew(route)
+            flow = self._lines.serving(route)
             if flow is not None and flow.state == SENDING:
                 self._renew_cap(flow)
         elif capacity < inf:
             self._choose_again(now)
 
+    def capacity_seconds(self, resource: str, until_s: float, since_s: float = 0.0) -> float:
+        """Return a resource's capacity, integrated over seconds counted from the run's beginning."""
+        if self._changing is not None and resource in self._changing.profiles:
+            return integral(self._changing.profiles[resource], until_s, since_s)
+        return self._capacities[resource] * (until_s - since_s)
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The resources that several transfers may share at a time."""
+        return tuple(self._shared_by)
+
+    def observe(self, *observers: Observer) -> None:
+        """Have these, and no others, look on as rates change from now on."""
+        self._settling.observers = observers
+
+    def loads_of(self, names: Sequence[str]) -> Loads:
+        """Return an observer that takes down the loads of these shared resources."""
+        return Loads(lambda: self._shared_by, self._capacities, names)
+
+    def collect_bottlenecks(self) -> dict[str, float]:
+        """Return for how many seconds each resource held a transfer back since the last call.
+
+        A shared resource does while it is saturated; a route's own while its transfer runs at the
+        rate that it sets. To be called when nothing is in flight.
+        """
+        found = self._own.collect()
+        for solver in dict.fromkeys(self._shared_by.values()):
+            for name, seconds in solver.collect().items():
+                found[name] = found.get(name, 0) + seconds
+        return found
+
     def rate(self, flow: Flow) -> float:
         """Rate of a transfer in bytes/s as settled last; 0 unless it is being sent."""
         return self._solver[flow.route].rate(flow) if flow.state == SENDING else 0
+
+    def limit(self, flow: Flow) -> tuple[float, str | None]:
+        """Return a transfer's cap, bytes/s, and the link of its own that sets it, if one does."""
+        return self._own.limit(flow)
+
+    def shared_uses(self, route: int) -> list[tuple[str, float]]:
+        """Return the resources of a route that others may share, with their capacities."""
+        return [
+            (name, self._capacities[name])
+            for name, _ in self._uses[route]
+            if name in self._shared_by
+        ]
+
+    def reach(self, route: int) -> float:
+        """Most that a transfer could get now if it were alone on its route's resources, bytes/s."""
+        return min((self._capacities[name] / a for name, a in self._uses[route]), default=inf)
 
     def left_bytes(self, flow: Flow) -> float:
         """Bytes that a transfer has left now; of a cancelled one, when it was cancelled."""
@@ -222,13 +259,17 @@ class Network:
         route = flow.route
         solver = self._solver[route]
         if not solver.count:
-            # Nothing of an earlier busy time may count, even if the clock was put back since.
-            solver.generation += 1
-            solver.wake_at = inf
-            solver.touched = False
-        cap = self._route_cap[route]
-        solver.add(flow, flow.size_bytes, flow.cap if flow.cap < cap else cap, now)
-        self._touch(solver, now)
+            self._settling.forget(solver)
+        cap, flow.held_by = self._own.limit(flow)
+        solver.add(flow, flow.size_bytes, cap, now)
+        self._settling.touch(solver, now)
+
+    def _end_all(self, due: Sequence[Flow], now: float) -> None:
+        for flow in due:
+            self._end(flow, now)
+        if self.fifo:
+            for flow in due:
+                self._serve_next(flow.route, now)
 
     def _end(self, flow: Flow, now: float) -> None:
         flow.state = FINISHED
@@ -239,7 +280,8 @@ class Network:
         flow.done.succeed(flow)
 
     def _over(self, flow: Flow) -> None:
-        """Tell those who follow transfers that one is over."""
+        """Take note, and tell those who follow transfers, that one is over."""
+        self._own.charge(flow)
         if self._pacer is not None:
             self._pacer.ends(flow)
         if self._changing is not None:
@@ -247,76 +289,31 @@ class Network:
 
     def _serve_next(self, route: int, now: float) -> None:
         """The route is free: begin the next flow that waits for it."""
-        self._serving[route] = None
-        waiting = self._waiting[route]
-        while waiting:
-            flow = waiting.popleft()
-            if flow.state == WAITING:
-                self._begin(flow, now)
-                if flow.state == SENDING:
-                    self._serving[route] = flow
-                    return
+        for flow in self._lines.following(route):
+            self._begin(flow, now)
 
     def _renew_cap(self, flow: Flow) -> None:
         now = self.env.now
         solver = self._solver[flow.route]
-        solver.set_cap(flow, min(flow.cap, self._route_cap[flow.route]), now)
-        self._touch(solver, now)
-
-    def _touch(self, solver: Solver, now: float) -> None:
-        """Have a changed solver solve once, when all changes of this instant are made."""
-        if solver.at_once:
-            self._solve(solver, now)
-        elif not solver.touched:
-            solver.touched = True
-            Wake(self.env, self._callbacks, solver, SETTLE, 0)
-
-    def _solve(self, solver: Solver, now: float) -> None:
-        delay = solver.solve(now)
-        wake_at = now + delay
-        if wake_at != solver.wake_at:
-            solver.generation += 1
-            solver.wake_at = wake_at
-            if wake_at < inf:
-                Wake(self.env, self._callbacks, solver, solver.generation, delay)
-
-    def _look_after(self, wake: Wake) -> None:
-        solver = wake.solver
-        if wake.generation == SETTLE:
-            if not solver.touched:
-                return
-            solver.touched = False
-        elif wake.generation == solver.generation:
-            solver.wake_at = inf
-        else:
-            return
-        now = self.env.now
-        self._count_settle(now)
-        due = solver.due(now)
-        if due:
-            for flow in due:
-                self._end(flow, now)
-            if self.fifo:
-                for flow in due:
-                    self._serve_next(flow.route, now)
-            if solver.count and not solver.at_once:
-                self._touch(solver, now)
-        elif solver.count and not solver.touched:
-            if not solver.at_once:
-                self.solves += 1
-            self._solve(solver, now)
+        cap, holder = self._own.limit(flow)
+        solver.set_cap(flow, cap, now)
+        self._own.charge(flow)  # until now, at the old cap
+        flow.held_by = holder
+        self._settling.touch(solver, now)
 
     def _choose_again(self, now: float) -> None:
         """A resource left out as unlimited has a limit now: form the components anew."""
         flows = [(flow, self.left_bytes(flow)) for flow in self.in_flight()]
         for solver in self._solver:
-            solver.generation += 1
-            solver.touched = False
+            self._settling.forget(solver)
+        held = self._own.collect()
         self._choose()
+        self._own.restore(held)
         for flow, left in flows:
             solver = self._solver[flow.route]
-            solver.add(flow, left, min(flow.cap, self._route_cap[flow.route]), now)
-            self._touch(solver, now)
+            cap, flow.held_by = self._own.limit(flow)
+            solver.add(flow, left, cap, now)
+            self._settling.touch(solver, now)
 
     def _count_settle(self, now: float) -> None:
         if self._standstill.count(now):

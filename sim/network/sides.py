@@ -37,6 +37,8 @@ class Sides(Solver):
         "_due_at",
         "_due_end",
         "_due_tag",
+        "_full_s",
+        "_full_since",
         "_level",
         "_new",
         "_now",
@@ -56,11 +58,13 @@ class Sides(Solver):
         self._capped_by_limit: list[Entry] = []  # keys negative: the largest first
         self._sharing_by_tag: list[Entry] = []
         self._sharing_by_limit: list[Entry] = []  # without the flows that have no cap
+        self._full_s: float = 0  # for how long anybody has shared, but for the present
         self._reset()
 
     def _reset(self) -> None:
         """Forget all times: what happens after an idle time does not depend on what was before."""
         self._now: float = 0
+        self._full_since: float = 0
         self._virtual: float = 0
         self._level: float = 0
         # The end foreseen by the latest solve: when, and its entry's key in either heap.
@@ -105,6 +109,8 @@ class Sides(Solver):
         flow.tag = tag = self._virtual + left
         flow.version = version = flow.version + 1
         self._changes += 1
+        if not self._sharing:
+            self._full_since = self._now
         self._sharing += 1
         self._sharing_load += flow.load
         heappush(self._sharing_by_tag, (tag, flow.sequence, version, flow))
@@ -122,12 +128,15 @@ class Sides(Solver):
 
     def _uncap(self, flow: Flow) -> None:
         self._capped -= 1
+        flow.capped_s += self._now - flow.since
         # Rounding must not leave less than nothing: an outage would let flows creep.
         load = self._capped_load - flow.load * flow.limit
         self._capped_load = load if self._capped and load > 0 else 0
 
     def _unshare(self, flow: Flow) -> None:
         self._sharing -= 1
+        if not self._sharing:
+            self._full_s += self._now - self._full_since
         self._sharing_load = self._sharing_load - flow.load if self._sharing else 0
 
     def _horizon(self, now: float) -> float:

@@ -71,3 +71,15 @@ class Solver(ABC):
     @abstractmethod
     def flows(self) -> Iterator[Flow]:
         """All flows in flight, in no particular but a reproducible order."""
+
+    @abstractmethod
+    def load(self, resource: str) -> float:
+        """What is consumed of a shared resource per second, as of the latest solve."""
+
+    @abstractmethod
+    def collect(self) -> dict[str, float]:
+        """Return for how many seconds each shared resource was a bottleneck since the last call.
+
+        It is one while it is full and holds back a flow that is below its cap. Only to be asked for
+        when nothing is in flight, or right after a solve.
+        """

@@ -160,6 +160,18 @@ class Star(Sides):
             self._share(flow, self._displace(flow))
         self._level = level
 
+    def load(self, resource: str) -> float:
+        """What is consumed of the shared resource per second, as of the latest solve."""
+        assert resource == self._resource
+        sharing = self._sharing_load * self._level if self._sharing else 0
+        return self._capped_load + sharing
+
+    def collect(self) -> dict[str, float]:
+        """Return for how long the resource held anybody back since the last call."""
+        ran = self._now - self._full_since if self._sharing else 0
+        held, self._full_s = self._full_s + ran, -ran
+        return {self._resource: held} if held else {}
+
     def _theta(self) -> float:
         if not self._sharing:
             return inf

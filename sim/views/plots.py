@@ -6,17 +6,23 @@ from pathlib import Path
 from sim.results import RunResult
 from sim.views.accuracy_plot import accuracy_figure
 from sim.views.estimate import as_runs
+from sim.views.links_plot import links_figure
 from sim.views.rounds_plot import rounds_figure
 from sim.views.style import save
 
 
 def write_plots(result: RunResult | Sequence[RunResult], folder: Path) -> list[Path]:
-    """Write accuracy and rounds as PNG and SVG into `folder`; return the files that were written.
+    """Write accuracy, rounds and links as PNG and SVG; return the files that were written.
 
-    `accuracy` is left out where nothing was trained. A list is several seeds of one scenario.
+    `accuracy` is left out where nothing was trained. A list is several seeds of one scenario; links
+    are those of the first.
     """
     runs = as_runs(result)
-    figures = (("accuracy", accuracy_figure(runs)), ("rounds", rounds_figure(runs)))
+    figures = (
+        ("accuracy", accuracy_figure(runs)),
+        ("rounds", rounds_figure(runs)),
+        ("links", links_figure(runs[0])),
+    )
     return [
         path
         for name, figure in figures

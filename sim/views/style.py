@@ -74,7 +74,8 @@ def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str]) -> l
     with matplotlib.rc_context({"svg.hashsalt": "cutlayer"}):
         for extension in formats:
             path = folder / f"{name}.{extension}"
-            metadata = {"Date": None} if extension == "svg" else {"Software": None}
+            dated = {"svg": "Date", "pdf": "CreationDate"}.get(extension, "Software")
+            metadata = {dated: None}
             figure.savefig(path, dpi=150, metadata=metadata)
             paths.append(path)
     return paths

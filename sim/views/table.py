@@ -4,19 +4,17 @@ A plain terminal of 80 columns is enough: columns that do not fit go to a furthe
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from string import ascii_uppercase
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
 from rich.text import Text
 
 from sim.results import MethodResult, RunResult
+from sim.views.columns import Column, print_columns
 from sim.views.estimate import Estimate, as_runs, by_label, estimate, scenario_name
+from sim.views.links_table import print_links
 from sim.views.quantities import BYTES, MEGABYTES, TIMES, Unit, common_unit, spread
 
 COARSE_MARK = "*"
@@ -25,14 +23,6 @@ COMPARISONS = {
     "time_x": "Speedup: how many times faster per round the row's method is than the column's",
     "bytes_x": "Traffic: how many times fewer bytes per round the row sends than the column",
 }
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A heading (of one or more lines) over one cell per method."""
-
-    heading: str
-    cells: list[Text]
 
 
 def print_table(result: RunResult | Sequence[RunResult], console: Console) -> None:
@@ -49,12 +39,14 @@ def print_table(result: RunResult | Sequence[RunResult], console: Console) -> No
         _print(console, "No round was closed: there is nothing to compare.")
         return
     names = _names(methods)
-    _print_columns(console, names, _columns(methods, "±" if _wide_characters(console) else "+/-"))
+    sign = "±" if _wide_characters(console) else "+/-"
+    print_columns(console, names, _columns(methods, sign))
     if len(methods) > 1:
         for what, sentence in COMPARISONS.items():
             console.print()
             _print(console, sentence, "bold")
-            _print_columns(console, names, _comparison(runs, list(methods), what))
+            print_columns(console, names, _comparison(runs, list(methods), what))
+    print_links(methods, names.cells, console, sign)
     console.print()
     for line in _footnotes(runs, methods):
         _print(console, line, "dim")
@@ -72,17 +64,17 @@ def _letter(position: int) -> str:
     return ascii_uppercase[position] if position < len(ascii_uppercase) else f"#{position + 1}"
 
 
-def _names(methods: dict[str, list[MethodResult]]) -> _Column:
+def _names(methods: dict[str, list[MethodResult]]) -> Column:
     """Return the methods' labels, each with the letter that stands for it in comparisons."""
     cells = []
     for position, (label, results) in enumerate(methods.items()):
         letter = f"{_letter(position)} " if len(methods) > 1 else ""
         mark = f" {COARSE_MARK}" if any(result.coarse for result in results) else ""
         cells.append(Text(f"{letter}{label}{mark}"))
-    return _Column("method", cells)
+    return Column("method", cells)
 
 
-def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[_Column]:
+def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[Column]:
     """Return everything that is told of a method by itself."""
     summaries = {
         label: [result.summary({}) for result in results] for label, results in methods.items()
@@ -93,12 +85,12 @@ def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[_Column]
 
     def column(
         heading: str, values: list[Estimate | None], unit: Unit, missing: str = "-", digits: int = 3
-    ) -> _Column:
+    ) -> Column:
         name, factor = unit
         cells = [spread(v, factor, digits, sign) if v is not None else missing for v in values]
-        return _Column(heading.format(name), [Text(cell) for cell in cells])
+        return Column(heading.format(name), [Text(cell) for cell in cells])
 
-    def timed(heading: str, values: list[Estimate | None], missing: str = "-") -> _Column:
+    def timed(heading: str, values: list[Estimate | None], missing: str = "-") -> Column:
         return column(heading, values, _unit(values, TIMES), missing)
 
     total = over(lambda s: s["wire_bytes"]["up"] + s["wire_bytes"]["down"])
@@ -154,7 +146,7 @@ def _unit(values: Sequence[Estimate | None], units: tuple[Unit, ...]) -> Unit:
     return common_unit((value.mean for value in values if value is not None), units)
 
 
-def _comparison(runs: Sequence[RunResult], labels: list[str], what: str) -> list[_Column]:
+def _comparison(runs: Sequence[RunResult], labels: list[str], what: str) -> list[Column]:
     """Return one column per method: how each row compares with it, a ratio per seed averaged."""
     columns = []
     for position, other in enumerate(labels):
@@ -170,38 +162,8 @@ def _comparison(runs: Sequence[RunResult], labels: list[str], what: str) -> list
             )
             better = ratio is not None and ratio.mean > 1
             cells.append(Text(spread(ratio) if ratio else "-", "green" if better else ""))
-        columns.append(_Column(_letter(position), cells))
+        columns.append(Column(_letter(position), cells))
     return columns
-
-
-def _print_columns(console: Console, names: _Column, columns: list[_Column]) -> None:
-    """Print the columns beside the names, in as many tables as the console's width asks for."""
-    remaining = columns
-    while remaining:
-        count = len(remaining)
-        while count > 1 and _natural_width(console, _table([names, *remaining[:count]])) > (
-            console.width
-        ):
-            count -= 1
-        console.print()
-        console.print(_table([names, *remaining[:count]]))
-        remaining = remaining[count:]
-
-
-def _table(columns: list[_Column]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for position, column in enumerate(columns):
-        if position == 0:
-            table.add_column(Text(column.heading), overflow="fold", vertical="bottom")
-        else:
-            table.add_column(Text(column.heading), justify="right", no_wrap=True, vertical="bottom")
-    for row in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(*row)
-    return table
-
-
-def _natural_width(console: Console, table: Table) -> int:
-    return Measurement.get(console, console.options.update(max_width=10_000), table).maximum
 
 
 def _footnotes(runs: Sequence[RunResult], methods: dict[str, list[MethodResult]]) -> list[str]:

@@ -3,11 +3,11 @@
 One process per method. Its tracks: all rounds; the critical path; the server's slots and its queue;
 each client's device, uplink and downlink. All rounds have their span, intervals are there for those
 rounds that were kept. Times are virtual microseconds, to the nanosecond. The format is that of
-"Trace Event Format" (Google): complete events "X", and metadata "M" for the names.
+"Trace Event Format" (Google): complete events "X", counters "C" of the load of links and media that
+several clients use, and metadata "M" for the names.
 """
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from sim.log import NO_CAUSE, PHASES, SERVER, Kind, Label
 from sim.results import KeptRound, MethodResult, RoundResult, RunResult
 from sim.views.lanes import assign_lanes
+from sim.views.names import natural_order
+from sim.views.steps import load_steps
 
 Event = dict[str, Any]
 Span = tuple[int, int, str, str, dict[str, Any]]  # start ns, end ns, name, category, arguments
@@ -37,6 +39,7 @@ class Track(NamedTuple):
 ROUNDS: Final = Track(0, (), 0, 0, "rounds")
 CRITICAL_PATH: Final = Track(1, (), 0, 0, "critical path")
 SLOTS, QUEUE, CLIENTS = 2, 3, 4  # the other groups
+AIRTIME: Final = 1.0  # capacity of a medium that is measured in airtime, second for second
 
 
 def write_trace(result: RunResult, path: Path) -> None:
@@ -74,6 +77,34 @@ def trace_events(result: RunResult) -> Iterator[Event]:
                     "cat": category,
                     "args": args,
                 }
+        yield from _counters(process, method)
+
+
+def _counters(process: int, method: MethodResult) -> Iterator[Event]:
+    """Yield the loads of shared links in kept rounds: bytes/s with headers, or the share of airtime.
+
+    A value holds until the next one of its name; at a round's end it is 0.
+    """
+    names = dict.fromkeys(name for kept in method.kept for name in kept.record.loads)
+    for name in names:
+        before = 0.0
+        for kept in method.kept:
+            series = kept.record.loads.get(name)
+            if series is None:
+                continue
+            unit = "airtime" if (series.capacity == AIRTIME).all() else "bytes_per_s"
+            steps = load_steps(series, kept.record.duration_s)
+            for at, load in zip(steps.times.tolist(), [*steps.values.tolist(), 0.0], strict=True):
+                if load != before:
+                    before = load
+                    yield {
+                        "ph": "C",
+                        "pid": process,
+                        "tid": 0,
+                        "ts": _nanoseconds(kept.start_s + at) / 1000,
+                        "name": f"load of {name}",
+                        "args": {unit: load},
+                    }
 
 
 def _tracks(method: MethodResult) -> dict[Track, list[Span]]:
@@ -144,7 +175,7 @@ def _actors(kept: KeptRound) -> Iterator[tuple[NDArray[np.intp], Track]]:
     ):
         rows = np.flatnonzero(log.kind == kind)
         for slot, client in enumerate(kept.participants):
-            track = Track(CLIENTS, _natural(client), part, 0, f"{client}: {name}")
+            track = Track(CLIENTS, natural_order(client), part, 0, f"{client}: {name}")
             yield rows[slot_of[rows] == slot], track
 
 
@@ -162,12 +193,6 @@ def _span(kept: KeptRound, row: int, start: int, end: int) -> Span:
     else:
         args["flops"] = float(log.flops[row])
     return start, end, label, PHASES[kind], args
-
-
-def _natural(name: str) -> tuple[str | int, ...]:
-    """Return a sort key by which "pi-2" comes before "pi-10": text and numbers in turn."""
-    parts = re.split(r"(\d+)", name)
-    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts))
 
 
 def _nanoseconds(seconds: float) -> int:

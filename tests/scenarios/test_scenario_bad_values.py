@@ -145,9 +145,32 @@ CASES = [
         "devices: {mine: {speed: 5 GFLOP/s, memory: 0 B}}\ntopology:",
         '12: devices.mine.memory: must be greater than 0 (got "0 B")',
     ),
-    ("topology:", "transport: tcp\ntopology:", '12: transport: is not available yet (got "tcp")'),
-    ("topology:", "transport: udp\ntopology:", '12: transport: must be ideal (got "udp")'),
-    ("  star:", "  ring:", '12: topology: has the unknown choice "ring"'),
+    (
+        "topology:",
+        "transport: tpc\ntopology:",
+        "12: transport: has the unknown choice \"tpc\"; did you mean 'tcp'?",
+    ),
+    (
+        "topology:",
+        "transport: {tcp: {slowstart: false}}\ntopology:",
+        "12: transport.tcp.slowstart: is an unknown key; did you mean 'slow_start'?",
+    ),
+    (
+        "topology:",
+        "transport: {tcp: {window: 64}}\ntopology:",
+        "12: transport.tcp.window: the size 64 has no unit",
+    ),
+    (
+        "topology:",
+        "transport: {tcp: {loss: vegas}}\ntopology:",
+        '12: transport.tcp.loss: must be none, mathis, pftk or cubic (got "vegas")',
+    ),
+    (
+        "topology:",
+        "transport: {tcp: {rtt_bias: -1}}\ntopology:",
+        "12: transport.tcp.rtt_bias: must be at least 0 (got -1)",
+    ),
+    ("  star:", "  tree:", '12: topology: has the unknown choice "tree"'),
     ("slots: 1", "discipline: fifo", "14: topology.star.server.slots: is required (got nothing)"),
     (
         "device: server-8-core",

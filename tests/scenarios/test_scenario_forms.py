@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import scenarios
-from scenarios import layout, links, load, load_text, shipped_names
+from scenarios import links, load, load_text, shipped_names
 from scenarios.data import Augment, Dirichlet, Iid, Shards, Sizes
 from scenarios.training import Constant, Cosine, Exponential, Step
 
@@ -82,8 +82,9 @@ def test_defaults_are_spelled_out_in_the_resolved_form(small, read):
         "up": "10 Mbit/s",
         "down": "25 Mbit/s",
         "delay": "25 ms",
+        "loss": 0.0,
     }
-    assert resolved["transport"] == "ideal"
+    assert resolved["transport"] == {"ideal": {}}
     options = {"period": 3, "bits": 8, "init": "partial", "order": []}
     assert resolved["methods"][1] == {"ecofed": options, "label": "ours"}
     assert read(small.replace("  clients_per_round: 3\n", "")).scenario.clients_per_round == 5

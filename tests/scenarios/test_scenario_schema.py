@@ -91,6 +91,15 @@ GOOD = [
     ("name: vgg5", "name: my.own:Net"),
     ("link: 4g", "link: {rate: unlimited, delay: 0 s, duplex: full}"),
     ("device: raspberry-pi-3b-plus", "device: one-of-my-own"),
+    ("up: 10 Mbit/s", "up: {trace: lte.up, start: 3 s}, jitter: {gamma: 0.3}, loss: 0.1 %"),
+    ("up: 10 Mbit/s", "up: {steps: [{at: 0 s, rate: 0 bit/s}]}, jitter: {uniform: 1}, loss: 0"),
+    ("link: 4g", "link: {name: 4g, loss: 0.1}"),
+    ("methods:", "changes: [{at: 1 s, clients: a, up: 0 bit/s}]\nmethods:"),
+    ("methods:", "changes: [{at: 1 s, link: a, rate: 0 bit/s}]\nmethods:"),
+    (
+        "methods:",
+        "availability: [{clients: a, on_loss: lost, offline: [{from: 0 s, until: 1 s}]}]\nmethods:",
+    ),
 ]
 BAD = [
     ("name: small", "nam: small"),
@@ -104,6 +113,12 @@ BAD = [
     ("up: 10 Mbit/s", "up: 10"),
     ("up: 10 Mbit/s", "up: '10'"),
     ("delay: 25 ms", "delay: unlimited"),
+    ("delay: 25 ms", "delay: 25 ms, loss: 1"),
+    ("delay: 25 ms", "delay: 25 ms, jitter: {normal: 0.3}"),
+    ("up: 10 Mbit/s", "up: {trace: 5}"),
+    ("up: 10 Mbit/s", "up: {trce: lte.up}"),
+    ("methods:", "changes: [{at: 1 s, clients: a, upp: 0 bit/s}]\nmethods:"),
+    ("methods:", "availability: [{clients: a, offline: []}]\nmethods:"),
     ("{period: 3}", "{period: 0}"),
     ("{period: 3}", "{perod: 3}"),
     ("- classic_fl", "- clasic_fl"),

@@ -37,6 +37,7 @@ methods:
 RUN_FOLDER = [
     "accuracy.csv",
     "events.npz",
+    "links.csv",
     "plots",
     "rounds.csv",
     "scenario.yaml",

@@ -87,7 +87,7 @@ SCENARIOS = {
         "devices={mine: {speed: 5 GFLOP/s, memory: 0 B}}",
         ["devices.mine.memory", "greater than 0"],
     ),
-    "not built yet": ("transport=tcp", ["transport", "not available yet"]),
+    "an unknown transport": ("transport=tpc", ["transport", "did you mean 'tcp'"]),
     "no such module": ("model.name=nowhere_to_be:found", ["model.name", "nowhere_to_be"]),
     "no such own method": ("methods=['nowhere_to_be:Found']", ["methods.0", "nowhere_to_be"]),
     "no such own data": ("data={dataset: 'nowhere_to_be:found'}", ["nowhere_to_be"]),

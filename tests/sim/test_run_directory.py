@@ -87,7 +87,7 @@ def test_pictures_are_drawn_of_what_there_is(
     monkeypatch.setattr(sim.commands.run, "write_plots", pictures[0])
     monkeypatch.setattr(sim.commands.run, "write_timeline", pictures[1])
     trained = cutlayer("run", "tiny.yaml", "--out", "trained", "--set", "training.rounds=2")
-    drawn = ["rounds.png", "rounds.svg", "timeline.png"]
+    drawn = ["links.png", "links.svg", "rounds.png", "rounds.svg", "timeline.png"]
     files = sorted(path.name for path in (tmp_path / "trained/plots").iterdir())
     assert files == ["accuracy.png", "accuracy.svg", *drawn]
     assert "plot:    trained/plots/accuracy.png" in trained.out

@@ -24,6 +24,7 @@ from sim.log import SERVER, Kind, Label
 from sim.methods.registry import method as find_method
 from sim.network import Network
 from sim.results import KeptRound, MethodResult
+from sim.usage import Ways
 from sim.work import DeviceWork, ServerWork
 from sim.world import Client, World, plan_batches
 from topologies import AccessLink, Clients, DeviceProfile, Server, Stations, star, wifi_cell
@@ -173,6 +174,7 @@ def make_world(
         pooled_batches=plan_batches(sum(d.samples for d in devices), batch_size, epochs, 1),
         uploads_outstanding=outstanding,
         rows=[],
+        ways=Ways([way.resources for way in ups], [way.resources for way in downs]),
     )
 
 

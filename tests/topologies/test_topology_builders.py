@@ -6,7 +6,7 @@ import sys
 import networkx
 import pytest
 
-from topologies.build import Clients, Edge, Server, Stations, from_graph, star, wifi_cell
+from topologies.builders import Clients, Edge, Server, Stations, from_graph, star, wifi_cell
 from topologies.catalogue import device, link
 from topologies.device import DeviceProfile
 from topologies.graph import Medium, Node, Route, TopologyError

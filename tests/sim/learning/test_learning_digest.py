@@ -46,6 +46,10 @@ def option(method: str, text: str, *before: str, first: str = "") -> Change:
     )
 
 
+def tcp(text: str) -> Change:
+    return Change(f"transport={{tcp: {{{text}}}}}", ("transport=tcp",))
+
+
 UNCUT = frozenset({"classic_fl", "centralised"})
 PLAIN = ("training.optimizer={name: sgd, lr: 0.05}",)
 SHARDS = partition("{shards: {per_client: 2, size: 5}}")
@@ -120,6 +124,12 @@ LEARNING = {
 }
 
 TIME = {
+    "changes": Change("changes=[{at: 1 s, clients: raspberry-pi-4b, up: 1 Mbit/s}]"),
+    # Where all resume, nothing else is trained; a client that is lost changes the training.
+    "availability": Change(
+        "availability=[{clients: raspberry-pi-4b, on_loss: resume, "
+        "offline: [{from: 0.1 s, until: 5 s}]}]"
+    ),
     "name": Change("name=other"),
     "description": Change("description=in other words"),
     "data.dir": Change("data.dir=."),
@@ -128,7 +138,16 @@ TIME = {
     "training.targets": Change("training.targets=[0.5]"),
     "stop.virtual_time": Change("stop.virtual_time=1000 h"),
     "stop.target_accuracy": Change("stop.target_accuracy=1.0"),
-    "transport": Change("transport=ideal"),
+    "transport": Change("transport=tcp"),
+    "transports": Change("transports=[{clients: raspberry-pi-4b, transport: tcp}]"),
+    "transport.tcp.headers": tcp("headers: false"),
+    "transport.tcp.handshake": tcp("handshake: tls"),
+    "transport.tcp.slow_start": tcp("slow_start: false"),
+    "transport.tcp.initial_window": tcp("initial_window: 1"),
+    "transport.tcp.window": tcp("window: 20 kB"),
+    "transport.tcp.idle_restart": tcp("idle_restart: false"),
+    "transport.tcp.loss": tcp("loss: none"),
+    "transport.tcp.rtt_bias": tcp("rtt_bias: 0.25"),
     "methods.ecofed.download_device_block": option(
         "ecofed", f"{RANDOM}, download_device_block: true", first=RANDOM
     ),
@@ -158,6 +177,34 @@ PLACES = {
     "a graph": (
         "topology={graph: {server: {device: laptop-8-core, slots: 1}, nodes: {pi: {client: "
         "{device: raspberry-pi-4b, count: 3}}}, edges: [{from: pi, to: server, link: 4g}]}}"
+    ),
+    "jitter and loss": (
+        "topology.star.clients.0.link={name: 4g, jitter: {lognormal: 0.5}, loss: 0.01}"
+    ),
+    "a rate that varies": (
+        "topology.star.clients.0.link={up: {markov: {good: 1 Mbit/s, bad: 0 bit/s, good_for: 1 s, "
+        "bad_for: 1 s}}, down: 1 Mbit/s, delay: 0 s}"
+    ),
+    "a base station": (
+        "topology={cells: {server: {device: laptop-8-core, slots: 1}, cells: [{cellular: {delay: "
+        "9 ms, backhaul: 4g, clients: [{device: raspberry-pi-4b, count: 3, up: 1 Mbit/s, "
+        "down: 2 Mbit/s}]}}]}}"
+    ),
+    "two tiers": (
+        "topology={two_tier: {server: {device: laptop-8-core, slots: 1}, edges: [{link: 4g, "
+        "clients: [{device: raspberry-pi-4b, count: 3, link: wifi-50}]}]}}"
+    ),
+    "three tiers": (
+        "topology={three_tier: {server: {device: laptop-8-core, slots: 1}, regions: [{link: 4g, "
+        "edges: [{count: 3, link: 4g, clients: [{device: raspberry-pi-4b, link: wifi-50}]}]}]}}"
+    ),
+    "a ring": (
+        "topology={ring: {server: {device: laptop-8-core, slots: 1}, sites: 3, routing: hops, "
+        "link: wifi-50, clients: [{device: raspberry-pi-4b, link: 4g}]}}"
+    ),
+    "a mesh": (
+        "topology={mesh: {server: {device: laptop-8-core, slots: 1}, sites: 3, link: wifi-50, "
+        "clients: [{device: raspberry-pi-4b, link: 4g}]}}"
     ),
     "a device of one's own": "devices={mine: {speed: 5 GFLOP/s}}",
 }

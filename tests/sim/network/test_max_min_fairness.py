@@ -8,7 +8,7 @@ from slow_twin import textbook_rates
 
 from sim.network import AllocationError
 from sim.network.certificate import check_allocation
-from sim.network.filling import fill
+from sim.network.fill import fill
 
 
 def random_instance(rng, flows, resources):

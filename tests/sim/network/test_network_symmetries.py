@@ -70,14 +70,14 @@ def test_names_and_order_of_routes_do_not_matter(world):
 
 @worlds
 def test_a_link_cut_in_two_is_the_same_link(world):
-    """The shared one twice in a row makes a graph of a star, with the same times."""
+    """The shared one twice in a row makes a tree of a star, with the same times."""
     capacities, ways = WORLDS[world]
     actions = starts(4)
     expected, _ = simulate(capacities, ways, actions)
     halves = capacities | {"second half": capacities["server"]}
     longer = [Way((*way.resources, ("second half", 1))) for way in ways]
     got, network = simulate(halves, longer, actions)
-    assert network.forms == ("filling",) * ROUTES
+    assert network.forms == ("tree",) * ROUTES
     assert_same(got, expected)
 
 

@@ -123,7 +123,7 @@ def test_the_form_follows_from_the_routes():
     assert forms(links, star_ways(2)) == ("star", "star")
     assert forms(links | {"server": inf}, star_ways(2)) == ("alone", "alone")
     assert forms(links, star_ways(2)[:1]) == ("alone",)
-    assert forms(links, star_ways(2)[:1], fifo=False) == ("filling",)
+    assert forms(links, star_ways(2)[:1], fifo=False) == ("tree",)
     assert forms({"a": 1}, [Way((("a", 1),))], fifo=False) == ("star",)
     assert forms({}, [Way(())]) == ("alone",)
     duplex = {"up0": 1, "down0": 1, "up1": 1, "down1": 1, "in": 1, "out": 1}

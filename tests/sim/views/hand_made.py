@@ -1,13 +1,20 @@
 """Small runs put together by hand: every number in them is known without running anything."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from sim.log import NO_CAUSE, SERVER, Intervals, Kind, Label, Row
+from sim.network.loads import LoadSeries
 from sim.record import RoundRecord, close_record
 from sim.results import KeptRound, MethodResult, RoundResult, RunResult
+from sim.usage import Total, Ways
 
 DEVICE_S, UP_S, SERVE_S, DOWN_S, DELAY_S = 1.0, 2.0, 0.5, 0.25, 0.125
 UP_BYTES, DOWN_BYTES = 2_000_000, 500_000
+UP_RATE, DOWN_RATE, SHARED_RATE = 2e6, 4e6, 10e6  # bytes/s: of access links, and of "cell"
+HELD_S = 0.5  # for so long of a round everything was a bottleneck
 
 
 def split_rows(clients: int, batches: int, scale: float = 1.0, slots: int = 1) -> list[Row]:
@@ -49,6 +56,38 @@ def record_of(rows: list[Row], clients: int, slots: int = 1) -> RoundRecord:
     return close_record(intervals, clients, float(intervals.end.max()) + tail, slots)
 
 
+def shared_load(intervals: Intervals) -> LoadSeries:
+    """The rates of all transfers, added up from each moment at which one begins or ends."""
+    sent = [
+        (float(start), float(end), float(size) / float(end - start))
+        for start, end, size in zip(
+            intervals.start, intervals.end, intervals.wire_bytes, strict=True
+        )
+        if size
+    ]
+    times = sorted({time for start, end, _ in sent for time in (start, end)})
+    load = [sum(rate for start, end, rate in sent if start <= time < end) for time in times]
+    return LoadSeries(np.array(times), np.array(load), np.full(len(times), SHARED_RATE))
+
+
+def ways(names: Sequence[str]) -> Ways:
+    return Ways(
+        [((f"{name}.up", 1.0), ("cell", 1.0)) for name in names],
+        [((f"{name}.down", 1.0), ("cell", 1.0)) for name in names],
+    )
+
+
+def with_links(record: RoundRecord, names: Sequence[str], made: Ways) -> RoundRecord:
+    slots = tuple(range(len(names)))
+    keys = ["cell", *(f"{name}.{way}" for name in names for way in ("up", "down"))]
+    uses = made.uses(record.intervals, slots, dict.fromkeys(keys, HELD_S))
+    return replace(record, uses=uses, loads={"cell": shared_load(record.intervals)})
+
+
+def capacity(name: str) -> float:
+    return {"up": UP_RATE, "down": DOWN_RATE}.get(name.rpartition(".")[2], SHARED_RATE)
+
+
 def method(
     label: str,
     rounds: int = 3,
@@ -70,8 +109,16 @@ def method(
         work = batches if kind == kinds[0] else max(batches // 2, 1)
         record = record_of(split_rows(clients, work, scale, slots), clients, slots)
         names = tuple(f"pi-{slot + 1}" for slot in range(clients))
+        made = ways(names)
+        record = with_links(record, names, made)
+        links = {key: made.name(key, range(clients)) for key in record.uses}
+        used: dict[str, list[float]] = {}
+        for key, use in record.uses.items():
+            result.links.setdefault(links[key], Total()).add(use)
+            share = use.consumed / capacity(links[key]) / record.duration_s
+            used.setdefault(use.line(key), []).append(share)
         if index < len(kinds):
-            result.kept.append(KeptRound(index, kind, time, names, record))
+            result.kept.append(KeptRound(index, kind, time, names, record, links))
         time += record.duration_s
         result.rounds.append(
             RoundResult(
@@ -89,10 +136,13 @@ def method(
                 additive_s=record.additive_s,
                 straggler=names[record.straggler],
                 accuracy=accuracy[index % len(accuracy)] if accuracy else None,
+                utilisation={line: sum(shares) / len(shares) for line, shares in used.items()},
             )
         )
         result.clients_busy_s += float(record.device_busy_s.sum())
         result.server_busy_s += record.server_busy_s
+        result.link_clients = made.clients
+    result.capacity_s = {name: capacity(name) * time for name in result.links}
     result.clients_available_s = clients * time
     result.server_available_s = slots * time
     return result

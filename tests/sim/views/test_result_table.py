@@ -21,7 +21,9 @@ def printed(result, width=80, encoding="utf-8"):
 def rows(text, label):
     """Return the cells of a method's rows, one list per table."""
     found = [
-        line for line in text.splitlines() if re.match(rf"(\w )?{re.escape(label)}( \*)? ", line)
+        line
+        for line in text.partition("Links that held")[0].splitlines()
+        if re.match(rf"(\w )?{re.escape(label)}( \*)? ", line)
     ]
     return [re.split(r"\s{2,}", line.strip())[1:] for line in found]
 

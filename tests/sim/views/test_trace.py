@@ -8,6 +8,7 @@ import pytest
 from hand_made import method, run_of
 
 from sim.log import PHASES, Kind
+from sim.network.loads import LoadSeries
 from sim.views.trace import write_trace
 
 
@@ -46,7 +47,7 @@ def tracks_of(events):
 
 def test_no_track_overlaps_itself_and_all_are_sorted(trace):
     _, events = trace
-    assert {event["ph"] for event in events} == {"X", "M"}
+    assert {event["ph"] for event in events} == {"X", "M", "C"}
     for track, spans in tracks_of(events).items():
         for before, after in pairwise(spans):
             end_ns = round(before["ts"] * 1000) + round(before["dur"] * 1000)
@@ -111,6 +112,53 @@ def test_every_round_has_its_span_though_few_are_kept(trace):
     ]
     assert spans[-1]["ts"] + spans[-1]["dur"] == pytest.approx(result.virtual_time_s * 1e6)
     assert spans[-1]["args"]["accuracy"] == result.rounds[-1].accuracy
+
+
+def counters_of(events):
+    """Return {(process, name): [(seconds, value)]}, and the units."""
+    found, units = defaultdict(list), set()
+    for event in events:
+        if event["ph"] == "C":
+            ((unit, value),) = event["args"].items()
+            found[event["pid"], event["name"]].append((event["ts"] / 1e6, value))
+            units.add(unit)
+    return found, units
+
+
+def test_counters_of_shared_links_carry_the_bytes_and_end_at_nothing(trace):
+    run, events = trace
+    counters, units = counters_of(events)
+    assert units == {"bytes_per_s"}
+    assert set(counters) == {(pid, "load of cell") for pid in (1, 2, 3)}
+    for pid, result in enumerate(run.methods.values(), start=1):
+        points = counters[pid, "load of cell"]
+        assert points[-1][1] == 0
+        assert all(before[0] < after[0] for before, after in pairwise(points))
+        assert all(before[1] != after[1] for before, after in pairwise(points))
+        carried = sum(load * (after - at) for (at, load), (after, _) in pairwise(points))
+        sent = sum(int(kept.record.intervals.wire_bytes.sum()) for kept in result.kept)
+        assert carried == pytest.approx(sent, rel=1e-6)
+        times = [time for time, load in points if load]
+        first, last = result.kept[0], result.kept[-1]
+        assert times[0] >= first.start_s
+        assert points[-1][0] <= last.start_s + last.record.duration_s
+
+
+def test_a_load_that_is_not_over_ends_with_its_round(tmp_path):
+    result = method("splitfed", rounds=1, clients=1, batches=1)
+    kept = result.kept[0]
+    loads = {
+        "cell": LoadSeries(np.array([0.5]), np.array([0.25]), np.array([1.0])),
+        "idle": LoadSeries(np.array([0.5]), np.array([0.0]), np.array([1.0])),
+    }
+    result.kept[0] = replace(kept, record=replace(kept.record, loads=loads))
+    write_trace(run_of(result), tmp_path / "trace.json")
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    counters, units = counters_of(events)
+    assert units == {"airtime"}
+    assert counters == {
+        (1, "load of cell"): [(0.5, 0.25), (pytest.approx(kept.record.duration_s), 0.0)]
+    }
 
 
 def test_nan_accuracy_and_odd_labels_stay_valid_json(tmp_path):

@@ -1,0 +1,117 @@
+"""The `availability` section: devices that go offline, and what becomes of their work then."""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+
+from scenarios.fields import Section, Text, not_empty, rule
+from scenarios.quantities import Delay, Duration
+from topologies.availability import presence, read_recording
+from topologies.bandwidth import TraceError
+
+
+class AbsenceSection(Section):
+    """The clients of a group (or one client), and what happens to a round that one drops out of.
+
+    `lost`: the client leaves the round, and its update is lost. `resume`: the device goes on
+    computing, and a message in flight is sent again from its first byte when it is back.
+    """
+
+    key: ClassVar[str]
+    clients: Text
+    on_loss: Literal["lost", "resume"]
+
+
+class Window(Section):
+    """A time from one moment to a later one."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+    since: Delay = Field(alias="from")
+    until: Delay
+
+    @model_validator(mode="after")
+    def _has_a_length(self) -> Self:
+        if self.until <= self.since:
+            raise rule("must have an until after its from")
+        return self
+
+
+class OfflineWindows(AbsenceSection):
+    """Offline at given times, which begin anew after `repeat`; online at all others."""
+
+    key = "offline"
+    offline: Annotated[tuple[Window, ...], not_empty]
+    repeat: Duration | None = None
+
+    @model_validator(mode="after")
+    def _fits_the_period(self) -> Self:
+        if self.repeat is not None:
+            if max(window.until for window in self.offline) > self.repeat:
+                raise rule("must repeat after the end of every window")
+            windows = [(window.since, window.until) for window in self.offline]
+            if presence(windows, online=False, period_s=self.repeat).mean == 0:
+                raise rule("must leave a time in which the clients are online")
+        return self
+
+
+class OfflineTrace(AbsenceSection):
+    """Online as a recording says, of lines with client, online_from_s and online_until_s.
+
+    The recording's clients are those of the scenario by `name`, or are dealt to the group's clients
+    in turn, by `position`. It begins anew after `repeat`; without it all are offline at its end.
+    """
+
+    key = "trace"
+    trace: Text
+    match: Literal["name", "position"] = "name"
+    repeat: Duration | None = None
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        try:
+            recorded = read_recording(self.trace)
+        except TraceError as error:
+            raise rule(str(error)) from None
+        last = max(end for intervals in recorded.values() for _, end in intervals)
+        if last > (math.inf if self.repeat is None else self.repeat):
+            raise rule(f"must repeat after the last time of {self.trace}, {last:g} s")
+        return self
+
+
+class OnOff(Section):
+    """Exponential times online and offline in turn, of these means."""
+
+    online: Duration
+    offline: Duration
+
+
+class OfflineMarkov(AbsenceSection):
+    """Online and offline in turn, at random, each client by itself."""
+
+    key = "markov"
+    markov: OnOff
+
+
+_FORMS: tuple[type[AbsenceSection], ...] = (OfflineWindows, OfflineTrace, OfflineMarkov)
+
+
+def _form(value: Any) -> str | None:
+    if isinstance(value, AbsenceSection):
+        return f"~{value.key}"
+    keys = value if isinstance(value, Mapping) else ()
+    found = [f"~{form.key}" for form in _FORMS if form.key in keys]
+    return found[0] if len(found) == 1 else None
+
+
+Absence = Annotated[
+    Annotated[OfflineWindows, Tag("~offline")]
+    | Annotated[OfflineTrace, Tag("~trace")]
+    | Annotated[OfflineMarkov, Tag("~markov")],
+    Discriminator(
+        _form,
+        custom_error_type="rule",
+        custom_error_message="must have clients, on_loss, and one of offline, trace and markov",
+    ),
+]

@@ -1,0 +1,235 @@
+"""The forms of a rate that changes: a recording, a schedule, or a random process.
+
+They stand where a rate does: `up: {trace: lte.up.gz}`. Files are looked for from the current folder,
+and read when the scenario is.
+"""
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+
+from scenarios.fields import Positive, Section, Text, not_empty, rule
+from scenarios.quantities import Delay, Duration, FiniteRate, Rate, RateOrOutage
+from scenarios.shipped import trace_path
+from topologies.bandwidth import (
+    Lognormal,
+    Table,
+    Tabled,
+    TraceError,
+    TwoStates,
+    Varying,
+    read_csv,
+    read_mahimahi,
+)
+from topologies.bandwidth.mahimahi import STEP_S
+
+
+def _at_least_1_ms(seconds: float) -> float:
+    if seconds < 0.001:
+        raise rule("must be at least 1 ms")
+    return seconds
+
+
+Step = Annotated[Duration, AfterValidator(_at_least_1_ms)]
+Variation = Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False)]
+Correlation = Annotated[float, Field(strict=True, ge=0, lt=1, allow_inf_nan=False)]
+
+
+class VaryingRate(Section):
+    """A rate that changes by itself."""
+
+    key: ClassVar[str]
+
+    def varying(self) -> Varying:
+        """Return how the rate varies. Raises TraceError for a file that cannot be read."""
+        raise NotImplementedError
+
+
+def _start_form(value: Any) -> str:
+    return "~random" if value == "random" else "~time"
+
+
+Start = Annotated[
+    Annotated[Literal["random"], Tag("~random")] | Annotated[Delay, Tag("~time")],
+    Discriminator(_start_form),
+]
+
+
+class TraceRate(VaryingRate):
+    """A recording: `mahimahi`, in the mean over steps of `step`, or `csv`, which may `repeat`.
+
+    Each connection begins at a random place, or all at `start`; 0 s is the default of a recording
+    that does not repeat.
+    """
+
+    key = "trace"
+    trace: Text
+    format: Literal["mahimahi", "csv"] = "mahimahi"
+    step: Step | None = None
+    scale: Positive = 1.0
+    start: Start = "random"
+    repeat: Duration | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        name = trace_path(str(value.get("trace"))).removesuffix(".gz")
+        spelled = {"format": "csv" if name.endswith(".csv") else "mahimahi", **value}
+        if spelled["format"] == "mahimahi":
+            spelled.setdefault("step", f"{STEP_S} s")
+        elif "repeat" not in spelled:
+            spelled.setdefault("start", "0 s")
+        return spelled
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> Self:
+        csv = self.format == "csv"
+        if csv and self.step is not None:
+            raise rule("has a step, which only a trace in the format mahimahi may have")
+        if not csv and self.repeat is not None:
+            raise rule("has a repeat, which a trace in the format mahimahi always does at its end")
+        if csv and self.repeat is None and self.start == "random":
+            raise rule("starts at random and so needs a repeat")
+        try:
+            self.varying()
+        except TraceError as error:
+            raise rule(str(error)) from None
+        return self
+
+    def varying(self) -> Varying:
+        """Return the recording."""
+        if self.format == "csv":
+            table = read_csv(
+                trace_path(self.trace), math.inf if self.repeat is None else self.repeat
+            )
+        else:
+            assert self.step is not None
+            table = read_mahimahi(self.trace, self.step)
+        if self.scale != 1:
+            table = table.scaled(self.scale)
+        return Tabled(table, None if self.start == "random" else self.start)
+
+
+class Markov(Section):
+    """Two rates in turn, each for exponential times of a given mean."""
+
+    good: FiniteRate
+    bad: RateOrOutage
+    good_for: Duration
+    bad_for: Duration
+
+
+class MarkovRate(VaryingRate):
+    """A rate that is good or bad in turn."""
+
+    key = "markov"
+    markov: Markov
+
+    def varying(self) -> Varying:
+        """Return the process."""
+        two = self.markov
+        return TwoStates(two.good, two.bad, two.good_for, two.bad_for)
+
+
+class LognormalWalk(Section):
+    """A lognormal rate that changes every `step`: mean, coefficient of variation, correlation.
+
+    The correlation is that of the rate's logarithm: of one step with the next, or by the time
+    after which it has fallen to 1/e.
+    """
+
+    mean: FiniteRate
+    cv: Variation
+    step: Step
+    correlation: Correlation | None = None
+    correlation_time: Duration | None = None
+
+    @model_validator(mode="after")
+    def _one_correlation(self) -> Self:
+        if (self.correlation is None) == (self.correlation_time is None):
+            raise rule("must have one of correlation and correlation_time")
+        return self
+
+
+class LognormalRate(VaryingRate):
+    """A rate that wanders around its mean."""
+
+    key = "lognormal"
+    lognormal: LognormalWalk
+
+    def varying(self) -> Varying:
+        """Return the process."""
+        walk = self.lognormal
+        correlation = walk.correlation
+        if correlation is None:
+            assert walk.correlation_time is not None
+            correlation = math.exp(-walk.step / walk.correlation_time)
+        return Lognormal(walk.mean, walk.cv, correlation, walk.step)
+
+
+class RateStep(Section):
+    """From `at` on the rate is this; 0 bit/s is an outage."""
+
+    at: Delay
+    rate: RateOrOutage
+
+
+class StepsRate(VaryingRate):
+    """A schedule, which begins anew after `repeat` or holds its last rate."""
+
+    key = "steps"
+    steps: Annotated[tuple[RateStep, ...], not_empty]
+    repeat: Duration | None = None
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> Self:
+        times = [step.at for step in self.steps]
+        if times[0] != 0:
+            raise rule("must begin with a step at 0 s")
+        if any(later <= earlier for earlier, later in pairwise(times)):
+            raise rule("must have each step later than the one before")
+        if self.repeat is not None and self.repeat <= times[-1]:
+            raise rule("must repeat after the last step")
+        if all(step.rate == 0 for step in self.steps):
+            raise rule("must have a step with a rate above 0")
+        return self
+
+    def varying(self) -> Varying:
+        """Return the schedule."""
+        period = math.inf if self.repeat is None else self.repeat
+        steps = self.steps
+        return Tabled(Table([step.at for step in steps], [step.rate for step in steps], period))
+
+
+_FORMS: tuple[type[VaryingRate], ...] = (TraceRate, MarkovRate, LognormalRate, StepsRate)
+
+
+def _rate_form(value: Any) -> str | None:
+    if isinstance(value, VaryingRate):
+        return f"~{value.key}"
+    if not isinstance(value, Mapping):
+        return "~rate"
+    found = [f"~{form.key}" for form in _FORMS if form.key in value]
+    return found[0] if len(found) == 1 else None
+
+
+_DISCRIMINATOR = Discriminator(
+    _rate_form,
+    custom_error_type="rule",
+    custom_error_message=(
+        "must be a rate, such as '10 Mbit/s', or have one of trace, markov, lognormal and steps"
+    ),
+)
+_Varying = (
+    Annotated[TraceRate, Tag("~trace")]
+    | Annotated[MarkovRate, Tag("~markov")]
+    | Annotated[LognormalRate, Tag("~lognormal")]
+    | Annotated[StepsRate, Tag("~steps")]
+)
+AnyRate = Annotated[Annotated[Rate, Tag("~rate")] | _Varying, _DISCRIMINATOR]
+AnyFiniteRate = Annotated[Annotated[FiniteRate, Tag("~rate")] | _Varying, _DISCRIMINATOR]

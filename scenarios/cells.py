@@ -1,0 +1,56 @@
+"""The topology `cells`: access points and base stations, each with its own medium and backhaul."""
+
+from typing import Annotated
+
+from scenarios.bandwidth import AnyFiniteRate
+from scenarios.fields import DeviceName, Section, Text, not_empty
+from scenarios.groups import Population, StarServer, Station
+from scenarios.links import Link
+from scenarios.one_of import OneOf
+from scenarios.quantities import Delay, FiniteRate
+
+
+class Subscriber(Section):
+    """Equal devices of a cellular cell; `up` and `down` are what one has alone in the cell."""
+
+    device: DeviceName
+    count: Population = 1
+    up: FiniteRate
+    down: FiniteRate
+    name: Text | None = None
+
+
+class WifiSite(Section):
+    """Equal access points with stations, as `wifi_cell`; the backhaul's `up` leads to the server."""
+
+    name: Text | None = None
+    count: Population = 1
+    rate: AnyFiniteRate | None = None
+    delay: Delay
+    clients: Annotated[tuple[Station, ...], not_empty]
+    backhaul: Link
+
+
+class CellularSite(Section):
+    """Equal base stations with proportionally fair scheduling; up and down are two media."""
+
+    name: Text | None = None
+    count: Population = 1
+    delay: Delay
+    clients: Annotated[tuple[Subscriber, ...], not_empty]
+    backhaul: Link
+
+
+Cell = Annotated[WifiSite | CellularSite, OneOf(wifi=WifiSite, cellular=CellularSite)]
+
+
+class Cells(Section):
+    """Cells around a server, whose own `link` they share if it has one."""
+
+    server: StarServer
+    cells: Annotated[tuple[Cell, ...], not_empty]
+
+    @property
+    def client_count(self) -> int:
+        """How many clients there are."""
+        return sum(cell.count * group.count for cell in self.cells for group in cell.clients)

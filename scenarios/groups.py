@@ -1,0 +1,59 @@
+"""The parts that topologies have in common: the server, groups of clients, a medium.
+
+Directions are seen from the device: `up` leaves it, `down` arrives. One client is one device; a
+group with `count: 6` is six clients, each with a link of its own. The order in the file is the
+order of the clients.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from scenarios.bandwidth import AnyFiniteRate
+from scenarios.fields import Count, DeviceName, Section, Text, not_built
+from scenarios.links import Link
+from scenarios.quantities import FiniteRate
+
+Routing = Literal["delay", "hops", "inverse_rate"]
+Population = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+
+
+class Server(Section):
+    """The server: a queue with `slots` places that work at the same time."""
+
+    device: DeviceName
+    slots: Count
+    discipline: Annotated[Literal["fifo"], not_built("priority", "processor sharing")] = "fifo"
+
+
+class StarServer(Server):
+    """The server of a star; with a `link`, all clients share it.
+
+    Its `up` leaves the server, and carries what goes down to the clients.
+    """
+
+    link: Link | None = None
+
+
+class Medium(Section):
+    """One half-duplex channel that everything on it shares, in both directions."""
+
+    rate: AnyFiniteRate
+
+
+class ClientGroup(Section):
+    """Equal clients, each with its own link."""
+
+    device: DeviceName
+    count: Population = 1
+    link: Link
+    name: Text | None = None
+
+
+class Station(Section):
+    """Equal stations of a Wi-Fi cell; with a `rate` of their own where the cell has none."""
+
+    device: DeviceName
+    count: Population = 1
+    rate: FiniteRate | None = None
+    name: Text | None = None

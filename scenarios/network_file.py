@@ -1,0 +1,196 @@
+"""The topology `network_file`: a network from a file or from topohub, with clients at its nodes.
+
+Files are looked for from the current folder, and read when the scenario is.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import networkx
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from scenarios.fields import DeviceName, Section, Text, not_empty, rule
+from scenarios.groups import Population, Routing, StarServer
+from scenarios.links import Link
+from scenarios.one_of import OneOf
+from scenarios.quantities import Delay, FiniteRate, Rate
+from topologies import TopologyError, parse_duration, parse_rate, read_network, topohub_network
+from topologies.builders.networkx_graph import count_of, node_names
+from topologies.units import QuantityError
+
+Detour = Annotated[float, Field(strict=True, ge=1, le=10, allow_inf_nan=False)]
+
+
+def network_of(file: str | None, topohub: str | None) -> "networkx.Graph[Any]":
+    """Return the network that a section names, read once. Raises TopologyError."""
+    if file is None:
+        assert topohub is not None
+        return _from_topohub(topohub)
+    path = Path(file)
+    try:
+        state = path.stat()
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        raise TopologyError(f"{file} cannot be read: {said}") from None
+    return _from_file(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _from_file(path: Path, changed_ns: int, size_bytes: int) -> "networkx.Graph[Any]":
+    del changed_ns, size_bytes
+    return read_network(path)
+
+
+@lru_cache(maxsize=8)
+def _from_topohub(name: str) -> "networkx.Graph[Any]":
+    return topohub_network(name)
+
+
+def _file_is_sound(file: str) -> str:
+    try:
+        network_of(file, None)
+    except TopologyError as error:
+        raise rule(f"is no network: {error}") from None
+    return file
+
+
+def _topohub_is_sound(name: str) -> str:
+    try:
+        network_of(None, name)
+    except TopologyError as error:
+        raise rule(f"is no network: {error}") from None
+    return name
+
+
+def _is_rate_unit(unit: str) -> str:
+    try:
+        parse_rate(f"1 {unit}")
+    except QuantityError as error:
+        raise rule(str(error)) from None
+    return unit
+
+
+def _is_delay_unit(unit: str) -> str:
+    try:
+        parse_duration(f"1 {unit}")
+    except QuantityError as error:
+        raise rule(str(error)) from None
+    return unit
+
+
+def _as_text(value: Any) -> Any:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if whole else value
+
+
+NodeName = Annotated[Text, BeforeValidator(_as_text)]
+
+
+class PlacedServer(StarServer):
+    """The server at a node of the network; a `link` of its own leads there, or nothing between."""
+
+    at: NodeName
+
+
+class PlacedGroup(Section):
+    """Equal clients at nodes of the network, each with its own link to its node.
+
+    `count` of them are at each node named in `at`, or at `all` nodes; with `spread` there are so
+    many in all.
+    """
+
+    device: DeviceName
+    count: Population = 1
+    link: Link
+    name: Text | None = None
+    at: Annotated[
+        Annotated[NodeName, Tag("~one")] | Annotated[tuple[NodeName, ...], not_empty, Tag("~many")],
+        Discriminator(lambda value: "~many" if isinstance(value, list | tuple) else "~one"),
+    ]
+
+    @property
+    def places(self) -> tuple[str, ...] | Literal["all", "spread"]:
+        """The nodes, or `all` or `spread`."""
+        if self.at == "all":
+            return "all"
+        if self.at == "spread":
+            return "spread"
+        return (self.at,) if isinstance(self.at, str) else self.at
+
+
+class RateAttribute(Section):
+    """The rate is an attribute of each edge, in some unit; `otherwise` where an edge has none."""
+
+    name: Text
+    unit: Annotated[Text, AfterValidator(_is_rate_unit)]
+    otherwise: FiniteRate | None = None
+
+
+class DelayAttribute(Section):
+    """The delay is an attribute of each edge, in some unit; `otherwise` where an edge has none."""
+
+    name: Text
+    unit: Annotated[Text, AfterValidator(_is_delay_unit)]
+    otherwise: Delay | None = None
+
+
+class ByDistance(Section):
+    """The delay is that of light in fibre along the great circle, times a `detour`."""
+
+    detour: Detour = 1.0
+
+
+def _rate_form(value: Any) -> str:
+    return "~choice" if isinstance(value, Mapping | Section) else "~rate"
+
+
+def _delay_form(value: Any) -> str:
+    chosen = isinstance(value, Mapping | Section) or value == "distance"
+    return "~choice" if chosen else "~delay"
+
+
+EdgeRate = Annotated[
+    Annotated[Rate, Tag("~rate")]
+    | Annotated[RateAttribute, OneOf(attribute=RateAttribute), Tag("~choice")],
+    Discriminator(_rate_form),
+]
+EdgeDelay = Annotated[
+    Annotated[Delay, Tag("~delay")]
+    | Annotated[
+        ByDistance | DelayAttribute,
+        OneOf(distance=ByDistance, attribute=DelayAttribute),
+        Tag("~choice"),
+    ],
+    Discriminator(_delay_form),
+]
+
+
+class NetworkFile(Section):
+    """A network of nodes that forward, from a file or by its name in topohub."""
+
+    file: Annotated[Text, AfterValidator(_file_is_sound)] | None = None
+    topohub: Annotated[Text, AfterValidator(_topohub_is_sound)] | None = None
+    server: PlacedServer
+    clients: Annotated[tuple[PlacedGroup, ...], not_empty]
+    rate: EdgeRate
+    delay: EdgeDelay
+    routing: Routing = "delay"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.file is None) == (self.topohub is None):
+            raise rule("must have one of file and topohub")
+        return self
+
+    @property
+    def network(self) -> "networkx.Graph[Any]":
+        """The network, as a graph."""
+        return network_of(self.file, self.topohub)
+
+    @property
+    def client_count(self) -> int:
+        """How many clients there are."""
+        nodes = len(node_names(self.network))
+        return sum(count_of(group.count, group.places, nodes) for group in self.clients)

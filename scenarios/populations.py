@@ -1,0 +1,133 @@
+"""The groups of clients in a scenario's plain data, whatever its topology: where, how many."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from scenarios.document import Document
+from scenarios.network_file import network_of
+from scenarios.problems import KeyPath
+from topologies import TopologyError
+from topologies.builders.networkx_graph import node_names
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is written of a group of clients, or of cells or nodes that have clients.
+
+    `times` is how often it is there: the edge nodes, for a group of clients behind each. It is None
+    where the file does not say it soundly. Names are unique `within` a path.
+    """
+
+    path: KeyPath
+    within: KeyPath
+    written: dict[str, Any]
+    times: int | None = 1
+    of_clients: bool = True
+
+    @property
+    def size(self) -> int | None:
+        """How many of it there are in all."""
+        return product(self.times, whole(self.written.get("count", 1)))
+
+
+def client_groups(document: Document) -> Iterator[Group]:
+    """Yield the groups of clients."""
+    return (group for group in all_groups(document) if group.of_clients)
+
+
+def all_groups(document: Document) -> Iterator[Group]:
+    """Yield the groups of clients, and of cells, edge nodes and regions, from the top down."""
+    topology = mapping(document.value(("topology",)))
+    for kind in topology:
+        path: KeyPath = ("topology", kind)
+        section = mapping(topology[kind])
+        if kind in ("star", "wifi_cell"):
+            yield from _listed(path, section, "clients")
+        elif kind in ("ring", "mesh"):
+            yield from _listed(path, section, "clients", whole(section.get("sites")))
+        elif kind == "two_tier":
+            yield from _edges(path, section, 1)
+        elif kind == "three_tier":
+            for region in _listed(path, section, "regions", of_clients=False):
+                yield region
+                yield from _edges(region.path, region.written, region.size)
+        elif kind == "cells":
+            yield from _cells(path, section)
+        elif kind == "graph":
+            path = (*path, "nodes")
+            for name, node in mapping(section.get("nodes")).items():
+                if isinstance(node, dict) and "client" in node:
+                    yield Group((*path, name, "client"), path, mapping(node["client"]))
+        elif kind == "network_file":
+            nodes = network_nodes(section)
+            for group in _listed(path, section, "clients"):
+                times = _places(group.written.get("at"), nodes)
+                yield Group(group.path, group.within, group.written, times)
+
+
+def network_nodes(section: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return the nodes of the network that a section names; None if there is no such network."""
+    file, topohub = section.get("file"), section.get("topohub")
+    if isinstance(file, str) == isinstance(topohub, str):
+        return None
+    try:
+        found = network_of(*(x if isinstance(x, str) else None for x in (file, topohub)))
+    except TopologyError:
+        return None
+    return tuple(node_names(found).values())
+
+
+def _listed(
+    path: KeyPath,
+    section: dict[str, Any],
+    key: str,
+    times: int | None = 1,
+    *,
+    of_clients: bool = True,
+) -> Iterator[Group]:
+    within = (*path, key)
+    for index, written in enumerate(sequence(section.get(key))):
+        yield Group((*within, index), within, mapping(written), times, of_clients)
+
+
+def _edges(path: KeyPath, section: dict[str, Any], times: int | None) -> Iterator[Group]:
+    for edge in _listed(path, section, "edges", times, of_clients=False):
+        yield edge
+        yield from _listed(edge.path, edge.written, "clients", edge.size)
+
+
+def _cells(path: KeyPath, section: dict[str, Any]) -> Iterator[Group]:
+    for cell in _listed(path, section, "cells", of_clients=False):
+        for kind in ("wifi", "cellular"):
+            if kind in cell.written:
+                inner, where = mapping(cell.written[kind]), (*cell.path, kind)
+                found = Group(where, cell.within, inner, of_clients=False)
+                yield found
+                yield from _listed(where, inner, "clients", found.size)
+
+
+def _places(at: object, nodes: tuple[str, ...] | None) -> int | None:
+    if at == "all":
+        return None if nodes is None else len(nodes)
+    return len(at) if isinstance(at, list) else 1
+
+
+def product(one: int | None, other: int | None) -> int | None:
+    """Return the product of two numbers above 0 that may be unknown."""
+    return None if one is None or other is None or one < 1 or other < 1 else one * other
+
+
+def whole(value: object) -> int | None:
+    """Return a value if it is a whole number."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """Return a value if it is a mapping, or else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def sequence(value: object) -> list[Any]:
+    """Return a value if it is a list, or else an empty one."""
+    return value if isinstance(value, list) else []

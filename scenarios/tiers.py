@@ -1,0 +1,59 @@
+"""The topologies `two_tier` and `three_tier`: clients behind edge nodes, and these behind regions."""
+
+from typing import Annotated
+
+from scenarios.fields import Section, Text, not_empty
+from scenarios.groups import ClientGroup, Population, StarServer
+from scenarios.links import Link
+
+
+class EdgeGroup(Section):
+    """Equal edge nodes with the clients behind each; its `up` leads towards the server."""
+
+    name: Text | None = None
+    count: Population = 1
+    link: Link
+    clients: Annotated[tuple[ClientGroup, ...], not_empty]
+
+    @property
+    def client_count(self) -> int:
+        """How many clients there are."""
+        return self.count * sum(group.count for group in self.clients)
+
+
+class Region(Section):
+    """Equal regions with the edge nodes behind each; its `up` leads to the server."""
+
+    name: Text | None = None
+    count: Population = 1
+    link: Link
+    edges: Annotated[tuple[EdgeGroup, ...], not_empty]
+
+    @property
+    def client_count(self) -> int:
+        """How many clients there are."""
+        return self.count * sum(group.client_count for group in self.edges)
+
+
+class TwoTier(Section):
+    """Edge nodes around a server, whose own `link` they share if it has one."""
+
+    server: StarServer
+    edges: Annotated[tuple[EdgeGroup, ...], not_empty]
+
+    @property
+    def client_count(self) -> int:
+        """How many clients there are."""
+        return sum(group.client_count for group in self.edges)
+
+
+class ThreeTier(Section):
+    """Regions around a server, whose own `link` they share if it has one."""
+
+    server: StarServer
+    regions: Annotated[tuple[Region, ...], not_empty]
+
+    @property
+    def client_count(self) -> int:
+        """How many clients there are."""
+        return sum(group.client_count for group in self.regions)

@@ -1,0 +1,84 @@
+"""`cutlayer explain`: where the time of a client's transfers went."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from sim.commands.errors import UsageError
+from sim.explain import Explained, Transfer, explain
+from sim.results import Row
+from sim.runs import load_scenario
+from sim.semantics import plan_checked
+from sim.views.explained import print_explained
+
+
+def explain_command(
+    scenario: str,
+    overrides: Sequence[str],
+    *,
+    method: str | None,
+    round_index: int,
+    client: str | None,
+    limit: int,
+    csv_file: Path | None,
+    seed: int | None,
+) -> None:
+    """Print the longest transfers of a client's round and where its time went; write all of them."""
+    if csv_file is not None and csv_file.exists():
+        raise UsageError(f"--csv: {csv_file} exists; name a new file")
+    if seed is not None:
+        overrides = [*overrides, "seeds=null", f"seed={seed}"]
+    plan = plan_checked(load_scenario(scenario, overrides), trains=False)[0]
+    explained = explain(plan, method, round_index, client)
+    if csv_file is not None:
+        _write(explained, csv_file)
+    console = Console()
+    print_explained(explained, limit, console)
+    if csv_file is not None:
+        console.print(f"all transfers: {csv_file}", soft_wrap=True, highlight=False)
+
+
+def _write(explained: Explained, path: Path) -> None:
+    rows = [csv_row(explained, transfer) for transfer in explained.transfers]
+    try:
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["transfer"])
+            writer.writeheader()
+            writer.writerows(rows)
+    except OSError as error:
+        raise UsageError(f"--csv: {path} cannot be written: {error.strerror}") from None
+
+
+def csv_row(explained: Explained, transfer: Transfer) -> Row:
+    """Return a transfer as a row: times since the round began in s, rates in wire bytes/s."""
+    account = transfer.account
+    return {
+        "method": explained.label,
+        "round": explained.rnd.index,
+        "client": explained.client,
+        "transfer": transfer.number,
+        "direction": transfer.way,
+        "message": transfer.label,
+        "start_s": transfer.start_s,
+        "end_s": transfer.end_s,
+        "arrival_s": None if transfer.lost else transfer.end_s + transfer.delay_s,
+        "payload_bytes": transfer.payload_bytes,
+        "wire_bytes": transfer.wire_bytes,
+        "link_bytes": transfer.carried_bytes,
+        "lost": int(transfer.lost),
+        "mean_rate": transfer.mean_rate,
+        "cap": transfer.cap,
+        "cap_from": transfer.cap_from,
+        "connect_s": account.connect_s,
+        "slow_start_s": account.slow_start_s,
+        "slow_start_rounds": account.rounds,
+        "window_bytes": account.window_bytes,
+        "window_s": account.window_s,
+        "loss_s": account.loss_s,
+        "own_link_s": account.own_link_s,
+        "shared_s": account.shared_s,
+        "held_by": json.dumps([[p.start_s, p.rate, p.held_by] for p in transfer.pieces]),
+    }

@@ -1,0 +1,153 @@
+"""`cutlayer show`: everything that is known of a thing, and the topology of a scenario."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from scenarios.problems import suggestion
+from scenarios.shipped import shipped_names, shipped_path
+from sim.commands.catalogue import (
+    KINDS,
+    dataset_summary,
+    device_summary,
+    link_summary,
+    network_summary,
+)
+from sim.commands.errors import UsageError
+from sim.learning.catalogue import DATASETS
+from sim.methods import registry
+from sim.runs import load_scenario
+from sim.semantics import topology_checked
+from sim.views import topology_lines, write_topology
+from topologies import catalogue
+from topologies.units import format_size
+
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def show_command(name: str, plot: Path | None = None) -> None:
+    """Print everything that is known of a thing, whatever its kind; draw a scenario's topology.
+
+    The text of a shipped scenario is followed by its topology as comments, so that it is a scenario
+    still. A file is a scenario of the user's own.
+    """
+    shown = {
+        "methods": _show_method,
+        "networks": _show_network,
+        "datasets": _show_dataset,
+        "devices": _show_device,
+        "links": _show_link,
+    }
+    if plot is not None and plot.suffix not in FORMATS:
+        raise UsageError(f"--plot: {plot} must end in .png, .svg or .pdf")
+    if name in shipped_names() or Path(name).suffix in (".yaml", ".yml"):
+        _show_scenario(name, plot)
+        return
+    for kind, (names, _) in KINDS.items():
+        if name in names():
+            if plot is not None:
+                raise UsageError(f"--plot: {name} is no scenario, and only these have a topology")
+            shown[kind](name)
+            return
+    if Path(name).is_file():
+        _show_scenario(name, plot)
+        return
+    everything = [n for names, _ in KINDS.values() for n in names()]
+    raise UsageError(f"show: there is nothing called {name}{suggestion(name, everything)}")
+
+
+def _show_scenario(name: str, plot: Path | None) -> None:
+    topology = topology_checked(load_scenario(name))
+    shipped = name in shipped_names()
+    if shipped:
+        print(shipped_path(name).read_text())
+    for line in topology_lines(topology):
+        print(f"# {line}".rstrip() if shipped else line)
+    if plot is not None:
+        try:
+            write_topology(topology, plot)
+        except OSError as error:
+            raise UsageError(f"--plot: {plot} cannot be written: {error.strerror}") from None
+
+
+def _show_method(name: str) -> None:
+    found = registry.method(name)
+    console = Console()
+    console.print(f"{name}: {found.summary}", soft_wrap=True)
+    table = Table("option", "default", "meaning")
+    for option, field in found.Options.model_fields.items():
+        table.add_row(option, str(field.default), field.description or "")
+    if found.Options.model_fields:
+        console.print(table)
+
+
+def _show_network(name: str) -> None:
+    import models.cost
+
+    table = Table("cut", "block", "parameters", "forward", "backward", "activation", "shape")
+    blocks = models.cost.network_cost(name, 10, (3, 32, 32))
+    for cut, block in enumerate(blocks, start=1):
+        table.add_row(
+            str(cut),
+            block.name,
+            f"{block.parameters:,}",
+            f"{block.forward_flops / 1e6:.4g} MFLOP",
+            f"{block.backward_flops / 1e6:.4g} MFLOP",
+            format_size(block.output_bytes),
+            "x".join(map(str, block.output_shape)),
+        )
+    console = Console()
+    console.print(f"{name}: {network_summary(name)}. Figures per sample; cut after a block:")
+    console.print(table)
+
+
+def _show_dataset(name: str) -> None:
+    info = DATASETS[name]
+    console = Console()
+    console.print(f"{name}: {dataset_summary(name)}", soft_wrap=True, highlight=False)
+    table = Table("class", "training images", "test images")
+    for label, train, test in zip(
+        info.class_names, info.train_counts, info.test_counts, strict=True
+    ):
+        table.add_row(label, f"{train:,}", f"{test:,}")
+    console.print(table)
+    if not info.has_test:
+        console.print("No test split of its own: give data.test_fraction.", highlight=False)
+
+
+def _rates(by_map: Mapping[int, float]) -> str:
+    """Return GFLOP/s by map size; a single entry stands for every size."""
+    if len(by_map) == 1:
+        (rate,) = by_map.values()
+        return f"any: {rate / 1e9:.3g}"
+    return ", ".join(f"{size}: {rate / 1e9:.3g}" for size, rate in sorted(by_map.items()))
+
+
+def _show_device(name: str) -> None:
+    profile = catalogue.device(name)
+    console = Console()
+    console.print(f"{name}: {device_summary(name)}", soft_wrap=True)
+    table = Table("class", "pass", "map side: GFLOP/s")
+    for op_class, rates in profile.rates.items():
+        for pass_ in ("forward", "backward"):
+            table.add_row(op_class, pass_, _rates(rates.of(pass_)))
+    console.print(table)
+    for figure, status in profile.status.items():
+        note = profile.notes.get(figure, "")
+        console.print(f"{figure}: {status}. {note}", soft_wrap=True, highlight=False)
+    for source in profile.sources:
+        console.print(f"source: {source}", soft_wrap=True, highlight=False)
+
+
+def _show_link(name: str) -> None:
+    link = catalogue.link(name)
+    console = Console()
+    console.print(f"{name}: {link.description}", soft_wrap=True)
+    console.print(link_summary(name), soft_wrap=True)
+    for figure, status in link.status.items():
+        note = link.notes.get(figure, "")
+        console.print(f"{figure}: {status}. {note}", soft_wrap=True, highlight=False)
+    for source in link.sources:
+        console.print(f"source: {source}", soft_wrap=True, highlight=False)

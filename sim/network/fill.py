@@ -1,0 +1,79 @@
+"""Progressive filling, one flow after the other: for few flows, and for numbers of any type."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from math import inf
+from typing import TypeVar
+
+Uses = Sequence[tuple[str, float]]
+"""The resources of a route by name, with the consumption per byte of each."""
+
+Name = TypeVar("Name", bound=Hashable)
+
+
+def fill(
+    capacities: Mapping[Name, float],
+    weights: Sequence[float],
+    caps: Sequence[float],
+    uses: Sequence[Sequence[tuple[Name, float]]],
+) -> list[float]:
+    """Return the weighted max-min fair rates of flows with caps; infinite where nothing holds one.
+
+    `uses[f]` lists the resources of flow f with its consumption per byte of each. Exact for any type
+    of number.
+    """
+    return share_out(capacities, weights, caps, uses)[0]
+
+
+def share_out(
+    capacities: Mapping[Name, float],
+    weights: Sequence[float],
+    caps: Sequence[float],
+    uses: Sequence[Sequence[tuple[Name, float]]],
+) -> tuple[list[float], list[Name]]:
+    """Return the rates as `fill` does, and the resources that hold a flow below its cap.
+
+    In every pass a resource offers its flows the level left / load. Offers only rise while others
+    are settled, so two kinds of flow are settled at once: those whose cap is below all offers, and
+    those of a resource whose offer is the lowest for each of its flows.
+    """
+    rates: list[float] = [0] * len(weights)
+    bottlenecks: dict[Name, None] = {}
+    left = {name: capacities[name] for used in uses for name, _ in used if capacities[name] < inf}
+    unsettled = list(range(len(weights)))
+    while unsettled:
+        load: dict[Name, float] = {}
+        for f in unsettled:
+            for name, consumption in uses[f]:
+                if name in left:
+                    load[name] = load.get(name, 0) + consumption * weights[f]
+        offer = {name: left[name] / amount for name, amount in load.items()}
+        level = {
+            f: min((offer[name] for name, _ in uses[f] if name in left), default=inf)
+            for f in unsettled
+        }
+        held_elsewhere = {
+            name
+            for f in unsettled
+            for name, _ in uses[f]
+            if name in left and min(level[f], caps[f] / weights[f]) < offer[name]
+        }
+        still = []
+        for f in unsettled:
+            at_cap = caps[f] / weights[f] <= level[f]
+            if not at_cap and level[f] < inf:
+                full = [
+                    name
+                    for name, _ in uses[f]
+                    if name in left and offer[name] == level[f] and name not in held_elsewhere
+                ]
+                if not full:
+                    still.append(f)
+                    continue
+                bottlenecks.update(dict.fromkeys(full))
+            rates[f] = caps[f] if at_cap else level[f] * weights[f]
+            for name, consumption in uses[f]:
+                if name in left:
+                    left[name] = max(0, left[name] - consumption * rates[f])
+        assert len(still) < len(unsettled), "every pass settles the flows of the lowest level"
+        unsettled = still
+    return rates, list(bottlenecks)

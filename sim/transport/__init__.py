@@ -1,0 +1,14 @@
+"""TCP above the fluid network: what holds a flow back beside the links."""
+
+from sim.transport.account import Account
+from sim.transport.settings import IDEAL, PathSettings, TransportSettings, header_efficiency
+from sim.transport.tcp import Tcp
+
+__all__ = [
+    "IDEAL",
+    "Account",
+    "PathSettings",
+    "Tcp",
+    "TransportSettings",
+    "header_efficiency",
+]

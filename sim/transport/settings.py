@@ -1,0 +1,115 @@
+"""The switches of a transport, and what they mean for the way of a flow."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Final, Literal
+
+from sim.transport.formulas import (
+    HEADER_EFFICIENCY,
+    INITIAL_WINDOW,
+    MSS_BYTES,
+    cubic_rate,
+    mathis_rate,
+    pftk_rate,
+    rtt_weight,
+    window_rate,
+)
+
+Handshake = Literal["open", "tcp", "quic", "tls"]
+LossModel = Literal["none", "mathis", "pftk", "cubic"]
+Limit = Literal["none", "window", "loss"]
+
+SETUP_RTTS: Final[Mapping[Handshake, int]] = {"open": 0, "tcp": 1, "quic": 1, "tls": 2}
+"""Round trips until the side that opens a connection may send: TLS 1.3 on TCP has one for each."""
+_LOSS_RATES: Final[Mapping[LossModel, Callable[[float, float], float]]] = {
+    "none": lambda _loss, _rtt_s: inf,
+    "mathis": mathis_rate,
+    "pftk": pftk_rate,
+    "cubic": cubic_rate,
+}
+
+
+@dataclass(frozen=True)
+class TransportSettings:
+    """Each effect of TCP can be turned off; with all of them off, transport is ideal.
+
+    `headers`: links carry headers too. `handshake`: opening a connection, once a round, takes round
+    trips. `slow_start`: a window of `initial_window` segments doubles each round trip.
+    `window_bytes`: the most that may be under way, infinite for no limit. `idle_restart`: slow start
+    begins again after an idle retransmission time-out. `loss`: the model that caps flows whose way
+    loses packets. `rtt_bias`: the weight of a flow is RTT^-rtt_bias.
+    """
+
+    headers: bool = True
+    handshake: Handshake = "tcp"
+    slow_start: bool = True
+    initial_window: int = INITIAL_WINDOW
+    window_bytes: float = 4 * 2**20
+    idle_restart: bool = True
+    loss: LossModel = "cubic"
+    rtt_bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.initial_window >= 1 and self.window_bytes > 0 and 0 <= self.rtt_bias < inf):
+            raise ValueError(
+                "a transport needs an initial window of 1 segment or more, a window above 0 bytes "
+                f"and an RTT bias of 0 or more, got {self}"
+            )
+
+    @property
+    def initial_window_bytes(self) -> float:
+        """Payload of the first window of slow start, bytes."""
+        return self.initial_window * MSS_BYTES
+
+    def weight(self, rtt_s: float) -> float:
+        """Return the weight of a flow where it shares a link."""
+        return rtt_weight(rtt_s, self.rtt_bias)
+
+    def setup_s(self, rtt_s: float) -> float:
+        """Return the seconds that opening a connection takes."""
+        return SETUP_RTTS[self.handshake] * rtt_s
+
+    def limit(self, rtt_s: float, loss: float) -> tuple[float, Limit]:
+        """Return the most that a flow may ever get, bytes/s, and what says so."""
+        by_window = window_rate(self.window_bytes, rtt_s)
+        by_loss = _LOSS_RATES[self.loss](loss, rtt_s)
+        if by_loss < by_window:
+            return by_loss, "loss"
+        return by_window, "window" if by_window < inf else "none"
+
+
+IDEAL: Final = TransportSettings(
+    headers=False,
+    handshake="open",
+    slow_start=False,
+    window_bytes=inf,
+    idle_restart=False,
+    loss="none",
+)
+"""Nothing of TCP: a flow gets what the links give, from its first byte on."""
+
+
+def header_efficiency(settings: TransportSettings) -> float:
+    """Return the share of payload in what the links carry: a byte consumes its inverse of each."""
+    return HEADER_EFFICIENCY if settings.headers else 1.0
+
+
+@dataclass(frozen=True)
+class PathSettings:
+    """The transport of one route: round trip (s) without queues, and loss per packet on the way.
+
+    Routes with the same `connection` share it: what goes up and down between a client and the server.
+    """
+
+    rtt_s: float
+    connection: int
+    settings: TransportSettings = IDEAL
+    loss: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.rtt_s < inf and 0 <= self.loss < 1):
+            raise ValueError(
+                "a path needs a finite round trip >= 0 and a loss of 0 or more, below 1, "
+                f"got {self.rtt_s!r} s and {self.loss!r}"
+            )

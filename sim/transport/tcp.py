@@ -1,0 +1,273 @@
+"""TCP as a cap on each flow that moves with time: set-up, slow start, windows, loss.
+
+A connection is opened once a round, by the side that first has something to send; both directions
+wait until it is open. Each direction then has its own congestion window. In slow start a flow may send
+one window a round trip, evenly; the window doubles as long as at least half of it is used. What is left
+of a message goes out at line rate as soon as it fits into the window. Slow start is over when the window
+covers all that the links could give, or twice what they gave in a round trip: a queue of one
+bandwidth-delay product would have overflowed. From then on only the receive window and loss cap the
+flow; how congestion avoidance finds its share is not modelled: it has its max-min fair share at once.
+
+A round trip begins with the first message after the last one was over, and later messages take part
+in what it leaves of the window. The window is kept between messages, and for an outage of a link.
+
+Events: one when a connection opens, one for each round trip of slow start that is not the last.
+"""
+
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import Any, Final
+
+from simpy import Environment, Event
+from simpy.events import NORMAL
+
+from sim.network import Flow, Network, NetworkError
+from sim.transport.account import Account, CapFrom
+from sim.transport.formulas import retransmission_timeout
+from sim.transport.settings import PathSettings
+
+NEAR_BYTES: Final = 0.5  # sizes are whole bytes: rounding of the clock must not cost a round trip
+
+
+class _Tick(Event):
+    """Wakes a direction in `delay` seconds, before the network settles that instant."""
+
+    def __init__(
+        self,
+        env: Environment,
+        callbacks: list[Callable[[Any], None]],
+        way: "_Direction",
+        delay: float,
+    ) -> None:
+        self.env = env
+        self.callbacks = callbacks
+        self._value = None
+        self._ok = True
+        self.way = way
+        self.generation = way.generation
+        env.schedule(self, NORMAL, delay)
+
+
+class _Connection:
+    """What two directions share; `epoch` counts how often it was closed."""
+
+    __slots__ = ("epoch", "opened_s", "round")
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.round = 0
+        self.opened_s: float | None = None
+
+    def close(self) -> None:
+        self.epoch += 1
+        self.opened_s = None
+
+
+class _Direction:
+    """One sender: its path, its window, and the flow that it is sending."""
+
+    __slots__ = (
+        "account",
+        "asked",
+        "booked_s",
+        "connection",
+        "epoch",
+        "flow",
+        "generation",
+        "initial",
+        "left",
+        "limit",
+        "limit_from",
+        "opening",
+        "path",
+        "room",
+        "round_end_s",
+        "sent_s",
+        "slow",
+        "timeout_s",
+        "used",
+        "window",
+    )
+
+    account: Account
+    asked: float
+    booked_s: float
+
+    def __init__(self, path: PathSettings, connection: _Connection) -> None:
+        settings = path.settings
+        self.path = path
+        self.connection = connection
+        self.limit, limit_from = settings.limit(path.rtt_s, path.loss)
+        self.limit_from: CapFrom = limit_from
+        self.initial = settings.initial_window_bytes
+        restarts = settings.slow_start and settings.idle_restart and path.rtt_s > 0
+        self.timeout_s = retransmission_timeout(path.rtt_s) if restarts else inf
+        self.generation = 0
+        self.flow: Flow | None = None
+        self.opening = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Be a direction of a connection that was just opened."""
+        self.epoch = self.connection.epoch
+        self.sent_s = inf  # when its last byte left
+        self.restart(self.path.settings.slow_start and self.path.rtt_s > 0)
+
+    def restart(self, slow: bool) -> None:
+        """Begin with the initial window, in slow start if `slow`."""
+        self.slow = slow
+        self.window = self.initial
+        self.round_end_s = -inf
+        self.used = 0.0  # of the window, in the round trip under way
+        self.room = 0.0  # left of the window when the flow's cap was set
+        self.left = 0.0  # of the flow, then
+
+    def count(self, left: float) -> float:
+        """Take what the flow has sent since its cap was set from the window; return how much."""
+        sent = min(self.left - left, self.room)
+        self.used += sent
+        return sent
+
+    def end_round(self) -> None:
+        """A round trip is over: add what was acknowledged, if at least half the window was used.
+
+        Linux has about the same bound (`tcp_is_cwnd_limited`).
+        """
+        if 2 * self.used >= self.window:
+            self.window += self.used
+        self.used = 0.0
+
+
+class Tcp:
+    """The pacer of a network whose route i has `paths[i]`; see `sim.network.pacing.Pacer`.
+
+    With `keep_accounts`, `accounts` has the Account of every transfer that ended in this round, by
+    the flow's sequence number.
+    """
+
+    def __init__(
+        self, env: Environment, paths: Sequence[PathSettings], *, keep_accounts: bool = False
+    ) -> None:
+        self.accounts: dict[int, Account] = {}
+        self._env = env
+        self._keep = keep_accounts
+        self._round = 0
+        self._callbacks: list[Callable[[Any], None]] = [self._wake]
+        self._network: Network
+        connections = {path.connection: _Connection() for path in paths}
+        self._ways = [_Direction(path, connections[path.connection]) for path in paths]
+
+    def attach(self, network: Network) -> None:
+        """Take note of the network; its routes must carry one transfer at a time."""
+        if not network.fifo:
+            raise NetworkError("TCP needs a network whose routes carry one transfer at a time")
+        self._network = network
+
+    def open_round(self) -> None:
+        """Close all connections, and keep no account of earlier rounds."""
+        self._round += 1
+        self.accounts = {}
+
+    def disconnect(self, route: int) -> None:
+        """Close the connection of a route, whose transfers are to be cancelled at this instant."""
+        self._connection(route).close()
+
+    def opened_s(self, route: int) -> float:
+        """Return when the connection of a route was or will be open; -inf if nobody opened it."""
+        opened = self._connection(route).opened_s
+        return -inf if opened is None else opened
+
+    def begins(self, flow: Flow) -> float:
+        """Return the cap of a flow whose turn has come, bytes/s; 0 while its connection opens."""
+        now = self._env.now
+        way = self._ways[flow.route]
+        connection = self._connection(flow.route)
+        if way.epoch != connection.epoch:
+            way.forget()
+        elif now - way.sent_s > way.timeout_s:
+            way.restart(slow=True)
+        if connection.opened_s is None:
+            connection.opened_s = now + way.path.settings.setup_s(way.path.rtt_s)
+        way.flow = flow
+        way.asked = flow.cap
+        way.account = account = Account(now, now)
+        way.booked_s = 0.0
+        way.opening = connection.opened_s > now
+        if way.opening:
+            _Tick(self._env, self._callbacks, way, connection.opened_s - now)
+            return 0.0
+        account.cap, account.cap_from = self._choose_cap(way, flow, now)
+        return account.cap
+
+    def ends(self, flow: Flow) -> None:
+        """Close the account; a message that ends in slow start leaves its window to the next."""
+        now = self._env.now
+        way = self._ways[flow.route]
+        account = way.account
+        account.end_s = now
+        if way.opening:
+            account.connect_s = now - account.start_s
+        else:
+            way.sent_s = now
+            if way.slow:
+                way.count(flow.left)
+        if self._keep:
+            self._book(way, flow)
+            account.own_link_s = flow.own_link_s
+            account.window_bytes = way.window
+            self.accounts[flow.sequence] = account
+        way.flow = None
+        way.generation += 1
+
+    def _connection(self, route: int) -> _Connection:
+        connection = self._ways[route].connection
+        if connection.round != self._round:
+            connection.round = self._round
+            connection.close()
+        return connection
+
+    def _wake(self, tick: _Tick) -> None:
+        way, flow = tick.way, tick.way.flow
+        if flow is None or tick.generation != way.generation:
+            return
+        now = self._env.now
+        account = way.account
+        if way.opening:
+            way.opening = False
+            account.connect_s = now - account.start_s
+        else:
+            sent = way.count(self._network.left_bytes(flow))
+            way.slow = 2 * sent >= way.room
+            way.round_end_s = now
+            account.rounds += 1
+        cap, cap_from = self._choose_cap(way, flow, now)
+        self._network.set_cap(flow, min(cap, way.asked))  # brings `capped_s` up to date
+        self._book(way, flow)
+        account.cap, account.cap_from = cap, cap_from
+
+    def _choose_cap(self, way: _Direction, flow: Flow, now: float) -> tuple[float, CapFrom]:
+        """Return a flow's cap from now on and what it comes from; in slow start, set a tick."""
+        rtt = way.path.rtt_s
+        rest = way.round_end_s - now
+        if way.slow:
+            if rest <= 0:
+                rest = rtt
+                way.round_end_s = now + rtt
+                way.end_round()
+            if 0 < min(way.limit, self._network.reach(flow.route)) * rtt <= way.window:
+                way.slow = False
+        if way.slow:
+            way.room = way.window - way.used
+            way.left = self._network.left_bytes(flow)
+            if way.left > way.room + NEAR_BYTES:
+                _Tick(self._env, self._callbacks, way, rest)
+                cap = way.room / rest
+                if cap < way.limit:
+                    return cap, "slow start"
+        return way.limit, way.limit_from
+
+    def _book(self, way: _Direction, flow: Flow) -> None:
+        """Book the time at a cap of the transport, as far as no own link set it."""
+        held_s = flow.capped_s - flow.own_link_s
+        way.account.book(max(0.0, held_s - way.booked_s))
+        way.booked_s = held_s

@@ -1,0 +1,125 @@
+"""A client's transfers on the terminal: how long each took, what held it, and a summary."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from sim.explain import Explained, Piece, Transfer
+from sim.views.columns import Column, print_columns
+from sim.views.quantities import BYTES, TIMES, quantity, significant
+from topologies.units import format_rate
+
+MOST_CHANGES: Final = 4  # of what held a transfer; of one with more the sums are told
+SLIGHT: Final = 0.01  # of all time; what held transfers for less is not told in the summary
+
+
+def print_explained(explained: Explained, limit: int, console: Console) -> None:
+    """Print the longest `limit` transfers in order of time, then where the time of all went."""
+    rnd, transfers = explained.rnd, explained.transfers
+    console.print(
+        Text(
+            f"{explained.label}, round {rnd.index} ({rnd.kind}), seed {explained.seed}: "
+            f"transfers of {explained.client}",
+            "bold",
+        )
+    )
+    began_s = max(0.0, rnd.virtual_time_s - rnd.round_time_s)
+    last = " It was the last of all." if rnd.straggler == explained.client else ""
+    console.print(
+        Text(
+            f"The round began at {quantity(began_s, TIMES)} and took "
+            f"{quantity(rnd.round_time_s, TIMES)}. The client's round trip is "
+            f"{quantity(explained.rtt_s, TIMES)}.{last}"
+        )
+    )
+    shown = sorted(sorted(transfers, key=lambda t: -t.seconds)[:limit], key=lambda t: t.number)
+    if shown:
+        if len(shown) < len(transfers):
+            console.print(Text(f"The {len(shown)} longest of {len(transfers)} transfers:"))
+        numbers = Column("#", [Text(str(transfer.number)) for transfer in shown])
+        print_columns(console, numbers, _columns(shown))
+    console.print()
+    console.print(Text(summary(explained)))
+
+
+def _columns(shown: Sequence[Transfer]) -> list[Column]:
+    def column(heading: str, cells: Sequence[str], *, numbers: bool = True) -> Column:
+        return Column(heading, [Text(cell) for cell in cells], numbers)
+
+    columns = [
+        column("message", [f"{t.way} {t.label}{' (lost)' * t.lost}" for t in shown], numbers=False),
+        column("began\n(s)", [f"{t.start_s:.3f}" for t in shown]),
+        column("took", [quantity(t.seconds, TIMES) for t in shown]),
+        column("arrived\nafter", ["-" if t.lost else quantity(t.delay_s, TIMES) for t in shown]),
+        column("payload", [quantity(t.payload_bytes, BYTES) for t in shown]),
+        column("wire", [quantity(t.wire_bytes, BYTES) for t in shown]),
+        column("on links", [quantity(t.carried_bytes, BYTES) for t in shown]),
+        column("mean rate", ["-" if t.mean_rate is None else _rate(t.mean_rate) for t in shown]),
+        column("at most", [_rate(t.cap) for t in shown]),
+        column("by", [t.cap_from for t in shown], numbers=False),
+    ]
+    if any(t.account.rounds for t in shown):
+        columns.append(column("slow start\n(RTTs)", [str(t.account.rounds) for t in shown]))
+    columns.append(column("held back by", [_held(t.pieces) for t in shown], numbers=False))
+    return columns
+
+
+def _rate(bytes_per_s: float) -> str:
+    return format_rate(bytes_per_s, 3)
+
+
+def _held(pieces: Sequence[Piece]) -> str:
+    """Say what held a transfer, one after the other, or in all if that changed often."""
+    runs: list[tuple[str, float]] = []
+    for piece in pieces:
+        if piece.seconds > 0:
+            if runs and runs[-1][0] == piece.held_by:
+                runs[-1] = piece.held_by, runs[-1][1] + piece.seconds
+            else:
+                runs.append((piece.held_by, piece.seconds))
+    if len(runs) <= MOST_CHANGES:
+        return ", then ".join(f"{name} {quantity(seconds, TIMES)}" for name, seconds in runs)
+    sums: dict[str, float] = {}
+    for name, seconds in runs:
+        sums[name] = sums.get(name, 0.0) + seconds
+    told = sorted(sums.items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{name} {quantity(seconds, TIMES)}" for name, seconds in told)
+    return f"in {len(runs)} turns: {listed}"
+
+
+def summary(explained: Explained) -> str:
+    """Return where the time of the client's transfers went, in a few sentences."""
+    transfers, client = explained.transfers, explained.client
+    total_s = sum(transfer.seconds for transfer in transfers)
+    if not total_s:
+        return f"{client} spent no time on transfers in this round."
+    held = explained.held_s()
+    told = [
+        f"{name} for {quantity(seconds, TIMES)} ({_percent(seconds / total_s)})"
+        for name, seconds in held.items()
+        if seconds >= SLIGHT * total_s
+    ]
+    up, down = (sum(t.seconds for t in transfers if t.way == way) for way in ("up", "down"))
+    travelled_s = sum(transfer.delay_s for transfer in transfers)
+    lost = sum(transfer.lost for transfer in transfers)
+    sentences = [
+        f"{len(transfers)} transfer{'s' * (len(transfers) > 1)} of {client} took "
+        f"{quantity(total_s, TIMES)} in all: {quantity(up, TIMES)} up and "
+        f"{quantity(down, TIMES)} down.",
+        f"They were held back by {_and(told)}.",
+        f"On top of that messages travelled for {quantity(travelled_s, TIMES)} after their last bytes "
+        "had left.",
+    ]
+    if lost:
+        sentences.append(f"{lost} of them {'was' if lost == 1 else 'were'} lost.")
+    return " ".join(sentences)
+
+
+def _percent(share: float) -> str:
+    return f"{significant(100 * share, 2)} %"
+
+
+def _and(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

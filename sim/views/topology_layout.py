@@ -1,0 +1,121 @@
+"""Where the nodes of a drawn topology stand: tiers from left to right, rings, maps."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import networkx
+
+from sim.views.topology_groups import Group, Grouped
+from topologies import Link, Node
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A node or a group of equal ones: its place, its depth below the core, what is below it."""
+
+    at: Point
+    node: Node
+    group: Group | None
+    leads_on: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """A connection between two places."""
+
+    here: Point
+    there: Point
+    up: Link | None
+    down: Link | None
+
+
+def tree(found: Grouped) -> tuple[list[Placed], list[Line]]:
+    """Return tiers from the server at the left (depth 0) to the clients at the right, row by row."""
+    (server,) = found.core
+    placed: list[Placed] = []
+    lines: list[Line] = []
+    rows = 0
+
+    def place(node: Node, group: Group | None, below: list[Group], depth: int) -> Point:
+        nonlocal rows
+        points = [place(inner.node, inner, inner.below, depth + 1) for inner in below]
+        if points:
+            at = (float(depth), (points[0][1] + points[-1][1]) / 2)
+        else:
+            at = (float(depth), -float(rows))
+            rows += 1
+        placed.append(Placed(at, node, group, bool(points)))
+        lines.extend(
+            Line(at, point, inner.up, inner.down)
+            for point, inner in zip(points, below, strict=True)
+        )
+        return at
+
+    place(server, None, found.below[server.name], 0)
+    return placed, lines
+
+
+def core(found: Grouped) -> dict[str, Point]:
+    """Return places for the nodes of the core, about 1 apart from the middle of the picture.
+
+    On a map where all positions are known; in a ring where all have two neighbours, or all are
+    neighbours; else so that near nodes are near (Kamada and Kawai, 1989). A server with nothing
+    between it and its node stands there; with a link of its own, beside it.
+    """
+    server = found.topology.server
+    nodes = [node for node in found.core if node.name != server]
+    graph: networkx.Graph[str] = networkx.Graph()
+    graph.add_nodes_from(node.name for node in nodes)
+    anchors = []
+    for link, _ in found.connections:
+        if server in (link.source, link.target):
+            anchors.append(link.target if link.source == server else link.source)
+        else:
+            graph.add_edge(link.source, link.target)
+    degrees = {degree for _, degree in graph.degree}
+    positions = {node.name: node.position for node in nodes if node.position is not None}
+    if len(positions) == len(nodes):
+        placed = _scaled(_map(positions))
+    elif degrees == {2} or degrees == {len(nodes) - 1}:
+        placed = _scaled(_circle(list(graph)))
+    else:
+        web = networkx.kamada_kawai_layout(graph)
+        placed = _scaled({name: (float(x), float(y)) for name, (x, y) in web.items()})
+    if found.server_at is not None:
+        placed[server] = placed[found.server_at]
+    else:
+        placed[server] = _beside([placed[name] for name in anchors])
+    return placed
+
+
+def _circle(names: list[str]) -> dict[str, Point]:
+    """Return a circle that begins on top and turns right."""
+    turn = 2 * math.pi / len(names)
+    return {name: (math.sin(i * turn), math.cos(i * turn)) for i, name in enumerate(names)}
+
+
+def _map(positions: Mapping[str, Point]) -> dict[str, Point]:
+    """Return an equirectangular map that is true to scale at its mean latitude."""
+    latitude = sum(lat for _, lat in positions.values()) / len(positions)
+    shrink = math.cos(math.radians(latitude))
+    return {name: (lon * shrink, lat) for name, (lon, lat) in positions.items()}
+
+
+def _scaled(points: Mapping[str, Point]) -> dict[str, Point]:
+    xs, ys = [x for x, _ in points.values()], [y for _, y in points.values()]
+    middle = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
+    size = max(max(xs) - min(xs), max(ys) - min(ys), 1e-9) / 2
+    return {
+        name: ((x - middle[0]) / size, (y - middle[1]) / size) for name, (x, y) in points.items()
+    }
+
+
+def _beside(anchors: list[Point]) -> Point:
+    x = sum(x for x, _ in anchors) / max(1, len(anchors))
+    y = sum(y for _, y in anchors) / max(1, len(anchors))
+    length = math.hypot(x, y)
+    away = (x / length, y / length) if length > 0.05 else (0.6, 0.8)
+    return x + 0.35 * away[0], y + 0.35 * away[1]

@@ -1,0 +1,300 @@
+"""A topology as a picture: who is where, how fast and how far the links are."""
+
+import math
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sim.views import topology_layout
+from sim.views.labels import Labels
+from sim.views.style import BLACK, BLUE, GREEN, GREY, SMALL_TEXT_SIZE, VERMILLION, new_figure, save
+from sim.views.topology_groups import Group, Grouped, grouped
+from sim.views.topology_layout import Line, Placed, Point
+from sim.views.topology_text import describe_links, describe_medium
+from topologies import Link, Node, Topology
+from topologies.units import format_duration, format_rate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMN_INCHES, ROW_INCHES = 3.5, 0.85
+MAX_ROWS = 60
+MAX_LABELLED = 40
+TEXT: Final = SMALL_TEXT_SIZE - 1
+MARKS: Final = {"server": ("s", VERMILLION), "relay": ("D", GREY), "client": ("o", BLUE)}
+NAMES: Final = {"server": "server", "relay": "forwards", "client": "clients"}
+
+
+def write_topology(topology: Topology, path: Path) -> Path:
+    """Draw a topology into a file whose ending names the format: png, svg or pdf."""
+    figure = topology_figure(topology)
+    (written,) = save(figure, path.parent, path.stem, [path.suffix.removeprefix(".")])
+    return written
+
+
+def topology_figure(topology: Topology) -> "Figure":
+    """Return the picture: tiers from left to right, or a core as a ring, a map or a web."""
+    found = grouped(topology)
+    if len(found.core) == 1:
+        return _tree(found)
+    return _core(found)
+
+
+def _tree(found: Grouped) -> "Figure":
+    placed, lines = topology_layout.tree(found)
+    rows = 1 + max(round(-p.at[1]) for p in placed)
+    if rows > MAX_ROWS:
+        placed = [p for p in placed if p.at[1] > -MAX_ROWS]
+        lines = [line for line in lines if min(line.here[1], line.there[1]) > -MAX_ROWS]
+    depth = max(p.at[0] for p in placed)
+    shown = min(rows, MAX_ROWS)
+    figure = new_figure(COLUMN_INCHES * (depth + 0.9), ROW_INCHES * max(shown, 2) + 1.5)
+    axes = figure.add_subplot()
+    width = _widths(line.up or line.down for line in lines)
+    for line in lines:
+        _draw_line(axes, line, width)
+        x, y = (0.35 * a + 0.65 * b for a, b in zip(line.here, line.there, strict=True))
+        _write(axes, (x, y), _in_lines(line.up, line.down))
+    for place in placed:
+        _draw_node(axes, place.at, place.node)
+        offset, align = ((0, 11), "center") if place.leads_on else ((11, 0), "left")
+        _name(axes, place.at, _title(place), offset, align)
+    if rows > MAX_ROWS:
+        _name(axes, (depth, -float(MAX_ROWS)), f"... and {rows - MAX_ROWS} more", (11, 0), "left")
+    axes.set_xlim(-0.3, depth + 0.75)
+    axes.set_ylim(-shown + 0.4, 0.6)
+    used: set[str] = {place.node.role for place in placed}
+    _finish(figure, axes, found.topology, used, width, lines, _media(found.topology))
+    return figure
+
+
+def _core(found: Grouped) -> "Figure":
+    topology = found.topology
+    places = topology_layout.core(found)
+    lines = [
+        Line(places[link.source], places[link.target], link, back)
+        for link, back in found.connections
+        if places[link.source] != places[link.target]
+    ]
+    xs, ys = zip(*places.values(), strict=True)
+    flat = (max(ys) - min(ys)) / max(max(xs) - min(xs), 0.1)
+    wide = min(1.0, 0.7 / max(flat, 0.1))
+    figure = new_figure(5 + 6 * wide, min(9.5 * wide * max(flat, 0.5), 8) + 2)
+    axes = figure.add_subplot()
+    width = _widths(line.up for line in lines)
+    for line in lines:
+        _draw_line(axes, line, width)
+    used: set[str] = {"server"}
+    for node in found.core:
+        if node.role == "relay" and node.name != found.server_at:
+            role = "client" if found.below[node.name] else "relay"
+            used.add(role)
+            _draw_node(axes, places[node.name], node, role)
+        elif node.role != "relay":
+            _draw_node(axes, places[node.name], node)
+    axes.margins(0.14, 0.12)
+    axes.set_aspect("equal", adjustable="datalim")
+    _finish(figure, axes, topology, used, width, lines, _caption(found, lines))
+    figure.draw_without_rendering()  # the limits are final after this
+    _label_core(axes, found, places, lines)
+    return figure
+
+
+def _label_core(axes: "Axes", found: Grouped, places: dict[str, Point], lines: list[Line]) -> None:
+    labels = Labels(axes, [(line.here, line.there) for line in lines])
+    for at in places.values():
+        labels.mark(at, 6.0)
+    rates = {_rates(line) for line in lines}
+    delays = {_delay(line) for line in lines}
+    for line in lines if len(lines) <= MAX_LABELLED else ():
+        said = [
+            *([_rates(line)] if len(rates) > 1 else []),
+            *([_delay(line)] if len(delays) > 1 else []),
+        ]
+        if said:
+            labels.on_line(line.here, line.there, "\n".join(said), TEXT - 1, BLACK)
+    size = TEXT if len(places) <= MAX_LABELLED else TEXT - 3
+    alike = len({_residents(below) for below in found.below.values() if below}) == 1
+    for node in found.core:
+        if node.role == "server" and found.server_at is not None:
+            continue
+        server = " (server)" if node.name == found.server_at else ""
+        count = _count(found.below[node.name])
+        clients = f"\n{count} client{'s' if count > 1 else ''}" if count and not alike else ""
+        labels.beside(places[node.name], f"{node.name}{server}{clients}", size, BLACK)
+
+
+def _caption(found: Grouped, lines: list[Line]) -> list[str]:
+    """Return what all connections, or all clients, have in common."""
+    rates = {_rates(line) for line in lines}
+    delays = {_delay(line) for line in lines}
+    alike = [next(iter(said)) for said in (rates, delays) if len(said) == 1]
+    caption = [f"between nodes: {', '.join(alike)}"] if alike else []
+    groups = [tuple(below) for below in found.below.values() if below]
+    residents = {_residents(below) for below in groups}
+    if len(residents) == 1:
+        caption.append(f"at each blue node or the server: {', '.join(residents.pop())}")
+    access = dict.fromkeys(said for below in groups for said in _access(below))
+    return [*caption, *list(access)[:6], *_media(found.topology)]
+
+
+def _count(groups: Iterable[Group]) -> int:
+    """Return how many clients are in groups and below them."""
+    return sum(
+        group.count * (1 if group.node.role == "client" else _count(group.below))
+        for group in groups
+    )
+
+
+def _finish(
+    figure: "Figure",
+    axes: "Axes",
+    topology: Topology,
+    roles: set[str],
+    width: "_Widths",
+    lines: list[Line],
+    caption: list[str],
+) -> None:
+    from matplotlib.lines import Line2D
+
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    relays = sum(node.role == "relay" for node in topology.nodes.values())
+    forward = f"{relays} node{'s' if relays > 1 else ''} that forward{'' if relays > 1 else 's'}"
+    title = (
+        f"{len(topology.clients)} clients, {forward}"
+        if relays
+        else (f"{len(topology.clients)} clients")
+    )
+    axes.set_title(title, loc="left", fontsize=SMALL_TEXT_SIZE + 1)
+    if caption:
+        axes.set_xlabel("\n".join(caption), fontsize=TEXT, color=BLACK, loc="left")
+    handles = [
+        Line2D([], [], linestyle="", marker=MARKS[role][0], color=MARKS[role][1], markersize=9)
+        for role in NAMES
+        if role in roles
+    ]
+    labels = [NAMES[role] for role in NAMES if role in roles]
+    for rate in dict.fromkeys((width.least, width.most)):
+        handles.append(Line2D([], [], color=GREY, linewidth=width.of(rate)))
+        labels.append(format_rate(rate))
+    if any(_on_medium(line.up) for line in lines):
+        handles.append(Line2D([], [], color=GREEN, linewidth=1.5, linestyle="--"))
+        labels.append("on a shared medium")
+    figure.legend(handles, labels, loc="outside lower left", ncols=6, fontsize=TEXT, frameon=False)
+
+
+class _Widths:
+    """Line widths for rates: on a logarithmic scale from the least to the most."""
+
+    def __init__(self, rates: Iterable[float]) -> None:
+        known = sorted({rate for rate in rates if math.isfinite(rate)}) or [1.0]
+        self.least, self.most = known[0], known[-1]
+
+    def of(self, rate: float) -> float:
+        """Return the width in points."""
+        if self.most == self.least:
+            return 2.0
+        share = math.log(min(rate, self.most) / self.least) / math.log(self.most / self.least)
+        return 1.0 + 4.0 * max(0.0, share)
+
+
+def _widths(links: Iterable[Link | None]) -> _Widths:
+    return _Widths(link.rate_bytes_per_s for link in links if link is not None)
+
+
+def _on_medium(link: Link | None) -> bool:
+    return link is not None and link.medium is not None and link.medium != link.connection
+
+
+def _draw_line(axes: "Axes", line: Line, width: _Widths) -> None:
+    link = line.up or line.down
+    assert link is not None
+    shared = _on_medium(link)
+    axes.plot(
+        [line.here[0], line.there[0]],
+        [line.here[1], line.there[1]],
+        color=GREEN if shared else GREY,
+        linestyle="--" if shared else "-",
+        linewidth=width.of(link.rate_bytes_per_s),
+        zorder=1,
+    )
+
+
+def _draw_node(axes: "Axes", at: Point, node: Node, role: str | None = None) -> None:
+    marker, colour = MARKS[role or node.role]
+    size = 13 if node.role == "server" else 9
+    axes.plot(*at, linestyle="", marker=marker, color=colour, markersize=size, zorder=3)
+
+
+def _write(axes: "Axes", at: Point, text: str, size: float = TEXT) -> None:
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.9}
+    axes.text(*at, text, ha="center", va="center", fontsize=size, color=BLACK, bbox=box, zorder=2)
+
+
+def _name(axes: "Axes", at: Point, text: str, offset: tuple[float, float], align: str) -> None:
+    axes.annotate(
+        text,
+        at,
+        offset,
+        textcoords="offset points",
+        ha=align,
+        va="bottom" if offset[1] > 0 else "top" if offset[1] < 0 else "center",
+        fontsize=TEXT,
+        color=BLACK,
+        zorder=4,
+    )
+
+
+def _stem(group: Group) -> str:
+    first = group.names[0]
+    return first if group.count == 1 else f"{group.count} x {re.sub(r'-[0-9]+$', '', first)}"
+
+
+def _title(place: Placed) -> str:
+    if place.group is None:
+        assert place.node.device is not None
+        return f"{place.node.name}\n{place.node.device.name}"
+    name = _stem(place.group)
+    device = place.node.device
+    return name if device is None or device.name in name else f"{name}\n{device.name}"
+
+
+def _in_lines(up: Link | None, down: Link | None) -> str:
+    return describe_links(up, down).replace(", ", "\n")
+
+
+def _rates(line: Line) -> str:
+    return describe_links(line.up, line.down).rpartition(f", {_delay(line, 4)}")[0]
+
+
+def _delay(line: Line, digits: int = 3) -> str:
+    link = line.up or line.down
+    assert link is not None
+    return format_duration(link.delay_s, digits)
+
+
+def _residents(groups: Iterable[Group]) -> tuple[str, ...]:
+    return tuple(_stem(group) for group in groups)
+
+
+def _access(groups: Iterable[Group]) -> tuple[str, ...]:
+    return tuple(
+        f"{re.sub(r'-[0-9]+$', '', group.names[0])}: {describe_links(group.up, group.down)}"
+        for group in groups
+    )
+
+
+def _media(topology: Topology) -> list[str]:
+    own = {link.connection for link in topology.links.values()}
+    found: dict[str, list[str]] = {}
+    for medium in topology.media.values():
+        if medium.id not in own:
+            found.setdefault(describe_medium(medium), []).append(medium.id)
+    return [
+        f"{names[0] if len(names) == 1 else f'{names[0]} ... {names[-1]}'}: {said}"
+        for said, names in found.items()
+    ]

@@ -1,0 +1,105 @@
+"""What every client's transfers get in a topology: alone, and when all are busy at once."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from simpy import Environment
+
+from sim.network import Network
+from topologies import Route, Topology
+
+_ENDLESS_BYTES = 1e30
+_SATURATED = 1 - 1e-9
+
+
+@dataclass(frozen=True)
+class Way:
+    """One direction: rates in bytes/s with the resource that sets each, and the delay."""
+
+    alone: float
+    alone_by: str | None
+    together: float
+    together_by: str | None
+    delay_s: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """What so many clients get, of which `client` is the first."""
+
+    client: str
+    count: int
+    up: Way
+    down: Way
+
+
+def shares(topology: Topology) -> list[Share]:
+    """Return what clients get, those that get the same taken together; rates that vary by means.
+
+    `together` is while every client sends and nothing is received, or the other way round.
+    """
+    capacities = {
+        name: topology.media[name].capacity if name in topology.media else _rate(topology, name)
+        for name in topology.resources
+    }
+    server = topology.server
+    ups = _ways(capacities, [topology.route(client, server) for client in topology.clients])
+    downs = _ways(capacities, [topology.route(server, client) for client in topology.clients])
+    found: dict[tuple[object, ...], list[str]] = {}
+    ways: dict[tuple[object, ...], tuple[Way, Way]] = {}
+    for client, up, down in zip(topology.clients, ups, downs, strict=True):
+        key = (_numberless(client), _key(up), _key(down))
+        found.setdefault(key, []).append(client)
+        ways.setdefault(key, (up, down))
+    return [Share(names[0], len(names), *ways[key]) for key, names in found.items()]
+
+
+def _rate(topology: Topology, link: str) -> float:
+    return topology.links[link].rate_bytes_per_s
+
+
+def _numberless(name: str | None) -> str | None:
+    return None if name is None else re.sub(r"-\d+(?=\.|->|$)", "-", name)
+
+
+def _key(way: Way) -> tuple[object, ...]:
+    rates = f"{way.alone:.9g}", f"{way.together:.9g}"
+    return (*rates, _numberless(way.alone_by), _numberless(way.together_by), f"{way.delay_s:.9g}")
+
+
+def _ways(capacities: Mapping[str, float], routes: Sequence[Route]) -> list[Way]:
+    together = _max_min(capacities, routes)
+    load: dict[str, float] = {}
+    most: dict[str, float] = {}
+    for route, rate in zip(routes, together, strict=True):
+        for name, consumption in route.resources:
+            load[name] = load.get(name, 0.0) + rate * consumption
+            most[name] = max(most.get(name, 0.0), rate / route.weight)
+    ways = []
+    for route, rate in zip(routes, together, strict=True):
+        alone = {name: capacities[name] / consumption for name, consumption in route.resources}
+        by = min(alone, key=alone.__getitem__, default=None)
+        holding = [
+            name
+            for name, _ in route.resources
+            if load[name] >= capacities[name] * _SATURATED
+            and rate / route.weight >= most[name] * _SATURATED
+        ]
+        first = holding[0] if holding else None
+        fastest = math.inf if by is None else alone[by]
+        ways.append(Way(fastest, by, rate, first, route.delay_s))
+    return ways
+
+
+def _max_min(capacities: Mapping[str, float], routes: Sequence[Route]) -> list[float]:
+    """Return the rates of one endless transfer on each route."""
+    env = Environment()
+    network = Network(env, capacities, routes, weights=[route.weight for route in routes])
+    flows = [
+        network.start(index, _ENDLESS_BYTES) if route.resources else None
+        for index, route in enumerate(routes)
+    ]
+    env.run(until=1e-12)
+    return [math.inf if flow is None else network.rate(flow) for flow in flows]

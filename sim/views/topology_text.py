@@ -1,0 +1,159 @@
+"""A topology as lines of text: a tree, the connections of its core, media, what clients get."""
+
+from collections.abc import Iterator
+
+from sim.views.topology_groups import Group, Grouped, grouped
+from sim.views.topology_shares import Share, shares
+from topologies import Link, Medium, Node, Topology
+from topologies.units import format_duration, format_rate
+
+MAX_LINES = 60
+
+
+def topology_lines(topology: Topology) -> list[str]:
+    """Return the connections, the tree and the media of a topology, and what its clients get."""
+    found = grouped(topology)
+    lines = [_headline(topology), ""]
+    if len(found.core) > 1:
+        lines += [*_limited(list(_connections(found))), ""]
+    lines += _limited(list(_trees(found)))
+    if topology.media:
+        lines += ["", *_limited(list(_media(topology)))]
+    return [*lines, "", *_limited(_shares(shares(topology)))]
+
+
+def describe_links(up: Link | None, down: Link | None) -> str:
+    """Return the rates and the delay of a connection in both directions."""
+    if up is None or down is None:
+        link = up or down
+        assert link is not None
+        return f"{_rate(link)} one way, {_delay(link)}"
+    if up.rate_bytes_per_s == down.rate_bytes_per_s and up.varies == down.varies:
+        half = up.medium is not None and not up.own_limit
+        rates = f"{_rate(up)} half duplex" if half and up.medium == up.connection else _rate(up)
+    else:
+        rates = f"{_rate(up)} up, {_rate(down)} down"
+    return f"{rates}, {_delay(up)}"
+
+
+def what_it_is(node: Node) -> str:
+    """Return a node's device, or that it only forwards."""
+    if node.role == "relay":
+        return "forwards"
+    assert node.device is not None
+    if node.role == "client":
+        return node.device.name
+    return f"{node.device.name}, {node.slots} slot{'s' if node.slots > 1 else ''}"
+
+
+def describe_medium(medium: Medium) -> str:
+    """Return what a medium is."""
+    if medium.rate_bytes_per_s is not None:
+        about = "on average " if medium.varies is not None else ""
+        return f"{about}{format_rate(medium.rate_bytes_per_s)} for all on it"
+    if medium.sharing == "proportional":
+        return "equal times for all on it (proportionally fair)"
+    return "airtime, shared so that all on it are equally fast"
+
+
+def _headline(topology: Topology) -> str:
+    relays = sum(node.role == "relay" for node in topology.nodes.values())
+    clients = len(topology.clients)
+    said = f"{clients} client{'s' if clients > 1 else ''}"
+    if relays:
+        said += (
+            f", {relays} node{'s' if relays > 1 else ''} that forward{'' if relays > 1 else 's'}"
+        )
+    ways = {"delay": "least delay", "hops": "fewest links", "inverse_rate": "highest rates"}
+    return (
+        f"{said}, {len(topology.links)} links; transfers take the way of {ways[topology.routing]}"
+    )
+
+
+def _connections(found: Grouped) -> Iterator[str]:
+    at = found.server_at
+    for link, back in found.connections:
+        if at is not None and found.topology.server in (link.source, link.target):
+            continue
+        yield f"{link.source} -- {link.target}: {describe_links(link, back)}"
+    if at is not None:
+        yield f"{found.topology.server} stands at {at}"
+
+
+def _trees(found: Grouped) -> Iterator[str]:
+    """Yield the trees below the nodes of the core; nodes with the same below them are told once."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for node in found.core:
+        below = tuple(_branches(found.below[node.name], ""))
+        if node.role != "relay":
+            yield f"{node.name} ({what_it_is(node)})"
+            yield from below
+        elif below:
+            alike.setdefault(below, []).append(node.name)
+    for below, names in alike.items():
+        yield f"{'each of ' if len(names) > 1 else ''}{', '.join(names)}"
+        yield from below
+
+
+def _branches(groups: list[Group], indent: str) -> Iterator[str]:
+    for index, group in enumerate(groups):
+        last = index == len(groups) - 1
+        times = f"{group.count} x " if group.count > 1 else ""
+        kind = what_it_is(group.node)
+        kind = "" if group.names[0].startswith(kind) else f" ({kind})"
+        said = f"{times}{group.label}{kind}: {describe_links(group.up, group.down)}"
+        link = group.up or group.down
+        if link is not None and link.medium is not None and link.medium != link.connection:
+            said += f", on {link.medium}"
+        yield f"{indent}{'`-' if last else '|-'} {said}"
+        yield from _branches(group.below, f"{indent}{'   ' if last else '|  '}")
+
+
+def _media(topology: Topology) -> Iterator[str]:
+    yield "media:"
+    for medium in topology.media.values():
+        yield f"  {medium.id}: {describe_medium(medium)}"
+
+
+def _shares(found: list[Share]) -> list[str]:
+    heading = ("", "delay", "alone", "held by", "all at once", "held by")
+    rows = [heading]
+    owners: list[str] = []
+    for share in found:
+        for label, way in (("up", share.up), ("down", share.down)):
+            alone, together = (format_rate(rate) for rate in (way.alone, way.together))
+            by, all_by = (_holder(x, share.client) for x in (way.alone_by, way.together_by))
+            rows.append((label, format_duration(way.delay_s), alone, by, together, all_by))
+            owners.append(f"{share.count} like {share.client}" if share.count > 1 else share.client)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heading))]
+    lines = ["what a client gets (all at once: while all send, or all receive)"]
+    for owner, row in zip(["", *owners], rows, strict=True):
+        if row[0] == "up":
+            lines.append(owner)
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append(f"  {'  '.join(cells)}".rstrip())
+    return lines
+
+
+def _holder(resource: str | None, client: str) -> str:
+    if resource is None:
+        return "nothing"
+    own = resource.startswith((f"{client}.", f"{client}->")) or resource.endswith(f"->{client}")
+    return "own link" if own else resource
+
+
+def _rate(link: Link) -> str:
+    about = "about " if link.varies is not None else ""
+    return f"{about}{format_rate(link.rate_bytes_per_s)}"
+
+
+def _delay(link: Link) -> str:
+    said = format_duration(link.delay_s)
+    if link.jitter is not None:
+        said += " on average"
+    return said + (f", loss {link.loss:.3g}" if link.loss else "")
+
+
+def _limited(lines: list[str]) -> list[str]:
+    left = len(lines) - MAX_LINES
+    return lines if left <= 0 else [*lines[:MAX_LINES], f"... and {left} more"]

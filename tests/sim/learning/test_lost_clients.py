@@ -1,0 +1,131 @@
+"""What a lost client leaves behind: nothing. The round is as if it had not been drawn."""
+
+from math import inf
+
+import pytest
+import torch
+from tiny_runs import Inside
+
+from sim.churn import Churn, Presence
+
+CLIENTS = 3
+METHODS = {
+    "classic_fl": "methods=[classic_fl]",
+    "splitfed": "methods=[splitfed]",
+    "local_loss": "methods=[local_loss]",
+    "fedgkt": "methods=[fedgkt]",
+    "ecofed": "methods=[{ecofed: {init: random, period: 3}}]",
+}
+
+
+class Until:
+    """Online until a moment, or never from one on."""
+
+    def __init__(self, moment, online_first=True):
+        self.moment = moment
+        self.online_first = online_first
+
+    def piece(self, t):
+        before = t < self.moment
+        return float(before == self.online_first), (self.moment if before else inf)
+
+
+def with_churn(overrides, presences, rounds=2):
+    inside = Inside(overrides)
+    world = inside.method.world
+    world.churn = Churn(world.clock, presences)
+    world.steady = False
+    return inside.train(rounds=rounds)
+
+
+def states_equal(one, other):
+    return one.keys() == other.keys() and all(
+        torch.equal(value, other[name]) for name, value in one.items()
+    )
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_lost_client_leaves_the_same_bits_as_one_that_was_never_there(name):
+    moment = 0.5 * Inside(METHODS[name]).train(rounds=1).result.virtual_time_s
+    lost = with_churn(METHODS[name], {1: Presence(Until(moment), "lost")})
+    absent = with_churn(METHODS[name], {1: Presence(Until(0.0), "lost")})
+    assert [rnd.clients_lost for rnd in lost.result.rounds] == [1, 0]
+    assert [rnd.clients for rnd in lost.result.rounds] == [CLIENTS, CLIENTS - 1]
+    assert [rnd.clients for rnd in absent.result.rounds] == [CLIENTS - 1] * 2
+    for part in lost.method.parts:
+        assert states_equal(lost.states[part], absent.states[part]), part
+    assert lost.states.keys() == absent.states.keys()
+    assert lost.result.weights_digest == absent.result.weights_digest
+    assert lost.result.learning_digest == absent.result.learning_digest
+    everybody = Inside(METHODS[name]).train(rounds=2)
+    assert lost.result.learning_digest != everybody.result.learning_digest
+    assert lost.result.weights_digest != everybody.result.weights_digest
+
+
+def test_when_all_are_lost_nothing_is_learned_and_the_run_goes_on():
+    whole = Inside(METHODS["splitfed"]).train(rounds=1).result.virtual_time_s
+    presences = {i: Presence(Until(0.5 * whole), "lost") for i in (0, 1)}
+    presences[2] = Presence(Blink(0.4 * whole, 2 * whole), "lost")
+    before = Inside(METHODS["splitfed"]).states["device"]
+    inside = with_churn(METHODS["splitfed"], presences, rounds=1)
+    assert inside.result.rounds[0].clients_lost == CLIENTS
+    assert states_equal(inside.states["device"], before)
+    inside = with_churn(METHODS["splitfed"], presences, rounds=3)
+    assert [rnd.clients for rnd in inside.result.rounds] == [CLIENTS, 1, 1]
+    assert not states_equal(inside.states["device"], before)
+
+
+class Blink:
+    """Offline from one moment to another."""
+
+    def __init__(self, start, end):
+        self.start, self.end = start, end
+
+    def piece(self, t):
+        if t < self.start:
+            return 1.0, self.start
+        return (0.0, self.end) if t < self.end else (1.0, inf)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_who_resumes_learns_as_if_nothing_had_happened(name):
+    calm = Inside(METHODS[name]).train(rounds=2)
+    whole = calm.result.rounds[0].round_time_s
+    blink = Presence(Blink(0.05 * whole, 0.95 * whole), "resume")
+    resumed = with_churn(METHODS[name], {2: blink})
+    assert resumed.result.rounds[0].round_time_s > whole
+    assert [rnd.clients for rnd in resumed.result.rounds] == [CLIENTS, CLIENTS]
+    assert resumed.result.weights_digest == calm.result.weights_digest
+    assert resumed.result.learning_digest == calm.result.learning_digest
+    assert resumed.result.event_digest != calm.result.event_digest
+
+
+def test_a_buffer_of_an_earlier_round_outlives_a_loss():
+    ecofed = "methods=[{ecofed: {init: random, period: 2}}]"
+    first = Inside(ecofed).train(rounds=2).result.virtual_time_s
+    upload = Inside(ecofed).train(rounds=3).result.rounds[2].round_time_s
+    lost_in_third = Presence(Until(first + 0.5 * upload), "lost")
+    run = with_churn(ecofed, {0: lost_in_third}, rounds=3)
+    assert [rnd.clients_lost for rnd in run.result.rounds] == [0, 0, 1]
+    calm = Inside(ecofed).train(rounds=2)
+    kept, earlier = run.states["buffer/0"], calm.states["buffer/0"]
+    assert len(kept) == len(earlier)
+    for (entry, labels), (other, other_labels) in zip(kept, earlier, strict=True):
+        assert torch.equal(labels, other_labels)
+        assert torch.equal(entry.packed, other.packed)
+
+
+def test_kept_optimiser_state_of_a_lost_client_is_that_of_before():
+    overrides = "methods=[classic_fl]"
+    kept = "training.optimizer_state=kept"
+    one = Inside(overrides, kept).train(rounds=1)
+    moment = one.result.virtual_time_s
+    run = Inside(overrides, kept)
+    world = run.method.world
+    world.churn = Churn(world.clock, {0: Presence(Until(1.5 * moment), "lost")})
+    world.steady = False
+    run.train(rounds=2)
+    assert run.result.rounds[1].clients_lost == 1
+    before, after = one.states["optimiser/device/0"], run.states["optimiser/device/0"]
+    assert str(before) == str(after)
+    assert str(one.states["optimiser/device/1"]) != str(run.states["optimiser/device/1"])

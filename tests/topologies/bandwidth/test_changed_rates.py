@@ -1,0 +1,37 @@
+"""Given rates at given times, over a constant or over what varies by itself."""
+
+from math import inf
+
+from walks import at, pieces
+
+from topologies.bandwidth import Changed, Constant, Table, Tabled, TwoStates
+
+
+def test_a_constant_until_the_first_change():
+    changed = Changed(10.0, ((60.0, 5.0), (30.0, 0.0)))
+    profile = changed.profile(0, "a", "a")
+    assert list(pieces(profile, 100)) == [(0, 30, 10), (30, 60, 0), (60, 100, 5)]
+    assert profile.piece(60.0) == (5.0, inf)
+    assert changed.mean_bytes_per_s == profile.mean == 10
+
+
+def test_a_change_at_nought_hides_what_was_before():
+    profile = Changed(10.0, ((0.0, 3.0),)).profile(0, "a", "a")
+    assert profile.piece(0.0) == (3.0, inf)
+
+
+def test_what_varies_does_so_until_the_first_change():
+    table = Tabled(Table([0, 2], [1, 2], 4))
+    profile = Changed(table, ((5.0, 9.0),)).profile(0, "a", "a")
+    assert list(pieces(profile, 7)) == [(0, 2, 1), (2, 4, 2), (4, 5, 1), (5, 7, 9)]
+    assert profile.mean == 1.5
+    two = TwoStates(3.0, 1.0, 5.0, 5.0)
+    changed = Changed(two, ((50.0, 9.0),)).profile(7, "key", "c")
+    times = [0.0, 20.0, 49.0]
+    assert at(changed, *times) == at(two.profile(7, "key", "c"), *times)
+    assert at(changed, 51.0) == [9.0]
+
+
+def test_a_constant_has_no_end():
+    assert Constant(4.0).piece(3.0) == (4.0, inf)
+    assert Constant(4.0).mean == 4

@@ -1,0 +1,231 @@
+"""Recordings: bytes are conserved, they wrap around, and a bad line is named."""
+
+import gzip
+import math
+from itertools import accumulate, pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from walks import at, integral, pieces
+
+from topologies.bandwidth import Shifted, Table, Tabled, TraceError, read_csv, read_mahimahi
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """Writes a file, gives its name."""
+
+    def writing(text, name="t.trace"):
+        path = tmp_path / name
+        raw = text if isinstance(text, bytes) else text.encode()
+        path.write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
+        return str(path)
+
+    return writing
+
+
+def lines(times):
+    return "".join(f"{time}\n" for time in times)
+
+
+def test_packets_become_rates(trace):
+    # 200 ms: two packets up to 100 ms, one after it.
+    profile = read_mahimahi(trace("50\n100\n200\n"))
+    assert list(pieces(profile, 0.4)) == [
+        (0.0, 0.1, 30000.0),
+        (0.1, 0.2, 15000.0),
+        (0.2, pytest.approx(0.3), 30000.0),
+        (pytest.approx(0.3), 0.4, 15000.0),
+    ]
+    assert profile.mean == pytest.approx(22500)
+
+
+def test_one_millisecond_is_a_step(trace):
+    profile = read_mahimahi(trace("1\n1\n3\n"), step_s=0.001)
+    assert [round(value) for *_, value in pieces(profile, 0.003)] == [3_000_000, 0, 1_500_000]
+
+
+def test_a_packet_at_nought_counts_for_the_first_step(trace):
+    profile = read_mahimahi(trace("0\n0\n400\n"), step_s=0.2)
+    assert at(profile, 0.0, 0.2) == pytest.approx([15000, 7500])
+
+
+@pytest.mark.parametrize(("last", "widths"), [(240, [0.1, 0.14]), (260, [0.1, 0.1, 0.06])])
+def test_a_short_rest_belongs_to_the_last_step(trace, last, widths):
+    profile = read_mahimahi(trace(f"100\n200\n200\n{last}\n{last}\n{last}\n"))
+    assert [end - begin for begin, end, _ in pieces(profile, last / 1000)] == pytest.approx(widths)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    gaps=st.lists(st.integers(0, 400), min_size=1, max_size=40).filter(any),
+    step_ms=st.integers(1, 700),
+)
+def test_bytes_are_conserved(tmp_path_factory, gaps, step_ms):
+    times = [*accumulate(gaps)]
+    path = tmp_path_factory.mktemp("trace") / "t"
+    path.write_text(lines(times))
+    profile = read_mahimahi(str(path), step_s=step_ms / 1000)
+    last_s = times[-1] / 1000
+    assert profile.period == last_s
+    assert integral(profile, last_s) == pytest.approx(1500 * len(times), rel=1e-12)
+    assert integral(profile, 3 * last_s) == pytest.approx(4500 * len(times), rel=1e-9)
+    assert profile.mean == pytest.approx(1500 * len(times) / last_s, rel=1e-12)
+    for k in range(1, 1 + times[-1] // step_ms):  # at every step, what the file delivers by then
+        if 2 * (times[-1] - k * step_ms) <= step_ms:
+            break  # the last step has begun, or may have
+        by_then = sum(time <= k * step_ms for time in times)
+        assert integral(profile, k * step_ms / 1000) == pytest.approx(1500 * by_then, abs=1e-3)
+
+
+def test_compressed_and_with_other_ends_of_lines_it_is_the_same(trace):
+    plain = read_mahimahi(trace("5\n120\n230\n"))
+    for other in (
+        trace("5\n120\n230\n", "t.gz"),
+        trace("5\r\n120\r\n230\r\n", "dos"),
+        trace(b"\xef\xbb\xbf5\n120\n230", "bom"),
+    ):
+        assert list(pieces(read_mahimahi(other), 1.0)) == list(pieces(plain, 1.0))
+
+
+def test_an_hour_of_milliseconds_is_a_table_and_no_more(trace):
+    times = np.sort(np.random.default_rng(3).integers(0, 3_600_001, 400_000))
+    times[-1] = 3_600_000
+    profile = read_mahimahi(trace(lines(times.tolist()), "hour.gz"), step_s=0.001)
+    assert profile.mean == pytest.approx(400_000 * 1500 / 3600)
+    assert integral(profile, 2.0) == pytest.approx(1500 * np.sum(times <= 2000))
+
+
+def test_a_changed_file_is_read_again(trace):
+    before = read_mahimahi(trace("100\n"))
+    assert read_mahimahi(trace("100\n")).mean == before.mean
+    assert read_mahimahi(trace("50\n50\n100\n")).mean == pytest.approx(3 * before.mean)
+
+
+def test_rows_hold_until_the_next(trace):
+    text = "seconds,bytes_per_second\n0,100\n2.5,0\n4 , 1e3\n"
+    profile = read_csv(trace(text, "t.csv"))
+    assert list(pieces(profile, 9)) == [(0, 2.5, 100), (2.5, 4, 0), (4, 9, 1000)]
+    assert profile.piece(4.0) == (1000.0, math.inf)
+    assert profile.mean == pytest.approx((250 + 4000) / 8)  # the last rate as long again
+    again = read_csv(trace(text, "t.csv"), 5.0)
+    assert at(again, 4.9, 5.0, 7.6, 9.0, 10.0) == [1000, 100, 0, 1000, 100]
+    assert again.mean == pytest.approx((250 + 1000) / 5)
+
+
+def test_one_row_is_a_constant(trace):
+    profile = read_csv(trace("0,7\n"))
+    assert profile.piece(1e9) == (7.0, math.inf)
+    assert profile.mean == 7
+
+
+MAHIMAHI_ERRORS = [
+    ("", "t is empty"),
+    ("\n \n", "t is empty"),
+    ("5\n4\n", "t, line 2: expected a time not before the one in the line above, got '4'"),
+    ("1\n\n5\n4\n", "t, line 4: expected a time not before the one in the line above, got '4'"),
+    ("5\nx\n", "t, line 2: expected a time in whole milliseconds, got 'x'"),
+    ("5\n1.5\n", "t, line 2: expected a time in whole milliseconds, got '1.5'"),
+    ("-5\n1\n", "t, line 1: expected a time in whole milliseconds, got '-5'"),
+    ("5 6\n7 8\n", "t, line 1: expected a time in whole milliseconds, got '5 6'"),
+    ("0,5\n", "t, line 1: expected a time in whole milliseconds, got '0,5'"),
+    ("0\n0\n", "t, line 2: expected a last time after 0 ms, got '0'"),
+    ("99999999999999999999\n", "t, line 1: expected a time in whole milliseconds, got"),
+    (b"\xff\xfe\x00", "t, line 1: expected a time in whole milliseconds"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), MAHIMAHI_ERRORS)
+def test_a_bad_line_is_named(trace, text, said):
+    with pytest.raises(TraceError) as error:
+        read_mahimahi(trace(text, "t"))
+    assert said in str(error.value)
+
+
+CSV_ERRORS = [
+    ("seconds,rate\n", "t has a header and nothing below it"),
+    ("0,5\n0,6\n", "t, line 2: expected a time after the one in the line above, got '0,6'"),
+    ("1,5\n", "t, line 1: expected the first time to be 0 s, got '1,5'"),
+    ("s,r\n0,5\n1\n", "t, line 3: expected seconds,bytes_per_second, got '1'"),
+    ("0,5\n1,nan\n", "t, line 2: expected seconds,bytes_per_second, got '1,nan'"),
+    ("0,5\n1,inf\n", "t, line 2: expected seconds,bytes_per_second, got '1,inf'"),
+    ("0,x\n1,2\n", "t, line 1: expected seconds,bytes_per_second, got '0,x'"),
+    ("0,5\n1,-2\n", "t, line 2: expected a rate of 0 or more, got '1,-2'"),
+    ("0,0\n1,0\n", "t delivers nothing: all its rates are 0"),
+    ("0,1\n3,2\n4,2\n", "t, line 2: expected a time before its repeat of 3 s, got '3,2'"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), CSV_ERRORS)
+def test_a_bad_row_is_named(trace, text, said):
+    with pytest.raises(TraceError) as error:
+        read_csv(trace(text, "t"), 3.0)
+    assert str(error.value).endswith(said)
+
+
+def test_a_file_that_is_not_one(tmp_path, trace):
+    (tmp_path / "broken.gz").write_bytes(b"no gzip")
+    whole = gzip.compress(b"1\n2\n" * 999)
+    (tmp_path / "cut.gz").write_bytes(whole[: len(whole) // 2])
+    for name, said in [
+        ("nowhere", "is not there"),
+        (".", "is a folder"),
+        ("broken.gz", "cannot be read"),
+        ("cut.gz", "cannot be read"),
+    ]:
+        with pytest.raises(TraceError, match=said):
+            read_mahimahi(str(tmp_path / name))
+    with pytest.raises(TraceError, match=r"cannot be read|is not there"):
+        read_csv("a\0b")
+
+
+def test_neighbours_of_one_rate_are_one_piece():
+    table = Table([0, 1, 2, 3], [5, 5, 6, 6])
+    assert list(pieces(table, 9)) == [(0, 2, 5), (2, 9, 6)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    gaps=st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=8),
+    by=st.floats(0, 1e5),
+    factor=st.floats(0.1, 10),
+)
+def test_shifted_and_scaled_are_the_same_elsewhere(gaps, by, factor):
+    starts = [0.0, *accumulate(gaps)]
+    values = [float(k % 3) for k in range(len(gaps))] + [4.0]
+    table = Table(starts, values, starts[-1] + 1)
+    shifted, scaled = Shifted(table, by), table.scaled(factor)
+    begins = [begin for begin, *_ in pieces(table, 3 * table.period)]
+    for begin, end in pairwise(begins):
+        middle = (begin + end) / 2
+        assert scaled.piece(middle) == pytest.approx(
+            (factor * table.piece(middle)[0], table.piece(middle)[1])
+        )
+        if middle > by:
+            assert shifted.piece(middle - by)[0] == table.piece(middle)[0]
+    assert sum(1 for _ in pieces(shifted, 2 * table.period)) <= 2 * len(values) + 2
+    assert integral(shifted, table.period) == pytest.approx(table.mean * table.period, rel=1e-6)
+
+
+def test_where_rounding_falls_just_before_an_end_the_next_piece_counts():
+    shifted = Shifted(Table([0, 57.57, 94.8, 100], [1, 2, 3, 4]), 14.52)
+    end = 57.57 - 14.52
+    assert end + 14.52 < 57.57
+    assert shifted.piece(0.0) == (1, end)
+    assert shifted.piece(end) == (2, 94.8 - 14.52)
+
+
+def test_a_random_start_belongs_to_the_connection_and_the_seed():
+    table = Tabled(Table(np.arange(1000.0), np.arange(1000.0) + 1, 1000), None)
+
+    def first(seed, key, connection):
+        return table.profile(seed, key, connection).piece(0.0)[0]
+
+    assert first(0, "a.up", "a") == first(0, "a.down", "a")
+    places = [first(seed, "x", name) for seed in range(50) for name in ("a", "b")]
+    assert len(set(places)) > 80
+    assert 300 < np.mean(places) < 700
+    assert Tabled(table.table, 17.0).profile(0, "x", "x").piece(0.0)[0] == 18
+    assert table.mean_bytes_per_s == pytest.approx(500.5)

@@ -1,0 +1,53 @@
+"""A rate that changes to given values at given times, whatever it was before."""
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from topologies.bandwidth.profile import Constant, Profile, Varying
+
+
+class Steps(Profile):
+    """`base` until `times[0]` (s, increasing); from `times[i]` on the value `values[i]`."""
+
+    def __init__(self, base: Profile, times: tuple[float, ...], values: tuple[float, ...]) -> None:
+        assert len(times) == len(values) > 0
+        self._base = base
+        self._times = times
+        self._values = values
+
+    @property
+    def mean(self) -> float:
+        """The mean before the first change."""
+        return self._base.mean
+
+    def piece(self, t: float) -> tuple[float, float]:
+        """Return the value at `t`, and when it may change."""
+        index = bisect_right(self._times, t)
+        following = self._times[index] if index < len(self._times) else math.inf
+        if index > 0:
+            return self._values[index - 1], following
+        value, end = self._base.piece(t)
+        return value, min(end, following)
+
+
+@dataclass(frozen=True)
+class Changed(Varying):
+    """A rate in bytes per second, or one that varies, and its changes: (time in s, new rate)."""
+
+    base: float | Varying
+    changes: tuple[tuple[float, float], ...]
+
+    @property
+    def mean_bytes_per_s(self) -> float:
+        """The rate before the first change, in the mean."""
+        return self.base.mean_bytes_per_s if isinstance(self.base, Varying) else self.base
+
+    def profile(self, seed: int, key: str, connection: str) -> Profile:
+        """Return what was before, and the changes after it."""
+        if isinstance(self.base, Varying):
+            before = self.base.profile(seed, key, connection)
+        else:
+            before = Constant(self.base)
+        times, rates = zip(*sorted(self.changes), strict=True)
+        return Steps(before, times, rates)

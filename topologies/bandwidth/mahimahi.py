@@ -1,0 +1,47 @@
+"""Recordings in the format of Mahimahi (Netravali et al., USENIX ATC 2015).
+
+A line is a time in whole milliseconds at which one packet of 1,500 bytes can be delivered; the
+times do not decrease. The recording begins anew at its last time. A packet counts for the interval
+that ends with its time, so that up to the end of any step exactly the bytes of the file have flowed.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from topologies.bandwidth.files import Lines, Stamp, content, stamp
+from topologies.bandwidth.table import Table
+
+PACKET_BYTES: Final = 1500
+STEP_S: Final = 0.1
+
+
+def read_mahimahi(path: str, step_s: float = STEP_S) -> Table:
+    """Return the rates of a recording, in the mean over steps of `step_s` (s).
+
+    The last step is up to half as long again, or as short as half. Raises TraceError.
+    """
+    return _read(stamp(path), path, step_s)
+
+
+@lru_cache(maxsize=64)
+def _read(version: Stamp, path: str, step_s: float) -> Table:
+    del version
+    lines = Lines(path, content(path), rb"\+?\d{1,15}", "a time in whole milliseconds")
+    times_ms = lines.numbers(np.int64)[:, 0]
+    back = np.flatnonzero(np.diff(times_ms) < 0)
+    if times_ms[0] < 0:
+        raise lines.first_bad()
+    if len(back):
+        raise lines.error(int(back[0]) + 1, "expected a time not before the one in the line above")
+    if times_ms[-1] == 0:
+        raise lines.error(len(times_ms) - 1, "expected a last time after 0 ms")
+    last_s = float(times_ms[-1]) / 1000
+    starts = step_s * np.arange(max(1, round(last_s / step_s)), dtype=np.float64)
+    edges_ms = np.round(np.append(starts[1:] * 1000, float(times_ms[-1])), 6)
+    until = np.searchsorted(times_ms, edges_ms, "right")
+    packets = np.diff(until, prepend=0)
+    widths_s = np.full(len(starts), step_s)
+    widths_s[-1] = last_s - starts[-1]
+    return Table(starts, packets * float(PACKET_BYTES) / widths_s, last_s)

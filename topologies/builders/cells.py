@@ -1,0 +1,111 @@
+"""Access points and base stations, each with its own medium and its own way to the server."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from topologies.bandwidth import Varying
+from topologies.builders.draft import Draft, Server
+from topologies.builders.groups import named
+from topologies.builders.wifi_cell import Stations, add_stations
+from topologies.device import DeviceProfile
+from topologies.graph import Topology
+from topologies.link import AccessLink
+from topologies.parts import Link, Medium, Node
+
+
+@dataclass(frozen=True)
+class Subscribers:
+    """So many equal devices of a cellular cell; the rates are what one has alone in the cell."""
+
+    device: DeviceProfile
+    count: int
+    up_bytes_per_s: float
+    down_bytes_per_s: float
+    name: str | None = None
+
+    @property
+    def stem(self) -> str:
+        """What its members are named after."""
+        return self.name or self.device.name
+
+
+@dataclass(frozen=True)
+class AccessPoint:
+    """So many equal Wi-Fi cells with stations each, as `wifi_cell`; up and down are one medium."""
+
+    stations: Sequence[Stations]
+    delay_s: float
+    backhaul: AccessLink
+    rate_bytes_per_s: float | None = None
+    rate_varies: Varying | None = None
+    count: int = 1
+    name: str | None = None
+
+    @property
+    def stem(self) -> str:
+        """What its members are named after."""
+        return self.name or "access-point"
+
+
+@dataclass(frozen=True)
+class BaseStation:
+    """So many equal cellular cells with subscribers each.
+
+    The scheduler is proportionally fair (Kelly, 1997): n busy subscribers each have 1/n of the
+    time, and so r/n of their own rate r. Up and down are two media (FDD).
+    """
+
+    subscribers: Sequence[Subscribers]
+    delay_s: float
+    backhaul: AccessLink
+    count: int = 1
+    name: str | None = None
+
+    @property
+    def stem(self) -> str:
+        """What its members are named after."""
+        return self.name or "base-station"
+
+
+def cells(
+    *,
+    server: Server,
+    cells: Sequence[AccessPoint | BaseStation],
+    server_link: AccessLink | None = None,
+) -> Topology:
+    """Return cells around a server, each with a backhaul (`up` is towards the server).
+
+    Clients are named after their cell: `base-station-0.raspberry-pi-4b-1`. `server_link` is the
+    server's own connection, shared by all cells, as in `star`.
+    """
+    draft = Draft()
+    centre = draft.server(server, server_link)
+    for name, cell in named(cells):
+        draft.relay(name)
+        draft.access(name, centre, cell.backhaul)
+        prefix = f"{name}."
+        if isinstance(cell, AccessPoint):
+            add_stations(
+                draft,
+                f"{name}.cell",
+                name,
+                cell.stations,
+                cell.delay_s,
+                cell.rate_bytes_per_s,
+                cell.rate_varies,
+                prefix,
+            )
+        else:
+            _add_subscribers(draft, name, cell, prefix)
+    return draft.topology()
+
+
+def _add_subscribers(draft: Draft, centre: str, cell: BaseStation, prefix: str) -> None:
+    uplink, downlink = f"{centre}.uplink", f"{centre}.downlink"
+    for medium in (uplink, downlink):
+        draft.media.append(Medium(medium, None, sharing="proportional"))
+    for name, group in named(cell.subscribers, prefix):
+        draft.nodes.append(Node(name, "client", group.device))
+        up, down = group.up_bytes_per_s, group.down_bytes_per_s
+        draft.links.append(Link(f"{name}.up", name, centre, up, cell.delay_s, uplink))
+        draft.links.append(Link(f"{name}.down", centre, name, down, cell.delay_s, downlink))

@@ -1,0 +1,206 @@
+"""A topology in the making: what every builder adds to, and how connections become links."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, Self, get_args
+
+from topologies.bandwidth import Varying
+from topologies.builders.groups import Clients, named
+from topologies.closest import closest
+from topologies.device import DeviceProfile
+from topologies.graph import Topology
+from topologies.jitter import Jitter
+from topologies.link import AccessLink
+from topologies.parts import Discipline, Link, Medium, Node, Routing, TopologyError
+
+Direction = Literal["full", "half", "one-way"]
+
+HUB: Final = "hub"
+
+
+@dataclass(frozen=True)
+class Server:
+    """The server: its device, how many jobs at a time, in which order."""
+
+    device: DeviceProfile
+    slots: int = 1
+    discipline: Discipline = "fifo"
+    name: str = "server"
+
+    def node(self) -> Node:
+        """Return the server as a node."""
+        return Node(self.name, "server", self.device, self.slots, self.discipline)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A connection of a graph; `back_bytes_per_s` is the other direction's rate if it differs.
+
+    A half-duplex edge varies as `varies` says; `jitter` and `loss` hold each way. Without an
+    `own_limit` the rate is that of the medium.
+    """
+
+    source: str
+    target: str
+    rate_bytes_per_s: float
+    delay_s: float
+    back_bytes_per_s: float | None = None
+    duplex: Direction = "full"
+    medium: str | None = None
+    varies: Varying | None = None
+    back_varies: Varying | None = None
+    jitter: Jitter | None = None
+    loss: float = 0.0
+    own_limit: bool = True
+
+    @classmethod
+    def of_link(cls, source: str, target: str, link: AccessLink) -> Self:
+        """Return a link as an edge; its `up` leads from `source` to `target`."""
+        _check_private(link)
+        return cls(
+            source,
+            target,
+            link.up_bytes_per_s,
+            link.known_delay_s,
+            link.down_bytes_per_s,
+            duplex=link.duplex,
+            varies=link.up_varies,
+            back_varies=link.down_varies,
+            jitter=link.jitter,
+            loss=link.loss,
+        )
+
+
+@dataclass
+class Draft:
+    """Nodes, links and media in the order of their creation."""
+
+    nodes: list[Node] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    media: list[Medium] = field(default_factory=list)
+
+    def topology(self, routing: Routing = "delay") -> Topology:
+        """Return what was put together."""
+        return Topology(self.nodes, self.links, self.media, routing=routing)
+
+    def server(self, server: Server, link: AccessLink | None = None) -> str:
+        """Add the server; return the node that others lead to: itself, or where its link ends."""
+        self.nodes.append(server.node())
+        if link is None:
+            return server.name
+        self.relay(HUB)
+        self.access(server.name, HUB, link)
+        return HUB
+
+    def server_at(self, place: str, server: Server, link: AccessLink | None) -> None:
+        """Add the server at a node; without a link of its own, nothing lies between the two."""
+        self.nodes.append(server.node())
+        self.access(server.name, place, link or AccessLink(math.inf, math.inf, 0.0))
+
+    def relay(self, name: str, position: tuple[float, float] | None = None) -> str:
+        """Add a node that only forwards."""
+        self.nodes.append(Node(name, "relay", position=position))
+        return name
+
+    def clients(
+        self, centre: str, groups: Iterable[Clients], *, prefix: str = "", medium: str | None = None
+    ) -> None:
+        """Add groups of clients, each with its own link to `centre`."""
+        for name, group in named(groups, prefix):
+            self.nodes.append(Node(name, "client", group.device))
+            self.access(name, centre, group.link, medium)
+
+    def access(self, name: str, centre: str, link: AccessLink, medium: str | None = None) -> None:
+        """Connect a node with the centre; `medium` is one that both directions draw on, too."""
+        _check_private(link)
+        if link.duplex == "half":
+            if medium is not None:
+                raise TopologyError(
+                    f"{name!r} is on a half-duplex link and on a shared medium: expected one of"
+                    f" them"
+                )
+            medium = f"{name}.link"
+            rates = link.up_bytes_per_s, link.down_bytes_per_s
+            self.media.append(_half_duplex(medium, *rates, link.up_varies))
+            link = replace(link, up_varies=None, down_varies=None)
+        up = Link(
+            f"{name}.up",
+            name,
+            centre,
+            link.up_bytes_per_s,
+            link.known_delay_s,
+            medium,
+            link.up_varies,
+            link.jitter,
+            link.loss,
+            connection=medium if link.duplex == "half" else name,
+            own_limit=link.duplex == "full",
+        )
+        self._both(up, f"{name}.down", link.down_bytes_per_s, link.down_varies)
+
+    def edge(self, edge: Edge) -> None:
+        """Add an edge as two links, or one if it is one-way."""
+        there, back = f"{edge.source}->{edge.target}", f"{edge.target}->{edge.source}"
+        if edge.duplex not in get_args(Direction):
+            raise TopologyError(
+                f"edge {there!r}: {edge.duplex!r} is no duplex"
+                f"{closest(edge.duplex, get_args(Direction))}"
+            )
+        if edge.duplex == "one-way" and edge.back_bytes_per_s is not None:
+            raise TopologyError(f"edge {there!r} is one-way, and has a rate for the way back")
+        connection = f"{edge.source}--{edge.target}"
+        rate = edge.rate_bytes_per_s
+        back_rate = rate if edge.back_bytes_per_s is None else edge.back_bytes_per_s
+        medium = edge.medium
+        if edge.duplex == "half" and medium is None:
+            medium = connection
+            self.media.append(_half_duplex(medium, rate, back_rate, edge.varies))
+            edge = replace(edge, varies=None, back_varies=None, own_limit=False)
+        link = Link(
+            there,
+            edge.source,
+            edge.target,
+            rate,
+            edge.delay_s,
+            medium,
+            edge.varies,
+            edge.jitter,
+            edge.loss,
+            connection=connection,
+            own_limit=edge.own_limit,
+        )
+        if edge.duplex == "one-way":
+            self.links.append(link)
+        else:
+            self._both(link, back, back_rate, edge.back_varies)
+
+    def _both(self, link: Link, back: str, rate: float, varies: Varying | None) -> None:
+        """Add a link and its way back, which may differ in rate only."""
+        self.links.append(link)
+        way_back = Link(
+            back,
+            link.target,
+            link.source,
+            rate,
+            link.delay_s,
+            link.medium,
+            varies,
+            link.jitter,
+            link.loss,
+            connection=link.connection,
+            own_limit=link.own_limit,
+        )
+        self.links.append(way_back)
+
+
+def _check_private(link: AccessLink) -> None:
+    if link.shared:
+        raise TopologyError(
+            f"link {link.name!r} is one medium for all its stations: use it as a Wi-Fi cell"
+        )
+
+
+def _half_duplex(name: str, rate: float, back_rate: float, varies: Varying | None = None) -> Medium:
+    """Return the medium of both directions: bytes if they are equally fast, else airtime."""
+    return Medium(name, rate if rate == back_rate else None, varies)

@@ -1,0 +1,58 @@
+"""Groups of equal clients, and the names of their members."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from topologies.device import DeviceProfile
+from topologies.link import AccessLink
+from topologies.parts import TopologyError
+
+
+@dataclass(frozen=True)
+class Clients:
+    """So many equal clients; a group of one that is given a name is called just that."""
+
+    device: DeviceProfile
+    count: int
+    link: AccessLink
+    name: str | None = None
+
+    @property
+    def stem(self) -> str:
+        """What its members are named after."""
+        return self.name or self.device.name
+
+
+class Group(Protocol):
+    """Several equal things of one name."""
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+
+    @property
+    def name(self) -> str | None:
+        """The name that they were given."""
+
+    @property
+    def stem(self) -> str:
+        """What its members are named after."""
+
+
+AnyGroup = TypeVar("AnyGroup", bound=Group)
+
+
+def named(groups: Iterable[AnyGroup], prefix: str = "") -> Iterator[tuple[str, AnyGroup]]:
+    """Yield every member's name with its group, in order."""
+    counted: Counter[str] = Counter()
+    for group in groups:
+        if group.count < 1:
+            raise TopologyError(f"{group.stem!r} has a count of {group.count}: expected 1 or more")
+        if group.name is not None and group.count == 1:
+            yield f"{prefix}{group.name}", group
+            continue
+        for _ in range(group.count):
+            yield f"{prefix}{group.stem}-{counted[group.stem]}", group
+            counted[group.stem] += 1

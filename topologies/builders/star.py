@@ -1,0 +1,37 @@
+"""A star: every client has its own link to the server."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from topologies.bandwidth import Varying
+from topologies.builders.draft import Draft, Server
+from topologies.builders.groups import Clients
+from topologies.graph import Topology
+from topologies.link import AccessLink
+from topologies.parts import Medium
+
+CELL: Final = "cell"
+
+
+def star(
+    *,
+    server: Server,
+    clients: Sequence[Clients],
+    server_link: AccessLink | None = None,
+    medium_bytes_per_s: float | None = None,
+    medium_varies: Varying | None = None,
+) -> Topology:
+    """Return clients around a server, each on its own link.
+
+    `server_link` is the server's own connection, which all share: its `up` leaves the server, so it
+    carries what goes down to the clients. `medium_bytes_per_s` is one half-duplex medium, which all
+    clients' links draw on in both directions beside their own rates; the mean, if it varies.
+    """
+    draft = Draft()
+    centre = draft.server(server, server_link)
+    medium = None
+    if medium_bytes_per_s is not None:
+        medium = CELL
+        draft.media.append(Medium(CELL, medium_bytes_per_s, medium_varies))
+    draft.clients(centre, clients, medium=medium)
+    return draft.topology()

@@ -1,0 +1,84 @@
+"""A Wi-Fi cell: stations that share one half-duplex medium with their access point."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from topologies.bandwidth import Varying
+from topologies.builders.draft import Draft, Server
+from topologies.builders.groups import named
+from topologies.device import DeviceProfile
+from topologies.graph import Topology
+from topologies.link import AccessLink
+from topologies.parts import Link, Medium, Node, TopologyError
+
+CELL: Final = "cell"
+ACCESS_POINT: Final = "access-point"
+
+
+@dataclass(frozen=True)
+class Stations:
+    """So many equal stations of a Wi-Fi cell; the rate is a station's own, where they differ."""
+
+    device: DeviceProfile
+    count: int
+    rate_bytes_per_s: float | None = None
+    name: str | None = None
+
+    @property
+    def stem(self) -> str:
+        """What its members are named after."""
+        return self.name or self.device.name
+
+
+def wifi_cell(
+    *,
+    server: Server,
+    stations: Sequence[Stations],
+    delay_s: float,
+    rate_bytes_per_s: float | None = None,
+    rate_varies: Varying | None = None,
+    backhaul: AccessLink | None = None,
+) -> Topology:
+    """Return stations that share one half-duplex medium with their access point.
+
+    Either the cell has one rate, the sum over all stations and both directions, or each group has
+    its own and they share airtime: n busy stations then get 1 / sum(1 / r) each, which is Wi-Fi's
+    performance anomaly (Heusse et al., INFOCOM 2003). A cell's rate may vary, and is the mean then.
+    Without `backhaul` the server is the access point; with it, a wire leads on to the server (`up`
+    is towards it).
+    """
+    draft = Draft()
+    centre = draft.server(server)
+    if backhaul is not None:
+        centre = draft.relay(ACCESS_POINT)
+        draft.access(centre, server.name, backhaul)
+    add_stations(draft, CELL, centre, stations, delay_s, rate_bytes_per_s, rate_varies)
+    return draft.topology()
+
+
+def add_stations(
+    draft: Draft,
+    medium: str,
+    centre: str,
+    stations: Sequence[Stations],
+    delay_s: float,
+    rate_bytes_per_s: float | None,
+    rate_varies: Varying | None,
+    prefix: str = "",
+) -> None:
+    """Add a medium and the stations on it, around an access point that is there."""
+    for group in stations:
+        if (group.rate_bytes_per_s is None) == (rate_bytes_per_s is None):
+            raise TopologyError(
+                f"give either the cell a rate or every group of stations its own"
+                f" (here {group.stem!r} and the cell have"
+                f" {'none' if rate_bytes_per_s is None else 'both one'})"
+            )
+    draft.media.append(Medium(medium, rate_bytes_per_s, rate_varies))
+    for name, group in named(stations, prefix):
+        draft.nodes.append(Node(name, "client", group.device))
+        rate = group.rate_bytes_per_s if rate_bytes_per_s is None else rate_bytes_per_s
+        assert rate is not None
+        up = Link(f"{name}.up", name, centre, rate, delay_s, medium, own_limit=False)
+        draft.links += [up, replace(up, id=f"{name}.down", source=centre, target=name)]

@@ -1,0 +1,36 @@
+"""A delay that differs from message to message, around the mean that the link declares."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+JitterKind = Literal["lognormal", "gamma", "uniform"]
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """A distribution of delays with a given mean, none of them negative.
+
+    `spread` is the coefficient of variation (`lognormal`, `gamma`; more than 0), or the greatest
+    deviation as a share of the mean (`uniform`; up to 1).
+    """
+
+    kind: JitterKind
+    spread: float
+
+    def __post_init__(self) -> None:
+        most = 1.0 if self.kind == "uniform" else math.inf
+        if self.kind not in get_args(JitterKind) or not 0 < self.spread <= most:
+            raise ValueError(f"no jitter is {self.kind!r} with a spread of {self.spread!r}")
+
+    def sample(self, generator: np.random.Generator, mean_s: float) -> float:
+        """Draw a delay in seconds, of which `mean_s` is the mean; takes one draw."""
+        if self.kind == "uniform":
+            return mean_s * (1 + self.spread * (2 * generator.random() - 1))
+        if self.kind == "gamma":
+            shape = self.spread**-2
+            return mean_s * generator.standard_gamma(shape) / shape
+        variance = math.log1p(self.spread**2)
+        return mean_s * math.exp(generator.normal(-variance / 2, math.sqrt(variance)))

@@ -1,0 +1,56 @@
+"""Which way transfers take: one search from the server serves all clients."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import networkx
+
+from topologies.parts import Link, Medium, Routing
+
+Cost = Callable[[Link], float]
+
+
+def cost_of(routing: Routing, media: Mapping[str, Medium]) -> Cost:
+    """Return what a link adds to the length of a way.
+
+    Its delay in seconds; 1 for each link (`hops`); or the seconds that a byte takes at the link's
+    rate, or the medium's if that is less (`inverse_rate`, the cost that OSPF takes, RFC 2328).
+    """
+
+    def inverse_rate(link: Link) -> float:
+        medium = None if link.medium is None else media[link.medium].rate_bytes_per_s
+        return 1 / min(link.rate_bytes_per_s, math.inf if medium is None else medium)
+
+    return {"delay": _delay, "hops": _hop, "inverse_rate": inverse_rate}[routing]
+
+
+def shortest_paths(graph: "networkx.DiGraph[str]", root: str, outwards: bool) -> Mapping[str, Link]:
+    """Return, for each node, the last link on its way from `root` (or the first on that to it).
+
+    Edges have their `link` and its `cost`. Of the links on ways of least cost, a breadth-first
+    search takes those with the fewest, and meets nodes of equal distance in the order of their
+    names.
+    """
+    onwards = graph if outwards else graph.reverse(copy=False)
+    length = networkx.single_source_dijkstra_path_length(onwards, root, weight="cost")
+    tree: dict[str, Link] = {}
+    level = [root]
+    while level:
+        following = []
+        for here in sorted(level):
+            for there, edge in onwards.adj[here].items():
+                on_time = length[here] + edge["cost"] == length[there]
+                if on_time and there != root and there not in tree:
+                    tree[there] = edge["link"]
+                    following.append(there)
+        level = following
+    return tree
+
+
+def _delay(link: Link) -> float:
+    return link.delay_s
+
+
+def _hop(link: Link) -> float:
+    del link
+    return 1.0
