@@ -1,25 +1,33 @@
 """What a transfer costs: the network against a naive solver in the same run.
 
-    python benchmarks/network.py
+    python benchmarks/network.py [--flows 1000000]
 
 Prints microseconds of one core per transfer, SimPy's events included: first for messages back and
-forth among a few clients, then for many transfers at a time on one link and on a star. The naive
-solver computes all rates anew at every end; its ends are compared with the network's.
+forth among a few clients, then for many transfers at a time on one link, a star, a tree of two tiers
+(n / 100 edges, at most 1,000) and a random graph (each over 3 of 60 links). The naive solver computes
+all rates anew at every end; its ends are compared with the network's. Memory is the growth of the
+process (peak), each case in a process of its own. Of a large graph only the first solves are played:
+its line says how many. The exponent is the growth of time from the line above: n log n is a bit over 1.
 """
 
+import argparse
 import gc
+import multiprocessing
 import random
+import resource
 from bisect import bisect_right
 from itertools import accumulate
-from math import inf, isclose
+from math import inf, isclose, log10
 from time import process_time
 from typing import NamedTuple
 
 from simpy import Environment
 
 from sim.network import Network
+from sim.network.fill import fill
 
 NAIVE_UP_TO = 10_000
+NAIVE_BY_FILLING_UP_TO = 1000
 
 
 class Way(NamedTuple):
@@ -46,17 +54,77 @@ def messages(clients: int, server: float, count: int, *, general: bool = False) 
     return process_time() - started
 
 
-def burst(caps: list[float], sizes: list[float]) -> tuple[float, int, list[float]]:
-    """Seconds, solves and ends for transfers that start together and share one link."""
-    env = Environment()
+class World(NamedTuple):
+    """A burst: links with capacities, a route and a size for each flow, and how many solves to play."""
+
+    resources: dict[str, float]
+    ways: list[Way]
+    sizes: list[float]
+    caps: list[float]
+    solves: int
+
+
+def world(shape: str, flows: int) -> World:
+    """A burst of `flows` flows; the shared link, or the root, gives 1 byte/s in all."""
+    draw = random.Random(flows)
+    sizes = [draw.expovariate(1.0) for _ in range(flows)]
+    caps = [inf if shape == "one link" else draw.uniform(0, 4) / flows for _ in sizes]
+    if shape == "graph":
+        resources = {f"r{k}": draw.uniform(0.5, 1.5) / 20 for k in range(60)}
+        ways = [Way(tuple((f"r{k}", 1) for k in draw.sample(range(60), 3))) for _ in sizes]
+        return World(resources, ways, sizes, caps, flows if flows <= 1000 else 30)
     resources = {f"link{i}": cap for i, cap in enumerate(caps)} | {"server": 1.0}
-    ways = [Way(((f"link{i}", 1), ("server", 1))) for i in range(len(caps))]
-    network = Network(env, resources, ways)
+    edges = max(1, min(1000, flows // 100)) if shape == "tree" else 0
+    resources |= {f"edge{k}": draw.uniform(0.7, 1.5) / edges for k in range(edges)}
+    ways = []
+    for i in range(flows):
+        between = ((f"edge{i % edges}", 1),) if edges else ()
+        ways.append(Way(((f"link{i}", 1), *between, ("server", 1))))
+    return World(resources, ways, sizes, caps, flows)
+
+
+def burst(shape: str, flows: int) -> tuple[float, int, float, list[float]]:
+    """Seconds, solves, MiB and ends for transfers that start together."""
+    made = world(shape, flows)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    env = Environment()
+    network = Network(env, made.resources, made.ways)
     started = process_time()
-    flows = [network.start(route, size) for route, size in enumerate(sizes)]
-    env.run()
+    sent = [network.start(route, size) for route, size in enumerate(made.sizes)]
+    if made.solves < flows:
+        while network.solves < made.solves:
+            env.step()
+    else:
+        env.run()
     seconds = process_time() - started
-    return seconds, network.solves, [flow.finish_s for flow in flows]
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return seconds, network.solves, grown / 1024, [flow.finish_s for flow in sent]
+
+
+def alone(shape: str, flows: int) -> tuple[float, int, float, list[float]]:
+    """The same in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(burst, (shape, flows))
+
+
+def naive_by_filling(made: World) -> tuple[float, list[float]]:
+    """Seconds and ends on any shape, by filling all links anew at every end."""
+    started = process_time()
+    now, ends, left = 0.0, [inf] * len(made.sizes), list(made.sizes)
+    going = list(range(len(left)))
+    while going:
+        uses = [made.ways[f].resources for f in going]
+        rates = fill(made.resources, [1.0] * len(going), [inf] * len(going), uses)
+        waits = [left[f] / rate for f, rate in zip(going, rates, strict=True)]
+        wait = min(waits)
+        now += wait
+        for f, rate in zip(going, rates, strict=True):
+            left[f] -= rate * wait
+        for f, its_wait in zip(going, waits, strict=True):
+            if its_wait == wait:
+                ends[f] = now
+        going = [f for f in going if ends[f] == inf]
+    return process_time() - started, ends
 
 
 def naive(caps: list[float], sizes: list[float]) -> tuple[float, list[float]]:
@@ -84,7 +152,7 @@ def naive(caps: list[float], sizes: list[float]) -> tuple[float, list[float]]:
     return process_time() - started, ends
 
 
-def main() -> None:
+def main(most: int) -> None:
     count = 100_000
     print(f"{'messages':<34}{'clients':>8}{'us/transfer':>13}")
     for name, clients, server, general in (
@@ -98,24 +166,47 @@ def main() -> None:
         print(f"{name:<34}{clients:>8}{seconds / count * 1e6:>13.1f}")
     print()
     print(
-        f"{'burst':<10}{'flows':>8}{'solves':>9}{'s':>9}{'us/flow':>9}{'naive s':>10}{'ratio':>8}"
+        f"{'burst':<10}{'flows':>8}{'solves':>9}{'s':>9}{'us/flow':>9}{'ms/solve':>10}{'MiB':>8}"
+        f"{'exponent':>10}{'naive s':>10}{'ratio':>8}"
     )
-    for shape, largest in (("one link", 10_000), ("star", 100_000)):
-        flows = 100
-        while flows <= largest:
-            draw = random.Random(flows)
-            sizes = [draw.expovariate(1.0) for _ in range(flows)]
-            caps = [inf if shape == "one link" else draw.uniform(0, 4) / flows for _ in sizes]
-            gc.collect()
-            seconds, solves, ends = burst(caps, sizes)
-            line = f"{shape:<10}{flows:>8}{solves:>9}{seconds:>9.3f}{seconds / flows * 1e6:>9.1f}"
-            if flows <= NAIVE_UP_TO:
-                slow, expected = naive(caps, sizes)
-                assert all(isclose(a, b, rel_tol=1e-9) for a, b in zip(ends, expected, strict=True))
-                line += f"{slow:>10.3f}{slow / seconds:>8.1f}"
-            print(line)
+    of_star: dict[int, float] = {}
+    for shape in ("one link", "star", "tree", "graph"):
+        flows, before = 100, 0.0
+        while flows <= (most if shape != "graph" else min(most, 100_000)):
+            print(_line(shape, flows, before, of_star), flush=True)
+            before = of_star[-flows]
             flows *= 10
+    largest = max(flows for flows in of_star if flows > 0)
+    ratio = of_star[-1] / of_star[largest]
+    print(f"\ntree / star at {largest} flows: {ratio:.1f} times as long")
+
+
+def _line(shape: str, flows: int, before: float, known: dict[int, float]) -> str:
+    """Run one case; `known` gets its seconds under -flows, a star's under flows, a tree's under -1."""
+    gc.collect()
+    seconds, solves, memory, ends = alone(shape, flows)
+    known[-flows] = seconds
+    if shape == "star":
+        known[flows] = seconds
+    if shape == "tree":
+        known[-1] = seconds
+    whole = solves >= flows * 0.9
+    line = f"{shape:<10}{flows:>8}{solves:>9}{seconds:>9.3f}"
+    line += f"{seconds / flows * 1e6:>9.1f}" if whole else f"{'':>9}"
+    line += f"{seconds / solves * 1e3:>10.3f}{memory:>8.0f}"
+    line += f"{log10(seconds / before):>10.2f}" if before and whole else f"{'':>10}"
+    if shape in ("tree", "graph") and flows <= NAIVE_BY_FILLING_UP_TO:
+        slow, expected = naive_by_filling(world(shape, flows))
+    elif shape in ("one link", "star") and flows <= NAIVE_UP_TO:
+        made = world(shape, flows)
+        slow, expected = naive(made.caps, made.sizes)
+    else:
+        return line
+    assert all(isclose(a, b, rel_tol=1e-9) for a, b in zip(ends, expected, strict=True))
+    return line + f"{slow:>10.3f}{slow / seconds:>8.1f}"
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--flows", type=int, default=100_000, help="the most at a time")
+    main(parser.parse_args().flows)

@@ -76,6 +76,10 @@ class Member:
 class Branch:
     """A shared resource: who passes it and who shares it, with the virtual clock of those that share.
 
+    Of those that pass, some share a resource above and run below their limit there: `lent_load` has
+    the sum of their loads here by how far above that is, `lent_at_limit` what they would take here at
+    their limits.
+
     The clock advances at the group's level: its own while the group passes all resources above
     (`leader` is None), else that of `leader`, where the group shares, from which it is `offset` away.
     """
@@ -89,6 +93,8 @@ class Branch:
         "dirty",
         "group",
         "leader",
+        "lent_at_limit",
+        "lent_load",
         "level",
         "name",
         "offset",
@@ -126,6 +132,8 @@ class Branch:
         self.passing = self.sharing = self.changes = 0
         self.passing_load: float = 0
         self.sharing_load: float = 0
+        self.lent_load: list[float] = [0] * self.depth
+        self.lent_at_limit: list[float] = [0] * self.depth
         self.leader: Branch | None = None
         self.offset: float = 0
         self.base: float = 0
@@ -155,6 +163,16 @@ class Branch:
             branch = branch.leader
         return branch.level
 
+    def load(self) -> float:
+        """Return what is consumed of it per second now."""
+        load = self.passing_load
+        if self.sharing:
+            load += self.sharing_load * self.speed()
+        for above, lent, at_limit in zip(self.way, self.lent_load, self.lent_at_limit, strict=True):
+            if lent and above.sharing:
+                load += lent * above.speed() - at_limit
+        return max(0, load)
+
     def index(self, member: Member) -> int:
         """Return the place of this resource on a member's way."""
         return member.way[0].depth - self.depth
@@ -175,6 +193,16 @@ class Branch:
         load = self.passing_load - member.loads[place] * member.limit
         # Rounding must not leave less than nothing: an outage would let transfers creep.
         self.passing_load = load if self.passing and load > 0 else 0
+        if not self.passing:
+            self.lent_load = [0] * self.depth
+            self.lent_at_limit = [0] * self.depth
+
+    def lend(self, member: Member, place: int, rests: int, sign: int = 1) -> None:
+        """Note that a member that passes here, on its place, shares the resource `rests` above."""
+        if self.capacity < inf:
+            load = sign * member.loads[place]
+            self.lent_load[rests - place - 1] += load
+            self.lent_at_limit[rests - place - 1] += load * member.limit
 
     def share(self, member: Member, place: int, ticket: int) -> None:
         """Take a member, whose tag is set, as one that shares; the group must be detached."""
@@ -186,6 +214,8 @@ class Branch:
         loads = self.group.loads
         for above in range(self.depth):
             loads[above] += member.loads[place + 1 + above]
+        for below in range(place):
+            member.way[below].lend(member, below, place)
         heappush(self.sharing_by_tag, (member.tag, member.order, ticket, member))
         if member.limit < inf:
             heappush(self.sharing_by_limit, (member.limit, member.order, ticket, member))
@@ -195,6 +225,8 @@ class Branch:
         place = member.rests
         member.rests = NOWHERE
         member.ticket = 0
+        for below in range(place):
+            member.way[below].lend(member, below, place, -1)
         self.sharing -= 1
         self.changes += 1
         loads = self.group.loads
@@ -255,6 +287,11 @@ class Branch:
         ]
         passing = [entry[3] for entry in self.passing_by_limit]
         self.passing_load = sum(m.loads[self.index(m)] * m.limit for m in passing)
+        self.lent_load = [0] * self.depth
+        self.lent_at_limit = [0] * self.depth
+        for member in passing:
+            if NOWHERE < member.rests < len(member.way):
+                self.lend(member, self.index(member), member.rests)
         for heap in (self.sharing_by_tag, self.sharing_by_limit, self.passing_by_limit):
             heapify(heap)
 

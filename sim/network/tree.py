@@ -252,8 +252,8 @@ class Tree(Solver):
                 return level
             member.turn = turn
             place = branch.index(member)
-            branch.block(member, place)
             self._take_out(member, place + 1)
+            branch.block(member, place)
             self._share(branch, member, place)
 
     def _share(self, branch: Branch, member: Member, place: int) -> None:
@@ -454,9 +454,13 @@ class Tree(Solver):
     def load(self, resource: str) -> float:
         """Consumption per second of a shared resource, as of the latest solve."""
         branch = self._branches[resource]
-        if not branch.sharing:
-            return branch.passing_load
-        return branch.passing_load + branch.sharing_load * branch.speed()
+        if branch.capacity == inf:  # who passes it is not counted
+            return sum(
+                self.rate(flow) * m.loads[branch.index(m)] / flow.weight
+                for flow, m in self._members.items()
+                if branch in m.way
+            )
+        return branch.load()
 
     def collect(self) -> dict[str, float]:
         """Return for how long each resource was a bottleneck since the last call."""
