@@ -20,8 +20,9 @@ def fill_arrays(
 
     Column f of `resource` and `consumption` has the uses of flow f, and below them NO_RESOURCE and 0.
     Except for that place capacities are finite; `weight` and `cap` are as in `fill`. A pass is linear
-    in the flows that are not settled yet; how many it takes depends on the graph: about ten where
-    flows cross an edge and a core, one for every bottleneck where all depend on one another.
+    in the flows that are not settled yet. How many there are depends on the graph: ten to thirty where
+    flows cross one of many edges and one of a few cores, up to one for each bottleneck where links
+    are crossed at random.
     """
     rate = cap.copy()  # of the flows that use nothing
     left = capacity.copy()

@@ -14,7 +14,7 @@ from sim.network.flow import Flow
 from sim.network.hanging import Links, Resource
 from sim.network.table import Table
 
-TABLE_FROM: Final = 32
+TABLE_FROM: Final = 40
 """So many flows are solved faster in a table; with less than half as many it is given up."""
 
 

@@ -184,11 +184,13 @@ class Table:
 
     def load(self, resource: Resource) -> float:
         """Consumption per second of a resource, as of the latest solve."""
-        if self._loads is None:
+        loads = self._loads
+        if loads is None:
             used = (self._consumption * self._rate).ravel()
-            loads = np.bincount(self._resource.ravel(), used, len(self._resources))
-            self._loads = loads.astype(float)
-        return float(self._loads[self._place_of[resource]])
+            loads = np.bincount(self._resource.ravel(), used, len(self._resources)).astype(float)
+            self._loads = loads
+        place = self._place_of.get(resource)
+        return 0.0 if place is None else float(loads[place])
 
     def _waits(self) -> Numbers:
         wait = np.where(self._left > 0, inf, 0.0)

@@ -1,4 +1,4 @@
-"""Rates at one instant: against linear programs, against the textbook, and the proof itself."""
+"""Rates at one instant: against the textbook, and the proof itself (by LP: test_lp_oracle.py)."""
 
 from math import inf
 
@@ -21,49 +21,6 @@ def random_instance(rng, flows, resources):
         picked = rng.choice(resources, size=int(rng.integers(1, resources + 1)), replace=False)
         uses.append([(names[k], float(rng.uniform(0.5, 2))) for k in sorted(picked)])
     return capacities, weights, caps, uses
-
-
-def rates_by_linear_programs(capacities, weights, caps, uses):
-    """Lexicographic max-min: raise the lowest level, fix the flows that can rise no more, repeat."""
-    from scipy.optimize import linprog
-
-    flows, names = len(weights), list(capacities)
-    loads = np.zeros((len(names), flows + 1))
-    for f, use in enumerate(uses):
-        for name, consumption in use:
-            loads[names.index(name), f] = consumption
-    limits = np.array([capacities[name] for name in names])
-    fixed = {}
-    while len(fixed) < flows:
-        floors = np.zeros((flows, flows + 1))  # w t - x <= 0 for whoever still rises
-        for f in range(flows):
-            if f not in fixed:
-                floors[f, f], floors[f, flows] = -1, weights[f]
-        bounds = [(fixed.get(f, 0), fixed.get(f, caps[f])) for f in range(flows)]
-        matrix, right = np.vstack([loads, floors]), np.append(limits, np.zeros(flows))
-
-        def best(goal, level_bounds, bounds=bounds, matrix=matrix, right=right):
-            cost = np.zeros(flows + 1)
-            cost[goal] = -1
-            solved = linprog(cost, matrix, right, bounds=[*bounds, level_bounds], method="highs")
-            assert solved.status == 0
-            return -solved.fun
-
-        level = best(flows, (0, None))
-        slightly_less = level * (1 - 1e-9)
-        for f in range(flows):
-            if f not in fixed:
-                most = best(f, (slightly_less, slightly_less))
-                if most <= level * weights[f] * (1 + 1e-6):
-                    fixed[f] = most
-    return [fixed[f] for f in range(flows)]
-
-
-def test_filling_is_lexicographic_max_min_by_linear_programs():
-    for seed in range(12):
-        rng = np.random.default_rng(seed)
-        instance = random_instance(rng, flows=int(rng.integers(2, 6)), resources=3)
-        assert fill(*instance) == pytest.approx(rates_by_linear_programs(*instance), rel=1e-5)
 
 
 def test_filling_has_a_bottleneck_for_every_flow_and_agrees_with_the_textbook():

@@ -1,19 +1,15 @@
-"""The network as a whole against linear programs, queues in theory, and laws of conservation."""
+"""The network as a whole: many flows against the twin, and laws of conservation."""
 
-from math import inf, sqrt
+from math import inf
 
 import numpy as np
 import pytest
 import simpy
-from scipy.stats import t as student
 from slow_twin import Way, assert_same, simulate, twin
-from test_max_min_fairness import rates_by_linear_programs
 from test_star_solver import random_actions
 from test_tree_solver import tree_world
 
 from sim.network import Network
-
-REPLICATIONS, ARRIVALS, WARM_UP = 20, 2000, 200
 
 
 def world_of(form, rng):
@@ -28,26 +24,6 @@ def world_of(form, rng):
         picked = rng.choice(len(names), size=int(rng.integers(1, len(names) + 1)), replace=False)
         ways.append(Way(tuple((names[k], number(0.5, 2)) for k in sorted(picked))))
     return {name: number(3, 20) for name in names}, ways
-
-
-@pytest.mark.parametrize("form", ["star", "tree", "filling"])
-def test_rates_are_lexicographic_max_min_by_linear_programs(form):
-    forms = set()
-    for seed in range(8):
-        rng = np.random.default_rng([seed, 11])
-        capacities, ways = world_of(form, rng)
-        env = simpy.Environment()
-        network = Network(env, capacities, ways)
-        weights = [float(rng.uniform(0.5, 3)) for _ in ways]
-        caps = [float(rng.uniform(0.2, 6)) if rng.random() < 0.4 else inf for _ in ways]
-        flows = [network.start(i, 1e6, weights[i], caps[i]) for i in range(len(ways))]
-        env.run(until=1e-3)
-        forms |= set(network.forms)
-        expected = rates_by_linear_programs(
-            capacities, weights, caps, [list(way.resources) for way in ways]
-        )
-        assert [network.rate(flow) for flow in flows] == pytest.approx(expected, rel=1e-5)
-    assert form in forms
 
 
 @pytest.mark.parametrize("flows", [40, 120])
@@ -71,50 +47,6 @@ def test_many_flows_of_a_graph_agree_with_the_twin(flows):
         got, network = simulate(capacities, ways, burst + rest)
         assert set(network.forms) == {"filling"}
         assert_same(got, twin(capacities, ways, burst + rest))
-
-
-def mean_sojourn(rng, sizes, rate):
-    """Mean seconds from asking to the end, Poisson arrivals on one route, one after the other."""
-    env = simpy.Environment()
-    network = Network(env, {"link": 1.0}, [Way((("link", 1),))])
-    flows = []
-
-    def arrivals():
-        for gap, size in zip(rng.exponential(1 / rate, ARRIVALS), sizes, strict=True):
-            yield env.timeout(float(gap))
-            flows.append(network.start(0, float(size)))
-
-    env.process(arrivals())
-    env.run()
-    return float(np.mean([flow.finish_s - flow.queued_s for flow in flows[WARM_UP:]]))
-
-
-@pytest.mark.parametrize(
-    ("name", "draw", "second_moment"),
-    [
-        ("M/M/1", lambda rng: rng.exponential(1, ARRIVALS), 2.0),
-        ("M/D/1", lambda rng: np.ones(ARRIVALS), 1.0),
-        ("M/G/1", lambda rng: rng.choice([0.5, 3.0], ARRIVALS, p=[0.8, 0.2]), 0.8 * 0.25 + 0.2 * 9),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_a_route_is_a_queue_of_one_server(name, draw, second_moment):
-    """Pollaczek and Khinchine: W = s + lambda E[s^2] / (2 (1 - rho)), mean size 1, C = 1.
-
-    The theory lies in a t-interval over replications that misses it once in a million runs.
-    """
-    load = 0.5
-    expected = 1 + load * second_moment / (2 * (1 - load))
-    if name == "M/M/1":
-        assert expected == pytest.approx(1 / (1 - load))
-    seed = np.random.SeedSequence()
-    means = []
-    for child in seed.spawn(REPLICATIONS):
-        rng = np.random.default_rng(child)
-        means.append(mean_sojourn(rng, draw(rng), load))
-    half = student.ppf(1 - 0.5e-6, REPLICATIONS - 1) * np.std(means, ddof=1) / sqrt(REPLICATIONS)
-    assert half < 0.3 * expected, "too wide to tell anything"
-    assert abs(np.mean(means) - expected) < half, (seed.entropy, np.mean(means), expected)
 
 
 @pytest.mark.parametrize("form", ["star", "tree", "filling"])

@@ -1,0 +1,231 @@
+"""Filling solves what hangs together, and no more: groups that meet and part, in any form of account."""
+
+from fractions import Fraction
+from itertools import pairwise
+from math import inf
+
+import networkx as nx
+import numpy as np
+import pytest
+import simpy
+from slow_twin import Way, assert_same, simulate, twin
+
+from sim.network import Network, group
+from sim.network.filling import Filling
+from sim.network.flow import Flow
+from sim.network.group import Group
+from sim.network.hanging import Resource, separated
+
+RESOURCES = 9
+
+
+@pytest.fixture(params=[1, 4, 10**9], ids=["tables", "tables from 4 flows", "no tables"])
+def tables(request, monkeypatch):
+    """From how many flows on a group keeps a table; with 4 they come and go."""
+    monkeypatch.setattr(group, "TABLE_FROM", request.param)
+
+
+def random_world(rng, number):
+    """Routes over few of many resources, so that groups are small, meet and part."""
+    capacities = {f"r{k}": number(1, 20) for k in range(RESOURCES)}
+    ways = []
+    for _ in range(14):
+        picked = rng.choice(RESOURCES, size=int(rng.choice([1, 2, 2, 3])), replace=False)
+        ways.append(Way(tuple((f"r{k}", number(1, 3)) for k in picked.tolist())))
+    return capacities, [*ways, Way(())]
+
+
+def random_actions(rng, number, events, unlimited=inf):
+    actions, now, flows = [], number(0, 1), 0
+    for _ in range(events):
+        now += number(0.001, 3)
+        kind = rng.random()
+        if kind < 0.55 or not flows:
+            flows += 1
+            weight = number(0.3, 4) if rng.random() < 0.4 else 1
+            cap = number(0.5, 15) if rng.random() < 0.4 else inf
+            route = int(rng.integers(15))
+            if route == 14:
+                cap = number(0.5, 15)
+            actions.append((now, "start", f"f{flows}", route, number(0.1, 60), weight, cap))
+            continue
+        flow = f"f{int(rng.integers(1, flows + 1))}"
+        if kind < 0.65:
+            actions.append((now, "cancel", flow))
+        elif kind < 0.75:
+            actions.append((now, "cap", flow, number(0.5, 15)))
+        else:
+            capacity = [0 * number(1, 2), unlimited, *[number(1, 20)] * 3][int(rng.integers(5))]
+            actions.append((now, "capacity", f"r{int(rng.integers(RESOURCES))}", capacity))
+    return actions
+
+
+def assert_groups(solver):
+    """Flows of one group hang together, those of different ones share nothing."""
+    graph = nx.Graph()
+    for flow in solver.flows():
+        graph.add_node(flow)
+        for resource, _ in solver._links[flow.route]:
+            assert flow in resource.users
+            if resource.capacity < inf:
+                graph.add_edge(flow, resource)
+    whole = {
+        frozenset(n for n in part if isinstance(n, Flow)) for part in nx.connected_components(graph)
+    }
+    groups = set(solver._group_of.values())
+    assert {frozenset(g.flows()) for g in groups} == whole
+    assert all(g.count == len(list(g.flows())) for g in groups)
+    for resource in solver._resources.values():
+        expected = resource.capacity < inf and resource.users
+        assert (resource.group in groups) if expected else (resource.group is None)
+
+
+@pytest.mark.parametrize("fifo", [True, False])
+def test_groups_that_meet_and_part_agree_with_the_twin(tables, fifo, monkeypatch):
+    solve = Filling.solve
+
+    def solve_and_look(solver, now):
+        delay = solve(solver, now)
+        assert_groups(solver)
+        return delay
+
+    monkeypatch.setattr(Filling, "solve", solve_and_look)
+    for seed in range(40):
+        rng = np.random.default_rng([seed, fifo])
+
+        def number(low, high, rng=rng):
+            return float(rng.uniform(low, high))
+
+        capacities, ways = random_world(rng, number)
+        actions = random_actions(rng, number, 60)
+        got, network = simulate(capacities, ways, actions, fifo=fifo, general=True)
+        assert "filling" in network.forms
+        assert_same(got, twin(capacities, ways, actions, fifo))
+
+
+def test_in_fractions_groups_agree_exactly_whatever_the_table_size(monkeypatch):
+    monkeypatch.setattr(group, "TABLE_FROM", 1)
+    for seed in range(8):
+        rng = np.random.default_rng([3, seed])
+
+        def number(low, high, rng=rng):
+            return Fraction(int(rng.integers(round(low * 97), round(high * 97) + 2)), 97)
+
+        capacities, ways = random_world(rng, number)
+        actions = random_actions(rng, number, 16, unlimited=Fraction(10**9))
+        options = {"general": True, "start_at": Fraction(0), "check": False}
+        got, _ = simulate(capacities, ways, actions, **options)
+        assert_same(got, twin(capacities, ways, actions), tolerance=0)
+        assert all(isinstance(value, Fraction | int) for _, value in got.values())
+
+
+@pytest.fixture
+def solved(monkeypatch):
+    """The groups solved so far, as sets of routes."""
+    found = []
+    solve = Group.solve
+
+    def noted(solver_group):
+        found.append(frozenset(flow.route for flow in solver_group.flows()))
+        solve(solver_group)
+
+    monkeypatch.setattr(Group, "solve", noted)
+    return found
+
+
+def test_only_what_shares_a_resource_at_the_moment_is_solved_together(tables, solved):
+    """Two pairs on a and b; a transfer over both holds them together from 1 s to 2 s."""
+    a, b, both = Way((("a", 1),)), Way((("b", 1),)), Way((("a", 1), ("b", 1)))
+    env = simpy.Environment()
+    network = Network(env, {"a": 10.0, "b": 10.0}, [a, a, b, b, both], general=True)
+    for route in range(4):
+        network.start(route, 100)
+    env.run(until=1)
+    assert solved == [{0, 1}, {2, 3}]
+    bridge = network.start(4, 1e9)
+    env.run(until=2)
+    assert solved[2:] == [{0, 1, 2, 3, 4}]
+    network.cancel(bridge)
+    env.run(until=3)
+    assert sorted(map(sorted, solved[3:])) == [[0, 1], [2, 3]]
+    network.set_capacity("b", 5.0)
+    env.run(until=4)
+    assert solved[5:] == [{2, 3}]
+    network.set_capacity("a", inf)
+    env.run(until=5)
+    assert sorted(map(sorted, solved[6:])) == [[0], [1]]
+
+
+def test_an_outage_keeps_together_and_an_unlimited_link_does_not(solved):
+    a, both = Way((("a", 1),)), Way((("a", 1), ("b", 1)))
+    env = simpy.Environment()
+    network = Network(env, {"a": 0.0, "b": 3.0}, [a, both, both], general=True)
+    flows = [network.start(route, 30, cap=2.0) for route in range(3)]
+    env.run(until=1)
+    assert solved == [{0, 1, 2}]
+    network.set_capacity("a", inf)
+    env.run(until=2)
+    assert sorted(map(sorted, solved[1:])) == [[0], [1, 2]]
+    assert [network.rate(flow) for flow in flows] == [2, 1.5, 1.5]
+    network.set_capacity("a", 3.0)
+    env.run(until=3)
+    assert solved[3:] == [{0, 1, 2}]
+    assert [network.rate(flow) for flow in flows] == [1, 1, 1]
+
+
+def test_a_change_costs_no_more_with_many_others_in_flight(solved):
+    """A hundred pairs, each on a link of its own with another way round: no solve sees a third."""
+    ways = [Way(((f"r{k // 2}", 1), (f"r{k // 2}'", 1))) for k in range(200)]
+    ways += [Way(((f"r{k}", 1), (f"r{k + 1}", 1))) for k in range(99)]
+    resources = {f"r{k}{side}": 1.0 + k / 7 for k in range(100) for side in ("", "'")}
+    env = simpy.Environment()
+    network = Network(env, resources, ways)
+    assert network.forms[:200] == ("filling",) * 200
+    for route in range(200):
+        network.start(route, 1 + route / 13)
+    env.run()
+    assert max(map(len, solved)) == 2
+    assert sum(map(len, solved)) == 300
+
+
+def test_searches_in_turns_find_the_parts():
+    """Against networkx; one of the parts with a start is left out, and never the only one."""
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        resources = [Resource(str(k), inf if rng.random() < 0.1 else 1.0) for k in range(20)]
+        links = {}
+        for route in range(int(rng.integers(5, 25))):
+            picked = rng.choice(20, size=int(rng.integers(1, 4)), replace=False)
+            links[route] = [(resources[k], 1.0) for k in picked.tolist()]
+            flow = Flow(simpy.Environment(), route, route, 1, 1, inf, 0)
+            for resource, _ in links[route]:
+                resource.users[flow] = None
+        graph = nx.Graph()
+        for used in links.values():
+            finite = [r for r, _ in used if r.capacity < inf]
+            graph.add_nodes_from(finite)
+            graph.add_edges_from(pairwise(finite))
+        starts = [r for r in resources if r in graph and rng.random() < 0.4]
+        expected = [set(p) for p in nx.connected_components(graph) if p & set(starts)]
+        found = [set(part) for part in separated(starts, links)]
+        assert len(found) == max(0, len(expected) - 1)
+        assert all(part in expected for part in found)
+        assert sum(map(len, found)) == len(set().union(*found))
+
+
+def test_a_search_that_meets_another_at_once_looks_at_few(monkeypatch):
+    """Two links with 10,000 transfers over both: a look at one or two shows that they hang together."""
+    left, right = Resource("left", 1.0), Resource("right", 1.0)
+    looked = []
+
+    class Links(dict):
+        def __getitem__(self, route):
+            looked.append(route)
+            return super().__getitem__(route)
+
+    links = Links({0: [(left, 1.0), (right, 1.0)]})
+    for k in range(10_000):
+        flow = Flow(simpy.Environment(), 0, k, 1, 1, inf, 0)
+        left.users[flow] = right.users[flow] = None
+    assert separated([left, right], links) == []
+    assert len(looked) == 1
