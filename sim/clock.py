@@ -17,6 +17,10 @@ class StuckClockError(Exception):
     """A process keeps the clock at one instant for ever."""
 
 
+class EndlessRoundError(Exception):
+    """Nothing is left to happen, and yet the round is not over."""
+
+
 class Clock(simpy.Environment):
     """A SimPy environment whose `now` counts seconds since `epoch_s` (seconds of virtual time)."""
 
@@ -42,6 +46,15 @@ class Clock(simpy.Environment):
             raise StuckClockError(
                 f"the clock has not advanced beyond {self.elapsed_s} s for {STUCK} events"
             )
+
+    def play(self, process: simpy.Process) -> None:
+        """Run until a process has ended. Raises EndlessRoundError if it never will."""
+        try:
+            self.run(until=process)
+        except RuntimeError as error:
+            if self._queue or process.triggered:
+                raise
+            raise EndlessRoundError(f"nothing happens any more after {self.elapsed_s} s") from error
 
     def rebase(self, duration_s: float) -> None:
         """Close a round that took `duration_s`: move it into the epoch and start again at 0.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 
+from sim.clock import EndlessRoundError
 from sim.learning.layer import Progress as ChainProgress
 from sim.log import NO_CAUSE, Intervals
 from sim.methods.method import Method, Round
@@ -94,7 +95,15 @@ class Engine:
                 break
             if waited_s:
                 self.world.clock.rebase(waited_s)
-            closed = self._play(index, limits, watcher, waited_s)
+            try:
+                closed = self._play(index, limits, watcher, waited_s)
+            except EndlessRoundError:
+                held = len(self.world.network.in_flight())
+                self.result.ended = (
+                    f"round {index} never ends: {held} transfers stand still for ever, on links without"
+                    " capacity, or a client does not come back"
+                )
+                break
             self.result.rounds.append(closed)
             watcher.round_closed(closed)
             late = limits.passed(closed.virtual_time_s)
@@ -202,7 +211,7 @@ class Engine:
         if world.churn is not None:
             world.churn.open_round(lambda slot: self.method.lost(rnd, slot))
         loads = self._recording(rnd, observers)
-        world.clock.run(until=world.clock.process(self.method.run_round(rnd)))
+        world.clock.play(world.clock.process(self.method.run_round(rnd)))
         if not world.server.idle:
             raise ConservationError("the server is still busy when the round closes")
         intervals = Intervals.from_rows(world.rows)

@@ -97,12 +97,9 @@ class Filling(Solver):
     def due(self, now: float) -> list[Flow]:
         """Let go of the flows that end at `now`, in sequence order."""
         horizon = self._until(now)
-        groups = dict(self._changed)
-        while (end := self._next_end()) is not None and end[0] <= horizon:
-            heappop(self._ends)
-            groups[end[2]] = None
         found = []
-        for group in groups:
+        while (end := self._next_end()) is not None and end[0] <= horizon:
+            _, _, group = heappop(self._ends)
             group.advance(now, horizon)
             found += group.ended()
         for flow in found:
@@ -193,7 +190,6 @@ class Filling(Solver):
                 self._advance(group, now)
                 home.torn.update(group.torn)
                 self._move(list(group.flows()), group, home)
-                group.ticket = 0
         self._place(flow, home)
 
     def _place(self, flow: Flow, group: Group) -> None:
@@ -244,7 +240,6 @@ class Filling(Solver):
                 for used, _ in self._links[flow.route]:
                     used.group = None
             group.torn.clear()
-            group.ticket = 0
         for flow in flows:
             self._join(flow, now)
 

@@ -183,6 +183,10 @@ def _footnotes(runs: Sequence[RunResult], methods: dict[str, list[MethodResult]]
     if len(runs) > 1:
         lines.append(f"Means over {len(runs)} seeds with 95 % t-intervals; none where they agree.")
     for label, results in methods.items():
+        ended = [(r.seed, r.ended) for r in results if r.ended is not None]
+        if ended:
+            seed, why = ended[0]
+            lines.append(f"{label} ended before its rounds were played (seed {seed}): {why}.")
         rounds = [r.diverged_in_round for r in results if r.diverged_in_round is not None]
         if rounds:
             lines.append(

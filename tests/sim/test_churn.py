@@ -229,6 +229,12 @@ class TestLost:
 
 
 class TestRoundsUnderChurn:
+    def test_a_round_that_never_ends_is_told(self):
+        engine = engine_of("classic_fl", [Device()], {0: [(8, inf)]}, "resume", rounds=3)
+        assert engine.result.rounds == []
+        assert "round 0 never ends" in engine.result.ended
+        assert engine.result.event_digest
+
     def test_who_is_offline_is_not_drawn(self):
         devices = [Device()] * 4
         engine = engine_of(

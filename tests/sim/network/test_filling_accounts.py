@@ -134,7 +134,7 @@ def test_a_table_forgets_resources_that_nobody_uses_any_more():
     links = 6 * SPARE
     ways = [Way(((f"l{k}", 1), (f"l{k + 1}", 1))) for k in range(links)]
     env = simpy.Environment()
-    network = Network(env, {f"l{k}": 1.0 + k % 3 for k in range(links + 1)}, ways)
+    network = Network(env, {f"l{k}": 3.0 ** (k % 5) for k in range(links + 1)}, ways)
     assert set(network.forms) == {"filling"}
     flow = network.start(0, 1e6)
     sizes = []

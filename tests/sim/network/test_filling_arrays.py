@@ -66,6 +66,18 @@ def test_a_bottleneck_is_full_and_holds_someone_below_the_cap():
             assert holds == (name in bottlenecks)
 
 
+def test_rounding_leaves_no_less_than_nothing():
+    """Caps that fill a link to the last bit, and one flow of hardly any weight beside them."""
+    for seed in range(60):
+        rng = np.random.default_rng([2, seed])
+        caps = rng.uniform(0, 1, 50).tolist()
+        one_link = {"a": sum(caps)}, [1e-20, *[1.0] * 50], [inf, *caps], [[("a", 1.0)]] * 51
+        weights = [1e-20, *caps]  # so that nobody is at the cap before all are
+        for instance in (one_link, (one_link[0], weights, *one_link[2:])):
+            assert min(in_arrays(*instance)[0]) >= 0
+            assert min(share_out(*instance)[0]) >= 0
+
+
 def test_a_hundred_thousand_flows_are_fair_and_need_few_passes(monkeypatch):
     """Clients behind edges, edges over several cores: some passes, not one for each of 600 links."""
     rng = np.random.default_rng(5)

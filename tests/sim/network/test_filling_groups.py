@@ -38,7 +38,8 @@ def random_world(rng, number):
 def random_actions(rng, number, events, unlimited=inf):
     actions, now, flows = [], number(0, 1), 0
     for _ in range(events):
-        now += number(0.001, 3)
+        if rng.random() < 0.6:  # else at the same instant
+            now += number(0.001, 4)
         kind = rng.random()
         if kind < 0.55 or not flows:
             flows += 1
