@@ -1,0 +1,81 @@
+"""The device's end of a client's round."""
+
+from typing import Any
+
+import simpy
+
+from sim.compute import Work
+from sim.learning import operations
+from sim.learning.chain import Batch
+from sim.log import NO_CAUSE, Kind, Label
+from sim.sides.side import Side
+
+
+class DeviceSide(Side):
+    """A client's device during a round."""
+
+    kind = Kind.UPLINK
+
+    def compute(self, work: Work, label: Label, value: Any = None) -> simpy.Event:
+        """Be busy for `work`; the event's value is `value`."""
+        world = self.world
+        now = world.clock.now
+        rows = world.rows
+        rows.append(
+            (
+                now,
+                now + work.seconds,
+                self.slot,
+                Kind.DEVICE_COMPUTE,
+                self.slot,
+                0,
+                0,
+                work.flops,
+                label,
+                self.last,
+                0.0,
+                0,
+            )
+        )
+        self.last = len(rows) - 1
+        return world.clock.timeout(work.seconds, value)
+
+    def stop_computing(self, now: float) -> None:
+        """Cut off what the device computes at `now`: its row ends there."""
+        rows = self.world.rows
+        if self.last == NO_CAUSE:
+            return
+        row = rows[self.last]
+        start, end, flops = row[0], row[1], row[7]
+        if row[3] == Kind.DEVICE_COMPUTE and end > now:
+            done = flops * (now - start) / (end - start)
+            rows[self.last] = (start, now, *row[2:7], done, *row[8:])
+
+    def load(self) -> simpy.Event:
+        """Go through the data loader for one batch without training on it."""
+        return self.compute(self.client.work.load(), Label.LOAD)
+
+    def train_whole(self, batch: Batch) -> simpy.Event:
+        """Train the whole network on a batch (loader, forward, backward, step)."""
+        self.chain.do(operations.train_whole, self.client.index, batch)
+        return self.compute(self.client.work.train(batch.size), Label.TRAIN)
+
+    def forward(self, batch: Batch) -> simpy.Event:
+        """Load a batch and run the device block forward; value: its activation."""
+        upload = self.chain.do(operations.forward, self.client.index, batch)
+        return self.compute(self.client.work.forward(batch.size), Label.FORWARD, upload)
+
+    def backward(self, batch: Batch, gradient: Any) -> simpy.Event:
+        """Run the device block backward from the gradient that came back, and step."""
+        self.chain.do(operations.backward, batch, gradient)
+        return self.compute(self.client.work.backward(batch.size), Label.BACKWARD)
+
+    def train_local(self, batch: Batch) -> simpy.Event:
+        """Train device block and auxiliary head by their local loss; value: the activation."""
+        upload = self.chain.do(operations.train_local, self.client.index, batch)
+        return self.compute(self.client.work.train(batch.size), Label.TRAIN, upload)
+
+    def extract(self, batch: Batch, bits: int | None) -> simpy.Event:
+        """Run the frozen device block on a batch and quantise; value: the activation."""
+        upload = self.chain.do(operations.extract, self.client.index, batch, bits)
+        return self.compute(self.client.work.extract(batch.size, bits), Label.FORWARD, upload)
