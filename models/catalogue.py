@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 NETWORKS: dict[str, str] = {
     "vgg5": "models.vgg:vgg5",
     "vgg11": "models.vgg:vgg11",
+    "vgg19": "models.vgg:vgg19",
     "resnet9": "models.resnet:resnet9",
     "resnet12": "models.resnet:resnet12",
     "alexnet": "models.alexnet:alexnet",

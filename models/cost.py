@@ -198,6 +198,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             counted = arithmetic(operation, pointwise, args, output)
         except CostError as error:
             raise CostError(f"{label or 'module'}: {error}") from None
+        own = [self._uncounted.pop(key) for key in weights if key in self._uncounted]
         return LayerCost(
             name=label if plain else ".".join(filter(None, (label, operation.strip("_")))),
             op_class=counted.op_class,
@@ -207,7 +208,8 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             weight_bytes=sum(weight.nbytes for weight in weights.values()),
             input_bytes=sum(map(_per_sample_bytes, data)),
             output_bytes=_per_sample_bytes(output),
-            parameters=sum(self._uncounted.pop(key, 0) for key in weights),
+            parameters=sum(own),
+            parameter_tensors=len(own),
         )
 
 

@@ -27,6 +27,10 @@ _UNTAGGED_ELEMENTWISE = ("_softmax", "_log_softmax", "native_dropout", "bernoull
 _FREE = ("detach", "_unsafe_view", "_reshape_alias", "lift_fresh", "empty_like", "new_empty")
 
 
+# A convolution with more weights than a core's cache holds streams them again for every sample.
+WIDE_BYTES = 4_000_000
+
+
 class CostError(ValueError):
     """A module whose cost cannot be told."""
 
@@ -35,11 +39,12 @@ class CostError(ValueError):
 class LayerCost:
     """Cost of one kernel: FLOPs and bytes per sample, weights once; float32 as the module has it.
 
-    `op_class` is conv_input (a convolution of at most 4 channels), conv, depthwise, linear, norm,
-    pool or elementwise. `map_size` is the side of the input feature map, 1 where there is none.
+    `op_class` is conv_input (a convolution of at most 4 channels), conv_wide (one whose weights are
+    more than `WIDE_BYTES`), pointwise (1x1), conv, depthwise, linear, norm, pool or elementwise.
+    `map_size` is the side of the input feature map, 1 where there is none.
     `backward_flops` are those for the gradients with respect to weights and to the input, the
-    latter only where a gradient is needed. `parameters` counts each parameter in the layer that
-    uses it first.
+    latter only where a gradient is needed. `parameters` and `parameter_tensors` count each parameter
+    in the layer that uses it first.
     """
 
     name: str
@@ -51,6 +56,7 @@ class LayerCost:
     input_bytes: int
     output_bytes: int
     parameters: int
+    parameter_tensors: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +114,15 @@ def _convolution(args: Sequence[Any], output: Tensor) -> Arithmetic:
     applications = (inputs if transposed else output).numel()
     flops = 2 * applications * prod(weight.shape[1:])
     channels = inputs.shape[1]
-    op_class = "conv_input" if channels <= 4 else "conv"
+    op_class = "conv"
     if groups == channels and groups > 1:
         op_class = "depthwise"
+    elif channels <= 4:
+        op_class = "conv_input"
+    elif prod(weight.shape[2:]) == 1:
+        op_class = "pointwise"
+    elif weight.nbytes > WIDE_BYTES:
+        op_class = "conv_wide"
     return Arithmetic(op_class, flops, flops * (inputs.requires_grad + weight.requires_grad))
 
 

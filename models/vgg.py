@@ -34,6 +34,29 @@ def vgg5(
     return _vgg("vgg5", plan, (128,), classes, input_shape, width)
 
 
+def vgg19(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+    """VGG19 without BatchNorm: 139,611,210 parameters for 10 classes.
+
+    Simonyan and Zisserman, ICLR 2015, configuration E, as the public code of MP-SL trains it on CIFAR
+    (github.com/jtirana98/MultiHop-Federeated-Split-Learning): its pooling pads by 1, so that the maps
+    are 32, 17, 9, 5 and 3 wide, and what is left is spread to 7x7 before the linear layers.
+    """
+    shape: Shape = tuple(input_shape)
+    channels = shape[0]
+    blocks: list[NamedBlock] = []
+    for outputs, count in ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4)):
+        for position in range(count):
+            pool = nn.MaxPool2d(2, padding=1) if position == count - 1 else None
+            name = f"conv{len(blocks) + 1}"
+            blocks.append((name, conv_block(channels, outputs, norm=False, pool=pool)))
+            channels = outputs
+    feature_blocks = len(blocks)
+    spread = nn.Sequential(nn.AdaptiveAvgPool2d(7), fc_block(channels * 7 * 7, 4096))
+    blocks += [("fc1", spread), ("fc2", fc_block(4096, 4096))]
+    blocks.append(("fc3", fc_block(4096, classes, relu=False)))
+    return Network("vgg19", blocks, shape, classes, feature_blocks=feature_blocks)
+
+
 def _vgg(
     name: str,
     plan: Sequence[tuple[int, bool]],

@@ -1,9 +1,10 @@
 """Time on a processor: the roofline of a stage on a device profile, and the server as a queue.
 
-    t(layer) = overhead + max(FLOPs / rate[class, pass, map size], bytes / memory bandwidth)
+    t(layer) = overhead + max(FLOPs / rate[class, pass, map size], bytes / bandwidth)
 
-A stage is a run of layers; its time is the sum over them. What is not modelled: overlap of layers,
-caches (a rate is what the profile's source measured, caches included), frequency changes.
+(`topologies.device` has it in full). A stage is a run of layers; its time is the sum over them. What is
+not modelled: overlap of layers, caches (a rate is what the profile's source measured, caches included),
+frequency changes.
 """
 
 from collections import deque
@@ -15,7 +16,7 @@ from typing import Any, Final, Literal, Protocol
 import simpy
 
 from models.operators import LayerCost
-from topologies.device import DeviceProfile
+from topologies.device import FRESH_FROM_BYTES, DeviceProfile
 
 Pass = Literal["forward", "backward"]
 
@@ -64,7 +65,8 @@ class Stage:
             return NOTHING
         traffic = FLOAT_BYTES * self.parameters * (READS_AND_WRITES + 2 * self.state_slots)
         flops = 2.0 * self.parameters * (1 + self.state_slots)
-        return Work(self.profile.optimiser_seconds(traffic, flops), flops)
+        tensors = sum(layer.parameter_tensors for layer in self.layers)
+        return Work(self.profile.optimiser_seconds(traffic, flops, tensors), flops)
 
     def _train(self, batch_size: int) -> Work:
         """Return forward, backward and step of one batch."""
@@ -92,10 +94,17 @@ def layer_seconds(profile: DeviceProfile, layer: LayerCost, pass_: Pass, batch_s
     flops = layer_flops(layer, pass_) * batch_size
     if flops == 0:
         return 0.0
-    traffic = layer.weight_bytes + (layer.input_bytes + layer.output_bytes) * batch_size
-    if pass_ == "backward":
-        traffic *= 2  # activations and their gradients, weights and theirs
-    return profile.seconds(layer.op_class, pass_, layer.map_size, flops, traffic)
+    times = 2 if pass_ == "backward" else 1  # activations and their gradients, weights and theirs
+    made = (layer.output_bytes if pass_ == "forward" else layer.input_bytes) * batch_size
+    return profile.seconds(
+        layer.op_class,
+        pass_,
+        layer.map_size,
+        flops,
+        times * (layer.input_bytes + layer.output_bytes) * batch_size,
+        times * layer.weight_bytes,
+        made if made > FRESH_FROM_BYTES else 0.0,
+    )
 
 
 class Job(Protocol):

@@ -35,13 +35,14 @@ class DeviceWork:
         self.infer = cache(self._infer)
         self.extract = cache(self._extract)
 
-    def load(self) -> Work:
-        """Return the data loader's time for one batch (a figure of the profile, per iteration)."""
-        return Work(self.profile.iteration_overhead_s, 0.0)
+    def load(self, batch_size: int) -> Work:
+        """Return the time that a batch costs beside its computing: the data loader, above all."""
+        profile = self.profile
+        return Work(profile.iteration_overhead_s + profile.loader_s_per_sample * batch_size, 0.0)
 
     def _forward(self, batch_size: int) -> Work:
         """Return loader and forward pass of the device block."""
-        return self.load() + self.block.forward(batch_size)
+        return self.load(batch_size) + self.block.forward(batch_size)
 
     def _backward(self, batch_size: int) -> Work:
         """Return backward pass and optimiser step of the device block."""
@@ -49,7 +50,7 @@ class DeviceWork:
 
     def _train(self, batch_size: int) -> Work:
         """Return loader, forward, backward and step of device block and head."""
-        return self.load() + self.block.train(batch_size) + self.head.train(batch_size)
+        return self.load(batch_size) + self.block.train(batch_size) + self.head.train(batch_size)
 
     def _infer(self, batch_size: int) -> Work:
         """Return loader and forward pass of device block and head."""

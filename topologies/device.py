@@ -1,11 +1,16 @@
 """What a device can do: a roofline with a rate for each class of operation.
 
-    t(layer) = overhead + max(FLOPs / rate[class, pass, map size], bytes / memory bandwidth)
+    t(layer) = overhead + max(FLOPs / rate[class, pass, map size],
+                              activation bytes / memory bandwidth + weight bytes / weight bandwidth)
+               + fresh bytes / fresh bandwidth
 
-FLOPs count 2 per multiply-accumulate. One rate for everything can be wrong by ten times: a dense
-convolution on large maps, one on 2x2 maps and a depthwise one differ by that much on one device.
-Such a profile is still allowed, and is marked `coarse`. Not modelled: the batch size's effect on a
-rate, frequency changes, and whatever else the device does at the same time.
+FLOPs count 2 per multiply-accumulate. Fresh bytes are those of tensors that are too large for the
+allocator to keep: their memory is mapped anew each time, page by page.
+
+One rate for everything can be wrong by ten times: a dense convolution on large maps, one on 2x2 maps
+and a depthwise one differ by that much on one device. Such a profile is still allowed, and is marked
+`coarse`. Not modelled: the batch size's effect on a rate, frequency changes, and whatever else the
+device does at the same time.
 """
 
 import math
@@ -19,7 +24,20 @@ Pass = Literal["forward", "backward"]
 Status = Literal["measured", "derived", "published", "recalled", "guess", "declared"]
 
 PASSES: Final[tuple[Pass, ...]] = get_args(Pass)
-OP_CLASSES: Final = ("conv_input", "conv", "depthwise", "linear", "norm", "elementwise", "pool")
+OP_CLASSES: Final = (
+    "conv_input",
+    "conv",
+    "conv_wide",
+    "pointwise",
+    "depthwise",
+    "linear",
+    "norm",
+    "elementwise",
+    "pool",
+)
+# A profile that does not tell these apart from plain convolutions has their rates.
+KINDS_OF_CONV: Final = {"conv_wide": "conv", "pointwise": "conv"}
+FRESH_FROM_BYTES: Final = 2**25  # where glibc, at the latest, maps memory for a tensor by itself
 UNSURE: Final[tuple[Status, ...]] = ("recalled", "guess")
 
 
@@ -73,9 +91,12 @@ class DeviceProfile:
 
     `fallback` names, for a class without rates, the class whose rates stand in for it.
     `iteration_overhead_s` is charged for every batch and includes `loader_s_per_iteration`, the
-    part that reads and augments the data. `optimiser_bytes_per_s` counts each tensor of a step once
-    per read and once per write (SGD 3 words a parameter, with momentum 5, Adam 7). `status` and
-    `notes` say, figure by figure, where a number comes from and how it was obtained.
+    part that reads and augments the data; `loader_s_per_sample` is charged beside it, for each sample.
+    `optimiser_bytes_per_s` counts each tensor of a step once per read and once per write (SGD 3 words a
+    parameter, with momentum 5, Adam 7), and each tensor costs `optimiser_overhead_s`. Where
+    `weight_bytes_per_s` is None, weights move at the memory bandwidth; where `fresh_bytes_per_s` is
+    None, large tensors cost nothing extra. `status` and `notes` say, figure by figure, where a number
+    comes from and how it was obtained.
     """
 
     name: str
@@ -93,6 +114,10 @@ class DeviceProfile:
     sources: tuple[str, ...] = ()
     status: Mapping[str, Status] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+    weight_bytes_per_s: float | None = None
+    fresh_bytes_per_s: float | None = None
+    optimiser_overhead_s: float = 0.0
+    loader_s_per_sample: float = 0.0
 
     def __post_init__(self) -> None:
         for op_class in (*self.rates, *self.fallback, *self.fallback.values()):
@@ -102,7 +127,17 @@ class DeviceProfile:
         for name in ("memory_bandwidth_bytes_per_s", "optimiser_bytes_per_s"):
             if not getattr(self, name) > 0:
                 raise DeviceError(f"device {self.name!r}: {name} must be greater than 0")
-        for name in ("layer_overhead_s", "iteration_overhead_s", "loader_s_per_iteration"):
+        for name in ("weight_bytes_per_s", "fresh_bytes_per_s"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise DeviceError(f"device {self.name!r}: {name} must be greater than 0")
+        for name in (
+            "layer_overhead_s",
+            "iteration_overhead_s",
+            "loader_s_per_iteration",
+            "optimiser_overhead_s",
+            "loader_s_per_sample",
+        ):
             if not 0 <= getattr(self, name) < math.inf:
                 raise DeviceError(f"device {self.name!r}: {name} must be finite and not negative")
         if self.loader_s_per_iteration > self.iteration_overhead_s:
@@ -154,27 +189,42 @@ class DeviceProfile:
         return table.at(pass_, map_size)
 
     def seconds(
-        self, op_class: str, pass_: Pass, map_size: int, flops: float, traffic_bytes: float
+        self,
+        op_class: str,
+        pass_: Pass,
+        map_size: int,
+        flops: float,
+        activation_bytes: float,
+        weight_bytes: float = 0.0,
+        fresh_bytes: float = 0.0,
     ) -> float:
         """Return the time of one layer and pass by the roofline, in seconds."""
         compute = flops / self.rate(op_class, pass_, map_size)
-        return self.layer_overhead_s + max(
-            compute, traffic_bytes / self.memory_bandwidth_bytes_per_s
-        )
+        memory = activation_bytes / self.memory_bandwidth_bytes_per_s
+        memory += weight_bytes / (self.weight_bytes_per_s or self.memory_bandwidth_bytes_per_s)
+        seconds = self.layer_overhead_s + max(compute, memory)
+        if self.fresh_bytes_per_s is not None:
+            seconds += fresh_bytes / self.fresh_bytes_per_s
+        return seconds
 
-    def optimiser_seconds(self, traffic_bytes: float, flops: float) -> float:
+    def optimiser_seconds(self, traffic_bytes: float, flops: float, tensors: int = 0) -> float:
         """Return the time of an optimiser step by its memory traffic (its FLOPs, if coarse)."""
         if self.coarse:
             return flops / self.rate("elementwise", "forward", 1)
-        return traffic_bytes / self.optimiser_bytes_per_s
+        return tensors * self.optimiser_overhead_s + traffic_bytes / self.optimiser_bytes_per_s
+
+    def loader_seconds(self, batch_size: int) -> float:
+        """Return the time to read and augment a batch, in seconds."""
+        return self.loader_s_per_iteration + self.loader_s_per_sample * batch_size
 
     def with_loader(self, loader_s_per_iteration: float) -> Self:
-        """Return the profile with another loading and augmentation time per iteration, seconds."""
+        """Return the profile with another loading and augmentation time, s, whatever the batch."""
         others = self.iteration_overhead_s - self.loader_s_per_iteration
         declared: dict[str, Status] = {"loader_s_per_iteration": "declared"}
         return replace(
             self,
             loader_s_per_iteration=loader_s_per_iteration,
+            loader_s_per_sample=0.0,
             iteration_overhead_s=others + loader_s_per_iteration,
             status={**self.status, **declared},
         )
@@ -191,7 +241,7 @@ class DeviceProfile:
         self._check_class(op_class)
         seen = [op_class]
         while seen[-1] not in self.rates:
-            following = self.fallback.get(seen[-1])
+            following = self.fallback.get(seen[-1], KINDS_OF_CONV.get(seen[-1]))
             if following is None or following in seen:
                 raise DeviceError(
                     f"device {self.name!r} has no rate for {op_class!r} operations:"

@@ -136,8 +136,8 @@ class EcoFed(SplitMethod):
                 activation = yield side.extract(batch, bits)
                 yield side.send(wire.activation(shape, batch.size, bits), activation)
         elif self.options.control_messages:
-            for _ in side.batches:
-                yield side.load()
+            for batch in side.batches:
+                yield side.load(batch)
                 yield side.send(wire.control())
 
     def server(self, side: ServerSide, rnd: Round) -> Process:

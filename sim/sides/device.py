@@ -51,9 +51,9 @@ class DeviceSide(Side):
             done = flops * (now - start) / (end - start)
             rows[self.last] = (start, now, *row[2:7], done, *row[8:])
 
-    def load(self) -> simpy.Event:
+    def load(self, batch: Batch) -> simpy.Event:
         """Go through the data loader for one batch without training on it."""
-        return self.compute(self.client.work.load(), Label.LOAD)
+        return self.compute(self.client.work.load(batch.size), Label.LOAD)
 
     def train_whole(self, batch: Batch) -> simpy.Event:
         """Train the whole network on a batch (loader, forward, backward, step)."""

@@ -13,7 +13,7 @@ from models.cost import network_cost
 from models.layers import conv_block
 from models.vgg import vgg5, vgg11
 
-DENSE = ("conv_input", "conv", "depthwise", "linear")
+DENSE = ("conv_input", "conv", "conv_wide", "pointwise", "depthwise", "linear")
 
 
 def dense_flops(costs, which="forward_flops"):

@@ -61,7 +61,7 @@ def test_a_training_step_is_forward_backward_and_step():
 
 def test_a_device_pays_the_loader_once_an_iteration():
     work = DeviceWork(PROFILE, (), None, 6, 0)
-    assert work.load() == work.forward(4) == work.train(4) == Work(0.25, 0)
+    assert work.load(4) == work.forward(4) == work.train(4) == Work(0.25, 0)
     assert work.backward(4) == Work(0, 0)
     # 6 values a sample of 4 samples: 3 FLOPs each, 5 bytes each, and a layer's overhead.
     quantised = work.extract(4, 8)

@@ -84,9 +84,13 @@ class DeviceEntry(Strict):
     fallback: dict[str, str] = {}
     memory_bandwidth: Figure | None = None
     optimiser_bandwidth: Figure | None = None
+    weight_bandwidth: Figure | None = None
+    fresh_bandwidth: Figure | None = None
     layer_overhead: Figure | None = None
     iteration_overhead: Figure | None = None
     loader_per_iteration: Figure | None = None
+    loader_per_sample: Figure | None = None
+    optimiser_overhead: Figure | None = None
     scaled_from: Speedup | None = None
     speed: Figure | None = None
     memory: Figure | None = None
@@ -99,9 +103,11 @@ class DeviceEntry(Strict):
         if len(given) != 1:
             raise ValueError(f"give one of {', '.join(ways)} (got {', '.join(given) or 'none'})")
         figures = [name for name, _, _ in self._figures()]
-        needed = len(_FIGURES) if self.rates is not None else 0
-        if len(figures) != needed:
-            raise ValueError(f"with {given[0]}, {needed} of {', '.join(_FIGURES)} are given")
+        if self.rates is None and figures:
+            raise ValueError(f"{', '.join(figures)} cannot stand beside {given[0]}")
+        missing = [name for name in _FIGURES if name not in (*figures, *_OPTIONAL)]
+        if self.rates is not None and missing:
+            raise ValueError(f"with rates, {', '.join(missing)} must be given, too")
         return self
 
     def profile(self, name: str, device: Callable[[str], DeviceProfile]) -> DeviceProfile:
@@ -141,6 +147,10 @@ class DeviceEntry(Strict):
             layer_overhead_s=figures["layer_overhead"],
             iteration_overhead_s=figures["iteration_overhead"],
             loader_s_per_iteration=figures["loader_per_iteration"],
+            weight_bytes_per_s=figures.get("weight_bandwidth"),
+            fresh_bytes_per_s=figures.get("fresh_bandwidth"),
+            optimiser_overhead_s=figures.get("optimiser_overhead", 0.0),
+            loader_s_per_sample=figures.get("loader_per_sample", 0.0),
             memory_bytes=None,
             sources=self.sources,
             status=_statuses(stated),
@@ -167,6 +177,10 @@ class DeviceEntry(Strict):
             layer_overhead_s=base.layer_overhead_s / speedup.overhead,
             iteration_overhead_s=base.iteration_overhead_s / speedup.overhead,
             loader_s_per_iteration=base.loader_s_per_iteration / speedup.overhead,
+            weight_bytes_per_s=_times(base.weight_bytes_per_s, speedup.memory),
+            fresh_bytes_per_s=_times(base.fresh_bytes_per_s, speedup.memory),
+            optimiser_overhead_s=base.optimiser_overhead_s / speedup.overhead,
+            loader_s_per_sample=base.loader_s_per_sample / speedup.overhead,
             sources=tuple(dict.fromkeys(self.sources + base.sources)),
             status=status,
             notes={key: f"{own}; there: {base.notes.get(key, base.status[key])}" for key in scaled},
@@ -214,10 +228,19 @@ class LinkEntry(Strict):
 _FIGURES: dict[str, tuple[str, Callable[[object], float]]] = {
     "memory_bandwidth": ("memory_bandwidth_bytes_per_s", parse_rate),
     "optimiser_bandwidth": ("optimiser_bytes_per_s", parse_rate),
+    "weight_bandwidth": ("weight_bytes_per_s", parse_rate),
+    "fresh_bandwidth": ("fresh_bytes_per_s", parse_rate),
     "layer_overhead": ("layer_overhead_s", parse_duration),
     "iteration_overhead": ("iteration_overhead_s", parse_duration),
     "loader_per_iteration": ("loader_s_per_iteration", parse_duration),
+    "loader_per_sample": ("loader_s_per_sample", parse_duration),
+    "optimiser_overhead": ("optimiser_overhead_s", parse_duration),
 }
+_OPTIONAL = ("weight_bandwidth", "fresh_bandwidth", "loader_per_sample", "optimiser_overhead")
+
+
+def _times(rate: float | None, factor: float) -> float | None:
+    return None if rate is None else rate * factor
 
 
 def _doubt(status: Status) -> int:
