@@ -19,6 +19,9 @@ NETWORKS: dict[str, str] = {
     "alexnet": "models.alexnet:alexnet",
     "lenet": "models.lenet:lenet",
     "mobilenetv2": "models.mobilenet:mobilenetv2",
+    "resnet18": "models.resnet_imagenet:resnet18",
+    "resnet50": "models.resnet_imagenet:resnet50",
+    "mobilenetv3-small": "models.mobilenet_v3:mobilenetv3_small",
 }
 
 

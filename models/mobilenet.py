@@ -1,4 +1,4 @@
-"""MobileNetV2 for small images: the network whose cost is in depthwise convolutions."""
+"""MobileNetV2: the network whose cost is in depthwise convolutions."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ from torch import nn
 from models.layers import Residual, conv_block, fc_block
 from models.network import NamedBlock, Network
 
-# Expansion, output channels, repetitions, stride: table 2 of the paper, with the strides of the
-# stem and of the second row set to 1, so that 32x32 ends as 4x4.
+# Expansion, output channels, repetitions, stride: table 2 of the paper. On small images the strides of
+# the stem and of the second row are 1, so that 32x32 ends as 4x4.
 _STAGES = (
     (1, 16, 1, 1),
-    (6, 24, 2, 1),
+    (6, 24, 2, 2),
     (6, 32, 3, 2),
     (6, 64, 4, 2),
     (6, 96, 3, 1),
@@ -19,16 +19,23 @@ _STAGES = (
     (6, 320, 1, 1),
 )
 
+_LARGE = 96  # the side of an image from which the paper's own strides are used
+
 
 def mobilenetv2(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
-    """MobileNetV2 1.0 for 32x32: 2,236,682 parameters for 10 classes, 3,504,872 for 1000.
+    """MobileNetV2 1.0: 2,236,682 parameters for 10 classes, 3,504,872 for 1000.
 
-    Sandler et al., CVPR 2018, without dropout.
+    Sandler et al., CVPR 2018, without dropout. Images of a side of less than 96 are small: they keep
+    their size in the stem and in the second row.
     """
-    stem = conv_block(input_shape[0], 32, bias=False, activation=nn.ReLU6(inplace=True))
+    large = min(input_shape[1:]) >= _LARGE
+    stem = conv_block(
+        input_shape[0], 32, stride=1 + large, bias=False, activation=nn.ReLU6(inplace=True)
+    )
     blocks: list[NamedBlock] = [("stem", stem)]
     channels = 32
-    for expansion, outputs, repetitions, stride in _STAGES:
+    for row, (expansion, outputs, repetitions, stride) in enumerate(_STAGES):
+        stride = 1 if row == 1 and not large else stride
         for repetition in range(repetitions):
             block = _bottleneck(channels, outputs, expansion, stride if repetition == 0 else 1)
             blocks.append((f"bottleneck{len(blocks)}", block))

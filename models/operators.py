@@ -23,7 +23,10 @@ _NORMS = ("batch_norm", "layer_norm", "group_norm")
 _WINDOW_POOLS = ("max_pool2d", "max_pool2d_with_indices", "avg_pool2d")
 _WHOLE_POOLS = ("_adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "sum", "amax")
 _MOVES = ("clone", "cat", "stack", "copy_", "_to_copy", "constant_pad_nd", "repeat")
-_UNTAGGED_ELEMENTWISE = ("_softmax", "_log_softmax", "native_dropout", "bernoulli_")
+_UNTAGGED_ELEMENTWISE = (
+    *("_softmax", "_log_softmax", "native_dropout", "bernoulli_"),
+    *("hardswish", "hardswish_", "hardsigmoid", "hardsigmoid_"),
+)
 _FREE = ("detach", "_unsafe_view", "_reshape_alias", "lift_fresh", "empty_like", "new_empty")
 
 

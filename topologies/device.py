@@ -1,11 +1,12 @@
 """What a device can do: a roofline with a rate for each class of operation.
 
-    t(layer) = overhead + max(FLOPs / rate[class, pass, map size],
-                              activation bytes / memory bandwidth + weight bytes / weight bandwidth)
-               + fresh bytes / fresh bandwidth
+    t(layer) = overhead + max(FLOPs / rate[class, pass, map size], bytes / memory bandwidth)
+               + weight bytes / weight bandwidth + fresh bytes / fresh bandwidth
 
-FLOPs count 2 per multiply-accumulate. Fresh bytes are those of tensors that are too large for the
-allocator to keep: their memory is mapped anew each time, page by page.
+FLOPs count 2 per multiply-accumulate. The second line is there where a profile has these bandwidths:
+before the arithmetic begins, a library brings the weights into the order that it wants, and fresh
+bytes are those of tensors that are too large for the allocator to keep, so that their memory is mapped
+anew each time, page by page. Without a weight bandwidth, weights are among the bytes of the first line.
 
 One rate for everything can be wrong by ten times: a dense convolution on large maps, one on 2x2 maps
 and a depthwise one differ by that much on one device. Such a profile is still allowed, and is marked
@@ -92,11 +93,12 @@ class DeviceProfile:
     `fallback` names, for a class without rates, the class whose rates stand in for it.
     `iteration_overhead_s` is charged for every batch and includes `loader_s_per_iteration`, the
     part that reads and augments the data; `loader_s_per_sample` is charged beside it, for each sample.
+    `round_overhead_s` is what a device does at the beginning of every round that it takes part in.
     `optimiser_bytes_per_s` counts each tensor of a step once per read and once per write (SGD 3 words a
     parameter, with momentum 5, Adam 7), and each tensor costs `optimiser_overhead_s`. Where
-    `weight_bytes_per_s` is None, weights move at the memory bandwidth; where `fresh_bytes_per_s` is
-    None, large tensors cost nothing extra. `status` and `notes` say, figure by figure, where a number
-    comes from and how it was obtained.
+    `weight_bytes_per_s` is None, weights move at the memory bandwidth, with the activations; where
+    `fresh_bytes_per_s` is None, large tensors cost nothing extra. `status` and `notes` say, figure by
+    figure, where a number comes from and how it was obtained.
     """
 
     name: str
@@ -118,6 +120,7 @@ class DeviceProfile:
     fresh_bytes_per_s: float | None = None
     optimiser_overhead_s: float = 0.0
     loader_s_per_sample: float = 0.0
+    round_overhead_s: float = 0.0
 
     def __post_init__(self) -> None:
         for op_class in (*self.rates, *self.fallback, *self.fallback.values()):
@@ -137,6 +140,7 @@ class DeviceProfile:
             "loader_s_per_iteration",
             "optimiser_overhead_s",
             "loader_s_per_sample",
+            "round_overhead_s",
         ):
             if not 0 <= getattr(self, name) < math.inf:
                 raise DeviceError(f"device {self.name!r}: {name} must be finite and not negative")
@@ -200,9 +204,12 @@ class DeviceProfile:
     ) -> float:
         """Return the time of one layer and pass by the roofline, in seconds."""
         compute = flops / self.rate(op_class, pass_, map_size)
-        memory = activation_bytes / self.memory_bandwidth_bytes_per_s
-        memory += weight_bytes / (self.weight_bytes_per_s or self.memory_bandwidth_bytes_per_s)
-        seconds = self.layer_overhead_s + max(compute, memory)
+        seconds = self.layer_overhead_s
+        if self.weight_bytes_per_s is None:
+            activation_bytes += weight_bytes
+        else:
+            seconds += weight_bytes / self.weight_bytes_per_s
+        seconds += max(compute, activation_bytes / self.memory_bandwidth_bytes_per_s)
         if self.fresh_bytes_per_s is not None:
             seconds += fresh_bytes / self.fresh_bytes_per_s
         return seconds

@@ -8,7 +8,11 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from models import NETWORKS, CutError, Network, NetworkError, auxiliary_head, build
+from models.cost import block_costs
 from models.vgg import vgg5, vgg11
+
+# Their last maps are 1x1 at 32x32, so that BatchNorm sees one value per channel and sample.
+ONE_VALUE_AT_THE_END = ("resnet12", "resnet18", "resnet50", "mobilenetv3-small")
 
 
 def meta(name, classes=10, input_shape=(3, 32, 32)):
@@ -29,6 +33,7 @@ def count(module):
         ("vgg5", 582_346),
         ("lenet", 62_006),
         ("mobilenetv2", 2_236_682),
+        ("vgg19", 139_611_210),
     ],
 )
 def test_parameters_are_exactly_the_published_ones(name, parameters):
@@ -37,6 +42,24 @@ def test_parameters_are_exactly_the_published_ones(name, parameters):
 
 def test_mobilenetv2_has_the_parameters_of_the_imagenet_network():
     assert count(meta("mobilenetv2", classes=1000)) == 3_504_872
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "millions"),
+    [
+        ("resnet18", 11_689_512, 1_814),
+        ("resnet50", 25_557_032, 4_089),
+        ("mobilenetv2", 3_504_872, 301),
+        ("mobilenetv3-small", 2_542_856, 56.5),
+    ],
+)
+def test_networks_for_large_images_have_their_parameters_and_arithmetic(name, parameters, millions):
+    network = meta(name, 1000, (3, 224, 224))
+    assert count(network) == parameters
+    products = ("conv", "pointwise", "depthwise", "linear", "conv_input", "conv_wide")
+    layers = [layer for block in block_costs(network) for layer in block.layers]
+    flops = sum(layer.forward_flops for layer in layers if layer.op_class in products)
+    assert flops / 2e6 == pytest.approx(millions, rel=0.015)
 
 
 @pytest.mark.parametrize("name", ["vgg11", "resnet9"])
@@ -139,7 +162,7 @@ def test_auxiliary_head_is_one_linear_layer_on_the_flat_activation():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_smallest_batch_trains_and_a_smaller_one_does_not(name):
     network = build(name, classes=10, seed=0)
-    assert network.min_batch == (2 if name == "resnet12" else 1)
+    assert network.min_batch == (2 if name in ONE_VALUE_AT_THE_END else 1)
     network(torch.randn(network.min_batch, 3, 32, 32)).sum().backward()
     if network.min_batch == 2:
         with pytest.raises(ValueError, match="more than 1 value per channel"):

@@ -29,7 +29,7 @@ def read_profile(path: Path, name: str) -> DeviceProfile:
     if len(text) > LONGEST:
         raise ProfileFileError(f"{where}: expected at most {LONGEST:,} characters")
     try:
-        return DeviceEntry.model_validate(yaml.safe_load(text)).profile(name, _nothing_else)
+        return DeviceEntry.model_validate(yaml.safe_load(text)).profile(name, _no_other)
     except yaml.YAMLError as error:
         raise ProfileFileError(f"{where}: {' '.join(str(error).split())}") from None
     except ValidationError as error:
@@ -63,6 +63,7 @@ def profile_text(profile: DeviceProfile, note: str, comment: str = "") -> str:
         "loader_per_iteration": figure(_duration(profile.loader_s_per_iteration)),
         "loader_per_sample": figure(_duration(profile.loader_s_per_sample)),
         "optimiser_overhead": figure(_duration(profile.optimiser_overhead_s)),
+        "round_overhead": figure(_duration(profile.round_overhead_s)),
     }
     for key, value in (
         ("weight_bandwidth", profile.weight_bytes_per_s),
@@ -91,5 +92,5 @@ def _duration(seconds: float) -> str:
     return format_duration(float(f"{seconds:.6g}"), digits=None)
 
 
-def _nothing_else(name: str) -> DeviceProfile:
-    raise ProfileFileError(f"a profile in a file cannot be scaled from another ({name})")
+def _no_other(name: str) -> DeviceProfile:
+    raise DeviceError(f"a profile in a file cannot be scaled from another ({name})")

@@ -91,6 +91,7 @@ class DeviceEntry(Strict):
     loader_per_iteration: Figure | None = None
     loader_per_sample: Figure | None = None
     optimiser_overhead: Figure | None = None
+    round_overhead: Figure | None = None
     scaled_from: Speedup | None = None
     speed: Figure | None = None
     memory: Figure | None = None
@@ -151,6 +152,7 @@ class DeviceEntry(Strict):
             fresh_bytes_per_s=figures.get("fresh_bandwidth"),
             optimiser_overhead_s=figures.get("optimiser_overhead", 0.0),
             loader_s_per_sample=figures.get("loader_per_sample", 0.0),
+            round_overhead_s=figures.get("round_overhead", 0.0),
             memory_bytes=None,
             sources=self.sources,
             status=_statuses(stated),
@@ -181,6 +183,7 @@ class DeviceEntry(Strict):
             fresh_bytes_per_s=_times(base.fresh_bytes_per_s, speedup.memory),
             optimiser_overhead_s=base.optimiser_overhead_s / speedup.overhead,
             loader_s_per_sample=base.loader_s_per_sample / speedup.overhead,
+            round_overhead_s=base.round_overhead_s / speedup.overhead,
             sources=tuple(dict.fromkeys(self.sources + base.sources)),
             status=status,
             notes={key: f"{own}; there: {base.notes.get(key, base.status[key])}" for key in scaled},
@@ -235,8 +238,15 @@ _FIGURES: dict[str, tuple[str, Callable[[object], float]]] = {
     "loader_per_iteration": ("loader_s_per_iteration", parse_duration),
     "loader_per_sample": ("loader_s_per_sample", parse_duration),
     "optimiser_overhead": ("optimiser_overhead_s", parse_duration),
+    "round_overhead": ("round_overhead_s", parse_duration),
 }
-_OPTIONAL = ("weight_bandwidth", "fresh_bandwidth", "loader_per_sample", "optimiser_overhead")
+_OPTIONAL = (
+    "weight_bandwidth",
+    "fresh_bandwidth",
+    "loader_per_sample",
+    "optimiser_overhead",
+    "round_overhead",
+)
 
 
 def _times(rate: float | None, factor: float) -> float | None:

@@ -1,0 +1,72 @@
+"""What it costs to quantise and to dequantise: the tensor operations of `models.quantise`."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from models.operators import LayerCost
+
+FLOAT, CODE, BYTE = (
+    4,
+    2,
+    1,
+)  # bytes of a value as fp32, as a code before packing, and packed in 8 bits
+
+# (name, bytes read and written for each value). Packing to other than 8 or 16 bits goes bit by bit.
+_TO_CODES: Final = (
+    ("abs", FLOAT, FLOAT),
+    ("max", FLOAT, 0),
+    ("divide", FLOAT, FLOAT),
+    ("round", FLOAT, FLOAT),
+    ("clamp", FLOAT, FLOAT),
+    ("to codes", FLOAT, CODE),
+)
+_FROM_CODES: Final = (
+    ("to floats", BYTE, FLOAT),
+    ("multiply", FLOAT, FLOAT),
+    ("clamp", FLOAT, FLOAT),
+)
+
+
+def quantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:
+    """Return the operations that turn `values` fp32 values per sample into packed codes."""
+    packing: tuple[tuple[str, int, int], ...] = (("pack", CODE, BYTE),)
+    if bits == 16:
+        packing = ()
+    elif bits != 8:
+        packing = (
+            ("shift", CODE, CODE * bits),
+            ("mask", CODE * bits, CODE * bits),
+            ("to bits", CODE * bits, bits),
+            ("to places", bits, bits),
+            ("sum", bits, BYTE),
+        )
+    return tuple(_costs("quantise", (*_TO_CODES, *packing), values))
+
+
+def dequantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:
+    """Return the operations that turn packed codes back into `values` fp32 values per sample."""
+    unpacking: tuple[tuple[str, int, int], ...] = ()
+    if bits not in (8, 16):
+        unpacking = (
+            ("shift", BYTE, bits),
+            ("mask", bits, bits),
+            ("to places", bits, 2 * FLOAT * bits),
+            ("sum", FLOAT * bits, FLOAT),
+            ("sign", 2 * FLOAT, FLOAT),
+        )
+    return tuple(_costs("dequantise", (*unpacking, *_FROM_CODES), values))
+
+
+def _costs(name: str, steps: tuple[tuple[str, int, int], ...], values: int) -> Iterator[LayerCost]:
+    for step, read, written in steps:
+        yield LayerCost(
+            name=f"{name}: {step}",
+            op_class="elementwise",
+            map_size=1,
+            forward_flops=values,
+            backward_flops=0,
+            weight_bytes=0,
+            input_bytes=read * values,
+            output_bytes=written * values,
+            parameters=0,
+        )
