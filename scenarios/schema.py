@@ -6,7 +6,9 @@ FLOP/s. Nothing that costs time or bytes has a default.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +28,8 @@ from scenarios.methods import Method
 from scenarios.quantities import Size, Speed
 from scenarios.training import Stop, Training
 from scenarios.transport import ClientsTransport, Ideal, Transport
+from topologies.catalogue.profile_file import ProfileFileError, read_profile
+from topologies.device import DeviceProfile
 
 
 def _check_file_name(name: str) -> str:
@@ -47,12 +51,42 @@ class Model(Section):
     cut: Cut
 
 
-class OwnDevice(Section):
-    """A device of the scenario's own, as one speed for everything: a coarse profile."""
+def _profile_is_sound(file: str) -> str:
+    try:
+        read_profile(Path(file), "any")
+    except ProfileFileError as error:
+        raise rule(str(error)) from None
+    return file
 
-    speed: Speed
+
+class OwnDevice(Section):
+    """A device of the scenario's own: a profile in a file, or one speed for everything (coarse).
+
+    Files are looked for from the current folder. `memory` stands in place of the file's.
+    """
+
+    speed: Speed | None = None
+    profile: Annotated[Text, AfterValidator(_profile_is_sound)] | None = None
     memory: Size | None = None
     description: str = ""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.speed is None) == (self.profile is None):
+            raise rule(
+                "needs either a speed, or the file of a profile as cutlayer calibrate writes it"
+            )
+        return self
+
+    def named(self, name: str) -> DeviceProfile:
+        """Return the device as a profile."""
+        if self.profile is not None:
+            found = read_profile(Path(self.profile), name)
+            found = replace(found, description=self.description or found.description)
+        else:
+            assert self.speed is not None
+            found = DeviceProfile.from_speed(name, self.speed, self.description)
+        return found if self.memory is None else replace(found, memory_bytes=int(self.memory))
 
 
 class Scenario(Section):

@@ -15,14 +15,18 @@ def is_users(error: ValueError) -> bool:
     """Whether an error tells a user what to mend, rather than us."""
     from models.network import NetworkError
     from models.pretrained import WeightsError
+    from sim.calibrate.calibrate import CalibrationError
     from sim.explain import ExplainError
+    from topologies.catalogue.profile_file import ProfileFileError
 
     users = (
+        CalibrationError,
         CatalogueError,
         DataError,
         ExplainError,
         NetworkError,
         OutputError,
+        ProfileFileError,
         ScenarioError,
         UnknownNetworkError,
         UsageError,

@@ -1,0 +1,96 @@
+"""How far a profile's predictions of held-out cases are from what was measured, and the noise."""
+
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Final
+
+import models.catalogue
+from models.cost import block_costs
+from sim.calibrate.campaign import Measured, Timed
+from sim.calibrate.held_out import Case
+from sim.calibrate.probes import CLASSES
+from sim.compute import Stage
+from topologies.device import DeviceProfile
+
+MOMENTUM_SLOTS: Final = 1
+
+
+@dataclass(frozen=True)
+class CaseError:
+    """A held-out case: seconds as measured and as predicted, all passes of it together.
+
+    `noise` is the mean deviation of single repeats from their median, as a share of it.
+    """
+
+    case: Case
+    measured_s: float
+    predicted_s: float
+    noise: float
+    one_number_s: float
+
+    @property
+    def error(self) -> float:
+        """Predicted over measured, less 1."""
+        return self.predicted_s / self.measured_s - 1
+
+    @property
+    def one_number_error(self) -> float:
+        """The same for a profile of a single speed."""
+        return self.one_number_s / self.measured_s - 1
+
+
+def case_errors(profile: DeviceProfile, measured: Measured) -> list[CaseError]:
+    """Return the error of every held-out case, and what one speed for everything would have said."""
+    speed = one_speed(measured)
+    return [
+        CaseError(
+            case,
+            timed.seconds("total"),
+            predicted_seconds(profile, case),
+            noise(timed),
+            flops_of(case) / speed,
+        )
+        for case, timed in measured.cases.items()
+    ]
+
+
+def mean_error(errors: list[CaseError]) -> float:
+    """Return the mean of the absolute errors."""
+    return fmean(abs(one.error) for one in errors)
+
+
+def predicted_seconds(profile: DeviceProfile, case: Case) -> float:
+    """Return the time of an iteration (forward, backward, step and what lies between), seconds."""
+    return _stage(profile, case).train(case.batch_size).seconds + profile.iteration_overhead_s
+
+
+def noise(timed: Timed) -> float:
+    """Return the mean deviation of the passes' medians from their median, as a share of it."""
+    totals = timed.each("total")
+    middle = median(totals)
+    return fmean(abs(total / middle - 1) for total in totals)
+
+
+def one_speed(measured: Measured) -> float:
+    """Return the probes' median FLOP/s: what a profile of one number would hold."""
+    from sim.calibrate.probes import probe
+
+    speeds = []
+    for (name, batch_size), timed in measured.probes.items():
+        flops = sum(cost.forward_flops + cost.backward_flops for cost in block_costs(probe(name)))
+        speeds.append(flops * batch_size / timed.seconds("total"))
+    return median(speeds)
+
+
+def flops_of(case: Case) -> float:
+    """Return the FLOPs of a case's iteration, its step included."""
+    return _stage(DeviceProfile.from_speed("any", 1.0), case).train(case.batch_size).flops
+
+
+def _stage(profile: DeviceProfile, case: Case) -> Stage:
+    costs = block_costs(
+        models.catalogue.build(case.network, classes=CLASSES, seed=0, device="meta")
+    )
+    parts = {"whole": costs, "front": costs[: case.cut], "back": costs[case.cut :]}
+    layers = [layer for cost in parts[case.part] for layer in cost.layers]
+    return Stage(profile, layers, MOMENTUM_SLOTS)

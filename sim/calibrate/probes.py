@@ -1,0 +1,98 @@
+"""The networks that a profile is fitted on; none of them is one of the catalogue.
+
+Between them they have dense, wide, pointwise, depthwise and strided convolutions of few and of many
+channels on maps of 32 to 2, normalisation and pooling with and without, and linear layers that are
+bound by arithmetic or by their weights.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from torch import nn
+
+from models.layers import Residual, conv_block, fc_block
+from models.network import NamedBlock, Network, flat_features
+
+INPUT_SHAPE: Final = (3, 32, 32)
+CLASSES: Final = 10
+BATCHES: Final = (8, 24, 64, 128)
+
+# (kind, outputs): dense 3x3, plain (3x3 without norm), strided 3x3, pointwise, depthwise, residual
+# pair of 3x3; "pool" is a 2x2 maximum, "fc" a linear layer.
+Plan = tuple[tuple[str, int], ...]
+
+_PLANS: Final[dict[str, Plan]] = {
+    "deep": (
+        *(("dense", 32), ("dense", 64), ("pool", 0), ("dense", 128), ("dense", 128), ("pool", 0)),
+        *(("dense", 256), ("dense", 256), ("pool", 0), ("dense", 512), ("dense", 512)),
+        *(("pool", 0), ("dense", 512), ("fc", 1024), ("fc", 10)),
+    ),
+    "plain": (
+        *(("plain", 48), ("plain", 64), ("plain", 96), ("pool", 0), ("plain", 128)),
+        *(("plain", 192), ("pool", 0), ("plain", 384), ("plain", 320), ("pool", 0)),
+        *(("plain", 512), ("pool", 0), ("plain", 512), ("fc", 2048), ("fc", 512), ("fc", 10)),
+    ),
+    "thin": (
+        *(("dense", 16), ("dense", 16), ("dense", 32), ("pool", 0), ("dense", 32), ("dense", 48)),
+        *(("pool", 0), ("dense", 64), ("dense", 96), ("pool", 0), ("dense", 128), ("pool", 0)),
+        *(("dense", 128), ("fc", 256), ("fc", 10)),
+    ),
+    "residual": (
+        *(("dense", 48), ("pool", 0), ("residual", 48), ("strided", 96), ("residual", 96)),
+        *(("residual", 96), ("strided", 192), ("residual", 192), ("strided", 384)),
+        *(("residual", 384), ("fc", 10)),
+    ),
+    "separable": (
+        *(("dense", 24), ("depthwise", 0), ("pointwise", 96), ("depthwise", 0), ("pointwise", 24)),
+        *(("pool", 0), ("pointwise", 144), ("depthwise", 0), ("pointwise", 32), ("pointwise", 192)),
+        *(("depthwise", 0), ("pool", 0), ("pointwise", 64), ("pointwise", 384), ("depthwise", 0)),
+        *(("pointwise", 96), ("pool", 0), ("pointwise", 576), ("depthwise", 0)),
+        *(("pointwise", 160), ("pool", 0), ("depthwise", 0), ("pointwise", 960), ("depthwise", 0)),
+        *(("pointwise", 320), ("fc", 10)),
+    ),
+    "bottleneck": (
+        *(("pointwise", 64), ("pointwise", 128), ("pool", 0), ("pointwise", 256), ("dense", 192)),
+        *(("pool", 0), ("pointwise", 512), ("dense", 256), ("pool", 0), ("pointwise", 1024)),
+        *(("dense", 384), ("pool", 0), ("pointwise", 2048), ("fc", 10)),
+    ),
+    "linear": (("pool", 0), ("fc", 512), ("fc", 4096), ("fc", 3072), ("fc", 128), ("fc", 10)),
+}
+
+PROBES: Final = tuple(_PLANS)
+
+
+def probe(name: str) -> Network:
+    """Return the probe `name`, with weights from torch's generator."""
+    blocks: list[NamedBlock] = []
+    channels = INPUT_SHAPE[0]
+    plan = _PLANS[name]
+    for number, (kind, outputs) in enumerate(plan):
+        if kind == "fc":
+            features = flat_features(blocks, INPUT_SHAPE) if blocks else channels
+            last = number == len(plan) - 1
+            blocks.append((f"{number}-fc", fc_block(features, outputs, relu=not last)))
+            continue
+        blocks.append((f"{number}-{kind}", _KINDS[kind](channels, outputs)))
+        channels = outputs or channels
+    return Network(name, blocks, INPUT_SHAPE, CLASSES, feature_blocks=0)
+
+
+def _residual(inputs: int, outputs: int) -> nn.Module:
+    last = conv_block(outputs, outputs, bias=False, activation=nn.Identity())
+    body = nn.Sequential(conv_block(inputs, outputs, bias=False), last)
+    return Residual(body, after=nn.ReLU(inplace=True))
+
+
+_KINDS: Final[dict[str, Callable[[int, int], nn.Module]]] = {
+    "dense": conv_block,
+    "plain": lambda inputs, outputs: conv_block(inputs, outputs, norm=False),
+    "strided": lambda inputs, outputs: conv_block(inputs, outputs, stride=2, bias=False),
+    "pointwise": lambda inputs, outputs: conv_block(
+        inputs, outputs, kernel=1, padding=0, bias=False, activation=nn.ReLU6(inplace=True)
+    ),
+    "depthwise": lambda inputs, _: conv_block(
+        inputs, inputs, groups=inputs, bias=False, activation=nn.ReLU6(inplace=True)
+    ),
+    "residual": _residual,
+    "pool": lambda *_: nn.MaxPool2d(2),
+}

@@ -1,0 +1,126 @@
+"""Timing real training: an iteration in its passes, or block by block. Plain torch, one process."""
+
+import time
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+from models.network import Network
+from sim.calibrate.held_out import Part
+
+MOMENTUM = 0.9
+
+
+@dataclass(frozen=True)
+class Passes:
+    """One iteration, seconds: forward, backward, optimiser step, and all that is between them."""
+
+    forward: float
+    backward: float
+    step: float
+    rest: float
+
+    @property
+    def total(self) -> float:
+        """The whole iteration."""
+        return self.forward + self.backward + self.step + self.rest
+
+
+@dataclass(frozen=True)
+class BlockTimes:
+    """Each block's passes in one iteration, seconds, in the order of the network."""
+
+    forward: tuple[float, ...]
+    backward: tuple[float, ...]
+
+
+class Trainer:
+    """A network, or its front or back, with data for one batch size and an optimiser."""
+
+    def __init__(self, network: Network, part: Part, cut: int, batch_size: int) -> None:
+        split = network.split(cut if part != "whole" else 0)
+        self.part = part
+        self.module: nn.Module = split.device if part == "front" else split.server
+        shape = network.activation_shape(cut) if part == "back" else network.input_shape
+        self._x = torch.randn(batch_size, *shape)
+        self._x.requires_grad_(part == "back")
+        self._gradient = torch.randn(batch_size, *network.activation_shape(cut)) / batch_size
+        self._labels = torch.randint(0, network.classes, (batch_size,))
+        parameters = list(self.module.parameters())
+        self._optimiser = torch.optim.SGD(parameters, lr=1e-5, momentum=MOMENTUM)
+
+    def iterate(self) -> Passes:
+        """Train one batch."""
+        now = time.perf_counter
+        start = now()
+        self._optimiser.zero_grad()
+        self._x.grad = None
+        begun = now()
+        output = self.module(self._x)
+        forward = now()
+        end: Tensor = output
+        if self.part != "front":
+            end = nn.functional.cross_entropy(output, self._labels)
+        lost = now()
+        end.backward(self._gradient if self.part == "front" else None)  # type: ignore[no-untyped-call]
+        backward = now()
+        self._optimiser.step()
+        step = now()
+        rest = begun - start + lost - forward
+        return Passes(forward - begun, backward - lost, step - backward, rest)
+
+    def close(self) -> None:
+        """Give the gradients' memory back."""
+        self._optimiser.zero_grad()
+
+
+def block_times(network: Network, batch_size: int) -> BlockTimes:
+    """Train one batch block by block, with a detached activation between any two.
+
+    Memory is used as in an ordinary iteration: all activations are kept until their block's backward
+    pass. No step is taken.
+    """
+    x = torch.randn(batch_size, *network.input_shape)
+    inputs, outputs, forward = [], [], []
+    for index, block in enumerate(network.blocks):
+        x = x.detach()
+        if index:
+            x.requires_grad_()
+        inputs.append(x)
+        start = time.perf_counter()
+        x = block(x)
+        forward.append(time.perf_counter() - start)
+        outputs.append(x)
+    backward = [0.0] * len(forward)
+    gradient: Tensor | None = torch.full_like(outputs[-1], 1e-4)
+    for index in reversed(range(len(forward))):
+        output = outputs.pop()
+        if not output.requires_grad:
+            break
+        start = time.perf_counter()
+        output.backward(gradient)
+        backward[index] = time.perf_counter() - start
+        gradient = inputs.pop().grad
+    network.zero_grad()
+    return BlockTimes(tuple(forward), tuple(backward))
+
+
+def loader_seconds(batch_size: int, repeats: int) -> float:
+    """Return the median time to read, crop, flip and normalise a batch of 32x32 images, seconds."""
+    from sim.learning.augment import Augmentation
+
+    images = torch.randint(0, 256, (1000, 3, 32, 32), dtype=torch.uint8)
+    mean, deviation = torch.full((1, 3, 1, 1), 120.0), torch.full((1, 3, 1, 1), 60.0)
+    augmentation = Augmentation(crop=True, flip=True)
+    taken = []
+    for number in range(repeats):
+        rows = torch.randint(0, len(images), (batch_size,))
+        start = time.perf_counter()
+        batch = augmentation.apply(
+            images[rows], seed=0, client=0, round_index=0, epoch=0, batch=number
+        )
+        ((batch.float() - mean) / deviation).contiguous()
+        taken.append(time.perf_counter() - start)
+    return median(taken)

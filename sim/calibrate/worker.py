@@ -1,0 +1,92 @@
+"""Timing one job in a process of its own, whose memory is as fresh as that of a training process.
+
+In a process that has trained other networks before, the allocator has large blocks to give away again;
+in one that trains a single network, large tensors are mapped anew in every iteration.
+"""
+
+import multiprocessing
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+import torch
+
+import models.catalogue
+from models.network import Network
+from sim.calibrate.held_out import Case
+from sim.calibrate.probes import CLASSES, probe
+from sim.calibrate.timing import BlockTimes, Passes, Trainer, block_times
+
+ITERATIONS: Final = 3  # of each kind, four times as many of the short ones
+SHORT: Final = 0.02  # seconds
+WARM_UP: Final = 2  # iterations that are not counted
+
+ProbeKey = tuple[str, int]
+Job = ProbeKey | Case
+Times = tuple[list[Passes], list[BlockTimes]]
+
+
+class Workshop:
+    """Starts a process for each job; one that is forked, where there is forking, after the imports."""
+
+    def __init__(self, threads: int, seed: int) -> None:
+        self._threads = threads
+        self._seed = seed
+        forks = "forkserver" in multiprocessing.get_all_start_methods()
+        self._context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
+        if forks:
+            self._context.set_forkserver_preload(["sim.calibrate.worker", "torch._dynamo"])
+
+    def time(self, job: Job, longest_s: float) -> Times | None:
+        """Time a job; None if an iteration takes longer than `longest_s`, or the process dies."""
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(
+            target=_work, args=(job, longest_s, self._threads, self._seed, theirs), daemon=True
+        )
+        process.start()
+        theirs.close()
+        try:
+            times: Times | None = ours.recv()
+        except EOFError:  # it was killed: too little memory, most likely
+            times = None
+        finally:
+            ours.close()
+        process.join()
+        return times
+
+
+def _work(job: Job, longest_s: float, threads: int, seed: int, answer: Connection) -> None:
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    answer.send(timed(job, longest_s))
+    answer.close()
+
+
+def timed(job: Job, longest_s: float) -> Times | None:
+    """Return the times of a job's iterations, and of a probe's blocks; None if it takes too long."""
+    network = network_of(job)
+    if isinstance(job, Case):
+        trainer = Trainer(network, job.part, job.cut, job.batch_size)
+    else:
+        trainer = Trainer(network, "whole", 0, job[1])
+    for _ in range(WARM_UP):
+        first = trainer.iterate().total
+        if first > longest_s:
+            return None
+    passes = [trainer.iterate() for _ in _times(first)]
+    trainer.close()
+    if isinstance(job, Case):
+        return passes, []
+    block_times(network, job[1])
+    return passes, [block_times(network, job[1]) for _ in _times(first)]
+
+
+def network_of(job: Job) -> Network:
+    """Return the network of a probe or case, ready to train."""
+    if isinstance(job, Case):
+        return models.catalogue.build(job.network, classes=CLASSES, seed=0).train()
+    return probe(job[0]).train()
+
+
+def _times(seconds: float) -> Iterator[int]:
+    yield from range(ITERATIONS if seconds > SHORT else 4 * ITERATIONS)

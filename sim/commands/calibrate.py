@@ -1,0 +1,81 @@
+"""`cutlayer calibrate`: the profile of the machine that it runs on."""
+
+import math
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from sim.calibrate.calibrate import Calibration, calibrate
+from sim.calibrate.errors import mean_error
+from sim.calibrate.report import error_table, verdict, write_errors
+from sim.commands.errors import UsageError
+from sim.commands.progress import StepProgress
+from sim.run_directory import OutputError
+from topologies.catalogue.profile_file import profile_text
+
+
+def calibrate_command(
+    out: Path,
+    *,
+    name: str,
+    threads: int | None,
+    minutes: float,
+    passes: int,
+    errors_file: Path | None,
+) -> None:
+    """Measure, fit, print the errors, write the profile; refuses what cannot work before it begins."""
+    if not name.strip():
+        raise UsageError("calibrate: --name must not be empty")
+    if not math.isfinite(minutes):
+        raise UsageError(f"calibrate: --minutes must be finite (got {minutes})")
+    for option, path in (("--out", out), ("--errors", errors_file)):
+        if path is None:
+            continue
+        if path.exists():
+            raise OutputError(f"{option} {path} exists; name a new file")
+        if not path.parent.is_dir():
+            raise OutputError(f"{option} {path}: the folder {path.parent} does not exist")
+    used = torch.get_num_threads() if threads is None else threads
+    console = Console()
+    with StepProgress(console, "calibrating") as progress:
+        found = calibrate(
+            name, threads=used, passes=passes, budget_s=60 * minutes, tell=progress.tell
+        )
+    _report(found, console)
+    _write(out, found, used)
+    if errors_file is not None:
+        write_errors(errors_file, found.errors)
+    console.print(
+        f"saved: {out}; use it in a scenario as devices: {{{name}: {{profile: {out}}}}}",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
+
+
+def _report(found: Calibration, console: Console) -> None:
+    if found.errors:
+        console.print(error_table(found.errors))
+        console.print(verdict(found.errors), soft_wrap=True, highlight=False)
+    else:
+        console.print("No held-out case was short enough to be timed: the error is not known.")
+    fit = found.fit
+    console.print(
+        f"On the probes themselves: blocks {fit.block_error:.1%}, passes {fit.pass_error:.1%}.",
+        highlight=False,
+    )
+    for line in found.measured.left_out:
+        console.print(f"left out: {line}", soft_wrap=True, highlight=False)
+
+
+def _write(out: Path, found: Calibration, threads: int) -> None:
+    tried = f"mean error on {len(found.errors)} held-out cases: "
+    tried += f"{mean_error(found.errors):.1%}" if found.errors else "not known"
+    comment = f"{found.fit.profile.description}\nBatches of 8 to 128, SGD with momentum; {tried}."
+    note = f"fitted by cutlayer calibrate to timed training, {threads} threads"
+    text = profile_text(found.fit.profile, note, comment)
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"--out {out} cannot be written: {error.strerror}") from None

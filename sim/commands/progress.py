@@ -1,0 +1,41 @@
+"""Progress of a command's steps: a bar on a terminal, some lines elsewhere."""
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+LINES = 10  # where there is no terminal
+
+
+class StepProgress:
+    """Shows how many steps are done; to be used as a context."""
+
+    def __init__(self, console: Console, what: str) -> None:
+        self._console = console
+        self._what = what
+        self._bar = Progress(
+            TextColumn("{task.description:40}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task(what, total=None)
+        self._said = -1
+
+    def __enter__(self) -> "StepProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def tell(self, done: int, total: int, what: str) -> None:
+        """Show how many steps are done, of how many, and which is next."""
+        self._bar.update(self._task, completed=done, total=total, description=what)
+        tenth = LINES * done // max(total, 1)
+        if not self._console.is_terminal and tenth > self._said and done < total:
+            self._said = tenth
+            self._console.print(
+                f"{self._what}: {done} of {total}, next {what}", soft_wrap=True, highlight=False
+            )

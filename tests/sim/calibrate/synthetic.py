@@ -1,0 +1,83 @@
+"""A machine that follows a known profile to the letter: what calibration should find again."""
+
+import torch
+
+import models.catalogue
+from models.cost import block_costs
+from sim.calibrate.campaign import Measured, Timed
+from sim.calibrate.held_out import Case
+from sim.calibrate.probes import BATCHES, CLASSES, PROBES, probe
+from sim.calibrate.timing import BlockTimes, Passes
+from sim.compute import Stage
+from sim.work import layers_of
+from topologies.device import DeviceProfile, RateTable
+
+REST = 2e-4
+
+
+def machine(**changes) -> DeviceProfile:
+    """Rates that differ by class, pass and map; every bandwidth binds somewhere."""
+    dense = RateTable(
+        {2: 30e9, 4: 60e9, 8: 90e9, 16: 80e9, 32: 70e9},
+        {2: 20e9, 4: 50e9, 8: 70e9, 16: 75e9, 32: 60e9},
+    )
+    figures = {
+        "name": "synthetic",
+        "description": "",
+        "rates": {
+            "conv_input": RateTable.flat(40e9, 30e9),
+            "conv": dense,
+            "conv_wide": dense.scaled(0.7, 0.6),
+            "pointwise": dense.scaled(0.9, 0.8),
+            "depthwise": dense.scaled(0.1, 0.08),
+            "linear": RateTable.flat(50e9, 45e9),
+            "norm": RateTable.flat(3e9, 4e9),
+            "elementwise": RateTable.flat(2e9, 3e9),
+            "pool": RateTable.flat(1e9, 2e9),
+        },
+        "memory_bandwidth_bytes_per_s": 8e9,
+        "optimiser_bytes_per_s": 12e9,
+        "layer_overhead_s": 3e-5,
+        "iteration_overhead_s": REST,
+        "loader_s_per_iteration": 0.0,
+        "memory_bytes": 2**30,
+        "weight_bytes_per_s": 5e9,
+        "fresh_bytes_per_s": 2e9,
+        "optimiser_overhead_s": 1e-5,
+        "loader_s_per_sample": 1e-5,
+    }
+    return DeviceProfile(**(figures | changes))
+
+
+def measured_on(profile: DeviceProfile, cases: tuple[Case, ...], noise: float = 0.0) -> Measured:
+    """What a campaign would have measured, every figure off by up to `noise`."""
+    generator = torch.Generator().manual_seed(0)
+
+    def seen(seconds: float) -> float:
+        return seconds * (1 + noise * (2 * float(torch.rand((), generator=generator)) - 1))
+
+    found = Measured()
+    for name in PROBES:
+        blocks = [Stage(profile, cost.layers, 1) for cost in block_costs(probe(name))]
+        for batch in BATCHES:
+            forward = [stage.forward(batch).seconds for stage in blocks]
+            backward = [stage.backward(batch).seconds for stage in blocks]
+            step = sum(stage.step().seconds for stage in blocks)
+            timed = found.probes.setdefault((name, batch), Timed())
+            passes = Passes(seen(sum(forward)), seen(sum(backward)), seen(step), REST)
+            timed.passes.append([passes])
+            times = BlockTimes(tuple(map(seen, forward)), tuple(map(seen, backward)))
+            timed.blocks.append([times])
+    for case in cases:
+        network = models.catalogue.build(case.network, classes=CLASSES, seed=0, device="meta")
+        costs = block_costs(network)
+        parts = {"whole": costs, "front": costs[: case.cut], "back": costs[case.cut :]}
+        stage = Stage(profile, layers_of(parts[case.part]), 1)
+        passes = Passes(
+            stage.forward(case.batch_size).seconds,
+            stage.backward(case.batch_size).seconds,
+            stage.step().seconds,
+            REST,
+        )
+        found.cases.setdefault(case, Timed()).passes.append([passes])
+    return found

@@ -1,0 +1,109 @@
+"""The campaign really trains; here a little of it."""
+
+import random
+
+import pytest
+import torch
+
+from sim.calibrate.calibrate import CalibrationError, calibrate
+from sim.calibrate.campaign import measure
+from sim.calibrate.held_out import Case
+from sim.calibrate.probes import PROBES, probe
+from sim.calibrate.timing import Trainer, block_times, loader_seconds
+
+LENET = Case("lenet", "whole", 10)
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch):
+    monkeypatch.setattr("sim.calibrate.campaign.BATCHES", (2, 4))
+
+
+def silent(*_: object) -> None:
+    """Say nothing."""
+
+
+def test_a_little_calibration_measures_everything_there_is():
+    threads = torch.get_num_threads()
+    found = calibrate(
+        "here",
+        threads=1,
+        passes=2,
+        budget_s=60.0,
+        tell=silent,
+        probes=("thin", "linear"),
+        cases=(LENET,),
+    )
+    assert torch.get_num_threads() == threads
+    assert len(found.errors) == 1
+    for one in found.errors:
+        assert one.measured_s > 0
+        assert one.predicted_s > 0
+        assert one.noise >= 0
+    assert found.measured.left_out == []
+    assert {name for name, _ in found.measured.probes} == {"thin", "linear"}
+    profile = found.fit.profile
+    assert profile.layer_overhead_s > 0
+    assert profile.memory_bytes > 0
+    assert 0 < profile.loader_s_per_sample < 1
+
+
+def test_an_iteration_that_takes_too_long_is_left_out_and_said_to_be():
+    found = measure(("thin",), (LENET,), threads=1, passes=2, budget_s=1e-6, tell=silent)
+    assert found.probes == {}
+    assert found.cases == {}
+    assert len(found.left_out) == 3
+    assert all("takes too long for the time given" in line for line in found.left_out)
+    with pytest.raises(CalibrationError, match="give more time"):
+        calibrate("x", threads=1, passes=2, budget_s=1e-6, tell=silent, probes=("thin",), cases=())
+
+
+def test_the_order_changes_and_torchs_generator_does_not():
+    asked: list[str] = []
+    random.seed(1)
+    before = torch.random.get_rng_state(), random.getstate()
+    measure(
+        ("thin",),
+        (LENET,),
+        threads=1,
+        passes=3,
+        budget_s=1e3,
+        tell=lambda done, total, what: asked.append(f"{done}/{total} {what}"),
+    )
+    assert len(asked) == 9
+    assert asked[0].startswith("0/9")
+    names = [line.split(" ", 1)[1] for line in asked]
+    assert names[:3] != names[3:6] or names[3:6] != names[6:]
+    assert sorted(names[:3]) == sorted(names[3:6]) == sorted(names[6:])
+    assert torch.equal(before[0], torch.random.get_rng_state())
+    assert before[1] == random.getstate()
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_block_times_cover_every_block(name):
+    network = probe(name)
+    times = block_times(network, 2)
+    assert len(times.forward) == len(times.backward) == len(network)
+    assert all(seconds > 0 for seconds in times.forward)
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(("part", "cut"), [("whole", 0), ("front", 1), ("back", 1)])
+def test_a_trainer_takes_steps_on_its_part_only(part, cut):
+    network = probe("thin")
+    before = [parameter.clone() for parameter in network.parameters()]
+    trainer = Trainer(network, part, cut, 4)
+    passes = trainer.iterate()
+    assert passes.total == passes.forward + passes.backward + passes.step + passes.rest
+    moved = [
+        not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True)
+    ]
+    first = len(list(network.blocks[0].parameters()))
+    assert any(moved[:first]) == (part != "back")
+    assert any(moved[first:]) == (part != "front")
+    trainer.close()
+    assert all(parameter.grad is None for parameter in trainer.module.parameters())
+
+
+def test_loading_takes_time():
+    assert 0 < loader_seconds(4, 3) < 1

@@ -1,0 +1,109 @@
+"""The fit finds a machine again that follows the roofline, and says how far off it is."""
+
+import numpy as np
+import pytest
+from synthetic import machine, measured_on
+
+from sim.calibrate.calibrate import fitted
+from sim.calibrate.errors import case_errors, flops_of, mean_error, one_speed, predicted_seconds
+from sim.calibrate.fit import _Roofline, nearest_map
+from sim.calibrate.held_out import HELD_OUT, Case
+from sim.calibrate.observations import observations
+from sim.calibrate.probes import PROBES, probe
+from sim.compute import Stage
+from topologies.device import OP_CLASSES
+
+
+@pytest.fixture(scope="module")
+def known():
+    return measured_on(machine(), HELD_OUT)
+
+
+@pytest.fixture(scope="module")
+def found(known):
+    return fitted("found", known, 1e-5, 1)
+
+
+def test_a_machine_that_follows_the_roofline_is_predicted_on_what_was_held_out(known, found):
+    errors = case_errors(found.profile, known)
+    assert len(errors) == len(HELD_OUT)
+    assert mean_error(errors) < 0.02
+    assert max(abs(one.error) for one in errors) < 0.06
+    assert found.block_error < 0.02
+    assert found.pass_error < 0.01
+    # One speed for everything would be far off: the held-out list is no easy one.
+    assert sum(abs(one.one_number_error) for one in errors) / len(errors) > 0.2
+
+
+def test_noise_in_the_measurements_bends_the_fit_little():
+    noisy = measured_on(machine(), HELD_OUT, noise=0.1)
+    errors = case_errors(fitted("noisy", noisy, 1e-5, 1).profile, noisy)
+    assert 0 < mean_error(errors) < 0.05
+
+
+def test_what_the_steps_and_the_rest_took_is_found(found):
+    profile = found.profile
+    assert profile.optimiser_bytes_per_s == pytest.approx(12e9, rel=0.01)
+    assert profile.optimiser_overhead_s == pytest.approx(1e-5, rel=0.01)
+    assert profile.iteration_overhead_s == pytest.approx(2e-4)
+    assert profile.loader_s_per_sample == 1e-5
+    assert set(profile.rates) == set(OP_CLASSES)
+
+
+def test_the_columns_of_the_fit_are_the_stages_of_the_simulator(known):
+    """The fit's own roofline and `Stage` are one law."""
+    seen = list(observations(known))
+    roofline = _Roofline(seen)
+    profile = machine()
+    rates = [profile.rate(*key) for key in roofline.keys]
+    figures = [
+        profile.memory_bandwidth_bytes_per_s,
+        profile.weight_bytes_per_s,
+        profile.fresh_bytes_per_s,
+        profile.layer_overhead_s,
+    ]
+    times = roofline.seconds(np.log([*rates, *figures]))
+    for one, seconds in zip(seen, times, strict=True):
+        stage = Stage(profile, one.layers)
+        work = stage.forward if one.pass_ == "forward" else stage.backward
+        assert seconds == pytest.approx(work(one.batch_size).seconds, rel=1e-9)
+        assert seconds == pytest.approx(one.seconds, rel=1e-9)
+
+
+def test_a_sum_in_place_of_the_maximum_is_never_shorter(known):
+    roofline = _Roofline(list(observations(known)))
+    profile = machine()
+    rates = [profile.rate(*key) for key in roofline.keys]
+    bandwidths = [
+        profile.memory_bandwidth_bytes_per_s,
+        profile.weight_bytes_per_s,
+        profile.fresh_bytes_per_s,
+    ]
+    inverse = 1 / np.array([*rates, *bandwidths])
+    sums = roofline.added_up() @ np.array([*inverse, profile.layer_overhead_s])
+    logs = np.log([*rates, *bandwidths, profile.layer_overhead_s])
+    assert (sums >= roofline.seconds(logs) * (1 - 1e-12)).all()
+
+
+@pytest.mark.parametrize(
+    ("op_class", "side", "kept"),
+    [("conv", 32, 32), ("conv", 5, 4), ("conv", 1, 2), ("conv", 224, 32), ("linear", 1, 1)],
+)
+def test_rates_are_kept_by_the_nearest_map(op_class, side, kept):
+    assert nearest_map(op_class, side) == kept
+
+
+def test_no_probe_is_a_network_that_is_held_out():
+    sizes = {sum(p.numel() for p in probe(name).parameters()) for name in PROBES}
+    assert len(sizes) == len(PROBES)
+    assert not {case.network for case in HELD_OUT} & set(PROBES)
+    assert {case.part for case in HELD_OUT} == {"whole", "front", "back"}
+    assert min(case.batch_size for case in HELD_OUT) == 10
+    assert max(case.batch_size for case in HELD_OUT) == 128
+
+
+def test_one_speed_is_flops_over_seconds(known):
+    case = Case("vgg5", "whole", 10)
+    assert flops_of(case) > 10 * 3 * 2 * 8_000_000 * 0.8
+    assert one_speed(known) > 0
+    assert predicted_seconds(machine(), case) == pytest.approx(known.cases[case].seconds("total"))

@@ -1,0 +1,78 @@
+"""`cutlayer calibrate`, and its profile in a scenario."""
+
+import csv
+
+import pytest
+from command_line import CommandLine, assert_refused, files
+
+import sim.calibrate.calibrate
+from sim.calibrate.calibrate import calibrate
+from sim.calibrate.held_out import Case
+
+
+@pytest.fixture
+def little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calibrations of two probes and one case."""
+
+    def few(name, **options):
+        few_cases = (Case("lenet", "whole", 10),)
+        return calibrate(name, probes=("thin", "linear"), cases=few_cases, **options)
+
+    monkeypatch.setattr("sim.commands.calibrate.calibrate", few)
+    monkeypatch.setattr("sim.calibrate.campaign.BATCHES", (2, 4))
+
+
+@pytest.mark.usefixtures("little")
+def test_the_machine_is_measured_and_its_profile_used(cutlayer: CommandLine) -> None:
+    answer = cutlayer(
+        *("calibrate", "--out", "me.yaml", "--name", "me", "--threads", 1),
+        *("--passes", 2, "--errors", "e.csv"),
+    )
+    assert answer.code in (0, None), answer.err
+    assert "calibrating: 0 of" in answer.out
+    assert "Mean error on 1 cases that were left out of the fit" in answer.out
+    assert "saved: me.yaml" in answer.out
+    with (cutlayer.folder / "e.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["case"] == "lenet, batch 10"
+    assert float(row["measured_s"]) > 0
+    used = cutlayer.run(
+        "devices={me: {profile: me.yaml}}",
+        "topology.star.clients.0.device=me",
+        "topology.star.server.device=me",
+    )
+    assert used.code == 0, used.err
+    assert "me:" not in used.out  # no figure of it is coarse or guessed
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--out", "tiny.yaml"], ["--out tiny.yaml exists", "new file"]),
+        (["--out", "no/me.yaml"], ["--out no/me.yaml", "folder no does not exist"]),
+        (["--out", "me.yaml", "--errors", "tiny.yaml"], ["--errors tiny.yaml exists"]),
+        (["--out", "me.yaml", "--name", " "], ["--name must not be empty"]),
+        (["--out", "me.yaml", "--minutes", "inf"], ["--minutes must be finite"]),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_measured(
+    options: list[str], words: list[str], cutlayer: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sim.calibrate.calibrate, "measure", None)
+    assert_refused(cutlayer("calibrate", *options), *words)
+    assert files(cutlayer.folder) == ["tiny.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("devices", "words"),
+    [
+        ("{me: {profile: none.yaml}}", ["devices.me.profile", "none.yaml", "No such file"]),
+        ("{me: {profile: tiny.yaml}}", ["devices.me.profile", "tiny.yaml"]),
+        ("{me: {}}", ["devices.me", "either a speed, or the file of a profile"]),
+        ("{me: {speed: 1 GFLOP/s, profile: tiny.yaml}}", ["devices.me"]),
+    ],
+)
+def test_bad_profiles_of_a_scenario_are_refused(
+    devices: str, words: list[str], cutlayer: CommandLine
+) -> None:
+    assert_refused(cutlayer.run(f"devices={devices}"), *words)

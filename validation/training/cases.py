@@ -1,0 +1,34 @@
+"""What is trained for real between two processes: fixed here, before anything is measured."""
+
+from dataclasses import dataclass
+
+MBIT = 1e6
+METHODS = ("classic_fl", "splitfed", "ecofed")
+PERIOD = 2  # EcoFed uploads in every second round
+BITS = 8
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and cut, batches of one client in a round, and its link's rates in bit/s."""
+
+    network: str
+    cut: int
+    batch_size: int
+    batches: int
+    up: float
+    down: float
+
+    def __str__(self) -> str:
+        link = f"{self.up / MBIT:g}/{self.down / MBIT:g} Mbit/s"
+        return f"{self.network}, cut {self.cut}, {self.batches} x {self.batch_size}, {link}"
+
+
+CASES = (
+    Case("vgg5", 1, 20, 12, 50 * MBIT, 50 * MBIT),
+    Case("vgg5", 2, 100, 5, 20 * MBIT, 100 * MBIT),
+    Case("vgg11", 2, 10, 12, 200 * MBIT, 200 * MBIT),
+    Case("resnet9", 2, 10, 12, 100 * MBIT, 100 * MBIT),
+    Case("mobilenetv2", 3, 10, 12, 50 * MBIT, 50 * MBIT),
+)
+QUICK = (Case("vgg5", 2, 10, 3, 50 * MBIT, 50 * MBIT),)
