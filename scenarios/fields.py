@@ -13,7 +13,6 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -96,17 +95,6 @@ class _NotEmpty:
 not_empty = _NotEmpty()
 unique = AfterValidator(_check_unique)
 increasing = AfterValidator(_check_increasing)
-
-
-def not_built(*planned: str) -> BeforeValidator:
-    """Says of a planned choice that it is not available yet, rather than unknown."""
-
-    def check(value: Any) -> Any:
-        if isinstance(value, str) and value in planned:
-            raise rule("is not available yet")
-        return value
-
-    return BeforeValidator(check)
 
 
 Kind = Literal["devices", "links", "networks", "datasets"]

@@ -10,20 +10,26 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from scenarios.bandwidth import AnyFiniteRate
-from scenarios.fields import Count, DeviceName, Section, Text, not_built
+from scenarios.disciplines import Discipline, Fifo
+from scenarios.fields import Count, DeviceName, Section, Text
 from scenarios.links import Link
 from scenarios.quantities import FiniteRate
+from topologies.queueing import SlotSpeed
 
 Routing = Literal["delay", "hops", "inverse_rate"]
 Population = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 
 
 class Server(Section):
-    """The server: a queue with `slots` places that work at the same time."""
+    """The server: a queue with `slots` places that work at the same time.
+
+    Each has the device's whole speed, or all of them share it.
+    """
 
     device: DeviceName
     slots: Count
-    discipline: Annotated[Literal["fifo"], not_built("priority", "processor sharing")] = "fifo"
+    discipline: Discipline = Fifo()
+    slot_speed: SlotSpeed = "whole"
 
 
 class StarServer(Server):

@@ -1,19 +1,16 @@
-"""Time on a processor: the roofline of a stage on a device profile, and the server as a queue.
+"""Time on a processor: the roofline of a stage on a device profile.
 
     t(layer) = overhead + max(FLOPs / rate[class, pass, map size], bytes / bandwidth)
 
-(`topologies.device` has it in full). A stage is a run of layers; its time is the sum over them. What is
-not modelled: overlap of layers, caches (a rate is what the profile's source measured, caches included),
-frequency changes.
+(`topologies.device` has it in full, with what a calibrated profile adds). A stage is a run of layers;
+its time is the sum over them. What is not modelled: overlap of layers, caches (a rate is what the
+profile's source measured, caches included), frequency changes.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, Literal, Protocol
-
-import simpy
+from typing import Final, Literal
 
 from models.operators import LayerCost
 from topologies.device import FRESH_FROM_BYTES, DeviceProfile
@@ -26,13 +23,21 @@ READS_AND_WRITES: Final = 3  # of an optimiser step: read weight and gradient, w
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Something to compute: how long it takes (seconds) and how many FLOPs that is."""
+    """Something to compute: how long it takes (seconds) and how many FLOPs that is.
+
+    `overhead_s` is the part of its time that does not depend on how much there is to compute.
+    """
 
     seconds: float
     flops: float
+    overhead_s: float = 0.0
 
     def __add__(self, other: "Work") -> "Work":
-        return Work(self.seconds + other.seconds, self.flops + other.flops)
+        return Work(
+            self.seconds + other.seconds,
+            self.flops + other.flops,
+            self.overhead_s + other.overhead_s,
+        )
 
 
 NOTHING: Final = Work(0.0, 0.0)
@@ -66,7 +71,9 @@ class Stage:
         traffic = FLOAT_BYTES * self.parameters * (READS_AND_WRITES + 2 * self.state_slots)
         flops = 2.0 * self.parameters * (1 + self.state_slots)
         tensors = sum(layer.parameter_tensors for layer in self.layers)
-        return Work(self.profile.optimiser_seconds(traffic, flops, tensors), flops)
+        seconds = self.profile.optimiser_seconds(traffic, flops, tensors)
+        overhead = 0.0 if self.profile.coarse else tensors * self.profile.optimiser_overhead_s
+        return Work(seconds, flops, overhead)
 
     def _train(self, batch_size: int) -> Work:
         """Return forward, backward and step of one batch."""
@@ -80,7 +87,9 @@ class Stage:
         for layer in self.layers:
             seconds += layer_seconds(self.profile, layer, pass_, batch_size)
             flops += layer_flops(layer, pass_) * batch_size
-        work = self._known[pass_, batch_size] = Work(seconds, flops)
+        kernels = sum(layer_flops(layer, pass_) > 0 for layer in self.layers)
+        overhead = kernels * self.profile.layer_overhead_s
+        work = self._known[pass_, batch_size] = Work(seconds, flops, overhead)
         return work
 
 
@@ -94,84 +103,24 @@ def layer_seconds(profile: DeviceProfile, layer: LayerCost, pass_: Pass, batch_s
     flops = layer_flops(layer, pass_) * batch_size
     if flops == 0:
         return 0.0
-    times = 2 if pass_ == "backward" else 1  # activations and their gradients, weights and theirs
-    made = (layer.output_bytes if pass_ == "forward" else layer.input_bytes) * batch_size
-    return profile.seconds(
-        layer.op_class,
-        pass_,
-        layer.map_size,
-        flops,
-        times * (layer.input_bytes + layer.output_bytes) * batch_size,
-        times * layer.weight_bytes,
-        made if made > FRESH_FROM_BYTES else 0.0,
-    )
+    traffic = layer_traffic(layer, pass_, batch_size)
+    return profile.seconds(layer.op_class, pass_, layer.map_size, flops, *traffic)
 
 
-class Job(Protocol):
-    """What the queue calls when a job is put on a slot: `began(now)`, before its time runs."""
+def layer_traffic(layer: LayerCost, pass_: Pass, batch_size: int) -> tuple[float, float, float]:
+    """Return the bytes of activations, of weights, and of fresh tensors that one batch touches.
 
-    @property
-    def owner(self) -> object:
-        """Whom the job is done for."""
-
-    def began(self, now: float) -> None:
-        """Take note that the job leaves the queue at `now`."""
-
-
-class ServerQueue:
-    """S slots in front of one queue, first come first served; jobs are never interrupted."""
-
-    def __init__(self, env: simpy.Environment, slots: int) -> None:
-        assert slots >= 1
-        self.env = env
-        self.slots = slots
-        self._free = slots
-        self._queue: deque[_Waiting] = deque()
-
-    @property
-    def idle(self) -> bool:
-        """Whether no job is running or waiting."""
-        return self._free == self.slots
-
-    def submit(self, job: Job, seconds: float, value: Any = None) -> simpy.Event:
-        """Queue a job of `seconds`; the event succeeds with `value` when it is done."""
-        if self._free:
-            self._free -= 1
-            job.began(self.env.now)
-            timer = self.env.timeout(seconds, value)
-            assert timer.callbacks is not None
-            timer.callbacks.append(self._finish)
-            return timer
-        done = self.env.event()
-        self._queue.append(_Waiting(job, seconds, value, done))
-        return done
-
-    def withdraw(self, owner: object) -> None:
-        """Take the waiting jobs of `owner` out of the queue; their events never happen."""
-        self._queue = deque(waiting for waiting in self._queue if waiting.job.owner is not owner)
-
-    def _finish(self, _: simpy.Event) -> None:
-        if not self._queue:
-            self._free += 1
-            return
-        waiting = self._queue.popleft()
-        waiting.job.began(self.env.now)
-        timer = self.env.timeout(waiting.seconds)
-        assert timer.callbacks is not None
-        timer.callbacks.append(self._finish)
-        timer.callbacks.append(waiting.succeed)
+    Backward touches activations and their gradients, weights and theirs. It makes two tensors, the
+    gradients of the input and of the weights; forward makes the output.
+    """
+    activations = (layer.input_bytes + layer.output_bytes) * batch_size
+    if pass_ == "forward":
+        made = (layer.output_bytes * batch_size,)
+        return activations, layer.weight_bytes, fresh_bytes(*made)
+    fresh = fresh_bytes(layer.input_bytes * batch_size, layer.weight_bytes)
+    return 2 * activations, 2 * layer.weight_bytes, fresh
 
 
-class _Waiting:
-    """A job in the queue; slotted, because there may be very many."""
-
-    __slots__ = ("done", "job", "seconds", "value")
-
-    def __init__(self, job: Job, seconds: float, value: Any, done: simpy.Event) -> None:
-        self.job = job
-        self.seconds = seconds
-        self.value = value
-        self.done = done
-
-    def succeed(self, _: simpy.Event) -> None:
-        self.done.succeed(self.value)
+def fresh_bytes(*tensors: float) -> float:
+    """Return the bytes of those tensors whose memory is mapped anew each time."""
+    return sum(size for size in tensors if size >= FRESH_FROM_BYTES)

@@ -171,6 +171,9 @@ class Engine:
             waited_s=waited_s,
             clients_lost=len(rnd.lost),
             wasted_bytes=record.wasted_bytes,
+            server_jobs=record.server_jobs,
+            server_wait_s=record.server_wait_s,
+            longest_server_wait_s=record.longest_server_wait_s,
             utilisation=utilisation,
             straggler=(
                 world.clients[rnd.participants[straggler]].name
@@ -222,7 +225,13 @@ class Engine:
                 f"{sent} bytes were sent, {logged} logged, {delivered} delivered, {dropped} dropped"
             )
         slots = len(rnd.participants)
-        record = close_record(intervals, slots, world.clock.now, world.server.slots)
+        record = close_record(
+            intervals,
+            slots,
+            world.clock.now,
+            world.server.slots,
+            interleaves=world.server.interleaves,
+        )
         held = world.network.collect_bottlenecks()
         uses = world.ways.uses(intervals, rnd.participants, held)
         return replace(record, uses=uses, loads={} if loads is None else loads.series())

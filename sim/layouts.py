@@ -1,7 +1,6 @@
 """A scenario's `topology` section, whatever its kind, as the topology that the builders make."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from scenarios import cells as cell_sections
 from scenarios import groups, layout, network_file, sites
@@ -64,13 +63,7 @@ class Devices:
     """The catalogue's profiles and the scenario's own."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self._own = {
-            name: replace(
-                DeviceProfile.from_speed(name, device.speed, device.description),
-                memory_bytes=None if device.memory is None else int(device.memory),
-            )
-            for name, device in scenario.devices.items()
-        }
+        self._own = {name: device.named(name) for name, device in scenario.devices.items()}
 
     def __getitem__(self, name: str) -> DeviceProfile:
         return self._own[name] if name in self._own else catalogue.device(name)
@@ -78,7 +71,8 @@ class Devices:
     def server(self, section: groups.Server) -> Server:
         """Return the server that a section describes."""
         name = section.name if isinstance(section, layout.GraphServer) else "server"
-        return Server(self[section.device], section.slots, name=name)
+        queueing = section.discipline.queueing(section.slot_speed)
+        return Server(self[section.device], section.slots, queueing, name)
 
     def clients(self, section: Iterable[groups.ClientGroup]) -> list[Clients]:
         """Return groups of clients, each with its own link."""

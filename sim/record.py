@@ -35,6 +35,7 @@ class ConservationError(Exception):
 class RoundRecord:
     """What one round took. Arrays have one entry per slot; seconds and bytes throughout.
 
+    `server_wait_s` is the sum over the server's jobs, most of which may not have waited at all.
     `uses` has what each link was used for; `loads`, if taken down, the load of shared ones over time.
     """
 
@@ -49,6 +50,9 @@ class RoundRecord:
     payload_down: NDArray[np.int64]
     device_busy_s: NDArray[np.float64]
     server_busy_s: float
+    server_jobs: int
+    server_wait_s: float
+    longest_server_wait_s: float
     critical_path_s: dict[str, float]
     straggler: int
     additive_s: dict[str, float]
@@ -57,13 +61,22 @@ class RoundRecord:
 
 
 def close_record(
-    intervals: Intervals, slots: int, duration_s: float, server_slots: int
+    intervals: Intervals,
+    slots: int,
+    duration_s: float,
+    server_slots: int,
+    *,
+    interleaves: bool = False,
 ) -> RoundRecord:
-    """Derive a round's totals from its `intervals` and check that they are consistent."""
+    """Derive a round's totals from its `intervals` and check that they are consistent.
+
+    Where the server `interleaves` jobs, more than its slots may be under way at once.
+    """
     up = intervals.kind == Kind.UPLINK
     down = intervals.kind == Kind.DOWNLINK
     on_device = intervals.kind == Kind.DEVICE_COMPUTE
     on_server = intervals.kind == Kind.SERVER_COMPUTE
+    waits = intervals.duration[intervals.kind == Kind.SERVER_QUEUE]
     path, straggler = critical_path(intervals, duration_s)
     record = RoundRecord(
         intervals=intervals,
@@ -77,11 +90,14 @@ def close_record(
         payload_down=_per_slot(intervals.peer, intervals.payload_bytes, down, slots),
         device_busy_s=_busy(intervals, on_device, slots),
         server_busy_s=float(intervals.duration[on_server].sum()),
+        server_jobs=int(on_server.sum()),
+        server_wait_s=float(waits.sum()),
+        longest_server_wait_s=float(waits.max(initial=0.0)),
         critical_path_s=path,
         straggler=straggler,
         additive_s=_additive_terms(intervals, slots),
     )
-    _check_occupancy(record, on_device, on_server, server_slots)
+    _check_occupancy(record, on_device, on_server, server_slots, interleaves)
     return record
 
 
@@ -159,6 +175,7 @@ def _check_occupancy(
     on_device: NDArray[np.bool_],
     on_server: NDArray[np.bool_],
     server_slots: int,
+    interleaves: bool,
 ) -> None:
     """Check that busy + idle = elapsed can hold: no actor does two things at once, none overruns."""
     intervals, limit = record.intervals, record.duration_s
@@ -176,5 +193,7 @@ def _check_occupancy(
         raise ConservationError("a device computes two things at once")
     starts, ends = np.sort(intervals.start[on_server]), np.sort(intervals.end[on_server])
     running = np.arange(1, len(starts) + 1) - np.searchsorted(ends - slack, starts, side="right")
-    if len(starts) and running.max() > server_slots:
+    if len(starts) and running.max() > server_slots and not interleaves:
         raise ConservationError(f"the server runs more jobs at once than its {server_slots} slots")
+    if record.server_busy_s > server_slots * (limit + slack):
+        raise ConservationError("the server works for longer than its slots have time")

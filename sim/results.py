@@ -60,6 +60,9 @@ class RoundResult:
     waited_s: float = 0.0
     clients_lost: int = 0
     wasted_bytes: int = 0
+    server_jobs: int = 0
+    server_wait_s: float = 0.0  # of all jobs together
+    longest_server_wait_s: float = 0.0
     utilisation: Mapping[str, float] = field(default_factory=dict)
 
     def row(self, label: str, method: str) -> Row:
@@ -83,6 +86,11 @@ class RoundResult:
             "payload_bytes_down": self.payload_down,
             "payload_bytes_per_client_round": payload / self.clients if self.clients else None,
             "wasted_bytes": self.wasted_bytes,
+            "server_jobs": self.server_jobs,
+            "server_wait_mean_s": self.server_wait_s / self.server_jobs
+            if self.server_jobs
+            else None,
+            "server_wait_max_s": self.longest_server_wait_s if self.server_jobs else None,
             **{f"critical_{phase}_s": self.critical_path_s[phase] for phase in PHASES},
             "straggler": self.straggler,
             "accuracy": self.accuracy,
@@ -167,6 +175,7 @@ class MethodResult:
                 else None
             ),
             "energy_j": None,
+            "server_wait_s": self._server_wait(),
             "idle_fraction": {
                 "clients": _idle(self.clients_busy_s, self.clients_available_s),
                 "server": _idle(self.server_busy_s, self.server_available_s),
@@ -207,6 +216,17 @@ class MethodResult:
         return {
             "time_x": _ratio(_per_round(other, "time"), _per_round(self, "time")),
             "bytes_x": _ratio(_per_round(other, "bytes"), _per_round(self, "bytes")),
+        }
+
+    def _server_wait(self) -> dict[str, float | None]:
+        """Return the mean and the longest wait of a job for a slot, None where there was no job."""
+        jobs = sum(r.server_jobs for r in self.rounds)
+        if not jobs:
+            return {"mean": None, "max": None}
+        waits = sum(r.server_wait_s for r in self.rounds)
+        return {
+            "mean": waits / jobs,
+            "max": max(r.longest_server_wait_s for r in self.rounds),
         }
 
     def _bytes(self, kind: Literal["wire", "payload"]) -> dict[str, float | int | None]:

@@ -58,6 +58,17 @@ def plan_checked(loaded: Loaded, *, trains: bool) -> list[Plan]:
     return plans
 
 
+def _priority_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
+    """Yield a problem for each device with priority that no client has."""
+    topology = plan.topology
+    devices = {profile_of(topology, name).name for name in topology.clients}
+    for name in topology.node(topology.server).queueing.first:
+        if name not in devices:
+            there = ", ".join(sorted(devices))
+            rule = f"the server gives priority to {name!r}, which is no client's device ({there})"
+            yield loaded.problem(("topology",), rule)
+
+
 def topology_checked(loaded: Loaded) -> Topology:
     """Return the topology of a scenario. Raises ScenarioError for what it cannot be."""
     try:
@@ -72,6 +83,7 @@ def topology_checked(loaded: Loaded) -> Topology:
 
 def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     scenario = plan.scenario
+    yield from _priority_problems(loaded, plan)
     last = len(plan.blocks)
     if scenario.model.cut > last:
         rule = (

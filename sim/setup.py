@@ -6,7 +6,6 @@ from scenarios.methods import Method as MethodEntry
 from sim.availability import availability
 from sim.churn import Churn, Presence
 from sim.clock import Clock
-from sim.compute import ServerQueue
 from sim.initial import initial_digests, initial_states
 from sim.learning.datasets import Dataset
 from sim.learning.digest import Digest, node
@@ -18,6 +17,7 @@ from sim.learning.workspace import Workspace
 from sim.methods import registry
 from sim.methods.method import Method
 from sim.plan import Plan
+from sim.queueing import make_queue
 from sim.transports import transports
 from sim.wiring import connect
 from sim.work import DeviceWork, ServerWork
@@ -137,11 +137,11 @@ def _world(
     return World(
         clock=clock,
         network=wires.network,
-        server=ServerQueue(clock, server.slots),
+        server=make_queue(clock, server.slots, server.queueing),
         clients=clients,
         clients_per_round=plan.scenario.clients_per_round,
         server_work=ServerWork(
-            server_profile, plan.server_block(cut), plan.detached_block(cut), slots
+            server_profile, plan.server_block(cut), plan.detached_block(cut), values, slots
         ),
         learning=learning,
         seed=plan.seed,

@@ -6,10 +6,10 @@ from typing import Final
 
 from models.cost import BlockCost
 from models.operators import LayerCost
+from models.quantise_cost import dequantise_costs, quantise_costs
 from sim.compute import Stage, Work
 from topologies.device import DeviceProfile
 
-QUANTISE_FLOPS: Final = 3  # per value: magnitude for the maximum, scale, round
 FLOAT_BYTES: Final = 4
 
 
@@ -27,7 +27,7 @@ class DeviceWork:
         self.profile = profile
         self.block = Stage(profile, layers_of(block), state_slots)
         self.head = Stage(profile, head.layers if head else (), state_slots)
-        self.quantiser = Stage(profile, [quantiser_cost(activation_values)])
+        self._values = activation_values
         # Asked for once per batch: remember the few batch sizes that occur.
         self.forward = cache(self._forward)
         self.backward = cache(self._backward)
@@ -59,13 +59,17 @@ class DeviceWork:
     def _extract(self, batch_size: int, bits: int | None) -> Work:
         """Return loader, forward pass of the frozen device block and quantisation."""
         work = self._forward(batch_size)
-        return work if bits is None else work + self.quantiser.forward(batch_size)
+        if bits is None:
+            return work
+        quantiser = Stage(self.profile, quantise_costs(self._values, bits))
+        return work + quantiser.forward(batch_size)
 
 
 class ServerWork:
     """The server's operations on its server block.
 
-    `detached` is the server block's cost when nobody needs the gradient of its input.
+    `detached` is the server block's cost when nobody needs the gradient of its input. The server loads
+    no data, but has the rest of a batch's overhead.
     """
 
     def __init__(
@@ -73,11 +77,29 @@ class ServerWork:
         profile: DeviceProfile,
         block: Sequence[BlockCost],
         detached: Sequence[BlockCost],
+        activation_values: int,
         state_slots: int,
     ) -> None:
         self.profile = profile
-        self.train = Stage(profile, layers_of(block), state_slots).train
-        self.learn = Stage(profile, layers_of(detached), state_slots).train
+        self._block = Stage(profile, layers_of(block), state_slots)
+        self._detached = Stage(profile, layers_of(detached), state_slots)
+        self._values = activation_values
+        overhead = profile.iteration_overhead_s - profile.loader_s_per_iteration
+        self._overhead = Work(overhead, 0.0, overhead)
+        self.train = cache(self._train)
+        self.learn = cache(self._learn)
+
+    def _train(self, batch_size: int) -> Work:
+        """Return forward, backward (down to the activation's gradient) and step."""
+        return self._overhead + self._block.train(batch_size)
+
+    def _learn(self, batch_size: int, bits: int | None = None) -> Work:
+        """Return forward, backward and step on an activation that came in `bits`, or as floats."""
+        work = self._overhead + self._detached.train(batch_size)
+        if bits is None:
+            return work
+        dequantiser = Stage(self.profile, dequantise_costs(self._values, bits))
+        return work + dequantiser.forward(batch_size)
 
     def average(self, parameters: int, members: int) -> Work:
         """Return FedAvg's weighted sum over `members` copies of `parameters` weights."""
@@ -89,18 +111,3 @@ class ServerWork:
 def layers_of(blocks: Sequence[BlockCost]) -> list[LayerCost]:
     """Return the layers of a run of blocks, in order."""
     return [layer for block in blocks for layer in block.layers]
-
-
-def quantiser_cost(values: int) -> LayerCost:
-    """Return the cost of quantising an activation of `values` fp32 values per sample to 8 bits."""
-    return LayerCost(
-        name="quantise",
-        op_class="elementwise",
-        map_size=1,
-        forward_flops=QUANTISE_FLOPS * values,
-        backward_flops=0,
-        weight_bytes=0,
-        input_bytes=FLOAT_BYTES * values,
-        output_bytes=values,
-        parameters=0,
-    )

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sim.clock import Clock
-from sim.compute import ServerQueue
 from sim.learning.batches import batch_sizes
 from sim.learning.chain import Batch
 from sim.learning.layer import Learning
@@ -13,6 +12,7 @@ from sim.learning.streams import generator
 from sim.log import Row
 from sim.network import Network, Pacer
 from sim.propagation import Jitters, Propagation
+from sim.queueing import ServerQueue
 from sim.usage import Ways
 from sim.work import DeviceWork, ServerWork
 

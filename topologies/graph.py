@@ -153,7 +153,7 @@ class Topology:
                     steps.append(("private", index, self.resources[resource], consumption))
             ways.append(tuple(steps))
         node = self.node(client)
-        return (node.device, node.slots, node.discipline, *ways)
+        return (node.device, node.slots, node.queueing, *ways)
 
     def _graph(self) -> "networkx.DiGraph[str]":
         graph: networkx.DiGraph[str] = networkx.DiGraph()

@@ -8,9 +8,9 @@ from topologies.bandwidth import Varying
 from topologies.closest import closest
 from topologies.device import DeviceProfile
 from topologies.jitter import Jitter
+from topologies.queueing import FIFO, Queueing
 
 Role = Literal["client", "server", "relay"]
-Discipline = Literal["fifo"]
 Sharing = Literal["equal", "proportional"]
 Routing = Literal["delay", "hops", "inverse_rate"]
 
@@ -30,12 +30,11 @@ class Node:
     role: Role
     device: DeviceProfile | None = None
     slots: int = 1
-    discipline: Discipline = "fifo"
+    queueing: Queueing = FIFO
     position: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         self._check_one_of("role", self.role, get_args(Role))
-        self._check_one_of("discipline", self.discipline, get_args(Discipline))
         if self.slots < 1:
             raise TopologyError(f"node {self.name!r} has {self.slots} slots: expected 1 or more")
         if self.device is None and self.role != "relay":

@@ -142,17 +142,17 @@ class EcoFed(SplitMethod):
 
     def server(self, side: ServerSide, rnd: Round) -> Process:
         """Train on what arrives and keep it, or train on what was kept."""
-        buffer = f"buffer/{side.client.index}"
+        buffer, bits = f"buffer/{side.client.index}", self.options.bits
         if self.options.download_device_block:
             yield side.send(self.weights("device"))
         if rnd.notes["uploads"][side.slot]:
             for batch in side.batches:
                 activation = yield side.receive()
                 kept = side.chain.do(operations.keep, buffer, activation)
-                yield side.learn(batch, kept)
+                yield side.learn(batch, kept, bits)
         else:
             for batch in side.batches:
                 if self.options.control_messages:
                     yield side.receive()
                 entry = side.chain.do(operations.replay, buffer, batch.number)
-                yield side.learn(batch, entry)
+                yield side.learn(batch, entry, bits)

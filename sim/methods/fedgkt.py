@@ -160,7 +160,7 @@ class FedGKT(SplitMethod):
         devices, collected, servers = [], [], []
         for slot, (client, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
             device, server = pair(world, client, slot, chain)
-            devices.append(env.process(self.device(device, rnd)))
+            devices.append(env.process(device.prepared(self.device(device, rnd))))
             collected.append(barrier.process(env, self._collect(server), server))
             servers.append(server)
         yield env.all_of(collected)

@@ -147,7 +147,9 @@ class SplitMethod(Method):
         processes = []
         for slot, (index, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
             device, server = pair(world, index, slot, chain)
-            processes.append(barrier.process(env, self.device(device, rnd), device))
+            processes.append(
+                barrier.process(env, device.prepared(self.device(device, rnd)), device)
+            )
             processes.append(barrier.process(env, self.server(server, rnd), server))
         yield env.all_of(processes)
         averaged = self.averaged_parameters(rnd)

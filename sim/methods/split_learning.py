@@ -45,6 +45,9 @@ class SplitLearning(SplitFed):
             if last is not None:
                 server.last = last
             yield env.all_of(
-                [env.process(self.device(device, rnd)), env.process(self.server(server, rnd))]
+                [
+                    env.process(device.prepared(self.device(device, rnd))),
+                    env.process(self.server(server, rnd)),
+                ]
             )
             last = server.last

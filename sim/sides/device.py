@@ -10,6 +10,8 @@ from sim.learning.chain import Batch
 from sim.log import NO_CAUSE, Kind, Label
 from sim.sides.side import Side
 
+Process = simpy.events.ProcessGenerator
+
 
 class DeviceSide(Side):
     """A client's device during a round."""
@@ -39,6 +41,17 @@ class DeviceSide(Side):
         )
         self.last = len(rows) - 1
         return world.clock.timeout(work.seconds, value)
+
+    def prepared(self, process: Process) -> Process:
+        """Return what the device does in a round, after what every round begins with."""
+        seconds = self.client.work.profile.round_overhead_s
+        if seconds == 0:
+            return process
+        return self._prepare(process, seconds)
+
+    def _prepare(self, process: Process, seconds: float) -> Process:
+        yield self.compute(Work(seconds, 0.0), Label.LOAD)
+        yield from process
 
     def stop_computing(self, now: float) -> None:
         """Cut off what the device computes at `now`: its row ends there."""

@@ -7,8 +7,9 @@ import pytest
 from models.catalogue import resolve
 from models.cost import block_costs
 from models.operators import LayerCost
-from sim.compute import Stage, Work, layer_seconds
-from sim.work import DeviceWork, ServerWork, layers_of, quantiser_cost
+from models.quantise_cost import dequantise_costs, quantise_costs
+from sim.compute import Stage, Work, layer_seconds, layer_traffic
+from sim.work import DeviceWork, ServerWork, layers_of
 from topologies import DeviceProfile, RateTable, catalogue
 
 LAYER = LayerCost("fc", "linear", 1, 2000, 4000, 800, 16, 24, 200)
@@ -38,6 +39,21 @@ def test_a_layer_is_bound_by_arithmetic_or_by_memory():
     assert layer_seconds(PROFILE, thin, "backward", 10) == pytest.approx(0.001 + 2400 / 2e5)
 
 
+def test_a_calibrated_profile_brings_weights_into_order_first_and_maps_large_tensors():
+    fitted = replace(PROFILE, weight_bytes_per_s=1e4, fresh_bytes_per_s=1e7)
+    # The weights' 800 bytes come before everything else; backward has their gradient, too.
+    assert layer_seconds(fitted, LAYER, "forward", 10) == pytest.approx(0.001 + 0.02 + 0.08)
+    assert layer_seconds(fitted, LAYER, "backward", 10) == pytest.approx(0.001 + 0.08 + 0.16)
+    large = replace(LAYER, weight_bytes=2**25, input_bytes=2**23, output_bytes=2**22)
+    for batch_size, fresh in ((3, 0), (4, 0), (7, 0), (8, 2**25)):
+        assert layer_traffic(large, "forward", batch_size)[2] == fresh
+    for batch_size, fresh in ((3, 2**25), (4, 2 * 2**25), (8, 3 * 2**25)):
+        assert layer_traffic(large, "backward", batch_size)[2] == fresh
+    without = replace(fitted, fresh_bytes_per_s=None)
+    extra = layer_seconds(fitted, large, "forward", 8) - layer_seconds(without, large, "forward", 8)
+    assert extra == pytest.approx(2**25 / 1e7)
+
+
 def test_what_has_no_backward_pass_costs_nothing_there():
     assert layer_seconds(PROFILE, replace(LAYER, backward_flops=0), "backward", 10) == 0
 
@@ -63,15 +79,37 @@ def test_a_device_pays_the_loader_once_an_iteration():
     work = DeviceWork(PROFILE, (), None, 6, 0)
     assert work.load(4) == work.forward(4) == work.train(4) == Work(0.25, 0)
     assert work.backward(4) == Work(0, 0)
-    # 6 values a sample of 4 samples: 3 FLOPs each, 5 bytes each, and a layer's overhead.
-    quantised = work.extract(4, 8)
-    assert quantised.seconds == pytest.approx(0.25 + 0.001 + 24 * 5 / 2e5)
-    assert quantised.flops == 72
-    assert quantiser_cost(6).output_bytes == 6
+
+
+def test_quantising_is_seven_operations_on_the_device_and_three_on_the_server():
+    # 6 values a sample of 4 samples. abs 8 bytes a value, max 4, divide, round and clamp 8 each,
+    # to int16 6, to int8 3; back: to floats 5, multiply 8, clamp 8.
+    quantised = DeviceWork(PROFILE, (), None, 6, 0).extract(4, 8)
+    assert quantised.seconds == pytest.approx(0.25 + 7 * 0.001 + 24 * 45 / 2e5)
+    assert quantised.flops == 7 * 24
+    work = ServerWork(PROFILE, (), (), 6, 0)
+    assert work.learn(4).seconds == pytest.approx(0.125)
+    assert work.learn(4, 8).seconds == pytest.approx(0.125 + 3 * 0.001 + 24 * 21 / 2e5)
+
+
+@pytest.mark.parametrize("bits", range(2, 17))
+def test_packing_costs_more_the_more_bits_are_moved_one_by_one(bits):
+    there = {step.name: step for step in quantise_costs(10, bits)}
+    back = dequantise_costs(10, bits)
+    one_by_one = bits not in (8, 16)
+    assert ("quantise: shift" in there) == one_by_one
+    assert len(back) == (8 if one_by_one else 3)
+    if one_by_one:
+        assert there["quantise: shift"].output_bytes == 10 * 2 * bits
+
+
+def test_a_server_pays_an_iterations_overhead_without_the_loader():
+    work = ServerWork(PROFILE, (), (), 6, 0)
+    assert work.train(4) == work.learn(4) == Work(0.125, 0)
 
 
 def test_an_average_grows_with_members_and_parameters():
-    work = ServerWork(PROFILE, (), (), 0).average(1000, 5)
+    work = ServerWork(PROFILE, (), (), 6, 0).average(1000, 5)
     assert work.seconds == pytest.approx(4 * 1000 * 2 * 5 / 1e5)
     assert work.flops == 2 * 1000 * 5
 

@@ -27,6 +27,7 @@ METHOD: dict[str, Any] = {
     "event_digest": str,
     "additive_round_time_s": NUMBER,
     "energy_j": None,
+    "server_wait_s": {"mean": NUMBER, "max": NUMBER},
     "idle_fraction": {"clients": NUMBER, "server": NUMBER},
     "diverged_in_round": None,
     "ended": None,

@@ -11,38 +11,70 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.compute import ServerQueue
+from sim.compute import Work
 from sim.learning.streams import generator
+from sim.queueing import FirstComeFirstServed, ServerQueue
 
 T_10 = 4.781  # Student's t, 9 degrees of freedom, 99.9 % two-sided
 REPLICATIONS, JOBS, WARM_UP = 10, 12_000, 600
 
 
 class Ticket:
-    def __init__(self, number: int, log: list[tuple[int, float]]) -> None:
+    """A job that takes down when it began; where jobs interleave, how much time it had."""
+
+    def __init__(
+        self,
+        number: int,
+        log: list[tuple[int, float]],
+        seconds: float = 1.0,
+        device: str = "any",
+        overhead: float = 0.0,
+    ) -> None:
         self.number = number
         self.log = log
+        self.owner = self
+        self.device = device
+        self.work = Work(seconds, 0.0, overhead)
+        self.had = 0.0
 
-    def began(self, now: float) -> None:
+    def began(self, now: float, seconds: float) -> None:
         self.log.append((self.number, now))
+        self.had = seconds
+
+    def interleaved(self, end: float, seconds: float) -> None:
+        self.log.append((self.number, end))
+        self.had = seconds
 
 
-def run_queue(slots: int, arrivals: list[float], seconds: list[float]):
-    """Return (job, start) in order of starting, (job, end) in order of ending, and the queue."""
+Make = Callable[[simpy.Environment], ServerQueue]
+
+
+def run_queue(
+    make: Make, arrivals: list[float], seconds: list[float], devices: list[str] | None = None
+):
+    """Return (job, start) in order of starting, (job, end) in order of ending, and the queue.
+
+    Where jobs interleave, their ends stand in place of their starts.
+    """
     env = simpy.Environment()
-    queue = ServerQueue(env, slots)
+    queue = make(env)
+    names = devices or ["any"] * len(arrivals)
     began: list[tuple[int, float]] = []
     ended: list[tuple[int, float]] = []
 
     def arrive():
         for number, (at, length) in enumerate(zip(arrivals, seconds, strict=True)):
             yield env.timeout(at - env.now)
-            done = queue.submit(Ticket(number, began), length, number)
+            done = queue.submit(Ticket(number, began, length, names[number]), number)
             done.callbacks.append(lambda event: ended.append((event.value, env.now)))
 
     env.process(arrive())
     env.run()
     return began, ended, queue
+
+
+def fifo(slots: int) -> Make:
+    return lambda env: FirstComeFirstServed(env, slots)
 
 
 def starts_of(slots: int, arrivals: list[float], seconds: list[float]) -> list[float]:
@@ -64,7 +96,7 @@ jobs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), min_size=1, max
 def test_first_come_first_served_and_never_more_than_the_slots(steps, slots):
     arrivals = np.cumsum([step for step, _ in steps]).astype(float).tolist()
     seconds = [float(length) for _, length in steps]
-    began, ended, queue = run_queue(slots, arrivals, seconds)
+    began, ended, queue = run_queue(fifo(slots), arrivals, seconds)
     assert [number for number, _ in began] == list(range(len(steps)))
     assert [start for _, start in began] == starts_of(slots, arrivals, seconds)
     starts = dict(began)
@@ -77,11 +109,11 @@ def test_first_come_first_served_and_never_more_than_the_slots(steps, slots):
 
 def test_idle_only_when_nothing_runs_or_waits():
     env = simpy.Environment()
-    queue = ServerQueue(env, 2)
+    queue = FirstComeFirstServed(env, 2)
     log: list[tuple[int, float]] = []
     assert queue.idle
     for number in range(3):
-        queue.submit(Ticket(number, log), 1.0)
+        queue.submit(Ticket(number, log))
         assert not queue.idle
     env.run(until=1.5)
     assert not queue.idle  # the third runs
@@ -99,7 +131,7 @@ def mean_wait(
     stream = generator(replication, "queue")
     arrivals = np.cumsum(stream.exponential(1 / arrival_rate, JOBS)).tolist()
     seconds = service(stream, JOBS).tolist()
-    began, _, _ = run_queue(slots, arrivals, seconds)
+    began, _, _ = run_queue(fifo(slots), arrivals, seconds)
     return mean(start - arrivals[number] for number, start in began[WARM_UP:])
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from models.cost import BlockCost
 from models.operators import LayerCost
 from sim.clock import Clock
-from sim.compute import ServerQueue
 from sim.engine import Engine, Limits, Watcher
 from sim.learning.digest import node
 from sim.learning.layer import Learning
@@ -23,6 +22,7 @@ from sim.learning.recipe import Optimiser, Recipe, Schedule
 from sim.log import SERVER, Kind, Label
 from sim.methods.registry import method as find_method
 from sim.network import Network
+from sim.queueing import FirstComeFirstServed
 from sim.results import KeptRound, MethodResult
 from sim.usage import Ways
 from sim.work import DeviceWork, ServerWork
@@ -155,10 +155,10 @@ def make_world(
     return World(
         clock=clock,
         network=network,
-        server=ServerQueue(clock, slots),
+        server=FirstComeFirstServed(clock, slots),
         clients=clients,
         clients_per_round=clients_per_round or len(devices),
-        server_work=ServerWork(server.device, blocks[cut:], detached[cut:], 1),
+        server_work=ServerWork(server.device, blocks[cut:], detached[cut:], 4, 1),
         learning=Learning(
             recipe,
             {part: node("initial", part, []) for part in parts},

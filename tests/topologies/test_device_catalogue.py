@@ -170,7 +170,10 @@ LINK = {
         ({"speed": {"value": "1 GFLOP/s", "status": "sure"}}, "status"),
         ({"speed": None}, "give one of rates, scaled_from, speed"),
         ({"colour": "red"}, "colour"),
-        ({"memory_bandwidth": {"value": "1 GB/s", "status": "measured"}}, "cannot stand beside speed"),
+        (
+            {"memory_bandwidth": {"value": "1 GB/s", "status": "measured"}},
+            "cannot stand beside speed",
+        ),
         ({"rates": {}, "speed": None}, "with rates, .* must be given, too"),
         ({"power_w": {"idle": {"value": -1, "status": "measured"}}}, "power_w"),
     ],

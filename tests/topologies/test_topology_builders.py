@@ -11,6 +11,7 @@ from topologies.catalogue import device, link
 from topologies.device import DeviceProfile
 from topologies.graph import Medium, Node, Route, TopologyError
 from topologies.link import AccessLink, LinkError
+from topologies.queueing import FIFO
 
 PI = DeviceProfile.from_speed("pi", 1e9)
 NANO = DeviceProfile.from_speed("nano", 5e9)
@@ -30,7 +31,7 @@ def test_a_star_gives_every_client_its_own_two_links():
     assert topology.route("pi-1", "server") == Route((("pi-1.up", 1.0),), 0.025)
     assert topology.route("server", "pi-0") == Route((("pi-0.down", 1.0),), 0.025)
     server = topology.node("server")
-    assert (server.slots, server.discipline) == (2, "fifo")
+    assert (server.slots, server.queueing) == (2, FIFO)
     assert topology.node("pi-1").device is PI
     assert topology.route_class("pi-0") == topology.route_class("pi-1")
 

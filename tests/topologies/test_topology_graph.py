@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from topologies.device import DeviceProfile
 from topologies.graph import Link, Medium, Node, Route, Topology, TopologyError
+from topologies.queueing import Queueing, QueueingError
 
 PI = DeviceProfile.from_speed("pi", 1e9)
 BIG = DeviceProfile.from_speed("big", 1e12)
@@ -197,14 +198,17 @@ def test_a_topology_that_cannot_be_is_refused(nodes, links, media, problem):
         (lambda: Medium("m", -1.0), "medium 'm' has a rate of -1.0"),
         (lambda: Medium("m", math.nan), "medium 'm' has a rate of nan"),
         (lambda: Node("n", "clint", PI), "no role; did you mean 'client'"),
-        (lambda: Node("n", "server", PI, 1, "lifo"), "no discipline; did you mean 'fifo'"),
+        (lambda: Queueing("lifo"), "no discipline; did you mean 'fifo'"),
+        (lambda: Queueing(slot_speed="half"), "no slot speed .there are whole, share"),
+        (lambda: Queueing("batching", most=0), "takes 1 job or more"),
+        (lambda: Queueing("batching", most=2, wait_s=math.inf), "waits for a finite time"),
         (lambda: Node("n", "server", PI, 0), "has 0 slots"),
         (lambda: Node("n", "client"), "client 'n' has no device"),
         (lambda: Node("n", "server"), "server 'n' has no device"),
     ],
 )
 def test_a_part_that_cannot_be_is_refused(make, problem):
-    with pytest.raises(TopologyError, match=problem):
+    with pytest.raises((TopologyError, QueueingError), match=problem):
         make()
 
 

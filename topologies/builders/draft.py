@@ -12,7 +12,8 @@ from topologies.device import DeviceProfile
 from topologies.graph import Topology
 from topologies.jitter import Jitter
 from topologies.link import AccessLink
-from topologies.parts import Discipline, Link, Medium, Node, Routing, TopologyError
+from topologies.parts import Link, Medium, Node, Routing, TopologyError
+from topologies.queueing import FIFO, Queueing
 
 Direction = Literal["full", "half", "one-way"]
 
@@ -25,12 +26,12 @@ class Server:
 
     device: DeviceProfile
     slots: int = 1
-    discipline: Discipline = "fifo"
+    queueing: Queueing = FIFO
     name: str = "server"
 
     def node(self) -> Node:
         """Return the server as a node."""
-        return Node(self.name, "server", self.device, self.slots, self.discipline)
+        return Node(self.name, "server", self.device, self.slots, self.queueing)
 
 
 @dataclass(frozen=True)

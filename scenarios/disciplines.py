@@ -1,0 +1,69 @@
+"""In which order, and how many at a time, a server takes its jobs."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from scenarios.fields import DeviceName, Section, not_empty, unique
+from scenarios.one_of import OneOf
+from scenarios.quantities import Delay
+from topologies.queueing import Queueing, SlotSpeed
+
+Most = Annotated[int, Field(strict=True, ge=2, le=10_000)]
+
+
+class DisciplineSection(Section):
+    """How waiting jobs get a slot."""
+
+    def queueing(self, slot_speed: SlotSpeed) -> Queueing:
+        """Return the discipline with the speed of a slot."""
+        raise NotImplementedError
+
+
+class Fifo(DisciplineSection):
+    """First come, first served."""
+
+    def queueing(self, slot_speed: SlotSpeed) -> Queueing:
+        """Return the discipline with the speed of a slot."""
+        return Queueing("fifo", slot_speed)
+
+
+class PriorityOrder(DisciplineSection):
+    """The jobs of these devices' clients first, in this order; running jobs are not interrupted."""
+
+    shorthand = "first"
+    first: Annotated[tuple[DeviceName, ...], not_empty, unique]
+
+    def queueing(self, slot_speed: SlotSpeed) -> Queueing:
+        """Return the discipline with the speed of a slot."""
+        return Queueing("priority", slot_speed, first=self.first)
+
+
+class ProcessorSharingSection(DisciplineSection):
+    """All jobs at once, each with an equal share of the slots and with one slot at most."""
+
+    def queueing(self, slot_speed: SlotSpeed) -> Queueing:
+        """Return the discipline with the speed of a slot."""
+        return Queueing("processor_sharing", slot_speed)
+
+
+class BatchingSection(DisciplineSection):
+    """Up to `most` clients' jobs in one; a slot waits for them no longer than `wait`."""
+
+    most: Most
+    wait: Delay
+
+    def queueing(self, slot_speed: SlotSpeed) -> Queueing:
+        """Return the discipline with the speed of a slot."""
+        return Queueing("batching", slot_speed, most=self.most, wait_s=self.wait)
+
+
+Discipline = Annotated[
+    Fifo | PriorityOrder | ProcessorSharingSection | BatchingSection,
+    OneOf(
+        fifo=Fifo,
+        priority=PriorityOrder,
+        processor_sharing=ProcessorSharingSection,
+        batching=BatchingSection,
+    ),
+]

@@ -1,0 +1,47 @@
+"""How a server's slots are given to those who wait for them."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from topologies.closest import closest
+
+DisciplineName = Literal["fifo", "priority", "processor_sharing", "batching"]
+SlotSpeed = Literal["whole", "share"]
+
+
+class QueueingError(ValueError):
+    """A way of queueing that cannot be."""
+
+
+@dataclass(frozen=True)
+class Queueing:
+    """A discipline with its options, and how fast a slot is.
+
+    `first` (priority) names devices in the order of their priority. A slot takes up to `most` jobs at
+    once (batching), and waits for them `wait_s` seconds at most. With the `slot_speed` "whole" each
+    slot has the device's full speed, with "share" S slots have it between them.
+    """
+
+    discipline: DisciplineName = "fifo"
+    slot_speed: SlotSpeed = "whole"
+    first: tuple[str, ...] = ()
+    most: int = 1
+    wait_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        for what, value, known in (
+            ("discipline", self.discipline, get_args(DisciplineName)),
+            ("slot speed", self.slot_speed, get_args(SlotSpeed)),
+        ):
+            if value not in known:
+                raise QueueingError(
+                    f"{value!r} is no {what}{closest(value, known)} (there are {', '.join(known)})"
+                )
+        if self.most < 1:
+            raise QueueingError(f"a slot takes 1 job or more at once, not {self.most}")
+        if not 0 <= self.wait_s < math.inf:
+            raise QueueingError(f"a slot waits for a finite time, not {self.wait_s} s")
+
+
+FIFO = Queueing()
