@@ -178,6 +178,42 @@ def schema() -> None:
 
 
 @app.command()
+def calibrate(
+    out: Annotated[Path, typer.Option(help="The profile to write, a new YAML file.")],
+    name: Annotated[str, typer.Option(help="What to call the machine.")] = "this-machine",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Torch threads, as in the training [torch's own].")
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="About how long; long iterations are left out.")
+    ] = 5.0,
+    passes: Annotated[int, typer.Option(min=2, help="How often everything is timed.")] = 3,
+    errors: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the held-out cases to a new CSV.")
+    ] = None,
+) -> None:
+    """Measure this machine with real training and write its profile, with its error."""
+    from sim.commands.calibrate import calibrate_command
+
+    calibrate_command(
+        out, name=name, threads=threads, minutes=minutes, passes=passes, errors_file=errors
+    )
+
+
+@app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(help="ecofed, edpfl, ares, mpsl, or all.")],
+    out: Annotated[
+        Path | None, typer.Option(help="New folder for tables (CSV, Markdown) and plots.")
+    ] = None,
+) -> None:
+    """Print a paper's table: published, fitted or predicted, simulated, deviation."""
+    from sim.commands.reproduce import reproduce_command
+
+    reproduce_command(name, out)
+
+
+@app.command()
 def pretrain(
     network: Annotated[str, typer.Argument(help="Which network to train.")],
     dataset: Annotated[str, typer.Argument(help="On which data set.")],

@@ -1,0 +1,67 @@
+"""`cutlayer reproduce`: papers' and logs' figures beside ours."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from sim.commands.errors import UsageError
+from sim.commands.progress import StepProgress
+from sim.reproduce.ranking import kendall_tau, timed
+from sim.reproduce.registry import TABLES, Reproduced, reproduce
+from sim.run_directory import OutputError, fresh_folder
+from sim.views.reproduced import markdown, print_reproduced, write_csv, write_map
+from topologies.closest import closest
+
+ALL = "all"
+
+
+def reproduce_command(name: str, out: Path | None) -> None:
+    """Make one table or all, print them, and write them where a folder is named."""
+    if name not in (*TABLES, ALL):
+        raise UsageError(
+            f"reproduce: unknown table {name!r}{closest(name, [*TABLES, ALL])}"
+            f" (there are {', '.join(TABLES)}; all of them: {ALL})"
+        )
+    folder = None if out is None else fresh_folder(out, name)
+    console = Console()
+    made: list[Reproduced] = []
+    for one in TABLES if name == ALL else [name]:
+        with StepProgress(console, f"reproducing {one}") as progress:
+            made.append(reproduce(one, progress.tell))
+        print_reproduced(made[-1].table, console)
+        console.print()
+        if folder is not None:
+            _write(made[-1], folder)
+    if name == ALL:
+        console.print(ranking(made), soft_wrap=True, highlight=False)
+        if folder is not None:
+            (folder / "ranking.txt").write_text(ranking(made) + "\n", encoding="utf-8")
+    if folder is not None:
+        console.print(f"results: {folder}", soft_wrap=True, highlight=False)
+
+
+def ranking(made: list[Reproduced]) -> str:
+    """Return a sentence on the order of all measured times."""
+    tables = [one.table for one in made]
+    every, predicted = timed(tables), timed(tables, only_predicted=True)
+    return (
+        f"Order of the measured times, Kendall's tau: {kendall_tau(every):.2f} over {len(every)} rows,"
+        f" {kendall_tau(predicted):.2f} over the {len(predicted)} that are not fitted."
+    )
+
+
+def _write(made: Reproduced, folder: Path) -> None:
+    from sim.views.reproduced_plot import map_figure, table_figure
+    from sim.views.style import save
+
+    table = made.table
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_csv(table, folder / f"{table.name}.csv")
+        (folder / f"{table.name}.md").write_text(markdown(table), encoding="utf-8")
+        save(table_figure(table), folder, table.name, ("png", "svg"))
+        if made.points:
+            write_map(made.points, folder / f"{table.name}_map.csv")
+            save(map_figure(made.points), folder, f"{table.name}_map", ("png", "svg"))
+    except OSError as error:
+        raise OutputError(f"--out {folder} cannot be written: {error.strerror}") from None

@@ -1,0 +1,101 @@
+"""The testbed of ARES (RES-Things): VGG5 on a Raspberry Pi and a Jetson Nano, whole and cut.
+
+github.com/ricsamikwa/RES-Things: CIFAR-10, batches of 100, 50 iterations a round, Wi-Fi of about
+76 Mbit/s, cut after the first pooling.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from models.catalogue import build
+from models.cost import block_costs
+from sim.reproduce.table import Fitted, Line, Table
+from sim.reproduce.worlds import MBIT, played, seconds_per_round
+from sim.work import DeviceWork
+from topologies.catalogue import device
+from topologies.device import DeviceProfile
+
+SOURCE: Final = "github.com/ricsamikwa/RES-Things"
+BATCH, BATCHES = 100, 50
+LINK: Final = 76 * MBIT
+MESSAGE_BYTES: Final = 3_276_800  # of an activation, and of its gradient
+NATIVE_S: Final = {"raspberry-pi-3b-plus": 3.57, "jetson-nano": 0.116}
+SERVERS: Final = ("laptop-8-core", "server-8-core")  # whose like is not known
+CUT_S: Final = {"raspberry-pi-3b-plus": 1.93, "jetson-nano": 0.444}
+
+SCENARIO: Final = """
+name: ares
+data: {{dataset: cifar10, partition: {{sizes: 5000}}}}
+model: {{name: vgg5, cut: 1}}
+training: {{rounds: 1, batch_size: 100, optimizer: {{name: sgd, lr: 0.01, momentum: 0.9}}}}
+topology:
+  star:
+    server: {{device: {server}, slots: 1}}
+    clients: [{{device: here, link: {{up: 76 Mbit/s, down: 76 Mbit/s, delay: 2 ms}}}}]
+methods: [splitfed]
+"""
+
+
+def table() -> Table:
+    """Return VGG5's iterations, whole (fitted) and cut (predicted)."""
+    lines, fitted = [], []
+    air = 16 * MESSAGE_BYTES / LINK
+    for name, native in NATIVE_S.items():
+        profile, factor = _fitted(name, native)
+        costs = block_costs(build("vgg5", classes=10, seed=0, device="meta"))
+        whole = DeviceWork(profile, costs, None, 1, 1).train(BATCH).seconds
+        lines.append(
+            Line(f"VGG5 on {name}, whole", "s", native, "fitted", whole, SOURCE, "one factor")
+        )
+        for server in SERVERS:
+            result = played(SCENARIO.format(server=server), {"here": profile})["splitfed"]
+            note = f"with {server} as the server; the real one is not known"
+            if CUT_S[name] < air:
+                note += f"; both messages need {air:.2f} s at {LINK / MBIT:.0f} Mbit/s"
+            lines.append(
+                Line(
+                    f"VGG5 on {name}, cut after pooling",
+                    "s",
+                    CUT_S[name],
+                    "predicted",
+                    seconds_per_round(result) / BATCHES,
+                    SOURCE,
+                    note,
+                    within=0.10,
+                )
+            )
+        fitted.append(Fitted(f"slowness of {name}", f"{factor:.2f}", f"VGG5 whole, {native} s"))
+    needed = 16 * MESSAGE_BYTES / CUT_S["jetson-nano"] / MBIT
+    return Table(
+        "ares",
+        "ARES' testbed: VGG5 whole and cut, batches of 100, Wi-Fi of 76 Mbit/s",
+        tuple(lines),
+        tuple(fitted),
+        (
+            "The Jetson Nano's row cannot match: an activation and its gradient are 6.55 MB, and its"
+            f" published 0.444 s need over {needed:.0f} Mbit/s. The link of 76 Mbit/s is not its own.",
+            "The Jetson Nano's profile is one speed, the Pi's five-fold classes of operations.",
+        ),
+    )
+
+
+def _fitted(name: str, native: float) -> tuple[DeviceProfile, float]:
+    """Return a profile that takes `native` seconds for VGG5, and how much slower that is."""
+    plain = device(name)
+    costs = block_costs(build("vgg5", classes=10, seed=0, device="meta"))
+    factor = native / DeviceWork(plain, costs, None, 1, 1).train(BATCH).seconds
+    rates = {key: rate.scaled(1 / factor, 1 / factor) for key, rate in plain.rates.items()}
+    if plain.coarse:
+        return replace(plain, rates=rates), factor
+    return (
+        replace(
+            plain,
+            rates=rates,
+            memory_bandwidth_bytes_per_s=plain.memory_bandwidth_bytes_per_s / factor,
+            optimiser_bytes_per_s=plain.optimiser_bytes_per_s / factor,
+            layer_overhead_s=plain.layer_overhead_s * factor,
+            iteration_overhead_s=plain.iteration_overhead_s * factor,
+            loader_s_per_iteration=plain.loader_s_per_iteration * factor,
+        ),
+        factor,
+    )

@@ -1,0 +1,100 @@
+"""Pictures of reproduced tables: simulated over published, and time ratios over the link."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from sim.reproduce.ecofed_map import HEADLINES, Point
+from sim.reproduce.table import Table
+from sim.views.style import (
+    BLACK,
+    GREY,
+    LINE_STYLES,
+    METHOD_COLOURS,
+    SMALL_TEXT_SIZE,
+    TEXT_SIZE,
+    dress,
+    new_figure,
+    plain_log_ticks,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS: Final = {"fitted": GREY, "predicted": METHOD_COLOURS[0], "inferred": METHOD_COLOURS[2]}
+ROW_INCHES: Final = 0.36
+
+
+def table_figure(table: Table) -> "Figure":
+    """Return simulated over published, a mark for each line; nearer to 1 is better."""
+    lines = [line for line in table.lines if line.deviation is not None]
+    figure = new_figure(10, 1.6 + ROW_INCHES * len(lines))
+    axes = figure.add_subplot()
+    dress(axes, "x")
+    for kind, colour in COLOURS.items():
+        rows = [(n, line) for n, line in enumerate(lines) if line.kind == kind]
+        if rows:
+            axes.plot(
+                [1 + (line.deviation or 0.0) for _, line in rows],
+                [n for n, _ in rows],
+                "o",
+                color=colour,
+                markersize=8,
+                label=kind,
+            )
+    for number, line in enumerate(lines):
+        if line.within is not None:
+            span = (1 - line.within, 1 + line.within)
+            axes.plot(span, (number, number), color=BLACK, linewidth=1.5, zorder=1)
+    axes.axvline(1.0, color=BLACK, linewidth=1)
+    ratios = [1 + (line.deviation or 0.0) for line in lines]
+    axes.set_xscale("log")
+    axes.set_xlim(min(0.8, *ratios) / 1.1, max(1.25, *ratios) * 1.1)
+    plain_log_ticks(axes)
+    axes.set_yticks(range(len(lines)), [line.quantity for line in lines])
+    axes.invert_yaxis()
+    axes.set_xlabel("simulated / published (black: what is asked)", fontsize=TEXT_SIZE)
+    axes.set_title(table.title, fontsize=SMALL_TEXT_SIZE, loc="left")
+    figure.legend(loc="outside lower right", ncols=3, frameon=False, fontsize=SMALL_TEXT_SIZE)
+    return figure
+
+
+def map_figure(points: Sequence[Point]) -> "Figure":
+    """Return the time ratios over the link, for every device and server; lines are the headlines."""
+    devices = list(dict.fromkeys(point.device for point in points))
+    servers = list(dict.fromkeys(point.server_x for point in points))
+    figure = new_figure(4.2 * len(devices), 8)
+    panels = figure.subplots(2, len(devices), squeeze=False, sharex=True, sharey="row")
+    for row, other in enumerate(("classic FL", "SplitFed")):
+        for column, name in enumerate(devices):
+            axes = panels[row][column]
+            dress(axes, "both")
+            for number, server in enumerate(servers):
+                at = [p for p in points if p.device == name and p.server_x == server]
+                for measure, style in zip(("makespan", "additive"), LINE_STYLES, strict=False):
+                    axes.plot(
+                        [point.link_mbit for point in at],
+                        [point.ratios(measure)[row] for point in at],
+                        style,
+                        color=METHOD_COLOURS[number],
+                        label=f"server x{server:g}, {measure}" if not row and not column else None,
+                    )
+            for version, headline in HEADLINES.items():
+                axes.axhline(headline[row], color=BLACK, linewidth=1, linestyle=":")
+                axes.annotate(
+                    f"{version}: {headline[row]:g}",
+                    (1, headline[row]),
+                    xycoords=("axes fraction", "data"),
+                    ha="right",
+                    va="bottom" if version == "v2" else "top",
+                    fontsize=SMALL_TEXT_SIZE - 2,
+                )
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            plain_log_ticks(axes)
+            if row == 0:
+                axes.set_title(name, fontsize=TEXT_SIZE)
+            else:
+                axes.set_xlabel("link (Mbit/s each way)", fontsize=SMALL_TEXT_SIZE)
+        panels[row][0].set_ylabel(f"time: {other} / EcoFed", fontsize=TEXT_SIZE)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=SMALL_TEXT_SIZE)
+    return figure
