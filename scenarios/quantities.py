@@ -1,8 +1,8 @@
 """Field types for quantities with units: text in the file, SI numbers in the scenario.
 
 `Rate`, `FiniteRate` and `RateOrOutage` (may be 0) are bytes/s, `Duration` and `Delay` s, `Size`
-bytes, `Speed` FLOP/s. A quantity without a unit is an error; written out again, it is text that
-reads back to exactly the same number.
+bytes, `Speed` FLOP/s, `Power` W. A quantity without a unit is an error; written out again, it is text
+that reads back to exactly the same number.
 """
 
 import math
@@ -22,6 +22,7 @@ from topologies.units import (
     format_rate,
     format_size,
     parse_duration,
+    parse_power,
     parse_rate,
     parse_size,
     parse_speed,
@@ -31,6 +32,7 @@ __all__ = [
     "Delay",
     "Duration",
     "FiniteRate",
+    "Power",
     "QuantityError",
     "Rate",
     "RateOrOutage",
@@ -108,6 +110,10 @@ def _write_speed(flops_per_s: float) -> str:
     return in_giga if parse_speed(in_giga) == flops_per_s else f"{flops_per_s!r} FLOP/s"
 
 
+def _write_power(watts: float) -> str:
+    return f"{watts!r} W"
+
+
 def _short(readable: str, plain: str) -> str:
     """Both are exact; the readable one has an end for all but absurd figures."""
     return readable if len(readable) <= _LONGEST else plain
@@ -125,4 +131,5 @@ Size = Annotated[int, _Quantity(parse_size, _write_size, "4 GiB")]
 SizeOrUnlimited = Annotated[
     float, _Quantity(_parse_size_limit, _write_size_limit, "4 MiB", unlimited=True)
 ]
+Power = Annotated[float, _Quantity(parse_power, _write_power, "5.3 W", zero=True)]
 Speed = Annotated[float, _Quantity(parse_speed, _write_speed, "5 GFLOP/s")]

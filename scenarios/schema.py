@@ -25,7 +25,8 @@ from scenarios.data import Data
 from scenarios.fields import NetworkName, Section, Text, not_empty, rule, unique
 from scenarios.layout import Topology
 from scenarios.methods import Method
-from scenarios.quantities import Size, Speed
+from scenarios.quantities import Power, Size, Speed
+from scenarios.speeds import Speeds
 from scenarios.training import Stop, Training
 from scenarios.transport import ClientsTransport, Ideal, Transport
 from topologies.catalogue.profile_file import ProfileFileError, read_profile
@@ -59,15 +60,25 @@ def _profile_is_sound(file: str) -> str:
     return file
 
 
+class PowerStates(Section):
+    """The power of a whole board while it idles, computes, sends and receives."""
+
+    idle: Power
+    compute: Power
+    send: Power | None = None
+    receive: Power | None = None
+
+
 class OwnDevice(Section):
     """A device of the scenario's own: a profile in a file, or one speed for everything (coarse).
 
-    Files are looked for from the current folder. `memory` stands in place of the file's.
+    Files are looked for from the current folder. `memory` and `power` stand in place of the file's.
     """
 
     speed: Speed | None = None
     profile: Annotated[Text, AfterValidator(_profile_is_sound)] | None = None
     memory: Size | None = None
+    power: PowerStates | None = None
     description: str = ""
 
     @model_validator(mode="after")
@@ -86,7 +97,12 @@ class OwnDevice(Section):
         else:
             assert self.speed is not None
             found = DeviceProfile.from_speed(name, self.speed, self.description)
-        return found if self.memory is None else replace(found, memory_bytes=int(self.memory))
+        if self.memory is not None:
+            found = replace(found, memory_bytes=int(self.memory))
+        if self.power is not None:
+            states = {name: watts for name, watts in self.power if watts is not None}
+            found = replace(found, power_w=states)
+        return found
 
 
 class Scenario(Section):
@@ -104,6 +120,7 @@ class Scenario(Section):
     topology: Topology
     changes: tuple[Change, ...] = ()
     availability: tuple[Absence, ...] = ()
+    speeds: tuple[Speeds, ...] = ()
     transport: Transport = Ideal()
     transports: tuple[ClientsTransport, ...] = ()
     methods: tuple[Method, ...]

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scenarios.problems import ScenarioError
     from sim.learning.dataset_info import DataError
-    from sim.results import MethodResult, RoundResult, RunResult
+    from sim.results import MethodResult, RunResult
+    from sim.round_results import RoundResult
     from sim.runs import load_scenario, run
 
 __all__ = [
@@ -31,7 +32,7 @@ __all__ = [
 _HOME = {
     "DataError": "sim.learning.dataset_info",
     "MethodResult": "sim.results",
-    "RoundResult": "sim.results",
+    "RoundResult": "sim.round_results",
     "RunResult": "sim.results",
     "ScenarioError": "scenarios.problems",
     "load_scenario": "sim.runs",

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Final, Literal
 
 from models.operators import LayerCost
-from topologies.device import FRESH_FROM_BYTES, DeviceProfile
+from topologies.device import DeviceProfile
 
 Pass = Literal["forward", "backward"]
 
@@ -107,20 +107,11 @@ def layer_seconds(profile: DeviceProfile, layer: LayerCost, pass_: Pass, batch_s
     return profile.seconds(layer.op_class, pass_, layer.map_size, flops, *traffic)
 
 
-def layer_traffic(layer: LayerCost, pass_: Pass, batch_size: int) -> tuple[float, float, float]:
-    """Return the bytes of activations, of weights, and of fresh tensors that one batch touches.
+def layer_traffic(layer: LayerCost, pass_: Pass, batch_size: int) -> tuple[float, float]:
+    """Return the bytes of activations and of weights that one batch touches.
 
-    Backward touches activations and their gradients, weights and theirs. It makes two tensors, the
-    gradients of the input and of the weights; forward makes the output.
+    Backward touches both and their gradients.
     """
+    times = 2 if pass_ == "backward" else 1
     activations = (layer.input_bytes + layer.output_bytes) * batch_size
-    if pass_ == "forward":
-        made = (layer.output_bytes * batch_size,)
-        return activations, layer.weight_bytes, fresh_bytes(*made)
-    fresh = fresh_bytes(layer.input_bytes * batch_size, layer.weight_bytes)
-    return 2 * activations, 2 * layer.weight_bytes, fresh
-
-
-def fresh_bytes(*tensors: float) -> float:
-    """Return the bytes of those tensors whose memory is mapped anew each time."""
-    return sum(size for size in tensors if size >= FRESH_FROM_BYTES)
+    return times * activations, times * layer.weight_bytes

@@ -12,13 +12,15 @@ from math import inf
 from typing import Final
 
 from sim.clock import EndlessRoundError
+from sim.energy import DeviceUse
 from sim.learning.layer import Progress as ChainProgress
 from sim.log import NO_CAUSE, Intervals
 from sim.methods.method import Method, Round
 from sim.network.loads import Loads
 from sim.network.settling import Observer
 from sim.record import ConservationError, RoundRecord, close_record
-from sim.results import KeptRound, MethodResult, RoundResult
+from sim.results import MethodResult
+from sim.round_results import KeptRound, RoundResult
 from sim.usage import Key, Total
 from sim.world import World
 
@@ -143,6 +145,7 @@ class Engine:
         world.clock.rebase(record.duration_s)
         world.learning.close_round(watcher.client_trained)
         utilisation = self._log(rnd, record, start_s)
+        energy = self._energy(rnd, record)
         last = index == limits.rounds - 1 or limits.passed(world.clock.elapsed_s)
         accuracy = None
         if world.learning.executor is not None and (
@@ -171,6 +174,7 @@ class Engine:
             waited_s=waited_s,
             clients_lost=len(rnd.lost),
             wasted_bytes=record.wasted_bytes,
+            energy_j=energy,
             server_jobs=record.server_jobs,
             server_wait_s=record.server_wait_s,
             longest_server_wait_s=record.longest_server_wait_s,
@@ -255,6 +259,17 @@ class Engine:
             result.kept.append(kept)
         self._last_of_kind[rnd.kind] = kept
         return self._utilisation(links, record, start_s)
+
+    def _energy(self, rnd: Round, record: RoundRecord) -> float | None:
+        """Count the round for every participant's device; return the energy of all."""
+        total: float | None = 0.0
+        for slot, client in enumerate(rnd.participants):
+            who = self.world.clients[client]
+            profile = who.work.profile
+            use = self.result.devices.setdefault(who.name, DeviceUse(profile.name))
+            joules = use.add(profile.power_w, record.duration_s, record.active, slot)
+            total = None if joules is None or total is None else total + joules
+        return total
 
     def _utilisation(
         self, links: Mapping[Key, str], record: RoundRecord, start_s: float

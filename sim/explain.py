@@ -20,7 +20,8 @@ from sim.network.flow import FINISHED, Flow
 from sim.network.probe import TRANSPORT, Probe, Probed, Span
 from sim.network.settling import Observer
 from sim.plan import Plan
-from sim.results import MethodResult, RoundResult
+from sim.results import MethodResult
+from sim.round_results import RoundResult
 from sim.setup import make_method
 from sim.transport import Tcp, header_efficiency
 from sim.transport.account import Account

@@ -9,6 +9,7 @@ from scenarios.schema import Scenario
 from sim.changes import changed
 from sim.layouts import built
 from sim.links import access_link
+from sim.speeds import with_speeds
 from topologies import AccessLink, Topology
 
 
@@ -18,7 +19,8 @@ def places(scenario: Scenario, seed: int = 0) -> Topology:
     Raises TopologyError for what the section cannot be, LinkError for a link of unknown delay,
     NamedPlaceError for changes of what is not there.
     """
-    return changed(built(scenario), scenario.changes).seeded(seed)
+    found = with_speeds(built(scenario), scenario.speeds, seed)
+    return changed(found, scenario.changes).seeded(seed)
 
 
 def links_of(scenario: Scenario) -> dict[str, AccessLink]:

@@ -4,10 +4,12 @@ The prediction plays one round of each kind on the clock, without tensors.
 """
 
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
 from scenarios.schema import Scenario
 from sim.engine import Engine, Limits, Watcher
-from sim.memory import inference_bytes, training_bytes
+from sim.memory import inference_bytes, server_bytes, training_bytes
 from sim.methods.method import Method
 from sim.plan import Plan, optimiser_of
 from sim.results import MethodResult
@@ -16,7 +18,7 @@ from sim.setup import make_method, options_of, profile_of
 
 @dataclass(frozen=True)
 class MethodPreview:
-    """One method's outlook. Bytes are wire bytes; memory is per device profile, peak."""
+    """One method's outlook. Bytes are wire bytes; memory is the peak, by device and of the server."""
 
     label: str
     clients_per_round: int
@@ -24,6 +26,7 @@ class MethodPreview:
     virtual_time_s: float
     exact: bool
     memory_bytes: dict[str, int]
+    server_memory_bytes: int
 
 
 def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
@@ -40,6 +43,25 @@ def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
         needed = training_bytes(blocks, training.batch_size, slots)
     names = (profile_of(plan.topology, client).name for client in plan.topology.clients)
     return dict.fromkeys(names, needed)
+
+
+def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
+    """Return the estimated peak bytes of the server under a method."""
+    cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
+    training = plan.scenario.training
+    participants = plan.scenario.clients_per_round
+    most = sorted(plan.shards.sizes, reverse=True)
+    return server_bytes(
+        plan.server_block(cut),
+        training.batch_size,
+        optimiser_of(plan.scenario).state_slots,
+        replicas=method.server_replicas(options, participants),
+        slots=plan.topology.node(plan.topology.server).slots,
+        network_parameters=sum(block.parameters for block in plan.device_block(len(plan.blocks))),
+        kept=method.server_keeps(
+            options, most, participants, prod(plan.network.activation_shape(cut))
+        ),
+    )
 
 
 def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
@@ -68,6 +90,7 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
                 virtual_time_s=result.virtual_time_s * scale,
                 exact=whole,
                 memory_bytes=memory_by_device(plan, options_of(entry)[0]),
+                server_memory_bytes=server_memory(plan, *options_of(entry)),
             )
         )
     return previews

@@ -16,7 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from sim.results import MethodResult, RoundResult
+from sim.results import MethodResult
+from sim.round_results import RoundResult
 from topologies.units import format_duration
 
 LINES_PER_METHOD = 5

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.energy import ActiveTimes, active_times
 from sim.log import NO_CAUSE, PHASES, SERVER, Intervals, Kind, Label
 from sim.network.loads import LoadSeries
 from sim.usage import Key, Use
@@ -49,6 +50,7 @@ class RoundRecord:
     payload_up: NDArray[np.int64]
     payload_down: NDArray[np.int64]
     device_busy_s: NDArray[np.float64]
+    active: ActiveTimes
     server_busy_s: float
     server_jobs: int
     server_wait_s: float
@@ -88,6 +90,7 @@ def close_record(
         wire_down=_per_slot(intervals.peer, intervals.wire_bytes, down, slots),
         payload_up=_per_slot(intervals.actor, intervals.payload_bytes, up, slots),
         payload_down=_per_slot(intervals.peer, intervals.payload_bytes, down, slots),
+        active=active_times(intervals, slots),
         device_busy_s=_busy(intervals, on_device, slots),
         server_busy_s=float(intervals.duration[on_server].sum()),
         server_jobs=int(on_server.sum()),

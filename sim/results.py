@@ -11,90 +11,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sim.log import PHASES
-from sim.record import RoundRecord
-from sim.usage import Key, Total
+from sim.energy import DeviceUse
+from sim.round_results import KeptRound, RoundResult, Row
+from sim.usage import Total
 
 Status = Literal["complete", "stopped"]
-Row = dict[str, str | int | float | None]
-
-
-@dataclass(frozen=True)
-class KeptRound:
-    """A round whose full intervals are kept: its number, kind, beginning and clients (by slot).
-
-    `links` names the resources that are used in it.
-    """
-
-    index: int
-    kind: str
-    start_s: float
-    participants: tuple[str, ...]
-    record: RoundRecord
-    links: Mapping[Key, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class RoundResult:
-    """One closed round of one method. `virtual_time_s` is when it closed.
-
-    `waited_s` is how long it could not begin because nobody was online; `wasted_bytes` are wire
-    bytes of transfers that were cut off, counted in the wire bytes too. `utilisation` has the shares
-    of capacity that were used of the first shared links and, on average, of the access links in use.
-    """
-
-    index: int
-    kind: str
-    clients: int
-    round_time_s: float
-    virtual_time_s: float
-    additive_round_time_s: float
-    wire_up: int
-    wire_down: int
-    payload_up: int
-    payload_down: int
-    critical_path_s: Mapping[str, float]
-    additive_s: Mapping[str, float]
-    straggler: str | None
-    accuracy: float | None = None
-    waited_s: float = 0.0
-    clients_lost: int = 0
-    wasted_bytes: int = 0
-    server_jobs: int = 0
-    server_wait_s: float = 0.0  # of all jobs together
-    longest_server_wait_s: float = 0.0
-    utilisation: Mapping[str, float] = field(default_factory=dict)
-
-    def row(self, label: str, method: str) -> Row:
-        """Return the round as a row of rounds.csv."""
-        wire, payload = self.wire_up + self.wire_down, self.payload_up + self.payload_down
-        return {
-            "label": label,
-            "method": method,
-            "round": self.index,
-            "kind": self.kind,
-            "clients": self.clients,
-            "clients_lost": self.clients_lost,
-            "virtual_time_s": self.virtual_time_s,
-            "waited_s": self.waited_s,
-            "round_time_s": self.round_time_s,
-            "additive_round_time_s": self.additive_round_time_s,
-            "wire_bytes_up": self.wire_up,
-            "wire_bytes_down": self.wire_down,
-            "wire_bytes_per_client_round": wire / self.clients if self.clients else None,
-            "payload_bytes_up": self.payload_up,
-            "payload_bytes_down": self.payload_down,
-            "payload_bytes_per_client_round": payload / self.clients if self.clients else None,
-            "wasted_bytes": self.wasted_bytes,
-            "server_jobs": self.server_jobs,
-            "server_wait_mean_s": self.server_wait_s / self.server_jobs
-            if self.server_jobs
-            else None,
-            "server_wait_max_s": self.longest_server_wait_s if self.server_jobs else None,
-            **{f"critical_{phase}_s": self.critical_path_s[phase] for phase in PHASES},
-            "straggler": self.straggler,
-            "accuracy": self.accuracy,
-        }
 
 
 @dataclass
@@ -119,6 +40,7 @@ class MethodResult:
     links: dict[str, Total] = field(default_factory=dict)
     capacity_s: dict[str, float] = field(default_factory=dict)
     link_clients: dict[str, int] = field(default_factory=dict)
+    devices: dict[str, DeviceUse] = field(default_factory=dict)
     clients_busy_s: float = 0.0
     clients_available_s: float = 0.0
     server_busy_s: float = 0.0
@@ -174,7 +96,7 @@ class MethodResult:
                 if self.rounds
                 else None
             ),
-            "energy_j": None,
+            "energy_j": self.energy_j,
             "server_wait_s": self._server_wait(),
             "idle_fraction": {
                 "clients": _idle(self.clients_busy_s, self.clients_available_s),
@@ -217,6 +139,32 @@ class MethodResult:
             "time_x": _ratio(_per_round(other, "time"), _per_round(self, "time")),
             "bytes_x": _ratio(_per_round(other, "bytes"), _per_round(self, "bytes")),
         }
+
+    @property
+    def energy_j(self) -> float | None:
+        """The energy of the devices in the rounds they took part in, J; None where one's is unknown."""
+        energies = [r.energy_j for r in self.rounds]
+        known = [joules for joules in energies if joules is not None]
+        return sum(known) if known and len(known) == len(energies) else None
+
+    def device_rows(self) -> list[Row]:
+        """Return a row of devices.csv for every client that took part."""
+        return [
+            {
+                "label": self.label,
+                "method": self.method,
+                "client": name,
+                "device": use.device,
+                "rounds": use.rounds,
+                "elapsed_s": use.elapsed_s,
+                "compute_s": use.compute_s,
+                "send_s": use.send_s,
+                "receive_s": use.receive_s,
+                "idle_fraction": 1 - use.compute_s / use.elapsed_s if use.elapsed_s else None,
+                "energy_j": use.energy_j,
+            }
+            for name, use in self.devices.items()
+        ]
 
     def _server_wait(self) -> dict[str, float | None]:
         """Return the mean and the longest wait of a job for a slot, None where there was no job."""
@@ -272,6 +220,11 @@ class RunResult:
     def links_table(self) -> dict[str, list[str | int | float | None]]:
         """Return links.csv as columns; `pandas.DataFrame(result.links_table())` takes it."""
         rows = [row for method in self.methods.values() for row in method.link_rows()]
+        return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
+
+    def devices_table(self) -> dict[str, list[str | int | float | None]]:
+        """Return devices.csv as columns."""
+        rows = [row for method in self.methods.values() for row in method.device_rows()]
         return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
 
 

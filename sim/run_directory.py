@@ -3,7 +3,8 @@
 scenario.yaml   the scenario as resolved          summary.json    the contract (status last)
 rounds.csv      a row for each method and round   accuracy.csv    a row for each evaluation
 events.npz      the kept intervals, in columns    trace.json      the same, for Perfetto
-links.csv       a row for each link or medium     plots/          pictures
+links.csv       a row for each link or medium     devices.csv     a row for each client's device
+plots/          pictures
 """
 
 import csv
@@ -17,7 +18,8 @@ import numpy as np
 import yaml
 
 from sim.log import COLUMNS, SERVER, Kind, Label
-from sim.results import MethodResult, RoundResult, RunResult
+from sim.results import MethodResult, RunResult
+from sim.round_results import RoundResult
 
 ACCURACY_COLUMNS = ("label", "method", "round", "virtual_time_s", "metric", "value")
 
@@ -100,11 +102,11 @@ class RunFolder:
 
     def finish(self, result: RunResult) -> None:
         """Write the intervals and, last of all, the summary with its status."""
-        table = result.links_table()
-        with (self.path / "links.csv").open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(table)
-            writer.writerows(zip(*table.values(), strict=True))
+        for name, table in (("links", result.links_table()), ("devices", result.devices_table())):
+            with (self.path / f"{name}.csv").open("w", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(table)
+                writer.writerows(zip(*table.values(), strict=True))
         np.savez_compressed(self.path / "events.npz", **event_columns(result.methods))
         write_json(self.path / "summary.json", result.summary())
 

@@ -18,7 +18,8 @@ from sim.learning.inline import numerics
 from sim.methods.registry import OptionModels
 from sim.places import links_of
 from sim.plan import Plan
-from sim.results import MethodResult, RoundResult, RunResult
+from sim.results import MethodResult, RunResult
+from sim.round_results import RoundResult
 from sim.run_directory import RunFolder
 from sim.semantics import plan_checked
 from sim.setup import ExecutorName, make_method, profile_of

@@ -22,7 +22,7 @@ from sim.methods import registry
 from sim.methods.registry import UnknownMethodError
 from sim.places import places
 from sim.plan import Plan, make_plan
-from sim.preview import memory_by_device
+from sim.preview import memory_by_device, server_memory
 from sim.setup import options_of, profile_of
 from sim.transports import transports
 from topologies import DeviceError, LinkError, Topology, TopologyError
@@ -145,7 +145,7 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
 
 def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem]:
     entry = plan.scenario.methods[index]
-    method, _ = options_of(entry)
+    method, options = options_of(entry)
     has = {
         profile.name: profile.memory_bytes
         for profile in (profile_of(plan.topology, client) for client in plan.topology.clients)
@@ -159,6 +159,14 @@ def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem
             )
             cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
             yield loaded.problem(("methods", index), f"{rule} (cut {cut})")
+    server = profile_of(plan.topology, plan.topology.server)
+    needed = server_memory(plan, method, options)
+    if server.memory_bytes is not None and needed > server.memory_bytes:
+        rule = (
+            f"{entry.label} needs {format_size(needed)} on the server, a {server.name}, "
+            f"which has {format_size(server.memory_bytes)}"
+        )
+        yield loaded.problem(("methods", index), rule)
 
 
 __all__ = ["ScenarioError", "plan_checked"]

@@ -102,12 +102,13 @@ def _world(
     values = 1
     for side in shape:
         values *= side
-    works: dict[str, DeviceWork] = {}
+    works: dict[tuple[str, float], DeviceWork] = {}
     clients = []
     for index, name in enumerate(topology.clients):
         profile = profile_of(topology, name)
-        if profile.name not in works:
-            works[profile.name] = DeviceWork(profile, plan.device_block(cut), head, values, slots)
+        kind = (profile.name, profile.speed_factor)
+        if kind not in works:
+            works[kind] = DeviceWork(profile, plan.device_block(cut), head, values, slots)
         samples = plan.shards.sizes[index]
         batches = plan_batches(
             samples, training.batch_size, training.local_epochs, recipe.min_batch
@@ -117,7 +118,7 @@ def _world(
             Client(
                 index=index,
                 name=name,
-                work=works[profile.name],
+                work=works[kind],
                 samples=samples,
                 batches=batches,
                 first_epoch=batches[:per_epoch],

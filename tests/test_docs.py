@@ -19,6 +19,7 @@ import scenarios.bandwidth
 import scenarios.cells
 import scenarios.changes
 import scenarios.data
+import scenarios.disciplines
 import scenarios.groups
 import scenarios.layout
 import scenarios.links
@@ -26,6 +27,7 @@ import scenarios.network_file
 import scenarios.quality
 import scenarios.schema
 import scenarios.sites
+import scenarios.speeds
 import scenarios.tiers
 import scenarios.training
 import scenarios.transport
@@ -58,6 +60,8 @@ SCENARIO_MODULES = (
     scenarios.quality,
     scenarios.changes,
     scenarios.availability,
+    scenarios.disciplines,
+    scenarios.speeds,
     scenarios.transport,
 )
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -176,6 +180,7 @@ def test_every_column_and_key_of_results_is_documented(examples: Path) -> None:
     columns = [
         *result.table(),
         *result.links_table(),
+        *result.devices_table(),
         *COLUMNS,
         *(f"critical_{phase}_s" for phase in PHASES),
     ]

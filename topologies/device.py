@@ -1,12 +1,11 @@
 """What a device can do: a roofline with a rate for each class of operation.
 
     t(layer) = overhead + max(FLOPs / rate[class, pass, map size], bytes / memory bandwidth)
-               + weight bytes / weight bandwidth + fresh bytes / fresh bandwidth
+               + weight bytes / weight bandwidth
 
-FLOPs count 2 per multiply-accumulate. The second line is there where a profile has these bandwidths:
-before the arithmetic begins, a library brings the weights into the order that it wants, and fresh
-bytes are those of tensors that are too large for the allocator to keep, so that their memory is mapped
-anew each time, page by page. Without a weight bandwidth, weights are among the bytes of the first line.
+FLOPs count 2 per multiply-accumulate. The second line is there where a profile has this bandwidth:
+before the arithmetic begins, a library brings the weights into the order that it wants. Without it,
+weights are among the bytes of the first line.
 
 One rate for everything can be wrong by ten times: a dense convolution on large maps, one on 2x2 maps
 and a depthwise one differ by that much on one device. Such a profile is still allowed, and is marked
@@ -38,7 +37,6 @@ OP_CLASSES: Final = (
 )
 # A profile that does not tell these apart from plain convolutions has their rates.
 KINDS_OF_CONV: Final = {"conv_wide": "conv", "pointwise": "conv"}
-FRESH_FROM_BYTES: Final = 2**25  # where glibc, at the latest, maps memory for a tensor by itself
 UNSURE: Final[tuple[Status, ...]] = ("recalled", "guess")
 
 
@@ -94,11 +92,11 @@ class DeviceProfile:
     `iteration_overhead_s` is charged for every batch and includes `loader_s_per_iteration`, the
     part that reads and augments the data; `loader_s_per_sample` is charged beside it, for each sample.
     `round_overhead_s` is what a device does at the beginning of every round that it takes part in.
+    `speed_factor` says how much faster it is than what its name stands for.
     `optimiser_bytes_per_s` counts each tensor of a step once per read and once per write (SGD 3 words a
     parameter, with momentum 5, Adam 7), and each tensor costs `optimiser_overhead_s`. Where
-    `weight_bytes_per_s` is None, weights move at the memory bandwidth, with the activations; where
-    `fresh_bytes_per_s` is None, large tensors cost nothing extra. `status` and `notes` say, figure by
-    figure, where a number comes from and how it was obtained.
+    `weight_bytes_per_s` is None, weights move at the memory bandwidth, with the activations. `status`
+    and `notes` say, figure by figure, where a number comes from and how it was obtained.
     """
 
     name: str
@@ -117,10 +115,10 @@ class DeviceProfile:
     status: Mapping[str, Status] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     weight_bytes_per_s: float | None = None
-    fresh_bytes_per_s: float | None = None
     optimiser_overhead_s: float = 0.0
     loader_s_per_sample: float = 0.0
     round_overhead_s: float = 0.0
+    speed_factor: float = 1.0
 
     def __post_init__(self) -> None:
         for op_class in (*self.rates, *self.fallback, *self.fallback.values()):
@@ -130,10 +128,8 @@ class DeviceProfile:
         for name in ("memory_bandwidth_bytes_per_s", "optimiser_bytes_per_s"):
             if not getattr(self, name) > 0:
                 raise DeviceError(f"device {self.name!r}: {name} must be greater than 0")
-        for name in ("weight_bytes_per_s", "fresh_bytes_per_s"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise DeviceError(f"device {self.name!r}: {name} must be greater than 0")
+        if self.weight_bytes_per_s is not None and not self.weight_bytes_per_s > 0:
+            raise DeviceError(f"device {self.name!r}: weight_bytes_per_s must be greater than 0")
         for name in (
             "layer_overhead_s",
             "iteration_overhead_s",
@@ -156,7 +152,7 @@ class DeviceProfile:
                 raise DeviceError(f"device {self.name!r}: power_w.{state} must not be negative")
 
     def __hash__(self) -> int:
-        return hash(self.name)
+        return hash((self.name, self.speed_factor))
 
     @classmethod
     def from_speed(cls, name: str, flops_per_s: float, description: str = "") -> Self:
@@ -200,7 +196,6 @@ class DeviceProfile:
         flops: float,
         activation_bytes: float,
         weight_bytes: float = 0.0,
-        fresh_bytes: float = 0.0,
     ) -> float:
         """Return the time of one layer and pass by the roofline, in seconds."""
         compute = flops / self.rate(op_class, pass_, map_size)
@@ -210,8 +205,6 @@ class DeviceProfile:
         else:
             seconds += weight_bytes / self.weight_bytes_per_s
         seconds += max(compute, activation_bytes / self.memory_bandwidth_bytes_per_s)
-        if self.fresh_bytes_per_s is not None:
-            seconds += fresh_bytes / self.fresh_bytes_per_s
         return seconds
 
     def optimiser_seconds(self, traffic_bytes: float, flops: float, tensors: int = 0) -> float:
@@ -223,6 +216,25 @@ class DeviceProfile:
     def loader_seconds(self, batch_size: int) -> float:
         """Return the time to read and augment a batch, in seconds."""
         return self.loader_s_per_iteration + self.loader_s_per_sample * batch_size
+
+    def faster(self, factor: float) -> Self:
+        """Return a device of the same name that does everything `factor` times as fast."""
+        _check_positive(factor, f"device {self.name!r}: the factor", "times")
+        weight_rate = self.weight_bytes_per_s
+        return replace(
+            self,
+            rates={key: table.scaled(factor, factor) for key, table in self.rates.items()},
+            memory_bandwidth_bytes_per_s=self.memory_bandwidth_bytes_per_s * factor,
+            optimiser_bytes_per_s=self.optimiser_bytes_per_s * factor,
+            weight_bytes_per_s=None if weight_rate is None else weight_rate * factor,
+            layer_overhead_s=self.layer_overhead_s / factor,
+            iteration_overhead_s=self.iteration_overhead_s / factor,
+            loader_s_per_iteration=self.loader_s_per_iteration / factor,
+            optimiser_overhead_s=self.optimiser_overhead_s / factor,
+            loader_s_per_sample=self.loader_s_per_sample / factor,
+            round_overhead_s=self.round_overhead_s / factor,
+            speed_factor=self.speed_factor * factor,
+        )
 
     def with_loader(self, loader_s_per_iteration: float) -> Self:
         """Return the profile with another loading and augmentation time, s, whatever the batch."""

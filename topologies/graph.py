@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from statistics import median
 from typing import Self, TypeVar, get_args
@@ -20,6 +21,7 @@ import networkx
 
 from topologies.bandwidth import Profile
 from topologies.closest import closest
+from topologies.device import DeviceProfile
 from topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
 from topologies.routing import cost_of, shortest_paths
 
@@ -65,6 +67,15 @@ class Topology:
     def with_places(self, links: Sequence[Link], media: Sequence[Medium]) -> Self:
         """Return the topology with other links and media between the same nodes."""
         nodes = list(self.nodes.values())
+        return type(self)(nodes, links, media, routing=self.routing)
+
+    def with_devices(self, devices: Mapping[str, DeviceProfile]) -> Self:
+        """Return the topology with other devices at some of its nodes."""
+        nodes = [
+            replace(node, device=devices[name]) if name in devices else node
+            for name, node in self.nodes.items()
+        ]
+        links, media = list(self.links.values()), list(self.media.values())
         return type(self)(nodes, links, media, routing=self.routing)
 
     def seeded(self, seed: int) -> Self:

@@ -66,6 +66,9 @@ _RATE: Final = _Kind(
 )
 _DURATION: Final = _Kind("duration", "20 ms", _DURATIONS, zero=True)
 _SIZE: Final = _Kind("size", "4 GiB", _SIZES, zero=True)
+_POWER: Final = _Kind(
+    "power", "5.3 W", {"mW": Fraction(1, 1000), "W": Fraction(1), "kW": Fraction(1000)}, zero=True
+)
 _SPEED: Final = _Kind("computing speed", "5 GFLOP/s", _SPEEDS, zero=False)
 
 
@@ -93,6 +96,11 @@ def parse_size(text: object) -> int:
 def parse_speed(text: object) -> float:
     """Return a computing speed in FLOP/s (2 per multiply-accumulate): "5 GFLOP/s" is 5e9."""
     return _parse(text, _SPEED)
+
+
+def parse_power(text: object) -> float:
+    """Return a power in watts: "400 mW" is 0.4."""
+    return _parse(text, _POWER)
 
 
 def format_rate(bytes_per_s: float, digits: int | None = 4) -> str:

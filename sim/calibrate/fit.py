@@ -1,6 +1,6 @@
 """The roofline of `topologies.device`, fitted to observations by least squares of relative errors.
 
-The unknowns: a rate for each class of operations, pass and map size that was seen, the three bandwidths,
+The unknowns: a rate for each class of operations, pass and map size that was seen, the two bandwidths,
 and the overhead of a layer. With a sum in place of the roofline's maximum, times are linear in the
 figures' inverses, and one minimum is found by non-negative least squares; from there, the roofline
 itself is fitted in logarithms. (From anywhere else it ends in minima of its own, several times worse.)
@@ -58,7 +58,7 @@ class _Roofline:
     def __init__(self, observations: Sequence[Observation]) -> None:
         self.keys: list[RateKey] = []
         places: dict[RateKey, int] = {}
-        rows: list[tuple[int, int, float, float, float, float]] = []
+        rows: list[tuple[int, int, float, float, float]] = []
         for number, seen in enumerate(observations):
             for layer in seen.layers:
                 flops = layer_flops(layer, seen.pass_) * seen.batch_size
@@ -73,22 +73,22 @@ class _Roofline:
                 rows.append((number, places[key], flops, *traffic))
         columns = [np.array(column) for column in zip(*rows, strict=True)]
         self.owner, self.key = columns[0].astype(int), columns[1].astype(int)
-        self.flops, self.moved, self.weights, self.fresh = columns[2:]
+        self.flops, self.moved, self.weights = columns[2:]
         self.count = len(observations)
 
     def seconds(self, logs: Floats) -> Floats:
         """Return the time of every observation under the figures whose logarithms are given."""
         rates = np.exp(logs[: len(self.keys)])
-        memory, weights, fresh, overhead = np.exp(logs[len(self.keys) :])
+        memory, weights, overhead = np.exp(logs[len(self.keys) :])
         bound = np.maximum(self.flops / rates[self.key], self.moved / memory)
-        layers = overhead + bound + self.weights / weights + self.fresh / fresh
+        layers = overhead + bound + self.weights / weights
         return np.bincount(self.owner, weights=layers, minlength=self.count).astype(np.float64)
 
     def added_up(self) -> Floats:
         """Return the matrix that turns the figures' inverses into times, were the maximum a sum."""
-        matrix = np.zeros((self.count, len(self.keys) + 4))
+        matrix = np.zeros((self.count, len(self.keys) + 3))
         np.add.at(matrix, (self.owner, self.key), self.flops)
-        columns = (self.moved, self.weights, self.fresh, np.ones_like(self.flops))
+        columns = (self.moved, self.weights, np.ones_like(self.flops))
         for number, column in enumerate(columns, start=len(self.keys)):
             np.add.at(matrix, (self.owner, np.full_like(self.owner, number)), column)
         return matrix
@@ -122,7 +122,7 @@ def fit(
     whole = np.array([seen.scale < seen.seconds for seen in observations])
     figures = np.exp(solved.x)
     figures[:-1] = np.minimum(figures[:-1], UNBOUND)
-    memory, weights, fresh, overhead = (float(value) for value in figures[len(roofline.keys) :])
+    memory, weights, overhead = (float(value) for value in figures[len(roofline.keys) :])
     per_tensor, per_byte = _step_figures(steps)
     rest = median(rest_s)
     profile = DeviceProfile(
@@ -137,7 +137,6 @@ def fit(
         memory_bytes=memory_bytes,
         sources=(source,),
         weight_bytes_per_s=weights,
-        fresh_bytes_per_s=fresh if roofline.fresh.any() else None,
         optimiser_overhead_s=per_tensor,
         loader_s_per_sample=loader_s_per_sample,
     )

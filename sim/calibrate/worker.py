@@ -1,7 +1,6 @@
-"""Timing one job in a process of its own, whose memory is as fresh as that of a training process.
+"""Timing one job in a process of its own, which trains nothing else and keeps its memory.
 
-In a process that has trained other networks before, the allocator has large blocks to give away again;
-in one that trains a single network, large tensors are mapped anew in every iteration.
+What a process has trained before decides which memory its allocator has at hand.
 """
 
 import multiprocessing
@@ -13,6 +12,7 @@ import torch
 
 import models.catalogue
 from models.network import Network
+from sim.calibrate.allocator import keep_memory
 from sim.calibrate.held_out import Case
 from sim.calibrate.probes import CLASSES, probe
 from sim.calibrate.timing import BlockTimes, Passes, Trainer, block_times
@@ -56,6 +56,7 @@ class Workshop:
 
 
 def _work(job: Job, longest_s: float, threads: int, seed: int, answer: Connection) -> None:
+    keep_memory()
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     answer.send(timed(job, longest_s))

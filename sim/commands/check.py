@@ -30,7 +30,9 @@ def check_command(
             load(one.info, directory)
     console = Console()
     _describe(plan, len(plans), console)
-    table = Table("method", "per client and round", "virtual time", "peak memory per device")
+    table = Table(
+        "method", "per client and round", "virtual time", "memory, device", "memory, server"
+    )
     guessed = False
     for outlook in preview(plan, PREVIEW_ROUNDS):
         time = format_duration(outlook.virtual_time_s, 3)
@@ -42,6 +44,7 @@ def check_command(
             "none sent" if volume is None else format_size(round(volume), 3),
             time if outlook.exact else f"about {time}",
             " - ".join(format_size(value, 3) for value in memory),
+            format_size(outlook.server_memory_bytes, 3),
         )
     console.print(table)
     if guessed:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from sim.commands.errors import UsageError
 from sim.explain import Explained, Transfer, explain
-from sim.results import Row
+from sim.round_results import Row
 from sim.runs import load_scenario
 from sim.semantics import plan_checked
 from sim.views.explained import print_explained

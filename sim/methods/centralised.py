@@ -34,6 +34,11 @@ class Centralised(Method):
     parts = ("server",)
 
     @classmethod
+    def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003
+        """Return 1: there is one server block."""
+        return 1
+
+    @classmethod
     def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003
         """Return 0: everything is on the server."""
         return 0

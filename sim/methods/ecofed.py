@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from models.quantise import packed_bytes
 from scenarios.fields import rule
 from sim import wire
 from sim.learning import operations
@@ -68,6 +69,20 @@ class EcoFed(SplitMethod):
         super().__init__(world, options)
         self.options: EcoFedOptions = options
         self._buffered: set[int] = set()
+
+    @classmethod
+    def server_keeps(
+        cls,
+        options: Any,
+        samples: Sequence[int],
+        participants: int,  # noqa: ARG003
+        values: int,
+    ) -> int:
+        """Return the replay buffers of all clients: activations as they came, and labels."""
+        if options.period == 1:
+            return 0
+        each = packed_bytes(values, options.bits) if options.bits else wire.FLOAT_BYTES * values
+        return sum(samples) * (each + wire.LABEL_BYTES)
 
     @classmethod
     def check_cut(cls, cut: int, last: int) -> str | None:

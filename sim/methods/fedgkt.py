@@ -50,6 +50,20 @@ class FedGKT(SplitMethod):
         self.options: FedGKTOptions = options
 
     @classmethod
+    def server_replicas(cls, options: Any, participants: int) -> int:
+        """Return one for each participant, or one for all where weights are not exchanged."""
+        return participants if options.exchange_weights else 1
+
+    @classmethod
+    def server_keeps(
+        cls, options: Any, samples: Sequence[int], participants: int, values: int
+    ) -> int:
+        """Return the features of all participants, where the server trains on them together."""
+        if options.exchange_weights:
+            return 0
+        return sum(samples[:participants]) * (4 * values + wire.LABEL_BYTES)
+
+    @classmethod
     def check_cut(cls, cut: int, last: int) -> str | None:
         """Both blocks must have something to train."""
         return needs_both_blocks(cls.name, cut, last)

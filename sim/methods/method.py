@@ -70,6 +70,25 @@ class Method(ABC):
         return None
 
     @classmethod
+    def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003
+        """Return how many replicas of the server block there are at once: one for each participant."""
+        return participants
+
+    @classmethod
+    def server_keeps(
+        cls,
+        options: Any,  # noqa: ARG003
+        samples: Sequence[int],  # noqa: ARG003
+        participants: int,  # noqa: ARG003
+        values: int,  # noqa: ARG003
+    ) -> int:
+        """Return the bytes of activations that the server keeps beyond a batch, at most.
+
+        `samples` are those of all clients, most first; an activation has `values` a sample.
+        """
+        return 0
+
+    @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Return those options that touch learning (all of them unless overridden)."""
         dumped: dict[str, Ingredient] = options.model_dump(mode="json")

@@ -18,6 +18,11 @@ class SplitLearning(SplitFed):
     summary = "clients train one after another and hand the device block on (sequential SL)"
 
     @classmethod
+    def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003
+        """Return 1: there is one server block."""
+        return 1
+
+    @classmethod
     def check_loss(cls, options: Any) -> str | None:  # noqa: ARG003
         """A lost client would take the one device block with it."""
         return "split_learning hands its one device block from client to client"

@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Final, Literal
 
 from sim.reproduce.worlds import additive_seconds, played, seconds_per_round
 from topologies.catalogue import device
-from topologies.device import DeviceProfile
 
 Measure = Literal["makespan", "additive"]
 
@@ -77,7 +76,7 @@ def _point(name: str, link: float, server_x: float) -> Point:
     clients = f"{{device: {name}, count: 100, link: {{up: {rate}, down: {rate}, delay: 2 ms}}}}"
     found = played(
         "ecofed_headline",
-        {"server": _faster(device(SERVER), server_x)},
+        {"server": device(SERVER).faster(server_x)},
         [
             f"topology={{star: {{server: {{device: server, slots: 1}}, clients: [{clients}]}}}}",
             "training.rounds=2",
@@ -92,14 +91,4 @@ def _point(name: str, link: float, server_x: float) -> Point:
         server_x,
         (spans["classic_fl"] / spans["ecofed"], spans["splitfed"] / spans["ecofed"]),
         (sums["classic_fl"] / sums["ecofed"], sums["splitfed"] / sums["ecofed"]),
-    )
-
-
-def _faster(profile: DeviceProfile, factor: float) -> DeviceProfile:
-    return replace(
-        profile,
-        rates={key: table.scaled(factor, factor) for key, table in profile.rates.items()},
-        memory_bandwidth_bytes_per_s=profile.memory_bandwidth_bytes_per_s * factor,
-        optimiser_bytes_per_s=profile.optimiser_bytes_per_s * factor,
-        layer_overhead_s=profile.layer_overhead_s / factor,
     )

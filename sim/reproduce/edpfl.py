@@ -58,10 +58,10 @@ def _without_overhead(loader_s: float) -> dict[str, DeviceProfile]:
     shape = network.activation_shape(1)
     values = shape[0] * shape[1] * shape[2]
     sending = 8 * wire.activation(shape, BATCH, 8).wire_bytes / LINK
-    plain = _loading(device("raspberry-pi-4b"), 0.0)
+    plain = device("raspberry-pi-4b").with_loader(0.0)
     front = DeviceWork(plain, costs[:1], None, values, 1).extract(BATCH, 8).seconds
     slower = {
-        name: _slower(plain, (seconds - sending - loader_s) / front)
+        name: plain.faster(front / (seconds - sending - loader_s))
         for name, seconds in UPLOAD_S.items()
     }
     whole = DeviceWork(slower["pi-b"], costs, None, values, 1).train(BATCH).seconds
@@ -69,7 +69,7 @@ def _without_overhead(loader_s: float) -> dict[str, DeviceProfile]:
     rest = DeviceWork(endless, costs, None, values, 1).train(BATCH).seconds
     factor = (whole - rest) / (FULL_S - loader_s - rest)
     return {
-        name: replace(_loading(_convolving(profile, factor), loader_s), name=name)
+        name: replace(_convolving(profile, factor).with_loader(loader_s), name=name)
         for name, profile in slower.items()
     }
 
@@ -178,21 +178,6 @@ def _offset_lines(devices: dict[str, DeviceProfile]) -> list[Line]:
             within=0.10,
         )
     ]
-
-
-def _loading(profile: DeviceProfile, seconds: float) -> DeviceProfile:
-    return profile.with_loader(seconds)
-
-
-def _slower(profile: DeviceProfile, factor: float) -> DeviceProfile:
-    """Return a profile that takes `factor` times as long for everything but its loader."""
-    return replace(
-        profile,
-        rates={key: table.scaled(1 / factor, 1 / factor) for key, table in profile.rates.items()},
-        memory_bandwidth_bytes_per_s=profile.memory_bandwidth_bytes_per_s / factor,
-        optimiser_bytes_per_s=profile.optimiser_bytes_per_s / factor,
-        layer_overhead_s=profile.layer_overhead_s * factor,
-    )
 
 
 def _convolving(profile: DeviceProfile, factor: float) -> DeviceProfile:

@@ -89,6 +89,9 @@ def table() -> Table:
             "Rates are effective: a layer's share of bias, ReLU and pooling is in them, and nominal maps"
             " (32 to 2) although the published code pools with a padding of 1 (32, 17, 9, 5, 3).",
             "Beside those rates VGG19's batch has its linear layers (80 % of its parameters) and Adam.",
+            "The two sources disagree: ResNet18's step of 10.9 s is 16 GFLOP/s on dense convolutions,"
+            " both passes together, where VGG19's backward pass had 7 to 9. One is PyTorch, the other"
+            " libtorch of another year; a profile of one cannot predict the other.",
             f"Mean error of the predictions: {_mean(lines, 'predicted'):.0%}"
             f" ({_mean(lines, 'predicted', EMBEDDED):.0%} for the networks at 224x224); of one speed"
             f" for everything: {_coarse_mean():.0%}.",

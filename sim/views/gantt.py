@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.log import PHASES, Kind
-from sim.results import KeptRound, RunResult
+from sim.results import RunResult
+from sim.round_results import KeptRound
 from sim.views import style
 from sim.views.estimate import as_runs, scenario_name
 from sim.views.lanes import assign_lanes

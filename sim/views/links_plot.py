@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.results import KeptRound, MethodResult, RunResult
+from sim.results import MethodResult, RunResult
+from sim.round_results import KeptRound
 from sim.usage import ACCESS
 from sim.views import style
 from sim.views.estimate import scenario_name

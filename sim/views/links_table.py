@@ -10,7 +10,8 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from sim.results import MethodResult, Row
+from sim.results import MethodResult
+from sim.round_results import Row
 from sim.views.columns import Column, print_columns
 from sim.views.estimate import estimate
 from sim.views.names import natural_order, numberless, together

@@ -47,13 +47,13 @@ def table_figure(table: Table) -> "Figure":
             axes.plot(span, (number, number), color=BLACK, linewidth=1.5, zorder=1)
     axes.axvline(1.0, color=BLACK, linewidth=1)
     ratios = [1 + (line.deviation or 0.0) for line in lines]
-    axes.set_xscale("log")
-    axes.set_xlim(min(0.8, *ratios) / 1.1, max(1.25, *ratios) * 1.1)
-    plain_log_ticks(axes)
+    low, high = min(0.8, *ratios), max(1.2, *ratios)
+    axes.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * (value - 1):+.0f} %")
     axes.set_yticks(range(len(lines)), [line.quantity for line in lines])
     axes.invert_yaxis()
-    axes.set_xlabel("simulated / published (black: what is asked)", fontsize=TEXT_SIZE)
-    axes.set_title(table.title, fontsize=SMALL_TEXT_SIZE, loc="left")
+    axes.set_xlabel("simulated against published (bars: what is asked)", fontsize=TEXT_SIZE)
+    figure.suptitle(table.title, fontsize=SMALL_TEXT_SIZE)
     figure.legend(loc="outside lower right", ncols=3, frameon=False, fontsize=SMALL_TEXT_SIZE)
     return figure
 
@@ -91,6 +91,7 @@ def map_figure(points: Sequence[Point]) -> "Figure":
             axes.set_xscale("log")
             axes.set_yscale("log")
             plain_log_ticks(axes)
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             if row == 0:
                 axes.set_title(name, fontsize=TEXT_SIZE)
             else:

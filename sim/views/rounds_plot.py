@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from sim.log import PHASES, Kind
-from sim.results import MethodResult, RoundResult, RunResult
+from sim.results import MethodResult, RunResult
+from sim.round_results import RoundResult
 from sim.views import style
 from sim.views.estimate import by_label, estimate, scenario_name
 from sim.views.quantities import BYTES, TIMES, Unit, common_unit, significant

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.log import SERVER, Kind, Label
 from sim.network.loads import LoadSeries
-from sim.results import KeptRound, RoundResult
+from sim.round_results import KeptRound, RoundResult
 from sim.usage import ACCESS
 
 ROUNDING: Final = 1e-9  # of the largest value is nothing

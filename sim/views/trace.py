@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.log import NO_CAUSE, PHASES, SERVER, Kind, Label
-from sim.results import KeptRound, MethodResult, RoundResult, RunResult
+from sim.results import MethodResult, RunResult
+from sim.round_results import KeptRound, RoundResult
 from sim.views.lanes import assign_lanes
 from sim.views.names import natural_order
 from sim.views.steps import load_steps

@@ -36,6 +36,7 @@ methods:
 
 RUN_FOLDER = [
     "accuracy.csv",
+    "devices.csv",
     "events.npz",
     "links.csv",
     "plots",

@@ -7,7 +7,7 @@ from command_line import RUN_FOLDER, TINY, CommandLine, rows, summary
 
 from sim import load_scenario, run
 from sim.progress import Lines
-from sim.results import RoundResult
+from sim.round_results import RoundResult
 from sim.runs import Silent
 
 

@@ -8,7 +8,7 @@ from models.catalogue import resolve
 from models.cost import block_costs
 from models.operators import LayerCost
 from models.quantise_cost import dequantise_costs, quantise_costs
-from sim.compute import Stage, Work, layer_seconds, layer_traffic
+from sim.compute import Stage, Work, layer_seconds
 from sim.work import DeviceWork, ServerWork, layers_of
 from topologies import DeviceProfile, RateTable, catalogue
 
@@ -39,19 +39,11 @@ def test_a_layer_is_bound_by_arithmetic_or_by_memory():
     assert layer_seconds(PROFILE, thin, "backward", 10) == pytest.approx(0.001 + 2400 / 2e5)
 
 
-def test_a_calibrated_profile_brings_weights_into_order_first_and_maps_large_tensors():
-    fitted = replace(PROFILE, weight_bytes_per_s=1e4, fresh_bytes_per_s=1e7)
+def test_a_calibrated_profile_brings_weights_into_order_first():
+    fitted = replace(PROFILE, weight_bytes_per_s=1e4)
     # The weights' 800 bytes come before everything else; backward has their gradient, too.
     assert layer_seconds(fitted, LAYER, "forward", 10) == pytest.approx(0.001 + 0.02 + 0.08)
     assert layer_seconds(fitted, LAYER, "backward", 10) == pytest.approx(0.001 + 0.08 + 0.16)
-    large = replace(LAYER, weight_bytes=2**25, input_bytes=2**23, output_bytes=2**22)
-    for batch_size, fresh in ((3, 0), (4, 0), (7, 0), (8, 2**25)):
-        assert layer_traffic(large, "forward", batch_size)[2] == fresh
-    for batch_size, fresh in ((3, 2**25), (4, 2 * 2**25), (8, 3 * 2**25)):
-        assert layer_traffic(large, "backward", batch_size)[2] == fresh
-    without = replace(fitted, fresh_bytes_per_s=None)
-    extra = layer_seconds(fitted, large, "forward", 8) - layer_seconds(without, large, "forward", 8)
-    assert extra == pytest.approx(2**25 / 1e7)
 
 
 def test_what_has_no_backward_pass_costs_nothing_there():
@@ -105,7 +97,7 @@ def test_packing_costs_more_the_more_bits_are_moved_one_by_one(bits):
 
 def test_a_server_pays_an_iterations_overhead_without_the_loader():
     work = ServerWork(PROFILE, (), (), 6, 0)
-    assert work.train(4) == work.learn(4) == Work(0.125, 0)
+    assert work.train(4) == work.learn(4) == Work(0.125, 0, 0.125)
 
 
 def test_an_average_grows_with_members_and_parameters():

@@ -97,32 +97,32 @@ def test_ecofed_upload_and_replay_rounds():
     upload, replay = play("ecofed", [Device(loader=0.25)], rounds=2, options={"init": "random"})
     pen = Pen(0)
     server = []
-    for samples in (2, 1):  # 3 FLOPs a value to quantise 4 values to a byte each
-        pen.bar(DEVICE, Label.FORWARD, 0.25 + (100 * samples + 3 * 4 * samples) / 1000)
+    for samples in (2, 1):  # 7 operations on each of 4 values to quantise them, 3 on the server
+        pen.bar(DEVICE, Label.FORWARD, 0.25 + (100 * samples + 7 * 4 * samples) / 1000)
         size = 4 * samples + 8 * samples + 820
         pen.bar(UP, Label.ACTIVATION, size / 1000, size)
-        served = (800 * samples + 320) / 10_000
+        served = (800 * samples + 320 + 3 * 4 * samples) / 10_000
         server += Pen(0, pen.now + DELAY).bar(SERVE, Label.TRAIN, served).bars
-    last = 0.25 + 0.224 + 0.844 + 0.25 + 0.112 + 0.832 + DELAY
-    average = Pen(0, last + 0.112).bar(SERVE, Label.AGGREGATE, 2 * 80 / 10_000)
+    last = 0.25 + 0.256 + 0.844 + 0.25 + 0.128 + 0.832 + DELAY
+    average = Pen(0, last + 0.1132).bar(SERVE, Label.AGGREGATE, 2 * 80 / 10_000)
     assert (upload.kind, replay.kind) == ("upload", "replay")
-    assert_chart(upload, pen.bars + server + average.bars, last + 0.112 + 0.016)
+    assert_chart(upload, pen.bars + server + average.bars, last + 0.1132 + 0.016)
 
     pen = Pen(0).bar(DEVICE, Label.LOAD, 0.25).bar(UP, Label.CONTROL, 0.104, 104)
-    server = Pen(0, pen.now + DELAY).bar(SERVE, Label.TRAIN, 0.192).bars
+    server = Pen(0, pen.now + DELAY).bar(SERVE, Label.TRAIN, 0.1944).bars
     pen.bar(DEVICE, Label.LOAD, 0.25).bar(UP, Label.CONTROL, 0.104, 104)
-    server += Pen(0, pen.now + DELAY).bar(SERVE, Label.TRAIN, 0.112).bars
-    average = Pen(0, 0.708 + DELAY + 0.112).bar(SERVE, Label.AGGREGATE, 0.016)
-    assert_chart(replay, pen.bars + server + average.bars, 0.708 + DELAY + 0.112 + 0.016)
+    server += Pen(0, pen.now + DELAY).bar(SERVE, Label.TRAIN, 0.1132).bars
+    average = Pen(0, 0.708 + DELAY + 0.1132).bar(SERVE, Label.AGGREGATE, 0.016)
+    assert_chart(replay, pen.bars + server + average.bars, 0.708 + DELAY + 0.1132 + 0.016)
 
 
 def test_ecofed_replay_without_control_messages_is_the_server_alone():
     _, replay = play(
         "ecofed", [Device()], rounds=2, options={"init": "random", "control_messages": False}
     )
-    pen = Pen(0).bar(SERVE, Label.TRAIN, 0.192).bar(SERVE, Label.TRAIN, 0.112)
+    pen = Pen(0).bar(SERVE, Label.TRAIN, 0.1944).bar(SERVE, Label.TRAIN, 0.1132)
     pen.bar(SERVE, Label.AGGREGATE, 0.016)
-    assert_chart(replay, pen.bars, 0.32)
+    assert_chart(replay, pen.bars, 0.3236)
 
 
 def test_ecofed_downloading_the_block_in_fp32():
@@ -171,17 +171,17 @@ def test_two_uploads_outstanding_let_the_device_compute_on():
     device = Device(samples=8, delay=0.0, up=1000.0)
     (kept,) = play("ecofed", [device], options={"init": "random"}, outstanding=2)
     compute = Pen(0)
-    compute.bar(DEVICE, Label.FORWARD, 0.224).bar(DEVICE, Label.FORWARD, 0.224)
-    compute.until(0.224 + 0.844).bar(DEVICE, Label.FORWARD, 0.224)  # room when the first has left
-    compute.until(0.224 + 2 * 0.844).bar(DEVICE, Label.FORWARD, 0.224)
-    ups = Pen(0, 0.224)
+    compute.bar(DEVICE, Label.FORWARD, 0.256).bar(DEVICE, Label.FORWARD, 0.256)
+    compute.until(0.256 + 0.844).bar(DEVICE, Label.FORWARD, 0.256)  # room when the first has left
+    compute.until(0.256 + 2 * 0.844).bar(DEVICE, Label.FORWARD, 0.256)
+    ups = Pen(0, 0.256)
     for _ in range(4):
         ups.bar(UP, Label.ACTIVATION, 0.844, 844)
     server = []
-    for arrival in (1.068, 1.912, 2.756, 3.6):
-        server += Pen(0, arrival).bar(SERVE, Label.TRAIN, 0.192).bars
-    server += Pen(0, 3.792).bar(SERVE, Label.AGGREGATE, 0.016).bars
-    assert_chart(kept, compute.bars + ups.bars + server, 3.808)
-    assert abs(kept.record.critical_path_s["device_compute"] - 0.224) < 1e-9
+    for arrival in (1.1, 1.944, 2.788, 3.632):
+        server += Pen(0, arrival).bar(SERVE, Label.TRAIN, 0.1944).bars
+    server += Pen(0, 3.8264).bar(SERVE, Label.AGGREGATE, 0.016).bars
+    assert_chart(kept, compute.bars + ups.bars + server, 3.8424)
+    assert abs(kept.record.critical_path_s["device_compute"] - 0.256) < 1e-9
     (one,) = play("ecofed", [device], options={"init": "random"}, outstanding=1)
-    assert abs(one.record.duration_s - (4 * (0.224 + 0.844) + 0.192 + 0.016)) < 1e-9
+    assert abs(one.record.duration_s - (4 * (0.256 + 0.844) + 0.1944 + 0.016)) < 1e-9

@@ -26,7 +26,7 @@ METHOD: dict[str, Any] = {
     "weights_digest": str,
     "event_digest": str,
     "additive_round_time_s": NUMBER,
-    "energy_j": None,
+    "energy_j": NUMBER,
     "server_wait_s": {"mean": NUMBER, "max": NUMBER},
     "idle_fraction": {"clients": NUMBER, "server": NUMBER},
     "diverged_in_round": None,

@@ -23,7 +23,8 @@ from sim.log import SERVER, Kind, Label
 from sim.methods.registry import method as find_method
 from sim.network import Network
 from sim.queueing import FirstComeFirstServed
-from sim.results import KeptRound, MethodResult
+from sim.results import MethodResult
+from sim.round_results import KeptRound
 from sim.usage import Ways
 from sim.work import DeviceWork, ServerWork
 from sim.world import Client, World, plan_batches

@@ -65,12 +65,8 @@ def profile_text(profile: DeviceProfile, note: str, comment: str = "") -> str:
         "optimiser_overhead": figure(_duration(profile.optimiser_overhead_s)),
         "round_overhead": figure(_duration(profile.round_overhead_s)),
     }
-    for key, value in (
-        ("weight_bandwidth", profile.weight_bytes_per_s),
-        ("fresh_bandwidth", profile.fresh_bytes_per_s),
-    ):
-        if value is not None:
-            entry[key] = figure(_rate(value))
+    if profile.weight_bytes_per_s is not None:
+        entry["weight_bandwidth"] = figure(_rate(profile.weight_bytes_per_s))
     if profile.memory_bytes is not None:
         entry["memory"] = figure(f"{profile.memory_bytes} B")
     lines = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())

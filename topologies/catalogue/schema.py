@@ -85,7 +85,6 @@ class DeviceEntry(Strict):
     memory_bandwidth: Figure | None = None
     optimiser_bandwidth: Figure | None = None
     weight_bandwidth: Figure | None = None
-    fresh_bandwidth: Figure | None = None
     layer_overhead: Figure | None = None
     iteration_overhead: Figure | None = None
     loader_per_iteration: Figure | None = None
@@ -149,7 +148,6 @@ class DeviceEntry(Strict):
             iteration_overhead_s=figures["iteration_overhead"],
             loader_s_per_iteration=figures["loader_per_iteration"],
             weight_bytes_per_s=figures.get("weight_bandwidth"),
-            fresh_bytes_per_s=figures.get("fresh_bandwidth"),
             optimiser_overhead_s=figures.get("optimiser_overhead", 0.0),
             loader_s_per_sample=figures.get("loader_per_sample", 0.0),
             round_overhead_s=figures.get("round_overhead", 0.0),
@@ -180,7 +178,6 @@ class DeviceEntry(Strict):
             iteration_overhead_s=base.iteration_overhead_s / speedup.overhead,
             loader_s_per_iteration=base.loader_s_per_iteration / speedup.overhead,
             weight_bytes_per_s=_times(base.weight_bytes_per_s, speedup.memory),
-            fresh_bytes_per_s=_times(base.fresh_bytes_per_s, speedup.memory),
             optimiser_overhead_s=base.optimiser_overhead_s / speedup.overhead,
             loader_s_per_sample=base.loader_s_per_sample / speedup.overhead,
             round_overhead_s=base.round_overhead_s / speedup.overhead,
@@ -232,7 +229,6 @@ _FIGURES: dict[str, tuple[str, Callable[[object], float]]] = {
     "memory_bandwidth": ("memory_bandwidth_bytes_per_s", parse_rate),
     "optimiser_bandwidth": ("optimiser_bytes_per_s", parse_rate),
     "weight_bandwidth": ("weight_bytes_per_s", parse_rate),
-    "fresh_bandwidth": ("fresh_bytes_per_s", parse_rate),
     "layer_overhead": ("layer_overhead_s", parse_duration),
     "iteration_overhead": ("iteration_overhead_s", parse_duration),
     "loader_per_iteration": ("loader_s_per_iteration", parse_duration),
@@ -242,7 +238,6 @@ _FIGURES: dict[str, tuple[str, Callable[[object], float]]] = {
 }
 _OPTIONAL = (
     "weight_bandwidth",
-    "fresh_bandwidth",
     "loader_per_sample",
     "optimiser_overhead",
     "round_overhead",

@@ -12,10 +12,13 @@ from cases import Case
 from channel import Channel, connect, listen
 from training import Device, Server, Sizes
 
+from sim.calibrate.allocator import keep_memory
+
 
 def main() -> None:
     job = json.load(sys.stdin)
     os.sched_setaffinity(0, {job["core"]})
+    keep_memory()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     case = Case(**job["case"])

@@ -42,7 +42,6 @@ def machine(**changes) -> DeviceProfile:
         "loader_s_per_iteration": 0.0,
         "memory_bytes": 2**30,
         "weight_bytes_per_s": 5e9,
-        "fresh_bytes_per_s": 2e9,
         "optimiser_overhead_s": 1e-5,
         "loader_s_per_sample": 1e-5,
     }

@@ -59,7 +59,6 @@ def test_the_columns_of_the_fit_are_the_stages_of_the_simulator(known):
     figures = [
         profile.memory_bandwidth_bytes_per_s,
         profile.weight_bytes_per_s,
-        profile.fresh_bytes_per_s,
         profile.layer_overhead_s,
     ]
     times = roofline.seconds(np.log([*rates, *figures]))
@@ -77,7 +76,6 @@ def test_a_sum_in_place_of_the_maximum_is_never_shorter(known):
     bandwidths = [
         profile.memory_bandwidth_bytes_per_s,
         profile.weight_bytes_per_s,
-        profile.fresh_bytes_per_s,
     ]
     inverse = 1 / np.array([*rates, *bandwidths])
     sums = roofline.added_up() @ np.array([*inverse, profile.layer_overhead_s])

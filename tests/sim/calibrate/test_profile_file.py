@@ -12,7 +12,6 @@ FIGURES = (
     "memory_bandwidth_bytes_per_s",
     "optimiser_bytes_per_s",
     "weight_bytes_per_s",
-    "fresh_bytes_per_s",
     "layer_overhead_s",
     "iteration_overhead_s",
     "loader_s_per_iteration",
@@ -40,12 +39,11 @@ def test_a_profile_comes_back_from_its_file(tmp_path: Path):
 
 
 def test_what_a_profile_has_not_is_not_written(tmp_path: Path):
-    profile = machine(weight_bytes_per_s=None, fresh_bytes_per_s=None, sources=("here",))
+    profile = machine(weight_bytes_per_s=None, sources=("here",))
     path = tmp_path / "p.yaml"
     path.write_text(profile_text(replace(profile, description="x", memory_bytes=None), "a note"))
     found = read_profile(path, "synthetic")
     assert found.weight_bytes_per_s is None
-    assert found.fresh_bytes_per_s is None
     assert found.memory_bytes is None
 
 

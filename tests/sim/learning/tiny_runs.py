@@ -12,7 +12,8 @@ from sim.learning.workspace import Workspace
 from sim.methods.method import Method
 from sim.methods.registry import OptionModels
 from sim.plan import Plan
-from sim.results import MethodResult, RoundResult
+from sim.results import MethodResult
+from sim.round_results import RoundResult
 from sim.runs import run
 from sim.semantics import plan_checked
 from sim.setup import make_method

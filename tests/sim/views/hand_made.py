@@ -8,7 +8,8 @@ import numpy as np
 from sim.log import NO_CAUSE, SERVER, Intervals, Kind, Label, Row
 from sim.network.loads import LoadSeries
 from sim.record import RoundRecord, close_record
-from sim.results import KeptRound, MethodResult, RoundResult, RunResult
+from sim.results import MethodResult, RunResult
+from sim.round_results import KeptRound, RoundResult
 from sim.usage import Total, Ways
 
 DEVICE_S, UP_S, SERVE_S, DOWN_S, DELAY_S = 1.0, 2.0, 0.5, 0.25, 0.125

@@ -1,0 +1,134 @@
+"""A thousand phones are a thousand different phones, as fast as their kind on average."""
+
+import json
+import math
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from command_line import CommandLine, assert_refused
+
+from sim import load_scenario, run
+from sim.places import places
+from topologies.device import DeviceProfile
+from topologies.scores import ScoresError, read_scores
+
+SCENARIO = """
+name: fleet
+data: {{dataset: digits, partition: {{sizes: 1}}}}
+model: {{name: lenet, cut: 1}}
+training: {{rounds: 1, batch_size: 1, optimizer: {{name: sgd, lr: 0.01}}}}
+devices: {{phone: {{speed: 2 GFLOP/s}}, board: {{speed: 1 GFLOP/s}}}}
+speeds: [{speeds}]
+topology:
+  star:
+    server: {{device: server-8-core, slots: 1}}
+    clients:
+      - {{device: phone, count: {count}, link: wifi-50}}
+      - {{device: board, link: wifi-50, name: odd}}
+methods: [classic_fl]
+"""
+
+
+def fleet(folder: Path, speeds: str, count: int = 1000, seed: int = 0) -> dict[str, DeviceProfile]:
+    path = folder / "fleet.yaml"
+    path.write_text(SCENARIO.format(speeds=speeds, count=count))
+    topology = places(load_scenario(path).scenario, seed)
+    return {name: topology.node(name).device for name in topology.clients}
+
+
+def factors(devices: dict[str, DeviceProfile]) -> list[float]:
+    return [d.speed_factor for name, d in devices.items() if name != "odd"]
+
+
+def test_lognormal_speeds_keep_the_mean_and_have_the_spread(tmp_path):
+    devices = fleet(tmp_path, "{clients: phone, lognormal: 0.5}")
+    found = factors(devices)
+    assert len(set(found)) == 1000
+    # 99.9 % intervals of a mean over 1000 draws, and of a standard deviation of logarithms.
+    assert fmean(found) == pytest.approx(1.0, abs=3.3 * 0.5 / math.sqrt(1000))
+    logs = [math.log(factor) for factor in found]
+    sigma = math.sqrt(math.log(1.25))
+    spread = math.sqrt(fmean([(x - fmean(logs)) ** 2 for x in logs]))
+    assert spread == pytest.approx(sigma, rel=3.3 / math.sqrt(2000))
+    one = devices["phone-7"]
+    assert one.rate("conv", "forward", 8) == pytest.approx(2e9 * one.speed_factor)
+    assert one.name == "phone"
+    assert devices["odd"].speed_factor == 1
+
+
+def test_a_draw_depends_on_the_seed_and_the_client_alone(tmp_path):
+    few = fleet(tmp_path, "{clients: phone, lognormal: 0.5}", count=3)
+    many = fleet(tmp_path, "{clients: phone, lognormal: 0.5}", count=30)
+    for name in ("phone-0", "phone-1", "phone-2"):
+        assert few[name].speed_factor == many[name].speed_factor
+    other = fleet(tmp_path, "{clients: phone, lognormal: 0.5}", count=3, seed=1)
+    assert not set(factors(few)) & set(factors(other))
+    wider = fleet(tmp_path, "{clients: phone, lognormal: 0.5}, {clients: odd, lognormal: 1.0}", 3)
+    assert factors(wider) == factors(few)
+
+
+@pytest.mark.parametrize("suffix", ["json", "csv"])
+def test_scores_are_drawn_from_a_file_around_their_mean(tmp_path, suffix):
+    path = tmp_path / f"scores.{suffix}"
+    if suffix == "json":
+        rows = [{"Model": "a", "CPU": " 100 "}, {"Model": "b", "CPU": 300}, {"Model": "c"}]
+        path.write_text(json.dumps(rows))
+    else:
+        path.write_text("Model,CPU\na,100\nb,300\nc,\n")
+    found = factors(fleet(tmp_path, f"{{clients: phone, scores: {path}, column: CPU}}", 400))
+    assert set(found) == {0.5, 1.5}
+    assert fmean(found) == pytest.approx(1.0, abs=3.3 * 0.5 / math.sqrt(400))
+
+
+def test_slower_devices_take_longer(tmp_path):
+    fleet(tmp_path, "{clients: phone, lognormal: 0.8}", count=5)
+    (result,) = run(load_scenario(tmp_path / "fleet.yaml"), executor="none", log="events")
+    uses = result.methods["classic_fl"].devices
+    topology = places(load_scenario(tmp_path / "fleet.yaml").scenario, 0)
+    spans = {
+        uses[f"phone-{n}"].compute_s * topology.node(f"phone-{n}").device.speed_factor
+        for n in range(5)
+    }
+    assert max(spans) == pytest.approx(min(spans))
+    assert len({uses[f"phone-{n}"].compute_s for n in range(5)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("s.json", None, "No such file"),
+        ("s.json", "{", "no JSON"),
+        ("s.json", '{"a": 1}', "expected a list of objects"),
+        ("s.csv", "", "expected a header and rows"),
+        ("s.csv", "Model,CPUU\na,1\n", "no column 'CPU'; did you mean 'CPUU'"),
+        ("s.csv", "CPU\nfast\n", "row 1: CPU: expected a positive number .got 'fast'"),
+        ("s.csv", "CPU\n-3\n", "row 1: CPU: expected a positive number"),
+        ("s.csv", "Model,CPU\na,\n", "the column 'CPU' is empty"),
+    ],
+)
+def test_a_file_without_scores_is_refused_in_one_sentence(tmp_path, name, content, said):
+    path = tmp_path / name
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ScoresError, match=said) as refused:
+        read_scores(path, "CPU")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("speeds", "words"),
+    [
+        ("{clients: raspberry-pi-4b}", ["speeds.0", "needs either lognormal"]),
+        ("{clients: raspberry-pi-4b, lognormal: 0}", ["speeds.0.lognormal"]),
+        ("{clients: raspberry-pi-4b, lognormal: 1, column: x}", ["speeds.0", "column"]),
+        ("{clients: raspberry-pi-4b, scores: no.csv, column: x}", ["speeds.0", "no.csv"]),
+        ("{clients: raspbery-pi-4b, lognormal: 1}", ["speeds.0.clients", "did you mean"]),
+        (
+            "{clients: raspberry-pi-4b, lognormal: 1}, {clients: raspberry-pi-4b-1, lognormal: 1}",
+            ["speeds.1.clients", "raspberry-pi-4b-1", "drawn above already"],
+        ),
+    ],
+)
+def test_bad_speeds_are_refused(speeds, words, cutlayer: CommandLine):
+    assert_refused(cutlayer.run(f"speeds=[{speeds}]"), *words)

@@ -1,0 +1,67 @@
+"""Split training in two processes over real sockets: the simulator's very bytes, and about its times.
+
+The whole set, with its table, is validation/training/run.py. Here is a small case, on a machine that may
+do other things at the same time: bytes must be equal, times of the right size.
+"""
+
+import importlib
+import math
+import sys
+from pathlib import Path
+
+import pytest
+
+from sim.calibrate.calibrate import calibrate
+from topologies.catalogue.profile_file import profile_text
+
+FOLDER = Path(__file__).resolve().parents[2] / "validation"
+NAMES = ("shaped", "cases", "channel", "predicted", "measured", "compare", "training")
+
+pytestmark = [
+    pytest.mark.real_network,
+    pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's"),
+]
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    """The validation's modules; skips where this machine cannot shape namespaces."""
+    monkeypatch.syspath_prepend(str(FOLDER / "sockets"))
+    monkeypatch.syspath_prepend(str(FOLDER / "training"))
+    for name in NAMES:
+        sys.modules.pop(name, None)
+    modules = {name: importlib.import_module(name) for name in NAMES}
+    shaped = modules["shaped"]
+    try:
+        with shaped.Shaped([shaped.Shape(1e7, 1e7)]):
+            pass
+    except shaped.CannotShapeError as error:
+        pytest.skip(f"no shaped namespaces here: {error}")
+    yield modules
+    for name in NAMES:
+        sys.modules.pop(name, None)
+
+
+def test_two_processes_train_with_the_bytes_and_the_time_that_are_predicted(tools, tmp_path):
+    found = calibrate(
+        "here",
+        threads=1,
+        passes=2,
+        budget_s=60.0,
+        tell=lambda *_: None,
+        probes=("thin",),
+        cases=(),
+    )
+    profile = tmp_path / "here.yaml"
+    profile.write_text(profile_text(found.fit.profile, "for a test"))
+    (case,) = tools["cases"].QUICK
+    for method in tools["cases"].METHODS:
+        said = tools["predicted"].rounds(case, method, profile)
+        run = tools["measured"].play(case, method, 2)
+        rounds = run.rounds // len(said)  # of each kind
+        assert run.bytes_up == rounds * sum(kind["up"] for kind in said.values())
+        go = run.rounds * tools["training"].GO
+        assert run.bytes_down == rounds * sum(kind["down"] for kind in said.values()) + go
+        assert all(math.isfinite(loss) for loss in run.losses)
+        for one in tools["compare"].compare(case, method, [run], said):
+            assert abs(math.log(1 + one.error)) < math.log(3), (method, one)
