@@ -21,6 +21,7 @@ from pydantic import (
 
 from scenarios.availability import Absence
 from scenarios.changes import Change
+from scenarios.computing import Computing
 from scenarios.data import Data
 from scenarios.fields import NetworkName, Section, Text, not_empty, rule, unique
 from scenarios.layout import Topology
@@ -121,6 +122,7 @@ class Scenario(Section):
     changes: tuple[Change, ...] = ()
     availability: tuple[Absence, ...] = ()
     speeds: tuple[Speeds, ...] = ()
+    computing: tuple[Computing, ...] = ()
     transport: Transport = Ideal()
     transports: tuple[ClientsTransport, ...] = ()
     methods: tuple[Method, ...]

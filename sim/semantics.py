@@ -20,6 +20,7 @@ from sim.learning.dataset_info import DataError
 from sim.learning.partition import PartitionError
 from sim.methods import registry
 from sim.methods.registry import UnknownMethodError
+from sim.pacing import paces
 from sim.places import places
 from sim.plan import Plan, make_plan
 from sim.preview import memory_by_device, server_memory
@@ -39,6 +40,7 @@ def plan_checked(loaded: Loaded, *, trains: bool) -> list[Plan]:
         plans = [make_plan(scenario, seed) for seed in scenario.all_seeds]
         availability(plans[0])
         transports(plans[0])
+        paces(plans[0].topology, scenario.computing)
     except DataError as error:
         raise loaded.error([loaded.problem(("data", "dataset"), str(error))]) from None
     except PartitionError as error:

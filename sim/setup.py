@@ -16,6 +16,7 @@ from sim.learning.recipe import Recipe
 from sim.learning.workspace import Workspace
 from sim.methods import registry
 from sim.methods.method import Method
+from sim.pacing import paces
 from sim.plan import Plan
 from sim.queueing import make_queue
 from sim.transports import transports
@@ -102,6 +103,7 @@ def _world(
     values = 1
     for side in shape:
         values *= side
+    settings_of_pace = paces(topology, plan.scenario.computing)
     works: dict[tuple[str, float], DeviceWork] = {}
     clients = []
     for index, name in enumerate(topology.clients):
@@ -127,7 +129,7 @@ def _world(
                 down=len(ups) + index,
                 up_delay_s=ups[index].delay_s,
                 down_delay_s=downs[index].delay_s,
-                kind=(topology.route_class(name), settings[index]),
+                kind=(topology.route_class(name), settings[index], settings_of_pace.get(index)),
             )
         )
     server = topology.node(topology.server)
@@ -160,5 +162,7 @@ def _world(
         transport=wires.transport,
         jitters=wires.jitters,
         churn=Churn(clock, presences) if presences else None,
-        steady=not (topology.profiles or wires.jitters or presences),
+        paces=settings_of_pace,
+        steady=not (topology.profiles or wires.jitters or presences)
+        and all(settings.steady for settings in settings_of_pace.values()),
     )

@@ -11,6 +11,7 @@ from sim.learning.layer import Learning
 from sim.learning.streams import generator
 from sim.log import Row
 from sim.network import Network, Pacer
+from sim.pacing import Pace, PaceSettings
 from sim.propagation import Jitters, Propagation
 from sim.queueing import ServerQueue
 from sim.usage import Ways
@@ -72,6 +73,7 @@ class World:
     transport: Pacer | None = None
     jitters: Mapping[int, tuple[float, Jitters]] = field(default_factory=dict)
     churn: "Churn | None" = None
+    paces: Mapping[int, PaceSettings] = field(default_factory=dict)
     steady: bool = True
     bytes_sent: int = 0
     bytes_delivered: int = 0
@@ -92,6 +94,14 @@ class World:
         stream = generator(self.seed, "sample", round_index)
         chosen = stream.choice(len(candidates), size=wanted, replace=False)
         return tuple(sorted(candidates[int(i)] for i in chosen))
+
+    def pace(self, client: int, round_index: int) -> Pace | None:
+        """Return what a client's computing is like in a round, None where it is as its profile says."""
+        settings = self.paces.get(client)
+        if settings is None:
+            return None
+        stream = generator(self.seed, "computing", client, round_index)
+        return Pace(settings, stream, self.clock.epoch_s)
 
     def propagation(self, route: int, round_index: int) -> Propagation | None:
         """Return the delays of a round's messages on a route, or None where they are constant."""

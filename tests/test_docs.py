@@ -18,6 +18,7 @@ import scenarios.availability
 import scenarios.bandwidth
 import scenarios.cells
 import scenarios.changes
+import scenarios.computing
 import scenarios.data
 import scenarios.disciplines
 import scenarios.groups
@@ -60,6 +61,7 @@ SCENARIO_MODULES = (
     scenarios.quality,
     scenarios.changes,
     scenarios.availability,
+    scenarios.computing,
     scenarios.disciplines,
     scenarios.speeds,
     scenarios.transport,

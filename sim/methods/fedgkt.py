@@ -139,12 +139,13 @@ class FedGKT(SplitMethod):
             side.chain.do(
                 distillation.train_device, client, batch, memory, options.temperature, options.alpha
             )
-            yield side.compute(side.client.work.train(batch.size), Label.TRAIN)
+            yield side.compute_batch(batch, side.client.work.train(batch.size), Label.TRAIN)
         for batch in side.first_epoch:
             upload = side.chain.do(distillation.features, client, batch)
             if not options.exchange_weights:
                 side.chain.do(distillation.publish, f"features/{client}", upload)
-            upload = yield side.compute(side.client.work.infer(batch.size), Label.FORWARD, upload)
+            work = side.client.work.infer(batch.size)
+            upload = yield side.compute_batch(batch, work, Label.FORWARD, upload)
             yield side.send(wire.activation_and_logits(shape, batch.size, classes), upload)
             if options.exchange_weights:
                 logits = yield side.receive()

@@ -6,9 +6,10 @@ import simpy
 
 from sim.compute import Work
 from sim.learning import operations
-from sim.learning.chain import Batch
+from sim.learning.chain import Batch, Chain
 from sim.log import NO_CAUSE, Kind, Label
 from sim.sides.side import Side
+from sim.world import Client, World
 
 Process = simpy.events.ProcessGenerator
 
@@ -18,8 +19,26 @@ class DeviceSide(Side):
 
     kind = Kind.UPLINK
 
+    def __init__(self, world: World, client: Client, slot: int, chain: Chain) -> None:
+        super().__init__(world, client, slot, chain)
+        self.pace = world.pace(client.index, chain.round_index)
+
     def compute(self, work: Work, label: Label, value: Any = None) -> simpy.Event:
         """Be busy for `work`; the event's value is `value`."""
+        if self.pace is not None:
+            work = self.pace.of(work, self.world.clock.now)
+        return self._compute(work, label, value)
+
+    def compute_batch(
+        self, batch: Batch, work: Work, label: Label, value: Any = None
+    ) -> simpy.Event:
+        """Be busy for `work` that begins with loading a batch; the event's value is `value`."""
+        if self.pace is not None:
+            load = self.client.work.load(batch.size)
+            work = self.pace.of_batch(work, load, self.world.clock.now)
+        return self._compute(work, label, value)
+
+    def _compute(self, work: Work, label: Label, value: Any) -> simpy.Event:
         world = self.world
         now = world.clock.now
         rows = world.rows
@@ -66,17 +85,19 @@ class DeviceSide(Side):
 
     def load(self, batch: Batch) -> simpy.Event:
         """Go through the data loader for one batch without training on it."""
-        return self.compute(self.client.work.load(batch.size), Label.LOAD)
+        return self.compute_batch(batch, self.client.work.load(batch.size), Label.LOAD)
 
     def train_whole(self, batch: Batch) -> simpy.Event:
         """Train the whole network on a batch (loader, forward, backward, step)."""
         self.chain.do(operations.train_whole, self.client.index, batch)
-        return self.compute(self.client.work.train(batch.size), Label.TRAIN)
+        return self.compute_batch(batch, self.client.work.train(batch.size), Label.TRAIN)
 
     def forward(self, batch: Batch) -> simpy.Event:
         """Load a batch and run the device block forward; value: its activation."""
         upload = self.chain.do(operations.forward, self.client.index, batch)
-        return self.compute(self.client.work.forward(batch.size), Label.FORWARD, upload)
+        return self.compute_batch(
+            batch, self.client.work.forward(batch.size), Label.FORWARD, upload
+        )
 
     def backward(self, batch: Batch, gradient: Any) -> simpy.Event:
         """Run the device block backward from the gradient that came back, and step."""
@@ -86,9 +107,11 @@ class DeviceSide(Side):
     def train_local(self, batch: Batch) -> simpy.Event:
         """Train device block and auxiliary head by their local loss; value: the activation."""
         upload = self.chain.do(operations.train_local, self.client.index, batch)
-        return self.compute(self.client.work.train(batch.size), Label.TRAIN, upload)
+        return self.compute_batch(batch, self.client.work.train(batch.size), Label.TRAIN, upload)
 
     def extract(self, batch: Batch, bits: int | None) -> simpy.Event:
         """Run the frozen device block on a batch and quantise; value: the activation."""
         upload = self.chain.do(operations.extract, self.client.index, batch, bits)
-        return self.compute(self.client.work.extract(batch.size, bits), Label.FORWARD, upload)
+        return self.compute_batch(
+            batch, self.client.work.extract(batch.size, bits), Label.FORWARD, upload
+        )

@@ -138,6 +138,7 @@ TIME = {
     "training.targets": Change("training.targets=[0.5]"),
     "stop.virtual_time": Change("stop.virtual_time=1000 h"),
     "stop.target_accuracy": Change("stop.target_accuracy=1.0"),
+    "computing": Change("computing=[{clients: raspberry-pi-4b, jitter: {lognormal: 0.3}}]"),
     "speeds": Change("speeds=[{clients: raspberry-pi-4b, lognormal: 0.5}]"),
     "transport": Change("transport=tcp"),
     "transports": Change("transports=[{clients: raspberry-pi-4b, transport: tcp}]"),
