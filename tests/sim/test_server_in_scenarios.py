@@ -66,16 +66,14 @@ def test_batching_saves_the_overheads_of_jobs_that_come_together(played):
 def test_whom_the_server_prefers_waits_less(played):
     def wait(name: str, discipline: str) -> float:
         method = played(f"{SERVER}.discipline={discipline}", f"{SERVER}.slots=1")["splitfed"]
-        return sum(
-            float(kept.record.intervals.duration[rows].sum())
-            for kept in method.kept
-            for slot, client in enumerate(kept.participants)
-            if client.startswith(name)
-            for rows in [
-                (kept.record.intervals.kind == Kind.SERVER_QUEUE)
-                & (kept.record.intervals.peer == slot)
-            ]
-        )
+        waited = 0.0
+        for kept in method.kept:
+            intervals = kept.record.intervals
+            queued = intervals.kind == Kind.SERVER_QUEUE
+            for slot, client in enumerate(kept.participants):
+                if client.startswith(name):
+                    waited += float(intervals.duration[queued & (intervals.peer == slot)].sum())
+        return waited
 
     slow, fast = "raspberry-pi-4b", "raspberry-pi-5"
     assert wait(slow, f"{{priority: [{slow}]}}") < wait(slow, f"{{priority: [{fast}]}}")
