@@ -44,7 +44,10 @@ def tools(monkeypatch):
         sys.modules.pop(name, None)
 
 
-def test_two_processes_train_with_the_bytes_and_the_time_that_are_predicted(tools, tmp_path):
+def test_two_processes_train_with_the_bytes_and_about_the_times_predicted(
+    tools, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("sim.calibrate.campaign.BATCHES", (8, 16))
     calibrated = calibrate(
         "here",
         threads=1,
