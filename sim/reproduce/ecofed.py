@@ -61,7 +61,8 @@ def table(points: Sequence[Point]) -> Table:
         "Bytes: nothing is fitted. Framing constants are those of the public code's messages.",
         "Times: the paper's links and server are unknown, so that its ratios are sought on a map of"
         f" {len(points)} settings of (device, link, server), equal for all methods. The settings shown"
-        " are the nearest; the ratios there are found, not predicted.",
+        " are the nearest; the ratios there are found, not predicted. The paper's ratios are maxima"
+        " ('up to'), and need not be of one setting; it reports the additive time.",
     ]
     for version, (classic, split) in HEADLINES.items():
         for measure in ("makespan", "additive"):
