@@ -46,11 +46,15 @@ Tell = Callable[[int, int, str], None]
 
 @dataclass
 class Measured:
-    """What was timed: probes by (name, batch size), and cases; `left_out` says what was not, and why."""
+    """What was timed: probes by (name, batch size), and cases; `left_out` says what was not, and why.
+
+    `passes_made` are fewer than asked for where the time was up.
+    """
 
     probes: dict[ProbeKey, Timed] = field(default_factory=dict)
     cases: dict[Case, Timed] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    passes_made: int = 0
 
     def add(self, job: Job, passes: list[Passes], blocks: list[BlockTimes]) -> None:
         """Keep another pass over a job."""
@@ -84,8 +88,7 @@ def measure(
     jobs += cases
     started, done = time.monotonic(), 0
     for number in range(passes):
-        if number:
-            order.shuffle(jobs)
+        order.shuffle(jobs)
         for job in list(jobs):
             tell(done, passes * len(jobs), name_of(job))
             times = workshop.time(job, LONGEST_SHARE * budget_s)
@@ -96,6 +99,7 @@ def measure(
             elif times is not None:
                 measured.add(job, *times)
                 done += 1
+        measured.passes_made = number + 1
         if time.monotonic() - started > budget_s:
             break
     return measured

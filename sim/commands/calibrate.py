@@ -42,7 +42,7 @@ def calibrate_command(
         found = calibrate(
             name, threads=used, passes=passes, budget_s=60 * minutes, tell=progress.tell
         )
-    _report(found, console)
+    _report(found, passes, console)
     _write(out, found, used)
     if errors_file is not None:
         write_errors(errors_file, found.errors)
@@ -54,7 +54,7 @@ def calibrate_command(
     )
 
 
-def _report(found: Calibration, console: Console) -> None:
+def _report(found: Calibration, passes: int, console: Console) -> None:
     if found.errors:
         console.print(error_table(found.errors))
         console.print(verdict(found.errors), soft_wrap=True, highlight=False)
@@ -65,6 +65,9 @@ def _report(found: Calibration, console: Console) -> None:
         f"On the probes themselves: blocks {fit.block_error:.1%}, passes {fit.pass_error:.1%}.",
         highlight=False,
     )
+    made = found.measured.passes_made
+    if made < passes:
+        console.print(f"The time was up after {made} of {passes} passes.", highlight=False)
     for line in found.measured.left_out:
         console.print(f"left out: {line}", soft_wrap=True, highlight=False)
 
