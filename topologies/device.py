@@ -213,10 +213,6 @@ class DeviceProfile:
             return flops / self.rate("elementwise", "forward", 1)
         return tensors * self.optimiser_overhead_s + traffic_bytes / self.optimiser_bytes_per_s
 
-    def loader_seconds(self, batch_size: int) -> float:
-        """Return the time to read and augment a batch, in seconds."""
-        return self.loader_s_per_iteration + self.loader_s_per_sample * batch_size
-
     def faster(self, factor: float) -> Self:
         """Return a device of the same name that does everything `factor` times as fast."""
         _check_positive(factor, f"device {self.name!r}: the factor", "times")

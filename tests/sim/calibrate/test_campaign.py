@@ -41,6 +41,7 @@ def test_a_little_calibration_measures_everything_there_is():
         assert one.predicted_s > 0
         assert one.noise >= 0
     assert found.measured.left_out == []
+    assert found.measured.passes_made == 2
     assert {name for name, _ in found.measured.probes} == {"thin", "linear"}
     profile = found.fit.profile
     assert profile.layer_overhead_s > 0
@@ -54,6 +55,7 @@ def test_an_iteration_that_takes_too_long_is_left_out_and_said_to_be():
     assert found.cases == {}
     assert len(found.left_out) == 3
     assert all("takes too long for the time given" in line for line in found.left_out)
+    assert found.passes_made == 1  # of two: the time was up
     with pytest.raises(CalibrationError, match="give more time"):
         calibrate("x", threads=1, passes=2, budget_s=1e-6, tell=silent, probes=("thin",), cases=())
 
