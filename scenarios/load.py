@@ -1,6 +1,6 @@
 """A scenario file, or a shipped scenario by its name, read and validated."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +59,9 @@ def load(
     `methods` maps every method to its options model; `overrides` are `path.to.key=value`. Raises
     ScenarioError with every problem of the file.
     """
-    path = _find(path_or_name)
+    path = find_file(path_or_name, shipped_names(), shipped_path, "scenario")
     return load_text(
-        _text(path),
+        read_text(path),
         source=str(path),
         methods=methods,
         networks=networks,
@@ -110,20 +110,22 @@ def _keys(section: object) -> tuple[str, ...]:
     return tuple(section) if isinstance(section, dict) else ()
 
 
-def _find(path_or_name: str | Path) -> Path:
-    """The file: as a path where it looks like one or exists, or else a shipped scenario."""
+def find_file(
+    path_or_name: str | Path, shipped: Collection[str], home: Callable[[str], Path], noun: str
+) -> Path:
+    """The file: as a path where it looks like one or exists, or else the shipped one of that name."""
     path = Path(path_or_name)
     try:
         exists, is_folder = path.is_file(), path.is_dir()
     except OSError as error:
         raise _unreadable(str(path)[:100], error) from None
     named = isinstance(path_or_name, str) and path.name == path_or_name and not path.suffix
-    if named and path_or_name in shipped_names():
-        return shipped_path(str(path_or_name))
+    if named and path_or_name in shipped:
+        return home(str(path_or_name))
     if exists:
         return path
-    rule = "is a folder, not a file" if is_folder else "is neither a file nor a shipped scenario"
-    hint = suggestion(path.stem, shipped_names())
+    rule = "is a folder, not a file" if is_folder else f"is neither a file nor a shipped {noun}"
+    hint = suggestion(path.stem, shipped)
     raise ScenarioError([Problem((), None, rule + hint, NOTHING, str(path_or_name))])
 
 
@@ -132,7 +134,8 @@ def _unreadable(source: str, error: OSError) -> ScenarioError:
     return ScenarioError([Problem((), None, rule, NOTHING, source)])
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file. Raises ScenarioError where it cannot be read."""
     source = str(path)
     try:
         with path.open("rb") as file:

@@ -68,6 +68,15 @@ class MethodResult:
         """Return the virtual time at which an evaluation first reached `accuracy`, or None."""
         return next((time for time, value in self.curve if value >= accuracy), None)
 
+    def bytes_to(self, accuracy: float) -> int | None:
+        """Return the wire bytes that had travelled when an evaluation first reached `accuracy`."""
+        total = 0
+        for closed in self.rounds:
+            total += closed.wire_up + closed.wire_down
+            if closed.accuracy is not None and closed.accuracy >= accuracy:
+                return total
+        return None
+
     def summary(self, others: Mapping[str, "MethodResult"]) -> dict[str, Any]:
         """Return this method's entry of summary.json, compared with the `others`."""
         times = np.array([r.round_time_s for r in self.rounds])

@@ -30,10 +30,27 @@ from topologies import DeviceError, LinkError, Topology, TopologyError
 from topologies.units import format_size
 
 
+class MemoryProblem(Problem):
+    """A method that does not fit into the memory of a device or of the server."""
+
+
 def plan_checked(loaded: Loaded, *, trains: bool) -> list[Plan]:
     """Return the plan of every seed. Raises ScenarioError with all that is wrong.
 
     `trains` says whether tensors will be trained, so that data and weights must really be there.
+    """
+    plans, infeasible = plan_feasible(loaded, trains=trains)
+    if infeasible:
+        raise loaded.error(problem for found in infeasible.values() for problem in found)
+    return plans
+
+
+def plan_feasible(
+    loaded: Loaded, *, trains: bool
+) -> tuple[list[Plan], dict[str, list[MemoryProblem]]]:
+    """Return the plan of every seed, and by label the methods that do not fit into memory.
+
+    Raises ScenarioError where anything else is wrong, with all that is.
     """
     scenario = loaded.scenario
     try:
@@ -55,9 +72,14 @@ def plan_checked(loaded: Loaded, *, trains: bool) -> list[Plan]:
         raise loaded.error([loaded.problem(("devices",), str(error))]) from None
     problems = list(_problems(loaded, plans[0], trains))
     problems += [problem for plan in plans for problem in _shard_problems(loaded, plan)]
-    if problems:
+    if any(not isinstance(problem, MemoryProblem) for problem in problems):
         raise loaded.error(problems)
-    return plans
+    infeasible: dict[str, list[MemoryProblem]] = {}
+    for problem in problems:
+        assert isinstance(problem, MemoryProblem)
+        label = scenario.methods[int(problem.path[1])].label
+        infeasible.setdefault(label, []).append(problem)
+    return plans, infeasible
 
 
 def _priority_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
@@ -160,7 +182,7 @@ def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem
                 f"which has {format_size(memory)}"
             )
             cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
-            yield loaded.problem(("methods", index), f"{rule} (cut {cut})")
+            yield _memory_problem(loaded, index, f"{rule} (cut {cut})")
     server = profile_of(plan.topology, plan.topology.server)
     needed = server_memory(plan, method, options)
     if server.memory_bytes is not None and needed > server.memory_bytes:
@@ -168,7 +190,12 @@ def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem
             f"{entry.label} needs {format_size(needed)} on the server, a {server.name}, "
             f"which has {format_size(server.memory_bytes)}"
         )
-        yield loaded.problem(("methods", index), rule)
+        yield _memory_problem(loaded, index, rule)
 
 
-__all__ = ["ScenarioError", "plan_checked"]
+def _memory_problem(loaded: Loaded, index: int, rule: str) -> MemoryProblem:
+    found = loaded.problem(("methods", index), rule)
+    return MemoryProblem(found.path, found.line, found.rule, found.value, found.source)
+
+
+__all__ = ["MemoryProblem", "ScenarioError", "plan_checked", "plan_feasible"]

@@ -1,0 +1,136 @@
+"""A study file, or a shipped study by its name, read, validated and laid out in points."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from scenarios.document import Document
+from scenarios.load import Loaded, find_file, read_text
+from scenarios.messages import problems_of
+from scenarios.overrides import apply_overrides
+from scenarios.problems import NOTHING, Problem, ScenarioError
+from scenarios.study.points import ConditionError, Point, Step, override, points_of, steps_of
+from scenarios.study.schema import Study
+from scenarios.study.shipped import shipped_studies, study_path
+from scenarios.study.values import RangeError
+from scenarios.yaml_text import read
+
+Loader = Callable[[str | Path, Iterable[str]], Loaded]
+
+
+@dataclass(frozen=True)
+class LoadedStudy:
+    """A valid study, its points in order, and how to load the scenario of one."""
+
+    study: Study
+    document: Document
+    axes: dict[str, list[Step]]
+    points: tuple[Point, ...]
+    base: Loaded
+    loader: Loader
+
+    def scenario(self, point: Point, extra: Iterable[str] = ()) -> Loaded:
+        """The scenario of a point, `extra` being set last. Raises ScenarioError."""
+        return self.loader(self._base_file(), (*self.overrides(point), *extra))
+
+    def overrides(self, point: Point) -> tuple[str, ...]:
+        """All that a point sets, entry by entry of the lists that `*` stands for."""
+        return (*self._settings(), *self._spread(point.overrides))
+
+    def _settings(self) -> tuple[str, ...]:
+        seeds = () if self.study.seeds is None else (override("seeds", list(self.study.seeds)),)
+        return (*seeds, *self._spread(override(p, v) for p, v in self.study.set.items()))
+
+    def _spread(self, overrides: Iterable[str]) -> tuple[str, ...]:
+        data = self.base.document.data
+        return tuple(one for text in overrides for one in spread(text, data))
+
+    def _base_file(self) -> str | Path:
+        return base_file(self.study.scenario, self.document.source)
+
+    def written(self) -> dict[str, Any]:
+        """The study as plain data."""
+        return self.study.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def load_study(path_or_name: str | Path, loader: Loader) -> LoadedStudy:
+    """Read a study; `loader` loads scenarios. Raises ScenarioError with every problem of the file."""
+    path = find_file(path_or_name, shipped_studies(), study_path, "study")
+    source = str(path)
+    document = read(read_text(path), source)
+    if not isinstance(document.data, dict) or not document.data:
+        rule = "is empty" if not document.data else "must be a mapping with name, scenario and axes"
+        raise ScenarioError([Problem((), 1, rule, NOTHING, source)])
+    if document.problems:
+        raise ScenarioError(document.problems)
+    try:
+        study = Study.model_validate(document.data)
+    except ValidationError as error:
+        raise ScenarioError(problems_of(document, error, Study)) from None
+    base = _base(document, study, loader)
+    axes: dict[str, list[Step]] = {}
+    problems = []
+    for index, axis in enumerate(study.axes):
+        try:
+            axes[axis.name] = steps_of(axis)
+        except (RangeError, ConditionError) as error:
+            problems.append(document.problem(("axes", index), str(error), NOTHING))
+    if problems:
+        raise ScenarioError(problems)
+    _check_numeric(document, study, axes)
+    try:
+        points = tuple(points_of(study, axes))
+    except ConditionError as error:
+        raise ScenarioError([document.problem(("skip",), str(error), NOTHING)]) from None
+    if not points:
+        raise ScenarioError([document.problem(("skip",), "leaves no point at all", NOTHING)])
+    return LoadedStudy(study, document, axes, points, base, loader)
+
+
+def base_file(named: str, source: str) -> str | Path:
+    """The scenario that a study names: beside the study's file if it is there, else as it stands."""
+    beside = Path(source).parent / named
+    return beside if beside.is_file() else named
+
+
+def spread(text: str, data: Any) -> Iterator[str]:
+    """An override, once for every entry of each list that a `*` stands for in `data`."""
+    path, equals, value = text.partition("=")
+    before, star, after = path.partition(".*")
+    if not star:
+        yield text
+        return
+    node = data
+    for key in before.split("."):
+        node = node.get(key) if isinstance(node, dict) else None
+    count = len(node) if isinstance(node, list) else 0
+    if not count:
+        rule = f"has a * where {before} is no list with entries"
+        raise ScenarioError([Problem((), None, rule, NOTHING, path)])
+    for index in range(count):
+        yield from spread(f"{before}.{index}{after}{equals}{value}", data)
+
+
+def _base(document: Document, study: Study, loader: Loader) -> Loaded:
+    """The base scenario with what the study sets; what is wrong with either is told by its place."""
+    file = base_file(study.scenario, document.source)
+    base = loader(file, ())
+    data = base.document.data
+    settings = [one for p, v in study.set.items() for one in spread(override(p, v), data)]
+    if study.seeds is not None:
+        settings.append(override("seeds", list(study.seeds)))
+    _, problems = apply_overrides(base.document, settings)
+    if problems:
+        raise ScenarioError(problems)
+    return loader(file, settings)
+
+
+def _check_numeric(document: Document, study: Study, axes: dict[str, list[Step]]) -> None:
+    if study.crossovers is not None:
+        steps = axes[study.crossovers.axis]
+        if steps[0].place is None or len(steps) < 2:
+            rule = "needs an axis of two numbers or more, all in one kind of unit"
+            raise ScenarioError([document.problem(("crossovers", "axis"), rule)])

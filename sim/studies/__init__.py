@@ -1,0 +1,1 @@
+"""Studies: one scenario at many points; the clock for each, a training for each learning digest."""

@@ -1,0 +1,44 @@
+"""A cell: one method of a scenario with one seed, at one point of a study."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scenarios.load import Loaded
+from sim.studies.addresses import cell_address
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is run on the clock by itself. `scenario` is resolved, with this method and seed alone.
+
+    `alone` says that it cannot be timed without being trained: it asks for an accuracy to decide.
+    """
+
+    label: str
+    method: str
+    seed: int
+    scenario: Mapping[str, Any]
+    address: str
+    alone: bool
+
+    @property
+    def evaluate_every(self) -> int:
+        """After how many rounds the accuracy is taken."""
+        return int(self.scenario["training"]["evaluate_every"])
+
+    @property
+    def targets(self) -> tuple[float, ...]:
+        """The accuracies that times and bytes are told for."""
+        return tuple(self.scenario["training"].get("targets", ()))
+
+
+def cells_of(loaded: Loaded) -> Iterator[Cell]:
+    """Yield the cells of a scenario: its seeds, and with each its methods in order."""
+    resolved = loaded.resolved()
+    shared = {k: v for k, v in resolved.items() if k not in ("seed", "seeds", "methods")}
+    alone = loaded.scenario.stop.target_accuracy is not None
+    for seed in loaded.scenario.all_seeds:
+        for entry, written in zip(loaded.scenario.methods, resolved["methods"], strict=True):
+            scenario = {**shared, "seed": seed, "methods": [written]}
+            yield Cell(entry.label, entry.name, seed, scenario, cell_address(scenario), alone)

@@ -1,0 +1,96 @@
+"""Every point of a study, validated before anything runs."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scenarios.load import Loaded
+from scenarios.problems import Problem, ScenarioError
+from scenarios.study import LoadedStudy, Point
+from sim.learning.datasets import load
+from sim.semantics import plan_feasible
+from sim.studies.cells import Cell, cells_of
+
+MOST_SHOWN = 10
+
+Tell = Callable[[int, int, str], None]
+
+
+class StudyError(ValueError):
+    """A study some of whose points cannot be run; the text names them."""
+
+
+@dataclass(frozen=True)
+class CheckedPoint:
+    """A point that can be run: its cells, and by label why a method does not fit into memory."""
+
+    point: Point
+    cells: tuple[Cell, ...]
+    infeasible: Mapping[str, str]
+
+    @property
+    def feasible(self) -> tuple[Cell, ...]:
+        """The cells that are run."""
+        return tuple(cell for cell in self.cells if cell.label not in self.infeasible)
+
+
+def check_points(
+    study: LoadedStudy,
+    *,
+    trains: bool,
+    data_dir: Path | None = None,
+    tell: Tell = lambda *_: None,
+) -> list[CheckedPoint]:
+    """Return all points. Raises StudyError for the wrong ones, before any has run.
+
+    Where the study `trains`, data and weights must be there.
+    """
+    found: list[CheckedPoint] = []
+    wrong: list[str] = []
+    data: dict[tuple[object, ...], str | None] = {}
+    for point in study.points:
+        tell(point.number, len(study.points), f"checking {point}")
+        try:
+            found.append(check_point(study, point, trains=trains, data_dir=data_dir, seen=data))
+        except ScenarioError as error:
+            told = _about_point(study, error.problems)
+            wrong += [f"{study.document.source}: {point}: {problem}" for problem in told]
+    if wrong:
+        more = len(wrong) - MOST_SHOWN
+        shown = wrong[:MOST_SHOWN] + ([f"... and {more} more"] if more > 0 else [])
+        raise StudyError("\n".join(shown))
+    return found
+
+
+def check_point(
+    study: LoadedStudy,
+    point: Point,
+    *,
+    trains: bool,
+    data_dir: Path | None = None,
+    seen: dict[tuple[object, ...], str | None] | None = None,
+    extra: Iterable[str] = (),
+) -> CheckedPoint:
+    """Return one point. Raises ScenarioError for what cannot be run, DataError for missing data."""
+    loaded = study.scenario(point, extra)
+    plans, problems = plan_feasible(loaded, trains=trains)
+    if trains:
+        directory = _directory(loaded, data_dir)
+        for plan in plans:
+            key = (plan.info, directory)
+            if seen is None or key not in seen:
+                load(plan.info, directory)
+            if seen is not None:
+                seen[key] = None
+    infeasible = {label: "; ".join(p.rule for p in told) for label, told in problems.items()}
+    return CheckedPoint(point, tuple(cells_of(loaded)), infeasible)
+
+
+def _directory(loaded: Loaded, data_dir: Path | None) -> Path | None:
+    return data_dir or (Path(d) if (d := loaded.scenario.data.dir) else None)
+
+
+def _about_point(study: LoadedStudy, problems: Iterable[Problem]) -> list[str]:
+    """Problems of a point without the base scenario's file, whose lines are not to blame."""
+    del study
+    return [str(Problem(p.path, None, p.rule, p.value, "")) for p in problems]

@@ -1,0 +1,200 @@
+"""Where one method overtakes another along an axis, found by bisection between a sweep's points.
+
+Between two neighbouring points at which the better of two methods is not the same one, the axis is
+halved (geometrically, where it is positive) until the place is known to the study's tolerance. The
+new points are run like any other; those that differ only in time need no training.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+
+import numpy as np
+
+from scenarios.study import LoadedStudy, Point
+from scenarios.study.points import Step
+from scenarios.study.values import between
+from sim.round_results import Row
+from sim.studies.cells import Cell
+from sim.studies.check import check_point
+from sim.studies.measures import Measured
+from sim.studies.result import StudyResult
+from sim.studies.runner import Runner
+
+Pair = tuple[str, str]
+MOST_HALVINGS = 60
+
+
+@dataclass
+class Bracket:
+    """Two neighbouring places of an axis between which `pair` changes its order."""
+
+    others: Mapping[str, Step]
+    pair: Pair
+    low: Step
+    high: Step
+    first_better_below: bool
+    note: str | None = None
+
+    def narrow_to(self, tolerance: float) -> bool:
+        """Whether the place is known well enough."""
+        low, high = _place(self.low), _place(self.high)
+        return self.note is not None or high - low <= tolerance * max(abs(high), abs(low))
+
+
+def crossover_rows(study: StudyResult, runner: Runner, measure: Measured) -> list[Row]:
+    """Return a row for each pair and each place where its order changes, or for none at all."""
+    asked = study.study.study.crossovers
+    assert asked is not None
+    pairs = list(asked.between or combinations(study.labels, 2))
+    rows: list[Row] = []
+    brackets: list[Bracket] = []
+    for others, steps in _lines(study, asked.axis):
+        for pair in pairs:
+            found, throughout = _brackets(study, others, steps, pair, measure)
+            brackets += found
+            if not found:
+                rows.append(_row(asked.axis, others, pair, measure) | {"better": throughout})
+    for _ in range(MOST_HALVINGS):
+        wide = [bracket for bracket in brackets if not bracket.narrow_to(asked.tolerance)]
+        if not wide:
+            break
+        _halve(study, runner, measure, asked.axis, wide)
+    for bracket in brackets:
+        low, high = _place(bracket.low), _place(bracket.high)
+        middle, at = between(low, high, bracket.low.value)
+        better, worse = bracket.pair if bracket.first_better_below else bracket.pair[::-1]
+        rows.append(
+            _row(asked.axis, bracket.others, bracket.pair, measure)
+            | {
+                "better": f"{better} below",
+                "overtaken": f"{worse} above",
+                "value": str(middle),
+                "place": at,
+                "low": low,
+                "high": high,
+                "note": bracket.note,
+            }
+        )
+    return rows
+
+
+def _row(axis: str, others: Mapping[str, Step], pair: Pair, measure: Measured) -> Row:
+    return {
+        "axis": axis,
+        **{name: step.label for name, step in others.items()},
+        "first": pair[0],
+        "second": pair[1],
+        "by": measure.name,
+        "better": None,
+        "overtaken": None,
+        "value": None,
+        "place": None,
+        "low": None,
+        "high": None,
+        "note": None,
+    }
+
+
+def _lines(study: StudyResult, axis: str) -> list[tuple[dict[str, Step], list[Point]]]:
+    """Return the points that differ on `axis` alone, in the order of their places there."""
+    lines: dict[tuple[str, ...], tuple[dict[str, Step], list[Point]]] = {}
+    for point in study.study.points:
+        others = {name: step for name, step in point.steps.items() if name != axis}
+        key = tuple(step.label for step in others.values())
+        lines.setdefault(key, (others, []))[1].append(point)
+    for _, points in lines.values():
+        points.sort(key=lambda point: _place(point.steps[axis]))
+    return list(lines.values())
+
+
+def _brackets(
+    study: StudyResult,
+    others: Mapping[str, Step],
+    points: Sequence[Point],
+    pair: Pair,
+    measure: Measured,
+) -> tuple[list[Bracket], str]:
+    assert study.study.study.crossovers is not None
+    axis = study.study.study.crossovers.axis
+    known = []
+    for point in points:
+        advantage = _advantage(_means(study, point, pair, measure), measure)
+        if advantage:  # not a tie, and both known
+            known.append((point.steps[axis], advantage))
+    found = [
+        Bracket(others, pair, one, other, first_better_below=ahead > 0)
+        for (one, ahead), (other, behind) in pairwise(known)
+        if ahead * behind < 0
+    ]
+    if not known:
+        return found, "no difference, or not known"
+    return found, f"{pair[0] if known[0][1] > 0 else pair[1]} throughout"
+
+
+def _means(study: StudyResult, point: Point, pair: Pair, measure: Measured) -> list[float | None]:
+    means = []
+    for label in pair:
+        results = [
+            found.result
+            for found in study.cells
+            if found.point.number == point.number and found.cell.label == label
+        ]
+        values = [measure.of(r) for r in results if r is not None]
+        known = [value for value in values if value is not None]
+        means.append(float(np.mean(known)) if known and len(known) == len(values) else None)
+    return means
+
+
+def _advantage(means: Sequence[float | None], measure: Measured) -> float:
+    """Return a number above 0 where the first is better, below where the second is; 0 is neither."""
+    first, second = means
+    if first is None or second is None:
+        return 0.0
+    return first - second if measure.more_is_better else second - first
+
+
+def _halve(
+    study: StudyResult, runner: Runner, measure: Measured, axis: str, brackets: list[Bracket]
+) -> None:
+    """Run the middle of every bracket and keep the half in which the order changes."""
+    middles: list[tuple[Bracket, Step, list[list[Cell]]]] = []
+    for bracket in brackets:
+        step = _middle(bracket)
+        point = Point(-1, {name: {**bracket.others, axis: step}[name] for name in study.study.axes})
+        checked = _checked(study.study, point, runner.trains)
+        cells = [[c for c in checked if c.label == label] for label in bracket.pair]
+        if not all(cells):
+            bracket.note = f"does not fit into memory at {step.label}"
+            continue
+        middles.append((bracket, step, cells))
+    flat = [cell for _, _, cells in middles for group in cells for cell in group]
+    results = iter(runner.run(flat))
+    for bracket, step, cells in middles:
+        means: list[float | None] = []
+        for group in cells:
+            values = [measure.of(next(results)) for _ in group]
+            known = [value for value in values if value is not None]
+            means.append(float(np.mean(known)) if len(known) == len(values) else None)
+        advantage = _advantage(means, measure)
+        if not advantage:
+            bracket.low = bracket.high = step
+        elif (advantage > 0) == bracket.first_better_below:
+            bracket.low = step
+        else:
+            bracket.high = step
+
+
+def _checked(study: LoadedStudy, point: Point, trains: bool) -> list[Cell]:
+    return list(check_point(study, point, trains=trains).feasible)
+
+
+def _middle(bracket: Bracket) -> Step:
+    value, at = between(_place(bracket.low), _place(bracket.high), bracket.low.value)
+    settings = tuple((path, value) for path, _ in bracket.low.settings)
+    return Step(str(value), value, at, settings)
+
+
+def _place(step: Step) -> float:
+    assert step.place is not None, "crossovers are asked of a numeric axis"
+    return step.place

@@ -1,0 +1,56 @@
+"""Pareto fronts: what no other point and method beats in one aim without losing in another."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.round_results import Row
+from sim.studies.measures import Measured
+from sim.studies.result import StudyResult
+
+
+def pareto_rows(study: StudyResult, aims: Sequence[Measured]) -> list[Row]:
+    """Return the cells on the front over all `aims` that are known for every cell (means over seeds).
+
+    A cell whose time or bytes to a target is not known never reached it, and is left out.
+    """
+    candidates: dict[tuple[int, str], list[list[float | None]]] = {}
+    points = {}
+    for found in study.cells:
+        if found.result is not None:
+            key = found.point.number, found.cell.label
+            points[key] = found
+            candidates.setdefault(key, []).append([aim.of(found.result) for aim in aims])
+    used = [
+        index
+        for index, _ in enumerate(aims)
+        if any(values[index] is not None for runs in candidates.values() for values in runs)
+    ]
+    known = {
+        key: [float(np.mean([run[i] for run in runs])) for i in used]
+        for key, runs in candidates.items()
+        if all(run[i] is not None for run in runs for i in used)
+    }
+    if not known or len(used) < 2:
+        return []
+    signs = np.array([-1.0 if aims[i].more_is_better else 1.0 for i in used])
+    table = np.array(list(known.values())) * signs
+    front = non_dominated(table)
+    rows: list[Row] = []
+    for (key, values), chosen in zip(known.items(), front, strict=True):
+        if chosen:
+            found = points[key]
+            row: Row = {"point": found.point.number, **found.point.labels, "label": key[1]}
+            row |= {aims[i].name: value for i, value in zip(used, values, strict=True)}
+            rows.append(row)
+    return rows
+
+
+def non_dominated(table: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return for each row whether no other is at most as large in all columns and smaller in one."""
+    kept = np.ones(len(table), dtype=bool)
+    for index, row in enumerate(table):
+        no_worse = (table <= row).all(axis=1)
+        kept[index] = not (no_worse & (table < row).any(axis=1)).any()
+    return kept

@@ -1,0 +1,86 @@
+"""What a study found: a result for every cell, the trainings behind them, and the decisions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scenarios.study import LoadedStudy, Point
+from sim.results import MethodResult
+from sim.round_results import Row
+from sim.studies.cells import Cell
+
+Key = tuple[int, int, str]  # point, seed, label
+
+
+@dataclass
+class Trainings:
+    """How the curves came about.
+
+    `needed` distinct trainings serve `curves` curves, of which `shared` came from another point's or
+    method's training; `alone` cells could only be trained by themselves.
+    """
+
+    needed: int = 0
+    curves: int = 0
+    alone: int = 0
+
+    @property
+    def shared(self) -> int:
+        """Curves that no training of their own was needed for."""
+        return self.curves - self.needed
+
+
+@dataclass
+class CellResult:
+    """One row of a study: a cell's result, or why there is none."""
+
+    point: Point
+    cell: Cell
+    result: MethodResult | None
+    infeasible: str | None = None
+    curve: str | None = None  # "own", "shared", "alone", None where nothing was trained
+
+    @property
+    def status(self) -> str:
+        """How it went, in a word."""
+        return "infeasible" if self.result is None else "complete"
+
+
+@dataclass
+class StudyResult:
+    """A study's results, in the order of its points, seeds and methods."""
+
+    study: LoadedStudy
+    versions: Mapping[str, Any]
+    cells: list[CellResult] = field(default_factory=list)
+    trainings: Trainings = field(default_factory=Trainings)
+    decisions: dict[str, list[Row]] = field(default_factory=dict)
+    path: Path | None = None
+    new: dict[str, int] = field(default_factory=dict)  # what was not found in the folder
+
+    @property
+    def labels(self) -> list[str]:
+        """The methods' labels, in the order in which they first come."""
+        return list(dict.fromkeys(found.cell.label for found in self.cells))
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds, in order."""
+        return list(dict.fromkeys(found.cell.seed for found in self.cells))
+
+    def at(self, point: int, label: str, seed: int | None = None) -> MethodResult | None:
+        """Return the result at a point, of the first seed unless another is named."""
+        wanted = self.seeds[0] if seed is None else seed
+        for found in self.cells:
+            where = found.point.number, found.cell.label, found.cell.seed
+            if where == (point, label, wanted):
+                return found.result
+        raise KeyError((point, label, wanted))
+
+    def table(self) -> dict[str, list[Any]]:
+        """Return points.csv as columns; `pandas.DataFrame(study.table())` takes it."""
+        from sim.studies.tables import point_rows
+
+        rows = point_rows(self)
+        return {name: [row[name] for row in rows] for name in rows[0]}

@@ -1,0 +1,153 @@
+"""Results for cells: from the store where they are there, else timed, trained once and attached."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sim.results import MethodResult
+from sim.studies.addresses import training_key
+from sim.studies.cells import Cell
+from sim.studies.store import Store
+from sim.studies.stored import attach, restored
+from sim.studies.workers import Job, Workers
+
+Tell = Callable[[int, int, str], None]  # done, of how many, what now
+
+
+class Runner:
+    """Runs cells with some workers and keeps all that is found in a study's folder.
+
+    The clock runs first, without tensors. Cells of one learning digest share one training. `new`
+    counts what was not there before: clock runs and trainings.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        workers: Workers,
+        *,
+        trains: bool,
+        numerics: dict[str, Any],
+        data_dir: Path | None = None,
+        tell: Tell = lambda *_: None,
+        cache: Path | None = None,
+    ) -> None:
+        self.cells = Store(folder / "cells")
+        self.curves = Store(cache or folder / "trainings")
+        self.workers = workers
+        self.trains = trains
+        self.numerics = numerics
+        self.tell = tell
+        self.new = {"clock runs": 0, "trainings": 0}
+        self._data_dir = None if data_dir is None else str(data_dir)
+
+    def run(self, cells: Sequence[Cell]) -> list[MethodResult]:
+        """Return the result of each cell, trained if the study trains."""
+        self._time(cells)
+        results = [self._timed(cell) for cell in cells]
+        if self.trains:
+            self._train(list(zip(cells, results, strict=True)))
+        return results
+
+    def trained_by(self, cell: Cell, result: MethodResult) -> str | None:
+        """Return the key of the training whose curve a cell has, None for one of its own."""
+        if cell.alone or not self.trains or result.learning_digest is None:
+            return None
+        return training_key(result.learning_digest, cell.evaluate_every, self.numerics)
+
+    def _timed(self, cell: Cell) -> MethodResult:
+        content = self.cells.get(self._address(cell))
+        assert content is not None
+        return restored(content, cell.label, cell.seed, cell.targets)
+
+    def _address(self, cell: Cell) -> str:
+        """A cell that is trained as it is timed depends on the numerics too."""
+        return (
+            training_key(cell.address, cell.evaluate_every, self.numerics)
+            if cell.alone
+            else cell.address
+        )
+
+    def _time(self, cells: Iterable[Cell]) -> None:
+        missing: dict[str, Cell] = {}
+        for cell in cells:
+            address = self._address(cell)
+            if address not in missing and address not in self.cells:
+                missing[address] = cell
+        jobs, groups = [], []
+        for group in _together(missing):
+            first = group[0][1]
+            scenario = {
+                **first.scenario,
+                "methods": [cell.scenario["methods"][0] for _, cell in group],
+            }
+            kind = "alone" if first.alone else "clock"
+            what = f"timing {', '.join(cell.label for _, cell in group)}"
+            jobs.append(Job(kind, self._arguments(scenario), what))
+            groups.append(group)
+        self.new["clock runs"] += len(missing)
+
+        def done(number: int, found: dict[str, Any]) -> None:
+            for address, cell in groups[number]:
+                self.cells.put(address, found[cell.label])
+
+        self._do(jobs, done, "clock runs")
+
+    def _train(self, cells: list[tuple[Cell, MethodResult]]) -> None:
+        by_key: dict[str, list[tuple[Cell, MethodResult]]] = {}
+        unknown = []
+        for cell, result in cells:
+            key = self.trained_by(cell, result)
+            if key is not None:
+                by_key.setdefault(key, []).append((cell, result))
+            elif not cell.alone:
+                unknown.append((cell, result))
+        missing = [key for key in by_key if key not in self.curves]
+        wanted = [by_key[key][0] for key in missing] + unknown
+        jobs = [
+            Job("train", self._arguments(cell.scenario), f"training {cell.label}")
+            for cell, _ in wanted
+        ]
+        self.new["trainings"] += len(jobs)
+
+        def done(number: int, curve: dict[str, Any]) -> None:
+            if number < len(missing):
+                self.curves.put(missing[number], curve)
+            else:  # nobody can say what data it saw: nothing to keep it under
+                attach(wanted[number][1], curve)
+
+        self._do(jobs, done, "trainings")
+        for key, members in by_key.items():
+            kept = self.curves.get(key)
+            assert kept is not None
+            for _, result in members:
+                attach(result, kept)
+
+    def _arguments(self, scenario: dict[str, Any] | Any) -> dict[str, Any]:
+        return {"scenario": dict(scenario), "data_dir": self._data_dir}
+
+    def _do(self, jobs: list[Job], done: Callable[[int, dict[str, Any]], None], what: str) -> None:
+        if not jobs:
+            return
+        count = 0
+        self.tell(0, len(jobs), what)
+
+        def one_more(number: int, found: dict[str, Any]) -> None:
+            nonlocal count
+            done(number, found)
+            count += 1
+            self.tell(count, len(jobs), what)
+
+        self.workers.run(jobs, one_more, lambda text: self.tell(count, len(jobs), text))
+
+
+def _together(cells: dict[str, Cell]) -> list[list[tuple[str, Cell]]]:
+    """Group cells that differ in their method alone: they share a plan, and a job."""
+    groups: dict[str, list[tuple[str, Cell]]] = {}
+    for address, cell in cells.items():
+        shared = repr({k: v for k, v in cell.scenario.items() if k != "methods"}) + str(cell.alone)
+        group = groups.setdefault(shared, [])
+        if any(other.label == cell.label for _, other in group):
+            group = groups.setdefault(f"{shared} {address}", [])
+        group.append((address, cell))
+    return list(groups.values())

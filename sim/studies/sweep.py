@@ -1,0 +1,155 @@
+"""Run a study: check every point, time them, train each learning digest once, decide, write."""
+
+from pathlib import Path
+
+from scenarios.problems import ScenarioError
+from scenarios.study import LoadedStudy, load_study
+from sim.runs import load_scenario, versions
+from sim.setup import ExecutorName
+from sim.studies.addresses import code_digest
+from sim.studies.check import CheckedPoint, StudyError, check_points
+from sim.studies.decisions.best import best_rows
+from sim.studies.decisions.crossovers import crossover_rows
+from sim.studies.decisions.pareto import pareto_rows
+from sim.studies.folder import begin, write_results
+from sim.studies.measures import TRAINED, Measured, MeasureError, measured
+from sim.studies.result import CellResult, StudyResult, Trainings
+from sim.studies.runner import Runner, Tell
+from sim.studies.workers import Here, Workers
+
+
+def load(path_or_name: str | Path) -> LoadedStudy:
+    """Load a study file, or a shipped study by name. Raises ScenarioError."""
+    return load_study(path_or_name, load_scenario)
+
+
+def sweep(
+    study: LoadedStudy | str | Path,
+    *,
+    executor: ExecutorName = "inline",
+    out: Path | None = None,
+    workers: Workers | None = None,
+    data_dir: Path | None = None,
+    cache: Path | None = None,
+    tell: Tell = lambda *_: None,
+) -> StudyResult:
+    """Run a study into the folder `out`, going on where an earlier sweep in it was interrupted.
+
+    Without `workers` everything runs in this process. `executor="none"` times and trains nothing.
+    `cache` is a folder of learning curves that several studies share. Raises ScenarioError or
+    StudyError for a study that cannot be run, before anything has; without `out` a temporary folder
+    holds what is found.
+    """
+    from tempfile import TemporaryDirectory
+
+    loaded = study if isinstance(study, LoadedStudy) else load(study)
+    trains = executor == "inline"
+    asked = _measures(loaded, trains)
+    points = check_points(loaded, trains=trains, data_dir=data_dir, tell=tell)
+    if out is None:
+        with TemporaryDirectory() as folder:
+            return _sweep(
+                loaded, points, asked, executor, Path(folder), workers, data_dir, cache, tell
+            )
+    begin(out, loaded)
+    result = _sweep(loaded, points, asked, executor, out, workers, data_dir, cache, tell)
+    result.path = out
+    write_results(result, out)
+    return result
+
+
+def _sweep(
+    loaded: LoadedStudy,
+    points: list[CheckedPoint],
+    asked: dict[str, Measured],
+    executor: ExecutorName,
+    folder: Path,
+    workers: Workers | None,
+    data_dir: Path | None,
+    cache: Path | None,
+    tell: Tell,
+) -> StudyResult:
+    from sim.learning.inline import numerics
+
+    trains = executor == "inline"
+    made = versions(executor, None) | {"code": code_digest()}
+    del made["data"]
+    result = StudyResult(loaded, made)
+    with workers or Here() as doing:
+        runner = Runner(
+            folder,
+            doing,
+            trains=trains,
+            numerics=numerics() if trains else {},
+            data_dir=data_dir,
+            tell=tell,
+            cache=cache,
+        )
+        _collect(result, points, runner)
+        _decide(result, runner, asked)
+    result.new = runner.new
+    return result
+
+
+def _collect(result: StudyResult, points: list[CheckedPoint], runner: Runner) -> None:
+    """Run all feasible cells and say where each curve came from."""
+    cells = [(checked, cell) for checked in points for cell in checked.cells]
+    feasible = [cell for checked, cell in cells if cell.label not in checked.infeasible]
+    results = iter(runner.run(feasible))
+    trained: set[str] = set()
+    counts = Trainings()
+    for checked, cell in cells:
+        if cell.label in checked.infeasible:
+            why = checked.infeasible[cell.label]
+            result.cells.append(CellResult(checked.point, cell, None, why))
+            continue
+        found = next(results)
+        curve = None
+        if runner.trains:
+            key = runner.trained_by(cell, found)
+            curve = "shared" if key in trained else "own"
+            if key is None:
+                counts.alone += 1
+                curve = "alone"
+            else:
+                trained.add(key)
+            counts.curves += 1
+            counts.needed += curve != "shared"
+        result.cells.append(CellResult(checked.point, cell, found, None, curve))
+    result.trainings = counts
+
+
+def _measures(loaded: LoadedStudy, trains: bool) -> dict[str, Measured]:
+    """Return what each decision compares. Raises ScenarioError where that cannot be had."""
+    study, found = loaded.study, {}
+    targets = tuple(loaded.base.scenario.training.targets)
+    for name in ("crossovers", "best", "sensitivity"):
+        section = getattr(study, name)
+        if section is None:
+            continue
+        try:
+            found[name] = measured(section.by, section.target, targets)
+        except MeasureError as error:
+            raise ScenarioError([loaded.document.problem((name, "by"), str(error))]) from None
+        if section.by in TRAINED and not trains:
+            rule = "needs an accuracy, and the executor none trains nothing: use inline"
+            raise ScenarioError([loaded.document.problem((name, "by"), rule)])
+    return found
+
+
+def _decide(result: StudyResult, runner: Runner, asked: dict[str, Measured]) -> None:
+    study = result.study.study
+    targets = tuple(result.study.base.scenario.training.targets)
+    if "crossovers" in asked:
+        result.decisions["crossovers"] = crossover_rows(result, runner, asked["crossovers"])
+    if study.best is not None:
+        result.decisions["best"] = best_rows(result, study.best.axis, asked["best"])
+    aims: list[Measured] = [Measured("time"), Measured("bytes"), Measured("energy")]
+    if runner.trains:
+        aims.append(Measured("accuracy"))
+        if targets:
+            aims[0] = Measured("time_to_target", max(targets))
+    result.decisions["pareto"] = pareto_rows(result, aims)
+
+
+__all__ = ["StudyError", "load", "sweep"]

@@ -1,0 +1,111 @@
+"""What a worker does: play cells on the clock, or train one. Plain data in, plain data out."""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from models.catalogue import NETWORKS
+from scenarios.load import Loaded, load_text
+from sim.engine import Engine, Limits, Watcher
+from sim.learning.dataset_info import DatasetInfo
+from sim.learning.datasets import DATASETS, Dataset, load
+from sim.learning.inline import numerics
+from sim.methods.registry import OptionModels
+from sim.plan import Plan, make_plan
+from sim.results import MethodResult
+from sim.round_results import RoundResult
+from sim.runs import coarse_figures
+from sim.setup import make_method
+from sim.studies.stored import curve_of, plain
+from topologies.units import format_duration
+
+Note = Callable[[str], None]
+
+
+def clock(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) -> dict[str, Any]:
+    """Time every method of a resolved scenario with one seed; return results by label."""
+    del data_dir
+    plan = _plan(scenario)
+    return {
+        entry.label: plain(_run(plan, entry.label, None, note)) for entry in plan.scenario.methods
+    }
+
+
+def alone(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) -> dict[str, Any]:
+    """Time and train every method of a scenario at once; return results by label."""
+    plan = _plan(scenario)
+    dataset = _dataset(plan.info, _directory(plan, data_dir))
+    return {
+        entry.label: plain(_run(plan, entry.label, dataset, note))
+        for entry in plan.scenario.methods
+    }
+
+
+def train(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) -> dict[str, Any]:
+    """Train the one method of a resolved scenario with one seed; return its curve."""
+    plan = _plan(scenario)
+    dataset = _dataset(plan.info, _directory(plan, data_dir))
+    (entry,) = plan.scenario.methods
+    return curve_of(_run(plan, entry.label, dataset, note)) | {"numerics": numerics()}
+
+
+JOBS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = {
+    "clock": clock,
+    "alone": alone,
+    "train": train,
+}
+
+
+def perform(job: str, arguments: Mapping[str, Any], note: Note = lambda _: None) -> dict[str, Any]:
+    """Do a job of `JOBS`."""
+    return JOBS[job](note=note, **arguments)
+
+
+def _plan(scenario: Mapping[str, Any]) -> Plan:
+    loaded = resolved(scenario)
+    return make_plan(loaded.scenario, loaded.scenario.all_seeds[0])
+
+
+def resolved(scenario: Mapping[str, Any]) -> Loaded:
+    """Return a scenario that is already resolved, loaded."""
+    return load_text(
+        json.dumps(scenario),
+        source="a resolved scenario",
+        methods=OptionModels(),
+        networks=NETWORKS,
+        datasets=DATASETS,
+    )
+
+
+def _directory(plan: Plan, data_dir: str | None) -> str | None:
+    return data_dir or plan.scenario.data.dir
+
+
+@cache
+def _dataset(info: DatasetInfo, directory: str | None) -> Dataset:
+    return load(info, None if directory is None else Path(directory))
+
+
+def _run(plan: Plan, label: str, dataset: Dataset | None, note: Note) -> MethodResult:
+    scenario = plan.scenario
+    entry = next(entry for entry in scenario.methods if entry.label == label)
+    training, stop = scenario.training, scenario.stop
+    method = make_method(plan, entry, dataset)
+    result = MethodResult(
+        label, entry.name, plan.seed, tuple(training.targets), coarse=coarse_figures(plan)
+    )
+
+    def closed(row: RoundResult) -> None:
+        if dataset is not None:
+            time = format_duration(row.virtual_time_s)
+            note(f"{label}, round {row.index + 1} of {training.rounds}, virtual time {time}")
+
+    engine = Engine(method.world, method, result)
+    limits = Limits(
+        training.rounds, stop.virtual_time, stop.target_accuracy, training.evaluate_every
+    )
+    engine.run(limits, Watcher(closed))
+    engine.finish()
+    return result

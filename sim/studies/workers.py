@@ -1,0 +1,197 @@
+"""Processes on this machine that do a study's jobs; one that dies costs its job a retry.
+
+Workers leave Ctrl-C to the main process, and end when it does, however that came about.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any, Final, Protocol, Self
+
+ATTEMPTS: Final = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: its kind (of `sim.studies.work.JOBS`), its arguments, what a user calls it."""
+
+    kind: str
+    arguments: Mapping[str, Any]
+    name: str
+
+
+Done = Callable[[int, dict[str, Any]], None]
+Note = Callable[[str], None]
+
+
+class JobError(Exception):
+    """A job that failed; the text has the worker's traceback. A defect, never bad input."""
+
+
+class Workers(Protocol):
+    """Who does jobs. `done` is called with a job's number and result as each ends."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(self, *_: object) -> None:
+        """End all workers."""
+
+    def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
+        """Do all jobs. Raises JobError after the others have ended where one failed."""
+
+
+class Here:
+    """Does the jobs in this process, one after another."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
+
+    def __enter__(self) -> Self:
+        import torch
+
+        torch.set_num_threads(self.threads)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
+        """Do the jobs in order."""
+        from sim.studies.work import perform
+
+        for number, job in enumerate(jobs):
+            note(job.name)
+            done(number, perform(job.kind, job.arguments, note))
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    pipe: "Connection[Any, Any]"
+    job: int | None = None
+
+
+@dataclass
+class Processes:
+    """Does the jobs in `count` processes with `threads` torch threads each."""
+
+    count: int
+    threads: int = 1
+    _workers: list[_Worker] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.process.kill()
+            worker.process.join()
+            worker.pipe.close()
+        self._workers = []
+
+    def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
+        """Do the jobs side by side; results are told as they come."""
+        waiting = list(range(len(jobs)))
+        attempts = [0] * len(jobs)
+        failed: list[str] = []
+        left = len(jobs)
+        while len(self._workers) < min(self.count, len(jobs)):
+            self._workers.append(self._hire())
+        for worker in self._workers:
+            self._give(worker, jobs, waiting)
+        while left:
+            for worker in self._heard_from():
+                try:
+                    word, content = worker.pipe.recv()
+                except (EOFError, OSError):
+                    number = worker.job
+                    self._replace(worker)
+                    if number is not None:
+                        attempts[number] += 1
+                        if attempts[number] < ATTEMPTS:
+                            note(f"a worker died; trying again: {jobs[number].name}")
+                            waiting.insert(0, number)
+                        else:
+                            failed.append(f"{jobs[number].name}: {ATTEMPTS} workers died of it")
+                            left -= 1
+                    self._give(worker, jobs, waiting)
+                    continue
+                if word == "note":
+                    note(content)
+                    continue
+                assert worker.job is not None
+                left -= 1
+                if word == "done":
+                    done(worker.job, content)
+                else:
+                    failed.append(f"{jobs[worker.job].name}:\n{content}")
+                worker.job = None
+                self._give(worker, jobs, waiting)
+        if failed:
+            raise JobError("\n".join(failed))
+
+    def _heard_from(self) -> list[_Worker]:
+        busy = {worker.pipe: worker for worker in self._workers if worker.job is not None}
+        return [busy[pipe] for pipe in wait(list(busy))]  # type: ignore[index]
+
+    def _give(self, worker: _Worker, jobs: Sequence[Job], waiting: list[int]) -> None:
+        worker.job = None
+        while waiting and worker.job is None:
+            number = waiting.pop(0)
+            try:
+                worker.pipe.send((jobs[number].kind, dict(jobs[number].arguments)))
+                worker.job = number
+            except OSError:  # it died while it was idle
+                waiting.insert(0, number)
+                self._replace(worker)
+
+    def _hire(self) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, self.threads), daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _replace(self, worker: _Worker) -> None:
+        worker.process.kill()
+        worker.process.join()
+        worker.pipe.close()
+        fresh = self._hire()
+        worker.process, worker.pipe, worker.job = fresh.process, fresh.pipe, None
+
+
+def _serve(pipe: "Connection[Any, Any]", threads: int) -> None:
+    """Do one job after another until the main process is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    import torch
+
+    from sim.studies.work import perform
+
+    torch.set_num_threads(threads)
+    while True:
+        try:
+            kind, arguments = pipe.recv()
+        except (EOFError, OSError):
+            return
+        answer: tuple[str, Any]
+        try:
+            answer = ("done", perform(kind, arguments, lambda text: pipe.send(("note", text))))
+        except Exception:  # told to the main process, which tells the user
+            answer = ("failed", traceback.format_exc())
+        pipe.send(answer)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
