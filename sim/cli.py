@@ -87,6 +87,47 @@ def run(
 
 
 @app.command()
+def sweep(
+    study: Annotated[
+        str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")
+    ],
+    executor: Annotated[
+        Executor, typer.Option(help="inline trains each learning digest once; none only times.")
+    ] = Executor.inline,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the results, or one to go on with [runs/NAME]."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes on this machine [one for each core].")
+    ] = None,
+    data_dir: DataDir = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder of learning curves that several studies share [OUT/trainings]."),
+    ] = None,
+    full: Annotated[
+        list[int] | None,
+        typer.Option(metavar="POINT", help="Write this point's whole run folder too; repeatable."),
+    ] = None,
+    threads: Threads = 1,
+) -> None:
+    """Run a study: a scenario at many points, trained once for all that only differ in time."""
+    from sim.commands.sweep import sweep_command
+
+    sweep_command(
+        study,
+        executor=executor.value,
+        out=out,
+        jobs=jobs,
+        data_dir=data_dir,
+        cache=cache,
+        full=full or [],
+        threads=threads,
+    )
+
+
+@app.command()
 def check(
     scenario: ScenarioArgument,
     overrides: Overrides = None,

@@ -59,6 +59,7 @@ class Engine:
     """Runs one method in its world and keeps what the log says of it.
 
     `watched` says who looks on in a round; such a round is played even if its timing is known.
+    `learned` has accuracies by round, of a training with the same digest; they are not checked here.
     """
 
     def __init__(
@@ -70,12 +71,14 @@ class Engine:
         reuse: bool = True,
         keep_all: bool = False,
         watched: Watched = lambda _: (),
+        learned: Mapping[int, float] | None = None,
     ) -> None:
         self.world = world
         self.method = method
         self.result = result
         self.keep_all = keep_all
         self._watched = watched
+        self._learned = learned or {}
         self._reuse = reuse and method.synchronous and world.steady and not world.learning.trains
         self._records: dict[Hashable, RoundRecord] = {}
         self._last_of_kind: dict[str, KeptRound] = {}
@@ -147,7 +150,7 @@ class Engine:
         utilisation = self._log(rnd, record, start_s)
         energy = self._energy(rnd, record)
         last = index == limits.rounds - 1 or limits.passed(world.clock.elapsed_s)
-        accuracy = None
+        accuracy = self._learned.get(index)
         if world.learning.executor is not None and (
             last or (index + 1) % limits.evaluate_every == 0
         ):

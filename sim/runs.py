@@ -1,7 +1,7 @@
 """Run a scenario: every method in a world of its own, seed after seed, and keep what came out."""
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -21,10 +21,11 @@ from sim.plan import Plan
 from sim.results import MethodResult, RunResult
 from sim.round_results import RoundResult
 from sim.run_directory import RunFolder
-from sim.semantics import plan_checked
+from sim.semantics import plan_checked, plan_feasible
 from sim.setup import ExecutorName, make_method, profile_of
 
 LogName = Literal["rounds", "events"]
+Curves = Mapping[tuple[int, str], Mapping[str, Any] | None]  # by seed and label
 
 UNTIMED: Final = ("power_w", "memory_bytes")  # figures that take no part in a time
 
@@ -84,16 +85,22 @@ def run(
     reuse: bool = True,
     data_dir: Path | None = None,
     reporter: Reporter | None = None,
+    curves: Curves | None = None,
 ) -> list[RunResult]:
     """Run every method of a scenario for each of its seeds; returns one result per seed.
 
     `executor` is "inline" (real training) or "none" (time and bytes only, no tensors, no data).
     With `out` results are written there as rounds close, into seed-N/ where there are several seeds.
     `log="events"` keeps the intervals of all rounds. Ctrl-C gives what there is, with the status
-    "stopped". Raises ScenarioError or DataError before anything is written.
+    "stopped". `curves` gives methods, by seed and label, the curve of a training elsewhere, and leaves
+    all other methods out. Raises ScenarioError or DataError before anything is written.
     """
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
-    plans = plan_checked(loaded, trains=executor == "inline")
+    trains = executor == "inline"
+    if curves is None:
+        plans = plan_checked(loaded, trains=trains)
+    else:  # what does not fit into memory has been left out already
+        plans, _ = plan_feasible(loaded, trains=trains)
     directory = data_dir or (Path(d) if (d := loaded.scenario.data.dir) else None)
     datasets: list[Dataset | None] = [
         load(plan.info, directory) if executor == "inline" else None for plan in plans
@@ -110,7 +117,9 @@ def run(
             path=folder,
         )
         results.append(result)
-        runner = _Runner(plan, dataset, result, reporter or Silent(), log, reuse)
+        if curves is not None:
+            result.versions["curves"] = "attached: trained once for each learning digest"
+        runner = _Runner(plan, dataset, result, reporter or Silent(), log, reuse, curves)
         if folder is None:
             runner.run()
         else:
@@ -133,6 +142,7 @@ class _Runner:
         reporter: Reporter,
         log: LogName,
         reuse: bool,
+        curves: Curves | None,
     ) -> None:
         self.plan = plan
         self.dataset = dataset
@@ -140,12 +150,14 @@ class _Runner:
         self.reporter = reporter
         self.log = log
         self.reuse = reuse
+        self.curves = curves
 
     def run(self, files: RunFolder | None = None) -> None:
         """Run all methods; on Ctrl-C leave the result's status as it is, "stopped"."""
         try:
             for entry in self.plan.scenario.methods:
-                self._run_method(entry, files)
+                if self.curves is None or (self.plan.seed, entry.label) in self.curves:
+                    self._run_method(entry, files)
         except KeyboardInterrupt:
             return
         self.result.status = "complete"
@@ -162,8 +174,14 @@ class _Runner:
             coarse=coarse_figures(self.plan),
         )
         self.result.methods[entry.label] = result
+        curve = None if self.curves is None else self.curves[self.plan.seed, entry.label]
         engine = Engine(
-            method.world, method, result, reuse=self.reuse, keep_all=self.log == "events"
+            method.world,
+            method,
+            result,
+            reuse=self.reuse,
+            keep_all=self.log == "events",
+            learned=None if curve is None else dict(curve["accuracy"]),
         )
 
         def closed(row: RoundResult) -> None:
@@ -181,6 +199,9 @@ class _Runner:
             engine.run(limits, Watcher(closed, reporter.client_trained))
         finally:
             engine.finish()
+            if curve is not None:
+                result.weights_digest = curve["weights_digest"]
+                result.diverged_in_round = curve["diverged_in_round"]
         reporter.method_finished(result)
 
 

@@ -17,6 +17,7 @@ def is_users(error: ValueError) -> bool:
     from models.pretrained import WeightsError
     from sim.calibrate.calibrate import CalibrationError
     from sim.explain import ExplainError
+    from sim.studies.check import StudyError
     from topologies.catalogue.profile_file import ProfileFileError
 
     users = (
@@ -28,6 +29,7 @@ def is_users(error: ValueError) -> bool:
         OutputError,
         ProfileFileError,
         ScenarioError,
+        StudyError,
         UnknownNetworkError,
         UsageError,
         WeightsError,

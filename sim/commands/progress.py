@@ -1,7 +1,14 @@
 """Progress of a command's steps: a bar on a terminal, some lines elsewhere."""
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 LINES = 10  # where there is no terminal
 
@@ -39,3 +46,39 @@ class StepProgress:
             self._console.print(
                 f"{self._what}: {done} of {total}, next {what}", soft_wrap=True, highlight=False
             )
+
+
+class PhaseProgress:
+    """Shows the phases of a long piece of work, one bar each; some lines where there is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.fields[phase]}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._said: dict[str, int] = {}
+
+    def __enter__(self) -> "PhaseProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def tell(self, phase: str, done: int, total: int, what: str) -> None:
+        """Show how much of a phase is done, and what is under way."""
+        if phase not in self._tasks:
+            self._tasks[phase] = self._bar.add_task("", total=total, phase=phase)
+        self._bar.update(self._tasks[phase], completed=done, total=total, description=what)
+        tenth = LINES * done // max(total, 1)
+        if not self._console.is_terminal and tenth > self._said.get(phase, -1):
+            self._said[phase] = tenth
+            text = f"{phase}: {done} of {total}" + (f" ({what})" if what else "")
+            self._console.print(text, soft_wrap=True, highlight=False, markup=False)

@@ -13,7 +13,7 @@ from sim.studies.cells import Cell, cells_of
 
 MOST_SHOWN = 10
 
-Tell = Callable[[int, int, str], None]
+Tell = Callable[[str, int, int, str], None]
 
 
 class StudyError(ValueError):
@@ -49,12 +49,13 @@ def check_points(
     wrong: list[str] = []
     data: dict[tuple[object, ...], str | None] = {}
     for point in study.points:
-        tell(point.number, len(study.points), f"checking {point}")
+        tell("points checked", point.number, len(study.points), "")
         try:
             found.append(check_point(study, point, trains=trains, data_dir=data_dir, seen=data))
         except ScenarioError as error:
-            told = _about_point(study, error.problems)
+            told = _about_point(error.problems)
             wrong += [f"{study.document.source}: {point}: {problem}" for problem in told]
+    tell("points checked", len(study.points), len(study.points), "")
     if wrong:
         more = len(wrong) - MOST_SHOWN
         shown = wrong[:MOST_SHOWN] + ([f"... and {more} more"] if more > 0 else [])
@@ -90,7 +91,6 @@ def _directory(loaded: Loaded, data_dir: Path | None) -> Path | None:
     return data_dir or (Path(d) if (d := loaded.scenario.data.dir) else None)
 
 
-def _about_point(study: LoadedStudy, problems: Iterable[Problem]) -> list[str]:
+def _about_point(problems: Iterable[Problem]) -> list[str]:
     """Problems of a point without the base scenario's file, whose lines are not to blame."""
-    del study
     return [str(Problem(p.path, None, p.rule, p.value, "")) for p in problems]

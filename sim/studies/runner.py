@@ -11,7 +11,7 @@ from sim.studies.store import Store
 from sim.studies.stored import attach, restored
 from sim.studies.workers import Job, Workers
 
-Tell = Callable[[int, int, str], None]  # done, of how many, what now
+Tell = Callable[[str, int, int, str], None]  # phase, done, of how many, what is under way
 
 
 class Runner:
@@ -130,15 +130,15 @@ class Runner:
         if not jobs:
             return
         count = 0
-        self.tell(0, len(jobs), what)
+        self.tell(what, 0, len(jobs), "")
 
         def one_more(number: int, found: dict[str, Any]) -> None:
             nonlocal count
             done(number, found)
             count += 1
-            self.tell(count, len(jobs), what)
+            self.tell(what, count, len(jobs), "")
 
-        self.workers.run(jobs, one_more, lambda text: self.tell(count, len(jobs), text))
+        self.workers.run(jobs, one_more, lambda text: self.tell(what, count, len(jobs), text))
 
 
 def _together(cells: dict[str, Cell]) -> list[list[tuple[str, Cell]]]:

@@ -1,0 +1,68 @@
+"""`cutlayer sweep`: a study from its file to tables, decisions and pictures."""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from sim.commands.errors import UsageError
+from sim.commands.progress import PhaseProgress
+from sim.run_directory import write_json
+from sim.setup import ExecutorName
+from sim.studies.folder import study_folder
+from sim.studies.full import write_full
+from sim.studies.sweep import load, sweep
+from sim.studies.workers import Here, Processes, Workers
+from sim.views.studies import print_study
+
+
+def sweep_command(
+    name: str,
+    *,
+    executor: ExecutorName,
+    out: Path | None,
+    jobs: int | None,
+    data_dir: Path | None,
+    cache: Path | None,
+    full: Sequence[int],
+    threads: int,
+) -> None:
+    """Run a study, or go on with it, and print what was found."""
+    torch.set_num_threads(threads)
+    console = Console()
+    study = load(name)
+    for point in full:
+        if not 0 <= point < len(study.points):
+            raise UsageError(
+                f"--full {point}: {name} has no such point; they are 0 to {len(study.points) - 1}"
+            )
+    folder = study_folder(out, study.study.name)
+    begun = time.monotonic()
+    with PhaseProgress(console) as progress:
+        result = sweep(
+            study,
+            executor=executor,
+            out=folder,
+            workers=workers(jobs, threads),
+            data_dir=data_dir,
+            cache=cache,
+            tell=progress.tell,
+        )
+        for done, point in enumerate(full):
+            progress.tell("full points", done, len(full), "")
+            write_full(result, point, folder / "points")
+            progress.tell("full points", done + 1, len(full), "")
+    write_json(
+        folder / "timings.json", {"seconds": time.monotonic() - begun, "new": dict(result.new)}
+    )
+    print_study(result, console)
+    console.print(f"results: {folder}", soft_wrap=True, highlight=False)
+
+
+def workers(jobs: int | None, threads: int) -> Workers:
+    """Return who does the work: this process for one job at a time, or so many processes."""
+    count = jobs or os.cpu_count() or 1
+    return Here(threads) if count == 1 else Processes(count, threads)
