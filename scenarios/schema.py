@@ -27,6 +27,7 @@ from scenarios.fields import NetworkName, Section, Text, not_empty, rule, unique
 from scenarios.layout import Topology
 from scenarios.methods import Method
 from scenarios.quantities import Power, Size, Speed
+from scenarios.scale import Scale
 from scenarios.speeds import Speeds
 from scenarios.training import Stop, Training
 from scenarios.transport import ClientsTransport, Ideal, Transport
@@ -123,6 +124,7 @@ class Scenario(Section):
     availability: tuple[Absence, ...] = ()
     speeds: tuple[Speeds, ...] = ()
     computing: tuple[Computing, ...] = ()
+    scale: Scale = Scale()
     transport: Transport = Ideal()
     transports: tuple[ClientsTransport, ...] = ()
     methods: tuple[Method, ...]

@@ -9,6 +9,7 @@ from scenarios.schema import Scenario
 from sim.changes import changed
 from sim.layouts import built
 from sim.links import access_link
+from sim.scale import scaled
 from sim.speeds import with_speeds
 from topologies import AccessLink, Topology
 
@@ -20,7 +21,7 @@ def places(scenario: Scenario, seed: int = 0) -> Topology:
     NamedPlaceError for changes of what is not there.
     """
     found = with_speeds(built(scenario), scenario.speeds, seed)
-    return changed(found, scenario.changes).seeded(seed)
+    return scaled(changed(found, scenario.changes), scenario.scale).seeded(seed)
 
 
 def links_of(scenario: Scenario) -> dict[str, AccessLink]:

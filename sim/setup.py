@@ -157,6 +157,7 @@ def _world(
             sum(plan.shards.sizes), training.batch_size, training.local_epochs, recipe.min_batch
         ),
         uploads_outstanding=training.uploads_outstanding,
+        framing=plan.scenario.scale.framing,
         rows=[],
         ways=wires.ways,
         transport=wires.transport,

@@ -68,6 +68,7 @@ class World:
     tensors: dict[str, int]
     pooled_batches: tuple[Batch, ...]
     uploads_outstanding: int
+    framing: float  # times the bytes of a message beyond its payload
     rows: list[Row]
     ways: Ways
     transport: Pacer | None = None

@@ -131,6 +131,9 @@ def _base(document: Document, study: Study, loader: Loader) -> Loaded:
 def _check_numeric(document: Document, study: Study, axes: dict[str, list[Step]]) -> None:
     if study.crossovers is not None:
         steps = axes[study.crossovers.axis]
-        if steps[0].place is None or len(steps) < 2:
-            rule = "needs an axis of two numbers or more, all in one kind of unit"
+        zipped = next(a for a in study.axes if a.name == study.crossovers.axis).zip is not None
+        if steps[0].place is None or len(steps) < 2 or zipped:
+            rule = (
+                "needs an axis of two numbers or more in one kind of unit, without zip and labels"
+            )
             raise ScenarioError([document.problem(("crossovers", "axis"), rule)])

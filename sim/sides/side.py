@@ -8,6 +8,7 @@ from sim.delivery import Delivery
 from sim.learning.chain import Batch, Chain
 from sim.log import NO_CAUSE, Kind
 from sim.mailbox import Mailbox
+from sim.scale import with_framing
 from sim.wire import Message
 from sim.world import Client, World
 
@@ -65,6 +66,8 @@ class Side:
         With more than one upload outstanding it succeeds as soon as another may be handed over.
         """
         world = self.world
+        if world.framing != 1.0:
+            message = with_framing(message, world.framing)
         left = self._hand_over(message, content)
         limit = world.uploads_outstanding
         if limit == 1:

@@ -11,6 +11,7 @@ from sim.studies.check import CheckedPoint, StudyError, check_points
 from sim.studies.decisions.best import best_rows
 from sim.studies.decisions.crossovers import crossover_rows
 from sim.studies.decisions.pareto import pareto_rows
+from sim.studies.decisions.sensitivity import sensitivity_rows, unknown
 from sim.studies.folder import begin, write_results
 from sim.studies.measures import TRAINED, Measured, MeasureError, measured
 from sim.studies.result import CellResult, StudyResult, Trainings
@@ -123,6 +124,8 @@ def _measures(loaded: LoadedStudy, trains: bool) -> dict[str, Measured]:
     """Return what each decision compares. Raises ScenarioError where that cannot be had."""
     study, found = loaded.study, {}
     targets = tuple(loaded.base.scenario.training.targets)
+    if study.sensitivity is not None and (complaint := unknown(study.sensitivity.of)):
+        raise ScenarioError([loaded.document.problem(("sensitivity", "of"), complaint)])
     for name in ("crossovers", "best", "sensitivity"):
         section = getattr(study, name)
         if section is None:
@@ -144,6 +147,9 @@ def _decide(result: StudyResult, runner: Runner, asked: dict[str, Measured]) -> 
         result.decisions["crossovers"] = crossover_rows(result, runner, asked["crossovers"])
     if study.best is not None:
         result.decisions["best"] = best_rows(result, study.best.axis, asked["best"])
+    if "sensitivity" in asked:
+        rows = sensitivity_rows(result, runner, asked["sensitivity"])
+        result.decisions["sensitivity"] = rows
     aims: list[Measured] = [Measured("time"), Measured("bytes"), Measured("energy")]
     if runner.trains:
         aims.append(Measured("accuracy"))

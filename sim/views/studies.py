@@ -29,7 +29,8 @@ def counted(study: StudyResult) -> list[str]:
     """Return how many points, cells and trainings there were, in sentences."""
     infeasible = sum(found.status == "infeasible" for found in study.cells)
     lines = [
-        f"{study.study.study.name}: {len(study.study.points)} points, {len(study.cells)} runs of a method"
+        f"{study.study.study.name}: {len(study.study.points)} points,"
+        f" {len(study.cells)} runs of a method"
         + (f", {infeasible} of them do not fit into memory" if infeasible else "")
     ]
     trainings = study.trainings
@@ -71,8 +72,10 @@ def sentence(study: StudyResult, row: Row) -> str:
 
 
 def _table(title: str, rows: list[Row]) -> Table:
-    names = list(rows[0])
-    table = Table(*names, title=title, title_justify="left")
+    told = [name for name in ("axis", "by", "factor") if name in rows[0]]
+    names = [name for name in rows[0] if name not in told]
+    said = ", ".join(f"{name} {rows[0][name]}" for name in told)
+    table = Table(*names, title=f"{title} ({said})" if said else title, title_justify="left")
     for row in rows[:MOST_ROWS]:
         table.add_row(*(_text(name, row[name]) for name in names))
     if len(rows) > MOST_ROWS:

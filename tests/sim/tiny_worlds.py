@@ -173,6 +173,7 @@ def make_world(
         parameters={part: sum(b.parameters for b in costs) for part, costs in parts.items()},
         tensors={part: sum(b.parameter_tensors for b in costs) for part, costs in parts.items()},
         pooled_batches=plan_batches(sum(d.samples for d in devices), batch_size, epochs, 1),
+        framing=1.0,
         uploads_outstanding=outstanding,
         rows=[],
         ways=Ways([way.resources for way in ups], [way.resources for way in downs]),

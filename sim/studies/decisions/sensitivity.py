@@ -1,0 +1,89 @@
+"""Which assumption moves a result most: one at a time, divided and multiplied by the same factor.
+
+The base scenario (with what the study sets, without its axes) is run once as it is, and twice for
+each assumption: the fields of `scale`, and the server's slots.
+"""
+
+from collections.abc import Sequence
+
+from scenarios.problems import suggestion
+from scenarios.scale import Scale
+from scenarios.study import LoadedStudy, Point
+from sim.round_results import Row
+from sim.studies.check import check_point
+from sim.studies.measures import Measured
+from sim.studies.result import StudyResult
+from sim.studies.runner import Runner
+
+SLOTS = "server_slots"
+ASSUMPTIONS = (*Scale.model_fields, SLOTS)
+BASE = Point(-1, {})
+
+
+def unknown(names: Sequence[str] | None) -> str | None:
+    """Return a complaint about the first name that is no assumption, or None."""
+    for name in names or ():
+        if name not in ASSUMPTIONS:
+            return f"names {name!r}, which is no assumption{suggestion(name, ASSUMPTIONS)}"
+    return None
+
+
+def sensitivity_rows(study: StudyResult, runner: Runner, measure: Measured) -> list[Row]:
+    """Return a row for each method and assumption, for each method the largest swing first.
+
+    Of the first seed. `less` and `more` are the measure with the assumption divided and multiplied,
+    None where that does not fit into memory; `swing` is their larger ratio to each other or the base.
+    """
+    asked = study.study.study.sensitivity
+    assert asked is not None
+    names = asked.of or ASSUMPTIONS
+    settings: list[tuple[str, str, tuple[str, ...]]] = [("", "base", ())]
+    for name in names:
+        down, up = _settings(study.study, name, asked.factor)
+        settings += [(name, "less", down), (name, "more", up)]
+    seed = study.seeds[0]
+    cells = []
+    for name, way, extra in settings:
+        checked = check_point(study.study, BASE, trains=runner.trains, extra=extra)
+        cells += [(name, way, cell) for cell in checked.feasible if cell.seed == seed]
+    results = runner.run([cell for _, _, cell in cells])
+    values: dict[tuple[str, str, str], float | None] = {}
+    for (name, way, cell), result in zip(cells, results, strict=True):
+        values[cell.label, name, way] = measure.of(result)
+    labels = dict.fromkeys(cell.label for _, _, cell in cells)
+    rows: list[Row] = []
+    for label in labels:
+        base = values.get((label, "", "base"))
+        own: list[Row] = []
+        for name in names:
+            less, more = (values.get((label, name, way)) for way in ("less", "more"))
+            known = [value for value in (less, more, base) if value is not None]
+            lowest = min(known, default=0.0)
+            own.append(
+                {
+                    "label": label,
+                    "assumption": name,
+                    "by": measure.name,
+                    "factor": asked.factor,
+                    "less": less,
+                    "base": base,
+                    "more": more,
+                    "swing": max(known) / lowest if lowest else None,
+                }
+            )
+        rows += sorted(own, key=lambda row: -float(row["swing"] or 0.0))
+    return rows
+
+
+def _settings(
+    study: LoadedStudy, name: str, factor: float
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the overrides that divide and multiply an assumption."""
+    scenario = study.base.scenario
+    if name != SLOTS:
+        base = getattr(scenario.scale, name)
+        return (f"scale.{name}={base / factor!r}",), (f"scale.{name}={base * factor!r}",)
+    (kind,) = study.base.document.data["topology"]
+    slots = int(study.base.resolved()["topology"][kind]["server"].get("slots", 1))
+    path = f"topology.{kind}.server.slots"
+    return (f"{path}={max(1, round(slots / factor))}",), (f"{path}={round(slots * factor)}",)

@@ -1,0 +1,100 @@
+"""A curve that is attached is, bit for bit, the one that the point gives when trained for itself."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from small_studies import SYNCHRONOUS, small_study
+
+from sim import run
+from sim.results import MethodResult
+from sim.studies.sweep import sweep
+
+LOSES = {  # offline for good after three seconds: the slower the uplink, the more clients are lost
+    "availability": [
+        {
+            "clients": "raspberry-pi-4b",
+            "on_loss": "lost",
+            "offline": [{"from": "1.2 s", "until": "4 s"}],
+        }
+    ]
+}
+
+
+def told(result: MethodResult) -> dict[str, Any]:
+    """Everything that summary.json and rounds.csv say."""
+    rows = [closed.row(result.label, result.method) for closed in result.rounds]
+    return result.summary({}) | {"rows": rows}
+
+
+def test_every_synchronous_method_is_trained_once_and_its_curve_is_its_own(tmp_path: Path) -> None:
+    study = small_study(tmp_path, set={"methods": yaml.safe_load(SYNCHRONOUS)})
+    swept = sweep(study)
+    assert len(swept.labels) == 8
+    assert (swept.trainings.needed, swept.trainings.shared, swept.trainings.alone) == (8, 8, 0)
+    assert swept.new["trainings"] == 8
+    for point in study.points:
+        (itself,) = run(study.scenario(point))
+        for label, result in itself.methods.items():
+            found = swept.at(point.number, label)
+            assert found is not None
+            assert found.weights_digest
+            assert told(found) == told(result)
+
+
+def test_what_timing_changes_is_trained_by_itself(tmp_path: Path) -> None:
+    study = small_study(tmp_path, set=LOSES | {"methods": ["splitfed"]})
+    swept = sweep(study)
+    one, other = (swept.at(point, "splitfed") for point in (0, 1))
+    assert one is not None
+    assert other is not None
+    assert one.summary({})["clients_lost"] != other.summary({})["clients_lost"]
+    assert one.learning_digest != other.learning_digest
+    assert one.weights_digest != other.weights_digest
+    assert (swept.trainings.needed, swept.trainings.shared) == (2, 0)
+    for point in study.points:
+        (itself,) = run(study.scenario(point))
+        found = swept.at(point.number, "splitfed")
+        assert found is not None
+        assert told(found) == told(itself.methods["splitfed"])
+
+
+def test_what_stops_at_an_accuracy_cannot_be_timed_without_training(tmp_path: Path) -> None:
+    study = small_study(tmp_path, set={"stop.target_accuracy": 0.05, "training.rounds": 4})
+    swept = sweep(study)
+    assert swept.trainings.alone == swept.trainings.curves == 4
+    assert swept.trainings.shared == 0
+    for point in study.points:
+        (itself,) = run(study.scenario(point))
+        for label, result in itself.methods.items():
+            found = swept.at(point.number, label)
+            assert found is not None
+            assert told(found) == told(result)
+
+
+def test_seeds_are_trained_each(tmp_path: Path) -> None:
+    swept = sweep(small_study(tmp_path, seeds=[0, 1], set={"methods": ["splitfed"]}))
+    assert swept.seeds == [0, 1]
+    assert (swept.trainings.needed, swept.trainings.shared) == (2, 2)
+
+
+def test_another_evaluation_interval_is_another_curve(tmp_path: Path) -> None:
+    axes = [{"name": "every", "field": "training.evaluate_every", "values": [1, 2]}]
+    swept = sweep(small_study(tmp_path, axes=axes, set={"methods": ["splitfed"]}))
+    assert swept.trainings.needed == 2
+    lengths = [len(found.result.curve) for found in swept.cells if found.result]
+    assert lengths == [2, 1]
+
+
+@pytest.mark.parametrize("executor", ["none", "inline"])
+def test_a_point_s_run_folder_has_the_curve(tmp_path: Path, executor: Any) -> None:
+    from sim.studies.full import write_full
+
+    study = small_study(tmp_path, set={"methods": ["splitfed"]})
+    swept = sweep(study, executor=executor)
+    (written,) = write_full(swept, 1, tmp_path / "points")
+    expected = swept.at(1, "splitfed")
+    assert expected is not None
+    assert written.methods["splitfed"].summary({}) == expected.summary({})
+    assert (tmp_path / "points" / "0001" / "summary.json").is_file()

@@ -1,0 +1,128 @@
+"""A sweep goes on where it was: nothing is run twice, whatever ended the sweep before it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from small_studies import UP, small_study, study_file
+
+from sim.studies.sweep import sweep
+from sim.studies.workers import Here, JobError, Processes, Workers
+
+MANY = [{"name": "up", "field": UP, "range": {"from": "1 Mbit/s", "to": "30 Mbit/s", "count": 16}}]
+DIES = """\
+import os
+from pathlib import Path
+from sim.methods.splitfed import SplitFed
+
+class Dies(SplitFed):
+    def run_round(self, rnd):
+        marks = Path("marks")
+        mark = marks / str(len(list(marks.iterdir())))
+        if len(list(marks.iterdir())) < int(Path("deaths").read_text()):
+            mark.touch()
+            os._exit(9)
+        return super().run_round(rnd)
+"""
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a study's folder, but for the timings."""
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != "timings.json"
+    }
+
+
+def test_a_finished_sweep_is_not_run_again(tmp_path: Path) -> None:
+    study, out = small_study(tmp_path), tmp_path / "out"
+    first = sweep(study, out=out)
+    before = contents(out)
+    again = sweep(study, out=out)
+    assert first.new == {"clock runs": 4, "trainings": 2}
+    assert again.new == {"clock runs": 0, "trainings": 0}
+    assert contents(out) == before
+
+
+def test_a_changed_study_runs_what_is_new_alone(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    sweep(small_study(tmp_path), out=out)
+    axes = [{"name": "up", "field": UP, "values": ["1 Mbit/s", "3 Mbit/s"]}]
+    again = sweep(small_study(tmp_path, axes=axes, description="another"), out=out)
+    assert again.new == {"clock runs": 2, "trainings": 0}
+
+
+def test_curves_are_shared_by_studies_through_a_cache(tmp_path: Path) -> None:
+    study, cache = small_study(tmp_path), tmp_path / "cache"
+    sweep(study, out=tmp_path / "one", cache=cache)
+    again = sweep(study, out=tmp_path / "two", cache=cache)
+    assert again.new == {"clock runs": 4, "trainings": 0}
+
+
+def test_processes_give_the_same_files(tmp_path: Path) -> None:
+    study = small_study(tmp_path, crossovers={"axis": "up"}, sensitivity={"by": "time"})
+    sweep(study, out=tmp_path / "here")
+    sweep(study, out=tmp_path / "there", workers=Processes(2))
+    assert contents(tmp_path / "here") == contents(tmp_path / "there")
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_goes_on_to_the_same_files(tmp_path: Path) -> None:
+    file = study_file(tmp_path, axes=MANY)
+    sweep(small_study(tmp_path, axes=MANY), out=tmp_path / "whole")
+    command = [sys.executable, "-c", "from sim.cli import main; main()", "sweep", str(file)]
+    command += ["--out", "killed", "--jobs", "2"]
+    root = Path(__file__).parents[3]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    cells, limit = tmp_path / "killed" / "cells", time.monotonic() + 120
+    while len(list(cells.glob("*.gz"))) < 6:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = len(list(cells.glob("*.gz")))
+    assert not (tmp_path / "killed" / "summary.json").exists()
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stderr.decode()
+    assert 0 < kept < 32
+    found = {k: v for k, v in contents(tmp_path / "killed").items() if not k.endswith(".part")}
+    assert found == contents(tmp_path / "whole")
+
+
+def dying_study(folder: Path, deaths: int, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    (folder / "dying.py").write_text(DIES)
+    (folder / "marks").mkdir()
+    (folder / "deaths").write_text(str(deaths))
+    return study_file(folder, set={"methods": ["dying:Dies"]})
+
+
+def test_a_worker_that_dies_costs_a_retry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = dying_study(tmp_path, 2, monkeypatch)
+    swept = sweep(study, executor="none", workers=Processes(1))
+    assert len(list((tmp_path / "marks").iterdir())) == 2
+    assert all(found.result is not None for found in swept.cells)
+
+
+def test_a_job_that_kills_every_worker_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = dying_study(tmp_path, 99, monkeypatch)
+    with pytest.raises(JobError, match="Dies: 3 workers died"):
+        sweep(study, executor="none", workers=Processes(1))
+
+
+@pytest.mark.parametrize("workers", [Here(), Processes(2)], ids=["here", "processes"])
+def test_no_jobs_are_no_work(workers: Workers) -> None:
+    with workers as doing:
+        doing.run([], lambda *_: None, lambda _: None)
