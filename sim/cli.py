@@ -143,6 +143,22 @@ def check(
 
 
 @app.command()
+def why(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `run` wrote.")],
+    method: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="Round by round of this method.")
+    ] = None,
+    round_index: Annotated[
+        int | None, typer.Option("--round", metavar="N", help="The critical path of this round.")
+    ] = None,
+) -> None:
+    """Say what a run's rounds took so long for: phases, barriers, and who was last."""
+    from sim.commands.why import why_command
+
+    why_command(run, method=method, round_index=round_index)
+
+
+@app.command()
 def explain(
     scenario: ScenarioArgument,
     overrides: Overrides = None,

@@ -174,6 +174,7 @@ class Engine:
             payload_down=int(record.payload_down.sum()),
             critical_path_s=record.critical_path_s,
             additive_s=record.additive_s,
+            barrier_s=record.barrier_s,
             waited_s=waited_s,
             clients_lost=len(rnd.lost),
             wasted_bytes=record.wasted_bytes,

@@ -36,6 +36,7 @@ class ConservationError(Exception):
 class RoundRecord:
     """What one round took. Arrays have one entry per slot; seconds and bytes throughout.
 
+    `barrier_s` is for how long a client, in the mean, had nothing left to do before the round closed.
     `server_wait_s` is the sum over the server's jobs, most of which may not have waited at all.
     `uses` has what each link was used for; `loads`, if taken down, the load of shared ones over time.
     """
@@ -57,6 +58,7 @@ class RoundRecord:
     longest_server_wait_s: float
     critical_path_s: dict[str, float]
     straggler: int
+    barrier_s: float
     additive_s: dict[str, float]
     uses: Mapping[Key, Use] = field(default_factory=dict)
     loads: Mapping[str, LoadSeries] = field(default_factory=dict)
@@ -98,6 +100,7 @@ def close_record(
         longest_server_wait_s=float(waits.max(initial=0.0)),
         critical_path_s=path,
         straggler=straggler,
+        barrier_s=float((duration_s - finished_s(intervals, slots)).mean()) if slots else 0.0,
         additive_s=_additive_terms(intervals, slots),
     )
     _check_occupancy(record, on_device, on_server, server_slots, interleaves)
@@ -132,6 +135,15 @@ def critical_path(intervals: Intervals, duration_s: float) -> tuple[dict[str, fl
     if abs(end) > TOLERANCE * max(duration_s, 1.0):
         raise ConservationError(f"the critical path begins at {end} s, not at the round's start")
     return phases, straggler
+
+
+def finished_s(intervals: Intervals, slots: int) -> NDArray[np.float64]:
+    """Return for each slot when its last interval or transfer ended, seconds; 0 where it has none."""
+    last = np.zeros(slots)
+    slot = np.where(intervals.actor == SERVER, intervals.peer, intervals.actor)
+    own = slot >= 0
+    np.maximum.at(last, slot[own], (intervals.end + intervals.delay)[own])
+    return last
 
 
 def _additive_terms(intervals: Intervals, slots: int) -> dict[str, float]:

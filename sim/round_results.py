@@ -51,6 +51,7 @@ class RoundResult:
     additive_s: Mapping[str, float]
     straggler: str | None
     accuracy: float | None = None
+    barrier_s: float = 0.0  # mean over the participants: nothing left to do, the round still open
     waited_s: float = 0.0
     clients_lost: int = 0
     wasted_bytes: int = 0
@@ -88,6 +89,7 @@ class RoundResult:
             else None,
             "server_wait_max_s": self.longest_server_wait_s if self.server_jobs else None,
             **{f"critical_{phase}_s": self.critical_path_s[phase] for phase in PHASES},
+            "barrier_mean_s": self.barrier_s,
             "straggler": self.straggler,
             "accuracy": self.accuracy,
         }

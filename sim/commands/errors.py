@@ -17,6 +17,7 @@ def is_users(error: ValueError) -> bool:
     from models.pretrained import WeightsError
     from sim.calibrate.calibrate import CalibrationError
     from sim.explain import ExplainError
+    from sim.saved import SavedError
     from sim.studies.check import StudyError
     from topologies.catalogue.profile_file import ProfileFileError
 
@@ -28,6 +29,7 @@ def is_users(error: ValueError) -> bool:
         NetworkError,
         OutputError,
         ProfileFileError,
+        SavedError,
         ScenarioError,
         StudyError,
         UnknownNetworkError,

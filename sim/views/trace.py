@@ -4,7 +4,8 @@ One process per method. Its tracks: all rounds; the critical path; the server's 
 each client's device, uplink and downlink. All rounds have their span, intervals are there for those
 rounds that were kept. Times are virtual microseconds, to the nanosecond. The format is that of
 "Trace Event Format" (Google): complete events "X", counters "C" of the load of links and media that
-several clients use, and metadata "M" for the names.
+several clients use, flow events "s", "t", "f" (arrows from an activation's upload to the
+server's step and on to the gradient's download), and metadata "M" for the names.
 """
 
 import json
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from sim.log import NO_CAUSE, PHASES, SERVER, Kind, Label
 from sim.results import MethodResult, RunResult
 from sim.round_results import KeptRound, RoundResult
+from sim.views.flows import batch_flows
 from sim.views.lanes import assign_lanes
 from sim.views.names import natural_order
 from sim.views.steps import load_steps
@@ -36,6 +38,8 @@ class Track(NamedTuple):
     lane: int
     name: str
 
+
+Flow = list[tuple[Track, Span]]
 
 ROUNDS: Final = Track(0, (), 0, 0, "rounds")
 CRITICAL_PATH: Final = Track(1, (), 0, 0, "critical path")
@@ -59,7 +63,7 @@ def trace_events(result: RunResult) -> Iterator[Event]:
     for process, method in enumerate(result.methods.values(), start=1):
         yield _name("process", process, 0, method.label)
         yield _order("process", process, 0, process)
-        tracks = _tracks(method)
+        tracks, flows = _tracks(method)
         for thread, track in enumerate(sorted(tracks), start=1):
             yield _name("thread", process, thread, track.name)
             yield _order("thread", process, thread, thread)
@@ -78,7 +82,31 @@ def trace_events(result: RunResult) -> Iterator[Event]:
                     "cat": category,
                     "args": args,
                 }
+        threads = {track: thread for thread, track in enumerate(sorted(tracks), start=1)}
+        for number, flow in enumerate(flows):
+            yield from _arrows(process, threads, number, flow)
         yield from _counters(process, method)
+
+
+def _arrows(
+    process: int, threads: dict[Track, int], number: int, flow: Sequence[tuple[Track, Span]]
+) -> Iterator[Event]:
+    """Yield one flow: it leaves the first interval at its end and reaches the others at their start.
+
+    A viewer binds an arrow to the interval that its moment lies in; a nanosecond keeps it inside.
+    """
+    for place, (track, (start, end, *_)) in enumerate(flow):
+        last = place == len(flow) - 1
+        event = {
+            "ph": "s" if place == 0 else "f" if last else "t",
+            "pid": process,
+            "tid": threads[track],
+            "ts": (max(start, end - 1) if place == 0 else start) / 1000,
+            "id": process * 10**9 + number,
+            "name": "batch",
+            "cat": "flow",
+        }
+        yield event | {"bp": "e"} if last else event
 
 
 def _counters(process: int, method: MethodResult) -> Iterator[Event]:
@@ -108,11 +136,12 @@ def _counters(process: int, method: MethodResult) -> Iterator[Event]:
                     }
 
 
-def _tracks(method: MethodResult) -> dict[Track, list[Span]]:
+def _tracks(method: MethodResult) -> tuple[dict[Track, list[Span]], list[Flow]]:
     tracks: dict[Track, list[Span]] = {ROUNDS: list(_round_spans(method.rounds))}
+    flows: list[Flow] = []
     for kept in method.kept:
-        _add_intervals(tracks, kept)
-    return tracks
+        flows += _add_intervals(tracks, kept)
+    return tracks, flows
 
 
 def _round_spans(rounds: Sequence[RoundResult]) -> Iterator[Span]:
@@ -140,16 +169,19 @@ def _round_spans(rounds: Sequence[RoundResult]) -> Iterator[Span]:
         before = end
 
 
-def _add_intervals(tracks: dict[Track, list[Span]], kept: KeptRound) -> None:
+def _add_intervals(tracks: dict[Track, list[Span]], kept: KeptRound) -> list[Flow]:
     log = kept.record.intervals
     start = np.array([_nanoseconds(kept.start_s + t) for t in log.start.tolist()], dtype=np.int64)
     end = np.array([_nanoseconds(kept.start_s + t) for t in log.end.tolist()], dtype=np.int64)
     spans = [_span(kept, row, int(start[row]), int(end[row])) for row in range(len(log))]
+    track_of: dict[int, Track] = {}
     for rows, first in _actors(kept):
         lanes = assign_lanes(start[rows].tolist(), end[rows].tolist())
         for row, lane in zip(rows.tolist(), lanes.tolist(), strict=True):
             name = f"{first.name} {lane + 1}" if lane or first.group != CLIENTS else first.name
-            tracks.setdefault(first._replace(lane=lane, name=name), []).append(spans[row])
+            track = first._replace(lane=lane, name=name)
+            tracks.setdefault(track, []).append(spans[row])
+            track_of[row] = track
     path = tracks.setdefault(CRITICAL_PATH, [])
     following = _nanoseconds(kept.start_s + kept.record.duration_s)
     row = int(np.argmax(log.end)) if len(log) else NO_CAUSE
@@ -157,6 +189,7 @@ def _add_intervals(tracks: dict[Track, list[Span]], kept: KeptRound) -> None:
         begins, ends, _, phase, args = spans[row]
         path.append((begins, max(begins, min(ends, following)), phase, phase, args))
         following, row = begins, int(log.cause[row])
+    return [[(track_of[row], spans[row]) for row in flow] for flow in batch_flows(log)]
 
 
 def _actors(kept: KeptRound) -> Iterator[tuple[NDArray[np.intp], Track]]:

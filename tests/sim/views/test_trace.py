@@ -47,7 +47,7 @@ def tracks_of(events):
 
 def test_no_track_overlaps_itself_and_all_are_sorted(trace):
     _, events = trace
-    assert {event["ph"] for event in events} == {"X", "M", "C"}
+    assert {event["ph"] for event in events} == {"X", "M", "C", "s", "t", "f"}
     for track, spans in tracks_of(events).items():
         for before, after in pairwise(spans):
             end_ns = round(before["ts"] * 1000) + round(before["dur"] * 1000)

@@ -1,0 +1,238 @@
+"""A run's or a study's folder as tables: what the commands that show results read.
+
+from sim.saved import read_run
+
+saved = read_run("runs/quickstart")
+saved.rounds("ecofed")[0]["round_time_s"]
+saved.frame("rounds")                       # a pandas.DataFrame
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Value = str | float | int | None
+Row = dict[str, Value]
+
+TEXTS = frozenset(
+    {"label", "method", "kind", "straggler", "metric", "link", "client", "device", "status"}
+    | {"learning_digest", "event_digest", "weights_digest", "curve", "note"}
+)
+
+
+class SavedError(ValueError):
+    """A folder that holds no results, or not all of them."""
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """One seed's run folder. `summary` is the contract of summary.json, `versions` of versions.json."""
+
+    path: Path
+    summary: Mapping[str, Any]
+    versions: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        return str(self.summary["scenario"]["name"])
+
+    @property
+    def seed(self) -> int:
+        """The seed."""
+        return int(self.summary["seed"])
+
+    @property
+    def methods(self) -> Mapping[str, Mapping[str, Any]]:
+        """The entries of summary.json, by label."""
+        found: Mapping[str, Mapping[str, Any]] = self.summary["methods"]
+        return found
+
+    @property
+    def scenario_text(self) -> str:
+        """The scenario as resolved, in YAML."""
+        return (self.path / "scenario.yaml").read_text()
+
+    def rounds(self, label: str) -> list[Row]:
+        """Return the rows of rounds.csv of a method."""
+        return [row for row in self.table("rounds") if row["label"] == label]
+
+    def table(self, name: str) -> list[Row]:
+        """Return the rows of rounds, accuracy, links or devices; empty fields are None."""
+        return read_table(self.path / f"{name}.csv")
+
+    def frame(self, name: str) -> "pd.DataFrame":
+        """Return a table as a pandas.DataFrame (pandas is not installed with Cutlayer)."""
+        return frame(self.table(name))
+
+    @cached_property
+    def events(self) -> dict[str, NDArray[Any]]:
+        """The kept intervals in columns, see `sim.run_directory.event_columns`."""
+        try:
+            with np.load(self.path / "events.npz", allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except (OSError, ValueError) as error:
+            raise SavedError(f"{self.path}: events.npz cannot be read: {error}") from None
+
+    def kept_rounds(self, label: str) -> list[int]:
+        """Return the rounds of a method whose intervals are kept."""
+        number = list(self.events["labels"]).index(label)
+        return sorted({int(r) for r in self.events["round"][self.events["method"] == number]})
+
+    def intervals(self, label: str, round_index: int) -> dict[str, NDArray[Any]]:
+        """Return the intervals of one kept round; `cause` counts its rows."""
+        events = self.events
+        number = list(events["labels"]).index(label)
+        rows = (events["method"] == number) & (events["round"] == round_index)
+        return {name: column[rows] for name, column in events.items() if len(column) == len(rows)}
+
+
+@dataclass(frozen=True)
+class SavedStudy:
+    """A study's folder: its tables, its decisions, and the whole runs of points that were asked for."""
+
+    path: Path
+    summary: Mapping[str, Any]
+    versions: Mapping[str, Any]
+    study: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return str(self.summary["study"])
+
+    @property
+    def axes(self) -> Mapping[str, Sequence[str]]:
+        """The labels of the steps of every axis."""
+        found: Mapping[str, Sequence[str]] = self.summary["axes"]
+        return found
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The labels of the methods."""
+        found: Sequence[str] = self.summary["labels"]
+        return found
+
+    def table(self, name: str) -> list[Row]:
+        """Return the rows of points, curves, crossovers, best, pareto or sensitivity."""
+        file = self.path / f"{name}.csv"
+        return read_table(file, texts=TEXTS | set(self.axes)) if file.is_file() else []
+
+    def frame(self, name: str) -> "pd.DataFrame":
+        """Return a table as a pandas.DataFrame (pandas is not installed with Cutlayer)."""
+        return frame(self.table(name))
+
+
+def read_run(path: str | Path) -> SavedRun:
+    """Read the folder of one seed's run. Raises SavedError where it is not one, or not finished."""
+    found = read(path)
+    if not isinstance(found, list):
+        raise SavedError(f"{path} holds a study, not a run; its full points are runs")
+    if len(found) != 1:
+        raise SavedError(f"{path} holds {len(found)} seeds; name one of its folders seed-N")
+    return found[0]
+
+
+def read_study(path: str | Path) -> SavedStudy:
+    """Read the folder of a study. Raises SavedError where it is not one, or not finished."""
+    found = read(path)
+    if not isinstance(found, SavedStudy):
+        raise SavedError(f"{path} holds a run, not a study")
+    return found
+
+
+def read(path: str | Path) -> list[SavedRun] | SavedStudy:
+    """Read a folder: a study, or the runs in it, one for each seed. Raises SavedError."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise SavedError(f"{folder} is no folder: name one that `cutlayer run` or `sweep` wrote")
+    if (folder / "study.yaml").is_file():
+        if not (folder / "summary.json").is_file():
+            raise SavedError(
+                f"{folder} holds a study that is not finished: sweep it again to go on"
+            )
+        return SavedStudy(
+            folder,
+            _json(folder / "summary.json"),
+            _json(folder / "versions.json"),
+            _yaml(folder / "study.yaml"),
+        )
+    seeds = sorted(folder.glob("seed-*/summary.json"), key=lambda file: _number(file.parent.name))
+    files = [folder / "summary.json"] if (folder / "summary.json").is_file() else seeds
+    if not files:
+        raise SavedError(f"{folder} holds no summary.json: it is no run, or one that was cut off")
+    return [SavedRun(f.parent, _run_summary(f), _json(f.parent / "versions.json")) for f in files]
+
+
+def read_table(file: Path, texts: frozenset[str] | set[str] = TEXTS) -> list[Row]:
+    """Return the rows of a CSV file: numbers as numbers, empty fields as None."""
+    try:
+        with file.open(newline="") as text:
+            return [
+                {name: _value(field, name in texts) for name, field in row.items()}
+                for row in csv.DictReader(text)
+            ]
+    except OSError as error:
+        raise SavedError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def frame(rows: Sequence[Row]) -> "pd.DataFrame":
+    """Return rows as a pandas.DataFrame."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows))
+
+
+def _value(text: str, is_text: bool) -> Value:
+    if text == "" or text is None:
+        return None
+    if is_text:
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    whole = text.lstrip("-").isdecimal()
+    return int(text) if whole else number
+
+
+def _run_summary(file: Path) -> dict[str, Any]:
+    content = _json(file)
+    if content.get("schema") != 1 or "methods" not in content:
+        raise SavedError(f"{file} is no summary of a run that this version can read")
+    return content
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise SavedError(f"{file} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise SavedError(f"{file} cannot be read: it holds no mapping")
+    return content
+
+
+def _yaml(file: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(file.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise SavedError(f"{file} cannot be read: {error}") from None
+    return content if isinstance(content, dict) else {}
+
+
+def _number(name: str) -> int:
+    digits = name.rpartition("-")[2]
+    return int(digits) if digits.isdecimal() else 0

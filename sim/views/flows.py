@@ -1,0 +1,29 @@
+"""Which intervals follow one batch: an activation's upload, the server's step, a gradient's download."""
+
+from sim.log import NO_CAUSE, Intervals, Kind, Label
+
+BATCH = (Label.ACTIVATION, Label.CONTROL)
+
+
+def batch_flows(log: Intervals) -> list[tuple[int, ...]]:
+    """Return rows of a round's log that belong together: upload, step and, if there is one, download.
+
+    A step that follows no upload of its own (a replayed batch without a message) is left out.
+    """
+    answers = {
+        int(log.cause[row]): row
+        for row in range(len(log))
+        if log.kind[row] == Kind.DOWNLINK and log.label[row] in (Label.GRADIENT, Label.LOGITS)
+    }
+    found: list[tuple[int, ...]] = []
+    for row in range(len(log)):
+        if log.kind[row] != Kind.SERVER_COMPUTE:
+            continue
+        cause = int(log.cause[row])
+        if cause != NO_CAUSE and log.kind[cause] == Kind.SERVER_QUEUE:
+            cause = int(log.cause[cause])
+        if cause == NO_CAUSE or log.kind[cause] != Kind.UPLINK or log.label[cause] not in BATCH:
+            continue
+        answer = answers.get(row)
+        found.append((cause, row) if answer is None else (cause, row, answer))
+    return found
