@@ -143,6 +143,25 @@ def check(
 
 
 @app.command()
+def report(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN_OR_STUDY...", help="What `run` or `sweep` wrote.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The page [report.html in the first].")
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write every figure as SVG, PDF and CSV to a new folder."),
+    ] = None,
+) -> None:
+    """Write one self-contained page of runs and studies: charts, timelines, figures, provenance."""
+    from sim.commands.report import report_command
+
+    report_command(folders, out=out, figures=figures)
+
+
+@app.command()
 def why(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `run` wrote.")],
     method: Annotated[

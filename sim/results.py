@@ -112,6 +112,7 @@ class MethodResult:
                 "server": _idle(self.server_busy_s, self.server_available_s),
             },
             "diverged_in_round": self.diverged_in_round,
+            "coarse": list(self.coarse),
             "ended": self.ended,
             "clients_lost": sum(r.clients_lost for r in self.rounds),
             "wasted_bytes": sum(r.wasted_bytes for r in self.rounds),

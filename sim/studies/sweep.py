@@ -88,6 +88,8 @@ def _sweep(
         )
         _collect(result, points, runner)
         _decide(result, runner, asked)
+    coarse = [c for found in result.cells if found.result for c in found.result.coarse]
+    made["coarse"] = list(dict.fromkeys(coarse))
     result.new = runner.new
     return result
 

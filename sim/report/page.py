@@ -1,0 +1,125 @@
+"""One self-contained HTML page: style, scripts, charts and tables in a single file, no network."""
+
+import json
+from collections.abc import Sequence
+from html import escape
+from importlib.metadata import version
+from pathlib import Path
+
+from sim.report.charts import Chart, Part, Source, Table, Words
+from sim.report.interactive import figure_of
+
+FILES = Path(__file__).parent / "page"
+WIDE = ("scenario", "provenance")
+
+
+def html_page(sources: Sequence[Source]) -> str:
+    """Return the page of some runs and studies; the same sources give the same text."""
+    from plotly import offline
+
+    writer = _Writer()
+    bodies = [writer.source(source, number) for number, source in enumerate(sources)]
+    title = ", ".join(source.title for source in sources)
+    data = json.dumps(writer.charts, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    style, script = ((FILES / f"page.{kind}").read_text() for kind in ("css", "js"))
+    plotly = str(offline.get_plotlyjs()).replace("</script", "<\\/script")  # type: ignore[attr-defined,no-untyped-call]
+    return f"""<!doctype html>
+<html lang="en" data-theme="light">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="cutlayer {escape(version("cutlayer"))}">
+<link rel="icon" href="data:,">
+<title>{escape(title)} - Cutlayer</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header><span class="brand">Cutlayer {escape(version("cutlayer"))}: a simulated prediction</span>
+<button class="plain" id="theme" type="button">Dark or light</button></header>
+<main>
+{"".join(bodies)}</main>
+<script type="application/json" id="charts">{data}</script>
+<script>{plotly}</script>
+<script>
+{script}</script>
+</body>
+</html>
+"""
+
+
+class _Writer:
+    """Writes sources as HTML, and collects the figures of their charts by place."""
+
+    def __init__(self) -> None:
+        self.charts: dict[str, list[object]] = {}
+
+    def source(self, source: Source, number: int) -> str:
+        """Return a source's heading, its tabs and their panels."""
+        buttons, panels = [], []
+        for index, tab in enumerate(source.tabs):
+            name, on = f"s{number}t{index}", index == 0
+            buttons.append(
+                f'<button type="button" role="tab" id="{name}-tab" aria-controls="{name}"'
+                f' aria-selected="{str(on).lower()}" tabindex="{0 if on else -1}">'
+                f"{escape(tab.name)}</button>"
+            )
+            parts = "".join(self._part(part) for part in tab.parts if part)
+            panels.append(
+                f'<section class="panel" role="tabpanel" id="{name}" aria-labelledby="{name}-tab"'
+                f"{'' if on else ' hidden'}>\n{parts}</section>\n"
+            )
+        return (
+            f'<h1>{escape(source.title)}</h1>\n<p class="subtitle">{escape(source.subtitle)}</p>\n'
+            f'<div class="tabs" role="tablist">{"".join(buttons)}</div>\n{"".join(panels)}'
+        )
+
+    def _part(self, part: Part) -> str:
+        if isinstance(part, Table):
+            return _table(part)
+        if isinstance(part, Words):
+            return self._words(part)
+        return self._charts(part)
+
+    def _charts(self, charts: tuple[Chart, ...]) -> str:
+        place = f"c{len(self.charts)}"
+        self.charts[place] = [figure_of(chart) for chart in charts]
+        first = charts[0]
+        choose = ""
+        if len(charts) > 1:
+            options = "".join(
+                f'<option value="{i}">{escape(c.choice)}</option>' for i, c in enumerate(charts)
+            )
+            choose = (
+                f'<label><select data-for="{place}" aria-label="{escape(first.title)}">'
+                f"{options}</select></label>"
+            )
+        note = f'<p class="note">{escape(first.note)}</p>' if first.note else ""
+        return (
+            f'<div class="row"><h2>{escape(first.title)}</h2>{choose}</div>\n{note}\n'
+            f'<div class="chart" id="{place}" data-charts="{place}" role="img"'
+            f' aria-label="{escape(first.title)}"></div>\n'
+        )
+
+    def _words(self, words: Words) -> str:
+        text = escape("\n".join(words.lines))
+        name = f"w{words.name}{len(self.charts)}"
+        return (
+            f'<div class="row"><h2>{escape(words.title)}</h2>'
+            f'<button class="plain" type="button" data-copy="{name}">Copy</button></div>\n'
+            f'<pre id="{name}">{text}</pre>\n'
+        )
+
+
+def _table(table: Table) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.columns)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>\n"
+        for row in table.rows
+    )
+    note = f'<p class="note">{escape(table.note)}</p>\n' if table.note else ""
+    wide = " wide" if table.name in WIDE else ""
+    return (
+        f'<h2>{escape(table.title)}</h2>\n{note}<div class="scroll{wide}" tabindex="0">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table></div>\n"
+    )

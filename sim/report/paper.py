@@ -1,0 +1,126 @@
+"""Charts for a paper: the same data drawn by matplotlib as SVG and PDF, and as CSV."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sim.report.charts import Chart, Series, Source, Table, csv_rows
+from sim.views import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = ("svg", "pdf")
+
+
+def write_figures(sources: Sequence[Source], folder: Path) -> list[Path]:
+    """Write every chart of every source as .svg, .pdf and .csv, every table as .csv."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    for number, source in enumerate(sources):
+        before = f"{number + 1}-" if len(sources) > 1 else ""
+        for tab in source.tabs:
+            for part in tab.parts:
+                if isinstance(part, Table):
+                    written.append(folder / f"{before}{part.name}.csv")
+                    with written[-1].open("w", newline="") as file:
+                        csv.writer(file).writerows([part.columns, *part.rows])
+                elif isinstance(part, tuple):
+                    for chart in part:
+                        written += _write(chart, folder, before)
+    return written
+
+
+def _write(chart: Chart, folder: Path, before: str) -> list[Path]:
+    choice = "".join(c if c.isalnum() else "-" for c in chart.choice).strip("-")
+    name = f"{before}{chart.name}" + (f"-{choice}" if choice else "")
+    table = folder / f"{name}.csv"
+    rows = csv_rows(chart)
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(k for r in rows for k in r)))
+        writer.writeheader()
+        writer.writerows(rows)
+    return [*style.save(_figure(chart), folder, name, FORMATS), table]
+
+
+def _figure(chart: Chart):  # type: ignore[no-untyped-def]
+    categories = list(dict.fromkeys(y for series in chart.series for y in series.y))
+    tall = chart.shape in ("gantt", "range", "stack", "heat")
+    figure = style.new_figure(8.0, 1.6 + 0.34 * len(categories) if tall else 4.6)
+    axes = figure.subplots()
+    if chart.shape == "heat":
+        _heat(axes, chart)
+    else:
+        for series in chart.series:
+            _draw(axes, chart, series, categories)
+        style.dress(axes, "x" if tall else "y" if chart.shape == "bars" else "both")
+        if tall:
+            axes.set_yticks(range(len(categories)), categories)
+            axes.set_ylim(len(categories) - 0.4, -0.6)
+        if len(chart.series) > 1:
+            axes.legend(fontsize=style.SMALL_TEXT_SIZE, frameon=False, loc="best")
+    if chart.x_log:
+        axes.set_xscale("log")
+    if chart.y_log:
+        axes.set_yscale("log")
+    for x, _ in chart.lines_at:
+        axes.axvline(x, color=style.GREY, linestyle=":", linewidth=1.2)
+    choice = f" ({chart.choice})" if chart.choice else ""
+    axes.set_title(chart.title + choice, fontsize=style.TEXT_SIZE, loc="left")
+    axes.set_xlabel(chart.x_title, fontsize=style.SMALL_TEXT_SIZE)
+    axes.set_ylabel(chart.y_title, fontsize=style.SMALL_TEXT_SIZE)
+    return figure
+
+
+def _draw(axes: "Axes", chart: Chart, series: Series, categories: Sequence[str]) -> None:
+    place = series.place
+    colour = style.METHOD_COLOURS[place % len(style.METHOD_COLOURS)]
+    if series.phase is not None:
+        colour = style.PHASE_COLOURS[series.phase]
+    if chart.shape in ("lines", "points"):
+        dash = style.LINE_STYLES[place // len(style.METHOD_COLOURS) % len(style.LINE_STYLES)]
+        axes.plot(
+            series.x,
+            series.y,
+            color=colour,
+            marker=style.METHOD_MARKERS[place % len(style.METHOD_MARKERS)],
+            markersize=4,
+            linestyle=dash if chart.shape == "lines" else "none",
+            label=series.name,
+        )
+        return
+    if chart.shape == "bars":
+        count = len(chart.series)
+        offset = (chart.series.index(series) - (count - 1) / 2) * 0.8 / count
+        known = list(dict.fromkeys(x for s in chart.series for x in s.x))
+        places = [known.index(x) + offset for x in series.x]
+        axes.bar(places, series.y, 0.8 / count, color=colour, label=series.name)
+        axes.set_xticks(range(len(known)), known)
+        axes.tick_params(axis="x", rotation=20)
+        return
+    left = series.base
+    rows = [categories.index(y) for y in series.y]
+    axes.barh(rows, series.x, 0.7, left=left, color=colour, label=series.name)
+
+
+def _heat(axes: "Axes", chart: Chart) -> None:
+    (grid,) = chart.series
+    values = [[float("nan") if v is None else v for v in row] for row in chart.cells]
+    image = axes.imshow(values, cmap="cividis", aspect="auto")
+    axes.set_xticks(range(len(grid.x)), grid.x, rotation=30, ha="right")
+    axes.set_yticks(range(len(grid.y)), grid.y)
+    low, high = image.get_clim()
+    for j, row in enumerate(chart.marks):
+        for i, text in enumerate(row):
+            value = values[j][i]
+            bright = high > low and (value - low) / (high - low) > 0.6
+            axes.text(
+                i,
+                j,
+                text,
+                ha="center",
+                va="center",
+                fontsize=9,
+                color="black" if bright else "white" if value == value else "grey",
+            )
