@@ -10,6 +10,7 @@ from rich.console import Console
 
 from sim.commands.errors import UsageError
 from sim.commands.progress import PhaseProgress
+from sim.report.report import write_report
 from sim.run_directory import write_json
 from sim.setup import ExecutorName
 from sim.studies.folder import study_folder
@@ -58,8 +59,10 @@ def sweep_command(
     write_json(
         folder / "timings.json", {"seconds": time.monotonic() - begun, "new": dict(result.new)}
     )
+    write_report([folder], folder / "report.html")
     print_study(result, console)
     console.print(f"results: {folder}", soft_wrap=True, highlight=False)
+    console.print(f"report:  {folder / 'report.html'}", soft_wrap=True, highlight=False)
 
 
 def workers(jobs: int | None, threads: int) -> Workers:

@@ -23,6 +23,7 @@ class Series:
     base: Sequence[float] | None = None
     texts: Sequence[str] | None = None
     phase: int | None = None  # a colour of the phases' instead
+    bold: bool = False  # marks that stand out
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,16 @@ def _trace(chart: Chart, series: Series) -> dict[str, Any]:
         about |= {"hovertext": list(series.texts), "hoverinfo": "text"}
     if chart.shape in ("lines", "points"):
         marks = {"symbol": MARKERS[series.place % len(MARKERS)], "size": 7, "color": colour}
+        if series.bold:
+            marks |= {"size": 14, "line": {"width": 2, "color": "#8a8a8a"}}
         line = {"color": colour, "dash": DASHES[series.place // len(COLOURS) % len(DASHES)]}
         mode = "lines+markers" if chart.shape == "lines" else "markers"
         return about | {"type": "scatter", "mode": mode, "marker": marks, "line": line}
-    about |= {"type": "bar", "marker": {"color": colour, "line": {"width": 0}}}
+    about |= {
+        "type": "bar",
+        "showlegend": bool(series.name),
+        "marker": {"color": colour, "line": {"width": 0}},
+    }
     if chart.shape in ("gantt", "range", "stack"):
         about["orientation"] = "h"
     if series.base is not None:
@@ -88,6 +94,8 @@ def _layout(chart: Chart) -> dict[str, Any]:
         "showlegend": chart.shape != "heat" and len(chart.series) > 1,
         "dragmode": "zoom",
     }
+    if chart.shape == "range":
+        x_axis["tickformat"] = "+.0%"
     if chart.lines_at:
         layout["shapes"] = [
             {

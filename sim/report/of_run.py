@@ -359,12 +359,12 @@ def _links_and_energy(run: SavedRun) -> list[Any]:
     links = sorted(busiest, key=lambda name: -busiest[name])[:MOST_LINKS]
     if links:
         at = {(str(r["label"]), str(r["link"])): r["utilisation"] for r in rows}
-        cells = [[_float(at.get((label, link))) for link in links] for label in labels]
+        cells = [[_float(at.get((label, link))) for label in labels] for link in links]
         marks = [["-" if v is None else f"{v:.0%}" for v in row] for row in cells]
         more = len(busiest) - len(links)
         note = "The share of its capacity that a link carried over the whole run."
         note += f" {more} less busy ones are in links.csv." if more > 0 else ""
-        grid = Series("", links, labels)
+        grid = Series("", labels, links)
         parts.append(
             (Chart("links", "Links in use", "heat", [grid], cells=cells, marks=marks, note=note),)
         )

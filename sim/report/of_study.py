@@ -12,6 +12,7 @@ from sim.report.of_run import scenario_words
 from sim.saved import SavedStudy
 from sim.saved.run import Row
 from sim.views.quantities import BYTES, TIMES, Unit, common_unit, quantity, significant
+from sim.views.studies import crossover_sentences, formatted, heading
 
 ENERGY: tuple[Unit, ...] = (("J", 1.0), ("kJ", 1e3), ("MJ", 1e6))
 PLAIN: tuple[Unit, ...] = (("", 1.0),)
@@ -40,10 +41,14 @@ def study_source(study: SavedStudy) -> Source:
             f" ({counted['shared']} shared by equal learning digests)"
         )
     decisions: list[Any] = []
-    for name, title in (("crossovers", "Crossovers"), ("best", "Best values")):
-        found = study.table(name)
-        if found:
-            decisions.append(_table(name, title, found))
+    crossovers = study.table("crossovers")
+    if crossovers:
+        rows_of = [[text] for text in crossover_sentences(crossovers, list(study.axes))]
+        decisions.append(Table("crossovers", "Crossovers", ["found by bisection"], rows_of))
+    best = study.table("best")
+    if best:
+        title = f"The best {best[0]['axis']} by {best[0]['by']}"
+        decisions.append(_table("best", title, best, ("axis", "by")))
     front = study.table("pareto")
     tabs = [
         Tab("Study", [*_over_axes(study, rows), *decisions]),
@@ -295,8 +300,9 @@ def _front(rows: Sequence[Row], front: Sequence[Row]) -> list[tuple[Chart, ...]]
                         f"{label}, on the front" if on_front else label,
                         [float(row["virtual_time_s"] or 0) / scale for row in members],
                         [float(row["wire_bytes_per_client_round"] or 0) / by for row in members],
-                        number if on_front else number + 0,
+                        number,
                         texts=[_about(row) for row in members],
+                        bold=on_front,
                     )
                 )
     return [
@@ -391,24 +397,10 @@ def _points(study: SavedStudy, rows: Sequence[Row]) -> Table:
     return _table("points", "Every point", [{n: row[n] for n in columns} for row in rows])
 
 
-def _table(name: str, title: str, rows: Sequence[Row]) -> Table:
-    columns = list(rows[0])
-    columns = [c for c in columns if any(row[c] is not None for row in rows)]
-    return Table(name, title, columns, [[_text(c, row[c]) for c in columns] for row in rows])
-
-
-def _text(column: str, value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        if column.endswith("_s"):
-            return quantity(value, TIMES)
-        if column.startswith(("wire_bytes", "bytes")):
-            return quantity(value, BYTES)
-        if column.startswith("accuracy"):
-            return f"{value:.2%}"
-        return f"{value:.4g}"
-    return str(value)
+def _table(name: str, title: str, rows: Sequence[Row], leave_out: Sequence[str] = ()) -> Table:
+    columns = [c for c in rows[0] if c not in leave_out and any(r[c] is not None for r in rows)]
+    texts = [[formatted(c, row[c], row) for c in columns] for row in rows]
+    return Table(name, title, [heading(column) for column in columns], texts)
 
 
 def _provenance(study: SavedStudy) -> Table:

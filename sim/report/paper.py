@@ -85,7 +85,7 @@ def _draw(axes: "Axes", chart: Chart, series: Series, categories: Sequence[str])
             series.y,
             color=colour,
             marker=style.METHOD_MARKERS[place % len(style.METHOD_MARKERS)],
-            markersize=4,
+            markersize=9 if series.bold else 4,
             linestyle=dash if chart.shape == "lines" else "none",
             label=series.name,
         )
@@ -101,7 +101,7 @@ def _draw(axes: "Axes", chart: Chart, series: Series, categories: Sequence[str])
         return
     left = series.base
     rows = [categories.index(y) for y in series.y]
-    axes.barh(rows, series.x, 0.7, left=left, color=colour, label=series.name)
+    axes.barh(rows, series.x, 0.7, left=left, color=colour, label=series.name or None)
 
 
 def _heat(axes: "Axes", chart: Chart) -> None:

@@ -5,6 +5,7 @@ cells/          a file for each clock run         trainings/      a file for eac
 points.csv      a row for each point, seed and method            curves.csv  a row for each evaluation
 crossovers.csv, best.csv, pareto.csv, sensitivity.csv            the decisions that were asked for
 summary.json    how many of what; the status, written last
+report.html     all of it to look at, with charts
 timings.json    what this sweep did anew, and how long it took: the one file that is never the same
 """
 

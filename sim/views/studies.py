@@ -1,28 +1,40 @@
-"""A study in words and tables for a terminal."""
+"""A study in words and tables for a terminal; how its figures are written anywhere."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
 from sim.round_results import Row
 from sim.studies.result import StudyResult
-from topologies.units import format_duration, format_size
+from sim.views.quantities import BYTES, TIMES, quantity, significant
 
-MOST_ROWS = 24
+MOST_ROWS: Final = 24
+MEASURED: Final = ("value", "less", "base", "more")  # columns in the unit of the row's measure
+HEADINGS: Final = {
+    "second_over_best": "second / best",
+    "virtual_time_s": "virtual time",
+    "wire_bytes_per_client_round": "bytes per client and round",
+    "energy_j": "energy",
+    "accuracy_final": "accuracy",
+    "infeasible": "too big",
+}
 
 
 def print_study(study: StudyResult, console: Console) -> None:
     """Print what was run, how often it was trained, and what was decided."""
-    for line in counted(study):
+    sentences = crossover_sentences(study.decisions.get("crossovers", ()), list(study.study.axes))
+    for line in [*counted(study), *sentences]:
         console.print(line, soft_wrap=True, highlight=False)
-    for line in crossover_lines(study):
-        console.print(line, soft_wrap=True, highlight=False)
-    for name, title in (("best", "best"), ("sensitivity", "what moves the result most")):
+    for name, title in (
+        ("best", "best"),
+        ("sensitivity", "what moves the result most"),
+        ("pareto", "Pareto front"),
+    ):
         rows = study.decisions.get(name)
         if rows:
             console.print(_table(title, rows))
-    front = study.decisions.get("pareto")
-    if front:
-        console.print(_table("Pareto front", front))
 
 
 def counted(study: StudyResult) -> list[str]:
@@ -49,47 +61,60 @@ def counted(study: StudyResult) -> list[str]:
     return lines
 
 
-def crossover_lines(study: StudyResult) -> list[str]:
-    """Return each crossover as a sentence."""
-    return [sentence(study, row) for row in study.decisions.get("crossovers", ())]
+def crossover_sentences(rows: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> list[str]:
+    """Return crossovers in words: who overtakes whom, where, known how well; those without last."""
+    found = sorted(rows, key=lambda row: row["value"] is None)
+    return [_sentence(row, [name for name in axes if name != row["axis"]]) for row in found]
 
 
-def sentence(study: StudyResult, row: Row) -> str:
-    """Return one crossover in words: who overtakes whom, where, known how well."""
-    axis = str(row["axis"])
-    others = ", ".join(f"{name} = {row[name]}" for name in study.study.axes if name != axis)
-    where = f" ({others})" if others else ""
+def _sentence(row: Mapping[str, Any], others: Sequence[str]) -> str:
+    there = ", ".join(f"{name} = {row[name]}" for name in others)
+    where = f" ({there})" if there else ""
     if row["value"] is None:
         return f"{row['first']} and {row['second']}, {row['by']}: {row['better']}{where}"
     better = str(row["better"]).removesuffix(" below")
     worse = str(row["overtaken"]).removesuffix(" above")
     number, _, unit = str(row["value"]).partition(" ")
-    place = f"{float(number):.4g} {unit}".strip()
+    at = f"{float(number):.4g} {unit}".strip()
     low, high = float(row["low"] or 0), float(row["high"] or 0)
     known = f", known to {(high - low) / high:.1%}" if high else ""
-    text = f"{better} is ahead of {worse} below {axis} = {place}, behind above ({row['by']}{known})"
+    text = f"{worse} overtakes {better} above {row['axis']} = {at} ({row['by']}{known})"
     return text + where + (f"; {row['note']}" if row["note"] else "")
 
 
-def _table(title: str, rows: list[Row]) -> Table:
+def heading(column: str) -> str:
+    """Return a column's name for people."""
+    return HEADINGS.get(column, column.replace("_", " "))
+
+
+def formatted(column: str, value: object, row: Mapping[str, Any]) -> str:
+    """Return a figure of a study's table in its unit, which its column or the row's `by` tells."""
+    if value is None:
+        return "-"
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return str(value)
+    about = str(row.get("by", "")) if column in MEASURED else column
+    if isinstance(value, int) and "bytes" not in about:
+        return str(value)
+    if "time" in about or about.endswith("_s"):
+        return quantity(value, TIMES)
+    if "bytes" in about:
+        return quantity(value, BYTES)
+    if "energy" in about:
+        return f"{significant(value)} J"
+    if "accuracy" in about:
+        return f"{value:.2%}"
+    return f"{value:.4g}"
+
+
+def _table(title: str, rows: Sequence[Row]) -> Table:
     told = [name for name in ("axis", "by", "factor") if name in rows[0]]
     names = [name for name in rows[0] if name not in told]
     said = ", ".join(f"{name} {rows[0][name]}" for name in told)
-    table = Table(*names, title=f"{title} ({said})" if said else title, title_justify="left")
+    heads = [heading(name) for name in names]
+    table = Table(*heads, title=f"{title} ({said})" if said else title, title_justify="left")
     for row in rows[:MOST_ROWS]:
-        table.add_row(*(_text(name, row[name]) for name in names))
+        table.add_row(*(formatted(name, row[name], row) for name in names))
     if len(rows) > MOST_ROWS:
         table.add_row(f"... and {len(rows) - MOST_ROWS} more")
     return table
-
-
-def _text(name: str, value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        if "time" in name:
-            return format_duration(value, 4)
-        if "bytes" in name:
-            return format_size(round(value), 4)
-        return f"{value:.4g}"
-    return str(value)

@@ -2,7 +2,8 @@
 (() => {
   const root = document.documentElement;
   const charts = JSON.parse(document.getElementById("charts").textContent);
-  const config = { responsive: true, displaylogo: false,
+  const narrow = () => window.innerWidth < 600;
+  const config = { responsive: true, displaylogo: false, displayModeBar: narrow() ? false : "hover",
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
   const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 
@@ -15,7 +16,13 @@
     for (const axis of ["xaxis", "yaxis"]) {
       Object.assign(layout[axis], { gridcolor: line, linecolor: line, zerolinecolor: line });
     }
-    if (window.innerWidth < 600) layout.xaxis.nticks = 5;
+    layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: colour("--soft"), activecolor: ink };
+    if (narrow()) {
+      layout.xaxis.nticks = 5;
+      layout.yaxis.tickfont = { size: 10 };
+      layout.yaxis.title = { ...layout.yaxis.title, font: { size: 11 } };
+      layout.xaxis.title = { ...layout.xaxis.title, font: { size: 11 } };
+    }
     return layout;
   }
 
