@@ -28,6 +28,15 @@ class Executor(StrEnum):
     inline = "inline"
 
 
+class Format(StrEnum):
+    """What results are exported to."""
+
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+    tensorboard = "tensorboard"
+
+
 class Log(StrEnum):
     """Which intervals are kept."""
 
@@ -101,6 +110,10 @@ def sweep(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes on this machine [one for each core].")
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Dask cluster instead: tcp://host:8786."),
+    ] = None,
     data_dir: DataDir = None,
     cache: Annotated[
         Path | None,
@@ -120,6 +133,7 @@ def sweep(
         executor=executor.value,
         out=out,
         jobs=jobs,
+        scheduler=scheduler,
         data_dir=data_dir,
         cache=cache,
         full=full or [],
@@ -159,6 +173,31 @@ def report(
     from sim.commands.report import report_command
 
     report_command(folders, out=out, figures=figures)
+
+
+@app.command()
+def compare(
+    one: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `run` wrote.")],
+    other: Annotated[Path, typer.Argument(metavar="RUN", help="Another.")],
+) -> None:
+    """Show where two runs differ: what was asked, what came out, whether the same was learned."""
+    from sim.commands.compare import compare_command
+
+    compare_command(one, other)
+
+
+@app.command()
+def export(
+    folder: Annotated[
+        Path, typer.Argument(metavar="RUN_OR_STUDY", help="What `run` or `sweep` wrote.")
+    ],
+    to: Annotated[Format, typer.Option(help="The format.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder.")],
+) -> None:
+    """Write the tables of a run or study as CSV, JSON, Parquet or TensorBoard event files."""
+    from sim.commands.export import export_command
+
+    export_command(folder, to=to.value, out=out)
 
 
 @app.command()
@@ -218,7 +257,7 @@ def list_(
     what: Annotated[
         str | None,
         typer.Argument(
-            help="scenarios, methods, networks, datasets, devices or links; all if left out."
+            help="scenarios, studies, methods, networks, datasets, devices or links; all if left out."
         ),
     ] = None,
 ) -> None:

@@ -12,6 +12,7 @@ from models.catalogue import NETWORKS
 from scenarios.export import json_schema
 from scenarios.problems import suggestion
 from scenarios.shipped import shipped_names, shipped_path
+from scenarios.study.shipped import shipped_studies, study_path
 from sim.commands.errors import UsageError
 from sim.learning.catalogue import DATASETS
 from sim.methods import registry
@@ -21,6 +22,11 @@ from topologies.units import format_duration, format_rate
 
 def _scenario_summary(name: str) -> str:
     document: dict[str, Any] = yaml.safe_load(shipped_path(name).read_text())
+    return str(document.get("description", "")).strip()
+
+
+def _study_summary(name: str) -> str:
+    document: dict[str, Any] = yaml.safe_load(study_path(name).read_text())
     return str(document.get("description", "")).strip()
 
 
@@ -66,6 +72,7 @@ Summary = Callable[[str], str]
 
 KINDS: dict[str, tuple[Callable[[], tuple[str, ...]], Summary]] = {
     "scenarios": (shipped_names, _scenario_summary),
+    "studies": (shipped_studies, _study_summary),
     "methods": (lambda: tuple(registry.METHODS), _method_summary),
     "networks": (lambda: tuple(NETWORKS), network_summary),
     "datasets": (lambda: tuple(DATASETS), dataset_summary),

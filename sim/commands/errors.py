@@ -18,15 +18,21 @@ def is_users(error: ValueError) -> bool:
     from sim.calibrate.calibrate import CalibrationError
     from sim.explain import ExplainError
     from sim.saved import SavedError
+    from sim.saved.export import ExportError
     from sim.studies.check import StudyError
+    from sim.studies.cluster import ClusterError
+    from sim.studies.runner import NumericsError
     from topologies.catalogue.profile_file import ProfileFileError
 
     users = (
         CalibrationError,
         CatalogueError,
+        ClusterError,
         DataError,
         ExplainError,
+        ExportError,
         NetworkError,
+        NumericsError,
         OutputError,
         ProfileFileError,
         SavedError,

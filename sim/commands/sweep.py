@@ -1,6 +1,7 @@
 """`cutlayer sweep`: a study from its file to tables, decisions and pictures."""
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from sim.commands.progress import PhaseProgress
 from sim.report.report import write_report
 from sim.run_directory import write_json
 from sim.setup import ExecutorName
+from sim.studies.cluster import Cluster
 from sim.studies.folder import study_folder
 from sim.studies.full import write_full
 from sim.studies.sweep import load, sweep
@@ -26,6 +28,7 @@ def sweep_command(
     executor: ExecutorName,
     out: Path | None,
     jobs: int | None,
+    scheduler: str | None,
     data_dir: Path | None,
     cache: Path | None,
     full: Sequence[int],
@@ -42,20 +45,25 @@ def sweep_command(
             )
     folder = study_folder(out, study.study.name)
     begun = time.monotonic()
-    with PhaseProgress(console) as progress:
-        result = sweep(
-            study,
-            executor=executor,
-            out=folder,
-            workers=workers(jobs, threads),
-            data_dir=data_dir,
-            cache=cache,
-            tell=progress.tell,
-        )
-        for done, point in enumerate(full):
-            progress.tell("full points", done, len(full), "")
-            write_full(result, point, folder / "points")
-            progress.tell("full points", done + 1, len(full), "")
+    doing = workers(jobs, scheduler, threads)
+    try:
+        with PhaseProgress(console) as progress:
+            result = sweep(
+                study,
+                executor=executor,
+                out=folder,
+                workers=doing,
+                data_dir=data_dir,
+                cache=cache,
+                tell=progress.tell,
+            )
+            for done, point in enumerate(full):
+                progress.tell("full points", done, len(full), "")
+                write_full(result, point, folder / "points")
+                progress.tell("full points", done + 1, len(full), "")
+    except KeyboardInterrupt:
+        console.print(f"interrupted; {folder} has what was finished: sweep again to go on")
+        sys.exit(130)
     write_json(
         folder / "timings.json", {"seconds": time.monotonic() - begun, "new": dict(result.new)}
     )
@@ -65,7 +73,11 @@ def sweep_command(
     console.print(f"report:  {folder / 'report.html'}", soft_wrap=True, highlight=False)
 
 
-def workers(jobs: int | None, threads: int) -> Workers:
-    """Return who does the work: this process for one job at a time, or so many processes."""
+def workers(jobs: int | None, scheduler: str | None, threads: int) -> Workers:
+    """Return who does the work: a cluster, this process for one job at a time, or processes."""
+    if scheduler is not None:
+        if jobs is not None:
+            raise UsageError("--jobs and --scheduler: give one of the two")
+        return Cluster(scheduler, threads)
     count = jobs or os.cpu_count() or 1
     return Here(threads) if count == 1 else Processes(count, threads)

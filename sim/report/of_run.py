@@ -13,6 +13,7 @@ from sim.views.quantities import BYTES, TIMES, common_unit, quantity, significan
 
 MOST_BARS = 2500  # of a timeline: beyond, clients are left out
 MOST_LINKS = 16
+MOST_ROUNDS = 60  # drawn one by one
 
 
 def run_source(runs: Sequence[SavedRun]) -> Source:
@@ -236,10 +237,11 @@ def _why(runs: Sequence[SavedRun]) -> list[Any]:
             ends[about.label] += value
     chart = Chart(
         "critical-path",
-        "The critical path of a round, in the mean",
+        "The critical path of a round",
         "stack",
         series,
         f"virtual time ({unit})",
+        choice="all methods, mean of the rounds",
         note="The phases add up to the round's time: what would have to be faster for it to be shorter.",
     )
     rows = []
@@ -253,7 +255,34 @@ def _why(runs: Sequence[SavedRun]) -> list[Any]:
     note = (
         "Waited at the barrier: for this share of a round a client, in the mean, had nothing to do."
     )
-    return [(chart,), Table("stragglers", "Stragglers and barriers", columns, rows, note)]
+    by_round = [_round_by_round(run, about.label) for about in found]
+    return [(chart, *by_round), Table("stragglers", "Stragglers and barriers", columns, rows, note)]
+
+
+def _round_by_round(run: SavedRun, label: str) -> Chart:
+    """Return the critical path of every round of a method, the first of them if there are many."""
+    rows = run.rounds(label)[:MOST_ROUNDS]
+    unit, factor = common_unit([_float(row["round_time_s"]) for row in rows], TIMES)
+    names = [f"round {row['round']} ({row['kind']})" for row in rows]
+    ends = [0.0] * len(rows)
+    series = []
+    for number, phase in enumerate(PHASES):
+        values = [(_float(row[f"critical_{phase}_s"]) or 0.0) / factor for row in rows]
+        if any(values):
+            texts = [
+                f"{name}: {NAMES[phase]} {significant(value)} {unit}<br>last: {row['straggler']}"
+                for name, value, row in zip(names, values, rows, strict=True)
+            ]
+            series.append(Series(NAMES[phase], values, names, 0, list(ends), texts, phase=number))
+            ends = [end + value for end, value in zip(ends, values, strict=True)]
+    return Chart(
+        "critical-path",
+        "The critical path of a round",
+        "stack",
+        series,
+        f"virtual time ({unit})",
+        choice=f"{label}, round by round",
+    )
 
 
 def _timelines(run: SavedRun) -> tuple[Chart, ...]:

@@ -15,6 +15,7 @@ from sim.views.quantities import BYTES, TIMES, Unit, common_unit, quantity, sign
 from sim.views.studies import crossover_sentences, formatted, heading
 
 ENERGY: tuple[Unit, ...] = (("J", 1.0), ("kJ", 1e3), ("MJ", 1e6))
+MOST_CURVES = 12
 PLAIN: tuple[Unit, ...] = (("", 1.0),)
 MEASURES: tuple[tuple[str, str, tuple[Unit, ...]], ...] = (
     ("virtual_time_s", "virtual time", TIMES),
@@ -52,6 +53,7 @@ def study_source(study: SavedStudy) -> Source:
     front = study.table("pareto")
     tabs = [
         Tab("Study", [*_over_axes(study, rows), *decisions]),
+        Tab("Accuracy", _curves(study)),
         Tab("Heat maps", _heat_maps(study, rows)),
         Tab(
             "Pareto",
@@ -204,6 +206,55 @@ def _plain(text: str) -> Any:
         return float(text)
     except ValueError:
         return text
+
+
+def _curves(study: SavedStudy) -> list[tuple[Chart, ...]]:
+    """Return accuracy over virtual time, a chart for each point (of many, for some of them)."""
+    by_point: dict[int, dict[str, list[Row]]] = {}
+    where: dict[int, str] = {}
+    for row in study.table("points"):
+        axes = [f"{name} = {row[name]}" for name in study.axes]
+        where[int(row["point"] or 0)] = ", ".join(axes)
+    first_seed = study.summary["seeds"][0]
+    for row in study.table("curves"):
+        if row["seed"] == first_seed:
+            members = by_point.setdefault(int(row["point"] or 0), {})
+            members.setdefault(str(row["label"]), []).append(row)
+    points = sorted(by_point)
+    if len(points) > MOST_CURVES:
+        steps = np.linspace(0, len(points) - 1, MOST_CURVES).round().astype(int)
+        points = [points[int(step)] for step in steps]
+    charts = []
+    for point in points:
+        last = [float(rows[-1]["virtual_time_s"] or 0) for rows in by_point[point].values()]
+        unit, scale = common_unit([max(last)], TIMES)
+        series = [
+            Series(
+                label,
+                [float(row["virtual_time_s"] or 0) / scale for row in rows],
+                [row["accuracy"] for row in rows],
+                list(study.labels).index(label),
+            )
+            for label, rows in by_point[point].items()
+        ]
+        charts.append(
+            Chart(
+                "accuracy",
+                "Test accuracy over virtual time",
+                "lines",
+                series,
+                f"virtual time ({unit})",
+                "accuracy",
+                choice=where[point],
+                note="A click on a method in the legend hides it. First seed."
+                + (
+                    " Some of the points; curves.csv has all."
+                    if len(by_point) > len(points)
+                    else ""
+                ),
+            )
+        )
+    return [tuple(charts)] if charts else []
 
 
 def _heat_maps(study: SavedStudy, rows: Sequence[Row]) -> list[tuple[Chart, ...]]:

@@ -11,6 +11,11 @@ from sim.studies.store import Store
 from sim.studies.stored import attach, restored
 from sim.studies.workers import Job, Workers
 
+
+class NumericsError(ValueError):
+    """Workers whose results would differ in their last bits."""
+
+
 Tell = Callable[[str, int, int, str], None]  # phase, done, of how many, what is under way
 
 
@@ -111,6 +116,11 @@ class Runner:
         self.new["trainings"] += len(jobs)
 
         def done(number: int, curve: dict[str, Any]) -> None:
+            if curve["numerics"] != self.numerics:
+                raise NumericsError(
+                    f"a worker computes with {curve['numerics']}, this process with {self.numerics};"
+                    " curves would not be the same: use workers that are alike"
+                )
             if number < len(missing):
                 self.curves.put(missing[number], curve)
             else:  # nobody can say what data it saw: nothing to keep it under

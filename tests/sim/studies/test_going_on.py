@@ -74,11 +74,11 @@ def test_processes_give_the_same_files(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_to_the_same_files(tmp_path: Path) -> None:
     file = study_file(tmp_path, axes=MANY)
-    sweep(small_study(tmp_path, axes=MANY), out=tmp_path / "whole")
     command = [sys.executable, "-c", "from sim.cli import main; main()", "sweep", str(file)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    whole = [*command, "--out", "whole", "--jobs", "1"]
+    subprocess.run(whole, cwd=tmp_path, env=environment, capture_output=True, check=True)
     command += ["--out", "killed", "--jobs", "2"]
-    root = Path(__file__).parents[3]
-    environment = os.environ | {"PYTHONPATH": str(root)}
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
     )

@@ -1,0 +1,97 @@
+"""A Dask cluster that does a study's jobs: the same results, in the same order of rows.
+
+Every worker needs this Cutlayer, the same numerics, and the same current folder if a scenario names
+files. A worker does one job at a time, whatever its threads. One that dies costs its job a retry, which
+the scheduler sees to.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from sim.studies.addresses import code_digest
+from sim.studies.workers import Done, Job, JobError, Note
+
+TIMEOUT_S = 10
+_one_at_a_time = threading.Lock()
+
+
+class ClusterError(ValueError):
+    """A cluster that cannot be used; the text says why."""
+
+
+class Cluster:
+    """The workers of the scheduler at an address, such as tcp://host:8786.
+
+    Raises ClusterError where nobody answers, nobody works, or workers have other code.
+    """
+
+    def __init__(self, address: str, threads: int = 1) -> None:
+        self.address = address
+        self.threads = threads
+        self._client: Any = None
+
+    def __enter__(self) -> Self:
+        try:
+            import distributed
+        except ImportError:
+            raise ClusterError("--scheduler needs Dask: pip install 'cutlayer[dask]'") from None
+        try:
+            client: Any = distributed.Client
+            self._client = client(self.address, timeout=TIMEOUT_S)
+        except (OSError, ValueError, TimeoutError) as error:
+            why = str(error) or "no answer"
+            raise ClusterError(f"--scheduler {self.address}: cannot be reached: {why}") from None
+        there = self._client.scheduler_info(n_workers=-1)["workers"]
+        if not there:
+            self._client.close()
+            raise ClusterError(f"--scheduler {self.address}: has no workers; start some first")
+        codes = self._client.run(code_digest)
+        other = [worker for worker, code in codes.items() if code != code_digest()]
+        if other:
+            self._client.close()
+            raise ClusterError(
+                f"--scheduler {self.address}: worker {other[0]} has another version of Cutlayer"
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
+        """Do all jobs; results are told as they come, and nothing of what is under way."""
+        import distributed
+
+        del note
+        done_first: Any = distributed.as_completed
+
+        futures = {
+            self._client.submit(
+                perform_one, job.kind, dict(job.arguments), self.threads, pure=False
+            ): number
+            for number, job in enumerate(jobs)
+        }
+        failed = []
+        for future in done_first(list(futures)):
+            number = futures[future]
+            if future.status == "finished":
+                done(number, future.result())
+                future.release()
+            else:
+                failed.append(f"{jobs[number].name}: {future.exception()!r}")
+        if failed:
+            raise JobError("\n".join(failed))
+
+
+def perform_one(kind: str, arguments: Mapping[str, Any], threads: int) -> dict[str, Any]:
+    """Do a job in a worker."""
+    import torch
+
+    from sim.studies.work import perform
+
+    with _one_at_a_time:
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        return perform(kind, arguments)

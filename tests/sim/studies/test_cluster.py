@@ -1,0 +1,131 @@
+"""A sweep on a real Dask scheduler with two real workers: the same files as at home."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small_studies import study_file
+from test_going_on import DIES, MANY, contents
+
+from sim.studies.cluster import Cluster, ClusterError
+
+pytest.importorskip("distributed", reason="needs Dask")
+ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
+
+
+class Dask:
+    """A scheduler and two workers, which work in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._file = folder / "scheduler.json"
+        self._start("scheduler", "--port", "0", "--no-dashboard")
+        limit = time.monotonic() + 60
+        while not self._address():
+            assert time.monotonic() < limit, "no scheduler"
+            time.sleep(0.05)
+        self.address = self._address()
+        for _ in range(2):
+            self._start("worker", "--nthreads", "1", "--no-dashboard", "--death-timeout", "60")
+        self.wait_for(2)
+
+    def _start(self, what: str, *options: str) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "dask",
+            what,
+            "--scheduler-file",
+            str(self._file),
+            *options,
+        ]
+        environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{self.folder}"}
+        self.processes.append(
+            subprocess.Popen(
+                command, cwd=self.folder, env=environment,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )
+        )  # fmt: skip
+
+    def _address(self) -> str:
+        try:
+            return str(json.loads(self._file.read_text())["address"])
+        except (OSError, ValueError, KeyError):
+            return ""
+
+    def wait_for(self, count: int) -> None:
+        from distributed import Client
+
+        with Client(self.address, timeout=60) as client:
+            client.wait_for_workers(count, timeout=60)
+
+    def stop(self) -> None:
+        for process in reversed(self.processes):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
+    cluster = Dask(tmp_path_factory.mktemp("dask"))
+    yield cluster
+    cluster.stop()
+
+
+def command(file: Path, out: str, *options: str) -> list[str]:
+    call = [sys.executable, "-c", "from sim.cli import main; main()", "sweep", str(file)]
+    return [*call, "--out", out, *options]
+
+
+def sweep(folder: Path, *call: str) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(call, cwd=folder, env=environment, capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stderr.decode()
+
+
+def test_killed_in_the_middle_it_goes_on_to_the_files_of_one_process(dask: Dask) -> None:
+    file = study_file(dask.folder, axes=MANY, crossovers={"axis": "up"})
+    sweep(dask.folder, *command(file, "home", "--jobs", "1"))
+    there = command(file, "away", "--scheduler", dask.address)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        there, cwd=dask.folder, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    cells, limit = dask.folder / "away" / "cells", time.monotonic() + 120
+    while len(list(cells.glob("*.gz"))) < 4:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (dask.folder / "away" / "summary.json").exists()
+    sweep(dask.folder, *there)
+    found = contents(dask.folder / "away")
+    assert {k: v for k, v in found.items() if not k.endswith(".part")} == contents(
+        dask.folder / "home"
+    )
+
+
+def test_a_worker_that_dies_costs_a_retry(dask: Dask) -> None:
+    (dask.folder / "dying.py").write_text(DIES)
+    (dask.folder / "marks").mkdir()
+    (dask.folder / "deaths").write_text("1")
+    file = study_file(dask.folder, set={"methods": ["dying:Dies"]}, name="dying")
+    sweep(dask.folder, *command(file, "dying", "--scheduler", dask.address, "--executor", "none"))
+    assert len(list((dask.folder / "marks").iterdir())) == 1
+    points = (dask.folder / "dying" / "points.csv").read_text()
+    assert points.count("complete") == 2
+
+
+def test_a_scheduler_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.studies.cluster.TIMEOUT_S", 1)
+    with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9: cannot be reached"):
+        Cluster("tcp://127.0.0.1:9").__enter__()
