@@ -35,6 +35,7 @@ check: $(INSTALLED)
 benchmarks: $(INSTALLED)
 	$(BIN)/python benchmarks/network.py
 	$(BIN)/python benchmarks/headline.py
+	$(BIN)/python benchmarks/studies.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sim.results import MethodResult, RunResult
     from sim.round_results import RoundResult
     from sim.runs import load_scenario, run
+    from sim.saved import read_run, read_study
+    from sim.studies.result import StudyResult
+    from sim.studies.sweep import load_study, sweep
 
 __all__ = [
     "DataError",
@@ -25,8 +28,13 @@ __all__ = [
     "RoundResult",
     "RunResult",
     "ScenarioError",
+    "StudyResult",
     "load_scenario",
+    "load_study",
+    "read_run",
+    "read_study",
     "run",
+    "sweep",
 ]
 
 _HOME = {
@@ -35,8 +43,13 @@ _HOME = {
     "RoundResult": "sim.round_results",
     "RunResult": "sim.results",
     "ScenarioError": "scenarios.problems",
+    "StudyResult": "sim.studies.result",
     "load_scenario": "sim.runs",
+    "load_study": "sim.studies.sweep",
+    "read_run": "sim.saved",
+    "read_study": "sim.saved",
     "run": "sim.runs",
+    "sweep": "sim.studies.sweep",
 }
 
 

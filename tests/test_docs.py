@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer.main
@@ -26,16 +27,20 @@ import scenarios.layout
 import scenarios.links
 import scenarios.network_file
 import scenarios.quality
+import scenarios.scale
 import scenarios.schema
 import scenarios.sites
 import scenarios.speeds
+import scenarios.study.schema
 import scenarios.tiers
 import scenarios.training
 import scenarios.transport
 from models.catalogue import NETWORKS
 from scenarios import ScenarioError, shipped_names
 from scenarios.fields import Section
-from sim import load_scenario, run
+from scenarios.scale import Scale
+from scenarios.study import shipped_studies
+from sim import load_scenario, run, sweep
 from sim.cli import app
 from sim.learning.catalogue import DATASETS
 from sim.log import COLUMNS, PHASES, Kind, Label
@@ -59,6 +64,7 @@ SCENARIO_MODULES = (
     scenarios.links,
     scenarios.bandwidth,
     scenarios.quality,
+    scenarios.scale,
     scenarios.changes,
     scenarios.availability,
     scenarios.computing,
@@ -150,6 +156,27 @@ def test_every_field_of_a_scenario_is_in_its_reference(section: type[Section]) -
 )
 def test_every_choice_of_a_scenario_is_in_its_reference(choices: tuple[str, ...]) -> None:
     assert missing(choices, "reference/scenario.md") == []
+
+
+def test_every_field_and_column_of_a_study_is_in_its_reference(examples: Path) -> None:
+    fields = {
+        field.alias or name
+        for thing in vars(scenarios.study.schema).values()
+        if isinstance(thing, type)
+        and issubclass(thing, Section)
+        and thing.__module__ == "scenarios.study.schema"
+        for name, field in thing.model_fields.items()
+    }
+    swept = sweep("my-uplinks.yaml", executor="none")
+    columns = [
+        name
+        for name in swept.table()
+        if not name.startswith(("critical_", "time_to_", "bytes_to_"))
+        and name not in swept.study.axes
+    ]
+    measures = get_args(scenarios.study.schema.Measure)
+    names = [*fields, *columns, *measures, *Scale.model_fields, *shipped_studies()]
+    assert missing(names, "reference/study.md") == []
 
 
 def test_every_method_and_option_is_documented() -> None:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from scenarios.problems import suggestion
 from scenarios.shipped import shipped_names, shipped_path
+from scenarios.study.shipped import study_path
 from sim.commands.catalogue import (
     KINDS,
     dataset_summary,
@@ -34,6 +35,7 @@ def show_command(name: str, plot: Path | None = None) -> None:
     still. A file is a scenario of the user's own.
     """
     shown = {
+        "studies": _show_study,
         "methods": _show_method,
         "networks": _show_network,
         "datasets": _show_dataset,
@@ -70,6 +72,10 @@ def _show_scenario(name: str, plot: Path | None) -> None:
             write_topology(topology, plot)
         except OSError as error:
             raise UsageError(f"--plot: {plot} cannot be written: {error.strerror}") from None
+
+
+def _show_study(name: str) -> None:
+    print(study_path(name).read_text())
 
 
 def _show_method(name: str) -> None:

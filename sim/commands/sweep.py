@@ -17,7 +17,7 @@ from sim.setup import ExecutorName
 from sim.studies.cluster import Cluster
 from sim.studies.folder import study_folder
 from sim.studies.full import write_full
-from sim.studies.sweep import load, sweep
+from sim.studies.sweep import load_study, sweep
 from sim.studies.workers import Here, Processes, Workers
 from sim.views.studies import print_study
 
@@ -37,7 +37,7 @@ def sweep_command(
     """Run a study, or go on with it, and print what was found."""
     torch.set_num_threads(threads)
     console = Console()
-    study = load(name)
+    study = load_study(name)
     for point in full:
         if not 0 <= point < len(study.points):
             raise UsageError(

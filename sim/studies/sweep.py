@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from scenarios.problems import ScenarioError
-from scenarios.study import LoadedStudy, load_study
+from scenarios.study import LoadedStudy
+from scenarios.study import load_study as read_study_file
 from sim.runs import load_scenario, versions
 from sim.setup import ExecutorName
 from sim.studies.addresses import code_digest
@@ -19,9 +20,9 @@ from sim.studies.runner import Runner, Tell
 from sim.studies.workers import Here, Workers
 
 
-def load(path_or_name: str | Path) -> LoadedStudy:
+def load_study(path_or_name: str | Path) -> LoadedStudy:
     """Load a study file, or a shipped study by name. Raises ScenarioError."""
-    return load_study(path_or_name, load_scenario)
+    return read_study_file(path_or_name, load_scenario)
 
 
 def sweep(
@@ -43,7 +44,7 @@ def sweep(
     """
     from tempfile import TemporaryDirectory
 
-    loaded = study if isinstance(study, LoadedStudy) else load(study)
+    loaded = study if isinstance(study, LoadedStudy) else load_study(study)
     trains = executor == "inline"
     asked = _measures(loaded, trains)
     points = check_points(loaded, trains=trains, data_dir=data_dir, tell=tell)
@@ -160,4 +161,4 @@ def _decide(result: StudyResult, runner: Runner, asked: dict[str, Measured]) -> 
     result.decisions["pareto"] = pareto_rows(result, aims)
 
 
-__all__ = ["StudyError", "load", "sweep"]
+__all__ = ["StudyError", "load_study", "sweep"]

@@ -17,8 +17,13 @@ PUBLIC = [
     "RoundResult",
     "RunResult",
     "ScenarioError",
+    "StudyResult",
     "load_scenario",
+    "load_study",
+    "read_run",
+    "read_study",
     "run",
+    "sweep",
 ]
 
 

@@ -30,6 +30,7 @@ METHOD: dict[str, Any] = {
     "server_wait_s": {"mean": NUMBER, "max": NUMBER},
     "idle_fraction": {"clients": NUMBER, "server": NUMBER},
     "diverged_in_round": None,
+    "coarse": list,
     "ended": None,
     "clients_lost": int,
     "wasted_bytes": int,

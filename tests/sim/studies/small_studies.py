@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from scenarios.study import LoadedStudy
-from sim.studies.sweep import load
+from sim.studies.sweep import load_study
 
 SCENARIO = """\
 name: tiny
@@ -48,4 +48,4 @@ def study_file(folder: Path, scenario: str = SCENARIO, **sections: Any) -> Path:
 
 
 def small_study(folder: Path, scenario: str = SCENARIO, **sections: Any) -> LoadedStudy:
-    return load(study_file(folder, scenario, **sections))
+    return load_study(study_file(folder, scenario, **sections))

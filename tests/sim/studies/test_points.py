@@ -14,7 +14,7 @@ from scenarios import ScenarioError
 from scenarios.study import shipped_studies
 from scenarios.study.values import between, linear, logarithmic, place
 from sim.studies.check import StudyError, check_points
-from sim.studies.sweep import load, sweep
+from sim.studies.sweep import load_study, sweep
 
 
 def labels(folder: Path, **sections: Any) -> list[tuple[str, ...]]:
@@ -162,7 +162,7 @@ def test_what_does_not_fit_into_memory_is_marked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", shipped_studies())
 def test_shipped_studies_can_be_run(name: str) -> None:
-    study = load(name)
+    study = load_study(name)
     assert study.study.name == name
     assert study.study.description
     check_points(study, trains=True)
