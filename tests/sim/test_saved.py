@@ -120,7 +120,7 @@ def test_a_report_and_its_figures(study: CommandLine) -> None:
     assert "http-equiv" not in page.split("<script", 1)[0]
     assert page.count("<h1>") == 2
     written = files(Path("figures"))
-    for name in ("1-critical-path.svg", "1-critical-path.pdf", "1-critical-path.csv"):
+    for name in ("1-links.svg", "1-links.pdf", "1-links.csv", "1-summary.csv"):
         assert name in written
     assert "2-best.csv" in written
     again = study("report", "runs/tiny", "runs/small", "--out", "again.html")
