@@ -10,8 +10,10 @@ from sim.views import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 FORMATS = ("svg", "pdf")
+LEGEND_LETTERS = 80  # in a row
 
 
 def write_figures(sources: Sequence[Source], folder: Path) -> list[Path]:
@@ -59,18 +61,34 @@ def _figure(chart: Chart):  # type: ignore[no-untyped-def]
             axes.set_yticks(range(len(categories)), categories)
             axes.set_ylim(len(categories) - 0.4, -0.6)
         if len(chart.series) > 1:
-            axes.legend(fontsize=style.SMALL_TEXT_SIZE, frameon=False, loc="best")
-    if chart.x_log:
-        axes.set_xscale("log")
-    if chart.y_log:
-        axes.set_yscale("log")
+            longest = max(len(series.name) for series in chart.series)
+            columns = max(1, min(4, LEGEND_LETTERS // (longest + 6)))
+            figure.legend(
+                loc="outside lower center",
+                ncols=columns,
+                fontsize=style.SMALL_TEXT_SIZE,
+                frameon=False,
+            )
+    for axis, log in ((axes.xaxis, chart.x_log), (axes.yaxis, chart.y_log)):
+        if log:
+            (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
+            _plain_ticks(axis)
     for x, _ in chart.lines_at:
         axes.axvline(x, color=style.GREY, linestyle=":", linewidth=1.2)
-    choice = f" ({chart.choice})" if chart.choice else ""
+    choice = f"\n{chart.choice}" if chart.choice else ""
     axes.set_title(chart.title + choice, fontsize=style.TEXT_SIZE, loc="left")
     axes.set_xlabel(chart.x_title, fontsize=style.SMALL_TEXT_SIZE)
     axes.set_ylabel(chart.y_title, fontsize=style.SMALL_TEXT_SIZE)
     return figure
+
+
+def _plain_ticks(axis: "Axis") -> None:
+    """Label a logarithmic axis with plain numbers at 1, 2 and 5."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _draw(axes: "Axes", chart: Chart, series: Series, categories: Sequence[str]) -> None:

@@ -55,6 +55,8 @@ def begin(folder: Path, study: LoadedStudy) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SUMMARY).unlink(missing_ok=True)
+        for cut_off in folder.rglob("*.part"):  # of a sweep that was killed as it wrote
+            cut_off.unlink()
         unfinished = folder / f"{STUDY}.part"
         text = yaml.safe_dump(study.written(), sort_keys=False, allow_unicode=True)
         unfinished.write_text(text)
