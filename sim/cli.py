@@ -2,6 +2,8 @@
 
 Exit codes: 0 done; 1 a defect of Cutlayer itself; 2 bad input, nothing written; 130 interrupted, with
 what there was written. Nothing slow is imported before a command needs it.
+
+This file is long because every option of every command is declared in it, and nothing else.
 """
 
 import sys

@@ -41,7 +41,7 @@ def run_command(
             data_dir=data_dir,
             reporter=reporter,
         )
-    _write_views(results, folder)
+    write_views(results, folder)
     print_table(results, console)
     stopped = any(result.status == "stopped" for result in results)
     if stopped:
@@ -53,7 +53,8 @@ def run_command(
     return 130 if stopped else 0
 
 
-def _write_views(results: Sequence[RunResult], folder: Path) -> None:
+def write_views(results: Sequence[RunResult], folder: Path) -> None:
+    """Write the trace and the pictures of a run's seeds, and what the seeds have in common."""
     for result in results:
         assert result.path is not None
         write_trace(result, result.path / "trace.json")
@@ -61,6 +62,6 @@ def _write_views(results: Sequence[RunResult], folder: Path) -> None:
         write_seeds(results, folder / "seeds.json")
     if any(method.rounds for result in results for method in result.methods.values()):
         plots = folder / "plots"
-        plots.mkdir()
+        plots.mkdir(exist_ok=True)
         write_plots(results, plots)
         write_timeline(results, plots)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from sim.commands.errors import UsageError
 from sim.commands.progress import PhaseProgress
+from sim.commands.run import write_views
 from sim.report.report import write_report
 from sim.run_directory import write_json
 from sim.setup import ExecutorName
@@ -59,7 +60,8 @@ def sweep_command(
             )
             for done, point in enumerate(full):
                 progress.tell("full points", done, len(full), "")
-                write_full(result, point, folder / "points")
+                target = folder / "points" / f"{point:04d}"
+                write_views(write_full(result, point, target), target)
                 progress.tell("full points", done + 1, len(full), "")
     except KeyboardInterrupt:
         console.print(f"interrupted; {folder} has what was finished: sweep again to go on")

@@ -75,7 +75,7 @@ def _layout(chart: Chart) -> dict[str, Any]:
     x_axis: dict[str, Any] = {"title": {"text": chart.x_title}, "automargin": True}
     y_axis: dict[str, Any] = {"title": {"text": chart.y_title}, "automargin": True}
     if chart.x_log:
-        x_axis |= {"type": "log", "dtick": "D2" if chart.shape != "heat" else None}
+        x_axis |= {"type": "log", "dtick": "D2"}
     if chart.y_log:
         y_axis |= {"type": "log"}
     if categories:

@@ -13,7 +13,7 @@ from sim.studies.cells import Cell, cells_of
 
 MOST_SHOWN = 10
 
-Tell = Callable[[str, int, int, str], None]
+Tell = Callable[[str, int, int, str], None]  # phase, done, of how many, what is under way
 
 
 class StudyError(ValueError):
@@ -47,7 +47,7 @@ def check_points(
     """
     found: list[CheckedPoint] = []
     wrong: list[str] = []
-    data: dict[tuple[object, ...], str | None] = {}
+    data: set[tuple[object, ...]] = set()
     for point in study.points:
         tell("points checked", point.number, len(study.points), "")
         try:
@@ -69,7 +69,7 @@ def check_point(
     *,
     trains: bool,
     data_dir: Path | None = None,
-    seen: dict[tuple[object, ...], str | None] | None = None,
+    seen: set[tuple[object, ...]] | None = None,
     extra: Iterable[str] = (),
 ) -> CheckedPoint:
     """Return one point. Raises ScenarioError for what cannot be run, DataError for missing data."""
@@ -82,7 +82,7 @@ def check_point(
             if seen is None or key not in seen:
                 load(plan.info, directory)
             if seen is not None:
-                seen[key] = None
+                seen.add(key)
     infeasible = {label: "; ".join(p.rule for p in told) for label, told in problems.items()}
     return CheckedPoint(point, tuple(cells_of(loaded)), infeasible)
 

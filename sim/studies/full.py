@@ -1,4 +1,4 @@
-"""The whole run folder of a point that is asked for: intervals, links, devices, trace, pictures."""
+"""The whole run folder of a point that is asked for: intervals, links, devices."""
 
 from pathlib import Path
 
@@ -6,11 +6,10 @@ from sim.results import RunResult
 from sim.runs import run
 from sim.studies.result import StudyResult
 from sim.studies.stored import curve_of
-from sim.views import write_plots, write_timeline, write_trace
 
 
 def write_full(study: StudyResult, number: int, folder: Path) -> list[RunResult]:
-    """Play a point again, give it its curves, and write its run folder under `folder`.
+    """Play a point again, give it its curves, and write its run folder.
 
     A method that does not fit into memory is left out. A cell that was trained as it was timed is
     trained again.
@@ -26,17 +25,9 @@ def write_full(study: StudyResult, number: int, folder: Path) -> list[RunResult]
         else curve_of(cell.result)
         for cell in found
     }
-    results = run(
+    return run(
         study.study.scenario(point),
         executor="inline" if alone else "none",
-        out=folder / f"{number:04d}",
+        out=folder,
         curves=curves,
     )
-    for result in results:
-        assert result.path is not None
-        write_trace(result, result.path / "trace.json")
-    plots = folder / f"{number:04d}" / "plots"
-    plots.mkdir(exist_ok=True)
-    write_plots(results, plots)
-    write_timeline(results, plots)
-    return results

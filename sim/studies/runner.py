@@ -1,12 +1,13 @@
 """Results for cells: from the store where they are there, else timed, trained once and attached."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sim.results import MethodResult
 from sim.studies.addresses import training_key
 from sim.studies.cells import Cell
+from sim.studies.check import Tell
 from sim.studies.store import Store
 from sim.studies.stored import attach, restored
 from sim.studies.workers import Job, Workers
@@ -14,9 +15,6 @@ from sim.studies.workers import Job, Workers
 
 class NumericsError(ValueError):
     """Workers whose results would differ in their last bits."""
-
-
-Tell = Callable[[str, int, int, str], None]  # phase, done, of how many, what is under way
 
 
 class Runner:
@@ -44,7 +42,7 @@ class Runner:
         self.numerics = numerics
         self.tell = tell
         self.new = {"clock runs": 0, "trainings": 0}
-        self._data_dir = None if data_dir is None else str(data_dir)
+        self.data_dir = data_dir
 
     def run(self, cells: Sequence[Cell]) -> list[MethodResult]:
         """Return the result of each cell, trained if the study trains."""
@@ -94,6 +92,8 @@ class Runner:
 
         def done(number: int, found: dict[str, Any]) -> None:
             for address, cell in groups[number]:
+                if cell.alone:
+                    self._check_numerics(found[cell.label])
                 self.cells.put(address, found[cell.label])
 
         self._do(jobs, done, "clock runs")
@@ -116,11 +116,7 @@ class Runner:
         self.new["trainings"] += len(jobs)
 
         def done(number: int, curve: dict[str, Any]) -> None:
-            if curve["numerics"] != self.numerics:
-                raise NumericsError(
-                    f"a worker computes with {curve['numerics']}, this process with {self.numerics};"
-                    " curves would not be the same: use workers that are alike"
-                )
+            self._check_numerics(curve)
             if number < len(missing):
                 self.curves.put(missing[number], curve)
             else:  # nobody can say what data it saw: nothing to keep it under
@@ -133,8 +129,16 @@ class Runner:
             for _, result in members:
                 attach(result, kept)
 
-    def _arguments(self, scenario: dict[str, Any] | Any) -> dict[str, Any]:
-        return {"scenario": dict(scenario), "data_dir": self._data_dir}
+    def _check_numerics(self, learned: Mapping[str, Any]) -> None:
+        if learned["numerics"] != self.numerics:
+            raise NumericsError(
+                f"a worker computes with {learned['numerics']}, this process with {self.numerics};"
+                " curves would not be the same: use workers that are alike"
+            )
+
+    def _arguments(self, scenario: Mapping[str, Any]) -> dict[str, Any]:
+        directory = None if self.data_dir is None else str(self.data_dir)
+        return {"scenario": dict(scenario), "data_dir": directory}
 
     def _do(self, jobs: list[Job], done: Callable[[int, dict[str, Any]], None], what: str) -> None:
         if not jobs:

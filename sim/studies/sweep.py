@@ -8,7 +8,7 @@ from scenarios.study import load_study as read_study_file
 from sim.runs import load_scenario, versions
 from sim.setup import ExecutorName
 from sim.studies.addresses import code_digest
-from sim.studies.check import CheckedPoint, StudyError, check_points
+from sim.studies.check import CheckedPoint, StudyError, Tell, check_points
 from sim.studies.decisions.best import best_rows
 from sim.studies.decisions.crossovers import crossover_rows
 from sim.studies.decisions.pareto import pareto_rows
@@ -16,7 +16,7 @@ from sim.studies.decisions.sensitivity import sensitivity_rows, unknown
 from sim.studies.folder import begin, write_results
 from sim.studies.measures import TRAINED, Measured, MeasureError, measured
 from sim.studies.result import CellResult, StudyResult, Trainings
-from sim.studies.runner import Runner, Tell
+from sim.studies.runner import Runner
 from sim.studies.workers import Here, Workers
 
 

@@ -38,7 +38,7 @@ def alone(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) 
     plan = _plan(scenario)
     dataset = _dataset(plan.info, _directory(plan, data_dir))
     return {
-        entry.label: plain(_run(plan, entry.label, dataset, note))
+        entry.label: plain(_run(plan, entry.label, dataset, note)) | {"numerics": numerics()}
         for entry in plan.scenario.methods
     }
 

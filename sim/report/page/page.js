@@ -63,9 +63,10 @@
   for (const button of document.querySelectorAll("button[data-copy]")) {
     button.addEventListener("click", async () => {
       const text = document.getElementById(button.dataset.copy);
+      let copied = true;
       try { await navigator.clipboard.writeText(text.textContent); }
-      catch { getSelection().selectAllChildren(text); document.execCommand("copy"); }
-      button.textContent = "Copied";
+      catch { getSelection().selectAllChildren(text); copied = document.execCommand("copy"); }
+      button.textContent = copied ? "Copied" : "Press Ctrl+C";
     });
   }
   const dark = matchMedia("(prefers-color-scheme: dark)");

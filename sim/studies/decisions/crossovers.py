@@ -11,7 +11,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
-from scenarios.study import LoadedStudy, Point
+from scenarios.study import Point
 from scenarios.study.points import Step
 from scenarios.study.values import between
 from sim.round_results import Row
@@ -162,7 +162,9 @@ def _halve(
     for bracket in brackets:
         step = _middle(bracket)
         point = Point(-1, {name: {**bracket.others, axis: step}[name] for name in study.study.axes})
-        checked = _checked(study.study, point, runner.trains)
+        checked = check_point(
+            study.study, point, trains=runner.trains, data_dir=runner.data_dir
+        ).feasible
         cells = [[c for c in checked if c.label == label] for label in bracket.pair]
         if not all(cells):
             bracket.note = f"does not fit into memory at {step.label}"
@@ -176,17 +178,16 @@ def _halve(
             values = [measure.of(next(results)) for _ in group]
             known = [value for value in values if value is not None]
             means.append(float(np.mean(known)) if len(known) == len(values) else None)
+        if None in means:
+            bracket.note = f"{measure.name} is not known at {step.label}"
+            continue
         advantage = _advantage(means, measure)
-        if not advantage:
+        if not advantage:  # a tie: this is the place
             bracket.low = bracket.high = step
         elif (advantage > 0) == bracket.first_better_below:
             bracket.low = step
         else:
             bracket.high = step
-
-
-def _checked(study: LoadedStudy, point: Point, trains: bool) -> list[Cell]:
-    return list(check_point(study, point, trains=trains).feasible)
 
 
 def _middle(bracket: Bracket) -> Step:

@@ -6,14 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.round_results import Row
-from sim.studies.measures import Measured
+from sim.studies.measures import WITH_TARGET, Measured
 from sim.studies.result import StudyResult
 
 
 def pareto_rows(study: StudyResult, aims: Sequence[Measured]) -> list[Row]:
-    """Return the cells on the front over all `aims` that are known for every cell (means over seeds).
+    """Return the cells on the front over the `aims`, means over seeds.
 
-    A cell whose time or bytes to a target is not known never reached it, and is left out.
+    A cell that never reached a target is left out. Any other aim counts only where it is known for
+    all cells that are left (the energy of some devices is not).
     """
     candidates: dict[tuple[int, str], list[list[float | None]]] = {}
     points = {}
@@ -22,18 +23,23 @@ def pareto_rows(study: StudyResult, aims: Sequence[Measured]) -> list[Row]:
             key = found.point.number, found.cell.label
             points[key] = found
             candidates.setdefault(key, []).append([aim.of(found.result) for aim in aims])
+    targets = [i for i, aim in enumerate(aims) if aim.by in WITH_TARGET]
+    reached = {
+        key: runs
+        for key, runs in candidates.items()
+        if all(run[i] is not None for run in runs for i in targets)
+    }
     used = [
         index
         for index, _ in enumerate(aims)
-        if any(values[index] is not None for runs in candidates.values() for values in runs)
+        if all(run[index] is not None for runs in reached.values() for run in runs)
     ]
+    if not reached or len(used) < 2:
+        return []
     known = {
         key: [float(np.mean([run[i] for run in runs])) for i in used]
-        for key, runs in candidates.items()
-        if all(run[i] is not None for run in runs for i in used)
+        for key, runs in reached.items()
     }
-    if not known or len(used) < 2:
-        return []
     signs = np.array([-1.0 if aims[i].more_is_better else 1.0 for i in used])
     table = np.array(list(known.values())) * signs
     front = non_dominated(table)

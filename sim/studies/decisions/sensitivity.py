@@ -44,7 +44,9 @@ def sensitivity_rows(study: StudyResult, runner: Runner, measure: Measured) -> l
     seed = study.seeds[0]
     cells = []
     for name, way, extra in settings:
-        checked = check_point(study.study, BASE, trains=runner.trains, extra=extra)
+        checked = check_point(
+            study.study, BASE, trains=runner.trains, data_dir=runner.data_dir, extra=extra
+        )
         cells += [(name, way, cell) for cell in checked.feasible if cell.seed == seed]
     results = runner.run([cell for _, _, cell in cells])
     values: dict[tuple[str, str, str], float | None] = {}
@@ -83,7 +85,7 @@ def _settings(
     if name != SLOTS:
         base = getattr(scenario.scale, name)
         return (f"scale.{name}={base / factor!r}",), (f"scale.{name}={base * factor!r}",)
-    (kind,) = study.base.document.data["topology"]
-    slots = int(study.base.resolved()["topology"][kind]["server"].get("slots", 1))
+    ((kind, section),) = study.base.resolved()["topology"].items()
+    slots = int(section["server"]["slots"])
     path = f"topology.{kind}.server.slots"
     return (f"{path}={max(1, round(slots / factor))}",), (f"{path}={round(slots * factor)}",)

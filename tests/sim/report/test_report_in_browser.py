@@ -1,13 +1,10 @@
 """The report as its readers have it: on a phone and on a desk, light and dark, on paper."""
 
 import base64
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "studies"))
 from browser import HAS_BROWSER, Page
 from small_studies import SCENARIO, UP, small_study
 
@@ -126,8 +123,13 @@ def test_on_paper_every_tab_is_there(report: Path) -> None:
 
 def test_the_scenario_is_copied(report: Path) -> None:
     with Page(report, 1440) as page:
+        allowed = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+        page.browser.execute_cdp_cmd("Browser.grantPermissions", allowed)
         page.run("document.getElementById('s0t5-tab').click()")
         button = page.browser.find_element("css selector", "#s0t5 [data-copy]")
         button.click()
         page.run("return new Promise((done) => setTimeout(done, 200))")
         assert button.text == "Copied"
+        shown = page.run("return document.querySelector('#s0t5 pre').textContent")
+        assert shown.startswith("name: tiny")
+        assert page.run("return navigator.clipboard.readText()") == shown

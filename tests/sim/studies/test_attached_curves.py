@@ -93,7 +93,7 @@ def test_a_point_s_run_folder_has_the_curve(tmp_path: Path, executor: Any) -> No
 
     study = small_study(tmp_path, set={"methods": ["splitfed"]})
     swept = sweep(study, executor=executor)
-    (written,) = write_full(swept, 1, tmp_path / "points")
+    (written,) = write_full(swept, 1, tmp_path / "points" / "0001")
     expected = swept.at(1, "splitfed")
     assert expected is not None
     assert written.methods["splitfed"].summary({}) == expected.summary({})
