@@ -9,14 +9,19 @@ from torch import nn
 from models.initial import initialised
 from models.layers import fc_block
 
+STREAM = "auxiliary head"
+
 
 def auxiliary_head(
     activation_shape: Sequence[int], classes: int, *, seed: int | None = None, device: str = "cpu"
 ) -> nn.Module:
     """One linear layer on the flattened activation (8192 values to classes for VGG11 at cut 2).
 
-    As in EcoFed's local-loss baseline. The weights are drawn from `seed`; without one, from torch's
-    current generator. Shapes are per sample.
+    As in EcoFed's local-loss baseline. The weights are drawn from `seed`, in a stream of their own,
+    so that they have nothing in common with those of a network of the same seed; without a seed, from
+    torch's current generator. Shapes are per sample.
     """
     make = partial(fc_block, prod(activation_shape), classes, relu=False)
-    return make().to(device) if seed is None else initialised(make, seed=seed, device=device)
+    if seed is None:
+        return make().to(device)
+    return initialised(make, seed=seed, device=device, stream=STREAM)

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import models.catalogue
-from models.head import auxiliary_head
-from models.initial import initialised
+from models.head import STREAM, auxiliary_head
 from models.pretrained import WeightsError, load_weights, shipped
-from sim.learning.digest import Digest, node
+from sim.learning.digest import Digest, Ingredient, node
 from sim.learning.recipe import Recipe
 from sim.learning.replica import State
 from sim.methods.method import Method
@@ -57,8 +56,7 @@ def initial_states(recipe: Recipe, method: type[Method], options: Any) -> dict[s
     states = {"device": _copy(split.device), "server": _copy(split.server)}
     if "head" in method.parts:
         shape = network.activation_shape(recipe.cut)
-        head = initialised(lambda: auxiliary_head(shape, recipe.classes), seed=recipe.seed)
-        states["head"] = _copy(head)
+        states["head"] = _copy(auxiliary_head(shape, recipe.classes, seed=recipe.seed))
     return states
 
 
@@ -72,8 +70,7 @@ def initial_digests(recipe: Recipe, method: type[Method], options: Any) -> dict[
             source = None if path is None else content(path)
         except WeightsError:
             source = None
-    names = ["device", "server", *(["head"] if "head" in method.parts else [])]
-    described = {
+    described: dict[str, Ingredient] = {
         "network": recipe.network,
         "classes": recipe.classes,
         "input": list(recipe.input_shape),
@@ -82,7 +79,12 @@ def initial_digests(recipe: Recipe, method: type[Method], options: Any) -> dict[
         "init": init,
     }
     read = [source, recipe.network_source]
-    return {name: node("initial", described | {"part": name}, read) for name in names}
+    parts: dict[str, dict[str, Ingredient]] = {"device": {}, "server": {}}
+    if "head" in method.parts:
+        parts["head"] = {"stream": STREAM}
+    return {
+        name: node("initial", described | {"part": name} | own, read) for name, own in parts.items()
+    }
 
 
 def content(path: Path) -> str:

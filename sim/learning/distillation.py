@@ -1,18 +1,25 @@
 """The operations of FedGKT (He et al., NeurIPS 2020, Alg. 1): knowledge goes both ways as logits.
 
-    loss = cross entropy + alpha T^2 KL(teacher / T || student / T)
+With D = T^2 KL(teacher / T || student / T) and CE the cross entropy with the labels,
 
-The server's logits are remembered for each sample, since the next round shuffles the batches anew.
+    device: loss = CE + alpha D
+    server: loss = D + alpha CE, or CE + alpha D
+
+The server's logits are remembered for each sample, since every pass over the data shuffles anew.
 """
+
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from sim.learning.chain import Batch
+from sim.learning.replica import evaluating
 from sim.learning.run import ChainRun
 
 Features = tuple[Tensor, Tensor, Tensor]
+Weighted = Literal["labels", "logits"]
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -44,22 +51,32 @@ def train_device(
 
 
 def features(run: ChainRun, client: int, batch: Batch) -> Features:
-    """Return activation, labels and device logits of a batch (the second forward pass)."""
+    """Return activation, labels and device logits of a batch, in evaluation mode.
+
+    This is the second forward pass: it extracts features and trains nothing.
+    """
     device, head = run.replica("device"), run.replica("head")
     images, labels = run.batch(client, batch)
-    with torch.no_grad():
+    with torch.no_grad(), evaluating(device.module, head.module):
         activation = device.module(images)
         logits = head.module(activation)
     return activation, labels, logits
 
 
-def train_server(run: ChainRun, upload: Features, temperature: float, alpha: float) -> Tensor:
-    """Train the server block on labels and the device's logits; return its own logits."""
+def train_server(
+    run: ChainRun, upload: Features, temperature: float, alpha: float, weighted: Weighted
+) -> Tensor:
+    """Train the server block on labels and the device's logits; return its own logits.
+
+    `weighted` says which of the two terms of its loss `alpha` multiplies.
+    """
     activation, labels, teacher = upload
     server = run.replica("server")
     logits = server.module(activation)
-    loss = functional.cross_entropy(logits, labels)
-    torch.autograd.backward(loss + alpha * distillation_loss(logits, teacher, temperature))
+    on_labels = functional.cross_entropy(logits, labels)
+    on_logits = distillation_loss(logits, teacher, temperature)
+    weights = (alpha, 1.0) if weighted == "labels" else (1.0, alpha)
+    torch.autograd.backward(weights[0] * on_labels + weights[1] * on_logits)
     server.step()
     own: Tensor = logits.detach()
     return own

@@ -1,6 +1,7 @@
 """A replica: a copy of one part of the network that one chain of operations trains."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -28,6 +29,18 @@ class Replica:
     def state(self) -> State:
         """Return a copy of the weights."""
         return {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+
+
+@contextmanager
+def evaluating(*modules: nn.Module) -> Iterator[None]:
+    """Put modules in evaluation mode (no dropout, running statistics), and back in training mode."""
+    for module in modules:
+        module.eval()
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.train()
 
 
 def make_optimiser(

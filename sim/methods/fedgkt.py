@@ -1,16 +1,18 @@
 """FedGKT (He et al., NeurIPS 2020): device and server teach each other by their logits."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from sim import wire
 from sim.learning import distillation
+from sim.learning.chain import Batch
+from sim.learning.digest import Ingredient
 from sim.log import Label
 from sim.methods.cuts import needs_both_blocks
 from sim.methods.method import Barrier, MethodOptions, Process, Round, SplitMethod, pair
-from sim.sides import DeviceSide, ServerSide
+from sim.sides import DeviceSide, ServerSide, Side
 from sim.world import World
 
 EVERYBODY = -1  # the client index of the one chain that the server trains for all
@@ -28,11 +30,29 @@ class FedGKTOptions(MethodOptions):
         3.0, gt=0, allow_inf_nan=False, strict=False, description="softens both logits"
     )
     alpha: float = Field(
-        1.0, ge=0, allow_inf_nan=False, strict=False, description="weight of the distillation loss"
+        1.0,
+        ge=0,
+        allow_inf_nan=False,
+        strict=False,
+        description="weight of the device's distillation loss, and of a term of the server's loss",
+    )
+    server_alpha: Literal["labels", "logits"] = Field(
+        "labels",
+        description="the term of the server's loss that alpha weighs: KL + alpha CE as in EcoFed's "
+        "code, or CE + alpha KL",
     )
     exchange_weights: bool = Field(
         True, description="average the weights too, as EcoFed's code does"
     )
+
+
+def second_pass(side: Side) -> tuple[Batch, ...]:
+    """Return the batches of the pass that extracts features: one more pass over the data loader.
+
+    It follows the local epochs and shuffles and augments anew, from the streams of the next epoch.
+    """
+    epochs = side.batches[-1].epoch + 1 if side.batches else 0
+    return tuple(batch._replace(epoch=epochs) for batch in side.first_epoch)
 
 
 class FedGKT(SplitMethod):
@@ -62,6 +82,11 @@ class FedGKT(SplitMethod):
         if options.exchange_weights:
             return 0
         return sum(samples[:participants]) * (4 * values + wire.LABEL_BYTES)
+
+    @classmethod
+    def learning_options(cls, options: Any) -> dict[str, Ingredient]:
+        """Add which streams the second pass draws its batches and their augmentation from."""
+        return super().learning_options(options) | {"second_pass": "an epoch of its own"}
 
     @classmethod
     def check_cut(cls, cut: int, last: int) -> str | None:
@@ -140,7 +165,7 @@ class FedGKT(SplitMethod):
                 distillation.train_device, client, batch, memory, options.temperature, options.alpha
             )
             yield side.compute_batch(batch, side.client.work.train(batch.size), Label.TRAIN)
-        for batch in side.first_epoch:
+        for batch in second_pass(side):
             upload = side.chain.do(distillation.features, client, batch)
             if not options.exchange_weights:
                 side.chain.do(distillation.publish, f"features/{client}", upload)
@@ -153,13 +178,13 @@ class FedGKT(SplitMethod):
         if options.exchange_weights:
             yield side.send(self.weights("device", "head"))
         else:
-            for _ in side.first_epoch:
+            for _ in second_pass(side):
                 yield side.receive()
 
     def server(self, side: ServerSide, rnd: Round) -> Process:  # noqa: ARG002
         """Train this client's replica on its features, and return the logits batch by batch."""
         yield side.send(self.weights("device", "head"))
-        for batch in side.first_epoch:
+        for batch in second_pass(side):
             upload = yield side.receive()
             logits = yield from self._train(side, batch.size, upload)
             yield side.send(wire.logits(batch.size, self.world.classes), logits)
@@ -186,14 +211,14 @@ class FedGKT(SplitMethod):
         yield env.all_of(devices)
 
     def _collect(self, side: ServerSide) -> Process:
-        for _ in side.first_epoch:
+        for _ in second_pass(side):
             yield side.receive()
 
     def _train_for(self, side: ServerSide, trainer: ServerSide) -> Process:
         """Train the one server block on a client's features and send the logits as they come."""
         client, chain = side.client.index, trainer.chain
         trainer.slot = side.slot
-        for batch in side.first_epoch:
+        for batch in second_pass(side):
             upload = chain.do(distillation.collect, f"features/{client}", batch.number)
             logits = yield from self._train(trainer, batch.size, upload)
             chain.do(distillation.remember, client, batch, f"logits/{client}", logits)
@@ -203,7 +228,11 @@ class FedGKT(SplitMethod):
     def _train(self, side: ServerSide, batch_size: int, upload: Any) -> Any:
         options = self.options
         logits = side.chain.do(
-            distillation.train_server, upload, options.temperature, options.alpha
+            distillation.train_server,
+            upload,
+            options.temperature,
+            options.alpha,
+            options.server_alpha,
         )
         work = self.world.server_work.learn(batch_size)
         return (yield side.compute(work, Label.TRAIN, logits))

@@ -150,6 +150,20 @@ def test_weights_follow_the_seed_and_the_global_generator_stays():
         assert not torch.equal(a, c)
 
 
+def test_the_heads_initial_weights_have_a_stream_of_their_own():
+    """Not those of a network of the same seed, at any scale, whatever its first layer."""
+    head = auxiliary_head((6, 14, 14), 10, seed=0)
+    drawn = next(head.parameters()).detach().flatten()
+    for name in ("lenet", "vgg5", "resnet9"):
+        first = next(build(name, classes=10, seed=0).parameters()).detach().flatten()
+        n = min(len(first), len(drawn), 400)
+        correlation = torch.corrcoef(torch.stack([first[:n], drawn[:n]]))[0, 1]
+        assert abs(correlation) < 0.3, name  # five standard deviations at n = 400
+    assert not torch.equal(
+        drawn, next(auxiliary_head((6, 14, 14), 10, seed=1).parameters()).flatten()
+    )
+
+
 def test_auxiliary_head_is_one_linear_layer_on_the_flat_activation():
     head = auxiliary_head((128, 8, 8), 10, seed=3)
     assert count(head) == 8192 * 10 + 10

@@ -107,6 +107,7 @@ LEARNING = {
     ),
     "methods.fedgkt.temperature": option("fedgkt", "temperature: 2.5"),
     "methods.fedgkt.alpha": option("fedgkt", "alpha: 0.5"),
+    "methods.fedgkt.server_alpha": option("fedgkt", "server_alpha: logits"),
     "methods.fedgkt.exchange_weights": option("fedgkt", "exchange_weights: false"),
     "methods.ecofed.period": option("ecofed", f"{RANDOM}, period: 3", first=RANDOM),
     "methods.ecofed.bits": option("ecofed", f"{RANDOM}, bits: null", first=RANDOM),

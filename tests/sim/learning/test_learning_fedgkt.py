@@ -10,7 +10,8 @@ from torch.nn import functional
 
 import models.catalogue
 from models.head import auxiliary_head
-from sim.learning.distillation import distillation_loss, train_device, train_server
+from sim.learning.chain import Batch
+from sim.learning.distillation import distillation_loss, features, train_device, train_server
 
 ONE_CLIENT = ["topology.star.clients.0.count=1", "data.partition={sizes: 20}"]
 ORIGINAL = "methods=[{fedgkt: {exchange_weights: false}}]"
@@ -102,12 +103,39 @@ def test_alpha_weighs_what_the_server_learns_from_the_device() -> None:
     gradients = {}
     for alpha in (0.0, 1.0, 2.0):
         run = OneReplica(None)
-        own = train_server(run, (run.images, run.labels, teacher), 3.0, alpha)  # type: ignore[arg-type]
+        own = train_server(run, (run.images, run.labels, teacher), 3.0, alpha, "logits")  # type: ignore[arg-type]
         assert torch.equal(own, run.parts["server"](run.images))
         gradients[alpha] = run.parts["server"].weight.grad
     step = gradients[1.0] - gradients[0.0]  # type: ignore[operator]
     torch.testing.assert_close(gradients[2.0] - gradients[1.0], step)  # type: ignore[operator]
     assert step.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("weighted", ["labels", "logits"])
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_the_two_forms_of_the_servers_loss(weighted: str, alpha: float) -> None:
+    teacher = torch.tensor([[1.0, 0, 0], [0.0, 2, 0], [0.0, 0, 3], [4.0, 0, 0]])
+    run = OneReplica(None)
+    train_server(run, (run.images, run.labels, teacher), 3.0, alpha, weighted)  # type: ignore[arg-type]
+    twin = OneReplica(None)
+    logits = twin.parts["server"](twin.images)
+    on_labels = functional.cross_entropy(logits, twin.labels)
+    p = (teacher / 3).softmax(1)
+    on_logits = 9 * (p * (p.log() - (logits / 3).log_softmax(1))).sum() / 4
+    on_labels, on_logits = (
+        (alpha * on_labels, on_logits) if weighted == "labels" else (on_labels, alpha * on_logits)
+    )
+    (expected,) = torch.autograd.grad(on_labels + on_logits, [twin.parts["server"].weight])
+    torch.testing.assert_close(run.parts["server"].weight.grad, expected)
+
+
+def test_the_two_forms_of_the_servers_loss_agree_at_alpha_1_alone() -> None:
+    def weights(alpha: float, form: str) -> str | None:
+        method = f"methods=[{{fedgkt: {{alpha: {alpha}, server_alpha: {form}}}}}]"
+        return only(method, "training.optimizer.lr=0.005").weights_digest
+
+    assert weights(1.0, "labels") == weights(1.0, "logits")
+    assert weights(0.5, "labels") != weights(0.5, "logits")
 
 
 def twin_of_one_client(run: Inside, rounds: int) -> tuple[dict[str, Tensor], Tensor]:
@@ -134,6 +162,7 @@ def twin_of_one_client(run: Inside, rounds: int) -> tuple[dict[str, Tensor], Ten
             on_device.step()
         new = torch.empty(20, 10)
         for batch in client.batches:
+            batch = batch._replace(epoch=1)  # the second pass is one more pass over the loader
             images, labels = feed.batch(0, index, batch)
             with torch.no_grad():
                 activation = device(images)
@@ -166,6 +195,57 @@ def test_logits_are_remembered_for_every_sample_of_every_participant() -> None:
         assert memory.shape == (samples, 10)
         assert not memory.isnan().any()
         assert len({tuple(row.tolist()) for row in memory}) == samples
+
+
+@pytest.mark.parametrize("options", ["{}", "{exchange_weights: false}"])
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_the_second_pass_shuffles_and_augments_anew(
+    options: str, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every pass meets every sample once; no two passes have the order or the crops in common."""
+    run = Inside(
+        f"methods=[{{fedgkt: {options}}}]",
+        *ONE_CLIENT,
+        "data.augment={crop: true}",
+        f"training.local_epochs={epochs}",
+        "training.optimizer.lr=0.005",
+    )
+    orders: dict[int, list[int]] = {}
+    pixels: dict[int, dict[int, Tensor]] = {}
+    feed = run.workspace.feed
+    draw = feed.batch
+
+    def batch(client: int, index: int, wanted: Batch) -> tuple[Tensor, Tensor]:
+        images, labels = draw(client, index, wanted)
+        places = feed.samples(client, index, wanted).tolist()
+        orders.setdefault(wanted.epoch, []).extend(places)
+        pixels.setdefault(wanted.epoch, {}).update(zip(places, images, strict=True))
+        return images, labels
+
+    monkeypatch.setattr(feed, "batch", batch)
+    run.train(rounds=1)
+    assert [sorted(order) for order in orders.values()] == [list(range(20))] * (epochs + 1)
+    assert len({tuple(order) for order in orders.values()}) == epochs + 1
+    second, first = pixels[epochs], pixels[0]
+    assert sum(not torch.equal(second[place], first[place]) for place in range(20)) > 10
+
+
+def test_features_are_extracted_in_evaluation_mode() -> None:
+    """With dropout in the device block, and a twin without it."""
+
+    class Run(OneReplica):
+        def __init__(self) -> None:
+            super().__init__(None)
+            linear = self.parts["device"]
+            self.parts["device"] = torch.nn.Sequential(linear, torch.nn.Dropout(0.5))  # type: ignore[assignment]
+
+    run, twin = Run(), OneReplica(None)
+    activation, _, logits = features(run, 0, None)  # type: ignore[arg-type]
+    expected = twin.parts["device"](twin.images)
+    assert torch.equal(activation, expected)
+    assert torch.equal(logits, twin.parts["head"](expected))
+    assert run.parts["device"].training
+    assert run.parts["head"].training
 
 
 def test_without_exchange_each_client_keeps_its_own_block() -> None:
