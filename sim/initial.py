@@ -1,7 +1,8 @@
 """The weights that a run starts from, and their digests: drawn from the seed, or pre-trained.
 
-EcoFed's options (Wu et al., 2024): `random`; `partial`, the device block from a file; `holistic`,
-the whole convolutional feature extractor.
+Every method has EcoFed's options (Wu et al., 2024): `random`; `partial`, the blocks before the
+scenario's cut from a file; `holistic`, the whole convolutional feature extractor. `partial` means the
+same blocks for every method of a scenario, also for classic FL, which cuts nowhere.
 """
 
 import hashlib
@@ -40,17 +41,20 @@ def weights_file(recipe: Recipe, options: Any) -> Path | None:
     return path
 
 
-def initial_states(recipe: Recipe, method: type[Method], options: Any) -> dict[str, State]:
+def initial_states(
+    recipe: Recipe, method: type[Method], options: Any, *, cut: int
+) -> dict[str, State]:
     """Return the initial weights of "device", "server" and, where used, "head".
 
-    Raises WeightsError where a weights file is missing, unreadable or does not fit.
+    `cut` is the scenario's, where `init: partial` ends; `recipe.cut` is the method's own. Raises
+    WeightsError where a weights file is missing, unreadable or does not fit.
     """
     network = models.catalogue.build(
         recipe.network, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
     )
     path = weights_file(recipe, options)
     if path is not None:
-        stop = network.feature_blocks if options.init == "holistic" else recipe.cut
+        stop = network.feature_blocks if options.init == "holistic" else cut
         models.pretrained.load_into(network.split(stop).device, path)
     split = network.split(recipe.cut)
     states = {"device": _copy(split.device), "server": _copy(split.server)}
@@ -60,7 +64,9 @@ def initial_states(recipe: Recipe, method: type[Method], options: Any) -> dict[s
     return states
 
 
-def initial_digests(recipe: Recipe, method: type[Method], options: Any) -> dict[str, Digest]:
+def initial_digests(
+    recipe: Recipe, method: type[Method], options: Any, *, cut: int
+) -> dict[str, Digest]:
     """Return the digests of `initial_states` without making them; None where a file is missing."""
     source: Digest = ""
     init = getattr(options, "init", "random")
@@ -70,6 +76,7 @@ def initial_digests(recipe: Recipe, method: type[Method], options: Any) -> dict[
             source = None if path is None else content(path)
         except WeightsError:
             source = None
+    ends = {"pretrained_blocks": cut} if init == "partial" and cut != recipe.cut else {}
     described: dict[str, Ingredient] = {
         "network": recipe.network,
         "classes": recipe.classes,
@@ -77,7 +84,7 @@ def initial_digests(recipe: Recipe, method: type[Method], options: Any) -> dict[
         "cut": recipe.cut,
         "seed": recipe.seed,
         "init": init,
-    }
+    } | ends
     read = [source, recipe.network_source]
     parts: dict[str, dict[str, Ingredient]] = {"device": {}, "server": {}}
     if "head" in method.parts:

@@ -159,9 +159,14 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
     if complaint is not None:
         yield loaded.problem(("model", "cut"), complaint)
         return
+    if options.init == "partial" and scenario.model.cut == 0:
+        rule = "init: partial loads the blocks before the cut, and cut 0 leaves none: choose random"
+        yield loaded.problem(place, rule, entry.label)
+        return
     if trains:
         try:
-            initial_states(plan.recipe(method, entry.name, options), method, options)
+            recipe = plan.recipe(method, entry.name, options)
+            initial_states(recipe, method, options, cut=scenario.model.cut)
         except WeightsError as error:
             yield loaded.problem(place, str(error))
     yield from _memory_problems(loaded, plan, index)

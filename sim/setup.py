@@ -63,17 +63,18 @@ def profile_of(topology: Topology, name: str) -> DeviceProfile:
 def _learning(
     plan: Plan, recipe: Recipe, method: type[Method], options: Any, dataset: Dataset | None
 ) -> Learning:
+    cut = plan.scenario.model.cut
     executor = None
     if dataset is not None:
         feed = Feed(dataset, plan.shards, recipe, plan.augmentation)
-        states = initial_states(recipe, method, options)
+        states = initial_states(recipe, method, options, cut=cut)
         executor = Inline(Workspace(recipe, feed, states))
 
     def shard(client: int) -> Digest:
         return node("shard", client, [base])
 
     base = recipe.digest()
-    return Learning(recipe, initial_digests(recipe, method, options), shard, executor)
+    return Learning(recipe, initial_digests(recipe, method, options, cut=cut), shard, executor)
 
 
 def _world(

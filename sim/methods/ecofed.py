@@ -9,10 +9,9 @@ among those that have one; their devices send a control message for each batch, 
 from collections.abc import Hashable, Sequence
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from models.quantise import packed_bytes
-from scenarios.fields import rule
 from sim import wire
 from sim.learning import operations
 from sim.learning.digest import Ingredient
@@ -36,9 +35,6 @@ class EcoFedOptions(MethodOptions):
         "partial",
         description="random frozen block, pre-trained device block, or pre-trained feature extractor",
     )
-    weights: str | None = Field(
-        None, description="safetensors file or shipped name; null: the one shipped for the network"
-    )
     download_device_block: bool = Field(False, description="send the device block down each round")
     upload_when_unbuffered: bool = Field(
         False,
@@ -47,13 +43,6 @@ class EcoFedOptions(MethodOptions):
     control_messages: bool = Field(
         True, description="in replay rounds, devices load and announce each batch"
     )
-
-    @field_validator("weights")
-    @classmethod
-    def _used(cls, weights: str | None, info: ValidationInfo) -> str | None:
-        if weights is not None and info.data.get("init") == "random":
-            raise rule("has no effect with init: random; choose partial or holistic")
-        return weights
 
 
 class EcoFed(SplitMethod):

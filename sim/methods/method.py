@@ -8,11 +8,12 @@ that tell each side of a client what to do.
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import simpy
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from scenarios.fields import rule
 from sim import wire
 from sim.learning.chain import Chain
 from sim.learning.digest import Ingredient
@@ -25,9 +26,32 @@ Process = Generator[simpy.Event, Any, None]
 
 
 class MethodOptions(BaseModel):
-    """A method's options in a scenario; unknown keys are errors."""
+    """A method's options in a scenario; unknown keys are errors.
+
+    Every method can start from pre-trained weights, as in EcoFed's public code, where the baselines
+    start from the same weights as EcoFed and go on training them. Comparing EcoFed's pre-trained block
+    with baselines that start from random weights measures the initialisation, not the method.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    init: Literal["random", "partial", "holistic"] = Field(
+        "random",
+        description=(
+            "initial weights: random, a pre-trained device block (partial),"
+            " or a pre-trained feature extractor (holistic)"
+        ),
+    )
+    weights: str | None = Field(
+        None, description="safetensors file or shipped name; null: the one shipped for the network"
+    )
+
+    @field_validator("weights")
+    @classmethod
+    def _used(cls, weights: str | None, info: ValidationInfo) -> str | None:
+        if weights is not None and info.data.get("init") == "random":
+            raise rule("has no effect with init: random; choose partial or holistic")
+        return weights
 
 
 @dataclass
@@ -90,8 +114,11 @@ class Method(ABC):
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
-        """Return those options that touch learning (all of them unless overridden)."""
-        dumped: dict[str, Ingredient] = options.model_dump(mode="json")
+        """Return those options that touch learning (all of them unless overridden).
+
+        `init` and `weights` are left out: they are part of the digests of the initial weights.
+        """
+        dumped: dict[str, Ingredient] = options.model_dump(mode="json", exclude={"init", "weights"})
         return dumped
 
     @classmethod

@@ -124,6 +124,15 @@ LEARNING = {
     ),
 }
 
+for _method in EVERY:
+    LEARNING[f"methods.{_method}.init"] = option(_method, "init: holistic", "model.name=vgg5")
+    LEARNING[f"methods.{_method}.weights"] = option(
+        _method,
+        "init: partial, weights: FOLDER/other.safetensors",
+        "model.name=vgg5",
+        first="init: partial",
+    )
+
 TIME = {
     "changes": Change("changes=[{at: 1 s, clients: raspberry-pi-4b, up: 1 Mbit/s}]"),
     # Where all resume, nothing else is trained; a client that is lost changes the training.

@@ -154,7 +154,8 @@ def started(init: str, cut: int, weights: Path | str | None = None) -> dict[str,
     )
     (plan,) = plan_checked(loaded, trains=True)
     method, options = options_of(loaded.scenario.methods[0])
-    states = initial_states(plan.recipe(method, "ecofed", options), method, options)
+    recipe = plan.recipe(method, "ecofed", options)
+    states = initial_states(recipe, method, options, cut=cut)
     assert states.keys() == {"device", "server"}
     return states["device"] | states["server"]
 

@@ -1,0 +1,121 @@
+"""Pre-trained initial weights for every method: the same blocks, in the digest, trained by baselines."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_runs import Inside, only, tiny
+
+from models.pretrained import load_weights, save_weights, shipped
+from sim import ScenarioError
+from sim.learning.replica import State
+from sim.semantics import plan_checked
+
+VGG5 = ("model={name: vgg5, cut: 2}",)
+METHODS = (
+    "classic_fl",
+    "splitfed",
+    "local_loss",
+    "fedgkt",
+    "ecofed",
+    "split_learning",
+    "centralised",
+)
+
+
+def started(method: str, init: str, *overrides: str) -> State:
+    """The whole network's initial weights, whatever the method's own cut."""
+    run = Inside(*VGG5, f"methods=[{{{method}: {{init: {init}}}}}]", *overrides)
+    device, server = run.states.get("device", {}), run.states.get("server", {})
+    return {**device, **server}
+
+
+@pytest.fixture(scope="module")
+def pretrained() -> State:
+    path = shipped("vgg5")
+    assert path is not None
+    return load_weights(path)[0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_partial_loads_the_blocks_before_the_scenarios_cut_and_no_others(
+    method: str, pretrained: State
+) -> None:
+    drawn, loaded = started(method, "random"), started(method, "partial")
+    assert drawn.keys() == loaded.keys()
+    for name in drawn:
+        if name.startswith(("blocks.0.", "blocks.1.")):
+            assert torch.equal(loaded[name], pretrained[name]), name
+        else:
+            assert torch.equal(loaded[name], drawn[name]), name
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_holistic_loads_every_convolutional_block(method: str, pretrained: State) -> None:
+    loaded = started(method, "holistic")
+    assert all(torch.equal(loaded[name], value) for name, value in pretrained.items())
+
+
+def test_the_baselines_train_the_block_that_ecofed_freezes() -> None:
+    for method, trained in (("splitfed", True), ("classic_fl", True), ("ecofed", False)):
+        run = Inside(*VGG5, f"methods=[{{{method}: {{init: partial}}}}]")
+        before = {name: value.clone() for name, value in run.states["device"].items()}
+        after = run.train(rounds=1).states["device"]
+        assert any(not torch.equal(after[name], before[name]) for name in before) == trained
+
+
+def test_classic_fl_and_splitfed_still_train_the_same_weights() -> None:
+    trained = []
+    for method in ("classic_fl", "splitfed"):
+        run = Inside(*VGG5, f"methods=[{{{method}: {{init: partial}}}}]").train(rounds=2)
+        trained.append({**run.states["device"], **run.states["server"]})
+    assert all(torch.equal(trained[0][name], trained[1][name]) for name in trained[0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_initial_weights_are_part_of_the_digest(method: str) -> None:
+    digests = {
+        only(*VGG5, f"methods=[{{{method}: {{init: {init}}}}}]", executor="none").learning_digest
+        for init in ("random", "partial", "holistic")
+    }
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize("method", ["classic_fl", "splitfed", "centralised"])
+def test_another_cut_of_partial_is_another_digest(method: str) -> None:
+    entry = f"methods=[{{{method}: {{init: partial}}}}]"
+    digests = {
+        only(*VGG5, f"model.cut={cut}", entry, executor="none").learning_digest for cut in (1, 2)
+    }
+    assert len(digests) == 2
+
+
+def test_the_files_content_counts_not_its_path(tmp_path: Path, pretrained: State) -> None:
+    same, other = tmp_path / "same.safetensors", tmp_path / "other.safetensors"
+    save_weights(same, pretrained, {})
+    save_weights(other, {name: value + 1 for name, value in pretrained.items()}, {})
+
+    def digest(weights: str) -> str | None:
+        entry = f"methods=[{{classic_fl: {{init: partial{weights}}}}}]"
+        return only(*VGG5, entry, executor="none").learning_digest
+
+    assert digest(f", weights: {same}") == digest("") != digest(f", weights: {other}")
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("{splitfed: {weights: vgg5}}", "has no effect with init: random"),
+        ("{splitfed: {init: pretrained}}", "must be random, partial or holistic"),
+        ("{local_loss: {init: partial, weights: nowhere}}", "neither a file nor shipped"),
+    ],
+)
+def test_what_does_not_fit_is_refused(entry: str, told: str) -> None:
+    with pytest.raises(ScenarioError, match=told):
+        plan_checked(tiny(*VGG5, f"methods=[{entry}]"), trains=True)
+
+
+def test_partial_needs_blocks_before_the_cut() -> None:
+    entry = "methods=[{splitfed: {init: partial}}]"
+    with pytest.raises(ScenarioError, match="cut 0 leaves none"):
+        plan_checked(tiny(*VGG5, "model.cut=0", entry), trains=False)
