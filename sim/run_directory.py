@@ -8,7 +8,6 @@ plots/          pictures
 """
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,15 +16,14 @@ from typing import Any, Self, TextIO
 import numpy as np
 import yaml
 
+from sim.atomic_files import OutputError, write_json
 from sim.log import COLUMNS, SERVER, Kind, Label
 from sim.results import MethodResult, RunResult
 from sim.round_results import RoundResult
 
+__all__ = ["OutputError", "RunFolder", "event_columns", "fresh_folder", "write_json", "write_seeds"]
+
 ACCURACY_COLUMNS = ("label", "method", "round", "virtual_time_s", "metric", "value")
-
-
-class OutputError(ValueError):
-    """A folder that results cannot be written to."""
 
 
 def fresh_folder(out: Path | None, name: str) -> Path:
@@ -178,10 +176,3 @@ def write_seeds(results: Sequence[RunResult], path: Path) -> None:
         "methods": methods,
     }
     write_json(path, content)
-
-
-def write_json(target: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file that appears whole or not at all."""
-    unfinished = target.with_name(target.name + ".part")
-    unfinished.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-    unfinished.replace(target)

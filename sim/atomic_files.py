@@ -1,0 +1,173 @@
+"""Files that appear whole or not at all, and outputs that replace nothing of a user's.
+
+A file is written beside its target under a name of its own, `.PID-RANDOM.part`, and renamed when it is
+whole, so that a reader sees the old file or the new one, and two writers do not meet. Before the rename
+its content is on the disk, and after it the folder's entry too, so that whatever is written later cannot
+survive a power failure that this file does not (`sync=False` leaves that out). What cannot be written
+is one line, an OutputError, and the unfinished file is removed.
+"""
+
+import errno
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+PART: Final = ".part"  # ends the name of every unfinished file
+_NO_FOLDER_SYNC: Final = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)
+_NO_HARD_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
+
+
+class OutputError(ValueError):
+    """Results that cannot be written where they were asked for."""
+
+
+def unwritable(target: Path, error: OSError) -> OutputError:
+    """Return the one line for a file or folder that cannot be written."""
+    return OutputError(f"{target} cannot be written: {error.strerror or error}")
+
+
+@contextmanager
+def errors_named(target: Path) -> Iterator[None]:
+    """Raise every OSError of the block as an OutputError that names `target`."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(target, error) from None
+
+
+def part_path(folder: Path) -> Path:
+    """Return a path for an unfinished file in `folder` that nothing else uses."""
+    return folder / f".{os.getpid()}-{secrets.token_hex(8)}{PART}"
+
+
+@contextmanager
+def whole_file(target: Path, *, replace: bool = True, sync: bool = True) -> Iterator[Path]:
+    """Yield the path to write to; it becomes `target` when the block ends without an error.
+
+    With `replace=False` a target that exists by then is left alone. Raises OutputError for it, and for
+    every OSError of the block.
+    """
+    part = part_path(target.parent)
+    with errors_named(target):
+        try:
+            with part.open("xb"):
+                pass  # reserves the name
+            yield part
+            if sync:
+                _sync(part)
+            if replace:
+                part.replace(target)
+            else:
+                _publish(part, target)
+            if sync:
+                sync_folder(target.parent)
+        finally:
+            with suppress(OSError):  # the first error is the one to tell
+                part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_text(target: Path, *, replace: bool = True, sync: bool = True) -> Iterator[TextIO]:
+    """Yield a UTF-8 text file, without translation of line ends, that becomes `target` at the end."""
+    with (
+        whole_file(target, replace=replace, sync=sync) as part,
+        part.open("w", encoding="utf-8", newline="") as text,
+    ):
+        yield text
+
+
+def write_bytes(target: Path, content: bytes, *, replace: bool = True, sync: bool = True) -> None:
+    """Write a file whole or not at all. Raises OutputError."""
+    with whole_file(target, replace=replace, sync=sync) as part:
+        part.write_bytes(content)
+
+
+def write_text(target: Path, text: str, *, replace: bool = True, sync: bool = True) -> None:
+    """Write a UTF-8 file whole or not at all. Raises OutputError."""
+    write_bytes(target, text.encode(), replace=replace, sync=sync)
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    """Return a mapping as the JSON text that result files have."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def write_json(
+    target: Path, content: Mapping[str, Any], *, replace: bool = True, sync: bool = True
+) -> None:
+    """Write a JSON file whole or not at all. Raises OutputError."""
+    write_text(target, json_text(content), replace=replace, sync=sync)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a folder's entries on the disk, where the system can."""
+    if os.name == "nt":  # a folder cannot be opened there
+        return
+    entry = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(entry)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(entry)
+
+
+def check_output_file(target: Path, option: str, *, force: bool = False) -> None:
+    """Check that a file a user named may be written; for before the work begins.
+
+    What exists is refused: a file, a link even if it leads nowhere, a folder, a device, a pipe. With
+    `force` a regular file or a link is allowed, and the link itself is replaced, not what it leads to.
+    Raises OutputError.
+    """
+    with errors_named(target):
+        try:
+            mode = target.lstat().st_mode
+        except FileNotFoundError:
+            return
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise OutputError(f"{option} {target} is {_sort(mode)}, not a file; name a new file")
+    if not force:
+        raise OutputError(
+            f"{option} {target} exists; name a new file, or add --force to replace it"
+        )
+
+
+def _sort(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    if stat.S_ISFIFO(mode):
+        return "a named pipe"
+    if stat.S_ISSOCK(mode):
+        return "a socket"
+    return "a device"
+
+
+def _sync(file: Path) -> None:
+    entry = os.open(file, os.O_RDWR)
+    try:
+        os.fsync(entry)
+    finally:
+        os.close(entry)
+
+
+def _publish(part: Path, target: Path) -> None:
+    """Give a whole file its name unless that is taken; a hard link does both at once.
+
+    On a file system without hard links the check comes just before the rename.
+    """
+    try:
+        os.link(part, target, follow_symlinks=False)
+    except FileExistsError:
+        raise OutputError(f"{target} exists by now; name a new file") from None
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        if os.path.lexists(target):
+            raise OutputError(f"{target} exists by now; name a new file") from None
+        part.replace(target)
