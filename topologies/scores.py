@@ -1,17 +1,31 @@
 """Scores of many devices from a file, to be drawn from: AI-Benchmark's list, or any like it.
 
-JSON: a list of objects. CSV: a header and rows. One column holds the scores, more is faster.
+JSON: a list of objects. CSV: a header and rows. One column holds the scores, more is faster. A file
+is at most 16 MiB, with a million rows.
 """
 
 import csv
+import io
 import json
 import math
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from topologies.closest import closest
+from topologies.column_units import names_a_duration
+from topologies.text_file import TextFileError, read_text
 
-LONGEST: Final = 50_000_000  # characters of a file that is read
+MAX_BYTES: Final = 16 * 2**20
+MAX_ROWS: Final = 1_000_000
+HIGHEST: Final = 1e300
+WIDEST: Final = 1e6
+"""The fastest device of a file is at most so many times as fast as its slowest."""
+
+_NUMBER: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+
+Row = tuple[int, Any]  # the number of a row, or of a line in CSV, and its score
 
 
 class ScoresError(ValueError):
@@ -24,52 +38,106 @@ def read_scores(path: Path, column: str) -> tuple[float, ...]:
     Raises ScoresError, with one sentence, if the file cannot be read or the column has something else.
     """
     where = f"scores {path}"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ScoresError(f"{where}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ScoresError(f"{where}: expected a text in UTF-8") from None
-    if len(text) > LONGEST:
-        raise ScoresError(f"{where}: expected at most {LONGEST:,} characters")
-    rows = _json(text, where) if path.suffix.lower() == ".json" else _csv(text)
-    if not rows:
-        raise ScoresError(f"{where}: expected a header and rows, or a list of objects")
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    if column not in columns:
+    column = column.strip()
+    if names_a_duration(column):
         raise ScoresError(
-            f"{where}: there is no column {column!r}{closest(column, columns)}"
-            f" (there are {', '.join(map(str, columns))})"
+            f"{where}: {column!r} is a time, less is faster: expected scores or rates"
         )
-    scores = tuple(
-        _score(row[column], f"{where}: row {number}: {column}")
-        for number, row in enumerate(rows, 1)
-        if row.get(column) not in (None, "")
-    )
+    try:
+        text = read_text(path, MAX_BYTES)
+    except TextFileError as error:
+        raise ScoresError(f"{where} {error}") from None
+    json_text = path.suffix.lower() == ".json"
+    rows = _json(text, column, where) if json_text else _csv(text, column, where)
+    noun = "row" if json_text else "line"
+    scores = [
+        _score(value, f"{where}: {noun} {number}: {column}")
+        for number, value in rows
+        if value not in (None, "")
+    ]
     if not scores:
         raise ScoresError(f"{where}: the column {column!r} is empty")
-    return scores
+    if max(scores) / min(scores) > WIDEST:
+        raise ScoresError(
+            f"{where}: the scores in {column!r} reach from {min(scores):g} to {max(scores):g}:"
+            f" expected a factor of at most {WIDEST:,.0f} between them"
+        )
+    return tuple(scores)
 
 
-def _json(text: str, where: str) -> list[dict[str, Any]]:
+def _json(text: str, column: str, where: str) -> Iterator[Row]:
     try:
         rows = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ScoresError(f"{where}: no JSON ({error})") from None
+    except RecursionError:
+        raise ScoresError(f"{where}: is nested too deeply: expected a list of objects") from None
+    except json.JSONDecodeError as error:
+        raise ScoresError(f"{where}: is not valid JSON ({error})") from None
+    except ValueError:  # Python converts no whole number of more than 4,300 digits
+        raise ScoresError(f"{where}: holds a number of more than 4,300 digits") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ScoresError(f"{where}: expected a list of objects")
-    return rows
+    if not rows:
+        raise ScoresError(f"{where}: expected a list of objects, got an empty one")
+    _check_count(len(rows), where)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    _check_column(column, columns, where)
+    return ((number, row.get(column)) for number, row in enumerate(rows, 1))
 
 
-def _csv(text: str) -> list[dict[str, Any]]:
-    return list(csv.DictReader(text.splitlines()))
+def _csv(text: str, column: str, where: str) -> Iterator[Row]:
+    _check_count(text.count("\n"), where)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] | None = None
+    place = 0
+    try:
+        for cells in reader:
+            if not "".join(cells).strip():
+                continue
+            if header is None:
+                header = [cell.strip() for cell in cells]
+                _check_column(column, header, where)
+                place = header.index(column)
+                continue
+            if len(cells) != len(header):
+                raise ScoresError(
+                    f"{where}: line {reader.line_num}: expected {len(header)} cells as in the"
+                    f" header, got {len(cells)}"
+                )
+            yield reader.line_num, cells[place].strip()
+    except csv.Error as error:
+        raise ScoresError(f"{where}: line {reader.line_num}: is not valid CSV ({error})") from None
+    if header is None:
+        raise ScoresError(f"{where}: expected a header and rows, got nothing")
+
+
+def _check_count(rows: int, where: str) -> None:
+    if rows > MAX_ROWS:
+        raise ScoresError(f"{where}: has {rows:,} rows: at most {MAX_ROWS:,} are read")
+
+
+def _check_column(column: str, columns: list[str], where: str) -> None:
+    count = columns.count(column)
+    if count > 1:
+        raise ScoresError(f"{where}: has {count} columns named {column!r}")
+    if count == 0:
+        listed = ", ".join(repr(name[:40]) for name in columns[:12])
+        more = ", ..." if len(columns) > 12 else ""
+        hint = closest(column[:100], [name for name in columns[:1000] if len(name) <= 100])
+        raise ScoresError(
+            f"{where}: there is no column {column!r}{hint} (there are {listed}{more})"
+        )
 
 
 def _score(value: Any, where: str) -> float:
-    try:
-        score = float(value)
-    except (TypeError, ValueError):
-        score = math.nan
-    if not 0 < score < math.inf:
-        raise ScoresError(f"{where}: expected a positive number (got {str(value)[:40]!r})")
+    score = math.nan
+    if isinstance(value, str):
+        score = float(value) if _NUMBER.fullmatch(value) else math.nan
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        score = float(value) if value < HIGHEST else math.inf
+    if not 0 < score < HIGHEST:
+        raise ScoresError(f"{where}: expected a positive number (got {_shown(value)})")
     return score
+
+
+def _shown(value: Any) -> str:
+    return repr((value if isinstance(value, str) else str(value))[:40])

@@ -133,7 +133,7 @@ def test_what_changes_is_in_order_of_the_file(small, read):
 
 TRACES = "one of trace, markov, lognormal and steps"
 LINK_ERRORS = [
-    ("{trace: nowhere}", "up: nowhere is not there"),
+    ("{trace: nowhere}", "up: nowhere does not exist"),
     ("{trace: bad.csv}", "up: bad.csv, line 2: expected a time after the one in the line above"),
     ("{trace: walk.csv, step: 1 s}", "up: has a step, which only a trace in the format mahimahi"),
     ("{trace: lte.up, repeat: 3 s}", "up: has a repeat, which a trace in the format mahimahi"),

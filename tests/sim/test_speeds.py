@@ -10,6 +10,7 @@ from command_line import CommandLine, assert_refused
 
 from sim import load_scenario, run
 from sim.places import places
+from topologies import scores
 from topologies.device import DeviceProfile
 from topologies.scores import ScoresError, read_scores
 
@@ -81,6 +82,22 @@ def test_scores_are_drawn_from_a_file_around_their_mean(tmp_path, suffix):
     assert fmean(found) == pytest.approx(1.0, abs=3.3 * 0.5 / math.sqrt(400))
 
 
+def test_a_mark_of_the_byte_order_and_other_ends_of_lines_change_nothing(tmp_path):
+    (tmp_path / "s.csv").write_bytes(b'\xef\xbb\xbfscore,model\r\n900,"A, B"\r\n 300,C\r\n')
+    assert read_scores(tmp_path / "s.csv", "score") == (900.0, 300.0)
+    (tmp_path / "s.json").write_bytes(b'\xef\xbb\xbf[{"score": 900}]')
+    assert read_scores(tmp_path / "s.json", "score") == (900.0,)
+
+
+def test_times_are_no_scores_and_too_many_rows_are_counted(tmp_path, monkeypatch):
+    (tmp_path / "s.csv").write_text("inference_ms\n5\n6\n7\n")
+    with pytest.raises(ScoresError, match="'inference_ms' is a time, less is faster"):
+        read_scores(tmp_path / "s.csv", "inference_ms")
+    monkeypatch.setattr(scores, "MAX_ROWS", 2)
+    with pytest.raises(ScoresError, match="has 4 rows: at most 2 are read"):
+        read_scores(tmp_path / "s.csv", "score")
+
+
 def test_slower_devices_take_longer(tmp_path):
     fleet(tmp_path, "{clients: phone, lognormal: 0.8}", count=5)
     (result,) = run(load_scenario(tmp_path / "fleet.yaml"), executor="none", log="events")
@@ -97,13 +114,29 @@ def test_slower_devices_take_longer(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("s.json", None, "No such file"),
-        ("s.json", "{", "no JSON"),
+        ("s.json", None, "s.json does not exist"),
+        ("s.json", "{", "is not valid JSON"),
+        ("s.json", "1" * 5000, "holds a number of more than 4,300 digits"),
+        ("s.json", "[" * 100_000, "is nested too deeply"),
+        ("s.json", "[]", "expected a list of objects, got an empty one"),
+        ("s.json", '[{"CPU": true}]', "row 1: CPU: expected a positive number .got 'True'"),
+        ("s.json", '[{"CPU": NaN}]', "row 1: CPU: expected a positive number .got 'nan'"),
+        ("s.json", '[{"CPU": 1e999}]', "row 1: CPU: expected a positive number .got 'inf'"),
+        ("s.json", '[{"CPU": 1}, {"CPU": 2000001}]', "reach from 1 to 2e.06: expected a factor of"),
         ("s.json", '{"a": 1}', "expected a list of objects"),
         ("s.csv", "", "expected a header and rows"),
         ("s.csv", "Model,CPUU\na,1\n", "no column 'CPU'; did you mean 'CPUU'"),
-        ("s.csv", "CPU\nfast\n", "row 1: CPU: expected a positive number .got 'fast'"),
-        ("s.csv", "CPU\n-3\n", "row 1: CPU: expected a positive number"),
+        ("s.csv", "CPU\nfast\n", "line 2: CPU: expected a positive number .got 'fast'"),
+        ("s.csv", "CPU\n-3\n", "line 2: CPU: expected a positive number"),
+        ("s.csv", "CPU\n1_000\n", "line 2: CPU: expected a positive number .got '1_000'"),
+        ("s.csv", "CPU\n\u0663\n", "line 2: CPU: expected a positive number"),
+        ("s.csv", "\ndeear0\ny,55022\n", "no column 'CPU' .there are 'deear0'"),
+        ("s.csv", "\nCPU\ny,55022\n", "line 3: expected 1 cells as in the header, got 2"),
+        ("s.csv", "Model,CPU\na,1\nb\n", "line 3: expected 2 cells as in the header, got 1"),
+        ("s.csv", "CPU,CPU\n1,2\n", "has 2 columns named 'CPU'"),
+        ("s.csv", 'CPU\n"1', "line 2: is not valid CSV"),
+        ("s.csv", "CPU\n1\0\n", "line 2 holds the control character U.0000"),
+        ("s.csv", "CPU\n" + "1" * 200_000, "line 2: is not valid CSV .field larger than"),
         ("s.csv", "Model,CPU\na,\n", "the column 'CPU' is empty"),
     ],
 )

@@ -1,14 +1,24 @@
-"""Recordings of presence: lines of `client,online_from_s,online_until_s`."""
+"""Recordings of presence: lines of `client,online_from_s,online_until_s`.
 
+The times are seconds unless a header names another unit: `client,from_ms,until_ms`.
+"""
+
+import re
 from collections.abc import Mapping
+from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
 from topologies.availability.intervals import Interval
-from topologies.bandwidth.files import NUMBER, Lines, Stamp, content, stamp
+from topologies.bandwidth.files import NUMBER, Lines, stamp
+from topologies.column_units import ColumnUnitError, duration_unit
+from topologies.text_file import FileState
 
 EXPECTED: Final = "client,online_from_s,online_until_s"
-HEADER: Final = rb"client\s*,\s*online_from_s\s*,\s*online_until_s"
+MAX_LINES: Final = 1_000_000
+
+_FROM: Final = re.compile(r"^(?!.*offline).*(from|start|begin)", re.IGNORECASE)
+_UNTIL: Final = re.compile(r"^(?!.*offline).*(until|end|stop|to(?![a-z]))", re.IGNORECASE)
 
 Recording = Mapping[str, tuple[Interval, ...]]
 
@@ -16,23 +26,41 @@ Recording = Mapping[str, tuple[Interval, ...]]
 def read_recording(path: str) -> Recording:
     """Return when each client of a file is online: from and until (s), in the file's order.
 
-    The first line may be the header. Raises TraceError.
+    The first line may be a header. Raises TraceError.
     """
     return _read(stamp(path), path)
 
 
 @lru_cache(maxsize=16)
-def _read(version: Stamp, path: str) -> Recording:
+def _read(version: FileState, path: str) -> Recording:
     del version
-    pattern = rb"[^,]*[^,\s]\s*,\s*" + NUMBER + rb"\s*,\s*" + NUMBER
-    lines = Lines(path, content(path), pattern, EXPECTED, columns=3, header=HEADER)
+    pattern = rf"[^,]*[^,\s]\s*,\s*{NUMBER}\s*,\s*{NUMBER}"
+    lines = Lines(path, pattern, EXPECTED, columns=3, header=True, max_lines=MAX_LINES)
+    unit_of_from, unit_of_until = _units(lines)
     found: dict[str, list[Interval]] = {}
     for row, (_, text) in enumerate(lines.numbered()):
         if not lines.matches(text):
             raise lines.first_bad()
-        name, begins, ends = (cell.strip() for cell in text.decode(errors="replace").split(","))
-        begin, end = float(begins), float(ends)
+        name, begins, ends = (cell.strip() for cell in text.split(","))
+        begin, end = _seconds(begins, unit_of_from), _seconds(ends, unit_of_until)
         if not 0 <= begin < end:
             raise lines.error(row, "expected a time of 0 s or more and a later one")
         found.setdefault(name, []).append((begin, end))
     return {name: tuple(intervals) for name, intervals in found.items()}
+
+
+def _units(lines: Lines) -> tuple[Fraction, Fraction]:
+    """Return the seconds that the numbers of the two times are in."""
+    if lines.titles is None:
+        return Fraction(1), Fraction(1)
+    _, begins, ends = lines.titles
+    if not (_FROM.search(begins) and _UNTIL.search(ends)):
+        raise lines.title_error(f"expected {EXPECTED}, got {', '.join(lines.titles)[:80]!r}")
+    try:
+        return duration_unit(begins) or Fraction(1), duration_unit(ends) or Fraction(1)
+    except ColumnUnitError as error:
+        raise lines.title_error(error) from None
+
+
+def _seconds(cell: str, unit: Fraction) -> float:
+    return float(cell) * float(unit.numerator) / float(unit.denominator)

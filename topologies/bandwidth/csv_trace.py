@@ -1,35 +1,45 @@
-"""Recordings as text: lines of `seconds,bytes_per_second`, with or without a header."""
+"""Recordings as text: a line for each change with the time and the rate from then on.
+
+They are seconds and bytes per second unless a header names other units: `time_ms,mbps`.
+"""
 
 import math
+from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from topologies.bandwidth.files import NUMBER, Lines, Stamp, TraceError, content, stamp
+from topologies.bandwidth.files import NUMBER, Lines, TraceError, stamp
 from topologies.bandwidth.table import Table
+from topologies.column_units import ColumnUnitError, duration_unit, rate_unit
+from topologies.text_file import FileState
 from topologies.units import format_duration
 
 EXPECTED: Final = "seconds,bytes_per_second"
-HEADER: Final = rb"(?![+-]?\.?\d).*"  # whatever does not begin with a number
+MAX_LINES: Final = 5_000_000
 
 
 def read_csv(path: str, period_s: float = math.inf) -> Table:
     """Return the rates of a file: each holds until the next line's time, the first being 0.
 
-    After `period_s` (s) it begins anew; without it the last rate holds. Raises TraceError.
+    After `period_s` (s) it begins anew; without it the last rate holds. A header may name the
+    units, see `column_units`. Raises TraceError.
     """
     return _read(stamp(path), path, period_s)
 
 
 @lru_cache(maxsize=64)
-def _read(version: Stamp, path: str, period_s: float) -> Table:
+def _read(version: FileState, path: str, period_s: float) -> Table:
     del version
-    pattern = NUMBER + rb"\s*,\s*" + NUMBER
-    lines = Lines(path, content(path), pattern, EXPECTED, columns=2, header=HEADER)
-    seconds, rates = lines.numbers(np.float64).T
+    pattern = rf"{NUMBER}\s*,\s*{NUMBER}"
+    lines = Lines(path, pattern, EXPECTED, columns=2, header=True, max_lines=MAX_LINES)
+    second, byte_per_s = _units(lines)
+    times, rates = lines.numbers(np.float64).T
+    seconds, rates = _in_si(times, second), _in_si(rates, byte_per_s)
     if seconds[0] != 0:
-        raise lines.error(0, "expected the first time to be 0 s")
+        raise lines.error(0, "expected the first time to be 0 (subtract the first from all)")
     back = np.flatnonzero(np.diff(seconds) <= 0)
     if len(back):
         raise lines.error(int(back[0]) + 1, "expected a time after the one in the line above")
@@ -42,3 +52,19 @@ def _read(version: Stamp, path: str, period_s: float) -> Table:
         late = int(np.searchsorted(seconds, period_s))
         raise lines.error(late, f"expected a time before its repeat of {format_duration(period_s)}")
     return Table(seconds, rates, period_s)
+
+
+def _units(lines: Lines) -> tuple[Fraction, Fraction]:
+    """Return what the numbers of the two columns are in, as seconds and bytes per second."""
+    if lines.titles is None:
+        return Fraction(1), Fraction(1)
+    time, rate = lines.titles
+    try:
+        return duration_unit(time) or Fraction(1), rate_unit(rate) or Fraction(1)
+    except ColumnUnitError as error:
+        raise lines.title_error(error) from None
+
+
+def _in_si(numbers: NDArray[np.float64], unit: Fraction) -> NDArray[np.float64]:
+    """Return numbers in SI units; exact where the unit or its inverse is a whole number."""
+    return numbers * float(unit.numerator) / float(unit.denominator)

@@ -1,108 +1,105 @@
-"""The text of a recording, plain or compressed, and errors that name its line."""
+"""The text of a recording, plain or compressed, and errors that name its line.
 
-import gzip
+A recording is at most 128 MiB, decompressed, with 20 million lines of at most 1,000 characters.
+"""
+
 import re
-import zlib
 from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-LARGEST: Final = 256 * 2**20
-NUMBER: Final = rb"[+-]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][+-]?\d{1,2})?"
+from topologies.text_file import FileState, TextFileError, file_state, read_text
 
-Stamp = tuple[str, int, int]
+MAX_BYTES: Final = 128 * 2**20
+MAX_LINES: Final = 20_000_000
+MAX_LINE_LENGTH: Final = 1000
+
+NUMBER: Final = r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?"
+_NUMERIC: Final = re.compile(rf"{NUMBER}|[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
+_NUMERALS: Final = b"0123456789+-.eE, \t\n"
 
 
 class TraceError(ValueError):
     """A recording that is not there or cannot be read; says in which line."""
 
 
-def stamp(path: str) -> Stamp:
+def stamp(path: str) -> FileState:
     """Return what tells a file from others and from its own later contents, or raise TraceError."""
-    file = Path(path)
     try:
-        if not file.is_file():
-            raise TraceError(f"{path} is {'a folder' if file.is_dir() else 'not there'}")
-        found = file.stat()
-    except (OSError, ValueError) as error:
-        if isinstance(error, TraceError):
-            raise
-        raise TraceError(f"{path} cannot be read: {error}") from None
-    return str(file.absolute()), found.st_mtime_ns, found.st_size
-
-
-def content(path: str) -> bytes:
-    """Return the bytes of a file, decompressed if it is named .gz, or raise TraceError."""
-    opener: Any = gzip.open if path.endswith(".gz") else open
-    try:
-        with opener(path, "rb") as file:
-            text: bytes = file.read(LARGEST + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise TraceError(f"{path} cannot be read: {error}") from None
-    if len(text) > LARGEST:
-        raise TraceError(f"{path} is longer than {LARGEST // 2**20} MiB")
-    text = text.removeprefix(b"\xef\xbb\xbf")
-    if not text.strip():
-        raise TraceError(f"{path} is empty")
-    return text
+        return file_state(path)
+    except TextFileError as error:
+        raise TraceError(f"{path} {error}") from None
 
 
 class Lines:
-    """The lines of a text that hold data, each of which should match `pattern`.
+    """The lines of a recording that hold data, each of which should match `pattern`.
 
-    Their `columns` are separated by commas. The first line is skipped if it matches `header`.
-    Empty lines do not count.
+    Their `columns` are separated by commas. With a `header`, the first line is one where none of
+    its cells is a number; `titles` has its cells. Empty lines do not count. Raises TraceError for
+    a file that cannot be read, or is longer than `max_lines`.
     """
 
     def __init__(
         self,
         path: str,
-        text: bytes,
-        pattern: bytes,
+        pattern: str,
         expected: str,
         *,
         columns: int = 1,
-        header: bytes | None = None,
+        header: bool = False,
+        max_lines: int = MAX_LINES,
     ) -> None:
         self.path = path
-        self.text = text
-        self._pattern = re.compile(rb"\s*" + pattern + rb"\s*")
+        self._pattern = re.compile(rf"\s*{pattern}\s*")
         self._expected = expected
         self._columns = columns
-        first = text.split(b"\n", 1)[0].strip()
-        self.skipped = int(header is not None and re.fullmatch(header, first) is not None)
-        if next(self.numbered(), None) is None:
-            raise TraceError(f"{path} has a header and nothing below it")
+        try:
+            self._text = read_text(path, MAX_BYTES)
+        except TextFileError as error:
+            raise TraceError(f"{path} {error}") from None
+        self._check_lines(max_lines)
+        self._begin, self._line = 0, 1  # of the data: the place in the text, and its line's number
+        first = next(self.numbered(), None)
+        if first is None:
+            raise TraceError(f"{path} is empty")
+        self.header_line = first[0]
+        cells = tuple(cell.strip() for cell in first[1].split(","))
+        self.titles: tuple[str, ...] | None = None
+        if header and not any(_NUMERIC.fullmatch(cell) for cell in cells):
+            self.titles = cells
+            self._skip_to(first[0] + 1)
+            if next(self.numbered(), None) is None:
+                raise TraceError(f"{path} has a header and nothing below it")
+            if len(cells) != columns:
+                raise self.title_error(f"expected {columns} columns, {expected}, got {len(cells)}")
 
     def numbers(self, kind: type) -> NDArray[Any]:
         """Return the numbers of all lines, a row for each, or raise TraceError."""
+        body = self._text[self._begin :].encode()
+        if body.translate(None, _NUMERALS):
+            raise self.first_bad()
         try:
-            table: NDArray[Any] = np.loadtxt(
-                BytesIO(self.text),
-                dtype=kind,
-                comments=None,
-                delimiter="," if self._columns > 1 else None,
-                skiprows=self.skipped,
-                ndmin=2,
-                encoding="latin-1",
-            )
+            table = self._parsed(body, kind)
         except ValueError:
-            raise self.first_bad() from None
+            bad = self._first_bad()
+            if bad is not None:
+                raise bad from None
+            # Blanks that stand alone on a line are no reason to refuse it.
+            table = self._parsed("\n".join(text for _, text in self.numbered()).encode(), kind)
         if table.shape[1] != self._columns or not np.isfinite(table).all():
             raise self.first_bad()
         return table
 
-    def numbered(self) -> Iterator[tuple[int, bytes]]:
+    def numbered(self) -> Iterator[tuple[int, str]]:
         """Yield each line that holds data with its number, from 1."""
-        for line, text in enumerate(self.text.split(b"\n"), 1):
-            if line > self.skipped and text.strip():
-                yield line, text.strip()
+        for line, text in enumerate(self._text[self._begin :].split("\n"), self._line):
+            if stripped := text.strip():
+                yield line, stripped
 
-    def matches(self, text: bytes) -> bool:
+    def matches(self, text: str) -> bool:
         """Whether a line is as expected."""
         return self._pattern.fullmatch(text) is not None
 
@@ -111,13 +108,53 @@ class Lines:
         line, text = next(found for index, found in enumerate(self.numbered()) if index == row)
         return TraceError(f"{self.path}, line {line}: {complaint}, got {_shown(text)}")
 
+    def title_error(self, complaint: object) -> TraceError:
+        """Return the error to raise about the header."""
+        return TraceError(f"{self.path}, line {self.header_line}: {complaint}")
+
     def first_bad(self) -> TraceError:
         """Return the error to raise about the first line that does not match."""
+        found = self._first_bad()
+        assert found is not None, f"every line of {self.path} matches"
+        return found
+
+    def _first_bad(self) -> TraceError | None:
         for row, (_, text) in enumerate(self.numbered()):
             if not self.matches(text):
                 return self.error(row, f"expected {self._expected}")
-        raise AssertionError(f"every line of {self.path} matches")
+        return None
+
+    def _parsed(self, body: bytes, kind: type) -> NDArray[Any]:
+        table: NDArray[Any] = np.loadtxt(
+            BytesIO(body),
+            dtype=kind,
+            comments=None,
+            delimiter="," if self._columns > 1 else None,
+            ndmin=2,
+            encoding="latin-1",
+        )
+        return table
+
+    def _skip_to(self, line: int) -> None:
+        for _ in range(self._line, line):
+            end = self._text.find("\n", self._begin)
+            self._begin = len(self._text) if end < 0 else end + 1
+        self._line = line
+
+    def _check_lines(self, max_lines: int) -> None:
+        count = self._text.count("\n") + 1
+        if count > max_lines:
+            raise TraceError(f"{self.path} has {count:,} lines: at most {max_lines:,} are read")
+        content = np.frombuffer(self._text.encode(), np.uint8)
+        ends = np.append(np.flatnonzero(content == ord("\n")), len(content))
+        lengths = np.diff(ends, prepend=-1) - 1
+        longest = int(lengths.argmax())
+        if lengths[longest] > MAX_LINE_LENGTH:
+            raise TraceError(
+                f"{self.path}, line {longest + 1}: expected at most {MAX_LINE_LENGTH:,} bytes a"
+                f" line, got {lengths[longest]:,}"
+            )
 
 
-def _shown(text: bytes) -> str:
-    return repr(text[:40].decode("latin-1"))
+def _shown(text: str) -> str:
+    return repr(text[:40])

@@ -1,8 +1,9 @@
 """Recordings in the format of Mahimahi (Netravali et al., USENIX ATC 2015).
 
-A line is a time in whole milliseconds at which one packet of 1,500 bytes can be delivered; the
-times do not decrease. The recording begins anew at its last time. A packet counts for the interval
-that ends with its time, so that up to the end of any step exactly the bytes of the file have flowed.
+A line is a time in whole milliseconds, from the start of the recording, at which one packet of
+1,500 bytes can be delivered; the times do not decrease. The recording begins anew at its last time.
+A packet counts for the interval that ends with its time, so that up to the end of any step exactly
+the bytes of the file have flowed.
 """
 
 from functools import lru_cache
@@ -10,11 +11,16 @@ from typing import Final
 
 import numpy as np
 
-from topologies.bandwidth.files import Lines, Stamp, content, stamp
+from topologies.bandwidth.files import Lines, TraceError, stamp
 from topologies.bandwidth.table import Table
+from topologies.text_file import FileState
+from topologies.units import format_duration
 
 PACKET_BYTES: Final = 1500
 STEP_S: Final = 0.1
+MAX_STEPS: Final = 5_000_000
+LONGEST_SILENCE_MS: Final = 86_400_000
+"""No recording waits a day for its first packet; the times of a clock begin with decades."""
 
 
 def read_mahimahi(path: str, step_s: float = STEP_S) -> Table:
@@ -26,9 +32,9 @@ def read_mahimahi(path: str, step_s: float = STEP_S) -> Table:
 
 
 @lru_cache(maxsize=64)
-def _read(version: Stamp, path: str, step_s: float) -> Table:
+def _read(version: FileState, path: str, step_s: float) -> Table:
     del version
-    lines = Lines(path, content(path), rb"\+?\d{1,15}", "a time in whole milliseconds")
+    lines = Lines(path, r"\+?[0-9]{1,15}", "a time in whole milliseconds")
     times_ms = lines.numbers(np.int64)[:, 0]
     back = np.flatnonzero(np.diff(times_ms) < 0)
     if times_ms[0] < 0:
@@ -37,8 +43,20 @@ def _read(version: Stamp, path: str, step_s: float) -> Table:
         raise lines.error(int(back[0]) + 1, "expected a time not before the one in the line above")
     if times_ms[-1] == 0:
         raise lines.error(len(times_ms) - 1, "expected a last time after 0 ms")
+    if times_ms[0] > max(LONGEST_SILENCE_MS, int(times_ms[-1] - times_ms[0])):
+        raise lines.error(
+            0,
+            f"expected milliseconds from the start of the recording; these look like the times of"
+            f" a clock: subtract {times_ms[0]} from all of them",
+        )
     last_s = float(times_ms[-1]) / 1000
-    starts = step_s * np.arange(max(1, round(last_s / step_s)), dtype=np.float64)
+    steps = max(1, round(last_s / step_s))
+    if steps > MAX_STEPS:
+        raise TraceError(
+            f"{path} lasts {format_duration(last_s)}, {steps:,} steps of"
+            f" {format_duration(step_s)}: at most {MAX_STEPS:,} are read; take a longer step"
+        )
+    starts = step_s * np.arange(steps, dtype=np.float64)
     edges_ms = np.round(np.append(starts[1:] * 1000, float(times_ms[-1])), 6)
     until = np.searchsorted(times_ms, edges_ms, "right")
     packets = np.diff(until, prepend=0)

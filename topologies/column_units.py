@@ -1,0 +1,162 @@
+"""The unit that the title of a table's column names: `time_ms`, `rate (Mbit/s)`, `mbps`.
+
+A title without a unit has none, and the column its documented meaning. What looks like a unit and
+is not understood, or can mean two things (`mb/s`), is an error: a factor of eight, or of a
+thousand, is never guessed.
+"""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Final
+
+RATE_UNITS: Final = "bytes_per_second, kB/s, MB/s, bps, kbit/s, Mbit/s or mbps"
+DURATION_UNITS: Final = "s, ms, us, ns, min, h or d"
+
+_TIMES: Final = {
+    **dict.fromkeys(("ns", "nsec", "nanosecond", "nanoseconds"), Fraction(1, 10**9)),
+    **dict.fromkeys(("us", "usec", "microsecond", "microseconds"), Fraction(1, 10**6)),
+    **dict.fromkeys(("\N{MICRO SIGN}s", "\N{GREEK SMALL LETTER MU}s"), Fraction(1, 10**6)),
+    **dict.fromkeys(("ms", "msec", "msecs", "millis"), Fraction(1, 1000)),
+    **dict.fromkeys(("millisecond", "milliseconds"), Fraction(1, 1000)),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), Fraction(1)),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), Fraction(60)),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), Fraction(3600)),
+    **dict.fromkeys(("d", "day", "days"), Fraction(86400)),
+}
+_PREFIXES: Final = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
+    "kilo": 10**3,
+    "mega": 10**6,
+    "giga": 10**9,
+    "tera": 10**12,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+    "ti": 2**40,
+    "kibi": 2**10,
+    "mebi": 2**20,
+    "gibi": 2**30,
+    "tebi": 2**40,
+}
+
+_IN_WORDS: Final = re.compile(
+    r"(k|m|g|t|ki|mi|gi|ti|kilo|mega|giga|tera|kibi|mebi|gibi|tebi)?[ -]?(bit|byte|octet)s?", re.I
+)
+# In short, the case decides: b is a bit, B a byte. `mb` could be either.
+_IN_LETTERS: Final = re.compile(r"(?:([kKMGT]?)b|([kKMGT]?|[KMGT]i)B)")
+_FUSED: Final = re.compile(r"(?:([kKmMgGtT]?)b|([kKMGT]?|[KMGT]i)B)ps")
+_PER: Final = re.compile(r"(.+?)\s*(?:/| per | )\s*(\S+)")
+_LIKE_A_RATE: Final = re.compile(
+    r"bit|byte|octet|bps|pps|packet|pkt|(?<![a-z])[kmgt]i?b(?![a-z])|/|%", re.I
+)
+_LIKE_A_DURATION: Final = re.compile(r"milli|micro|nano|second|minute|(?<![a-z])m(?![a-z])", re.I)
+
+
+class ColumnUnitError(ValueError):
+    """A title whose unit is not understood, or belongs to another kind of column."""
+
+
+def rate_unit(title: str) -> Fraction | None:
+    """Return the bytes per second that a unit in a title is, None if it names none."""
+    units = list(_candidates(title))
+    for text in units:
+        if (found := _rate(text)) is not None:
+            return found
+    if not _is_ratio(title) and any(_time(text) is not None for text in units):
+        raise ColumnUnitError(f"the column {title!r} holds times: expected rates there")
+    if _brackets(title) is not None or _LIKE_A_RATE.search(title):
+        raise ColumnUnitError(
+            f"the unit of the rates in {title!r} is not understood: expected one such as"
+            f" {RATE_UNITS}, or none for bytes per second"
+        )
+    return None
+
+
+def duration_unit(title: str) -> Fraction | None:
+    """Return the seconds that a unit in a title is, None if it names none."""
+    units = list(_candidates(title))
+    for text in units:
+        if (found := _time(text)) is not None:
+            return found
+    if any(_rate(text) is not None for text in units):
+        raise ColumnUnitError(f"the column {title!r} holds rates: expected times there")
+    inside = any(len(word) > 1 and _time(word) is not None for word in _words(title))
+    if inside or _brackets(title) is not None or _LIKE_A_DURATION.search(title):
+        raise ColumnUnitError(
+            f"the unit of the times in {title!r} is not understood: expected one of"
+            f" {DURATION_UNITS}, or none for seconds"
+        )
+    return None
+
+
+def names_a_duration(title: str) -> bool:
+    """Whether a title ends in a unit of time that no word could be: `inference_ms`, `time [s]`."""
+    if _is_ratio(title):
+        return False
+    bracketed = _brackets(title) is not None
+    return any(
+        _time(text) is not None and (bracketed or len(text) > 1) for text in _candidates(title)
+    )
+
+
+def _candidates(title: str) -> Iterator[str]:
+    """Yield what of a title may be a unit, the longest first: in brackets, or its last words."""
+    bracketed = _brackets(title)
+    if bracketed is not None:
+        yield bracketed
+        return
+    words = _words(title)
+    for begin in range(len(words)):
+        yield " ".join(words[begin:])
+    if words:
+        for boundary in re.finditer(r"(?<=[a-z])(?=[A-Z])", words[-1]):
+            yield words[-1][boundary.start() :]
+
+
+def _words(title: str) -> list[str]:
+    return [word for word in re.split(r"[\s_.:-]+", title.strip().strip("#'\"")) if word]
+
+
+def _is_ratio(title: str) -> bool:
+    """Whether a title speaks of something per time."""
+    return "/" in title or "per" in _words(title.lower())
+
+
+def _brackets(title: str) -> str | None:
+    found = re.fullmatch(r"""[^(\[]*[(\[]\s*([^)\]]*?)\s*[)\]]['"\s]*""", title)
+    return None if found is None else found[1]
+
+
+def _time(text: str) -> Fraction | None:
+    return _TIMES.get(text if len(text) == 1 else text.lower())
+
+
+def _rate(text: str) -> Fraction | None:
+    fused = _FUSED.fullmatch(text)
+    if fused is not None:
+        return _letters(fused)
+    parts = _PER.fullmatch(text)
+    if parts is None:
+        return None
+    time = _time(parts[2])
+    amount = _amount(parts[1])
+    return None if time is None or amount is None else amount / time
+
+
+def _amount(text: str) -> Fraction | None:
+    words = _IN_WORDS.fullmatch(text)
+    if words is not None:
+        prefix = _PREFIXES[(words[1] or "").lower()]
+        return Fraction(prefix, 8 if words[2].lower() == "bit" else 1)
+    letters = _IN_LETTERS.fullmatch(text)
+    return None if letters is None else _letters(letters)
+
+
+def _letters(match: "re.Match[str]") -> Fraction:
+    bits, whole = match.groups()
+    return Fraction(_PREFIXES[(whole if bits is None else bits).lower()], 1 if bits is None else 8)

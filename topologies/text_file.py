@@ -1,0 +1,99 @@
+"""A user's file as text, within limits: an ordinary file in UTF-8, plain or compressed.
+
+Whatever else a name may lead to (a folder, a pipe, a device, a file without end) is refused in one
+sentence, before it can block or fill the memory.
+"""
+
+import gzip
+import re
+import stat
+import zlib
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final
+
+FileState = tuple[str, int, int]
+
+_KINDS: Final = (
+    (stat.S_ISDIR, "folder"),
+    (stat.S_ISFIFO, "pipe"),
+    (stat.S_ISSOCK, "socket"),
+    (stat.S_ISCHR, "device"),
+    (stat.S_ISBLK, "device"),
+)
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_GZIP: Final = b"\x1f\x8b"
+
+
+class TextFileError(ValueError):
+    """A file that cannot be read as text: one sentence, to stand behind the file's name."""
+
+
+def file_state(path: str | PathLike[str]) -> FileState:
+    """Return what distinguishes a file from others, and from its own later contents.
+
+    Raises TextFileError unless it is an ordinary file.
+    """
+    file = Path(path)
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        raise TextFileError("does not exist") from None
+    except (OSError, ValueError) as error:
+        raise TextFileError(f"cannot be read: {_reason(error)}") from None
+    if not stat.S_ISREG(found.st_mode):
+        kind = next((name for test, name in _KINDS if test(found.st_mode)), "special file")
+        raise TextFileError(f"is a {kind}, not a file")
+    return str(file.absolute()), found.st_mtime_ns, found.st_size
+
+
+def read_text(path: str | PathLike[str], max_bytes: int) -> str:
+    r"""Return the text of a file of up to `max_bytes`, with "\n" at the end of every line.
+
+    A name that ends in .gz is decompressed, and the limit is on what comes out. A byte-order mark
+    is removed. Raises TextFileError for all that is not text in UTF-8, control characters included.
+    """
+    content = _content(Path(path), max_bytes)
+    if content.startswith(_UTF_16):
+        raise TextFileError("is text in UTF-16: save it as UTF-8")
+    if content.startswith(_GZIP):
+        raise TextFileError("is compressed: expected a name that ends in .gz, or plain text")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TextFileError(f"is not text in UTF-8 (line {_line(content, error.start)})") from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    control = _CONTROL.search(text)
+    if control is not None:
+        line = text.count("\n", 0, control.start()) + 1
+        raise TextFileError(
+            f"is not text: line {line} holds the control character U+{ord(control[0]):04X}"
+        )
+    return text
+
+
+def _content(path: Path, max_bytes: int) -> bytes:
+    file_state(path)
+    opener: Any = gzip.open if path.name.endswith(".gz") else open
+    try:
+        with opener(path, "rb") as file:
+            content: bytes = file.read(max_bytes + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise TextFileError(f"cannot be read: {_reason(error)}") from None
+    if len(content) > max_bytes:
+        raise TextFileError(f"is longer than {_size(max_bytes)}, the most that is read")
+    return content
+
+
+def _reason(error: Exception) -> str:
+    said = error.strerror if isinstance(error, OSError) else None
+    return said or str(error) or type(error).__name__
+
+
+def _line(content: bytes, position: int) -> int:
+    return content.count(b"\n", 0, position) + 1
+
+
+def _size(count: int) -> str:
+    return f"{count // 2**20} MiB" if count % 2**20 == 0 else f"{count} bytes"
