@@ -7,6 +7,8 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from models.own_object import OwnObjectError, calling, import_own
+
 if TYPE_CHECKING:
     from models.network import Network
 
@@ -42,12 +44,13 @@ def resolve(name: str) -> "Callable[..., Network]":
             raise UnknownNetworkError(
                 f"unknown network {name!r}: {hint} (one of your own is named package.module:Object)"
             )
-        return resolve(NETWORKS[name])
-    module_name, _, object_name = name.partition(":")
+        module_name, _, object_name = NETWORKS[name].partition(":")
+        built_in: Callable[..., Network] = getattr(import_module(module_name), object_name)
+        return built_in
     try:
-        found: Any = import_module(module_name)
-        for part in object_name.split("."):
-            found = getattr(found, part)
+        found = import_own(name)
+    except OwnObjectError as error:
+        raise UnknownNetworkError(f"network {name!r} cannot be loaded: {error}") from None
     except Exception as error:  # whatever a user's module does wrong, the answer names it
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UnknownNetworkError(f"network {name!r} cannot be loaded ({reason})") from error
@@ -87,7 +90,8 @@ def build(
             f"network {name!r} must accept classes and input_shape ({error})"
         ) from error
     try:
-        network = initialised(partial(factory, **arguments), seed=seed, device=device)
+        with calling(name):
+            network = initialised(partial(factory, **arguments), seed=seed, device=device)
     except NetworkError:
         raise
     except Exception as error:  # a user's own network can do anything wrong

@@ -57,6 +57,13 @@ DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder of the data sets, as torchvision lays them out [CUTLAYER_DATA_DIR]."),
 ]
+NoUserCode = Annotated[
+    bool,
+    typer.Option(
+        "--no-user-code",
+        help="Refuse to import a user's own objects (package.module:Object) [CUTLAYER_NO_USER_CODE=1].",
+    ),
+]
 Threads = Annotated[int, typer.Option(min=1, help="Torch threads; small batches want 1.")]
 
 
@@ -79,8 +86,10 @@ def run(
         typer.Option(help="With --executor none, play rounds that cannot differ only once."),
     ] = True,
     threads: Threads = 1,
+    no_user_code: NoUserCode = False,
 ) -> None:
     """Run every method of a scenario and compare them."""
+    _user_code(forbid=no_user_code)
     from sim.commands.run import run_command
 
     sys.exit(
@@ -114,7 +123,10 @@ def sweep(
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="A Dask cluster instead: tcp://host:8786."),
+        typer.Option(
+            metavar="ADDRESS",
+            help="A Dask cluster instead: tcp://host:8786. It is trusted: see SECURITY.md.",
+        ),
     ] = None,
     data_dir: DataDir = None,
     cache: Annotated[
@@ -126,8 +138,10 @@ def sweep(
         typer.Option(metavar="POINT", help="Write this point's whole run folder too; repeatable."),
     ] = None,
     threads: Threads = 1,
+    no_user_code: NoUserCode = False,
 ) -> None:
     """Run a study: a scenario at many points, trained once for all that only differ in time."""
+    _user_code(forbid=no_user_code)
     from sim.commands.sweep import sweep_command
 
     sweep_command(
@@ -151,8 +165,14 @@ def check(
         Executor, typer.Option(help="inline also asks for data and weights.")
     ] = Executor.none,
     data_dir: DataDir = None,
+    no_user_code: NoUserCode = False,
 ) -> None:
-    """Say what would run: clients, bytes, memory, predicted virtual time. Runs and writes nothing."""
+    """Say what would run: clients, bytes, memory, predicted virtual time.
+
+    Trains nothing and writes nothing. Objects of a user's own that the scenario names
+    (package.module:Object) are imported, which executes their code; --no-user-code refuses them.
+    """
+    _user_code(forbid=no_user_code)
     from sim.commands.check import check_command
 
     check_command(scenario, overrides or [], executor=executor.value, data_dir=data_dir)
@@ -238,8 +258,10 @@ def explain(
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**63 - 1, help="Another seed than the scenario's.")
     ] = None,
+    no_user_code: NoUserCode = False,
 ) -> None:
     """Say where the time of a client's transfers in a round went: which links, or TCP, held them."""
+    _user_code(forbid=no_user_code)
     from sim.commands.explain import explain_command
 
     explain_command(
@@ -279,8 +301,10 @@ def show(
         Path | None,
         typer.Option(metavar="FILE", help="Draw the scenario's topology: a .png, .svg or .pdf."),
     ] = None,
+    no_user_code: NoUserCode = False,
 ) -> None:
     """Show one of the things that `list` names, with its figures and sources; or a topology."""
+    _user_code(forbid=no_user_code)
     from sim.commands.show import show_command
 
     show_command(name, plot)
@@ -361,8 +385,10 @@ def pretrain(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
     data_dir: DataDir = None,
     threads: Threads = 1,
+    no_user_code: NoUserCode = False,
 ) -> None:
     """Train a network in one place and save its first blocks with their recipe."""
+    _user_code(forbid=no_user_code)
     from sim.commands.pretrain import DataChoice, pretrain_command
     from sim.pretrain import PretrainRecipe
 
@@ -383,10 +409,17 @@ def pretrain(
     pretrain_command(recipe, samples, out, threads)
 
 
+def _user_code(*, forbid: bool) -> None:
+    from models.own_object import forbid_user_code
+
+    forbid_user_code(forbid)
+
+
 def main() -> None:
     """Run the command line; bad input ends in one message and exit code 2."""
-    # Objects of the user's own are named package.module:Object, and found in the current folder.
-    sys.path.insert(0, "")
+    from sim.python_path import drop_working_directory
+
+    drop_working_directory()
     try:
         app()
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from models.catalogue import UnknownNetworkError
 from models.network import NetworkError
 from models.operators import CostError
+from models.own_object import beside, looking_in
 from models.pretrained import WeightsError
 from scenarios.load import Loaded
 from scenarios.problems import Problem, ScenarioError
@@ -52,6 +53,13 @@ def plan_feasible(
 
     Raises ScenarioError where anything else is wrong, with all that is.
     """
+    with looking_in(beside(loaded.document.source)):
+        return _plan_feasible(loaded, trains)
+
+
+def _plan_feasible(
+    loaded: Loaded, trains: bool
+) -> tuple[list[Plan], dict[str, list[MemoryProblem]]]:
     scenario = loaded.scenario
     try:
         plans = [make_plan(scenario, seed) for seed in scenario.all_seeds]

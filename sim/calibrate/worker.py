@@ -16,6 +16,7 @@ from sim.calibrate.allocator import keep_memory
 from sim.calibrate.held_out import Case
 from sim.calibrate.probes import CLASSES, probe
 from sim.calibrate.timing import BlockTimes, Passes, Trainer, block_times
+from sim.python_path import safe_path_for_children
 
 ITERATIONS: Final = 3  # of each kind, four times as many of the short ones
 SHORT: Final = 0.02  # seconds
@@ -43,7 +44,8 @@ class Workshop:
         process = self._context.Process(
             target=_work, args=(job, longest_s, self._threads, self._seed, theirs), daemon=True
         )
-        process.start()
+        with safe_path_for_children():
+            process.start()
         theirs.close()
         try:
             times: Times | None = ours.recv()

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from models.own_object import OwnObjectError, calling, import_own
 from sim.learning.catalogue import DATASETS
 from sim.learning.dataset_info import DataError, DatasetInfo
 from sim.learning.readers import Chunk, Split
@@ -15,17 +15,19 @@ from sim.learning.readers import Chunk, Split
 
 def find_own(name: str) -> Any:
     """Return the object of that name: a callable `(data_dir) -> Dataset` with an `info`."""
-    module, colon, attribute = name.partition(":")
-    if not colon:
+    if ":" not in name:
         close = get_close_matches(name, DATASETS, n=1)
         meant = f"did you mean {close[0]}?" if close else f"known are {', '.join(DATASETS)}"
         raise DataError(
             f"unknown data set {name!r}: {meant} (your own is named package.module:Object)"
         )
     try:
-        found = getattr(import_module(module), attribute)
+        found = import_own(name)
+    except OwnObjectError as error:
+        raise DataError(f"data set {name!r} cannot be imported: {error}") from None
     except Exception as error:  # whatever a user's module does wrong, the answer names it
-        raise DataError(f"data set {name!r} cannot be imported: {error}") from error
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise DataError(f"data set {name!r} cannot be imported ({reason})") from error
     if not callable(found) or not isinstance(getattr(found, "info", None), DatasetInfo):
         raise DataError(
             f"data set {name!r} must be a callable (data_dir) -> Dataset "
@@ -38,7 +40,8 @@ def own_reader(name: str, root: Path | None) -> Callable[[Split], Iterator[Chunk
     """Load a user's data set and return the reader of its splits."""
     own = find_own(name)
     try:
-        loaded = own(root)
+        with calling(name):
+            loaded = own(root)
     except DataError:
         raise
     except Exception as error:

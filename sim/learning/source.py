@@ -1,11 +1,10 @@
 """The identity of a user's own code, so that a digest changes when the code does."""
 
 import sys
-from functools import reduce
 from hashlib import blake2b
-from importlib import import_module
 from pathlib import Path
 
+from models.own_object import import_own
 from sim.learning.digest import Digest
 
 
@@ -15,10 +14,10 @@ def source_identity(name: str) -> Digest:
     It covers the file of the module that is named and of the one that defines the object, not what
     these import. None, which makes the learning digest None, where there is no such file.
     """
-    module_name, colon, attribute = name.partition(":")
+    module_name, colon, _ = name.partition(":")
     if not colon:
         return ""
-    found = reduce(getattr, attribute.split("."), import_module(module_name))
+    found = import_own(name)
     homes = {module_name, getattr(found, "__module__", module_name)}
     fingerprint = blake2b(digest_size=16)
     for home in sorted(homes):

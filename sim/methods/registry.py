@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Final
 
+from models.own_object import OwnObjectError, import_own
 from sim.methods.method import Method, MethodOptions
 
 METHODS: Final[dict[str, str]] = {
@@ -27,14 +28,19 @@ def method(name: str) -> type[Method]:
 
     Raises UnknownMethodError with what was expected.
     """
-    path = METHODS.get(name, name)
-    module, separator, attribute = path.partition(":")
-    if not separator:
+    if name in METHODS:
+        module, _, attribute = METHODS[name].partition(":")
+        built_in: type[Method] = getattr(import_module(module), attribute)
+        return built_in
+    if ":" not in name:
         raise UnknownMethodError(f"{name} is not a method; there are {', '.join(METHODS)}")
     try:
-        found = getattr(import_module(module), attribute)
+        found = import_own(name)
+    except OwnObjectError as error:
+        raise UnknownMethodError(f"{name} cannot be imported: {error}") from None
     except Exception as error:  # whatever a user's module does wrong, the answer names it
-        raise UnknownMethodError(f"{name} cannot be imported: {error}") from error
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UnknownMethodError(f"{name} cannot be imported ({reason})") from error
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise UnknownMethodError(f"{name} is not a subclass of sim.methods.method.Method")
     options = getattr(found, "Options", None)

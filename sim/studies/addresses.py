@@ -16,6 +16,7 @@ import models
 import scenarios
 import sim
 import topologies
+from scenarios.fields import is_object_path
 from sim.learning.source import source_identity
 
 # Rooms of `sim` that only show, measure or ask: they decide no result.
@@ -49,7 +50,7 @@ def cell_address(scenario: Mapping[str, Any]) -> str:
     ]
     texts = sorted(set(_texts(told)))
     files = {text: _content(text) for text in texts if _is_file(text)}
-    own = {text: source_identity(text) for text in texts if _is_object(text)}
+    own = {name: source_identity(name) for name in _own_objects(told) if is_object_path(name)}
     return _digest(["cell", code_digest(), told, files, own])
 
 
@@ -95,7 +96,7 @@ def _content(text: str) -> str:
     return _hashed(str(path), about.st_mtime_ns, about.st_size)
 
 
-def _is_object(text: str) -> bool:
-    from scenarios.fields import is_object_path
-
-    return is_object_path(text)
+def _own_objects(scenario: Mapping[str, Any]) -> set[str]:
+    """Return the names in the places of a scenario where a user's object can be named."""
+    methods = {name for method in scenario["methods"] for name in method}
+    return {scenario["model"]["name"], scenario["data"]["dataset"], *methods}

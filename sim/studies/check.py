@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.own_object import beside, looking_in
 from scenarios.load import Loaded
 from scenarios.problems import Problem, ScenarioError
 from scenarios.study import LoadedStudy, Point
@@ -74,7 +75,8 @@ def check_point(
 ) -> CheckedPoint:
     """Return one point. Raises ScenarioError for what cannot be run, DataError for missing data."""
     loaded = study.scenario(point, extra)
-    plans, problems = plan_feasible(loaded, trains=trains)
+    with looking_in(beside(study.document.source)):
+        plans, problems = plan_feasible(loaded, trains=trains)
     if trains:
         directory = _directory(loaded, data_dir)
         for plan in plans:

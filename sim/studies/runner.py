@@ -34,6 +34,7 @@ class Runner:
         data_dir: Path | None = None,
         tell: Tell = lambda *_: None,
         cache: Path | None = None,
+        folders: Sequence[str] = (),
     ) -> None:
         self.cells = Store(folder / "cells")
         self.curves = Store(cache or folder / "trainings")
@@ -43,6 +44,7 @@ class Runner:
         self.tell = tell
         self.new = {"clock runs": 0, "trainings": 0}
         self.data_dir = data_dir
+        self.folders = list(folders)  # where users' modules are looked up
 
     def run(self, cells: Sequence[Cell]) -> list[MethodResult]:
         """Return the result of each cell, trained if the study trains."""
@@ -138,7 +140,7 @@ class Runner:
 
     def _arguments(self, scenario: Mapping[str, Any]) -> dict[str, Any]:
         directory = None if self.data_dir is None else str(self.data_dir)
-        return {"scenario": dict(scenario), "data_dir": directory}
+        return {"scenario": dict(scenario), "data_dir": directory, "folders": self.folders}
 
     def _do(self, jobs: list[Job], done: Callable[[int, dict[str, Any]], None], what: str) -> None:
         if not jobs:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from models.own_object import beside
 from scenarios.problems import ScenarioError
 from scenarios.study import LoadedStudy
 from scenarios.study import load_study as read_study_file
@@ -86,6 +87,7 @@ def _sweep(
             data_dir=data_dir,
             tell=tell,
             cache=cache,
+            folders=[*beside(loaded.base.document.source), *beside(loaded.document.source)],
         )
         _collect(result, points, runner)
         _decide(result, runner, asked)

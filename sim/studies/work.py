@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from models.catalogue import NETWORKS
+from models.own_object import looking_in
 from scenarios.load import Loaded, load_text
 from sim.engine import Engine, Limits, Watcher
 from sim.learning.dataset_info import DatasetInfo
@@ -59,8 +60,10 @@ JOBS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = {
 
 
 def perform(job: str, arguments: Mapping[str, Any], note: Note = lambda _: None) -> dict[str, Any]:
-    """Do a job of `JOBS`."""
-    return JOBS[job](note=note, **arguments)
+    """Do a job of `JOBS`; users' modules are looked up in its `folders`."""
+    told = dict(arguments)
+    with looking_in(told.pop("folders", ())):
+        return JOBS[job](note=note, **told)
 
 
 def _plan(scenario: Mapping[str, Any]) -> Plan:

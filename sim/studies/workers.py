@@ -14,6 +14,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Final, Protocol, Self
 
+from sim.python_path import safe_path_for_children
+
 ATTEMPTS: Final = 3
 
 
@@ -156,7 +158,8 @@ class Processes:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self.threads), daemon=True)
-        process.start()
+        with safe_path_for_children():
+            process.start()
         theirs.close()
         return _Worker(process, ours)
 

@@ -1,0 +1,154 @@
+"""Commands in a folder whose files have the names of modules; and users' code that is forbidden."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from command_line import TINY, CommandLine, assert_refused
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAPS = (
+    "models.py",
+    "models/__init__.py",
+    "sim.py",
+    "scenarios/__init__.py",
+    "scenarios.py",
+    "topologies.py",
+    "topologies/__init__.py",
+    "yaml.py",
+    "random.py",
+    "rich/__init__.py",
+    "torch.py",
+)
+STUDY = """\
+name: two
+scenario: tiny.yaml
+axes:
+  - {name: cut, field: model.cut, values: [1, 2]}
+"""
+
+
+@pytest.fixture
+def trapped(tmp_path: Path) -> Path:
+    """A folder of scenarios beside files that would say so if anything executed them."""
+    for name in TRAPS:
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        text = f"open({str(tmp_path / 'EXECUTED')!r}, 'a').write({name!r})\n"
+        file.write_text(text, encoding="utf-8")
+    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    (tmp_path / "study.yaml").write_text(STUDY, encoding="utf-8")
+    return tmp_path
+
+
+def installed(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Call the installed command in a folder, or what it consists of where it is not installed."""
+    script = Path(sysconfig.get_path("scripts"), "cutlayer")
+    command = (
+        [str(script)]
+        if script.exists()
+        else [sys.executable, "-P", "-c", "from sim.cli import main; main()"]
+    )
+    return subprocess.run(
+        [*command, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=600,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("list", "devices"), "raspberry-pi-4b"),
+        (("check", "tiny.yaml"), "splitfed"),
+        (("sweep", "study.yaml", "--executor", "none", "--jobs", "2"), "2 points"),
+    ],
+)
+def test_files_with_the_names_of_modules_are_not_executed(
+    arguments: tuple[str, ...], words: str, trapped: Path
+) -> None:
+    answer = installed(trapped, *arguments)
+    assert answer.returncode == 0, answer.stderr
+    assert words in answer.stdout
+    assert not (trapped / "EXECUTED").exists(), (trapped / "EXECUTED").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_workers_find_a_users_module_beside_the_scenario(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
+    for made in (folder, elsewhere):
+        made.mkdir()
+    (folder / "nets_beside_q.py").write_text(
+        "from sizes_beside_q import network\n"
+        "def net(classes, input_shape):\n    return network(classes, input_shape)\n",
+        encoding="utf-8",
+    )
+    (folder / "sizes_beside_q.py").write_text(
+        "from models.lenet import lenet as network\n", encoding="utf-8"
+    )
+    scenario = TINY.replace("name: lenet", "name: 'nets_beside_q:net'")
+    (folder / "tiny.yaml").write_text(scenario, encoding="utf-8")
+    (folder / "study.yaml").write_text(STUDY, encoding="utf-8")
+    answer = installed(
+        elsewhere, "sweep", "../mine/study.yaml", "--executor", "none", "--jobs", "2"
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "2 points" in answer.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "check", "explain"])
+@pytest.mark.parametrize(
+    ("override", "field"),
+    [
+        ("model.name='own_refused_q:net'", "model.name"),
+        ("data.dataset='own_refused_q:data'", "data.dataset"),
+        ("methods=['own_refused_q:Method']", "methods.0"),
+    ],
+)
+def test_no_user_code_refuses_it_and_names_the_field(
+    command: str, override: str, field: str, cutlayer: CommandLine
+) -> None:
+    (cutlayer.folder / "own_refused_q.py").write_text(
+        "raise AssertionError('executed')\n", encoding="utf-8"
+    )
+    answer = cutlayer(command, "tiny.yaml", "--set", override, "--no-user-code")
+    assert_refused(answer, field, "--no-user-code", "own_refused_q")
+
+
+def test_no_user_code_refuses_it_in_a_sweep_and_in_pretraining(cutlayer: CommandLine) -> None:
+    (cutlayer.folder / "study.yaml").write_text(
+        STUDY + "set: {model.name: 'own_refused_q:net'}\n", encoding="utf-8"
+    )
+    for arguments in (
+        ("sweep", "study.yaml", "--executor", "none"),
+        ("pretrain", "own_refused_q:net", "digits", "--out", "block.safetensors"),
+        ("pretrain", "lenet", "own_refused_q:data", "--out", "block.safetensors"),
+    ):
+        answer = cutlayer(*arguments, "--no-user-code")
+        assert answer.code == 2
+        assert "--no-user-code" in answer.err
+        assert "Traceback" not in answer.err
+
+
+def test_no_user_code_lets_everything_else_pass(cutlayer: CommandLine) -> None:
+    assert cutlayer("check", "tiny.yaml", "--no-user-code").code == 0
+    assert cutlayer("show", "tiny.yaml", "--no-user-code").code == 0
+
+
+def test_only_a_place_for_an_object_makes_a_text_one(tmp_path: Path) -> None:
+    from sim import load_scenario
+    from sim.studies.cells import cells_of
+
+    text = TINY.replace("raspberry-pi-4b", "'own_device_q:pi'")
+    text += "devices: {'own_device_q:pi': {speed: 12 GFLOP/s}}\n"
+    (tmp_path / "tiny.yaml").write_text(text, encoding="utf-8")
+    loaded = load_scenario(tmp_path / "tiny.yaml")
+    assert len(list(cells_of(loaded))) == 2
