@@ -71,6 +71,10 @@ _POWER: Final = _Kind(
 )
 _SPEED: Final = _Kind("computing speed", "5 GFLOP/s", _SPEEDS, zero=False)
 
+KIND_OF_UNIT: Final[Mapping[str, str]] = {
+    unit: kind.name for kind in (_RATE, _DURATION, _SIZE, _POWER, _SPEED) for unit in kind.units
+}
+
 
 def parse_rate(text: object, *, zero: bool = False) -> float:
     """Return a transfer rate in bytes per second: "10 Mbit/s" is 1.25e6, "unlimited" infinity.

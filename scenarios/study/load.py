@@ -1,5 +1,6 @@
 """A study file, or a shipped study by its name, read, validated and laid out in points."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,18 @@ from scenarios.load import Loaded, find_file, read_text
 from scenarios.messages import problems_of
 from scenarios.overrides import apply_overrides
 from scenarios.problems import NOTHING, Problem, ScenarioError
-from scenarios.study.points import ConditionError, Point, Step, override, points_of, steps_of
-from scenarios.study.schema import Study
+from scenarios.study.points import (
+    ConditionError,
+    LabelsError,
+    Point,
+    Step,
+    amount,
+    count_values,
+    override,
+    points_of,
+    steps_of,
+)
+from scenarios.study.schema import Axis, Study
 from scenarios.study.shipped import shipped_studies, study_path
 from scenarios.study.values import RangeError
 from scenarios.yaml_text import read
@@ -70,30 +81,34 @@ def load_study(path_or_name: str | Path, loader: Loader) -> LoadedStudy:
         study = Study.model_validate(document.data)
     except ValidationError as error:
         raise ScenarioError(problems_of(document, error, Study)) from None
+    _check_counts(document, study)
     base = _base(document, study, loader)
     axes: dict[str, list[Step]] = {}
     problems = []
     for index, axis in enumerate(study.axes):
         try:
             axes[axis.name] = steps_of(axis)
-        except (RangeError, ConditionError) as error:
-            problems.append(document.problem(("axes", index), str(error), NOTHING))
+        except RangeError as error:
+            problems.append(_range_problem(document, axis, index, error))
+        except LabelsError as error:
+            problems.append(document.problem(("axes", index, "labels"), str(error)))
     if problems:
         raise ScenarioError(problems)
     _check_numeric(document, study, axes)
     try:
         points = tuple(points_of(study, axes))
     except ConditionError as error:
-        raise ScenarioError([document.problem(("skip",), str(error), NOTHING)]) from None
-    if not points:
-        raise ScenarioError([document.problem(("skip",), "leaves no point at all", NOTHING)])
+        raise ScenarioError([document.problem(error.path, error.rule)]) from None
     return LoadedStudy(study, document, axes, points, base, loader)
 
 
 def base_file(named: str, source: str) -> str | Path:
     """The scenario that a study names: beside the study's file if it is there, else as it stands."""
     beside = Path(source).parent / named
-    return beside if beside.is_file() else named
+    try:
+        return beside if beside.is_file() else named
+    except OSError:  # no name of a file: the loader says so
+        return named
 
 
 def spread(text: str, data: Any) -> Iterator[str]:
@@ -126,6 +141,37 @@ def _base(document: Document, study: Study, loader: Loader) -> Loaded:
     if problems:
         raise ScenarioError(problems)
     return loader(file, settings)
+
+
+def _check_counts(document: Document, study: Study) -> None:
+    """Refuse more values and combinations than a study may have, before one is written out."""
+    problems = []
+    counts = []
+    for index, axis in enumerate(study.axes):
+        try:
+            counts.append(count_values(axis))
+        except RangeError as error:
+            problems.append(_range_problem(document, axis, index, error))
+            continue
+        written_out = axis.range is not None or axis.log_range is not None
+        if written_out and counts[-1] > study.max_points:
+            rule = f"has {amount(counts[-1])} values, more than max_points ({study.max_points:,})"
+            problems.append(_range_problem(document, axis, index, RangeError(rule)))
+    combinations = math.prod(counts)
+    if not problems and combinations > study.max_combinations:
+        rule = (
+            f"have {amount(combinations)} combinations of values, "
+            f"more than max_combinations ({study.max_combinations:,})"
+        )
+        problems.append(document.problem(("axes",), rule))
+    if problems:
+        raise ScenarioError(problems)
+
+
+def _range_problem(document: Document, axis: Axis, index: int, error: RangeError) -> Problem:
+    section = "range" if axis.range is not None else "log_range"
+    path = ("axes", index, section) + (() if error.field is None else (error.field,))
+    return document.problem(path, str(error))
 
 
 def _check_numeric(document: Document, study: Study, axes: dict[str, list[Step]]) -> None:

@@ -1,16 +1,20 @@
 """The points of a study: every combination of its axes' values that its conditions leave."""
 
 import json
+import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import product
+from decimal import Decimal
 from typing import Any, Final
 
-from scenarios.problems import show
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.problems import KeyPath, show
 from scenarios.study.schema import Axis, Study
-from scenarios.study.values import labels, linear, logarithmic, place
+from scenarios.study.values import count_of, labels, linear, logarithmic, place
 
 COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<=": operator.le,
@@ -20,11 +24,20 @@ COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-_COMPARISON: Final = re.compile(r"\s*(<=|>=|!=|==|<|>)\s*(.+?)\s*")
+_COMPARISON: Final = re.compile(r"\s*(<=|>=|!=|==|<|>)")
+
+
+class LabelsError(ValueError):
+    """An axis whose labels do not fit its values."""
 
 
 class ConditionError(ValueError):
-    """A condition that says nothing about its axis."""
+    """What is wrong with a condition, or with all points together; `path` is its place in the file."""
+
+    def __init__(self, path: KeyPath, rule: str) -> None:
+        super().__init__(path, rule)
+        self.path = path
+        self.rule = rule
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,7 @@ def override(path: str, value: Any) -> str:
 
 
 def steps_of(axis: Axis) -> list[Step]:
-    """Return the steps of an axis in order. Raises RangeError."""
+    """Return the steps of an axis in order. Raises RangeError or LabelsError."""
     if axis.zip is not None:
         columns = list(axis.zip.items())
         count = len(columns[0][1])
@@ -81,7 +94,7 @@ def steps_of(axis: Axis) -> list[Step]:
     numeric = len(kinds) == 1 and None not in kinds and axis.labels is None
     texts = list(axis.labels) if axis.labels is not None else labels(values)
     if len(texts) != len(values):
-        raise ConditionError(f"has {len(texts)} labels for {len(values)} values")
+        raise LabelsError(f"has {len(texts)} labels for {len(values)} values")
     return [
         Step(text, value, at[1] if numeric and at is not None else None, setting)
         for text, value, at, setting in zip(texts, values, places, settings, strict=True)
@@ -90,18 +103,72 @@ def steps_of(axis: Axis) -> list[Step]:
 
 def points_of(study: Study, axes: Mapping[str, list[Step]]) -> list[Point]:
     """Return the points in order, the last axis running fastest. Raises ConditionError."""
-    tests_to_skip = [_test(condition, axes) for condition in study.skip]
-    tests_to_keep = [_test(condition, axes) for condition in study.only]
-    found: list[Point] = []
-    for combination in _combinations(axes):
-        if any(test(combination) for test in tests_to_skip):
-            continue
-        if tests_to_keep and not any(test(combination) for test in tests_to_keep):
-            continue
-        found.append(Point(len(found), combination))
-        if len(found) > study.max_points:
-            raise ConditionError(f"has more than max_points ({study.max_points}) points")
-    return found
+    chosen = []
+    rest = _kept(study, axes)
+    for steps in reversed(list(axes.values())):
+        rest, indices = np.divmod(rest, len(steps))
+        chosen.append([steps[index] for index in indices])
+    chosen.reverse()
+    return [
+        Point(number, dict(zip(axes, steps, strict=True)))
+        for number, steps in enumerate(zip(*chosen, strict=True))
+    ]
+
+
+def count_values(axis: Axis) -> int:
+    """Return how many values an axis has, at most: a log range of whole numbers may have fewer."""
+    if axis.zip is not None:
+        return len(next(iter(axis.zip.values())))
+    if axis.values is not None:
+        return len(axis.values)
+    if axis.range is not None:
+        given = axis.range
+        if given.count is not None:
+            return given.count
+        return count_of(given.from_, given.to, given.step)
+    assert axis.log_range is not None
+    return axis.log_range.count
+
+
+def amount(count: int) -> str:
+    """Return a count as text, of any size."""
+    return f"{count:,}" if count < 10**18 else f"{Decimal(count):.2e}"
+
+
+def _kept(study: Study, axes: Mapping[str, list[Step]]) -> NDArray[np.intp]:
+    """Return the numbers of the combinations that `skip` and `only` leave, in order.
+
+    The number of a combination is its row-major index in the table of all of them.
+    """
+    table = np.full(math.prod(len(steps) for steps in axes.values()), not study.only)
+    for index, condition in enumerate(study.only):
+        table |= _met(("only", index), condition, axes)
+    for index, condition in enumerate(study.skip):
+        met = _met(("skip", index), condition, axes)
+        table &= np.logical_not(met, out=met)
+    count = int(np.count_nonzero(table))
+    where = "skip" if study.skip else "only" if study.only else "axes"
+    if count > study.max_points:
+        rule = f"leaves {amount(count)} points, more than max_points ({study.max_points:,})"
+        raise ConditionError((where,), rule if where != "axes" else rule.replace("leaves", "make"))
+    if not count:
+        raise ConditionError((where,), "leaves no point at all")
+    return np.flatnonzero(table)
+
+
+def _met(
+    path: KeyPath, condition: Mapping[str, Any], axes: Mapping[str, list[Step]]
+) -> NDArray[np.bool_]:
+    """Return for each combination whether all entries of a condition hold."""
+    lengths = [len(steps) for steps in axes.values()]
+    table = np.ones(math.prod(lengths), dtype=bool)
+    for position, (name, steps) in enumerate(axes.items()):
+        if name in condition:
+            holds = _holds((*path, name), condition[name], steps)
+            inner = math.prod(lengths[position + 1 :])
+            blocks = table.reshape(-1, len(steps), inner)
+            blocks &= holds[None, :, None]
+    return table
 
 
 def _values(axis: Axis) -> list[Any]:
@@ -114,40 +181,54 @@ def _values(axis: Axis) -> list[Any]:
     return logarithmic(axis.log_range.from_, axis.log_range.to, axis.log_range.count)
 
 
-def _combinations(axes: Mapping[str, list[Step]]) -> Iterator[dict[str, Step]]:
-    for steps in product(*axes.values()):
-        yield dict(zip(axes, steps, strict=True))
+def _holds(path: KeyPath, wanted: Any, steps: list[Step]) -> NDArray[np.bool_]:
+    """Return for each step of an axis whether an entry of a condition holds there."""
+    found = np.zeros(len(steps), dtype=bool)
+    by_name = _by_name(steps)
+    for one in wanted if isinstance(wanted, list) else [wanted]:
+        compared = _COMPARISON.match(one) if isinstance(one, str) else None
+        if isinstance(one, str) and compared is not None:
+            found |= _compared(path, one, compared[1], one[compared.end() :].strip(), steps)
+            continue
+        known = by_name.get(_key(one))
+        if known is None:
+            has = f"(it has {_some(steps, 12)})"
+            rule = f"names {show(one)}, which the axis {path[-1]} does not have {has}"
+            raise ConditionError(path, rule)
+        found[known] = True
+    return found
 
 
-def _test(
-    condition: Mapping[str, Any], axes: Mapping[str, list[Step]]
-) -> Callable[[Mapping[str, Step]], bool]:
-    """Return the test of a condition: all its entries hold."""
-    parts = [(name, _entry(name, wanted, axes[name])) for name, wanted in condition.items()]
-    return lambda steps: all(test(steps[name]) for name, test in parts)
+def _some(steps: list[Step], count: int) -> str:
+    """Return the first labels of an axis, and whether there are more."""
+    labels = [step.label for step in steps[:count]]
+    return ", ".join([*labels, "..."] if len(steps) > count else labels)
 
 
-def _entry(name: str, wanted: Any, steps: list[Step]) -> Callable[[Step], bool]:
-    if isinstance(wanted, list):
-        tests = [_entry(name, one, steps) for one in wanted]
-        return lambda step: any(test(step) for test in tests)
-    compared = _COMPARISON.fullmatch(wanted) if isinstance(wanted, str) else None
-    if compared is not None:
-        sign, text = compared[1], compared[2]
-        limit, first = place(_plain(text)), place(steps[0].value)
-        if steps[0].place is None or limit is None or first is None or limit[0] != first[0]:
-            raise ConditionError(
-                f"compares the axis {name} with {show(wanted)}, and it has "
-                f"{', '.join(step.label for step in steps[:3])}, ..."
-            )
-        number, compare = limit[1], COMPARISONS[sign]
-        return lambda step: compare(step.place, number)
-    if not any(wanted in (step.value, step.label) for step in steps):
-        raise ConditionError(
-            f"names {show(wanted)}, which the axis {name} does not have"
-            f" (it has {', '.join(step.label for step in steps[:12])})"
-        )
-    return lambda step: wanted in (step.value, step.label)
+def _by_name(steps: list[Step]) -> dict[str, list[int]]:
+    """Return the numbers of the steps that a value or a label stands for."""
+    found: dict[str, list[int]] = {}
+    for index, step in enumerate(steps):
+        for key in {_key(step.value), _key(step.label)}:
+            found.setdefault(key, []).append(index)
+    return found
+
+
+def _key(value: Any) -> str:
+    """Return a text that equal values share: 1 and 1.0 do, 1 and true do not."""
+    whole = isinstance(value, float) and value.is_integer()
+    return json.dumps(int(value) if whole else value, sort_keys=True, ensure_ascii=False)
+
+
+def _compared(
+    path: KeyPath, wanted: str, sign: str, text: str, steps: list[Step]
+) -> NDArray[np.bool_]:
+    limit, first = place(_plain(text)), place(steps[0].value)
+    if steps[0].place is None or limit is None or first is None or limit[0] != first[0]:
+        rule = f"compares the axis {path[-1]} with {show(wanted)}, and it has {_some(steps, 3)}"
+        raise ConditionError(path, rule)
+    compare = COMPARISONS[sign]
+    return np.array([compare(step.place, limit[1]) for step in steps], dtype=bool)
 
 
 def _plain(text: str) -> Any:

@@ -137,6 +137,7 @@ class Study(Section):
     best: Best | None = None
     sensitivity: Sensitivity | None = None
     max_points: Count = 10_000
+    max_combinations: Annotated[int, Field(strict=True, ge=1, le=500_000_000)] = 10_000_000
 
     @model_validator(mode="after")
     def _names_are_there(self) -> Self:
@@ -148,8 +149,9 @@ class Study(Section):
             raise rule("has two axes that set the same field")
         asked = [s.axis for s in (self.crossovers, self.best) if s is not None]
         asked += [name for condition in (*self.skip, *self.only) for name in condition]
+        known = set(names)
         for name in asked:
-            if name not in names:
+            if name not in known:
                 raise rule(f"speaks of an axis {name!r}, and there are {', '.join(names)}")
         return self
 

@@ -1,12 +1,16 @@
 """The values of an axis: lists as they stand, ranges written out, and their places on a scale."""
 
+import math
 import re
-from collections.abc import Callable, Sequence
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
 from scenarios.problems import show
 from topologies.units import (
+    KIND_OF_UNIT,
     QuantityError,
     parse_duration,
     parse_power,
@@ -16,20 +20,27 @@ from topologies.units import (
 )
 
 DIGITS: Final = 4  # of the values of a log range
-MOST: Final = 10_000
+LONGEST: Final = 400  # characters of an end of a range
 
-_NUMBER: Final = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*")
-_PARSERS: Final[tuple[tuple[str, Callable[[object], float]], ...]] = (
-    ("bit/s", parse_rate),
-    ("s", parse_duration),
-    ("B", parse_size),
-    ("FLOP/s", parse_speed),
-    ("W", parse_power),
+# Bounded, because numbers are kept exactly: 1e999999999 has a billion digits.
+_NUMBER: Final = re.compile(
+    r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?)\s*([^\s0-9.].*?)?\s*"
 )
+_PARSERS: Final[Mapping[str, tuple[str, Callable[[object], float]]]] = {
+    "rate": ("bit/s", parse_rate),
+    "duration": ("s", parse_duration),
+    "size": ("B", parse_size),
+    "computing speed": ("FLOP/s", parse_speed),
+    "power": ("W", parse_power),
+}
 
 
 class RangeError(ValueError):
-    """A range that cannot be written out."""
+    """A range that cannot be written out: the rule, and which of its fields breaks it, if one does."""
+
+    def __init__(self, rule: str, field: str | None = None) -> None:
+        super().__init__(rule)
+        self.field = field
 
 
 def place(value: object) -> tuple[str, float] | None:
@@ -41,43 +52,59 @@ def place(value: object) -> tuple[str, float] | None:
         return None
     if isinstance(value, int | float):
         return "", float(value)
-    if isinstance(value, str):
-        for kind, parse in _PARSERS:
-            try:
-                return kind, float(parse(value))
-            except QuantityError:
-                continue
-    return None
+    if not isinstance(value, str) or len(value) > LONGEST:
+        return None
+    written = _NUMBER.fullmatch(value)
+    if written is None:
+        return ("bit/s", math.inf) if value.strip() == "unlimited" else None
+    found = _PARSERS.get(KIND_OF_UNIT.get(written[3] or "", ""))
+    if found is None:
+        return None
+    kind, parse = found
+    try:
+        return kind, float(parse(value))
+    except (QuantityError, OverflowError):
+        return None
+
+
+def count_of(first: Any, last: Any, step: Any) -> int:
+    """Return how many values there are from `first` to `last` by `step`. Raises RangeError."""
+    (low, unit), (high, _) = _ends(first, last)
+    by, unit_of_step = _number(step, "step")
+    if unit_of_step != unit or by <= 0:
+        raise RangeError("must be above 0, in the unit of the ends", "step")
+    if high < low:
+        raise RangeError("must not be below its `from`", "to")
+    return int((high - low) / by) + 1
 
 
 def linear(first: Any, last: Any, count: int | None, step: Any) -> list[Any]:
-    """Return the values from `first` to `last`. Raises RangeError."""
+    """Return the values from `first` to `last`, `count` of them or by `step`. Raises RangeError."""
     (low, unit), (high, _) = _ends(first, last)
     if step is not None:
-        by, unit_of_step = _number(step)
-        if unit_of_step != unit or by <= 0 or high < low:
-            raise RangeError(f"needs a step above 0 in the unit of its ends (got {show(step)})")
-        count = int((high - low) / by) + 1
-        if count > MOST:
-            raise RangeError(f"has {count} values, and {MOST} are the most")
-        numbers = [low + by * index for index in range(count)]
+        by, _ = _number(step, "step")
+        numbers = [low + by * index for index in range(count_of(first, last, step))]
     else:
         assert count is not None
-        numbers = [
-            low + (high - low) * index / (count - 1) for index in range(min(count, MOST + 1))
-        ]
+        by = (high - low) / (count - 1)
+        numbers = [low + by * index for index in range(count)]
     return [_written(number, unit) for number in numbers]
 
 
 def logarithmic(first: Any, last: Any, count: int) -> list[Any]:
-    """Return `count` values from `first` to `last` by equal factors, to 4 digits; whole stay whole."""
+    """Return `count` values from `first` to `last` by equal factors, to 4 digits; whole stay whole.
+
+    Raises RangeError.
+    """
     (low, unit), (high, _) = _ends(first, last)
-    if low <= 0 or high <= low:
-        raise RangeError(f"needs ends above 0, the second the larger (got {show([first, last])})")
-    if count > MOST:
-        raise RangeError(f"has {count} values, and {MOST} are the most")
-    ratio = float(high) / float(low)
-    numbers = [float(low) * ratio ** (index / (count - 1)) for index in range(count)]
+    if low <= 0:
+        raise RangeError("must be above 0 in a log_range", "from")
+    if high <= low:
+        raise RangeError("must be above its `from` in a log_range", "to")
+    start, ratio = float(low), float(high) / float(low) if float(low) else math.inf
+    if not math.isfinite(ratio):
+        raise RangeError("is too many times its `from` to be a number", "to")
+    numbers = [start * ratio ** (index / (count - 1)) for index in range(count)]
     whole = not unit and isinstance(first, int) and isinstance(last, int)
     if whole:
         return list(dict.fromkeys(round(number) for number in numbers))
@@ -89,14 +116,19 @@ def between(low: float, high: float, like: object) -> tuple[Any, float]:
 
     The middle is the geometric mean where both are above 0. Six digits are kept.
     """
-    middle = (low * high) ** 0.5 if low > 0 and high > 0 else (low + high) / 2
+    if low > 0 and high > 0:
+        product = low * high
+        sound = 0 < product < math.inf
+        middle = product**0.5 if sound else math.sqrt(low) * math.sqrt(high)
+    else:
+        middle = (low + high) / 2
     found = place(like)
     assert found is not None
     kind, number = found
     if not kind:
         value: Any = float(f"{middle:.6g}")
     else:
-        written, unit = _number(like)
+        written, unit = _number(like, "")
         scale = number / float(written) if written else 1.0
         value = f"{middle / scale:.6g} {unit}"
     at = place(value)
@@ -107,23 +139,31 @@ def between(low: float, high: float, like: object) -> tuple[Any, float]:
 def labels(values: Sequence[Any]) -> list[str]:
     """Return a short text for each value, all of them different."""
     texts = [value if isinstance(value, str) else show(value) for value in values]
-    return [
-        text if texts.count(text) == 1 else f"{text} ({index})" for index, text in enumerate(texts)
-    ]
+    times = Counter(texts)
+    return [text if times[text] == 1 else f"{text} ({index})" for index, text in enumerate(texts)]
 
 
 def _ends(first: Any, last: Any) -> tuple[tuple[Fraction, str], tuple[Fraction, str]]:
-    ends = _number(first), _number(last)
+    ends = _number(first, "from"), _number(last, "to")
     if ends[0][1] != ends[1][1]:
-        raise RangeError(f"needs both ends in one unit (got {show(first)} and {show(last)})")
+        raise RangeError("needs both ends in one unit")
     return ends
 
 
-def _number(value: Any) -> tuple[Fraction, str]:
-    found = _NUMBER.fullmatch(str(value)) if not isinstance(value, bool) else None
+def _number(value: Any, field: str) -> tuple[Fraction, str]:
+    """Return the exact number and the unit of a range's field. Raises RangeError."""
+    text = value if isinstance(value, str) else show(value)
+    if len(text) > LONGEST:
+        raise RangeError(f"must have at most {LONGEST} characters", field)
+    found = _NUMBER.fullmatch(text) if not isinstance(value, bool) else None
     if found is None:
-        raise RangeError(f"needs numbers, with their unit if they have one (got {show(value)})")
-    return Fraction(found[1]), found[2] or ""
+        raise RangeError("must be a number, with its unit if it has one", field)
+    exponent = int(found[2] or 0)
+    number = Fraction(found[1]) if abs(exponent) <= LONGEST else None
+    if number is None or abs(number) > sys.float_info.max:
+        rule = "is too small to be told from 0" if exponent < 0 else "is too large to be a number"
+        raise RangeError(rule, field)
+    return number, found[3] or ""
 
 
 def _written(number: Fraction, unit: str) -> Any:

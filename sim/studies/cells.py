@@ -33,9 +33,31 @@ class Cell:
         return tuple(self.scenario["training"].get("targets", ()))
 
 
-def cells_of(loaded: Loaded) -> Iterator[Cell]:
+class Shared:
+    """Plain data of which equal pieces are kept once: the scenarios of many points are nearly alike."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Any, ...], Any] = {}
+
+    def keep(self, value: Any) -> Any:
+        """Return an equal value whose mappings and lists are those of earlier values where equal."""
+        if isinstance(value, Mapping):
+            inner = {key: self.keep(one) for key, one in value.items()}
+            identity = (dict, *((key, self._identity(one)) for key, one in inner.items()))
+            return self._kept.setdefault(identity, inner)
+        if isinstance(value, list | tuple):
+            entries = [self.keep(one) for one in value]
+            return self._kept.setdefault((list, *map(self._identity, entries)), entries)
+        return value
+
+    @staticmethod
+    def _identity(value: Any) -> Any:
+        return id(value) if isinstance(value, dict | list) else (type(value), repr(value))
+
+
+def cells_of(loaded: Loaded, shared_pieces: Shared) -> Iterator[Cell]:
     """Yield the cells of a scenario: its seeds, and with each its methods in order."""
-    resolved = loaded.resolved()
+    resolved = shared_pieces.keep(loaded.resolved())
     shared = {k: v for k, v in resolved.items() if k not in ("seed", "seeds", "methods")}
     alone = loaded.scenario.stop.target_accuracy is not None
     for seed in loaded.scenario.all_seeds:

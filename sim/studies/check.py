@@ -10,7 +10,7 @@ from scenarios.problems import Problem, ScenarioError
 from scenarios.study import LoadedStudy, Point
 from sim.learning.datasets import load
 from sim.semantics import plan_feasible
-from sim.studies.cells import Cell, cells_of
+from sim.studies.cells import Cell, Shared, cells_of
 
 MOST_SHOWN = 10
 
@@ -49,10 +49,15 @@ def check_points(
     found: list[CheckedPoint] = []
     wrong: list[str] = []
     data: set[tuple[object, ...]] = set()
+    pieces = Shared()
     for point in study.points:
         tell("points checked", point.number, len(study.points), "")
         try:
-            found.append(check_point(study, point, trains=trains, data_dir=data_dir, seen=data))
+            found.append(
+                check_point(
+                    study, point, trains=trains, data_dir=data_dir, seen=data, pieces=pieces
+                )
+            )
         except ScenarioError as error:
             told = _about_point(error.problems)
             wrong += [f"{study.document.source}: {point}: {problem}" for problem in told]
@@ -72,6 +77,7 @@ def check_point(
     data_dir: Path | None = None,
     seen: set[tuple[object, ...]] | None = None,
     extra: Iterable[str] = (),
+    pieces: Shared | None = None,
 ) -> CheckedPoint:
     """Return one point. Raises ScenarioError for what cannot be run, DataError for missing data."""
     loaded = study.scenario(point, extra)
@@ -86,7 +92,7 @@ def check_point(
             if seen is not None:
                 seen.add(key)
     infeasible = {label: "; ".join(p.rule for p in told) for label, told in problems.items()}
-    return CheckedPoint(point, tuple(cells_of(loaded)), infeasible)
+    return CheckedPoint(point, tuple(cells_of(loaded, pieces or Shared())), infeasible)
 
 
 def _directory(loaded: Loaded, data_dir: Path | None) -> Path | None:

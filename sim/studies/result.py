@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,18 @@ class StudyResult:
     def at(self, point: int, label: str, seed: int | None = None) -> MethodResult | None:
         """Return the result at a point, of the first seed unless another is named."""
         wanted = self.seeds[0] if seed is None else seed
-        for found in self.cells:
-            where = found.point.number, found.cell.label, found.cell.seed
-            if where == (point, label, wanted):
+        for found in self.by_point[point, label]:
+            if found.cell.seed == wanted:
                 return found.result
         raise KeyError((point, label, wanted))
+
+    @cached_property
+    def by_point(self) -> Mapping[tuple[int, str], list[CellResult]]:
+        """The rows of a point's number and a label, one for each seed; to be read once all are there."""
+        rows: dict[tuple[int, str], list[CellResult]] = {}
+        for found in self.cells:
+            rows.setdefault((found.point.number, found.cell.label), []).append(found)
+        return rows
 
     def table(self) -> dict[str, list[Any]]:
         """Return points.csv as columns; `pandas.DataFrame(study.table())` takes it."""

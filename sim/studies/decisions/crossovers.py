@@ -135,11 +135,7 @@ def _brackets(
 def _means(study: StudyResult, point: Point, pair: Pair, measure: Measured) -> list[float | None]:
     means = []
     for label in pair:
-        results = [
-            found.result
-            for found in study.cells
-            if found.point.number == point.number and found.cell.label == label
-        ]
+        results = [found.result for found in study.by_point.get((point.number, label), [])]
         values = [measure.of(r) for r in results if r is not None]
         known = [value for value in values if value is not None]
         means.append(float(np.mean(known)) if known and len(known) == len(values) else None)

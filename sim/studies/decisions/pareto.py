@@ -54,9 +54,19 @@ def pareto_rows(study: StudyResult, aims: Sequence[Measured]) -> list[Row]:
 
 
 def non_dominated(table: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return for each row whether no other is at most as large in all columns and smaller in one."""
-    kept = np.ones(len(table), dtype=bool)
-    for index, row in enumerate(table):
-        no_worse = (table <= row).all(axis=1)
-        kept[index] = not (no_worse & (table < row).any(axis=1)).any()
-    return kept
+    """Return for each row whether no other is at most as large in all columns and smaller in one.
+
+    Rows are taken in lexicographic order, in which none is dominated by a later one: each is compared
+    with the front so far, not with all others.
+    """
+    distinct, of_row = np.unique(table, axis=0, return_inverse=True)
+    front = np.empty_like(distinct)
+    kept = np.zeros(len(distinct), dtype=bool)
+    length = 0
+    for index, row in enumerate(distinct):
+        if not (front[:length] <= row).all(axis=1).any():
+            front[length] = row
+            length += 1
+            kept[index] = True
+    chosen: NDArray[np.bool_] = kept[of_row.reshape(-1)]
+    return chosen
