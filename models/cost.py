@@ -180,8 +180,8 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         operation = func._schema.name.rpartition("::")[2]
-        if not is_free(func, operation):
-            output = result[0] if isinstance(result, tuple | list) else result
+        output = result[0] if isinstance(result, tuple | list) else result
+        if isinstance(output, Tensor) and not is_free(func, operation):
             pointwise = torch.Tag.pointwise in func.tags
             self.layers.append(self._layer(operation, pointwise, args, output))
         return result

@@ -1,11 +1,12 @@
 """Initial weights as a function of a seed."""
 
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import TypeVar
 
 import torch
 from torch import nn
+
+from models.draws import borrowed_generators, seed_generators, seed_of
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -19,14 +20,9 @@ def initialised(
     after the module, keeps one apart from the others. Weights are drawn on the CPU and then moved, so
     they do not depend on the device; on `meta` there are none.
     """
-    if device == "meta":
-        with torch.device("meta"):
-            return make()
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed if stream is None else _seed_of(seed, stream))
+    with borrowed_generators():
+        seed_generators(seed if stream is None else seed_of(seed, f"initial {stream}"))
+        if device == "meta":
+            with torch.device("meta"):
+                return make()
         return make().to(device)
-
-
-def _seed_of(seed: int, stream: str) -> int:
-    name = blake2b(f"{seed}\x1finitial {stream}".encode(), digest_size=8)
-    return int.from_bytes(name.digest()) >> 1  # torch takes 63 bits without a sign

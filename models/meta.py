@@ -5,6 +5,8 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from models.draws import borrowed_generators, seed_generators
+
 State = dict[str, Tensor]
 
 
@@ -19,10 +21,13 @@ def meta_state(module: nn.Module) -> State:
 def meta_call(module: nn.Module, inputs: Tensor, state: State | None = None) -> Tensor:
     """The module's output for an input on `meta`, its own tensors replaced by their shadows.
 
-    The module itself stays as it is. Raises ValueError if its output is no tensor.
+    The module itself stays as it is. What it draws is the same every time, and real, so that it can
+    decide by it. Raises ValueError if its output is not a tensor.
     """
     shadows = meta_state(module) if state is None else state
-    output = torch.func.functional_call(module, shadows, (inputs,))
+    with borrowed_generators(), torch.device("cpu"):
+        seed_generators(0)
+        output = torch.func.functional_call(module, shadows, (inputs,))
     if not isinstance(output, Tensor):
         raise ValueError(f"it gives a {type(output).__name__} instead of a tensor")
     return output

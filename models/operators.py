@@ -27,7 +27,11 @@ _UNTAGGED_ELEMENTWISE = (
     *("_softmax", "_log_softmax", "native_dropout", "bernoulli_"),
     *("hardswish", "hardswish_", "hardsigmoid", "hardsigmoid_"),
 )
-_FREE = ("detach", "_unsafe_view", "_reshape_alias", "lift_fresh", "empty_like", "new_empty")
+_DRAWS = ("rand_like", "randn_like", "randint_like", "uniform_", "normal_", "random_")
+_FREE = (
+    *("detach", "_unsafe_view", "_reshape_alias", "lift_fresh", "empty_like", "new_empty"),
+    *("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"),
+)
 
 
 # A convolution with more weights than a core's cache holds streams them again for every sample.
@@ -95,6 +99,8 @@ def arithmetic(operation: str, tagged: bool, args: Sequence[Any], output: Tensor
     if operation in _WHOLE_POOLS:
         flops = tensors[0].numel()
         return Arithmetic("pool", flops, flops * needed)
+    if operation in _DRAWS:
+        return Arithmetic("elementwise", size, 0)
     if operation in _MOVES:
         return Arithmetic("elementwise", 0, 0)
     if tagged or operation in _UNTAGGED_ELEMENTWISE:

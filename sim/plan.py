@@ -55,9 +55,8 @@ class Plan:
     def head(self, cut: int) -> BlockCost:
         """Return the cost of the auxiliary head at the cut."""
         shape = self.network.activation_shape(cut)
-        return module_cost(
-            auxiliary_head(shape, self.info.classes), shape, first=False, name="head"
-        )
+        head = auxiliary_head(shape, self.info.classes, seed=self.seed, device="meta")
+        return module_cost(head, shape, first=False, name="head")
 
     def recipe(self, method: type[Method], name: str, options: Any) -> Recipe:
         """Return everything of one method's run that touches learning."""

@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 import models.catalogue
+from models.draws import borrowed_generators, seed_generators, seed_of
 from models.network import Network
 from models.pretrained import WeightsError, save_weights
 from sim.learning.augment import Augmentation
@@ -44,6 +45,7 @@ class PretrainRecipe:
     blocks: int | None = None
 
 
+@borrowed_generators()
 def pretrain(
     recipe: PretrainRecipe, dataset: Dataset, out: Path, epoch_done: EpochDone | None = None
 ) -> float | None:
@@ -57,6 +59,7 @@ def pretrain(
         recipe.network, classes=info.classes, input_shape=info.input_shape, seed=recipe.seed
     )
     channels_last_module(network)
+    seed_generators(seed_of(recipe.seed, "pretraining"))
     kept = network.feature_blocks if recipe.blocks is None else recipe.blocks
     part = network.split(kept).device
     optimiser = torch.optim.SGD(

@@ -69,7 +69,7 @@ class Inline:
         states = self.workspace.states
         modules = [self.workspace.module(name.split("/")[0], states[name]).eval() for name in names]
         correct = total = 0
-        with torch.no_grad():
+        with torch.no_grad(), self.workspace.drawing("evaluation"):
             for images, labels in self.workspace.feed.test_batches():
                 for module in modules:
                     images = module(images)

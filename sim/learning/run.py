@@ -23,10 +23,13 @@ class ChainRun:
 
     def execute(self) -> None:
         """Run every operation of the chain in order."""
-        for operation, arguments, handle in self.chain.operations:
-            resolved = [self._values.pop(a) if isinstance(a, Handle) else a for a in arguments]
-            self._values[handle] = operation(self, *resolved)
-        self._leave_behind()
+        chain = self.chain
+        with self.workspace.drawing("module", chain.declaration.client, chain.round_index) as draws:
+            for operation, arguments, handle in chain.operations:
+                resolved = [self._values.pop(a) if isinstance(a, Handle) else a for a in arguments]
+                draws.begin(getattr(operation, "__qualname__", type(operation).__qualname__))
+                self._values[handle] = operation(self, *resolved)
+            self._leave_behind()
 
     def replica(self, part: str) -> Replica:
         """Return this chain's replica of a part, made from the part's state at first use.

@@ -1,11 +1,15 @@
 """The tensors of a run: named states, the modules that carry them, and the data feed."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import channels_last, nn
 
 import models.catalogue
+from models.draws import borrowed_generators
 from models.head import auxiliary_head
+from sim.learning.draws import Draws
 from sim.learning.feed import Feed
 from sim.learning.recipe import Recipe
 from sim.learning.replica import State
@@ -18,6 +22,7 @@ class Workspace:
         self.recipe = recipe
         self.feed = feed
         self.states = states
+        self.draws: Draws | None = None
         self._modules: dict[str, nn.Module] = {}
 
     def module(self, part: str, state: State) -> nn.Module:
@@ -26,11 +31,31 @@ class Workspace:
         Chains run one at a time, so one module per part is enough; its gradients are cleared.
         """
         if part not in self._modules:
-            self._modules[part] = channels_last_module(make_part(self.recipe, part))
+            made = channels_last_module(make_part(self.recipe, part))
+            for name, block in named_blocks(part, made):
+                block.register_forward_pre_hook(self._beginning(name))
+            self._modules[part] = made
         module = self._modules[part]
         module.load_state_dict(state)
         module.zero_grad(set_to_none=True)
         return module
+
+    @contextmanager
+    def drawing(self, purpose: str, *key: int) -> Iterator[Draws]:
+        """Let what modules draw come from the streams of (seed, purpose, key) in the meantime."""
+        with borrowed_generators():
+            self.draws = Draws(self.recipe.seed, purpose, *key)
+            try:
+                yield self.draws
+            finally:
+                self.draws = None
+
+    def _beginning(self, block: str) -> Callable[..., None]:
+        def begin(*_: object) -> None:
+            if self.draws is not None:
+                self.draws.begin(block)
+
+        return begin
 
 
 def make_part(recipe: Recipe, part: str) -> nn.Module:
@@ -39,9 +64,19 @@ def make_part(recipe: Recipe, part: str) -> nn.Module:
         recipe.network, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
     )
     if part == "head":
-        return auxiliary_head(network.activation_shape(recipe.cut), recipe.classes)
+        shape = network.activation_shape(recipe.cut)
+        return auxiliary_head(shape, recipe.classes, seed=recipe.seed)
     split = network.split(recipe.cut)
     return split.device if part == "device" else split.server
+
+
+def named_blocks(part: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the blocks of a part, named by their place in the network whatever the cut."""
+    if part == "head":
+        yield part, module
+        return
+    for place, block in module.get_submodule("blocks").named_children():
+        yield f"block {place}", block
 
 
 def channels_last_module(module: nn.Module) -> nn.Module:

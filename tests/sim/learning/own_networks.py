@@ -1,0 +1,77 @@
+"""Small networks of a user's own, whose modules draw numbers or keep running statistics."""
+
+# ruff: noqa: NPY002 - the global generator is what this is about
+
+import random
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models import Network
+
+DRAWN: list[float] = []  # what `Noise` drew, in order
+
+
+class StochasticDepth(nn.Module):
+    """Leaves its body out for half of the samples, in training."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x + self.body(x)
+        keep = torch.rand(x.shape[0], 1, 1, 1, device=x.device) < 0.5
+        return x + 2 * keep * self.body(x)
+
+
+class SkippedAtTimes(nn.Module):
+    """Is the identity for half of the batches, in evaluation too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if torch.rand(1).item() < 0.5 else torch.tanh(x)
+
+
+class Noise(nn.Module):
+    """Adds numbers of torch's, numpy's and Python's global generators, in evaluation too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        shift = random.gauss(0, 0.1)
+        channels = torch.from_numpy(np.random.standard_normal(x.shape[1])).to(x)
+        if not x.is_meta:
+            DRAWN.extend([shift, float(np.random.random())])
+        return x + 0.1 * torch.randn_like(x) + shift + 0.1 * channels.view(1, -1, 1, 1)
+
+
+def _small(
+    name: str, classes: int, input_shape: Sequence[int], *middle: Callable[[], nn.Module]
+) -> Network:
+    channels, height, width = input_shape
+    first = nn.Sequential(nn.Conv2d(channels, 4, 4, stride=4), nn.ReLU())
+    last = nn.Sequential(nn.Flatten(), nn.Linear(4 * (height // 4) * (width // 4), classes))
+    blocks = [("first", first), *((f"middle{n}", make()) for n, make in enumerate(middle))]
+    return Network(
+        name, [*blocks, ("last", last)], input_shape, classes, feature_blocks=len(blocks)
+    )
+
+
+def dropout(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+    """Dropout on both sides of a cut after block 2."""
+    return _small("dropout", classes, input_shape, lambda: nn.Dropout(0.3), lambda: nn.Dropout(0.3))
+
+
+def depth(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+    """Stochastic depth, by sample and by batch."""
+
+    def skipped() -> nn.Module:
+        return StochasticDepth(nn.Conv2d(4, 4, 3, padding=1))
+
+    return _small("depth", classes, input_shape, skipped, SkippedAtTimes, skipped)
+
+
+def noise(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+    """Noise on both sides of a cut after block 2, from three generators."""
+    return _small("noise", classes, input_shape, Noise, Noise)

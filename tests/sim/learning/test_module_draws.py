@@ -1,0 +1,251 @@
+"""What modules draw while they run: the same in every process, order and company, wherever it is cut."""
+
+# ruff: noqa: NPY002 - the global generator is what this is about
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import own_networks
+import pytest
+import torch
+from tiny_runs import Inside, only, results
+from torch import Tensor, nn
+
+from models import module_cost
+from models.draws import borrowed_generators, seed_generators, seed_of
+from models.pretrained import load_weights
+from sim.learning.chain import Chain
+from sim.learning.datasets import describe, load
+from sim.learning.run import ChainRun
+from sim.pretrain import PretrainRecipe, pretrain
+
+NETWORKS = ("dropout", "depth", "noise")
+ALL = (
+    "methods=[classic_fl, splitfed, local_loss, fedgkt, "
+    "{fedgkt: {exchange_weights: false}, label: original}, {ecofed: {init: random}}, "
+    "split_learning, centralised]"
+)
+SOME = "methods=[fedgkt, {ecofed: {init: random}}]"
+GENTLE = "training.optimizer={name: sgd, lr: 0.01, momentum: 0.5}"
+
+
+def drawing(network: str) -> tuple[str, ...]:
+    return (f"model={{name: 'own_networks:{network}', cut: 2}}", GENTLE)
+
+
+def learnt(*overrides: str) -> dict[str, tuple[str | None, str | None, float | None]]:
+    """Digests and the last accuracy of every method."""
+    return {
+        label: (found.learning_digest, found.weights_digest, found.rounds[-1].accuracy)
+        for label, found in results(*overrides).items()
+    }
+
+
+def disturb(seed: int) -> None:
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    np.random.standard_normal()  # leaves the other half of a pair behind
+    random.seed(seed)
+    random.gauss(0, 1)
+
+
+def outside() -> tuple[object, ...]:
+    """The state of the three global generators."""
+    state = np.random.get_state(legacy=False)
+    assert isinstance(state, dict)
+    bits = state["state"]
+    return (
+        torch.get_rng_state().tolist(),
+        random.getstate(),
+        bits["key"].tolist(),
+        bits["pos"],
+        state["has_gauss"],
+        state["gauss"],
+    )
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_callers_seeds_do_not_matter_and_are_left_alone(network: str) -> None:
+    with borrowed_generators():
+        disturb(1)
+        first = learnt(ALL, *drawing(network))
+        disturb(2)
+        before = outside()
+        assert learnt(ALL, *drawing(network)) == first
+        assert outside() == before
+    assert all(None not in found for found in first.values())
+    assert len({weights for _, weights, _ in first.values()}) >= len(first) - 1  # the cut apart
+
+
+PROGRAM = f"""
+import sys
+import torch
+torch.set_num_threads(1)
+from test_module_draws import SOME, drawing, learnt
+print({{name: learnt(SOME, *drawing(name)) for name in {NETWORKS}}})
+"""
+
+
+def test_another_process_draws_the_same() -> None:
+    here = Path(__file__).parent
+    path = os.pathsep.join(map(str, (here, *here.parents[:3])))
+    found = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=os.environ | {"PYTHONPATH": path, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert found.stdout.strip() == str({name: learnt(SOME, *drawing(name)) for name in NETWORKS})
+
+
+def trained(run: Inside, *, backwards: bool) -> dict[int, dict[str, Tensor]]:
+    """Each client's device block after a round whose chains run in that order."""
+    executor = run.method.world.learning.executor
+    members: dict[int, dict[str, Tensor]] = {}
+
+    def execute(chains: list[Chain], _: object) -> None:
+        for chain in reversed(chains) if backwards else chains:
+            at_work = ChainRun(chain, run.workspace)
+            at_work.execute()
+            members[chain.declaration.client] = at_work.member("device")
+
+    executor.run = execute  # type: ignore[union-attr, method-assign, assignment]
+    run.train(rounds=1)
+    return members
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_order_of_the_clients_does_not_matter(network: str) -> None:
+    forwards, backwards = (
+        trained(Inside(*drawing(network)), backwards=order) for order in (False, True)
+    )
+    assert list(forwards) == list(backwards)[::-1] == [0, 1, 2]
+    for client, weights in forwards.items():
+        for name, value in weights.items():
+            assert torch.equal(value, backwards[client][name]), (client, name)
+
+
+def drawn(*sizes: int, rounds: int = 1) -> list[float]:
+    own_networks.DRAWN.clear()
+    Inside(
+        *drawing("noise"),
+        f"topology.star.clients.0.count={len(sizes)}",
+        f"data.partition={{sizes: {list(sizes)}}}",
+    ).train(rounds)
+    return list(own_networks.DRAWN)
+
+
+def test_another_client_changes_no_draw_and_every_draw_is_another() -> None:
+    """Two numbers in each of two blocks, for 2 batches of client 0, 3 of client 1, 4 of client 2."""
+    two, three = drawn(10, 20), drawn(10, 20, 30)
+    two, three = two[: 4 * 5], three[: 4 * 9]
+    assert three[: 4 * 5] == two
+    assert len(set(three)) == 4 * 9
+    assert not set(drawn(10, 20, rounds=2)[4 * 5 : 8 * 5]) & set(two)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_network_that_is_cut_draws_what_the_uncut_one_draws(network: str) -> None:
+    federated, split = results("methods=[classic_fl, splitfed]", *drawing(network)).values()
+    assert federated.weights_digest == split.weights_digest is not None
+
+
+@pytest.mark.parametrize("method", ["local_loss", "fedgkt"])
+def test_how_fast_a_side_is_does_not_matter(method: str) -> None:
+    """Where the device does not wait for the server, the order of their work depends on the link."""
+    found = [
+        only(f"methods=[{method}]", *drawing("dropout"), f"topology.star.clients.0.link={link}")
+        for link in (
+            "{up: 10 kbit/s, down: 1 Gbit/s, delay: 0 s}",
+            "{up: 10 Gbit/s, down: 10 Gbit/s, delay: 0 s}",
+        )
+    ]
+    assert found[0].event_digest != found[1].event_digest
+    assert found[0].weights_digest == found[1].weights_digest is not None
+
+
+def test_dropout_leaves_out_its_share_and_rests_in_evaluation() -> None:
+    run = Inside(*drawing("dropout"), "training.rounds=1").train()
+    block = run.workspace.module("server", run.states["server"]).train()
+    with run.workspace.drawing("test"):
+        kept = block.get_submodule("blocks.2")(torch.ones(64, 4, 8, 8))
+    assert (kept == 0).double().mean().item() == pytest.approx(0.3, abs=0.03)
+    executor = run.method.world.learning.executor
+    assert executor is not None
+    first = executor.accuracy([("device", "server")])
+    assert not block.training
+    assert first == executor.accuracy([("device", "server")])
+
+
+def test_the_cost_of_a_network_that_draws_is_always_the_same() -> None:
+    costs, depths = set(), set()
+    with borrowed_generators():
+        for seed in range(8):
+            disturb(seed)
+            before = outside()
+            depths.add(torch.rand(1).item() < 0.5)
+            disturb(seed)
+            costs.add(module_cost(own_networks.SkippedAtTimes(), (4, 8, 8), first=False))
+            assert outside() == before
+    assert len(depths) == 2
+    assert len(costs) == 1
+
+
+def test_noise_is_charged_once_for_each_value() -> None:
+    class Noisy(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.randn_like(x)
+
+    cost = module_cost(Noisy(), (4, 8, 8), first=False)
+    assert (cost.forward_flops, cost.backward_flops) == (2 * 256, 256)
+
+
+def test_pre_training_draws_from_its_seed_alone(tmp_path: Path) -> None:
+    data = load(describe("digits", train_samples=60, test_samples=20, test_fraction=0.2))
+    files = []
+    with borrowed_generators():
+        for number, seed in enumerate((0, 0, 1)):
+            disturb(number)
+            before = outside()
+            recipe = PretrainRecipe(
+                "own_networks:noise", epochs=2, batch_size=10, lr=0.01, seed=seed, blocks=2
+            )
+            pretrain(recipe, data, tmp_path / str(number))
+            assert outside() == before
+            tensors, _ = load_weights(tmp_path / str(number))
+            files.append({name: value.tolist() for name, value in tensors.items()})
+    assert files[0] == files[1] != files[2]
+
+
+def test_streams_depend_on_every_part_of_their_names() -> None:
+    names = [(0, "module", 1, 2), (1, "module", 1, 2), (0, "other", 1, 2), (0, "module", 2, 1)]
+    names += [(0, "module", 12), (0, "module", 1, 2, "block", 0)]  # type: ignore[list-item]
+    numbers = [seed_of(*name) for name in names]
+    assert len(set(numbers)) == len(numbers)
+    assert all(0 <= number < 2**63 for number in numbers)
+
+
+@borrowed_generators()
+def draw_and_fail() -> None:
+    disturb(2)
+    raise KeyError
+
+
+def test_borrowed_generators_are_given_back_after_an_error_and_nested() -> None:
+    with borrowed_generators():
+        disturb(5)
+        before = outside()
+        with borrowed_generators():
+            seed_generators(1)
+            first = (torch.rand(1).item(), np.random.random(), random.random())
+            seed_generators(1)
+            with pytest.raises(KeyError):
+                draw_and_fail()
+            assert (torch.rand(1).item(), np.random.random(), random.random()) == first
+        assert outside() == before
