@@ -6,6 +6,9 @@ flight are then aborted and what had been sent of them is wasted. By its rule th
 when it is back online its connection is opened anew and each broken message is sent again from its
 first byte. A message whose last byte had left arrives where the client resumes, and is lost with the
 client. The other side knows at once; not modelled: time-outs until a loss is noticed.
+
+A method that ends a round before all clients are done cancels the others: what happens to such a client
+is what happens to one that is lost, at a moment that the method chooses.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -45,7 +48,7 @@ class Presence:
 class _Member:
     """A client in the current round; `since` is when it went offline."""
 
-    presence: Presence
+    presence: Presence | None
     device: DeviceSide
     server: ServerSide
     processes: list[simpy.Process] = field(default_factory=list)
@@ -53,11 +56,17 @@ class _Member:
 
 
 class Churn:
-    """The presence of every client that is not always online, and the members of a round."""
+    """The presence of every client that is not always online, and the members of a round.
 
-    def __init__(self, clock: Clock, presences: Mapping[int, Presence]) -> None:
+    With `cancels`, clients that are always online can be cancelled, too.
+    """
+
+    def __init__(
+        self, clock: Clock, presences: Mapping[int, Presence], *, cancels: bool = False
+    ) -> None:
         self._clock = clock
         self._presences = dict(presences)
+        self._cancels = cancels
         self._members: dict[int, _Member] = {}
         self._told: Callable[[int], None] = lambda _: None
 
@@ -91,12 +100,22 @@ class Churn:
     def join(self, device: DeviceSide, server: ServerSide) -> None:
         """Watch a client that takes part in the round."""
         presence = self._presences.get(device.client.index)
-        if presence is None:
+        if presence is None and not self._cancels:
             return
         member = _Member(presence, device, server)
         self._members[device.client.index] = member
         device.churn = server.churn = self
-        self._follow(member, self._now())
+        if presence is not None:
+            self._follow(member, presence, self._now())
+
+    def cancel(self, client: int) -> None:
+        """End the part that a client (by index) has in the round now; its update is lost.
+
+        Nothing changes where the client is lost already, or both of its sides are done.
+        """
+        member = self._members[client]
+        if not member.lost and any(process.is_alive for process in member.processes):
+            self._lose(member, Label.CANCELLED)
 
     def guard(self, work: Process, side: Side) -> Process:
         """Let a side's process end quietly when its client is lost; a running job is waited for."""
@@ -125,20 +144,22 @@ class Churn:
     def _now(self) -> float:
         return self._clock.elapsed_s + RESOLUTION_S
 
-    def _follow(self, member: _Member, at: float) -> None:
+    def _follow(self, member: _Member, presence: Presence, at: float) -> None:
         """Act on the availability from `at` on, and come back when it changes."""
-        value, end = member.presence.profile.piece(at)
+        if member.lost:
+            return
+        value, end = presence.profile.piece(at)
         if value > 0:
             self._connect(member)
-        elif member.presence.on_loss == "resume":
+        elif presence.on_loss == "resume":
             self._disconnect(member)
         else:
-            self._lose(member)
+            self._lose(member, Label.OFFLINE)
             return
         if end < inf:
             timer = self._clock.timeout(max(0.0, end - self._clock.elapsed_s))
             assert timer.callbacks is not None
-            timer.callbacks.append(lambda _: self._follow(member, end))
+            timer.callbacks.append(lambda _: self._follow(member, presence, end))
 
     def _disconnect(self, member: _Member) -> None:
         for side in (member.device, member.server):
@@ -157,12 +178,12 @@ class Churn:
                 continue
             side.offline = False
             if side.held:
-                self._log_offline(side)
+                self._log_idle(side, Label.OFFLINE)
             held, side.held = side.held, []
             for delivery in held:
                 delivery.begin()
 
-    def _lose(self, member: _Member) -> None:
+    def _lose(self, member: _Member, activity: Label) -> None:
         device, server = member.device, member.server
         now = self._clock.now
         member.lost = True
@@ -175,7 +196,7 @@ class Churn:
             self._close_connection(side)
         device.world.server.withdraw(server)
         device.stop_computing(now)
-        self._log_offline(device)
+        self._log_idle(device, activity)
         if server.busy_until <= now:
             server.last = device.last
         self._told(device.slot)
@@ -187,8 +208,8 @@ class Churn:
         if side.world.transport is not None:
             side.world.transport.disconnect(side.route)
 
-    def _log_offline(self, side: Side) -> None:
-        """Log the time that a side lost to its client's being offline, up to now."""
+    def _log_idle(self, side: Side, activity: Label) -> None:
+        """Log the time that a side was offline, or waited until it was cancelled, up to now."""
         rows: list[Row] = side.world.rows
         now = self._clock.now
         start = 0.0 if side.last == NO_CAUSE else min(rows[side.last][1], now)
@@ -203,7 +224,7 @@ class Churn:
                 0,
                 0,
                 0.0,
-                Label.OFFLINE,
+                activity,
                 side.last,
                 0.0,
                 0,

@@ -26,6 +26,11 @@ from sim.world import World
 
 MOST_RECORDED: Final = 32  # shared links whose load over time is taken down
 
+
+class UnfinishedRoundError(ValueError):
+    """A method closed a round while some of its clients were still at work."""
+
+
 Watched = Callable[[Round], Sequence[Observer]]
 
 
@@ -223,8 +228,7 @@ class Engine:
             world.churn.open_round(lambda slot: self.method.lost(rnd, slot))
         loads = self._recording(rnd, observers)
         world.clock.play(world.clock.process(self.method.run_round(rnd)))
-        if not world.server.idle:
-            raise ConservationError("the server is still busy when the round closes")
+        self._check_finished(rnd)
         intervals = Intervals.from_rows(world.rows)
         logged, sent = int(intervals.wire_bytes.sum()), world.bytes_sent
         delivered, dropped = world.bytes_delivered, world.bytes_dropped
@@ -243,6 +247,21 @@ class Engine:
         held = world.network.collect_bottlenecks()
         uses = world.ways.uses(intervals, rnd.participants, held)
         return replace(record, uses=uses, loads={} if loads is None else loads.series())
+
+    def _check_finished(self, rnd: Round) -> None:
+        """Check that nothing of a round goes on when its method closes it."""
+        world = self.world
+        under_way = len(world.network.in_flight())
+        travelling = world.bytes_sent - world.bytes_delivered - world.bytes_dropped
+        computing = sum(row[1] > world.clock.now for row in world.rows)
+        if not (under_way or travelling or computing or not world.server.idle):
+            return
+        raise UnfinishedRoundError(
+            f"{self.result.label}: round {rnd.index} was closed at {world.clock.now:.6g} s with"
+            f" {under_way} transfers in flight, {travelling} bytes not delivered, {computing}"
+            f" computations running and the server {'idle' if world.server.idle else 'busy'}; a method"
+            " that closes a round early cancels the clients that are not done (Method.cancel)"
+        )
 
     def _log(self, rnd: Round, record: RoundRecord, start_s: float) -> dict[str, float]:
         """Take a round down in the result; return its `utilisation`."""

@@ -9,7 +9,8 @@ the critical path.
 A transfer's interval ends when the last byte has left the sender; it arrives `delay` seconds later. One
 that was cut off is `lost` (1) and has the bytes that were sent in vain, and no payload. Opening a
 connection is an interval without bytes before the transfer that had to wait for it. Waiting is not
-logged: it is what lies between an actor's intervals, but for time that a client's being offline cost.
+logged: it is what lies between an actor's intervals. Two waits are: the time that a client lost by being
+offline, and that of a client which its method cancelled, up to that moment.
 """
 
 import enum
@@ -52,6 +53,7 @@ class Label(enum.IntEnum):
     IMAGES = 10
     CONNECT = 11
     OFFLINE = 12
+    CANCELLED = 13
 
 
 PHASES: Final = (

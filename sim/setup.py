@@ -163,8 +163,10 @@ def _world(
         ways=wires.ways,
         transport=wires.transport,
         jitters=wires.jitters,
-        churn=Churn(clock, presences) if presences else None,
+        churn=(
+            Churn(clock, presences, cancels=method.cancels) if presences or method.cancels else None
+        ),
         paces=settings_of_pace,
-        steady=not (topology.profiles or wires.jitters or presences)
+        steady=not (topology.profiles or wires.jitters or presences or method.cancels)
         and all(settings.steady for settings in settings_of_pace.values()),
     )

@@ -16,6 +16,7 @@ def is_users(error: ValueError) -> bool:
     from models.network import NetworkError
     from models.pretrained import WeightsError
     from sim.calibrate.calibrate import CalibrationError
+    from sim.engine import UnfinishedRoundError
     from sim.explain import ExplainError
     from sim.saved import SavedError
     from sim.saved.export import ExportError
@@ -38,6 +39,7 @@ def is_users(error: ValueError) -> bool:
         SavedError,
         ScenarioError,
         StudyError,
+        UnfinishedRoundError,
         UnknownNetworkError,
         UsageError,
         WeightsError,

@@ -6,7 +6,7 @@ that tell each side of a client what to do.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -78,6 +78,7 @@ class Method(ABC):
     parts: ClassVar[tuple[str, ...]] = ("device", "server")
     synchronous: ClassVar[bool] = True
     freezes_device: ClassVar[bool] = False
+    cancels: ClassVar[bool] = False
 
     def __init__(self, world: World, options: Any) -> None:
         self.world = world
@@ -143,6 +144,18 @@ class Method(ABC):
         rnd.lost.append(slot)
         self.world.learning.drop(rnd.chains[slot])
 
+    def cancel(self, rnd: Round, slot: int) -> None:
+        """End a participant's round now: a deadline has passed, or enough others are done.
+
+        Its transfers are aborted (what they had sent counts as dropped), its device stops computing,
+        its waiting jobs leave the server's queue, both of its processes end, and its update is lost, as
+        if it had gone offline for good. A job that is running on the server is finished. Nothing happens
+        to a client that is done or lost. Only for methods that set `cancels = True`.
+        """
+        assert self.cancels, f"{self.name} cancels clients, and does not set `cancels = True`"
+        assert self.world.churn is not None
+        self.world.churn.cancel(rnd.participants[slot])
+
     def signature(self, rnd: Round) -> Hashable:
         """Return what, beside the devices and links of its slots, decides the round's timing."""
         return (rnd.kind, tuple(self.world.clients[i].batch_sizes for i in rnd.participants))
@@ -187,25 +200,35 @@ class SplitMethod(Method):
         """Tell the server what to do for this client in this round."""
 
     def run_round(self, rnd: Round) -> Process:
-        """Run both sides of every participant, wait for all, and average."""
+        """Run both sides of every participant, wait for them, and average."""
         env, world = self.world.clock, self.world
         barrier = Barrier()
-        processes = []
+        processes: dict[int, list[simpy.Process]] = {}
         for slot, (index, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
             device, server = pair(world, index, slot, chain)
-            processes.append(
-                barrier.process(env, device.prepared(self.device(device, rnd)), device)
-            )
-            processes.append(barrier.process(env, self.server(server, rnd), server))
-        yield env.all_of(processes)
+            processes[slot] = [
+                barrier.process(env, device.prepared(self.device(device, rnd)), device),
+                barrier.process(env, self.server(server, rnd), server),
+            ]
+        members = Members(env, processes)
+        yield from self.wait(rnd, members)
+        if self.cancels:  # those that were cancelled a moment ago, and their running jobs
+            yield members.done
         averaged = self.averaged_parameters(rnd)
-        members = len(rnd.participants) - len(rnd.lost)
-        if averaged and members:
+        there = len(rnd.participants) - len(rnd.lost)
+        if averaged and there:
             first = world.clients[rnd.participants[0]]
             aggregator = ServerSide(world, first, barrier.slot, rnd.chains[0])
             aggregator.last = barrier.last
-            work = world.server_work.average(averaged, members)
+            work = world.server_work.average(averaged, there)
             yield aggregator.compute(work, Label.AGGREGATE)
+
+    def wait(self, rnd: Round, members: "Members") -> Process:  # noqa: ARG002
+        """Wait until the round may close: for all participants, unless overridden.
+
+        A method that closes it earlier cancels those that are not done.
+        """
+        yield members.done
 
     def averaged_parameters(self, rnd: Round) -> int:  # noqa: ARG002
         """Return how many parameters the server averages at the end of the round."""
@@ -218,6 +241,46 @@ class SplitMethod(Method):
             sum(world.parameters[part] for part in parts),
             sum(world.tensors[part] for part in parts),
         )
+
+
+class Members:
+    """The participants of a round at work: the processes of each slot's two sides."""
+
+    def __init__(
+        self, env: simpy.Environment, processes: Mapping[int, Sequence[simpy.Process]]
+    ) -> None:
+        self._env = env
+        self._processes = processes
+
+    @property
+    def done(self) -> simpy.Event:
+        """An event, a new one at each call, that succeeds when every participant has ended."""
+        return self._env.all_of([p for sides in self._processes.values() for p in sides])
+
+    @property
+    def unfinished(self) -> tuple[int, ...]:
+        """The slots of which a side is still at work."""
+        return tuple(
+            slot
+            for slot, sides in self._processes.items()
+            if any(process.is_alive for process in sides)
+        )
+
+    def first(self, count: int) -> simpy.Event:
+        """Return an event that succeeds when `count` participants, or all, have ended."""
+        enough, ended = self._env.event(), []
+        wanted = min(count, len(self._processes))
+
+        def one_more(_: simpy.Event) -> None:
+            ended.append(1)
+            if len(ended) == wanted:
+                enough.succeed()
+
+        for sides in self._processes.values():
+            both = self._env.all_of(sides)
+            assert both.callbacks is not None
+            both.callbacks.append(one_more)
+        return enough
 
 
 class Barrier:
