@@ -6,11 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: help demo test check benchmarks clean
+.PHONY: help demo test fuzz check benchmarks clean
 
 help:
 	@echo "make demo        run the quickstart scenario: EcoFed beside its baselines, really trained"
 	@echo "make test        run the tests"
+	@echo "make fuzz        run the property tests on many new random examples, and the file fuzzer for long"
 	@echo "make check       ruff and mypy"
 	@echo "make benchmarks  speed, as ratios against named baselines"
 
@@ -26,6 +27,15 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4
+
+# The cases of tests/fuzz, and the examples of each property test, are counted here and in tests/conftest.py.
+FUZZ_CASES ?= 20000
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m hypothesis --hypothesis-profile=fuzz
+	@if [ -d tests/fuzz ]; then \
+		CUTLAYER_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q -n auto --maxprocesses 4 tests/fuzz; \
+	fi
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

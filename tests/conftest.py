@@ -1,7 +1,39 @@
-"""Settings that every test shares: one thread, so that bits do not depend on the machine's load."""
+"""Settings that every test shares, so that no result depends on the machine or on its load.
 
-import matplotlib
-import torch
+Property tests run from one of two profiles. `fixed`, the default: the same examples everywhere, no
+limit on time, nothing remembered between runs; a failing example is printed with the line that runs
+it again. `fuzz` (`make fuzz`): other examples in every run and many more of them; failing ones are
+kept in .hypothesis and tried first in the next run.
+"""
+
+import os
+
+# One thread: bits do not depend on the cores, and on a busy machine the threads of a linear algebra
+# library wait for each other in loops that make a tenth of a second a minute. Processes that a test
+# starts inherit it. The libraries read it when they are loaded, so it comes before all imports.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+import matplotlib  # noqa: E402
+import torch  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+# Health checks that measure time; the others (a filter that rejects nearly everything) stay.
+OF_SPEED = (HealthCheck.too_slow, HealthCheck.data_too_large)
+
+settings.register_profile(
+    "fixed",
+    max_examples=100,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=OF_SPEED,
+)
+settings.register_profile(
+    "fuzz", max_examples=5000, deadline=None, print_blob=True, suppress_health_check=OF_SPEED
+)
+settings.load_profile("fixed")
 
 torch.set_num_threads(1)
 matplotlib.use("Agg")

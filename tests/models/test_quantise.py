@@ -4,7 +4,7 @@ from math import ceil, prod
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.quantise import QuantisationError, dequantise, packed_bytes, quantise
@@ -19,7 +19,6 @@ def bound(q, tensor):
     return q.scale / 2 + peak * 2.0**-22
 
 
-@settings(max_examples=150, deadline=None)
 @given(shapes, st.sampled_from(BITS), st.integers(0, 2**31), st.integers(-140, 125))
 def test_round_trip_moves_no_value_by_more_than_half_a_step(shape, bits, seed, exponent):
     generator = torch.Generator().manual_seed(seed)
@@ -33,7 +32,6 @@ def test_round_trip_moves_no_value_by_more_than_half_a_step(shape, bits, seed, e
     assert ((back - tensor).abs().double() <= bound(q, tensor)).all()
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32), min_size=1, max_size=20),
     st.sampled_from(BITS),

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import scenarios
@@ -241,7 +241,6 @@ def test_the_headline_has_the_published_numbers(known):
 finite = st.floats(min_value=1e-9, max_value=1e15, allow_nan=False)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     up=finite,
     delay=st.floats(min_value=0, max_value=1e6),
@@ -269,6 +268,7 @@ def test_quantities_and_names_come_back_to_the_last_bit(
     assert (link.up, link.delay, own.speed, own.memory) == (up, delay, speed, memory)
     assert scenario.training.optimizer.lr == lr
     assert scenario.all_seeds == tuple(seeds)
+    assert scenario.methods[-1].label == label
     again = load_text(json.dumps(loaded.resolved()), source="f", **known)
     assert again.scenario == scenario
 

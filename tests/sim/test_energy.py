@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sim import load_scenario, run
@@ -58,7 +58,6 @@ def integral(entries, slot: int, elapsed: int) -> float:
 
 
 @given(rows)
-@settings(max_examples=200, deadline=None)
 def test_energy_is_the_integral_of_power(entries):
     active = active_times(intervals_of(entries), 3)
     for slot in range(3):

@@ -6,7 +6,7 @@ from statistics import mean, stdev
 import numpy as np
 import pytest
 import simpy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_server_queue import (
     REPLICATIONS,
@@ -53,7 +53,6 @@ def shared_ends(slots, arrivals, seconds):
 
 
 @given(jobs, st.integers(1, 4))
-@settings(max_examples=150, deadline=None)
 def test_processor_sharing_ends_when_its_slow_twin_does(steps, slots):
     arrivals = np.cumsum([step for step, _ in steps]).astype(float).tolist()
     seconds = [float(length) for _, length in steps]
@@ -174,7 +173,6 @@ def test_a_slot_waits_for_its_batch_but_not_for_long():
 
 
 @given(jobs, st.integers(2, 5), st.integers(1, 3))
-@settings(max_examples=100, deadline=None)
 def test_every_job_gets_its_turn_and_its_share_of_the_log(steps, most, slots):
     arrivals = np.cumsum([step for step, _ in steps]).astype(float).tolist()
     seconds = [float(length) for _, length in steps]

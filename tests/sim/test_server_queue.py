@@ -8,7 +8,7 @@ from statistics import mean, stdev
 import numpy as np
 import pytest
 import simpy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.compute import Work
@@ -92,7 +92,6 @@ jobs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), min_size=1, max
 
 
 @given(jobs, st.integers(1, 4))
-@settings(max_examples=150, deadline=None)
 def test_first_come_first_served_and_never_more_than_the_slots(steps, slots):
     arrivals = np.cumsum([step for step, _ in steps]).astype(float).tolist()
     seconds = [float(length) for _, length in steps]

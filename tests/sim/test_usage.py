@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.log import NO_CAUSE, SERVER, Intervals, Kind, Label
@@ -86,7 +86,6 @@ spans = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(spans=spans)
 def test_against_counting_second_by_second(spans):
     rows = [up(slot, start, start + length, size) for slot, start, length, size in spans]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
@@ -39,7 +39,6 @@ def composition(made: Partition) -> np.ndarray:
     counts=st.lists(st.integers(0, 40), min_size=1, max_size=6).filter(lambda c: sum(c) >= 30),
     seed=st.integers(0, 2**32),
 )
-@settings(max_examples=30, deadline=None)
 def test_every_sample_belongs_to_at_most_one_client(
     kind: PartitionKind, counts: list[int], seed: int
 ) -> None:

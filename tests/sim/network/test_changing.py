@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.clock import Clock
@@ -70,7 +70,6 @@ steps = st.lists(st.tuples(st.integers(1, 20), st.integers(0, 50)), min_size=1, 
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(profile=steps, size=st.integers(1, 2000), shared=st.booleans(), general=st.booleans())
 def test_a_flow_alone_takes_what_the_integral_says(profile, size, shared, general):
     clock, network = network_of(profile, shared=shared, general=general)
@@ -79,7 +78,6 @@ def test_a_flow_alone_takes_what_the_integral_says(profile, size, shared, genera
     assert flow.finish_s == pytest.approx(profile.time_of(size), rel=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
 @given(profile=steps, sizes=st.lists(st.integers(1, 500), min_size=2, max_size=6))
 def test_flows_that_share_it_send_together_what_it_gives(profile, sizes):
     clock, network = network_of(profile, others=len(sizes) - 1)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hand_made import DOWN_RATE, SHARED_RATE, UP_RATE, method, run_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.network.loads import LoadSeries
@@ -16,7 +16,6 @@ from sim.views.steps import Steps, access_steps, load_steps, run_steps, shared_s
 SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 20), st.floats(0, 1e6)), max_size=30)
 
 
-@settings(max_examples=100, deadline=None)
 @given(spans=SPANS, count=st.integers(1, 50))
 def test_sums_hold_at_every_moment_and_thinning_keeps_the_area(spans, count):
     starts, ends = [s for s, _, _ in spans], [s + length for s, length, _ in spans]

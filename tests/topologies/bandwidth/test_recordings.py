@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from walks import at, integral, pieces
 
@@ -58,7 +58,6 @@ def test_a_short_rest_belongs_to_the_last_step(trace, last, widths):
     assert [end - begin for begin, end, _ in pieces(profile, last / 1000)] == pytest.approx(widths)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     gaps=st.lists(st.integers(0, 400), min_size=1, max_size=40).filter(any),
     step_ms=st.integers(1, 700),
@@ -205,7 +204,6 @@ def test_neighbours_of_one_rate_are_one_piece():
     assert list(pieces(table, 9)) == [(0, 2, 5), (2, 9, 6)]
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     gaps=st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=8),
     by=st.floats(0, 1e5),
