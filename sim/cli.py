@@ -1,17 +1,22 @@
 """The command line: arguments in, exit codes out.
 
-Exit codes: 0 done; 1 a defect of Cutlayer itself; 2 bad input, nothing written; 130 interrupted, with
-what there was written. Nothing slow is imported before a command needs it.
+Exit codes: 0 done; 1 a defect of Cutlayer itself; 2 bad input, or results that cannot be written;
+3 a run that stalled: a round of it can never end; 128 + N interrupted by the signal N (130: Ctrl-C,
+143: SIGTERM, 129: SIGHUP, 141: nobody reads the output any more), with what there was written. Nothing
+slow is imported before a command needs it.
 
 This file is long because every option of every command is declared in it, and nothing else.
 """
 
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from sim.interrupts import INTERRUPTED, final_code, interrupts_handled
 
 app = typer.Typer(
     name="cutlayer",
@@ -420,14 +425,25 @@ def main() -> None:
     from sim.python_path import drop_working_directory
 
     drop_working_directory()
+    with interrupts_handled():
+        code = _outcome()
+    sys.exit(final_code(code))
+
+
+def _outcome() -> int:
+    """Run the command; return its exit code."""
     try:
         app()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
     except KeyboardInterrupt:
-        sys.exit(130)
+        return INTERRUPTED
     except ValueError as error:
         from sim.commands.errors import is_users
 
         if not is_users(error):
             raise
-        sys.stderr.write(f"{error}\n")
-        sys.exit(2)
+        with suppress(BrokenPipeError):
+            sys.stderr.write(f"{error}\n")
+        return 2
+    return 0

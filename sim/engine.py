@@ -13,6 +13,7 @@ from typing import Final
 
 from sim.clock import EndlessRoundError
 from sim.energy import DeviceUse
+from sim.interrupts import held_back, let_in
 from sim.learning.layer import Progress as ChainProgress
 from sim.log import NO_CAUSE, Intervals
 from sim.methods.method import Method, Round
@@ -24,6 +25,7 @@ from sim.round_results import KeptRound, RoundResult
 from sim.usage import Key, Total
 from sim.world import World
 
+MOST_NAMED: Final = 3  # links of a round that never ends
 MOST_RECORDED: Final = 32  # shared links whose load over time is taken down
 
 
@@ -88,6 +90,7 @@ class Engine:
         self._records: dict[Hashable, RoundRecord] = {}
         self._last_of_kind: dict[str, KeptRound] = {}
         self._events = hashlib.blake2b(digest_size=16)
+        self._members: Sequence[int] = ()  # of the round under way
 
     def run(self, limits: Limits, watcher: Watcher) -> None:
         """Play rounds until a limit is reached; `result` is up to date after every round.
@@ -102,20 +105,19 @@ class Engine:
                     f"no client could take part in round {index}: none is online"
                     f" {'any more' if waited_s == inf else 'before the time limit'}"
                 )
+                self.result.stalled = waited_s == inf and limits.virtual_time_s is None
                 break
             if waited_s:
                 self.world.clock.rebase(waited_s)
             try:
-                closed = self._play(index, limits, watcher, waited_s)
+                with held_back():  # a round is accounted for and reported as a whole, or not at all
+                    closed = self._play(index, limits, watcher, waited_s)
+                    self.result.rounds.append(closed)
+                    watcher.round_closed(closed)
             except EndlessRoundError:
-                held = len(self.world.network.in_flight())
-                self.result.ended = (
-                    f"round {index} never ends: {held} transfers stand still for ever, on links without"
-                    " capacity, or a client does not come back"
-                )
+                self.result.ended = f"round {index} never ends: {self._obstacle()}"
+                self.result.stalled = True
                 break
-            self.result.rounds.append(closed)
-            watcher.round_closed(closed)
             late = limits.passed(closed.virtual_time_s)
             reached = (
                 limits.target_accuracy is not None
@@ -131,7 +133,7 @@ class Engine:
         first = {kept.index for kept in result.kept}
         result.kept.extend(k for k in self._last_of_kind.values() if k.index not in first)
         result.capacity_s = {
-            name: self.world.network.capacity_seconds(name, self.world.clock.elapsed_s)
+            name: self.world.network.capacity_seconds(name, result.virtual_time_s)
             for name in result.links
         }
         result.link_clients = {name: self.world.ways.clients[name] for name in result.links}
@@ -147,24 +149,19 @@ class Engine:
 
     def _play(self, index: int, limits: Limits, watcher: Watcher, waited_s: float) -> RoundResult:
         world, method = self.world, self.method
-        rnd = method.open_round(index)
-        record = self._record_of(rnd)
+        with let_in():
+            rnd = method.open_round(index)
+            self._members = rnd.participants
+            record = self._record_of(rnd)
         start_s = world.clock.epoch_s
         world.clock.rebase(record.duration_s)
         world.learning.close_round(watcher.client_trained)
-        utilisation = self._log(rnd, record, start_s)
-        energy = self._energy(rnd, record)
         last = index == limits.rounds - 1 or limits.passed(world.clock.elapsed_s)
         accuracy = self._learned.get(index)
-        if world.learning.executor is not None and (
-            last or (index + 1) % limits.evaluate_every == 0
-        ):
-            evaluated = method.evaluated(rnd)
-            accuracy = world.learning.executor.accuracy(evaluated)
-            if self.result.diverged_in_round is None and not world.learning.executor.finite(
-                evaluated
-            ):
-                self.result.diverged_in_round = index
+        if last or (index + 1) % limits.evaluate_every == 0:
+            accuracy = self._evaluated(rnd, accuracy)
+        utilisation = self._log(rnd, record, start_s)
+        energy = self._energy(rnd, record)
         straggler = record.straggler
         return RoundResult(
             index=index,
@@ -195,6 +192,46 @@ class Engine:
             ),
             accuracy=accuracy,
         )
+
+    def _evaluated(self, rnd: Round, learned: float | None) -> float | None:
+        """Return the accuracy after a round; `learned` where nothing is trained here."""
+        learning = self.world.learning
+        if learning.executor is None:
+            return learned
+        parts = self.method.evaluated(rnd)
+        try:
+            with let_in():
+                accuracy = learning.executor.accuracy(parts)
+                finite = learning.executor.finite(parts)
+        except KeyboardInterrupt:
+            learning.undo_round()
+            raise
+        if self.result.diverged_in_round is None and not finite:
+            self.result.diverged_in_round = rnd.index
+        return accuracy
+
+    def _obstacle(self) -> str:
+        """Return why nothing is left to happen in a round that is not over."""
+        network, clients = self.world.network, len(self.world.clients)
+        held = {flow.route % clients for flow in network.in_flight()}
+        links = network.without_capacity()
+        if held and links:
+            more = f" and {len(links) - MOST_NAMED} more" if len(links) > MOST_NAMED else ""
+            has = "its link has" if len(held) == 1 else "their links have"
+            names = ", ".join(links[:MOST_NAMED]) + more
+            return f"{self._who(len(held))} finish, {has} zero capacity ({names})"
+        if held:
+            return f"{self._who(len(held))} finish"
+        if self.world.churn is not None:
+            return "a client that went offline does not come back"
+        return "it waits for something that never happens"
+
+    def _who(self, held: int) -> str:
+        """Return how many of the round's clients can never do something, up to the verb."""
+        taking_part = len(self._members)
+        if held >= taking_part:
+            return "no client can" if taking_part > 1 else "its client can never"
+        return f"{held} of {taking_part} clients can never"
 
     def _record_of(self, rnd: Round) -> RoundRecord:
         observers = self._watched(rnd)

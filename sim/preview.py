@@ -18,7 +18,11 @@ from sim.setup import make_method, options_of, profile_of
 
 @dataclass(frozen=True)
 class MethodPreview:
-    """One method's outlook. Bytes are wire bytes; memory is the peak, by device and of the server."""
+    """One method's outlook. Bytes are wire bytes; memory is the peak, by device and of the server.
+
+    `stalled` says why a round can never end, None where all can; the time is then that of the
+    `rounds` before it.
+    """
 
     label: str
     clients_per_round: int
@@ -27,6 +31,8 @@ class MethodPreview:
     exact: bool
     memory_bytes: dict[str, int]
     server_memory_bytes: int
+    rounds: int = 0
+    stalled: str | None = None
 
 
 def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
@@ -77,7 +83,11 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
         played = min(rounds, scenario.training.rounds)
         limits = Limits(played, scenario.stop.virtual_time)
         Engine(method.world, method, result).run(limits, Watcher())
-        whole = played == scenario.training.rounds or limits.passed(result.virtual_time_s)
+        whole = (
+            result.stalled
+            or played == scenario.training.rounds
+            or limits.passed(result.virtual_time_s)
+        )
         scale = 1.0 if whole else scenario.training.rounds / played
         client_rounds = sum(r.clients for r in result.rounds)
         previews.append(
@@ -91,6 +101,8 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
                 exact=whole,
                 memory_bytes=memory_by_device(plan, options_of(entry)[0]),
                 server_memory_bytes=server_memory(plan, *options_of(entry)),
+                rounds=len(result.rounds),
+                stalled=result.ended if result.stalled else None,
             )
         )
     return previews

@@ -15,7 +15,7 @@ from sim.energy import DeviceUse
 from sim.round_results import KeptRound, RoundResult, Row
 from sim.usage import Total
 
-Status = Literal["complete", "stopped"]
+Status = Literal["complete", "stopped", "stalled"]  # all there is, interrupted, can never end
 
 
 @dataclass
@@ -48,6 +48,9 @@ class MethodResult:
     reused_rounds: int = 0
     diverged_in_round: int | None = None  # the first evaluation that found weights not finite
     ended: str | None = None  # why the run ended before its rounds, if no limit was reached
+    stalled: bool = (
+        False  # a round could never begin or never end, so that no limit would be reached
+    )
 
     @property
     def virtual_time_s(self) -> float:

@@ -1,76 +1,89 @@
 """A run's folder: what was asked first, rows as rounds close, the status last.
 
-scenario.yaml   the scenario as resolved          summary.json    the contract (status last)
+cutlayer.json   whose folder it is                scenario.yaml   the scenario as resolved
 rounds.csv      a row for each method and round   accuracy.csv    a row for each evaluation
 events.npz      the kept intervals, in columns    trace.json      the same, for Perfetto
 links.csv       a row for each link or medium     devices.csv     a row for each client's device
-plots/          pictures
+plots/          pictures                          versions.json   what made the numbers
+checksums.sha256                                  summary.json    the contract (status last)
+
+Rows are appended and flushed as rounds close. At the end every file is written anew, whole or not at
+all, the checksums of all follow, and then the summary: where there is one, all the others are whole.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Final, Self, TextIO
 
 import numpy as np
 import yaml
 
-from sim.atomic_files import OutputError, write_json
+from sim.atomic_files import (
+    OutputError,
+    errors_named,
+    json_text,
+    whole_file,
+    whole_text,
+    write_json,
+    write_text,
+)
+from sim.checksums import CHECKSUMS, write_checksums
+from sim.interrupts import held_back, let_in
 from sim.log import COLUMNS, SERVER, Kind, Label
 from sim.results import MethodResult, RunResult
 from sim.round_results import RoundResult
 
-__all__ = ["OutputError", "RunFolder", "event_columns", "fresh_folder", "write_json", "write_seeds"]
+__all__ = [
+    "OutputError",
+    "RunFolder",
+    "Views",
+    "event_columns",
+    "no_views",
+    "write_json",
+    "write_seeds",
+]
 
 ACCURACY_COLUMNS = ("label", "method", "round", "virtual_time_s", "metric", "value")
+SUMMARY: Final = "summary.json"
+DATA: Final = (
+    "scenario.yaml",
+    "versions.json",
+    "rounds.csv",
+    "accuracy.csv",
+    "links.csv",
+    "devices.csv",
+    "events.npz",
+)
+
+Views = Callable[[RunResult, Path], Sequence[Path]]
 
 
-def fresh_folder(out: Path | None, name: str) -> Path:
-    """Return the folder for a run, not made yet: `out`, or the next free runs/NAME, runs/NAME-2, ....
-
-    Raises OutputError if `out` holds something already or cannot be looked at.
-    """
-    if out is None:
-        number = 1
-        target = Path("runs", name)
-        while target.exists():
-            number += 1
-            target = Path("runs", f"{name}-{number}")
-        return target
-    try:
-        taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
-    except OSError as error:
-        raise _unwritable(out, error) from None
-    if taken:
-        raise OutputError(f"--out {out} exists and is not empty; name a new folder")
-    return out
-
-
-def _unwritable(folder: Path, error: OSError) -> OutputError:
-    return OutputError(f"folder {folder} cannot be written: {error.strerror}")
+def no_views(_: RunResult, __: Path) -> Sequence[Path]:
+    """Write nothing to look at."""
+    return ()
 
 
 class RunFolder:
-    """Writes one seed's run as it goes. Raises OutputError if its folder cannot be made."""
+    """Writes one seed's run, as it goes, into a folder that is claimed. Raises OutputError."""
 
     def __init__(self, path: Path, result: RunResult) -> None:
         self.path = path
         self._writer: csv.DictWriter[str] | None = None
-        try:
-            self._begin(path, result)
-        except OSError as error:
-            raise _unwritable(path, error) from None
-
-    def _begin(self, path: Path, result: RunResult) -> None:
-        path.mkdir(parents=True, exist_ok=True)
-        (path / "scenario.yaml").write_text(
-            yaml.safe_dump(result.scenario, sort_keys=False, allow_unicode=True)
+        for file in (SUMMARY, CHECKSUMS):  # of an earlier run into a folder that is continued
+            with errors_named(path / file):
+                (path / file).unlink(missing_ok=True)
+        write_text(
+            path / "scenario.yaml",
+            yaml.safe_dump(result.scenario, sort_keys=False, allow_unicode=True),
         )
         write_json(path / "versions.json", {"seed": result.seed} | result.versions)
-        self._rounds: TextIO = (path / "rounds.csv").open("w", newline="")
-        self._accuracy: TextIO = (path / "accuracy.csv").open("w", newline="")
-        csv.writer(self._accuracy).writerow(ACCURACY_COLUMNS)
+        self._rounds = _new_table(path / "rounds.csv")
+        self._accuracy = _new_table(path / "accuracy.csv")
+        with errors_named(path / "accuracy.csv"):
+            csv.writer(self._accuracy).writerow(ACCURACY_COLUMNS)
+            self._accuracy.flush()
 
     def __enter__(self) -> Self:
         return self
@@ -81,32 +94,83 @@ class RunFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._rounds.close()
-        self._accuracy.close()
+        for table in (self._rounds, self._accuracy):
+            try:
+                table.close()
+            except OSError as unwritten:
+                if error is None:
+                    raise OutputError(f"{table.name} cannot be written: {unwritten}") from None
 
     def add(self, label: str, method: str, closed: RoundResult) -> None:
-        """Write a round that has just closed."""
+        """Write a round that has just closed. Raises OutputError, also where the folder is gone."""
         row = closed.row(label, method)
-        if self._writer is None:
-            self._writer = csv.DictWriter(self._rounds, fieldnames=list(row))
-            self._writer.writeheader()
-        self._writer.writerow(row)
-        self._rounds.flush()
+        if not self.path.is_dir():
+            raise OutputError(f"{self.path} was removed while the run wrote to it")
+        with errors_named(self.path / "rounds.csv"):
+            if self._writer is None:
+                self._writer = csv.DictWriter(self._rounds, fieldnames=list(row))
+                self._writer.writeheader()
+            self._writer.writerow(row)
+            self._rounds.flush()
         if closed.accuracy is not None:
-            csv.writer(self._accuracy).writerow(
-                [label, method, closed.index, closed.virtual_time_s, "accuracy", closed.accuracy]
-            )
-            self._accuracy.flush()
+            with errors_named(self.path / "accuracy.csv"):
+                csv.writer(self._accuracy).writerow(_accuracy_row(label, method, closed))
+                self._accuracy.flush()
 
-    def finish(self, result: RunResult) -> None:
-        """Write the intervals and, last of all, the summary with its status."""
-        for name, table in (("links", result.links_table()), ("devices", result.devices_table())):
-            with (self.path / f"{name}.csv").open("w", newline="") as file:
-                writer = csv.writer(file)
-                writer.writerow(table)
-                writer.writerows(zip(*table.values(), strict=True))
-        np.savez_compressed(self.path / "events.npz", **event_columns(result.methods))
-        write_json(self.path / "summary.json", result.summary())
+    def finish(self, result: RunResult, views: Views = no_views) -> None:
+        """Write the tables, the intervals and what `views` adds; last the summary with its status.
+
+        An interruption leaves out what `views` has not written by then.
+        """
+        with held_back():
+            self._write_data(result)
+            pictures: Sequence[Path] = ()
+            try:
+                with let_in():
+                    pictures = views(result, self.path)
+            except KeyboardInterrupt:
+                result.status = "stopped"
+            summary = json_text(result.summary())
+            names = [*DATA, *(path.relative_to(self.path).as_posix() for path in pictures)]
+            write_checksums(self.path, names, {SUMMARY: summary.encode()})
+            write_text(self.path / SUMMARY, summary)
+
+    def _write_data(self, result: RunResult) -> None:
+        """Write the tables, those that had grown as rounds closed too, and the intervals."""
+        _write_table(self.path / "rounds.csv", result.table())
+        _write_table(self.path / "links.csv", result.links_table())
+        _write_table(self.path / "devices.csv", result.devices_table())
+        with whole_text(self.path / "accuracy.csv") as file:
+            writer = csv.writer(file)
+            writer.writerow(ACCURACY_COLUMNS)
+            for label, method in result.methods.items():
+                writer.writerows(
+                    _accuracy_row(label, method.method, closed)
+                    for closed in method.rounds
+                    if closed.accuracy is not None
+                )
+        with whole_file(self.path / "events.npz") as part, part.open("wb") as file:
+            np.savez_compressed(file, **event_columns(result.methods))
+
+
+def _new_table(file: Path) -> TextIO:
+    """Open a table that grows as rounds close."""
+    with errors_named(file):
+        file.unlink(missing_ok=True)  # of an earlier run into a folder that is continued
+        return file.open("x", encoding="utf-8", newline="")
+
+
+def _accuracy_row(label: str, method: str, closed: RoundResult) -> Sequence[Any]:
+    return (label, method, closed.index, closed.virtual_time_s, "accuracy", closed.accuracy)
+
+
+def _write_table(target: Path, table: Mapping[str, Sequence[Any]]) -> None:
+    """Write a table whose columns are given; a table without rows is an empty file."""
+    with whole_text(target) as file:
+        if table:
+            writer = csv.writer(file)
+            writer.writerow(table)
+            writer.writerows(zip(*table.values(), strict=True))
 
 
 def event_columns(methods: Mapping[str, MethodResult]) -> dict[str, Any]:
@@ -167,10 +231,10 @@ def write_seeds(results: Sequence[RunResult], path: Path) -> None:
                     "seeds": found.count,
                 }
             )
-    status = "complete" if all(r.status == "complete" for r in results) else "stopped"
+    statuses = [result.status for result in results]
     content = {
         "schema": 1,
-        "status": status,
+        "status": next((s for s in ("stopped", "stalled") if s in statuses), "complete"),
         "scenario": results[0].scenario,
         "seeds": [result.seed for result in results],
         "methods": methods,

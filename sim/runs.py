@@ -13,14 +13,16 @@ from scenarios.load import Loaded
 from scenarios.load import load as read_scenario
 from scenarios.methods import Method as MethodEntry
 from sim.engine import Engine, Limits, Watcher
+from sim.interrupts import held_back, let_in
 from sim.learning.datasets import DATASETS, Dataset, load
 from sim.learning.inline import numerics
 from sim.methods.registry import OptionModels
 from sim.places import links_of
 from sim.plan import Plan
+from sim.result_folder import ResultFolder, claim_folder
 from sim.results import MethodResult, RunResult
 from sim.round_results import RoundResult
-from sim.run_directory import RunFolder
+from sim.run_directory import RunFolder, Views, no_views
 from sim.semantics import plan_checked, plan_feasible
 from sim.setup import ExecutorName, make_method, profile_of
 
@@ -80,22 +82,47 @@ def run(
     scenario: Loaded | str | Path,
     *,
     executor: ExecutorName = "inline",
-    out: Path | None = None,
+    out: Path | ResultFolder | None = None,
     log: LogName = "rounds",
     reuse: bool = True,
     data_dir: Path | None = None,
     reporter: Reporter | None = None,
     curves: Curves | None = None,
+    views: Views = no_views,
 ) -> list[RunResult]:
     """Run every method of a scenario for each of its seeds; returns one result per seed.
 
     `executor` is "inline" (real training) or "none" (time and bytes only, no tensors, no data).
-    With `out` results are written there as rounds close, into seed-N/ where there are several seeds.
-    `log="events"` keeps the intervals of all rounds. Ctrl-C gives what there is, with the status
-    "stopped". `curves` gives methods, by seed and label, the curve of a training elsewhere, and leaves
-    all other methods out. Raises ScenarioError or DataError before anything is written.
+    With `out`, a new or empty folder or one that the caller has claimed, results are written there as
+    rounds close, into seed-N/ where there are several seeds; `views` adds files to a seed's folder
+    before its status is written. `log="events"` keeps the intervals of all rounds. Ctrl-C gives what
+    there is, with the status "stopped". `curves` gives methods, by seed and label, the curve of a
+    training elsewhere, and leaves all other methods out. Raises ScenarioError or DataError before
+    anything is written, OutputError where results cannot be written.
     """
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
+    if isinstance(out, Path):
+        with claim_folder(out, folder_kind(loaded), option="folder") as folder:
+            return _run(loaded, executor, folder, log, reuse, data_dir, reporter, curves, views)
+    return _run(loaded, executor, out, log, reuse, data_dir, reporter, curves, views)
+
+
+def folder_kind(loaded: Loaded) -> str:
+    """Return the kind of result folder that a scenario's run needs."""
+    return "seeds" if len(loaded.scenario.all_seeds) > 1 else "run"
+
+
+def _run(
+    loaded: Loaded,
+    executor: ExecutorName,
+    out: ResultFolder | None,
+    log: LogName,
+    reuse: bool,
+    data_dir: Path | None,
+    reporter: Reporter | None,
+    curves: Curves | None,
+    views: Views,
+) -> list[RunResult]:
     trains = executor == "inline"
     if curves is None:
         plans = plan_checked(loaded, trains=trains)
@@ -107,28 +134,38 @@ def run(
     ]
     results = []
     for plan, dataset in zip(plans, datasets, strict=True):
-        folder = out if out is None or len(plans) == 1 else out / f"seed-{plan.seed}"
         result = RunResult(
             scenario=loaded.resolved(),
             seed=plan.seed,
             versions=versions(executor, dataset),
             methods={},
             status="stopped",
-            path=folder,
         )
         results.append(result)
         if curves is not None:
             result.versions["curves"] = "attached: trained once for each learning digest"
         runner = _Runner(plan, dataset, result, reporter or Silent(), log, reuse, curves)
-        if folder is None:
-            runner.run()
-        else:
-            with RunFolder(folder, result) as files:
-                runner.run(files)
-                files.finish(result)
+        try:
+            if out is None:
+                runner.run()
+            elif len(plans) == 1:
+                _run_into(out.path, runner, result, views)
+            else:
+                target, resume = out.path / f"seed-{plan.seed}", out.continued
+                with claim_folder(target, "run", option="", resume=resume) as own:
+                    _run_into(own.path, runner, result, views)
+        except KeyboardInterrupt:
+            result.status = "stopped"
         if result.status == "stopped":
             break
     return results
+
+
+def _run_into(folder: Path, runner: "_Runner", result: RunResult, views: Views) -> None:
+    result.path = folder
+    with held_back(), RunFolder(folder, result) as files:
+        runner.run(files)
+        files.finish(result, views)
 
 
 class _Runner:
@@ -153,14 +190,16 @@ class _Runner:
         self.curves = curves
 
     def run(self, files: RunFolder | None = None) -> None:
-        """Run all methods; on Ctrl-C leave the result's status as it is, "stopped"."""
+        """Run all methods and set the result's status; Ctrl-C leaves it as it is, "stopped"."""
         try:
-            for entry in self.plan.scenario.methods:
-                if self.curves is None or (self.plan.seed, entry.label) in self.curves:
-                    self._run_method(entry, files)
+            with let_in():
+                for entry in self.plan.scenario.methods:
+                    if self.curves is None or (self.plan.seed, entry.label) in self.curves:
+                        self._run_method(entry, files)
         except KeyboardInterrupt:
             return
-        self.result.status = "complete"
+        stalled = any(method.stalled for method in self.result.methods.values())
+        self.result.status = "stalled" if stalled else "complete"
 
     def _run_method(self, entry: MethodEntry, files: RunFolder | None) -> None:
         scenario, reporter = self.plan.scenario, self.reporter
@@ -198,10 +237,11 @@ class _Runner:
         try:
             engine.run(limits, Watcher(closed, reporter.client_trained))
         finally:
-            engine.finish()
-            if curve is not None:
-                result.weights_digest = curve["weights_digest"]
-                result.diverged_in_round = curve["diverged_in_round"]
+            with held_back():
+                engine.finish()
+                if curve is not None:
+                    result.weights_digest = curve["weights_digest"]
+                    result.diverged_in_round = curve["diverged_in_round"]
         reporter.method_finished(result)
 
 

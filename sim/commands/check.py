@@ -15,6 +15,7 @@ from sim.setup import ExecutorName
 from topologies.units import format_duration, format_size
 
 PREVIEW_ROUNDS = 20
+NEVER = "never ends"
 
 
 def check_command(
@@ -34,19 +35,35 @@ def check_command(
         "method", "per client and round", "virtual time", "memory, device", "memory, server"
     )
     guessed = False
-    for outlook in preview(plan, PREVIEW_ROUNDS):
-        time = format_duration(outlook.virtual_time_s, 3)
+    outlooks = preview(plan, PREVIEW_ROUNDS)
+    for outlook in outlooks:
+        time = (
+            format_duration(outlook.virtual_time_s, 3)
+            if outlook.exact
+            else (f"about {format_duration(outlook.virtual_time_s, 3)}")
+        )
+        if outlook.stalled is not None:
+            time = NEVER if not outlook.rounds else f"{NEVER}, stuck after {time}"
         guessed |= not outlook.exact
         volume = outlook.bytes_per_client_round
         memory = sorted(set(outlook.memory_bytes.values()))
         table.add_row(
             outlook.label,
-            "none sent" if volume is None else format_size(round(volume), 3),
-            time if outlook.exact else f"about {time}",
+            "none arrives"
+            if volume is None and outlook.stalled
+            else "none sent"
+            if volume is None
+            else format_size(round(volume), 3),
+            time,
             " - ".join(format_size(value, 3) for value in memory),
             format_size(outlook.server_memory_bytes, 3),
         )
     console.print(table)
+    for outlook in outlooks:
+        if outlook.stalled is not None:
+            console.print(
+                f"{outlook.label}: {outlook.stalled}", soft_wrap=True, markup=False, highlight=False
+            )
     if guessed:
         console.print(f"'about': {PREVIEW_ROUNDS} rounds were played and scaled to the whole run.")
     for figure in coarse_figures(plan):

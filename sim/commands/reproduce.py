@@ -4,11 +4,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sim.atomic_files import write_text
 from sim.commands.errors import UsageError
 from sim.commands.progress import StepProgress
 from sim.reproduce.ranking import kendall_tau, timed
 from sim.reproduce.registry import TABLES, Reproduced, reproduce
-from sim.run_directory import OutputError, fresh_folder
+from sim.result_folder import claim_folder
 from sim.views.reproduced import markdown, print_reproduced, write_csv, write_map
 from topologies.closest import closest
 
@@ -22,8 +23,16 @@ def reproduce_command(name: str, out: Path | None) -> None:
             f"reproduce: unknown table {name!r}{closest(name, [*TABLES, ALL])}"
             f" (there are {', '.join(TABLES)}; all of them: {ALL})"
         )
-    folder = None if out is None else fresh_folder(out, name)
     console = Console()
+    if out is None:
+        _reproduce(name, None, console)
+        return
+    with claim_folder(out, "reproduce") as folder:
+        _reproduce(name, folder.path, console)
+    console.print(f"results: {out}", soft_wrap=True, highlight=False)
+
+
+def _reproduce(name: str, folder: Path | None, console: Console) -> None:
     made: list[Reproduced] = []
     for one in TABLES if name == ALL else [name]:
         with StepProgress(console, f"reproducing {one}") as progress:
@@ -35,9 +44,7 @@ def reproduce_command(name: str, out: Path | None) -> None:
     if name == ALL:
         console.print(ranking(made), soft_wrap=True, highlight=False)
         if folder is not None:
-            (folder / "ranking.txt").write_text(ranking(made) + "\n", encoding="utf-8")
-    if folder is not None:
-        console.print(f"results: {folder}", soft_wrap=True, highlight=False)
+            write_text(folder / "ranking.txt", ranking(made) + "\n")
 
 
 def ranking(made: list[Reproduced]) -> str:
@@ -55,13 +62,9 @@ def _write(made: Reproduced, folder: Path) -> None:
     from sim.views.style import save
 
     table = made.table
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_csv(table, folder / f"{table.name}.csv")
-        (folder / f"{table.name}.md").write_text(markdown(table), encoding="utf-8")
-        save(table_figure(table), folder, table.name, ("png", "svg"))
-        if made.points:
-            write_map(made.points, folder / f"{table.name}_map.csv")
-            save(map_figure(made.points), folder, f"{table.name}_map", ("png", "svg"))
-    except OSError as error:
-        raise OutputError(f"--out {folder} cannot be written: {error.strerror}") from None
+    write_csv(table, folder / f"{table.name}.csv")
+    write_text(folder / f"{table.name}.md", markdown(table))
+    save(table_figure(table), folder, table.name, ("png", "svg"))
+    if made.points:
+        write_map(made.points, folder / f"{table.name}_map.csv")
+        save(map_figure(made.points), folder, f"{table.name}_map", ("png", "svg"))

@@ -6,12 +6,17 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from sim.atomic_files import errors_named
+from sim.interrupts import INTERRUPTED, held_back, let_in
 from sim.progress import Bars, Lines
+from sim.result_folder import claim_folder, claim_next
 from sim.results import RunResult
-from sim.run_directory import fresh_folder, write_seeds
-from sim.runs import LogName, load_scenario, run
+from sim.run_directory import write_seeds
+from sim.runs import LogName, folder_kind, load_scenario, run
 from sim.setup import ExecutorName
 from sim.views import print_table, write_plots, write_timeline, write_trace
+
+STALLED = 3  # the exit code of a run in which a round can never end
 
 
 def run_command(
@@ -29,39 +34,56 @@ def run_command(
     torch.set_num_threads(threads)
     console = Console()
     loaded = load_scenario(scenario, overrides)
-    folder = fresh_folder(out, loaded.scenario.name)
+    kind, name = folder_kind(loaded), loaded.scenario.name
     reporter = Bars(console) if console.is_terminal else Lines(console)
-    with reporter:
-        results = run(
-            loaded,
-            executor=executor,
-            out=folder,
-            log=log,
-            reuse=reuse,
-            data_dir=data_dir,
-            reporter=reporter,
-        )
-    write_views(results, folder)
+    with claim_folder(out, kind) if out else claim_next(Path("runs"), name, kind) as folder:
+        with reporter:
+            results = run(
+                loaded,
+                executor=executor,
+                out=folder,
+                log=log,
+                reuse=reuse,
+                data_dir=data_dir,
+                reporter=reporter,
+                views=write_views,
+            )
+        if kind == "seeds":
+            write_common_views(results, folder.path)
     print_table(results, console)
-    stopped = any(result.status == "stopped" for result in results)
-    if stopped:
+    statuses = {result.status for result in results}
+    if "stopped" in statuses:
         console.print("interrupted: these are the rounds that had closed", style="bold")
-    plots = sorted((folder / "plots").glob("*.png"))
-    console.print(f"results: {folder}", soft_wrap=True, highlight=False)
+    plots = sorted((folder.path / "plots").glob("*.png"))
+    console.print(f"results: {folder.path}", soft_wrap=True, highlight=False)
     for plot in plots:
         console.print(f"plot:    {plot}", soft_wrap=True, highlight=False)
-    return 130 if stopped else 0
+    return INTERRUPTED if "stopped" in statuses else STALLED if "stalled" in statuses else 0
 
 
-def write_views(results: Sequence[RunResult], folder: Path) -> None:
-    """Write the trace and the pictures of a run's seeds, and what the seeds have in common."""
-    for result in results:
-        assert result.path is not None
-        write_trace(result, result.path / "trace.json")
-    if len(results) > 1:
+def write_views(result: RunResult, folder: Path) -> Sequence[Path]:
+    """Write the trace of a seed, and the pictures where it is the only one; return the files."""
+    trace = folder / "trace.json"
+    write_trace(result, trace)
+    several = len(result.scenario.get("seeds") or ()) > 1
+    return [trace] if several else [trace, *_write_pictures([result], folder)]
+
+
+def write_common_views(results: Sequence[RunResult], folder: Path) -> None:
+    """Write the pictures of several seeds and, last, what they have in common."""
+    with held_back():
+        try:
+            with let_in():
+                _write_pictures(results, folder)
+        except KeyboardInterrupt:
+            results[-1].status = "stopped"
         write_seeds(results, folder / "seeds.json")
-    if any(method.rounds for result in results for method in result.methods.values()):
-        plots = folder / "plots"
+
+
+def _write_pictures(results: Sequence[RunResult], folder: Path) -> list[Path]:
+    if not any(method.rounds for result in results for method in result.methods.values()):
+        return []
+    plots = folder / "plots"
+    with errors_named(plots):
         plots.mkdir(exist_ok=True)
-        write_plots(results, plots)
-        write_timeline(results, plots)
+    return [*write_plots(results, plots), *write_timeline(results, plots)]

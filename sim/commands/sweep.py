@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sim.commands.errors import UsageError
 from sim.commands.progress import PhaseProgress
-from sim.commands.run import write_views
+from sim.commands.run import write_common_views, write_views
 from sim.report.report import write_report
 from sim.run_directory import write_json
 from sim.setup import ExecutorName
@@ -61,7 +61,9 @@ def sweep_command(
             for done, point in enumerate(full):
                 progress.tell("full points", done, len(full), "")
                 target = folder / "points" / f"{point:04d}"
-                write_views(write_full(result, point, target), target)
+                results = write_full(result, point, target, write_views)
+                if len(results) > 1:
+                    write_common_views(results, target)
                 progress.tell("full points", done + 1, len(full), "")
     except KeyboardInterrupt:
         console.print(f"interrupted; {folder} has what was finished: sweep again to go on")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from sim.interrupts import let_in
 from sim.learning.chain import Chain
 from sim.learning.layer import TRAINED, Progress, part_of
 from sim.learning.replica import State
@@ -23,18 +24,24 @@ class Inline:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+        self._closed = dict(workspace.states)
 
     def run(self, chains: Sequence[Chain], progress: Progress | None) -> None:
         """Run a round's chains in order, apply what each writes, then the averages.
 
         Where that is interrupted the states stay those of the last closed round.
         """
-        closed = dict(self.workspace.states)
+        self._closed = dict(self.workspace.states)
         try:
-            self._run(chains, progress)
+            with let_in():
+                self._run(chains, progress)
         except BaseException:
-            self.workspace.states = closed
+            self.undo()
             raise
+
+    def undo(self) -> None:
+        """Give the states back as they were before the last `run`."""
+        self.workspace.states = dict(self._closed)
 
     def _run(self, chains: Sequence[Chain], progress: Progress | None) -> None:
         totals: dict[str, int] = {}

@@ -37,6 +37,9 @@ class Executor(Protocol):
     def weights_digest(self) -> str:
         """Return a fingerprint of every bit of the global weights."""
 
+    def undo(self) -> None:
+        """Give the states back as they were before the last `run`."""
+
 
 class Learning:
     """Named states of a run, their digests, and (unless `executor` is None) their tensors."""
@@ -56,6 +59,7 @@ class Learning:
         self._base = recipe.digest()
         self._chains: list[Chain] = []
         self._before: dict[Digest, dict[str, Digest | None]] = {}
+        self._round_before: Digest = self.run_digest
 
     @property
     def trains(self) -> bool:
@@ -141,9 +145,18 @@ class Learning:
             weights = [[chain.declaration.client, chain.declaration.samples] for chain in chains]
             self.digests[name] = node("average", [name, weights], [c.digest for c in chains])
         names = sorted(self.digests)
+        self._round_before = self.run_digest
         self.run_digest = node(
             "round", list(names), [self.run_digest, *(self.digests[name] for name in names)]
         )
         self._chains = []
         self._before = {}
-        self._before = {}
+
+    def undo_round(self) -> None:
+        """Give weights and digest of the run back as they were before the last round.
+
+        For a run that is interrupted before the round counts; it cannot go on after that.
+        """
+        self.run_digest = self._round_before
+        if self.executor is not None:
+            self.executor.undo()

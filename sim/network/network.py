@@ -229,6 +229,11 @@ class Network:
         flows = [flow for solver in solvers for flow in solver.flows()]
         return sorted(flows, key=lambda flow: flow.sequence)
 
+    def without_capacity(self) -> list[str]:
+        """The resources of zero capacity that keep transfers from being sent, by first transfer."""
+        names = [name for flow in self.in_flight() for name, _ in self._uses[flow.route]]
+        return [name for name in dict.fromkeys(names) if self._capacities[name] == 0]
+
     def check_allocation(self, tolerance: float = 1e-9) -> int:
         """Prove that the rates are max-min fair, or raise AllocationError; return how many.
 

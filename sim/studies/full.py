@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+from sim.result_folder import claim_folder
 from sim.results import RunResult
-from sim.runs import run
+from sim.run_directory import Views, no_views
+from sim.runs import folder_kind, run
 from sim.studies.result import StudyResult
 from sim.studies.stored import curve_of
 
 
-def write_full(study: StudyResult, number: int, folder: Path) -> list[RunResult]:
-    """Play a point again, give it its curves, and write its run folder.
+def write_full(
+    study: StudyResult, number: int, folder: Path, views: Views = no_views
+) -> list[RunResult]:
+    """Play a point again, give it its curves, and write its run folder, in place of an earlier one.
 
     A method that does not fit into memory is left out. A cell that was trained as it was timed is
     trained again.
@@ -25,9 +29,12 @@ def write_full(study: StudyResult, number: int, folder: Path) -> list[RunResult]
         else curve_of(cell.result)
         for cell in found
     }
-    return run(
-        study.study.scenario(point),
-        executor="inline" if alone else "none",
-        out=folder,
-        curves=curves,
-    )
+    scenario = study.study.scenario(point)
+    with claim_folder(folder, folder_kind(scenario), option="", resume=True) as claimed:
+        return run(
+            scenario,
+            executor="inline" if alone else "none",
+            out=claimed,
+            curves=curves,
+            views=views,
+        )

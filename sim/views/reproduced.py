@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from sim.atomic_files import whole_text
 from sim.reproduce.ecofed_map import Point
 from sim.reproduce.table import Line, Table
 from sim.views.quantities import significant
@@ -55,7 +56,7 @@ def verdict(table: Table) -> str:
 
 def write_csv(table: Table, path: Path) -> None:
     """Write the lines as CSV, with source and note."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_text(path) as file:
         writer = csv.writer(file)
         writer.writerow((*COLUMNS, "source", "note"))
         for line in table.lines:
@@ -77,7 +78,7 @@ def write_csv(table: Table, path: Path) -> None:
 
 def write_map(points: Sequence[Point], path: Path) -> None:
     """Write the map's settings and ratios as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_text(path) as file:
         writer = csv.writer(file)
         writer.writerow(MAP_COLUMNS)
         for point in points:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sim.atomic_files import whole_file
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -63,7 +65,10 @@ def plain_log_ticks(axes: "Axes") -> None:
 
 
 def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str]) -> list[Path]:
-    """Write the figure as `name`.png and so on; the same figure gives the same bytes."""
+    """Write the figure as `name`.png and so on; the same figure gives the same bytes.
+
+    Raises OutputError.
+    """
     import matplotlib
     from matplotlib.text import Text
 
@@ -76,6 +81,7 @@ def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str]) -> l
             path = folder / f"{name}.{extension}"
             dated = {"svg": "Date", "pdf": "CreationDate"}.get(extension, "Software")
             metadata = {dated: None}
-            figure.savefig(path, dpi=150, metadata=metadata)
+            with whole_file(path) as part:
+                figure.savefig(part, format=extension, dpi=150, metadata=metadata)
             paths.append(path)
     return paths

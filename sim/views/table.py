@@ -18,6 +18,7 @@ from sim.views.links_table import print_links
 from sim.views.quantities import BYTES, MEGABYTES, TIMES, Unit, common_unit, spread
 
 COARSE_MARK = "*"
+MOST_STALLED = 10  # lines on methods, one for each seed
 NOT_TRAINED = "not trained"
 COMPARISONS = {
     "time_x": "Speedup: how many times faster per round the row's method is than the column's",
@@ -35,6 +36,8 @@ def print_table(result: RunResult | Sequence[RunResult], console: Console) -> No
     _print(console, scenario_name(runs), "bold")
     if any(run.status == "stopped" for run in runs):
         _print(console, "The run was stopped before its end: these are the rounds it closed.")
+    for line in _stalled(runs):
+        _print(console, line)
     if not methods:
         _print(console, "No round was closed: there is nothing to compare.")
         return
@@ -50,6 +53,17 @@ def print_table(result: RunResult | Sequence[RunResult], console: Console) -> No
     console.print()
     for line in _footnotes(runs, methods):
         _print(console, line, "dim")
+
+
+def _stalled(runs: Sequence[RunResult]) -> list[str]:
+    """Say which methods came to a round that can never end, and why."""
+    lines = [
+        f"{label} stalled (seed {run.seed}) after {len(method.rounds)} rounds: {method.ended}."
+        for run in runs
+        for label, method in run.methods.items()
+        if method.stalled
+    ]
+    return lines[:MOST_STALLED] + (["..."] if len(lines) > MOST_STALLED else [])
 
 
 def _print(console: Console, line: str, style: str = "") -> None:
@@ -183,7 +197,7 @@ def _footnotes(runs: Sequence[RunResult], methods: dict[str, list[MethodResult]]
     if len(runs) > 1:
         lines.append(f"Means over {len(runs)} seeds with 95 % t-intervals; none where they agree.")
     for label, results in methods.items():
-        ended = [(r.seed, r.ended) for r in results if r.ended is not None]
+        ended = [(r.seed, r.ended) for r in results if r.ended is not None and not r.stalled]
         if ended:
             seed, why = ended[0]
             lines.append(f"{label} ended before its rounds were played (seed {seed}): {why}.")

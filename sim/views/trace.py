@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.atomic_files import whole_text
 from sim.log import NO_CAUSE, PHASES, SERVER, Kind, Label
 from sim.results import MethodResult, RunResult
 from sim.round_results import KeptRound, RoundResult
@@ -49,7 +50,7 @@ AIRTIME: Final = 1.0  # capacity of a medium that is measured in airtime, second
 
 def write_trace(result: RunResult, path: Path) -> None:
     """Write all methods of `result` as one JSON file, one event a line."""
-    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
+    with whole_text(path) as file:
         file.write('{"displayTimeUnit": "ms",\n"traceEvents": [\n')
         separator = ""
         for event in trace_events(result):

@@ -36,6 +36,8 @@ methods:
 
 RUN_FOLDER = [
     "accuracy.csv",
+    "checksums.sha256",
+    "cutlayer.json",
     "devices.csv",
     "events.npz",
     "links.csv",

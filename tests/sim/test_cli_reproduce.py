@@ -12,7 +12,8 @@ def test_a_table_is_printed_and_written(cutlayer: CommandLine) -> None:
     assert answer.code in (0, None), answer.err
     for words in ("ARES' testbed", "published", "NOT met", "results: here"):
         assert words in answer.out
-    assert files(cutlayer.folder / "here") == ["ares.csv", "ares.md", "ares.png", "ares.svg"]
+    written = ["ares.csv", "ares.md", "ares.png", "ares.svg", "cutlayer.json"]
+    assert files(cutlayer.folder / "here") == written
 
 
 def test_all_tables_and_the_order_of_all_times(

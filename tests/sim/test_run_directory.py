@@ -178,6 +178,7 @@ def test_seeds_get_a_folder_each_and_intervals(cutlayer: CommandLine) -> None:
     assert cutlayer("run", "tiny.yaml", "--set", "seeds=[0, 1, 4]", "--out", "out").code == 0
     folder = cutlayer.folder / "out"
     assert sorted(path.name for path in folder.iterdir()) == [
+        "cutlayer.json",
         "plots",
         "seed-0",
         "seed-1",

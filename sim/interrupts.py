@@ -1,0 +1,180 @@
+"""Ctrl-C, SIGTERM, SIGHUP and a closed output end a command in the same way: with what it has so far.
+
+Each of them is raised in the main thread as a KeyboardInterrupt. What must not be divided, such as the
+account of a round that closed, holds them back until it is done; long work within may let them in again.
+"""
+
+import errno
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final, TextIO, cast
+
+SIGNALS: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+INTERRUPTED: Final = 130  # what a command that was interrupted returns, by whatever
+CLOSED_OUTPUT: Final = 13  # SIGPIPE's number, which Windows does not name
+
+
+class Interrupted(KeyboardInterrupt):
+    """An interruption by a signal of this number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number
+
+
+class _State:
+    """What has arrived: of the whole process, since signals are."""
+
+    held = False
+    pending: int | None = None
+    first: int | None = None
+    lost_output = False
+    failed_output = False
+
+
+def final_code(code: int) -> int:
+    """Return what a command ends with: its own exit code, or that of its interruption.
+
+    An interruption is 128 and the number of the first signal. Output that could not be written is 2.
+    """
+    if code == INTERRUPTED or (code == 0 and _State.lost_output):
+        return 2 if _State.failed_output else 128 + (_State.first or signal.SIGINT)
+    return code
+
+
+@contextmanager
+def interrupts_handled() -> Iterator[None]:
+    """Let signals and a closed output interrupt the block; for the command line.
+
+    A signal that whoever started the process has it ignore, as nohup does, is ignored still.
+    """
+    _State.held, _State.pending, _State.first = False, None, None
+    _State.lost_output = _State.failed_output = False
+    output = sys.stdout
+    with _handlers(also_default=True):
+        if output is not None:
+            sys.stdout = cast(TextIO, _Output(output))
+        try:
+            yield
+        finally:
+            sys.stdout = output
+            if output is not None:
+                _flush(output)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let signals wait until the block has ended. In other threads than the main one they never come."""
+    if not _in_main_thread() or _State.held:
+        yield
+        return
+    with _handlers(also_default=False):
+        _State.held = True
+        try:
+            yield
+        finally:
+            _State.held = False
+        _raise_pending()
+
+
+@contextmanager
+def let_in() -> Iterator[None]:
+    """Let signals interrupt the block, though they are held back around it."""
+    if not _in_main_thread() or not _State.held:
+        yield
+        return
+    _State.held = False
+    try:
+        _raise_pending()
+        yield
+    finally:
+        _State.held = True
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def _handlers(*, also_default: bool) -> Iterator[None]:
+    """Have the signals raise Interrupted: Python's own Ctrl-C, and signals that end the process."""
+    before: dict[int, Any] = {}
+    if _in_main_thread():
+        for number in SIGNALS:
+            handler = signal.getsignal(number)
+            ends = handler is signal.SIG_DFL and also_default
+            if handler is signal.default_int_handler or ends:
+                before[number] = handler
+                signal.signal(number, _arrived)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _arrived(number: int, _: FrameType | None) -> None:
+    _State.first = _State.first or number
+    if _State.held:
+        _State.pending = number
+        return
+    _State.pending = None
+    raise Interrupted(number)
+
+
+def _raise_pending() -> None:
+    if _State.pending is not None:
+        number, _State.pending = _State.pending, None
+        raise Interrupted(number)
+
+
+class _Output:
+    """Standard output, which interrupts the command when nobody reads it any more, or it is full."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            raise _lost(self._stream, error) from None
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            raise _lost(self._stream, error) from None
+
+
+def _flush(output: TextIO) -> None:
+    """Write what is left, so that no error comes when the interpreter ends."""
+    try:
+        output.flush()
+    except OSError as error:
+        _lost(output, error)
+    except ValueError:
+        return  # it is closed
+
+
+def _lost(output: TextIO, error: OSError) -> Interrupted:
+    """Send all further output nowhere; return the interruption."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, output.fileno())
+    os.close(nowhere)
+    _State.lost_output = True
+    if error.errno != errno.EPIPE:
+        _State.failed_output = True
+        sys.stderr.write(f"standard output cannot be written: {error.strerror}\n")
+    _State.first = _State.first or CLOSED_OUTPUT
+    return Interrupted(CLOSED_OUTPUT)
