@@ -114,17 +114,18 @@ def _edges(document: Document) -> Iterator[Problem]:
     graph = mapping(document.value(("topology", "graph")))
     nodes = list(mapping(graph.get("nodes")))
     media = list(mapping(graph.get("media")))
-    server = mapping(graph.get("server")).get("name", "server")
-    if server in nodes:
+    named = mapping(graph.get("server")).get("name", "server")
+    server = [named] if isinstance(named, str) else []  # what else it is, the schema says
+    if named in nodes:
         rule = "is the name of the server, too"
-        yield document.problem(("topology", "graph", "nodes", server), rule, server)
+        yield document.problem(("topology", "graph", "nodes", str(named)), rule, named)
     joined: dict[frozenset[str], int] = {}
     for index, edge in enumerate(mapping(edge) for edge in sequence(graph.get("edges"))):
         path = ("topology", "graph", "edges", index)
         ends = [edge.get(end) for end in ("from", "to")]
         for end, name in zip(("from", "to"), ends, strict=True):
-            if isinstance(name, str) and name not in (*nodes, server):
-                hint = suggestion(name, [*nodes, server])
+            if server and isinstance(name, str) and name not in (*nodes, *server):
+                hint = suggestion(name, [*nodes, *server])
                 yield document.problem((*path, end), f"is not a node of the graph{hint}")
         if isinstance(ends[0], str) and isinstance(ends[1], str):
             if ends[0] == ends[1]:

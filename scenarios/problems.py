@@ -8,6 +8,8 @@ from topologies.closest import closest
 
 KeyPath = tuple[str | int, ...]
 
+MOST_SHOWN = 50
+
 _LONGEST_VALUE = 60
 _LONGEST_LIST = 12
 
@@ -38,19 +40,22 @@ class Problem:
     source: str = ""
 
     def __str__(self) -> str:
-        place = [self.source] if self.source else []
+        place = [printable(self.source)] if self.source else []
         if self.line is not None:
             place.append(str(self.line))
         parts = [":".join(place)] if place else []
         if self.path:
             parts.append(dotted(self.path))
         shown = "" if not self.path and self.value is NOTHING else f" (got {show(self.value)})"
-        parts.append(self.rule + shown)
+        parts.append(printable(self.rule) + shown)
         return ": ".join(parts)
 
 
 class ScenarioError(ValueError):
-    """A scenario that cannot be run; `.problems` holds every reason, in the order of the file."""
+    """A scenario that cannot be run; `.problems` holds every reason, in the order of the file.
+
+    Its text lists the first `MOST_SHOWN` of them and counts the others.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         distinct = {str(problem): problem for problem in problems}
@@ -58,12 +63,27 @@ class ScenarioError(ValueError):
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        lines = [str(problem) for problem in self.problems[:MOST_SHOWN]]
+        more = len(self.problems) - len(lines)
+        if more > 0:
+            lines.append(f"... and {more} more problem{'s' if more > 1 else ''}")
+        return "\n".join(lines)
 
 
 def dotted(path: KeyPath) -> str:
     """A key path as a user reads it: `training.rounds`."""
-    return ".".join(str(key) if str(key).isprintable() else show(key) for key in path)
+    return ".".join(_key(str(key)) for key in path)
+
+
+def _key(key: str) -> str:
+    return key if key.isprintable() and len(key) <= _LONGEST_VALUE else show(key)
+
+
+def printable(text: str) -> str:
+    """Return a text with the characters that a terminal would act on written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _place(problem: Problem) -> tuple[bool, int]:
@@ -79,14 +99,15 @@ def show(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
         text = repr(value)
+    text = printable(text[: _LONGEST_VALUE + 1])
     if len(text) > _LONGEST_VALUE:
         text = text[: _LONGEST_VALUE - 3] + "..."
     return text
 
 
-def suggestion(name: object, known: Iterable[str]) -> str:
+def suggestion(name: object, known: Iterable[object]) -> str:
     """The closest known name, or all of them where none is close: `; did you mean 'x'?`."""
-    names = list(known)
+    names = [printable(one) for one in known if isinstance(one, str)]
     if isinstance(name, str) and (hint := closest(name, names)):
         return hint
     if not names:

@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 _LONGEST = 60
+_LARGEST = 2**63 - 1  # bytes, as every table of results can hold them
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class _Quantity:
             raise rule(str(error)) from None
         if number == 0 and not self.zero:
             raise rule("must be greater than 0")
+        if isinstance(number, int) and number > _LARGEST:
+            raise rule("is too large to be a number of bytes")
         if math.isinf(number) and not self.unlimited:
             raise rule(f"must be limited here, such as {self.example!r}")
         return number

@@ -57,7 +57,7 @@ def read(text: str, source: str) -> Document:
         raise _unreadable(source, None if mark is None else mark.line + 1, rule) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        rule = f"is not valid YAML: the character {error.character!r} is not allowed"
+        rule = f"is not valid YAML: the character {_named(error.character)} is not allowed"
         raise _unreadable(source, line, rule) from None
     builder = _Builder(source)
     data = None
@@ -67,6 +67,10 @@ def read(text: str, source: str) -> Document:
         except _TooMuchError as error:
             raise _unreadable(source, error.line, error.rule) from None
     return Document(source, data, builder.origins, tuple(builder.problems))
+
+
+def _named(character: int | str) -> str:
+    return f"U+{character if isinstance(character, int) else ord(character):04X}"
 
 
 def _unreadable(source: str, line: int | None, rule: str) -> ScenarioError:

@@ -5,7 +5,9 @@ each client's device, uplink and downlink. All rounds have their span, intervals
 rounds that were kept. Times are virtual microseconds, to the nanosecond. The format is that of
 "Trace Event Format" (Google): complete events "X", counters "C" of the load of links and media that
 several clients use, flow events "s", "t", "f" (arrows from an activation's upload to the
-server's step and on to the gradient's download), and metadata "M" for the names.
+server's step and on to the gradient's download), and metadata "M" for the names. A viewer counts
+nanoseconds in 64 bits, 292 years: what ends later is left out, and how much that is stands beside the
+name of the method and under "otherData".
 """
 
 import json
@@ -45,18 +47,31 @@ Flow = list[tuple[Track, Span]]
 ROUNDS: Final = Track(0, (), 0, 0, "rounds")
 CRITICAL_PATH: Final = Track(1, (), 0, 0, "critical path")
 SLOTS, QUEUE, CLIENTS = 2, 3, 4  # the other groups
+LAST_NS: Final = 2**63 - 1  # 292 years
+BEYOND_NS: Final = 2**63  # any later time
 AIRTIME: Final = 1.0  # capacity of a medium that is measured in airtime, second for second
 
 
-def write_trace(result: RunResult, path: Path) -> None:
-    """Write all methods of `result` as one JSON file, one event a line."""
+def write_trace(result: RunResult, path: Path) -> int:
+    """Write all methods of `result` as one JSON file, one event a line.
+
+    Returns how many intervals end too late to be shown and were left out.
+    """
+    left_out = 0
     with whole_text(path) as file:
         file.write('{"displayTimeUnit": "ms",\n"traceEvents": [\n')
         separator = ""
         for event in trace_events(result):
             file.write(separator + json.dumps(event, allow_nan=False))
             separator = ",\n"
-        file.write("\n]}\n")
+            if event["name"] == "process_labels":
+                left_out += event["args"]["left_out"]
+        file.write("\n]")
+        if left_out:
+            note = {"left out": _left_out(left_out)}
+            file.write(f',\n"otherData": {json.dumps(note)}')
+        file.write("}\n")
+    return left_out
 
 
 def trace_events(result: RunResult) -> Iterator[Event]:
@@ -64,7 +79,9 @@ def trace_events(result: RunResult) -> Iterator[Event]:
     for process, method in enumerate(result.methods.values(), start=1):
         yield _name("process", process, 0, method.label)
         yield _order("process", process, 0, process)
-        tracks, flows = _tracks(method)
+        tracks, flows, left_out = _tracks(method)
+        if left_out:
+            yield _labels(process, left_out)
         for thread, track in enumerate(sorted(tracks), start=1):
             yield _name("thread", process, thread, track.name)
             yield _order("thread", process, thread, thread)
@@ -125,7 +142,7 @@ def _counters(process: int, method: MethodResult) -> Iterator[Event]:
             unit = "airtime" if (series.capacity == AIRTIME).all() else "bytes_per_s"
             steps = load_steps(series, kept.record.duration_s)
             for at, load in zip(steps.times.tolist(), [*steps.values.tolist(), 0.0], strict=True):
-                if load != before:
+                if load != before and _nanoseconds(kept.start_s + at) <= LAST_NS:
                     before = load
                     yield {
                         "ph": "C",
@@ -137,12 +154,17 @@ def _counters(process: int, method: MethodResult) -> Iterator[Event]:
                     }
 
 
-def _tracks(method: MethodResult) -> tuple[dict[Track, list[Span]], list[Flow]]:
-    tracks: dict[Track, list[Span]] = {ROUNDS: list(_round_spans(method.rounds))}
+def _tracks(method: MethodResult) -> tuple[dict[Track, list[Span]], list[Flow], int]:
+    """Return the intervals of each track, the flows, and how many intervals end too late."""
+    rounds = list(_round_spans(method.rounds))
+    tracks: dict[Track, list[Span]] = {ROUNDS: [span for span in rounds if span[1] <= LAST_NS]}
+    left_out = len(rounds) - len(tracks[ROUNDS])
     flows: list[Flow] = []
     for kept in method.kept:
-        flows += _add_intervals(tracks, kept)
-    return tracks, flows
+        found, late = _add_intervals(tracks, kept)
+        flows += found
+        left_out += late
+    return tracks, flows, left_out
 
 
 def _round_spans(rounds: Sequence[RoundResult]) -> Iterator[Span]:
@@ -170,15 +192,17 @@ def _round_spans(rounds: Sequence[RoundResult]) -> Iterator[Span]:
         before = end
 
 
-def _add_intervals(tracks: dict[Track, list[Span]], kept: KeptRound) -> list[Flow]:
+def _add_intervals(tracks: dict[Track, list[Span]], kept: KeptRound) -> tuple[list[Flow], int]:
     log = kept.record.intervals
-    start = np.array([_nanoseconds(kept.start_s + t) for t in log.start.tolist()], dtype=np.int64)
-    end = np.array([_nanoseconds(kept.start_s + t) for t in log.end.tolist()], dtype=np.int64)
-    spans = [_span(kept, row, int(start[row]), int(end[row])) for row in range(len(log))]
+    start = [_nanoseconds(kept.start_s + t) for t in log.start.tolist()]
+    end = [_nanoseconds(kept.start_s + t) for t in log.end.tolist()]
+    shown = np.array([moment <= LAST_NS for moment in end], dtype=bool)
+    spans = [_span(kept, row, start[row], end[row]) for row in range(len(log))]
     track_of: dict[int, Track] = {}
-    for rows, first in _actors(kept):
-        lanes = assign_lanes(start[rows].tolist(), end[rows].tolist())
-        for row, lane in zip(rows.tolist(), lanes.tolist(), strict=True):
+    for every, first in _actors(kept):
+        rows = every[shown[every]].tolist()
+        lanes = assign_lanes([start[row] for row in rows], [end[row] for row in rows])
+        for row, lane in zip(rows, lanes.tolist(), strict=True):
             name = f"{first.name} {lane + 1}" if lane or first.group != CLIENTS else first.name
             track = first._replace(lane=lane, name=name)
             tracks.setdefault(track, []).append(spans[row])
@@ -188,9 +212,14 @@ def _add_intervals(tracks: dict[Track, list[Span]], kept: KeptRound) -> list[Flo
     row = int(np.argmax(log.end)) if len(log) else NO_CAUSE
     while row != NO_CAUSE:
         begins, ends, _, phase, args = spans[row]
-        path.append((begins, max(begins, min(ends, following)), phase, phase, args))
+        if shown[row]:
+            path.append((begins, max(begins, min(ends, following)), phase, phase, args))
         following, row = begins, int(log.cause[row])
-    return [[(track_of[row], spans[row]) for row in flow] for flow in batch_flows(log)]
+    flows = [
+        [(track_of[row], spans[row]) for row in flow if row in track_of]
+        for flow in batch_flows(log)
+    ]
+    return [flow for flow in flows if len(flow) > 1], int(np.count_nonzero(~shown))
 
 
 def _actors(kept: KeptRound) -> Iterator[tuple[NDArray[np.intp], Track]]:
@@ -231,7 +260,17 @@ def _span(kept: KeptRound, row: int, start: int, end: int) -> Span:
 
 
 def _nanoseconds(seconds: float) -> int:
-    return round(seconds * 1e9)
+    """Return a time in whole nanoseconds, BEYOND_NS for whatever is later than LAST_NS."""
+    return round(seconds * 1e9) if seconds * 1e9 < BEYOND_NS else BEYOND_NS
+
+
+def _left_out(count: int) -> str:
+    return f"{count} intervals that end after 292 years of virtual time (2^63 ns)"
+
+
+def _labels(process: int, left_out: int) -> Event:
+    args = {"labels": f"left out: {_left_out(left_out)}", "left_out": left_out}
+    return {"ph": "M", "pid": process, "tid": 0, "name": "process_labels", "args": args}
 
 
 def _name(what: str, process: int, thread: int, name: str) -> Event:
