@@ -178,7 +178,8 @@ def run(first: int, count: int, folder: Path) -> None:
         if said["verdict"] in ("exit 0", "exit 2", "exit 3", "large"):
             shutil.rmtree(place)
         else:
-            (place / "outcome.txt").write_text(f"{said}\n{said['told']}", encoding="utf-8")
+            text = f"{said['verdict']}\n{said['told']}\n"
+            (place / "outcome.txt").write_bytes(text.encode("utf-8", "backslashreplace"))
         print(json.dumps({"number": number, **said}), flush=True)
 
 
