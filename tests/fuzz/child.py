@@ -100,17 +100,17 @@ def outcome(sample: Sample, files: dict[str, bytes]) -> dict[str, Any]:
 def _ask(sample: Sample, files: dict[str, bytes]) -> tuple[object, str]:
     """The exit code and the message of the first command that does not end in 0, or of the last."""
     if sample.kind == "study":
-        return _study(sample)
+        return ask_study(sample.asked)
     short = ["--set", "training.rounds=1"]
     if sample.kind == "set":
         short = ["--set", files["value"].decode("utf-8", "surrogateescape"), *short]
-    code, told = _command("check", sample.asked, *short)
+    code, told = command("check", sample.asked, *short)
     if code != 0:
         return code, told
-    return _command("run", sample.asked, *short, "--executor", "none", "--out", "out")
+    return command("run", sample.asked, *short, "--executor", "none", "--out", "out")
 
 
-def _command(*arguments: str) -> tuple[object, str]:
+def command(*arguments: str) -> tuple[object, str]:
     from sim.cli import main
 
     sys.argv = ["cutlayer", *arguments]
@@ -123,14 +123,14 @@ def _command(*arguments: str) -> tuple[object, str]:
     return 0, err.getvalue()
 
 
-def _study(sample: Sample) -> tuple[object, str]:
+def ask_study(asked: str) -> tuple[object, str]:
     """A study is loaded, and its first points are checked as `sweep` does before it runs any."""
     from sim.commands.errors import is_users
     from sim.studies.check import check_point
     from sim.studies.sweep import load_study
 
     try:
-        study = load_study(sample.asked)
+        study = load_study(asked)
         for point in study.points[:3]:
             check_point(study, point, trains=False)
     except ValueError as error:

@@ -80,7 +80,7 @@ topology:
 RING = """\
 topology:
   ring:
-    server: {device: server-8-core, slots: 1, discipline: processor_sharing, slot_speed: shared}
+    server: {device: server-8-core, slots: 1, discipline: processor_sharing, slot_speed: share}
     sites: 3
     server_at: 1
     link: {up: 1 Gbit/s, down: 1 Gbit/s, delay: 5 ms}
@@ -143,7 +143,9 @@ scenario: base.yaml
 set: {training.batch_size: 5}
 seeds: [0, 1]
 axes:
-  - {name: up, field: topology.star.clients.*.link.up, log_range: {from: 1 Mbit/s, to: 10 Mbit/s, count: 3}}
+  - name: up
+    field: topology.star.clients.*.link.up
+    log_range: {from: 1 Mbit/s, to: 10 Mbit/s, count: 3}
   - {name: cut, field: model.cut, range: {from: 0, to: 4, step: 2}}
   - name: both
     zip: {training.rounds: [1, 2], scale.links: [1, 0.5]}
@@ -165,7 +167,7 @@ PROFILE = """\
 description: a board, measured
 sources: [bench]
 rates:
-  conv_large: {forward: {8: 1 GFLOP/s, 32: 4 GFLOP/s}, backward: {8: 1 GFLOP/s}, status: measured,
+  conv_wide: {forward: {8: 1 GFLOP/s, 32: 4 GFLOP/s}, backward: {8: 1 GFLOP/s}, status: measured,
                note: x}
   linear: {forward: 2 GFLOP/s, backward: 1.5 GFLOP/s, status: guess, note: y}
 memory_bandwidth: {value: 4 GB/s, status: guess, note: z}
@@ -174,7 +176,9 @@ layer_overhead: {value: 100 us, status: guess, note: a}
 iteration_overhead: {value: 48 ms, status: derived, note: b}
 loader_per_iteration: {value: 48 ms, status: derived, note: c}
 memory: {value: 4 GiB, status: recalled, note: d}
-power_w: {idle: {value: 2.3, status: recalled, note: e}, compute: {value: 5.3, status: recalled, note: f}}
+power_w:
+  idle: {value: 2.3, status: recalled, note: e}
+  compute: {value: 5.3, status: recalled, note: f}
 """
 NODES = [
     {"id": 0, "label": "Bern", "Longitude": 7.45, "Latitude": 46.95},
@@ -276,7 +280,7 @@ def _read(path: Path) -> str:
 SETS = (
     "training.batch_size=5",
     "topology.star.clients.0.link={up: 1 Mbit/s, down: 2 Mbit/s, delay: 3 ms}",
-    "methods.2.ecofed.bits=4",
+    "methods.5.ecofed.bits=4",
     "methods=[splitfed, {ecofed: {period: 3}, label: x}]",
     "seeds=[1, 2, 3]",
     "devices.mine.memory=1 GiB",
