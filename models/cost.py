@@ -33,7 +33,8 @@ class BlockCost:
     `saved_activation_bytes` is what forward through the block leaves in memory until backward: the
     tensors made in the block that autograd keeps, and the block's output. A part of the network
     then holds (part's input + sum over its blocks) x batch, beside weights, gradients and optimiser
-    state. `parameter_tensors` and `state_bytes` are those of the state dict.
+    state. `parameter_tensors` and `state_bytes` are those of the state dict, `buffer_bytes` those of
+    its tensors that are not parameters, such as BatchNorm's running statistics.
     """
 
     name: str
@@ -46,6 +47,7 @@ class BlockCost:
     input_bytes: int
     output_bytes: int
     saved_activation_bytes: int
+    buffer_bytes: int = 0
 
     @property
     def forward_flops(self) -> int:
@@ -95,18 +97,20 @@ def module_cost(
     for outside in (x, *state.values()):
         made.pop(_storage(outside), None)
     parameters = list(module.parameters())
-    tensors = module.state_dict().values()
+    tensors = module.state_dict()
+    buffers = [name for name, _ in module.named_buffers() if name in tensors]
     return BlockCost(
         name=name,
         layers=tuple(watch.layers),
         parameters=sum(parameter.numel() for parameter in parameters),
         parameter_tensors=len(tensors),
-        state_bytes=sum(tensor.nbytes for tensor in tensors),
+        state_bytes=sum(tensor.nbytes for tensor in tensors.values()),
         input_shape=tuple(input_shape),
         output_shape=tuple(output.shape[1:]),
         input_bytes=_per_sample_bytes(x),
         output_bytes=_per_sample_bytes(output),
         saved_activation_bytes=sum(made.values()),
+        buffer_bytes=sum(tensors[name].nbytes for name in buffers),
     )
 
 

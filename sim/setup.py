@@ -154,6 +154,7 @@ def _world(
         classes=plan.info.classes,
         parameters={part: sum(b.parameters for b in costs) for part, costs in counted.items()},
         tensors={part: sum(b.parameter_tensors for b in costs) for part, costs in counted.items()},
+        buffer_bytes={part: sum(b.buffer_bytes for b in costs) for part, costs in counted.items()},
         pooled_batches=plan_batches(
             sum(plan.shards.sizes), training.batch_size, training.local_epochs, recipe.min_batch
         ),

@@ -35,9 +35,9 @@ class Message:
     wire_bytes: int
 
 
-def weights(parameters: int, tensors: int) -> Message:
-    """Return the message that carries a state dict of `tensors` fp32 tensors, `parameters` in all."""
-    payload = FLOAT_BYTES * parameters
+def weights(parameters: int, tensors: int, buffer_bytes: int = 0) -> Message:
+    """Return the message of a state dict of `tensors` tensors: fp32 `parameters`, and buffers."""
+    payload = FLOAT_BYTES * parameters + buffer_bytes
     return Message(Label.WEIGHTS, payload, payload + STATE_FRAMING + TENSOR_FRAMING * tensors)
 
 

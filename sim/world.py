@@ -47,10 +47,11 @@ class World:
     """Everything that one method meets. Built by `sim.setup`, used by methods and their sides.
 
     `parameters` and `tensors` count those of each part ("device", "server", "head") at the method's
-    cut; `activation_shape` is per sample. `rows` collects the current round's log. `ways` knows which
-    links a client's messages cross. `jitters` has, by
-    route, the mean delay (seconds) and the jitters of its links, where there are any; `churn` is there
-    if a client can go offline. Where `steady`, equal rounds take equal times, whenever they are.
+    cut, buffers among the tensors, whose bytes are `buffer_bytes`; `activation_shape` is per sample.
+    `rows` collects the current round's log. `ways` knows which links a client's messages cross.
+    `jitters` has, by route, the mean delay (seconds) and the jitters of its links, where there are
+    any; `churn` is there if a client can go offline. Where `steady`, equal rounds take
+    equal times, whenever they are.
     """
 
     clock: Clock
@@ -76,6 +77,7 @@ class World:
     churn: "Churn | None" = None
     paces: Mapping[int, PaceSettings] = field(default_factory=dict)
     steady: bool = True
+    buffer_bytes: Mapping[str, int] = field(default_factory=dict)
     bytes_sent: int = 0
     bytes_delivered: int = 0
     bytes_dropped: int = 0

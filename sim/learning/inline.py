@@ -63,7 +63,7 @@ class Inline:
     def accuracy(self, parts: Sequence[tuple[str, ...]]) -> float:
         """Return the accuracy on the test images, mean over the networks that `parts` name.
 
-        BatchNorm uses the statistics of each evaluation batch, as in training.
+        BatchNorm uses its running statistics; without them, those of each evaluation batch.
         """
         return sum(self._accuracy_of(names) for names in parts) / len(parts)
 
@@ -99,9 +99,15 @@ class Inline:
 
 
 def accumulate(total: dict[str, Tensor], member: State, share: float) -> None:
-    """Add `share` times a member's weights to a running average, in place."""
+    """Add `share` times a member's weights to a running average, in place.
+
+    So are floating-point buffers, such as BatchNorm's running statistics. Of whole numbers and truth
+    values, such as its count of batches, the largest is taken: an average need not be one of them.
+    """
     for name, value in member.items():
-        if name in total:
+        if not (value.is_floating_point() or value.is_complex()):
+            total[name] = torch.maximum(total[name], value) if name in total else value
+        elif name in total:
             total[name].add_(value, alpha=share)
         else:
             total[name] = value.mul_(share)

@@ -231,8 +231,9 @@ class SplitMethod(Method):
         yield members.done
 
     def averaged_parameters(self, rnd: Round) -> int:  # noqa: ARG002
-        """Return how many parameters the server averages at the end of the round."""
-        return sum(self.world.parameters[part] for part in self.parts)
+        """Return how many values, buffers included, the server averages at the end of the round."""
+        buffers = self.buffer_bytes(*self.parts) // wire.FLOAT_BYTES
+        return sum(self.world.parameters[part] for part in self.parts) + buffers
 
     def weights(self, *parts: str) -> Message:
         """Return the message that carries the weights of these parts."""
@@ -240,7 +241,12 @@ class SplitMethod(Method):
         return wire.weights(
             sum(world.parameters[part] for part in parts),
             sum(world.tensors[part] for part in parts),
+            self.buffer_bytes(*parts),
         )
+
+    def buffer_bytes(self, *parts: str) -> int:
+        """Return the bytes of the buffers (BatchNorm's running statistics) of these parts."""
+        return sum(self.world.buffer_bytes.get(part, 0) for part in parts)
 
 
 class Members:

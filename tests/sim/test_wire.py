@@ -11,6 +11,7 @@ from sim.log import Label
     [
         (wire.weights(76_032, 8), Label.WEIGHTS, 304_128, 2_683),
         (wire.weights(0, 0), Label.WEIGHTS, 0, 163),
+        (wire.weights(352, 9, 40), Label.WEIGHTS, 1_448, 163 + 9 * 315),
         (wire.activation((128, 8, 8), 10), Label.ACTIVATION, 327_680 + 80, 755),
         (wire.activation((128, 8, 8), 10, 8), Label.ACTIVATION, 81_920 + 80, 820),
         (wire.activation((128, 8, 8), 10, 4), Label.ACTIVATION, 40_960 + 80, 820),

@@ -75,3 +75,50 @@ def depth(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Networ
 def noise(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
     """Noise on both sides of a cut after block 2, from three generators."""
     return _small("noise", classes, input_shape, Noise, Noise)
+
+
+class CountingCalls(nn.Module):
+    """The identity, with buffers of whole numbers and truth values that move in training."""
+
+    calls: Tensor
+    trained: Tensor
+    places: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.tensor(0))
+        self.register_buffer("trained", torch.tensor(False))
+        self.register_buffer("places", torch.arange(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.calls += 1
+            self.trained |= True
+        return x
+
+
+def statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+    """PyTorch's default BatchNorm on both sides of a cut after block 2, and a count of calls."""
+    return _small(
+        "statistics",
+        classes,
+        input_shape,
+        lambda: nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()),
+        lambda: nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), CountingCalls()),
+    )
+
+
+def flat_statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+    """BatchNorm that sees one value for each channel and sample, so that it cannot train on one."""
+    channels, height, width = input_shape
+    return Network(
+        "flat_statistics",
+        [
+            ("first", nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, 6))),
+            ("norm", nn.Sequential(nn.BatchNorm1d(6), nn.ReLU())),
+            ("last", nn.Linear(6, classes)),
+        ],
+        input_shape,
+        classes,
+        feature_blocks=1,
+    )
