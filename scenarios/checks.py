@@ -58,9 +58,16 @@ def _partition(document: Document, clients: int) -> Iterator[Problem]:
     if wanted > available:
         rule = f"needs {wanted} samples in all, more than the train_samples of {available}"
         yield document.problem(("data", "partition"), rule)
-    if available < clients:
+    if available < clients and not _may_be_empty(document):
         rule = f"must be at least {clients}, one sample for each client"
         yield document.problem(("data", "train_samples"), rule)
+
+
+def _may_be_empty(document: Document) -> bool:
+    """Whether the partition lets clients hold no sample at all."""
+    kind = mapping(document.value(("data", "partition")))
+    dirichlet = mapping(kind.get("dirichlet"))
+    return "file" in kind or "users" in kind or dirichlet.get("min_samples") == 0
 
 
 def _own_devices(document: Document, catalogue: Collection[str]) -> Iterator[Problem]:

@@ -3,18 +3,45 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    Tag,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from scenarios.fields import Count, DatasetName, Positive, Section, Switch, Text, rule
+from scenarios.fields import (
+    Count,
+    DatasetName,
+    Positive,
+    Section,
+    Switch,
+    Text,
+    not_empty,
+    rule,
+)
 from scenarios.one_of import OneOf
 
 TestShare = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
+Whole = Annotated[int, Field(strict=True, ge=0)]
 OneOrMany = Annotated[
     Annotated[Count, Tag("~one")] | Annotated[tuple[Count, ...], Tag("~many")],
     Discriminator(lambda value: "~many" if isinstance(value, list | tuple) else "~one"),
 ]
+
+
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Shape = Annotated[tuple[Count, ...], not_empty]
+
+
+def _rises(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] >= bounds[1]:
+        raise rule("must be a smaller and a larger number")
+    return bounds
 
 
 class Iid(Section):
@@ -36,7 +63,7 @@ class Dirichlet(Section):
 
     shorthand = "alpha"
     alpha: Positive
-    min_samples: Count = 1
+    min_samples: Whole = 1
 
 
 class Sizes(Section):
@@ -46,9 +73,54 @@ class Sizes(Section):
     samples: OneOrMany
 
 
+class GivenSplit(Section):
+    """Who holds which samples, from a file; with `overlap` a sample may be held twice.
+
+    The file is looked for from the current folder.
+    """
+
+    shorthand = "path"
+    path: Text
+    overlap: Switch = False
+
+
+class ByUser(Section):
+    """Every client holds the samples of one user of the data set."""
+
+
 Partition = Annotated[
-    Iid | Shards | Dirichlet | Sizes,
-    OneOf(iid=Iid, shards=Shards, dirichlet=Dirichlet, sizes=Sizes),
+    Iid | Shards | Dirichlet | Sizes | GivenSplit | ByUser,
+    OneOf(iid=Iid, shards=Shards, dirichlet=Dirichlet, sizes=Sizes, file=GivenSplit, users=ByUser),
+]
+
+
+class Leaf(Section):
+    """A data set in the format of LEAF: the files (or folders of files) of training and test data.
+
+    `value_range` are the numbers that become 0 and 1.
+    """
+
+    shorthand = "train"
+    train: Text
+    test: Text | None = None
+    input_shape: Shape | None = None
+    classes: Count | None = None
+    value_range: Annotated[tuple[Finite, Finite], AfterValidator(_rises)] | None = None
+
+
+class Declared(Section):
+    """A data set that is only declared, for runs without training: samples in equal classes."""
+
+    input_shape: Shape
+    classes: Count
+    train_samples: Count
+    test_samples: Whole = 0
+
+
+MadeDataset = Annotated[Leaf | Declared, OneOf(leaf=Leaf, declared=Declared)]
+Dataset = Annotated[
+    Annotated[DatasetName, Tag("~name")] | Annotated[MadeDataset, Tag("~made")],
+    Discriminator(lambda value: "~name" if isinstance(value, str) else "~made"),
 ]
 
 
@@ -81,7 +153,7 @@ class Data(Section):
     the data sets, laid out as torchvision does.
     """
 
-    dataset: DatasetName
+    dataset: Dataset
     partition: Partition = Field(default="iid", validate_default=True)
     test_fraction: TestShare | None = None
     train_samples: Count | None = None

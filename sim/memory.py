@@ -2,6 +2,7 @@
 
 Training holds weights, gradients, optimiser state and, for one batch, every activation that the
 backward pass needs; a frozen block holds its weights and its two largest neighbouring activations. The
+batch is the largest that occurs, which may be smaller than the scenario's batch size. The
 server holds a replica of its block for every client of the round, activations for each slot, the network
 and the sum that becomes the next one, and what its method keeps between rounds.
 Not counted: the interpreter, the framework's own workspace, and the data set.
@@ -36,7 +37,7 @@ def inference_bytes(blocks: Sequence[BlockCost], batch_size: int) -> int:
 
 def server_bytes(
     blocks: Sequence[BlockCost],
-    batch_size: int,
+    batches: Sequence[int],
     state_slots: int,
     *,
     replicas: int,
@@ -46,11 +47,13 @@ def server_bytes(
 ) -> int:
     """Return the peak bytes of a server that trains `replicas` of `blocks` on `slots` at a time.
 
-    `kept` are the bytes of activations that it keeps, by its method.
+    `batches` has the largest batch that the server trains on for each client, the largest first: the
+    server works on one batch of a client at a time. `kept` are the bytes of activations that it keeps,
+    by its method.
     """
     parameters = FLOAT_BYTES * sum(block.parameters for block in blocks) * (2 + state_slots)
     running = 0
     if blocks:
         saved = blocks[0].input_bytes + sum(block.saved_activation_bytes for block in blocks)
-        running = saved * batch_size * min(slots, replicas)
+        running = saved * sum(batches[: min(slots, replicas)])
     return replicas * parameters + running + 2 * FLOAT_BYTES * network_parameters + kept

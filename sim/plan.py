@@ -3,18 +3,27 @@
 Built once per scenario and seed, without weights and without reading data.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 import models.catalogue
 from models.cost import BlockCost, block_costs, module_cost
 from models.head import auxiliary_head
 from models.network import Network
+from scenarios.data import ByUser, Declared, GivenSplit, Leaf
 from scenarios.schema import Scenario
 from sim.learning.augment import Augmentation
 from sim.learning.datasets import DatasetInfo, describe
+from sim.learning.declared import only_declared
 from sim.learning.digest import Ingredient
-from sim.learning.partition import PARTITIONS, Partition, PartitionKind, partition
+from sim.learning.given_split import GivenPartition, given_partition
+from sim.learning.leaf import leaf_declaration, partition_by_user
+from sim.learning.partition import PARTITIONS, Held, PartitionKind, partition
 from sim.learning.recipe import Optimiser, Recipe, Schedule
 from sim.learning.source import source_identity
 from sim.methods.method import Method
@@ -31,8 +40,22 @@ class Plan:
     network: Network
     blocks: tuple[BlockCost, ...]
     info: DatasetInfo
-    shards: Partition
+    shards: Held
     topology: Topology
+
+    def trained_samples(self) -> NDArray[np.int64]:
+        """Return how many samples of each client an epoch trains on: those in its batches."""
+        held = np.asarray(self.shards.sizes, np.int64)
+        rest = held % self.scenario.training.batch_size
+        return held - np.where(rest < self.network.min_batch, rest, 0)
+
+    def largest_batches(self) -> NDArray[np.int64]:
+        """Return the size of each client's largest batch, 0 for a client without any."""
+        return np.minimum(self.trained_samples(), self.scenario.training.batch_size)
+
+    def able_clients(self) -> int:
+        """Return how many clients have a batch to train on; the others take no part."""
+        return int(np.count_nonzero(self.trained_samples()))
 
     @property
     def augmentation(self) -> Augmentation:
@@ -62,7 +85,10 @@ class Plan:
         """Return everything of one method's run that touches learning."""
         scenario = self.scenario
         training = scenario.training
-        kind = dict(_kind_of(scenario.data.partition))
+        if isinstance(self.shards, GivenPartition):
+            kind: dict[str, Ingredient] = {"kind": "given", "content": self.shards.content}
+        else:
+            kind = dict(_kind_of(scenario.data.partition))
         return Recipe(
             seed=self.seed,
             network=scenario.model.name,
@@ -87,8 +113,9 @@ class Plan:
 def make_plan(scenario: Scenario, seed: int) -> Plan:
     """Build the plan of a scenario. Raises ValueError with one sentence for what does not fit."""
     data = scenario.data
+    named = data.dataset
     info = describe(
-        data.dataset,
+        named if isinstance(named, str) else declaration(named),
         train_samples=data.train_samples,
         test_samples=data.test_samples,
         test_fraction=data.test_fraction,
@@ -102,8 +129,35 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
         device="meta",
     )
     topology = places(scenario, seed)
-    shards = partition(info.train_counts, len(topology.clients), partition_kind(scenario), seed)
+    shards = _shards(scenario, seed, info, topology.clients)
     return Plan(scenario, seed, network, block_costs(network), info, shards, topology)
+
+
+def declaration(section: Leaf | Declared) -> DatasetInfo:
+    """Return the data set that a scenario describes in place of a name. Raises DataError."""
+    if isinstance(section, Leaf):
+        return leaf_declaration(
+            Path(section.train),
+            None if section.test is None else Path(section.test),
+            input_shape=section.input_shape,
+            classes=section.classes,
+            value_range=section.value_range,
+        )
+    return only_declared(
+        section.input_shape, section.classes, section.train_samples, section.test_samples
+    )
+
+
+def _shards(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequence[str]) -> Held:
+    """Return who holds which samples. Raises PartitionError."""
+    section = scenario.data.partition
+    if isinstance(section, GivenSplit):
+        return given_partition(
+            Path(section.path), clients, info.train_samples, overlap=section.overlap
+        )
+    if isinstance(section, ByUser):
+        return partition_by_user(info, len(clients))
+    return partition(info.train_counts, len(clients), partition_kind(scenario), seed)
 
 
 def partition_kind(scenario: Scenario) -> PartitionKind:

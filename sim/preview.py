@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from scenarios.schema import Scenario
 from sim.engine import Engine, Limits, Watcher
 from sim.memory import inference_bytes, server_bytes, training_bytes
 from sim.methods.method import Method
 from sim.plan import Plan, optimiser_of
 from sim.results import MethodResult
-from sim.setup import make_method, options_of, profile_of
+from sim.setup import make_method, options_of
 
 
 @dataclass(frozen=True)
@@ -36,36 +38,47 @@ class MethodPreview:
 
 
 def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
-    """Return the estimated peak bytes of each client device under a method, by profile name."""
+    """Return the estimated peak bytes of each client device under a method, by profile name.
+
+    Each is charged for the largest batch that one of its clients trains on.
+    """
     cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
-    training = plan.scenario.training
     blocks = list(plan.device_block(cut))
     slots = optimiser_of(plan.scenario).state_slots
     if "head" in method.parts:
         blocks.append(plan.head(cut))
+    batches = plan.largest_batches()
+    largest: dict[str, int] = {}
+    for profile, clients in plan.topology.device_runs():
+        here = int(batches[clients].max())
+        largest[profile.name] = max(largest.get(profile.name, 0), here)
     if method.freezes_device:
-        needed = inference_bytes(blocks, training.batch_size)
-    else:
-        needed = training_bytes(blocks, training.batch_size, slots)
-    names = (profile_of(plan.topology, client).name for client in plan.topology.clients)
-    return dict.fromkeys(names, needed)
+        return {name: inference_bytes(blocks, batch) for name, batch in largest.items()}
+    return {name: training_bytes(blocks, batch, slots) for name, batch in largest.items()}
 
 
 def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
     """Return the estimated peak bytes of the server under a method."""
     cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
     training = plan.scenario.training
-    participants = plan.scenario.clients_per_round
-    most = sorted(plan.shards.sizes, reverse=True)
+    participants = min(plan.scenario.clients_per_round, plan.able_clients())
+    held, trained = (
+        np.sort(samples)[::-1].tolist() for samples in (plan.shards.sizes, plan.trained_samples())
+    )
     return server_bytes(
         plan.server_block(cut),
-        training.batch_size,
+        method.server_batches(held, participants, training.batch_size),
         optimiser_of(plan.scenario).state_slots,
         replicas=method.server_replicas(options, participants),
         slots=plan.topology.node(plan.topology.server).slots,
         network_parameters=sum(block.parameters for block in plan.device_block(len(plan.blocks))),
         kept=method.server_keeps(
-            options, most, participants, prod(plan.network.activation_shape(cut))
+            options,
+            trained,
+            participants,
+            prod(plan.network.activation_shape(cut)),
+            epochs=training.local_epochs,
+            rounds=training.rounds,
         ),
     )
 
@@ -93,7 +106,7 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
         previews.append(
             MethodPreview(
                 label=entry.label,
-                clients_per_round=scenario.clients_per_round,
+                clients_per_round=min(scenario.clients_per_round, plan.able_clients()),
                 bytes_per_client_round=(
                     result.wire_bytes / client_rounds if client_rounds else None
                 ),

@@ -18,6 +18,7 @@ from sim.availability import availability
 from sim.groups import NamedPlaceError
 from sim.initial import initial_states
 from sim.learning.dataset_info import DataError
+from sim.learning.declared import NoData
 from sim.learning.partition import PartitionError
 from sim.methods import registry
 from sim.methods.registry import UnknownMethodError
@@ -127,9 +128,15 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     if scenario.training.batch_size < least:
         rule = f"must be at least {least}: BatchNorm of {scenario.model.name} needs it"
         yield loaded.problem(("training", "batch_size"), rule)
-    if trains and plan.info.test_samples < least:
+    if trains and isinstance(plan.info.source, NoData):
+        rule = "is only declared, and nothing can be trained on it: use the executor none"
+        yield loaded.problem(("data", "dataset"), rule)
+    elif trains and plan.info.test_samples < least:
         rule = "leaves no test samples: give test_fraction"
         yield loaded.problem(("data",), rule, plan.info.name)
+    if not plan.info.is_image and (scenario.data.augment.crop or scenario.data.augment.flip):
+        rule = f"crops and flips images, and {plan.info.name} has inputs of shape"
+        yield loaded.problem(("data", "augment"), f"{rule} {plan.info.input_shape}")
     if not trains and scenario.stop.target_accuracy is not None:
         rule = "needs an accuracy, and the executor none trains nothing: use inline"
         yield loaded.problem(("stop", "target_accuracy"), rule)
@@ -138,10 +145,12 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
 
 
 def _shard_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
-    smallest, least = min(plan.shards.sizes), plan.network.min_batch
-    if smallest < least:
-        client = plan.topology.clients[plan.shards.sizes.index(smallest)]
-        rule = f"leaves {client} with {smallest} samples (seed {plan.seed}), and {least} are needed"
+    if plan.scenario.training.batch_size >= plan.network.min_batch and not plan.able_clients():
+        least, most = plan.network.min_batch, max(plan.shards.sizes)
+        rule = (
+            f"leaves no client with enough samples to train on (seed {plan.seed}): "
+            f"the most is {most}, and {least} are needed"
+        )
         yield loaded.problem(("data", "partition"), rule)
 
 

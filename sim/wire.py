@@ -82,6 +82,10 @@ def control() -> Message:
 
 
 def images(input_shape: tuple[int, ...], samples: int) -> Message:
-    """Return raw 8-bit images with their labels, as a centralised baseline has to collect them."""
-    payload = (prod(input_shape) + LABEL_BYTES) * samples
+    """Return raw inputs with their labels, as a centralised baseline has to collect them.
+
+    Images have 8 bits a value, rows of features are fp32.
+    """
+    value_bytes = 1 if len(input_shape) == 3 else FLOAT_BYTES
+    payload = (value_bytes * prod(input_shape) + LABEL_BYTES) * samples
     return Message(Label.IMAGES, payload, payload + ACTIVATION_FRAMING)

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sim.clock import Clock
@@ -82,13 +83,27 @@ class World:
     bytes_delivered: int = 0
     bytes_dropped: int = 0
 
+    @cached_property
+    def _able_set(self) -> frozenset[int]:
+        return frozenset(self.able)
+
+    @cached_property
+    def able(self) -> Sequence[int]:
+        """The clients that have a batch to train on, in client order; the others take no part."""
+        able = [client.index for client in self.clients if client.batches]
+        return range(len(self.clients)) if len(able) == len(self.clients) else able
+
     def sample(self, round_index: int, among: Sequence[int] | None = None) -> tuple[int, ...]:
         """Draw the round's clients without replacement, all if there are too few; in client order.
 
-        The draw depends on the seed, the round and who can be drawn (of `among`, those that are
-        online), on nothing else.
+        The draw depends on the seed, the round and who can be drawn (of `among`, those that have a
+        batch to train on and are online), on nothing else.
         """
-        candidates = range(len(self.clients)) if among is None else among
+        candidates = self.able
+        if among is not None and len(self.able) == len(self.clients):
+            candidates = among
+        elif among is not None:
+            candidates = [client for client in among if client in self._able_set]
         if self.churn is not None:
             candidates = [client for client in candidates if self.churn.online(client)]
         wanted = min(self.clients_per_round, len(candidates))

@@ -10,10 +10,11 @@ relays, routing by load, interference between media.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
+from itertools import groupby
 from statistics import median
 from typing import Self, TypeVar, get_args
 
@@ -103,6 +104,16 @@ class Topology:
         """What there is of every resource, at 0 s: bytes per second, or 1.0 of airtime."""
         at_first = {name: profile.piece(0.0)[0] for name, profile in self.profiles.items()}
         return self._means | at_first
+
+    def device_runs(self) -> Iterator[tuple[DeviceProfile, slice]]:
+        """Yield runs of clients, in client order, that have the same device."""
+        start = 0
+        for _, names in groupby(self.clients, lambda name: id(self.nodes[name].device)):
+            members = list(names)
+            device = self.nodes[members[0]].device
+            assert device is not None
+            yield device, slice(start, start + len(members))
+            start += len(members)
 
     def node(self, name: str) -> Node:
         """Return a node, or raise `TopologyError`."""

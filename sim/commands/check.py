@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from sim.learning.datasets import load
+from sim.learning.given_split import GivenPartition
 from sim.plan import Plan
 from sim.preview import preview
 from sim.runs import coarse_figures, load_scenario
@@ -74,12 +76,36 @@ def _describe(plan: Plan, seeds: int, console: Console) -> None:
     scenario, training = plan.scenario, plan.scenario.training
     sizes = plan.shards.sizes
     lines = [
-        f"{scenario.name}: {training.rounds} rounds, {scenario.clients_per_round} of "
+        f"{scenario.name}: {training.rounds} rounds, "
+        f"{min(scenario.clients_per_round, plan.able_clients())} of "
         f"{len(sizes)} clients in each, {seeds} seed{'s' if seeds > 1 else ''}",
         f"{plan.info.name}: {sum(sizes)} training samples, {min(sizes)} to {max(sizes)} a client, "
         f"{plan.info.test_samples} test samples",
         f"{scenario.model.name} cut after block {scenario.model.cut} of {len(plan.blocks)}, "
         f"batch size {training.batch_size}, {training.local_epochs} local epoch(s)",
     ]
+    lines += _given_split(plan)
+    lines += _out_of_the_run(plan)
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
+
+
+def _out_of_the_run(plan: Plan) -> list[str]:
+    """Return how many clients take no part for want of samples, if any."""
+    out, least = len(plan.shards.sizes) - plan.able_clients(), plan.network.min_batch
+    if not out:
+        return []
+    which = "no samples" if least == 1 else f"fewer than {least} samples"
+    who = "1 client" if out == 1 else f"{out} clients"
+    return [f"{who} with {which} {'takes' if out == 1 else 'take'} no part"]
+
+
+def _given_split(plan: Plan) -> list[str]:
+    """Return how many samples a split from a file or by users deals, where there is one."""
+    shards = plan.shards
+    if not isinstance(shards, GivenPartition):
+        return []
+    held, different = len(shards.held), len(np.unique(shards.held))
+    more = "" if held == different else f", {held - different} of them held more than once"
+    users = f"; {shards.users} users in the data" if shards.users else ""
+    return [f"given split: {different} of {plan.info.train_samples} training samples{more}{users}"]

@@ -51,13 +51,15 @@ def evaluation_batches(samples: int, batch_size: int, min_batch: int = 1) -> lis
 
 
 def normalise(images: "torch.Tensor", info: DatasetInfo) -> "torch.Tensor":
-    """Return float32 images with the data set's mean taken off, in units of its deviation.
+    """Return float32 inputs with the data set's mean taken off, in units of its deviation.
 
-    Takes uint8, or floating point in 0..1, of shape [n, channels, height, width].
+    Takes uint8, or floating point in 0..1, of shape [n, channels, height, width]; or rows of floating
+    point [n, features]. (uint8 in rows are numbers of their own, not pixels.)
     """
     import torch
 
-    full = 1.0 if images.is_floating_point() else 255.0
-    std = torch.tensor(info.std).view(-1, 1, 1)
-    offset = torch.tensor(info.mean).view(-1, 1, 1) / std
+    full = 1.0 if images.is_floating_point() or not info.is_image else 255.0
+    per_channel = (-1, *(1,) * (len(info.input_shape) - 1))
+    std = torch.tensor(info.std).view(per_channel)
+    offset = torch.tensor(info.mean).view(per_channel) / std
     return images.to(torch.float32).mul(1 / (full * std)).sub_(offset)

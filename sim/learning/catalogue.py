@@ -88,7 +88,7 @@ DATASETS: dict[str, DatasetInfo] = {
 }
 
 # The image shapes in which a set can be had, where there is more than the declared one.
-SHAPES: dict[str, tuple[tuple[int, int, int], ...]] = {
+SHAPES: dict[str, tuple[tuple[int, ...], ...]] = {
     "mnist": (RGB32, GREY28),
     "fashion_mnist": (RGB32, GREY28),
 }

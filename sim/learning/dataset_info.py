@@ -13,10 +13,12 @@ official content: a copy with other images in it has the same declared identity.
 was really loaded is `Dataset.identity`: whoever keeps results between runs must key on both.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Self
+from math import isfinite
+from pathlib import Path
+from typing import Any, Self
 
 
 class DataError(ValueError):
@@ -35,14 +37,17 @@ class Selection:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A declared data set: images of shape (channels, height, width), counted per class.
+    """A declared data set: images of shape (channels, height, width), or rows of (features,).
 
-    `mean` and `std` are per channel, of pixels in 0..1. `checksum` is the declared identity, None
-    where it is unknown. `has_test` says whether the set comes with a test split of its own.
+    `mean` and `std` are per channel, of pixels in 0..1, or per feature. `checksum` is the declared
+    identity, None where it is unknown. `has_test` says whether the set comes with a test split of its
+    own. Values from `value_range` are scaled to 0..1 when they are loaded; without it images are uint8,
+    or float32 in 0..1, and the values of rows may be any. `source` reads the set; None for one that is
+    found by its name.
     """
 
     name: str
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     train_counts: tuple[int, ...]
     test_counts: tuple[int, ...]
     mean: tuple[float, ...]
@@ -51,23 +56,43 @@ class DatasetInfo:
     checksum: str | None = None
     has_test: bool = True
     selection: Selection | None = None
+    value_range: tuple[float, float] | None = None
+    source: Callable[[Path | None], Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not self.input_shape or not all(type(n) is int and n > 0 for n in self.input_shape):
+            raise DataError(
+                f"data set {self.name}: input_shape must be whole numbers above 0, such as "
+                f"(3, 32, 32) for images or (13,) for rows, got {self.input_shape}"
+            )
+        if self.value_range is not None:
+            low, high = self.value_range
+            if not (isfinite(low) and isfinite(high) and low < high):
+                raise DataError(
+                    f"data set {self.name}: value_range must be a smaller and a larger number, "
+                    f"got {self.value_range}"
+                )
         channels, classes = self.input_shape[0], len(self.train_counts)
         lengths = [("test_counts", len(self.test_counts)), ("class_names", len(self.class_names))]
-        for field, length in lengths:
+        for counted, length in lengths:
             if length != classes:
                 raise DataError(
-                    f"data set {self.name}: {field} has {length} entries, "
+                    f"data set {self.name}: {counted} has {length} entries, "
                     f"expected one per class ({classes})"
                 )
         if len(self.mean) != channels or len(self.std) != channels or min(self.std) <= 0:
             raise DataError(
-                f"data set {self.name}: mean and std need one value per channel ({channels}) "
+                f"data set {self.name}: mean and std need one value per "
+                f"{'channel' if self.is_image else 'feature'} ({channels}) "
                 f"and std above 0, got {self.mean} and {self.std}"
             )
         if min(self.train_counts + self.test_counts, default=-1) < 0:
             raise DataError(f"data set {self.name}: counts per class must be 0 or more")
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the inputs are images, which have three dimensions."""
+        return len(self.input_shape) == 3
 
     @property
     def classes(self) -> int:

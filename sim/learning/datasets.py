@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim.learning.catalogue import DATASETS, SHAPES
 from sim.learning.content import content_hash
@@ -39,8 +39,9 @@ READERS: dict[str, Callable[[Path | None, Split], Iterator[Chunk]]] = {
 class Dataset:
     """The tensors of a data set, in file order.
 
-    Images are [n, channels, height, width], uint8, or float32 in 0..1, and not normalised; labels
-    are int64 [n]. Grey images may be one channel expanded over three: do not write into them.
+    Images are [n, channels, height, width], uint8, or float32 in 0..1, and not normalised; rows are
+    [n, features]; labels are int64 [n]. Grey images may be one channel expanded over three: do not
+    write into them.
     """
 
     info: DatasetInfo
@@ -57,20 +58,21 @@ class Dataset:
 
 
 def describe(
-    name: str,
+    name: str | DatasetInfo,
     *,
     train_samples: int | None = None,
     test_samples: int | None = None,
     test_fraction: float | None = None,
     seed: int = 0,
-    input_shape: tuple[int, int, int] | None = None,
+    input_shape: tuple[int, ...] | None = None,
 ) -> DatasetInfo:
     """Return what is declared of a data set and a selection of its samples; reads no data.
 
-    `dataset_info` explains the options. `input_shape` is 3x32x32 unless given; MNIST and
-    Fashion-MNIST can also be had as they are, 1x28x28. Raises DataError.
+    `name` may be a whole declaration in place of a name. `dataset_info` explains the options.
+    `input_shape` is 3x32x32 unless given; MNIST and Fashion-MNIST can also be had as they are, 1x28x28.
+    Raises DataError.
     """
-    whole = _whole(name, input_shape)
+    whole = name if isinstance(name, DatasetInfo) else _whole(name, input_shape)
     return whole.select(Selection(train_samples, test_samples, test_fraction, seed))
 
 
@@ -87,11 +89,12 @@ def load(dataset: str | DatasetInfo, data_dir: Path | str | None = None) -> Data
         info = info.select(Selection())
     root = data_directory(data_dir)
     known = READERS.get(info.name)
-    read = partial(known, root) if known else own_reader(info.name, root)
+    source: Any = find_own(info.name) if known is None and info.source is None else info.source
+    read = partial(known, root) if known else own_reader(source, info.name, root)
     if info.selection is not None and info.selection.test_fraction is not None:
         arrays = divide(info, next(read("train")))
     else:
-        whole = _whole(info.name, None)
+        whole = _whole(info.name, None) if source is None else source.info
         arrays = (
             *collect(read("train"), info, whole.train_counts, "train"),
             *collect(read("test"), info, whole.test_counts, "test"),
@@ -106,10 +109,10 @@ def load(dataset: str | DatasetInfo, data_dir: Path | str | None = None) -> Data
     )
 
 
-def _whole(name: str, input_shape: tuple[int, int, int] | None) -> DatasetInfo:
+def _whole(name: str, input_shape: tuple[int, ...] | None) -> DatasetInfo:
     if name not in DATASETS:
         info: DatasetInfo = replace(find_own(name).info, name=name, selection=None)
-        shapes: tuple[tuple[int, int, int], ...] = (info.input_shape,)
+        shapes: tuple[tuple[int, ...], ...] = (info.input_shape,)
     else:
         info = DATASETS[name]
         shapes = SHAPES.get(name, (info.input_shape,))
@@ -126,10 +129,12 @@ def _whole(name: str, input_shape: tuple[int, int, int] | None) -> DatasetInfo:
     )
 
 
-def _fit(images: "torch.Tensor", input_shape: tuple[int, int, int]) -> "torch.Tensor":
+def _fit(images: "torch.Tensor", input_shape: tuple[int, ...]) -> "torch.Tensor":
     """Return images padded all round with zeros to the input shape, grey seen as any channels."""
     from torch.nn.functional import pad
 
+    if len(input_shape) != 3:
+        return images
     channels, height, width = input_shape
     top, left = (height - images.shape[2]) // 2, (width - images.shape[3]) // 2
     if top or left:

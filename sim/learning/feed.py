@@ -9,7 +9,7 @@ from sim.learning.augment import Augmentation
 from sim.learning.batches import batch_indices, evaluation_batches, normalise
 from sim.learning.chain import Batch
 from sim.learning.datasets import Dataset
-from sim.learning.partition import Partition
+from sim.learning.partition import Held
 from sim.learning.recipe import Recipe
 
 POOLED = -1  # the client index of everybody's shards together
@@ -20,7 +20,7 @@ class Feed:
     """Real samples, in the order and with the augmentation that the recipe's streams give."""
 
     def __init__(
-        self, dataset: Dataset, partition: Partition, recipe: Recipe, augmentation: Augmentation
+        self, dataset: Dataset, partition: Held, recipe: Recipe, augmentation: Augmentation
     ) -> None:
         self.dataset = dataset
         self.recipe = recipe
@@ -56,7 +56,7 @@ class Feed:
         return self._order[1][batch.position]
 
     def batch(self, client: int, round_index: int, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return normalised images [n, channels, height, width] and labels [n] of a batch."""
+        """Return normalised inputs [n, *input shape] and labels [n] of a batch."""
         rows = self._shards[client][self.samples(client, round_index, batch)]
         images = self.augmentation.apply(
             self.dataset.train_images[rows],
@@ -78,4 +78,6 @@ class Feed:
 
     def _ready(self, images: Tensor) -> Tensor:
         ready = normalise(images, self.dataset.info)
+        if ready.dim() != 4:
+            return ready
         return ready.contiguous(memory_format=torch.channels_last)

@@ -1,16 +1,19 @@
 """A user's own data set, named "package.module:Object"."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.own_object import OwnObjectError, calling, import_own
 from sim.learning.catalogue import DATASETS
 from sim.learning.dataset_info import DataError, DatasetInfo
 from sim.learning.readers import Chunk, Split
+from sim.learning.values import checked_values
 
 
 def find_own(name: str) -> Any:
@@ -36,9 +39,9 @@ def find_own(name: str) -> Any:
     return found
 
 
-def own_reader(name: str, root: Path | None) -> Callable[[Split], Iterator[Chunk]]:
-    """Load a user's data set and return the reader of its splits."""
-    own = find_own(name)
+def own_reader(own: Any, name: str, root: Path | None) -> Callable[[Split], Iterator[Chunk]]:
+    """Load a data set by the object that reads it, and return the reader of its splits."""
+    info = replace(own.info, name=name)
     try:
         with calling(name):
             loaded = own(root)
@@ -47,7 +50,7 @@ def own_reader(name: str, root: Path | None) -> Callable[[Split], Iterator[Chunk
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DataError(f"data set {name!r} cannot be loaded ({reason})") from error
-    return lambda split: iter([_checked(name, own.info, loaded, split)])
+    return lambda split: iter([_checked(name, info, loaded, split)])
 
 
 def _checked(name: str, info: DatasetInfo, loaded: object, split: Split) -> Chunk:
@@ -73,6 +76,16 @@ def _checked(name: str, info: DatasetInfo, loaded: object, split: Split) -> Chun
     if found != list(counts):
         raise DataError(
             f"data set {name!r}: its info declares {list(counts)} {split} samples per class, "
-            f"got {found}"
+            f"got {found}{_strangers(labels, info.classes)}"
         )
-    return Chunk(images, labels, None)
+    return Chunk(checked_values(info, images, split), labels, None)
+
+
+def _strangers(labels: NDArray[np.int64], classes: int) -> str:
+    """Return a clause about labels that are no class, if there are any."""
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if not wrong.size:
+        return ""
+    there = np.unique(labels)
+    gaps = " (number them without gaps)" if len(there) == classes else ""
+    return f", and label {labels[wrong[0]]} of sample {wrong[0]} is not one of 0 to {classes - 1}{gaps}"

@@ -24,6 +24,20 @@ class PartitionError(ValueError):
     """A partition that the data set cannot give."""
 
 
+class Held(Protocol):
+    """Who holds which training samples; client i holds `sizes[i]` of them."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many samples each client holds."""
+
+    def indices(self, client: int, labels: NDArray[np.integer]) -> Ints:
+        """Return a client's sample indices into a data set with these labels."""
+
+    def all_indices(self, labels: NDArray[np.integer]) -> list[Ints]:
+        """Return every client's sample indices into a data set with these labels."""
+
+
 class PartitionKind(Protocol):
     """A rule that deals positions to clients."""
 

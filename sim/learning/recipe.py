@@ -58,7 +58,7 @@ class Recipe:
 
     seed: int
     network: str
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     classes: int
     cut: int
     data: str | None

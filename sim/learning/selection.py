@@ -9,6 +9,8 @@ from sim.learning.dataset_info import DataError, DatasetInfo, split_counts
 from sim.learning.readers import Chunk, Split
 from sim.learning.streams import generator
 
+COPIED_SAMPLES = 4096  # at a time: a bound on what is held beside the data
+
 Images = NDArray[np.generic]
 Labels = NDArray[np.int64]
 
@@ -33,19 +35,25 @@ def collect(
         empty = np.zeros((0, *info.input_shape), np.uint8)
         return empty, np.zeros(0, np.int64)
     found = np.zeros_like(wanted)
-    taken: list[tuple[Images, Labels]] = []
-    for images, labels, path in chunks:
-        here = np.bincount(labels, minlength=len(wanted))
+    images: Images | None = None
+    kept: list[Labels] = []
+    for chunk in chunks:
+        here = np.bincount(chunk.labels, minlength=len(wanted))
         excess = np.flatnonzero(found + here > np.asarray(declared))
         if excess.size:
             label = excess[0]
             raise DataError(
-                f"{path}: found {found[label] + here[label]:,} {split} samples of class {label}, "
+                f"{chunk.path}: found {found[label] + here[label]:,} {split} samples of class {label}, "
                 f"but {info.name} has {declared[label]:,}: is this another data set?"
             )
-        chosen = first_of_each_class(labels, np.maximum(wanted - found, 0))
-        taken.append((images[chosen], labels[chosen]))
+        chosen = first_of_each_class(chunk.labels, np.maximum(wanted - found, 0))
+        kept.append(chunk.labels[chosen])
         found += here
+        if images is None:
+            images = _room(chunk.images, len(chosen), int(wanted.sum()), info)
+        if images is not chunk.images:
+            _place(images, sum(map(len, kept)) - len(chosen), chunk.images, chosen)
+        del chunk  # or two files are held while the next is read
         if (found >= wanted).all():
             break
     short = np.flatnonzero(found < wanted)
@@ -56,15 +64,37 @@ def collect(
             f"class {label}, where {wanted[label]:,} are wanted: set {split}_samples to at most "
             f"{found.min() * len(found):,} or complete the files"
         )
-    return (
-        np.concatenate([images for images, _ in taken]),
-        np.concatenate([labels for _, labels in taken]),
-    )
+    assert images is not None
+    return images, np.concatenate(kept)
+
+
+def _room(first: Images, chosen: int, wanted: int, info: DatasetInfo) -> Images:
+    """Return an array for all samples: the first file's own, if it has just those and fits."""
+    shape = (first.shape[1], *info.input_shape[1:]) if info.is_image else info.input_shape
+    if chosen == len(first) == wanted and first.shape[1:] == shape and first.flags.writeable:
+        return first
+    return np.zeros((wanted, *shape), first.dtype)
+
+
+def _place(images: Images, at: int, found: Images, chosen: NDArray[np.int64]) -> None:
+    """Copy the chosen samples of a file, in the middle of a border of zeros if they are smaller."""
+    border = zip(images.shape[2:], found.shape[2:], strict=True)
+    middle = tuple(slice((room - n) // 2, (room - n) // 2 + n) for room, n in border)
+    inside = images[(slice(at, at + len(chosen)), slice(None), *middle)]
+    for start in range(0, len(chosen), COPIED_SAMPLES):
+        some = slice(start, start + COPIED_SAMPLES)
+        inside[some] = found[chosen[some]]
 
 
 def divide(info: DatasetInfo, chunk: Chunk) -> tuple[Images, Labels, Images, Labels]:
     """Split one file into training and test samples by `test_fraction`, then take the selection."""
     images, labels, _ = chunk
+    train, test = divided(info, labels)
+    return images[train], labels[train], images[test], labels[test]
+
+
+def divided(info: DatasetInfo, labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places of the training and the test samples of a selection by `test_fraction`."""
     selection = info.selection
     assert selection is not None
     assert selection.test_fraction is not None
@@ -75,5 +105,11 @@ def divide(info: DatasetInfo, chunk: Chunk) -> tuple[Images, Labels, Images, Lab
         in_test[generator(selection.seed, "test split", label).permutation(pool)[:n]] = True
     train, test = np.flatnonzero(~in_test), np.flatnonzero(in_test)
     train = train[first_of_each_class(labels[train], info.train_counts)]
-    test = test[first_of_each_class(labels[test], info.test_counts)]
-    return images[train], labels[train], images[test], labels[test]
+    return train, test[first_of_each_class(labels[test], info.test_counts)]
+
+
+def training_places(info: DatasetInfo, labels: Labels) -> NDArray[np.int64]:
+    """Return which samples of a whole training split, with these labels, a selection trains on."""
+    if info.selection is not None and info.selection.test_fraction is not None:
+        return divided(info, labels)[0]
+    return first_of_each_class(labels, info.train_counts)

@@ -1,5 +1,6 @@
 """Centralised training: the images are collected once and the server trains on all of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
@@ -39,6 +40,16 @@ class Centralised(Method):
         return 1
 
     @classmethod
+    def server_batches(
+        cls,
+        samples: Sequence[int],
+        participants: int,  # noqa: ARG003
+        batch_size: int,
+    ) -> list[int]:
+        """Return the one batch, drawn from everybody's samples."""
+        return [min(batch_size, sum(samples))]
+
+    @classmethod
     def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003
         """Return 0: everything is on the server."""
         return 0
@@ -51,7 +62,7 @@ class Centralised(Method):
     def open_round(self, index: int) -> Round:
         """Open the one chain; clients take part only when they send their images."""
         world = self.world
-        everybody = tuple(range(len(world.clients)))
+        everybody = tuple(client.index for client in world.clients if client.samples)
         chain = world.learning.chain(
             index,
             EVERYBODY,

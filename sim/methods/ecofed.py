@@ -64,14 +64,21 @@ class EcoFed(SplitMethod):
         cls,
         options: Any,
         samples: Sequence[int],
-        participants: int,  # noqa: ARG003
+        participants: int,
         values: int,
+        *,
+        epochs: int,
+        rounds: int,
     ) -> int:
-        """Return the replay buffers of all clients: activations as they came, and labels."""
+        """Return the replay buffers: activations as they came, and labels, of every local epoch.
+
+        There are no more of them than clients that can have uploaded by the end of the run.
+        """
         if options.period == 1:
             return 0
         each = packed_bytes(values, options.bits) if options.bits else wire.FLOAT_BYTES * values
-        return sum(samples) * (each + wire.LABEL_BYTES)
+        uploads = rounds if options.upload_when_unbuffered else -(-rounds // options.period)
+        return epochs * sum(samples[: uploads * participants]) * (each + wire.LABEL_BYTES)
 
     @classmethod
     def check_cut(cls, cut: int, last: int) -> str | None:

@@ -76,7 +76,14 @@ class FedGKT(SplitMethod):
 
     @classmethod
     def server_keeps(
-        cls, options: Any, samples: Sequence[int], participants: int, values: int
+        cls,
+        options: Any,
+        samples: Sequence[int],
+        participants: int,
+        values: int,
+        *,
+        epochs: int,  # noqa: ARG003 - features are sent once, after the local epochs
+        rounds: int,  # noqa: ARG003
     ) -> int:
         """Return the features of all participants, where the server trains on them together."""
         if options.exchange_weights:

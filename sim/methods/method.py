@@ -100,16 +100,30 @@ class Method(ABC):
         return participants
 
     @classmethod
+    def server_batches(
+        cls, samples: Sequence[int], participants: int, batch_size: int
+    ) -> list[int]:
+        """Return the largest batch that the server trains on for each participant, largest first.
+
+        `samples` are those that all clients hold, most first.
+        """
+        return [min(batch_size, held) for held in samples[:participants]]
+
+    @classmethod
     def server_keeps(
         cls,
         options: Any,  # noqa: ARG003
         samples: Sequence[int],  # noqa: ARG003
         participants: int,  # noqa: ARG003
         values: int,  # noqa: ARG003
+        *,
+        epochs: int,  # noqa: ARG003
+        rounds: int,  # noqa: ARG003
     ) -> int:
         """Return the bytes of activations that the server keeps beyond a batch, at most.
 
-        `samples` are those of all clients, most first; an activation has `values` a sample.
+        `samples` are those of all clients that an epoch trains on, most first; a round has `epochs` of
+        them. An activation has `values` a sample.
         """
         return 0
 
@@ -129,7 +143,7 @@ class Method(ABC):
 
     def eligible(self, index: int) -> Sequence[int]:  # noqa: ARG002
         """Return the clients that could take part in a round, if they are online."""
-        return range(len(self.world.clients))
+        return self.world.able
 
     @abstractmethod
     def open_round(self, index: int) -> Round:

@@ -127,14 +127,24 @@ def test_batches_of_one_are_refused_where_batch_norm_needs_two(cutlayer: Command
     assert_refused(answer, "training.batch_size", "at least 2", "BatchNorm of resnet12")
 
 
-def test_shards_of_one_are_refused_for_every_seed(cutlayer: CommandLine) -> None:
+def test_shards_of_one_take_no_part_and_are_refused_where_there_are_no_others(
+    cutlayer: CommandLine,
+) -> None:
     rule = Dirichlet(0.1)
     smallest = [min(partition((6,) * 10, 3, rule, seed).sizes) for seed in range(300)]
-    good, bad = smallest.index(2), smallest.index(1)
-    override = ["model.name=resnet12", "data.partition={dirichlet: {alpha: 0.1}}"]
-    answer = cutlayer.run(*override, f"seeds=[{good}, {bad}]")
-    assert_refused(answer, "data.partition", f"with 1 samples (seed {bad}), and 2 are needed")
-    assert cutlayer("check", "tiny.yaml", *sets(*override, f"seed={good}")).code in (0, None)
+    good, small = smallest.index(2), smallest.index(1)
+    network = "model.name=resnet12"
+    override = [network, "data.partition={dirichlet: {alpha: 0.1}}"]
+    none = ("--executor", "none")
+    answer = cutlayer("check", "tiny.yaml", *sets(*override, f"seed={small}"), *none)
+    assert "1 client with fewer than 2 samples takes no part" in answer.out
+    answer = cutlayer("check", "tiny.yaml", *sets(*override, f"seed={good}"), *none)
+    assert answer.code in (0, None)
+    assert "no part" not in answer.out
+    answer = cutlayer.run(network, "data.partition={sizes: 1}")
+    assert_refused(
+        answer, "data.partition", "leaves no client with enough samples", "the most is 1, and 2"
+    )
 
 
 def sets(*overrides: str) -> list[str]:
@@ -145,6 +155,7 @@ def test_a_device_without_the_memory_is_refused(cutlayer: CommandLine) -> None:
     answer = cutlayer.run(
         *("model={name: vgg11, cut: 2}", "training.batch_size=512", "methods=[classic_fl]"),
         *("topology.star.clients.0.device=raspberry-pi-3b-plus", "data.train_samples=1200"),
+        "topology.star.clients.0.count=2",
     )
     assert_refused(answer, "classic_fl needs", "on a raspberry-pi-3b-plus", "which has", "(cut 11)")
     assert re.search(r"needs \d\.\d+ GB on a", answer.err)

@@ -4,7 +4,8 @@ import pytest
 from command_line import CommandLine, assert_refused
 
 from sim import load_scenario
-from sim.preview import server_memory
+from sim.memory import training_bytes
+from sim.preview import memory_by_device, server_memory
 from sim.semantics import plan_checked
 from sim.setup import options_of
 
@@ -69,6 +70,56 @@ def test_ecofed_keeps_the_activations_of_all_clients(plan_of, options, per_value
         values *= side
     buffers = 0 if per_value is None else 60 * (values * per_value + 8)
     assert needed(plan) == plain + buffers
+
+
+def test_ecofed_keeps_what_can_have_been_uploaded_by_the_end_in_every_local_epoch(plan_of):
+    plan = plan_of("{ecofed: {init: random}}")
+    values = 1
+    for side in plan.network.activation_shape(1):
+        values *= side
+    plain = needed(plan_of("splitfed"))
+    one_upload_of_two = plan_of("{ecofed: {init: random}}", "training.rounds=2")
+    assert needed(one_upload_of_two) == plain + 40 * (values + 8)
+    both = plan_of("{ecofed: {init: random, upload_when_unbuffered: true}}", "training.rounds=2")
+    assert needed(both) == plain + 60 * (values + 8)
+    three = plan_of("{ecofed: {init: random}}", "training.local_epochs=3")
+    assert needed(three) == plain + 3 * 60 * (values + 8)
+
+
+def test_batches_that_do_not_occur_are_not_charged(plan_of):
+    """Three clients of 20 samples: a batch of a million is one of 20."""
+    for method in ("splitfed", "split_learning", "{fedgkt: {exchange_weights: false}}"):
+        huge = plan_of(method, "training.batch_size=1000000")
+        assert needed(huge) == needed(plan_of(method, "training.batch_size=20"))
+        kind = options_of(huge.scenario.methods[0])[0]
+        twenty = plan_of(method, "training.batch_size=20")
+        assert memory_by_device(huge, kind) == memory_by_device(twenty, kind)
+    everybody = plan_of("centralised", "training.batch_size=1000000")
+    assert needed(everybody) == needed(plan_of("centralised", "training.batch_size=60"))
+
+
+def test_a_device_is_charged_for_the_largest_batch_of_its_own_clients(plan_of):
+    groups = "[{device: raspberry-pi-4b, count: 2, link: 4g}, {device: jetson-nano, link: 4g}]"
+    sizes = "data.partition={sizes: [5, 30, 8]}"
+    plan = plan_of("classic_fl", f"topology.star.clients={groups}", sizes, "training.batch_size=20")
+    kind = options_of(plan.scenario.methods[0])[0]
+    blocks = plan.device_block(len(plan.blocks))
+    assert memory_by_device(plan, kind) == {
+        "raspberry-pi-4b": training_bytes(blocks, 20, 1),
+        "jetson-nano": training_bytes(blocks, 8, 1),
+    }
+
+
+def test_one_slot_is_charged_for_the_largest_and_two_for_the_two_largest(plan_of):
+    sizes = ("data.partition={sizes: [5, 30, 8]}", "training.batch_size=20")
+    per_sample = running_bytes(plan_of("splitfed"), 1) // 10
+    one = plan_of("splitfed", *sizes, "training.clients_per_round=3")
+    two = plan_of(
+        "splitfed", *sizes, "training.clients_per_round=3", "topology.star.server.slots=2"
+    )
+    weights = 3 * block_bytes(one, 1) + 2 * network_bytes(one)
+    assert needed(one) == weights + 20 * per_sample
+    assert needed(two) == weights + (20 + 8) * per_sample
 
 
 def test_fedgkt_without_weights_collects_features_for_one_block(plan_of):

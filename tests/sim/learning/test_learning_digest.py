@@ -1,5 +1,6 @@
 """Which fields of a scenario name another training, and which only another time: every one of them."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -68,6 +69,9 @@ LEARNING = {
     "data.partition.dirichlet.min_samples": Change(
         "data.partition.dirichlet.min_samples=2", partition("{dirichlet: {alpha: 0.8}}")
     ),
+    "data.partition.file.path": Change(
+        "data.partition={file: FOLDER/other.json}", partition("{file: FOLDER/split.json}")
+    ),
     "data.partition.sizes.samples": Change("data.partition={sizes: [20, 20, 20]}"),
     "data.test_fraction": Change("data.test_fraction=0.25"),
     "data.train_samples": Change("data.train_samples=70"),
@@ -134,6 +138,10 @@ for _method in EVERY:
     )
 
 TIME = {
+    "data.partition.file.overlap": Change(
+        "data.partition={file: {path: FOLDER/split.json, overlap: true}}",
+        partition("{file: FOLDER/split.json}"),
+    ),
     "changes": Change("changes=[{at: 1 s, clients: raspberry-pi-4b, up: 1 Mbit/s}]"),
     # Where all resume, nothing else is trained; a client that is lost changes the training.
     "availability": Change(
@@ -257,8 +265,11 @@ def test_every_field_is_known_to_touch_learning_or_not() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of VGG5: the shipped ones under another name, and others."""
-    made = tmp_path_factory.mktemp("weights")
+    """Weights of VGG5: the shipped ones under another name, and others; and two splits."""
+    made = tmp_path_factory.mktemp("files")
+    split = [list(range(10)), list(range(10, 30)), list(range(30, 60))]
+    for name, shards in {"split": split, "other": [split[0][::-1], *split[1:]]}.items():
+        (made / f"{name}.json").write_text(json.dumps(shards), encoding="utf-8")
     path = shipped("vgg5")
     assert path is not None
     tensors, _ = load_weights(path)
@@ -278,8 +289,9 @@ def digests(*overrides: str) -> dict[str, Any]:
 @pytest.mark.parametrize("path", LEARNING)
 def test_what_touches_learning_changes_the_digest(path: str, folder: Path) -> None:
     change = LEARNING[path]
-    before = digests(*change.before)
-    after = digests(*change.before, change.after.replace("FOLDER", str(folder)))
+    first = [override.replace("FOLDER", str(folder)) for override in change.before]
+    before = digests(*first)
+    after = digests(*first, change.after.replace("FOLDER", str(folder)))
     assert before.keys() == after.keys()
     assert None not in {*before.values(), *after.values()}
     changed = {label for label in before if before[label] != after[label]}
@@ -297,9 +309,12 @@ def trained(*overrides: str) -> dict[str, tuple[str | None, str | None]]:
 
 
 @pytest.mark.parametrize("path", TIME)
-def test_what_touches_time_alone_changes_neither_digest_nor_weights(path: str) -> None:
+def test_what_touches_time_alone_changes_neither_digest_nor_weights(
+    path: str, folder: Path
+) -> None:
     change = TIME[path]
-    before, after = trained(*change.before), trained(*change.before, change.after)
+    first = [override.replace("FOLDER", str(folder)) for override in change.before]
+    before, after = trained(*first), trained(*first, change.after.replace("FOLDER", str(folder)))
     assert before == after
     assert all(weights is not None for _, weights in before.values())
 

@@ -1,0 +1,63 @@
+"""Arrays of whole numbers from `.npy` and `.npz` files, read without trusting them.
+
+Nothing is unpickled, and nothing is allocated before the file is seen to hold it.
+"""
+
+import zipfile
+import zlib
+from math import prod
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+HEADERS: Final = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+class ArrayFileError(ValueError):
+    """A file that holds no such arrays, or too much."""
+
+
+def read_npy(path: Path) -> NDArray[Any]:
+    """Return the array in a `.npy` file. Raises ArrayFileError."""
+    with path.open("rb") as file:
+        return _array(file, path.stat().st_size)
+
+
+def read_npz(path: Path, most_bytes: int) -> dict[str, NDArray[Any]]:
+    """Return the arrays in a `.npz` file by name, of at most `most_bytes` in all."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            total = sum(member.file_size for member in members)
+            if total > most_bytes:
+                raise ArrayFileError(f"holds {total:,} bytes, and at most {most_bytes:,} are read")
+            found = {}
+            for member in members:
+                with archive.open(member) as file:
+                    found[member.filename.removesuffix(".npy")] = _array(file, member.file_size)
+            return found
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ArrayFileError(f"is not a sound .npz file ({error})") from None
+
+
+def _array(file: IO[bytes], size: int) -> NDArray[Any]:
+    try:
+        version = npy.read_magic(file)
+        if version not in HEADERS:
+            raise ArrayFileError(f"is in version {version} of the .npy format: expected 1.0 or 2.0")
+        shape, columns_first, dtype = HEADERS[version](file)
+    except ArrayFileError:
+        raise
+    except Exception as error:  # a damaged header may raise anything
+        raise ArrayFileError(f"is not a sound .npy file ({str(error)[:100]})") from None
+    if dtype.kind not in "iu":
+        raise ArrayFileError(f"holds {dtype} where whole numbers were expected")
+    announced = prod(shape, start=1) * dtype.itemsize
+    content = file.read(min(announced, size) + 1)
+    if len(content) != announced:
+        raise ArrayFileError(f"announces {announced:,} bytes of numbers and holds another amount")
+    values = np.frombuffer(content, dtype)
+    return values.reshape(shape, order="F" if columns_first else "C")
