@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sim.interrupts import let_in
 from sim.learning.chain import Chain
+from sim.learning.kernels import fingerprint
 from sim.learning.layer import TRAINED, Progress, part_of
 from sim.learning.replica import State
 from sim.learning.run import ChainRun
@@ -114,12 +115,16 @@ def accumulate(total: dict[str, Tensor], member: State, share: float) -> None:
 
 
 def numerics() -> dict[str, str | int]:
-    """Return what else decides the bits of a training beside its digest."""
+    """Return what else decides the bits of a training beside its digest.
+
+    `kernels` is measured; the rest says what it was measured with.
+    """
     return {
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "dtype": str(torch.get_default_dtype()),
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "machine": platform.machine(),
+        "kernels": fingerprint(),
         "executor": "inline",
     }

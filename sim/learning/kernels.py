@@ -1,0 +1,133 @@
+"""A measured fingerprint of this process's arithmetic: what a few fixed kernels return, bit by bit.
+
+Which instructions a kernel uses, and so in which order it adds, depends on the processor, on torch's
+build and on environment variables (ONEDNN_MAX_CPU_ISA, ATEN_CPU_CAPABILITY, MKL_CBWR, ...), and no list
+of settings names all of them. Hence small forward passes, backward passes and optimizer steps of every
+kind that networks here are made of are computed and hashed. Where the bits of a training would differ,
+some of these differ too. Their sizes are those of small batches; a setting that only reaches larger
+tensors can go unnoticed.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# batch, channels in and out, side of the map, side of the kernel, groups
+CONVOLUTIONS = (
+    (10, 3, 32, 32, 3, 1),
+    (4, 32, 64, 16, 3, 1),
+    (3, 1, 6, 28, 5, 1),
+    (4, 24, 24, 7, 3, 24),
+    (4, 40, 16, 6, 1, 1),
+    (50, 3, 16, 32, 3, 1),
+    (10, 64, 64, 16, 3, 1),
+)
+LAYERS = ((10, 2048, 64), (7, 64, 10), (33, 129, 65), (100, 512, 128))  # batch, features in and out
+LENGTHS = (7, 1000, 4097, 60_000)
+
+
+class _Draw(Protocol):
+    def __call__(self, *shape: int, scale: float = 1.0) -> Tensor: ...
+
+
+def fingerprint() -> str:
+    """Return the fingerprint, for the current number of threads, default dtype and oneDNN switch."""
+    return _fingerprint(
+        torch.get_num_threads(), torch.get_default_dtype(), torch.backends.mkldnn.enabled
+    )
+
+
+@cache
+def _fingerprint(threads: int, dtype: torch.dtype, onednn: bool) -> str:
+    del threads, onednn  # the settings that the results below are computed with
+    found = hashlib.blake2b(digest_size=16)
+    with torch.enable_grad():
+        for value in _results(dtype):
+            found.update(str(tuple(value.shape)).encode())
+            found.update(value.detach().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
+def _results(dtype: torch.dtype) -> Iterator[Tensor]:
+    draw = torch.Generator().manual_seed(20)
+
+    def random(*shape: int, scale: float = 1.0) -> Tensor:
+        return torch.randn(shape, generator=draw, dtype=dtype) * scale
+
+    for sizes in CONVOLUTIONS:
+        yield from _convolution(*sizes, random)
+    for batch, inputs, outputs in LAYERS:
+        yield from _layer(random(batch, inputs), random(outputs, inputs, scale=inputs**-0.5))
+    yield from _attention(random(3, 17, 32), random(96, 32, scale=0.2))
+    for length in LENGTHS:
+        values = random(length)
+        yield from (values.sum(), values.mean(), values.std(), values.exp().sum(), values @ values)
+    smallest = torch.full((8,), torch.finfo(dtype).smallest_normal, dtype=dtype)
+    yield smallest / 3  # 0 where such numbers are flushed
+
+
+def _convolution(
+    batch: int, inputs: int, outputs: int, side: int, kernel: int, groups: int, random: _Draw
+) -> Iterator[Tensor]:
+    """Yield a block of a network, trained by one step."""
+    fan = inputs // groups * kernel**2
+    image = random(batch, inputs, side, side).contiguous(memory_format=torch.channels_last)
+    weight = random(outputs, inputs // groups, kernel, kernel, scale=fan**-0.5)
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    scale, shift = random(outputs, scale=0.1) + 1, random(outputs, scale=0.1)
+    leaves = [value.requires_grad_() for value in (image, weight, scale, shift)]
+    middle = functional.conv2d(image, weight, padding=kernel // 2, groups=groups)
+    middle = functional.batch_norm(middle, None, None, scale, shift, training=True)
+    middle = functional.max_pool2d(functional.relu(middle), 2)
+    middle = functional.hardswish(functional.avg_pool2d(middle, 2, ceil_mode=True))
+    logits = functional.adaptive_avg_pool2d(middle, 1).flatten(1)
+    yield logits
+    yield from _step(functional.cross_entropy(logits, torch.arange(batch) % outputs), leaves)
+
+
+def _layer(values: Tensor, weight: Tensor) -> Iterator[Tensor]:
+    """Yield a fully connected layer, trained by a step on labels and on logits."""
+    batch, outputs = len(values), len(weight)
+    bias = torch.linspace(-1, 1, outputs, dtype=values.dtype)
+    leaves = [value.requires_grad_() for value in (values, weight, bias)]
+    logits = functional.linear(values, weight, bias)
+    soft = functional.log_softmax(logits / 3, dim=1)
+    teacher = functional.softmax(logits.detach().flip(1) / 3, dim=1)
+    taught = functional.kl_div(soft, teacher, reduction="batchmean")
+    loss = functional.cross_entropy(logits, torch.arange(batch) % outputs) + taught
+    yield logits
+    yield from _step(loss, leaves)
+
+
+def _attention(tokens: Tensor, weight: Tensor) -> Iterator[Tensor]:
+    """Yield a layer of attention, trained by one step."""
+    leaves = [value.requires_grad_() for value in (tokens, weight)]
+    ready = functional.layer_norm(tokens, tokens.shape[-1:])
+    query, key, value = functional.linear(ready, weight).chunk(3, dim=-1)
+    mixed = functional.scaled_dot_product_attention(query, key, value)
+    mixed = functional.gelu(mixed) + torch.tanh(torch.sigmoid(mixed))
+    yield mixed
+    yield from _step(mixed.square().mean(), leaves)
+
+
+def _step(loss: Tensor, leaves: list[Tensor]) -> Iterator[Tensor]:
+    """Yield the loss, the gradients, and what the arithmetic of SGD and Adam makes of them.
+
+    Written out, since torch's optimizers import a compiler, which takes far longer than all of this.
+    """
+    torch.autograd.backward(loss)
+    yield loss.detach()
+    for leaf in leaves:
+        value, gradient = leaf.detach(), leaf.grad
+        assert gradient is not None
+        decayed = gradient.add(value, alpha=5e-4)
+        mean = torch.zeros_like(value).lerp(decayed, 0.1)
+        square = value.square().mul(0.999).addcmul(gradient, gradient, value=0.001)
+        yield gradient
+        yield value.add(decayed.add(mean, alpha=0.9), alpha=-0.05)
+        yield value.addcdiv(mean, square.sqrt().add(1e-8), value=-0.001)
