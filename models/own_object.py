@@ -113,7 +113,9 @@ def _refuse_another(top: str, folders: Sequence[str]) -> None:
     loaded = getattr(sys.modules.get(top), "__spec__", None)
     if not _folders.get() or top not in _searched or loaded is None:
         return
-    wanted = PathFinder.find_spec(top, [*sys.path, *folders])
+    if PathFinder.find_spec(top) is not None:
+        return  # on Python's own path: Python's own rule, that the first one imported stays
+    wanted = PathFinder.find_spec(top, list(folders))
     if wanted is not None and _file(wanted) != _file(loaded):
         raise OwnObjectError(
             f"module {top} of {_file(wanted)} cannot be imported: this process has imported the one of"
