@@ -11,7 +11,6 @@ Rows are appended and flushed as rounds close. At the end every file is written 
 all, the checksums of all follow, and then the summary: where there is one, all the others are whole.
 """
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +29,7 @@ from sim.atomic_files import (
     write_text,
 )
 from sim.checksums import CHECKSUMS, write_checksums
+from sim.csv_text import CsvWriter
 from sim.interrupts import held_back, let_in
 from sim.log import COLUMNS, SERVER, Kind, Label
 from sim.results import MethodResult, RunResult
@@ -70,7 +70,7 @@ class RunFolder:
 
     def __init__(self, path: Path, result: RunResult) -> None:
         self.path = path
-        self._writer: csv.DictWriter[str] | None = None
+        self._writer: CsvWriter | None = None
         for file in (SUMMARY, CHECKSUMS):  # of an earlier run into a folder that is continued
             with errors_named(path / file):
                 (path / file).unlink(missing_ok=True)
@@ -82,7 +82,7 @@ class RunFolder:
         self._rounds = _new_table(path / "rounds.csv")
         self._accuracy = _new_table(path / "accuracy.csv")
         with errors_named(path / "accuracy.csv"):
-            csv.writer(self._accuracy).writerow(ACCURACY_COLUMNS)
+            self._evaluations = CsvWriter(self._accuracy, ACCURACY_COLUMNS)
             self._accuracy.flush()
 
     def __enter__(self) -> Self:
@@ -108,13 +108,12 @@ class RunFolder:
             raise OutputError(f"{self.path} was removed while the run wrote to it")
         with errors_named(self.path / "rounds.csv"):
             if self._writer is None:
-                self._writer = csv.DictWriter(self._rounds, fieldnames=list(row))
-                self._writer.writeheader()
-            self._writer.writerow(row)
+                self._writer = CsvWriter(self._rounds, list(row))
+            self._writer.add(row)
             self._rounds.flush()
         if closed.accuracy is not None:
             with errors_named(self.path / "accuracy.csv"):
-                csv.writer(self._accuracy).writerow(_accuracy_row(label, method, closed))
+                self._evaluations.add_values(_accuracy_row(label, method, closed))
                 self._accuracy.flush()
 
     def finish(self, result: RunResult, views: Views = no_views) -> None:
@@ -141,14 +140,11 @@ class RunFolder:
         _write_table(self.path / "links.csv", result.links_table())
         _write_table(self.path / "devices.csv", result.devices_table())
         with whole_text(self.path / "accuracy.csv") as file:
-            writer = csv.writer(file)
-            writer.writerow(ACCURACY_COLUMNS)
+            writer = CsvWriter(file, ACCURACY_COLUMNS)
             for label, method in result.methods.items():
-                writer.writerows(
-                    _accuracy_row(label, method.method, closed)
-                    for closed in method.rounds
-                    if closed.accuracy is not None
-                )
+                for closed in method.rounds:
+                    if closed.accuracy is not None:
+                        writer.add_values(_accuracy_row(label, method.method, closed))
         with whole_file(self.path / "events.npz") as part, part.open("wb") as file:
             np.savez_compressed(file, **event_columns(result.methods))
 
@@ -168,9 +164,9 @@ def _write_table(target: Path, table: Mapping[str, Sequence[Any]]) -> None:
     """Write a table whose columns are given; a table without rows is an empty file."""
     with whole_text(target) as file:
         if table:
-            writer = csv.writer(file)
-            writer.writerow(table)
-            writer.writerows(zip(*table.values(), strict=True))
+            writer = CsvWriter(file, list(table))
+            for row in zip(*table.values(), strict=True):
+                writer.add_values(row)
 
 
 def event_columns(methods: Mapping[str, MethodResult]) -> dict[str, Any]:

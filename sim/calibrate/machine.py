@@ -9,10 +9,10 @@ def processor() -> str:
     """Return the processor's or the board's name, as the system tells it."""
     board = Path("/proc/device-tree/model")
     if board.exists():
-        return board.read_text(errors="replace").rstrip("\0\n ")
+        return board.read_text(encoding="utf-8", errors="replace").rstrip("\0\n ")
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

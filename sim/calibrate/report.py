@@ -1,11 +1,11 @@
 """A calibration's result in words and as a table: errors on what the fit has not seen."""
 
-import csv
 from pathlib import Path
 
 from rich.table import Table
 
 from sim.calibrate.errors import CaseError, mean_error
+from sim.csv_text import CsvWriter
 from topologies.units import format_duration
 
 COLUMNS = ("case", "measured_s", "noise", "predicted_s", "error", "one_number_error")
@@ -39,8 +39,7 @@ def verdict(errors: list[CaseError]) -> str:
 def write_errors(path: Path, errors: list[CaseError]) -> None:
     """Write the held-out cases as CSV."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        writer = CsvWriter(file, COLUMNS)
         for one in errors:
             figures = (one.measured_s, one.noise, one.predicted_s, one.error, one.one_number_error)
-            writer.writerow([str(one.case), *(f"{figure:.6g}" for figure in figures)])
+            writer.add_values([str(one.case), *(f"{figure:.6g}" for figure in figures)])

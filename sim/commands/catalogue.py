@@ -21,12 +21,12 @@ from topologies.units import format_duration, format_rate
 
 
 def _scenario_summary(name: str) -> str:
-    document: dict[str, Any] = yaml.safe_load(shipped_path(name).read_text())
+    document: dict[str, Any] = yaml.safe_load(shipped_path(name).read_text(encoding="utf-8"))
     return str(document.get("description", "")).strip()
 
 
 def _study_summary(name: str) -> str:
-    document: dict[str, Any] = yaml.safe_load(study_path(name).read_text())
+    document: dict[str, Any] = yaml.safe_load(study_path(name).read_text(encoding="utf-8"))
     return str(document.get("description", "")).strip()
 
 

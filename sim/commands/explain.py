@@ -1,6 +1,5 @@
 """`cutlayer explain`: where the time of a client's transfers went."""
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sim.commands.errors import UsageError
+from sim.csv_text import CsvWriter
 from sim.explain import Explained, Transfer, explain
 from sim.round_results import Row
 from sim.runs import load_scenario
@@ -44,10 +44,10 @@ def explain_command(
 def _write(explained: Explained, path: Path) -> None:
     rows = [csv_row(explained, transfer) for transfer in explained.transfers]
     try:
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["transfer"])
-            writer.writeheader()
-            writer.writerows(rows)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = CsvWriter(file, list(rows[0]) if rows else ["transfer"])
+            for row in rows:
+                writer.add(row)
     except OSError as error:
         raise UsageError(f"--csv: {path} cannot be written: {error.strerror}") from None
 

@@ -64,7 +64,7 @@ def _show_scenario(name: str, plot: Path | None) -> None:
     topology = topology_checked(load_scenario(name))
     shipped = name in shipped_names()
     if shipped:
-        print(shipped_path(name).read_text())
+        print(shipped_path(name).read_text(encoding="utf-8"))
     for line in topology_lines(topology):
         print(f"# {line}".rstrip() if shipped else line)
     if plot is not None:
@@ -75,7 +75,7 @@ def _show_scenario(name: str, plot: Path | None) -> None:
 
 
 def _show_study(name: str) -> None:
-    print(study_path(name).read_text())
+    print(study_path(name).read_text(encoding="utf-8"))
 
 
 def _show_method(name: str) -> None:

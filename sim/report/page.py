@@ -21,7 +21,7 @@ def html_page(sources: Sequence[Source]) -> str:
     bodies = [writer.source(source, number) for number, source in enumerate(sources)]
     title = ", ".join(source.title for source in sources)
     data = json.dumps(writer.charts, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    style, script = ((FILES / f"page.{kind}").read_text() for kind in ("css", "js"))
+    style, script = ((FILES / f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
     plotly = str(offline.get_plotlyjs()).replace("</script", "<\\/script")  # type: ignore[attr-defined,no-untyped-call]
     return f"""<!doctype html>
 <html lang="en" data-theme="light">

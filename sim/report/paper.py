@@ -1,10 +1,10 @@
 """Charts for a paper: the same data drawn by matplotlib as SVG and PDF, and as CSV."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sim.csv_text import CsvWriter, write_rows
 from sim.report.charts import Chart, Series, Source, Table, csv_rows
 from sim.views import style
 
@@ -26,8 +26,10 @@ def write_figures(sources: Sequence[Source], folder: Path) -> list[Path]:
             for part in tab.parts:
                 if isinstance(part, Table):
                     written.append(folder / f"{before}{part.name}.csv")
-                    with written[-1].open("w", newline="") as file:
-                        csv.writer(file).writerows([part.columns, *part.rows])
+                    with written[-1].open("w", newline="", encoding="utf-8") as file:
+                        writer = CsvWriter(file, part.columns)
+                        for row in part.rows:
+                            writer.add_values(row)
                 elif isinstance(part, tuple):
                     for chart in part:
                         written += _write(chart, folder, before)
@@ -38,11 +40,8 @@ def _write(chart: Chart, folder: Path, before: str) -> list[Path]:
     choice = "".join(c if c.isalnum() else "-" for c in chart.choice).strip("-")
     name = f"{before}{chart.name}" + (f"-{choice}" if choice else "")
     table = folder / f"{name}.csv"
-    rows = csv_rows(chart)
-    with table.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(k for r in rows for k in r)))
-        writer.writeheader()
-        writer.writerows(rows)
+    with table.open("w", newline="", encoding="utf-8") as file:
+        write_rows(file, csv_rows(chart))
     return [*style.save(_figure(chart), folder, name, FORMATS), table]
 
 

@@ -1,11 +1,11 @@
 """Results in other programs' formats: CSV, JSON, Parquet, TensorBoard's event files."""
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from sim.csv_text import write_rows
 from sim.saved.run import Row, SavedRun, SavedStudy
 
 RUN_TABLES: Final = ("rounds", "accuracy", "links", "devices")
@@ -73,17 +73,16 @@ def _csv(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
     written = []
     for name, rows in tables_of(saved).items():
         written.append(_file(folder, f"{name}.csv"))
-        with written[-1].open("w", newline="") as text:
-            writer = csv.DictWriter(text, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        with written[-1].open("w", newline="", encoding="utf-8") as text:
+            write_rows(text, rows)
     return written
 
 
 def _json(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
     file = _file(folder, f"{saved.name}.json")
     content = {"summary": saved.summary, "versions": saved.versions, "tables": tables_of(saved)}
-    file.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    file.write_text(text, encoding="utf-8")
     return [file]
 
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.csv_text import read_rows
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -61,7 +63,7 @@ class SavedRun:
     @property
     def scenario_text(self) -> str:
         """The scenario as resolved, in YAML."""
-        return (self.path / "scenario.yaml").read_text()
+        return (self.path / "scenario.yaml").read_text(encoding="utf-8")
 
     def rounds(self, label: str) -> list[Row]:
         """Return the rows of rounds.csv of a method."""
@@ -177,13 +179,13 @@ def read(path: str | Path) -> list[SavedRun] | SavedStudy:
 def read_table(file: Path, texts: frozenset[str] | set[str] = TEXTS) -> list[Row]:
     """Return the rows of a CSV file: numbers as numbers, empty fields as None."""
     try:
-        with file.open(newline="") as text:
-            return [
-                {name: _value(field, name in texts) for name, field in row.items()}
-                for row in csv.DictReader(text)
-            ]
+        with file.open(newline="", encoding="utf-8") as text:
+            rows = read_rows(text)
     except OSError as error:
         raise SavedError(f"{file} cannot be read: {error.strerror}") from None
+    except (csv.Error, ValueError) as error:
+        raise SavedError(f"{file} is damaged: {error}") from None
+    return [{name: _value(field, name in texts) for name, field in row.items()} for row in rows]
 
 
 def frame(rows: Sequence[Row]) -> "pd.DataFrame":
@@ -215,7 +217,7 @@ def _run_summary(file: Path) -> dict[str, Any]:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text())
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SavedError(f"{file} cannot be read: {error}") from None
     if not isinstance(content, dict):
@@ -227,8 +229,8 @@ def _yaml(file: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(file.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise SavedError(f"{file} cannot be read: {error}") from None
     return content if isinstance(content, dict) else {}
 

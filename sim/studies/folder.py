@@ -9,13 +9,13 @@ report.html     all of it to look at, with charts
 timings.json    what this sweep did anew, and how long it took: the one file that is never the same
 """
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from scenarios.study import LoadedStudy
+from sim import csv_text
 from sim.round_results import Row
 from sim.run_directory import OutputError, write_json
 from sim.studies.result import StudyResult
@@ -39,7 +39,7 @@ def study_folder(out: Path | None, name: str) -> Path:
                 f"{where}{folder} exists and holds no study; name a new folder (--out)"
             )
         if known:
-            content = yaml.safe_load((folder / STUDY).read_text())
+            content = yaml.safe_load((folder / STUDY).read_text(encoding="utf-8"))
             there = content.get("name") if isinstance(content, dict) else None
             if there != name:
                 raise OutputError(
@@ -59,7 +59,7 @@ def begin(folder: Path, study: LoadedStudy) -> None:
             cut_off.unlink()
         unfinished = folder / f"{STUDY}.part"
         text = yaml.safe_dump(study.written(), sort_keys=False, allow_unicode=True)
-        unfinished.write_text(text)
+        unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(folder / STUDY)
     except OSError as error:
         raise OutputError(f"folder {folder} cannot be written: {error.strerror}") from None
@@ -101,10 +101,6 @@ def summary(result: StudyResult) -> dict[str, object]:
 def write_rows(file: Path, rows: Sequence[Row]) -> None:
     """Write a table that appears whole or not at all; an empty one is an empty file."""
     unfinished = file.with_name(f"{file.name}.part")
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with unfinished.open("w", newline="") as text:
-        writer = csv.DictWriter(text, fieldnames=names)
-        if names:
-            writer.writeheader()
-        writer.writerows(rows)
+    with unfinished.open("w", newline="", encoding="utf-8") as text:
+        csv_text.write_rows(text, rows)
     unfinished.replace(file)

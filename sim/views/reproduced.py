@@ -1,6 +1,5 @@
 """A reproduced table on the terminal, as CSV and as Markdown."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from sim.atomic_files import whole_text
+from sim.csv_text import CsvWriter
 from sim.reproduce.ecofed_map import Point
 from sim.reproduce.table import Line, Table
 from sim.views.quantities import significant
@@ -57,10 +57,9 @@ def verdict(table: Table) -> str:
 def write_csv(table: Table, path: Path) -> None:
     """Write the lines as CSV, with source and note."""
     with whole_text(path) as file:
-        writer = csv.writer(file)
-        writer.writerow((*COLUMNS, "source", "note"))
+        writer = CsvWriter(file, (*COLUMNS, "source", "note"))
         for line in table.lines:
-            writer.writerow(
+            writer.add_values(
                 (
                     line.quantity,
                     line.unit,
@@ -79,12 +78,11 @@ def write_csv(table: Table, path: Path) -> None:
 def write_map(points: Sequence[Point], path: Path) -> None:
     """Write the map's settings and ratios as CSV."""
     with whole_text(path) as file:
-        writer = csv.writer(file)
-        writer.writerow(MAP_COLUMNS)
+        writer = CsvWriter(file, MAP_COLUMNS)
         for point in points:
             ratios = (*point.makespan, *point.additive)
             setting = (point.device, point.link_mbit, point.server_x)
-            writer.writerow((*setting, *(_number(ratio) for ratio in ratios)))
+            writer.add_values((*setting, *(_number(ratio) for ratio in ratios)))
 
 
 def markdown(table: Table) -> str:
