@@ -79,7 +79,8 @@ LrSchedule = Annotated[
 class Training(Section):
     """How the network is trained; without `clients_per_round`, by all clients in every round.
 
-    `evaluate_every` counts rounds, `uploads_outstanding` the transfers that a device may have under
+    In averages, clients count by their samples (FedAvg) or all alike. `evaluate_every` counts rounds,
+    `uploads_outstanding` the transfers that a device may have under
     way at a time, and `targets` are accuracies whose times are reported.
     """
 
@@ -89,6 +90,7 @@ class Training(Section):
     batch_size: Count
     optimizer: Optimizer
     optimizer_state: Literal["fresh", "kept"] = "fresh"
+    averaging: Literal["samples", "equal"] = "samples"
     lr_schedule: LrSchedule = Field(default="constant", validate_default=True)
     evaluate_every: Count = 1
     uploads_outstanding: Count = 1

@@ -101,8 +101,9 @@ class Plan:
             batch_size=training.batch_size,
             local_epochs=training.local_epochs,
             min_batch=self.network.min_batch,
-            optimiser=optimiser_of(scenario),
+            optimiser=optimiser_of(scenario, options),
             schedule=schedule_of(scenario),
+            averaging=training.averaging,
             method=name,
             options=method.learning_options(options),
             network_source=source_identity(scenario.model.name),
@@ -175,10 +176,11 @@ def _kind_of(section: Any) -> dict[str, Ingredient]:
     return {"kind": type(section).__name__.lower(), **values}
 
 
-def optimiser_of(scenario: Scenario) -> Optimiser:
-    """Return the scenario's optimiser."""
+def optimiser_of(scenario: Scenario, options: Any = None) -> Optimiser:
+    """Return the scenario's optimiser; a method's options may say what becomes of its state."""
     section = scenario.training.optimizer
-    return Optimiser(**section.model_dump(), state=scenario.training.optimizer_state)
+    state = getattr(options, "optimizer_state", None) or scenario.training.optimizer_state
+    return Optimiser(**section.model_dump(), state=state)
 
 
 def schedule_of(scenario: Scenario) -> Schedule:

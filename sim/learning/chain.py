@@ -34,10 +34,13 @@ Operation = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Declaration:
-    """Who opens a chain and what it reads, averages and writes (names of states)."""
+    """Who opens a chain and what it reads, averages and writes (names of states).
+
+    `weight` is how much it counts in averages.
+    """
 
     client: int
-    samples: int
+    weight: int
     reads: tuple[str, ...]
     averages: tuple[str, ...]
     writes: tuple[str, ...]

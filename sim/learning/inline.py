@@ -48,13 +48,13 @@ class Inline:
         totals: dict[str, int] = {}
         for chain in chains:
             for part in chain.declaration.averages:
-                totals[part] = totals.get(part, 0) + chain.declaration.samples
+                totals[part] = totals.get(part, 0) + chain.declaration.weight
         sums: dict[str, State] = {}
         for done, chain in enumerate(chains, start=1):
             run = ChainRun(chain, self.workspace)
             run.execute()
             for part in chain.declaration.averages:
-                share = chain.declaration.samples / totals[part]
+                share = chain.declaration.weight / totals[part]
                 accumulate(sums.setdefault(part, {}), run.member(part), share)
             self.workspace.states.update(run.written)
             if progress is not None:

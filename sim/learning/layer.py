@@ -109,7 +109,8 @@ class Learning:
                 *(self.digests[name] for name in reads),
             ],
         )
-        declaration = Declaration(client, samples, tuple(reads), tuple(averages), tuple(writes))
+        weight = samples if self.recipe.averaging == "samples" else min(samples, 1)
+        declaration = Declaration(client, weight, tuple(reads), tuple(averages), tuple(writes))
         chain = Chain(declaration, round_index, lr, digest, self.trains)
         self._chains.append(chain)
         self._before[digest] = {name: self.digests.get(name) for name in writes}
@@ -132,8 +133,8 @@ class Learning:
     def close_round(self, progress: Progress | None = None) -> None:
         """Run what was issued, average, and move the digests on.
 
-        Members of an average count by their samples, in the order in which their chains were opened
-        (client order), whatever order they finished in.
+        Members of an average count by their samples, or all alike if the recipe says so, in the order
+        in which their chains were opened (client order), whatever order they finished in.
         """
         if self.executor is not None:
             self.executor.run(self._chains, progress)
@@ -142,7 +143,7 @@ class Learning:
             for name in chain.declaration.averages:
                 members.setdefault(name, []).append(chain)
         for name, chains in members.items():
-            weights = [[chain.declaration.client, chain.declaration.samples] for chain in chains]
+            weights = [[chain.declaration.client, chain.declaration.weight] for chain in chains]
             self.digests[name] = node("average", [name, weights], [c.digest for c in chains])
         names = sorted(self.digests)
         self._round_before = self.run_digest

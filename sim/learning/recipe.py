@@ -71,15 +71,17 @@ class Recipe:
     schedule: Schedule
     method: str
     options: Mapping[str, Ingredient]
+    averaging: Literal["samples", "equal"] = "samples"
     network_source: Digest = ""
     method_source: Digest = ""
 
     def digest(self) -> Digest:
         """Return the digest of what every round of the run has in common.
 
-        The schedule is left out: each round's learning rate stands in the round's own nodes.
+        The schedule and the rule of averaging are left out: each round's learning rate and the
+        weights of an average's members stand in nodes of their own.
         """
         parts = asdict(self)
-        for name in ("schedule", "data", "network_source", "method_source"):
+        for name in ("schedule", "averaging", "data", "network_source", "method_source"):
             del parts[name]
         return node("recipe", parts, [self.data, self.network_source, self.method_source])

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
+from scenarios.fields import rule
 from sim import wire
 from sim.learning import distillation
 from sim.learning.chain import Batch
@@ -22,8 +23,9 @@ class FedGKTOptions(MethodOptions):
     """Two-way distillation; with or without the weights' exchange.
 
     With `exchange_weights` (as EcoFed's code has it, T = 3, alpha = 1) the server has one replica per
-    client, and device block, head and server block are averaged. Without it (the original) every
-    client keeps its own block and head, and the server trains one block on everybody's features.
+    client, and device block, head and server block are averaged. Without it every client keeps its
+    own block and head, and the server trains one block on everybody's features; with several
+    `server_epochs` and `optimizer_state: kept` in addition, that is the original's procedure.
     """
 
     temperature: float = Field(
@@ -44,6 +46,21 @@ class FedGKTOptions(MethodOptions):
     exchange_weights: bool = Field(
         True, description="average the weights too, as EcoFed's code does"
     )
+    server_epochs: int = Field(
+        1,
+        ge=1,
+        description="epochs of the server over a round's features; the logits are the last one's",
+    )
+    optimizer_state: Literal["fresh", "kept"] | None = Field(
+        None, description="as in `training`, for this method alone; null: what `training` says"
+    )
+
+    @field_validator("server_epochs")
+    @classmethod
+    def _needs_features(cls, epochs: int, info: ValidationInfo) -> int:
+        if epochs > 1 and info.data.get("exchange_weights", False):
+            raise rule("needs exchange_weights: false, where the server has all features at once")
+        return epochs
 
 
 def second_pass(side: Side) -> tuple[Batch, ...]:
@@ -112,7 +129,7 @@ class FedGKT(SplitMethod):
         world, learning = self.world, self.world.learning
         participants = world.sample(index)
         if not self.options.exchange_weights:
-            return self._open_original(index, participants)
+            return self._open_jointly(index, participants)
         chains = []
         for client in participants:
             memory = f"logits/{client}"
@@ -129,7 +146,7 @@ class FedGKT(SplitMethod):
             )
         return Round(index, "train", participants, tuple(chains))
 
-    def _open_original(self, index: int, participants: tuple[int, ...]) -> Round:
+    def _open_jointly(self, index: int, participants: tuple[int, ...]) -> Round:
         world, learning = self.world, self.world.learning
         chains = []
         for client in participants:
@@ -198,7 +215,7 @@ class FedGKT(SplitMethod):
         yield side.receive()
 
     def run_round(self, rnd: Round) -> Process:
-        """Run the round; the original trains on everybody's features once they are all there."""
+        """Run the round; without exchange, train on everybody's features once they are all there."""
         if self.options.exchange_weights:
             yield from super().run_round(rnd)
             return
@@ -213,21 +230,25 @@ class FedGKT(SplitMethod):
         yield env.all_of(collected)
         trainer = ServerSide(world, world.clients[rnd.participants[0]], 0, rnd.notes["joint"])
         trainer.last = barrier.last
-        for side in servers:
-            yield from self._train_for(side, trainer)
+        epochs = self.options.server_epochs
+        for epoch in range(epochs):
+            for side in servers:
+                yield from self._train_for(side, trainer, last=epoch == epochs - 1)
         yield env.all_of(devices)
 
     def _collect(self, side: ServerSide) -> Process:
         for _ in second_pass(side):
             yield side.receive()
 
-    def _train_for(self, side: ServerSide, trainer: ServerSide) -> Process:
-        """Train the one server block on a client's features and send the logits as they come."""
+    def _train_for(self, side: ServerSide, trainer: ServerSide, *, last: bool) -> Process:
+        """Train the one server block on a client's features; in the last epoch, send the logits."""
         client, chain = side.client.index, trainer.chain
         trainer.slot = side.slot
         for batch in second_pass(side):
             upload = chain.do(distillation.collect, f"features/{client}", batch.number)
             logits = yield from self._train(trainer, batch.size, upload)
+            if not last:
+                continue
             chain.do(distillation.remember, client, batch, f"logits/{client}", logits)
             side.last = trainer.last
             side.send(wire.logits(batch.size, self.world.classes))

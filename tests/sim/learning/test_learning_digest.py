@@ -92,6 +92,9 @@ LEARNING = {
     "training.optimizer.weight_decay": Change("training.optimizer.weight_decay=0.001"),
     "training.optimizer.nesterov": Change("training.optimizer.nesterov=true"),
     "training.optimizer_state": Change("training.optimizer_state=kept"),
+    "training.averaging": Change(
+        "training.averaging=equal", not_for=frozenset({"centralised", "split_learning"})
+    ),
     "training.lr_schedule": Change("training.lr_schedule=cosine"),
     "training.lr_schedule.step.milestones": Change(
         "training.lr_schedule.step.milestones=[2]",
@@ -112,6 +115,10 @@ LEARNING = {
     "methods.fedgkt.temperature": option("fedgkt", "temperature: 2.5"),
     "methods.fedgkt.alpha": option("fedgkt", "alpha: 0.5"),
     "methods.fedgkt.server_alpha": option("fedgkt", "server_alpha: logits"),
+    "methods.fedgkt.server_epochs": option(
+        "fedgkt", "exchange_weights: false, server_epochs: 2", first="exchange_weights: false"
+    ),
+    "methods.fedgkt.optimizer_state": option("fedgkt", "optimizer_state: kept"),
     "methods.fedgkt.exchange_weights": option("fedgkt", "exchange_weights: false"),
     "methods.ecofed.period": option("ecofed", f"{RANDOM}, period: 3", first=RANDOM),
     "methods.ecofed.bits": option("ecofed", f"{RANDOM}, bits: null", first=RANDOM),

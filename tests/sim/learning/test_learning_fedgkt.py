@@ -10,6 +10,7 @@ from torch.nn import functional
 
 import models.catalogue
 from models.head import auxiliary_head
+from scenarios import ScenarioError
 from sim.learning.chain import Batch
 from sim.learning.distillation import distillation_loss, features, train_device, train_server
 
@@ -285,3 +286,35 @@ def test_the_options_reach_the_weights() -> None:
         for options in ("", "temperature: 1", "alpha: 0.5", "exchange_weights: false")
     ]
     assert len(set(runs)) == 4
+
+
+def test_more_server_epochs_take_as_much_more_of_the_servers_time_and_no_more_bytes() -> None:
+    once, thrice = (
+        only(
+            f"methods=[{{fedgkt: {{exchange_weights: false, server_epochs: {epochs}}}}}]",
+            "training.rounds=1",
+            executor="none",
+        ).rounds[0]
+        for epochs in (1, 3)
+    )
+    assert thrice.server_jobs == 3 * once.server_jobs == 3 * 9
+    assert (thrice.wire_up, thrice.wire_down) == (once.wire_up, once.wire_down)
+    assert thrice.round_time_s > once.round_time_s
+
+
+def test_server_epochs_need_all_features_at_once() -> None:
+    for options in ("server_epochs: 2", "server_epochs: 2, exchange_weights: true"):
+        with pytest.raises(ScenarioError, match="needs exchange_weights: false, where the server"):
+            only(f"methods=[{{fedgkt: {{{options}}}}}]", executor="none")
+
+
+def test_the_methods_own_optimizer_state_goes_before_that_of_all() -> None:
+    """Its weights are those of a scenario in which all methods keep their optimizers' states."""
+    kept, lr = "training.optimizer_state=kept", "training.optimizer.lr=0.005"
+
+    def weights(options: str, *overrides: str) -> str | None:
+        options = f"exchange_weights: false{options}"
+        return only(f"methods=[{{fedgkt: {{{options}}}}}]", lr, *overrides).weights_digest
+
+    assert weights(", optimizer_state: kept") == weights("", kept)
+    assert weights(", optimizer_state: fresh", kept) == weights("") != weights("", kept)

@@ -153,8 +153,8 @@ def set_to(run: ChainRun, value: float) -> None:
         parameter.data.fill_(value)
 
 
-def averaging() -> tuple[Learning, Workspace]:
-    inside = Inside()
+def averaging(rule: str = "samples") -> tuple[Learning, Workspace]:
+    inside = Inside(f"training.averaging={rule}")
     workspace = inside.workspace
     learning = Learning(
         workspace.recipe,
@@ -176,6 +176,29 @@ def test_an_average_weighs_members_by_their_samples() -> None:
     for value in workspace.states["server"].values():
         torch.testing.assert_close(value, torch.full_like(value, by_hand), rtol=1e-6, atol=0)
     assert workspace.states["device"] == device
+
+
+def test_in_an_equal_average_all_count_alike() -> None:
+    learning, workspace = averaging("equal")
+    for client, samples, value in ((0, 10, 1.0), (1, 20, 4.0), (2, 50, -2.0)):
+        chain = learning.chain(0, client, samples, reads=("server",), averages=("server",))
+        chain.do(set_to, value)
+    learning.close_round()
+    for state in workspace.states["server"].values():
+        torch.testing.assert_close(state, torch.ones_like(state), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("method", [name for name in TRAINED if name != "centralised"])
+def test_equal_shards_count_alike_either_way(method: str) -> None:
+    overrides = [f"methods=[{method}]", "training.optimizer.lr=0.005", "training.rounds=1"]
+
+    def weights(rule: str, sizes: list[int]) -> str | None:
+        shards = f"data.partition={{sizes: {sizes}}}"
+        return only(*overrides, shards, f"training.averaging={rule}").weights_digest
+
+    assert weights("samples", [20, 20, 20]) == weights("equal", [20, 20, 20])
+    averages = "exchange" not in method and method != "split_learning"
+    assert (weights("samples", [10, 20, 30]) != weights("equal", [10, 20, 30])) == averages
 
 
 def test_shares_count_only_those_who_take_part() -> None:
