@@ -8,14 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from models.block_cost import BlockCost, LayerCost
     from models.catalogue import NETWORKS, UnknownNetworkError, build, resolve
-    from models.cost import BlockCost, block_costs, module_cost, network_cost
+    from models.cost import block_costs, module_cost, network_cost
+    from models.errors import CostError, CutError, NetworkError, WeightsError
     from models.head import auxiliary_head
     from models.initial import initialised
-    from models.network import CutError, Network, NetworkError, Split
-    from models.operators import CostError, LayerCost
-    from models.pretrained import WeightsError, load_into, load_weights, save_weights, shipped
-    from models.quantise import QuantisationError, Quantised, dequantise, packed_bytes
+    from models.network import Network, Split
+    from models.pretrained import load_into, load_weights, save_weights, shipped
+    from models.quantise import QuantisationError, Quantised, dequantise
+    from models.quantise_cost import packed_bytes
 
 __all__ = [
     "NETWORKS",
@@ -51,19 +53,19 @@ _HOME = {
     "UnknownNetworkError": "catalogue",
     "build": "catalogue",
     "resolve": "catalogue",
-    "BlockCost": "cost",
+    "BlockCost": "block_cost",
     "block_costs": "cost",
     "module_cost": "cost",
     "network_cost": "cost",
     "auxiliary_head": "head",
     "initialised": "initial",
-    "CutError": "network",
+    "CutError": "errors",
     "Network": "network",
-    "NetworkError": "network",
+    "NetworkError": "errors",
     "Split": "network",
-    "CostError": "operators",
-    "LayerCost": "operators",
-    "WeightsError": "pretrained",
+    "CostError": "errors",
+    "LayerCost": "block_cost",
+    "WeightsError": "errors",
     "load_into": "pretrained",
     "load_weights": "pretrained",
     "save_weights": "pretrained",
@@ -71,7 +73,7 @@ _HOME = {
     "QuantisationError": "quantise",
     "Quantised": "quantise",
     "dequantise": "quantise",
-    "packed_bytes": "quantise",
+    "packed_bytes": "quantise_cost",
 }
 
 

@@ -77,8 +77,9 @@ def build(
     Raises UnknownNetworkError for the name, NetworkError where the input does not fit.
     """
     factory = resolve(name)
+    from models.errors import NetworkError
     from models.initial import initialised
-    from models.network import Network, NetworkError
+    from models.network import Network
 
     if classes < 1:
         raise NetworkError(f"network {name!r} needs at least 1 class, got {classes}")

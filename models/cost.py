@@ -6,7 +6,6 @@ allocates for itself, and the loss.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, log, prod
 from typing import Any
@@ -16,59 +15,16 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from models.block_cost import BlockCost, LayerCost
 from models.catalogue import build
+from models.errors import CostError
 from models.meta import State, meta_call, meta_state
-from models.network import Network, Shape
-from models.operators import CostError, LayerCost, arithmetic, is_free
+from models.network import Network
+from models.operators import arithmetic, is_free
 
 # A prime: no channel count is a multiple of it by accident, so a tensor whose size is has the
 # batch among its dimensions. On `meta` the size costs nothing.
 _BATCH = 10_007
-
-
-@dataclass(frozen=True)
-class BlockCost:
-    """Cost of a block of layers; FLOPs, activation bytes and shapes are per sample.
-
-    `saved_activation_bytes` is what forward through the block leaves in memory until backward: the
-    tensors made in the block that autograd keeps, and the block's output. A part of the network
-    then holds (part's input + sum over its blocks) x batch, beside weights, gradients and optimiser
-    state. `parameter_tensors` and `state_bytes` are those of the state dict, `buffer_bytes` those of
-    its tensors that are not parameters, such as BatchNorm's running statistics.
-    """
-
-    name: str
-    layers: tuple[LayerCost, ...]
-    parameters: int
-    parameter_tensors: int
-    state_bytes: int
-    input_shape: Shape
-    output_shape: Shape
-    input_bytes: int
-    output_bytes: int
-    saved_activation_bytes: int
-    buffer_bytes: int = 0
-
-    @property
-    def forward_flops(self) -> int:
-        """FLOPs of the forward pass."""
-        return sum(layer.forward_flops for layer in self.layers)
-
-    @property
-    def backward_flops(self) -> int:
-        """FLOPs of the backward pass."""
-        return sum(layer.backward_flops for layer in self.layers)
-
-    def optimiser_bytes(self, name: str, *, momentum: bool = False) -> int:
-        """Bytes of optimiser state: "sgd" (one copy with momentum, else none), "adam", "adamw".
-
-        Raises CostError for another optimiser.
-        """
-        copies = {"sgd": int(momentum), "adam": 2, "adamw": 2}
-        if name not in copies:
-            known = ", ".join(copies)
-            raise CostError(f"no optimiser state is known for {name!r}, expected one of {known}")
-        return 4 * self.parameters * copies[name]
 
 
 def module_cost(

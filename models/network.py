@@ -10,18 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from models.block_cost import Shape
+from models.errors import CutError, NetworkError
 from models.meta import meta_call
 
-Shape = tuple[int, ...]
 NamedBlock = tuple[str, nn.Module]
-
-
-class NetworkError(ValueError):
-    """A network whose blocks do not fit together or do not fit its input."""
-
-
-class CutError(NetworkError):
-    """A cut that the network does not have."""
 
 
 class Split(NamedTuple):

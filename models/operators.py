@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.errors import CostError
+
 # Batch normalisation, per value. Forward: mean 1, variance 3, scale and shift 2. Backward: sum of
 # the gradient 1, its product with the centred input 3, gradient with respect to the input 5.
 NORM_FORWARD, NORM_BACKWARD = 6, 9
@@ -36,34 +38,6 @@ _FREE = (
 
 # A convolution with more weights than a core's cache holds streams them again for every sample.
 WIDE_BYTES = 4_000_000
-
-
-class CostError(ValueError):
-    """A module whose cost cannot be told."""
-
-
-@dataclass(frozen=True, slots=True)
-class LayerCost:
-    """Cost of one kernel: FLOPs and bytes per sample, weights once; float32 as the module has it.
-
-    `op_class` is conv_input (a convolution of at most 4 channels), conv_wide (one whose weights are
-    more than `WIDE_BYTES`), pointwise (1x1), conv, depthwise, linear, norm, pool or elementwise.
-    `map_size` is the side of the input feature map, 1 where there is none.
-    `backward_flops` are those for the gradients with respect to weights and to the input, the
-    latter only where a gradient is needed. `parameters` and `parameter_tensors` count each parameter
-    in the layer that uses it first.
-    """
-
-    name: str
-    op_class: str
-    map_size: int
-    forward_flops: int
-    backward_flops: int
-    weight_bytes: int
-    input_bytes: int
-    output_bytes: int
-    parameters: int
-    parameter_tensors: int = 0
 
 
 @dataclass(frozen=True, slots=True)

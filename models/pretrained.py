@@ -15,11 +15,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from models.errors import WeightsError
+
 SHIPPED = Path(__file__).parent / "weights"
-
-
-class WeightsError(ValueError):
-    """A weights file that cannot be read, written or used for a module."""
 
 
 def save_weights(

@@ -31,11 +31,6 @@ class Quantised:
     shape: tuple[int, ...]
 
 
-def packed_bytes(values: int, bits: int) -> int:
-    """Bytes of that many packed values: ceil(values * bits / 8)."""
-    return (values * bits + 7) // 8
-
-
 def quantise(tensor: Tensor, bits: int = 8) -> Quantised:
     """The tensor rounded to the nearest multiple of scale = max|x| / (2^(bits-1) - 1).
 

@@ -1,9 +1,9 @@
-"""What it costs to quantise and to dequantise: the tensor operations of `models.quantise`."""
+"""What it costs to quantise and to dequantise: the operations and bytes of `models.quantise`."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from models.operators import LayerCost
+from models.block_cost import LayerCost
 
 FLOAT, CODE, BYTE = (
     4,
@@ -25,6 +25,11 @@ _FROM_CODES: Final = (
     ("multiply", FLOAT, FLOAT),
     ("clamp", FLOAT, FLOAT),
 )
+
+
+def packed_bytes(values: int, bits: int) -> int:
+    """Bytes of that many packed values: ceil(values * bits / 8)."""
+    return (values * bits + 7) // 8
 
 
 def quantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:

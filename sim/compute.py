@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
-from models.operators import LayerCost
+from models.block_cost import LayerCost
 from topologies.device import DeviceProfile
 
 Pass = Literal["forward", "backward"]

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import models.catalogue
+from models.errors import WeightsError
 from models.head import STREAM, auxiliary_head
-from models.pretrained import WeightsError, load_weights, shipped
+from models.pretrained import load_weights, shipped
 from sim.learning.digest import Digest, Ingredient, node
 from sim.learning.recipe import Recipe
 from sim.learning.replica import State

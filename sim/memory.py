@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
-from models.cost import BlockCost
+from models.block_cost import BlockCost
 
 FLOAT_BYTES: Final = 4
 

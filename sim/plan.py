@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import models.catalogue
-from models.cost import BlockCost, block_costs, module_cost
+from models.block_cost import BlockCost
+from models.cost import block_costs, module_cost
 from models.head import auxiliary_head
 from models.network import Network
 from scenarios.data import ByUser, Declared, GivenSplit, Leaf

@@ -15,8 +15,9 @@ from torch.nn import functional
 
 import models.catalogue
 from models.draws import borrowed_generators, seed_generators, seed_of
+from models.errors import WeightsError
 from models.network import Network
-from models.pretrained import WeightsError, save_weights
+from models.pretrained import save_weights
 from sim.learning.augment import Augmentation
 from sim.learning.batches import batch_indices, evaluation_batches, normalise
 from sim.learning.datasets import Dataset

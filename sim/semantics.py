@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from models.catalogue import UnknownNetworkError
-from models.network import NetworkError
-from models.operators import CostError
+from models.errors import CostError, NetworkError, WeightsError
 from models.own_object import beside, looking_in
-from models.pretrained import WeightsError
 from scenarios.load import Loaded
 from scenarios.problems import Problem, ScenarioError
 from sim.availability import availability

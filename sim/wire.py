@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final
 
-from models.quantise import packed_bytes
+from models.quantise_cost import packed_bytes
 from sim.log import Label
 
 FLOAT_BYTES: Final = 4

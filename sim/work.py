@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
-from models.cost import BlockCost
-from models.operators import LayerCost
+from models.block_cost import BlockCost, LayerCost
 from models.quantise_cost import dequantise_costs, quantise_costs
 from sim.compute import Stage, Work
 from topologies.device import DeviceProfile

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from models.block_cost import LayerCost
 from models.cost import block_costs
-from models.operators import LayerCost
 from sim.calibrate.campaign import Measured, Timed
 from sim.calibrate.probes import probe
 from sim.calibrate.worker import ProbeKey

@@ -13,8 +13,7 @@ class UsageError(ValueError):
 
 def is_users(error: ValueError) -> bool:
     """Whether an error tells a user what to mend, rather than us."""
-    from models.network import NetworkError
-    from models.pretrained import WeightsError
+    from models.errors import NetworkError, WeightsError
     from sim.calibrate.calibrate import CalibrationError
     from sim.engine import UnfinishedRoundError
     from sim.explain import ExplainError

@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 
 import models.catalogue
-from models.pretrained import WeightsError
+from models.errors import WeightsError
 from sim.commands.errors import UsageError
 from sim.learning.datasets import describe, load
 from sim.pretrain import PretrainRecipe, pretrain

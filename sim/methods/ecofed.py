@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from models.quantise import packed_bytes
+from models.quantise_cost import packed_bytes
 from sim import wire
 from sim.learning import operations
 from sim.learning.digest import Ingredient

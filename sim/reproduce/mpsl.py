@@ -8,8 +8,9 @@ EDPFL's and RES-Things' logs have iterations of ResNet12 and of VGG5.
 from functools import cache
 from typing import Final
 
+from models.block_cost import BlockCost
 from models.catalogue import build
-from models.cost import BlockCost, block_costs
+from models.cost import block_costs
 from sim.compute import Pass, Stage
 from sim.reproduce.edpfl import SOURCE as EDPFL
 from sim.reproduce.table import Fitted, Kind, Line, Table

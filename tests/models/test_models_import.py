@@ -33,8 +33,8 @@ def test_every_public_name_is_there_from_a_fresh_import():
 
 
 def test_public_objects_are_those_of_their_modules():
+    from models.errors import WeightsError
     from models.network import Network
-    from models.pretrained import WeightsError
 
     assert models.Network is Network
     assert issubclass(WeightsError, ValueError)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from models.block_cost import LayerCost
 from models.catalogue import resolve
 from models.cost import block_costs
-from models.operators import LayerCost
 from models.quantise_cost import dequantise_costs, quantise_costs
 from sim.compute import Stage, Work, layer_seconds
 from sim.work import DeviceWork, ServerWork, layers_of

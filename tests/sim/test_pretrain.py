@@ -7,7 +7,8 @@ import torch
 from command_line import CommandLine
 
 import models.catalogue
-from models.pretrained import WeightsError, load_weights
+from models.errors import WeightsError
+from models.pretrained import load_weights
 from sim.learning.datasets import describe, load
 from sim.pretrain import PretrainRecipe, pretrain
 

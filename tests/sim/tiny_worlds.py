@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from models.cost import BlockCost
-from models.operators import LayerCost
+from models.block_cost import BlockCost, LayerCost
 from sim.clock import Clock
 from sim.engine import Engine, Limits, Watcher
 from sim.learning.digest import node

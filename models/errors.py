@@ -1,0 +1,17 @@
+"""What can be wrong with a network, a cut, a cost or a weights file; no torch is needed to say it."""
+
+
+class NetworkError(ValueError):
+    """A network whose blocks do not fit together or do not fit its input."""
+
+
+class CutError(NetworkError):
+    """A cut that the network does not have."""
+
+
+class CostError(ValueError):
+    """A module whose cost cannot be told."""
+
+
+class WeightsError(ValueError):
+    """A weights file that cannot be read, written or used for a module."""
