@@ -6,8 +6,17 @@ They look at the file's plain data, so that they are answered beside the problem
 from collections.abc import Collection, Iterator
 
 from scenarios.document import Document
-from scenarios.populations import all_groups, client_groups, mapping, network_nodes, sequence, whole
+from scenarios.populations import (
+    all_groups,
+    client_groups,
+    mapping,
+    network_nodes,
+    node_name,
+    sequence,
+    whole,
+)
 from scenarios.problems import KeyPath, Problem, dotted, suggestion
+from topologies.builders.network_nodes import UnknownNodeError
 from topologies.catalogue import link, link_names
 
 
@@ -152,16 +161,25 @@ def _network_places(document: Document) -> Iterator[Problem]:
     nodes = network_nodes(section)
     if nodes is None:
         return
-    written: list[tuple[KeyPath, object]] = [
-        ((*path, "server", "at"), mapping(section.get("server")).get("at"))
-    ]
+    places: list[tuple[KeyPath, object]] = []
     for group in client_groups(document):
         at = group.written.get("at")
         if isinstance(at, list):
-            written += [((*group.path, "at", index), place) for index, place in enumerate(at)]
+            places += [((*group.path, "at", index), place) for index, place in enumerate(at)]
         elif at not in ("all", "spread"):
-            written.append(((*group.path, "at"), at))
-    for where, place in written:
-        name = str(place) if whole(place) is not None else place
-        if isinstance(name, str) and name not in nodes:
-            yield document.problem(where, f"is no node of the network{suggestion(name, nodes)}")
+            places.append(((*group.path, "at"), at))
+    connected: Collection[str] | None = None
+    home = node_name(mapping(section.get("server")).get("at"))
+    for where, place in [((*path, "server", "at"), home), *places]:
+        name = node_name(place)
+        if name is None:
+            continue
+        try:
+            key = nodes.key_of(name)
+        except UnknownNodeError as error:
+            yield document.problem(where, str(error))
+            continue
+        if where[2:] == ("server", "at"):
+            connected = set(nodes.connected_with(key))
+        elif connected is not None and nodes.names[key] not in connected:
+            yield document.problem(where, f"is not connected with the server at {home!r}")

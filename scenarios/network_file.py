@@ -17,7 +17,9 @@ from scenarios.links import Link
 from scenarios.one_of import OneOf
 from scenarios.quantities import Delay, FiniteRate, Rate
 from topologies import TopologyError, parse_duration, parse_rate, read_network, topohub_network
-from topologies.builders.networkx_graph import count_of, node_names
+from topologies.builders.network_nodes import NetworkNodes, UnknownNodeError, network_nodes
+from topologies.builders.networkx_graph import count_of
+from topologies.text_file import FileState, TextFileError, file_state
 from topologies.units import QuantityError
 
 Detour = Annotated[float, Field(strict=True, ge=1, le=10, allow_inf_nan=False)]
@@ -28,19 +30,26 @@ def network_of(file: str | None, topohub: str | None) -> "networkx.Graph[Any]":
     if file is None:
         assert topohub is not None
         return _from_topohub(topohub)
-    path = Path(file)
     try:
-        state = path.stat()
-    except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        raise TopologyError(f"{file} cannot be read: {said}") from None
-    return _from_file(path, state.st_mtime_ns, state.st_size)
+        return _from_file(file, file_state(file))
+    except TextFileError as error:
+        raise TopologyError(f"{file} {error}") from None
+
+
+def nodes_of(file: str | None, topohub: str | None) -> NetworkNodes:
+    """Return the nodes of the network that a section names. Raises TopologyError."""
+    return _nodes(network_of(file, topohub))
 
 
 @lru_cache(maxsize=8)
-def _from_file(path: Path, changed_ns: int, size_bytes: int) -> "networkx.Graph[Any]":
-    del changed_ns, size_bytes
-    return read_network(path)
+def _from_file(file: str, version: FileState) -> "networkx.Graph[Any]":
+    del version
+    return read_network(Path(file))
+
+
+@lru_cache(maxsize=8)
+def _nodes(graph: "networkx.Graph[Any]") -> NetworkNodes:
+    return network_nodes(graph)
 
 
 @lru_cache(maxsize=8)
@@ -52,7 +61,7 @@ def _file_is_sound(file: str) -> str:
     try:
         network_of(file, None)
     except TopologyError as error:
-        raise rule(f"is no network: {error}") from None
+        raise rule(f"is not a network: {error}") from None
     return file
 
 
@@ -60,7 +69,7 @@ def _topohub_is_sound(name: str) -> str:
     try:
         network_of(None, name)
     except TopologyError as error:
-        raise rule(f"is no network: {error}") from None
+        raise rule(f"is not a network: {error}") from None
     return name
 
 
@@ -97,8 +106,8 @@ class PlacedServer(StarServer):
 class PlacedGroup(Section):
     """Equal clients at nodes of the network, each with its own link to its node.
 
-    `count` of them are at each node named in `at`, or at `all` nodes; with `spread` there are so
-    many in all.
+    `count` of them are at each node named in `at`, or at `all` nodes that are connected with the
+    server; with `spread` there are so many in all.
     """
 
     device: DeviceName
@@ -137,9 +146,13 @@ class DelayAttribute(Section):
 
 
 class ByDistance(Section):
-    """The delay is that of light in fibre along the great circle, times a `detour`."""
+    """The delay is that of light in fibre along the great circle, times a `detour`.
+
+    Where an end of an edge has no position it is `otherwise`, or else the median of all others.
+    """
 
     detour: Detour = 1.0
+    otherwise: Delay | None = None
 
 
 def _rate_form(value: Any) -> str:
@@ -192,5 +205,9 @@ class NetworkFile(Section):
     @property
     def client_count(self) -> int:
         """How many clients there are."""
-        nodes = len(node_names(self.network))
-        return sum(count_of(group.count, group.places, nodes) for group in self.clients)
+        nodes = nodes_of(self.file, self.topohub)
+        try:
+            connected = len(nodes.connected_with(nodes.key_of(self.server.at)))
+        except UnknownNodeError:  # which the rules between the sections report
+            connected = len(nodes.names)
+        return sum(count_of(group.count, group.places, connected) for group in self.clients)

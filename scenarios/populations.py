@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from scenarios.document import Document
-from scenarios.network_file import network_of
+from scenarios.network_file import nodes_of
 from scenarios.problems import KeyPath
 from topologies import TopologyError
-from topologies.builders.networkx_graph import node_names
+from topologies.builders.network_nodes import NetworkNodes, UnknownNodeError
 
 
 @dataclass(frozen=True)
@@ -60,22 +60,38 @@ def all_groups(document: Document) -> Iterator[Group]:
                 if isinstance(node, dict) and "client" in node:
                     yield Group((*path, name, "client"), path, mapping(node["client"]))
         elif kind == "network_file":
-            nodes = network_nodes(section)
+            connected = _connected(section)
             for group in _listed(path, section, "clients"):
-                times = _places(group.written.get("at"), nodes)
+                times = _places(group.written.get("at"), connected)
                 yield Group(group.path, group.within, group.written, times)
 
 
-def network_nodes(section: dict[str, Any]) -> tuple[str, ...] | None:
+def network_nodes(section: dict[str, Any]) -> NetworkNodes | None:
     """Return the nodes of the network that a section names; None if there is no such network."""
     file, topohub = section.get("file"), section.get("topohub")
     if isinstance(file, str) == isinstance(topohub, str):
         return None
     try:
-        found = network_of(*(x if isinstance(x, str) else None for x in (file, topohub)))
+        return nodes_of(*(x if isinstance(x, str) else None for x in (file, topohub)))
     except TopologyError:
         return None
-    return tuple(node_names(found).values())
+
+
+def node_name(written: object) -> str | None:
+    """Return what is written as a node's name; None where it cannot be one."""
+    name = str(written) if whole(written) is not None else written
+    return name if isinstance(name, str) else None
+
+
+def _connected(section: dict[str, Any]) -> int | None:
+    """Return how many nodes are connected with the server's; None where that is not known."""
+    nodes, at = network_nodes(section), node_name(mapping(section.get("server")).get("at"))
+    if nodes is None or at is None:
+        return None
+    try:
+        return len(nodes.connected_with(nodes.key_of(at)))
+    except UnknownNodeError:
+        return None
 
 
 def _listed(
@@ -107,9 +123,9 @@ def _cells(path: KeyPath, section: dict[str, Any]) -> Iterator[Group]:
                 yield from _listed(where, inner, "clients", found.size)
 
 
-def _places(at: object, nodes: tuple[str, ...] | None) -> int | None:
+def _places(at: object, connected: int | None) -> int | None:
     if at == "all":
-        return None if nodes is None else len(nodes)
+        return connected
     return len(at) if isinstance(at, list) else 1
 
 

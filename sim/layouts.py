@@ -25,6 +25,7 @@ from topologies import (
     Topology,
     catalogue,
     cells,
+    format_duration,
     from_graph,
     from_networkx,
     mesh,
@@ -35,6 +36,7 @@ from topologies import (
     tiers,
     wifi_cell,
 )
+from topologies.builders.network_edges import assumed_delay
 
 
 def built(scenario: Scenario) -> Topology:
@@ -201,8 +203,26 @@ def _delay(
     if isinstance(section, float):
         return section
     if isinstance(section, network_file.ByDistance):
-        return Distance(section.detour)
+        return Distance(section.detour, section.otherwise)
     return _attribute(section, parse_duration(f"1 {section.unit}"))
+
+
+def assumed_delays(scenario: Scenario) -> tuple[str, ...]:
+    """Return what is guessed of a network's delays: those of edges whose length is not known."""
+    section = scenario.topology
+    if not isinstance(section, network_file.NetworkFile):
+        return ()
+    delay = _delay(section.delay)
+    if not isinstance(delay, Distance) or delay.otherwise_s is not None:
+        return ()
+    assumed = assumed_delay(section.network, delay)
+    if assumed is None:
+        return ()
+    return (
+        f"network {section.file or section.topohub}: the delay of {assumed.edges} of {assumed.of}"
+        f" edges, an end of which has no position, is guessed: {format_duration(assumed.seconds)},"
+        f" the median of the others",
+    )
 
 
 def _attribute(

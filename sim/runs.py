@@ -14,6 +14,7 @@ from scenarios.load import load as read_scenario
 from scenarios.methods import Method as MethodEntry
 from sim.engine import Engine, Limits, Watcher
 from sim.interrupts import held_back, let_in
+from sim.layouts import assumed_delays
 from sim.learning.datasets import DATASETS, Dataset, load
 from sim.learning.inline import numerics
 from sim.methods.registry import OptionModels
@@ -259,7 +260,7 @@ def coarse_figures(plan: Plan) -> tuple[str, ...]:
     for name, link in links_of(plan.scenario).items():
         if link.unsure:
             found.append(f"link {name}: {', '.join(link.unsure)} guessed or recalled")
-    return tuple(found)
+    return (*found, *assumed_delays(plan.scenario))
 
 
 def versions(executor: ExecutorName, dataset: Dataset | None) -> dict[str, Any]:

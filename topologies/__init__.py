@@ -20,7 +20,7 @@ from topologies.builders import (
     tiers,
     wifi_cell,
 )
-from topologies.builders.networkx_graph import Attribute
+from topologies.builders.network_edges import Attribute
 from topologies.catalogue import CatalogueError
 from topologies.device import DeviceError, DeviceProfile, RateTable
 from topologies.distance import Distance

@@ -1,9 +1,13 @@
 """Propagation delay from where nodes are on the Earth."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Final
+
+from topologies.text_file import NUMBER
 
 Position = tuple[float, float]
 
@@ -13,12 +17,9 @@ EARTH_RADIUS_M: Final = 6_371_008.8
 FIBRE_M_PER_S: Final = 2.0e8
 """Two thirds of the speed of light: glass with a group index of about 1.5 (ITU-T G.652: 1.47)."""
 
-_KEYS: Final = (
-    ("Longitude", "Latitude"),
-    ("longitude", "latitude"),
-    ("lon", "lat"),
-    ("lng", "lat"),
-)
+_LONGITUDES: Final = ("longitude", "long", "lon", "lng")
+_LATITUDES: Final = ("latitude", "lat")
+_NUMBER: Final = re.compile(rf"\s*{NUMBER}\s*")
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,11 @@ class Distance:
     """Delay as the length of the great circle over the speed in fibre, times a `detour`.
 
     Cables are longer than the great circle; a `detour` of 1 is the least that is possible.
+    `otherwise_s` is the delay where the position of an end is not known.
     """
 
     detour: float = 1.0
+    otherwise_s: float | None = None
 
     def delay_s(self, here: Position, there: Position) -> float:
         """Return the one-way delay in seconds between two (longitude, latitude) in degrees."""
@@ -52,17 +55,26 @@ def great_circle_m(here: Position, there: Position) -> float:
 def position_of(attributes: Mapping[str, Any]) -> Position | None:
     """Return a node's (longitude, latitude) as network files write it, or None.
 
-    Known are `Longitude` and `Latitude` (Topology Zoo), also in lower case, `lon` or `lng` and
-    `lat`, and `pos` as a pair (topohub).
+    Known are longitude, long, lon and lng with latitude and lat, in any case (Topology Zoo), and
+    `pos` as a pair (topohub). Numbers may be written as text.
     """
-    pairs: list[Any] = [
-        [attributes[a], attributes[b]] for a, b in _KEYS if {a, b} <= set(attributes)
-    ]
-    for pair in [*pairs, attributes.get("pos")]:
+    lower = {str(key).lower(): value for key, value in attributes.items()}
+    longitudes = [lower[key] for key in _LONGITUDES if key in lower]
+    latitudes = [lower[key] for key in _LATITUDES if key in lower]
+    pairs: list[Any] = [[*pair] for pair in product(longitudes, latitudes)]
+    for pair in [*pairs, lower.get("pos")]:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             continue
-        if all(isinstance(x, int | float) and not isinstance(x, bool) for x in pair):
-            longitude, latitude = float(pair[0]), float(pair[1])
-            if abs(longitude) <= 360 and abs(latitude) <= 90:
-                return longitude, latitude
+        longitude, latitude = map(_degrees, pair)
+        if abs(longitude) <= 360 and abs(latitude) <= 90:
+            return longitude, latitude
     return None
+
+
+def _degrees(value: Any) -> float:
+    """Return a number, or text that is one, as a float; not a number for anything else."""
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value) else math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 360:
+        return math.nan
+    return float(value)

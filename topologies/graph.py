@@ -115,6 +115,12 @@ class Topology:
             yield device, slice(start, start + len(members))
             start += len(members)
 
+    @property
+    def unconnected(self) -> tuple[str, ...]:
+        """The nodes that no way leads to from the server, nor from them to it; they carry nothing."""
+        reached = {self.server, *self._tree(self.server, True), *self._tree(self.server, False)}
+        return tuple(name for name in self.nodes if name not in reached)
+
     def node(self, name: str) -> Node:
         """Return a node, or raise `TopologyError`."""
         if name not in self.nodes:

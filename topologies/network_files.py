@@ -1,24 +1,29 @@
 """Networks from files and from the topohub package, as networkx graphs; nothing is executed.
 
 GraphML (such as those of the Internet Topology Zoo) and node-link JSON (as networkx and topohub
-write it). A file is at most 32 MiB, in UTF-8, without a document type or entities.
+write it). A file is at most 32 MiB, in UTF-8, without a document type or entities; a network has at
+most 100,000 nodes and as many edges, in two million tags.
 """
 
 import importlib
 import json
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Final
 
 import networkx
 
-from topologies.builders.networkx_graph import node_names
+from topologies.builders.network_nodes import network_nodes
 from topologies.closest import closest
 from topologies.parts import TopologyError
+from topologies.text_file import TextFileError, read_text
 
 MAX_BYTES: Final = 32 * 2**20
 MAX_NODES: Final = 100_000
+MAX_EDGES: Final = 100_000
+MAX_TAGS: Final = 2_000_000
 GROUPS: Final = ("topozoo", "sndlib", "backbone", "caida", "gabriel")
 
 
@@ -29,19 +34,12 @@ def read_network(path: Path) -> "networkx.Graph[Any]":
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise TopologyError(
-            f"{path} is no network file: expected a name that ends in .graphml or .json"
+            f"{path} is not a network file: expected a name that ends in .graphml or .json"
         )
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise TopologyError(f"{path} cannot be read: {error.strerror or error}") from None
-    if len(content) > MAX_BYTES:
-        raise TopologyError(f"{path} is larger than {MAX_BYTES // 2**20} MiB")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise TopologyError(f"{path} is not text in UTF-8") from None
+        text = read_text(path, MAX_BYTES)
+    except TextFileError as error:
+        raise TopologyError(f"{path} {error}") from None
     return _checked(text, reader, str(path))
 
 
@@ -62,7 +60,7 @@ def topohub_network(name: str) -> "networkx.Graph[Any]":
     group, _, rest = name.partition("/")
     if group not in GROUPS or re.fullmatch(r"[\w.+-]+(/[\w.+-]+)*", rest) is None or ".." in rest:
         raise TopologyError(
-            f"{name!r} is no network of topohub: expected a group ({', '.join(GROUPS)}) and a"
+            f"{name!r} is not a network of topohub: expected a group ({', '.join(GROUPS)}) and a"
             f" name, such as 'topozoo/Abilene'"
         )
     path = data / f"{name}.json"
@@ -75,39 +73,98 @@ def topohub_network(name: str) -> "networkx.Graph[Any]":
     return _checked(path.read_text("utf-8"), _node_link, f"topohub's {name}")
 
 
-def _checked(text: str, reader: Callable[[str], Any], source: str) -> "networkx.Graph[Any]":
+def _checked(
+    text: str, reader: Callable[[str], "networkx.Graph[Any]"], source: str
+) -> "networkx.Graph[Any]":
     try:
         graph = reader(text)
+        _check_counts(len(graph), graph.number_of_edges())
     except TopologyError as error:
         raise TopologyError(f"{source} {error}") from None
     except Exception as error:  # a parser meets a stranger's file: whatever it trips over
         said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise TopologyError(f"{source} cannot be read as a network: {said}") from None
-    if not isinstance(graph, networkx.Graph) or not 0 < len(graph) <= MAX_NODES:
-        raise TopologyError(f"{source} has {len(graph)} nodes: expected 1 to {MAX_NODES}")
-    node_names(graph)
+    try:
+        network_nodes(graph)
+    except TopologyError as error:
+        raise TopologyError(f"{source}: {error}") from None
     return graph
 
 
-def _graphml(text: str) -> Any:
+def _check_counts(nodes: int, edges: int) -> None:
+    for count, most, noun in ((nodes, MAX_NODES, "nodes"), (edges, MAX_EDGES, "edges")):
+        if count > most:
+            raise TopologyError(f"has {count:,} {noun}: at most {most:,} are read")
+
+
+def _graphml(text: str) -> "networkx.Graph[Any]":
     # Entities can make a small file a huge one; no writer of GraphML needs them.
     if re.search(r"<!\s*(?:DOCTYPE|ENTITY)", text, re.IGNORECASE):
         raise TopologyError("has a document type or entities, which are not read")
-    return networkx.parse_graphml(text)
+    _check_counts(text.count("<node "), text.count("<edge "))
+    if text.count("<") > MAX_TAGS:
+        raise TopologyError(f"has {text.count('<'):,} tags: at most {MAX_TAGS:,} are read")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an attribute without a type is text
+        graph: networkx.Graph[Any] = networkx.parse_graphml(text)
+    return graph
 
 
-def _node_link(text: str) -> Any:
-    data = json.loads(text)
+def _node_link(text: str) -> "networkx.Graph[Any]":
+    data = _json(text)
     if not isinstance(data, dict) or not isinstance(data.get("nodes"), list):
-        raise TopologyError("is no node-link JSON: expected a mapping with nodes and edges")
+        raise TopologyError("is not node-link JSON: expected a mapping with nodes and edges")
     edges = next((key for key in ("edges", "links") if isinstance(data.get(key), list)), None)
     if edges is None:
-        raise TopologyError("is no node-link JSON: expected a list of edges (or links)")
-    data["multigraph"] = data.get("multigraph", False) is True
-    data["directed"] = data.get("directed", False) is True
-    keys = {str(node["id"]) for node in data["nodes"]}
-    for edge in data[edges]:
-        for end in (edge["source"], edge["target"]):
-            if str(end) not in keys:
-                raise TopologyError(f"has an edge to {end!r}, which is no node")
-    return networkx.node_link_graph(data, edges=edges)
+        raise TopologyError("is not node-link JSON: expected a list of edges (or links)")
+    kinds = {
+        (False, False): networkx.Graph,
+        (False, True): networkx.DiGraph,
+        (True, False): networkx.MultiGraph,
+        (True, True): networkx.MultiDiGraph,
+    }
+    multigraph, directed = data.get("multigraph") is True, data.get("directed") is True
+    graph: networkx.Graph[Any] = kinds[multigraph, directed]()
+    _check_counts(len(data["nodes"]), len(data[edges]))
+    for index, node in enumerate(data["nodes"]):
+        key = _key(node, "id", f"node {index}")
+        if key in graph:
+            raise TopologyError(f"has two nodes with the id {_shown(key)}")
+        graph.add_nodes_from([(key, {k: v for k, v in node.items() if k != "id"})])
+    written = {str(key): key for key in graph}
+    for index, edge in enumerate(data[edges]):
+        ends = [_key(edge, end, f"edge {index}") for end in ("source", "target")]
+        for end in ends:
+            if str(end) not in written:
+                raise TopologyError(f"has an edge to {_shown(end)}, which is not a node")
+        here, there = (end if end in graph else written[str(end)] for end in ends)
+        attributes = {k: v for k, v in edge.items() if k not in ("source", "target", "key")}
+        graph.add_edges_from([(here, there, attributes)])
+    return graph
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise TopologyError("is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise TopologyError(f"is not valid JSON: {error}") from None
+    except ValueError:  # Python converts no whole number of more than 4,300 digits
+        raise TopologyError("holds a number of more than 4,300 digits") from None
+
+
+def _key(entry: Any, field: str, where: str) -> Hashable:
+    """Return a node's key in an entry: text, a number, or a list of these, as networkx writes it."""
+    value = entry.get(field) if isinstance(entry, dict) else None
+    key = tuple(value) if isinstance(value, list) else value
+    parts = key if isinstance(key, tuple) else (key,)
+    if not parts or not all(isinstance(p, str | int | float) and p == p for p in parts):
+        raise TopologyError(
+            f"has no {field} in {where}: expected text or a number, got {_shown(value)}"
+        )
+    return key
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:60]

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from topologies.closest import closest
 from topologies.column_units import names_a_duration
-from topologies.text_file import TextFileError, read_text
+from topologies.text_file import NUMBER, TextFileError, read_text
 
 MAX_BYTES: Final = 16 * 2**20
 MAX_ROWS: Final = 1_000_000
@@ -23,7 +23,7 @@ HIGHEST: Final = 1e300
 WIDEST: Final = 1e6
 """The fastest device of a file is at most so many times as fast as its slowest."""
 
-_NUMBER: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+_NUMBER: Final = re.compile(rf"\s*{NUMBER}\s*")
 
 Row = tuple[int, Any]  # the number of a row, or of a line in CSV, and its score
 

@@ -12,6 +12,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
+NUMBER: Final = r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?"
+"""A number as files write it: in ASCII, and neither endless nor too large for a float."""
+
 FileState = tuple[str, int, int]
 
 _KINDS: Final = (

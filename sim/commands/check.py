@@ -14,6 +14,7 @@ from sim.preview import preview
 from sim.runs import coarse_figures, load_scenario
 from sim.semantics import plan_checked
 from sim.setup import ExecutorName
+from sim.views.topology_text import unconnected
 from topologies.units import format_duration, format_size
 
 PREVIEW_ROUNDS = 20
@@ -86,6 +87,8 @@ def _describe(plan: Plan, seeds: int, console: Console) -> None:
     ]
     lines += _given_split(plan)
     lines += _out_of_the_run(plan)
+    if plan.topology.unconnected:
+        lines.append(unconnected(plan.topology))
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
 

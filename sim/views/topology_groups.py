@@ -8,7 +8,7 @@ that remain are the core: the server alone for tiers, the sites of a ring, the b
 import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from topologies import Link, Node, Topology
 
@@ -61,6 +61,13 @@ class Grouped:
         others = {link.source for link in mine} | {link.target for link in mine}
         others.discard(server)
         return others.pop() if len(others) == 1 else None
+
+    def connected(self) -> "Grouped":
+        """Return what of it is connected with the server."""
+        apart = set(self.topology.unconnected)
+        core = [node for node in self.core if node.name not in apart]
+        connections = [pair for pair in self.connections if pair[0].source not in apart]
+        return replace(self, core=core, connections=connections)
 
 
 def grouped(topology: Topology) -> Grouped:
@@ -157,6 +164,8 @@ def _pendant(neighbours: dict[str, dict[str, None]], server: str) -> dict[str, s
     outer = [name for name, others in left.items() if len(others) == 1 and name != server]
     above: dict[str, str] = {}
     for name in outer:  # grows while we walk
+        if not left[name]:  # all of its tree hangs on it: the server is in another part
+            continue
         (parent,) = left[name]
         above[name] = parent
         del left[parent][name]

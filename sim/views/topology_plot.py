@@ -11,7 +11,7 @@ from sim.views.labels import Labels
 from sim.views.style import BLACK, BLUE, GREEN, GREY, SMALL_TEXT_SIZE, VERMILLION, new_figure, save
 from sim.views.topology_groups import Group, Grouped, grouped
 from sim.views.topology_layout import Line, Placed, Point
-from sim.views.topology_text import describe_links, describe_medium
+from sim.views.topology_text import describe_links, describe_medium, unconnected
 from topologies import Link, Node, Topology
 from topologies.units import format_duration, format_rate
 
@@ -36,7 +36,7 @@ def write_topology(topology: Topology, path: Path) -> Path:
 
 def topology_figure(topology: Topology) -> "Figure":
     """Return the picture: tiers from left to right, or a core as a ring, a map or a web."""
-    found = grouped(topology)
+    found = grouped(topology).connected()
     if len(found.core) == 1:
         return _tree(found)
     return _core(found)
@@ -297,4 +297,4 @@ def _media(topology: Topology) -> list[str]:
     return [
         f"{names[0] if len(names) == 1 else f'{names[0]} ... {names[-1]}'}: {said}"
         for said, names in found.items()
-    ]
+    ] + ([unconnected(topology)] if topology.unconnected else [])

@@ -8,6 +8,7 @@ from topologies import Link, Medium, Node, Topology
 from topologies.units import format_duration, format_rate
 
 MAX_LINES = 60
+MAX_NAMES = 12
 
 
 def topology_lines(topology: Topology) -> list[str]:
@@ -19,6 +20,8 @@ def topology_lines(topology: Topology) -> list[str]:
     lines += _limited(list(_trees(found)))
     if topology.media:
         lines += ["", *_limited(list(_media(topology)))]
+    if topology.unconnected:
+        lines += ["", unconnected(topology)]
     return [*lines, "", *_limited(_shares(shares(topology)))]
 
 
@@ -34,6 +37,14 @@ def describe_links(up: Link | None, down: Link | None) -> str:
     else:
         rates = f"{_rate(up)} up, {_rate(down)} down"
     return f"{rates}, {_delay(up)}"
+
+
+def unconnected(topology: Topology) -> str:
+    """Return which nodes are not connected with the server."""
+    names, all_nodes = topology.unconnected, len(topology.nodes)
+    listed = ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
+    verb = "is" if len(names) == 1 else "are"
+    return f"{len(names)} of {all_nodes} nodes {verb} not connected with the server: {listed}"
 
 
 def what_it_is(node: Node) -> str:

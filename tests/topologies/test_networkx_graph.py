@@ -3,7 +3,9 @@ import pytest
 from shapes import FOUR_G, NANO, PI, SERVER, WIRE
 
 from topologies import Attribute, Distance, Residents, Route, TopologyError, from_networkx
-from topologies.builders.networkx_graph import count_of, node_names
+from topologies.builders.network_edges import AssumedDelay, assumed_delay
+from topologies.builders.network_nodes import network_nodes
+from topologies.builders.networkx_graph import count_of
 from topologies.distance import FIBRE_M_PER_S, great_circle_m, position_of
 
 
@@ -73,7 +75,7 @@ def test_rates_and_delays_can_be_attributes_with_a_unit():
         ({"speed": float("nan")}, Attribute("speed", 1.0), 0.0, "has 'nan' as speed"),
         ({"speed": True}, Attribute("speed", 1.0), 0.0, "has 'True' as speed"),
         ({"ms": -1}, 1e6, Attribute("ms", 1e-3), "has '-1' as ms: expected a number for its delay"),
-        ({}, 1e6, Distance(), "node 'a' has no longitude and latitude"),
+        ({}, 1e6, Distance(), "no edge has a longitude and latitude at both ends"),
     ],
 )
 def test_edges_without_sound_figures_are_refused(data, rate, delay, problem):
@@ -84,8 +86,11 @@ def test_edges_without_sound_figures_are_refused(data, rate, delay, problem):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"server_at": "d"}, "the server is at 'd', which is no node of the network; there are a"),
-        ({"clients": [Residents(PI, 1, FOUR_G, ["aa"])]}, "'pi' is at 'aa', which is no node"),
+        (
+            {"server_at": "d"},
+            "the server is at 'd', which is not a node of the network; there are a",
+        ),
+        ({"clients": [Residents(PI, 1, FOUR_G, ["aa"])]}, "'pi' is at 'aa', which is not a node"),
         ({"clients": [Residents(PI, 0, FOUR_G, "all")]}, "'pi' has a count of 0"),
         ({"clients": []}, "there is no client"),
     ],
@@ -119,30 +124,62 @@ def test_edges_of_a_directed_graph_are_one_way():
     topology = from_networkx(graph, clients=clients, **arguments)
     assert len(topology.path("a.pi-0", "server")) == 3
     assert len(topology.path("server", "a.pi-0")) == 4
-    with pytest.raises(TopologyError, match=r"no way from 'server' to 'a\.pi-0'"):
+    with pytest.raises(TopologyError, match="'pi' is at 'a', which is not connected with the serv"):
         from_networkx(networkx.DiGraph([("a", "b")]), clients=clients, **arguments)
 
 
-def test_a_part_of_the_network_without_clients_may_be_cut_off():
-    edges = [("a", "b", {}), ("c", "d", {})]
-    residents = [Residents(PI, 1, FOUR_G, ["d"])]
-    assert path_graph(*edges, clients=residents).clients == ("d.pi-0",)
-    with pytest.raises(TopologyError, match=r"no way from 'a\.pi-0' to 'server'"):
-        path_graph(*edges)
+def test_a_part_of_the_network_without_the_server_is_there_and_not_used():
+    edges = [("a", "b", {}), ("c", "d", {}), ("d", "e", {})]
+    everywhere = path_graph(*edges)
+    assert everywhere.clients == ("c.pi-0", "d.pi-0", "e.pi-0")
+    assert everywhere.unconnected == ("a", "b")
+    spread = path_graph(*edges, clients=[Residents(PI, 4, FOUR_G, "spread")])
+    assert spread.clients == ("c.pi-0", "c.pi-1", "d.pi-0", "e.pi-0")
+    named = path_graph(*edges, clients=[Residents(PI, 1, FOUR_G, ["d"])])
+    assert named.clients == ("d.pi-0",)
+    assert path_graph().unconnected == ()
+    with pytest.raises(TopologyError, match="is at 'a', which is not connected with the server's"):
+        path_graph(*edges, clients=[Residents(PI, 1, FOUR_G, ["a"])])
 
 
-def test_nodes_are_called_by_their_labels_if_these_tell_them_apart():
+def names_of(graph):
+    return list(network_nodes(graph).names.values())
+
+
+def test_nodes_are_called_by_their_labels_where_these_tell_them_apart():
     graph = networkx.Graph()
     graph.add_node(0, label="Bern", name="x")
     graph.add_node(1, label="Basel", name="x")
-    assert list(node_names(graph).values()) == ["Bern", "Basel"]
+    assert names_of(graph) == ["Bern", "Basel"]
     graph.add_node(2)
-    assert list(node_names(graph).values()) == ["0", "1", "2"]
+    assert names_of(graph) == ["Bern", "Basel", "2"]
+    graph.add_node(3, label="?")
+    graph.add_node(4, label="?")
+    assert names_of(graph) == ["Bern", "Basel", "2", "3", "4"]
+    graph.add_node(5, label="3")  # which another node is called
+    assert names_of(graph) == ["Bern", "Basel", "2", "3", "4", "5"]
+    graph.add_node(6, label="New\nYork\x1b")
+    assert names_of(graph)[-1] == "New York "
     graph.add_node("2")
     with pytest.raises(TopologyError, match="2 nodes that are written '2'"):
-        node_names(graph)
+        network_nodes(graph)
     with pytest.raises(TopologyError, match="no nodes"):
-        node_names(networkx.Graph())
+        network_nodes(networkx.Graph())
+
+
+def test_a_node_is_found_by_its_name_or_its_key():
+    graph = networkx.Graph()
+    for key, label in enumerate(["Bern", "Basel", "?", "?"]):
+        graph.add_node(key, label=label)
+    nodes = network_nodes(graph)
+    assert [nodes.key_of(called) for called in ("Bern", "0", "3")] == [0, 0, 3]
+    for called, said in [
+        ("?", r"is the name of 2 nodes of the network: choose one by its id \(2, 3\)"),
+        ("Brn", "is not a node of the network; did you mean 'Bern'"),
+        ("zzzzz", "is not a node of the network; there are Bern, Basel, 2, 3"),
+    ]:
+        with pytest.raises(TopologyError, match=said):
+            nodes.key_of(called)
 
 
 def test_great_circles_are_as_long_as_known_ones():
@@ -180,12 +217,50 @@ def test_positions_make_delays():
     assert topology.node("a").position == (0.0, 0.0)
 
 
+@pytest.fixture
+def partly_placed():
+    """Edges of 1, 2 and 4 degrees of the equator, and two that lead to a node without a place."""
+    graph = networkx.Graph([("a", "b"), ("b", "c"), ("c", "d"), ("d", "x"), ("x", "a")])
+    for name, longitude in zip("abcd", (0, 1, 3, 7), strict=True):
+        graph.nodes[name].update(lat=0, long=longitude)
+    return graph
+
+
+def test_the_delay_to_a_node_without_a_position_is_the_median_of_the_others(partly_placed):
+    two_degrees = great_circle_m((1, 0), (3, 0)) / FIBRE_M_PER_S
+    assert assumed_delay(partly_placed, Distance()) == AssumedDelay(two_degrees, 2, 5)
+    topology = from_networkx(
+        partly_placed,
+        server=SERVER,
+        server_at="x",
+        clients=[Residents(PI, 1, FOUR_G, ["a"])],
+        rate=1e6,
+        delay=Distance(),
+    )
+    assert topology.links["x->a"].delay_s == topology.links["d->x"].delay_s == two_degrees
+    assert topology.links["c->d"].delay_s == pytest.approx(2 * two_degrees)
+    assert topology.route("a.pi-0", "server").delay_s == pytest.approx(0.025 + two_degrees)
+
+
+def test_the_delay_to_a_node_without_a_position_may_be_given(partly_placed):
+    given = Distance(otherwise_s=0.5)
+    assert assumed_delay(partly_placed, given) == AssumedDelay(0.5, 2, 5)
+    assert assumed_delay(networkx.Graph([("a", "b")]), given) == AssumedDelay(0.5, 1, 1)
+    partly_placed.remove_node("x")
+    assert assumed_delay(partly_placed, given) is None
+
+
 @pytest.mark.parametrize(
     ("attributes", "position"),
     [
         ({"Longitude": -74.0, "Latitude": 40.7}, (-74.0, 40.7)),
         ({"longitude": 1, "latitude": 2}, (1.0, 2.0)),
         ({"lng": 1, "lat": 2}, (1.0, 2.0)),
+        ({"long": 1, "lat": 2}, (1.0, 2.0)),
+        ({"LONG": "1.0", "Lat": " 2e0"}, (1.0, 2.0)),
+        ({"Long": 1, "LATITUDE": 2, "lng": 3}, (1.0, 2.0)),
+        ({"lon": "\u0661", "lat": 2}, None),
+        ({"lon": 1, "lat": 10**400}, None),
         ({"pos": (1, 2)}, (1.0, 2.0)),
         ({"Longitude": "far", "Latitude": 1.0, "pos": [3, 4]}, (3.0, 4.0)),
         ({"pos": [1, 2, 3]}, None),

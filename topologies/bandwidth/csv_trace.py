@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies.bandwidth.files import NUMBER, Lines, TraceError, stamp
+from topologies.bandwidth.files import Lines, TraceError, stamp
 from topologies.bandwidth.table import Table
 from topologies.column_units import ColumnUnitError, duration_unit, rate_unit
-from topologies.text_file import FileState
+from topologies.text_file import NUMBER, FileState
 from topologies.units import format_duration
 
 EXPECTED: Final = "seconds,bytes_per_second"

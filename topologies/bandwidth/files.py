@@ -11,13 +11,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies.text_file import FileState, TextFileError, file_state, read_text
+from topologies.text_file import NUMBER, FileState, TextFileError, file_state, read_text
 
 MAX_BYTES: Final = 128 * 2**20
 MAX_LINES: Final = 20_000_000
 MAX_LINE_LENGTH: Final = 1000
 
-NUMBER: Final = r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?"
 _NUMERIC: Final = re.compile(rf"{NUMBER}|[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 _NUMERALS: Final = b"0123456789+-.eE, \t\n"
 

@@ -365,3 +365,35 @@ def test_a_full_link_does_not_hold_who_is_slower_by_itself():
     first, last = shares(topology)
     assert (first.down.together, first.down.together_by) == (1e6, "slow.down")
     assert (last.down.together, last.down.together_by) == (9e6, "server.up")
+
+
+@pytest.mark.parametrize("shape", ["tree", "ring", "node"])
+def test_a_part_without_the_server_is_said_and_not_drawn(shape):
+    graph = networkx.Graph([("a", "b")])
+    apart = {
+        "tree": [("c", "d"), ("d", "e"), ("e", "f")],
+        "ring": [("c", "d"), ("d", "e"), ("e", "c")],
+    }
+    graph.add_edges_from(apart.get(shape, []))
+    graph.add_node("c")
+    topology = from_networkx(
+        graph,
+        server=SERVER,
+        server_at="a",
+        clients=[Residents(PI, 1, FOUR_G, "all")],
+        rate=1e8,
+        delay=0.001,
+    )
+    assert topology.clients == ("a.pi-0", "b.pi-0")
+    apart_names = sorted({"c", *(name for edge in apart.get(shape, []) for name in edge)})
+    verb = "is" if len(apart_names) == 1 else "are"
+    said = (
+        f"{len(apart_names)} of {len(topology.nodes)} nodes {verb} not connected with the server: "
+        + ", ".join(topology.unconnected)
+    )
+    assert sorted(topology.unconnected) == apart_names
+    assert said in topology_lines(topology)
+    figure = topology_figure(topology)
+    texts = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+    assert any("not connected with the server" in text for text in texts)
+    assert not {"c", "d"} & set(texts)
