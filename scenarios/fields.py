@@ -34,12 +34,23 @@ Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)]
 Switch = Annotated[bool, Field(strict=True)]
-Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
 
 
 def rule(sentence: str) -> PydanticCustomError:
     """The error that is printed as `sentence`."""
     return PydanticCustomError("rule", "{sentence}", {"sentence": sentence})
+
+
+def _is_one_line(text: str) -> str:
+    """A name or a path is shown in tables and messages as it stands."""
+    if not text.isprintable():
+        raise rule("must be one line of text without control characters")
+    return text
+
+
+Text = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=1000), AfterValidator(_is_one_line)
+]
 
 
 def is_object_path(name: str) -> bool:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -42,7 +42,16 @@ __all__ = [
 ]
 
 _LONGEST = 60
-_LARGEST = 2**63 - 1  # bytes, as every table of results can hold them
+
+# Beyond these figures the clock could not tell one moment from the next (a double counts a time of
+# 1e12 s in steps of 0.1 ms), or a table could not hold a number. A bound is a number and its text.
+Bound = tuple[float, str]
+_MOST_BYTES: Final = (2**63 - 1, "9.2e18 B")
+_MOST_SECONDS: Final = (1e12, "1e12 s")
+_RATES: Final = ((1e-3 / 8, "0.001 bit/s"), (1e18 / 8, "1e18 bit/s"))
+_SPEEDS: Final = ((1.0, "1 FLOP/s"), (1e24, "1e24 FLOP/s"))
+_MOST_WATTS: Final = (1e9, "1e9 W")
+_NOTHING: Final = (0.0, "0")
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,8 @@ class _Quantity:
     parse: Callable[[object], float]
     write: Callable[[Any], str]
     example: str
+    least: Bound
+    most: Bound
     zero: bool = False
     unlimited: bool = False
 
@@ -64,10 +75,13 @@ class _Quantity:
             raise rule(str(error)) from None
         if number == 0 and not self.zero:
             raise rule("must be greater than 0")
-        if isinstance(number, int) and number > _LARGEST:
-            raise rule("is too large to be a number of bytes")
-        if math.isinf(number) and not self.unlimited:
-            raise rule(f"must be limited here, such as {self.example!r}")
+        if number == math.inf:
+            if not self.unlimited:
+                raise rule(f"must be limited here, such as {self.example!r}")
+        elif number > self.most[0]:
+            raise rule(f"must be at most {self.most[1]}")
+        elif 0 < number < self.least[0]:
+            raise rule(f"must be at least {self.least[1]}")
         return number
 
     def __get_pydantic_core_schema__(
@@ -122,17 +136,24 @@ def _short(readable: str, plain: str) -> str:
     return readable if len(readable) <= _LONGEST else plain
 
 
-Rate = Annotated[float, _Quantity(parse_rate, _write_rate, "10 Mbit/s", unlimited=True)]
+Rate = Annotated[float, _Quantity(parse_rate, _write_rate, "10 Mbit/s", *_RATES, unlimited=True)]
 RateOrOutage = Annotated[
     float,
-    _Quantity(partial(parse_rate, zero=True), _write_rate, "38 Mbit/s", zero=True),
+    _Quantity(partial(parse_rate, zero=True), _write_rate, "38 Mbit/s", *_RATES, zero=True),
 ]
-FiniteRate = Annotated[float, _Quantity(parse_rate, _write_rate, "38 Mbit/s")]
-Duration = Annotated[float, _Quantity(parse_duration, _write_duration, "90 min")]
-Delay = Annotated[float, _Quantity(parse_duration, _write_duration, "20 ms", zero=True)]
-Size = Annotated[int, _Quantity(parse_size, _write_size, "4 GiB")]
+FiniteRate = Annotated[float, _Quantity(parse_rate, _write_rate, "38 Mbit/s", *_RATES)]
+Duration = Annotated[
+    float, _Quantity(parse_duration, _write_duration, "90 min", _NOTHING, _MOST_SECONDS)
+]
+Delay = Annotated[
+    float, _Quantity(parse_duration, _write_duration, "20 ms", _NOTHING, _MOST_SECONDS, zero=True)
+]
+Size = Annotated[int, _Quantity(parse_size, _write_size, "4 GiB", _NOTHING, _MOST_BYTES)]
 SizeOrUnlimited = Annotated[
-    float, _Quantity(_parse_size_limit, _write_size_limit, "4 MiB", unlimited=True)
+    float,
+    _Quantity(_parse_size_limit, _write_size_limit, "4 MiB", _NOTHING, _MOST_BYTES, unlimited=True),
 ]
-Power = Annotated[float, _Quantity(parse_power, _write_power, "5.3 W", zero=True)]
-Speed = Annotated[float, _Quantity(parse_speed, _write_speed, "5 GFLOP/s")]
+Power = Annotated[
+    float, _Quantity(parse_power, _write_power, "5.3 W", _NOTHING, _MOST_WATTS, zero=True)
+]
+Speed = Annotated[float, _Quantity(parse_speed, _write_speed, "5 GFLOP/s", *_SPEEDS)]

@@ -25,6 +25,7 @@ from scenarios.computing import Computing
 from scenarios.data import Data
 from scenarios.fields import NetworkName, Section, Text, not_empty, rule, unique
 from scenarios.layout import Topology
+from scenarios.limits import Limits
 from scenarios.methods import Method
 from scenarios.quantities import Power, Size, Speed
 from scenarios.scale import Scale
@@ -113,7 +114,7 @@ class Scenario(Section):
     name: ScenarioName
     description: str = ""
     seed: Seed | None = None
-    seeds: Annotated[tuple[Seed, ...], not_empty, unique] | None = None
+    seeds: Annotated[tuple[Seed, ...], Field(max_length=1000), not_empty, unique] | None = None
     data: Data
     model: Model
     training: Training
@@ -127,6 +128,7 @@ class Scenario(Section):
     scale: Scale = Scale()
     transport: Transport = Ideal()
     transports: tuple[ClientsTransport, ...] = ()
+    limits: Limits = Limits()
     methods: tuple[Method, ...]
 
     @model_validator(mode="before")

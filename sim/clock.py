@@ -6,9 +6,12 @@ the clock sees are then equal bit for bit, however late they happen, no precisio
 run, and what a round did can be reused. Nothing here reads the host's clock.
 """
 
+from math import inf
 from typing import Final
 
 import simpy
+
+from topologies.units import format_duration
 
 STUCK: Final = 5_000_000  # events at one instant
 
@@ -21,12 +24,22 @@ class EndlessRoundError(Exception):
     """Nothing is left to happen, and yet the round is not over."""
 
 
-class Clock(simpy.Environment):
-    """A SimPy environment whose `now` counts seconds since `epoch_s` (seconds of virtual time)."""
+class TooManyEventsError(ValueError):
+    """A round takes more events than the scenario's limit allows."""
 
-    def __init__(self) -> None:
+
+class Clock(simpy.Environment):
+    """A SimPy environment whose `now` counts seconds since `epoch_s` (seconds of virtual time).
+
+    `events` counts what was processed since the run began; a round may take `round_events`.
+    """
+
+    def __init__(self, round_events: float = inf) -> None:
         super().__init__(0.0)
         self.epoch_s = 0.0
+        self.events = 0
+        self._round_events = round_events
+        self._most_events = round_events
         self._instant = 0.0
         self._events = 0
 
@@ -36,7 +49,17 @@ class Clock(simpy.Environment):
         return self.epoch_s + float(self.now)
 
     def step(self) -> None:
-        """Process the next event. Raises StuckClockError if the clock has stopped advancing."""
+        """Process the next event.
+
+        Raises StuckClockError if the clock has stopped advancing, TooManyEventsError at the limit.
+        """
+        self.events += 1
+        if self.events > self._most_events:
+            raise TooManyEventsError(
+                f"takes more than {self._round_events:,} events up to a virtual time of"
+                f" {format_duration(self.elapsed_s)}, the limit of a round: raise"
+                " limits.round_events to allow more"
+            )
         super().step()
         now = self._now
         if now != self._instant:
@@ -62,4 +85,5 @@ class Clock(simpy.Environment):
         The caller makes sure that nothing is in flight; wake-ups that no longer matter are dropped.
         """
         super().__init__(0.0)
+        self._most_events = self.events + self._round_events
         self.epoch_s += duration_s

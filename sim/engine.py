@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 
-from sim.clock import EndlessRoundError
+from sim.clock import EndlessRoundError, TooManyEventsError
 from sim.energy import DeviceUse
 from sim.interrupts import held_back, let_in
 from sim.learning.layer import Progress as ChainProgress
@@ -40,13 +40,15 @@ Watched = Callable[[Round], Sequence[Observer]]
 class Limits:
     """When to stop: after so many rounds, at a virtual time (seconds), at a test accuracy.
 
-    The last two end the run with the first round that closes at or beyond them.
+    The last two, and a number of events of the clock, end the run with the first round that closes at
+    or beyond them.
     """
 
     rounds: int
     virtual_time_s: float | None = None
     target_accuracy: float | None = None
     evaluate_every: int = 1
+    events: float = inf
 
     def passed(self, virtual_time_s: float) -> bool:
         """Whether the limit of virtual time is reached; the end of time is beyond any."""
@@ -114,6 +116,8 @@ class Engine:
                     closed = self._play(index, limits, watcher, waited_s)
                     self.result.rounds.append(closed)
                     watcher.round_closed(closed)
+            except TooManyEventsError as error:
+                raise TooManyEventsError(f"{self.result.label}, round {index}: {error}") from None
             except EndlessRoundError:
                 self.result.ended = f"round {index} never ends: {self._obstacle()}"
                 self.result.stalled = True
@@ -124,7 +128,7 @@ class Engine:
                 and closed.accuracy is not None
                 and closed.accuracy >= limits.target_accuracy
             )
-            if late or reached:
+            if late or reached or self.world.clock.events >= limits.events:
                 break
 
     def finish(self) -> None:

@@ -5,7 +5,7 @@ The prediction plays one round of each kind on the clock, without tensors.
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from sim.methods.method import Method
 from sim.plan import Plan, optimiser_of
 from sim.results import MethodResult
 from sim.setup import make_method, options_of
+
+MOST_EVENTS: Final = 300_000  # of the clock, in all the rounds that are played of a method
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
 
 
 def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
-    """Play up to `rounds` rounds of every method and scale the time to the whole run.
+    """Play up to `rounds` rounds of every method, fewer of large ones, and scale to the whole run.
 
     The prediction is exact when all rounds were played (rounds that repeat cost nothing).
     """
@@ -93,12 +95,14 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
     for entry in scenario.methods:
         method = make_method(plan, entry, None)
         result = MethodResult(entry.label, entry.name, plan.seed, ())
-        played = min(rounds, scenario.training.rounds)
-        limits = Limits(played, scenario.stop.virtual_time)
+        most = min(rounds, scenario.training.rounds)
+        limits = Limits(most, scenario.stop.virtual_time, events=MOST_EVENTS)
         Engine(method.world, method, result).run(limits, Watcher())
+        played = len(result.rounds)
         whole = (
             result.stalled
             or played == scenario.training.rounds
+            or (played < most and result.ended is not None)
             or limits.passed(result.virtual_time_s)
         )
         scale = 1.0 if whole else scenario.training.rounds / played

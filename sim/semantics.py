@@ -3,7 +3,7 @@
 Everything here needs the network or the data set's counts. Problems carry the place in the file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pydantic import ValidationError
 
@@ -11,14 +11,16 @@ from models.catalogue import UnknownNetworkError
 from models.errors import CostError, NetworkError, WeightsError
 from models.own_object import beside, looking_in
 from scenarios.load import Loaded
-from scenarios.problems import Problem, ScenarioError
+from scenarios.problems import KeyPath, Problem, ScenarioError
 from sim.availability import availability
+from sim.extent import batch_problems, fleet_problems
 from sim.groups import NamedPlaceError
 from sim.initial import initial_states
 from sim.learning.dataset_info import DataError
 from sim.learning.declared import NoData
 from sim.learning.partition import PartitionError
 from sim.methods import registry
+from sim.methods.method import Method
 from sim.methods.registry import UnknownMethodError
 from sim.pacing import paces
 from sim.places import places
@@ -26,7 +28,7 @@ from sim.plan import Plan, make_plan
 from sim.preview import memory_by_device, server_memory
 from sim.setup import options_of, profile_of
 from sim.transports import transports
-from topologies import DeviceError, LinkError, Topology, TopologyError
+from topologies import DeviceError, DeviceProfile, LinkError, Topology, TopologyError
 from topologies.units import format_size
 
 
@@ -60,8 +62,13 @@ def _plan_feasible(
     loaded: Loaded, trains: bool
 ) -> tuple[list[Plan], dict[str, list[MemoryProblem]]]:
     scenario = loaded.scenario
+    if too_large := list(fleet_problems(loaded)):
+        raise loaded.error(too_large)
     try:
-        plans = [make_plan(scenario, seed) for seed in scenario.all_seeds]
+        plans = [make_plan(scenario, scenario.all_seeds[0])]
+        if too_long := list(batch_problems(loaded, plans[0])):
+            raise loaded.error(too_long)
+        plans += [make_plan(scenario, seed) for seed in scenario.all_seeds[1:]]
         availability(plans[0])
         transports(plans[0])
         paces(plans[0].topology, scenario.computing)
@@ -184,7 +191,34 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
             initial_states(recipe, method, options, cut=scenario.model.cut)
         except WeightsError as error:
             yield loaded.problem(place, str(error))
-    yield from _memory_problems(loaded, plan, index)
+    rates = list(_rate_problems(loaded, plan, method))
+    yield from rates or _memory_problems(loaded, plan, index)
+
+
+def _rate_problems(loaded: Loaded, plan: Plan, method: type[Method]) -> Iterator[Problem]:
+    """Yield a problem for each profile that lacks a rate which the method needs."""
+    cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
+    blocks = [*plan.device_block(cut), *([plan.head(cut)] if "head" in method.parts else [])]
+    needed = {layer.op_class for block in blocks for layer in block.layers}
+    clients = {profile_of(plan.topology, name) for name in plan.topology.clients}
+    yield from _lacking(loaded, clients, needed)
+    server = {profile_of(plan.topology, plan.topology.server)}
+    yield from _lacking(loaded, server, {x.op_class for b in plan.blocks for x in b.layers})
+
+
+def _lacking(
+    loaded: Loaded, profiles: Iterable[DeviceProfile], needed: Iterable[str]
+) -> Iterator[Problem]:
+    named = {profile.name: profile for profile in profiles}
+    for name, profile in sorted(named.items()):
+        for op_class in sorted(needed):
+            try:
+                profile.rate(op_class, "forward", 1)
+            except DeviceError as error:
+                own = name in loaded.scenario.devices
+                path: KeyPath = ("devices", name) if own else ("topology",)
+                yield loaded.problem(path, str(error), name)
+                break
 
 
 def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem]:

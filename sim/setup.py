@@ -6,6 +6,7 @@ from scenarios.methods import Method as MethodEntry
 from sim.availability import availability
 from sim.churn import Churn, Presence
 from sim.clock import Clock
+from sim.extent import most_events
 from sim.initial import initial_digests, initial_states
 from sim.learning.datasets import Dataset
 from sim.learning.digest import Digest, node
@@ -85,7 +86,7 @@ def _world(
     *,
     keep_accounts: bool,
 ) -> World:
-    clock = Clock()
+    clock = Clock(most_events(plan))
     topology, training = plan.topology, plan.scenario.training
     ups = [topology.route(client, topology.server) for client in topology.clients]
     downs = [topology.route(topology.server, client) for client in topology.clients]

@@ -41,6 +41,7 @@ _QUANTITY: Final = re.compile(
     r"\s*([+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?)"
     r"\s*([^\s0-9.].*?)?\s*"
 )
+_BEYOND: Final = re.compile(r"\s*[+-]?[0-9.]{1,400}[eE][+-]?[0-9]{4}")
 _BITS_PER_SECOND: Final = re.compile(r"([kKmMgGtT]?)(?:b(?:ps|/s|it|its/s|it/sec)|bits?/s)")
 
 
@@ -143,6 +144,8 @@ def _parse_exactly(text: object, kind: _Kind) -> Fraction:
     expected = f"expected a number with a unit, such as {kind.example!r}"
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         raise QuantityError(f"{text!r} is no {kind.name}: {expected}")
+    if _BEYOND.match(str(text)):
+        raise QuantityError(f"{text!r} is too large or too small to be a number")
     match = _QUANTITY.fullmatch(str(text))
     if match is None:
         raise QuantityError(f"{text!r} is no {kind.name}: {expected}")

@@ -68,7 +68,9 @@ def check_command(
                 f"{outlook.label}: {outlook.stalled}", soft_wrap=True, markup=False, highlight=False
             )
     if guessed:
-        console.print(f"'about': {PREVIEW_ROUNDS} rounds were played and scaled to the whole run.")
+        console.print(
+            f"'about': up to {PREVIEW_ROUNDS} rounds were played and scaled to the whole run."
+        )
     for figure in coarse_figures(plan):
         console.print(f"coarse or guessed: {figure}", soft_wrap=True, highlight=False)
 

@@ -15,6 +15,7 @@ def is_users(error: ValueError) -> bool:
     """Whether an error tells a user what to mend, rather than us."""
     from models.errors import NetworkError, WeightsError
     from sim.calibrate.calibrate import CalibrationError
+    from sim.clock import TooManyEventsError
     from sim.engine import UnfinishedRoundError
     from sim.explain import ExplainError
     from sim.saved import SavedError
@@ -38,6 +39,7 @@ def is_users(error: ValueError) -> bool:
         SavedError,
         ScenarioError,
         StudyError,
+        TooManyEventsError,
         UnfinishedRoundError,
         UnknownNetworkError,
         UsageError,

@@ -238,7 +238,7 @@ def test_the_headline_has_the_published_numbers(known):
     assert scenario.methods[-1].options.period == 2
 
 
-finite = st.floats(min_value=1e-9, max_value=1e15, allow_nan=False)
+finite = st.floats(min_value=1.0, max_value=1e15, allow_nan=False)
 
 
 @given(

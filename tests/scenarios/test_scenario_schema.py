@@ -41,6 +41,7 @@ def valid(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
         "exclusiveMinimum": lambda least: not isinstance(value, int | float) or value > least,
         "exclusiveMaximum": lambda most: not isinstance(value, int | float) or value < most,
         "minItems": lambda least: not isinstance(value, list) or len(value) >= least,
+        "maxItems": lambda most: not isinstance(value, list) or len(value) <= most,
         "minProperties": lambda least: not isinstance(value, dict) or len(value) >= least,
         "items": lambda inner: (
             not isinstance(value, list) or all(valid(item, inner, root) for item in value)
