@@ -12,32 +12,32 @@ from typing import Any
 import models.catalogue
 from models.errors import WeightsError
 from models.head import STREAM, auxiliary_head
-from models.pretrained import load_weights, shipped
+from models.pretrained import load_weights, shipped, weights_exist
 from sim.learning.digest import Digest, Ingredient, node
 from sim.learning.recipe import Recipe
 from sim.learning.replica import State
 from sim.methods.method import Method
 
 
-def weights_file(recipe: Recipe, options: Any) -> Path | None:
-    """Return the file that a method's options ask to start from, None if they ask for none.
+def weights_file(network: str, options: Any) -> Path | None:
+    """Return the file that a method's options ask to start a network from, None if none.
 
     Options without `init` or with `init: random` ask for none. Raises WeightsError if the file is
     not there, or if no device block is shipped for the network.
     """
     if getattr(options, "init", "random") == "random":
         return None
-    name = options.weights or recipe.network
+    name = options.weights or network
     found = shipped(name)
     if found is not None:
         return found
     if options.weights is None:
         raise WeightsError(
-            f"no pre-trained weights are shipped for {recipe.network}: make some with "
+            f"no pre-trained weights are shipped for {network}: make some with "
             "`cutlayer pretrain` and give weights: FILE, or start from init: random"
         )
     path = Path(name)
-    if not path.is_file():
+    if not weights_exist(path):
         raise WeightsError(f"weights {name} is neither a file nor shipped with the package")
     return path
 
@@ -53,7 +53,7 @@ def initial_states(
     network = models.catalogue.build(
         recipe.network, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
     )
-    path = weights_file(recipe, options)
+    path = weights_file(recipe.network, options)
     if path is not None:
         stop = network.feature_blocks if options.init == "holistic" else cut
         models.pretrained.load_into(network.split(stop).device, path)
@@ -73,7 +73,7 @@ def initial_digests(
     init = getattr(options, "init", "random")
     if init != "random":
         try:
-            path = weights_file(recipe, options)
+            path = weights_file(recipe.network, options)
             source = None if path is None else content(path)
         except WeightsError:
             source = None

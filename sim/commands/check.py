@@ -15,6 +15,7 @@ from sim.runs import coarse_figures, load_scenario
 from sim.semantics import plan_checked
 from sim.setup import ExecutorName
 from sim.views.topology_text import unconnected
+from sim.weights_notes import conversions
 from topologies.units import format_duration, format_size
 
 PREVIEW_ROUNDS = 20
@@ -34,6 +35,8 @@ def check_command(
             load(one.info, directory)
     console = Console()
     _describe(plan, len(plans), console)
+    for line in conversions(plan.scenario) if executor == "inline" else ():
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
     table = Table(
         "method", "per client and round", "virtual time", "memory, device", "memory, server"
     )
@@ -72,7 +75,8 @@ def check_command(
             f"'about': up to {PREVIEW_ROUNDS} rounds were played and scaled to the whole run."
         )
     for figure in coarse_figures(plan):
-        console.print(f"coarse or guessed: {figure}", soft_wrap=True, highlight=False)
+        said = f"coarse or guessed: {figure}"
+        console.print(said, soft_wrap=True, markup=False, highlight=False)
 
 
 def _describe(plan: Plan, seeds: int, console: Console) -> None:
@@ -92,7 +96,7 @@ def _describe(plan: Plan, seeds: int, console: Console) -> None:
     if plan.topology.unconnected:
         lines.append(unconnected(plan.topology))
     for line in lines:
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _out_of_the_run(plan: Plan) -> list[str]:

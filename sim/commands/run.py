@@ -15,6 +15,7 @@ from sim.run_directory import write_seeds
 from sim.runs import LogName, folder_kind, load_scenario, run
 from sim.setup import ExecutorName
 from sim.views import print_table, write_plots, write_timeline, write_trace
+from sim.weights_notes import conversions
 
 STALLED = 3  # the exit code of a run in which a round can never end
 
@@ -51,6 +52,8 @@ def run_command(
         if kind == "seeds":
             write_common_views(results, folder.path)
     print_table(results, console)
+    for line in conversions(loaded.scenario) if executor == "inline" else ():
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
     statuses = {result.status for result in results}
     if "stopped" in statuses:
         console.print("interrupted: these are the rounds that had closed", style="bold")

@@ -1,12 +1,16 @@
 """Weights on disk: what is written is read, and a bad file gets one sentence."""
 
+import json
+import os
 import pickle
+import struct
 
 import pytest
 import torch
 from torch import nn
 
 from models import WeightsError, build, load_into, load_weights, pretrained, save_weights, shipped
+from models.pretrained import converted_types
 
 RECIPE = {"network": "vgg5", "data": "cifar100", "epochs": "3"}
 
@@ -75,6 +79,110 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
     save_weights(tmp_path / "w", {"weight": torch.tensor([[1.0, float("nan")]])}, {})
     with pytest.raises(WeightsError, match="'weight' is not finite"):
         load_into(nn.Linear(2, 1, bias=False), tmp_path / "w")
+
+
+@pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16, torch.float8_e4m3fn])
+def test_fewer_bits_become_float32_exactly(tmp_path, stored):
+    values = torch.tensor([[1.0, -0.375], [448.0, 0.0]])  # all types hold them
+    save_weights(tmp_path / "w", {"weight": values.to(stored)}, RECIPE)
+    (tensor,) = load_weights(tmp_path / "w")[0].values()
+    assert tensor.dtype == torch.float32
+    assert torch.equal(tensor, values)
+    module = nn.Linear(2, 2, bias=False)
+    assert load_into(module, tmp_path / "w") == RECIPE
+    assert torch.equal(module.weight, values)
+    names = {torch.bfloat16: "BF16", torch.float16: "F16", torch.float8_e4m3fn: "F8_E4M3"}
+    assert converted_types(tmp_path / "w") == {names[stored]: 1}
+
+
+def test_more_bits_are_rounded_or_kept_as_the_module_has_them(tmp_path):
+    third = torch.tensor([[1 / 3]], dtype=torch.float64)
+    save_weights(tmp_path / "w", {"weight": third, "count": torch.tensor(3)}, {})
+    assert converted_types(tmp_path / "w") == {"F64": 1}
+    single, double = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False).double()
+    load_into(single, tmp_path / "w")
+    load_into(double, tmp_path / "w")
+    assert torch.equal(single.weight, third.float())
+    assert torch.equal(double.weight, third)
+    save_weights(tmp_path / "w", {"weight": third * 1e300}, {})
+    with pytest.raises(WeightsError, match="'weight' is not finite in float32"):
+        load_into(single, tmp_path / "w")
+
+
+def test_whole_numbers_stay_what_they_are(tmp_path):
+    module = nn.BatchNorm2d(1)
+    state = {**module.state_dict(), "num_batches_tracked": torch.tensor(7, dtype=torch.int32)}
+    save_weights(tmp_path / "w", state, {})
+    load_into(module, tmp_path / "w")
+    assert module.num_batches_tracked == 7
+    assert module.num_batches_tracked.dtype == torch.int64
+    assert converted_types(tmp_path / "w") == {}
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [
+        (torch.int8, "'weight' holds int8 numbers, expected float32"),
+        (torch.bool, "'weight' holds bool numbers, expected float32"),
+        (torch.complex64, "'weight' holds complex64 numbers, expected float32"),
+    ],
+)
+def test_other_kinds_of_numbers_are_refused(tmp_path, stored, said):
+    save_weights(tmp_path / "w", {"weight": torch.ones(1, 1, dtype=stored)}, {})
+    with pytest.raises(WeightsError, match=said):
+        load_into(nn.Linear(1, 1, bias=False), tmp_path / "w")
+
+
+def header(content: object, data: bytes = b"", size: int | None = None) -> bytes:
+    text = json.dumps(content).encode()
+    return struct.pack("<Q", len(text) if size is None else size) + text + data
+
+
+FOUR = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (header({}, size=2**63), "header too large"),
+        (header({}, size=10**6), "invalid header length"),
+        (header([]), "invalid JSON in header"),
+        (header({"a": FOUR}), "incomplete|not fully covered|data"),
+        (header({"a": FOUR, "b": FOUR}, bytes(4)), "invalid offset"),
+        (header({"a": {**FOUR, "shape": [2**62, 4]}}, bytes(4)), "overflow"),
+        (header({"a": {**FOUR, "dtype": "F99"}}, bytes(4)), "F99"),
+        (b"1234567", "header too small"),
+        (b"", "header too small"),
+        (b"\x80\x04\x95" + bytes(99), r"it looks like a file of torch\.save, .*as safetensors"),
+        (b"PK\x03\x04" + b"x" * 99, r"it looks like a file of torch\.save"),
+    ],
+)
+def test_a_damaged_header_gets_one_sentence(tmp_path, content, said):
+    (tmp_path / "w").write_bytes(content)
+    with pytest.raises(WeightsError, match=said) as caught:
+        load_weights(tmp_path / "w")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < len(str(tmp_path)) + 300
+
+
+def test_what_is_over_a_limit_is_refused_with_its_number(features, monkeypatch):
+    monkeypatch.setattr(pretrained, "MAX_HEADER_BYTES", 100)
+    with pytest.raises(WeightsError, match=r"has a header of [0-9,]+ bytes: at most 100 are read"):
+        load_weights(features)
+    monkeypatch.setattr(pretrained, "MAX_BYTES", 1000)
+    with pytest.raises(WeightsError, match=r"has [0-9,]+ bytes: at most 1,000 are read"):
+        load_weights(features)
+
+
+def test_names_that_lead_nowhere_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for name, said in [
+        (tmp_path / "fifo", "does not exist or is not a file"),
+        ("x" * 5000, "cannot be read .File name too long"),
+        ("a\0b", "does not exist|cannot be read"),
+    ]:
+        with pytest.raises(WeightsError, match=said):
+            load_weights(name)
 
 
 @pytest.mark.parametrize("damage", ["missing", "folder", "empty", "text", "truncated", "pickle"])

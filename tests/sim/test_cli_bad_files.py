@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import TINY, CommandLine, assert_refused, files
+from command_line import TINY, CommandLine, assert_refused, files, summary
 
 from models.pretrained import save_weights
 
@@ -60,6 +60,11 @@ def forbid(monkeypatch: pytest.MonkeyPatch, call: str, name: str) -> None:
 
 
 def weights(folder: Path) -> None:
+    kernels = {
+        "blocks.0.conv.bias": torch.zeros(6),
+        "blocks.0.conv.weight": torch.zeros(6, 3, 5, 5),
+    }
+    save_weights(folder / "int8.safetensors", {k: v.to(torch.int8) for k, v in kernels.items()}, {})
     (folder / "corrupt.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00garbage")
     shape = {"blocks.0.conv.weight": torch.zeros(3, 3)}
     save_weights(folder / "shape.safetensors", shape, {})
@@ -75,6 +80,8 @@ def weights(folder: Path) -> None:
         ("{weights: shape.safetensors}", ["has shape (3, 3), expected (6, 3, 5, 5)"]),
         ("{weights: missing.safetensors}", ["tensor 'blocks.0.conv.weight'", "is missing"]),
         ("{weights: nan.safetensors}", ["is not finite"]),
+        ("{weights: int8.safetensors}", ["holds int8 numbers, expected float32"]),
+        (f"{{weights: {'x' * 300}}}", ["File name too long"]),
         ("{weights: nowhere.safetensors}", ["nowhere.safetensors", "neither a file nor shipped"]),
         ("{weights: vgg5}", ["vgg5.safetensors", "expected"]),
         ("{}", ["no pre-trained weights are shipped for lenet", "cutlayer pretrain"]),
@@ -88,6 +95,28 @@ def test_weights_that_cannot_be_loaded_are_refused(
     answer = cutlayer.run(f"methods=[{{ecofed: {written}}}]", executor="inline")
     assert_refused(answer, "methods.0", *words)
     assert files(cutlayer.folder) == before
+
+
+def test_bfloat16_trains_as_the_same_numbers_in_float32_do_and_is_named(
+    cutlayer: CommandLine,
+) -> None:
+    kernels = {"blocks.0.conv.bias": torch.zeros(6), "blocks.0.conv.weight": torch.ones(6, 3, 5, 5)}
+    half = {name: (value / 3).to(torch.bfloat16) for name, value in kernels.items()}
+    save_weights(cutlayer.folder / "bf16.safetensors", half, {})
+    whole = {name: value.float() for name, value in half.items()}
+    save_weights(cutlayer.folder / "fp32.safetensors", whole, {})
+    digests = []
+    for name in ("bf16", "fp32"):
+        method = f"methods=[{{ecofed: {{weights: {name}.safetensors}}}}]"
+        answer = cutlayer(
+            "run", "tiny.yaml", "--set", method, "--set", "training.rounds=1", "--out", name
+        )
+        assert answer.code == 0, answer.err
+        said = "2 tensors are stored as BF16 and converted to float32" in answer.out
+        assert said == (name == "bf16")
+        found = summary(cutlayer.folder / name)["methods"]["ecofed"]
+        digests.append((found["learning_digest"], found["weights_digest"]))
+    assert digests[0] == digests[1]
 
 
 @pytest.mark.parametrize("command", ["run", "check"])

@@ -1,0 +1,23 @@
+"""What is said of the weights files of a scenario before they are used."""
+
+from models.pretrained import converted_types
+from scenarios.schema import Scenario
+from sim.initial import weights_file
+from sim.setup import options_of
+
+
+def conversions(scenario: Scenario) -> list[str]:
+    """Return what is converted of each weights file, in one line. Raises WeightsError."""
+    lines = {}
+    for entry in scenario.methods:
+        _, options = options_of(entry)
+        path = weights_file(scenario.model.name, options)
+        if path is None:
+            continue
+        for stored, count in converted_types(path).items():
+            tensors = "1 tensor is" if count == 1 else f"{count} tensors are"
+            how = "rounded" if stored == "F64" else "converted"
+            lines[path, stored] = (
+                f"weights {path}: {tensors} stored as {stored} and {how} to float32"
+            )
+    return list(lines.values())
