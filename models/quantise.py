@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 MIN_BITS, MAX_BITS = 2, 16
-_LARGEST = torch.finfo(torch.float32).max
 
 
 class QuantisationError(ValueError):
@@ -22,26 +21,29 @@ class QuantisationError(ValueError):
 class Quantised:
     """`prod(shape)` signed integers of `bits` bits, packed; value = integer * scale.
 
-    Integers are two's complement, least significant bit first, without gaps between them.
+    Integers are two's complement, least significant bit first, without gaps between them. `dtype` is
+    what they become again: float32, or float64 if that is what was quantised.
     """
 
     packed: Tensor
     scale: float
     bits: int
     shape: tuple[int, ...]
+    dtype: torch.dtype = torch.float32
 
 
 def quantise(tensor: Tensor, bits: int = 8) -> Quantised:
     """The tensor rounded to the nearest multiple of scale = max|x| / (2^(bits-1) - 1).
 
-    Each value moves by at most scale / 2, up to float32 rounding (2^-22 of the largest value).
+    Each value moves by at most scale / 2, up to rounding (2^-22 of the largest value in float32).
     Raises QuantisationError for NaN and infinite values and for bits outside 2..16.
     """
     if not MIN_BITS <= bits <= MAX_BITS:
         raise QuantisationError(f"bits must be {MIN_BITS} to {MAX_BITS}, got {bits}")
     if not tensor.is_floating_point():
         raise QuantisationError(f"only floating-point tensors are quantised, got {tensor.dtype}")
-    values = tensor.detach().to(torch.float32).reshape(-1)
+    dtype = torch.float64 if tensor.dtype == torch.float64 else torch.float32
+    values = tensor.detach().to(dtype).reshape(-1)
     levels = 2 ** (bits - 1) - 1
     peak = values.abs().max().item() if values.numel() else 0.0
     if not isfinite(peak):
@@ -50,19 +52,20 @@ def quantise(tensor: Tensor, bits: int = 8) -> Quantised:
             f"{bad} of {values.numel()} values of a tensor of shape {tuple(tensor.shape)} are NaN "
             "or infinite and cannot be quantised: training has diverged"
         )
-    # The smallest normal float32 keeps the division defined for zeros and denormal values.
-    scale = max(peak / levels, torch.finfo(torch.float32).tiny)
+    # The smallest normal number keeps the division defined for zeros and denormal values.
+    scale = max(peak / levels, torch.finfo(dtype).tiny)
     codes = (values / scale).round_().clamp_(-levels, levels).to(torch.int16)
-    return Quantised(_pack(codes, bits), scale, bits, tuple(tensor.shape))
+    return Quantised(_pack(codes, bits), scale, bits, tuple(tensor.shape), dtype)
 
 
 def dequantise(quantised: Quantised) -> Tensor:
-    """The float32 tensor that the receiver works with, on the device of the packed bytes."""
+    """The tensor that the receiver works with, on the device of the packed bytes."""
     count = torch.Size(quantised.shape).numel()
     codes = _unpack(quantised.packed, count, quantised.bits)
-    values = codes.to(torch.float32) * quantised.scale
-    # The largest integer times the rounded scale may pass the largest float32.
-    return values.clamp_(-_LARGEST, _LARGEST).reshape(quantised.shape)
+    values = codes.to(quantised.dtype) * quantised.scale
+    # The largest integer times the rounded scale may pass the largest number of the type.
+    largest = torch.finfo(quantised.dtype).max
+    return values.clamp_(-largest, largest).reshape(quantised.shape)
 
 
 def _pack(codes: Tensor, bits: int) -> Tensor:

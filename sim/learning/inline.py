@@ -79,9 +79,10 @@ class Inline:
         correct = total = 0
         with torch.no_grad(), self.workspace.drawing("evaluation"):
             for images, labels in self.workspace.feed.test_batches():
+                scores = self.workspace.converted(images)
                 for module in modules:
-                    images = module(images)
-                correct += int((images.argmax(dim=1) == labels).sum())
+                    scores = module(scores)
+                correct += int((scores.argmax(dim=1) == labels).sum())
                 total += len(labels)
         return correct / total
 

@@ -79,14 +79,17 @@ class ChainRun:
             size = self.workspace.feed.shard_size(client)
             known = self.workspace.states.get(name) if self.may_read(name) else None
             self.written[name] = (
-                torch.full((size, columns), torch.nan) if known is None else known.clone()
+                torch.full((size, columns), torch.nan, dtype=self.workspace.dtype)
+                if known is None
+                else known.clone()
             )
         table: Tensor = self.written[name]
         return table
 
     def batch(self, client: int, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return images and labels of a batch of this round."""
-        return self.workspace.feed.batch(client, self.chain.round_index, batch)
+        images, labels = self.workspace.feed.batch(client, self.chain.round_index, batch)
+        return self.workspace.converted(images), labels
 
     def samples(self, client: int, batch: Batch) -> Tensor:
         """Return the positions in the client's shard of a batch of this round."""

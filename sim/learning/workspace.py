@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import channels_last, nn
+import torch
+from torch import Tensor, channels_last, nn
 
 import models.catalogue
 from models.draws import borrowed_generators
@@ -16,12 +17,26 @@ from sim.learning.replica import State
 
 
 class Workspace:
-    """States by name; `module` gives a part's module loaded with a state."""
+    """States by name; `module` gives a part's module loaded with a state.
 
-    def __init__(self, recipe: Recipe, feed: Feed, states: dict[str, Any]) -> None:
+    Everything is computed in `dtype`, to which the initial `states` are converted: float32 but for
+    comparisons in which rounding must not matter.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        feed: Feed,
+        states: dict[str, State],
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         self.recipe = recipe
         self.feed = feed
-        self.states = states
+        self.dtype = dtype
+        self.states: dict[str, Any] = {
+            name: {key: self.converted(value) for key, value in state.items()}
+            for name, state in states.items()
+        }
         self.draws: Draws | None = None
         self._modules: dict[str, nn.Module] = {}
 
@@ -31,7 +46,7 @@ class Workspace:
         Chains run one at a time, so one module per part is enough; its gradients are cleared.
         """
         if part not in self._modules:
-            made = channels_last_module(make_part(self.recipe, part))
+            made = channels_last_module(make_part(self.recipe, part)).to(self.dtype)
             for name, block in named_blocks(part, made):
                 block.register_forward_pre_hook(self._beginning(name))
             self._modules[part] = made
@@ -39,6 +54,10 @@ class Workspace:
         module.load_state_dict(state)
         module.zero_grad(set_to_none=True)
         return module
+
+    def converted(self, value: Tensor) -> Tensor:
+        """Return a floating-point tensor in the workspace's dtype, any other as it is."""
+        return value.to(self.dtype) if value.is_floating_point() else value
 
     @contextmanager
     def drawing(self, purpose: str, *key: int) -> Iterator[Draws]:

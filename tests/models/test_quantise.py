@@ -125,3 +125,14 @@ def test_bits_out_of_range_and_integers_are_refused():
             quantise(torch.zeros(3), bits)
     with pytest.raises(QuantisationError, match="only floating-point tensors"):
         quantise(torch.zeros(3, dtype=torch.int64), 8)
+
+
+@pytest.mark.parametrize("bits", [2, 8, 16])
+def test_double_precision_is_kept(bits):
+    """By hand: scale = max|x| / (2^(bits-1) - 1), each value rounded to a multiple of it."""
+    tensor = torch.linspace(-1, 1.1, 77, dtype=torch.float64)
+    back = dequantise(quantise(tensor, bits))
+    scale = 1.1 / (2 ** (bits - 1) - 1)
+    assert back.dtype == torch.float64
+    expected = [round(value / scale) * scale for value in tensor.tolist()]
+    assert back.tolist() == pytest.approx(expected, abs=1e-15)

@@ -1,0 +1,181 @@
+"""Every method against its slow twin (`twins.py`), in double precision: equal to 1e-12.
+
+Unequal shards whose last batches are smaller, two of three clients in a round, two local epochs, crops,
+momentum, weight decay; optimizer states fresh and kept, averages weighted and equal.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+import torch
+from tiny_runs import Inside
+from torch import Tensor, nn
+from twin_study import Batch, Study, Weights
+from twins import TWINS
+
+import models.catalogue
+from models import auxiliary_head
+from sim.learning import chain
+from sim.learning.batches import batch_sizes
+from sim.learning.workspace import Workspace
+from sim.methods.registry import METHODS
+
+ROUNDS, EPOCHS, BATCH_SIZE = 4, 2, 8
+SHARDS = (10, 20, 30)
+OVERRIDES = (
+    f"training.rounds={ROUNDS}",
+    f"training.local_epochs={EPOCHS}",
+    f"training.batch_size={BATCH_SIZE}",
+    "training.clients_per_round=2",
+    "training.optimizer={name: sgd, lr: 0.02, momentum: 0.9, weight_decay: 0.01}",
+    "data.augment={crop: true, flip: true}",
+)
+
+
+def in_double(method: str, kept: bool, equal: bool, network: str) -> Inside:
+    run = Inside(
+        f"methods=[{method}]",
+        f"model={{name: '{network}', cut: 2}}",
+        f"training.optimizer_state={'kept' if kept else 'fresh'}",
+        f"training.averaging={'equal' if equal else 'samples'}",
+        *OVERRIDES,
+    )
+    executor = run.method.world.learning.executor
+    before = run.workspace
+    executor.workspace = Workspace(  # type: ignore[union-attr]
+        before.recipe, before.feed, before.states, torch.float64
+    )
+    return run
+
+
+def study_of(run: Inside, kept: bool, equal: bool) -> Study:
+    """The twin's view of a run that has not begun."""
+    feed, world, states = run.workspace.feed, run.method.world, run.states
+    recipe = run.workspace.recipe
+
+    def batches(client: int, index: int, epoch: int) -> list[Batch]:
+        sizes = batch_sizes(feed.shard_size(client), BATCH_SIZE, recipe.min_batch)
+        found = []
+        for position, size in enumerate(sizes):
+            batch = chain.Batch(position, epoch, position, size)
+            images, labels = feed.batch(client, index, batch)
+            found.append((feed.samples(client, index, batch), images.double(), labels))
+        return found
+
+    def sample(index: int, among: Sequence[int]) -> Sequence[int]:
+        return world.sample(index, among)
+
+    split = models.catalogue.build(recipe.network, classes=10, seed=0).double().split(2)
+    start = {name: value for part in ("device", "server") for name, value in states[part].items()}
+    split.device.load_state_dict({name: start[name] for name in split.device.state_dict()})
+    split.server.load_state_dict({name: start[name] for name in split.server.state_dict()})
+    head: nn.Module | None = None
+    if "head" in states:
+        shape = world.activation_shape
+        head = auxiliary_head(shape, 10, seed=0).double()
+        head.load_state_dict(states["head"])
+    return Study(
+        device=split.device,
+        server=split.server,
+        head=head,
+        rounds=ROUNDS,
+        epochs=EPOCHS,
+        lr=0.02,
+        momentum=0.9,
+        weight_decay=0.01,
+        kept=kept,
+        equal=equal,
+        sizes=SHARDS,
+        batches=batches,
+        sample=sample,
+    )
+
+
+def flat(weights: Weights) -> Weights:
+    """Weights under the names that they have in the network, wherever it was cut."""
+    return {
+        name[name.index("blocks") :] if "blocks" in name else name: v for name, v in weights.items()
+    }
+
+
+def compared(
+    method: str,
+    kept: bool,
+    equal: bool,
+    network: str = "own_networks:statistics",
+    changed: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Every tensor of a run, and of its twin in a study that is changed."""
+    run = in_double(method, kept, equal, network)
+    study = replace(study_of(run, kept, equal), **changed)
+    twin, options = TWINS[method]
+    start = {name: value for state in run.states.values() for name, value in state.items()}
+    expected = twin(study, **options)
+    found = run.train().states
+    if method in ("classic_fl", "centralised"):  # one of the two blocks is the whole network
+        expected = {"network": flat(expected["device"]) | flat(expected["server"])}
+        found = {"network": found["device"] | found["server"]}
+    pairs = {}
+    for part, weights in expected.items():
+        assert weights.keys() == found[part].keys()
+        pairs |= {f"{part}:{name}": (found[part][name], value) for name, value in weights.items()}
+    moved = [
+        (value - start[name]).abs().max()
+        for name, value in expected[part].items()
+        if value.is_floating_point()
+    ]
+    assert max(moved) > 1e-3
+    return pairs
+
+
+def assert_equal(pairs: dict[str, tuple[Tensor, Tensor]]) -> None:
+    for name, (found, expected) in pairs.items():
+        assert found.dtype == expected.dtype, name
+        torch.testing.assert_close(
+            found, expected, rtol=1e-12, atol=1e-12, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+@pytest.mark.parametrize("method", TWINS)
+@pytest.mark.parametrize(
+    ("kept", "equal"), [(False, True), (True, False)], ids=["fresh-equal", "kept-weighted"]
+)
+def test_every_method_meets_its_twin(method: str, kept: bool, equal: bool) -> None:
+    assert_equal(compared(method, kept, equal))
+
+
+@pytest.mark.parametrize(
+    ("kept", "equal"), [(False, False), (True, True)], ids=["fresh-weighted", "kept-equal"]
+)
+def test_the_other_two_of_fresh_or_kept_and_weighted_or_equal(kept: bool, equal: bool) -> None:
+    assert_equal(compared("splitfed", kept, equal))
+
+
+@pytest.mark.parametrize("method", ["splitfed", "{ecofed: {init: random, bits: 8}}"])
+def test_a_shipped_network_with_batch_norm_without_running_statistics(method: str) -> None:
+    assert_equal(compared(method, kept=False, equal=False, network="vgg5"))
+
+
+OTHER_STUDIES: dict[str, dict[str, Any]] = {
+    "equal": {"equal": False},
+    "kept": {"kept": True},
+    "momentum": {"momentum": 0.89},
+    "decay": {"weight_decay": 0.0},
+    "sizes": {"equal": False, "sizes": (11, 20, 30)},
+}
+
+
+@pytest.mark.parametrize("changed", OTHER_STUDIES.values(), ids=OTHER_STUDIES)
+def test_a_twin_of_another_study_is_told_apart(changed: dict[str, Any]) -> None:
+    """The comparison can fail: a study that differs in one thing is far off."""
+    pairs = compared("splitfed", kept=False, equal=True, changed=changed)
+    weight, expected = pairs["server:blocks.3.1.weight"]
+    assert (weight - expected).abs().max() > 1e-7
+
+
+def test_every_method_has_a_twin() -> None:
+    plain = {name.strip("{").partition(":")[0] for name in TWINS}
+    assert plain == set(METHODS)

@@ -1,0 +1,266 @@
+"""The methods as a reader of their papers would write them: plain PyTorch, one loop inside another.
+
+Nothing here is shared with the package but the data loader (`Study.batches`), the sampled clients
+(`Study.sample`) and the initial weights. No method is fast, and each stands for itself.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, log_softmax, softmax
+from twin_study import EVERYBODY, Batch, Copies, Copy, Study, Weights, weights_of
+
+
+def divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """T^2 KL(teacher / T || student / T), mean over the batch."""
+    p = softmax(teacher / temperature, dim=1)
+    q = log_softmax(student / temperature, dim=1)
+    return temperature**2 * (p * (p.log() - q)).sum(dim=1).mean()
+
+
+def classic_fl(study: Study) -> dict[str, Weights]:
+    """McMahan et al., AISTATS 2017, Algorithm 1."""
+    copies = Copies(study, study.device, study.server)
+    device, server = weights_of(study.device, study.server)
+    for index in range(study.rounds):
+        devices, servers = {}, {}
+        for client in study.everybody(index):
+            own = copies[client]
+            own.begin_round(device, server)
+            for _, images, labels in study.training(client, index):
+                cross_entropy(own.blocks[1](own.blocks[0](images)), labels).backward()
+                own.step()
+            devices[client], servers[client] = own.weights()
+        device, server = study.mean(devices), study.mean(servers)
+    return {"device": device, "server": server}
+
+
+def splitfed(study: Study) -> dict[str, Weights]:
+    """Thapa et al., AAAI 2022, Algorithm 1 (v1): activation up, gradient down."""
+    on_device, on_server = Copies(study, study.device), Copies(study, study.server)
+    device, server = weights_of(study.device, study.server)
+    for index in range(study.rounds):
+        devices, servers = {}, {}
+        for client in study.everybody(index):
+            near, far = on_device[client], on_server[client]
+            near.begin_round(device)
+            far.begin_round(server)
+            for _, images, labels in study.training(client, index):
+                activation = near.blocks[0](images)
+                received = activation.detach().clone().requires_grad_()
+                cross_entropy(far.blocks[0](received), labels).backward()
+                far.step()
+                activation.backward(received.grad)
+                near.step()
+            (devices[client],), (servers[client],) = near.weights(), far.weights()
+        device, server = study.mean(devices), study.mean(servers)
+    return {"device": device, "server": server}
+
+
+def local_loss(study: Study) -> dict[str, Weights]:
+    """Han et al., 2021: the device learns from its auxiliary head, the server from what comes up."""
+    assert study.head is not None
+    on_device, on_server = Copies(study, study.device, study.head), Copies(study, study.server)
+    device, head, server = weights_of(study.device, study.head, study.server)
+    for index in range(study.rounds):
+        devices, heads, servers = {}, {}, {}
+        for client in study.everybody(index):
+            near, far = on_device[client], on_server[client]
+            near.begin_round(device, head)
+            far.begin_round(server)
+            for _, images, labels in study.training(client, index):
+                activation = near.blocks[0](images)
+                cross_entropy(near.blocks[1](activation), labels).backward()
+                near.step()
+                cross_entropy(far.blocks[0](activation.detach()), labels).backward()
+                far.step()
+            devices[client], heads[client] = near.weights()
+            (servers[client],) = far.weights()
+        device, head, server = study.mean(devices), study.mean(heads), study.mean(servers)
+    return {"device": device, "head": head, "server": server}
+
+
+@dataclass
+class GKT:
+    """The options of FedGKT."""
+
+    temperature: float
+    alpha: float
+    alpha_on_labels: bool = True
+    server_epochs: int = 1
+
+
+def gkt_device(
+    study: Study, gkt: GKT, own: Copy, client: int, index: int, logits: dict[int, Tensor]
+) -> list[tuple[Batch, Tensor, Tensor]]:
+    """The device's part of He et al., NeurIPS 2020, Algorithm 1; `logits` are the server's, by place.
+
+    Returns batch, activation and device logits of the second pass, which trains nothing.
+    """
+    device, head = own.blocks
+    for places, images, labels in study.training(client, index):
+        student = head(device(images))
+        loss = cross_entropy(student, labels)
+        known = [n for n, place in enumerate(places.tolist()) if place in logits]
+        if known:
+            teacher = torch.stack([logits[int(places[n])] for n in known])
+            loss = loss + gkt.alpha * divergence(student[known], teacher, gkt.temperature)
+        loss.backward()
+        own.step()
+    device.eval()
+    head.eval()
+    features = []
+    for batch in study.batches(client, index, study.epochs):
+        with torch.no_grad():
+            activation = device(batch[1])
+            features.append((batch, activation, head(activation)))
+    return features
+
+
+def gkt_server(
+    gkt: GKT, far: Copy, features: list[tuple[Batch, Tensor, Tensor]], logits: dict[int, Tensor]
+) -> None:
+    """The server's part: learn from labels and the device's logits, return its own, by sample."""
+    for (places, _, labels), activation, teacher in features:
+        student = far.blocks[0](activation)
+        on_labels = cross_entropy(student, labels)
+        on_logits = divergence(student, teacher, gkt.temperature)
+        if gkt.alpha_on_labels:
+            loss = on_logits + gkt.alpha * on_labels
+        else:
+            loss = on_labels + gkt.alpha * on_logits
+        loss.backward()
+        far.step()
+        logits.update(zip(places.tolist(), student.detach(), strict=True))
+
+
+def fedgkt(study: Study, gkt: GKT) -> dict[str, Weights]:
+    """As EcoFed's public code has it: a replica of each block for each client, all averaged."""
+    assert study.head is not None
+    on_device, on_server = Copies(study, study.device, study.head), Copies(study, study.server)
+    device, head, server = weights_of(study.device, study.head, study.server)
+    logits: dict[int, dict[int, Tensor]] = {}
+    for index in range(study.rounds):
+        devices, heads, servers = {}, {}, {}
+        for client in study.everybody(index):
+            near, far = on_device[client], on_server[client]
+            near.begin_round(device, head)
+            far.begin_round(server)
+            known = logits.setdefault(client, {})
+            features = gkt_device(study, gkt, near, client, index, known)
+            gkt_server(gkt, far, features, known)
+            devices[client], heads[client] = near.weights()
+            (servers[client],) = far.weights()
+        device, head, server = study.mean(devices), study.mean(heads), study.mean(servers)
+    return {"device": device, "head": head, "server": server}
+
+
+def fedgkt_without_exchange(study: Study, gkt: GKT) -> dict[str, Weights]:
+    """He et al.: clients keep their blocks; one server block, several epochs over all features."""
+    assert study.head is not None
+    on_device = Copies(study, study.device, study.head)
+    far = Copy(study, study.server)
+    logits: dict[int, dict[int, Tensor]] = {}
+    for index in range(study.rounds):
+        features = {}
+        for client in study.everybody(index):
+            near = on_device[client]
+            near.begin_round()
+            known = logits.setdefault(client, {})
+            features[client] = gkt_device(study, gkt, near, client, index, known)
+        far.begin_round()
+        for _ in range(gkt.server_epochs):
+            for client, uploads in features.items():
+                gkt_server(gkt, far, uploads, logits[client])
+    found = {"server": far.weights()[0]}
+    for client, near in on_device.items():
+        found[f"device/{client}"], found[f"head/{client}"] = near.weights()
+    return found
+
+
+def through_8_bits(activation: Tensor) -> Tensor:
+    """What is left of an activation that was sent as whole numbers from -127 to 127."""
+    scale = activation.abs().max().item() / 127
+    return (activation / scale).round() * scale
+
+
+def ecofed(study: Study, period: int, bits: int | None) -> dict[str, Weights]:
+    """Wu et al., TPDS 2024: frozen block, quantised upload every `period`-th round, replay between."""
+    frozen = deepcopy(study.device).eval()
+    on_server = Copies(study, study.server)
+    (server,) = weights_of(study.server)
+    buffers: dict[int, list[tuple[Tensor, Tensor]]] = {}
+    for index in range(study.rounds):
+        uploading = index % period == 0
+        clients = study.everybody(index) if uploading else study.sample(index, sorted(buffers))
+        servers = {}
+        for client in clients:
+            if uploading:
+                buffers[client] = []
+                for _, images, labels in study.training(client, index):
+                    with torch.no_grad():
+                        activation = frozen(images)
+                    sent = activation if bits is None else through_8_bits(activation)
+                    buffers[client].append((sent, labels))
+            far = on_server[client]
+            far.begin_round(server)
+            for activation, labels in buffers[client]:
+                cross_entropy(far.blocks[0](activation), labels).backward()
+                far.step()
+            (servers[client],) = far.weights()
+        server = study.mean(servers)
+    return {"device": weights_of(study.device)[0], "server": server}
+
+
+def split_learning(study: Study) -> dict[str, Weights]:
+    """Gupta and Raskar, 2018: the device block is handed on from client to client."""
+    near, far = Copy(study, study.device), Copy(study, study.server)
+    for index in range(study.rounds):
+        near.begin_round()
+        far.begin_round()
+        for client in study.everybody(index):
+            for _, images, labels in study.training(client, index):
+                activation = near.blocks[0](images)
+                received = activation.detach().clone().requires_grad_()
+                cross_entropy(far.blocks[0](received), labels).backward()
+                far.step()
+                activation.backward(received.grad)
+                near.step()
+    return {"device": near.weights()[0], "server": far.weights()[0]}
+
+
+def centralised(study: Study) -> dict[str, Weights]:
+    """Stochastic gradient descent over everybody's samples in one place."""
+    network = Copy(study, nn.Sequential(study.device, study.server))
+    for index in range(study.rounds):
+        network.begin_round()
+        for _, images, labels in study.training(EVERYBODY, index):
+            cross_entropy(network.blocks[0](images), labels).backward()
+            network.step()
+    device, server = weights_of(*network.blocks[0])
+    return {"device": device, "server": server}
+
+
+Twin = Callable[..., dict[str, Weights]]
+TWINS: dict[str, tuple[Twin, dict[str, Any]]] = {
+    "classic_fl": (classic_fl, {}),
+    "splitfed": (splitfed, {}),
+    "local_loss": (local_loss, {}),
+    "{fedgkt: {alpha: 0.5}}": (fedgkt, {"gkt": GKT(3, 0.5)}),
+    "{fedgkt: {temperature: 2, alpha: 0.5, server_alpha: logits}}": (
+        fedgkt,
+        {"gkt": GKT(2, 0.5, alpha_on_labels=False)},
+    ),
+    "{fedgkt: {alpha: 0.5, exchange_weights: false, server_epochs: 2}}": (
+        fedgkt_without_exchange,
+        {"gkt": GKT(3, 0.5, server_epochs=2)},
+    ),
+    "{ecofed: {init: random, bits: 8}}": (ecofed, {"period": 2, "bits": 8}),
+    "{ecofed: {init: random, bits: null, period: 3}}": (ecofed, {"period": 3, "bits": None}),
+    "split_learning": (split_learning, {}),
+    "centralised": (centralised, {}),
+}
