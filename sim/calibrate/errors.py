@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Final
 
-import models.catalogue
-from models.cost import block_costs
+from models.cost import network_cost
 from sim.calibrate.campaign import Measured, Timed
 from sim.calibrate.held_out import Case
+from sim.calibrate.observations import probe_costs
 from sim.calibrate.probes import CLASSES
 from sim.compute import Stage
 from topologies.device import DeviceProfile
@@ -73,11 +73,9 @@ def noise(timed: Timed) -> float:
 
 def one_speed(measured: Measured) -> float:
     """Return the probes' median FLOP/s: what a profile of one number would hold."""
-    from sim.calibrate.probes import probe
-
     speeds = []
     for (name, batch_size), timed in measured.probes.items():
-        flops = sum(cost.forward_flops + cost.backward_flops for cost in block_costs(probe(name)))
+        flops = sum(cost.forward_flops + cost.backward_flops for cost in probe_costs(name))
         speeds.append(flops * batch_size / timed.seconds("total"))
     return median(speeds)
 
@@ -88,9 +86,7 @@ def flops_of(case: Case) -> float:
 
 
 def _stage(profile: DeviceProfile, case: Case) -> Stage:
-    costs = block_costs(
-        models.catalogue.build(case.network, classes=CLASSES, seed=0, device="meta")
-    )
+    costs = network_cost(case.network, CLASSES)
     parts = {"whole": costs, "front": costs[: case.cut], "back": costs[case.cut :]}
     layers = [layer for cost in parts[case.part] for layer in cost.layers]
     return Stage(profile, layers, MOMENTUM_SLOTS)

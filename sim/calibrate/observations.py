@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
-from models.block_cost import LayerCost
+import torch
+
+from models.block_cost import BlockCost, LayerCost
 from models.cost import block_costs
 from sim.calibrate.campaign import Measured, Timed
 from sim.calibrate.probes import probe
@@ -13,13 +16,17 @@ from sim.compute import Pass, layer_flops
 
 @dataclass(frozen=True)
 class Observation:
-    """A pass over some layers at a batch size took `seconds`; errors are measured by `scale`."""
+    """A pass over some layers at a batch size took `seconds`; errors are measured by `scale`.
+
+    `whole` is a pass over a whole network, not over a block.
+    """
 
     layers: tuple[LayerCost, ...]
     pass_: Pass
     batch_size: int
     seconds: float
     scale: float
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,25 +44,27 @@ SMALL = 0.02  # of the iteration: errors of blocks below this count less
 
 def observations(measured: Measured) -> Iterator[Observation]:
     """Yield a block's and a whole iteration's passes for every probe."""
-    costs = {name: block_costs(probe(name)) for name, _ in measured.probes}
     for (name, batch_size), timed in measured.probes.items():
+        costs = probe_costs(name)
         totals: dict[Pass, float] = {
             "forward": timed.seconds("forward"),
             "backward": timed.seconds("backward"),
         }
-        for index, cost in enumerate(costs[name]):
+        for index, cost in enumerate(costs):
             for pass_, seconds in zip(totals, timed.block_seconds(index), strict=True):
                 if seconds > 0 and _works(cost.layers, pass_):
                     scale = seconds + SMALL * totals[pass_]
                     yield Observation(cost.layers, pass_, batch_size, seconds, scale)
-        everything = tuple(layer for cost in costs[name] for layer in cost.layers)
+        everything = tuple(layer for cost in costs for layer in cost.layers)
         for pass_, seconds in totals.items():
-            yield Observation(everything, pass_, batch_size, seconds, seconds / 2)
+            if seconds > 0:
+                yield Observation(everything, pass_, batch_size, seconds, seconds / 2, whole=True)
 
 
 def step_observations(measured: Measured) -> list[StepObservation]:
     """Return the optimiser steps of the probes."""
-    return [_step(key, timed) for key, timed in measured.probes.items()]
+    steps = (_step(key, timed) for key, timed in measured.probes.items())
+    return [step for step in steps if step.seconds > 0]
 
 
 def rest_seconds(timed: Iterable[Timed]) -> list[float]:
@@ -63,8 +72,15 @@ def rest_seconds(timed: Iterable[Timed]) -> list[float]:
     return [one.seconds("rest") for one in timed]
 
 
+@cache
+def probe_costs(name: str) -> tuple[BlockCost, ...]:
+    """Return what the blocks of a probe cost; draws no weights."""
+    with torch.device("meta"):
+        return block_costs(probe(name))
+
+
 def _step(key: ProbeKey, timed: Timed) -> StepObservation:
-    layers = [layer for cost in block_costs(probe(key[0])) for layer in cost.layers]
+    layers = [layer for cost in probe_costs(key[0]) for layer in cost.layers]
     traffic = 4.0 * STEP_WORDS * sum(layer.parameters for layer in layers)
     tensors = sum(layer.parameter_tensors for layer in layers)
     return StepObservation(traffic, tensors, timed.seconds("step"))

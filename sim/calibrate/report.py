@@ -1,14 +1,29 @@
 """A calibration's result in words and as a table: errors on what the fit has not seen."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.table import Table
 
 from sim.calibrate.errors import CaseError, mean_error
+from sim.calibrate.fit import Fit
+from sim.calibrate.roofline import BY_MAP
+from sim.compute import Pass
 from sim.csv_text import CsvWriter
+from topologies.device import PASSES
 from topologies.units import format_duration
 
 COLUMNS = ("case", "measured_s", "noise", "predicted_s", "error", "one_number_error")
+
+_PRIORS: Final = {
+    "memory_bandwidth": "4 times the fastest that bytes were seen to move",
+    "weight_bandwidth": "4 times the fastest that bytes were seen to move",
+    "layer_overhead": "a quarter of the shortest time of a layer that was seen",
+    "optimiser_overhead": "a quarter of the shortest time for each tensor that was seen",
+    "optimiser_bandwidth": "4 times the fastest step that was seen",
+}
+_RATES: Final = "the median speed of the probes, drawn to the next map size and the other pass"
 
 
 def error_table(errors: list[CaseError]) -> Table:
@@ -34,6 +49,37 @@ def verdict(errors: list[CaseError]) -> str:
         f"Mean error on {len(errors)} cases that were left out of the fit: {mean_error(errors):.1%}"
         f" (repeats differ by {noise:.1%}; one speed for everything would miss by {coarse:.0%})."
     )
+
+
+def undetermined(fit: Fit) -> str:
+    """Return a line that names the figures that the times did not determine; empty if there are none."""
+    if not fit.undetermined:
+        return ""
+    named = [
+        f"{name} ({_which(name, rates)})" if rates else name
+        for name, rates in fit.undetermined.items()
+    ]
+    return f"Not determined by the probes, and kept at their priors: {'; '.join(named)}."
+
+
+def prior_notes(fit: Fit) -> dict[str, str]:
+    """Return, for each figure that the times did not determine, what it is instead of a measurement."""
+    kept = "not determined by the probes, and kept at"
+    return {
+        name: f"{_which(name, rates)}: {kept} {_RATES}" if rates else f"{kept} {_PRIORS[name]}"
+        for name, rates in fit.undetermined.items()
+    }
+
+
+def _which(name: str, rates: Sequence[tuple[Pass, int]]) -> str:
+    """Return the passes and map sizes of a class in words: "forward 2, backward 2 4"."""
+    by_map = name.removeprefix("rates.") in BY_MAP
+    parts = []
+    for pass_ in PASSES:
+        sizes = [f" {size}x{size}" for of, size in rates if of == pass_]
+        if sizes:
+            parts.append(pass_ + ("".join(sizes) if by_map else ""))
+    return ", ".join(parts)
 
 
 def write_errors(path: Path, errors: list[CaseError]) -> None:

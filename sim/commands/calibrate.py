@@ -8,7 +8,13 @@ from rich.console import Console
 
 from sim.calibrate.calibrate import Calibration, calibrate
 from sim.calibrate.errors import mean_error
-from sim.calibrate.report import error_table, verdict, write_errors
+from sim.calibrate.report import (
+    error_table,
+    prior_notes,
+    undetermined,
+    verdict,
+    write_errors,
+)
 from sim.commands.errors import UsageError
 from sim.commands.progress import StepProgress
 from sim.run_directory import OutputError
@@ -65,6 +71,8 @@ def _report(found: Calibration, passes: int, console: Console) -> None:
         f"On the probes themselves: blocks {fit.block_error:.1%}, passes {fit.pass_error:.1%}.",
         highlight=False,
     )
+    if fit.undetermined:
+        console.print(undetermined(fit), soft_wrap=True, highlight=False)
     made = found.measured.passes_made
     if made < passes:
         console.print(f"The time was up after {made} of {passes} passes.", highlight=False)
@@ -77,7 +85,7 @@ def _write(out: Path, found: Calibration, threads: int) -> None:
     tried += f"{mean_error(found.errors):.1%}" if found.errors else "not known"
     comment = f"{found.fit.profile.description}\nBatches of 8 to 128, SGD with momentum; {tried}."
     note = f"fitted by cutlayer calibrate to timed training, {threads} threads"
-    text = profile_text(found.fit.profile, note, comment)
+    text = profile_text(found.fit.profile, note, comment, prior_notes(found.fit))
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:

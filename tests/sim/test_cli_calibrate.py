@@ -32,6 +32,8 @@ def test_the_machine_is_measured_and_its_profile_used(cutlayer: CommandLine) -> 
     assert "calibrating: 0 of" in answer.out
     assert "Mean error on 1 cases that were left out of the fit" in answer.out
     assert "saved: me.yaml" in answer.out
+    written = (cutlayer.folder / "me.yaml").read_text(encoding="utf-8")
+    assert ("Not determined by the probes" in answer.out) == ("status: derived" in written)
     with (cutlayer.folder / "e.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["case"] == "lenet, batch 10"

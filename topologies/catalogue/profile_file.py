@@ -1,6 +1,8 @@
 """A device profile in a file of its own: one entry of the catalogue, with all that it holds."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import yaml
@@ -40,40 +42,52 @@ def read_profile(path: Path, name: str) -> DeviceProfile:
         raise ProfileFileError(f"{where}: {error}") from None
 
 
-def profile_text(profile: DeviceProfile, note: str, comment: str = "") -> str:
+def profile_text(
+    profile: DeviceProfile,
+    note: str,
+    comment: str = "",
+    derived: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Return a measured profile as the text of a file that `read_profile` takes.
 
-    Rates are kept to 6 digits. `note` goes with every figure, `comment` above them all.
+    Rates are kept to 6 digits. `note` goes with every figure, `comment` above them all. `derived`
+    has notes on figures that were not measured, by their names in the file (`rates.conv`).
     """
 
-    def figure(value: str) -> dict[str, str]:
-        return {"value": value, "status": "measured", "note": note}
+    def stated(name: str) -> dict[str, str]:
+        if name in derived:
+            return {"status": "derived", "note": f"{note}; {derived[name]}"}
+        return {"status": "measured", "note": note}
 
+    values = {
+        "memory_bandwidth": _rate(profile.memory_bandwidth_bytes_per_s),
+        "optimiser_bandwidth": _rate(profile.optimiser_bytes_per_s),
+        "layer_overhead": _duration(profile.layer_overhead_s),
+        "iteration_overhead": _duration(profile.iteration_overhead_s),
+        "loader_per_iteration": _duration(profile.loader_s_per_iteration),
+        "loader_per_sample": _duration(profile.loader_s_per_sample),
+        "optimiser_overhead": _duration(profile.optimiser_overhead_s),
+        "round_overhead": _duration(profile.round_overhead_s),
+    }
+    if profile.weight_bytes_per_s is not None:
+        values["weight_bandwidth"] = _rate(profile.weight_bytes_per_s)
+    if profile.memory_bytes is not None:
+        values["memory"] = f"{profile.memory_bytes} B"
+    assert derived.keys() <= {*values, *(f"rates.{op_class}" for op_class in profile.rates)}
     entry: dict[str, Any] = {
         "description": profile.description,
         "sources": list(profile.sources),
         "rates": {
-            op_class: {**_rates(table), "status": "measured", "note": note}
+            op_class: _rates(table) | stated(f"rates.{op_class}")
             for op_class, table in profile.rates.items()
         },
-        "memory_bandwidth": figure(_rate(profile.memory_bandwidth_bytes_per_s)),
-        "optimiser_bandwidth": figure(_rate(profile.optimiser_bytes_per_s)),
-        "layer_overhead": figure(_duration(profile.layer_overhead_s)),
-        "iteration_overhead": figure(_duration(profile.iteration_overhead_s)),
-        "loader_per_iteration": figure(_duration(profile.loader_s_per_iteration)),
-        "loader_per_sample": figure(_duration(profile.loader_s_per_sample)),
-        "optimiser_overhead": figure(_duration(profile.optimiser_overhead_s)),
-        "round_overhead": figure(_duration(profile.round_overhead_s)),
+        **{name: {"value": value, **stated(name)} for name, value in values.items()},
     }
-    if profile.weight_bytes_per_s is not None:
-        entry["weight_bandwidth"] = figure(_rate(profile.weight_bytes_per_s))
-    if profile.memory_bytes is not None:
-        entry["memory"] = figure(f"{profile.memory_bytes} B")
     lines = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
     return lines + yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100)
 
 
-def _rates(table: RateTable) -> dict[str, dict[int, str]]:
+def _rates(table: RateTable) -> dict[str, Any]:
     return {
         pass_: {size: f"{rate / 1e9:.6g} GFLOP/s" for size, rate in table.of(pass_).items()}
         for pass_ in PASSES

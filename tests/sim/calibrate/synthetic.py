@@ -2,11 +2,11 @@
 
 import torch
 
-import models.catalogue
-from models.cost import block_costs
+from models.cost import network_cost
 from sim.calibrate.campaign import Measured, Timed
 from sim.calibrate.held_out import Case
-from sim.calibrate.probes import BATCHES, CLASSES, PROBES, probe
+from sim.calibrate.observations import probe_costs
+from sim.calibrate.probes import BATCHES, CLASSES, PROBES
 from sim.calibrate.timing import BlockTimes, Passes
 from sim.compute import Stage
 from sim.work import layers_of
@@ -57,7 +57,7 @@ def measured_on(profile: DeviceProfile, cases: tuple[Case, ...], noise: float = 
 
     found = Measured()
     for name in PROBES:
-        blocks = [Stage(profile, cost.layers, 1) for cost in block_costs(probe(name))]
+        blocks = [Stage(profile, cost.layers, 1) for cost in probe_costs(name)]
         for batch in BATCHES:
             forward = [stage.forward(batch).seconds for stage in blocks]
             backward = [stage.backward(batch).seconds for stage in blocks]
@@ -68,8 +68,7 @@ def measured_on(profile: DeviceProfile, cases: tuple[Case, ...], noise: float = 
             times = BlockTimes(tuple(map(seen, forward)), tuple(map(seen, backward)))
             timed.blocks.append([times])
     for case in cases:
-        network = models.catalogue.build(case.network, classes=CLASSES, seed=0, device="meta")
-        costs = block_costs(network)
+        costs = network_cost(case.network, CLASSES)
         parts = {"whole": costs, "front": costs[: case.cut], "back": costs[case.cut :]}
         stage = Stage(profile, layers_of(parts[case.part]), 1)
         passes = Passes(

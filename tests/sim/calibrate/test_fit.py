@@ -1,15 +1,20 @@
 """The fit finds a machine again that follows the roofline, and says how far off it is."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic import machine, measured_on
 
+from models.cost import block_costs
 from sim.calibrate.calibrate import fitted
 from sim.calibrate.errors import case_errors, flops_of, mean_error, one_speed, predicted_seconds
-from sim.calibrate.fit import _Roofline, nearest_map
 from sim.calibrate.held_out import HELD_OUT, Case
-from sim.calibrate.observations import observations
+from sim.calibrate.observations import observations, probe_costs
 from sim.calibrate.probes import PROBES, probe
+from sim.calibrate.report import prior_notes, undetermined
+from sim.calibrate.roofline import Roofline, nearest_map
 from sim.compute import Stage
 from topologies.device import OP_CLASSES
 
@@ -50,18 +55,22 @@ def test_what_the_steps_and_the_rest_took_is_found(found):
     assert set(profile.rates) == set(OP_CLASSES)
 
 
-def test_the_columns_of_the_fit_are_the_stages_of_the_simulator(known):
-    """The fit's own roofline and `Stage` are one law."""
-    seen = list(observations(known))
-    roofline = _Roofline(seen)
-    profile = machine()
-    rates = [profile.rate(*key) for key in roofline.keys]
+def roofline_of(measured):
+    """The roofline of what was measured, and the logarithms of the known machine's figures."""
+    roofline, profile = Roofline.of(list(observations(measured))), machine()
     figures = [
         profile.memory_bandwidth_bytes_per_s,
         profile.weight_bytes_per_s,
         profile.layer_overhead_s,
     ]
-    times = roofline.seconds(np.log([*rates, *figures]))
+    return roofline, np.log([*(profile.rate(*key) for key in roofline.keys), *figures])
+
+
+def test_the_columns_of_the_fit_are_the_stages_of_the_simulator(known):
+    """The fit's own roofline and `Stage` are one law."""
+    seen, profile = list(observations(known)), machine()
+    roofline, logs = roofline_of(known)
+    times = roofline.seconds(logs)
     for one, seconds in zip(seen, times, strict=True):
         stage = Stage(profile, one.layers)
         work = stage.forward if one.pass_ == "forward" else stage.backward
@@ -69,18 +78,54 @@ def test_the_columns_of_the_fit_are_the_stages_of_the_simulator(known):
         assert seconds == pytest.approx(one.seconds, rel=1e-9)
 
 
-def test_a_sum_in_place_of_the_maximum_is_never_shorter(known):
-    roofline = _Roofline(list(observations(known)))
-    profile = machine()
-    rates = [profile.rate(*key) for key in roofline.keys]
-    bandwidths = [
-        profile.memory_bandwidth_bytes_per_s,
-        profile.weight_bytes_per_s,
-    ]
-    inverse = 1 / np.array([*rates, *bandwidths])
-    sums = roofline.added_up() @ np.array([*inverse, profile.layer_overhead_s])
-    logs = np.log([*rates, *bandwidths, profile.layer_overhead_s])
-    assert (sums >= roofline.seconds(logs) * (1 - 1e-12)).all()
+@pytest.mark.parametrize("sharpness", [1.0, 2.0, 8.0, 64.0, 1e6])
+def test_a_smooth_maximum_lies_between_the_maximum_and_the_sum(known, sharpness):
+    seen, logs = roofline_of(known)
+    sharp, smooth, added = (seen.seconds(logs, p) for p in (math.inf, sharpness, 1.0))
+    assert (sharp * (1 - 1e-12) <= smooth).all()
+    assert (smooth <= added * (1 + 1e-12)).all()
+    assert (smooth <= sharp * 2 ** (1 / sharpness) * (1 + 1e-12)).all()
+
+
+@pytest.mark.parametrize("sharpness", [1.0, 4.0, math.inf])
+def test_the_derivatives_are_differences(known, sharpness):
+    seen, logs = roofline_of(known)
+    slopes = seen.derivatives(logs, sharpness)
+    step = 1e-5
+    for place in range(len(logs)):
+        more, less = logs.copy(), logs.copy()
+        more[place] += step
+        less[place] -= step
+        difference = (seen.seconds(more, sharpness) - seen.seconds(less, sharpness)) / (2 * step)
+        assert slopes[:, place] == pytest.approx(difference, rel=1e-5, abs=1e-9)
+
+
+def test_what_was_not_determined_is_said_in_a_line_and_in_a_note_for_each_figure(found):
+    assert "rates.elementwise" in found.undetermined
+    assert "memory_bandwidth" not in found.undetermined
+    line, notes = undetermined(found), prior_notes(found)
+    assert line.startswith("Not determined by the probes, and kept at their priors: rates.norm (")
+    assert (
+        "rates.elementwise (forward, backward); rates.pool (backward 4x4 8x8 16x16 32x32)" in line
+    )
+    assert notes.keys() == found.undetermined.keys()
+    assert notes["rates.elementwise"] == (
+        "forward, backward: not determined by the probes, and kept at the median speed of the probes,"
+        " drawn to the next map size and the other pass"
+    )
+    without = replace(found, undetermined={"memory_bandwidth": ()})
+    assert undetermined(without) == (
+        "Not determined by the probes, and kept at their priors: memory_bandwidth."
+    )
+    assert prior_notes(without)["memory_bandwidth"] == (
+        "not determined by the probes, and kept at 4 times the fastest that bytes were seen to move"
+    )
+    assert undetermined(replace(found, undetermined={})) == ""
+
+
+def test_the_costs_of_a_probe_do_not_depend_on_its_weights():
+    for name in PROBES[:2]:
+        assert probe_costs(name) == block_costs(probe(name))
 
 
 @pytest.mark.parametrize(

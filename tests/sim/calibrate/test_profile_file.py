@@ -38,6 +38,21 @@ def test_a_profile_comes_back_from_its_file(tmp_path: Path):
     assert path.read_text().startswith("# two lines\n# of comment\n")
 
 
+def test_figures_that_were_not_measured_say_so_in_their_file(tmp_path: Path):
+    path = tmp_path / "p.yaml"
+    derived = {"rates.norm": "kept at its prior", "memory_bandwidth": "guessed from others"}
+    path.write_text(
+        profile_text(machine(sources=("here",), description="x"), "fitted", "", derived)
+    )
+    found = read_profile(path, "synthetic")
+    assert found.notes["rates.norm"] == "fitted; kept at its prior"
+    assert found.notes["memory_bandwidth_bytes_per_s"] == "fitted; guessed from others"
+    assert found.notes["rates.conv"] == "fitted"
+    status = {name for name, status in found.status.items() if status == "derived"}
+    assert status == {"rates.norm", "memory_bandwidth_bytes_per_s"}
+    assert set(found.status.values()) == {"derived", "measured"}
+
+
 def test_what_a_profile_has_not_is_not_written(tmp_path: Path):
     profile = machine(weight_bytes_per_s=None, sources=("here",))
     path = tmp_path / "p.yaml"
