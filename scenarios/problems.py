@@ -107,7 +107,7 @@ def show(value: object) -> str:
 
 def suggestion(name: object, known: Iterable[object]) -> str:
     """The closest known name, or all of them where none is close: `; did you mean 'x'?`."""
-    names = [printable(one) for one in known if isinstance(one, str)]
+    names = [_key(one) for one in known if isinstance(one, str)]
     if isinstance(name, str) and (hint := closest(name, names)):
         return hint
     if not names:

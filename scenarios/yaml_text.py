@@ -15,6 +15,7 @@ import yaml
 
 from scenarios.document import Document, Origin
 from scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError, show
+from scenarios.yaml_errors import explained
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 32
@@ -35,11 +36,6 @@ _IMPLICIT = [
         ),
     ),
 ]
-_PLAINER = {
-    "found character '\\t' that cannot start any token": "a tab cannot indent; use spaces",
-    "mapping values are not allowed here": "a second ': ' on the line; put the text in quotes",
-    "but found another document": "one scenario a file; remove what follows '---'",
-}
 
 
 def read(text: str, source: str) -> Document:
@@ -51,10 +47,8 @@ def read(text: str, source: str) -> Document:
     except _TooMuchError as error:
         raise _unreadable(source, error.line, error.rule) from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        reason = error.problem or error.context or "cannot be parsed"
-        rule = f"is not valid YAML: {_PLAINER.get(reason, reason)}"
-        raise _unreadable(source, None if mark is None else mark.line + 1, rule) from None
+        line, reason = explained(text, error)
+        raise _unreadable(source, line, f"is not valid YAML: {reason}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         rule = f"is not valid YAML: the character {_named(error.character)} is not allowed"
