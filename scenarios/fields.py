@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from scenarios.aliases import canonical
 from scenarios.problems import suggestion
 
 OBJECT_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$"
@@ -121,7 +122,7 @@ _NOUN: dict[Kind, str] = {
 class _Known:
     """Annotation of a name: refused where the validation context does not know it.
 
-    Without a context every name passes.
+    Another spelling (`CIFAR-10`) becomes the known one. Without a context every name passes.
     """
 
     kind: Kind
@@ -131,9 +132,10 @@ class _Known:
         if not isinstance(info.context, Names) or (self.objects and is_object_path(name)):
             return name
         known = getattr(info.context, self.kind)
-        if name not in known:
+        found = canonical(name, known)
+        if found is None:
             raise rule(f"is not a known {_NOUN[self.kind]}{suggestion(name, known)}")
-        return name
+        return found
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, InstanceOf, ValidationError
 
+from scenarios.aliases import canonical_method
 from scenarios.document import Document
 from scenarios.fields import is_object_path
 from scenarios.messages import problems_of
@@ -47,35 +48,36 @@ def read_methods(
     labelled: dict[str, KeyPath] = {}
     for index, entry in enumerate(raw):
         path = ("methods", index)
-        name, found = _name(document, path, entry, known)
+        key, found = _key(document, path, entry, known)
         problems += found
-        if name is None or found:
+        if key is None or found:
             continue
+        name = canonical_method(key, known) or key
         written = entry if isinstance(entry, dict) else {}
-        label = written.get("label", name.partition(":")[2] or name)
+        label = written.get("label", key.partition(":")[2] or key)
         label_rule = _label_rule(label, labelled)
         if label_rule is not None:
             problems.append(document.problem((*path, "label"), label_rule, label))
         else:
             labelled[label] = path
-        options, found = _options(document, (*path, name), written.get(name), known.get(name))
+        options, found = _options(document, (*path, key), written.get(key), known.get(name))
         problems += found
         if label_rule is None and options is not None:
             methods.append(Method(name=name, label=label, options=options))
     return tuple(methods), problems
 
 
-def _name(
+def _key(
     document: Document, path: KeyPath, entry: object, known: Mapping[str, type[BaseModel]]
 ) -> tuple[str | None, list[Problem]]:
-    """The method that an entry names; None where it names none, or several."""
+    """The key by which an entry names its method; None where it names none, or several."""
     if isinstance(entry, str):
         keys = [entry]
     elif isinstance(entry, dict):
         keys = [key for key in entry if key != "label"]
     else:
         return None, [document.problem(path, "must be a method's name or {name: {options}}")]
-    names = [key for key in keys if key in known or is_object_path(key)]
+    names = [key for key in keys if canonical_method(key, known) or is_object_path(key)]
     others = [key for key in keys if key not in names]
     if len(names) == 1:
         rule = f"is an unknown key beside a method{suggestion('label', ['label'])}"

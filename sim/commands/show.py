@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from scenarios.aliases import canonical, canonical_method
 from scenarios.problems import suggestion
 from scenarios.shipped import shipped_names, shipped_path
 from scenarios.study.shipped import study_path
@@ -48,10 +49,11 @@ def show_command(name: str, plot: Path | None = None) -> None:
         _show_scenario(name, plot)
         return
     for kind, (names, _) in KINDS.items():
-        if name in names():
+        find = canonical_method if kind == "methods" else canonical
+        if kind in shown and (found := find(name, names())) is not None:
             if plot is not None:
                 raise UsageError(f"--plot: {name} is no scenario, and only these have a topology")
-            shown[kind](name)
+            shown[kind](found)
             return
     if Path(name).is_file():
         _show_scenario(name, plot)
