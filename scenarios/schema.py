@@ -27,12 +27,13 @@ from scenarios.fields import NetworkName, Section, Text, not_empty, rule, unique
 from scenarios.layout import Topology
 from scenarios.limits import Limits
 from scenarios.methods import Method
+from scenarios.profile_file import read_profile
 from scenarios.quantities import Power, Size, Speed
 from scenarios.scale import Scale
 from scenarios.speeds import Speeds
 from scenarios.training import Stop, Training
 from scenarios.transport import ClientsTransport, Ideal, Transport
-from topologies.catalogue.profile_file import ProfileFileError, read_profile
+from topologies.catalogue.profile_file import ProfileFileError
 from topologies.device import DeviceProfile
 
 

@@ -12,6 +12,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
+from topologies.units import format_size
+
 NUMBER: Final = r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?"
 """A number as files write it: in ASCII, and neither endless nor too large for a float."""
 
@@ -85,7 +87,8 @@ def _content(path: Path, max_bytes: int) -> bytes:
     except (OSError, EOFError, zlib.error) as error:
         raise TextFileError(f"cannot be read: {_reason(error)}") from None
     if len(content) > max_bytes:
-        raise TextFileError(f"is longer than {_size(max_bytes)}, the most that is read")
+        most = format_size(max_bytes, binary=True)
+        raise TextFileError(f"is longer than {most}, the most that is read")
     return content
 
 
@@ -96,7 +99,3 @@ def _reason(error: Exception) -> str:
 
 def _line(content: bytes, position: int) -> int:
     return content.count(b"\n", 0, position) + 1
-
-
-def _size(count: int) -> str:
-    return f"{count // 2**20} MiB" if count % 2**20 == 0 else f"{count} bytes"

@@ -118,7 +118,7 @@ def test_files_that_are_not_there_or_too_large_are_refused(tmp_path, monkeypatch
     monkeypatch.setattr(network_files, "MAX_BYTES", 10)
     (tmp_path / "big.json").write_text(" " * 11)
     with pytest.raises(
-        TopologyError, match=r"big\.json is longer than 10 bytes, the most that is read"
+        TopologyError, match=r"big\.json is longer than 10 B, the most that is read"
     ):
         read_network(tmp_path / "big.json")
     monkeypatch.setattr(network_files, "MAX_BYTES", 1000)

@@ -47,8 +47,8 @@ def test_text_is_read_with_plain_ends_of_lines(tmp_path, content, text):
         ("t", gzip.compress(b"a"), "is compressed: expected a name that ends in .gz"),
         ("t.gz", b"a", "cannot be read: Not a gzipped file"),
         ("t.gz", gzip.compress(b"a" * 999)[:-9], "cannot be read: Compressed file ended"),
-        ("t", b"a" * (LIMIT + 1), "is longer than 1000 bytes, the most that is read"),
-        ("t.gz", gzip.compress(bytes(10**7)), "is longer than 1000 bytes, the most that is read"),
+        ("t", b"a" * (LIMIT + 1), "is longer than 1000 B, the most that is read"),
+        ("t.gz", gzip.compress(bytes(10**7)), "is longer than 1000 B, the most that is read"),
     ],
 )
 def test_what_is_not_text_within_the_limit_is_refused(tmp_path, name, content, said):

@@ -1,45 +1,17 @@
-"""A device profile in a file of its own: one entry of the catalogue, with all that it holds."""
+"""A device profile as the text of a file of its own, as it is written after a calibration."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from topologies.catalogue.schema import DeviceEntry
-from topologies.device import PASSES, DeviceError, DeviceProfile, RateTable
-from topologies.units import QuantityError, format_duration, format_rate
-
-LONGEST: Final = 1_000_000  # characters of a file that is read
+from topologies.device import PASSES, DeviceProfile, RateTable
+from topologies.units import format_duration, format_rate
 
 
 class ProfileFileError(ValueError):
-    """A file that is no device profile, or cannot be read."""
-
-
-def read_profile(path: Path, name: str) -> DeviceProfile:
-    """Return the profile in a YAML file under a name. Raises ProfileFileError with one sentence."""
-    where = f"device profile {path}"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ProfileFileError(f"{where}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ProfileFileError(f"{where}: expected a YAML text in UTF-8") from None
-    if len(text) > LONGEST:
-        raise ProfileFileError(f"{where}: expected at most {LONGEST:,} characters")
-    try:
-        return DeviceEntry.model_validate(yaml.safe_load(text)).profile(name, _no_other)
-    except yaml.YAMLError as error:
-        raise ProfileFileError(f"{where}: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(map(str, first["loc"])) or "the file"
-        raise ProfileFileError(f"{where}: {at}: {first['msg']}") from None
-    except (QuantityError, DeviceError) as error:
-        raise ProfileFileError(f"{where}: {error}") from None
+    """A file that is not a device profile, or cannot be read."""
 
 
 def profile_text(
@@ -48,7 +20,7 @@ def profile_text(
     comment: str = "",
     derived: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """Return a measured profile as the text of a file that `read_profile` takes.
+    """Return a measured profile as the text of a file that a scenario's device can name.
 
     Rates are kept to 6 digits. `note` goes with every figure, `comment` above them all. `derived`
     has notes on figures that were not measured, by their names in the file (`rates.conv`).
@@ -100,7 +72,3 @@ def _rate(bytes_per_s: float) -> str:
 
 def _duration(seconds: float) -> str:
     return format_duration(float(f"{seconds:.6g}"), digits=None)
-
-
-def _no_other(name: str) -> DeviceProfile:
-    raise DeviceError(f"a profile in a file cannot be scaled from another ({name})")

@@ -6,17 +6,27 @@ can print them.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
-from topologies.device import DeviceProfile, RateTable, Status
+from topologies.device import PASSES, DeviceProfile, RateTable, Status
 from topologies.link import AccessLink, Duplex
 from topologies.units import parse_duration, parse_rate, parse_size, parse_speed
 
 CatalogueStatus = Literal["measured", "derived", "published", "recalled", "guess"]
+PowerState = Literal["idle", "compute", "send", "receive"]
 Text = Annotated[str, Field(min_length=1)]
 Factor = Annotated[float, Field(gt=0, lt=math.inf)]
 SELF_EVIDENT: tuple[Status, ...] = ("measured", "published")
@@ -53,11 +63,32 @@ class Watts(Stated):
     value: float = Field(ge=0, lt=1e6)
 
 
+MapSize = Annotated[int, Field(ge=1, le=100_000)]
+
+
+def _map_sizes(value: object) -> object:
+    """Return rates by map size with the sizes as numbers; readers of YAML may give text."""
+    if not isinstance(value, dict):
+        return value
+    digits = re.compile("[0-9]{1,9}")
+    return {
+        int(key) if isinstance(key, str) and digits.fullmatch(key) else key: rate
+        for key, rate in value.items()
+    }
+
+
+ByMap = Annotated[
+    Annotated[Text, Tag("~one")] | Annotated[dict[MapSize, Text], Tag("~by_map")],
+    Discriminator(lambda value: "~by_map" if isinstance(value, dict) else "~one"),
+    BeforeValidator(_map_sizes),
+]
+
+
 class Rates(Stated):
     """The speeds of one class of operations: one for all map sizes, or one for each."""
 
-    forward: Text | dict[int, Text]
-    backward: Text | dict[int, Text]
+    forward: ByMap
+    backward: ByMap
 
     def table(self) -> RateTable:
         """Return the rates in FLOP/s."""
@@ -94,7 +125,7 @@ class DeviceEntry(Strict):
     scaled_from: Speedup | None = None
     speed: Figure | None = None
     memory: Figure | None = None
-    power_w: dict[Text, Watts] = {}
+    power_w: dict[PowerState, Watts] = {}
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -123,6 +154,24 @@ class DeviceEntry(Strict):
             status={**profile.status, **_statuses(stated)},
             notes={**profile.notes, **_notes(stated)},
         )
+
+    def quantities(self) -> Iterator[tuple[tuple[str | int, ...], str, Callable[[object], float]]]:
+        """Yield every quantity: where it is, as it is written, and what reads it."""
+        for name, figure, parse in self._figures():
+            yield (name, "value"), figure.value, parse
+        for name, stated, read in (
+            ("speed", self.speed, parse_speed),
+            ("memory", self.memory, parse_size),
+        ):
+            if stated is not None:
+                yield (name, "value"), stated.value, read
+        for op_class, rates in (self.rates or {}).items():
+            for pass_ in PASSES:
+                written: str | dict[int, str] = getattr(rates, pass_)
+                by_map = {"": written} if isinstance(written, str) else written
+                for size, rate in by_map.items():
+                    at = () if size == "" else (str(size),)
+                    yield ("rates", op_class, pass_, *at), rate, parse_speed
 
     def _computing(self, name: str, device: Callable[[str], DeviceProfile]) -> DeviceProfile:
         if self.speed is not None:

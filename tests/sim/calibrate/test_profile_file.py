@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from synthetic import machine
 
-from topologies.catalogue.profile_file import ProfileFileError, profile_text, read_profile
+from scenarios.profile_file import read_profile
+from topologies.catalogue.profile_file import ProfileFileError, profile_text
 
 FIGURES = (
     "memory_bandwidth_bytes_per_s",
@@ -65,10 +66,12 @@ def test_what_a_profile_has_not_is_not_written(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "No such file"),
-        (b"\xff\xfe", "expected a YAML text in UTF-8"),
-        (b"rates: [", "while parsing"),
-        (b"- 1", "the file"),
+        (None, "does not exist"),
+        (b"\xff\xfe", "is text in UTF-16"),
+        (b"a: \xff", r"is not text in UTF-8 .line 1"),
+        (b"", "p.yaml:1: is empty"),
+        (b"rates: [", "p.yaml:1: is not valid YAML"),
+        (b"- 1", "p.yaml:1: must be a mapping"),
         (b"description: x\nsources: [y]\n", "give one of rates, scaled_from, speed"),
         (b"description: x\nsources: [y]\nspeed: {value: 5 GFLOP, status: measured}", "GFLOP"),
         (
@@ -87,3 +90,81 @@ def test_a_file_that_is_no_profile_is_refused_in_one_sentence(tmp_path: Path, co
         read_profile(path, "mine")
     assert "\n" not in str(refused.value)
     assert str(path) in str(refused.value)
+
+
+def changed(folder: Path, old: str, new: str) -> str:
+    """What is said of a sound profile in which one text is another."""
+    text = profile_text(machine(sources=("here",), description="a machine"), "a note")
+    assert old in text
+    path = folder / "p.yaml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(ProfileFileError) as refused:
+        read_profile(path, "mine")
+    said = str(refused.value)
+    assert "\n" not in said
+    assert said.startswith(f"device profile {path}:")
+    return said.removeprefix(f"device profile {path}:")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "status: measured",
+            "status: 0b_",
+            "status: must be measured, derived, published, recalled",
+        ),
+        ("status: measured", "status: 2001-02-30", "status: must be measured, derived, published"),
+        ("status: measured", "status: measured\n    stat: guess", "stat: is an unknown key"),
+        ("description:", "descriptoin:", "1: description: is required"),
+        (
+            "description:",
+            "sources: [a]\ndescription:",
+            "sources: is written twice, first on line 1",
+        ),
+        ("memory_bandwidth:", "memory_bandwith:", "unknown key; did you mean 'memory_bandwidth'"),
+        ("memory_bandwidth:\n  value: ", "memory_bandwidth:\n  value: -", "is negative"),
+        ("memory_bandwidth:\n  value: ", "memory_bandwidth:\n  value: x", "value: 'x"),
+        ("memory_bandwidth:\n  value: ", "memory_bandwidth:\n  value: 1\n  note: ", "must be text"),
+        ("layer_overhead:\n  value: ", "layer_overhead:\n  value: 1e999 s # ", "is too large"),
+        ("  conv:", "  convv:", "'convv' is no class of operations; did you mean 'conv'"),
+        (
+            "forward:",
+            "forward: {}\n    forwards:",
+            "forwards: is an unknown key; did you mean 'forward'",
+        ),
+        (" GFLOP/s", " GFLOPS", "'GFLOPS' in"),
+        ("rates:", "rates: &a {conv: *a}\nrate:", "contains itself by an alias"),
+        (
+            "rates:",
+            "power_w: {compte: {value: 1.0, status: measured}}\nrates:",
+            "must be idle, comp",
+        ),
+        ("rates:", "power_w: {idle: {value: -1, status: measured}}\nrates:", "must be at least 0"),
+        (
+            "rates:",
+            "power_w: {idle: {value: .nan, status: measured}}\nrates:",
+            "must be less than 1e",
+        ),
+        ("rates:", "memory: {value: 0.5 B, status: measured}\nrates:", "not a whole number of byt"),
+    ],
+)
+def test_a_wrong_value_in_a_profile_is_named_with_its_line(tmp_path: Path, old, new, said):
+    assert said in changed(tmp_path, old, new)
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "x", "2.5", "1" * 400])
+def test_a_map_size_that_cannot_be_is_refused(tmp_path: Path, size):
+    path = tmp_path / "p.yaml"
+    rate = f"{{forward: {{{size}: 1 GFLOP/s}}, backward: 1 GFLOP/s, status: measured}}"
+    path.write_text(f"description: x\nsources: [y]\nrates: {{conv: {rate}}}\n")
+    with pytest.raises(ProfileFileError, match=r"p\.yaml:3: rates\.conv\.forward") as refused:
+        read_profile(path, "mine")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_profile_that_is_too_long_is_refused(tmp_path: Path):
+    path = tmp_path / "p.yaml"
+    path.write_text("# comment\n" * 30_000)
+    with pytest.raises(ProfileFileError, match=r"is longer than 256 KiB, the most that is"):
+        read_profile(path, "mine")

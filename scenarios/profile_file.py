@@ -1,0 +1,69 @@
+"""A device profile in a file of its own: one entry of the catalogue, with all that it holds."""
+
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from scenarios.document import Document
+from scenarios.messages import problems_of
+from scenarios.problems import Problem, ScenarioError
+from scenarios.yaml_text import read
+from topologies.catalogue.profile_file import ProfileFileError
+from topologies.catalogue.schema import DeviceEntry
+from topologies.device import DeviceError, DeviceProfile
+from topologies.text_file import TextFileError, read_text
+from topologies.units import QuantityError
+
+MAX_BYTES: Final = 256 * 2**10
+
+
+def read_profile(path: Path, name: str) -> DeviceProfile:
+    """Return the profile in a YAML file under a name.
+
+    Raises ProfileFileError with one sentence, which names the line of the first problem.
+    """
+    try:
+        text = read_text(path, MAX_BYTES)
+    except TextFileError as error:
+        raise ProfileFileError(f"device profile {path} {error}") from None
+    try:
+        document = read(text, str(path))
+        return _entry(document).profile(name, _no_other)
+    except ScenarioError as error:
+        first, more = error.problems[0], len(error.problems) - 1
+        others = f"; and {more} more problem{'s' if more > 1 else ''}" if more else ""
+        raise ProfileFileError(f"device profile {first}{others}") from None
+    except DeviceError as error:
+        raise ProfileFileError(f"device profile {path}: {error}") from None
+
+
+def _entry(document: Document) -> DeviceEntry:
+    """Return a sound entry, all of whose quantities can be read, or raise ScenarioError."""
+    problems = list(document.problems)
+    if document.data is None:
+        problems.append(Problem((), 1, "is empty", source=document.source))
+    else:
+        try:
+            entry = DeviceEntry.model_validate(document.data)
+        except ValidationError as error:
+            problems += problems_of(document, error, DeviceEntry)
+        else:
+            problems += _quantities(document, entry)
+            if not problems:
+                return entry
+    raise ScenarioError(problems)
+
+
+def _quantities(document: Document, entry: DeviceEntry) -> list[Problem]:
+    problems = []
+    for path, written, parse in entry.quantities():
+        try:
+            parse(written)
+        except QuantityError as error:
+            problems.append(document.problem(path, str(error)))
+    return problems
+
+
+def _no_other(name: str) -> DeviceProfile:
+    raise DeviceError(f"a profile in a file cannot be scaled from another ({name})")
