@@ -72,6 +72,25 @@ NoUserCode = Annotated[
 Threads = Annotated[int, typer.Option(min=1, help="Torch threads; small batches want 1.")]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"cutlayer {version('cutlayer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """How long, how many bytes and how accurate would this split or federated training be?"""
+    del version  # its callback has answered
+
+
 @app.command()
 def run(
     scenario: ScenarioArgument,

@@ -74,7 +74,7 @@ class SavedRun:
         return read_table(self.path / f"{name}.csv")
 
     def frame(self, name: str) -> "pd.DataFrame":
-        """Return a table as a pandas.DataFrame (pandas is not installed with Cutlayer)."""
+        """Return a table as a pandas.DataFrame; needs `pip install 'cutlayer[pandas]'`."""
         return frame(self.table(name))
 
     @cached_property
@@ -131,7 +131,7 @@ class SavedStudy:
         return read_table(file, texts=TEXTS | set(self.axes)) if file.is_file() else []
 
     def frame(self, name: str) -> "pd.DataFrame":
-        """Return a table as a pandas.DataFrame (pandas is not installed with Cutlayer)."""
+        """Return a table as a pandas.DataFrame; needs `pip install 'cutlayer[pandas]'`."""
         return frame(self.table(name))
 
 
@@ -189,8 +189,11 @@ def read_table(file: Path, texts: frozenset[str] | set[str] = TEXTS) -> list[Row
 
 
 def frame(rows: Sequence[Row]) -> "pd.DataFrame":
-    """Return rows as a pandas.DataFrame."""
-    import pandas as pd
+    """Return rows as a pandas.DataFrame. Raises SavedError where pandas is not installed."""
+    try:
+        import pandas as pd
+    except ImportError:
+        raise SavedError("tables as frames need pandas: pip install 'cutlayer[pandas]'") from None
 
     return pd.DataFrame(list(rows))
 

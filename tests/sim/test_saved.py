@@ -1,14 +1,16 @@
 """Results read back, compared and exported: the same figures, whatever the format."""
 
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from command_line import CommandLine, assert_refused, files
 
-from sim.saved import read_run, read_study
+from sim.saved import SavedError, read_run, read_study
 from sim.saved.export import tables_of
+from sim.saved.run import frame
 
 STUDY = """\
 name: small
@@ -126,3 +128,9 @@ def test_a_report_and_its_figures(study: CommandLine) -> None:
     assert again.code in (0, None)
     assert Path("again.html").read_bytes() == Path("page.html").read_bytes()
     assert_refused(study("report", "runs/tiny", "--figures", "figures"), "figures exists")
+
+
+def test_a_frame_without_pandas_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(SavedError, match=r"need pandas: pip install 'cutlayer\[pandas\]'$"):
+        frame([{"round": 1}])
