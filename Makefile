@@ -6,11 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: help demo test fuzz check benchmarks clean
+.PHONY: help demo test test-oldest test-newest fuzz check benchmarks clean
 
 help:
 	@echo "make demo        run the quickstart scenario: EcoFed beside its baselines, really trained"
 	@echo "make test        run the tests"
+	@echo "make test-oldest run the fit's tests with the oldest numpy and scipy supported (test-newest: the newest)"
 	@echo "make fuzz        run the property tests on many new random examples, and the file fuzzer for long"
 	@echo "make check       ruff and mypy"
 	@echo "make benchmarks  speed, as ratios against named baselines"
@@ -27,6 +28,27 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4
+
+# What a calibration fits must not depend on the versions of numpy and scipy. These are put in a folder of
+# their own, before those of .venv on the path; everything else is taken from .venv.
+FIT_TESTS := tests/sim/calibrate/test_fit.py tests/sim/calibrate/test_fit_perturbed.py
+FETCH := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --upgrade
+OLDEST = $(shell sed -n 's/^ *\(numpy\|scipy\)>=\([0-9.]*\)$$/\1==\2/p' setup.cfg)
+VERSIONS := import numpy, scipy; print(f"numpy {numpy.__version__}, scipy {scipy.__version__}")
+
+$(VENV)/oldest/installed: setup.cfg | $(INSTALLED)
+	@rm -rf $(@D)
+	$(FETCH) --no-deps --target $(@D) $(OLDEST)
+	@touch $@
+
+$(VENV)/newest/installed: setup.cfg | $(INSTALLED)
+	@rm -rf $(@D)
+	$(FETCH) --target $(@D) numpy scipy
+	@touch $@
+
+test-oldest test-newest: test-%: $(VENV)/%/installed
+	@PYTHONPATH=$(<D) $(BIN)/python -c '$(VERSIONS)'
+	PYTHONPATH=$(<D) $(BIN)/python -m pytest -q $(FIT_TESTS)
 
 # The cases of tests/fuzz, and the examples of each property test, are counted here and in tests/conftest.py.
 FUZZ_CASES ?= 20000
