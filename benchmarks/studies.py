@@ -29,7 +29,7 @@ def seconds(study: Path, out: Path, *options: str) -> float:
 
 def main() -> None:
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 2
-    whole = yaml.safe_load(study_path(STUDY).read_text())
+    whole = yaml.safe_load(study_path(STUDY).read_text(encoding="utf-8"))
     one = {key: value for key, value in whole.items() if key != "crossovers"}
     axis = {key: value for key, value in whole["axes"][0].items() if key != "log_range"}
     one |= {"axes": [axis | {"values": ["10 Mbit/s"]}]}
@@ -37,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = {"one": one, "whole": whole}
         for name, content in files.items():
-            Path(folder, f"{name}.yaml").write_text(yaml.safe_dump(content))
+            Path(folder, f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
         for number in range(repetitions):
             times = {
                 name: seconds(Path(folder, f"{name}.yaml"), Path(folder, f"{name}-{number}"))

@@ -86,7 +86,9 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    fences = re.findall(r"^```(\w*) ?([\w.-]*)\n(.*?)^```$", page.read_text(), re.M | re.S)
+    fences = re.findall(
+        r"^```(\w*) ?([\w.-]*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S
+    )
     return [Block(page, language, file, text) for language, file, text in fences]
 
 
@@ -111,7 +113,7 @@ CALLS = [  # each command with the line that the page shows below it
 def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current folder is one with all the files of the documentation in it."""
     for name, text in FILES.items():
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
@@ -120,7 +122,7 @@ def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def missing(names: object, page: str) -> list[str]:
-    text = (DOCS / page).read_text()
+    text = (DOCS / page).read_text(encoding="utf-8")
     return [str(name) for name in names if not re.search(rf"`{re.escape(str(name))}[`(]", text)]  # type: ignore[attr-defined]
 
 
@@ -190,7 +192,7 @@ def test_every_shipped_scenario_and_data_set_is_documented() -> None:
 
 
 def test_every_command_and_option_is_documented() -> None:
-    text = (DOCS / "reference/command-line.md").read_text()
+    text = (DOCS / "reference/command-line.md").read_text(encoding="utf-8")
     for name, command in COMMANDS.items():
         assert f"`cutlayer {name}" in text
         for parameter in command.params:
@@ -214,13 +216,13 @@ def test_every_column_and_key_of_results_is_documented(examples: Path) -> None:
         *(f"critical_{phase}_s" for phase in PHASES),
     ]
     assert missing([*keys, *columns], "reference/results.md") == []
-    text = (DOCS / "reference/results.md").read_text()
+    text = (DOCS / "reference/results.md").read_text(encoding="utf-8")
     assert all(kind.name.lower() in text for kind in [*Kind, *Label])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
     for target in re.findall(r"\]\(([^)\s]+)\)", prose):
         if target.startswith("https://"):
             continue
@@ -233,7 +235,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def anchors(page: Path) -> set[str]:
     """The anchors that headings get: lower case, without punctuation, hyphens for spaces."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -307,5 +309,5 @@ def test_commands_in_the_pages_exist(page: str, call: str, below: str, examples:
 
 
 def test_networks_are_listed_where_readers_look() -> None:
-    text = (ROOT / "CHANGELOG.md").read_text().lower()
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").lower()
     assert all(name in text for name in NETWORKS)

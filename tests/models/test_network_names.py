@@ -31,8 +31,8 @@ number = 7
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    (tmp_path / "own_networks.py").write_text(OWN)
-    (tmp_path / "broken_networks.py").write_text("this is no Python")
+    (tmp_path / "own_networks.py").write_text(OWN, encoding="utf-8")
+    (tmp_path / "broken_networks.py").write_text("this is no Python", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
 
 

@@ -75,7 +75,7 @@ def schema(known):
 
 @pytest.mark.parametrize("name", shipped_names())
 def test_shipped_scenarios_obey_it(schema, name):
-    assert valid(yaml.safe_load(shipped_path(name).read_text()), schema, schema)
+    assert valid(yaml.safe_load(shipped_path(name).read_text(encoding="utf-8")), schema, schema)
 
 
 def test_so_does_what_was_resolved(schema, small, read):

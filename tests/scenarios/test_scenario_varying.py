@@ -13,10 +13,12 @@ OLD = "up: 10 Mbit/s, down: 25 Mbit/s, delay: 25 ms"
 @pytest.fixture(autouse=True)
 def files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "lte.up").write_text("10\n10\n200\n")
-    (tmp_path / "walk.csv").write_text("seconds,bytes_per_second\n0,500\n2,600\n")
-    (tmp_path / "bad.csv").write_text("0,5\n0,6\n")
-    (tmp_path / "here.csv").write_text("client,online_from_s,online_until_s\na,0,10\nb,5,20\n")
+    (tmp_path / "lte.up").write_text("10\n10\n200\n", encoding="utf-8")
+    (tmp_path / "walk.csv").write_text("seconds,bytes_per_second\n0,500\n2,600\n", encoding="utf-8")
+    (tmp_path / "bad.csv").write_text("0,5\n0,6\n", encoding="utf-8")
+    (tmp_path / "here.csv").write_text(
+        "client,online_from_s,online_until_s\na,0,10\nb,5,20\n", encoding="utf-8"
+    )
 
 
 @pytest.fixture

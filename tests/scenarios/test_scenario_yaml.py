@@ -190,7 +190,7 @@ def test_a_file_wins_over_nothing_but_a_shipped_name_over_a_file(
 ):
     monkeypatch.chdir(tmp_path)
     for name in ("quickstart", "mine"):
-        (tmp_path / name).write_text(small)
+        (tmp_path / name).write_text(small, encoding="utf-8")
     assert load("mine", **known).scenario.name == "small"
     assert load("quickstart", **known).scenario.name == "quickstart"
     assert load("./quickstart", **known).scenario.name == "small"

@@ -75,7 +75,7 @@ class CommandLine:
         self.folder = folder
         self._monkeypatch = monkeypatch
         self._capsys = capsys
-        (folder / "tiny.yaml").write_text(TINY)
+        (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
 
     def __call__(self, *arguments: object) -> Answer:
         self._monkeypatch.setattr(sys, "argv", ["cutlayer", *map(str, arguments)])
@@ -108,10 +108,10 @@ def assert_refused(answer: Answer, *words: str) -> None:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    content: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     return content
 
 
 def rows(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="") as text:
+    with file.open(newline="", encoding="utf-8") as text:
         return list(csv.DictReader(text))

@@ -57,5 +57,5 @@ topology:
 
 def scenario(folder: Path, text: str, *overrides: str) -> Loaded:
     path = folder / "scenario.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return load_scenario(path, overrides)

@@ -35,7 +35,7 @@ SYNCHRONOUS = (
 
 def study_file(folder: Path, scenario: str = SCENARIO, **sections: Any) -> Path:
     """Write a study over uplinks (or over the `axes` given) and its scenario beside it."""
-    (folder / "tiny.yaml").write_text(scenario)
+    (folder / "tiny.yaml").write_text(scenario, encoding="utf-8")
     content: dict[str, Any] = {
         "name": "small",
         "scenario": "tiny.yaml",
@@ -43,7 +43,7 @@ def study_file(folder: Path, scenario: str = SCENARIO, **sections: Any) -> Path:
     }
     content |= sections
     file = folder / "small.yaml"
-    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return file
 
 

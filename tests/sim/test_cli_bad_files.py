@@ -157,7 +157,7 @@ def test_no_test_samples_are_refused_only_where_they_are_needed(cutlayer: Comman
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_trained(
     cutlayer: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (cutlayer.folder / "file").write_text("")
+    (cutlayer.folder / "file").write_text("", encoding="utf-8")
     before = files(cutlayer.folder)
     out = ["run", "tiny.yaml", "--out"]
     assert_refused(cutlayer(*out, "file/inside"), "file/inside", "Not a directory")

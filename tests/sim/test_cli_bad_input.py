@@ -105,13 +105,13 @@ def test_a_wrong_value_is_said_in_one_line(command: str, name: str, cutlayer: Co
 
 def test_a_problem_names_file_and_line(cutlayer: CommandLine) -> None:
     text = TINY.replace("cut: 1", "cut: 9").replace("device: raspberry-pi-4b", "device: raspberry")
-    (cutlayer.folder / "wrong.yaml").write_text(text)
+    (cutlayer.folder / "wrong.yaml").write_text(text, encoding="utf-8")
     line = 1 + text[: text.index("device: raspberry")].count("\n")
     assert_refused(
         cutlayer("run", "wrong.yaml"), f"wrong.yaml:{line}: topology.star.clients.0.device"
     )
     text = TINY.replace("cut: 1", "cut: 9")
-    (cutlayer.folder / "wrong.yaml").write_text(text)
+    (cutlayer.folder / "wrong.yaml").write_text(text, encoding="utf-8")
     assert_refused(cutlayer("run", "wrong.yaml"), "wrong.yaml:4: model.cut: must be 0", "(got 9)")
     assert files(cutlayer.folder) == ["tiny.yaml", "wrong.yaml"]
 

@@ -34,7 +34,7 @@ def test_the_machine_is_measured_and_its_profile_used(cutlayer: CommandLine) -> 
     assert "saved: me.yaml" in answer.out
     written = (cutlayer.folder / "me.yaml").read_text(encoding="utf-8")
     assert ("Not determined by the probes" in answer.out) == ("status: derived" in written)
-    with (cutlayer.folder / "e.csv").open(newline="") as file:
+    with (cutlayer.folder / "e.csv").open(newline="", encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
     assert row["case"] == "lenet, batch 10"
     assert float(row["measured_s"]) > 0

@@ -31,7 +31,7 @@ def test_without_out_a_run_goes_into_the_next_free_folder(cutlayer: CommandLine)
 
 def test_the_options_of_run_reach_the_run(cutlayer: CommandLine) -> None:
     assert cutlayer.run("training.rounds=1", "seed=7").code == 0
-    summary = json.loads((cutlayer.folder / "runs/tiny/summary.json").read_text())
+    summary = json.loads((cutlayer.folder / "runs/tiny/summary.json").read_text(encoding="utf-8"))
     assert summary["seed"] == 7
     assert summary["versions"]["executor"] == "none"
     assert {method["rounds"] for method in summary["methods"].values()} == {1}

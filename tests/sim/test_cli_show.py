@@ -18,7 +18,7 @@ def test_a_shipped_scenario_is_its_text_and_stays_one(cutlayer):
     answer = cutlayer("show", "quickstart")
     assert "# server (" in answer.out
     assert yaml.safe_load(answer.out)["name"] == "quickstart"
-    (cutlayer.folder / "mine.yaml").write_text(answer.out)
+    (cutlayer.folder / "mine.yaml").write_text(answer.out, encoding="utf-8")
     assert cutlayer("check", "mine.yaml", "--set", "training.rounds=1").code in (0, None)
 
 
@@ -51,8 +51,8 @@ def test_what_cannot_be_shown_is_refused(cutlayer, arguments, words):
 
 
 def test_a_topology_that_cannot_be_is_refused(cutlayer):
-    text = (cutlayer.folder / "tiny.yaml").read_text()
+    text = (cutlayer.folder / "tiny.yaml").read_text(encoding="utf-8")
     again = "{device: raspberry-pi-4b, link: 4g, name: server}"
     twice = text.replace("count: 3, link: 4g}", f"count: 3, link: 4g}}\n      - {again}")
-    (cutlayer.folder / "twice.yaml").write_text(twice)
+    (cutlayer.folder / "twice.yaml").write_text(twice, encoding="utf-8")
     assert_refused(cutlayer("show", "twice.yaml"), "topology: there are two nodes named 'server'")

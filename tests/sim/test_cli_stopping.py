@@ -59,7 +59,7 @@ def test_ctrl_c_within_a_round_keeps_the_rounds_before_it(method: str, tmp_path:
                 raise KeyboardInterrupt
 
     file = tmp_path / "tiny.yaml"
-    file.write_text(TINY)
+    file.write_text(TINY, encoding="utf-8")
     asked = [f"methods=[{method}]", "training.optimizer.lr=0.005"]
     (result,) = run(load_scenario(file, asked), out=tmp_path / "out", reporter=Impatient())
     assert result.status == "stopped"

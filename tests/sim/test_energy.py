@@ -105,7 +105,7 @@ methods: [splitfed, {ecofed: {init: random}}]
 
 def test_a_runs_energy_adds_up_over_devices_rounds_and_states(tmp_path):
     path = tmp_path / "powered.yaml"
-    path.write_text(SCENARIO)
+    path.write_text(SCENARIO, encoding="utf-8")
     (result,) = run(load_scenario(path), executor="none", log="events")
     for method in result.methods.values():
         by_round = sum(r.energy_j for r in method.rounds)
@@ -129,7 +129,9 @@ def test_a_runs_energy_adds_up_over_devices_rounds_and_states(tmp_path):
 
 def test_devices_without_figures_have_no_energy(tmp_path):
     path = tmp_path / "powered.yaml"
-    path.write_text(SCENARIO.replace("    power: {idle: 500 mW, compute: 4 W,", "    #"))
+    path.write_text(
+        SCENARIO.replace("    power: {idle: 500 mW, compute: 4 W,", "    #"), encoding="utf-8"
+    )
     (result,) = run(load_scenario(path), executor="none")
     for method in result.methods.values():
         assert method.energy_j is None

@@ -250,8 +250,8 @@ def test_a_round_without_clients(tmp_path: Path) -> None:
 
 def test_every_column_is_documented(cutlayer: CommandLine) -> None:
     cutlayer("explain", "tiny.yaml", "--csv", "all.csv")
-    with (cutlayer.folder / "all.csv").open(newline="") as file:
+    with (cutlayer.folder / "all.csv").open(newline="", encoding="utf-8") as file:
         columns = next(csv.reader(file))
-    text = (Path(__file__).parents[2] / "docs/reference/results.md").read_text()
+    text = (Path(__file__).parents[2] / "docs/reference/results.md").read_text(encoding="utf-8")
     part = text[text.index("## Explained transfers") :]
     assert [column for column in columns if f"`{column}`" not in part] == []

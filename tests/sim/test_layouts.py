@@ -51,7 +51,7 @@ def load(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def loading(text: str) -> Loaded:
-        (tmp_path / "t.yaml").write_text(HEAD + text)
+        (tmp_path / "t.yaml").write_text(HEAD + text, encoding="utf-8")
         return load_scenario("t.yaml")
 
     return loading
@@ -124,7 +124,9 @@ def net(tmp_path):
     graph.add_edge("a", "b", Mbps=1, delay=10)
     graph.add_edge("a", "c", Mbps=80, delay=2000)
     graph.add_edge("c", "b", delay=3000)
-    (tmp_path / "net.json").write_text(json.dumps(networkx.node_link_data(graph, edges="edges")))
+    (tmp_path / "net.json").write_text(
+        json.dumps(networkx.node_link_data(graph, edges="edges")), encoding="utf-8"
+    )
 
 
 def test_a_network_file_has_its_rates_delays_and_routing(load, net):

@@ -103,8 +103,8 @@ EVERYTHING = [
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = tmp_path / f"{OWN}.py"
-    path.write_text(MODULE)
-    (tmp_path / "tiny.yaml").write_text(TINY)
+    path.write_text(MODULE, encoding="utf-8")
+    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     yield path
@@ -159,24 +159,24 @@ def test_other_code_is_another_training(old: str, new: str, module: Path) -> Non
     before = only(module, *EVERYTHING).learning_digest
     assert only(module, *EVERYTHING).learning_digest == before
     sys.modules.pop(OWN)
-    module.write_text(MODULE.replace(old, new))
+    module.write_text(MODULE.replace(old, new), encoding="utf-8")
     for mine in (EVERYTHING, [EVERYTHING[0], "methods=[splitfed]"], [EVERYTHING[2], "seed=0"]):
         assert only(module, *mine).learning_digest not in (before, None)
     after = only(module, *EVERYTHING[1:]).learning_digest
     sys.modules.pop(OWN)
-    module.write_text(MODULE)
+    module.write_text(MODULE, encoding="utf-8")
     assert only(module, *EVERYTHING[1:]).learning_digest != after
     assert only(module, *EVERYTHING).learning_digest == before
 
 
 def test_code_where_the_object_is_defined_counts_too(module: Path) -> None:
     front = module.with_name("front_of_my_things.py")
-    front.write_text(f"from {OWN} import small as mine\n")
+    front.write_text(f"from {OWN} import small as mine\n", encoding="utf-8")
     named = ["model={name: 'front_of_my_things:mine', cut: 1}", "methods=[splitfed]"]
     before = only(module, *named).learning_digest
     sys.modules.pop(OWN)
     sys.modules.pop("front_of_my_things")
-    module.write_text(MODULE.replace("width = 4", "width = 5"))
+    module.write_text(MODULE.replace("width = 4", "width = 5"), encoding="utf-8")
     after = only(module, *named).learning_digest
     sys.modules.pop("front_of_my_things")
     assert before != after
@@ -195,7 +195,7 @@ def test_declared_data_count_by_their_identity(module: Path) -> None:
     data = [EVERYTHING[1], "methods=[splitfed]"]
     before = only(module, *data).learning_digest
     sys.modules.pop(OWN)
-    module.write_text(MODULE.replace("first edition", "second edition"))
+    module.write_text(MODULE.replace("first edition", "second edition"), encoding="utf-8")
     assert only(module, *data).learning_digest not in (before, None)
 
 
@@ -222,7 +222,7 @@ def test_declared_data_count_by_their_identity(module: Path) -> None:
 def test_what_is_wrong_with_them_is_said_in_one_line(
     override: str, words: list[str], module: Path, cutlayer: CommandLine
 ) -> None:
-    module.with_name("broken_for_tests.py").write_text("def x(\n")
+    module.with_name("broken_for_tests.py").write_text("def x(\n", encoding="utf-8")
     answer = cutlayer.run(override, executor="inline")
     assert answer.code == 2
     assert len(answer.err.splitlines()) == 1, answer.err
@@ -239,7 +239,8 @@ def test_a_method_that_is_not_complete_is_refused(
         "class Bare(Method):\n"
         "    name = 'bare'\n"
         "    def open_round(self, index): ...\n"
-        "    def run_round(self, rnd): ...\n"
+        "    def run_round(self, rnd): ...\n",
+        encoding="utf-8",
     )
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UnknownMethodError, match="Half is not complete: it lacks open_round"):

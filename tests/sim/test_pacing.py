@@ -28,7 +28,10 @@ methods: [METHOD]
 def played(folder, computing="", *, method="classic_fl", rounds=1, seed=0):
     path = folder / "paced.yaml"
     text = SCENARIO.replace("ROUNDS", str(rounds)).replace("METHOD", method)
-    path.write_text(text.replace("COMPUTING", f"computing: [{computing}]" if computing else ""))
+    path.write_text(
+        text.replace("COMPUTING", f"computing: [{computing}]" if computing else ""),
+        encoding="utf-8",
+    )
     (result,) = run(load_scenario(path, [f"seed={seed}"]), executor="none", log="events")
     (found,) = result.methods.values()
     return found

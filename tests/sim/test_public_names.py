@@ -30,7 +30,7 @@ PUBLIC = [
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
     file = tmp_path / "tiny.yaml"
-    file.write_text(TINY)
+    file.write_text(TINY, encoding="utf-8")
     return file
 
 

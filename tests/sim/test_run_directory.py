@@ -78,7 +78,10 @@ def test_the_folder_and_the_summary_are_what_is_promised(
         assert all(len(point) == 2 for point in method["curve"])
     assert content["methods"]["frozen"]["method"] == "ecofed"
     assert content["versions"]["executor"] == executor
-    assert json.loads((folder / "versions.json").read_text()) == {"seed": 0} | content["versions"]
+    assert (
+        json.loads((folder / "versions.json").read_text(encoding="utf-8"))
+        == {"seed": 0} | content["versions"]
+    )
 
 
 def test_pictures_are_drawn_of_what_there_is(
@@ -152,7 +155,7 @@ def test_events_are_columns_of_equal_length(cutlayer: CommandLine) -> None:
         chosen = columns["method"] == number
         total = summary(folder)["methods"][str(label)]["wire_bytes"]
         assert columns["wire_bytes"][chosen].sum() == total["up"] + total["down"]
-    trace = json.loads((folder / "trace.json").read_text())
+    trace = json.loads((folder / "trace.json").read_text(encoding="utf-8"))
     assert trace["traceEvents"]
 
 
@@ -162,12 +165,12 @@ def test_the_resolved_scenario_runs_again_to_the_same(cutlayer: CommandLine) -> 
     assert first.code == second.code == 0
     a, b = (load_scenario(cutlayer.folder / name / "scenario.yaml").scenario for name in "ab")
     assert a == b
-    assert (cutlayer.folder / "a/scenario.yaml").read_text() == (
+    assert (cutlayer.folder / "a/scenario.yaml").read_text(encoding="utf-8") == (
         cutlayer.folder / "b/scenario.yaml"
-    ).read_text()
-    assert (cutlayer.folder / "a/rounds.csv").read_text() == (
+    ).read_text(encoding="utf-8")
+    assert (cutlayer.folder / "a/rounds.csv").read_text(encoding="utf-8") == (
         cutlayer.folder / "b/rounds.csv"
-    ).read_text()
+    ).read_text(encoding="utf-8")
     digests = ("learning_digest", "weights_digest", "event_digest")
     for label, method in summary(cutlayer.folder / "a")["methods"].items():
         again = summary(cutlayer.folder / "b")["methods"][label]
@@ -190,7 +193,7 @@ def test_seeds_get_a_folder_each_and_intervals(cutlayer: CommandLine) -> None:
     assert sorted(p.name for p in (folder / "seed-4").iterdir()) == [
         f for f in RUN_FOLDER if f != "plots"
     ]
-    together = json.loads((folder / "seeds.json").read_text())
+    together = json.loads((folder / "seeds.json").read_text(encoding="utf-8"))
     assert together["seeds"] == [0, 1, 4]
     assert together["status"] == "complete"
     best = [content["methods"]["frozen"]["accuracy"]["final"] for content in found]
@@ -208,11 +211,11 @@ def test_seeds_get_a_folder_each_and_intervals(cutlayer: CommandLine) -> None:
 def test_a_folder_that_holds_something_is_refused_and_left_alone(cutlayer: CommandLine) -> None:
     target = cutlayer.folder / "full"
     target.mkdir()
-    (target / "precious").write_text("keep me")
+    (target / "precious").write_text("keep me", encoding="utf-8")
     answer = cutlayer("run", "tiny.yaml", "--executor", "none", "--out", "full")
     assert answer.code == 2
     assert "full exists and is not empty" in answer.err
-    assert [path.read_text() for path in target.iterdir()] == ["keep me"]
+    assert [path.read_text(encoding="utf-8") for path in target.iterdir()] == ["keep me"]
     empty = cutlayer.folder / "empty"
     empty.mkdir()
     assert cutlayer("run", "tiny.yaml", "--executor", "none", "--out", "empty").code == 0

@@ -28,7 +28,7 @@ def run(cutlayer: CommandLine) -> CommandLine:
 
 @pytest.fixture
 def study(cutlayer: CommandLine) -> CommandLine:
-    (cutlayer.folder / "small.yaml").write_text(STUDY)
+    (cutlayer.folder / "small.yaml").write_text(STUDY, encoding="utf-8")
     answer = cutlayer("sweep", "small.yaml", "--executor", "none", "--jobs", "1")
     assert answer.code in (0, None), answer
     assert "2 points, 4 runs of a method" in answer.out
@@ -67,7 +67,7 @@ def test_exports_hold_every_row(run: CommandLine, kind: str) -> None:
     elif kind == "parquet":
         found = {name: pd.read_parquet(out / f"{name}.parquet") for name in tables}
     elif kind == "json":
-        content = json.loads((out / "tiny.json").read_text())
+        content = json.loads((out / "tiny.json").read_text(encoding="utf-8"))
         assert content["summary"] == dict(read_run("runs/tiny").summary)
         found = {name: pd.DataFrame(rows) for name, rows in content["tables"].items()}
     else:
@@ -118,7 +118,7 @@ def test_a_report_and_its_figures(study: CommandLine) -> None:
         "report", "runs/tiny", "runs/small", "--figures", "figures", "--out", "page.html"
     )
     assert answer.code in (0, None), answer
-    page = Path("page.html").read_text()
+    page = Path("page.html").read_text(encoding="utf-8")
     assert page.count("<h1>") == 2
     written = files(Path("figures"))
     for name in ("1-links.svg", "1-links.pdf", "1-links.csv", "1-summary.csv"):

@@ -226,7 +226,7 @@ def test_windows_repeat():
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = "client,online_from_s,online_until_s\npi-1,5,9\npi-0,0,10\npi-1,8,20\n"
-    (tmp_path / "here.csv").write_text(lines)
+    (tmp_path / "here.csv").write_text(lines, encoding="utf-8")
 
 
 @pytest.mark.usefixtures("here")

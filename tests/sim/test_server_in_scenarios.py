@@ -31,7 +31,7 @@ DISCIPLINES = (
 @pytest.fixture
 def played(tmp_path):
     path = tmp_path / "queued.yaml"
-    path.write_text(SCENARIO)
+    path.write_text(SCENARIO, encoding="utf-8")
 
     def play(*overrides: str):
         (result,) = run(load_scenario(path, overrides), executor="none", log="events")

@@ -33,7 +33,7 @@ methods: [classic_fl]
 
 def fleet(folder: Path, speeds: str, count: int = 1000, seed: int = 0) -> dict[str, DeviceProfile]:
     path = folder / "fleet.yaml"
-    path.write_text(SCENARIO.format(speeds=speeds, count=count))
+    path.write_text(SCENARIO.format(speeds=speeds, count=count), encoding="utf-8")
     topology = places(load_scenario(path).scenario, seed)
     return {name: topology.node(name).device for name in topology.clients}
 
@@ -74,9 +74,9 @@ def test_scores_are_drawn_from_a_file_around_their_mean(tmp_path, suffix):
     path = tmp_path / f"scores.{suffix}"
     if suffix == "json":
         rows = [{"Model": "a", "CPU": " 100 "}, {"Model": "b", "CPU": 300}, {"Model": "c"}]
-        path.write_text(json.dumps(rows))
+        path.write_text(json.dumps(rows), encoding="utf-8")
     else:
-        path.write_text("Model,CPU\na,100\nb,300\nc,\n")
+        path.write_text("Model,CPU\na,100\nb,300\nc,\n", encoding="utf-8")
     found = factors(fleet(tmp_path, f"{{clients: phone, scores: {path}, column: CPU}}", 400))
     assert set(found) == {0.5, 1.5}
     assert fmean(found) == pytest.approx(1.0, abs=3.3 * 0.5 / math.sqrt(400))
@@ -90,7 +90,7 @@ def test_a_mark_of_the_byte_order_and_other_ends_of_lines_change_nothing(tmp_pat
 
 
 def test_times_are_no_scores_and_too_many_rows_are_counted(tmp_path, monkeypatch):
-    (tmp_path / "s.csv").write_text("inference_ms\n5\n6\n7\n")
+    (tmp_path / "s.csv").write_text("inference_ms\n5\n6\n7\n", encoding="utf-8")
     with pytest.raises(ScoresError, match="'inference_ms' is a time, less is faster"):
         read_scores(tmp_path / "s.csv", "inference_ms")
     monkeypatch.setattr(scores, "MAX_ROWS", 2)
@@ -143,7 +143,7 @@ def test_slower_devices_take_longer(tmp_path):
 def test_a_file_without_scores_is_refused_in_one_sentence(tmp_path, name, content, said):
     path = tmp_path / name
     if content is not None:
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")
     with pytest.raises(ScoresError, match=said) as refused:
         read_scores(path, "CPU")
     assert "\n" not in str(refused.value)

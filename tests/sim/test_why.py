@@ -83,7 +83,7 @@ def test_what_is_not_there_is_said(cutlayer: CommandLine) -> None:
 
 def test_arrows_lead_from_upload_to_step_to_gradient(cutlayer: CommandLine) -> None:
     cutlayer.run()
-    events = json.loads(Path("runs/tiny/trace.json").read_text())["traceEvents"]
+    events = json.loads(Path("runs/tiny/trace.json").read_text(encoding="utf-8"))["traceEvents"]
     spans = [e for e in events if e["ph"] == "X"]
     flows: dict[int, list[dict[str, object]]] = {}
     for event in events:

@@ -49,7 +49,7 @@ def test_graphml_as_networkx_writes_it(zoo, tmp_path):
 @pytest.mark.parametrize("kind", [networkx.Graph, networkx.DiGraph, networkx.MultiDiGraph])
 def test_node_link_json_as_networkx_writes_it(zoo, tmp_path, edges, kind):
     data = networkx.node_link_data(kind(zoo), edges=edges)
-    (tmp_path / "zoo.json").write_text(json.dumps(data))
+    (tmp_path / "zoo.json").write_text(json.dumps(data), encoding="utf-8")
     read = read_network(tmp_path / "zoo.json")
     assert type(read) is kind
     assert edges_of(networkx.Graph(read)) == edges_of(zoo)
@@ -116,7 +116,7 @@ def test_files_that_are_not_there_or_too_large_are_refused(tmp_path, monkeypatch
     with pytest.raises(TopologyError, match="is a folder, not a file"):
         read_network(tmp_path / "d.json")
     monkeypatch.setattr(network_files, "MAX_BYTES", 10)
-    (tmp_path / "big.json").write_text(" " * 11)
+    (tmp_path / "big.json").write_text(" " * 11, encoding="utf-8")
     with pytest.raises(
         TopologyError, match=r"big\.json is longer than 10 B, the most that is read"
     ):
@@ -124,7 +124,7 @@ def test_files_that_are_not_there_or_too_large_are_refused(tmp_path, monkeypatch
     monkeypatch.setattr(network_files, "MAX_BYTES", 1000)
     monkeypatch.setattr(network_files, "MAX_NODES", 2)
     data = {"nodes": [{"id": i} for i in range(3)], "edges": []}
-    (tmp_path / "big.json").write_text(json.dumps(data))
+    (tmp_path / "big.json").write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(TopologyError, match="has 3 nodes: at most 2 are read"):
         read_network(tmp_path / "big.json")
 
@@ -132,7 +132,7 @@ def test_files_that_are_not_there_or_too_large_are_refused(tmp_path, monkeypatch
 def test_ends_of_edges_may_be_written_as_text(tmp_path):
     data = {"nodes": [{"id": 0}, {"id": 1}, {"id": [0, 1]}], "edges": []}
     data["edges"] = [{"source": "0", "target": 1, "u_of_edge": 3}, {"source": [0, 1], "target": 0}]
-    (tmp_path / "a.json").write_text(json.dumps(data))
+    (tmp_path / "a.json").write_text(json.dumps(data), encoding="utf-8")
     graph = read_network(tmp_path / "a.json")
     assert edges_of(graph) == {frozenset({0, 1}), frozenset({(0, 1), 0})}
     assert graph.edges[0, 1]["u_of_edge"] == 3
@@ -230,7 +230,7 @@ REPEATED = """<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
 
 
 def test_repeated_labels_and_missing_positions_in_graphml(tmp_path):
-    (tmp_path / "a.graphml").write_text(REPEATED)
+    (tmp_path / "a.graphml").write_text(REPEATED, encoding="utf-8")
     graph = read_network(tmp_path / "a.graphml")
     assert list(network_nodes(graph).names.values()) == ["London", "Paris", "2", "3"]
     assumed = assumed_delay(graph, Distance())
@@ -239,7 +239,7 @@ def test_repeated_labels_and_missing_positions_in_graphml(tmp_path):
 
 
 def test_graphml_of_too_many_tags_is_refused_before_it_is_parsed(tmp_path, monkeypatch):
-    (tmp_path / "a.graphml").write_text(REPEATED)
+    (tmp_path / "a.graphml").write_text(REPEATED, encoding="utf-8")
     monkeypatch.setattr(network_files, "MAX_TAGS", 20)
     with pytest.raises(TopologyError, match=r"has 34 tags: at most 20 are read"):
         read_network(tmp_path / "a.graphml")

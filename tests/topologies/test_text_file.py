@@ -75,7 +75,7 @@ def test_what_is_not_a_file_is_refused_and_does_not_block(tmp_path, monkeypatch)
 
 
 def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "t").write_text("a")
+    (tmp_path / "t").write_text("a", encoding="utf-8")
 
     def forbidden(*_):
         raise PermissionError(13, "Permission denied")
@@ -91,8 +91,8 @@ def test_a_limit_in_mebibytes_is_said_so(tmp_path):
 
 def test_a_state_tells_contents_apart(tmp_path):
     file = tmp_path / "t"
-    file.write_text("a")
+    file.write_text("a", encoding="utf-8")
     before = file_state(file)
     assert file_state(str(file)) == before
-    file.write_text("ab")
+    file.write_text("ab", encoding="utf-8")
     assert file_state(file) != before

@@ -58,7 +58,7 @@ def test_two_processes_train_with_the_bytes_and_about_the_times_predicted(
         cases=(),
     )
     profile = tmp_path / "here.yaml"
-    profile.write_text(profile_text(calibrated.fit.profile, "for a test"))
+    profile.write_text(profile_text(calibrated.fit.profile, "for a test"), encoding="utf-8")
     (case,) = tools["cases"].QUICK
     for method in tools["cases"].METHODS:
         said = tools["predicted"].rounds(case, method, profile)

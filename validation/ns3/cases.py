@@ -73,4 +73,4 @@ def cases() -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(json.dumps(cases(), indent=1))
+    Path(sys.argv[1]).write_text(json.dumps(cases(), indent=1), encoding="utf-8")

@@ -145,7 +145,7 @@ def table(rows: list[Row], names: list[str]) -> None:
 
 def write(rows: list[Row], file: Path) -> None:
     heads = "kind,case,dropped,each_flow,mean_time,last_finish,each_flow_no_tcp,last_finish_no_tcp"
-    with file.open("w", newline="") as stream:
+    with file.open("w", newline="", encoding="utf-8") as stream:
         out = csv.writer(stream, lineterminator="\n")
         out.writerow(heads.split(","))
         for each in rows:
@@ -156,8 +156,8 @@ def write(rows: list[Row], file: Path) -> None:
 
 
 def main(cases_file: str, packets_file: str, results: Path = HERE / "results.csv") -> None:
-    cases = json.loads(Path(cases_file).read_text())
-    packets = json.loads(Path(packets_file).read_text())
+    cases = json.loads(Path(cases_file).read_text(encoding="utf-8"))
+    packets = json.loads(Path(packets_file).read_text(encoding="utf-8"))
     rows = []
     for name, found in packets.items():
         stuck = sum(end < 0 for end in found["ends"])

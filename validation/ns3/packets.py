@@ -15,10 +15,10 @@ HERE = Path(__file__).parent
 
 
 def main(cases_file: str, out_file: str) -> None:
-    cppyy.cppdef((HERE / "dumbbell.cc").read_text())
+    cppyy.cppdef((HERE / "dumbbell.cc").read_text(encoding="utf-8"))
     cppyy.gbl.settings()
     numbers = cppyy.gbl.std.vector["double"]
-    cases = json.loads(Path(cases_file).read_text())
+    cases = json.loads(Path(cases_file).read_text(encoding="utf-8"))
     found = {}
     for name, case in cases.items():
         began = time.perf_counter()
@@ -36,7 +36,7 @@ def main(cases_file: str, out_file: str) -> None:
         *arrived, dropped = (float(number) for number in ends)
         found[name] = {"ends": arrived, "dropped": int(dropped)}
         print(f"{name:40} {time.perf_counter() - began:6.1f} s", flush=True)
-        Path(out_file).write_text(json.dumps(found))
+        Path(out_file).write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

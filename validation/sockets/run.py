@@ -81,7 +81,7 @@ def main() -> int:
     print(f"CUBIC, {options.repeats} runs of each, medians\n")
     print(summary(comparisons), table(comparisons), sep="\n\n")
     if options.csv is not None:
-        with options.csv.open("w", newline="") as file:
+        with options.csv.open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(["kind", "case", "queue", "transfer", "measured_s", "predicted_s"])
             for c in comparisons:

@@ -42,7 +42,7 @@ def rounds(case: Case, method: str, profile: Path) -> dict[str, dict[str, float]
         method=options if method == "ecofed" else method,
     )
     path = profile.with_name(f"{profile.stem}-scenario.yaml")
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     result = run(load_scenario(str(path)), executor="none", log="events")[0].methods[method]
     path.unlink()
     return {

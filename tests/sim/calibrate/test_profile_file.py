@@ -26,7 +26,7 @@ FIGURES = (
 def test_a_profile_comes_back_from_its_file(tmp_path: Path):
     profile = machine(round_overhead_s=0.5, sources=("here",), description="a machine")
     path = tmp_path / "p.yaml"
-    path.write_text(profile_text(profile, "a note", "two lines\nof comment"))
+    path.write_text(profile_text(profile, "a note", "two lines\nof comment"), encoding="utf-8")
     found = read_profile(path, "synthetic")
     for name in FIGURES:
         assert getattr(found, name) == pytest.approx(getattr(profile, name), rel=1e-5), name
@@ -36,14 +36,15 @@ def test_a_profile_comes_back_from_its_file(tmp_path: Path):
             assert dict(found.rates[op_class].of(pass_)) == expected
     assert found.description == "a machine"
     assert set(found.notes.values()) == {"a note"}
-    assert path.read_text().startswith("# two lines\n# of comment\n")
+    assert path.read_text(encoding="utf-8").startswith("# two lines\n# of comment\n")
 
 
 def test_figures_that_were_not_measured_say_so_in_their_file(tmp_path: Path):
     path = tmp_path / "p.yaml"
     derived = {"rates.norm": "kept at its prior", "memory_bandwidth": "guessed from others"}
     path.write_text(
-        profile_text(machine(sources=("here",), description="x"), "fitted", "", derived)
+        profile_text(machine(sources=("here",), description="x"), "fitted", "", derived),
+        encoding="utf-8",
     )
     found = read_profile(path, "synthetic")
     assert found.notes["rates.norm"] == "fitted; kept at its prior"
@@ -57,7 +58,10 @@ def test_figures_that_were_not_measured_say_so_in_their_file(tmp_path: Path):
 def test_what_a_profile_has_not_is_not_written(tmp_path: Path):
     profile = machine(weight_bytes_per_s=None, sources=("here",))
     path = tmp_path / "p.yaml"
-    path.write_text(profile_text(replace(profile, description="x", memory_bytes=None), "a note"))
+    path.write_text(
+        profile_text(replace(profile, description="x", memory_bytes=None), "a note"),
+        encoding="utf-8",
+    )
     found = read_profile(path, "synthetic")
     assert found.weight_bytes_per_s is None
     assert found.memory_bytes is None
@@ -97,7 +101,7 @@ def changed(folder: Path, old: str, new: str) -> str:
     text = profile_text(machine(sources=("here",), description="a machine"), "a note")
     assert old in text
     path = folder / "p.yaml"
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(ProfileFileError) as refused:
         read_profile(path, "mine")
     said = str(refused.value)
@@ -157,7 +161,7 @@ def test_a_wrong_value_in_a_profile_is_named_with_its_line(tmp_path: Path, old, 
 def test_a_map_size_that_cannot_be_is_refused(tmp_path: Path, size):
     path = tmp_path / "p.yaml"
     rate = f"{{forward: {{{size}: 1 GFLOP/s}}, backward: 1 GFLOP/s, status: measured}}"
-    path.write_text(f"description: x\nsources: [y]\nrates: {{conv: {rate}}}\n")
+    path.write_text(f"description: x\nsources: [y]\nrates: {{conv: {rate}}}\n", encoding="utf-8")
     with pytest.raises(ProfileFileError, match=r"p\.yaml:3: rates\.conv\.forward") as refused:
         read_profile(path, "mine")
     assert "\n" not in str(refused.value)
@@ -165,6 +169,6 @@ def test_a_map_size_that_cannot_be_is_refused(tmp_path: Path, size):
 
 def test_a_profile_that_is_too_long_is_refused(tmp_path: Path):
     path = tmp_path / "p.yaml"
-    path.write_text("# comment\n" * 30_000)
+    path.write_text("# comment\n" * 30_000, encoding="utf-8")
     with pytest.raises(ProfileFileError, match=r"is longer than 256 KiB, the most that is"):
         read_profile(path, "mine")

@@ -58,7 +58,7 @@ other_counts.info = Stripes.info
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = tmp_path / "own_data_for_tests.py"
     fields = {"test": "1, 2", "tests": 3, "test_labels": [1, 0, 1], "has_test": True}
-    path.write_text(fill(fields | {"checksum": None}))
+    path.write_text(fill(fields | {"checksum": None}), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     yield path
     sys.modules.pop("own_data_for_tests", None)
@@ -95,7 +95,7 @@ def test_declaring_an_own_set_does_not_load_it(monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_own_set_without_a_test_split_is_split_and_keeps_its_identity(module: Path) -> None:
     fields = {"test": "0, 0", "tests": 0, "test_labels": [], "has_test": False}
-    module.write_text(fill(fields | {"checksum": "stripes-1"}))
+    module.write_text(fill(fields | {"checksum": "stripes-1"}), encoding="utf-8")
     info = describe("own_data_for_tests:stripes", test_fraction=0.5)
     assert info.checksum == "stripes-1:1x4x4:test_fraction=0.5,seed=0:train=5,test=5"
     dataset = load(info)

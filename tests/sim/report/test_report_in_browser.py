@@ -19,7 +19,7 @@ pytestmark = [HAS_BROWSER, pytest.mark.browser, pytest.mark.slow]
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of a run, trained, and of a study with every kind of decision."""
     folder = tmp_path_factory.mktemp("report")
-    (folder / "tiny.yaml").write_text(SCENARIO)
+    (folder / "tiny.yaml").write_text(SCENARIO, encoding="utf-8")
     run(load_scenario(folder / "tiny.yaml"), out=folder / "run")
     axes = [
         {"name": "cut", "field": "model.cut", "values": [1, 2]},

@@ -154,7 +154,7 @@ def test_tables_are_printed_and_written(tmp_path):
     ):
         assert words in text
     write_csv(TABLE, tmp_path / "t.csv")
-    with (tmp_path / "t.csv").open(newline="") as file:
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
         first, second = csv.DictReader(file)
     assert first["published"] == "2.0"
     assert float(first["deviation"]) == 0.25
@@ -164,7 +164,9 @@ def test_tables_are_printed_and_written(tmp_path):
     assert "| a round | 2.000 s | predicted | 2.500 s | +25.0 % | 10 %, not met |" in page
     assert "- a log" in page
     write_map([point(20, 2.8)], tmp_path / "m.csv")
-    assert (tmp_path / "m.csv").read_text().splitlines()[1] == "pi,10,1,20,2.8,40,5.6"
+    assert (tmp_path / "m.csv").read_text(encoding="utf-8").splitlines()[
+        1
+    ] == "pi,10,1,20,2.8,40,5.6"
 
 
 def test_kendalls_tau_counts_pairs_in_order():

@@ -57,7 +57,7 @@ class Dask:
 
     def _address(self) -> str:
         try:
-            return str(json.loads(self._file.read_text())["address"])
+            return str(json.loads(self._file.read_text(encoding="utf-8"))["address"])
         except (OSError, ValueError, KeyError):
             return ""
 
@@ -112,13 +112,13 @@ def test_killed_in_the_middle_it_goes_on_to_the_files_of_one_process(dask: Dask)
 
 
 def test_a_worker_that_dies_costs_a_retry(dask: Dask) -> None:
-    (dask.folder / "dying.py").write_text(DIES)
+    (dask.folder / "dying.py").write_text(DIES, encoding="utf-8")
     (dask.folder / "marks").mkdir()
-    (dask.folder / "deaths").write_text("1")
+    (dask.folder / "deaths").write_text("1", encoding="utf-8")
     file = study_file(dask.folder, set={"methods": ["dying:Dies"]}, name="dying")
     sweep(dask.folder, *command(file, "dying", "--scheduler", dask.address, "--executor", "none"))
     assert len(list((dask.folder / "marks").iterdir())) == 1
-    points = (dask.folder / "dying" / "points.csv").read_text()
+    points = (dask.folder / "dying" / "points.csv").read_text(encoding="utf-8")
     assert points.count("complete") == 2
 
 

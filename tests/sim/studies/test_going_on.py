@@ -101,9 +101,9 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_files(tmp_path: Path) -> No
 def dying_study(folder: Path, deaths: int, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
-    (folder / "dying.py").write_text(DIES)
+    (folder / "dying.py").write_text(DIES, encoding="utf-8")
     (folder / "marks").mkdir()
-    (folder / "deaths").write_text(str(deaths))
+    (folder / "deaths").write_text(str(deaths), encoding="utf-8")
     return study_file(folder, set={"methods": ["dying:Dies"]})
 
 

@@ -24,7 +24,7 @@ topology.star.clients=[
 def load(tmp_path: Path):
     def load(*overrides: str):
         path = tmp_path / "plain.yaml"
-        path.write_text(PLAIN + "methods: [classic_fl]\n")
+        path.write_text(PLAIN + "methods: [classic_fl]\n", encoding="utf-8")
         return load_scenario(path, list(overrides))
 
     return load

@@ -153,7 +153,7 @@ def test_a_load_that_is_not_over_ends_with_its_round(tmp_path):
     }
     result.kept[0] = replace(kept, record=replace(kept.record, loads=loads))
     write_trace(run_of(result), tmp_path / "trace.json")
-    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    events = json.loads((tmp_path / "trace.json").read_text(encoding="utf-8"))["traceEvents"]
     counters, units = counters_of(events)
     assert units == {"airtime"}
     assert counters == {

@@ -65,7 +65,7 @@ def test_a_short_rest_belongs_to_the_last_step(trace, last, widths):
 def test_bytes_are_conserved(tmp_path_factory, gaps, step_ms):
     times = [*accumulate(gaps)]
     path = tmp_path_factory.mktemp("trace") / "t"
-    path.write_text(lines(times))
+    path.write_text(lines(times), encoding="utf-8")
     profile = read_mahimahi(str(path), step_s=step_ms / 1000)
     last_s = times[-1] / 1000
     assert profile.period == last_s
