@@ -6,6 +6,8 @@ device block out of it (EcoFed's partial initialisation), and
 `load_into(network.split(network.feature_blocks).device, path)` all convolutional blocks (holistic).
 """
 
+import os
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,20 +34,29 @@ def save_weights(
 
     The file appears whole or not at all. Raises WeightsError if it cannot be written.
     """
+    content = weights_bytes(weights, recipe)
+    target = Path(path)
+    unfinished = target.with_name(f".{os.getpid()}-{secrets.token_hex(8)}.part")
+    try:
+        try:
+            unfinished.write_bytes(content)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise WeightsError(
+            f"weights file {str(path)!r} cannot be written ({error.strerror})"
+        ) from error
+
+
+def weights_bytes(weights: nn.Module | Mapping[str, Tensor], recipe: Mapping[str, str]) -> bytes:
+    """The content of a weights file. Raises WeightsError for a recipe that is not texts by name."""
     tensors = weights.state_dict() if isinstance(weights, nn.Module) else weights
     odd = [key for key, value in recipe.items() if not isinstance(value, str)]
     if odd:
         raise WeightsError(f"a recipe holds texts by name, {odd[0]!r} is {recipe[odd[0]]!r}")
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    target = Path(path)
-    unfinished = target.with_name(target.name + ".part")
-    try:
-        unfinished.write_bytes(save(plain, metadata=dict(recipe)))
-        unfinished.replace(target)
-    except OSError as error:
-        raise WeightsError(
-            f"weights file {str(path)!r} cannot be written ({error.strerror})"
-        ) from error
+    return save(plain, metadata=dict(recipe))
 
 
 def weights_exist(path: str | PathLike[str]) -> bool:

@@ -118,13 +118,17 @@ def sync_folder(folder: Path) -> None:
         os.close(entry)
 
 
-def check_output_file(target: Path, option: str, *, force: bool = False) -> None:
+def check_output_file(
+    target: Path, option: str, *, force: bool = False, makes_folder: bool = False
+) -> None:
     """Check that a file a user named may be written; for before the work begins.
 
     What exists is refused: a file, a link even if it leads nowhere, a folder, a device, a pipe. With
     `force` a regular file or a link is allowed, and the link itself is replaced, not what it leads to.
-    Raises OutputError.
+    The folder must exist unless the command `makes_folder`. Raises OutputError.
     """
+    if not makes_folder and not target.parent.is_dir():
+        raise OutputError(f"{option} {target}: the folder {target.parent} does not exist")
     with errors_named(target):
         try:
             mode = target.lstat().st_mode

@@ -69,6 +69,9 @@ NoUserCode = Annotated[
         help="Refuse to import a user's own objects (package.module:Object) [CUTLAYER_NO_USER_CODE=1].",
     ),
 ]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace the named file if it exists; never a device.")
+]
 Threads = Annotated[int, typer.Option(min=1, help="Torch threads; small batches want 1.")]
 
 
@@ -214,11 +217,12 @@ def report(
         Path | None,
         typer.Option(metavar="DIR", help="Write every figure as SVG, PDF and CSV to a new folder."),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write one self-contained page of runs and studies: charts, timelines, figures, provenance."""
     from sim.commands.report import report_command
 
-    report_command(folders, out=out, figures=figures)
+    report_command(folders, out=out, figures=figures, force=force)
 
 
 @app.command()
@@ -283,6 +287,7 @@ def explain(
         int | None, typer.Option(min=0, max=2**63 - 1, help="Another seed than the scenario's.")
     ] = None,
     no_user_code: NoUserCode = False,
+    force: Force = False,
 ) -> None:
     """Say where the time of a client's transfers in a round went: which links, or TCP, held them."""
     _user_code(forbid=no_user_code)
@@ -297,6 +302,7 @@ def explain(
         limit=limit,
         csv_file=csv,
         seed=seed,
+        force=force,
     )
 
 
@@ -326,12 +332,13 @@ def show(
         typer.Option(metavar="FILE", help="Draw the scenario's topology: a .png, .svg or .pdf."),
     ] = None,
     no_user_code: NoUserCode = False,
+    force: Force = False,
 ) -> None:
     """Show one of the things that `list` names, with its figures and sources; or a topology."""
     _user_code(forbid=no_user_code)
     from sim.commands.show import show_command
 
-    show_command(name, plot)
+    show_command(name, plot, force=force)
 
 
 @app.command()
@@ -356,12 +363,19 @@ def calibrate(
     errors: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the held-out cases to a new CSV.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Measure this machine with real training and write its profile, with its error."""
     from sim.commands.calibrate import calibrate_command
 
     calibrate_command(
-        out, name=name, threads=threads, minutes=minutes, passes=passes, errors_file=errors
+        out,
+        name=name,
+        threads=threads,
+        minutes=minutes,
+        passes=passes,
+        errors_file=errors,
+        force=force,
     )
 
 
@@ -410,6 +424,7 @@ def pretrain(
     data_dir: DataDir = None,
     threads: Threads = 1,
     no_user_code: NoUserCode = False,
+    force: Force = False,
 ) -> None:
     """Train a network in one place and save its first blocks with their recipe."""
     _user_code(forbid=no_user_code)
@@ -430,7 +445,7 @@ def pretrain(
         blocks=blocks,
     )
     samples = DataChoice(dataset, train_samples, test_samples, test_fraction, data_dir)
-    pretrain_command(recipe, samples, out, threads)
+    pretrain_command(recipe, samples, out, threads, force=force)
 
 
 def _user_code(*, forbid: bool) -> None:

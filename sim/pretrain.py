@@ -17,7 +17,8 @@ import models.catalogue
 from models.draws import borrowed_generators, seed_generators, seed_of
 from models.errors import WeightsError
 from models.network import Network
-from models.pretrained import save_weights
+from models.pretrained import weights_bytes
+from sim.atomic_files import write_bytes
 from sim.learning.augment import Augmentation
 from sim.learning.batches import batch_indices, evaluation_batches, normalise
 from sim.learning.datasets import Dataset
@@ -48,12 +49,18 @@ class PretrainRecipe:
 
 @borrowed_generators()
 def pretrain(
-    recipe: PretrainRecipe, dataset: Dataset, out: Path, epoch_done: EpochDone | None = None
+    recipe: PretrainRecipe,
+    dataset: Dataset,
+    out: Path,
+    epoch_done: EpochDone | None = None,
+    *,
+    replace: bool = True,
 ) -> float | None:
     """Train, save to `out` (safetensors), and return the test accuracy (None without test images).
 
     `epoch_done` is told epoch (from 1), mean training loss and learning rate. Raises WeightsError
-    if training diverges or `out` cannot be written, CutError for `blocks` out of range.
+    if training diverges, OutputError if `out` cannot be written or, without `replace`, exists, CutError
+    for `blocks` out of range.
     """
     info = dataset.info
     network = models.catalogue.build(
@@ -84,8 +91,7 @@ def pretrain(
             epoch_done(epoch + 1, loss, float(lr))
     accuracy = _accuracy(network, dataset)
     notes = {key: str(value) for key, value in asdict(recipe).items()}
-    save_weights(
-        out,
+    content = weights_bytes(
         part,
         notes
         | {
@@ -97,6 +103,7 @@ def pretrain(
             "torch": torch.__version__,
         },
     )
+    write_bytes(out, content, replace=replace)
     return accuracy
 
 

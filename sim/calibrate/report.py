@@ -6,6 +6,7 @@ from typing import Final
 
 from rich.table import Table
 
+from sim.atomic_files import whole_text
 from sim.calibrate.errors import CaseError, mean_error
 from sim.calibrate.fit import Fit
 from sim.calibrate.roofline import BY_MAP
@@ -82,9 +83,9 @@ def _which(name: str, rates: Sequence[tuple[Pass, int]]) -> str:
     return ", ".join(parts)
 
 
-def write_errors(path: Path, errors: list[CaseError]) -> None:
-    """Write the held-out cases as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+def write_errors(path: Path, errors: list[CaseError], *, replace: bool = True) -> None:
+    """Write the held-out cases as CSV. Raises OutputError."""
+    with whole_text(path, replace=replace) as file:
         writer = CsvWriter(file, COLUMNS)
         for one in errors:
             figures = (one.measured_s, one.noise, one.predicted_s, one.error, one.one_number_error)

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from sim.atomic_files import check_output_file, write_text
 from sim.calibrate.calibrate import Calibration, calibrate
 from sim.calibrate.errors import mean_error
 from sim.calibrate.report import (
@@ -17,7 +18,6 @@ from sim.calibrate.report import (
 )
 from sim.commands.errors import UsageError
 from sim.commands.progress import StepProgress
-from sim.run_directory import OutputError
 from topologies.catalogue.profile_file import profile_text
 
 
@@ -29,6 +29,7 @@ def calibrate_command(
     minutes: float,
     passes: int,
     errors_file: Path | None,
+    force: bool,
 ) -> None:
     """Measure, fit, print the errors, write the profile; refuses what cannot work before it begins."""
     if not name.strip():
@@ -36,12 +37,8 @@ def calibrate_command(
     if not math.isfinite(minutes):
         raise UsageError(f"calibrate: --minutes must be finite (got {minutes})")
     for option, path in (("--out", out), ("--errors", errors_file)):
-        if path is None:
-            continue
-        if path.exists():
-            raise OutputError(f"{option} {path} exists; name a new file")
-        if not path.parent.is_dir():
-            raise OutputError(f"{option} {path}: the folder {path.parent} does not exist")
+        if path is not None:
+            check_output_file(path, option, force=force)
     used = torch.get_num_threads() if threads is None else threads
     console = Console()
     with StepProgress(console, "calibrating") as progress:
@@ -49,9 +46,9 @@ def calibrate_command(
             name, threads=used, passes=passes, budget_s=60 * minutes, tell=progress.tell
         )
     _report(found, passes, console)
-    _write(out, found, used)
+    _write(out, found, used, force)
     if errors_file is not None:
-        write_errors(errors_file, found.errors)
+        write_errors(errors_file, found.errors, replace=force)
     console.print(
         f"saved: {out}; use it in a scenario as devices: {{{name}: {{profile: {out}}}}}",
         soft_wrap=True,
@@ -80,13 +77,10 @@ def _report(found: Calibration, passes: int, console: Console) -> None:
         console.print(f"left out: {line}", soft_wrap=True, highlight=False)
 
 
-def _write(out: Path, found: Calibration, threads: int) -> None:
+def _write(out: Path, found: Calibration, threads: int, force: bool) -> None:
     tried = f"mean error on {len(found.errors)} held-out cases: "
     tried += f"{mean_error(found.errors):.1%}" if found.errors else "not known"
     comment = f"{found.fit.profile.description}\nBatches of 8 to 128, SGD with momentum; {tried}."
     note = f"fitted by cutlayer calibrate to timed training, {threads} threads"
     text = profile_text(found.fit.profile, note, comment, prior_notes(found.fit))
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"--out {out} cannot be written: {error.strerror}") from None
+    write_text(out, text, replace=force)

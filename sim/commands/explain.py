@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sim.commands.errors import UsageError
+from sim.atomic_files import check_output_file, whole_text
 from sim.csv_text import CsvWriter
 from sim.explain import Explained, Transfer, explain
 from sim.round_results import Row
@@ -25,31 +25,29 @@ def explain_command(
     limit: int,
     csv_file: Path | None,
     seed: int | None,
+    force: bool,
 ) -> None:
     """Print the longest transfers of a client's round and where its time went; write all of them."""
-    if csv_file is not None and csv_file.exists():
-        raise UsageError(f"--csv: {csv_file} exists; name a new file")
+    if csv_file is not None:
+        check_output_file(csv_file, "--csv", force=force)
     if seed is not None:
         overrides = [*overrides, "seeds=null", f"seed={seed}"]
     plan = plan_checked(load_scenario(scenario, overrides), trains=False)[0]
     explained = explain(plan, method, round_index, client)
     if csv_file is not None:
-        _write(explained, csv_file)
+        _write(explained, csv_file, force)
     console = Console()
     print_explained(explained, limit, console)
     if csv_file is not None:
         console.print(f"all transfers: {csv_file}", soft_wrap=True, highlight=False)
 
 
-def _write(explained: Explained, path: Path) -> None:
+def _write(explained: Explained, path: Path, force: bool) -> None:
     rows = [csv_row(explained, transfer) for transfer in explained.transfers]
-    try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = CsvWriter(file, list(rows[0]) if rows else ["transfer"])
-            for row in rows:
-                writer.add(row)
-    except OSError as error:
-        raise UsageError(f"--csv: {path} cannot be written: {error.strerror}") from None
+    with whole_text(path, replace=force) as file:
+        writer = CsvWriter(file, list(rows[0]) if rows else ["transfer"])
+        for row in rows:
+            writer.add(row)
 
 
 def csv_row(explained: Explained, transfer: Transfer) -> Row:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sim.run_directory import OutputError
+from sim.result_folder import claim_folder
 from sim.saved import read
 from sim.saved.export import export
 
@@ -12,10 +12,6 @@ from sim.saved.export import export
 def export_command(path: Path, *, to: str, out: Path) -> None:
     """Write what a folder holds in another format, into a new folder."""
     saved = read(path)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"--out {out} exists and is not empty; name a new folder")
-    try:
-        written = export(saved, to, out)
-    except OSError as error:
-        raise OutputError(f"folder {out} cannot be written: {error.strerror}") from None
+    with claim_folder(out, "export") as folder:
+        written = export(saved, to, folder.path)
     Console().print(f"{to}: {len(written)} in {out}", soft_wrap=True, highlight=False)

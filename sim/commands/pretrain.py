@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 
 import models.catalogue
-from models.errors import WeightsError
+from sim.atomic_files import check_output_file
 from sim.commands.errors import UsageError
 from sim.learning.datasets import describe, load
 from sim.pretrain import PretrainRecipe, pretrain
@@ -25,7 +25,9 @@ class DataChoice:
     data_dir: Path | None = None
 
 
-def pretrain_command(recipe: PretrainRecipe, data: DataChoice, out: Path, threads: int) -> None:
+def pretrain_command(
+    recipe: PretrainRecipe, data: DataChoice, out: Path, threads: int, *, force: bool
+) -> None:
     """Train and save, a line per epoch; refuses what cannot work before it begins."""
     torch.set_num_threads(threads)
     if not 0 < recipe.lr < math.inf:
@@ -34,10 +36,7 @@ def pretrain_command(recipe: PretrainRecipe, data: DataChoice, out: Path, thread
         raise UsageError(f"pretrain: --momentum must be less than 1 (got {recipe.momentum})")
     if not math.isfinite(recipe.weight_decay):
         raise UsageError(f"pretrain: --weight-decay must be finite (got {recipe.weight_decay})")
-    if out.exists():
-        raise WeightsError(f"--out {out} exists; name a new file")
-    if not out.parent.is_dir():
-        raise WeightsError(f"--out {out}: the folder {out.parent} does not exist")
+    check_output_file(out, "--out", force=force)
     info = describe(
         data.dataset,
         train_samples=data.train_samples,
@@ -68,7 +67,7 @@ def pretrain_command(recipe: PretrainRecipe, data: DataChoice, out: Path, thread
     def epoch_done(epoch: int, loss: float, lr: float) -> None:
         console.print(f"epoch {epoch}/{recipe.epochs}: loss {loss:.4f}, lr {lr:g}")
 
-    accuracy = pretrain(recipe, loaded, out, epoch_done)
+    accuracy = pretrain(recipe, loaded, out, epoch_done, replace=force)
     if accuracy is not None:
         console.print(f"test accuracy {accuracy:.1%}")
     console.print(f"saved: {out}", soft_wrap=True, highlight=False)

@@ -7,22 +7,23 @@ from rich.console import Console
 
 from sim.report.paper import write_figures
 from sim.report.report import sources_of, write_report
-from sim.run_directory import OutputError
+from sim.result_folder import claim_folder
 
 
-def report_command(paths: Sequence[Path], *, out: Path | None, figures: Path | None) -> None:
+def report_command(
+    paths: Sequence[Path], *, out: Path | None, figures: Path | None, force: bool
+) -> None:
     """Write the report of some runs and studies, and their figures where a folder is named."""
     console = Console()
-    if (
-        figures is not None
-        and figures.exists()
-        and (not figures.is_dir() or any(figures.iterdir()))
-    ):
-        raise OutputError(f"--figures {figures} exists and is not empty; name a new folder")
     sources = sources_of(paths)
     page = out or paths[0] / "report.html"
-    write_report(paths, page, sources)
+    option = None if out is None else "--out"
+    if figures is None:
+        write_report(paths, page, sources, option=option, force=force)
+    else:
+        with claim_folder(figures, "figures", option="--figures") as folder:
+            write_report(paths, page, sources, option=option, force=force)
+            written = write_figures(sources, folder.path)
     console.print(f"report:  {page}", soft_wrap=True, highlight=False)
     if figures is not None:
-        written = write_figures(sources, figures)
         console.print(f"figures: {figures} ({len(written)} files)", soft_wrap=True, highlight=False)

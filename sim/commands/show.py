@@ -10,6 +10,7 @@ from scenarios.aliases import canonical, canonical_method
 from scenarios.problems import suggestion
 from scenarios.shipped import shipped_names, shipped_path
 from scenarios.study.shipped import study_path
+from sim.atomic_files import check_output_file
 from sim.commands.catalogue import (
     KINDS,
     dataset_summary,
@@ -29,7 +30,7 @@ from topologies.units import format_size
 FORMATS = (".png", ".svg", ".pdf")
 
 
-def show_command(name: str, plot: Path | None = None) -> None:
+def show_command(name: str, plot: Path | None = None, *, force: bool = False) -> None:
     """Print everything that is known of a thing, whatever its kind; draw a scenario's topology.
 
     The text of a shipped scenario is followed by its topology as comments, so that it is a scenario
@@ -45,8 +46,10 @@ def show_command(name: str, plot: Path | None = None) -> None:
     }
     if plot is not None and plot.suffix not in FORMATS:
         raise UsageError(f"--plot: {plot} must end in .png, .svg or .pdf")
+    if plot is not None:
+        check_output_file(plot, "--plot", force=force)
     if name in shipped_names() or Path(name).suffix in (".yaml", ".yml"):
-        _show_scenario(name, plot)
+        _show_scenario(name, plot, force)
         return
     for kind, (names, _) in KINDS.items():
         find = canonical_method if kind == "methods" else canonical
@@ -56,13 +59,13 @@ def show_command(name: str, plot: Path | None = None) -> None:
             shown[kind](found)
             return
     if Path(name).is_file():
-        _show_scenario(name, plot)
+        _show_scenario(name, plot, force)
         return
     everything = [n for names, _ in KINDS.values() for n in names()]
     raise UsageError(f"show: there is nothing called {name}{suggestion(name, everything)}")
 
 
-def _show_scenario(name: str, plot: Path | None) -> None:
+def _show_scenario(name: str, plot: Path | None, force: bool) -> None:
     topology = topology_checked(load_scenario(name))
     shipped = name in shipped_names()
     if shipped:
@@ -70,10 +73,7 @@ def _show_scenario(name: str, plot: Path | None) -> None:
     for line in topology_lines(topology):
         print(f"# {line}".rstrip() if shipped else line)
     if plot is not None:
-        try:
-            write_topology(topology, plot)
-        except OSError as error:
-            raise UsageError(f"--plot: {plot} cannot be written: {error.strerror}") from None
+        write_topology(topology, plot, replace=force)
 
 
 def _show_study(name: str) -> None:

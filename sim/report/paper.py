@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sim.atomic_files import errors_named, whole_text
 from sim.csv_text import CsvWriter, write_rows
 from sim.report.charts import Chart, Series, Source, Table, csv_rows
 from sim.views import style
@@ -18,7 +19,8 @@ LEGEND_LETTERS = 80  # in a row
 
 def write_figures(sources: Sequence[Source], folder: Path) -> list[Path]:
     """Write every chart of every source as .svg, .pdf and .csv, every table as .csv."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with errors_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for number, source in enumerate(sources):
         before = f"{number + 1}-" if len(sources) > 1 else ""
@@ -26,7 +28,7 @@ def write_figures(sources: Sequence[Source], folder: Path) -> list[Path]:
             for part in tab.parts:
                 if isinstance(part, Table):
                     written.append(folder / f"{before}{part.name}.csv")
-                    with written[-1].open("w", newline="", encoding="utf-8") as file:
+                    with whole_text(written[-1]) as file:
                         writer = CsvWriter(file, part.columns)
                         for row in part.rows:
                             writer.add_values(row)
@@ -40,7 +42,7 @@ def _write(chart: Chart, folder: Path, before: str) -> list[Path]:
     choice = "".join(c if c.isalnum() else "-" for c in chart.choice).strip("-")
     name = f"{before}{chart.name}" + (f"-{choice}" if choice else "")
     table = folder / f"{name}.csv"
-    with table.open("w", newline="", encoding="utf-8") as file:
+    with whole_text(table) as file:
         write_rows(file, csv_rows(chart))
     return [*style.save(_figure(chart), folder, name, FORMATS), table]
 

@@ -1,14 +1,19 @@
 """From folders to a page: what `cutlayer report` does, and `sweep` and `run` after their work."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from sim.atomic_files import check_output_file, errors_named, write_text
+from sim.checksums import checksum
 from sim.report.charts import Source
 from sim.report.of_run import run_source
 from sim.report.of_study import study_source
 from sim.report.page import html_page
-from sim.run_directory import OutputError
 from sim.saved import read
+
+SIGNATURE: Final = "<!-- written by Cutlayer: "
 
 
 def sources_of(paths: Sequence[Path]) -> list[Source]:
@@ -20,13 +25,42 @@ def sources_of(paths: Sequence[Path]) -> list[Source]:
     return found
 
 
-def write_report(paths: Sequence[Path], out: Path, sources: Sequence[Source] | None = None) -> None:
-    """Write the page of some folders. Raises SavedError, or OutputError if it cannot be written."""
+def write_report(
+    paths: Sequence[Path],
+    out: Path,
+    sources: Sequence[Source] | None = None,
+    *,
+    option: str | None = None,
+    force: bool = False,
+) -> None:
+    """Write the page of some folders.
+
+    A page that a user named with an `option` replaces nothing that exists, any other one only a page
+    that was written by this function and not edited since; `force` replaces any file. Raises SavedError,
+    or OutputError if the page cannot be written.
+    """
+    if option is not None:
+        check_output_file(out, option, force=force, makes_folder=True)
+    elif os.path.lexists(out) and (force or not is_own_page(out)):
+        check_output_file(out, "page", force=force)
     page = html_page(sources if sources is not None else sources_of(paths))
-    unfinished = out.with_name(f"{out.name}.part")
-    try:
+    with errors_named(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(page, encoding="utf-8")
-        unfinished.replace(out)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written: {error.strerror}") from None
+    write_text(out, signed(page), replace=option is None or force)
+
+
+def signed(page: str) -> str:
+    """Return a page with a last line that says that Cutlayer wrote it, and what it is."""
+    return f"{page}{SIGNATURE}{checksum(page.encode())} -->\n"
+
+
+def is_own_page(file: Path) -> bool:
+    """Whether a file is a page as it was written here, not a link and not edited since."""
+    try:
+        if file.is_symlink() or not file.is_file():
+            return False
+        page = file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    before, found, _ = page.rpartition(SIGNATURE)
+    return bool(found) and page == signed(before)

@@ -1,10 +1,12 @@
 """Results in other programs' formats: CSV, JSON, Parquet, TensorBoard's event files."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from sim.atomic_files import errors_named, whole_file, whole_text, write_text
 from sim.csv_text import write_rows
 from sim.saved.run import Row, SavedRun, SavedStudy
 
@@ -73,7 +75,7 @@ def _csv(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
     written = []
     for name, rows in tables_of(saved).items():
         written.append(_file(folder, f"{name}.csv"))
-        with written[-1].open("w", newline="", encoding="utf-8") as text:
+        with whole_text(written[-1]) as text:
             write_rows(text, rows)
     return written
 
@@ -81,8 +83,7 @@ def _csv(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
 def _json(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
     file = _file(folder, f"{saved.name}.json")
     content = {"summary": saved.summary, "versions": saved.versions, "tables": tables_of(saved)}
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    file.write_text(text, encoding="utf-8")
+    write_text(file, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return [file]
 
 
@@ -97,7 +98,8 @@ def _parquet(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
     written = []
     for name, rows in tables_of(saved).items():
         written.append(_file(folder, f"{name}.parquet"))
-        writer.write_table(tables.Table.from_pylist(rows), written[-1])
+        with whole_file(written[-1]) as part:
+            writer.write_table(tables.Table.from_pylist(rows), part)
     return written
 
 
@@ -112,7 +114,7 @@ def _tensorboard(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
     written = []
     for name, rows in _curves(saved).items():
         target = folder / name
-        with make(log_dir=str(target)) as writer:
+        with errors_named(target), make(log_dir=str(target)) as writer:
             for row in rows:
                 step, time = int(row["round"] or 0), float(row["virtual_time_s"] or 0.0)
                 for column, value in row.items():
@@ -130,20 +132,30 @@ def _tensorboard(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
 def _curves(saved: SavedRun | SavedStudy) -> dict[str, list[Row]]:
     """Return the rows of each curve by a name that serves as a folder."""
     if isinstance(saved, SavedRun):
-        return {_plain(label): saved.rounds(label) for label in saved.methods}
+        names = _folders(saved.methods)
+        return {names[label]: saved.rounds(label) for label in saved.methods}
     curves: dict[str, list[Row]] = {}
-    for row in saved.table("curves"):
-        name = f"point-{row['point']}/{_plain(str(row['label']))}/seed-{row['seed']}"
+    rows = saved.table("curves")
+    names = _folders(str(row["label"]) for row in rows)
+    for row in rows:
+        name = f"point-{row['point']}/{names[str(row['label'])]}/seed-{row['seed']}"
         curves.setdefault(name, []).append(row)
     return curves
 
 
-def _plain(label: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in label)
+def _folders(labels: Iterable[str]) -> dict[str, str]:
+    """Return a folder's name for each label, a different one for each."""
+    names: dict[str, str] = {}
+    for label in dict.fromkeys(labels):
+        plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in label).lstrip(".") or "-"
+        found = (plain if n == 1 else f"{plain}-{n}" for n in count(1))
+        names[label] = next(name for name in found if name not in names.values())
+    return names
 
 
 def _file(folder: Path, name: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    with errors_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     return folder / name
 
 

@@ -64,7 +64,9 @@ def plain_log_ticks(axes: "Axes") -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str]) -> list[Path]:
+def save(
+    figure: "Figure", folder: Path, name: str, formats: Sequence[str], *, replace: bool = True
+) -> list[Path]:
     """Write the figure as `name`.png and so on; the same figure gives the same bytes.
 
     Raises OutputError.
@@ -81,7 +83,7 @@ def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str]) -> l
             path = folder / f"{name}.{extension}"
             dated = {"svg": "Date", "pdf": "CreationDate"}.get(extension, "Software")
             metadata = {dated: None}
-            with whole_file(path) as part:
+            with whole_file(path, replace=replace) as part:
                 figure.savefig(part, format=extension, dpi=150, metadata=metadata)
             paths.append(path)
     return paths

@@ -27,10 +27,14 @@ MARKS: Final = {"server": ("s", VERMILLION), "relay": ("D", GREY), "client": ("o
 NAMES: Final = {"server": "server", "relay": "forwards", "client": "clients"}
 
 
-def write_topology(topology: Topology, path: Path) -> Path:
-    """Draw a topology into a file whose ending names the format: png, svg or pdf."""
+def write_topology(topology: Topology, path: Path, *, replace: bool = True) -> Path:
+    """Draw a topology into a file whose ending names the format: png, svg or pdf.
+
+    Raises OutputError, without `replace` also where the file exists.
+    """
     figure = topology_figure(topology)
-    (written,) = save(figure, path.parent, path.stem, [path.suffix.removeprefix(".")])
+    ending = path.suffix.removeprefix(".")
+    (written,) = save(figure, path.parent, path.stem, [ending], replace=replace)
     return written
 
 

@@ -164,10 +164,10 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_trained(
     assert_refused(cutlayer(*out, "file"), "--out file exists")
     assert_refused(cutlayer(*out, "x" * 300), "File name too long")
     forbid(monkeypatch, "mkdir", "locked")
-    assert_refused(cutlayer(*out, "locked"), "folder locked cannot be written: Permission denied")
+    assert_refused(cutlayer(*out, "locked"), "locked cannot be written: Permission denied")
     forbid(monkeypatch, "iterdir", "hidden")
     (cutlayer.folder / "hidden").mkdir()
-    assert_refused(cutlayer(*out, "hidden"), "folder hidden cannot be written: Permission denied")
+    assert_refused(cutlayer(*out, "hidden"), "hidden cannot be written: Permission denied")
     (cutlayer.folder / "hidden").rmdir()
     assert files(cutlayer.folder) == before
 
@@ -175,6 +175,8 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_trained(
 def test_a_folder_that_turns_out_to_be_read_only_is_refused(
     cutlayer: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forbid(monkeypatch, "write_text", "scenario.yaml")
+    monkeypatch.setattr("sim.atomic_files.part_path", lambda folder: folder / "part")
+    forbid(monkeypatch, "open", "part")
     answer = cutlayer("run", "tiny.yaml", "--executor", "none", "--out", "there")
-    assert_refused(answer, "folder there cannot be written: Permission denied")
+    assert_refused(answer, "there/scenario.yaml cannot be written: Permission denied")
+    assert files(cutlayer.folder) == ["tiny.yaml"]

@@ -219,7 +219,10 @@ def test_options_of_the_command(cutlayer: CommandLine) -> None:
         (["--round", "3"], ["--round", "no round 3", "0 to 2"]),
         (["--round", "-1"], ["--round", "no round -1"]),
         (["--csv", "tiny.yaml"], ["--csv", "tiny.yaml exists"]),
-        (["--csv", "nowhere/all.csv"], ["--csv", "cannot be written", "No such file"]),
+        (
+            ["--csv", "nowhere/all.csv"],
+            ["--csv nowhere/all.csv: the folder nowhere does not exist"],
+        ),
         (
             ["--set", "stop.virtual_time=1 ms", "--round", "2"],
             ["round 2", "not played", "after 1 round"],

@@ -88,7 +88,7 @@ def test_exports_hold_every_row(run: CommandLine, kind: str) -> None:
 
 def test_a_study_is_exported(study: CommandLine) -> None:
     assert study("export", "runs/small", "--to", "csv", "--out", "out").code in (0, None)
-    assert files(Path("out")) == ["best.csv", "pareto.csv", "points.csv"]
+    assert files(Path("out")) == ["best.csv", "cutlayer.json", "pareto.csv", "points.csv"]
 
 
 def test_two_runs_are_compared(run: CommandLine) -> None:
