@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
+from scenarios.bandwidth import check_changes
 from scenarios.fields import Section, Text, not_empty, rule
 from scenarios.quantities import Delay, Duration
 from topologies.availability import presence, read_recording
@@ -51,8 +52,10 @@ class OfflineWindows(AbsenceSection):
             if max(window.until for window in self.offline) > self.repeat:
                 raise rule("must repeat after the end of every window")
             windows = [(window.since, window.until) for window in self.offline]
-            if presence(windows, online=False, period_s=self.repeat).mean == 0:
+            schedule = presence(windows, online=False, period_s=self.repeat)
+            if schedule.mean == 0:
                 raise rule("must leave a time in which the clients are online")
+            check_changes(schedule.changes_per_s)
         return self
 
 
@@ -77,6 +80,8 @@ class OfflineTrace(AbsenceSection):
         last = max(end for intervals in recorded.values() for _, end in intervals)
         if last > (math.inf if self.repeat is None else self.repeat):
             raise rule(f"must repeat after the last time of {self.trace}, {last:g} s")
+        if self.repeat is not None:
+            check_changes(2 * max(map(len, recorded.values())) / self.repeat)
         return self
 
 
@@ -85,6 +90,11 @@ class OnOff(Section):
 
     online: Duration
     offline: Duration
+
+    @model_validator(mode="after")
+    def _can_be_followed(self) -> Self:
+        check_changes(2 / (self.online + self.offline))
+        return self
 
 
 class OfflineMarkov(AbsenceSection):

@@ -7,7 +7,7 @@ and read when the scenario is.
 import math
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
@@ -25,6 +25,17 @@ from topologies.bandwidth import (
     read_mahimahi,
 )
 from topologies.bandwidth.mahimahi import STEP_S
+
+MAX_CHANGES_PER_S: Final = 1000
+
+
+def check_changes(per_s: float) -> None:
+    """Refuse what changes so often in virtual time that nobody could wait for it."""
+    if per_s > MAX_CHANGES_PER_S:
+        raise rule(
+            f"changes {per_s:,.4g} times a second on average: at most {MAX_CHANGES_PER_S:,}"
+            " are simulated"
+        )
 
 
 def _at_least_1_ms(seconds: float) -> float:
@@ -96,23 +107,30 @@ class TraceRate(VaryingRate):
         if csv and self.repeat is None and self.start == "random":
             raise rule("starts at random and so needs a repeat")
         try:
-            self.varying()
+            table = self._table()
         except TraceError as error:
             raise rule(str(error)) from None
+        check_changes(table.changes_per_s)
+        try:
+            self._scaled(table)
+        except ValueError as error:
+            raise rule(f"has a scale that is not possible: {error}") from None
         return self
 
     def varying(self) -> Varying:
         """Return the recording."""
-        if self.format == "csv":
-            table = read_csv(
-                trace_path(self.trace), math.inf if self.repeat is None else self.repeat
-            )
-        else:
-            assert self.step is not None
-            table = read_mahimahi(self.trace, self.step)
-        if self.scale != 1:
-            table = table.scaled(self.scale)
+        table = self._scaled(self._table())
         return Tabled(table, None if self.start == "random" else self.start)
+
+    def _table(self) -> Table:
+        if self.format == "csv":
+            repeat = math.inf if self.repeat is None else self.repeat
+            return read_csv(trace_path(self.trace), repeat)
+        assert self.step is not None
+        return read_mahimahi(self.trace, self.step)
+
+    def _scaled(self, table: Table) -> Table:
+        return table if self.scale == 1 else table.scaled(self.scale)
 
 
 class Markov(Section):
@@ -122,6 +140,11 @@ class Markov(Section):
     bad: RateOrOutage
     good_for: Duration
     bad_for: Duration
+
+    @model_validator(mode="after")
+    def _can_be_followed(self) -> Self:
+        check_changes(2 / (self.good_for + self.bad_for))
+        return self
 
 
 class MarkovRate(VaryingRate):
@@ -197,13 +220,16 @@ class StepsRate(VaryingRate):
             raise rule("must repeat after the last step")
         if all(step.rate == 0 for step in self.steps):
             raise rule("must have a step with a rate above 0")
+        check_changes(self._table().changes_per_s)
         return self
 
     def varying(self) -> Varying:
         """Return the schedule."""
+        return Tabled(self._table())
+
+    def _table(self) -> Table:
         period = math.inf if self.repeat is None else self.repeat
-        steps = self.steps
-        return Tabled(Table([step.at for step in steps], [step.rate for step in steps], period))
+        return Table([step.at for step in self.steps], [step.rate for step in self.steps], period)
 
 
 _FORMS: tuple[type[VaryingRate], ...] = (TraceRate, MarkovRate, LognormalRate, StepsRate)

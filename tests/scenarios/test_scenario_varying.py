@@ -147,6 +147,18 @@ LINK_ERRORS = [
     ("{trace: lte.up, format: cvs}", "up.format: must be mahimahi or csv; did you mean 'csv'?"),
     ("{trce: lte.up}", f"up: must be a rate, such as '10 Mbit/s', or have {TRACES}"),
     ("{trace: lte.up, steps: []}", f"up: must be a rate, such as '10 Mbit/s', or have {TRACES}"),
+    (
+        "{markov: {good: 1 Mbit/s, bad: 0 bit/s, good_for: 1 ns, bad_for: 1 ns}}",
+        "up.markov: changes 1e+09 times a second on average: at most 1,000 are simulated",
+    ),
+    (
+        "{steps: [{at: 0 s, rate: 1 MB/s}, {at: 1 us, rate: 2 MB/s}], repeat: 2 us}",
+        "up: changes 1e+06 times a second on average: at most 1,000 are simulated",
+    ),
+    (
+        "{trace: lte-synthetic, scale: 1.0e+300}",
+        "up: has a scale that is not possible: times 1e+300",
+    ),
     ("{markov: {good: 0 bit/s, bad: 0 bit/s, good_for: 1 s, bad_for: 1 s}}", "up.markov.good: the"),
     ("{markov: {good: 8 B/s, bad: 0 bit/s, good_for: 1 s, bad_for: 0 s}}", "bad_for: must be grea"),
     ("{lognormal: {mean: 8 B/s, cv: 11, step: 1 s, correlation: 0}}", "cv: must be at most 10"),
@@ -200,6 +212,14 @@ SECTION_ERRORS = [
     (
         "availability: [{clients: a, on_loss: lose, markov: {online: 1 s, offline: 1 s}}]",
         "availability.0.on_loss: must be lost or resume",
+    ),
+    (
+        "availability: [{clients: a, on_loss: lost, markov: {online: 1 us, offline: 1 us}}]",
+        "availability.0.markov: changes 1e+06 times a second on average: at most 1,000 are",
+    ),
+    (
+        "availability: [{clients: a, on_loss: lost, offline: [{from: 0 s, until: 1 us}], repeat: 4 us}]",
+        "availability.0: changes 5e+05 times a second on average: at most 1,000 are simulated",
     ),
     (
         "availability: [{clients: a, on_loss: lost, offline: [{from: 1 s, until: 1 s}]}]",

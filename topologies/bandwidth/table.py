@@ -44,6 +44,11 @@ class Table(Profile):
             ends[-1] = 2 * ends[-2] if len(ends) > 1 else 1.0
         return float(self._values @ np.diff(ends, prepend=0.0) / ends[-1])
 
+    @property
+    def changes_per_s(self) -> float:
+        """How often it changes in a second in the long run: 0 for a table that ends."""
+        return len(self._ends) / self.period
+
     def piece(self, t: float) -> tuple[float, float]:
         """Return the value at `t`, and when it changes."""
         if math.isinf(self.period):
@@ -60,9 +65,14 @@ class Table(Profile):
             index += 1
 
     def scaled(self, factor: float) -> Self:
-        """Return the table with every value times `factor`."""
+        """Return the table with every value times `factor`; ValueError where one is no number."""
         starts = np.append(0.0, self._ends[:-1])
-        return type(self)(starts, self._values * factor, self.period)
+        with np.errstate(over="ignore"):
+            table = type(self)(starts, self._values * factor, self.period)
+            if not 0 < table.mean < math.inf:
+                said = f"times {factor:g} its rates are too large or too small to be numbers"
+                raise ValueError(said)
+        return table
 
 
 class Shifted(Profile):
