@@ -10,14 +10,18 @@ is one line, an OutputError, and the unfinished file is removed.
 import errno
 import json
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 PART: Final = ".part"  # ends the name of every unfinished file
+STALE_AFTER_S: Final = 3600
+_PART_NAME: Final = re.compile(rf"\.([1-9][0-9]{{0,9}})-[0-9a-f]{{16}}{re.escape(PART)}")
 _NO_FOLDER_SYNC: Final = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)
 _NO_HARD_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
 
@@ -43,6 +47,41 @@ def errors_named(target: Path) -> Iterator[None]:
 def part_path(folder: Path) -> Path:
     """Return a path for an unfinished file in `folder` that nothing else uses."""
     return folder / f".{os.getpid()}-{secrets.token_hex(8)}{PART}"
+
+
+def is_part(name: str) -> bool:
+    """Whether a file's name is one that `part_path` gives."""
+    return _PART_NAME.fullmatch(name) is not None
+
+
+def remove_stale_parts(folder: Path) -> None:
+    """Remove unfinished files that a command left in `folder` when it was killed.
+
+    Only files named as `part_path` names them, an hour old, whose process is not running here any more.
+    A command on another machine that shares the folder finishes its files sooner.
+    """
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for entry in list(os.scandir(folder)):
+            named = _PART_NAME.fullmatch(entry.name)
+            if named is None or not entry.is_file(follow_symlinks=False):
+                continue
+            with suppress(OSError):  # another command has removed it, or it is not ours to remove
+                age_s = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                if age_s > STALE_AFTER_S and not _is_running(int(named[1])):
+                    Path(entry.path).unlink()
+
+
+def _is_running(process: int) -> bool:
+    """Whether a process with this number may be running on this machine."""
+    if os.name == "nt":  # signal 0 is not a question there
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @contextmanager

@@ -171,16 +171,18 @@ def sweep(
     _user_code(forbid=no_user_code)
     from sim.commands.sweep import sweep_command
 
-    sweep_command(
-        study,
-        executor=executor.value,
-        out=out,
-        jobs=jobs,
-        scheduler=scheduler,
-        data_dir=data_dir,
-        cache=cache,
-        full=full or [],
-        threads=threads,
+    sys.exit(
+        sweep_command(
+            study,
+            executor=executor.value,
+            out=out,
+            jobs=jobs,
+            scheduler=scheduler,
+            data_dir=data_dir,
+            cache=cache,
+            full=full or [],
+            threads=threads,
+        )
     )
 
 

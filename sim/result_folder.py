@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sim.atomic_files import OutputError, part_path, unwritable
+from sim.atomic_files import OutputError, is_part, part_path, unwritable
 
 MARKER: Final = "cutlayer.json"
 FORMAT: Final = 1
@@ -83,6 +83,16 @@ class ResultFolder:
         if error is not None:
             self.abandon()
         self.release()
+
+    def check(self) -> None:
+        """Check that the folder is still the one that was claimed. Raises OutputError."""
+        assert self._entry is not None
+        try:
+            same = os.path.samestat(os.fstat(self._entry), (self.path / MARKER).stat())
+        except OSError:
+            same = False
+        if not same:
+            raise OutputError(f"{self.path} was removed while the command wrote to it")
 
     def release(self) -> None:
         """Let other commands have the folder. Its results stay."""
@@ -186,11 +196,17 @@ def _continue(path: Path, kind: str, option: str) -> ResultFolder:
 
 def _taken(path: Path, option: str) -> FolderTakenError:
     """Return why a folder cannot be had."""
-    if in_use(path):
+    if _is_being_marked(path) or in_use(path):
         return FolderTakenError(
             f"{_named(path, option)} is in use by another command; name a new folder"
         )
     return FolderTakenError(f"{_named(path, option)} exists and is not empty; name a new folder")
+
+
+def _is_being_marked(path: Path) -> bool:
+    """Whether a folder holds only a marker that is not whole yet: another command claims it just now."""
+    names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
+    return bool(names) and all(is_part(name) for name in names)
 
 
 def _named(path: Path, option: str) -> str:

@@ -52,7 +52,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Point:
-    """One combination: its number (from 0, of the study's order) and a step of each axis."""
+    """One combination: its number (from 0, of the study's order) and a step of each axis.
+
+    The number is -1 where it is none of the study's points but one that a decision asks for; without
+    steps that is the base scenario.
+    """
 
     number: int
     steps: Mapping[str, Step]
@@ -71,7 +75,9 @@ class Point:
 
     def __str__(self) -> str:
         where = ", ".join(f"{name} = {label}" for name, label in self.labels.items())
-        return f"point {self.number} ({where})"
+        if self.number >= 0:
+            return f"point {self.number} ({where})"
+        return f"a point between the points ({where})" if where else "the base scenario"
 
 
 def override(path: str, value: Any) -> str:

@@ -23,6 +23,7 @@ def is_users(error: ValueError) -> bool:
     from sim.studies.check import StudyError
     from sim.studies.cluster import ClusterError
     from sim.studies.runner import NumericsError
+    from sim.studies.workers import JobError, WorkerDiedError
     from topologies.catalogue.profile_file import ProfileFileError
 
     users = (
@@ -44,5 +45,8 @@ def is_users(error: ValueError) -> bool:
         UnknownNetworkError,
         UsageError,
         WeightsError,
+        WorkerDiedError,
     )
+    if isinstance(error, JobError):
+        return all(isinstance(cause, users) for cause in error.errors)
     return isinstance(error, users)

@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from sim.atomic_files import write_json
 from sim.commands.errors import UsageError
 from sim.commands.progress import PhaseProgress
-from sim.commands.run import write_common_views, write_views
+from sim.commands.run import STALLED, write_common_views, write_views
 from sim.report.report import write_report
-from sim.run_directory import write_json
 from sim.setup import ExecutorName
 from sim.studies.cluster import Cluster
-from sim.studies.folder import study_folder
+from sim.studies.folder import STUDY, claim_study
 from sim.studies.full import write_full
 from sim.studies.sweep import load_study, sweep
 from sim.studies.workers import Here, Processes, Workers
@@ -34,8 +34,8 @@ def sweep_command(
     cache: Path | None,
     full: Sequence[int],
     threads: int,
-) -> None:
-    """Run a study, or go on with it, and print what was found."""
+) -> int:
+    """Run a study, or go on with it, and print what was found; return the exit code."""
     torch.set_num_threads(threads)
     console = Console()
     study = load_study(name)
@@ -44,37 +44,50 @@ def sweep_command(
             raise UsageError(
                 f"--full {point}: {name} has no such point; they are 0 to {len(study.points) - 1}"
             )
-    folder = study_folder(out, study.study.name)
-    begun = time.monotonic()
     doing = workers(jobs, scheduler, threads)
-    try:
-        with PhaseProgress(console) as progress:
-            result = sweep(
-                study,
-                executor=executor,
-                out=folder,
-                workers=doing,
-                data_dir=data_dir,
-                cache=cache,
-                tell=progress.tell,
-            )
-            for done, point in enumerate(full):
-                progress.tell("full points", done, len(full), "")
-                target = folder / "points" / f"{point:04d}"
-                results = write_full(result, point, target, write_views)
-                if len(results) > 1:
-                    write_common_views(results, target)
-                progress.tell("full points", done + 1, len(full), "")
-    except KeyboardInterrupt:
-        console.print(f"interrupted; {folder} has what was finished: sweep again to go on")
-        sys.exit(130)
-    write_json(
-        folder / "timings.json", {"seconds": time.monotonic() - begun, "new": dict(result.new)}
-    )
-    write_report([folder], folder / "report.html")
+    with claim_study(out, study.study.name) as folder:
+        begun = time.monotonic()
+        try:
+            with PhaseProgress(console) as progress:
+                result = sweep(
+                    study,
+                    executor=executor,
+                    out=folder,
+                    workers=doing,
+                    data_dir=data_dir,
+                    cache=cache,
+                    tell=progress.tell,
+                    warn=_warn,
+                )
+                for done, point in enumerate(full):
+                    progress.tell("full points", done, len(full), "")
+                    target = folder.path / "points" / f"{point:04d}"
+                    results = write_full(result, point, target, write_views)
+                    if len(results) > 1:
+                        write_common_views(results, target)
+                    progress.tell("full points", done + 1, len(full), "")
+            timings = {"seconds": time.monotonic() - begun, "new": dict(result.new)}
+            write_json(folder.path / "timings.json", timings)
+            write_report([folder.path], folder.path / "report.html")
+        except KeyboardInterrupt:
+            if (folder.path / STUDY).exists():
+                _say(
+                    console,
+                    f"interrupted; {folder.path} has what was finished: sweep again to go on",
+                )
+            raise
     print_study(result, console)
-    console.print(f"results: {folder}", soft_wrap=True, highlight=False)
-    console.print(f"report:  {folder / 'report.html'}", soft_wrap=True, highlight=False)
+    _say(console, f"results: {folder.path}")
+    _say(console, f"report:  {folder.path / 'report.html'}")
+    return STALLED if any(found.status == "stalled" for found in result.cells) else 0
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _warn(line: str) -> None:
+    sys.stderr.write(f"warning: {line}\n")
 
 
 def workers(jobs: int | None, scheduler: str | None, threads: int) -> Workers:

@@ -13,6 +13,7 @@ class Cell:
     """What is run on the clock by itself. `scenario` is resolved, with this method and seed alone.
 
     `alone` says that it cannot be timed without being trained: it asks for an accuracy to decide.
+    `where` is its point, for messages.
     """
 
     label: str
@@ -21,6 +22,7 @@ class Cell:
     scenario: Mapping[str, Any]
     address: str
     alone: bool
+    where: str
 
     @property
     def evaluate_every(self) -> int:
@@ -55,7 +57,7 @@ class Shared:
         return id(value) if isinstance(value, dict | list) else (type(value), repr(value))
 
 
-def cells_of(loaded: Loaded, shared_pieces: Shared) -> Iterator[Cell]:
+def cells_of(loaded: Loaded, where: str, shared_pieces: Shared) -> Iterator[Cell]:
     """Yield the cells of a scenario: its seeds, and with each its methods in order."""
     resolved = shared_pieces.keep(loaded.resolved())
     shared = {k: v for k, v in resolved.items() if k not in ("seed", "seeds", "methods")}
@@ -63,4 +65,6 @@ def cells_of(loaded: Loaded, shared_pieces: Shared) -> Iterator[Cell]:
     for seed in loaded.scenario.all_seeds:
         for entry, written in zip(loaded.scenario.methods, resolved["methods"], strict=True):
             scenario = {**shared, "seed": seed, "methods": [written]}
-            yield Cell(entry.label, entry.name, seed, scenario, cell_address(scenario), alone)
+            yield Cell(
+                entry.label, entry.name, seed, scenario, cell_address(scenario), alone, where
+            )

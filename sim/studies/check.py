@@ -92,7 +92,7 @@ def check_point(
             if seen is not None:
                 seen.add(key)
     infeasible = {label: "; ".join(p.rule for p in told) for label, told in problems.items()}
-    return CheckedPoint(point, tuple(cells_of(loaded, pieces or Shared())), infeasible)
+    return CheckedPoint(point, tuple(cells_of(loaded, str(point), pieces or Shared())), infeasible)
 
 
 def _directory(loaded: Loaded, data_dir: Path | None) -> Path | None:

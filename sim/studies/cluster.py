@@ -6,11 +6,12 @@ the scheduler sees to.
 """
 
 import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from sim.studies.addresses import code_digest
-from sim.studies.workers import Done, Job, JobError, Note
+from sim.studies.workers import Done, Failure, Job, JobError, Note, WorkerDiedError, portable
 
 TIMEOUT_S = 10
 _one_at_a_time = threading.Lock()
@@ -80,9 +81,24 @@ class Cluster:
                 done(number, future.result())
                 future.release()
             else:
-                failed.append(f"{jobs[number].name}: {future.exception()!r}")
+                failed.append(self._failure(jobs[number].name, future))
         if failed:
-            raise JobError("\n".join(failed))
+            raise JobError(failed)
+
+    def _failure(self, name: str, future: Any) -> Failure:
+        """Return why a job failed. Raises ClusterError where the scheduler is gone."""
+        from distributed.scheduler import KilledWorker
+
+        if future.status in ("cancelled", "lost"):
+            raise ClusterError(
+                f"--scheduler {self.address}: the connection was lost; sweep again to go on"
+            )
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            what = "every worker that tried it died; the workers' own logs say of what"
+            return Failure(name, WorkerDiedError(what))
+        trace = "".join(traceback.format_tb(future.traceback()))
+        return Failure(name, portable(error), trace)
 
 
 def perform_one(kind: str, arguments: Mapping[str, Any], threads: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A study's folder: what is found is kept as it is found, the tables come at the end.
 
-study.yaml      the study as it was asked         versions.json   what made the numbers
+cutlayer.json   whose folder it is                study.yaml      the study as it was asked
+versions.json   what made the numbers             checksums.sha256
 cells/          a file for each clock run         trainings/      a file for each learning curve
 points.csv      a row for each point, seed and method            curves.csv  a row for each evaluation
 crossovers.csv, best.csv, pareto.csv, sensitivity.csv            the decisions that were asked for
@@ -9,70 +10,125 @@ report.html     all of it to look at, with charts
 timings.json    what this sweep did anew, and how long it took: the one file that is never the same
 """
 
-from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from scenarios.study import LoadedStudy
 from sim import csv_text
-from sim.round_results import Row
-from sim.run_directory import OutputError, write_json
+from sim.atomic_files import (
+    OutputError,
+    errors_named,
+    json_text,
+    remove_stale_parts,
+    whole_text,
+    write_json,
+    write_text,
+)
+from sim.checksums import CHECKSUMS, ChecksumError, checksum, read_checksums, write_checksums
+from sim.interrupts import held_back
+from sim.result_folder import FolderTakenError, ResultFolder, claim_folder
 from sim.studies.result import StudyResult
+from sim.studies.store import Report
 from sim.studies.tables import curve_rows, point_rows
 
-STUDY, SUMMARY = "study.yaml", "summary.json"
+KIND, STUDY, SUMMARY, VERSIONS = "study", "study.yaml", "summary.json", "versions.json"
+TABLES = ("points", "curves", "crossovers", "best", "pareto", "sensitivity")
+RESULTS = (STUDY, VERSIONS, SUMMARY, *(f"{name}.csv" for name in TABLES))
+CELLS, TRAININGS = "cells", "trainings"  # folders of what is found, by address
 
 
-def study_folder(out: Path | None, name: str) -> Path:
-    """Return the folder of a study: `out`, or runs/NAME; one that holds the study is gone on with.
+def claim_study(out: Path | None, name: str) -> ResultFolder:
+    """Claim the folder of a study: `out`, or runs/NAME; one that holds the study is continued.
 
-    Raises OutputError where it holds anything else.
+    Where runs/NAME holds anything else, or another sweep works in it, the next of runs/NAME-2,
+    runs/NAME-3, ... is taken. Raises OutputError where `out` cannot be had.
     """
-    folder = out or Path("runs", name)
-    try:
-        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-        known = (folder / STUDY).is_file()
-        if taken and not known:
-            where = "--out " if out is not None else ""
+    if out is not None:
+        folder = claim_folder(out, KIND, resume=True)
+        there = _name_in(folder)
+        if there not in (None, name):
+            folder.release()
             raise OutputError(
-                f"{where}{folder} exists and holds no study; name a new folder (--out)"
+                f"--out {out} holds the study {there!r}, not {name!r}; name a new folder"
             )
-        if known:
-            content = yaml.safe_load((folder / STUDY).read_text(encoding="utf-8"))
-            there = content.get("name") if isinstance(content, dict) else None
-            if there != name:
-                raise OutputError(
-                    f"{folder} holds the study {there!r}, not {name!r}; name a new folder"
-                )
-    except (OSError, yaml.YAMLError) as error:
-        raise OutputError(f"folder {folder} cannot be read: {error}") from None
-    return folder
+        return folder
+    for number in count(1):
+        path = Path("runs", name if number == 1 else f"{name}-{number}")
+        try:
+            folder = claim_folder(path, KIND, option="", resume=True)
+        except FolderTakenError:
+            continue
+        if _name_in(folder) in (None, name):
+            return folder
+        folder.release()
+    raise AssertionError("the names are endless")
 
 
-def begin(folder: Path, study: LoadedStudy) -> None:
-    """Make the folder and say in it what is asked. Raises OutputError."""
+def begin(folder: ResultFolder, study: LoadedStudy, report: Report) -> None:
+    """Say in the folder what is asked; name what is damaged there, all of which is written anew.
+
+    Raises OutputError.
+    """
+    path = folder.path
+    for file in _damaged(path):
+        report(f"{file} is damaged (its content is not what was written) and is written anew")
+    with errors_named(path):
+        for place in (path, path / CELLS, path / TRAININGS):
+            remove_stale_parts(place)
+        for name in (SUMMARY, CHECKSUMS):
+            (path / name).unlink(missing_ok=True)
+    text = yaml.safe_dump(study.written(), sort_keys=False, allow_unicode=True)
+    write_text(path / STUDY, text)
+
+
+def write_results(result: StudyResult, folder: ResultFolder) -> None:
+    """Write the tables and their checksums, then the summary. Raises OutputError."""
+    path = folder.path
+    tables = {"points": point_rows(result), "curves": curve_rows(result)} | result.decisions
+    with held_back():
+        folder.check()
+        for name, rows in tables.items():
+            with whole_text(path / f"{name}.csv") as text:
+                csv_text.write_rows(text, rows)
+        write_json(path / VERSIONS, dict(result.versions))
+        told = json_text(summary(result))
+        files = [STUDY, VERSIONS, *(f"{name}.csv" for name in tables)]
+        write_checksums(path, files, {SUMMARY: told.encode()})
+        write_text(path / SUMMARY, told)
+
+
+def _name_in(folder: ResultFolder) -> Any:
+    """Return the name of the study that a folder holds, None where there is none that can be read."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / SUMMARY).unlink(missing_ok=True)
-        for cut_off in folder.rglob("*.part"):  # of a sweep that was killed as it wrote
-            cut_off.unlink()
-        unfinished = folder / f"{STUDY}.part"
-        text = yaml.safe_dump(study.written(), sort_keys=False, allow_unicode=True)
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(folder / STUDY)
-    except OSError as error:
-        raise OutputError(f"folder {folder} cannot be written: {error.strerror}") from None
+        content = yaml.safe_load((folder.path / STUDY).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return None
+    return content.get("name") if isinstance(content, dict) else None
 
 
-def write_results(result: StudyResult, folder: Path) -> None:
-    """Write the tables, then the summary."""
-    write_rows(folder / "points.csv", point_rows(result))
-    write_rows(folder / "curves.csv", curve_rows(result))
-    for name, rows in result.decisions.items():
-        write_rows(folder / f"{name}.csv", rows)
-    write_json(folder / "versions.json", dict(result.versions))
-    write_json(folder / SUMMARY, summary(result))
+def _damaged(path: Path) -> list[Path]:
+    """Return the files of a sweep that had ended that are not as it wrote them."""
+    if not (path / SUMMARY).exists() and not (path / CHECKSUMS).exists():
+        return []
+    try:
+        listed = read_checksums(path)
+    except ChecksumError:
+        return [path / CHECKSUMS]
+    return [
+        path / name
+        for name, digest in listed.items()
+        if name in RESULTS and not _is_whole(path / name, digest)
+    ]
+
+
+def _is_whole(file: Path, digest: str) -> bool:
+    try:
+        return file.is_file() and checksum(file.read_bytes()) == digest
+    except OSError:
+        return False
 
 
 def summary(result: StudyResult) -> dict[str, object]:
@@ -85,6 +141,7 @@ def summary(result: StudyResult) -> dict[str, object]:
         "points": len(result.study.points),
         "cells": len(result.cells),
         "infeasible": sum(found.status == "infeasible" for found in result.cells),
+        "stalled": sum(found.status == "stalled" for found in result.cells),
         "seeds": result.seeds,
         "labels": result.labels,
         "axes": {name: [step.label for step in steps] for name, steps in result.study.axes.items()},
@@ -96,11 +153,3 @@ def summary(result: StudyResult) -> dict[str, object]:
         },
         "decisions": {name: list(rows) for name, rows in result.decisions.items()},
     }
-
-
-def write_rows(file: Path, rows: Sequence[Row]) -> None:
-    """Write a table that appears whole or not at all; an empty one is an empty file."""
-    unfinished = file.with_name(f"{file.name}.part")
-    with unfinished.open("w", newline="", encoding="utf-8") as text:
-        csv_text.write_rows(text, rows)
-    unfinished.replace(file)

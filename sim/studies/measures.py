@@ -47,8 +47,11 @@ class Measured:
         return self.by == "accuracy"
 
     def of(self, result: MethodResult) -> float | None:
-        """Return the measure of a result; None where it is not known, or never reached."""
-        if not result.rounds:
+        """Return the measure of a result; None where it is not known, or never reached.
+
+        A run that stalled has no total of any kind, since its rounds never end.
+        """
+        if not result.rounds or (result.stalled and self.by not in TRAINED):
             return None
         curve = result.curve
         if self.by == "time":

@@ -45,7 +45,9 @@ class CellResult:
     @property
     def status(self) -> str:
         """How it went, in a word."""
-        return "infeasible" if self.result is None else "complete"
+        if self.result is None:
+            return "infeasible"
+        return "stalled" if self.result.stalled else "complete"
 
 
 @dataclass

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sim.interrupts import held_back
 from sim.results import MethodResult
 from sim.studies.addresses import training_key
 from sim.studies.cells import Cell
 from sim.studies.check import Tell
-from sim.studies.store import Store
+from sim.studies.folder import CELLS, TRAININGS
+from sim.studies.store import Report, Store
 from sim.studies.stored import attach, restored
 from sim.studies.workers import Job, Workers
 
@@ -31,13 +33,16 @@ class Runner:
         *,
         trains: bool,
         numerics: dict[str, Any],
+        report: Report,
         data_dir: Path | None = None,
         tell: Tell = lambda *_: None,
         cache: Path | None = None,
         folders: Sequence[str] = (),
+        check_folder: Callable[[], None] = lambda: None,
     ) -> None:
-        self.cells = Store(folder / "cells")
-        self.curves = Store(cache or folder / "trainings")
+        self.cells = Store(folder / CELLS, report)
+        self.curves = Store(cache or folder / TRAININGS, report, sync=True)
+        self._check_folder = check_folder  # that it is still there, before anything is kept in it
         self.workers = workers
         self.trains = trains
         self.numerics = numerics
@@ -47,9 +52,15 @@ class Runner:
         self.folders = list(folders)  # where users' modules are looked up
 
     def run(self, cells: Sequence[Cell]) -> list[MethodResult]:
-        """Return the result of each cell, trained if the study trains."""
-        self._time(cells)
-        results = [self._timed(cell) for cell in cells]
+        """Return the result of each cell, trained if the study trains.
+
+        Raises OutputError where results cannot be kept, JobError where some cannot be had.
+        """
+        timed = self._time(cells)
+        results = [
+            restored(timed[self._address(cell)], cell.label, cell.seed, cell.targets)
+            for cell in cells
+        ]
         if self.trains:
             self._train(list(zip(cells, results, strict=True)))
         return results
@@ -60,11 +71,6 @@ class Runner:
             return None
         return training_key(result.learning_digest, cell.evaluate_every, self.numerics)
 
-    def _timed(self, cell: Cell) -> MethodResult:
-        content = self.cells.get(self._address(cell))
-        assert content is not None
-        return restored(content, cell.label, cell.seed, cell.targets)
-
     def _address(self, cell: Cell) -> str:
         """A cell that is trained as it is timed depends on the numerics too."""
         return (
@@ -73,12 +79,18 @@ class Runner:
             else cell.address
         )
 
-    def _time(self, cells: Iterable[Cell]) -> None:
+    def _time(self, cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
+        """Return what is kept of each cell's clock run, by address."""
         missing: dict[str, Cell] = {}
+        known: dict[str, dict[str, Any]] = {}
         for cell in cells:
             address = self._address(cell)
-            if address not in missing and address not in self.cells:
-                missing[address] = cell
+            if address not in missing and address not in known:
+                kept = self.cells.get(address)
+                if kept is None:
+                    missing[address] = cell
+                else:
+                    known[address] = kept
         jobs, groups = [], []
         for group in _together(missing):
             first = group[0][1]
@@ -87,7 +99,8 @@ class Runner:
                 "methods": [cell.scenario["methods"][0] for _, cell in group],
             }
             kind = "alone" if first.alone else "clock"
-            what = f"timing {', '.join(cell.label for _, cell in group)}"
+            labels = ", ".join(cell.label for _, cell in group)
+            what = f"{first.where}, timing {labels}"
             jobs.append(Job(kind, self._arguments(scenario), what))
             groups.append(group)
         self.new["clock runs"] += len(missing)
@@ -97,8 +110,10 @@ class Runner:
                 if cell.alone:
                     self._check_numerics(found[cell.label])
                 self.cells.put(address, found[cell.label])
+                known[address] = found[cell.label]
 
         self._do(jobs, done, "clock runs")
+        return known
 
     def _train(self, cells: list[tuple[Cell, MethodResult]]) -> None:
         by_key: dict[str, list[tuple[Cell, MethodResult]]] = {}
@@ -109,10 +124,12 @@ class Runner:
                 by_key.setdefault(key, []).append((cell, result))
             elif not cell.alone:
                 unknown.append((cell, result))
-        missing = [key for key in by_key if key not in self.curves]
+        kept = {key: self.curves.get(key) for key in by_key}
+        curves = {key: curve for key, curve in kept.items() if curve is not None}
+        missing = [key for key in by_key if key not in curves]
         wanted = [by_key[key][0] for key in missing] + unknown
         jobs = [
-            Job("train", self._arguments(cell.scenario), f"training {cell.label}")
+            Job("train", self._arguments(cell.scenario), f"{cell.where}, training {cell.label}")
             for cell, _ in wanted
         ]
         self.new["trainings"] += len(jobs)
@@ -121,15 +138,14 @@ class Runner:
             self._check_numerics(curve)
             if number < len(missing):
                 self.curves.put(missing[number], curve)
+                curves[missing[number]] = curve
             else:  # nobody can say what data it saw: nothing to keep it under
                 attach(wanted[number][1], curve)
 
         self._do(jobs, done, "trainings")
         for key, members in by_key.items():
-            kept = self.curves.get(key)
-            assert kept is not None
             for _, result in members:
-                attach(result, kept)
+                attach(result, curves[key])
 
     def _check_numerics(self, learned: Mapping[str, Any]) -> None:
         if learned["numerics"] != self.numerics:
@@ -150,7 +166,9 @@ class Runner:
 
         def one_more(number: int, found: dict[str, Any]) -> None:
             nonlocal count
-            done(number, found)
+            self._check_folder()
+            with held_back():  # a result is kept and counted, or neither
+                done(number, found)
             count += 1
             self.tell(what, count, len(jobs), "")
 

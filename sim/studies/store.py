@@ -1,42 +1,89 @@
 """What a study has found so far, on disk: a file for each cell and each training, by its address.
 
-A file appears whole or not at all, and the same content is the same bytes.
+A file appears whole or not at all, and the same content is the same bytes. It carries a checksum of its
+address and content: one that is damaged, changed, or another's under this name is reported and taken as
+missing, so that it is computed anew.
 """
 
 import gzip
+import hashlib
 import json
-import os
-from collections.abc import Mapping
+import stat
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from sim.atomic_files import errors_named, write_bytes
+
+LARGEST: Final = 2**30  # bytes of a content as text; a curve of 10^6 rounds has 3 x 10^7
+_START: Final = '{"checksum":"'
+_MIDDLE: Final = '","content":'
+_HEAD: Final = len(_START) + 64 + len(_MIDDLE)
+
+Report = Callable[[str], None]
+
+
+class _DamagedError(Exception):
+    """Why a file is not what was written."""
 
 
 class Store:
-    """A folder of results by their address."""
+    """A folder of results by their address. `report` is told each file that is damaged, in one line.
 
-    def __init__(self, folder: Path) -> None:
+    With `sync` a file has reached the disk when `put` returns; without, a power failure may damage it.
+    """
+
+    def __init__(self, folder: Path, report: Report, *, sync: bool = False) -> None:
         self.folder = folder
+        self._report = report
+        self._sync = sync
 
     def get(self, address: str) -> dict[str, Any] | None:
-        """Return what is kept, None where there is nothing (or something that is not whole)."""
+        """Return what is kept, None where there is nothing, or nothing that is whole."""
+        file = self._file(address)
         try:
-            text = gzip.decompress(self._file(address).read_bytes())
-            found = json.loads(text)
-        except (OSError, EOFError, ValueError):
+            return _content(file, address)
+        except FileNotFoundError:
             return None
-        return found if isinstance(found, dict) and found.get("schema") == 1 else None
+        except _DamagedError as error:
+            why = str(error)
+        except OSError as error:
+            why = error.strerror or "it cannot be read"
+        self._report(f"{file} is damaged ({why}) and is computed anew")
+        return None
 
     def put(self, address: str, content: Mapping[str, Any]) -> None:
-        """Keep something, for good."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Keep something, for good. Raises OutputError."""
         file = self._file(address)
-        unfinished = file.with_name(f"{file.name}.{os.getpid()}.part")
+        with errors_named(file):
+            self.folder.mkdir(exist_ok=True)
         text = json.dumps(content, allow_nan=False, separators=(",", ":"))
-        unfinished.write_bytes(gzip.compress(text.encode(), mtime=0))
-        unfinished.replace(file)
-
-    def __contains__(self, address: str) -> bool:
-        return self.get(address) is not None
+        whole = f"{_START}{_checksum(address, text)}{_MIDDLE}{text}}}\n"
+        write_bytes(file, gzip.compress(whole.encode(), mtime=0), sync=self._sync)
 
     def _file(self, address: str) -> Path:
         return self.folder / f"{address}.json.gz"
+
+
+def _content(file: Path, address: str) -> dict[str, Any]:
+    """Return the content of a file. Raises _DamagedError or OSError."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise _DamagedError("it is not a file")
+    try:
+        with gzip.open(file) as packed:
+            whole = packed.read(LARGEST + 1)
+        if len(whole) > LARGEST:
+            raise _DamagedError(f"it holds more than {LARGEST:,} bytes")
+        text = whole.decode()
+    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError):
+        raise _DamagedError("it cannot be unpacked") from None
+    body = text[_HEAD:].removesuffix("}\n")
+    if text != f"{_START}{_checksum(address, body)}{_MIDDLE}{body}}}\n":
+        raise _DamagedError("its content is not what was written")
+    content: dict[str, Any] = json.loads(body)
+    return content
+
+
+def _checksum(address: str, text: str) -> str:
+    return hashlib.sha256(f"{address}\n{text}".encode()).hexdigest()

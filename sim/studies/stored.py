@@ -17,6 +17,7 @@ SCALARS: Final = (
     "server_available_s",
     "diverged_in_round",
     "ended",
+    "stalled",
 )
 _ROUND: Final = tuple(field.name for field in fields(RoundResult))
 

@@ -1,11 +1,17 @@
 """Run a study: check every point, time them, train each learning digest once, decide, write."""
 
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from models.own_object import beside
 from scenarios.problems import ScenarioError
 from scenarios.study import LoadedStudy
 from scenarios.study import load_study as read_study_file
+from sim.atomic_files import errors_named, remove_stale_parts
+from sim.result_folder import ResultFolder
 from sim.runs import load_scenario, versions
 from sim.setup import ExecutorName
 from sim.studies.addresses import code_digest
@@ -14,10 +20,11 @@ from sim.studies.decisions.best import best_rows
 from sim.studies.decisions.crossovers import crossover_rows
 from sim.studies.decisions.pareto import pareto_rows
 from sim.studies.decisions.sensitivity import sensitivity_rows, unknown
-from sim.studies.folder import begin, write_results
+from sim.studies.folder import begin, claim_study, write_results
 from sim.studies.measures import TRAINED, Measured, MeasureError, measured
 from sim.studies.result import CellResult, StudyResult, Trainings
 from sim.studies.runner import Runner
+from sim.studies.store import Report
 from sim.studies.workers import Here, Workers
 
 
@@ -30,71 +37,101 @@ def sweep(
     study: LoadedStudy | str | Path,
     *,
     executor: ExecutorName = "inline",
-    out: Path | None = None,
+    out: Path | ResultFolder | None = None,
     workers: Workers | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
     tell: Tell = lambda *_: None,
+    warn: Report = warnings.warn,
 ) -> StudyResult:
     """Run a study into the folder `out`, going on where an earlier sweep in it was interrupted.
 
-    Without `workers` everything runs in this process. `executor="none"` times and trains nothing.
-    `cache` is a folder of learning curves that several studies share. Raises ScenarioError or
-    StudyError for a study that cannot be run, before anything has; without `out` a temporary folder
-    holds what is found.
+    `out` is a new or empty folder, one that holds this study, or one that the caller has claimed;
+    without it a temporary folder holds what is found. Without `workers` everything runs in this process.
+    `executor="none"` times and trains nothing. `cache` is a folder of learning curves that several
+    studies share. `warn` is told of each damaged file, which is written anew.
+
+    Raises ScenarioError or StudyError for a study that cannot be run, before anything has; OutputError
+    where results cannot be kept; JobError where some cannot be had. What was kept by then stays.
     """
-    from tempfile import TemporaryDirectory
-
     loaded = study if isinstance(study, LoadedStudy) else load_study(study)
-    trains = executor == "inline"
-    asked = _measures(loaded, trains)
-    points = check_points(loaded, trains=trains, data_dir=data_dir, tell=tell)
-    if out is None:
-        with TemporaryDirectory() as folder:
-            return _sweep(
-                loaded, points, asked, executor, Path(folder), workers, data_dir, cache, tell
-            )
-    begin(out, loaded)
-    result = _sweep(loaded, points, asked, executor, out, workers, data_dir, cache, tell)
-    result.path = out
-    write_results(result, out)
-    return result
+    work = _Sweep(loaded, executor, workers, data_dir, cache, tell, warn)
+    if isinstance(out, ResultFolder):
+        return work.into(out)
+    if out is not None:
+        with claim_study(out, loaded.study.name) as folder:
+            return work.into(folder)
+    points, asked = work.checked()
+    with TemporaryDirectory() as temporary, workers or Here() as doing:
+        return work.run(doing, Path(temporary), points, asked, lambda: None)
 
 
-def _sweep(
-    loaded: LoadedStudy,
-    points: list[CheckedPoint],
-    asked: dict[str, Measured],
-    executor: ExecutorName,
-    folder: Path,
-    workers: Workers | None,
-    data_dir: Path | None,
-    cache: Path | None,
-    tell: Tell,
-) -> StudyResult:
-    from sim.learning.inline import numerics
+@dataclass
+class _Sweep:
+    """A study and how it is run."""
 
-    trains = executor == "inline"
-    made = versions(executor, None) | {"code": code_digest()}
-    del made["data"]
-    result = StudyResult(loaded, made)
-    with workers or Here() as doing:
+    study: LoadedStudy
+    executor: ExecutorName
+    workers: Workers | None
+    data_dir: Path | None
+    cache: Path | None
+    tell: Tell
+    warn: Report
+
+    def into(self, folder: ResultFolder) -> StudyResult:
+        """Run the study into a folder that is claimed."""
+        points, asked = self.checked()
+        with self.workers or Here() as doing:
+            begin(folder, self.study, self.warn)
+            result = self.run(doing, folder.path, points, asked, folder.check)
+        result.path = folder.path
+        write_results(result, folder)
+        return result
+
+    def checked(self) -> tuple[list[CheckedPoint], dict[str, Measured]]:
+        """Return the points, and what is decided, once all is known to be possible."""
+        trains = self.executor == "inline"
+        asked = _measures(self.study, trains)
+        points = check_points(self.study, trains=trains, data_dir=self.data_dir, tell=self.tell)
+        if self.cache is not None:
+            with errors_named(self.cache):
+                self.cache.mkdir(parents=True, exist_ok=True)
+                remove_stale_parts(self.cache)
+        return points, asked
+
+    def run(
+        self,
+        workers: Workers,
+        folder: Path,
+        points: list[CheckedPoint],
+        asked: dict[str, Measured],
+        check_folder: Callable[[], None],
+    ) -> StudyResult:
+        """Return what is found; cells and curves are kept in the folder as they are found."""
+        from sim.learning.inline import numerics
+
+        loaded, trains = self.study, self.executor == "inline"
+        made = versions(self.executor, None) | {"code": code_digest()}
+        del made["data"]
+        result = StudyResult(loaded, made)
         runner = Runner(
             folder,
-            doing,
+            workers,
             trains=trains,
             numerics=numerics() if trains else {},
-            data_dir=data_dir,
-            tell=tell,
-            cache=cache,
+            report=self.warn,
+            data_dir=self.data_dir,
+            tell=self.tell,
+            cache=self.cache,
             folders=[*beside(loaded.base.document.source), *beside(loaded.document.source)],
+            check_folder=check_folder,
         )
         _collect(result, points, runner)
         _decide(result, runner, asked)
-    coarse = [c for found in result.cells if found.result for c in found.result.coarse]
-    made["coarse"] = list(dict.fromkeys(coarse))
-    result.new = runner.new
-    return result
+        coarse = [c for found in result.cells if found.result for c in found.result.coarse]
+        made["coarse"] = list(dict.fromkeys(coarse))
+        result.new = runner.new
+        return result
 
 
 def _collect(result: StudyResult, points: list[CheckedPoint], runner: Runner) -> None:

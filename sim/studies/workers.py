@@ -17,6 +17,8 @@ from typing import Any, Final, Protocol, Self
 from sim.python_path import safe_path_for_children
 
 ATTEMPTS: Final = 3
+_OURS: Final = ("builtins", "models", "scenarios", "sim", "topologies")
+_END_WAIT_S: Final = 10.0  # for a process that has closed its pipe
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,38 @@ Done = Callable[[int, dict[str, Any]], None]
 Note = Callable[[str], None]
 
 
-class JobError(Exception):
-    """A job that failed; the text has the worker's traceback. A defect, never bad input."""
+@dataclass(frozen=True)
+class Failure:
+    """A job that failed: what a user calls it, the error, and where in the worker it was raised."""
+
+    name: str
+    error: Exception
+    trace: str = ""
+
+
+class WorkerDiedError(ValueError):
+    """A job of which every worker died that tried it, from whatever on its machine."""
+
+
+class JobError(ValueError):
+    """Jobs that failed, after all others have ended. What they raised decides whose error it is."""
+
+    def __init__(self, failures: Sequence[Failure]) -> None:
+        super().__init__("\n".join(f"{failed.name}: {failed.error}" for failed in failures))
+        self.errors = tuple(failed.error for failed in failures)
+        for failed in failures:
+            if failed.trace:
+                self.add_note(f"{failed.name}, in its worker:\n{failed.trace}")
+
+
+def portable(error: Exception) -> Exception:
+    """Return an error that any process can read: one of Cutlayer's own or of Python's, or else a copy.
+
+    What a user's code raises has a type that only the worker may know.
+    """
+    if type(error).__module__.partition(".")[0] in _OURS:
+        return error
+    return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 class Workers(Protocol):
@@ -102,7 +134,7 @@ class Processes:
         """Do the jobs side by side; results are told as they come."""
         waiting = list(range(len(jobs)))
         attempts = [0] * len(jobs)
-        failed: list[str] = []
+        failed: list[Failure] = []
         left = len(jobs)
         while len(self._workers) < min(self.count, len(jobs)):
             self._workers.append(self._hire())
@@ -114,14 +146,16 @@ class Processes:
                     word, content = worker.pipe.recv()
                 except (EOFError, OSError):
                     number = worker.job
-                    self._replace(worker)
+                    cause = self._replace(worker)
                     if number is not None:
                         attempts[number] += 1
+                        name = jobs[number].name
                         if attempts[number] < ATTEMPTS:
-                            note(f"a worker died; trying again: {jobs[number].name}")
+                            note(f"a worker died ({cause}); trying again: {name}")
                             waiting.insert(0, number)
                         else:
-                            failed.append(f"{jobs[number].name}: {ATTEMPTS} workers died of it")
+                            what = f"{ATTEMPTS} workers died of it, the last {cause}"
+                            failed.append(Failure(name, WorkerDiedError(what)))
                             left -= 1
                     self._give(worker, jobs, waiting)
                     continue
@@ -133,11 +167,11 @@ class Processes:
                 if word == "done":
                     done(worker.job, content)
                 else:
-                    failed.append(f"{jobs[worker.job].name}:\n{content}")
+                    failed.append(Failure(jobs[worker.job].name, *content))
                 worker.job = None
                 self._give(worker, jobs, waiting)
         if failed:
-            raise JobError("\n".join(failed))
+            raise JobError(failed)
 
     def _heard_from(self) -> list[_Worker]:
         busy = {worker.pipe: worker for worker in self._workers if worker.job is not None}
@@ -163,12 +197,30 @@ class Processes:
         theirs.close()
         return _Worker(process, ours)
 
-    def _replace(self, worker: _Worker) -> None:
+    def _replace(self, worker: _Worker) -> str:
+        """Put a new process in the place of one that died; return what that one died of."""
+        worker.process.join(_END_WAIT_S)
+        cause = _cause(worker.process.exitcode)
         worker.process.kill()
         worker.process.join()
         worker.pipe.close()
         fresh = self._hire()
         worker.process, worker.pipe, worker.job = fresh.process, fresh.pipe, None
+        return cause
+
+
+def _cause(code: int | None) -> str:
+    """Return what a process died of, from its exit code; None is one that has not ended."""
+    if code is None:
+        return "without an answer"
+    if code >= 0:
+        return f"with the exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = str(-code)
+    hint = " (as a system does that runs out of memory)" if name == "SIGKILL" else ""
+    return f"by the signal {name}{hint}"
 
 
 def _serve(pipe: "Connection[Any, Any]", threads: int) -> None:
@@ -188,8 +240,8 @@ def _serve(pipe: "Connection[Any, Any]", threads: int) -> None:
         answer: tuple[str, Any]
         try:
             answer = ("done", perform(kind, arguments, lambda text: pipe.send(("note", text))))
-        except Exception:  # told to the main process, which tells the user
-            answer = ("failed", traceback.format_exc())
+        except Exception as error:  # told to the main process, which tells the user
+            answer = ("failed", (portable(error), traceback.format_exc()))
         pipe.send(answer)
 
 

@@ -40,10 +40,12 @@ def print_study(study: StudyResult, console: Console) -> None:
 def counted(study: StudyResult) -> list[str]:
     """Return how many points, cells and trainings there were, in sentences."""
     infeasible = sum(found.status == "infeasible" for found in study.cells)
+    stalled = sum(found.status == "stalled" for found in study.cells)
     lines = [
         f"{study.study.study.name}: {len(study.study.points)} points,"
         f" {len(study.cells)} runs of a method"
         + (f", {infeasible} of them do not fit into memory" if infeasible else "")
+        + (f", {stalled} of them stalled: a round can never end" if stalled else "")
     ]
     trainings = study.trainings
     if trainings.curves:

@@ -1,0 +1,117 @@
+"""Sweeps that start together, in real processes: nothing is lost, nothing is torn."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_studies import small_study, study_file
+from test_going_on import contents
+
+from sim.studies.sweep import sweep
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="starts processes by fork"),
+]
+ROOT = Path(__file__).parents[3]
+STARTS = 20
+# Forks two commands from a process that has imported everything: they start within milliseconds.
+PAIRS = """\
+import json, os, sys, time
+import torch
+torch.set_num_threads(1)
+import sim.commands.sweep, sim.report.report, sim.views, sim.cli
+from sim.cli import main
+
+sim.commands.sweep.write_report = lambda *_: None  # takes longer than all the rest
+commands, starts = json.loads(sys.argv[1]), int(sys.argv[2])
+for start in range(starts):
+    at = time.monotonic() + 0.05
+    children = []
+    for number, command in enumerate(commands):
+        child = os.fork()
+        if not child:
+            sys.argv = ["cutlayer", *(word.replace("START", str(start)) for word in command)]
+            output = os.open(f"{start}-{number}.txt", os.O_CREAT | os.O_WRONLY, 0o644)
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            sys.stdout = open(1, "w", closefd=False)
+            sys.stderr = open(2, "w", closefd=False)
+            while time.monotonic() < at:
+                pass
+            code = 1
+            try:
+                main()
+            except SystemExit as ended:
+                code = ended.code or 0
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+        children.append(child)
+    print(*(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+"""
+
+
+def start_pairs(folder: Path, starts: int, *commands: list[str]) -> list[list[int]]:
+    """Return the exit codes of commands that are started together, so many times."""
+    ended = subprocess.run(
+        [sys.executable, "-c", PAIRS, json.dumps(commands), str(starts)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return [[int(code) for code in line.split()] for line in ended.stdout.splitlines()]
+
+
+def said(folder: Path, start: int) -> list[str]:
+    return [(folder / f"{start}-{n}.txt").read_text("utf-8") for n in (0, 1)]
+
+
+def test_one_of_two_sweeps_has_the_folder_and_the_other_says_so(tmp_path: Path) -> None:
+    file = study_file(tmp_path)
+    command = ["sweep", str(file), "--executor", "none", "--jobs", "1", "--out", "out-START"]
+    codes = start_pairs(tmp_path, STARTS, command, command)
+    sweep(small_study(tmp_path), executor="none", out=tmp_path / "alone")
+    for start in range(STARTS):
+        texts = dict(zip(codes[start], said(tmp_path, start), strict=True))
+        assert set(codes[start]) <= {0, 2}, texts
+        assert 0 in codes[start]
+        if 2 in codes[start]:  # else the first had ended before the second looked
+            assert f"--out out-{start} is in use by another command; name a new folder" in texts[2]
+            assert len([line for line in texts[2].splitlines() if "points" not in line]) == 1
+        assert contents(tmp_path / f"out-{start}") == contents(tmp_path / "alone")
+    assert any(2 in pair for pair in codes)
+
+
+def test_without_a_name_the_second_sweep_takes_the_next(tmp_path: Path) -> None:
+    file = study_file(tmp_path)
+    command = ["sweep", str(file), "--executor", "none", "--jobs", "1"]
+    assert start_pairs(tmp_path, 4, command, command) == [[0, 0]] * 4
+    sweep(small_study(tmp_path), executor="none", out=tmp_path / "alone")
+    names = {path.name for path in (tmp_path / "runs").iterdir()}
+    assert names in ({"small"}, {"small", "small-2"})
+    for name in names:
+        assert contents(tmp_path / "runs" / name) == contents(tmp_path / "alone")
+    folders = {
+        line for text in said(tmp_path, 0) for line in text.splitlines() if "results:" in line
+    }
+    assert folders == {"results: runs/small", "results: runs/small-2"}
+
+
+def test_two_sweeps_share_a_cache(tmp_path: Path) -> None:
+    file = study_file(tmp_path)
+    command = ["sweep", str(file), "--jobs", "1", "--cache", "cache-START", "--out"]
+    both = [[*command, "one-START"], [*command, "two-START"]]
+    assert start_pairs(tmp_path, 3, *both) == [[0, 0]] * 3
+    sweep(small_study(tmp_path), out=tmp_path / "alone", cache=tmp_path / "cache")
+    for start in range(3):
+        for name in ("one", "two"):
+            assert contents(tmp_path / f"{name}-{start}") == contents(tmp_path / "alone")
+        assert contents(tmp_path / f"cache-{start}") == contents(tmp_path / "cache")
