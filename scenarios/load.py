@@ -16,6 +16,7 @@ from scenarios.overrides import apply_overrides
 from scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError, suggestion
 from scenarios.schema import Scenario
 from scenarios.shipped import shipped_names, shipped_path
+from scenarios.stand_ins import without
 from scenarios.yaml_text import MAX_BYTES, read
 from topologies.catalogue import device_names, link_names
 
@@ -46,6 +47,9 @@ class Loaded:
         return self.scenario.written()
 
 
+Further = Callable[[Loaded, Collection[KeyPath]], Iterable[Problem]]
+
+
 def load(
     path_or_name: str | Path,
     *,
@@ -53,11 +57,13 @@ def load(
     networks: Collection[str],
     datasets: Collection[str],
     overrides: Iterable[str] = (),
+    further: Further | None = None,
 ) -> Loaded:
     """The scenario in a file, or the shipped one of that name.
 
     `methods` maps every method to its options model; `overrides` are `path.to.key=value`. Raises
-    ScenarioError with every problem of the file.
+    ScenarioError with every problem of the file. Where there is one, `further` is asked for those that
+    the schema cannot see: it gets the scenario with stand-ins, and the paths that they stand at.
     """
     path = find_file(path_or_name, shipped_names(), shipped_path, "scenario")
     return load_text(
@@ -67,6 +73,7 @@ def load(
         networks=networks,
         datasets=datasets,
         overrides=overrides,
+        further=further,
     )
 
 
@@ -78,6 +85,7 @@ def load_text(
     networks: Collection[str],
     datasets: Collection[str],
     overrides: Iterable[str] = (),
+    further: Further | None = None,
 ) -> Loaded:
     """The scenario in `text`, as `load`; problems name `source` as their file."""
     document, problems = apply_overrides(read(text, source), overrides)
@@ -95,15 +103,33 @@ def load_text(
         networks=networks,
         datasets=datasets,
     )
+    raw = {**document.data, "methods": sound_methods}
+    scenario = None
     try:
-        raw = {**document.data, "methods": sound_methods}
         scenario = Scenario.model_validate(raw, context=names)
     except ValidationError as error:
         problems += problems_of(document, error, Scenario)
-        raise ScenarioError(problems) from None
-    if problems:
-        raise ScenarioError(problems)
+    if scenario is None or problems:
+        raise ScenarioError([*problems, *_beside(document, raw, names, problems, further)])
     return Loaded(scenario, document)
+
+
+def _beside(
+    document: Document,
+    raw: dict[str, Any],
+    names: Names,
+    problems: Iterable[Problem],
+    further: Further | None,
+) -> Iterable[Problem]:
+    """What `further` finds in the parts of a scenario that the schema has not refused."""
+    if further is None:
+        return ()
+    refused = {problem.path for problem in problems if problem.path[:1] != ("methods",)}
+    try:
+        scenario = Scenario.model_validate(without(raw, refused), context=names)
+    except ValidationError:  # a part is refused that has no stand-in
+        return ()
+    return further(Loaded(scenario, document), refused)
 
 
 def _keys(section: object) -> tuple[str, ...]:

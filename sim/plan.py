@@ -114,25 +114,38 @@ class Plan:
 
 def make_plan(scenario: Scenario, seed: int) -> Plan:
     """Build the plan of a scenario. Raises ValueError with one sentence for what does not fit."""
+    info = info_of(scenario, seed)
+    network = network_of(scenario, info, seed)
+    topology = places(scenario, seed)
+    shards = shards_of(scenario, seed, info, topology.clients)
+    return Plan(scenario, seed, network, block_costs(network), info, shards, topology)
+
+
+def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
+    """Return what is known of the data set without reading it. Raises DataError."""
     data = scenario.data
     named = data.dataset
-    info = describe(
+    return describe(
         named if isinstance(named, str) else declaration(named),
         train_samples=data.train_samples,
         test_samples=data.test_samples,
         test_fraction=data.test_fraction,
         seed=seed,
     )
-    network = models.catalogue.build(
+
+
+def network_of(scenario: Scenario, info: DatasetInfo, seed: int) -> Network:
+    """Return the network for a data set, without weights.
+
+    Raises UnknownNetworkError, NetworkError or CostError.
+    """
+    return models.catalogue.build(
         scenario.model.name,
         classes=info.classes,
         input_shape=info.input_shape,
         seed=seed,
         device="meta",
     )
-    topology = places(scenario, seed)
-    shards = _shards(scenario, seed, info, topology.clients)
-    return Plan(scenario, seed, network, block_costs(network), info, shards, topology)
 
 
 def declaration(section: Leaf | Declared) -> DatasetInfo:
@@ -150,7 +163,7 @@ def declaration(section: Leaf | Declared) -> DatasetInfo:
     )
 
 
-def _shards(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequence[str]) -> Held:
+def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequence[str]) -> Held:
     """Return who holds which samples. Raises PartitionError."""
     section = scenario.data.partition
     if isinstance(section, GivenSplit):

@@ -24,7 +24,7 @@ from sim.result_folder import ResultFolder, claim_folder
 from sim.results import MethodResult, RunResult
 from sim.round_results import RoundResult
 from sim.run_directory import RunFolder, Views, no_views
-from sim.semantics import plan_checked, plan_feasible
+from sim.semantics import plan_checked, plan_feasible, problems_beside
 from sim.setup import ExecutorName, make_method, profile_of
 
 LogName = Literal["rounds", "events"]
@@ -76,6 +76,7 @@ def load_scenario(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Lo
         networks=NETWORKS,
         datasets=DATASETS,
         overrides=overrides,
+        further=problems_beside,
     )
 
 

@@ -3,32 +3,26 @@
 Everything here needs the network or the data set's counts. Problems carry the place in the file.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from pydantic import ValidationError
 
-from models.catalogue import UnknownNetworkError
-from models.errors import CostError, NetworkError, WeightsError
+from models.errors import WeightsError
 from models.own_object import beside, looking_in
 from scenarios.load import Loaded
 from scenarios.problems import KeyPath, Problem, ScenarioError
-from sim.availability import availability
-from sim.extent import batch_problems, fleet_problems
-from sim.groups import NamedPlaceError
+from scenarios.stand_ins import touches
+from sim.examination import USERS, cut_problems, examine, problem_of
 from sim.initial import initial_states
-from sim.learning.dataset_info import DataError
 from sim.learning.declared import NoData
-from sim.learning.partition import PartitionError
 from sim.methods import registry
 from sim.methods.method import Method
 from sim.methods.registry import UnknownMethodError
-from sim.pacing import paces
 from sim.places import places
 from sim.plan import Plan, make_plan
 from sim.preview import memory_by_device, server_memory
 from sim.setup import options_of, profile_of
-from sim.transports import transports
-from topologies import DeviceError, DeviceProfile, LinkError, Topology, TopologyError
+from topologies import DeviceError, DeviceProfile, Topology
 from topologies.units import format_size
 
 
@@ -62,29 +56,16 @@ def _plan_feasible(
     loaded: Loaded, trains: bool
 ) -> tuple[list[Plan], dict[str, list[MemoryProblem]]]:
     scenario = loaded.scenario
-    if too_large := list(fleet_problems(loaded)):
-        raise loaded.error(too_large)
+    first, problems = examine(loaded, scenario.all_seeds[0])
+    if first is None:
+        raise loaded.error(problems)
+    problems += _problems(loaded, first, trains)
+    if any(not isinstance(problem, MemoryProblem) for problem in problems):
+        raise loaded.error(problems)
     try:
-        plans = [make_plan(scenario, scenario.all_seeds[0])]
-        if too_long := list(batch_problems(loaded, plans[0])):
-            raise loaded.error(too_long)
-        plans += [make_plan(scenario, seed) for seed in scenario.all_seeds[1:]]
-        availability(plans[0])
-        transports(plans[0])
-        paces(plans[0].topology, scenario.computing)
-    except DataError as error:
-        raise loaded.error([loaded.problem(("data", "dataset"), str(error))]) from None
-    except PartitionError as error:
-        raise loaded.error([loaded.problem(("data", "partition"), str(error))]) from None
-    except (UnknownNetworkError, NetworkError, CostError) as error:
-        raise loaded.error([loaded.problem(("model", "name"), str(error))]) from None
-    except NamedPlaceError as error:
-        raise loaded.error([loaded.problem(error.path, str(error))]) from None
-    except (LinkError, TopologyError) as error:
-        raise loaded.error([loaded.problem(("topology",), str(error))]) from None
-    except DeviceError as error:
-        raise loaded.error([loaded.problem(("devices",), str(error))]) from None
-    problems = list(_problems(loaded, plans[0], trains))
+        plans = [first, *(make_plan(scenario, seed) for seed in scenario.all_seeds[1:])]
+    except USERS as error:
+        raise loaded.error([problem_of(loaded, error)]) from None
     problems += [problem for plan in plans for problem in _shard_problems(loaded, plan)]
     if any(not isinstance(problem, MemoryProblem) for problem in problems):
         raise loaded.error(problems)
@@ -111,23 +92,37 @@ def topology_checked(loaded: Loaded) -> Topology:
     """Return the topology of a scenario. Raises ScenarioError for what it cannot be."""
     try:
         return places(loaded.scenario, loaded.scenario.all_seeds[0])
-    except NamedPlaceError as error:
-        raise loaded.error([loaded.problem(error.path, str(error))]) from None
-    except (LinkError, TopologyError) as error:
-        raise loaded.error([loaded.problem(("topology",), str(error))]) from None
-    except DeviceError as error:
-        raise loaded.error([loaded.problem(("devices",), str(error))]) from None
+    except USERS as error:
+        raise loaded.error([problem_of(loaded, error)]) from None
+
+
+def problems_beside(loaded: Loaded, refused: Collection[KeyPath]) -> list[Problem]:
+    """Return what is wrong with a scenario beside what its schema has refused.
+
+    `refused` has the paths of the latter; in their place are stand-ins, of which nothing is said.
+    """
+
+    def sound(*names: str) -> bool:
+        return not any(touches(tuple(name.split(".")), refused) for name in names)
+
+    with looking_in(beside(loaded.document.source)):
+        plan, problems = examine(loaded, 0, sound)
+        if plan is not None and sound("data", "model", "training", "topology", "devices"):
+            problems += _problems(loaded, plan, trains=False)
+        elif plan is not None and sound("model.cut"):
+            problems += cut_problems(loaded, len(plan.blocks))
+    return [
+        problem
+        for problem in problems
+        if not touches(problem.path, refused) and problem.path[:1] != ("stop",)
+    ]
 
 
 def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     scenario = plan.scenario
     yield from _priority_problems(loaded, plan)
-    last = len(plan.blocks)
-    if scenario.model.cut > last:
-        rule = (
-            f"must be 0 (all on the server) to {last} (all on the device) for {scenario.model.name}"
-        )
-        yield loaded.problem(("model", "cut"), rule)
+    if too_deep := cut_problems(loaded, len(plan.blocks)):
+        yield from too_deep
         return
     least = plan.network.min_batch
     if scenario.training.batch_size < least:

@@ -1,0 +1,54 @@
+"""A scenario without what its schema refuses, so that all else can be checked beside it."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from scenarios.problems import KeyPath
+
+_DATA: Final = {"dataset": "digits", "test_fraction": 0.2}
+_MODEL: Final = {"name": "lenet", "cut": 0}
+_TRAINING: Final = {
+    "rounds": 1,
+    "batch_size": 1,
+    "optimizer": {"name": "sgd", "lr": 0.1},
+}
+_TOPOLOGY: Final = {
+    "star": {
+        "server": {"device": "server-8-core", "slots": 1},
+        "clients": [{"device": "raspberry-pi-4b", "link": "4g"}],
+    }
+}
+_REQUIRED: Final[dict[str, Mapping[str, Any]]] = {
+    "data": _DATA,
+    "model": _MODEL,
+    "training": _TRAINING,
+    "topology": _TOPOLOGY,
+}
+
+
+def without(data: Mapping[str, Any], refused: Iterable[KeyPath]) -> dict[str, Any]:
+    """Return a scenario's plain data with something harmless in place of what is refused.
+
+    A field of `data`, `model` or `training` is replaced by itself, any other section as a whole.
+    """
+    repaired = {**data, "name": "stand-in"}
+    for section, stand_in in _REQUIRED.items():
+        if not isinstance(repaired.get(section), dict):
+            repaired[section] = dict(stand_in)
+    for path in refused:
+        section = str(path[0]) if path else ""
+        if section not in _REQUIRED:
+            repaired.pop(section, None)
+        elif section == "topology" or len(path) == 1:
+            repaired[section] = dict(_REQUIRED[section])
+        else:
+            field, stand_in = str(path[1]), _REQUIRED[section]
+            kept = {key: value for key, value in repaired[section].items() if key != field}
+            extra = {field: stand_in[field]} if field in stand_in else {}
+            repaired[section] = {**kept, **extra}
+    return repaired
+
+
+def touches(path: KeyPath, refused: Collection[KeyPath]) -> bool:
+    """Whether what stands at `path` was refused, or a part of it, or what it is a part of."""
+    return any(path[: len(one)] == one[: len(path)] for one in refused)
