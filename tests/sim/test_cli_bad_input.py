@@ -107,9 +107,11 @@ def test_a_problem_names_file_and_line(cutlayer: CommandLine) -> None:
     text = TINY.replace("cut: 1", "cut: 9").replace("device: raspberry-pi-4b", "device: raspberry")
     (cutlayer.folder / "wrong.yaml").write_text(text, encoding="utf-8")
     line = 1 + text[: text.index("device: raspberry")].count("\n")
-    assert_refused(
-        cutlayer("run", "wrong.yaml"), f"wrong.yaml:{line}: topology.star.clients.0.device"
-    )
+    answer = cutlayer("run", "wrong.yaml")
+    assert answer.code == 2
+    cut, device = answer.err.splitlines()
+    assert cut.startswith("wrong.yaml:4: model.cut: must be 0")
+    assert device.startswith(f"wrong.yaml:{line}: topology.star.clients.0.device: is not a known ")
     text = TINY.replace("cut: 1", "cut: 9")
     (cutlayer.folder / "wrong.yaml").write_text(text, encoding="utf-8")
     assert_refused(cutlayer("run", "wrong.yaml"), "wrong.yaml:4: model.cut: must be 0", "(got 9)")
@@ -228,5 +230,5 @@ def test_errors_of_the_parts_are_told_at_their_section(
     def refuse(*_: object) -> None:
         raise error("does not do")
 
-    monkeypatch.setattr("sim.plan.places", refuse)
+    monkeypatch.setattr("sim.examination.places", refuse)
     assert_refused(cutlayer.run(), f"{key}: does not do")
