@@ -120,7 +120,7 @@ class Declared(Section):
 MadeDataset = Annotated[Leaf | Declared, OneOf(leaf=Leaf, declared=Declared)]
 Dataset = Annotated[
     Annotated[DatasetName, Tag("~name")] | Annotated[MadeDataset, Tag("~made")],
-    Discriminator(lambda value: "~name" if isinstance(value, str) else "~made"),
+    Discriminator(lambda value: "~made" if isinstance(value, Mapping | Section) else "~name"),
 ]
 
 

@@ -34,7 +34,7 @@ CASES = [
     (
         "partition: iid",
         "partition: {iid: {}, sizes: 4}",
-        "5: data.partition: must name exactly one of iid, shards, dirichlet, sizes, not iid and",
+        "5: data.partition: must name exactly one of iid, shards, dirichlet, sizes, file, users, not iid",
     ),
     (
         "partition: iid",

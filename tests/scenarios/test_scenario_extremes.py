@@ -128,7 +128,7 @@ def test_the_closest_name_copes_with_choices_that_are_no_names():
         closest("ab", [None, 1, ["ab"], {"ab": 1}, "abc", "x" * 10**6]) == "; did you mean 'abc'?"
     )
     assert closest("x" * 10**6, ["x" * 10**6]) == ""
-    assert suggestion("zz", [None, "a\x1b"]) == '; known are "a\\x1b"'
+    assert suggestion("zz", [None, "a\x1b"]) == '; known are "a\\u001b"'
 
 
 def test_a_number_beyond_all_bounds_is_told_apart_from_a_wrong_unit():

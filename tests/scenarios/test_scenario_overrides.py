@@ -69,7 +69,7 @@ def test_the_last_of_two_wins_and_the_text_is_left_alone(small, read):
         ),
         ("traning.rounds=3", "--set: traning: is an unknown key; did you mean 'training'?"),
         ("training.rounds=x", '--set: training.rounds: must be a whole number (got "x")'),
-        ("training.rounds=[1", "--set: is not valid YAML: expected ',' or ']'"),
+        ("training.rounds=[1", "--set: is not valid YAML: found the end of the file where"),
         ("training={rounds: 1, rounds: 2}", "--set: rounds: is written twice"),
         ("name.first=3", '--set: name.first: cannot be set inside a single value (got "small")'),
         (
