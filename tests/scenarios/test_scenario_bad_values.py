@@ -34,7 +34,7 @@ CASES = [
     (
         "partition: iid",
         "partition: {iid: {}, sizes: 4}",
-        "5: data.partition: must name exactly one of iid, shards, dirichlet, sizes, file, users, not iid",
+        "5: data.partition: must name exactly one of iid, shards, dirichlet, sizes, file, users, not",
     ),
     (
         "partition: iid",
