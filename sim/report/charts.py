@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Shape = Literal["lines", "points", "bars", "stack", "gantt", "heat", "range"]
+Shape = Literal["lines", "points", "ratios", "stack", "gantt", "heat", "range"]
 
 
 @dataclass(frozen=True)
@@ -12,8 +12,8 @@ class Series:
     """One line, set of bars or set of marks.
 
     `x` and `y` are values or categories. `base` is where a bar of a gantt, a range or a stack begins
-    (its `x` is then its length); `texts` is what hovering over each shows; `place` picks colour, dash
-    and marker.
+    (its `x` is then its length); `texts` is what hovering over each shows, in lines; `place` picks
+    colour, dash and marker.
     """
 
     name: str
@@ -30,8 +30,9 @@ class Series:
 class Chart:
     """A chart: its series, titles with units, scales. `choice` names it among charts that share a place.
 
-    A heat map has one series: `x` and `y` are its categories, `cells` its values by row, `marks` what
-    is written in them.
+    Ratios are bars from 1 on a logarithmic axis with 1 in its middle: up is more than 1, down less.
+    Stacks are on a linear axis, where a colour is as long as its part. A heat map has one series: `x`
+    and `y` are its categories, `cells` its values by row, `marks` what is written in them.
     """
 
     name: str
@@ -88,6 +89,12 @@ class Source:
     title: str
     subtitle: str
     tabs: Sequence[Tab]
+
+
+def reach_of_ratios(chart: Chart) -> float:
+    """Return how far the axis of ratios reaches: from 1 / reach to reach, a little beyond the bars."""
+    values = [float(y) for series in chart.series for y in series.y]
+    return 1.15 * max([1.25, *values, *(1 / value for value in values if value > 0)])
 
 
 def csv_rows(chart: Chart) -> list[dict[str, Any]]:

@@ -94,33 +94,41 @@ def _speedups(runs: Sequence[SavedRun]) -> list[tuple[Chart, ...]]:
         others = [label for label in labels if label != base]
         series = []
         for place, (key, name) in enumerate((("time_x", "time"), ("bytes_x", "bytes"))):
-            values = [mean([run.methods[o]["against"][base][key] for run in runs]) for o in others]
+            ratios = {
+                o: mean([run.methods[o]["against"][base][key] for run in runs]) for o in others
+            }
+            known = {o: value for o, value in ratios.items() if value}
             series.append(
                 Series(
                     name,
-                    others,
-                    [0.0 if v is None else v for v in values],
+                    list(known),
+                    list(known.values()),
                     place,
-                    texts=[
-                        f"{o}: {'-' if v is None else significant(v)} times less {name}"
-                        for o, v in zip(others, values, strict=True)
-                    ],
+                    texts=[_compared(o, base, value, name) for o, value in known.items()],
                 )
             )
         charts.append(
             Chart(
                 "speedup",
-                "How many times less time and bytes a round",
-                "bars",
+                "Speedup and traffic reduction",
+                "ratios",
                 series,
                 "",
-                f"times less than {base}",
+                "times less",
                 y_log=True,
                 choice=f"against {base}",
-                note="Per round; 1 is equal, below 1 is more.",
+                note="Time and bytes of a round. Bars begin at 1: up is faster or fewer bytes, down is"
+                " slower or more.",
             )
         )
     return [tuple(charts)] if charts else []
+
+
+def _compared(label: str, base: str, ratio: float, what: str) -> str:
+    """Return what a ratio says: how many times faster or slower, with how many times the bytes."""
+    better, worse = ("faster", "slower") if what == "time" else ("fewer bytes", "more bytes")
+    times, how = (ratio, better) if ratio >= 1 else (1 / ratio, worse)
+    return f"{label}\n{significant(times)} times {how} than {base}"
 
 
 def _provenance(runs: Sequence[SavedRun]) -> Table:

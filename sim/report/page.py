@@ -1,16 +1,22 @@
 """One self-contained HTML page: style, scripts, charts and tables in a single file, no network."""
 
+import html
 import json
 from collections.abc import Sequence
-from html import escape
 from importlib.metadata import version
 from pathlib import Path
 
+from sim.plain_text import visible
 from sim.report.charts import Chart, Part, Source, Table, Words
 from sim.report.interactive import figure_of
 
 FILES = Path(__file__).parent / "page"
 WIDE = ("scenario", "provenance")
+
+
+def escape(text: str) -> str:
+    """Return a text as HTML shows it, with escapes for control characters."""
+    return html.escape(visible(text))
 
 
 def html_page(sources: Sequence[Source]) -> str:

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import fill, wrap
+from typing import TYPE_CHECKING, Any
 
 from sim.atomic_files import errors_named, whole_text
 from sim.csv_text import CsvWriter, write_rows
-from sim.report.charts import Chart, Series, Source, Table, csv_rows
+from sim.file_names import FileNames
+from sim.plain_text import visible
+from sim.report.charts import Chart, Series, Source, Table, csv_rows, reach_of_ratios
 from sim.views import style
+from sim.views.quantities import significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("svg", "pdf")
 LEGEND_LETTERS = 80  # in a row
+TITLE_LETTERS = 80
+ROW_LETTERS = 40
 
 
 def write_figures(sources: Sequence[Source], folder: Path) -> list[Path]:
@@ -22,25 +28,25 @@ def write_figures(sources: Sequence[Source], folder: Path) -> list[Path]:
     with errors_named(folder):
         folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
+    names = FileNames()
     for number, source in enumerate(sources):
         before = f"{number + 1}-" if len(sources) > 1 else ""
         for tab in source.tabs:
             for part in tab.parts:
                 if isinstance(part, Table):
-                    written.append(folder / f"{before}{part.name}.csv")
+                    written.append(folder / f"{names.of(before + part.name)}.csv")
                     with whole_text(written[-1]) as file:
                         writer = CsvWriter(file, part.columns)
                         for row in part.rows:
                             writer.add_values(row)
                 elif isinstance(part, tuple):
                     for chart in part:
-                        written += _write(chart, folder, before)
+                        choice = f"-{chart.choice}" if chart.choice else ""
+                        written += _write(chart, folder, names.of(before + chart.name + choice))
     return written
 
 
-def _write(chart: Chart, folder: Path, before: str) -> list[Path]:
-    choice = "".join(c if c.isalnum() else "-" for c in chart.choice).strip("-")
-    name = f"{before}{chart.name}" + (f"-{choice}" if choice else "")
+def _write(chart: Chart, folder: Path, name: str) -> list[Path]:
     table = folder / f"{name}.csv"
     with whole_text(table) as file:
         write_rows(file, csv_rows(chart))
@@ -57,9 +63,9 @@ def _figure(chart: Chart):  # type: ignore[no-untyped-def]
     else:
         for series in chart.series:
             _draw(axes, chart, series, categories)
-        style.dress(axes, "x" if tall else "y" if chart.shape == "bars" else "both")
+        style.dress(axes, "x" if tall else "y" if chart.shape == "ratios" else "both")
         if tall:
-            axes.set_yticks(range(len(categories)), categories)
+            axes.set_yticks(range(len(categories)), _rows(categories))
             axes.set_ylim(len(categories) - 0.4, -0.6)
         if len(chart.series) > 1:
             longest = max(len(series.name) for series in chart.series)
@@ -74,13 +80,21 @@ def _figure(chart: Chart):  # type: ignore[no-untyped-def]
         if log:
             (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
             _plain_ticks(axis)
+    if chart.shape == "ratios":
+        reach = reach_of_ratios(chart)
+        axes.set_ylim(1 / reach, reach)
+        axes.axhline(1.0, color=style.GREY, linewidth=1.2)
     for x, _ in chart.lines_at:
         axes.axvline(x, color=style.GREY, linestyle=":", linewidth=1.2)
-    choice = f"\n{chart.choice}" if chart.choice else ""
-    axes.set_title(chart.title + choice, fontsize=style.TEXT_SIZE, loc="left")
+    lines = [chart.title, *wrap(chart.choice, TITLE_LETTERS)]
+    axes.set_title("\n".join(lines), fontsize=style.TEXT_SIZE, loc="left")
     axes.set_xlabel(chart.x_title, fontsize=style.SMALL_TEXT_SIZE)
     axes.set_ylabel(chart.y_title, fontsize=style.SMALL_TEXT_SIZE)
     return figure
+
+
+def _rows(names: Sequence[Any]) -> list[str]:
+    return [fill(text, ROW_LETTERS) for text in style.shown(map(str, names))]
 
 
 def _plain_ticks(axis: "Axis") -> None:
@@ -100,35 +114,41 @@ def _draw(axes: "Axes", chart: Chart, series: Series, categories: Sequence[str])
     if chart.shape in ("lines", "points"):
         dash = style.LINE_STYLES[place // len(style.METHOD_COLOURS) % len(style.LINE_STYLES)]
         axes.plot(
-            series.x,
+            [visible(x) if isinstance(x, str) else x for x in series.x],
             series.y,
             color=colour,
             marker=style.METHOD_MARKERS[place % len(style.METHOD_MARKERS)],
             markersize=9 if series.bold else 4,
             linestyle=dash if chart.shape == "lines" else "none",
-            label=series.name,
+            label=style.legend_name(series.name),
         )
         return
-    if chart.shape == "bars":
+    if chart.shape == "ratios":
         count = len(chart.series)
         offset = (chart.series.index(series) - (count - 1) / 2) * 0.8 / count
         known = list(dict.fromkeys(x for s in chart.series for x in s.x))
         places = [known.index(x) + offset for x in series.x]
-        axes.bar(places, series.y, 0.8 / count, color=colour, label=series.name)
-        axes.set_xticks(range(len(known)), known)
+        heights = [y - 1.0 for y in series.y]
+        name = style.legend_name(series.name)
+        bars = axes.bar(places, heights, 0.8 / count, bottom=1.0, color=colour, label=name)
+        texts = [significant(y) for y in series.y]
+        axes.bar_label(bars, texts, padding=2, fontsize=style.SMALL_TEXT_SIZE - 2)
+        axes.set_xticks(range(len(known)), style.shown(known))
         axes.tick_params(axis="x", rotation=20)
         return
     left = series.base
     rows = [categories.index(y) for y in series.y]
-    axes.barh(rows, series.x, 0.7, left=left, color=colour, label=series.name or None)
+    axes.barh(
+        rows, series.x, 0.7, left=left, color=colour, label=style.legend_name(series.name) or None
+    )
 
 
 def _heat(axes: "Axes", chart: Chart) -> None:
     (grid,) = chart.series
     values = [[float("nan") if v is None else v for v in row] for row in chart.cells]
     image = axes.imshow(values, cmap="cividis", aspect="auto")
-    axes.set_xticks(range(len(grid.x)), grid.x, rotation=30, ha="right")
-    axes.set_yticks(range(len(grid.y)), grid.y)
+    axes.set_xticks(range(len(grid.x)), style.shown(map(str, grid.x)), rotation=30, ha="right")
+    axes.set_yticks(range(len(grid.y)), _rows(grid.y))
     low, high = image.get_clim()
     for j, row in enumerate(chart.marks):
         for i, text in enumerate(row):

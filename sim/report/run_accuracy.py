@@ -35,7 +35,7 @@ def accuracy_tabs(runs: Sequence[SavedRun]) -> list[Tab]:
                 curves[label]["accuracy"],
                 place,
                 texts=[
-                    f"{label}<br>{title}: {v / scale:.4g}<br>accuracy {a:.2%}"
+                    f"{label}\n{title}: {v / scale:.4g}\naccuracy {a:.2%}"
                     for v, a in zip(curves[label][key], curves[label]["accuracy"], strict=True)
                 ],
             )

@@ -60,10 +60,10 @@ def _timeline(run: SavedRun, label: str, index: int) -> Chart:
             lane = f"{who}: {lanes[kind]}" if kind in lanes else lane
             what = Label(int(log["label"][i])).name.lower()
             sent = int(log["wire_bytes"][i])
-            size = f"<br>{quantity(sent, BYTES)} on the wire" if sent else ""
+            size = f"\n{quantity(sent, BYTES)} on the wire" if sent else ""
             at.append(lane)
             texts.append(
-                f"{who}: {what}<br>{significant(float(start), 4)} + "
+                f"{who}: {what}\n{significant(float(start), 4)} + "
                 f"{significant(float(length))} {unit}{size}"
             )
         series.append(

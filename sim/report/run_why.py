@@ -72,7 +72,7 @@ def _round_by_round(run: SavedRun, label: str) -> Chart:
         values = [(number(row[f"critical_{phase}_s"]) or 0.0) / factor for row in rows]
         if any(values):
             texts = [
-                f"{name}: {NAMES[phase]} {significant(value)} {unit}<br>last: {row['straggler']}"
+                f"{name}: {NAMES[phase]} {significant(value)} {unit}\nlast: {row['straggler']}"
                 for name, value, row in zip(names, values, rows, strict=True)
             ]
             series.append(Series(NAMES[phase], values, names, 0, list(ends), texts, phase=place))

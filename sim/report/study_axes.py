@@ -99,7 +99,7 @@ def _line_chart(
             [v / scale for v in values[label] if v is not None],
             number,
             texts=[
-                f"{label}<br>{axis} = {step}<br>{name}: {significant(v / scale, 4)} {unit}"
+                f"{label}\n{axis} = {step}\n{name}: {significant(v / scale, 4)} {unit}"
                 for step, v in zip(steps, values[label], strict=True)
                 if v is not None
             ],

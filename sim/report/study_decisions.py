@@ -70,7 +70,7 @@ def _about(row: Row) -> str:
         lines.append(f"virtual time {quantity(time, TIMES)}")
     if accuracy is not None:
         lines.append(f"accuracy {accuracy:.2%}")
-    return "<br>".join(lines)
+    return "\n".join(lines)
 
 
 def tornado(rows: Sequence[Row]) -> list[Any]:

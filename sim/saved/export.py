@@ -1,13 +1,13 @@
 """Results in other programs' formats: CSV, JSON, Parquet, TensorBoard's event files."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import count
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from sim.atomic_files import errors_named, whole_file, whole_text, write_text
 from sim.csv_text import write_rows
+from sim.file_names import FileNames
 from sim.saved.run import Row, SavedRun, SavedStudy
 
 RUN_TABLES: Final = ("rounds", "accuracy", "links", "devices")
@@ -81,7 +81,7 @@ def _csv(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
 
 
 def _json(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
-    file = _file(folder, f"{saved.name}.json")
+    file = _file(folder, f"{FileNames().of(saved.name)}.json")
     content = {"summary": saved.summary, "versions": saved.versions, "tables": tables_of(saved)}
     write_text(file, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return [file]
@@ -131,26 +131,15 @@ def _tensorboard(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
 
 def _curves(saved: SavedRun | SavedStudy) -> dict[str, list[Row]]:
     """Return the rows of each curve by a name that serves as a folder."""
+    names = FileNames()
     if isinstance(saved, SavedRun):
-        names = _folders(saved.methods)
-        return {names[label]: saved.rounds(label) for label in saved.methods}
+        return {names.of(label): saved.rounds(label) for label in saved.methods}
+    folders = {label: names.of(label) for label in saved.labels}
     curves: dict[str, list[Row]] = {}
-    rows = saved.table("curves")
-    names = _folders(str(row["label"]) for row in rows)
-    for row in rows:
-        name = f"point-{row['point']}/{names[str(row['label'])]}/seed-{row['seed']}"
+    for row in saved.table("curves"):
+        name = f"point-{row['point']}/{folders[str(row['label'])]}/seed-{row['seed']}"
         curves.setdefault(name, []).append(row)
     return curves
-
-
-def _folders(labels: Iterable[str]) -> dict[str, str]:
-    """Return a folder's name for each label, a different one for each."""
-    names: dict[str, str] = {}
-    for label in dict.fromkeys(labels):
-        plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in label).lstrip(".") or "-"
-        found = (plain if n == 1 else f"{plain}-{n}" for n in count(1))
-        names[label] = next(name for name in found if name not in names.values())
-    return names
 
 
 def _file(folder: Path, name: str) -> Path:

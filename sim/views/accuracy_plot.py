@@ -47,7 +47,7 @@ def accuracy_figure(runs: Sequence[RunResult]) -> "Figure | None":
             marker=style.METHOD_MARKERS[position % len(style.METHOD_MARKERS)],
             markevery=max(1, len(curve) // 10),
             markersize=7,
-            label=label,
+            label=style.legend_name(label),
         )
         if halves.any():
             axes.fill_between(

@@ -114,7 +114,7 @@ def _panel(axes: "Axes", label: str, kept: KeptRound, span_s: float) -> None:
     style.dress(axes, "x")
     axes.set_xlim(0, span_s / factor)
     axes.set_ylim(len(clients) + 1, -(1 - FILLED))
-    axes.set_yticks(np.arange(len(clients) + 1) + FILLED / 2, ["server", *clients])
+    axes.set_yticks(np.arange(len(clients) + 1) + FILLED / 2, ["server", *style.shown(clients)])
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"virtual time since the round began ({unit})", fontsize=style.SMALL_TEXT_SIZE)
     more = len(kept.participants) - len(clients)

@@ -15,6 +15,7 @@ from sim.views.style import (
     dress,
     new_figure,
     plain_log_ticks,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def table_figure(table: Table) -> "Figure":
     low, high = min(0.8, *ratios), max(1.2, *ratios)
     axes.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * (value - 1):+.0f} %")
-    axes.set_yticks(range(len(lines)), [line.quantity for line in lines])
+    axes.set_yticks(range(len(lines)), shown(line.quantity for line in lines))
     axes.invert_yaxis()
     axes.set_xlabel("simulated against published (bars: what is asked)", fontsize=TEXT_SIZE)
     figure.suptitle(table.title, fontsize=SMALL_TEXT_SIZE)

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from sim.log import PHASES, Kind
+from sim.plain_text import visible
 from sim.results import MethodResult, RunResult
 from sim.round_results import RoundResult
 from sim.views import style
 from sim.views.estimate import by_label, estimate, scenario_name
-from sim.views.quantities import BYTES, TIMES, Unit, common_unit, significant
+from sim.views.quantities import BYTES, TIMES, Unit, common_unit, quantity, significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 BAR_HEIGHT: Final = 0.62
+FAR: Final = 100  # a total so many times below the largest is written in a unit of its own
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def rounds_figure(runs: Sequence[RunResult]) -> "Figure | None":
 
 
 def _tick(row: Bar) -> str:
-    return row.label if row.part else fill(row.label, 24)
+    return row.label if row.part else fill(visible(row.label), 24)
 
 
 def _stack(
@@ -123,22 +125,16 @@ def _stack(
 ) -> None:
     """Draw stacked horizontal bars with their totals written at the end.
 
-    On a logarithmic axis a bar's length shows its total, and its colours the shares of the total.
+    The axis is linear, however far apart the totals lie: a colour is as long as its part.
     """
     style.dress(axes, "x")
-    totals = np.array([sum(stack) for stack in stacks])
-    largest = float(totals.max())
-    logarithmic = style.needs_log(totals.tolist())
-    unit, factor = common_unit(totals.tolist() if logarithmic else [largest], units)
-    smallest = float(totals[totals > 0].min()) if logarithmic else 0.0
-    origin = smallest / factor / 3 if logarithmic else 0.0
+    totals = [sum(stack) for stack in stacks]
+    largest = max(totals)
+    unit, factor = common_unit([largest], units)
     colours = style.PHASE_COLOURS if len(names) > 2 else (style.UP_COLOUR, style.DOWN_COLOUR)
-    edge = np.full(len(rows), origin)
+    edge = np.zeros(len(rows))
     for part, name in enumerate(names):
         upto = np.array([sum(stack[: part + 1]) for stack in stacks]) / factor
-        if logarithmic:
-            share = np.divide(upto * factor, totals, out=np.zeros(len(rows)), where=totals > 0)
-            upto = origin * (np.maximum(totals / factor, origin) / origin) ** share
         axes.barh(
             range(len(rows)),
             upto - edge,
@@ -150,26 +146,20 @@ def _stack(
             label=name,
         )
         edge = upto
-    for row, total in enumerate(totals.tolist()):
+    for row, total in enumerate(totals):
         axes.annotate(
-            f"{significant(total / factor)} {unit}",
-            (max(total / factor, origin), row),
+            quantity(total, units)
+            if total * FAR < largest
+            else f"{significant(total / factor)} {unit}",
+            (total / factor, row),
             xytext=(5, 0),
             textcoords="offset points",
             va="center",
             fontsize=style.SMALL_TEXT_SIZE,
             color=style.GREY if rows[row].part else style.BLACK,
         )
-    if logarithmic:
-        axes.set_xscale("log")
-        reach = (largest / factor / origin) ** 0.3
-        axes.set_xlim(origin, largest / factor * reach)
-        style.plain_log_ticks(axes)
-        note = "\nlog axis: length is the total, colours its shares"
-    else:
-        axes.set_xlim(0, largest / factor * 1.25 if largest else 1.0)
-        note = "\n"
-    axes.set_xlabel(f"{quantity_name} ({unit}){note}", fontsize=style.SMALL_TEXT_SIZE)
+    axes.set_xlim(0, largest / factor * 1.25 if largest else 1.0)
+    axes.set_xlabel(f"{quantity_name} ({unit})\n", fontsize=style.SMALL_TEXT_SIZE)
 
 
 def _idle(axes: "Axes", rows: Sequence[Bar]) -> None:

@@ -4,11 +4,13 @@ Colours are the palette of Okabe and Ito ("Color Universal Design", 2008); its y
 because thin lines of it vanish on white. Figures are made without pyplot: no global state.
 """
 
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sim.atomic_files import whole_file
+from sim.plain_text import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,6 +66,16 @@ def plain_log_ticks(axes: "Axes") -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
+def shown(texts: Iterable[str]) -> list[str]:
+    """Return texts that a user may have chosen as the labels of an axis."""
+    return [visible(text) for text in texts]
+
+
+def legend_name(text: str) -> str:
+    """Return a text for a legend, which leaves out what begins with an underscore."""
+    return f" {visible(text)}" if text.startswith("_") else visible(text)
+
+
 def save(
     figure: "Figure", folder: Path, name: str, formats: Sequence[str], *, replace: bool = True
 ) -> list[Path]:
@@ -77,8 +89,18 @@ def save(
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
         text.set_parse_math(False)  # a user's label may hold any character
+        text.set_usetex(False)
+        text.set_text(visible(text.get_text()))
     paths = []
-    with matplotlib.rc_context({"svg.hashsalt": "cutlayer"}):
+    with (
+        matplotlib.rc_context(
+            # The latter two for texts that are made while the figure is drawn.
+            {"svg.hashsalt": "cutlayer", "text.parse_math": False, "text.usetex": False}
+        ),
+        warnings.catch_warnings(),
+    ):
+        # Letters that the font does not have are drawn as boxes.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from")
         for extension in formats:
             path = folder / f"{name}.{extension}"
             dated = {"svg": "Date", "pdf": "CreationDate"}.get(extension, "Software")
