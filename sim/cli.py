@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from sim.interrupts import INTERRUPTED, final_code, interrupts_handled
+from sim.plain_text import show_what_cannot_be_encoded, visible
 
 app = typer.Typer(
     name="cutlayer",
@@ -461,6 +462,7 @@ def main() -> None:
     from sim.python_path import drop_working_directory
 
     drop_working_directory()
+    show_what_cannot_be_encoded()
     with interrupts_handled():
         code = _outcome()
     sys.exit(final_code(code))
@@ -480,6 +482,6 @@ def _outcome() -> int:
         if not is_users(error):
             raise
         with suppress(BrokenPipeError):
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.write(f"{visible(str(error))}\n")
         return 2
     return 0

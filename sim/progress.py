@@ -11,11 +11,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
+from sim.plain_text import plain
 from sim.results import MethodResult
 from sim.round_results import RoundResult
 from topologies.units import format_duration
@@ -23,15 +26,26 @@ from topologies.units import format_duration
 LINES_PER_METHOD = 5
 
 
+class PlainColumn(TextColumn):
+    """A column of a progress bar whose text, which a user may have chosen, is shown as it is."""
+
+    def __init__(self, text_format: str) -> None:
+        super().__init__(text_format, markup=False)
+
+    def render(self, task: Task) -> Text:
+        """Return the text of a task."""
+        return plain(self.text_format.format(task=task))
+
+
 class Bars:
     """One bar per method, which counts trained clients; for terminals."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            PlainColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            PlainColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
             console=console,
         )
@@ -108,7 +122,7 @@ class Lines:
         """Say nothing: the table will."""
 
     def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(plain(text, encoding=self._console.encoding), soft_wrap=True)
 
 
 def note(closed: RoundResult) -> str:

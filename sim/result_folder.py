@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sim.atomic_files import OutputError, is_part, part_path, unwritable
+from sim.plain_text import visible
 
 MARKER: Final = "cutlayer.json"
 FORMAT: Final = 1
@@ -300,8 +301,9 @@ def _lock(entry: int, path: Path, *, warn: bool = False) -> bool:
         if error.errno not in _NO_LOCKS:
             raise
         if warn:
+            where = visible(str(path))
             sys.stderr.write(
-                f"warning: {path} cannot be locked ({error.strerror}): let no other command use it\n"
+                f"warning: {where} cannot be locked ({error.strerror}): let no other command use it\n"
             )
     return True
 

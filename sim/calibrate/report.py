@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from rich.table import Table
-
 from sim.atomic_files import whole_text
 from sim.calibrate.errors import CaseError, mean_error
 from sim.calibrate.fit import Fit
@@ -27,11 +25,13 @@ _PRIORS: Final = {
 _RATES: Final = "the median speed of the probes, drawn to the next map size and the other pass"
 
 
-def error_table(errors: list[CaseError]) -> Table:
-    """Return the held-out cases as a table: measured, its noise, predicted, error."""
-    table = Table("not in the fit", "measured", "+/-", "predicted", "error", "one number's error")
-    for one in errors:
-        table.add_row(
+HEADINGS = ("not in the fit", "measured", "+/-", "predicted", "error", "one number's error")
+
+
+def error_rows(errors: list[CaseError]) -> list[tuple[str, ...]]:
+    """Return the held-out cases as rows under HEADINGS: measured, its noise, predicted, error."""
+    return [
+        (
             str(one.case),
             format_duration(one.measured_s, 3),
             f"{one.noise:.1%}",
@@ -39,7 +39,8 @@ def error_table(errors: list[CaseError]) -> Table:
             f"{one.error:+.1%}",
             f"{one.one_number_error:+.0%}",
         )
-    return table
+        for one in errors
+    ]
 
 
 def verdict(errors: list[CaseError]) -> str:

@@ -4,20 +4,22 @@ import math
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from sim.atomic_files import check_output_file, write_text
 from sim.calibrate.calibrate import Calibration, calibrate
 from sim.calibrate.errors import mean_error
 from sim.calibrate.report import (
-    error_table,
+    HEADINGS,
+    error_rows,
     prior_notes,
     undetermined,
     verdict,
     write_errors,
 )
+from sim.commands.console import CommandConsole, make_console
 from sim.commands.errors import UsageError
 from sim.commands.progress import StepProgress
+from sim.views.columns import print_grid
 from topologies.catalogue.profile_file import profile_text
 
 
@@ -40,7 +42,7 @@ def calibrate_command(
         if path is not None:
             check_output_file(path, option, force=force)
     used = torch.get_num_threads() if threads is None else threads
-    console = Console()
+    console = make_console()
     with StepProgress(console, "calibrating") as progress:
         found = calibrate(
             name, threads=used, passes=passes, budget_s=60 * minutes, tell=progress.tell
@@ -49,32 +51,28 @@ def calibrate_command(
     _write(out, found, used, force)
     if errors_file is not None:
         write_errors(errors_file, found.errors, replace=force)
-    console.print(
+    console.say(
         f"saved: {out}; use it in a scenario as devices: {{{name}: {{profile: {out}}}}}",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
     )
 
 
-def _report(found: Calibration, passes: int, console: Console) -> None:
+def _report(found: Calibration, passes: int, console: CommandConsole) -> None:
     if found.errors:
-        console.print(error_table(found.errors))
-        console.print(verdict(found.errors), soft_wrap=True, highlight=False)
+        print_grid(console, HEADINGS, error_rows(found.errors))
+        console.say(verdict(found.errors))
     else:
         console.print("No held-out case was short enough to be timed: the error is not known.")
     fit = found.fit
     console.print(
         f"On the probes themselves: blocks {fit.block_error:.1%}, passes {fit.pass_error:.1%}.",
-        highlight=False,
     )
     if fit.undetermined:
-        console.print(undetermined(fit), soft_wrap=True, highlight=False)
+        console.say(undetermined(fit))
     made = found.measured.passes_made
     if made < passes:
-        console.print(f"The time was up after {made} of {passes} passes.", highlight=False)
+        console.print(f"The time was up after {made} of {passes} passes.")
     for line in found.measured.left_out:
-        console.print(f"left out: {line}", soft_wrap=True, highlight=False)
+        console.say(f"left out: {line}")
 
 
 def _write(out: Path, found: Calibration, threads: int, force: bool) -> None:

@@ -5,17 +5,17 @@ from collections.abc import Callable
 from typing import Any
 
 import yaml
-from rich.console import Console
-from rich.table import Table
 
 from models.catalogue import NETWORKS
 from scenarios.export import json_schema
 from scenarios.problems import suggestion
 from scenarios.shipped import shipped_names, shipped_path
 from scenarios.study.shipped import shipped_studies, study_path
+from sim.commands.console import make_console
 from sim.commands.errors import UsageError
 from sim.learning.catalogue import DATASETS
 from sim.methods import registry
+from sim.views.columns import print_grid
 from topologies import catalogue
 from topologies.units import format_duration, format_rate
 
@@ -85,13 +85,11 @@ def list_command(what: str | None) -> None:
     """Print the names of one kind, or of all, each with a line about it."""
     if what is not None and what not in KINDS:
         raise UsageError(f"list: there is no kind {what}{suggestion(what, KINDS)}")
-    console = Console()
+    console = make_console()
     for kind in KINDS if what is None else [what]:
         names, summary = KINDS[kind]
-        table = Table("name", "", title=kind, title_justify="left", show_header=False, box=None)
-        for name in names():
-            table.add_row(name, summary(name))
-        console.print(table)
+        rows = [(name, summary(name)) for name in names()]
+        print_grid(console, ("name", ""), rows, kind, lines=False)
         console.print()
 
 

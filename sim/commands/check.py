@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from sim.commands.console import CommandConsole, make_console
 from sim.learning.datasets import load
 from sim.learning.given_split import GivenPartition
 from sim.plan import Plan
@@ -14,6 +13,7 @@ from sim.preview import preview
 from sim.runs import coarse_figures, load_scenario
 from sim.semantics import plan_checked
 from sim.setup import ExecutorName
+from sim.views.columns import print_grid
 from sim.views.topology_text import unconnected
 from sim.weights_notes import conversions
 from topologies.units import format_duration, format_size
@@ -33,13 +33,18 @@ def check_command(
         directory = data_dir or (Path(d) if (d := loaded.scenario.data.dir) else None)
         for one in plans:
             load(one.info, directory)
-    console = Console()
+    console = make_console()
     _describe(plan, len(plans), console)
     for line in conversions(plan.scenario) if executor == "inline" else ():
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
-    table = Table(
-        "method", "per client and round", "virtual time", "memory, device", "memory, server"
+        console.say(line)
+    headings = (
+        "method",
+        "per client and round",
+        "virtual time",
+        "memory, device",
+        "memory, server",
     )
+    rows = []
     guessed = False
     outlooks = preview(plan, PREVIEW_ROUNDS)
     for outlook in outlooks:
@@ -53,33 +58,33 @@ def check_command(
         guessed |= not outlook.exact
         volume = outlook.bytes_per_client_round
         memory = sorted(set(outlook.memory_bytes.values()))
-        table.add_row(
-            outlook.label,
-            "none arrives"
-            if volume is None and outlook.stalled
-            else "none sent"
-            if volume is None
-            else format_size(round(volume), 3),
-            time,
-            " - ".join(format_size(value, 3) for value in memory),
-            format_size(outlook.server_memory_bytes, 3),
+        rows.append(
+            (
+                outlook.label,
+                "none arrives"
+                if volume is None and outlook.stalled
+                else "none sent"
+                if volume is None
+                else format_size(round(volume), 3),
+                time,
+                " - ".join(format_size(value, 3) for value in memory),
+                format_size(outlook.server_memory_bytes, 3),
+            )
         )
-    console.print(table)
+    print_grid(console, headings, rows)
     for outlook in outlooks:
         if outlook.stalled is not None:
-            console.print(
-                f"{outlook.label}: {outlook.stalled}", soft_wrap=True, markup=False, highlight=False
-            )
+            console.say(f"{outlook.label}: {outlook.stalled}")
     if guessed:
         console.print(
             f"'about': up to {PREVIEW_ROUNDS} rounds were played and scaled to the whole run."
         )
     for figure in coarse_figures(plan):
         said = f"coarse or guessed: {figure}"
-        console.print(said, soft_wrap=True, markup=False, highlight=False)
+        console.say(said)
 
 
-def _describe(plan: Plan, seeds: int, console: Console) -> None:
+def _describe(plan: Plan, seeds: int, console: CommandConsole) -> None:
     scenario, training = plan.scenario, plan.scenario.training
     sizes = plan.shards.sizes
     lines = [
@@ -96,7 +101,7 @@ def _describe(plan: Plan, seeds: int, console: Console) -> None:
     if plan.topology.unconnected:
         lines.append(unconnected(plan.topology))
     for line in lines:
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+        console.say(line)
 
 
 def _out_of_the_run(plan: Plan) -> list[str]:

@@ -4,9 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from sim.atomic_files import check_output_file, whole_text
+from sim.commands.console import make_console
 from sim.csv_text import CsvWriter
 from sim.explain import Explained, Transfer, explain
 from sim.round_results import Row
@@ -36,10 +35,10 @@ def explain_command(
     explained = explain(plan, method, round_index, client)
     if csv_file is not None:
         _write(explained, csv_file, force)
-    console = Console()
+    console = make_console()
     print_explained(explained, limit, console)
     if csv_file is not None:
-        console.print(f"all transfers: {csv_file}", soft_wrap=True, highlight=False)
+        console.say(f"all transfers: {csv_file}")
 
 
 def _write(explained: Explained, path: Path, force: bool) -> None:

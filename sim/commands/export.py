@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
+from sim.commands.console import make_console
 from sim.result_folder import claim_folder
 from sim.saved import read
 from sim.saved.export import export
@@ -14,4 +13,4 @@ def export_command(path: Path, *, to: str, out: Path) -> None:
     saved = read(path)
     with claim_folder(out, "export") as folder:
         written = export(saved, to, folder.path)
-    Console().print(f"{to}: {len(written)} in {out}", soft_wrap=True, highlight=False)
+    make_console().say(f"{to}: {len(written)} in {out}")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 import models.catalogue
 from sim.atomic_files import check_output_file
+from sim.commands.console import make_console
 from sim.commands.errors import UsageError
 from sim.learning.datasets import describe, load
 from sim.pretrain import PretrainRecipe, pretrain
@@ -56,12 +56,11 @@ def pretrain_command(
                 f"{recipe.network} needs it (got {number})"
             )
     loaded = load(info, data.data_dir)
-    console = Console()
+    console = make_console()
     if not info.has_test and data.test_fraction is None:
-        console.print(
+        console.say(
             f"warning: {info.name} has no test split of its own, so this trains on samples that a "
             "scenario may test on; give --test-fraction and the scenario's --seed to leave them out",
-            soft_wrap=True,
         )
 
     def epoch_done(epoch: int, loss: float, lr: float) -> None:
@@ -70,4 +69,4 @@ def pretrain_command(
     accuracy = pretrain(recipe, loaded, out, epoch_done, replace=force)
     if accuracy is not None:
         console.print(f"test accuracy {accuracy:.1%}")
-    console.print(f"saved: {out}", soft_wrap=True, highlight=False)
+    console.say(f"saved: {out}")

@@ -6,9 +6,11 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TaskID,
-    TextColumn,
     TimeRemainingColumn,
 )
+
+from sim.plain_text import plain
+from sim.progress import PlainColumn
 
 LINES = 10  # where there is no terminal
 
@@ -20,7 +22,7 @@ class StepProgress:
         self._console = console
         self._what = what
         self._bar = Progress(
-            TextColumn("{task.description:40}"),
+            PlainColumn("{task.description:40}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -43,9 +45,8 @@ class StepProgress:
         tenth = LINES * done // max(total, 1)
         if not self._console.is_terminal and tenth > self._said and done < total:
             self._said = tenth
-            self._console.print(
-                f"{self._what}: {done} of {total}, next {what}", soft_wrap=True, highlight=False
-            )
+            line = f"{self._what}: {done} of {total}, next {what}"
+            self._console.print(plain(line, encoding=self._console.encoding), soft_wrap=True)
 
 
 class PhaseProgress:
@@ -54,11 +55,11 @@ class PhaseProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar = Progress(
-            TextColumn("{task.fields[phase]}"),
+            PlainColumn("{task.fields[phase]}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.description}"),
+            PlainColumn("{task.description}"),
             console=console,
             disable=not console.is_terminal,
         )
@@ -81,4 +82,4 @@ class PhaseProgress:
         if not self._console.is_terminal and tenth > self._said.get(phase, -1):
             self._said[phase] = tenth
             text = f"{phase}: {done} of {total}" + (f" ({what})" if what else "")
-            self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+            self._console.print(plain(text, encoding=self._console.encoding), soft_wrap=True)

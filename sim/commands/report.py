@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
+from sim.commands.console import make_console
 from sim.report.paper import write_figures
 from sim.report.report import sources_of, write_report
 from sim.result_folder import claim_folder
@@ -14,7 +13,7 @@ def report_command(
     paths: Sequence[Path], *, out: Path | None, figures: Path | None, force: bool
 ) -> None:
     """Write the report of some runs and studies, and their figures where a folder is named."""
-    console = Console()
+    console = make_console()
     sources = sources_of(paths)
     page = out or paths[0] / "report.html"
     option = None if out is None else "--out"
@@ -24,6 +23,6 @@ def report_command(
         with claim_folder(figures, "figures", option="--figures") as folder:
             write_report(paths, page, sources, option=option, force=force)
             written = write_figures(sources, folder.path)
-    console.print(f"report:  {page}", soft_wrap=True, highlight=False)
+    console.say(f"report:  {page}")
     if figures is not None:
-        console.print(f"figures: {figures} ({len(written)} files)", soft_wrap=True, highlight=False)
+        console.say(f"figures: {figures} ({len(written)} files)")

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
 from sim.atomic_files import write_text
+from sim.commands.console import CommandConsole, make_console
 from sim.commands.errors import UsageError
 from sim.commands.progress import StepProgress
 from sim.reproduce.ranking import kendall_tau, timed
@@ -23,16 +22,16 @@ def reproduce_command(name: str, out: Path | None) -> None:
             f"reproduce: unknown table {name!r}{closest(name, [*TABLES, ALL])}"
             f" (there are {', '.join(TABLES)}; all of them: {ALL})"
         )
-    console = Console()
+    console = make_console()
     if out is None:
         _reproduce(name, None, console)
         return
     with claim_folder(out, "reproduce") as folder:
         _reproduce(name, folder.path, console)
-    console.print(f"results: {out}", soft_wrap=True, highlight=False)
+    console.say(f"results: {out}")
 
 
-def _reproduce(name: str, folder: Path | None, console: Console) -> None:
+def _reproduce(name: str, folder: Path | None, console: CommandConsole) -> None:
     made: list[Reproduced] = []
     for one in TABLES if name == ALL else [name]:
         with StepProgress(console, f"reproducing {one}") as progress:
@@ -42,7 +41,7 @@ def _reproduce(name: str, folder: Path | None, console: Console) -> None:
         if folder is not None:
             _write(made[-1], folder)
     if name == ALL:
-        console.print(ranking(made), soft_wrap=True, highlight=False)
+        console.say(ranking(made))
         if folder is not None:
             write_text(folder / "ranking.txt", ranking(made) + "\n")
 

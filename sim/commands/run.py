@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from sim.atomic_files import errors_named
+from sim.commands.console import make_console
 from sim.interrupts import INTERRUPTED, held_back, let_in
 from sim.progress import Bars, Lines
 from sim.result_folder import claim_folder, claim_next
@@ -33,7 +33,7 @@ def run_command(
 ) -> int:
     """Run a scenario and write everything that is worth looking at; return the exit code."""
     torch.set_num_threads(threads)
-    console = Console()
+    console = make_console()
     loaded = load_scenario(scenario, overrides)
     kind, name = folder_kind(loaded), loaded.scenario.name
     reporter = Bars(console) if console.is_terminal else Lines(console)
@@ -53,14 +53,14 @@ def run_command(
             write_common_views(results, folder.path)
     print_table(results, console)
     for line in conversions(loaded.scenario) if executor == "inline" else ():
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+        console.say(line)
     statuses = {result.status for result in results}
     if "stopped" in statuses:
         console.print("interrupted: these are the rounds that had closed", style="bold")
     plots = sorted((folder.path / "plots").glob("*.png"))
-    console.print(f"results: {folder.path}", soft_wrap=True, highlight=False)
+    console.say(f"results: {folder.path}")
     for plot in plots:
-        console.print(f"plot:    {plot}", soft_wrap=True, highlight=False)
+        console.say(f"plot:    {plot}")
     return INTERRUPTED if "stopped" in statuses else STALLED if "stalled" in statuses else 0
 
 

@@ -3,9 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from scenarios.aliases import canonical, canonical_method
 from scenarios.problems import suggestion
 from scenarios.shipped import shipped_names, shipped_path
@@ -18,12 +15,14 @@ from sim.commands.catalogue import (
     link_summary,
     network_summary,
 )
+from sim.commands.console import make_console, print_as_it_is
 from sim.commands.errors import UsageError
 from sim.learning.catalogue import DATASETS
 from sim.methods import registry
 from sim.runs import load_scenario
 from sim.semantics import topology_checked
 from sim.views import topology_lines, write_topology
+from sim.views.columns import print_columns, print_grid, text_columns
 from topologies import catalogue
 from topologies.units import format_size
 
@@ -69,35 +68,35 @@ def _show_scenario(name: str, plot: Path | None, force: bool) -> None:
     topology = topology_checked(load_scenario(name))
     shipped = name in shipped_names()
     if shipped:
-        print(shipped_path(name).read_text(encoding="utf-8"))
+        print_as_it_is(shipped_path(name).read_text(encoding="utf-8"))
     for line in topology_lines(topology):
-        print(f"# {line}".rstrip() if shipped else line)
+        print_as_it_is(f"# {line}".rstrip() if shipped else line)
     if plot is not None:
         write_topology(topology, plot, replace=force)
 
 
 def _show_study(name: str) -> None:
-    print(study_path(name).read_text(encoding="utf-8"))
+    print_as_it_is(study_path(name).read_text(encoding="utf-8"))
 
 
 def _show_method(name: str) -> None:
     found = registry.method(name)
-    console = Console()
-    console.print(f"{name}: {found.summary}", soft_wrap=True)
-    table = Table("option", "default", "meaning")
-    for option, field in found.Options.model_fields.items():
-        table.add_row(option, str(field.default), field.description or "")
-    if found.Options.model_fields:
-        console.print(table)
+    console = make_console()
+    console.say(f"{name}: {found.summary}")
+    rows = [
+        (option, str(field.default), field.description or "")
+        for option, field in found.Options.model_fields.items()
+    ]
+    if rows:
+        print_grid(console, ("option", "default", "meaning"), rows)
 
 
 def _show_network(name: str) -> None:
     import models.cost
 
-    table = Table("cut", "block", "parameters", "forward", "backward", "activation", "shape")
     blocks = models.cost.network_cost(name, 10, (3, 32, 32))
-    for cut, block in enumerate(blocks, start=1):
-        table.add_row(
+    rows = [
+        (
             str(cut),
             block.name,
             f"{block.parameters:,}",
@@ -106,23 +105,24 @@ def _show_network(name: str) -> None:
             format_size(block.output_bytes),
             "x".join(map(str, block.output_shape)),
         )
-    console = Console()
+        for cut, block in enumerate(blocks, start=1)
+    ]
+    console = make_console()
     console.print(f"{name}: {network_summary(name)}. Figures per sample; cut after a block:")
-    console.print(table)
+    headings = ("cut", "block", "parameters", "forward", "backward", "activation", "shape")
+    names, *columns = text_columns(headings, rows)
+    print_columns(console, names, columns)
 
 
 def _show_dataset(name: str) -> None:
     info = DATASETS[name]
-    console = Console()
-    console.print(f"{name}: {dataset_summary(name)}", soft_wrap=True, highlight=False)
-    table = Table("class", "training images", "test images")
-    for label, train, test in zip(
-        info.class_names, info.train_counts, info.test_counts, strict=True
-    ):
-        table.add_row(label, f"{train:,}", f"{test:,}")
-    console.print(table)
+    console = make_console()
+    console.say(f"{name}: {dataset_summary(name)}")
+    counts = zip(info.class_names, info.train_counts, info.test_counts, strict=True)
+    rows = [(label, f"{train:,}", f"{test:,}") for label, train, test in counts]
+    print_grid(console, ("class", "training images", "test images"), rows)
     if not info.has_test:
-        console.print("No test split of its own: give data.test_fraction.", highlight=False)
+        console.print("No test split of its own: give data.test_fraction.")
 
 
 def _rates(by_map: Mapping[int, float]) -> str:
@@ -135,27 +135,28 @@ def _rates(by_map: Mapping[int, float]) -> str:
 
 def _show_device(name: str) -> None:
     profile = catalogue.device(name)
-    console = Console()
-    console.print(f"{name}: {device_summary(name)}", soft_wrap=True)
-    table = Table("class", "pass", "map side: GFLOP/s")
-    for op_class, rates in profile.rates.items():
-        for pass_ in ("forward", "backward"):
-            table.add_row(op_class, pass_, _rates(rates.of(pass_)))
-    console.print(table)
+    console = make_console()
+    console.say(f"{name}: {device_summary(name)}")
+    rows = [
+        (op_class, pass_, _rates(rates.of(pass_)))
+        for op_class, rates in profile.rates.items()
+        for pass_ in ("forward", "backward")
+    ]
+    print_grid(console, ("class", "pass", "map side: GFLOP/s"), rows)
     for figure, status in profile.status.items():
         note = profile.notes.get(figure, "")
-        console.print(f"{figure}: {status}. {note}", soft_wrap=True, highlight=False)
+        console.say(f"{figure}: {status}. {note}")
     for source in profile.sources:
-        console.print(f"source: {source}", soft_wrap=True, highlight=False)
+        console.say(f"source: {source}")
 
 
 def _show_link(name: str) -> None:
     link = catalogue.link(name)
-    console = Console()
-    console.print(f"{name}: {link.description}", soft_wrap=True)
-    console.print(link_summary(name), soft_wrap=True)
+    console = make_console()
+    console.say(f"{name}: {link.description}")
+    console.say(link_summary(name))
     for figure, status in link.status.items():
         note = link.notes.get(figure, "")
-        console.print(f"{figure}: {status}. {note}", soft_wrap=True, highlight=False)
+        console.say(f"{figure}: {status}. {note}")
     for source in link.sources:
-        console.print(f"source: {source}", soft_wrap=True, highlight=False)
+        console.say(f"source: {source}")

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from sim.atomic_files import write_json
+from sim.commands.console import make_console
 from sim.commands.errors import UsageError
 from sim.commands.progress import PhaseProgress
 from sim.commands.run import STALLED, write_common_views, write_views
+from sim.plain_text import visible
 from sim.report.report import write_report
 from sim.setup import ExecutorName
 from sim.studies.cluster import Cluster
@@ -37,7 +38,7 @@ def sweep_command(
 ) -> int:
     """Run a study, or go on with it, and print what was found; return the exit code."""
     torch.set_num_threads(threads)
-    console = Console()
+    console = make_console()
     study = load_study(name)
     for point in full:
         if not 0 <= point < len(study.points):
@@ -71,23 +72,18 @@ def sweep_command(
             write_report([folder.path], folder.path / "report.html")
         except KeyboardInterrupt:
             if (folder.path / STUDY).exists():
-                _say(
-                    console,
-                    f"interrupted; {folder.path} has what was finished: sweep again to go on",
+                console.say(
+                    f"interrupted; {folder.path} has what was finished: sweep again to go on"
                 )
             raise
     print_study(result, console)
-    _say(console, f"results: {folder.path}")
-    _say(console, f"report:  {folder.path / 'report.html'}")
+    console.say(f"results: {folder.path}")
+    console.say(f"report:  {folder.path / 'report.html'}")
     return STALLED if any(found.status == "stalled" for found in result.cells) else 0
 
 
-def _say(console: Console, line: str) -> None:
-    console.print(line, soft_wrap=True, highlight=False, markup=False)
-
-
 def _warn(line: str) -> None:
-    sys.stderr.write(f"warning: {line}\n")
+    sys.stderr.write(f"warning: {visible(line)}\n")
 
 
 def workers(jobs: int | None, scheduler: str | None, threads: int) -> Workers:

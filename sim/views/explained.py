@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from rich.console import Console
-from rich.text import Text
 
 from sim.explain import Explained, Piece, Transfer
+from sim.plain_text import plain
 from sim.views.columns import Column, print_columns
 from sim.views.quantities import BYTES, TIMES, quantity, significant
 from topologies.units import format_rate
@@ -19,7 +19,7 @@ def print_explained(explained: Explained, limit: int, console: Console) -> None:
     """Print the longest `limit` transfers in order of time, then where the time of all went."""
     rnd, transfers = explained.rnd, explained.transfers
     console.print(
-        Text(
+        plain(
             f"{explained.label}, round {rnd.index} ({rnd.kind}), seed {explained.seed}: "
             f"transfers of {explained.client}",
             "bold",
@@ -28,7 +28,7 @@ def print_explained(explained: Explained, limit: int, console: Console) -> None:
     began_s = max(0.0, rnd.virtual_time_s - rnd.round_time_s)
     last = " It was the last of all." if rnd.straggler == explained.client else ""
     console.print(
-        Text(
+        plain(
             f"The round began at {quantity(began_s, TIMES)} and took "
             f"{quantity(rnd.round_time_s, TIMES)}. The client's round trip is "
             f"{quantity(explained.rtt_s, TIMES)}.{last}"
@@ -37,16 +37,16 @@ def print_explained(explained: Explained, limit: int, console: Console) -> None:
     shown = sorted(sorted(transfers, key=lambda t: -t.seconds)[:limit], key=lambda t: t.number)
     if shown:
         if len(shown) < len(transfers):
-            console.print(Text(f"The {len(shown)} longest of {len(transfers)} transfers:"))
-        numbers = Column("#", [Text(str(transfer.number)) for transfer in shown])
+            console.print(plain(f"The {len(shown)} longest of {len(transfers)} transfers:"))
+        numbers = Column("#", [str(transfer.number) for transfer in shown])
         print_columns(console, numbers, _columns(shown))
     console.print()
-    console.print(Text(summary(explained)))
+    console.print(plain(summary(explained)))
 
 
 def _columns(shown: Sequence[Transfer]) -> list[Column]:
     def column(heading: str, cells: Sequence[str], *, numbers: bool = True) -> Column:
-        return Column(heading, [Text(cell) for cell in cells], numbers)
+        return Column(heading, cells, numbers)
 
     columns = [
         column("message", [f"{t.way} {t.label}{' (lost)' * t.lost}" for t in shown], numbers=False),

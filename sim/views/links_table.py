@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from rich.console import Console
-from rich.text import Text
 
+from sim.plain_text import plain
 from sim.results import MethodResult
 from sim.round_results import Row
-from sim.views.columns import Column, print_columns
+from sim.views.columns import Cell, Column, print_columns
 from sim.views.estimate import estimate
 from sim.views.names import natural_order, numberless, together
 from sim.views.quantities import significant, spread
@@ -75,32 +75,32 @@ def link_groups(results: Sequence[MethodResult]) -> list[LinkGroup]:
 
 def print_links(
     methods: Mapping[str, Sequence[MethodResult]],
-    names: Sequence[Text],
+    names: Sequence[Cell],
     console: Console,
     sign: str,
 ) -> None:
     """Print the few links of each method that held transfers back most, or at least the fullest."""
     limit = MOST[0] if len(methods) <= 3 else MOST[1]
-    labels: list[Text] = []
+    labels: list[Cell] = []
     shown: list[LinkGroup] = []
     for name, results in zip(names, methods.values(), strict=True):
         groups = link_groups(results)
         held = [group for group in groups if group.most("bottleneck_share") >= SLIGHT]
         chosen = (held or groups[:1])[:limit]
         shown.extend(chosen)
-        labels.extend([name, *[Text()] * (len(chosen) - 1)] if chosen else [])
+        labels.extend([name, *[""] * (len(chosen) - 1)] if chosen else [])
     if not shown:
         return
     console.print()
     console.print(
-        Text("Links that held transfers back (of several: the mean, and the largest)", "bold")
+        plain("Links that held transfers back (of several: the mean, and the largest)", "bold")
     )
-    columns = [Column("link", [Text(together(group.names)) for group in shown], numbers=False)]
+    columns = [Column("link", [together(group.names) for group in shown], numbers=False)]
     for heading, column in (
         ("held\nthem (%\nof time)", "bottleneck_share"),
         ("used\n(%)", "utilisation"),
     ):
-        columns.append(Column(heading, [Text(group.share(column, sign)) for group in shown]))
+        columns.append(Column(heading, [group.share(column, sign) for group in shown]))
     flows = [f"{g.mean('mean_flows', 1.0, 2, sign)}, {g.most('peak_flows'):g}" for g in shown]
-    columns.append(Column("transfers\nat once,\nmost", [Text(cell) for cell in flows]))
+    columns.append(Column("transfers\nat once,\nmost", flows))
     print_columns(console, Column("method", labels), columns)

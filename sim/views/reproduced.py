@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table as Grid
-from rich.text import Text
 
 from sim.atomic_files import whole_text
 from sim.csv_text import CsvWriter
+from sim.plain_text import plain
 from sim.reproduce.ecofed_map import Point
 from sim.reproduce.table import Line, Table
+from sim.views.columns import print_grid
 from sim.views.quantities import significant
 
 COLUMNS = ("quantity", "unit", "published", "kind", "simulated", "deviation", "asked", "holds")
@@ -27,11 +27,9 @@ MAP_COLUMNS = (
 
 def print_reproduced(table: Table, console: Console) -> None:
     """Print the lines, what was fitted, and the remarks."""
-    console.print(Text(table.title, "bold"))
-    grid = Grid("quantity", "published", "kind", "simulated", "deviation", "asked")
-    for line in table.lines:
-        grid.add_row(*_cells(line))
-    console.print(grid)
+    console.print(plain(table.title, "bold", console.encoding))
+    headings = ("quantity", "published", "kind", "simulated", "deviation", "asked")
+    print_grid(console, headings, [_cells(line) for line in table.lines])
     for fitted in table.fitted:
         _say(console, f"Fitted: {fitted.name} = {fitted.value}, on {fitted.fitted_on}.")
     for note in dict.fromkeys(
@@ -130,4 +128,4 @@ def _number(value: float | None) -> str:
 
 
 def _say(console: Console, sentence: str) -> None:
-    console.print(Text(sentence), soft_wrap=False)
+    console.print(plain(sentence, encoding=console.encoding), soft_wrap=False)

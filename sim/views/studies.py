@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
 
+from sim.plain_text import plain
 from sim.round_results import Row
 from sim.studies.result import StudyResult
+from sim.views.columns import Column, print_columns
 from sim.views.quantities import BYTES, TIMES, quantity, significant
 
 MOST_ROWS: Final = 24
@@ -26,7 +27,7 @@ def print_study(study: StudyResult, console: Console) -> None:
     """Print what was run, how often it was trained, and what was decided."""
     sentences = crossover_sentences(study.decisions.get("crossovers", ()), list(study.study.axes))
     for line in [*counted(study), *sentences]:
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(plain(line, encoding=console.encoding), soft_wrap=True)
     for name, title in (
         ("best", "best"),
         ("sensitivity", "what moves the result most"),
@@ -34,7 +35,7 @@ def print_study(study: StudyResult, console: Console) -> None:
     ):
         rows = study.decisions.get(name)
         if rows:
-            console.print(_table(title, rows))
+            _print_rows(console, title, rows)
 
 
 def counted(study: StudyResult) -> list[str]:
@@ -109,14 +110,26 @@ def formatted(column: str, value: object, row: Mapping[str, Any]) -> str:
     return f"{value:.4g}"
 
 
-def _table(title: str, rows: Sequence[Row]) -> Table:
+def _print_rows(console: Console, title: str, rows: Sequence[Row]) -> None:
+    """Print a decision's rows; what stands first in each is said again where the columns go on below."""
     told = [name for name in ("axis", "by", "factor") if name in rows[0]]
-    names = [name for name in rows[0] if name not in told]
     said = ", ".join(f"{name} {rows[0][name]}" for name in told)
-    heads = [heading(name) for name in names]
-    table = Table(*heads, title=f"{title} ({said})" if said else title, title_justify="left")
-    for row in rows[:MOST_ROWS]:
-        table.add_row(*(formatted(name, row[name], row) for name in names))
+    names = [name for name in rows[0] if name not in told]
+    keys = ["point", "label"] if {"point", "label"} <= set(names) else names[:1]
+    shown = rows[:MOST_ROWS]
+
+    def cells(name: str) -> list[str]:
+        return [formatted(name, row[name], row) for row in shown]
+
+    console.print()
+    heading_line = f"{title} ({said})" if said else title
+    console.print(plain(heading_line, "bold", console.encoding))
+    first = [" ".join(parts) for parts in zip(*(cells(key) for key in keys), strict=True)]
+    columns = [
+        Column(heading(name), cells(name), numbers=isinstance(shown[0][name], int | float))
+        for name in names
+        if name not in keys
+    ]
+    print_columns(console, Column(" ".join(heading(key) for key in keys), first), columns)
     if len(rows) > MOST_ROWS:
-        table.add_row(f"... and {len(rows) - MOST_ROWS} more")
-    return table
+        console.print(f"... and {len(rows) - MOST_ROWS} more")

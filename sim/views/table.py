@@ -9,8 +9,8 @@ from string import ascii_uppercase
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
+from sim.plain_text import plain
 from sim.results import MethodResult, RunResult
 from sim.views.columns import Column, print_columns
 from sim.views.estimate import Estimate, as_runs, by_label, estimate, scenario_name
@@ -48,7 +48,7 @@ def print_table(result: RunResult | Sequence[RunResult], console: Console) -> No
         for what, sentence in COMPARISONS.items():
             console.print()
             _print(console, sentence, "bold")
-            print_columns(console, names, _comparison(runs, list(methods), what))
+            print_columns(console, names, _comparison(runs, list(methods), what, sign))
     print_links(methods, names.cells, console, sign)
     console.print()
     for line in _footnotes(runs, methods):
@@ -67,7 +67,7 @@ def _stalled(runs: Sequence[RunResult]) -> list[str]:
 
 
 def _print(console: Console, line: str, style: str = "") -> None:
-    console.print(Text(line, style), soft_wrap=False)
+    console.print(plain(line, style, console.encoding), soft_wrap=False)
 
 
 def _wide_characters(console: Console) -> bool:
@@ -84,7 +84,7 @@ def _names(methods: dict[str, list[MethodResult]]) -> Column:
     for position, (label, results) in enumerate(methods.items()):
         letter = f"{_letter(position)} " if len(methods) > 1 else ""
         mark = f" {COARSE_MARK}" if any(result.coarse for result in results) else ""
-        cells.append(Text(f"{letter}{label}{mark}"))
+        cells.append(f"{letter}{label}{mark}")
     return Column("method", cells)
 
 
@@ -102,7 +102,7 @@ def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[Column]:
     ) -> Column:
         name, factor = unit
         cells = [spread(v, factor, digits, sign) if v is not None else missing for v in values]
-        return Column(heading.format(name), [Text(cell) for cell in cells])
+        return Column(heading.format(name), cells)
 
     def timed(heading: str, values: list[Estimate | None], missing: str = "-") -> Column:
         return column(heading, values, _unit(values, TIMES), missing)
@@ -160,14 +160,14 @@ def _unit(values: Sequence[Estimate | None], units: tuple[Unit, ...]) -> Unit:
     return common_unit((value.mean for value in values if value is not None), units)
 
 
-def _comparison(runs: Sequence[RunResult], labels: list[str], what: str) -> list[Column]:
+def _comparison(runs: Sequence[RunResult], labels: list[str], what: str, sign: str) -> list[Column]:
     """Return one column per method: how each row compares with it, a ratio per seed averaged."""
     columns = []
     for position, other in enumerate(labels):
         cells = []
         for label in labels:
             if label == other:
-                cells.append(Text("."))
+                cells.append(plain("."))
                 continue
             ratio = estimate(
                 run.methods[label].against(run.methods[other])[what]
@@ -175,7 +175,9 @@ def _comparison(runs: Sequence[RunResult], labels: list[str], what: str) -> list
                 if label in run.methods and other in run.methods
             )
             better = ratio is not None and ratio.mean > 1
-            cells.append(Text(spread(ratio) if ratio else "-", "green" if better else ""))
+            cells.append(
+                plain(spread(ratio, sign=sign) if ratio else "-", "green" if better else "")
+            )
         columns.append(Column(_letter(position), cells))
     return columns
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from sim.atomic_files import whole_text
 from sim.log import NO_CAUSE, PHASES, SERVER, Kind, Label
+from sim.plain_text import visible
 from sim.results import MethodResult, RunResult
 from sim.round_results import KeptRound, RoundResult
 from sim.views.flows import batch_flows
@@ -149,7 +150,7 @@ def _counters(process: int, method: MethodResult) -> Iterator[Event]:
                         "pid": process,
                         "tid": 0,
                         "ts": _nanoseconds(kept.start_s + at) / 1000,
-                        "name": f"load of {name}",
+                        "name": f"load of {visible(name)}",
                         "args": {unit: load},
                     }
 
@@ -275,7 +276,7 @@ def _labels(process: int, left_out: int) -> Event:
 
 def _name(what: str, process: int, thread: int, name: str) -> Event:
     metadata = {"ph": "M", "pid": process, "tid": thread, "name": f"{what}_name"}
-    return metadata | {"args": {"name": name}}
+    return metadata | {"args": {"name": visible(name)}}
 
 
 def _order(what: str, process: int, thread: int, place: int) -> Event:

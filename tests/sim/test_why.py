@@ -73,6 +73,38 @@ def test_the_command_prints_all_three(cutlayer: CommandLine) -> None:
     assert "the critical path" in path.out
 
 
+@pytest.mark.parametrize("width", [80, 60])
+def test_narrow_terminals_cut_nothing(
+    width: int, cutlayer: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label = "every second activation, half precision"
+    scenario = (cutlayer.folder / "tiny.yaml").read_text(encoding="utf-8")
+    (cutlayer.folder / "tiny.yaml").write_text(
+        scenario.replace("label: frozen", f"label: '{label}'"), encoding="utf-8"
+    )
+    cutlayer.run()
+    rows = read_run("runs/tiny").rounds(label)
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = [
+        cutlayer("why", "runs/tiny", *more).out
+        for more in ((), ("--method", label), ("--method", label, "--round", 0))
+    ]
+    for text in shown:
+        assert "\u2026" not in text
+        assert max(map(len, text.splitlines())) <= width
+        letters = {word for word in text.split() if len(word) == 1 and word.isalpha()}
+        assert letters <= {"a", "s"}  # of sentences and seconds: no word is cut to one
+    for text in shown[:2]:
+        for heading in ("device", "uplink", "server", "barrier", "last to finish"):
+            assert heading in text
+    assert label in shown[0]
+    assert shown[0].count("(") >= 2  # who was last, of each method
+    for row in rows:
+        assert str(row["straggler"]) in shown[1]
+    for heading in ("from", "took", "share", "where", "whose", "what"):
+        assert heading in shown[2]
+
+
 def test_what_is_not_there_is_said(cutlayer: CommandLine) -> None:
     cutlayer.run()
     assert_refused(cutlayer("why", "nowhere"), "nowhere", "no folder")

@@ -1,0 +1,51 @@
+"""The terminal that commands print on: text is text.
+
+Markup (`[bold]`), emoji names (`:x:`) and highlighting are off, control characters are shown as escapes,
+and what the terminal's encoding does not have as escapes too. Tables have lines of ASCII where it has
+no others. The one place where a `rich` console is made.
+"""
+
+import sys
+
+from rich.console import Console, HighlighterType, JustifyMethod
+from rich.style import Style
+from rich.text import Text
+
+from sim.plain_text import visible
+
+
+class CommandConsole(Console):
+    """A console whose strings, those in tables too, are shown as they are."""
+
+    def __init__(self) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False)
+
+    def render_str(
+        self,
+        text: str,
+        *,
+        style: str | Style = "",
+        justify: JustifyMethod | None = None,
+        overflow: object = None,
+        emoji: bool | None = None,
+        markup: bool | None = None,
+        highlight: bool | None = None,
+        highlighter: HighlighterType | None = None,
+    ) -> Text:
+        """Return a string as text without any markup, which is what rich makes of every string."""
+        del emoji, markup, highlight, highlighter
+        return Text(visible(text, self.encoding), style, justify=justify, overflow=overflow)  # type: ignore[arg-type]
+
+    def say(self, line: str, style: str | None = None) -> None:
+        """Print a line that is not wrapped, so that a path in it can be copied."""
+        self.print(line, style=style, soft_wrap=True)
+
+
+def make_console() -> CommandConsole:
+    """Return a console on standard output."""
+    return CommandConsole()
+
+
+def print_as_it_is(text: str) -> None:
+    """Print text for other programs: nothing is wrapped, and tabs stay."""
+    print(visible(text, sys.stdout.encoding or "utf-8"))
