@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -111,6 +112,15 @@ class _Worker:
     pipe: "Connection[Any, Any]"
     job: int | None = None
 
+    def end(self) -> str:
+        """Wait for a process that has closed its pipe to end; return what it died of."""
+        self.process.join(_END_WAIT_S)
+        cause = _cause(self.process.exitcode)
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+        return cause
+
 
 @dataclass
 class Processes:
@@ -132,7 +142,7 @@ class Processes:
 
     def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
         """Do the jobs side by side; results are told as they come."""
-        waiting = list(range(len(jobs)))
+        waiting = deque(range(len(jobs)))
         attempts = [0] * len(jobs)
         failed: list[Failure] = []
         left = len(jobs)
@@ -142,33 +152,33 @@ class Processes:
             self._give(worker, jobs, waiting)
         while left:
             for worker in self._heard_from():
+                assert worker.job is not None
+                name = jobs[worker.job].name
                 try:
                     word, content = worker.pipe.recv()
                 except (EOFError, OSError):
-                    number = worker.job
-                    cause = self._replace(worker)
-                    if number is not None:
-                        attempts[number] += 1
-                        name = jobs[number].name
-                        if attempts[number] < ATTEMPTS:
-                            note(f"a worker died ({cause}); trying again: {name}")
-                            waiting.insert(0, number)
-                        else:
-                            what = f"{ATTEMPTS} workers died of it, the last {cause}"
-                            failed.append(Failure(name, WorkerDiedError(what)))
-                            left -= 1
-                    self._give(worker, jobs, waiting)
+                    cause = worker.end()
+                    attempts[worker.job] += 1
+                    if attempts[worker.job] < ATTEMPTS:
+                        note(f"a worker died ({cause}); trying again: {name}")
+                        waiting.appendleft(worker.job)
+                    else:
+                        what = f"{ATTEMPTS} workers died of it, the last {cause}"
+                        failed.append(Failure(name, WorkerDiedError(what)))
+                        left -= 1
+                    self._workers.remove(worker)
+                    if waiting:
+                        self._workers.append(self._hire())
+                        self._give(self._workers[-1], jobs, waiting)
                     continue
                 if word == "note":
                     note(content)
                     continue
-                assert worker.job is not None
                 left -= 1
                 if word == "done":
                     done(worker.job, content)
                 else:
-                    failed.append(Failure(jobs[worker.job].name, *content))
-                worker.job = None
+                    failed.append(Failure(name, *content))
                 self._give(worker, jobs, waiting)
         if failed:
             raise JobError(failed)
@@ -177,16 +187,19 @@ class Processes:
         busy = {worker.pipe: worker for worker in self._workers if worker.job is not None}
         return [busy[pipe] for pipe in wait(list(busy))]  # type: ignore[index]
 
-    def _give(self, worker: _Worker, jobs: Sequence[Job], waiting: list[int]) -> None:
-        worker.job = None
-        while waiting and worker.job is None:
-            number = waiting.pop(0)
+    def _give(self, worker: _Worker, jobs: Sequence[Job], waiting: deque[int]) -> None:
+        """Give a worker the next job, or none."""
+        worker.job = waiting.popleft() if waiting else None
+        while worker.job is not None:
+            job = jobs[worker.job]
             try:
-                worker.pipe.send((jobs[number].kind, dict(jobs[number].arguments)))
-                worker.job = number
-            except OSError:  # it died while it was idle
-                waiting.insert(0, number)
-                self._replace(worker)
+                worker.pipe.send((job.kind, dict(job.arguments)))
+            except OSError:  # it died while it was idle: not of this job
+                worker.end()
+                fresh = self._hire()
+                worker.process, worker.pipe = fresh.process, fresh.pipe
+            else:
+                return
 
     def _hire(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
@@ -196,17 +209,6 @@ class Processes:
             process.start()
         theirs.close()
         return _Worker(process, ours)
-
-    def _replace(self, worker: _Worker) -> str:
-        """Put a new process in the place of one that died; return what that one died of."""
-        worker.process.join(_END_WAIT_S)
-        cause = _cause(worker.process.exitcode)
-        worker.process.kill()
-        worker.process.join()
-        worker.pipe.close()
-        fresh = self._hire()
-        worker.process, worker.pipe, worker.job = fresh.process, fresh.pipe, None
-        return cause
 
 
 def _cause(code: int | None) -> str:

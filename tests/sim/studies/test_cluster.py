@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_studies import study_file
+from small_studies import UP, study_file
 from test_going_on import DIES, MANY, contents
 
 from sim.studies.cluster import Cluster, ClusterError
 
 pytest.importorskip("distributed", reason="needs Dask")
 ROOT = Path(__file__).parents[3]
+ALLOWED_FAILURES = 1  # before the scheduler gives a job up; Dask's own default is 3
 pytestmark = pytest.mark.slow
 
 
@@ -28,13 +29,13 @@ class Dask:
         self.processes: list[subprocess.Popen[bytes]] = []
         self._file = folder / "scheduler.json"
         self._start("scheduler", "--port", "0", "--no-dashboard")
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + 600
         while not self._address():
             assert time.monotonic() < limit, "no scheduler"
             time.sleep(0.05)
         self.address = self._address()
         for _ in range(2):
-            self._start("worker", "--nthreads", "1", "--no-dashboard", "--death-timeout", "60")
+            self._start("worker", "--nthreads", "1", "--no-dashboard", "--death-timeout", "600")
         self.wait_for(2)
 
     def _start(self, what: str, *options: str) -> None:
@@ -47,7 +48,10 @@ class Dask:
             str(self._file),
             *options,
         ]
-        environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{self.folder}"}
+        environment = os.environ | {
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{self.folder}",
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(ALLOWED_FAILURES),
+        }
         self.processes.append(
             subprocess.Popen(
                 command, cwd=self.folder, env=environment,
@@ -64,8 +68,8 @@ class Dask:
     def wait_for(self, count: int) -> None:
         from distributed import Client
 
-        with Client(self.address, timeout=60) as client:
-            client.wait_for_workers(count, timeout=60)
+        with Client(self.address, timeout=600) as client:
+            client.wait_for_workers(count, timeout=600)
 
     def stop(self) -> None:
         for process in reversed(self.processes):
@@ -99,7 +103,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_files_of_one_process(dask: Dask)
     process = subprocess.Popen(
         there, cwd=dask.folder, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
     )
-    cells, limit = dask.folder / "away" / "cells", time.monotonic() + 120
+    cells, limit = dask.folder / "away" / "cells", time.monotonic() + 600
     while len(list(cells.glob("*.gz"))) < 4:
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < limit
@@ -120,6 +124,28 @@ def test_a_worker_that_dies_costs_a_retry(dask: Dask) -> None:
     assert len(list((dask.folder / "marks").iterdir())) == 1
     points = (dask.folder / "dying" / "points.csv").read_text(encoding="utf-8")
     assert points.count("complete") == 2
+
+
+def test_a_job_that_kills_its_workers_is_one_line(dask: Dask) -> None:
+    marks = dask.folder / "marks"
+    for mark in marks.iterdir():
+        mark.unlink()
+    (dask.folder / "deaths").write_text("99")
+    axes = [{"name": "up", "field": UP, "values": ["1 Mbit/s"]}]
+    methods = ["splitfed", "dying:Dies"]
+    file = study_file(dask.folder, axes=axes, set={"methods": methods}, name="killing")
+    call = command(file, "killing", "--scheduler", dask.address, "--executor", "none")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        call, cwd=dask.folder, env=environment, capture_output=True, check=False, text=True
+    )
+    dask.wait_for(2)
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr == (
+        "point 0 (up = 1 Mbit/s), timing splitfed, Dies: every worker that tried it died; the workers'"
+        " own logs say of what\n"
+    )
+    assert len(list(marks.iterdir())) == ALLOWED_FAILURES + 1
 
 
 def test_a_scheduler_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,21 +1,26 @@
 """A sweep goes on where it was: nothing is run twice, whatever ended the sweep before it."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_studies import UP, small_study, study_file
 
+from sim.commands.errors import is_users
+from sim.learning.dataset_info import DataError
 from sim.studies.sweep import sweep
-from sim.studies.workers import Here, JobError, Processes, Workers
+from sim.studies.workers import Failure, Here, JobError, Processes, Workers, portable
 
 MANY = [{"name": "up", "field": UP, "range": {"from": "1 Mbit/s", "to": "30 Mbit/s", "count": 16}}]
 DIES = """\
 import os
+import signal
 from pathlib import Path
 from sim.methods.splitfed import SplitFed
 
@@ -25,7 +30,7 @@ class Dies(SplitFed):
         mark = marks / str(len(list(marks.iterdir())))
         if len(list(marks.iterdir())) < int(Path("deaths").read_text()):
             mark.touch()
-            os._exit(9)
+            os.kill(os.getpid(), signal.SIGKILL)
         return super().run_round(rnd)
 """
 
@@ -82,7 +87,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_files(tmp_path: Path) -> No
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
     )
-    cells, limit = tmp_path / "killed" / "cells", time.monotonic() + 120
+    cells, limit = tmp_path / "killed" / "cells", time.monotonic() + 600
     while len(list(cells.glob("*.gz"))) < 6:
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < limit
@@ -98,13 +103,60 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_files(tmp_path: Path) -> No
     assert found == contents(tmp_path / "whole")
 
 
-def dying_study(folder: Path, deaths: int, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+@pytest.mark.parametrize("whom", ["main", "all"])
+def test_sigterm_ends_all_workers_and_the_sweep_goes_on(tmp_path: Path, whom: str) -> None:
+    """Sent to the main process alone, as `kill` does, or to all of them, as a batch system does."""
+    file = study_file(tmp_path, axes=MANY)
+    command = [sys.executable, "-c", "from sim.cli import main; main()", "sweep", str(file)]
+    command += ["--executor", "none", "--out", "out", "--jobs", "2"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    cells, limit = tmp_path / "out/cells", time.monotonic() + 600
+    while len(list(cells.glob("*.gz"))) < 4:
+        assert process.poll() is None, "it ended before it was told to"
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    (os.kill if whom == "main" else os.killpg)(process.pid, signal.SIGTERM)
+    out, err = process.communicate()
+    assert process.returncode == 143, err.decode()
+    assert b"interrupted; out has what was finished: sweep again to go on" in out
+    assert err == b""
+    while _group_is_alive(process.pid):
+        assert time.monotonic() < limit, "a worker has outlived the sweep"
+        time.sleep(0.01)
+    assert not (tmp_path / "out/summary.json").exists()
+    kept = len(list(cells.glob("*.gz")))
+    swept = sweep(file, executor="none", out=tmp_path / "out")
+    assert swept.new["clock runs"] == 32 - kept
+    assert len(swept.cells) == 32
+
+
+def _group_is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def dying_study(
+    folder: Path, deaths: int, monkeypatch: pytest.MonkeyPatch, **sections: Any
+) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     (folder / "dying.py").write_text(DIES, encoding="utf-8")
     (folder / "marks").mkdir()
     (folder / "deaths").write_text(str(deaths), encoding="utf-8")
-    return study_file(folder, set={"methods": ["dying:Dies"]})
+    return study_file(folder, set={"methods": ["dying:Dies"]}, **sections)
 
 
 def test_a_worker_that_dies_costs_a_retry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,9 +169,34 @@ def test_a_worker_that_dies_costs_a_retry(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_job_that_kills_every_worker_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = dying_study(tmp_path, 99, monkeypatch)
-    with pytest.raises(JobError, match="Dies: 3 workers died"):
-        sweep(study, executor="none", workers=Processes(1))
+    axes = [{"name": "up", "field": UP, "values": ["1 Mbit/s"]}]
+    study = dying_study(tmp_path, 99, monkeypatch, axes=axes)
+    with pytest.raises(JobError) as told:
+        sweep(study, executor="none", out=tmp_path / "out", workers=Processes(2))
+    assert str(told.value) == (
+        "point 0 (up = 1 Mbit/s), timing Dies: 3 workers died of it, the last by the signal SIGKILL"
+        " (as a system does that runs out of memory)"
+    )
+    assert is_users(told.value)
+    assert len(list((tmp_path / "marks").iterdir())) == 3
+
+
+def test_whose_error_a_failed_job_is() -> None:
+    """A user's, on one line, if all of them are; else a defect, with what its worker was doing."""
+    users = Failure("point 0, timing a", DataError("no such data"), "Traceback: ...")
+    ours = Failure("point 1, timing b", portable(KeyError("x")), "Traceback: in b")
+    assert is_users(JobError([users]))
+    assert str(JobError([users])) == "point 0, timing a: no such data"
+    both = JobError([users, ours])
+    assert not is_users(both)
+    assert str(both).splitlines()[1] == "point 1, timing b: 'x'"
+    assert "Traceback: in b" in "".join(both.__notes__)
+
+    class OfTheUserError(ValueError):
+        """Defined where no other process looks."""
+
+    error = portable(OfTheUserError("too hot"))
+    assert pickle.loads(pickle.dumps(error)).args == ("OfTheUserError: too hot",)
 
 
 @pytest.mark.parametrize("workers", [Here(), Processes(2)], ids=["here", "processes"])
