@@ -16,6 +16,7 @@ from topologies.text_file import TextFileError, read_text
 from topologies.units import QuantityError
 
 MAX_BYTES: Final = 256 * 2**10
+LONGEST_QUANTITY: Final = 60
 
 
 def read_profile(path: Path, name: str) -> DeviceProfile:
@@ -58,6 +59,9 @@ def _entry(document: Document) -> DeviceEntry:
 def _quantities(document: Document, entry: DeviceEntry) -> list[Problem]:
     problems = []
     for path, written, parse in entry.quantities():
+        if len(written) > LONGEST_QUANTITY:
+            problems.append(document.problem(path, "must be a number with a unit"))
+            continue
         try:
             parse(written)
         except QuantityError as error:

@@ -34,7 +34,7 @@ def read_recording(path: str) -> Recording:
 @lru_cache(maxsize=16)
 def _read(version: FileState, path: str) -> Recording:
     del version
-    pattern = rf"[^,]*[^,\s]\s*,\s*{NUMBER}\s*,\s*{NUMBER}"
+    pattern = rf"[^,]*[^,\s][ \t]*,[ \t]*{NUMBER}[ \t]*,[ \t]*{NUMBER}"
     lines = Lines(path, pattern, EXPECTED, columns=3, header=True, max_lines=MAX_LINES)
     unit_of_from, unit_of_until = _units(lines)
     found: dict[str, list[Interval]] = {}

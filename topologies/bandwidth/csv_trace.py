@@ -33,7 +33,7 @@ def read_csv(path: str, period_s: float = math.inf) -> Table:
 @lru_cache(maxsize=64)
 def _read(version: FileState, path: str, period_s: float) -> Table:
     del version
-    pattern = rf"{NUMBER}\s*,\s*{NUMBER}"
+    pattern = rf"{NUMBER}[ \t]*,[ \t]*{NUMBER}"
     lines = Lines(path, pattern, EXPECTED, columns=2, header=True, max_lines=MAX_LINES)
     second, byte_per_s = _units(lines)
     times, rates = lines.numbers(np.float64).T

@@ -52,7 +52,7 @@ class Lines:
         max_lines: int = MAX_LINES,
     ) -> None:
         self.path = path
-        self._pattern = re.compile(rf"\s*{pattern}\s*")
+        self._pattern = re.compile(rf"[ \t]*{pattern}[ \t]*")
         self._expected = expected
         self._columns = columns
         try:
@@ -95,7 +95,7 @@ class Lines:
     def numbered(self) -> Iterator[tuple[int, str]]:
         """Yield each line that holds data with its number, from 1."""
         for line, text in enumerate(self._text[self._begin :].split("\n"), self._line):
-            if stripped := text.strip():
+            if stripped := text.strip(" \t"):
                 yield line, stripped
 
     def matches(self, text: str) -> bool:
