@@ -171,6 +171,9 @@ def read_text(path: Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            rule = "is text in UTF-16; save it in UTF-8"
+            raise ScenarioError([Problem((), 1, rule, NOTHING, source)]) from None
         if len(content) > MAX_BYTES:  # cut in the middle of a character: `read` says the rest
             return content.decode("utf-8", "replace")
         line = content.count(b"\n", 0, error.start) + 1

@@ -4,6 +4,7 @@ Everything here needs the network or the data set's counts. Problems carry the p
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -24,6 +25,8 @@ from sim.preview import memory_by_device, server_memory
 from sim.setup import options_of, profile_of
 from topologies import DeviceError, DeviceProfile, Topology
 from topologies.units import format_size
+
+MANY_CLIENTS: Final = 10_000
 
 
 class MemoryProblem(Problem):
@@ -99,8 +102,11 @@ def topology_checked(loaded: Loaded) -> Topology:
 def problems_beside(loaded: Loaded, refused: Collection[KeyPath]) -> list[Problem]:
     """Return what is wrong with a scenario beside what its schema has refused.
 
-    `refused` has the paths of the latter; in their place are stand-ins, of which nothing is said.
+    `refused` has the paths of the latter; in their place are stand-ins, of which nothing is said. A
+    large fleet is not laid out for it.
     """
+    if loaded.scenario.client_count > MANY_CLIENTS:
+        refused = {*refused, ("topology",)}
 
     def sound(*names: str) -> bool:
         return not any(touches(tuple(name.split(".")), refused) for name in names)

@@ -41,6 +41,7 @@ _QUANTITY: Final = re.compile(
     r"\s*([+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?)"
     r"\s*([^\s0-9.].*?)?\s*"
 )
+_LONGEST: Final = 60  # characters of a value in a message
 _BEYOND: Final = re.compile(r"\s*[+-]?[0-9.]{1,400}[eE][+-]?[0-9]{4}")
 _BITS_PER_SECOND: Final = re.compile(r"([kKmMgGtT]?)(?:b(?:ps|/s|it|its/s|it/sec)|bits?/s)")
 
@@ -94,7 +95,7 @@ def parse_size(text: object) -> int:
     """Return a size in whole bytes: "4 GiB" is 4294967296; "1 B" is the smallest step."""
     size = _parse_exactly(text, _SIZE)
     if size.denominator != 1:
-        raise QuantityError(f"the size {text!r} is not a whole number of bytes")
+        raise QuantityError(f"the size {_shown(text)} is not a whole number of bytes")
     return size.numerator
 
 
@@ -134,33 +135,43 @@ def _parse(text: object, kind: _Kind) -> float:
     try:
         value = float(exact)
     except OverflowError:
-        raise QuantityError(f"the {kind.name} {text!r} is too large to be a number") from None
+        raise QuantityError(f"the {kind.name} {_shown(text)} is too large to be a number") from None
     if exact > 0 and value == 0:
-        raise QuantityError(f"the {kind.name} {text!r} is too small to be told from 0")
+        raise QuantityError(f"the {kind.name} {_shown(text)} is too small to be told from 0")
     return value
 
 
 def _parse_exactly(text: object, kind: _Kind) -> Fraction:
     expected = f"expected a number with a unit, such as {kind.example!r}"
     if isinstance(text, bool) or not isinstance(text, str | int | float):
-        raise QuantityError(f"{text!r} is no {kind.name}: {expected}")
-    if _BEYOND.match(str(text)):
-        raise QuantityError(f"{text!r} is too large or too small to be a number")
+        raise QuantityError(f"{_shown(text)} is no {kind.name}: {expected}")
+    if (isinstance(text, int) and abs(text) >= 10**400) or _BEYOND.match(str(text)):
+        raise QuantityError(f"{_shown(text)} is too large or too small to be a number")
     match = _QUANTITY.fullmatch(str(text))
     if match is None:
-        raise QuantityError(f"{text!r} is no {kind.name}: {expected}")
+        raise QuantityError(f"{_shown(text)} is no {kind.name}: {expected}")
     number, unit = match.groups()
     if unit is None:
-        raise QuantityError(f"the {kind.name} {text!r} has no unit: {expected}")
+        raise QuantityError(f"the {kind.name} {_shown(text)} has no unit: {expected}")
     if unit not in kind.units:
         hint = _suggestion(unit, kind)
-        raise QuantityError(f"{unit!r} in {text!r} is no unit of a {kind.name}{hint} ({expected})")
+        raise QuantityError(
+            f"{_shown(unit)} in {_shown(text)} is no unit of a {kind.name}{hint} ({expected})"
+        )
     value = Fraction(number) * kind.units[unit]
     if value < 0:
-        raise QuantityError(f"the {kind.name} {text!r} is negative")
+        raise QuantityError(f"the {kind.name} {_shown(text)} is negative")
     if value == 0 and not kind.zero:
-        raise QuantityError(f"the {kind.name} {text!r} must be greater than 0")
+        raise QuantityError(f"the {kind.name} {_shown(text)} must be greater than 0")
     return value
+
+
+def _shown(text: object) -> str:
+    """Return a value for a message; what nobody would write is cut off."""
+    if isinstance(text, int) and abs(text) >= 10**_LONGEST:
+        return "a number of more than 60 digits"
+    shown = repr(text)
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}...{shown[0]}"
 
 
 def _suggestion(unit: str, kind: _Kind) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from scenarios.load import read_text
 from scenarios.problems import MOST_SHOWN, Problem, ScenarioError, printable, show, suggestion
 from topologies.closest import closest
 from topologies.units import QuantityError, parse_rate
@@ -134,3 +135,25 @@ def test_the_closest_name_copes_with_choices_that_are_no_names():
 def test_a_number_beyond_all_bounds_is_told_apart_from_a_wrong_unit():
     with pytest.raises(QuantityError, match=r"^'1e9999 bit/s' is too large or too small"):
         parse_rate("1e9999 bit/s")
+
+
+@pytest.mark.parametrize(
+    "value", ["9" * 5000, 10**5000, "1 " + "x" * 5000, "9" * 5000 + " B", ["x" * 999]]
+)
+def test_a_quantity_of_any_length_is_answered_in_a_short_line(value):
+    with pytest.raises(QuantityError) as caught:
+        parse_rate(value)
+    assert len(str(caught.value)) < 300
+
+
+def test_text_in_utf_16_is_called_so(tmp_path):
+    file = tmp_path / "s.yaml"
+    file.write_bytes("name: x\n".encode("utf-16"))
+    with pytest.raises(ScenarioError, match=r"s.yaml:1: is text in UTF-16; save it in UTF-8$"):
+        read_text(file)
+
+
+def test_counts_are_bounded(read, problems, small):
+    (told,) = problems(small, f"training.batch_size={10**15 + 1}")
+    assert told.startswith("--set: training.batch_size: must be at most 1e+15")
+    assert read(small, f"training.batch_size={10**15}")
