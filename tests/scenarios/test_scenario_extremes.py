@@ -137,13 +137,11 @@ def test_a_number_beyond_all_bounds_is_told_apart_from_a_wrong_unit():
         parse_rate("1e9999 bit/s")
 
 
-@pytest.mark.parametrize(
-    "value", ["9" * 5000, 10**5000, "1 " + "x" * 5000, "9" * 5000 + " B", ["x" * 999]]
-)
-def test_a_quantity_of_any_length_is_answered_in_a_short_line(value):
-    with pytest.raises(QuantityError) as caught:
-        parse_rate(value)
-    assert len(str(caught.value)) < 300
+def test_a_quantity_of_any_length_is_answered_in_a_short_line():
+    for value in ("9" * 5000, 10**5000, "1 " + "x" * 5000, "9" * 5000 + " B", ["x" * 999]):
+        with pytest.raises(QuantityError) as caught:
+            parse_rate(value)
+        assert len(str(caught.value)) < 300
 
 
 def test_text_in_utf_16_is_called_so(tmp_path):
