@@ -118,6 +118,62 @@ HOSTILE_VALUES: tuple[Any, ...] = (
     float("nan"),
     *HOSTILE_TEXTS,
 )
+PLAUSIBLE: tuple[Any, ...] = (
+    1,
+    2,
+    3,
+    7,
+    0.5,
+    0.01,
+    True,
+    "1 s",
+    "10 ms",
+    "1 h",
+    "0 s",
+    "1 kbit/s",
+    "10 Mbit/s",
+    "1 Gbit/s",
+    "100 MFLOP/s",
+    "10 MB",
+    "1 GiB",
+    "3 W",
+    "vgg5",
+    "lenet",
+    "resnet12",
+    "mobilenetv2",
+    "digits",
+    "cifar10",
+    "mnist",
+    "raspberry-pi-4b",
+    "raspberry-pi-3b-plus",
+    "server-8-core",
+    "4g",
+    "unlimited",
+    "sgd",
+    "adam",
+    "fifo",
+    "processor_sharing",
+    "tcp",
+    "ideal",
+    "lost",
+    "resume",
+    "cosine",
+    "hops",
+    "all",
+    "spread",
+    "kept",
+    "iid",
+    {"dirichlet": 0.3},
+    {"lognormal": 0.5},
+    {"tcp": {"loss": 0.01, "window": "64 KiB"}},
+    {"markov": {"good": "10 Mbit/s", "bad": "0 bit/s", "good_for": "5 s", "bad_for": "1 s"}},
+    {
+        "steps": [{"at": "0 s", "rate": "1 Mbit/s"}, {"at": "9 s", "rate": "0 bit/s"}],
+        "repeat": "10 s",
+    },
+    {"ecofed": {"period": 3, "init": "random"}},
+    {"fedgkt": {"exchange_weights": False}},
+)
 HOSTILE_BYTES = (
     b"\x00",
     b"\xff",
@@ -155,11 +211,11 @@ Change = Callable[[random.Random, bytes, bytes], bytes]
 
 
 def mutate(stream: random.Random, content: bytes, other: bytes, *, tree: bool) -> bytes:
-    """`content` changed once to four times; parts may come from `other`; `tree` allows YAML trees."""
+    """`content` changed once to three times; parts may come from `other`; `tree` allows YAML trees."""
     ways: list[Change] = [change_bytes, change_tokens, change_tokens]
     if tree:
         ways += [change_tree] * 4
-    for _ in range(stream.choice((1, 1, 1, 2, 2, 3, 4))):
+    for _ in range(stream.choice((1, 1, 1, 1, 1, 2, 2, 3))):
         content = stream.choice(ways)(stream, content, other)
     if stream.random() < 0.03:
         content = stream.choice((_as_utf16, _with_mark, _with_returns, _as_latin, _cut_off))(
@@ -237,9 +293,11 @@ def change_tree(stream: random.Random, content: bytes, other: bytes) -> bytes:
     if not places:
         return change_bytes(stream, content, other)
     holder, key = stream.choice(places)
-    way = stream.randrange(7)
+    way = stream.randrange(10)
     if way in (0, 1, 2):
         holder[key] = stream.choice(HOSTILE_VALUES)
+    elif way in (7, 8, 9):
+        holder[key] = stream.choice(PLAUSIBLE)
     elif way == 3:
         del holder[key]
     elif way == 4:

@@ -18,7 +18,7 @@ import child
 import corpus
 import pytest
 
-CASES = int(os.environ.get("CUTLAYER_FUZZ_CASES", "200"))
+CASES = int(os.environ.get("CUTLAYER_FUZZ_CASES", "150"))
 FIRST = int(os.environ.get("CUTLAYER_FUZZ_FIRST", "0"))
 SILENCE_S = 600  # beyond the child's own alarms: it hangs where Python cannot interrupt it
 FINE = ("exit 0", "exit 2", "exit 3", "large")
