@@ -58,9 +58,10 @@ def topohub_network(name: str) -> "networkx.Graph[Any]":
         ) from None
     data = Path(package.__file__ or "").parent / "data"
     group, _, rest = name.partition("/")
-    if group not in GROUPS or re.fullmatch(r"[\w.+-]+(/[\w.+-]+)*", rest) is None or ".." in rest:
+    sound = len(rest) <= 100 and re.fullmatch(r"[\w.+-]+(/[\w.+-]+)*", rest, re.ASCII) is not None
+    if group not in GROUPS or not sound or ".." in rest:
         raise TopologyError(
-            f"{name!r} is not a network of topohub: expected a group ({', '.join(GROUPS)}) and a"
+            f"{name[:100]!r} is not a network of topohub: expected a group ({', '.join(GROUPS)}) and a"
             f" name, such as 'topozoo/Abilene'"
         )
     path = data / f"{name}.json"

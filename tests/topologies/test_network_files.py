@@ -170,6 +170,7 @@ def test_topohub_has_the_topology_zoo_and_sndlib():
         ("topozoo/../../graph", "is not a network of topohub"),
         ("../topozoo/Abilene", "is not a network of topohub"),
         ("topozoo/", "is not a network of topohub"),
+        ("topozoo/" + "a" * 300, "is not a network of topohub"),
         ("topozoo//etc/passwd", "is not a network of topohub"),
     ],
 )
