@@ -131,9 +131,10 @@ def _run(
     else:  # what does not fit into memory has been left out already
         plans, _ = plan_feasible(loaded, trains=trains)
     directory = data_dir or (Path(d) if (d := loaded.scenario.data.dir) else None)
-    datasets: list[Dataset | None] = [
-        load(plan.info, directory) if executor == "inline" else None for plan in plans
-    ]
+    datasets: list[Dataset | None] = [None] * len(plans)
+    if executor == "inline":  # seeds that train on the same samples share them
+        found = {info: load(info, directory) for info in {plan.info: None for plan in plans}}
+        datasets = [found[plan.info] for plan in plans]
     results = []
     for plan, dataset in zip(plans, datasets, strict=True):
         result = RunResult(

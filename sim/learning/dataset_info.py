@@ -112,6 +112,8 @@ class DatasetInfo:
     def select(self, selection: Selection) -> Self:
         """Return the same data set with the counts and identity of a selection of its samples."""
         assert self.selection is None, "a selection of a selection has no declared identity"
+        if selection.test_fraction is None:
+            selection = replace(selection, seed=0)  # it decides nothing
         train, test = self.train_counts, self.test_counts
         parts = [] if self.checksum is None else [self.checksum]
         parts.append("x".join(map(str, self.input_shape)))

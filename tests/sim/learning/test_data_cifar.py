@@ -1,6 +1,7 @@
 import io
 import pickle
 import struct
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -284,3 +285,30 @@ def test_a_pickle_cut_anywhere_or_flipped_anywhere_raises_nothing_but_data_error
             path.write_bytes(damaged)
             with pytest.raises(DataError):
                 load(describe("cifar10", train_samples=10, test_samples=10), tmp_path)
+
+
+def test_a_set_is_held_once_while_it_is_loaded(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar-10-batches-bin"
+    for number in range(1, 6):
+        write_binary(folder / f"data_batch_{number}.bin", some_records(200, 10, number))
+    write_binary(folder / "test_batch.bin", some_records(100, 10, 9))
+    info = describe("cifar10", train_samples=1000, test_samples=100)
+    load(info, tmp_path)  # imports, and what torch makes once
+    tracemalloc.start()
+    try:
+        loaded = load(info, tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    data = sum(part.nbytes for part in (loaded.train_images, loaded.test_images))
+    file = 200 * 3073
+    # The data, a file that is being read, and what is copied of it at a time.
+    assert peak < data + 2.2 * file
+    assert len(loaded.train_images) == 1000
+
+
+def test_seeds_that_take_the_same_samples_declare_the_same() -> None:
+    assert describe("cifar10", seed=1) == describe("cifar10", seed=2)
+    assert describe("digits", test_fraction=0.2, seed=1) != describe(
+        "digits", test_fraction=0.2, seed=2
+    )
