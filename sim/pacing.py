@@ -72,6 +72,8 @@ def paces(topology: Topology, computing: tuple[Computing, ...]) -> dict[int, Pac
     Raises NamedPlaceError for clients that are not there, or are named twice.
     """
     found: dict[int, PaceSettings] = {}
+    if not computing:
+        return found
     places = {name: index for index, name in enumerate(topology.clients)}
     for number, section in enumerate(computing):
         path: KeyPath = ("computing", number, "clients")

@@ -54,8 +54,13 @@ class Plan:
         """Return the size of each client's largest batch, 0 for a client without any."""
         return np.minimum(self.trained_samples(), self.scenario.training.batch_size)
 
+    def able(self) -> Sequence[int]:
+        """Return the clients that have a batch to train on, in order; the others take no part."""
+        trained = self.trained_samples()
+        return range(len(trained)) if trained.all() else np.flatnonzero(trained).tolist()
+
     def able_clients(self) -> int:
-        """Return how many clients have a batch to train on; the others take no part."""
+        """Return how many clients have a batch to train on."""
         return int(np.count_nonzero(self.trained_samples()))
 
     @property

@@ -250,8 +250,8 @@ class _Runner:
 
 def coarse_figures(plan: Plan) -> tuple[str, ...]:
     """Return what is coarse or guessed of the times, one text for each profile or link."""
-    names = [*plan.topology.clients, plan.topology.server]
-    profiles = {p.name: p for p in (profile_of(plan.topology, name) for name in names)}
+    server = profile_of(plan.topology, plan.topology.server)
+    profiles = {p.name: p for p in (*(p for p, _ in plan.topology.device_runs()), server)}
     found = []
     for profile in profiles.values():
         if profile.coarse:

@@ -7,6 +7,7 @@ from sim.wire import Message
 from topologies import Link, Medium, Topology
 from topologies.bandwidth import Varying
 from topologies.bandwidth.scaled import Scaled
+from topologies.device import DeviceProfile
 
 
 def scaled(topology: Topology, scale: Scale) -> Topology:
@@ -16,12 +17,13 @@ def scaled(topology: Topology, scale: Scale) -> Topology:
             [_link(link, scale) for link in topology.links.values()],
             [_medium(medium, scale) for medium in topology.media.values()],
         )
-    factors = dict.fromkeys(topology.clients, scale.devices) | {topology.server: scale.server}
-    devices = {}
-    for name, factor in factors.items():
-        device = topology.node(name).device
-        if factor != 1.0 and device is not None:
-            devices[name] = device.faster(factor)
+    devices: dict[str, DeviceProfile] = {}
+    if scale.devices != 1.0:
+        for device, clients in topology.device_runs():
+            devices |= dict.fromkeys(topology.clients[clients], device.faster(scale.devices))
+    server = topology.node(topology.server).device
+    if scale.server != 1.0 and server is not None:
+        devices[topology.server] = server.faster(scale.server)
     return topology.with_devices(devices) if devices else topology
 
 

@@ -83,7 +83,7 @@ def _plan_feasible(
 def _priority_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
     """Yield a problem for each device with priority that no client has."""
     topology = plan.topology
-    devices = {profile_of(topology, name).name for name in topology.clients}
+    devices = {device.name for device, _ in topology.device_runs()}
     for name in topology.node(topology.server).queueing.first:
         if name not in devices:
             there = ", ".join(sorted(devices))
@@ -225,10 +225,7 @@ def _lacking(
 def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem]:
     entry = plan.scenario.methods[index]
     method, options = options_of(entry)
-    has = {
-        profile.name: profile.memory_bytes
-        for profile in (profile_of(plan.topology, client) for client in plan.topology.clients)
-    }
+    has = {device.name: device.memory_bytes for device, _ in plan.topology.device_runs()}
     for name, needed in memory_by_device(plan, method).items():
         memory = has[name]
         if memory is not None and needed > memory:

@@ -1,5 +1,6 @@
 """From a plan to a method in its world, with the executor that was asked for."""
 
+from functools import lru_cache
 from typing import Any, Literal
 
 from scenarios.methods import Method as MethodEntry
@@ -8,6 +9,7 @@ from sim.churn import Churn, Presence
 from sim.clock import Clock
 from sim.extent import most_events
 from sim.initial import initial_digests, initial_states
+from sim.learning.chain import Batch
 from sim.learning.datasets import Dataset
 from sim.learning.digest import Digest, node
 from sim.learning.feed import Feed
@@ -17,6 +19,7 @@ from sim.learning.recipe import Recipe
 from sim.learning.workspace import Workspace
 from sim.methods import registry
 from sim.methods.method import Method
+from sim.network.alike import Lazy
 from sim.pacing import paces
 from sim.plan import Plan
 from sim.queueing import make_queue
@@ -88,16 +91,15 @@ def _world(
 ) -> World:
     clock = Clock(most_events(plan))
     topology, training = plan.topology, plan.scenario.training
-    ups = [topology.route(client, topology.server) for client in topology.clients]
-    downs = [topology.route(topology.server, client) for client in topology.clients]
     settings = transports(plan)
-    wires = connect(plan, clock, ups, downs, keep_accounts=keep_accounts)
-    found = availability(plan)
-    presences = {
-        index: Presence(*found[name])
-        for index, name in enumerate(topology.clients)
-        if name in found
-    }
+    wires = connect(plan, clock, keep_accounts=keep_accounts)
+    presences = {}
+    if found := availability(plan):
+        presences = {
+            index: Presence(*found[name])
+            for index, name in enumerate(topology.clients)
+            if name in found
+        }
     cut = recipe.cut
     head = plan.head(cut) if "head" in method.parts else None
     slots = recipe.optimiser.state_slots
@@ -107,33 +109,34 @@ def _world(
         values *= side
     settings_of_pace = paces(topology, plan.scenario.computing)
     works: dict[tuple[str, float], DeviceWork] = {}
-    clients = []
-    for index, name in enumerate(topology.clients):
+    count = len(topology.clients)
+
+    def client(index: int) -> Client:
+        name = topology.clients[index]
         profile = profile_of(topology, name)
         kind = (profile.name, profile.speed_factor)
         if kind not in works:
             works[kind] = DeviceWork(profile, plan.device_block(cut), head, values, slots)
         samples = plan.shards.sizes[index]
-        batches = plan_batches(
+        batches, first_epoch, sizes = _planned(
             samples, training.batch_size, training.local_epochs, recipe.min_batch
         )
-        per_epoch = len(batches) // training.local_epochs
-        clients.append(
-            Client(
-                index=index,
-                name=name,
-                work=works[kind],
-                samples=samples,
-                batches=batches,
-                first_epoch=batches[:per_epoch],
-                batch_sizes=tuple(batch.size for batch in batches),
-                up=index,
-                down=len(ups) + index,
-                up_delay_s=ups[index].delay_s,
-                down_delay_s=downs[index].delay_s,
-                kind=(topology.route_class(name), settings[index], settings_of_pace.get(index)),
-            )
+        up, down = wires.routes[index], wires.routes[count + index]
+        return Client(
+            index=index,
+            name=name,
+            work=works[kind],
+            samples=samples,
+            batches=batches,
+            first_epoch=first_epoch,
+            batch_sizes=sizes,
+            up=index,
+            down=count + index,
+            up_delay_s=up.delay_s,
+            down_delay_s=down.delay_s,
+            kind=(topology.route_class(name), settings[index], settings_of_pace.get(index)),
         )
+
     server = topology.node(topology.server)
     server_profile = profile_of(topology, topology.server)
     counted = {"device": plan.device_block(cut), "server": plan.server_block(cut)}
@@ -143,12 +146,13 @@ def _world(
         clock=clock,
         network=wires.network,
         server=make_queue(clock, server.slots, server.queueing),
-        clients=clients,
+        clients=Lazy(count, client),
         clients_per_round=plan.scenario.clients_per_round,
         server_work=ServerWork(
             server_profile, plan.server_block(cut), plan.detached_block(cut), values, slots
         ),
         learning=learning,
+        able_clients=plan.able(),
         seed=plan.seed,
         input_shape=plan.info.input_shape,
         activation_shape=shape,
@@ -172,3 +176,12 @@ def _world(
         steady=not (topology.profiles or wires.jitters or presences or method.cancels)
         and all(settings.steady for settings in settings_of_pace.values()),
     )
+
+
+@lru_cache(maxsize=1024)  # clients with as many samples share their batches
+def _planned(
+    samples: int, batch_size: int, epochs: int, min_batch: int
+) -> tuple[tuple[Batch, ...], tuple[Batch, ...], tuple[int, ...]]:
+    """Return a round's batches, those of its first epoch, and their sizes."""
+    batches = plan_batches(samples, batch_size, epochs, min_batch)
+    return batches, batches[: len(batches) // epochs], tuple(batch.size for batch in batches)

@@ -17,6 +17,9 @@ def with_speeds(topology: Topology, speeds: Iterable[Speeds], seed: int) -> Topo
     that are not there, or are named twice.
     """
     devices: dict[str, DeviceProfile] = {}
+    speeds = tuple(speeds)
+    if not speeds:
+        return topology
     places = {name: index for index, name in enumerate(topology.clients)}
     for number, spread in enumerate(speeds):
         path = ("speeds", number, "clients")

@@ -16,11 +16,14 @@ def transports(plan: Plan) -> tuple[TransportSettings, ...]:
     own: dict[str, TransportSettings] = {}
     for index, entry in enumerate(scenario.transports):
         path: KeyPath = ("transports", index, "clients")
+        settings = _settings(entry.transport)
         for client in clients_named(plan.topology, entry.clients, path):
             if client in own:
                 raise NamedPlaceError(path, f"speaks of {client}, as does an entry before it")
-            own[client] = _settings(entry.transport)
+            own[client] = settings
     default = _settings(scenario.transport)
+    if not own:
+        return (default,) * len(plan.topology.clients)
     return tuple(own.get(client, default) for client in plan.topology.clients)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.log import Intervals, Kind, Label
+from sim.network.alike import Lazy, Runs
 
 Key = str | tuple[int, int]  # a shared resource, or (slot, place among the client's own)
 Way = Sequence[tuple[str, float]]  # resources of a route with their consumption per byte
@@ -50,21 +51,29 @@ class Use:
 class Ways:
     """The resources that each client's messages cross, up and down.
 
-    `clients` has for each resource how many clients' messages cross it.
+    `clients` has for each resource how many clients' messages cross it. The clients of each of `runs`
+    cross the same shared resources, each beside resources of its own.
     """
 
-    def __init__(self, ups: Sequence[Way], downs: Sequence[Way]) -> None:
-        users: dict[str, set[int]] = {}
-        for client, ways in enumerate(zip(ups, downs, strict=True)):
-            for way in ways:
-                for name, _ in way:
-                    users.setdefault(name, set()).add(client)
-        self.ways = tuple(zip(ups, downs, strict=True))
-        self.clients = {name: len(users[name]) for name in users}
-        self._own = [
-            tuple(dict.fromkeys(n for way in both for n, _ in way if len(users[n]) == 1))
-            for both in self.ways
-        ]
+    def __init__(self, ups: Sequence[Way], downs: Sequence[Way], runs: Runs | None = None) -> None:
+        assert len(ups) == len(downs)
+        self._ups, self._downs = ups, downs
+        runs = Runs.apart(len(ups)) if runs is None else runs
+        self.clients = _Users()
+        for start, size in zip(runs.starts, runs.sizes(), strict=True):
+            names = self._names(start)
+            own = names.keys() - self._names(start + 1).keys() if size > 1 else ()
+            for name in names:
+                self.clients[name] = self.clients.get(name, 0) + (1 if name in own else size)
+        self._own = Lazy(len(ups), self._own_of)
+
+    def _names(self, client: int) -> dict[str, None]:
+        """Return the resources that a client's messages cross, in order."""
+        ways = (self._ups[client], self._downs[client])
+        return {name: None for way in ways for name, _ in way}
+
+    def _own_of(self, client: int) -> tuple[str, ...]:
+        return tuple(name for name in self._names(client) if self.clients[name] == 1)
 
     def name(self, key: Key, participants: Sequence[int]) -> str:
         """Return the resource that a key means in a round of these participants."""
@@ -112,7 +121,8 @@ class Ways:
         crossed: dict[Key, list[tuple[NDArray[np.intp], float]]] = {}
         for slot, client in enumerate(participants):
             own = self.keys(slot, client)
-            for way, groups in zip(self.ways[client], by_slot, strict=True):
+            ways = (self._ups[client], self._downs[client])
+            for way, groups in zip(ways, by_slot, strict=True):
                 if len(groups[slot]):
                     for name, consumption in way:
                         crossed.setdefault(own.get(name, name), []).append(
@@ -121,6 +131,13 @@ class Ways:
         for key, parts in crossed.items():
             rows = np.concatenate([rows for rows, _ in parts])
             yield key, rows, np.concatenate([np.full(len(rows), a) for rows, a in parts])
+
+
+class _Users(dict[str, int]):
+    """How many clients cross a resource; one that was not counted is a client's own."""
+
+    def __missing__(self, name: str) -> int:
+        return 1
 
 
 def _direction(kind: NDArray[Any]) -> Direction:

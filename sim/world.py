@@ -78,6 +78,7 @@ class World:
     churn: "Churn | None" = None
     paces: Mapping[int, PaceSettings] = field(default_factory=dict)
     steady: bool = True
+    able_clients: Sequence[int] | None = None
     buffer_bytes: Mapping[str, int] = field(default_factory=dict)
     bytes_sent: int = 0
     bytes_delivered: int = 0
@@ -90,6 +91,8 @@ class World:
     @cached_property
     def able(self) -> Sequence[int]:
         """The clients that have a batch to train on, in client order; the others take no part."""
+        if self.able_clients is not None:
+            return self.able_clients
         able = [client.index for client in self.clients if client.batches]
         return range(len(self.clients)) if len(able) == len(self.clients) else able
 

@@ -53,31 +53,38 @@ class Topology:
                 f" (there are {', '.join(get_args(Routing))})"
             )
         self.routing = routing
-        self.nodes = _by_name(nodes, "nodes", lambda node: node.name)
-        self.links = _by_name(links, "links", lambda link: link.id)
-        self.media = _by_name(media, "media", lambda medium: medium.id)
-        self.graph = self._graph()
+        self.nodes: Mapping[str, Node] = _by_name(nodes, "nodes", lambda node: node.name)
+        self.links: Mapping[str, Link] = _by_name(links, "links", lambda link: link.id)
+        self.media: Mapping[str, Medium] = _by_name(media, "media", lambda medium: medium.id)
+        assert self.graph is not None  # made here, since that checks the links
         self.clients = tuple(node.name for node in nodes if node.role == "client")
         self.server = self._the_server()
         self._consumption = {link.id: self._consumed_by(link) for link in links}
         self._means = self._mean_capacities()
         self._seed = 0
         self._trees: dict[tuple[str, bool], Mapping[str, Link]] = {}
+        self._sizes: Mapping[str, int] = {}
         self._check_ways()
 
-    def with_places(self, links: Sequence[Link], media: Sequence[Medium]) -> Self:
+    def with_places(self, links: Sequence[Link], media: Sequence[Medium]) -> "Topology":
         """Return the topology with other links and media between the same nodes."""
-        nodes = list(self.nodes.values())
-        return type(self)(nodes, links, media, routing=self.routing)
+        return Topology(list(self.nodes.values()), links, media, routing=self.routing)
 
-    def with_devices(self, devices: Mapping[str, DeviceProfile]) -> Self:
+    def with_devices(self, devices: Mapping[str, DeviceProfile]) -> "Topology":
         """Return the topology with other devices at some of its nodes."""
         nodes = [
             replace(node, device=devices[name]) if name in devices else node
             for name, node in self.nodes.items()
         ]
         links, media = list(self.links.values()), list(self.media.values())
-        return type(self)(nodes, links, media, routing=self.routing)
+        return Topology(nodes, links, media, routing=self.routing)
+
+    def standing_for(self, sizes: Mapping[str, int]) -> Self:
+        """Return the topology in which clients stand for so many, each with links of its own."""
+        other = copy(self)
+        other.__dict__.pop("_users", None)
+        other._sizes = sizes
+        return other
 
     def seeded(self, seed: int) -> Self:
         """Return the same places with what varies drawn from another seed."""
@@ -100,7 +107,12 @@ class Topology:
         return profiles
 
     @cached_property
-    def resources(self) -> dict[str, float]:
+    def graph(self) -> "networkx.DiGraph[str]":
+        """The nodes, and the links between them with what they add to the length of a way."""
+        return self._graph()
+
+    @cached_property
+    def resources(self) -> Mapping[str, float]:
         """What there is of every resource, at 0 s: bytes per second, or 1.0 of airtime."""
         at_first = {name: profile.piece(0.0)[0] for name, profile in self.profiles.items()}
         return self._means | at_first
@@ -120,6 +132,10 @@ class Topology:
         """The nodes that no way leads to from the server, nor from them to it; they carry nothing."""
         reached = {self.server, *self._tree(self.server, True), *self._tree(self.server, False)}
         return tuple(name for name in self.nodes if name not in reached)
+
+    def alike(self) -> Iterator[tuple[int, int]]:
+        """Yield runs of clients whose routes differ in their own links only: first, and how many."""
+        return ((place, 1) for place in range(len(self.clients)))
 
     def node(self, name: str) -> Node:
         """Return a node, or raise `TopologyError`."""
@@ -305,7 +321,10 @@ class Topology:
         users: Counter[str] = Counter()
         for client in self.clients:
             up, down = self._both_ways(client)
-            users.update(dict(up.resources + down.resources).keys())
+            size = self._sizes.get(client, 1)
+            own = () if size == 1 else (f"{client}.up", f"{client}.down")
+            for resource in dict(up.resources + down.resources):
+                users[resource] += 1 if resource in own else size
         return users
 
 

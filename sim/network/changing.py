@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from simpy import Event
 
 from sim.clock import Clock
+from sim.network.alike import Lazy
 from sim.network.fill import Uses
 
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ class Changing:
         self._clock = clock
         self.profiles = dict(profiles)
         followed = {name: _Followed(name, profile) for name, profile in profiles.items()}
-        self._of_route = [
-            tuple(followed[name] for name, _ in used if name in followed) for used in uses
-        ]
+        self._of_route = Lazy(
+            len(uses),
+            lambda route: tuple(followed[name] for name, _ in uses[route] if name in followed),
+        )
 
     def begins(self, network: "Network", route: int) -> None:
         """A transfer is about to begin on a route: bring its resources up to date."""

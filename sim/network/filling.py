@@ -9,6 +9,7 @@ from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Final
 
+from sim.network.alike import mapped
 from sim.network.fill import Uses
 from sim.network.flow import Flow
 from sim.network.group import Group
@@ -38,10 +39,7 @@ class Filling(Solver):
     def __init__(self, capacities: Mapping[str, float], uses: Mapping[int, Uses]) -> None:
         super().__init__()
         self._resources = {name: Resource(name, limit) for name, limit in capacities.items()}
-        self._links = {
-            route: tuple((self._resources[name], a) for name, a in used)
-            for route, used in uses.items()
-        }
+        self._links = mapped(uses, lambda used: tuple((self._resources[n], a) for n, a in used))
         self._group_of: dict[Flow, Group] = {}
         self._changed: dict[Group, None] = {}
         self._ends: list[tuple[float, int, Group]] = []  # some out of date: see Group.ticket

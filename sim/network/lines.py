@@ -10,13 +10,13 @@ class Lines:
 
     __slots__ = ("_serving", "_waiting")
 
-    def __init__(self, routes: int) -> None:
-        self._serving: list[Flow | None] = [None] * routes
-        self._waiting: list[deque[Flow] | None] = [None] * routes
+    def __init__(self) -> None:
+        self._serving: dict[int, Flow | None] = {}
+        self._waiting: dict[int, deque[Flow]] = {}
 
     def serving(self, route: int) -> Flow | None:
         """Return the transfer that has the route."""
-        return self._serving[route]
+        return self._serving.get(route)
 
     def enter(self, flow: Flow) -> bool:
         """Let a transfer queue for its route; returns whether the route is its own at once.
@@ -24,11 +24,11 @@ class Lines:
         One without bytes passes through a free route and leaves it free.
         """
         route = flow.route
-        if self._serving[route] is None:
+        if self._serving.get(route) is None:
             if flow.size_bytes:
                 self._serving[route] = flow
             return True
-        waiting = self._waiting[route]
+        waiting = self._waiting.get(route)
         if waiting is None:
             waiting = self._waiting[route] = deque()
         waiting.append(flow)
@@ -37,7 +37,7 @@ class Lines:
     def following(self, route: int) -> list[Flow]:
         """The route is free: return who is next, with the ones without bytes before it."""
         self._serving[route] = None
-        waiting = self._waiting[route]
+        waiting = self._waiting.get(route)
         found: list[Flow] = []
         while waiting:
             flow = waiting.popleft()

@@ -12,15 +12,18 @@ in the queue of SimPy and does nothing when its time comes; so let `run` end at 
 queue's end, where the time of the last event matters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Mapping, MutableMapping, Sequence
 from math import inf
+from typing import cast
 
 from simpy import Environment
 
 from sim.clock import Clock
+from sim.network.alike import Lazy, Runs
 from sim.network.certificate import check_allocation
 from sim.network.changing import Changing, Profile, integral
-from sim.network.choose import check_capacity, choose, consumptions, nearest
+from sim.network.choose import check_capacity, choose, consumption, consumptions, nearest
 from sim.network.errors import NetworkError
 from sim.network.fill import Uses
 from sim.network.flow import CANCELLED, FINISHED, SENDING, WAITING, Flow, Route
@@ -38,7 +41,8 @@ class Network:
     `resources` gives capacities (bytes/s, or another unit that the routes' consumption per byte is
     in; infinite allowed, 0 is an outage). Flows name their route by its index in `routes`; a route
     has a `weight` if `weights` are given, else 1. A `pacer` caps transfers as they go; `profiles`
-    give capacities that change with time, for which `env` must be our `Clock`. With
+    give capacities that change with time, for which `env` must be our `Clock`. Where routes are `alike`,
+    in runs, they are looked at when they are first used. With
     `general` every component is solved by progressive filling, which checks the faster solvers.
     More than `stall_limit` settles at one instant (plus 100 a route) are reported as an error.
     """
@@ -55,15 +59,25 @@ class Network:
         weights: Sequence[float] | None = None,
         pacer: Pacer | None = None,
         profiles: Mapping[str, Profile] | None = None,
+        alike: Runs | None = None,
     ) -> None:
-        for name, capacity in resources.items():
-            check_capacity(name, capacity)
         self.env = env
         self.fifo = fifo
         self._general = general
-        self._capacities = dict(resources)
-        self._uses: list[Uses] = consumptions(self._capacities, routes)
-        self._lines = Lines(len(routes))
+        self._runs = alike
+        self._capacities: MutableMapping[str, float]
+        self._uses: Sequence[Uses]
+        if alike is None or alike.single:
+            for name, capacity in resources.items():
+                check_capacity(name, capacity)
+            self._capacities = dict(resources)
+            self._uses = consumptions(self._capacities, routes)
+        else:
+            self._capacities = ChainMap({}, cast(MutableMapping[str, float], resources))
+            self._uses = Lazy(
+                len(routes), lambda route: consumption(self._capacities, route, routes[route])
+            )
+        self._lines = Lines()
         self._sequence = 0
         self._latest = 0
         self._settling = Settling(env, self._end_all, self._count_settle)
@@ -79,8 +93,15 @@ class Network:
         self._choose()
 
     def _choose(self) -> None:
-        choice = choose(self._capacities, self._uses, fifo=self.fifo, general=self._general)
+        choice = choose(
+            self._capacities,
+            self._uses,
+            fifo=self.fifo,
+            general=self._general,
+            runs=self._runs,
+        )
         self._solver = choice.solver
+        self._solvers = choice.solvers
         self._shared_by = choice.shared_by
         self._private_of = choice.private_of
         self._own = OwnLinks(self._capacities, choice.private)
@@ -225,8 +246,7 @@ class Network:
 
     def in_flight(self) -> list[Flow]:
         """The flows being sent, in the order in which they were asked for."""
-        solvers = dict.fromkeys(self._solver)
-        flows = [flow for solver in solvers for flow in solver.flows()]
+        flows = [flow for solver in self._solvers() for flow in solver.flows()]
         return sorted(flows, key=lambda flow: flow.sequence)
 
     def without_capacity(self) -> list[str]:
@@ -309,7 +329,7 @@ class Network:
     def _choose_again(self, now: float) -> None:
         """A resource left out as unlimited has a limit now: form the components anew."""
         flows = [(flow, self.left_bytes(flow)) for flow in self.in_flight()]
-        for solver in self._solver:
+        for solver in self._solvers():
             self._settling.forget(solver)
         held = self._own.collect()
         self._choose()

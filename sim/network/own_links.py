@@ -13,16 +13,13 @@ class OwnLinks:
     `capacities` is the network's and may change; `renew` then brings a route's cap up to date.
     """
 
-    __slots__ = ("_capacities", "_held_s", "_narrowest", "_private", "cap")
+    __slots__ = ("_capacities", "_caps", "_held_s", "_private")
 
     def __init__(self, capacities: Mapping[str, float], private: Sequence[Uses]) -> None:
         self._capacities = capacities
         self._private = private
         self._held_s: dict[str, float] = {}
-        self.cap: list[float] = [inf] * len(private)
-        self._narrowest: list[str | None] = [None] * len(private)
-        for route in range(len(private)):
-            self.renew(route)
+        self._caps: dict[int, tuple[float, str | None]] = {}
 
     def renew(self, route: int) -> None:
         """Find a route's cap, bytes/s, and the resource that sets it."""
@@ -32,13 +29,14 @@ class OwnLinks:
             offered = self._capacities[name] / consumption
             if offered < cap:
                 cap, narrowest = offered, name
-        self.cap[route] = cap
-        self._narrowest[route] = narrowest
+        self._caps[route] = cap, narrowest
 
     def limit(self, flow: Flow) -> tuple[float, str | None]:
         """Return the least cap of a transfer, bytes/s, and the own resource that sets it, or None."""
-        cap = self.cap[flow.route]
-        return (cap, self._narrowest[flow.route]) if cap <= flow.cap else (flow.cap, None)
+        if flow.route not in self._caps:
+            self.renew(flow.route)
+        found = self._caps[flow.route]
+        return found if found[0] <= flow.cap else (flow.cap, None)
 
     def charge(self, flow: Flow) -> None:
         """Charge the time that a transfer has run at its cap since the last call to who set it."""

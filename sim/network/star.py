@@ -8,6 +8,7 @@ and limit_K <= theta < limit_S. A change lets the virtual clock follow, adds or 
 and moves flows over the boundary until this holds again: amortised less than one move a flow.
 """
 
+from collections.abc import Mapping
 from heapq import heappop
 from math import inf
 from typing import Final
@@ -25,7 +26,7 @@ class Star(Sides):
 
     form = "star"
 
-    def __init__(self, resource: str, capacity: float, consumption: dict[int, float]) -> None:
+    def __init__(self, resource: str, capacity: float, consumption: Mapping[int, float]) -> None:
         super().__init__()
         self._resource = resource
         self._capacity = capacity

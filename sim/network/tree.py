@@ -15,6 +15,7 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
+from sim.network.alike import mapped
 from sim.network.branch import NOWHERE, TIDY_AFTER, Branch, Entry, Member
 from sim.network.flow import Flow
 from sim.network.solver import Solver
@@ -47,8 +48,9 @@ class Tree(Solver):
     def __init__(self, capacities: Mapping[str, float], chains: Mapping[int, Chain]) -> None:
         super().__init__()
         self._branches: dict[str, Branch] = {}
-        self._chains: dict[int, tuple[tuple[Branch, ...], tuple[float, ...]]] = {}
-        for route, chain in chains.items():
+        self._chains: dict[int, tuple[tuple[Branch, ...], tuple[float, ...]]]
+
+        def grown(chain: Chain) -> tuple[tuple[Branch, ...], tuple[float, ...]]:
             above: Branch | None = None
             for name, _ in reversed(chain):
                 branch = self._branches.get(name)
@@ -57,7 +59,9 @@ class Tree(Solver):
                     branch = self._branches[name] = Branch(name, capacities[name], above, order)
                 above = branch
             assert above is not None
-            self._chains[route] = ((above, *above.way), tuple(a for _, a in chain))
+            return (above, *above.way), tuple(amount for _, amount in chain)
+
+        self._chains = mapped(chains, grown)
         self._root = next(iter(self._branches.values()))
         self._dirty: list[list[Branch]] = [
             [] for _ in range(1 + max(branch.depth for branch in self._branches.values()))

@@ -14,6 +14,7 @@ in what it leaves of the window. The window is kept between messages, and for an
 Events: one when a connection opens, one for each round trip of slow start that is not the last.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, Final
@@ -22,6 +23,7 @@ from simpy import Environment, Event
 from simpy.events import NORMAL
 
 from sim.network import Flow, Network, NetworkError
+from sim.network.alike import Lazy
 from sim.transport.account import Account, CapFrom
 from sim.transport.formulas import retransmission_timeout
 from sim.transport.settings import PathSettings
@@ -154,8 +156,13 @@ class Tcp:
         self._round = 0
         self._callbacks: list[Callable[[Any], None]] = [self._wake]
         self._network: Network
-        connections = {path.connection: _Connection() for path in paths}
-        self._ways = [_Direction(path, connections[path.connection]) for path in paths]
+        connections: defaultdict[int, _Connection] = defaultdict(_Connection)
+
+        def way(route: int) -> _Direction:
+            path = paths[route]
+            return _Direction(path, connections[path.connection])
+
+        self._ways = Lazy(len(paths), way)
 
     def attach(self, network: Network) -> None:
         """Take note of the network; its routes must carry one transfer at a time."""

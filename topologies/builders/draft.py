@@ -3,12 +3,14 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Final, Literal, Self, get_args
 
 from topologies.bandwidth import Varying
 from topologies.builders.groups import Clients, named
 from topologies.closest import closest
 from topologies.device import DeviceProfile
+from topologies.fleet import ClientGroup, Fleet
 from topologies.graph import Topology
 from topologies.jitter import Jitter
 from topologies.link import AccessLink
@@ -80,9 +82,12 @@ class Draft:
     nodes: list[Node] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     media: list[Medium] = field(default_factory=list)
+    groups: list[ClientGroup] = field(default_factory=list)
 
     def topology(self, routing: Routing = "delay") -> Topology:
         """Return what was put together."""
+        if self.groups:
+            return Fleet(self.nodes, self.links, self.media, self.groups, routing=routing)
         return Topology(self.nodes, self.links, self.media, routing=routing)
 
     def server(self, server: Server, link: AccessLink | None = None) -> str:
@@ -108,9 +113,21 @@ class Draft:
         self, centre: str, groups: Iterable[Clients], *, prefix: str = "", medium: str | None = None
     ) -> None:
         """Add groups of clients, each with its own link to `centre`."""
-        for name, group in named(groups, prefix):
-            self.nodes.append(Node(name, "client", group.device))
-            self.access(name, centre, group.link, medium)
+        for _, members in groupby(named(groups, prefix), lambda pair: id(pair[1])):
+            first, *rest = members
+            group, names = first[1], (first[0], *(name for name, _ in rest))
+            link = group.link
+            if len(names) == 1 or link.duplex == "half" or link.up_varies or link.down_varies:
+                for name in names:
+                    self.nodes.append(Node(name, "client", group.device))
+                    self.access(name, centre, link, medium)
+            else:
+                node = Node(names[0], "client", group.device)
+                place = len(self.nodes), len(self.links)
+                self.access(names[0], centre, link, medium)
+                up, down = self.links[-2:]
+                del self.links[-2:]
+                self.groups.append(ClientGroup(names, node, up, down, *place))
 
     def access(self, name: str, centre: str, link: AccessLink, medium: str | None = None) -> None:
         """Connect a node with the centre; `medium` is one that both directions draw on, too."""

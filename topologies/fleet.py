@@ -1,0 +1,326 @@
+"""Clients by the group: as many as there are, each on a link of its own, kept once for all of them.
+
+A million clients cost a name each. What is asked about one of them (its node, links, routes) is made on
+demand, from the group's first member, which stands for the others in an ordinary topology.
+"""
+
+from bisect import bisect_right
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final, Self, TypeVar
+
+import networkx
+
+from topologies.bandwidth import Profile
+from topologies.device import DeviceProfile
+from topologies.graph import Topology
+from topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
+
+UP: Final = ".up"
+DOWN: Final = ".down"
+
+Single = TypeVar("Single")
+Member = TypeVar("Member")
+
+
+@dataclass(frozen=True)
+class ClientGroup:
+    """Equal clients with full-duplex links of their own, whose rates do not vary, to one node.
+
+    `node`, `up` and `down` are the first member's. The group comes after so many other nodes and links.
+    """
+
+    names: tuple[str, ...]
+    node: Node
+    up: Link
+    down: Link
+    after_nodes: int
+    after_links: int
+
+    def member(self, name: str) -> Node:
+        """Return the node of a member."""
+        return self.node if name == self.node.name else replace(self.node, name=name)
+
+    def links(self, name: str) -> tuple[Link, Link]:
+        """Return a member's links, up and down."""
+        up = replace(self.up, id=name + UP, source=name, connection=name)
+        return up, replace(self.down, id=name + DOWN, target=name, connection=name)
+
+
+class Fleet(Topology):
+    """A topology with groups of clients; it answers as the one of all its nodes and links would."""
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        links: Sequence[Link],
+        media: Sequence[Medium],
+        groups: Sequence[ClientGroup],
+        *,
+        routing: Routing = "delay",
+    ) -> None:
+        self._single_nodes = tuple(nodes)
+        self._single_links = tuple(links)
+        self._groups = tuple(groups)
+        firsts = [(group.after_nodes, (group.node,)) for group in groups]
+        access = [(group.after_links, (group.up, group.down)) for group in groups]
+        core = Topology(
+            list(_merged(nodes, firsts)), list(_merged(links, access)), media, routing=routing
+        )
+        self._core = core.standing_for({group.node.name: len(group.names) for group in groups})
+        self.routing = routing
+        self.media = core.media
+        self.server = core.server
+        self._seed = 0
+        self._devices: Mapping[str, DeviceProfile] = {}
+        self._runs: list[ClientGroup | Node] = []
+        self._starts: list[int] = []
+        self.clients = tuple(self._names_in_order())
+        self._places = {name: place for place, name in enumerate(self.clients)}
+        self._check_names()
+        self.nodes = _Nodes(self)
+        self.links = _Links(self)
+
+    def _names_in_order(self) -> Iterator[str]:
+        """Yield the names of all clients, and note where the groups begin."""
+        start = 0
+        for thing in _merged(self._single_nodes, [(g.after_nodes, (g,)) for g in self._groups]):
+            if isinstance(thing, Node) and thing.role != "client":
+                continue
+            names = (thing.name,) if isinstance(thing, Node) else thing.names
+            self._runs.append(thing)
+            self._starts.append(start)
+            start += len(names)
+            yield from names
+
+    def _check_names(self) -> None:
+        others = [node.name for node in self._single_nodes if node.role != "client"]
+        if len(self._places) == len(self.clients) and not self._places.keys() & set(others):
+            return
+        seen = set(others)
+        for name in self.clients:
+            if name in seen:
+                raise TopologyError(f"there are two nodes named {name!r}")
+            seen.add(name)
+
+    def group_of(self, name: str) -> ClientGroup | None:
+        """Return the group of a client, None for other nodes and for clients without one."""
+        place = self._places.get(name)
+        if place is None:
+            return None
+        run = self._runs[bisect_right(self._starts, place) - 1]
+        return None if isinstance(run, Node) else run
+
+    def with_places(self, links: Sequence[Link], media: Sequence[Medium]) -> Topology:
+        """Return the topology with other links and media between the same nodes."""
+        return Topology(list(self.nodes.values()), links, media, routing=self.routing)
+
+    def with_devices(self, devices: Mapping[str, DeviceProfile]) -> Topology:
+        """Return the topology with other devices at some of its nodes."""
+        other = copy(self)
+        other._devices = {**self._devices, **devices}
+        return other._renewed()
+
+    def seeded(self, seed: int) -> Self:
+        """Return the same places with what varies drawn from another seed."""
+        other = copy(self)
+        other._seed = seed
+        other._core = self._core.seeded(seed)
+        return other._renewed()
+
+    def _renewed(self) -> Self:
+        """Return this copy, with nothing left of what was worked out for the original."""
+        for made in ("profiles", "resources", "graph", "_both", "_classes"):
+            self.__dict__.pop(made, None)
+        self.nodes = _Nodes(self)
+        self.links = _Links(self)
+        return self
+
+    @cached_property
+    def graph(self) -> "networkx.DiGraph[str]":
+        """All nodes and links, if somebody wants to see them."""
+        return self._graph()
+
+    @cached_property
+    def profiles(self) -> dict[str, Profile]:
+        """The capacities that vary, by their resource's id; links of groups are none of them."""
+        return self._core.profiles
+
+    @cached_property
+    def resources(self) -> Mapping[str, float]:
+        """What there is of every resource, at 0 s: bytes per second, or 1.0 of airtime."""
+        return _Resources(self, self._core.resources)
+
+    def device_runs(self) -> Iterator[tuple[DeviceProfile, slice]]:
+        """Yield runs of clients, in client order, that have the same device."""
+        if self._devices:
+            yield from super().device_runs()
+            return
+        for start, count in self.alike():
+            device = self.node(self.clients[start]).device
+            assert device is not None
+            yield device, slice(start, start + count)
+
+    def alike(self) -> Iterator[tuple[int, int]]:
+        """Yield runs of clients whose routes differ in their own links only: first, and how many."""
+        for run, start in zip(self._runs, self._starts, strict=True):
+            yield start, 1 if isinstance(run, Node) else len(run.names)
+
+    def route(self, source: str, target: str) -> Route:
+        """Return what a transfer consumes on its way, and the delays of that added up."""
+        name = source if target == self.server else target
+        group = self.group_of(name)
+        if group is None or self.server not in (source, target):
+            if group is not None or self.group_of(source) is not None:
+                return super().route(source, target)
+            return self._core.route(source, target)
+        first = group.node.name
+        ends = (first, target) if name == source else (source, first)
+        route = self._between(*ends)
+        own = {first + UP: name + UP, first + DOWN: name + DOWN}
+        resources = tuple((own.get(used, used), amount) for used, amount in route.resources)
+        return replace(route, resources=resources)
+
+    def _between(self, source: str, target: str) -> Route:
+        if (source, target) not in self._both:
+            self._both[source, target] = self._core.route(source, target)
+        return self._both[source, target]
+
+    @cached_property
+    def _both(self) -> dict[tuple[str, str], Route]:
+        return {}
+
+    def path(self, source: str, target: str) -> tuple[Link, ...]:
+        """Return the links of the shortest way by `routing`; `TopologyError` if there is none."""
+        ends = [self.group_of(name) for name in (source, target)]
+        firsts = [
+            name if group is None else group.node.name
+            for name, group in zip((source, target), ends, strict=True)
+        ]
+        links = list(self._core.path(*firsts))
+        if ends[0] is not None:
+            links[0] = ends[0].links(source)[0]
+        if ends[1] is not None:
+            links[-1] = ends[1].links(target)[1]
+        return tuple(links)
+
+    def route_class(self, client: str) -> Hashable:
+        """Return a value that is equal for two clients whose timing is interchangeable."""
+        group = self.group_of(client)
+        first = client if group is None else group.node.name
+        if first not in self._classes:
+            self._classes[first] = self._core.route_class(first)
+        known = self._classes[first]
+        if client not in self._devices:
+            return known
+        assert isinstance(known, tuple)
+        return (self._devices[client], *known[1:])
+
+    @cached_property
+    def _classes(self) -> dict[str, Hashable]:
+        return {}
+
+
+class _Nodes(Mapping[str, Node]):
+    """All nodes by name, made on demand."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def __getitem__(self, name: str) -> Node:
+        fleet = self._fleet
+        group = fleet.group_of(name)
+        node = fleet._core.nodes[name] if group is None else group.member(name)
+        device = fleet._devices.get(name)
+        return node if device is None else replace(node, device=device)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fleet._places or name in self._fleet._core.nodes
+
+    def __iter__(self) -> Iterator[str]:
+        fleet = self._fleet
+        singles = [node.name for node in fleet._single_nodes]
+        return _merged(singles, [(group.after_nodes, group.names) for group in fleet._groups])
+
+    def __len__(self) -> int:
+        fleet = self._fleet
+        return len(fleet._single_nodes) + sum(len(group.names) for group in fleet._groups)
+
+
+class _Links(Mapping[str, Link]):
+    """All links by id, made on demand."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def __getitem__(self, link: str) -> Link:
+        for suffix, direction in ((UP, 0), (DOWN, 1)):
+            name = link.removesuffix(suffix)
+            group = self._fleet.group_of(name) if name != link else None
+            if group is not None:
+                return group.links(name)[direction]
+        return self._fleet._core.links[link]
+
+    def __iter__(self) -> Iterator[str]:
+        fleet = self._fleet
+        singles = [link.id for link in fleet._single_links]
+        return _merged(singles, [(group.after_links, _own(group)) for group in fleet._groups])
+
+    def __len__(self) -> int:
+        fleet = self._fleet
+        return len(fleet._single_links) + 2 * sum(len(group.names) for group in fleet._groups)
+
+
+class _Resources(Mapping[str, float]):
+    """All capacities by their resource's id."""
+
+    def __init__(self, fleet: Fleet, known: Mapping[str, float]) -> None:
+        self._fleet = fleet
+        self._known = known
+
+    def __getitem__(self, resource: str) -> float:
+        if resource in self._known:
+            return self._known[resource]
+        for suffix in (UP, DOWN):
+            name = resource.removesuffix(suffix)
+            group = self._fleet.group_of(name) if name != resource else None
+            if group is not None:
+                return self._known[group.node.name + suffix]
+        raise KeyError(resource)
+
+    def __iter__(self) -> Iterator[str]:
+        own = [
+            link
+            for group in self._fleet._groups
+            for link in _own(group)
+            if group.node.name + link[link.rindex(".") :] in self._known
+        ]
+        return iter(dict.fromkeys([*self._known, *own]))
+
+    def __len__(self) -> int:
+        known = self._known
+        more = sum(
+            (len(group.names) - 1) * sum(link.id in known for link in (group.up, group.down))
+            for group in self._fleet._groups
+        )
+        return len(known) + more
+
+
+def _own(group: ClientGroup) -> Iterator[str]:
+    for name in group.names:
+        yield name + UP
+        yield name + DOWN
+
+
+def _merged(
+    singles: Sequence[Single], groups: Iterable[tuple[int, Iterable[Member]]]
+) -> Iterator[Single | Member]:
+    """Yield single things and, where its turn comes, the members of each group."""
+    at = 0
+    for after, members in groups:
+        yield from singles[at:after]
+        yield from members
+        at = after
+    yield from singles[at:]
