@@ -26,7 +26,7 @@ from sim.queueing import make_queue
 from sim.transports import transports
 from sim.wiring import connect
 from sim.work import DeviceWork, ServerWork
-from sim.world import Client, World, plan_batches
+from sim.world import Client, PlannedBatches, World, plan_batches
 from topologies import DeviceProfile, Topology
 
 ExecutorName = Literal["none", "inline"]
@@ -160,7 +160,7 @@ def _world(
         parameters={part: sum(b.parameters for b in costs) for part, costs in counted.items()},
         tensors={part: sum(b.parameter_tensors for b in costs) for part, costs in counted.items()},
         buffer_bytes={part: sum(b.buffer_bytes for b in costs) for part, costs in counted.items()},
-        pooled_batches=plan_batches(
+        pooled_batches=PlannedBatches(
             sum(plan.shards.sizes), training.batch_size, training.local_epochs, recipe.min_batch
         ),
         uploads_outstanding=training.uploads_outstanding,

@@ -3,10 +3,9 @@
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from sim.clock import Clock
-from sim.learning.batches import batch_sizes
 from sim.learning.chain import Batch
 from sim.learning.layer import Learning
 from sim.learning.streams import generator
@@ -68,7 +67,7 @@ class World:
     classes: int
     parameters: dict[str, int]
     tensors: dict[str, int]
-    pooled_batches: tuple[Batch, ...]
+    pooled_batches: Sequence[Batch]
     uploads_outstanding: int
     framing: float  # times the bytes of a message beyond its payload
     rows: list[Row]
@@ -134,11 +133,33 @@ class World:
         return Propagation(mean_s, jitters, stream)
 
 
+class PlannedBatches(Sequence[Batch]):
+    """The batches of a round over `samples` samples, made as they are asked for."""
+
+    def __init__(self, samples: int, batch_size: int, epochs: int, min_batch: int) -> None:
+        full, rest = divmod(samples, batch_size)
+        self._rest = rest if rest >= min_batch else 0
+        self._size = batch_size
+        self._per_epoch = full + (self._rest > 0)
+        self._count = epochs * self._per_epoch
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, number: int) -> Batch: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Batch]: ...
+    def __getitem__(self, number: int | slice) -> Batch | list[Batch]:
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(self._count))]
+        if not 0 <= number < self._count:
+            raise IndexError(number)
+        epoch, position = divmod(number, self._per_epoch)
+        last = position == self._per_epoch - 1 and self._rest
+        return Batch(number, epoch, position, self._rest if last else self._size)
+
+
 def plan_batches(samples: int, batch_size: int, epochs: int, min_batch: int) -> tuple[Batch, ...]:
     """Return the batches of a round over `samples` samples."""
-    sizes = batch_sizes(samples, batch_size, min_batch)
-    return tuple(
-        Batch(epoch * len(sizes) + position, epoch, position, size)
-        for epoch in range(epochs)
-        for position, size in enumerate(sizes)
-    )
+    return tuple(PlannedBatches(samples, batch_size, epochs, min_batch))

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from typing import Final, Literal, Self, get_args
 
 from topologies.bandwidth import Varying
-from topologies.builders.groups import Clients, named
+from topologies.builders.groups import Clients, named_groups
 from topologies.closest import closest
 from topologies.device import DeviceProfile
 from topologies.fleet import ClientGroup, Fleet
@@ -113,9 +112,7 @@ class Draft:
         self, centre: str, groups: Iterable[Clients], *, prefix: str = "", medium: str | None = None
     ) -> None:
         """Add groups of clients, each with its own link to `centre`."""
-        for _, members in groupby(named(groups, prefix), lambda pair: id(pair[1])):
-            first, *rest = members
-            group, names = first[1], (first[0], *(name for name, _ in rest))
+        for names, group in named_groups(groups, prefix):
             link = group.link
             if len(names) == 1 or link.duplex == "half" or link.up_varies or link.down_varies:
                 for name in names:

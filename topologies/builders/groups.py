@@ -44,15 +44,25 @@ class Group(Protocol):
 AnyGroup = TypeVar("AnyGroup", bound=Group)
 
 
-def named(groups: Iterable[AnyGroup], prefix: str = "") -> Iterator[tuple[str, AnyGroup]]:
-    """Yield every member's name with its group, in order."""
+def named_groups(
+    groups: Iterable[AnyGroup], prefix: str = ""
+) -> Iterator[tuple[tuple[str, ...], AnyGroup]]:
+    """Yield the names of every group's members with the group, in order."""
     counted: Counter[str] = Counter()
     for group in groups:
         if group.count < 1:
             raise TopologyError(f"{group.stem!r} has a count of {group.count}: expected 1 or more")
         if group.name is not None and group.count == 1:
-            yield f"{prefix}{group.name}", group
+            yield (f"{prefix}{group.name}",), group
             continue
-        for _ in range(group.count):
-            yield f"{prefix}{group.stem}-{counted[group.stem]}", group
-            counted[group.stem] += 1
+        stem, first = group.stem, counted[group.stem]
+        counted[stem] += group.count
+        numbers = range(first, first + group.count)
+        yield tuple([f"{prefix}{stem}-{number}" for number in numbers]), group
+
+
+def named(groups: Iterable[AnyGroup], prefix: str = "") -> Iterator[tuple[str, AnyGroup]]:
+    """Yield every member's name with its group, in order."""
+    for names, group in named_groups(groups, prefix):
+        for name in names:
+            yield name, group
