@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from scenarios.scale import Scale
+from sim.speeds import Faster
 from sim.wire import Message
 from topologies import Link, Medium, Topology
 from topologies.bandwidth import Varying
 from topologies.bandwidth.scaled import Scaled
-from topologies.device import DeviceProfile
 
 
 def scaled(topology: Topology, scale: Scale) -> Topology:
@@ -17,14 +17,13 @@ def scaled(topology: Topology, scale: Scale) -> Topology:
             [_link(link, scale) for link in topology.links.values()],
             [_medium(medium, scale) for medium in topology.media.values()],
         )
-    devices: dict[str, DeviceProfile] = {}
     if scale.devices != 1.0:
-        for device, clients in topology.device_runs():
-            devices |= dict.fromkeys(topology.clients[clients], device.faster(scale.devices))
-    server = topology.node(topology.server).device
-    if scale.server != 1.0 and server is not None:
-        devices[topology.server] = server.faster(scale.server)
-    return topology.with_devices(devices) if devices else topology
+        clients = frozenset(topology.clients)
+        topology = topology.with_devices(Faster(topology, clients, lambda _: scale.devices))
+    if scale.server != 1.0:
+        server = Faster(topology, (topology.server,), lambda _: scale.server)
+        topology = topology.with_devices(server)
+    return topology
 
 
 def with_framing(message: Message, factor: float) -> Message:

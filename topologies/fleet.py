@@ -5,11 +5,12 @@ demand, from the group's first member, which stands for the others in an ordinar
 """
 
 from bisect import bisect_right
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Hashable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, Self, TypeVar
+from typing import Final, Self, TypeAlias, TypeVar, cast
 
 import networkx
 
@@ -21,6 +22,7 @@ from topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
 UP: Final = ".up"
 DOWN: Final = ".down"
 
+_Devices: TypeAlias = MutableMapping[str, DeviceProfile]
 Single = TypeVar("Single")
 Member = TypeVar("Member")
 
@@ -118,9 +120,9 @@ class Fleet(Topology):
         return Topology(list(self.nodes.values()), links, media, routing=self.routing)
 
     def with_devices(self, devices: Mapping[str, DeviceProfile]) -> Topology:
-        """Return the topology with other devices at some of its nodes."""
+        """Return the topology with faster or slower devices at some of its nodes."""
         other = copy(self)
-        other._devices = {**self._devices, **devices}
+        other._devices = ChainMap(*(cast(_Devices, known) for known in (devices, self._devices)))
         return other._renewed()
 
     def seeded(self, seed: int) -> Self:
@@ -132,7 +134,7 @@ class Fleet(Topology):
 
     def _renewed(self) -> Self:
         """Return this copy, with nothing left of what was worked out for the original."""
-        for made in ("profiles", "resources", "graph", "_both", "_classes"):
+        for made in ("profiles", "resources", "graph", "_both", "_classes", "_whole"):
             self.__dict__.pop(made, None)
         self.nodes = _Nodes(self)
         self.links = _Links(self)
@@ -154,12 +156,9 @@ class Fleet(Topology):
         return _Resources(self, self._core.resources)
 
     def device_runs(self) -> Iterator[tuple[DeviceProfile, slice]]:
-        """Yield runs of clients, in client order, that have the same device."""
-        if self._devices:
-            yield from super().device_runs()
-            return
-        for start, count in self.alike():
-            device = self.node(self.clients[start]).device
+        """Yield runs of clients, in client order, that have the same device but for its speed."""
+        for run, (start, count) in zip(self._runs, self.alike(), strict=True):
+            device = run.device if isinstance(run, Node) else run.node.device
             assert device is not None
             yield device, slice(start, start + count)
 
@@ -170,15 +169,14 @@ class Fleet(Topology):
 
     def route(self, source: str, target: str) -> Route:
         """Return what a transfer consumes on its way, and the delays of that added up."""
+        if self.server not in (source, target):
+            return self._whole.route(source, target)
         name = source if target == self.server else target
         group = self.group_of(name)
-        if group is None or self.server not in (source, target):
-            if group is not None or self.group_of(source) is not None:
-                return super().route(source, target)
+        if group is None:
             return self._core.route(source, target)
         first = group.node.name
-        ends = (first, target) if name == source else (source, first)
-        route = self._between(*ends)
+        route = self._between(*((first, target) if name == source else (source, first)))
         own = {first + UP: name + UP, first + DOWN: name + DOWN}
         resources = tuple((own.get(used, used), amount) for used, amount in route.resources)
         return replace(route, resources=resources)
@@ -194,17 +192,22 @@ class Fleet(Topology):
 
     def path(self, source: str, target: str) -> tuple[Link, ...]:
         """Return the links of the shortest way by `routing`; `TopologyError` if there is none."""
-        ends = [self.group_of(name) for name in (source, target)]
-        firsts = [
-            name if group is None else group.node.name
-            for name, group in zip((source, target), ends, strict=True)
-        ]
-        links = list(self._core.path(*firsts))
-        if ends[0] is not None:
-            links[0] = ends[0].links(source)[0]
-        if ends[1] is not None:
-            links[-1] = ends[1].links(target)[1]
-        return tuple(links)
+        if self.server not in (source, target):
+            return self._whole.path(source, target)
+        group = self.group_of(source) or self.group_of(target)
+        if group is None:
+            return self._core.path(source, target)
+        first = group.node.name
+        if target == self.server:
+            return (group.links(source)[0], *self._core.path(first, target)[1:])
+        return (*self._core.path(source, first)[:-1], group.links(target)[1])
+
+    @cached_property
+    def _whole(self) -> Topology:
+        """The topology of all nodes and links, for ways between others than clients and server."""
+        nodes, links = list(self.nodes.values()), list(self.links.values())
+        media = list(self.media.values())
+        return Topology(nodes, links, media, routing=self.routing).seeded(self._seed)
 
     def route_class(self, client: str) -> Hashable:
         """Return a value that is equal for two clients whose timing is interchangeable."""

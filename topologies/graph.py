@@ -118,7 +118,7 @@ class Topology:
         return self._means | at_first
 
     def device_runs(self) -> Iterator[tuple[DeviceProfile, slice]]:
-        """Yield runs of clients, in client order, that have the same device."""
+        """Yield runs of clients, in client order, that have the same device but for its speed."""
         start = 0
         for _, names in groupby(self.clients, lambda name: id(self.nodes[name].device)):
             members = list(names)

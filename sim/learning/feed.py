@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,18 +26,20 @@ class Feed:
         self.dataset = dataset
         self.recipe = recipe
         self.augmentation = augmentation
-        labels = dataset.train_labels.numpy()
-        self._shards = {
-            client: torch.from_numpy(indices)
-            for client, indices in enumerate(partition.all_indices(labels))
-        }
-        self._shards[POOLED] = torch.cat(list(self._shards.values()))
+        self._held = torch.from_numpy(partition.order(dataset.train_labels.numpy()))
+        self._ends = np.cumsum([0, *partition.sizes])
         self._order: tuple[tuple[int, int, int], Sequence[Tensor]] = ((-2, -1, -1), ())
         self._test: list[tuple[Tensor, Tensor]] | None = None
 
     def shard_size(self, client: int) -> int:
         """Return the number of a client's samples."""
-        return len(self._shards[client])
+        return len(self._shard(client))
+
+    def _shard(self, client: int) -> Tensor:
+        """Return a client's sample indices; of all clients together for `POOLED`."""
+        if client == POOLED:
+            return self._held
+        return self._held[self._ends[client] : self._ends[client + 1]]
 
     def samples(self, client: int, round_index: int, batch: Batch) -> Tensor:
         """Return the places of a batch's samples in the client's shard, int64 [batch size]."""
@@ -57,7 +60,7 @@ class Feed:
 
     def batch(self, client: int, round_index: int, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return normalised inputs [n, *input shape] and labels [n] of a batch."""
-        rows = self._shards[client][self.samples(client, round_index, batch)]
+        rows = self._shard(client)[self.samples(client, round_index, batch)]
         images = self.augmentation.apply(
             self.dataset.train_images[rows],
             seed=self.recipe.seed,

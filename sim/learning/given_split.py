@@ -58,10 +58,14 @@ class GivenPartition:
         """Return a client's sample indices into the data set with these labels."""
         return self.all_indices(labels)[client]
 
+    def order(self, labels: NDArray[np.integer]) -> Ints:
+        """Return the sample indices of all clients, one client after the other."""
+        assert self.held.max(initial=-1) < len(labels), "labels of another selection of samples"
+        return self.held
+
     def all_indices(self, labels: NDArray[np.integer]) -> list[Ints]:
         """Return every client's sample indices into the data set with these labels."""
-        assert self.held.max(initial=-1) < len(labels), "labels of another selection of samples"
-        return np.split(self.held, np.cumsum(self.sizes)[:-1])
+        return np.split(self.order(labels), np.cumsum(self.sizes)[:-1])
 
 
 def given_partition(

@@ -34,8 +34,8 @@ class Held(Protocol):
     def indices(self, client: int, labels: NDArray[np.integer]) -> Ints:
         """Return a client's sample indices into a data set with these labels."""
 
-    def all_indices(self, labels: NDArray[np.integer]) -> list[Ints]:
-        """Return every client's sample indices into a data set with these labels."""
+    def order(self, labels: NDArray[np.integer]) -> Ints:
+        """Return the sample indices of all clients, one client after the other."""
 
 
 class PartitionKind(Protocol):
@@ -197,9 +197,13 @@ class Partition:
         """Return a client's sample indices into a data set with these labels."""
         return self._by_class(labels)[self.shard(client)]
 
+    def order(self, labels: NDArray[np.integer]) -> Ints:
+        """Return the sample indices of all clients, one client after the other."""
+        return self._by_class(labels)[self.positions]
+
     def all_indices(self, labels: NDArray[np.integer]) -> list[Ints]:
         """Return every client's sample indices; labels are sorted once, not once per client."""
-        return np.split(self._by_class(labels)[self.positions], self._ends[:-1])
+        return np.split(self.order(labels), self._ends[:-1])
 
     def _by_class(self, labels: NDArray[np.integer]) -> Ints:
         found = np.bincount(labels, minlength=len(self.counts))
