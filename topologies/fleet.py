@@ -162,6 +162,11 @@ class Fleet(Topology):
             assert device is not None
             yield device, slice(start, start + count)
 
+    @property
+    def unconnected(self) -> tuple[str, ...]:
+        """The nodes that no way leads to from the server, nor from them to it; they carry nothing."""
+        return self._core.unconnected
+
     def alike(self) -> Iterator[tuple[int, int]]:
         """Yield runs of clients whose routes differ in their own links only: first, and how many."""
         for run, start in zip(self._runs, self._starts, strict=True):

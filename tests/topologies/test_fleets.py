@@ -72,6 +72,7 @@ def same(fleet: Topology, whole: Topology) -> None:
     """Whether every question has the same answer."""
     assert fleet.clients == whole.clients
     assert fleet.server == whole.server
+    assert fleet.unconnected == whole.unconnected
     assert list(fleet.nodes) == list(whole.nodes)
     assert list(fleet.links) == list(whole.links)
     assert dict(fleet.nodes) == dict(whole.nodes)
