@@ -98,5 +98,6 @@ def _content(text: str) -> str:
 
 def _own_objects(scenario: Mapping[str, Any]) -> set[str]:
     """Return the names in the places of a scenario where a user's object can be named."""
-    methods = {name for method in scenario["methods"] for name in method}
-    return {scenario["model"]["name"], scenario["data"]["dataset"], *methods}
+    methods = [name for method in scenario["methods"] for name in method]
+    named = [scenario["model"]["name"], scenario["data"]["dataset"], *methods]
+    return {name for name in named if isinstance(name, str)}

@@ -9,6 +9,12 @@ from pathlib import Path
 import pytest
 from command_line import TINY, CommandLine, assert_refused
 
+from models import UnknownNetworkError, own_object
+from sim import load_scenario
+from sim.python_path import drop_working_directory
+from sim.semantics import plan_checked
+from sim.studies.cluster import perform_one
+
 ROOT = Path(__file__).resolve().parents[2]
 TRAPS = (
     "models.py",
@@ -144,11 +150,58 @@ def test_no_user_code_lets_everything_else_pass(cutlayer: CommandLine) -> None:
 
 
 def test_only_a_place_for_an_object_makes_a_text_one(tmp_path: Path) -> None:
-    from sim import load_scenario
-    from sim.studies.cells import cells_of
+    from sim.studies.cells import Shared, cells_of
 
     text = TINY.replace("raspberry-pi-4b", "'own_device_q:pi'")
     text += "devices: {'own_device_q:pi': {speed: 12 GFLOP/s}}\n"
     (tmp_path / "tiny.yaml").write_text(text, encoding="utf-8")
     loaded = load_scenario(tmp_path / "tiny.yaml")
-    assert len(list(cells_of(loaded))) == 2
+    assert len(list(cells_of(loaded, "", Shared()))) == 2
+
+
+@pytest.mark.parametrize("first", ["", "working directory"])
+def test_the_working_directory_leaves_the_path(
+    first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [first or "", "elsewhere"])
+    if first:
+        sys.path[0] = str(tmp_path)
+    drop_working_directory()
+    assert sys.path == ["elsewhere"]
+    drop_working_directory()
+    assert sys.path == ["elsewhere"]
+
+
+def test_the_working_directory_stays_where_cutlayer_lies_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", ["", "elsewhere"])
+    drop_working_directory()
+    assert sys.path == ["", "elsewhere"]
+
+
+def test_a_cluster_s_worker_looks_in_the_folders_that_come_with_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sim.studies.cells import Shared, cells_of
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "nets_of_a_job_q.py").write_text(
+        "from models.lenet import lenet as net\n", encoding="utf-8"
+    )
+    scenario = TINY.replace("name: lenet", "name: 'nets_of_a_job_q:net'")
+    (tmp_path / "tiny.yaml").write_text(scenario, encoding="utf-8")
+    loaded = load_scenario(tmp_path / "tiny.yaml")
+    plan_checked(loaded, trains=False)
+    cell = next(cells_of(loaded, "", Shared()))
+    for name in ("nets_of_a_job_q",):  # a worker has not imported it
+        del sys.modules[name]
+    monkeypatch.setattr(own_object, "_searched", {})
+    arguments = {"scenario": dict(cell.scenario), "data_dir": None}
+    with pytest.raises(UnknownNetworkError, match="nets_of_a_job_q"):
+        perform_one("clock", arguments, 1)
+    found = perform_one("clock", {**arguments, "folders": [str(tmp_path)]}, 1)
+    assert list(found) == ["splitfed"]
+    del sys.modules["nets_of_a_job_q"]

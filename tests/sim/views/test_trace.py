@@ -171,6 +171,14 @@ def test_nan_accuracy_and_odd_labels_stay_valid_json(tmp_path):
     assert first["args"]["accuracy"] is None
 
 
+def test_control_characters_of_a_label_are_shown_as_escapes(tmp_path):
+    path = tmp_path / "trace.json"
+    write_trace(run_of(method("a\x1b[31m\u202eb")), path)
+    events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
+    (name,) = (e["args"]["name"] for e in events if e["name"] == "process_name")
+    assert name == r"a\x1b[31m\u202eb"
+
+
 def test_the_same_run_gives_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         write_trace(run_of(method("splitfed", clients=5)), tmp_path / name)
