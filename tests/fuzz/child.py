@@ -1,10 +1,11 @@
 """Runs cases one after another in this process, within limits, and prints an outcome for each.
 
-    python tests/fuzz/child.py FIRST COUNT FOLDER
+    python tests/fuzz/child.py FIRST COUNT FOLDER [CPU_SECONDS]
 
-A case is decided by its number alone. It fails with a traceback, an exit code other than 0 and 2, a
-message that is missing or garbled, more than CPU_S of processor time, or more than MEMORY_BYTES beyond
-what the process has once everything is imported. The files of a failed case stay in FOLDER/NUMBER.
+A case is decided by its number alone. It fails with a traceback, an exit code other than 0, 2 and 3, a
+message that is missing or garbled, more processor time than CPU_SECONDS (10), or more memory than
+MEMORY_BYTES beyond what the process has once everything is imported. The files of a failed case stay
+in FOLDER/NUMBER.
 """
 
 import contextlib
@@ -24,7 +25,6 @@ from typing import Any, Final
 from corpus import Sample, samples
 from mutations import mutate
 
-CPU_S: Final = 10
 WALL_S: Final = 120  # for what waits without computing, on a machine that has other things to do
 MEMORY_BYTES: Final = 2 * 10**9
 LONGEST_LINE: Final = 2000
@@ -64,13 +64,13 @@ def case(number: int, every: dict[str, list[Sample]]) -> tuple[Sample, dict[str,
     return sample, files
 
 
-def outcome(sample: Sample, files: dict[str, bytes]) -> dict[str, Any]:
+def outcome(sample: Sample, files: dict[str, bytes], cpu_s: float) -> dict[str, Any]:
     """What becomes of a case in the current folder, as an entry of the list that is printed."""
     for name, content in files.items():
         Path(name).write_bytes(content)
     begun, processor = time.monotonic(), time.process_time()
     verdict, told = "fine", ""
-    signal.setitimer(signal.ITIMER_PROF, CPU_S)
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
     signal.setitimer(signal.ITIMER_REAL, WALL_S)
     try:
         code, told = _ask(sample, files)
@@ -164,7 +164,7 @@ def _clients(sample: Sample) -> int:
         return 0
 
 
-def run(first: int, count: int, folder: Path) -> None:
+def run(first: int, count: int, folder: Path, cpu_s: float) -> None:
     """Run the cases and print for each a line as it begins and a line of JSON as it ends."""
     every = samples()
     _prepare()
@@ -173,7 +173,7 @@ def run(first: int, count: int, folder: Path) -> None:
         place = folder / str(number)
         place.mkdir(parents=True)
         os.chdir(place)
-        said = outcome(*case(number, every))
+        said = outcome(*case(number, every), cpu_s)
         os.chdir(folder)
         if said["verdict"] in ("exit 0", "exit 2", "exit 3", "large"):
             shutil.rmtree(place)
@@ -208,4 +208,5 @@ def _prepare() -> None:
 
 
 if __name__ == "__main__":
-    run(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]).resolve())
+    given = dict(enumerate(sys.argv))
+    run(int(given[1]), int(given[2]), Path(given[3]).resolve(), float(given.get(4, 10)))

@@ -235,6 +235,7 @@ class Sample:
     target: str
     asked: str
     files: dict[str, str]
+    shipped: bool = False
 
 
 def _scenario(kind: str, target: str, section: str, content: str) -> Sample:
@@ -251,14 +252,19 @@ def samples() -> dict[str, list[Sample]]:
             for section in (CELLS, TIERS, RING, GRAPH)
         ),
     ]
-    texts = [*own, *(_read(shipped_path(name)) for name in shipped_names())]
-    studies = [STUDY, *(_read(study_path(name)) for name in shipped_studies())]
+    scenarios = [_read(shipped_path(name)) for name in shipped_names()]
+    studies = [_read(study_path(name)) for name in shipped_studies()]
     base = BARE + STUDY_BASE + "methods: [splitfed, classic_fl]\n"
     return {
-        "scenario": [Sample("scenario", "s.yaml", "s.yaml", {"s.yaml": text}) for text in texts],
+        "scenario": [
+            Sample("scenario", "s.yaml", "s.yaml", {"s.yaml": text}, text in scenarios)
+            for text in (*own, *scenarios)
+        ],
         "study": [
-            Sample("study", "study.yaml", "study.yaml", {"study.yaml": text, "base.yaml": base})
-            for text in studies
+            Sample(
+                "study", "y.yaml", "y.yaml", {"y.yaml": text, "base.yaml": base}, text in studies
+            )
+            for text in (STUDY, *studies)
         ],
         "set": [
             Sample("set", "value", "s.yaml", {"s.yaml": own[0], "value": text}) for text in SETS
