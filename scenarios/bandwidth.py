@@ -25,6 +25,7 @@ from topologies.bandwidth import (
     read_mahimahi,
 )
 from topologies.bandwidth.mahimahi import STEP_S
+from topologies.units import LEAST_BYTES_PER_S, MOST_BYTES_PER_S
 
 MAX_CHANGES_PER_S: Final = 1000
 
@@ -111,10 +112,9 @@ class TraceRate(VaryingRate):
         except TraceError as error:
             raise rule(str(error)) from None
         check_changes(table.changes_per_s)
-        try:
-            self._scaled(table)
-        except ValueError as error:
-            raise rule(f"has a scale that is not possible: {error}") from None
+        most = table.most * self.scale
+        if not LEAST_BYTES_PER_S <= most <= MOST_BYTES_PER_S:
+            raise rule("has a scale that makes its highest rate less than 0.001 or over 1e18 bit/s")
         return self
 
     def varying(self) -> Varying:

@@ -1,22 +1,31 @@
 """A device profile in a file of its own: one entry of the catalogue, with all that it holds."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from scenarios.document import Document
 from scenarios.messages import problems_of
 from scenarios.problems import Problem, ScenarioError
+from scenarios.quantities import Delay, Rate, Size, Speed
 from scenarios.yaml_text import read
 from topologies.catalogue.profile_file import ProfileFileError
 from topologies.catalogue.schema import DeviceEntry
 from topologies.device import DeviceError, DeviceProfile
 from topologies.text_file import TextFileError, read_text
-from topologies.units import QuantityError
+from topologies.units import parse_duration, parse_rate, parse_size, parse_speed
 
 MAX_BYTES: Final = 256 * 2**10
-LONGEST_QUANTITY: Final = 60
+
+# The same bounds as in a scenario.
+_KINDS: Final[dict[Callable[[object], float], TypeAdapter[Any]]] = {
+    parse_rate: TypeAdapter(Rate),
+    parse_duration: TypeAdapter(Delay),
+    parse_size: TypeAdapter(Size),
+    parse_speed: TypeAdapter(Speed),
+}
 
 
 def read_profile(path: Path, name: str) -> DeviceProfile:
@@ -59,13 +68,10 @@ def _entry(document: Document) -> DeviceEntry:
 def _quantities(document: Document, entry: DeviceEntry) -> list[Problem]:
     problems = []
     for path, written, parse in entry.quantities():
-        if len(written) > LONGEST_QUANTITY:
-            problems.append(document.problem(path, "must be a number with a unit"))
-            continue
         try:
-            parse(written)
-        except QuantityError as error:
-            problems.append(document.problem(path, str(error)))
+            _KINDS[parse].validate_python(written)
+        except ValidationError as error:
+            problems.append(document.problem(path, error.errors()[0]["msg"]))
     return problems
 
 

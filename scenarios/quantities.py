@@ -17,6 +17,9 @@ from pydantic_core import CoreSchema, core_schema
 
 from scenarios.fields import rule
 from topologies.units import (
+    LEAST_BYTES_PER_S,
+    MOST_BYTES_PER_S,
+    MOST_SECONDS,
     QuantityError,
     format_duration,
     format_rate,
@@ -47,8 +50,8 @@ _LONGEST = 60
 # 1e12 s in steps of 0.1 ms), or a table could not hold a number. A bound is a number and its text.
 Bound = tuple[float, str]
 _MOST_BYTES: Final = (2**63 - 1, "9.2e18 B")
-_MOST_SECONDS: Final = (1e12, "1e12 s")
-_RATES: Final = ((1e-3 / 8, "0.001 bit/s"), (1e18 / 8, "1e18 bit/s"))
+_MOST_SECONDS: Final = (MOST_SECONDS, "1e12 s")
+_RATES: Final = ((LEAST_BYTES_PER_S, "0.001 bit/s"), (MOST_BYTES_PER_S, "1e18 bit/s"))
 _SPEEDS: Final = ((1.0, "1 FLOP/s"), (1e24, "1e24 FLOP/s"))
 _MOST_WATTS: Final = (1e9, "1e9 W")
 _NOTHING: Final = (0.0, "0")

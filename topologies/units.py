@@ -46,6 +46,12 @@ _BEYOND: Final = re.compile(r"\s*[+-]?[0-9.]{1,400}[eE][+-]?[0-9]{4}")
 _BITS_PER_SECOND: Final = re.compile(r"([kKmMgGtT]?)(?:b(?:ps|/s|it|its/s|it/sec)|bits?/s)")
 
 
+# Beyond these figures the clock could not tell one moment from the next.
+LEAST_BYTES_PER_S: Final = 1e-3 / 8
+MOST_BYTES_PER_S: Final = 1e18 / 8
+MOST_SECONDS: Final = 1e12
+
+
 class QuantityError(ValueError):
     """A quantity that cannot be read: its unit is missing or unknown, or its value impossible."""
 

@@ -155,10 +155,8 @@ LINK_ERRORS = [
         "{steps: [{at: 0 s, rate: 1 MB/s}, {at: 1 us, rate: 2 MB/s}], repeat: 2 us}",
         "up: changes 1e+06 times a second on average: at most 1,000 are simulated",
     ),
-    (
-        "{trace: lte-synthetic, scale: 1.0e+300}",
-        "up: has a scale that is not possible: times 1e+300",
-    ),
+    ("{trace: lte-synthetic, scale: 1.0e+20}", "up: has a scale that makes its highest rate less"),
+    ("{trace: lte-synthetic, scale: 1.0e-20}", "up: has a scale that makes its highest rate less"),
     ("{markov: {good: 0 bit/s, bad: 0 bit/s, good_for: 1 s, bad_for: 1 s}}", "up.markov.good: the"),
     ("{markov: {good: 8 B/s, bad: 0 bit/s, good_for: 1 s, bad_for: 0 s}}", "bad_for: must be grea"),
     ("{lognormal: {mean: 8 B/s, cv: 11, step: 1 s, correlation: 0}}", "cv: must be at most 10"),

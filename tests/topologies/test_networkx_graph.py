@@ -70,9 +70,21 @@ def test_rates_and_delays_can_be_attributes_with_a_unit():
     ("data", "rate", "delay", "problem"),
     [
         ({"speed": 1}, Attribute("sped", 1.0), 0.0, "'a' to 'b' has no 'sped' for its rate; did"),
-        ({"speed": 0}, Attribute("speed", 1.0), 0.0, "has '0' as speed: expected a number for its"),
+        (
+            {"speed": 0},
+            Attribute("speed", 1.0),
+            0.0,
+            "has '0' as speed: expected a number above 0 for",
+        ),
         ({"speed": "fast"}, Attribute("speed", 1.0), 0.0, "has 'fast' as speed"),
         ({"speed": float("nan")}, Attribute("speed", 1.0), 0.0, "has 'nan' as speed"),
+        ({"speed": 1e20}, Attribute("speed", 1.0), 0.0, "has '1e\\+20' as speed"),
+        (
+            {"ms": 1e16},
+            1e6,
+            Attribute("ms", 1e-3),
+            "has '1e\\+16' as ms: expected a number for its",
+        ),
         ({"speed": True}, Attribute("speed", 1.0), 0.0, "has 'True' as speed"),
         ({"ms": -1}, 1e6, Attribute("ms", 1e-3), "has '-1' as ms: expected a number for its delay"),
         ({}, 1e6, Distance(), "no edge has a longitude and latitude at both ends"),

@@ -15,7 +15,7 @@ from topologies.bandwidth.files import Lines, TraceError, stamp
 from topologies.bandwidth.table import Table
 from topologies.column_units import ColumnUnitError, duration_unit, rate_unit
 from topologies.text_file import NUMBER, FileState
-from topologies.units import format_duration
+from topologies.units import LEAST_BYTES_PER_S, MOST_BYTES_PER_S, MOST_SECONDS, format_duration
 
 EXPECTED: Final = "seconds,bytes_per_second"
 MAX_LINES: Final = 5_000_000
@@ -46,6 +46,13 @@ def _read(version: FileState, path: str, period_s: float) -> Table:
     negative = np.flatnonzero(rates < 0)
     if len(negative):
         raise lines.error(int(negative[0]), "expected a rate of 0 or more")
+    impossible = np.flatnonzero(
+        (rates > 0) & ((rates < LEAST_BYTES_PER_S) | (rates > MOST_BYTES_PER_S))
+    )
+    if len(impossible):
+        raise lines.error(int(impossible[0]), "expected a rate of 0, or 0.001 to 1e18 bit/s")
+    if seconds[-1] > MOST_SECONDS:
+        raise lines.error(len(seconds) - 1, f"expected times of at most {MOST_SECONDS:g} s")
     if not rates.any():
         raise TraceError(f"{path} delivers nothing: all its rates are 0")
     if seconds[-1] >= period_s:

@@ -14,13 +14,13 @@ import numpy as np
 from topologies.bandwidth.files import Lines, TraceError, stamp
 from topologies.bandwidth.table import Table
 from topologies.text_file import FileState
-from topologies.units import format_duration
+from topologies.units import MOST_SECONDS, format_duration
 
 PACKET_BYTES: Final = 1500
 STEP_S: Final = 0.1
 MAX_STEPS: Final = 5_000_000
 LONGEST_SILENCE_MS: Final = 86_400_000
-"""No recording waits a day for its first packet; the times of a clock begin with decades."""
+"""A recording that begins later than this, and later than it lasts, has the times of a clock."""
 
 
 def read_mahimahi(path: str, step_s: float = STEP_S) -> Table:
@@ -50,6 +50,8 @@ def _read(version: FileState, path: str, step_s: float) -> Table:
             f" a clock: subtract {times_ms[0]} from all of them",
         )
     last_s = float(times_ms[-1]) / 1000
+    if last_s > MOST_SECONDS:
+        raise lines.error(len(times_ms) - 1, f"expected times of at most {MOST_SECONDS:g} s")
     steps = max(1, round(last_s / step_s))
     if steps > MAX_STEPS:
         raise TraceError(

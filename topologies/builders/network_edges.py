@@ -12,6 +12,7 @@ from topologies.builders.draft import Edge
 from topologies.closest import closest
 from topologies.distance import Distance, position_of
 from topologies.parts import TopologyError
+from topologies.units import LEAST_BYTES_PER_S, MOST_BYTES_PER_S, MOST_SECONDS
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,10 @@ def _figure(figure: float | Attribute, data: Mapping[str, Any], where: str, what
         number = float(value) * figure.unit
     except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if not 0 <= number < math.inf or isinstance(value, bool) or (what == "rate" and number == 0):
+    least, most = (LEAST_BYTES_PER_S, MOST_BYTES_PER_S) if what == "rate" else (0.0, MOST_SECONDS)
+    if not least <= number <= most or isinstance(value, bool):
+        expected = "a number above 0" if what == "rate" else "a number"
         raise TopologyError(
-            f"{where} has {str(value)[:60]!r} as {figure.name}: expected a number for its {what}"
+            f"{where} has {str(value)[:60]!r} as {figure.name}: expected {expected} for its {what}"
         )
     return number

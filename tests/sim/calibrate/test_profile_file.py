@@ -150,6 +150,13 @@ def changed(folder: Path, old: str, new: str) -> str:
             "power_w: {idle: {value: .nan, status: measured}}\nrates:",
             "must be less than 1e",
         ),
+        (
+            "rates:",
+            "memory: {value: 1e999 B, status: measured}\nrates:",
+            "must be at most 9.2e18 B",
+        ),
+        ("rates:", "memory: {value: 0 B, status: measured}\nrates:", "must be greater than 0"),
+        (" GFLOP/s", "e-300 GFLOP/s", "must be at least 1 FLOP/s"),
         ("rates:", "memory: {value: 0.5 B, status: measured}\nrates:", "not a whole number of byt"),
     ],
 )

@@ -171,6 +171,9 @@ CSV_ERRORS = [
     ("0,5\n1,1e999\n", "t, line 2: expected seconds,bytes_per_second, got '1,1e999'"),
     ("0,x\n1,2\n", "t, line 1: expected seconds,bytes_per_second, got '0,x'"),
     ("0,5\n1,-2\n", "t, line 2: expected a rate of 0 or more, got '1,-2'"),
+    ("0,1e18\n", "t, line 1: expected a rate of 0, or 0.001 to 1e18 bit/s, got '0,1e18'"),
+    ("0,1e-9\n", "t, line 1: expected a rate of 0, or 0.001 to 1e18 bit/s, got '0,1e-9'"),
+    ("0,1\n1e13,2\n", "t, line 2: expected times of at most 1e+12 s, got '1e13,2'"),
     ("0,0\n1,0\n", "t delivers nothing: all its rates are 0"),
     ("0,1\n3,2\n4,2\n", "t, line 2: expected a time before its repeat of 3 s, got '3,2'"),
 ]
