@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.block_cost import Shape
 from models.errors import CutError, NetworkError
-from models.meta import meta_call
+from models.meta import answering, linear_shape, meta_call
 
 NamedBlock = tuple[str, nn.Module]
 
@@ -112,25 +112,26 @@ def trace_blocks(
         )
     single_values = []
 
-    def look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        single_values.append(inputs[0][0, 0].numel() == 1)
+    def norm(module: _BatchNorm, x: Tensor) -> Tensor:
+        if x.dim() < 2 or x.shape[1] != module.num_features:
+            raise ValueError(
+                f"BatchNorm of {module.num_features} channels got {tuple(x.shape[1:])}"
+            )
+        single_values.append(x[0, 0].numel() == 1)
+        return x
 
     x = torch.empty(2, *shape, device="meta")
     shapes = [shape]
     for name, block in blocks:
-        norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
-        hooks = [norm.register_forward_pre_hook(look) for norm in norms]
         try:
-            x = meta_call(block, x)
+            with answering(block, {_BatchNorm: norm, nn.Linear: linear_shape}):
+                x = meta_call(block, x)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             reason = str(error).splitlines()[0]
             raise NetworkError(
                 f"network {network!r}: block {name!r} does not accept an input of shape "
                 f"{shapes[-1]}, reached from {shape} ({reason})"
             ) from error
-        finally:
-            for hook in hooks:
-                hook.remove()
         shapes.append(tuple(x.shape[1:]))
     return shapes, 2 if any(single_values) else 1
 

@@ -11,11 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import models.catalogue
 from models.block_cost import BlockCost
-from models.cost import block_costs, module_cost
-from models.head import auxiliary_head
-from models.network import Network
+from models.outline import NetworkOutline, outline
 from scenarios.data import ByUser, Declared, GivenSplit, Leaf
 from scenarios.schema import Scenario
 from sim.learning.augment import Augmentation
@@ -38,11 +35,15 @@ class Plan:
 
     scenario: Scenario
     seed: int
-    network: Network
-    blocks: tuple[BlockCost, ...]
+    network: NetworkOutline
     info: DatasetInfo
     shards: Held
     topology: Topology
+
+    @property
+    def blocks(self) -> tuple[BlockCost, ...]:
+        """The costs of all blocks."""
+        return self.network.blocks
 
     def trained_samples(self) -> NDArray[np.int64]:
         """Return how many samples of each client an epoch trains on: those in its batches."""
@@ -79,13 +80,11 @@ class Plan:
 
     def detached_block(self, cut: int) -> tuple[BlockCost, ...]:
         """Return the server block's costs when its input needs no gradient."""
-        return block_costs(self.network, detached=cut)[cut:]
+        return self.network.detached_blocks(cut)
 
     def head(self, cut: int) -> BlockCost:
         """Return the cost of the auxiliary head at the cut."""
-        shape = self.network.activation_shape(cut)
-        head = auxiliary_head(shape, self.info.classes, seed=self.seed, device="meta")
-        return module_cost(head, shape, first=False, name="head")
+        return self.network.head(cut)
 
     def recipe(self, method: type[Method], name: str, options: Any) -> Recipe:
         """Return everything of one method's run that touches learning."""
@@ -120,10 +119,10 @@ class Plan:
 def make_plan(scenario: Scenario, seed: int) -> Plan:
     """Build the plan of a scenario. Raises ValueError with one sentence for what does not fit."""
     info = info_of(scenario, seed)
-    network = network_of(scenario, info, seed)
+    network = network_of(scenario, info)
     topology = places(scenario, seed)
     shards = shards_of(scenario, seed, info, topology.clients)
-    return Plan(scenario, seed, network, block_costs(network), info, shards, topology)
+    return Plan(scenario, seed, network, info, shards, topology)
 
 
 def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
@@ -139,18 +138,12 @@ def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
     )
 
 
-def network_of(scenario: Scenario, info: DatasetInfo, seed: int) -> Network:
-    """Return the network for a data set, without weights.
+def network_of(scenario: Scenario, info: DatasetInfo) -> NetworkOutline:
+    """Return the outline of the network for a data set.
 
     Raises UnknownNetworkError, NetworkError or CostError.
     """
-    return models.catalogue.build(
-        scenario.model.name,
-        classes=info.classes,
-        input_shape=info.input_shape,
-        seed=seed,
-        device="meta",
-    )
+    return outline(scenario.model.name, classes=info.classes, input_shape=info.input_shape)
 
 
 def declaration(section: Leaf | Declared) -> DatasetInfo:

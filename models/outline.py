@@ -1,0 +1,107 @@
+"""A network's outline: its shapes and what its blocks cost, without the network itself.
+
+To count time and bytes needs no weights, and no torch: an outline that was drawn once is read from the
+cache (`models.outline_cache`). Where there is none, the network is built on torch's `meta` device.
+"""
+
+from dataclasses import dataclass
+from operator import index
+
+from models.block_cost import BlockCost, Shape
+from models.errors import CutError
+from models.outline_cache import cached, cached_blocks
+
+
+@dataclass(frozen=True)
+class NetworkOutline:
+    """Shapes per sample, and costs, of a network of so many classes; as `models.Network` has them.
+
+    `shapes` are those before, between and after the blocks. `blocks` are the costs of training the
+    whole network.
+    """
+
+    name: str
+    input_shape: Shape
+    classes: int
+    feature_blocks: int
+    min_batch: int
+    shapes: tuple[Shape, ...]
+    blocks: tuple[BlockCost, ...]
+
+    def __len__(self) -> int:
+        """The number of blocks, which is also the last cut."""
+        return len(self.blocks)
+
+    def activation_shape(self, cut: int) -> Shape:
+        """Shape, per sample, of what crosses the cut; the input's at cut 0. Raises CutError."""
+        if not 0 <= index(cut) <= len(self):
+            raise CutError(
+                f"cut {cut} of network {self.name!r} is out of range: expected 0 (all on the "
+                f"server) to {len(self)} (all on the device)"
+            )
+        return self.shapes[cut]
+
+    def detached_blocks(self, cut: int) -> tuple[BlockCost, ...]:
+        """Costs of the blocks behind the cut when no gradient goes back across it."""
+
+        def compute() -> tuple[BlockCost, ...]:
+            from models.catalogue import build
+            from models.cost import block_costs
+
+            network = build(
+                self.name,
+                classes=self.classes,
+                input_shape=self.input_shape,
+                seed=0,
+                device="meta",
+            )
+            return block_costs(network, detached=cut)[cut:]
+
+        if _is_own(self.name):
+            return compute()
+        return cached_blocks(["detached", self.name, self.classes, self.input_shape, cut], compute)
+
+    def head(self, cut: int) -> BlockCost:
+        """Cost of the auxiliary head at the cut."""
+        shape = self.activation_shape(cut)
+
+        def compute() -> tuple[BlockCost, ...]:
+            from models.cost import module_cost
+            from models.head import auxiliary_head
+
+            head = auxiliary_head(shape, self.classes, seed=0, device="meta")
+            return (module_cost(head, shape, first=False, name="head"),)
+
+        (cost,) = cached_blocks(["head", shape, self.classes], compute)
+        return cost
+
+
+def outline(name: str, *, classes: int, input_shape: Shape) -> NetworkOutline:
+    """Return the outline of a network of the catalogue, or of `package.module:Object`.
+
+    That of a user's own network is drawn anew each time: what its code imports is not known.
+    Raises UnknownNetworkError, NetworkError or CostError.
+    """
+
+    def compute() -> NetworkOutline:
+        from models.catalogue import build
+        from models.cost import block_costs
+
+        network = build(name, classes=classes, input_shape=input_shape, seed=0, device="meta")
+        return NetworkOutline(
+            name=name,
+            input_shape=network.input_shape,
+            classes=classes,
+            feature_blocks=network.feature_blocks,
+            min_batch=network.min_batch,
+            shapes=tuple(network.activation_shape(cut) for cut in range(len(network) + 1)),
+            blocks=block_costs(network),
+        )
+
+    if _is_own(name):
+        return compute()
+    return cached(NetworkOutline, ["outline", name, classes, input_shape], compute)
+
+
+def _is_own(name: str) -> bool:
+    return ":" in name
