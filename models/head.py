@@ -8,8 +8,7 @@ from torch import nn
 
 from models.initial import initialised
 from models.layers import fc_block
-
-STREAM = "auxiliary head"
+from models.streams import HEAD
 
 
 def auxiliary_head(
@@ -24,4 +23,4 @@ def auxiliary_head(
     make = partial(fc_block, prod(activation_shape), classes, relu=False)
     if seed is None:
         return make().to(device)
-    return initialised(make, seed=seed, device=device, stream=STREAM)
+    return initialised(make, seed=seed, device=device, stream=HEAD)

@@ -8,23 +8,18 @@ device block out of it (EcoFed's partial initialisation), and
 
 import os
 import secrets
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from models.errors import WeightsError
+from models.weights_files import opened, shipped, weights_exist
 
-SHIPPED = Path(__file__).parent / "weights"
-MAX_BYTES: Final = 4 * 2**30
-MAX_HEADER_BYTES: Final = 8 * 2**20
+__all__ = ["load_into", "load_weights", "save_weights", "shipped", "weights_bytes", "weights_exist"]
 
 
 def save_weights(
@@ -59,38 +54,17 @@ def weights_bytes(weights: nn.Module | Mapping[str, Tensor], recipe: Mapping[str
     return save(plain, metadata=dict(recipe))
 
 
-def weights_exist(path: str | PathLike[str]) -> bool:
-    """Whether a file is there. Raises WeightsError where that cannot be told."""
-    try:
-        return Path(path).is_file()
-    except (OSError, ValueError) as error:
-        raise WeightsError(
-            f"weights file {str(path)!r} cannot be read ({_reason(error)})"
-        ) from None
-
-
 def load_weights(path: str | PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors by name, and the recipe. Raises WeightsError if the file cannot be read.
 
     Numbers of fewer bits than float32's (bfloat16, float16, float8) become float32, which holds
     them exactly.
     """
-    with _opened(path) as file:
+    with opened(path, "pt") as file:
         tensors = {
             name: _widened(path, name, file.get_tensor(name)) for name in sorted(file.keys())
         }
         return tensors, dict(file.metadata() or {})
-
-
-def converted_types(path: str | PathLike[str]) -> dict[str, int]:
-    """How many tensors of a file are in which type other than float32 (`BF16`: 10), by its name.
-
-    Whole numbers and truth values, which are not converted, are left out. Raises WeightsError.
-    """
-    with _opened(path) as file:
-        names = sorted(file.keys())
-        found = Counter(file.get_slice(name).get_dtype() for name in names)
-    return {name: n for name, n in sorted(found.items()) if "F" in name and name != "F32"}
 
 
 def load_into(module: nn.Module, path: str | PathLike[str]) -> dict[str, str]:
@@ -130,30 +104,6 @@ def load_into(module: nn.Module, path: str | PathLike[str]) -> dict[str, str]:
     return recipe
 
 
-@contextmanager
-def _opened(path: str | PathLike[str]) -> Iterator[Any]:
-    where = f"weights file {str(path)!r}"
-    if not weights_exist(path):
-        raise WeightsError(f"{where} does not exist or is not a file")
-    try:
-        size = Path(path).stat().st_size
-        if size > MAX_BYTES:
-            raise WeightsError(f"{where} has {size:,} bytes: at most {MAX_BYTES:,} are read")
-        with Path(path).open("rb") as file:
-            start = file.read(8)
-        header = int.from_bytes(start, "little")
-        if MAX_HEADER_BYTES < header <= size:
-            raise WeightsError(
-                f"{where} has a header of {header:,} bytes: at most {MAX_HEADER_BYTES:,} are read"
-            )
-        with safe_open(path, framework="pt") as opened:
-            yield opened
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"{where} cannot be read as safetensors ({_reason(error)}){_hint(path)}"
-        ) from error
-
-
 def _widened(path: str | PathLike[str], name: str, tensor: Tensor) -> Tensor:
     if not tensor.is_floating_point() or tensor.dtype in (torch.float32, torch.float64):
         return tensor
@@ -174,27 +124,3 @@ def _kind(tensor: Tensor) -> str:
 
 def _type(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
-
-
-def _reason(error: Exception) -> str:
-    said = error.strerror if isinstance(error, OSError) else None
-    lines = (said or str(error) or type(error).__name__).splitlines()
-    return lines[0][:160]
-
-
-def _hint(path: str | PathLike[str]) -> str:
-    """Return what to do about a file of torch.save, which is told by its first bytes."""
-    try:
-        with Path(path).open("rb") as file:
-            start = file.read(4)
-    except OSError:
-        return ""
-    if start.startswith((b"PK", b"\x80")):
-        return ": it looks like a file of torch.save, which could run code; save it as safetensors"
-    return ""
-
-
-def shipped(name: str) -> Path | None:
-    """The file `name`.safetensors that came with the package, None if there is none."""
-    files = {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
-    return files.get(name)

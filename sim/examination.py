@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from models.catalogue import UnknownNetworkError
-from models.cost import block_costs
 from models.errors import CostError, NetworkError
 from scenarios.load import Loaded
 from scenarios.problems import KeyPath, Problem
@@ -76,18 +75,16 @@ def examine(
         if not problems:
             topology = attempt(lambda: places(scenario, seed))
     info = attempt(lambda: info_of(scenario, seed)) if sound(*_DATA) else None
-    network = blocks = shards = None
+    network = shards = None
     if info is not None and sound("model.name"):
-        network = attempt(lambda: network_of(scenario, info, seed))
-    if network is not None:
-        blocks = attempt(lambda: block_costs(network))
+        network = attempt(lambda: network_of(scenario, info))
     if info is not None and topology is not None and sound("data.partition"):
         shards = attempt(lambda: shards_of(scenario, seed, info, topology.clients))
-    if topology is None or info is None or network is None or blocks is None or shards is None:
-        if blocks is not None and sound("model.cut"):
-            problems += cut_problems(loaded, len(blocks))
+    if topology is None or info is None or network is None or shards is None:
+        if network is not None and sound("model.cut"):
+            problems += cut_problems(loaded, len(network))
         return None, problems
-    plan = Plan(scenario, seed, network, blocks, info, shards, topology)
+    plan = Plan(scenario, seed, network, info, shards, topology)
     if sound("training", "limits"):
         problems += batch_problems(loaded, plan)
     attempt(lambda: availability(plan))

@@ -5,18 +5,18 @@ scenario's cut from a file; `holistic`, the whole convolutional feature extracto
 same blocks for every method of a scenario, also for classic FL, which cuts nowhere.
 """
 
-import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import models.catalogue
 from models.errors import WeightsError
-from models.head import STREAM, auxiliary_head
-from models.pretrained import load_weights, shipped, weights_exist
+from models.streams import HEAD
+from models.weights_files import fingerprint, shipped, weights_exist
 from sim.learning.digest import Digest, Ingredient, node
 from sim.learning.recipe import Recipe
-from sim.learning.replica import State
 from sim.methods.method import Method
+
+if TYPE_CHECKING:
+    from sim.learning.replica import State
 
 
 def weights_file(network: str, options: Any) -> Path | None:
@@ -44,19 +44,23 @@ def weights_file(network: str, options: Any) -> Path | None:
 
 def initial_states(
     recipe: Recipe, method: type[Method], options: Any, *, cut: int
-) -> dict[str, State]:
+) -> "dict[str, State]":
     """Return the initial weights of "device", "server" and, where used, "head".
 
     `cut` is the scenario's, where `init: partial` ends; `recipe.cut` is the method's own. Raises
     WeightsError where a weights file is missing, unreadable or does not fit.
     """
-    network = models.catalogue.build(
+    from models.catalogue import build
+    from models.head import auxiliary_head
+    from models.pretrained import load_into
+
+    network = build(
         recipe.network, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
     )
     path = weights_file(recipe.network, options)
     if path is not None:
         stop = network.feature_blocks if options.init == "holistic" else cut
-        models.pretrained.load_into(network.split(stop).device, path)
+        load_into(network.split(stop).device, path)
     split = network.split(recipe.cut)
     states = {"device": _copy(split.device), "server": _copy(split.server)}
     if "head" in method.parts:
@@ -74,7 +78,7 @@ def initial_digests(
     if init != "random":
         try:
             path = weights_file(recipe.network, options)
-            source = None if path is None else content(path)
+            source = None if path is None else fingerprint(path)
         except WeightsError:
             source = None
     ends = {"pretrained_blocks": cut} if init == "partial" and cut != recipe.cut else {}
@@ -89,22 +93,11 @@ def initial_digests(
     read = [source, recipe.network_source]
     parts: dict[str, dict[str, Ingredient]] = {"device": {}, "server": {}}
     if "head" in method.parts:
-        parts["head"] = {"stream": STREAM}
+        parts["head"] = {"stream": HEAD}
     return {
         name: node("initial", described | {"part": name} | own, read) for name, own in parts.items()
     }
 
 
-def content(path: Path) -> str:
-    """Return a fingerprint of a weights file's tensors, whatever its metadata."""
-    tensors, _ = load_weights(path)
-    fingerprint = hashlib.blake2b(digest_size=16)
-    for name in sorted(tensors):
-        fingerprint.update(name.encode())
-        fingerprint.update(str((tensors[name].dtype, tuple(tensors[name].shape))).encode())
-        fingerprint.update(tensors[name].contiguous().numpy().tobytes())
-    return fingerprint.hexdigest()
-
-
-def _copy(module: Any) -> State:
+def _copy(module: Any) -> "State":
     return {name: value.detach().clone() for name, value in module.state_dict().items()}

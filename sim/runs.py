@@ -16,7 +16,6 @@ from sim.engine import Engine, Limits, Watcher
 from sim.interrupts import held_back, let_in
 from sim.layouts import assumed_delays
 from sim.learning.datasets import DATASETS, Dataset, load
-from sim.learning.inline import numerics
 from sim.methods.registry import OptionModels
 from sim.places import links_of
 from sim.plan import Plan
@@ -267,11 +266,16 @@ def coarse_figures(plan: Plan) -> tuple[str, ...]:
 
 def versions(executor: ExecutorName, dataset: Dataset | None) -> dict[str, Any]:
     """Return what made the numbers: versions of the code and of what decides a training's bits."""
+    numerics = None
+    if executor == "inline":
+        from sim.learning.inline import numerics as fingerprint
+
+        numerics = fingerprint()
     return {
         "cutlayer": version("cutlayer"),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "numerics": numerics() if executor == "inline" else None,
+        "numerics": numerics,
         "executor": executor,
         "data": None if dataset is None else dataset.identity,
     }

@@ -12,11 +12,8 @@ from sim.initial import initial_digests, initial_states
 from sim.learning.chain import Batch
 from sim.learning.datasets import Dataset
 from sim.learning.digest import Digest, node
-from sim.learning.feed import Feed
-from sim.learning.inline import Inline
 from sim.learning.layer import Learning
 from sim.learning.recipe import Recipe
-from sim.learning.workspace import Workspace
 from sim.methods import registry
 from sim.methods.method import Method
 from sim.network.alike import Lazy
@@ -70,6 +67,10 @@ def _learning(
     cut = plan.scenario.model.cut
     executor = None
     if dataset is not None:
+        from sim.learning.feed import Feed
+        from sim.learning.inline import Inline
+        from sim.learning.workspace import Workspace
+
         feed = Feed(dataset, plan.shards, recipe, plan.augmentation)
         states = initial_states(recipe, method, options, cut=cut)
         executor = Inline(Workspace(recipe, feed, states))

@@ -1,6 +1,6 @@
 """What is said of the weights files of a scenario before they are used."""
 
-from models.pretrained import converted_types
+from models.weights_files import converted_types
 from scenarios.schema import Scenario
 from sim.initial import weights_file
 from sim.setup import options_of

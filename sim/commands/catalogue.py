@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from models.catalogue import NETWORKS
+from models.outline import outline
 from scenarios.export import json_schema
 from scenarios.problems import suggestion
 from scenarios.shipped import shipped_names, shipped_path
@@ -36,9 +37,7 @@ def _method_summary(name: str) -> str:
 
 def network_summary(name: str) -> str:
     """Return a network's parameters and blocks in a line."""
-    import models.cost
-
-    blocks = models.cost.network_cost(name, 10, (3, 32, 32))
+    blocks = outline(name, classes=10, input_shape=(3, 32, 32)).blocks
     parameters = sum(block.parameters for block in blocks)
     return f"{parameters:,} parameters for 10 classes, {len(blocks)} blocks"
 

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from sim.atomic_files import errors_named
 from sim.commands.console import make_console
 from sim.interrupts import INTERRUPTED, held_back, let_in
@@ -32,7 +30,10 @@ def run_command(
     threads: int,
 ) -> int:
     """Run a scenario and write everything that is worth looking at; return the exit code."""
-    torch.set_num_threads(threads)
+    if executor == "inline":
+        import torch
+
+        torch.set_num_threads(threads)
     console = make_console()
     loaded = load_scenario(scenario, overrides)
     kind, name = folder_kind(loaded), loaded.scenario.name

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from models.outline import outline
 from scenarios.aliases import canonical, canonical_method
 from scenarios.problems import suggestion
 from scenarios.shipped import shipped_names, shipped_path
@@ -92,9 +93,7 @@ def _show_method(name: str) -> None:
 
 
 def _show_network(name: str) -> None:
-    import models.cost
-
-    blocks = models.cost.network_cost(name, 10, (3, 32, 32))
+    blocks = outline(name, classes=10, input_shape=(3, 32, 32)).blocks
     rows = [
         (
             str(cut),

@@ -6,8 +6,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from sim.atomic_files import write_json
 from sim.commands.console import make_console
 from sim.commands.errors import UsageError
@@ -37,7 +35,10 @@ def sweep_command(
     threads: int,
 ) -> int:
     """Run a study, or go on with it, and print what was found; return the exit code."""
-    torch.set_num_threads(threads)
+    if executor == "inline":
+        import torch
+
+        torch.set_num_threads(threads)
     console = make_console()
     study = load_study(name)
     for point in full:

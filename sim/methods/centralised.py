@@ -1,16 +1,21 @@
 """Centralised training: the images are collected once and the server trains on all of them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from sim import wire
-from sim.learning import operations
+from sim.learning.deferred import DeferredOperations
 from sim.learning.digest import Ingredient
 from sim.log import SERVER, Label
 from sim.methods.method import Barrier, Method, MethodOptions, Process, Round, pair
 from sim.sides import DeviceSide, ServerSide
+
+if TYPE_CHECKING:
+    from sim.learning import operations
+else:
+    operations = DeferredOperations("sim.learning.operations")
 
 EVERYBODY = -1  # the client index of the pooled shards
 

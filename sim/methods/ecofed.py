@@ -7,18 +7,23 @@ among those that have one; their devices send a control message for each batch, 
 """
 
 from collections.abc import Hashable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from models.quantise_cost import packed_bytes
 from sim import wire
-from sim.learning import operations
+from sim.learning.deferred import DeferredOperations
 from sim.learning.digest import Ingredient
 from sim.methods.cuts import needs_both_blocks
 from sim.methods.method import MethodOptions, Process, Round, SplitMethod
 from sim.sides import DeviceSide, ServerSide
 from sim.world import World
+
+if TYPE_CHECKING:
+    from sim.learning import operations
+else:
+    operations = DeferredOperations("sim.learning.operations")
 
 
 class EcoFedOptions(MethodOptions):

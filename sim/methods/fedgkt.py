@@ -1,20 +1,25 @@
 """FedGKT (He et al., NeurIPS 2020): device and server teach each other by their logits."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from scenarios.fields import rule
 from sim import wire
-from sim.learning import distillation
 from sim.learning.chain import Batch
+from sim.learning.deferred import DeferredOperations
 from sim.learning.digest import Ingredient
 from sim.log import Label
 from sim.methods.cuts import needs_both_blocks
 from sim.methods.method import Barrier, MethodOptions, Process, Round, SplitMethod, pair
 from sim.sides import DeviceSide, ServerSide, Side
 from sim.world import World
+
+if TYPE_CHECKING:
+    from sim.learning import distillation
+else:
+    distillation = DeferredOperations("sim.learning.distillation")
 
 EVERYBODY = -1  # the client index of the one chain that the server trains for all
 

@@ -1,15 +1,20 @@
 """The device's end of a client's round."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import simpy
 
 from sim.compute import Work
-from sim.learning import operations
 from sim.learning.chain import Batch, Chain
+from sim.learning.deferred import DeferredOperations
 from sim.log import NO_CAUSE, Kind, Label
 from sim.sides.side import Side
 from sim.world import Client, World
+
+if TYPE_CHECKING:
+    from sim.learning import operations
+else:
+    operations = DeferredOperations("sim.learning.operations")
 
 Process = simpy.events.ProcessGenerator
 

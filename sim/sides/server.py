@@ -1,14 +1,19 @@
 """The server's end of a client's round."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import simpy
 
 from sim.compute import Work
-from sim.learning import operations
 from sim.learning.chain import Batch
+from sim.learning.deferred import DeferredOperations
 from sim.log import SERVER, Kind, Label
 from sim.sides.side import Side
+
+if TYPE_CHECKING:
+    from sim.learning import operations
+else:
+    operations = DeferredOperations("sim.learning.operations")
 
 
 class ServerSide(Side):

@@ -12,7 +12,6 @@ from scenarios.load import Loaded, load_text
 from sim.engine import Engine, Limits, Watcher
 from sim.learning.dataset_info import DatasetInfo
 from sim.learning.datasets import DATASETS, Dataset, load
-from sim.learning.inline import numerics
 from sim.methods.registry import OptionModels
 from sim.plan import Plan, make_plan
 from sim.results import MethodResult
@@ -39,7 +38,7 @@ def alone(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) 
     plan = _plan(scenario)
     dataset = _dataset(plan.info, _directory(plan, data_dir))
     return {
-        entry.label: plain(_run(plan, entry.label, dataset, note)) | {"numerics": numerics()}
+        entry.label: plain(_run(plan, entry.label, dataset, note)) | _numerics()
         for entry in plan.scenario.methods
     }
 
@@ -49,7 +48,13 @@ def train(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) 
     plan = _plan(scenario)
     dataset = _dataset(plan.info, _directory(plan, data_dir))
     (entry,) = plan.scenario.methods
-    return curve_of(_run(plan, entry.label, dataset, note)) | {"numerics": numerics()}
+    return curve_of(_run(plan, entry.label, dataset, note)) | _numerics()
+
+
+def _numerics() -> dict[str, Any]:
+    from sim.learning.inline import numerics
+
+    return {"numerics": numerics()}
 
 
 JOBS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = {

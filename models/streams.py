@@ -1,0 +1,5 @@
+"""Names of the random streams that initial weights are drawn from, beside a network's own."""
+
+from typing import Final
+
+HEAD: Final = "auxiliary head"

@@ -1,0 +1,130 @@
+"""Weights files as files: where they are, what they hold, and their fingerprint; without torch."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from models.errors import WeightsError
+
+SHIPPED = Path(__file__).parent / "weights"
+MAX_BYTES: Final = 4 * 2**30
+MAX_HEADER_BYTES: Final = 8 * 2**20
+
+# Types that a file's tensors keep when they are read, by torch's names for them.
+KEPT: Final = {
+    "F32": "torch.float32",
+    "F64": "torch.float64",
+    "I64": "torch.int64",
+    "I32": "torch.int32",
+    "I16": "torch.int16",
+    "I8": "torch.int8",
+    "U8": "torch.uint8",
+    "BOOL": "torch.bool",
+}
+
+
+def shipped(name: str) -> Path | None:
+    """The file `name`.safetensors that came with the package, None if there is none."""
+    files = {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
+    return files.get(name)
+
+
+def weights_exist(path: str | PathLike[str]) -> bool:
+    """Whether a file is there. Raises WeightsError where that cannot be told."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"weights file {str(path)!r} cannot be read ({_reason(error)})"
+        ) from None
+
+
+def converted_types(path: str | PathLike[str]) -> dict[str, int]:
+    """How many tensors of a file are in which type other than float32 (`BF16`: 10), by its name.
+
+    Whole numbers and truth values, which are not converted, are left out. Raises WeightsError.
+    """
+    with opened(path, "np") as file:
+        names = sorted(file.keys())
+        found = Counter(file.get_slice(name).get_dtype() for name in names)
+    return {name: n for name, n in sorted(found.items()) if "F" in name and name != "F32"}
+
+
+def fingerprint(path: str | PathLike[str]) -> str:
+    """Return a fingerprint of a file's tensors as they are read, whatever its metadata.
+
+    Raises WeightsError.
+    """
+    with opened(path, "np") as file:
+        names = sorted(file.keys())
+        types = {name: file.get_slice(name).get_dtype() for name in names}
+        if all(kind in KEPT for kind in types.values()):
+            arrays = ((name, KEPT[types[name]], file.get_tensor(name)) for name in names)
+            return _fingerprint(arrays)
+    from models.pretrained import load_weights
+
+    tensors, _ = load_weights(path)
+    return _fingerprint((name, str(t.dtype), t.numpy()) for name, t in sorted(tensors.items()))
+
+
+def _fingerprint(arrays: Iterable[tuple[str, str, NDArray[Any]]]) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for name, kind, array in arrays:
+        shape = ", ".join(map(str, array.shape)) + ("," if array.ndim == 1 else "")
+        found.update(f"{name}({kind}, ({shape}))".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
+@contextmanager
+def opened(path: str | PathLike[str], framework: str) -> Iterator[Any]:
+    """Open a weights file whose tensors are wanted as `framework` ("pt", "np") has them.
+
+    Raises WeightsError, also for what goes wrong while it is read.
+    """
+    where = f"weights file {str(path)!r}"
+    if not weights_exist(path):
+        raise WeightsError(f"{where} does not exist or is not a file")
+    try:
+        size = Path(path).stat().st_size
+        if size > MAX_BYTES:
+            raise WeightsError(f"{where} has {size:,} bytes: at most {MAX_BYTES:,} are read")
+        with Path(path).open("rb") as file:
+            start = file.read(8)
+        header = int.from_bytes(start, "little")
+        if MAX_HEADER_BYTES < header <= size:
+            raise WeightsError(
+                f"{where} has a header of {header:,} bytes: at most {MAX_HEADER_BYTES:,} are read"
+            )
+        with safe_open(path, framework=framework) as opened:
+            yield opened
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"{where} cannot be read as safetensors ({_reason(error)}){_hint(path)}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    said = error.strerror if isinstance(error, OSError) else None
+    lines = (said or str(error) or type(error).__name__).splitlines()
+    return lines[0][:160]
+
+
+def _hint(path: str | PathLike[str]) -> str:
+    """Return what to do about a file of torch.save, which is told by its first bytes."""
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(4)
+    except OSError:
+        return ""
+    if start.startswith((b"PK", b"\x80")):
+        return ": it looks like a file of torch.save, which could run code; save it as safetensors"
+    return ""
