@@ -113,6 +113,9 @@ def run(
         bool,
         typer.Option(help="With --executor none, play rounds that cannot differ only once."),
     ] = True,
+    plots: Annotated[
+        bool, typer.Option(help="Draw pictures; `report` can draw them later.")
+    ] = True,
     threads: Threads = 1,
     no_user_code: NoUserCode = False,
 ) -> None:
@@ -130,6 +133,7 @@ def run(
             log=log.value,
             reuse=reuse,
             threads=threads,
+            plots=plots,
         )
     )
 

@@ -7,6 +7,12 @@ kept in .hypothesis and tried first in the next run.
 """
 
 import os
+import tempfile
+
+# Outlines of networks are kept for this run of the suite, which its workers inherit, and not at home.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _cache = tempfile.TemporaryDirectory(prefix="cutlayer-cache-")
+    os.environ["CUTLAYER_CACHE_DIR"] = _cache.name
 
 # One thread: bits do not depend on the cores, and on a busy machine the threads of a linear algebra
 # library wait for each other in loops that make a tenth of a second a minute. Processes that a test

@@ -28,6 +28,7 @@ def run_command(
     log: LogName,
     reuse: bool,
     threads: int,
+    plots: bool,
 ) -> int:
     """Run a scenario and write everything that is worth looking at; return the exit code."""
     if executor == "inline":
@@ -48,19 +49,18 @@ def run_command(
                 reuse=reuse,
                 data_dir=data_dir,
                 reporter=reporter,
-                views=write_views,
+                views=write_views if plots else write_trace_only,
             )
         if kind == "seeds":
-            write_common_views(results, folder.path)
+            write_common_views(results, folder.path, plots=plots)
     print_table(results, console)
     for line in conversions(loaded.scenario) if executor == "inline" else ():
         console.say(line)
     statuses = {result.status for result in results}
     if "stopped" in statuses:
         console.print("interrupted: these are the rounds that had closed", style="bold")
-    plots = sorted((folder.path / "plots").glob("*.png"))
     console.say(f"results: {folder.path}")
-    for plot in plots:
+    for plot in sorted((folder.path / "plots").glob("*.png")):
         console.say(f"plot:    {plot}")
     return INTERRUPTED if "stopped" in statuses else STALLED if "stalled" in statuses else 0
 
@@ -73,12 +73,20 @@ def write_views(result: RunResult, folder: Path) -> Sequence[Path]:
     return [trace] if several else [trace, *_write_pictures([result], folder)]
 
 
-def write_common_views(results: Sequence[RunResult], folder: Path) -> None:
-    """Write the pictures of several seeds and, last, what they have in common."""
+def write_trace_only(result: RunResult, folder: Path) -> Sequence[Path]:
+    """Write the trace of a seed, and no pictures; return the file."""
+    trace = folder / "trace.json"
+    write_trace(result, trace)
+    return [trace]
+
+
+def write_common_views(results: Sequence[RunResult], folder: Path, *, plots: bool = True) -> None:
+    """Write the pictures of several seeds, if asked, and, last, what they have in common."""
     with held_back():
         try:
             with let_in():
-                _write_pictures(results, folder)
+                if plots:
+                    _write_pictures(results, folder)
         except KeyboardInterrupt:
             results[-1].status = "stopped"
         write_seeds(results, folder / "seeds.json")

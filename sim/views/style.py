@@ -108,4 +108,5 @@ def save(
             with whole_file(path, replace=replace) as part:
                 figure.savefig(part, format=extension, dpi=150, metadata=metadata)
             paths.append(path)
+            figure.set_layout_engine("none")  # it is laid out; another format needs no more
     return paths

@@ -9,8 +9,16 @@ import pytest
 import torch
 from torch import nn
 
-from models import WeightsError, build, load_into, load_weights, pretrained, save_weights, shipped
-from models.pretrained import converted_types
+from models import (
+    WeightsError,
+    build,
+    load_into,
+    load_weights,
+    save_weights,
+    shipped,
+    weights_files,
+)
+from models.weights_files import converted_types
 
 RECIPE = {"network": "vgg5", "data": "cifar100", "epochs": "3"}
 
@@ -166,10 +174,10 @@ def test_a_damaged_header_gets_one_sentence(tmp_path, content, said):
 
 
 def test_what_is_over_a_limit_is_refused_with_its_number(features, monkeypatch):
-    monkeypatch.setattr(pretrained, "MAX_HEADER_BYTES", 100)
+    monkeypatch.setattr(weights_files, "MAX_HEADER_BYTES", 100)
     with pytest.raises(WeightsError, match=r"has a header of [0-9,]+ bytes: at most 100 are read"):
         load_weights(features)
-    monkeypatch.setattr(pretrained, "MAX_BYTES", 1000)
+    monkeypatch.setattr(weights_files, "MAX_BYTES", 1000)
     with pytest.raises(WeightsError, match=r"has [0-9,]+ bytes: at most 1,000 are read"):
         load_weights(features)
 
@@ -212,9 +220,9 @@ def test_a_place_that_cannot_be_written_and_a_recipe_that_is_no_text(tmp_path):
 
 
 def test_shipped_files_are_found_by_name(tmp_path, monkeypatch, features):
-    monkeypatch.setattr(pretrained, "SHIPPED", features.parent)
+    monkeypatch.setattr(weights_files, "SHIPPED", features.parent)
     assert shipped("features") == features
     assert shipped("nothing") is None
     assert shipped("../" + features.parent.name + "/features") is None
-    monkeypatch.setattr(pretrained, "SHIPPED", tmp_path / "absent")
+    monkeypatch.setattr(weights_files, "SHIPPED", tmp_path / "absent")
     assert shipped("features") is None

@@ -1,0 +1,143 @@
+"""Outlines of networks: what the network itself says, kept on disk and never trusted blindly."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.catalogue import NETWORKS, build
+from models.cost import block_costs, module_cost
+from models.errors import CutError
+from models.head import auxiliary_head
+from models.outline import outline
+from models.outline_cache import cache_folder
+
+SHAPE = (3, 32, 32)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CUTLAYER_CACHE_DIR", str(tmp_path))
+    return cache_folder()
+
+
+@pytest.mark.parametrize("name", ["vgg5", "resnet12", "mobilenetv2"])
+def test_an_outline_is_what_the_network_is(name: str, folder: Path) -> None:
+    network = build(name, classes=7, input_shape=SHAPE, seed=0, device="meta")
+    for _ in ("drawn", "read"):
+        drawn = outline(name, classes=7, input_shape=SHAPE)
+        assert drawn.blocks == block_costs(network)
+        assert len(drawn) == len(network)
+        assert drawn.min_batch == network.min_batch
+        assert drawn.feature_blocks == network.feature_blocks
+        for cut in range(len(network) + 1):
+            shape = network.activation_shape(cut)
+            assert drawn.activation_shape(cut) == shape
+        assert drawn.detached_blocks(2) == block_costs(network, detached=2)[2:]
+        head = auxiliary_head(drawn.activation_shape(2), 7, seed=0, device="meta")
+        expected = module_cost(head, drawn.activation_shape(2), first=False, name="head")
+        assert drawn.head(2) == expected
+    with pytest.raises(CutError, match="out of range"):
+        drawn.activation_shape(len(network) + 1)
+
+
+def test_every_argument_is_another_entry(folder: Path) -> None:
+    for arguments in (
+        {"classes": 10},
+        {"classes": 11},
+        {"classes": 10, "input_shape": (1, 32, 32)},
+    ):
+        outline("lenet", **({"input_shape": SHAPE} | arguments))
+    assert len(list(folder.glob("*.json"))) == 3
+
+
+@pytest.mark.parametrize("damage", ["cut off", "changed", "emptied", "not text"])
+def test_a_damaged_entry_is_drawn_anew(damage: str, folder: Path) -> None:
+    right = outline("lenet", classes=10, input_shape=SHAPE)
+    (entry,) = folder.glob("*.json")
+    content = entry.read_bytes()
+    figure = str(right.blocks[0].parameters).encode()
+    entry.write_bytes(
+        {
+            "cut off": content[:-20],
+            "changed": content.replace(figure, b"9" * len(figure)),
+            "emptied": b"",
+            "not text": b"\xff" + content,
+        }[damage]
+    )
+    assert entry.read_bytes() != content
+    assert outline("lenet", classes=10, input_shape=SHAPE) == right
+    assert entry.read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_written_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way", encoding="utf-8")
+    monkeypatch.setenv("CUTLAYER_CACHE_DIR", str(blocked))
+    assert outline("lenet", classes=10, input_shape=SHAPE).classes == 10
+    assert blocked.read_text(encoding="utf-8") == "in the way"
+
+
+def test_an_entry_of_another_form_is_drawn_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a change of the code that left its digest alone, which cannot happen by itself."""
+    import models.outline_cache as kept
+
+    right = outline("lenet", classes=10, input_shape=SHAPE)
+    (entry,) = folder.glob("*.json")
+    kept._write(entry, '{"name": "lenet"}')
+    assert outline("lenet", classes=10, input_shape=SHAPE) == right
+
+
+def test_the_code_of_this_room_is_part_of_the_key(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import models.outline_cache as kept
+
+    right = outline("lenet", classes=10, input_shape=SHAPE)
+    (entry,) = folder.glob("*.json")
+    wrong = replace(right, min_batch=99)
+    kept._write(entry, kept.TypeAdapter(type(right)).dump_json(wrong).decode("ascii"))
+    assert outline("lenet", classes=10, input_shape=SHAPE).min_batch == 99  # it is read
+    monkeypatch.setattr(kept, "_code_digest", lambda: "other code")
+    assert outline("lenet", classes=10, input_shape=SHAPE) == right
+
+
+WITHOUT_TORCH = """
+import sys
+from sim.cli import app
+for command in ("list", "check quickstart", "run quickstart --executor none --no-plots"):
+    try:
+        app(command.split(), standalone_mode=False)
+    except SystemExit as end:
+        assert not end.code, end.code
+print("torch" in sys.modules, "matplotlib" in sys.modules)
+"""
+
+
+def test_commands_that_train_nothing_import_no_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the outlines are there: by far the most of such a command's time was importing torch."""
+    monkeypatch.setenv("CUTLAYER_CACHE_DIR", str(tmp_path / "cache"))
+    for name in NETWORKS:
+        outline(name, classes=10, input_shape=SHAPE)
+    said = ""
+    for _ in ("draws the rest", "reads"):
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_TORCH],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=True,
+        )
+        said = done.stdout.splitlines()[-1]
+    assert said == "False False"
