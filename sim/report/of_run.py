@@ -18,9 +18,13 @@ def run_source(runs: Sequence[SavedRun]) -> Source:
     first = runs[0]
     seeds = ", ".join(str(run.seed) for run in runs)
     about = str(first.summary["scenario"].get("description") or "")
-    status = (
-        "" if all(r.summary["status"] == "complete" for r in runs) else "; it was stopped early"
-    )
+    statuses = {run.summary["status"] for run in runs}
+    status = "; it stalled" if "stalled" in statuses else ""
+    status += "; it was stopped early" if "stopped" in statuses else ""
+    whole = [run for run in runs if run.methods.keys() >= first.methods.keys()]
+    if len(whole) < len(runs):
+        status += f"; {len(runs) - len(whole)} without all methods left out"
+    runs = whole
     tabs = [
         Tab("Summary", [_summary(runs), *_speedups(runs)]),
         *accuracy_tabs(runs),

@@ -5,7 +5,7 @@ import numpy as np
 from sim.log import PHASES, Kind, Label
 from sim.report.charts import Chart, Series
 from sim.saved import SavedRun
-from sim.saved.why import NAMES
+from sim.saved.why import NAMES, round_row
 from sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
 
 MOST_BARS = 2500  # beyond, clients are left out
@@ -22,7 +22,7 @@ def timelines(run: SavedRun) -> tuple[Chart, ...]:
 
 def _timeline(run: SavedRun, label: str, index: int) -> Chart:
     log = run.intervals(label, index)
-    row = next(r for r in run.rounds(label) if r["round"] == index)
+    row = round_row(run, label, index)
     duration = float(row["round_time_s"] or 0.0)
     begun = float(row["virtual_time_s"] or 0.0) - duration
     unit, factor = common_unit([duration], TIMES)

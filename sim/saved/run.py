@@ -8,17 +8,35 @@ saved.frame("rounds")                       # a pandas.DataFrame
 """
 
 import csv
-import json
-from collections.abc import Mapping, Sequence
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.csv_text import read_rows
+from sim.result_folder import in_use, read_marker
+from sim.saved.contract import (
+    ContractError,
+    check_events,
+    check_rows,
+    check_study_summary,
+    check_summary,
+)
+from sim.saved.files import ResultFiles, SavedError
+
+# What a damaged .npz raises in numpy, zipfile and zlib.
+_UNREADABLE: Final = (
+    *(OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,10 +48,6 @@ TEXTS = frozenset(
     {"label", "method", "kind", "straggler", "metric", "link", "client", "device", "status"}
     | {"learning_digest", "event_digest", "weights_digest", "curve", "note"}
 )
-
-
-class SavedError(ValueError):
-    """A folder that holds no results, or not all of them."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +77,28 @@ class SavedRun:
     @property
     def scenario_text(self) -> str:
         """The scenario as resolved, in YAML."""
-        return (self.path / "scenario.yaml").read_text(encoding="utf-8")
+        return ResultFiles(self.path).text("scenario.yaml")
 
     def rounds(self, label: str) -> list[Row]:
         """Return the rows of rounds.csv of a method."""
         return [row for row in self.table("rounds") if row["label"] == label]
 
     def table(self, name: str) -> list[Row]:
-        """Return the rows of rounds, accuracy, links or devices; empty fields are None."""
-        return read_table(self.path / f"{name}.csv")
+        """Return the rows of rounds, accuracy, links or devices; empty fields are None.
+
+        Raises SavedError where the table is missing or damaged, or was edited.
+        """
+        if name not in self._tables:
+            file = ResultFiles(self.path).checked(f"{name}.csv")
+            rows = read_table(file)
+            with _damage_named(file):
+                check_rows(name, rows, TEXTS)
+            self._tables[name] = rows
+        return [dict(row) for row in self._tables[name]]
+
+    @cached_property
+    def _tables(self) -> dict[str, list[Row]]:
+        return {}
 
     def frame(self, name: str) -> "pd.DataFrame":
         """Return a table as a pandas.DataFrame; needs `pip install 'cutlayer[pandas]'`."""
@@ -79,12 +106,21 @@ class SavedRun:
 
     @cached_property
     def events(self) -> dict[str, NDArray[Any]]:
-        """The kept intervals in columns, see `sim.run_directory.event_columns`."""
+        """The kept intervals in columns, see `sim.run_directory.event_columns`.
+
+        Raises SavedError where they are missing or damaged, or were edited.
+        """
+        file = ResultFiles(self.path).checked("events.npz")
         try:
-            with np.load(self.path / "events.npz", allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except (OSError, ValueError) as error:
-            raise SavedError(f"{self.path}: events.npz cannot be read: {error}") from None
+            with file.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in arrays.files}
+        except _UNREADABLE as error:
+            raise SavedError(f"{file} is damaged: {error or type(error).__name__}") from None
+        with _damage_named(file):
+            check_events(found)
+            if unknown := set(map(str, found["labels"])) ^ set(self.methods):
+                raise ContractError(f"its methods are not those of summary.json ({min(unknown)!r})")
+        return found
 
     def kept_rounds(self, label: str) -> list[int]:
         """Return the rounds of a method whose intervals are kept."""
@@ -128,7 +164,9 @@ class SavedStudy:
     def table(self, name: str) -> list[Row]:
         """Return the rows of points, curves, crossovers, best, pareto or sensitivity."""
         file = self.path / f"{name}.csv"
-        return read_table(file, texts=TEXTS | set(self.axes)) if file.is_file() else []
+        if not file.is_file():
+            return []
+        return read_table(ResultFiles(self.path).checked(file.name), texts=TEXTS | set(self.axes))
 
     def frame(self, name: str) -> "pd.DataFrame":
         """Return a table as a pandas.DataFrame; needs `pip install 'cutlayer[pandas]'`."""
@@ -157,23 +195,59 @@ def read(path: str | Path) -> list[SavedRun] | SavedStudy:
     """Read a folder: a study, or the runs in it, one for each seed. Raises SavedError."""
     folder = Path(path)
     if not folder.is_dir():
-        raise SavedError(f"{folder} is no folder: name one that `cutlayer run` or `sweep` wrote")
-    if (folder / "study.yaml").is_file():
-        if not (folder / "summary.json").is_file():
-            raise SavedError(
-                f"{folder} holds a study that is not finished: sweep it again to go on"
-            )
-        return SavedStudy(
-            folder,
-            _json(folder / "summary.json"),
-            _json(folder / "versions.json"),
-            _yaml(folder / "study.yaml"),
-        )
+        raise SavedError(f"{folder} is not a folder: name one that `cutlayer run` or `sweep` wrote")
+    try:
+        return _read(folder)
+    except OSError as error:
+        raise SavedError(f"{folder} cannot be read: {error.strerror}") from None
+
+
+def _read(folder: Path) -> list[SavedRun] | SavedStudy:
+    marker = read_marker(folder)
+    if (folder / "study.yaml").is_file() or (marker is not None and marker.kind == "study"):
+        return _read_study(folder)
     seeds = sorted(folder.glob("seed-*/summary.json"), key=lambda file: _number(file.parent.name))
     files = [folder / "summary.json"] if (folder / "summary.json").is_file() else seeds
     if not files:
-        raise SavedError(f"{folder} holds no summary.json: it is no run, or one that was cut off")
-    return [SavedRun(f.parent, _run_summary(f), _json(f.parent / "versions.json")) for f in files]
+        if in_use(folder):
+            raise SavedError(f"{folder} holds no summary.json yet: a command is at work in it")
+        raise SavedError(
+            f"{folder} holds no summary.json: it is not a run, or a run that was cut off"
+        )
+    return [_read_run(file.parent) for file in files]
+
+
+def _read_run(folder: Path) -> SavedRun:
+    files = ResultFiles(folder)
+    summary = files.json("summary.json")
+    if summary.get("schema") != 1 or "methods" not in summary:
+        raise SavedError(
+            f"{folder / 'summary.json'} is not a summary of a run that this version can read"
+        )
+    with _damage_named(folder / "summary.json"):
+        check_summary(summary)
+    return SavedRun(folder, summary, files.json("versions.json"))
+
+
+def _read_study(folder: Path) -> SavedStudy:
+    files = ResultFiles(folder)
+    if not (folder / "summary.json").is_file():
+        raise SavedError(f"{folder} holds a study that is not finished: sweep it again to go on")
+    summary = files.json("summary.json")
+    with _damage_named(folder / "summary.json"):
+        check_study_summary(summary)
+    return SavedStudy(
+        folder, summary, files.json("versions.json"), _yaml(folder / "study.yaml", files)
+    )
+
+
+@contextmanager
+def _damage_named(file: Path) -> Iterator[None]:
+    """Raise a ContractError of the block as a SavedError that names the file."""
+    try:
+        yield
+    except ContractError as error:
+        raise SavedError(f"{file} is damaged: {error}") from None
 
 
 def read_table(file: Path, texts: frozenset[str] | set[str] = TEXTS) -> list[Row]:
@@ -211,31 +285,19 @@ def _value(text: str, is_text: bool) -> Value:
     return int(text) if whole else number
 
 
-def _run_summary(file: Path) -> dict[str, Any]:
-    content = _json(file)
-    if content.get("schema") != 1 or "methods" not in content:
-        raise SavedError(f"{file} is no summary of a run that this version can read")
-    return content
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SavedError(f"{file} cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise SavedError(f"{file} cannot be read: it holds no mapping")
-    return content
-
-
-def _yaml(file: Path) -> dict[str, Any]:
+def _yaml(file: Path, files: ResultFiles) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise SavedError(f"{file} cannot be read: {error}") from None
-    return content if isinstance(content, dict) else {}
+        content = yaml.safe_load(files.text(file.name))
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        if isinstance(error, SavedError):
+            raise
+        where = " ".join(str(error).split())
+        raise SavedError(f"{file} is damaged: {where or type(error).__name__}") from None
+    if not isinstance(content, dict):
+        raise SavedError(f"{file} is damaged: it holds no mapping")
+    return content
 
 
 def _number(name: str) -> int:

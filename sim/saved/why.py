@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.log import PHASES, SERVER, Kind, Label
+from sim.saved.files import SavedError
 from sim.saved.run import Row, SavedRun
 
 NAMES = {
@@ -70,6 +71,14 @@ def attribution(label: str, rows: Sequence[Row]) -> Attribution:
     )
 
 
+def round_row(run: SavedRun, label: str, round_index: int) -> Row:
+    """Return a round's row of rounds.csv. Raises SavedError where it is not there."""
+    for row in run.rounds(label):
+        if row["round"] == round_index:
+            return row
+    raise SavedError(f"{run.path / 'rounds.csv'} is damaged: {label} has no round {round_index}")
+
+
 def critical_chain(run: SavedRun, label: str, round_index: int) -> list[Link]:
     """Return the critical path of a kept round from its beginning, times since the round began.
 
@@ -77,14 +86,17 @@ def critical_chain(run: SavedRun, label: str, round_index: int) -> list[Link]:
     up to the round's.
     """
     log = run.intervals(label, round_index)
-    row_of = next(r for r in run.rounds(label) if r["round"] == round_index)
+    row_of = round_row(run, label, round_index)
     duration = _number(row_of["round_time_s"])
     start_s = _number(row_of["virtual_time_s"]) - duration
     names = run.events["actor_names"]
     server = int(np.flatnonzero(names == "server")[0])
     row = int(np.argmax(log["end"] + log["delay"])) if len(log["end"]) else -1
-    end, links = duration, []
+    end = duration
+    links: list[Link] = []
     while row >= 0:
+        if len(links) == len(log["cause"]):
+            raise SavedError(f"{run.path / 'events.npz'} is damaged: intervals cause each other")
         begin = max(0.0, float(log["start"][row]) - start_s) if log["cause"][row] >= 0 else 0.0
         kind, actor, peer = Kind(int(log["kind"][row])), log["actor"][row], log["peer"][row]
         on_server = actor in (server, SERVER)
@@ -92,6 +104,8 @@ def critical_chain(run: SavedRun, label: str, round_index: int) -> list[Link]:
         what = Label(int(log["label"][row])).name.lower()
         links.append(Link(begin, end, PHASES[kind], str(who), what, 1))
         end, row = begin, int(log["cause"][row])
+        if row >= len(log["cause"]):
+            raise SavedError(f"{run.path / 'events.npz'} is damaged: a cause is out of its round")
     return _merged(links[::-1])
 
 

@@ -105,7 +105,7 @@ def test_two_runs_are_compared(run: CommandLine) -> None:
 
 def test_what_cannot_be_read_is_said(study: CommandLine) -> None:
     assert_refused(study("compare", "runs/small", "runs/small"), "holds a study, not a run")
-    assert_refused(study("report", "tiny.yaml"), "tiny.yaml", "no folder")
+    assert_refused(study("report", "tiny.yaml"), "tiny.yaml is not a folder")
     Path("runs/small/summary.json").unlink()
     assert_refused(study("report", "runs/small"), "not finished", "sweep it again")
     Path("runs/small/study.yaml").unlink()
