@@ -20,9 +20,10 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> tuple[Docum
     key exists at all is for the validation to say.
     """
     data = copy.deepcopy(document.data) if document.data is not None else {}
-    origins = dict(document.origins)
     problems: list[Problem] = []
-    for override in overrides:
+    replaced: dict[KeyPath, int] = {}  # by what was set: when last, counted in overrides
+    set_at: dict[KeyPath, int] = {}  # by what of it is new: when
+    for index, override in enumerate(overrides):
         dotted, equals, text = override.partition("=")
         try:
             if not equals or not dotted.strip():
@@ -34,9 +35,21 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> tuple[Docum
             continue
         if path in _INSTEAD_OF:
             data.pop(_INSTEAD_OF[path], None)
-        origins = {known: at for known, at in origins.items() if known[: len(path)] != path}
-        origins[written] = Origin(SOURCE, None)
+        replaced[path] = set_at[written] = index
+    origins = {
+        known: at for known, at in document.origins.items() if not _is_later(replaced, known, -1)
+    }
+    origins |= {
+        written: Origin(SOURCE, None)
+        for written, index in set_at.items()
+        if not _is_later(replaced, written, index)
+    }
     return Document(document.source, data, origins, document.problems), problems
+
+
+def _is_later(replaced: dict[KeyPath, int], path: KeyPath, index: int) -> bool:
+    """Whether `path`, or a section around it, was replaced after the override `index`."""
+    return any(replaced.get(path[:length], -1) > index for length in range(len(path) + 1))
 
 
 class _DoesNotFitError(Exception):

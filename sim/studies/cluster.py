@@ -5,6 +5,7 @@ files. A worker does one job at a time, whatever its threads. One that dies cost
 the scheduler sees to.
 """
 
+import logging
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,8 @@ class Cluster:
             import distributed
         except ImportError:
             raise ClusterError("--scheduler needs Dask: pip install 'cutlayer[dask]'") from None
+        # It logs a traceback where the scheduler goes away, which is told in one line here.
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         try:
             client: Any = distributed.Client
             self._client = client(self.address, timeout=TIMEOUT_S)

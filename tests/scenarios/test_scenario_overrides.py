@@ -1,6 +1,11 @@
 """`--set path=value`."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scenarios.overrides import apply_overrides
+from scenarios.yaml_text import read as read_yaml
 
 
 @pytest.mark.parametrize(
@@ -100,3 +105,29 @@ def test_a_problem_beside_an_override_keeps_its_line(small, problems):
         "s.yaml:11: training.optimizer.lr: must be greater than 0 (got 0)",
         "--set: training.optimizer.momentum: must be less than 1 (got 2)",
     ]
+
+
+def test_many_overrides_take_as_long_as_one_each():
+    """Ten thousand in a file of ten thousand lists: no override looks at all the places."""
+    text = "entries:\n" + "".join(f"- {{a: {n}}}\n" for n in range(10_000))
+    document = read_yaml(text, "s.yaml")
+    found, problems = apply_overrides(document, [f"entries.{n}.a=1" for n in range(10_000)])
+    assert problems == []
+    assert found.data == {"entries": [{"a": 1}] * 10_000}
+
+
+PLACES = ("a", "a.b", "a.b.c", "l", "l.0", "l.0.x", "new", "new.deep.er", "new.deep")
+VALUES = ("1", "{b: {c: 2}}", "[3, {x: 4}]")
+
+
+@given(st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(VALUES)), max_size=6))
+def test_places_are_those_of_the_overrides_one_after_another(pairs):
+    document = read_yaml("a: {b: {c: 1}}\nl: [{x: 1}]\n", "s.yaml")
+    overrides = [f"{place}={value}" for place, value in pairs]
+    at_once, problems = apply_overrides(document, overrides)
+    singly = document
+    for override in overrides:
+        singly, more = apply_overrides(singly, [override])
+        assert all(problem in problems for problem in more)
+    assert at_once.data == singly.data
+    assert at_once.origins == singly.origins
