@@ -34,8 +34,10 @@ methods:
 """
 
 
-class NoOptions(BaseModel):
+class PlainOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    init: Literal["random", "partial"] = "random"
 
 
 class EcoFedOptions(BaseModel):
@@ -54,10 +56,10 @@ class NeedyOptions(BaseModel):
 
 
 METHODS: dict[str, type[BaseModel]] = {
-    "classic_fl": NoOptions,
-    "splitfed": NoOptions,
-    "local_loss": NoOptions,
-    "fedgkt": NoOptions,
+    "classic_fl": PlainOptions,
+    "splitfed": PlainOptions,
+    "local_loss": PlainOptions,
+    "fedgkt": PlainOptions,
     "ecofed": EcoFedOptions,
     "needy": NeedyOptions,
 }
