@@ -1,52 +1,48 @@
-"""Which errors are the user's: they are printed as they are, and the exit code is 2."""
+"""Which errors are the user's: they are printed as they are, and the exit code is 2.
 
-from models.catalogue import UnknownNetworkError
-from scenarios.problems import ScenarioError
-from sim.learning.dataset_info import DataError
-from sim.run_directory import OutputError
-from topologies import CatalogueError
+The classes are named, not imported: an error that was raised is of a class that is there, and a message
+about a typing mistake need not wait for modules that have nothing to do with it.
+"""
+
+from typing import Final
 
 
 class UsageError(ValueError):
     """A command was asked for something that is not there."""
 
 
-def is_users(error: ValueError) -> bool:
-    """Whether an error tells a user what to mend, rather than us."""
-    from models.errors import NetworkError, WeightsError
-    from sim.calibrate.calibrate import CalibrationError
-    from sim.clock import TooManyEventsError
-    from sim.engine import UnfinishedRoundError
-    from sim.explain import ExplainError
-    from sim.saved import SavedError
-    from sim.saved.export import ExportError
-    from sim.studies.check import StudyError
-    from sim.studies.cluster import ClusterError
-    from sim.studies.runner import NumericsError
-    from sim.studies.workers import JobError, WorkerDiedError
-    from topologies.catalogue.profile_file import ProfileFileError
+USERS: Final = frozenset(
+    {
+        "models.catalogue:UnknownNetworkError",
+        "models.errors:NetworkError",
+        "models.errors:WeightsError",
+        "scenarios.problems:ScenarioError",
+        "sim.atomic_files:OutputError",
+        "sim.calibrate.calibrate:CalibrationError",
+        "sim.clock:TooManyEventsError",
+        "sim.commands.errors:UsageError",
+        "sim.engine:UnfinishedRoundError",
+        "sim.explain:ExplainError",
+        "sim.learning.dataset_info:DataError",
+        "sim.saved.files:SavedError",
+        "sim.saved.export:ExportError",
+        "sim.studies.check:StudyError",
+        "sim.studies.cluster:ClusterError",
+        "sim.studies.runner:NumericsError",
+        "sim.studies.workers:WorkerDiedError",
+        "topologies.catalogue.profile_file:ProfileFileError",
+        "topologies.catalogue:CatalogueError",
+    }
+)
+JOB: Final = "sim.studies.workers:JobError"
 
-    users = (
-        CalibrationError,
-        CatalogueError,
-        ClusterError,
-        DataError,
-        ExplainError,
-        ExportError,
-        NetworkError,
-        NumericsError,
-        OutputError,
-        ProfileFileError,
-        SavedError,
-        ScenarioError,
-        StudyError,
-        TooManyEventsError,
-        UnfinishedRoundError,
-        UnknownNetworkError,
-        UsageError,
-        WeightsError,
-        WorkerDiedError,
-    )
-    if isinstance(error, JobError):
-        return all(isinstance(cause, users) for cause in error.errors)
-    return isinstance(error, users)
+
+def is_users(error: BaseException) -> bool:
+    """Whether an error tells a user what to mend, rather than us.
+
+    A job of a sweep failed by its user's mistake if all of its attempts did.
+    """
+    names = {f"{kind.__module__}:{kind.__qualname__}" for kind in type(error).__mro__}
+    if JOB in names:
+        return all(is_users(cause) for cause in getattr(error, "errors", ()))
+    return bool(names & USERS)
