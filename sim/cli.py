@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from sim.interrupts import INTERRUPTED, final_code, interrupts_handled
-from sim.plain_text import show_what_cannot_be_encoded, visible
+from sim.plain_text import argument_text, show_what_cannot_be_encoded, visible
 
 app = typer.Typer(
     name="cutlayer",
@@ -52,12 +52,21 @@ class Log(StrEnum):
     events = "events"
 
 
+def _as_text(value: str | None) -> str | None:
+    return None if value is None else argument_text(value)
+
+
 ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one.")
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a field: training.rounds=5."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a field: training.rounds=5.",
+        callback=lambda values: [argument_text(value) for value in values or ()],
+    ),
 ]
 DataDir = Annotated[
     Path | None,
@@ -261,7 +270,8 @@ def export(
 def why(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `run` wrote.")],
     method: Annotated[
-        str | None, typer.Option(metavar="LABEL", help="Round by round of this method.")
+        str | None,
+        typer.Option(metavar="LABEL", help="Round by round of this method.", callback=_as_text),
     ] = None,
     round_index: Annotated[
         int | None, typer.Option("--round", metavar="N", help="The critical path of this round.")
@@ -278,11 +288,15 @@ def explain(
     scenario: ScenarioArgument,
     overrides: Overrides = None,
     method: Annotated[
-        str | None, typer.Option(metavar="LABEL", help="Which method [the first].")
+        str | None,
+        typer.Option(metavar="LABEL", help="Which method [the first].", callback=_as_text),
     ] = None,
     round_index: Annotated[int, typer.Option("--round", metavar="N", help="Which round.")] = 0,
     client: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which client [the one that was last].")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Which client [the one that was last].", callback=_as_text
+        ),
     ] = None,
     limit: Annotated[
         int, typer.Option(min=0, help="How many transfers to show: the longest.")

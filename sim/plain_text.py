@@ -31,6 +31,14 @@ def plain(text: str, style: str = "", encoding: str = "utf-8") -> "Text":
     return Text(visible(text, encoding), style)
 
 
+def argument_text(argument: str) -> str:
+    """Return what was typed as an argument, in UTF-8, where the locale's encoding did not have it."""
+    try:
+        return argument.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        return argument
+
+
 def show_what_cannot_be_encoded() -> None:
     """Let standard output and error write escapes for characters that their encoding does not have."""
     for stream in (sys.stdout, sys.stderr):

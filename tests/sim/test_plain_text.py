@@ -12,7 +12,7 @@ from rich.console import Console
 
 from sim.commands.console import CommandConsole
 from sim.commands.progress import PhaseProgress, StepProgress
-from sim.plain_text import plain, visible
+from sim.plain_text import argument_text, plain, visible
 from sim.progress import Bars
 from sim.views.columns import Column, print_columns, print_grid
 
@@ -41,6 +41,12 @@ def test_what_steers_a_terminal_is_shown_as_an_escape(text: str, shown: str) -> 
 def test_every_other_text_is_shown_as_it_is(text: str) -> None:
     assert visible(text) == text
     assert plain(text).plain == text
+
+
+def test_an_argument_is_what_was_typed_whatever_the_locale() -> None:
+    assert argument_text("ü 東".encode().decode("ascii", "surrogateescape")) == "ü 東"
+    assert argument_text("ü 東") == "ü 東"
+    assert argument_text("\udce4") == "\udce4"  # Latin-1 in a locale of UTF-8
 
 
 def test_what_an_encoding_does_not_have_is_shown_as_an_escape() -> None:
@@ -144,7 +150,7 @@ def test_every_command_works_in_a_locale_without_utf_8(tmp_path: Path) -> None:
         "list|devices",
         "sweep|study.yaml|--executor|none|--jobs|1",
         "report|runs/unicode|--out|study.html",
-        "explain|tiny.yaml|--method|splitfed",
+        "explain|tiny.yaml|--method|Gerät 東京|--set|description=ü",
     )
     ended = subprocess.run(
         [sys.executable, "-c", SESSION],
