@@ -6,6 +6,7 @@ import yaml
 
 _BLOCK_END = re.compile(r"expected <block end>, but found '(.*)'")
 _FLOW = re.compile(r"expected ',' or '([]}])', but got '(.*)'")
+_NO_VALUE = re.compile(r"expected the node content, but found '(.*)'")
 _NO_START = re.compile(r"found character '(.+)' that cannot start any token", re.DOTALL)
 _OPENS = {"}": "{", "]": "["}
 
@@ -36,6 +37,8 @@ def explained(text: str, error: yaml.MarkedYAMLError) -> tuple[int | None, str]:
         if found[1] in ("\t", "\\t"):
             return line, "a tab cannot indent; use spaces"
         return line, f"a value cannot begin with {found[1]!r}; put it in quotes"
+    if found := _NO_VALUE.fullmatch(reason):
+        return line, f"a value is missing before {_named(found[1])}"
     if reason == "but found another document":
         return line, "one scenario a file; remove what follows '---'"
     return line, reason

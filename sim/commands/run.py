@@ -13,6 +13,7 @@ from sim.run_directory import write_seeds
 from sim.runs import LogName, folder_kind, load_scenario, run
 from sim.setup import ExecutorName
 from sim.views import print_table, write_plots, write_timeline, write_trace
+from sim.views.trace import leaves_out
 from sim.weights_notes import conversions
 
 STALLED = 3  # the exit code of a run in which a round can never end
@@ -59,6 +60,10 @@ def run_command(
     statuses = {result.status for result in results}
     if "stopped" in statuses:
         console.print("interrupted: these are the rounds that had closed", style="bold")
+    if any(leaves_out(result) for result in results):
+        console.say(
+            "trace.json leaves out what ends after 292 years of virtual time, and says how much"
+        )
     console.say(f"results: {folder.path}")
     for plot in sorted((folder.path / "plots").glob("*.png")):
         console.say(f"plot:    {plot}")

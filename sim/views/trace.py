@@ -75,6 +75,12 @@ def write_trace(result: RunResult, path: Path) -> int:
     return left_out
 
 
+def leaves_out(result: RunResult) -> bool:
+    """Whether a trace of `result` lacks what ends too late to be shown."""
+    ends = (method.virtual_time_s for method in result.methods.values())
+    return any(_nanoseconds(end) > LAST_NS for end in ends)
+
+
 def trace_events(result: RunResult) -> Iterator[Event]:
     """Yield the events of all methods: names first, then intervals by track and time."""
     for process, method in enumerate(result.methods.values(), start=1):

@@ -25,7 +25,7 @@ from typing import Any, Final
 from corpus import Sample, samples
 from mutations import mutate
 
-WALL_S: Final = 120  # for what waits without computing, on a machine that has other things to do
+WALL_S: Final = 500  # for what waits without computing, on a machine that has other things to do
 MEMORY_BYTES: Final = 2 * 10**9
 LONGEST_LINE: Final = 2000
 # Whoever asks for a fleet this large waits for it; that is no hang.

@@ -53,6 +53,7 @@ CASES = {
         "a list entry ('- '), where the block that begins on line 2 has keys:"
         " indent it below the key it belongs to",
     ),
+    "a value left out": ("rates: [1, , 2]\n", 1, "a value is missing before ','"),
     "a tab": ("training:\n\trounds: 1\n", 2, "a tab cannot indent; use spaces"),
     "a colon without a space": (
         "name:x\nseed: 1\n",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sim import load_scenario, run
 from sim.views import write_trace
-from sim.views.trace import LAST_NS
+from sim.views.trace import LAST_NS, leaves_out
 
 SLOW = """\
 name: slow
@@ -21,18 +21,19 @@ methods: [splitfed, classic_fl]
 """
 
 
-def traced(folder: Path, delay: str) -> tuple[dict[str, object], int]:
+def traced(folder: Path, delay: str) -> tuple[dict[str, object], int, bool]:
     (folder / "slow.yaml").write_text(SLOW.replace("DELAY", delay), encoding="utf-8")
     (result,) = run(load_scenario(folder / "slow.yaml"), executor="none", log="events")
     left_out = write_trace(result, folder / "trace.json")
     trace: dict[str, object] = json.loads((folder / "trace.json").read_text(encoding="utf-8"))
-    return trace, left_out
+    return trace, left_out, leaves_out(result)
 
 
 def test_what_ends_after_292_years_is_left_out_and_counted(tmp_path: Path) -> None:
     # Four batches go up and down at 1e9 s (32 years) a way: splitfed's round takes some 10 such
     # ways, and those before 292 years (9.22e9 s) are shown.
-    trace, left_out = traced(tmp_path, "1e9 s")
+    trace, left_out, said = traced(tmp_path, "1e9 s")
+    assert said
     events = trace["traceEvents"]
     assert isinstance(events, list)
     times = [event["ts"] + event.get("dur", 0) for event in events if "ts" in event]
@@ -47,7 +48,8 @@ def test_what_ends_after_292_years_is_left_out_and_counted(tmp_path: Path) -> No
 
 
 def test_a_trace_that_ends_in_time_leaves_nothing_out(tmp_path: Path) -> None:
-    trace, left_out = traced(tmp_path, "5 ms")
+    trace, left_out, said = traced(tmp_path, "5 ms")
     assert left_out == 0
+    assert not said
     assert "otherData" not in trace
     assert "process_labels" not in json.dumps(trace)
