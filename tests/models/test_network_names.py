@@ -31,18 +31,18 @@ number = 7
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    (tmp_path / "own_networks.py").write_text(OWN, encoding="utf-8")
+    (tmp_path / "names_own_networks.py").write_text(OWN, encoding="utf-8")
     (tmp_path / "broken_networks.py").write_text("this is no Python", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
 
 
 def test_a_users_own_network(own):
-    network = build("own_networks:tiny", classes=3, input_shape=(1, 8, 8), seed=0)
+    network = build("names_own_networks:tiny", classes=3, input_shape=(1, 8, 8), seed=0)
     assert network.split(1).server(torch.zeros(2, 4, 1, 1)).shape == (2, 3)
-    features, fc = network_cost("own_networks:tiny", 3, (1, 8, 8))
+    features, fc = network_cost("names_own_networks:tiny", 3, (1, 8, 8))
     assert features.layers[0].forward_flops == 2 * 9 * 4 * 36
     assert fc.parameters == 15
-    assert build("own_networks:Zoo.small", classes=2, seed=0).name == "tiny"
+    assert build("names_own_networks:Zoo.small", classes=2, seed=0).name == "tiny"
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def test_a_users_own_network(own):
         ("transformer-xl", "there are vgg5, vgg11, vgg19, .*lenet, mobilenetv2, resnet18, "),
         ("nowhere:net", "'nowhere:net' cannot be loaded .*No module named 'nowhere'"),
         (":net", "cannot be loaded"),
-        ("own_networks:", "cannot be loaded"),
-        ("own_networks:tyni", "has no attribute 'tyni'"),
+        ("names_own_networks:", "cannot be loaded"),
+        ("names_own_networks:tyni", "has no attribute 'tyni'"),
         ("broken_networks:net", "cannot be loaded .SyntaxError"),
-        ("own_networks:number", "is int, expected something to be called"),
-        ("own_networks:no_arguments", "must accept classes and input_shape"),
-        ("own_networks:no_network", "gave a Linear, expected models.Network"),
+        ("names_own_networks:number", "is int, expected something to be called"),
+        ("names_own_networks:no_arguments", "must accept classes and input_shape"),
+        ("names_own_networks:no_network", "gave a Linear, expected models.Network"),
     ],
 )
 def test_a_name_that_leads_nowhere_gets_one_sentence(own, name, message):

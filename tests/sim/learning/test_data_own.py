@@ -108,7 +108,7 @@ def test_an_own_set_without_a_test_split_is_split_and_keeps_its_identity(module:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("no_such_module_here:x", "cannot be imported: No module named 'no_such_module_here'"),
+        ("no_such_module_here:x", "imported (ModuleNotFoundError: No module named 'no_such_mod"),
         ("own_data_for_tests:nothing", "has no attribute 'nothing'"),
         (":x", "cannot be imported"),
         ("own_data_for_tests:", "cannot be imported"),
