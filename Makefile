@@ -67,6 +67,7 @@ check: $(INSTALLED)
 benchmarks: $(INSTALLED)
 	$(BIN)/python benchmarks/network.py
 	$(BIN)/python benchmarks/headline.py
+	$(BIN)/python benchmarks/population.py
 	$(BIN)/python benchmarks/studies.py
 
 clean:
