@@ -1,0 +1,300 @@
+"""The figures of tables in the documentation that are marked `checked: NAME`, computed anew.
+
+Each function returns the rows of its table, cell by cell: a number in SI units (bytes, seconds,
+shares, ratios) is compared with the figure that the cell shows, a text with the whole cell, and None
+is not compared (names, and what others published). Nothing is trained.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+
+from models.pretrained import load_weights, shipped
+from scenarios.transport import Tcp
+from sim import load_scenario, run
+from sim.reproduce.registry import reproduce
+from sim.results import MethodResult, RunResult
+from sim.views.reproduced import markdown
+from sim.wire import (
+    ACTIVATION_FRAMING,
+    CONTROL_BYTES,
+    GRADIENT_FRAMING,
+    QUANTISED_FRAMING,
+    STATE_FRAMING,
+    TENSOR_FRAMING,
+)
+from topologies.catalogue import link, link_names
+from topologies.link import AccessLink
+
+Cell = float | str | None
+Rows = list[list[Cell]]
+CHECKS: dict[str, Callable[[], Rows]] = {}
+
+HEADLINE = ("classic_fl", "splitfed", "local_loss", "fedgkt", "ecofed")
+USUAL = ("classic_fl", "splitfed", "ecofed")
+
+
+def checks(name: str) -> Callable[[Callable[[], Rows]], Callable[[], Rows]]:
+    """Register the figures of the tables that are marked with this name."""
+
+    def register(figures: Callable[[], Rows]) -> Callable[[], Rows]:
+        CHECKS[name] = figures
+        return figures
+
+    return register
+
+
+@cache
+def ran(scenario: str, *overrides: str) -> RunResult:
+    """A scenario's run without training."""
+    (result,) = run(load_scenario(scenario, overrides), executor="none")
+    return result
+
+
+def per_client(result: MethodResult) -> float:
+    """Wire bytes per client and round."""
+    return float(result.summary({})["wire_bytes"]["per_client_round"])
+
+
+def mean_round(result: MethodResult) -> float:
+    """The mean makespan."""
+    return float(result.summary({})["round_time_s"]["mean"])
+
+
+def additive(result: MethodResult) -> float:
+    """The mean additive time of a round."""
+    return float(result.summary({})["additive_round_time_s"])
+
+
+def slow_round(result: MethodResult) -> float:
+    """The 95th percentile of the makespan."""
+    return float(result.summary({})["round_time_s"]["p95"])
+
+
+def headline(*overrides: str) -> dict[str, MethodResult]:
+    """EcoFed's headline. All clients are alike, so that two rounds stand for 500."""
+    return ran("ecofed_headline", "training.rounds=2", *overrides).methods
+
+
+@checks("quickstart")
+def quickstart() -> Rows:
+    """Accuracies are trained, and dated."""
+    return [
+        [f"`{name}`", result.virtual_time_s, per_client(result), None, None]
+        for name, result in ran("quickstart").methods.items()
+    ]
+
+
+@checks("framing")
+def framing() -> Rows:
+    """What a message weighs beyond its tensors."""
+    shown = (
+        f"{STATE_FRAMING} + {TENSOR_FRAMING} T",
+        str(ACTIVATION_FRAMING),
+        str(QUANTISED_FRAMING),
+        str(GRADIENT_FRAMING),
+        "755 + 224",
+        str(GRADIENT_FRAMING),
+        str(CONTROL_BYTES),
+        str(ACTIVATION_FRAMING),
+    )
+    return [[None, None, text] for text in shown]
+
+
+@checks("headline-bytes")
+def headline_bytes() -> Rows:
+    """Bytes per client and round."""
+    found = headline()
+    upload, replay = (
+        float((closed.wire_up + closed.wire_down) / closed.clients)
+        for closed in found["ecofed"].rounds
+    )
+    sums = [*(per_client(found[name]) for name in HEADLINE[:-1]), upload, replay]
+    return [[None, None, value] for value in (*sums, per_client(found["ecofed"]))]
+
+
+@checks("headline-vgg11")
+def headline_vgg11() -> Rows:
+    """Published and derived figures are others'."""
+    return [[None, None, None, None, *row] for row in _simulated(headline())]
+
+
+@checks("headline-resnet9")
+def headline_resnet9() -> Rows:
+    """The same for another network."""
+    return [[None, None, None, *row] for row in _simulated(headline("model.name=resnet9"))]
+
+
+def _simulated(found: dict[str, MethodResult]) -> Rows:
+    own = {name: per_client(found[name]) for name in HEADLINE}
+    return [[value, value / 2**20, own["classic_fl"] / value] for value in own.values()]
+
+
+@checks("earlier-versions")
+def earlier_versions() -> Rows:
+    """Ratios of bytes with the switches of earlier preprints."""
+    rows: Rows = []
+    for options in ("", "upload_when_unbuffered: true, ", "upload_when_unbuffered: true, "):
+        more = "download_device_block: true" if len(rows) == 2 else ""
+        methods = f"[classic_fl, splitfed, {{ecofed: {{{options}{more}}}}}]"
+        found = _over_all_rounds(methods)
+        rows.append([None, found["classic_fl"], found["splitfed"]])
+    return rows
+
+
+def _over_all_rounds(methods: str) -> dict[str, float]:
+    found = ran("ecofed_headline", f"methods={methods}").methods
+    return {name: per_client(found[name]) / per_client(found["ecofed"]) for name in USUAL}
+
+
+@checks("testbed-bytes")
+def testbed_bytes() -> Rows:
+    """MiB of a round, both clients and directions together."""
+    found = ran("edpfl_pi4_wifi", "training.rounds=2").methods
+    return [[None, None, found[name].wire_bytes / 2 / 2**20] for name in USUAL]
+
+
+@checks("headline-times")
+def headline_times() -> Rows:
+    """Ratios to EcoFed in time and bytes."""
+    found = headline()
+    eco = found["ecofed"]
+    times: Rows = [
+        [None, None, mean_round(other) / mean_round(eco), additive(other) / additive(eco)]
+        for other in (found["classic_fl"], found["splitfed"])
+    ]
+    bytes_: Rows = [
+        [None, None, per_client(other) / per_client(eco), ""]
+        for other in (found["classic_fl"], found["splitfed"])
+    ]
+    return times + bytes_
+
+
+@checks("headline-slots")
+def headline_slots() -> Rows:
+    """500 rounds, from two."""
+    several, one = headline(), headline("topology.star.server.slots=1")
+    return [
+        [None, 250 * several[name].virtual_time_s, 250 * one[name].virtual_time_s] for name in USUAL
+    ]
+
+
+@checks("commuters-lost")
+def commuters_lost() -> Rows:
+    """Mean round, clients lost, bytes wasted."""
+    found = ran("commuters").methods
+    return [
+        [
+            None,
+            mean_round(found[name]),
+            float(sum(closed.clients_lost for closed in found[name].rounds)),
+            float(sum(closed.wasted_bytes for closed in found[name].rounds)),
+        ]
+        for name in USUAL
+    ]
+
+
+@checks("commuters-resume")
+def commuters_resume() -> Rows:
+    """Losing clients against waiting for them."""
+    lost, back = ran("commuters").methods, ran("commuters", RESUME).methods
+    return [
+        [None, mean_round(lost[name]), mean_round(back[name]), slow_round(back[name])]
+        for name in USUAL
+    ]
+
+
+RESUME = "availability.0.on_loss=resume"
+CONSTANT = (
+    "topology.star.clients.0.link.up=9 Mbit/s",
+    "topology.star.clients.0.link.down=36 Mbit/s",
+)
+
+
+@checks("lte-rounds")
+def lte_rounds() -> Rows:
+    """On the trace, and on constant links of the same means."""
+    return _beside(ran("lte_trace_fleet"), ran("lte_trace_fleet", *CONSTANT))
+
+
+@checks("wifi-rounds")
+def wifi_rounds() -> Rows:
+    """With one slow station, and with none."""
+    alike = "topology.wifi_cell.clients.1.rate=72 Mbit/s"
+    return _beside(ran("wifi_anomaly"), ran("wifi_anomaly", alike))
+
+
+def _beside(first: RunResult, second: RunResult) -> Rows:
+    rows: Rows = []
+    for name in USUAL:
+        one, other = mean_round(first.methods[name]), mean_round(second.methods[name])
+        rows.append([None, one, other, one / other])
+    return rows
+
+
+@checks("two-tier-rounds")
+def two_tier_rounds() -> Rows:
+    """As shipped, with the sites' links doubled, with the devices' links doubled."""
+    edge = "topology.two_tier.edges.0"
+    sites = (f"{edge}.link.up=100 Mbit/s", f"{edge}.link.down=200 Mbit/s")
+    devices = tuple(f"{edge}.clients.0.link.{way}=100 Mbit/s" for way in ("up", "down"))
+    cases = [ran("two_tier_edge", *overrides).methods for overrides in ((), sites, devices)]
+    return [[None, *(mean_round(case[name]) for case in cases)] for name in USUAL]
+
+
+@checks("tcp-defaults")
+def tcp_defaults() -> Rows:
+    """The defaults of the switches, in the order of the table."""
+    tcp = Tcp()
+    defaults = (
+        *("on" if tcp.headers else "off", f"`{tcp.handshake}`", f"on, {tcp.initial_window}"),
+        *(f"{tcp.window / 2**20:g} MiB", "on" if tcp.idle_restart else "off"),
+        *(f"`{tcp.loss}`", f"{tcp.rtt_bias:g}"),
+    )
+    return [[None, None, None, default] for default in defaults]
+
+
+@checks("recipe")
+def recipe() -> Rows:
+    """How the shipped weights were made, as their file says."""
+    found = load_weights(shipped("vgg5"))[1]
+    milestones = " and ".join(re.findall(r"\d+", found["milestones"]))
+    rows = (
+        f"{found['network']}, {found['blocks']} of 5 blocks saved",
+        None,
+        f"{found['epochs']}, batch size {found['batch_size']}",
+        f"SGD, lr {found['lr']}, momentum {found['momentum']} (Nesterov), "
+        f"weight decay {found['weight_decay']}",
+        f"a tenth after epochs {milestones}",
+        None,
+        found["seed"],
+        f"{found['torch'].partition('+')[0]}, CPU, one thread",
+    )
+    return [[None, row] for row in rows]
+
+
+@checks("links")
+def links() -> Rows:
+    """Rates and delays of the catalogue; the rates of half-duplex links are written in words."""
+    names = [name for name in link_names() if not re.fullmatch(r"wifi-\d+-clients", name)]
+    return [[None, _rates(link(name)), _delay(link(name)), None] for name in names]
+
+
+def _rates(known: AccessLink) -> str | None:
+    up, down = (8 * rate / 1e6 for rate in (known.up_bytes_per_s, known.down_bytes_per_s))
+    return f"{up:g}, {down:g} Mbit/s" if known.duplex == "full" else None
+
+
+def _delay(known: AccessLink) -> Cell:
+    return "unknown" if known.delay_s is None else known.delay_s
+
+
+def reproduced(name: str) -> Rows:
+    """A table of `cutlayer reproduce`, as it writes it."""
+    text = markdown(reproduce(name, lambda *_: None).table)
+    table = [row for row in text.splitlines() if row.startswith("| ")][1:]
+    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table]
+
+
+for _name in ("ares", "edpfl", "mpsl"):
+    CHECKS[f"reproduce-{_name}"] = lambda name=_name: reproduced(name)  # type: ignore[misc]
