@@ -5,7 +5,7 @@ residual block, a functional call). Not modelled: the optimiser's step, workspac
 allocates for itself, and the loss.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from math import exp, log, prod
 from typing import Any
@@ -20,7 +20,7 @@ from models.catalogue import build
 from models.errors import CostError
 from models.meta import State, meta_call, meta_state
 from models.network import Network
-from models.operators import arithmetic, is_free
+from models.operators import NO_RULES, Rule, arithmetic, is_free
 
 # A prime: no channel count is a multiple of it by accident, so a tensor whose size is has the
 # batch among its dimensions. On `meta` the size costs nothing.
@@ -28,16 +28,22 @@ _BATCH = 10_007
 
 
 def module_cost(
-    module: nn.Module, input_shape: Sequence[int], *, first: bool, name: str = ""
+    module: nn.Module,
+    input_shape: Sequence[int],
+    *,
+    first: bool,
+    name: str = "",
+    rules: Mapping[str, Rule] = NO_RULES,
 ) -> BlockCost:
     """Cost of any module for an input of that shape (per sample).
 
     `first`: its input is data, so no gradient with respect to it is computed. Parameters that do
-    not require a gradient get none. Raises CostError for an operation that cannot be charged.
+    not require a gradient get none. `rules` are for operations that have none in `models.operators`.
+    Raises CostError for an operation that cannot be charged.
     """
     state = meta_state(module)
     x = torch.empty(_BATCH, *input_shape, device="meta", requires_grad=not first)
-    watch = _Watch(module, state, name)
+    watch = _Watch(module, state, name, rules)
     kept = [x]
 
     def keep(tensor: Tensor) -> Tensor:
@@ -82,6 +88,7 @@ def block_costs(network: Network, detached: int = 0) -> tuple[BlockCost, ...]:
             network.activation_shape(i),
             first=i in (0, detached),
             name=network.block_names[i],
+            rules=network.cost_rules,
         )
         for i, block in enumerate(network.blocks)
     )
@@ -109,8 +116,11 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     anything else by its name and the operation's (`residual3.add`).
     """
 
-    def __init__(self, module: nn.Module, state: State, name: str) -> None:
+    def __init__(
+        self, module: nn.Module, state: State, name: str, rules: Mapping[str, Rule]
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._rules = rules
         self.layers: list[LayerCost] = []
         self._weights = {_storage(tensor) for tensor in state.values()}
         self._uncounted = {
@@ -155,7 +165,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         weights = {_storage(t): t for t in tensors if _storage(t) in self._weights}
         data = [t for t in tensors if _storage(t) not in self._weights]
         try:
-            counted = arithmetic(operation, pointwise, args, output)
+            counted = arithmetic(operation, pointwise, args, output, self._rules)
         except CostError as error:
             raise CostError(f"{label or 'module'}: {error}") from None
         own = [self._uncounted.pop(key) for key in weights if key in self._uncounted]

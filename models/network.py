@@ -1,7 +1,7 @@
 """A network as an ordered list of named blocks that can be cut after every block."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from operator import index
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from models.block_cost import Shape
 from models.errors import CutError, NetworkError
 from models.meta import answering, linear_shape, meta_call
+from models.operators import NO_RULES, Rule
 
 NamedBlock = tuple[str, nn.Module]
 
@@ -33,7 +34,8 @@ class Network(nn.Module):
 
     `input_shape` and all other shapes are per sample. `feature_blocks` is the number of leading
     blocks that form the convolutional feature extractor. `min_batch` is the smallest batch that can
-    be trained: 2 where a BatchNorm sees a single value per channel and sample, else 1.
+    be trained: 2 where a BatchNorm sees a single value per channel and sample, else 1. `cost_rules`
+    says what operations cost that Cutlayer has no rule for, by their names (`upsample_nearest2d`).
     Raises NetworkError if the blocks do not turn such an input into one value per class.
     """
 
@@ -46,6 +48,7 @@ class Network(nn.Module):
         input_shape: Sequence[int],
         classes: int,
         feature_blocks: int,
+        cost_rules: Mapping[str, Rule] = NO_RULES,
     ) -> None:
         super().__init__()
         names = [block_name for block_name, _ in blocks]
@@ -60,6 +63,7 @@ class Network(nn.Module):
         self.input_shape: Shape = tuple(input_shape)
         self.classes = classes
         self.feature_blocks = feature_blocks
+        self.cost_rules = dict(cost_rules)
         self.blocks = nn.ModuleList(module for _, module in blocks)
         self._shapes, self.min_batch = trace_blocks(blocks, self.input_shape, network=name)
         if self._shapes[-1] != (classes,):

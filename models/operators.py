@@ -2,11 +2,12 @@
 
 A multiply-accumulate is 2 FLOPs. The addition of a bias is not counted. Of normalisation, pooling
 and elementwise operations the arithmetic is counted per value; what they cost on a device is
-mostly the bytes that they move. Attention kernels are not modelled: an operation without a rule
-is an error, never free.
+mostly the bytes that they move. Fused kernels of attention are not modelled: an operation without a
+rule is an error, never free. A network of one's own can bring rules for operations that have none
+here (`Network.cost_rules`). docs/reference/operations.md lists what is covered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -36,6 +37,19 @@ _FREE = (
 )
 
 
+# The operations that have a rule, by name; beside them all that torch tags as pointwise. Those of `norm`
+# are parts of names (native_batch_norm). `free` are those that cost nothing, beside views.
+COVERED: Mapping[str, tuple[str, ...]] = {
+    "convolution": ("convolution", "_convolution"),
+    "linear": tuple(_MATRIX_PRODUCTS),
+    "norm": _NORMS,
+    "pool": (*_WINDOW_POOLS, *_WHOLE_POOLS),
+    "elementwise": _UNTAGGED_ELEMENTWISE,
+    "draws": _DRAWS,
+    "moves": _MOVES,
+    "free": _FREE,
+}
+
 # A convolution with more weights than a core's cache holds streams them again for every sample.
 WIDE_BYTES = 4_000_000
 
@@ -49,15 +63,27 @@ class Arithmetic:
     backward_flops: int
 
 
-def arithmetic(operation: str, tagged: bool, args: Sequence[Any], output: Tensor) -> Arithmetic:
+# What an operation costs, from its arguments and its (first) output: both are on `meta`, whole batches.
+Rule = Callable[[Sequence[Any], Tensor], Arithmetic]
+NO_RULES: Mapping[str, Rule] = {}
+
+
+def arithmetic(
+    operation: str,
+    tagged: bool,
+    args: Sequence[Any],
+    output: Tensor,
+    own: Mapping[str, Rule] = NO_RULES,
+) -> Arithmetic:
     """The FLOPs of an aten operation (`tagged`: torch calls it pointwise).
 
-    Raises CostError for an operation that no rule covers.
+    `own` are rules of the network's, by operation, for what no rule here covers. Raises CostError for
+    an operation that neither covers.
     """
     tensors = [arg for arg in args if isinstance(arg, Tensor)]
     needed = any(tensor.requires_grad for tensor in tensors)
     size = output.numel()
-    if operation in ("convolution", "_convolution"):
+    if operation in COVERED["convolution"]:
         return _convolution(args, output)
     if operation in _MATRIX_PRODUCTS:
         first = _MATRIX_PRODUCTS[operation]
@@ -79,7 +105,12 @@ def arithmetic(operation: str, tagged: bool, args: Sequence[Any], output: Tensor
         return Arithmetic("elementwise", 0, 0)
     if tagged or operation in _UNTAGGED_ELEMENTWISE:
         return Arithmetic("elementwise", size, size * needed)
-    raise CostError(f"no cost is known for the operation {operation!r}")
+    if operation in own:
+        return own[operation](args, output)
+    raise CostError(
+        f"no cost is known for the operation {operation!r}; a network of your own can bring a rule for "
+        "it (`cost_rules`)"
+    )
 
 
 def is_free(function: torch._ops.OpOverload, operation: str) -> bool:
