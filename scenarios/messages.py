@@ -82,6 +82,8 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
             hint if hint.startswith("; did") else ""
         )
     if kind in _BOUNDS:
+        if kind == "too_long" and isinstance(detail["input"], str):
+            kind = "string_too_long"  # of a text with a rule of its own
         key, phrase = _BOUNDS[kind]
         return f"{phrase} {context[key]:g}"
     if kind == "value_error":
