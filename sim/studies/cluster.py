@@ -14,7 +14,7 @@ from typing import Any, Self
 from sim.studies.addresses import code_digest
 from sim.studies.workers import Done, Failure, Job, JobError, Note, WorkerDiedError, portable
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60  # the scheduler's machine may be busy with what it schedules
 _one_at_a_time = threading.Lock()
 
 

@@ -9,7 +9,7 @@ import models
 
 
 def run(code):
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=600)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import threading
 import time
 
 CHUNK = bytes(65536)
+PATIENCE_S = 300  # for the other end, whatever else the machine does
 
 
 def push(connection: socket.socket, size: int) -> None:
@@ -32,18 +33,19 @@ def connected(job: dict) -> socket.socket:
     """Return the job's connection, made before its start: `peer` is None for who listens."""
     if job["peer"] is None:
         with socket.create_server(("", job["port"])) as listening:
-            listening.settimeout(60)
+            listening.settimeout(PATIENCE_S)
             connection, _ = listening.accept()
     else:
-        for _ in range(200):
+        limit = time.monotonic() + PATIENCE_S
+        while True:
             try:
                 connection = socket.create_connection((job["peer"], job["port"]), timeout=10)
                 break
             except OSError:
+                if time.monotonic() > limit:
+                    raise
                 time.sleep(0.02)
-        else:
-            raise ConnectionError(f"nobody listens at {job['peer']}:{job['port']}")
-    connection.settimeout(120)
+    connection.settimeout(PATIENCE_S)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
     return connection

@@ -57,7 +57,7 @@ def _play(network: Shaped, jobs: dict[int, list[dict[str, Any]]]) -> dict[int, d
             agents[node] = agent
         results = {}
         for node, agent in agents.items():
-            out, err = agent.communicate(timeout=120)
+            out, err = agent.communicate(timeout=900)
             if agent.returncode:
                 raise RuntimeError(f"node {node}: {err.decode()[-500:]}")
             results[node] = json.loads(out)

@@ -15,13 +15,13 @@ POLL = 1e-4  # seconds between looks at whether all has been acknowledged
 
 def listen(port: int) -> socket.socket:
     with socket.create_server(("", port)) as listening:
-        listening.settimeout(120)
+        listening.settimeout(600)
         connection, _ = listening.accept()
     return _ready(connection)
 
 
 def connect(address: str, port: int) -> socket.socket:
-    for _ in range(600):
+    for _ in range(12_000):  # ten minutes
         try:
             return _ready(socket.create_connection((address, port), timeout=10))
         except OSError:
@@ -30,7 +30,7 @@ def connect(address: str, port: int) -> socket.socket:
 
 
 def _ready(connection: socket.socket) -> socket.socket:
-    connection.settimeout(300)
+    connection.settimeout(600)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     with contextlib.suppress(OSError):  # another congestion control will do: there is little loss

@@ -23,6 +23,8 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+PATIENCE_S = 300
+ATTEMPTS = 3
 HAS_BROWSER = pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason=REASON)
 
 
@@ -30,6 +32,7 @@ class Page:
     """A page that is open; `requests` and `complaints` are what it asked for and said so far."""
 
     def __init__(self, file: Path, width: int, *, dark: bool = False) -> None:
+        from selenium.common.exceptions import WebDriverException
         from selenium.webdriver import Chrome, ChromeOptions
         from selenium.webdriver.chrome.service import Service
 
@@ -38,7 +41,15 @@ class Page:
         for argument in (*QUIET, f"--window-size={width},900"):
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        self.browser = Chrome(options=options, service=Service(str(DRIVER)))
+        for attempt in range(ATTEMPTS):
+            try:
+                self.browser = Chrome(options=options, service=Service(str(DRIVER)))
+                break
+            except WebDriverException:  # on a busy machine it may start too slowly for its driver
+                if attempt == ATTEMPTS - 1:
+                    raise
+        self.browser.set_page_load_timeout(PATIENCE_S)
+        self.browser.set_script_timeout(PATIENCE_S)
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -54,6 +65,13 @@ class Page:
 
     def run(self, script: str, *arguments: object) -> Any:
         return self.browser.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+
+    def wait(self, script: str, *arguments: object) -> Any:
+        """Wait until a script returns something true, and return it; fails after minutes."""
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        waiting: Any = WebDriverWait(self.browser, PATIENCE_S, poll_frequency=0.05)
+        return waiting.until(lambda _: self.run(script, *arguments), f"never true: {script}")
 
     def outside(self) -> list[str]:
         """Every address that was asked for and is not in a file or in the page itself."""
