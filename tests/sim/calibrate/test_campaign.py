@@ -23,7 +23,8 @@ def silent(*_: object) -> None:
     """Say nothing."""
 
 
-def test_a_little_calibration_measures_everything_there_is():
+def test_a_little_calibration_measures_everything_there_is(monkeypatch):
+    monkeypatch.setattr("sim.calibrate.campaign.BATCHES", (2,))
     threads = torch.get_num_threads()
     found = calibrate(
         "here",

@@ -158,7 +158,7 @@ def test_sigterm_ends_all_workers_and_the_sweep_goes_on(tmp_path: Path, whom: st
         time.sleep(0.01)
     assert not (tmp_path / "out/summary.json").exists()
     kept = len(list((tmp_path / "out/cells").glob("*.gz")))
-    assert kept in (4, 5)
+    assert 4 <= kept < 12  # what its workers had finished is kept, too
     swept = sweep(file, executor="none", out=tmp_path / "out")
     assert swept.new["clock runs"] == 12 - kept
     assert len(swept.cells) == 12
