@@ -25,8 +25,10 @@ class ResultFiles:
         file = self.folder / CHECKSUMS
         if not file.is_file():
             marker = read_marker(self.folder)
-            if marker is not None and marker.kind == "run":
-                raise SavedError(f"{file} is missing: {self.folder} is not a whole copy of a run")
+            if marker is not None and marker.kind in ("run", "study"):
+                raise SavedError(
+                    f"{file} is missing: {self.folder} is not a whole copy of a result folder"
+                )
             return {}
         try:
             return read_checksums(self.folder)

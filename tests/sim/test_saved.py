@@ -106,10 +106,17 @@ def test_two_runs_are_compared(run: CommandLine) -> None:
 def test_what_cannot_be_read_is_said(study: CommandLine) -> None:
     assert_refused(study("compare", "runs/small", "runs/small"), "holds a study, not a run")
     assert_refused(study("report", "tiny.yaml"), "tiny.yaml is not a folder")
+    points = Path("runs/small/points.csv")
+    points.write_text(points.read_text(encoding="utf-8").replace("splitfed", "other"), "utf-8")
+    for command in (("report",), ("export", "--to", "csv", "--out", "out")):
+        answer = study(command[0], "runs/small", *command[1:])
+        assert_refused(answer, "runs/small/points.csv has changed since it was written")
+    Path("runs/small/checksums.sha256").unlink()
+    assert_refused(study("report", "runs/small"), "checksums.sha256 is missing")
     Path("runs/small/summary.json").unlink()
     assert_refused(study("report", "runs/small"), "not finished", "sweep it again")
     Path("runs/small/study.yaml").unlink()
-    assert_refused(study("sweep", "small.yaml"), "runs/small exists and holds no study")
+    assert_refused(study("report", "runs/small"), "not finished", "sweep it again")
 
 
 def test_a_report_and_its_figures(study: CommandLine) -> None:
