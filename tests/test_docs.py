@@ -149,6 +149,24 @@ def test_every_field_of_a_scenario_is_in_its_reference(section: type[Section]) -
     assert missing(fields, "reference/scenario.md") == []
 
 
+def test_every_section_of_a_scenario_is_in_the_table_of_the_top_level() -> None:
+    text = (DOCS / "reference/scenario.md").read_text(encoding="utf-8")
+    table = text[text.index("## Top level") : text.index("## `data`")]
+    rows = re.findall(r"^\| `(\w+)` \|", table, re.M)
+    assert sorted(rows) == sorted(scenarios.schema.Scenario.model_fields)
+
+
+def test_examples_of_sections_are_valid(examples: Path) -> None:
+    page = DOCS / "reference/scenario.md"
+    whole = yaml.safe_load(FILES["my-fleet.yaml"])
+    shown = [yaml.safe_load(block.text) for block in blocks(page) if block.language == "yaml"]
+    assert shown
+    for section in shown:
+        text = yaml.safe_dump(whole | section)
+        (examples / "section.yaml").write_text(text, encoding="utf-8")
+        load_scenario("section.yaml")
+
+
 @pytest.mark.parametrize(
     "choices",
     [
