@@ -1,5 +1,6 @@
 """What is said of the weights files of a scenario before they are used."""
 
+from models.errors import WeightsError
 from models.weights_files import converted_types
 from scenarios.schema import Scenario
 from sim.initial import weights_file
@@ -7,14 +8,19 @@ from sim.setup import options_of
 
 
 def conversions(scenario: Scenario) -> list[str]:
-    """Return what is converted of each weights file, in one line. Raises WeightsError."""
+    """Return what is converted of each weights file, in one line.
+
+    A file that cannot be read is left to where it is used, which not every run does.
+    """
     lines = {}
     for entry in scenario.methods:
         _, options = options_of(entry)
-        path = weights_file(scenario.model.name, options)
-        if path is None:
+        try:
+            path = weights_file(scenario.model.name, options)
+            found = {} if path is None else converted_types(path)
+        except WeightsError:
             continue
-        for stored, count in converted_types(path).items():
+        for stored, count in found.items():
             tensors = "1 tensor is" if count == 1 else f"{count} tensors are"
             how = "rounded" if stored == "F64" else "converted"
             lines[path, stored] = (

@@ -35,7 +35,7 @@ def check_command(
             load(one.info, directory)
     console = make_console()
     _describe(plan, len(plans), console)
-    for line in conversions(plan.scenario) if executor == "inline" else ():
+    for line in conversions(plan.scenario):
         console.say(line)
     headings = (
         "method",

@@ -115,6 +115,9 @@ def test_bfloat16_trains_as_the_same_numbers_in_float32_do_and_is_named(
         said = "2 tensors are stored as BF16 and converted to float32" in answer.out
         assert said == (name == "bf16")
         found = summary(cutlayer.folder / name)["methods"]["ecofed"]
+        for executor in ("none", "inline"):
+            outlook = cutlayer("check", "tiny.yaml", "--set", method, "--executor", executor)
+            assert ("2 tensors are stored as BF16" in outlook.out) == (name == "bf16")
         digests.append((found["learning_digest"], found["weights_digest"]))
     assert digests[0] == digests[1]
 
