@@ -20,9 +20,14 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
+from collections.abc import Iterator  # noqa: E402
+
 import matplotlib  # noqa: E402
+import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
+
+from models.own_object import forbid_user_code  # noqa: E402
 
 # Health checks that measure time; the others (a filter that rejects nearly everything) stay.
 OF_SPEED = (HealthCheck.too_slow, HealthCheck.data_too_large)
@@ -43,3 +48,10 @@ settings.load_profile("fixed")
 
 torch.set_num_threads(1)
 matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def users_code_is_allowed() -> Iterator[None]:
+    """`--no-user-code` of a command that a test ran in this process ends with the test."""
+    yield
+    forbid_user_code(forbid=False)

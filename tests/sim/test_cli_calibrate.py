@@ -68,7 +68,7 @@ def test_bad_options_are_refused_before_anything_is_measured(
 @pytest.mark.parametrize(
     ("devices", "words"),
     [
-        ("{me: {profile: none.yaml}}", ["devices.me.profile", "none.yaml", "No such file"]),
+        ("{me: {profile: none.yaml}}", ["devices.me.profile", "none.yaml", "does not exist"]),
         ("{me: {profile: tiny.yaml}}", ["devices.me.profile", "tiny.yaml"]),
         ("{me: {}}", ["devices.me", "either a speed, or the file of a profile"]),
         ("{me: {speed: 1 GFLOP/s, profile: tiny.yaml}}", ["devices.me"]),

@@ -7,7 +7,7 @@ from tiny_worlds import Cell, Device, make_world, play
 
 from sim import wire
 from sim.compute import Work
-from sim.engine import Engine, Limits, Watcher
+from sim.engine import Engine, Limits, UnfinishedRoundError, Watcher
 from sim.log import NO_CAUSE, PHASES, SERVER, Intervals, Kind, Label, Row
 from sim.methods.classic_fl import ClassicFL
 from sim.methods.registry import METHODS
@@ -157,7 +157,7 @@ def test_what_is_in_flight_when_a_round_closes_is_found(monkeypatch, leaves, com
     world = make_world("classic_fl", [Device()], slots=2)
     method = Careless(world, Careless.Options())
     engine = Engine(world, method, MethodResult("careless", "careless", 0, ()))
-    with pytest.raises(ConservationError, match=complaint):
+    with pytest.raises(UnfinishedRoundError, match=complaint):
         engine.run(Limits(1), Watcher())
 
 

@@ -107,7 +107,7 @@ def test_narrow_terminals_cut_nothing(
 
 def test_what_is_not_there_is_said(cutlayer: CommandLine) -> None:
     cutlayer.run()
-    assert_refused(cutlayer("why", "nowhere"), "nowhere", "no folder")
+    assert_refused(cutlayer("why", "nowhere"), "nowhere", "is not a folder")
     assert_refused(cutlayer("why", "."), "no summary.json")
     assert_refused(cutlayer("why", "runs/tiny", "--method", "splitfet"), "did you mean 'splitfed'?")
     assert_refused(cutlayer("why", "runs/tiny", "--round", "1"), "0, 2 are kept", "--log events")
