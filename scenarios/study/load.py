@@ -178,8 +178,11 @@ def _check_numeric(document: Document, study: Study, axes: dict[str, list[Step]]
     if study.crossovers is not None:
         steps = axes[study.crossovers.axis]
         zipped = next(a for a in study.axes if a.name == study.crossovers.axis).zip is not None
-        if steps[0].place is None or len(steps) < 2 or zipped:
+        places = [step.place for step in steps]
+        endless = None in places or not all(map(math.isfinite, filter(None, places)))
+        if endless or len(steps) < 2 or zipped:
             rule = (
-                "needs an axis of two numbers or more in one kind of unit, without zip and labels"
+                "needs an axis of two finite numbers or more in one kind of unit,"
+                " without zip and labels"
             )
             raise ScenarioError([document.problem(("crossovers", "axis"), rule)])

@@ -4,7 +4,7 @@ Checksums notice that a file has changed; this notices that a changed file, whic
 not what the commands that show results can work with.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import numpy as np
@@ -33,6 +33,31 @@ REQUIRED: Final[Mapping[str, Sequence[str]]] = {  # columns by table; the first 
 }
 _WHOLE: Final = ("round", "clients")
 _PRESENT: Final = ("label", "round", *_ROUND_FIGURES)  # never empty
+
+
+_CURVE: Final = ("round", "virtual_time_s", "wire_bytes", "accuracy")
+STUDY_NUMBERS: Final[Mapping[str, Sequence[str]]] = {  # columns of figures by table
+    "points": ("virtual_time_s", "wire_bytes_per_client_round", "energy_j", "accuracy_final"),
+    "curves": _CURVE,
+    "crossovers": ("place", "low", "high"),
+    "best": ("value", "second_over_best", "infeasible"),
+    "pareto": (),
+    "sensitivity": ("factor", "less", "base", "more", "swing"),
+}
+STUDY_REQUIRED: Final[Mapping[str, Sequence[str]]] = {
+    "points": ("point", "seed", "label", "status", "curve", *STUDY_NUMBERS["points"]),
+    "curves": ("point", "seed", "label", *_CURVE),
+    "crossovers": (
+        *("axis", "first", "second", "by", "better", "overtaken", "value", "note"),
+        *STUDY_NUMBERS["crossovers"],
+    ),
+    "best": ("label", "by", "axis", "best", "second", *STUDY_NUMBERS["best"]),
+    "pareto": ("point", "label"),
+    "sensitivity": ("label", "assumption", "by", *STUDY_NUMBERS["sensitivity"]),
+}
+
+
+WITH_AXES: Final = ("points", "crossovers", "best", "pareto")  # a column for each axis
 
 
 class ContractError(ValueError):
@@ -156,6 +181,39 @@ def check_rows(table: str, rows: Sequence[Mapping[str, Any]], texts: frozenset[s
                 raise ContractError(f"{where} is not a count (got {value!r})")
             elif name in _PRESENT and isinstance(value, float) and not np.isfinite(value):
                 raise ContractError(f"{where} is not finite (got {value!r})")
+
+
+def check_study_rows(
+    table: str, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]
+) -> None:
+    """Check the rows of a study's table. Raises ContractError with the first problem.
+
+    Points, seeds, methods and steps of axes are those that its summary names.
+    """
+    known: dict[str, Collection[object]] = {
+        "point": range(summary["points"]),
+        "seed": summary["seeds"],
+        "label": summary["labels"],
+        "first": summary["labels"],
+        "second": summary["labels"] if table == "crossovers" else (),
+    }
+    known |= summary["axes"] | {"axis": list(summary["axes"])}
+    numbers = STUDY_NUMBERS[table]
+    for number, row in enumerate(rows, start=1):
+        axes = [name for name in summary["axes"] if name != row.get("axis")]
+        required = (*STUDY_REQUIRED[table], *(axes if table in WITH_AXES else ()))
+        if missing := [name for name in required if name not in row]:
+            raise ContractError(f"it has no column {missing[0]!r}")
+        for name, value in row.items():
+            where = f"row {number}: {name}"
+            if known.get(name) and value is not None and value not in known[name]:
+                raise ContractError(f"{where} is not one of the study's (got {value!r})")
+            if isinstance(value, float) and not np.isfinite(value):
+                raise ContractError(f"{where} is not finite (got {value!r})")
+            if table == "crossovers" and name == "value" and value is not None:
+                _figure(str(value).partition(" ")[0], where)
+            if name in numbers and value is not None and not isinstance(value, int | float):
+                raise ContractError(f"{where} is not a number (got {value!r})")
 
 
 def check_events(events: Mapping[str, NDArray[Any]]) -> None:

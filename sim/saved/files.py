@@ -54,6 +54,10 @@ class ResultFiles:
             )
         return file
 
+    def lists(self, name: str) -> bool:
+        """Whether a file was there when the checksums were written. Raises SavedError."""
+        return name in self._checksums
+
     def text(self, name: str) -> str:
         """Return a text file. Raises SavedError."""
         file = self.checked(name)

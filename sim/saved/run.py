@@ -27,6 +27,7 @@ from sim.saved.contract import (
     ContractError,
     check_events,
     check_rows,
+    check_study_rows,
     check_study_summary,
     check_summary,
 )
@@ -162,11 +163,18 @@ class SavedStudy:
         return found
 
     def table(self, name: str) -> list[Row]:
-        """Return the rows of points, curves, crossovers, best, pareto or sensitivity."""
-        file = self.path / f"{name}.csv"
-        if not file.is_file():
+        """Return the rows of points, curves, crossovers, best, pareto or sensitivity.
+
+        None where the study was not asked for them. Raises SavedError where a table is missing or
+        damaged, or was edited into what makes no sense.
+        """
+        file, files = self.path / f"{name}.csv", ResultFiles(self.path)
+        if not file.is_file() and not files.lists(file.name):
             return []
-        return read_table(ResultFiles(self.path).checked(file.name), texts=TEXTS | set(self.axes))
+        rows = read_table(files.checked(file.name), texts=TEXTS | set(self.axes))
+        with _damage_named(file):
+            check_study_rows(name, rows, self.summary)
+        return rows
 
     def frame(self, name: str) -> "pd.DataFrame":
         """Return a table as a pandas.DataFrame; needs `pip install 'cutlayer[pandas]'`."""

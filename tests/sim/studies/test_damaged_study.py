@@ -1,0 +1,75 @@
+"""A damaged copy of a study's folder: one line from whatever reads it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from small_studies import small_study
+
+from sim.report.report import sources_of
+from sim.saved import SavedError, read, read_run
+from sim.saved.export import tables_of
+from sim.studies.sweep import sweep
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    study = small_study(folder, crossovers={"axis": "up"}, best={"axis": "up"})
+    sweep(study, executor="none", out=folder / "out")
+    return folder / "out"
+
+
+@pytest.fixture
+def copy(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "copy"))
+
+
+def refused(folder: Path) -> None:
+    """Report and export refuse it, each in one line."""
+    for reader in (lambda: sources_of([folder]), lambda: tables_of(read(folder))):  # type: ignore[arg-type]
+        with pytest.raises(SavedError) as told:
+            reader()
+        assert len(str(told.value).splitlines()) == 1
+        assert str(folder) in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["points.csv", "crossovers.csv", "pareto.csv", "summary.json"])
+def test_a_changed_cut_off_or_missing_file(copy: Path, name: str) -> None:
+    file = copy / name
+    whole = file.read_bytes()
+    for damaged in (whole[: len(whole) // 2], whole[:-3] + b"1" + whole[-2:], b""):
+        file.write_bytes(damaged)
+        refused(copy)
+    file.unlink()
+    refused(copy)
+
+
+def test_missing_checksums_are_a_copy_that_is_not_whole(copy: Path) -> None:
+    (copy / "checksums.sha256").unlink()
+    refused(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("points.csv", "splitfed", "nobody"),
+        ("points.csv", "complete,2,", "complete,2,nan,"),
+        ("points.csv", "virtual_time_s", "time"),
+        ("crossovers.csv", "better", "worse"),
+    ],
+)
+def test_what_is_edited_into_nonsense(copy: Path, name: str, old: str, new: str) -> None:
+    """With its line of the checksums deleted, as for an edit that was meant."""
+    sums = copy / "checksums.sha256"
+    lines = sums.read_text("utf-8").splitlines(keepends=True)
+    sums.write_text("".join(line for line in lines if name not in line), "utf-8")
+    text = (copy / name).read_text("utf-8")
+    assert old in text
+    (copy / name).write_text(text.replace(old, new), "utf-8")
+    refused(copy)
+
+
+def test_a_study_is_not_compared_as_a_run(copy: Path) -> None:
+    with pytest.raises(SavedError, match="holds a study, not a run"):
+        read_run(copy)
