@@ -69,6 +69,7 @@ benchmarks: $(INSTALLED)
 	$(BIN)/python benchmarks/headline.py
 	$(BIN)/python benchmarks/population.py
 	$(BIN)/python benchmarks/studies.py
+	$(BIN)/python benchmarks/start_up.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
