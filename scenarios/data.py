@@ -1,7 +1,8 @@
 """The `data` section: the data set, its partition over the clients, and its augmentation."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from math import prod
+from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
@@ -34,8 +35,20 @@ OneOrMany = Annotated[
 ]
 
 
+MOST_VALUES: Final = 100_000_000  # in one sample
+MOST_CLASSES: Final = 1_000_000
+
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Shape = Annotated[tuple[Count, ...], not_empty]
+
+
+def _of_possible_size(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if prod(shape) > MOST_VALUES:
+        raise rule(f"must be a shape of at most {MOST_VALUES:,} numbers")
+    return shape
+
+
+Shape = Annotated[tuple[Count, ...], not_empty, AfterValidator(_of_possible_size)]
+Classes = Annotated[int, Field(strict=True, ge=1, le=MOST_CLASSES)]
 
 
 def _rises(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -104,7 +117,7 @@ class Leaf(Section):
     train: Text
     test: Text | None = None
     input_shape: Shape | None = None
-    classes: Count | None = None
+    classes: Classes | None = None
     value_range: Annotated[tuple[Finite, Finite], AfterValidator(_rises)] | None = None
 
 
@@ -112,7 +125,7 @@ class Declared(Section):
     """A data set that is only declared, for runs without training: samples in equal classes."""
 
     input_shape: Shape
-    classes: Count
+    classes: Classes
     train_samples: Count
     test_samples: Whole = 0
 

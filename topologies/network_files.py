@@ -12,11 +12,13 @@ import warnings
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Final
+from xml.etree.ElementTree import XML
 
 import networkx
 
 from topologies.builders.network_nodes import network_nodes
 from topologies.closest import closest
+from topologies.json_keys import unique_keys
 from topologies.parts import TopologyError
 from topologies.text_file import TextFileError, read_text
 
@@ -108,7 +110,31 @@ def _graphml(text: str) -> "networkx.Graph[Any]":
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an attribute without a type is text
         graph: networkx.Graph[Any] = networkx.parse_graphml(text)
+    _check_graphml(text)
     return graph
+
+
+def _check_graphml(text: str) -> None:
+    """Refuse what networkx reads by guessing: it makes a node of every unknown name."""
+    names: set[str] = set()
+    ends: list[str] = []
+    for element in XML(text).iter():
+        tag = element.tag.rpartition("}")[2]
+        if tag == "node":
+            name = element.get("id")
+            if name is None:
+                raise TopologyError(f"has a node without an id (the {len(names) + 1}. node)")
+            if name in names:
+                raise TopologyError(f"has two nodes with the id {_shown(name)}")
+            names.add(name)
+        elif tag == "edge":
+            for end in ("source", "target"):
+                if element.get(end) is None:
+                    raise TopologyError(f"has an edge without a {end}")
+                ends.append(element.attrib[end])
+    for end in ends:
+        if end not in names:
+            raise TopologyError(f"has an edge to {_shown(end)}, which is not a node")
 
 
 def _node_link(text: str) -> "networkx.Graph[Any]":
@@ -146,12 +172,15 @@ def _node_link(text: str) -> "networkx.Graph[Any]":
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=unique_keys)
     except RecursionError:
         raise TopologyError("is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise TopologyError(f"is not valid JSON: {error}") from None
-    except ValueError:  # Python converts no whole number of more than 4,300 digits
+    except ValueError as error:
+        if "there twice" in str(error):
+            raise TopologyError(f"is not valid JSON: {error}") from None
+        # Python converts no whole number of more than 4,300 digits.
         raise TopologyError("holds a number of more than 4,300 digits") from None
 
 

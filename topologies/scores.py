@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from topologies.closest import closest
 from topologies.column_units import names_a_duration
+from topologies.json_keys import unique_keys
 from topologies.text_file import NUMBER, TextFileError, read_text
 
 MAX_BYTES: Final = 16 * 2**20
@@ -67,12 +68,15 @@ def read_scores(path: Path, column: str) -> tuple[float, ...]:
 
 def _json(text: str, column: str, where: str) -> Iterator[Row]:
     try:
-        rows = json.loads(text)
+        rows = json.loads(text, object_pairs_hook=unique_keys)
     except RecursionError:
         raise ScoresError(f"{where}: is nested too deeply: expected a list of objects") from None
     except json.JSONDecodeError as error:
         raise ScoresError(f"{where}: is not valid JSON ({error})") from None
-    except ValueError:  # Python converts no whole number of more than 4,300 digits
+    except ValueError as error:
+        if "there twice" in str(error):
+            raise ScoresError(f"{where}: is not valid JSON ({error})") from None
+        # Python converts no whole number of more than 4,300 digits.
         raise ScoresError(f"{where}: holds a number of more than 4,300 digits") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ScoresError(f"{where}: expected a list of objects")

@@ -28,6 +28,7 @@ from sim.learning.content import content_hash
 from sim.learning.partition import Ints, PartitionError
 from sim.learning.readers.arrays import ArrayFileError, read_npy, read_npz
 from topologies.closest import closest
+from topologies.json_keys import unique_keys
 
 MOST_BYTES: Final = 100_000_000  # of a text, or of the arrays in a file
 LONGEST_NUMBER: Final = 18  # digits: what fits into 64 bits
@@ -205,7 +206,7 @@ def _arrays(found: Mapping[str, NDArray[Any]]) -> ByName | InOrder:
 
 def _json(text: str, where: str) -> ByName | InOrder:
     try:
-        content = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
+        content = json.loads(text, object_pairs_hook=unique_keys, parse_constant=_no_number)
     except RecursionError:
         raise PartitionError(f"{where}: is nested too deeply") from None
     except ValueError as error:
@@ -230,15 +231,6 @@ def _leaf(content: Mapping[str, Any], where: str) -> InOrder:
     if ends[-1] > MOST_BYTES:
         raise PartitionError(f"{where}: has {ends[-1]:,} samples, at most {MOST_BYTES:,} are read")
     return [np.arange(end - n, end) for n, end in zip(counts, ends[1:], strict=True)]
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"{name!r} is there twice")
-        found[name] = value
-    return found
 
 
 def _no_number(name: str) -> NoReturn:

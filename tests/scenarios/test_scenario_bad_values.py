@@ -22,6 +22,16 @@ CASES = [
     ),
     ("dataset: digits", "dataset: null", "4: data.dataset: must be text (got null)"),
     (
+        "dataset: digits",
+        "dataset: {declared: {input_shape: [3], classes: 1000000000, train_samples: 10}}",
+        "4: data.dataset.declared.classes: must be at most 1,000,000 (got 1000000000)",
+    ),
+    (
+        "dataset: digits",
+        "dataset: {declared: {input_shape: [1000000000], classes: 2, train_samples: 10}}",
+        "4: data.dataset.declared.input_shape: must be a shape of at most 100,000,000 numbers",
+    ),
+    (
         "partition: iid",
         "partition: idd",
         '5: data.partition: has the unknown choice "idd"; did you mean \'iid\'? (got "idd")',

@@ -247,3 +247,30 @@ def test_graphml_of_too_many_tags_is_refused_before_it_is_parsed(tmp_path, monke
     monkeypatch.setattr(network_files, "MAX_EDGES", 2)
     with pytest.raises(TopologyError, match=r"has 3 edges: at most 2 are read"):
         read_network(tmp_path / "a.graphml")
+
+
+HEAD = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns"><graph edgedefault="undirected">'
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ('<node id="a"/><edge source="a" target="B"/>', "has an edge to 'B', which is not a node"),
+        ('<node id="a"/><node id="a"/>', "has two nodes with the id 'a'"),
+        ('<node id="a"/><node/>', "has a node without an id"),
+        ('<node id="a"/><edge source="a"/>', "has an edge without a target"),
+    ],
+)
+def test_graphml_that_would_have_to_be_guessed_is_refused(tmp_path, body, problem):
+    path = tmp_path / "odd.graphml"
+    path.write_text(f"{HEAD}{body}</graph></graphml>", encoding="utf-8")
+    with pytest.raises(TopologyError) as found:
+        read_network(path)
+    assert problem in str(found.value)
+
+
+def test_a_key_that_json_holds_twice_loses_nothing_silently(tmp_path):
+    path = tmp_path / "twice.json"
+    path.write_text('{"nodes": [{"id": "a"}], "nodes": [], "links": []}', encoding="utf-8")
+    with pytest.raises(TopologyError, match="is not valid JSON: 'nodes' is there twice"):
+        read_network(path)

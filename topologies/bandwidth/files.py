@@ -73,7 +73,9 @@ class Lines:
             if next(self.numbered(), None) is None:
                 raise TraceError(f"{path} has a header and nothing below it")
             if len(cells) != columns:
-                raise self.title_error(f"expected {columns} columns, {expected}, got {len(cells)}")
+                raise self.title_error(
+                    f"expected {columns} columns, {expected}, separated by commas, got {len(cells)}"
+                )
 
     def numbers(self, kind: type) -> NDArray[Any]:
         """Return the numbers of all lines, a row for each, or raise TraceError."""

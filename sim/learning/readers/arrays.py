@@ -36,8 +36,11 @@ def read_npz(path: Path, most_bytes: int) -> dict[str, NDArray[Any]]:
                 raise ArrayFileError(f"holds {total:,} bytes, and at most {most_bytes:,} are read")
             found = {}
             for member in members:
+                name = member.filename.removesuffix(".npy")
+                if name in found:
+                    raise ArrayFileError(f"holds {name[:100]!r} twice")
                 with archive.open(member) as file:
-                    found[member.filename.removesuffix(".npy")] = _array(file, member.file_size)
+                    found[name] = _array(file, member.file_size)
             return found
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise ArrayFileError(f"is not a sound .npz file ({error})") from None
@@ -53,6 +56,10 @@ def _array(file: IO[bytes], size: int) -> NDArray[Any]:
         raise
     except Exception as error:  # a damaged header may raise anything
         raise ArrayFileError(f"is not a sound .npy file ({str(error)[:100]})") from None
+    if (
+        prod(shape, start=1) == 0 and dtype.kind in "iuf"
+    ):  # numpy makes an empty list one of float64
+        dtype = np.dtype(np.int64)
     if dtype.kind not in "iu":
         raise ArrayFileError(f"holds {dtype} where whole numbers were expected")
     announced = prod(shape, start=1) * dtype.itemsize
@@ -60,4 +67,6 @@ def _array(file: IO[bytes], size: int) -> NDArray[Any]:
     if len(content) != announced:
         raise ArrayFileError(f"announces {announced:,} bytes of numbers and holds another amount")
     values = np.frombuffer(content, dtype)
+    if dtype.kind == "u" and values.size and values.max() > np.iinfo(np.int64).max:
+        raise ArrayFileError("holds a whole number beyond 2^63")
     return values.reshape(shape, order="F" if columns_first else "C")

@@ -6,6 +6,7 @@
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.learning.dataset_info import DataError
+from topologies.json_keys import unique_keys
 
 MOST_BYTES: Final = 256_000_000  # of one file; a folder may hold several
 
@@ -66,6 +68,8 @@ def _users_of(file: Path) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np
         raise DataError(f"{file}: expected users, num_samples and user_data, as LEAF writes them")
     if len(users) != len(counts):
         raise DataError(f"{file}: has {len(users)} users and {len(counts)} num_samples")
+    if repeated := [user for user, times in Counter(map(str, users)).items() if times > 1]:
+        raise DataError(f"{file}: has the user {repeated[0][:100]!r} twice")
     for user, count in zip(users, counts, strict=True):
         where = f"{file}: {str(user)[:100]!r}"
         samples = data.pop(user, None) if isinstance(user, str) else None
@@ -86,7 +90,7 @@ def _json(file: Path) -> dict[str, Any]:
         size = file.stat().st_size
         if size > MOST_BYTES:
             raise DataError(f"{file}: has {size:,} bytes, and at most {MOST_BYTES:,} are read")
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
+        content = json.loads(file.read_text(encoding="utf-8-sig"), object_pairs_hook=unique_keys)
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror or error}") from None
     except RecursionError:

@@ -1,6 +1,7 @@
 """Splits that a file gives: every form says the same, and what is wrong is one sentence."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -161,3 +162,25 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     assert held(path) == [[1], [2], [3]]
     write(tmp_path, "a.json", [[1], [2, 4], [3]])
     assert held(path) == [[1], [2, 4], [3]]
+
+
+def test_an_empty_array_of_any_kind_is_a_client_without_samples(tmp_path: Path) -> None:
+    np.savez(tmp_path / "split.npz", np.array([4, 2]), np.array([]), np.array([0]))
+    assert held(tmp_path / "split.npz") == [[4, 2], [], [0]]
+
+
+def test_whole_numbers_beyond_63_bits_are_not_taken_for_negative_ones(tmp_path: Path) -> None:
+    np.savez(tmp_path / "split.npz", np.array([2**64 - 1], np.uint64), np.array([1]), np.array([2]))
+    with pytest.raises(PartitionError, match="holds a whole number beyond 2"):
+        held(tmp_path / "split.npz")
+
+
+def test_an_archive_that_holds_a_client_twice_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([1]))
+    content = (tmp_path / "a.npy").read_bytes()
+    with zipfile.ZipFile(tmp_path / "split.npz", "w") as archive:
+        archive.writestr("a-0.npy", content)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a-0.npy", content)
+    with pytest.raises(PartitionError, match="holds 'a-0' twice"):
+        held(tmp_path / "split.npz")

@@ -127,7 +127,7 @@ def test_pixels_of_another_range_are_scaled_on_request(tmp_path: Path) -> None:
         ({"num_samples": [3]}, "has 2 users and 1 num_samples"),
         ({"num_samples": [3, 1]}, "'v': has 2 in x, 2 in y and 1 in num_samples"),
         ({"users": ["u", "w"]}, "'w': has no user_data"),
-        ({"users": ["u", "u"]}, "'u': has no user_data"),
+        ({"users": ["u", "u"]}, "has the user 'u' twice"),
         ({"user_data": {"u": 1, "v": {}}}, "'u': has no user_data"),
         ({"user_data": {"u": {"x": 1, "y": []}, "v": {}}}, "'u': expected lists x and y"),
         ({"v": {"x": [[1, 2], [3]], "y": [0, 1]}}, "'v': x: the samples have different shapes"),
@@ -185,3 +185,15 @@ def test_a_set_that_is_only_declared_is_timed_and_not_trained() -> None:
     assert timed.learning_digest is None
     with pytest.raises(ValueError, match=r"data\.dataset: is only declared, and nothing can be"):
         run(tiny(data), executor="inline")
+
+
+def test_users_that_are_there_twice_are_refused(tmp_path: Path) -> None:
+    content = all_data({"ann": 2})
+    twice = {**content, "users": ["ann", "ann"], "num_samples": [2, 2]}
+    with pytest.raises(DataError, match="has the user 'ann' twice"):
+        leaf_declaration(write(tmp_path / "twice.json", twice), None, input_shape=SHAPE)
+    text = json.dumps(content)
+    repeated = text[:-1] + ', "user_data": {}}'
+    (tmp_path / "key.json").write_text(repeated, encoding="utf-8")
+    with pytest.raises(DataError, match="'user_data' is there twice"):
+        leaf_declaration(tmp_path / "key.json", None, input_shape=SHAPE)
