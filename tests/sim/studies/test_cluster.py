@@ -116,22 +116,28 @@ def test_killed_in_the_middle_it_goes_on_to_the_files_of_one_process(dask: Dask)
     assert whole_files(dask.folder / "away") == contents(dask.folder / "home")
 
 
+def deadly(folder: Path, deaths: int) -> Path:
+    """A method of the folder's own that kills so many workers; the folder with a mark for each."""
+    (folder / "dying.py").write_text(DIES, encoding="utf-8")
+    (folder / "deaths").write_text(str(deaths), encoding="utf-8")
+    marks = folder / "marks"
+    marks.mkdir(exist_ok=True)
+    for mark in marks.iterdir():
+        mark.unlink()
+    return marks
+
+
 def test_a_worker_that_dies_costs_a_retry(dask: Dask) -> None:
-    (dask.folder / "dying.py").write_text(DIES, encoding="utf-8")
-    (dask.folder / "marks").mkdir()
-    (dask.folder / "deaths").write_text("1", encoding="utf-8")
+    marks = deadly(dask.folder, 1)
     file = study_file(dask.folder, set={"methods": ["dying:Dies"]}, name="dying")
     sweep(dask.folder, *command(file, "dying", "--scheduler", dask.address, "--executor", "none"))
-    assert len(list((dask.folder / "marks").iterdir())) == 1
+    assert len(list(marks.iterdir())) == 1
     points = (dask.folder / "dying" / "points.csv").read_text(encoding="utf-8")
     assert points.count("complete") == 2
 
 
 def test_a_job_that_kills_its_workers_is_one_line(dask: Dask) -> None:
-    marks = dask.folder / "marks"
-    for mark in marks.iterdir():
-        mark.unlink()
-    (dask.folder / "deaths").write_text("99")
+    marks = deadly(dask.folder, 99)
     axes = [{"name": "up", "field": UP, "values": ["1 Mbit/s"]}]
     methods = ["splitfed", "dying:Dies"]
     file = study_file(dask.folder, axes=axes, set={"methods": methods}, name="killing")
