@@ -6,7 +6,7 @@ from typing import Any
 
 from scenarios.document import Document, Origin
 from scenarios.problems import KeyPath, Problem, ScenarioError
-from scenarios.yaml_text import read
+from scenarios.yaml_text import MAX_DEPTH, read
 
 SOURCE = "--set"
 _INSTEAD_OF = {("seeds",): "seed", ("seed",): "seeds"}
@@ -79,6 +79,8 @@ def _put(data: Any, dotted: str, value: Any) -> tuple[KeyPath, KeyPath]:
     while True:
         key, rest = _next_key(node, rest, path)
         path = (*path, key)
+        if len(path) > MAX_DEPTH:
+            raise _DoesNotFitError((), f"is nested more than {MAX_DEPTH} levels deep", dotted)
         if not rest:
             node[key] = value
             return path, new or path

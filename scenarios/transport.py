@@ -4,11 +4,16 @@
 switches do.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
 
 from scenarios.fields import Count, NotNegative, Section, Switch, Text
 from scenarios.one_of import OneOf
 from scenarios.quantities import SizeOrUnlimited
+
+# Biases are 0 to 2 in what is known of TCP; a weight beyond 1e300 is not a number.
+MOST_RTT_BIAS: Final = 10
 
 
 class Ideal(Section):
@@ -25,7 +30,7 @@ class Tcp(Section):
     window: SizeOrUnlimited = 4 * 2**20
     idle_restart: Switch = True
     loss: Literal["none", "mathis", "pftk", "cubic"] = "cubic"
-    rtt_bias: NotNegative = 0.0
+    rtt_bias: Annotated[NotNegative, Field(le=MOST_RTT_BIAS)] = 0.0
 
 
 Transport = Annotated[Ideal | Tcp, OneOf(ideal=Ideal, tcp=Tcp)]

@@ -29,6 +29,9 @@ app = typer.Typer(
 )
 
 
+MOST_THREADS = 1024
+
+
 class Executor(StrEnum):
     """Whether tensors are trained."""
 
@@ -82,7 +85,9 @@ NoUserCode = Annotated[
 Force = Annotated[
     bool, typer.Option("--force", help="Replace the named file if it exists; never a device.")
 ]
-Threads = Annotated[int, typer.Option(min=1, help="Torch threads; small batches want 1.")]
+Threads = Annotated[
+    int, typer.Option(min=1, max=MOST_THREADS, help="Torch threads; small batches want 1.")
+]
 
 
 def _print_version(asked: bool) -> None:
@@ -375,7 +380,10 @@ def calibrate(
     out: Annotated[Path, typer.Option(help="The profile to write, a new YAML file.")],
     name: Annotated[str, typer.Option(help="What to call the machine.")] = "this-machine",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Torch threads, as in the training [torch's own].")
+        int | None,
+        typer.Option(
+            min=1, max=MOST_THREADS, help="Torch threads, as in the training [torch's own]."
+        ),
     ] = None,
     minutes: Annotated[
         float, typer.Option(min=0.1, help="About how long; long iterations are left out.")

@@ -58,11 +58,18 @@ def show_command(name: str, plot: Path | None = None, *, force: bool = False) ->
                 raise UsageError(f"--plot: {name} is no scenario, and only these have a topology")
             shown[kind](found)
             return
-    if Path(name).is_file():
+    if _is_file(name):
         _show_scenario(name, plot, force)
         return
     everything = [n for names, _ in KINDS.values() for n in names()]
     raise UsageError(f"show: there is nothing called {name}{suggestion(name, everything)}")
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # a name that is too long for one
+        return False
 
 
 def _show_scenario(name: str, plot: Path | None, force: bool) -> None:

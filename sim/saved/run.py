@@ -202,12 +202,12 @@ def read_study(path: str | Path) -> SavedStudy:
 def read(path: str | Path) -> list[SavedRun] | SavedStudy:
     """Read a folder: a study, or the runs in it, one for each seed. Raises SavedError."""
     folder = Path(path)
-    if not folder.is_dir():
-        raise SavedError(f"{folder} is not a folder: name one that `cutlayer run` or `sweep` wrote")
     try:
-        return _read(folder)
+        if folder.is_dir():
+            return _read(folder)
     except OSError as error:
-        raise SavedError(f"{folder} cannot be read: {error.strerror}") from None
+        raise SavedError(f"{str(folder)[:200]} cannot be read: {error.strerror}") from None
+    raise SavedError(f"{folder} is not a folder: name one that `cutlayer run` or `sweep` wrote")
 
 
 def _read(folder: Path) -> list[SavedRun] | SavedStudy:

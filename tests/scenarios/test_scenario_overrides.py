@@ -131,3 +131,9 @@ def test_places_are_those_of_the_overrides_one_after_another(pairs):
         assert all(problem in problems for problem in more)
     assert at_once.data == singly.data
     assert at_once.origins == singly.origins
+
+
+def test_a_path_of_too_many_keys_is_refused():
+    document = read_yaml("a: 1\n", "s.yaml")
+    _, problems = apply_overrides(document, [".".join("x" * 5000) + "=1"])
+    assert [problem.rule for problem in problems] == ["is nested more than 32 levels deep"]

@@ -232,3 +232,22 @@ def test_errors_of_the_parts_are_told_at_their_section(
 
     monkeypatch.setattr("sim.examination.places", refuse)
     assert_refused(cutlayer.run(), f"{key}: does not do")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "x" * 5000),
+        ("why", "x" * 5000),
+        ("report", "x" * 5000),
+        ("compare", "x" * 5000, "y"),
+        ("run", "quickstart", "--threads", "9" * 21),
+    ],
+)
+def test_arguments_of_impossible_length_or_size_are_refused(
+    cutlayer: CommandLine, arguments: tuple[str, ...]
+) -> None:
+    answer = cutlayer(*arguments)
+    assert answer.code == 2
+    assert answer.err.strip()
+    assert "Traceback" not in answer.err
