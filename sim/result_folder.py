@@ -48,6 +48,8 @@ class Marker:
 def read_marker(folder: Path) -> Marker | None:
     """Return a folder's marker; None where there is none of Cutlayer's."""
     try:
+        if not (folder / MARKER).is_file():  # a pipe would be waited for
+            return None
         with (folder / MARKER).open("rb") as file:
             content = json.loads(file.read(_MOST_MARKER_BYTES))
     except (OSError, ValueError, RecursionError):
@@ -152,6 +154,8 @@ def claim_next(parent: Path, name: str, kind: str) -> ResultFolder:
 def in_use(path: Path) -> bool:
     """Whether a command works in a folder of results."""
     try:
+        if not (path / MARKER).is_file():
+            return False
         entry = os.open(path / MARKER, os.O_RDWR | _CLOEXEC)
     except OSError:
         return False

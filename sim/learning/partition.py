@@ -18,6 +18,7 @@ from sim.learning.streams import generator
 
 Ints = NDArray[np.int64]
 DIRICHLET_TRIES = 100
+MOST_DEALT = 20_000_000  # a sample takes some 60 bytes while it is dealt
 
 
 class PartitionError(ValueError):
@@ -146,6 +147,11 @@ class Dirichlet:
 
     def _shares(self, counts: Ints, clients: int, seed: int) -> Ints:
         """Return samples per [class, client]."""
+        if counts.sum() > MOST_DEALT:
+            raise PartitionError(
+                f"dirichlet: deals at most {MOST_DEALT:,} samples one by one, and there are"
+                f" {counts.sum():,}: take fewer, or an iid partition"
+            )
         if clients * self.min_samples > counts.sum():
             raise PartitionError(
                 f"dirichlet: {clients} clients with at least {self.min_samples} samples each need "

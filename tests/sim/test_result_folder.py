@@ -256,3 +256,9 @@ def test_a_file_system_without_locks_is_told_where_a_folder_is_continued(
     assert capsys.readouterr().err == ""
     claim_folder(tmp_path / "out", "study", resume=True).release()
     assert "cannot be locked (No locks available)" in capsys.readouterr().err
+
+
+def test_a_pipe_in_the_place_of_a_marker_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / MARKER)
+    assert read_marker(tmp_path) is None
+    assert not in_use(tmp_path)

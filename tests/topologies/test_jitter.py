@@ -40,3 +40,10 @@ def test_no_delay_is_negative(kind, spread):
 def test_what_is_no_jitter(kind, spread):
     with pytest.raises(ValueError, match="no jitter is"):
         Jitter(kind, spread)
+
+
+@pytest.mark.parametrize("kind", ["lognormal", "gamma", "uniform"])
+def test_the_least_spread_that_a_number_holds_leaves_the_mean(kind):
+    assert Jitter(kind, 5e-324).sample(np.random.default_rng(0), 2.0) == pytest.approx(
+        2.0, rel=1e-12
+    )

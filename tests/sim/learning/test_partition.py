@@ -217,3 +217,8 @@ def test_a_hundred_thousand_clients_are_dealt_in_a_moment() -> None:
     made = partition((100_000,) * 10, 100_000, Iid(), 0)
     assert set(made.sizes) == {10}
     assert sum(made.class_counts(99_999)) == 10
+
+
+def test_dirichlet_says_how_many_samples_it_deals_at_most() -> None:
+    with pytest.raises(PartitionError, match="at most 20,000,000 samples one by one"):
+        Dirichlet(0.5).deal(np.array([10**15, 10**15]), 3, 0)
