@@ -9,7 +9,8 @@ from sim import wire
 from sim.learning.deferred import DeferredOperations
 from sim.learning.digest import Ingredient
 from sim.log import SERVER, Label
-from sim.methods.method import Barrier, Method, MethodOptions, Process, Round, pair
+from sim.methods.members import Barrier, pair
+from sim.methods.method import Method, MethodOptions, Process, Round
 from sim.sides import DeviceSide, ServerSide
 
 if TYPE_CHECKING:

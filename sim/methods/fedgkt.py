@@ -12,7 +12,8 @@ from sim.learning.deferred import DeferredOperations
 from sim.learning.digest import Ingredient
 from sim.log import Label
 from sim.methods.cuts import needs_both_blocks
-from sim.methods.method import Barrier, MethodOptions, Process, Round, SplitMethod, pair
+from sim.methods.members import Barrier, pair
+from sim.methods.method import MethodOptions, Process, Round, SplitMethod
 from sim.sides import DeviceSide, ServerSide, Side
 from sim.world import World
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sim.methods.method import Process, Round, pair
+from sim.methods.members import pair
+from sim.methods.method import Process, Round
 from sim.methods.splitfed import SplitFed
 
 EVERYBODY = -1  # the client index of the one chain that passes through all
