@@ -53,7 +53,7 @@ class CsvWriter:
 
 
 def write_rows(file: TextIO, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows under the names of all their columns, as these first come; no rows are no text."""
+    """Write rows under the names of all their columns, as these first come; nothing without rows."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if columns:
         writer = CsvWriter(file, columns)

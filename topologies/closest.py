@@ -10,7 +10,7 @@ LONGEST: Final = 100  # characters; nothing longer is a name with a slip in it
 def closest(word: str, choices: Iterable[object]) -> str:
     """Return `"; did you mean 'x'?"` for the choice nearest to `word`, or an empty string.
 
-    Choices that a file gives and that are not text, or too long for a name, are no candidates.
+    Choices of a file that are not text, or are too long for a name, are left out.
     """
     if len(word) > LONGEST:
         return ""

@@ -247,7 +247,7 @@ class DeviceProfile:
     def _check_class(self, op_class: str) -> None:
         if op_class not in OP_CLASSES:
             raise DeviceError(
-                f"device {self.name!r}: {op_class!r} is no class of operations"
+                f"device {self.name!r}: unknown class of operations {op_class!r}"
                 f"{closest(op_class, OP_CLASSES)} (there are {', '.join(OP_CLASSES)})"
             )
 

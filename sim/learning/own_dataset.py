@@ -82,7 +82,7 @@ def _checked(name: str, info: DatasetInfo, loaded: object, split: Split) -> Chun
 
 
 def _strangers(labels: NDArray[np.int64], classes: int) -> str:
-    """Return a clause about labels that are no class, if there are any."""
+    """Return a clause about labels that name no class, if there are any."""
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if not wrong.size:
         return ""

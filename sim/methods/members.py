@@ -60,7 +60,7 @@ class Barrier:
         self.slot = 0
 
     def process(self, env: simpy.Environment, work: Process, side: Side) -> simpy.Process:
-        """Start a side's process and take note of it when it ends."""
+        """Start the process of a side, and remember it as the last when it ends."""
 
         def passed(_: simpy.Event) -> None:
             self.last, self.slot = side.last, side.slot

@@ -28,7 +28,7 @@ from mutations import mutate
 WALL_S: Final = 500  # for what waits without computing, on a machine that has other things to do
 MEMORY_BYTES: Final = 2 * 10**9
 LONGEST_LINE: Final = 2000
-# Whoever asks for a fleet this large waits for it; that is no hang.
+# A fleet this large takes its time: that does not count as a hang.
 LARGE: Final = 2000
 WEIGHTS: Final = {
     "scenario": 50,

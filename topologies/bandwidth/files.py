@@ -88,7 +88,7 @@ class Lines:
             bad = self._first_bad()
             if bad is not None:
                 raise bad from None
-            # Blanks that stand alone on a line are no reason to refuse it.
+            # A line of blanks alone is accepted.
             table = self._parsed("\n".join(text for _, text in self.numbered()).encode(), kind)
         if table.shape[1] != self._columns or not np.isfinite(table).all():
             raise self.first_bad()

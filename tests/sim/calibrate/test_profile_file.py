@@ -131,7 +131,7 @@ def changed(folder: Path, old: str, new: str) -> str:
         ("memory_bandwidth:\n  value: ", "memory_bandwidth:\n  value: x", "value: 'x"),
         ("memory_bandwidth:\n  value: ", "memory_bandwidth:\n  value: 1\n  note: ", "must be text"),
         ("layer_overhead:\n  value: ", "layer_overhead:\n  value: 1e999 s # ", "is too large"),
-        ("  conv:", "  convv:", "'convv' is no class of operations; did you mean 'conv'"),
+        ("  conv:", "  convv:", "unknown class of operations 'convv'; did you mean 'conv'"),
         (
             "forward:",
             "forward: {}\n    forwards:",

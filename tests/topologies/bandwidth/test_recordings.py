@@ -166,7 +166,10 @@ CSV_ERRORS = [
     ("0,5\n1,nan\n", "t, line 2: expected seconds,bytes_per_second, got '1,nan'"),
     ("0,5\n1,inf\n", "t, line 2: expected seconds,bytes_per_second, got '1,inf'"),
     ("nan,5\n1,2\n", "t, line 1: expected seconds,bytes_per_second, got 'nan,5'"),
-    ("a,b,c\n1,2,3\n", "t, line 1: expected 2 columns, seconds,bytes_per_second, got 3"),
+    (
+        "a,b,c\n1,2,3\n",
+        "t, line 1: expected 2 columns, seconds,bytes_per_second, separated by commas, got 3",
+    ),
     ("0,5,6\n", "t, line 1: expected seconds,bytes_per_second, got '0,5,6'"),
     ("0,5\n1,1e999\n", "t, line 2: expected seconds,bytes_per_second, got '1,1e999'"),
     ("0,x\n1,2\n", "t, line 1: expected seconds,bytes_per_second, got '0,x'"),
