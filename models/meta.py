@@ -15,11 +15,22 @@ State = dict[str, Tensor]
 
 
 def meta_state(module: nn.Module) -> State:
-    """Shadows, on `meta`, of the module's parameters and buffers by name."""
+    """Shadows, on `meta`, of the module's parameters and buffers by name.
+
+    A counter (one whole number) is real, since a module may decide by it: BatchNorm with `momentum=None`
+    divides by its batches.
+    """
     return {
-        name: torch.empty_like(tensor, device="meta").requires_grad_(tensor.requires_grad)
+        name: _shadow(tensor)
         for name, tensor in chain(module.named_parameters(), module.named_buffers())
     }
+
+
+def _shadow(tensor: Tensor) -> Tensor:
+    if tensor.ndim == 0 and not tensor.is_floating_point():
+        real = torch.zeros_like(tensor, device="cpu")
+        return real if tensor.is_meta else real.copy_(tensor)
+    return torch.empty_like(tensor, device="meta").requires_grad_(tensor.requires_grad)
 
 
 @contextmanager

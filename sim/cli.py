@@ -487,8 +487,12 @@ def main() -> None:
     """Run the command line; bad input ends in one message and exit code 2."""
     from sim.python_path import drop_working_directory
 
-    drop_working_directory()
     show_what_cannot_be_encoded()
+    try:
+        drop_working_directory()
+    except FileNotFoundError:
+        sys.stderr.write("the working directory was removed: change to one that exists\n")
+        sys.exit(2)
     with interrupts_handled():
         code = _outcome()
     sys.exit(final_code(code))

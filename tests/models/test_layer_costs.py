@@ -244,3 +244,11 @@ def test_average_pooling_norms_and_dropout_are_charged():
     assert only_layer(nn.LayerNorm(4), (4,)).op_class == "norm"
     dropout = module_cost(nn.Dropout(0.5), (4,), first=False)
     assert {layer.op_class for layer in dropout.layers} == {"elementwise"}
+
+
+def test_a_norm_with_a_cumulative_average_costs_what_one_with_a_moving_average_does():
+    cumulative, moving = nn.BatchNorm2d(4, momentum=None), nn.BatchNorm2d(4)
+    assert module_cost(cumulative, (4, 8, 8), first=True) == module_cost(
+        moving, (4, 8, 8), first=True
+    )
+    assert int(cumulative.num_batches_tracked) == 0

@@ -205,3 +205,15 @@ def test_a_cluster_s_worker_looks_in_the_folders_that_come_with_its_job(
     found = perform_one("clock", {**arguments, "folders": [str(tmp_path)]}, 1)
     assert list(found) == ["splitfed"]
     del sys.modules["nets_of_a_job_q"]
+
+
+def test_a_working_directory_that_was_removed_is_one_line(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = (
+        "import os, sys; import sim.cli; os.rmdir(os.getcwd());"
+        " sys.argv = ['cutlayer', 'list']; sim.cli.main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=gone, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr == "the working directory was removed: change to one that exists\n"
