@@ -109,8 +109,8 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda _: b"",
     "a changed value": changed,
     "no checksum": lambda _: gzip.compress(json.dumps(CONTENT).encode()),
-    "no JSON": lambda _: gzip.compress(b"\xff\x00"),
-    "something after it": lambda packed: packed + gzip.compress(b"}"),
+    "no JSON": lambda _: gzip.compress(b"\xff\x00", mtime=0),
+    "something after it": lambda packed: packed + gzip.compress(b"}", mtime=0),
     "no gzip": lambda _: b"hello",
 }
 
