@@ -48,7 +48,11 @@ def test_text_is_read_with_plain_ends_of_lines(tmp_path, content, text):
         ("t.gz", b"a", "cannot be read: Not a gzipped file"),
         ("t.gz", gzip.compress(b"a" * 999, mtime=0)[:-9], "cannot be read: Compressed file ended"),
         ("t", b"a" * (LIMIT + 1), "is longer than 1000 B, the most that is read"),
-        ("t.gz", gzip.compress(bytes(10**7), mtime=0), "is longer than 1000 B, the most that is read"),
+        (
+            "t.gz",
+            gzip.compress(bytes(10**7), mtime=0),
+            "is longer than 1000 B, the most that is read",
+        ),
     ],
 )
 def test_what_is_not_text_within_the_limit_is_refused(tmp_path, name, content, said):
