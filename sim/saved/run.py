@@ -33,6 +33,10 @@ from sim.saved.contract import (
 )
 from sim.saved.files import ResultFiles, SavedError
 
+LONGEST_NUMBER: Final = (
+    400  # digits: more are no count of ours, and Python makes no integer of them
+)
+
 # What a damaged .npz raises in numpy, zipfile and zlib.
 _UNREADABLE: Final = (
     *(OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError),
@@ -289,7 +293,7 @@ def _value(text: str, is_text: bool) -> Value:
         number = float(text)
     except ValueError:
         return text
-    whole = text.lstrip("-").isdecimal()
+    whole = text.lstrip("-").isdecimal() and len(text) < LONGEST_NUMBER
     return int(text) if whole else number
 
 
@@ -310,4 +314,4 @@ def _yaml(file: Path, files: ResultFiles) -> dict[str, Any]:
 
 def _number(name: str) -> int:
     digits = name.rpartition("-")[2]
-    return int(digits) if digits.isdecimal() else 0
+    return int(digits) if digits.isdecimal() and len(digits) < LONGEST_NUMBER else 0

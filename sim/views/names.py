@@ -7,10 +7,16 @@ from typing import Final
 _NUMBER: Final = re.compile(r"-\d+(?=\.|->|$)")
 
 
-def natural_order(name: str) -> tuple[str | int, ...]:
-    """Return a sort key by which "pi-2" comes before "pi-10": text and numbers in turn."""
+def natural_order(name: str) -> tuple[tuple[int, str], ...]:
+    """Return a sort key by which "pi-2" comes before "pi-10": text and numbers in turn.
+
+    Numbers are compared by their length and their digits, since a name may have more of these than
+    Python makes an integer of.
+    """
     parts = re.split(r"(\d+)", name)
-    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts))
+    digits = [part.lstrip("0") for part in parts[1::2]]
+    parts[1::2] = digits
+    return tuple((len(part) if place % 2 else 0, part) for place, part in enumerate(parts))
 
 
 def numberless(name: str) -> str:

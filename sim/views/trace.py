@@ -37,7 +37,7 @@ class Track(NamedTuple):
     """A thread of the trace; the fields before its name are its place among the others."""
 
     group: int
-    client: tuple[str | int, ...]
+    client: tuple[tuple[int, str], ...]
     part: int
     lane: int
     name: str

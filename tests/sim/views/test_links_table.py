@@ -106,6 +106,8 @@ def test_lines_fit_and_no_link_is_no_table():
 
 def test_names():
     assert sorted(["pi-10", "pi-2"], key=natural_order) == ["pi-2", "pi-10"]
+    long = "9" * 5000  # a label of a network's file: Python makes no integer of it
+    assert sorted([long, "10", "9", "a"], key=natural_order) == ["9", "10", long, "a"]
     assert numberless("edge-3.raspberry-pi-4b-12.up") == "edge-.raspberry-pi-4b-.up"
     assert together(["pi-3b-plus-0.up", "pi-3b-plus-1.up"]) == "pi-3b-plus-N.up (2)"
     assert together(["far.up"]) == "far.up"
