@@ -293,7 +293,7 @@ def plain(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "override",
     [
-        ('methods=["sparse:SparseLocalLoss"]',),
+        ('methods=["fewer_uploads:SparseLocalLoss"]',),
         ("model.name=small_net:small_net",),
         ("data.dataset=stripes:stripes", "data.test_fraction=null"),
     ],

@@ -100,7 +100,7 @@ def test_every_output_is_checked_or_dated(path: Path) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder with the files of the pages in it; a terminal of 80 columns; no pictures."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -111,7 +111,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("sim.commands.run.write_plots", lambda *_: [])
     monkeypatch.setattr("sim.commands.run.write_timeline", lambda *_: [])
-    return tmp_path
+    yield tmp_path
+    for name in FILES:  # another library may look for a module of the same name
+        sys.modules.pop(Path(name).stem, None)
 
 
 @pytest.mark.usefixtures("folder")
