@@ -3,7 +3,7 @@
 The unknowns: a rate for each class of operations, pass and map size that was seen, the two bandwidths,
 and the overhead of a layer. All are fitted in logarithms, with a prior for each (`sim.calibrate.prior`
 says which) and within bounds. A figure that the times do not determine stays at its prior, given the
-figures beside it, and is listed in `Fit.undetermined`. The loss of the times is soft, so that a moment
+figures beside it, and is listed in `Fit.undetermined`. The loss on times is soft, so that a moment
 in which the machine did something else does not bend the fit.
 
 The roofline's maximum has minima of its own for each choice of what binds which layer. So it is made

@@ -31,7 +31,7 @@ FURTHEST: Final = 1e4
 
 @dataclass(frozen=True)
 class Prior:
-    """Residuals `rows @ logs - values` beside those of the times, and where the logarithms lie."""
+    """Residuals `rows @ logs - values` beside those on times, and where the logarithms lie."""
 
     rows: Floats
     values: Floats

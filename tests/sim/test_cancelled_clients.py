@@ -6,11 +6,11 @@ up until 9.472 and arrive at 9.972.
 """
 
 import pytest
-from tiny_worlds import Device, make_world
+from tiny_worlds import Device, make_world, rows_of
 
 from sim.churn import Churn
 from sim.engine import Engine, Limits, UnfinishedRoundError, Watcher
-from sim.log import Kind, Label
+from sim.log import Label
 from sim.methods.classic_fl import ClassicFL
 from sim.methods.splitfed import SplitFed
 from sim.results import MethodResult
@@ -63,22 +63,6 @@ def engine_of(method, devices, rounds=1, deadline_s=8.0, **world):
     engine.run(Limits(rounds), Watcher())
     engine.finish()
     return engine
-
-
-def rows_of(kept, *activities):
-    log = kept.record.intervals
-    return [
-        (
-            Kind(log.kind[i]).name,
-            Label(log.label[i]).name,
-            pytest.approx(float(log.start[i])),
-            pytest.approx(float(log.end[i])),
-            int(log.wire_bytes[i]),
-            int(log.lost[i]),
-        )
-        for i in range(len(log))
-        if log.label[i] in activities
-    ]
 
 
 def test_an_upload_at_the_deadline_is_cut_off_and_its_bytes_are_dropped() -> None:

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from math import inf
 
 import pytest
-from tiny_worlds import Device, make_world
+from tiny_worlds import Device, make_world, rows_of
 
 from sim.churn import Churn, Presence
 from sim.engine import Engine, Limits, Watcher
@@ -47,22 +47,6 @@ def engine_of(method, devices, offline, on_loss, rounds=1, options=None, **world
     engine.run(Limits(rounds), Watcher())
     engine.finish()
     return engine
-
-
-def rows_of(kept, *labels):
-    log = kept.record.intervals
-    return [
-        (
-            Kind(log.kind[i]).name,
-            Label(log.label[i]).name,
-            pytest.approx(float(log.start[i])),
-            pytest.approx(float(log.end[i])),
-            int(log.wire_bytes[i]),
-            int(log.lost[i]),
-        )
-        for i in range(len(log))
-        if not labels or log.label[i] in labels
-    ]
 
 
 class TestResume:

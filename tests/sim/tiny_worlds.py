@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 
 from models.block_cost import BlockCost, LayerCost
 from sim.clock import Clock
@@ -209,6 +210,23 @@ def drawn(kept: KeptRound) -> list[tuple[float, float, str, str, int, int]]:
             rows.start, rows.end, rows.kind, rows.label, slots, rows.wire_bytes, strict=True
         )
     )
+
+
+def rows_of(kept: KeptRound, *labels: Label) -> list[tuple[Any, ...]]:
+    """Return the rows of some activities in a round, or all rows, as logged; times are approximate."""
+    log = kept.record.intervals
+    return [
+        (
+            Kind(log.kind[i]).name,
+            Label(log.label[i]).name,
+            pytest.approx(float(log.start[i])),
+            pytest.approx(float(log.end[i])),
+            int(log.wire_bytes[i]),
+            int(log.lost[i]),
+        )
+        for i in range(len(log))
+        if not labels or log.label[i] in labels
+    ]
 
 
 Bar = tuple[Kind, Label, int, float, float, int]
