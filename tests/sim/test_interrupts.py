@@ -21,7 +21,7 @@ from sim.round_results import RoundResult
 from sim.runs import Silent
 from sim.saved import read_run
 
-ENDLESS = ["--executor", "none", "--no-reuse", "--set", "training.rounds=1000000"]
+ENDLESS = ["--executor", "none", "--no-reuse", "--set", "training.rounds=50000"]
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
@@ -31,7 +31,9 @@ def started(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> sub
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
     program = (
         "import sys, signal\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whatever started us
+        # Whatever started the tests: a runner in the background ignores SIGINT, nohup ignores SIGHUP.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "[signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)]\n"
         "import sim.commands.run\n"
         "sim.commands.run.write_plots = sim.commands.run.write_timeline = lambda *_: []\n"
         "from sim.cli import main\n"
