@@ -7,7 +7,15 @@ kept in .hypothesis and tried first in the next run.
 """
 
 import os
+import signal
 import tempfile
+
+# Signals do what they do in a terminal, whatever started the tests: a shell's background job ignores
+# SIGINT, and nohup ignores SIGHUP. Both are inherited, here and by the processes that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for _signal in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+    if hasattr(signal, _signal):
+        signal.signal(getattr(signal, _signal), signal.SIG_DFL)
 
 # Outlines of networks are kept for this run of the suite, which its workers inherit, and not at home.
 if "PYTEST_XDIST_WORKER" not in os.environ:

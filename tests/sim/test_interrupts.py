@@ -30,10 +30,6 @@ def started(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> sub
     """`cutlayer` in a process of its own, without pictures."""
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
     program = (
-        "import sys, signal\n"
-        # Whatever started the tests: a runner in the background ignores SIGINT, nohup ignores SIGHUP.
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "[signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)]\n"
         "import sim.commands.run\n"
         "sim.commands.run.write_plots = sim.commands.run.write_timeline = lambda *_: []\n"
         "from sim.cli import main\n"
