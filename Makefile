@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: help demo test test-oldest test-newest fuzz check benchmarks clean
+.PHONY: help demo test test-oldest test-newest fuzz check golden benchmarks clean
 
 help:
 	@echo "make demo        run the quickstart scenario: EcoFed beside its baselines, really trained"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-oldest run the fit's tests with the oldest numpy and scipy supported (test-newest: the newest)"
 	@echo "make fuzz        run the property tests on many new random examples, and the file fuzzer for long"
 	@echo "make check       ruff and mypy"
+	@echo "make golden      record the shipped scenarios' numbers anew, where they are meant to change"
 	@echo "make benchmarks  speed, as ratios against named baselines"
 
 $(INSTALLED): setup.cfg pyproject.toml
@@ -63,6 +64,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# `$(BIN)/python tests/golden/record_golden.py NAME ...` records those scenarios and studies alone.
+golden: $(INSTALLED)
+	$(BIN)/python tests/golden/record_golden.py
 
 benchmarks: $(INSTALLED)
 	$(BIN)/python benchmarks/network.py
