@@ -21,6 +21,7 @@ APART = ("made_with", "arithmetic")
 
 _WEIGHTS = re.compile(r" (weights_digest|time_to_accuracy_s|time_to_.*_s|bytes_to_.*)( |$)")
 _ACCURACY = re.compile(r" (accuracy|accuracy_final|accuracy_best|curve \d+ 1)( |$)")
+_DERIVED = re.compile(r" (against|sums) |_digest$|^decisions ")  # they say least and are shown last
 _EVENTS = re.compile(r" event_digest$")
 
 
@@ -72,8 +73,7 @@ def compare(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> Comparison:
         found.compared += 1
         if not _equal(where, *pair, other):
             found.differences.append((where, *pair))
-    # The digests say least and come last.
-    found.differences.sort(key=lambda difference: difference[0].endswith("_digest"))
+    found.differences.sort(key=lambda difference: bool(_DERIVED.search(difference[0])))
     return found
 
 
