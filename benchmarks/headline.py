@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import simpy
 
-from sim import RunResult, load_scenario, run
+from cutlayer import RunResult, load_scenario, run
 
 SCENARIO = "ecofed_headline"
 TIMEOUTS = 300_000

@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 from simpy import Environment
 
-from sim.network import Network
-from sim.network.fill import fill
+from cutlayer.sim.network import Network
+from cutlayer.sim.network.solvers.fill import fill
 
 NAIVE_UP_TO = 10_000
 NAIVE_BY_FILLING_UP_TO = 1000

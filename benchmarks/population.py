@@ -36,7 +36,13 @@ def cost(folder: Path, clients: int) -> tuple[float, float]:
     scenario = folder / f"population-{clients}.yaml"
     text = SCENARIO.format(clients=clients, samples=SAMPLES_EACH * clients)
     scenario.write_text(text, encoding="utf-8")
-    command = [sys.executable, "-c", "from sim.cli import main; main()", "run", str(scenario)]
+    command = [
+        sys.executable,
+        "-c",
+        "from cutlayer.sim.cli import main; main()",
+        "run",
+        str(scenario),
+    ]
     command += ["--executor", "none", "--out", str(folder / str(clients))]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)

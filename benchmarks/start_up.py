@@ -22,7 +22,7 @@ COMMANDS = (
     ["run", "quickstart", "--executor", "none"],
     ["run", "quickstart", "--executor", "none", "--no-plots"],
 )
-PROGRAM = "import sys; from sim.cli import main; main()"
+PROGRAM = "import sys; from cutlayer.sim.cli import main; main()"
 
 
 def cpu_seconds(command: list[str], folder: Path, cache: Path) -> float:

@@ -15,13 +15,19 @@ from pathlib import Path
 
 import yaml
 
-from scenarios.study.shipped import study_path
+from cutlayer.scenarios.study.shipped import study_path
 
 STUDY = "uplink_sweep"
 
 
 def seconds(study: Path, out: Path, *options: str) -> float:
-    command = [sys.executable, "-c", "from sim.cli import main; main()", "sweep", str(study)]
+    command = [
+        sys.executable,
+        "-c",
+        "from cutlayer.sim.cli import main; main()",
+        "sweep",
+        str(study),
+    ]
     start = time.monotonic()
     subprocess.run([*command, "--out", str(out), *options], check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - start

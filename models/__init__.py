@@ -8,16 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from models.block_cost import BlockCost, LayerCost
-    from models.catalogue import NETWORKS, UnknownNetworkError, build, resolve
-    from models.cost import block_costs, module_cost, network_cost
-    from models.errors import CostError, CutError, NetworkError, WeightsError
-    from models.head import auxiliary_head
-    from models.initial import initialised
-    from models.network import Network, Split
-    from models.pretrained import load_into, load_weights, save_weights, shipped
-    from models.quantise import QuantisationError, Quantised, dequantise
-    from models.quantise_cost import packed_bytes
+    from cutlayer.models.block_cost import BlockCost, LayerCost
+    from cutlayer.models.catalogue import NETWORKS, UnknownNetworkError, build, resolve
+    from cutlayer.models.cost import block_costs, module_cost, network_cost
+    from cutlayer.models.errors import CostError, CutError, NetworkError, WeightsError
+    from cutlayer.models.head import auxiliary_head
+    from cutlayer.models.initial import initialised
+    from cutlayer.models.model import Network, Split
+    from cutlayer.models.pretrained import load_into, load_weights, save_weights, shipped
+    from cutlayer.models.quantise import QuantisationError, Quantised, dequantise
+    from cutlayer.models.quantise_cost import packed_bytes
 
 __all__ = [
     "NETWORKS",
@@ -47,7 +47,7 @@ __all__ = [
     "shipped",
 ]
 
-# The function `quantise` is not here: its module has the same name (models.quantise.quantise).
+# The function `quantise` is not here: its module has the same name (cutlayer.models.quantise.quantise).
 _HOME = {
     "NETWORKS": "catalogue",
     "UnknownNetworkError": "catalogue",
@@ -60,9 +60,9 @@ _HOME = {
     "auxiliary_head": "head",
     "initialised": "initial",
     "CutError": "errors",
-    "Network": "network",
+    "Network": "model",
     "NetworkError": "errors",
-    "Split": "network",
+    "Split": "model",
     "CostError": "errors",
     "LayerCost": "block_cost",
     "WeightsError": "errors",

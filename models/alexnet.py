@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from models.layers import conv_block, fc_block
-from models.network import NamedBlock, Network, flat_features
+from cutlayer.models.layers import conv_block, fc_block
+from cutlayer.models.model import NamedBlock, Network, flat_features
 
 
 def alexnet(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from models.errors import CostError
+from cutlayer.models.errors import CostError
 
 Shape = tuple[int, ...]
 

@@ -7,23 +7,23 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from models.own_object import OwnObjectError, calling, import_own
+from cutlayer.models.own_object import OwnObjectError, calling, import_own
 
 if TYPE_CHECKING:
-    from models.network import Network
+    from cutlayer.models.model import Network
 
 NETWORKS: dict[str, str] = {
-    "vgg5": "models.vgg:vgg5",
-    "vgg11": "models.vgg:vgg11",
-    "vgg19": "models.vgg:vgg19",
-    "resnet9": "models.resnet:resnet9",
-    "resnet12": "models.resnet:resnet12",
-    "alexnet": "models.alexnet:alexnet",
-    "lenet": "models.lenet:lenet",
-    "mobilenetv2": "models.mobilenet:mobilenetv2",
-    "resnet18": "models.resnet_imagenet:resnet18",
-    "resnet50": "models.resnet_imagenet:resnet50",
-    "mobilenetv3-small": "models.mobilenet_v3:mobilenetv3_small",
+    "vgg5": "cutlayer.models.vgg:vgg5",
+    "vgg11": "cutlayer.models.vgg:vgg11",
+    "vgg19": "cutlayer.models.vgg:vgg19",
+    "resnet9": "cutlayer.models.resnet:resnet9",
+    "resnet12": "cutlayer.models.resnet:resnet12",
+    "alexnet": "cutlayer.models.alexnet:alexnet",
+    "lenet": "cutlayer.models.lenet:lenet",
+    "mobilenetv2": "cutlayer.models.mobilenet:mobilenetv2",
+    "resnet18": "cutlayer.models.resnet_imagenet:resnet18",
+    "resnet50": "cutlayer.models.resnet_imagenet:resnet50",
+    "mobilenetv3-small": "cutlayer.models.mobilenet_v3:mobilenetv3_small",
 }
 
 
@@ -77,9 +77,9 @@ def build(
     Raises UnknownNetworkError for the name, NetworkError where the input does not fit.
     """
     factory = resolve(name)
-    from models.errors import NetworkError
-    from models.initial import initialised
-    from models.network import Network
+    from cutlayer.models.errors import NetworkError
+    from cutlayer.models.initial import initialised
+    from cutlayer.models.model import Network
 
     if classes < 1:
         raise NetworkError(f"network {name!r} needs at least 1 class, got {classes}")

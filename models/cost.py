@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models.block_cost import BlockCost, LayerCost
-from models.catalogue import build
-from models.errors import CostError
-from models.meta import State, meta_call, meta_state
-from models.network import Network
-from models.operators import NO_RULES, Rule, arithmetic, is_free
+from cutlayer.models.block_cost import BlockCost, LayerCost
+from cutlayer.models.catalogue import build
+from cutlayer.models.errors import CostError
+from cutlayer.models.meta import State, meta_call, meta_state
+from cutlayer.models.model import Network
+from cutlayer.models.operators import NO_RULES, Rule, arithmetic, is_free
 
 # A prime: no channel count is a multiple of it by accident, so a tensor whose size is has the
 # batch among its dimensions. On `meta` the size costs nothing.

@@ -6,9 +6,9 @@ from math import prod
 
 from torch import nn
 
-from models.initial import initialised
-from models.layers import fc_block
-from models.streams import HEAD
+from cutlayer.models.initial import initialised
+from cutlayer.models.layers import fc_block
+from cutlayer.models.streams import HEAD
 
 
 def auxiliary_head(

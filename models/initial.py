@@ -6,7 +6,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from models.draws import borrowed_generators, seed_generators, seed_of
+from cutlayer.models.draws import borrowed_generators, seed_generators, seed_of
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.draws import borrowed_generators, seed_generators
+from cutlayer.models.draws import borrowed_generators, seed_generators
 
 State = dict[str, Tensor]
 

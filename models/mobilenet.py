@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from models.layers import Residual, conv_block, fc_block
-from models.network import NamedBlock, Network
+from cutlayer.models.layers import Residual, conv_block, fc_block
+from cutlayer.models.model import NamedBlock, Network
 
 # Expansion, output channels, repetitions, stride: table 2 of the paper. On small images the strides of
 # the stem and of the second row are 1, so that 32x32 ends as 4x4.

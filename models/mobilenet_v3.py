@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from models.layers import Residual, conv_block, fc_block
-from models.network import NamedBlock, Network
+from cutlayer.models.layers import Residual, conv_block, fc_block
+from cutlayer.models.model import NamedBlock, Network
 
 # Kernel, expanded channels, output channels, squeeze-and-excite, hard swish, stride.
 _ROWS = (

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.errors import CostError
+from cutlayer.models.errors import CostError
 
 # Batch normalisation, per value. Forward: mean 1, variance 3, scale and shift 2. Backward: sum of
 # the gradient 1, its product with the centred input 3, gradient with respect to the input 5.

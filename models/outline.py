@@ -1,15 +1,15 @@
 """A network's outline: its shapes and what its blocks cost, without the network itself.
 
 To count time and bytes needs no weights, and no torch: an outline that was drawn once is read from the
-cache (`models.outline_cache`). Where there is none, the network is built on torch's `meta` device.
+cache (`cutlayer.models.outline_cache`). Where there is none, the network is built on the `meta` device.
 """
 
 from dataclasses import dataclass
 from operator import index
 
-from models.block_cost import BlockCost, Shape
-from models.errors import CutError
-from models.outline_cache import cached, cached_blocks
+from cutlayer.models.block_cost import BlockCost, Shape
+from cutlayer.models.errors import CutError
+from cutlayer.models.outline_cache import cached, cached_blocks
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class NetworkOutline:
         """Costs of the blocks behind the cut when no gradient goes back across it."""
 
         def compute() -> tuple[BlockCost, ...]:
-            from models.catalogue import build
-            from models.cost import block_costs
+            from cutlayer.models.catalogue import build
+            from cutlayer.models.cost import block_costs
 
             network = build(
                 self.name,
@@ -66,8 +66,8 @@ class NetworkOutline:
         shape = self.activation_shape(cut)
 
         def compute() -> tuple[BlockCost, ...]:
-            from models.cost import module_cost
-            from models.head import auxiliary_head
+            from cutlayer.models.cost import module_cost
+            from cutlayer.models.head import auxiliary_head
 
             head = auxiliary_head(shape, self.classes, seed=0, device="meta")
             return (module_cost(head, shape, first=False, name="head"),)
@@ -84,8 +84,8 @@ def outline(name: str, *, classes: int, input_shape: Shape) -> NetworkOutline:
     """
 
     def compute() -> NetworkOutline:
-        from models.catalogue import build
-        from models.cost import block_costs
+        from cutlayer.models.catalogue import build
+        from cutlayer.models.cost import block_costs
 
         network = build(name, classes=classes, input_shape=input_shape, seed=0, device="meta")
         return NetworkOutline(

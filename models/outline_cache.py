@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
-from models.block_cost import BlockCost
+from cutlayer.models.block_cost import BlockCost
 
 FOLDER: Final = "CUTLAYER_CACHE_DIR"
 

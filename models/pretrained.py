@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from models.errors import WeightsError
-from models.weights_files import opened, shipped, weights_exist
+from cutlayer.models.errors import WeightsError
+from cutlayer.models.weights_files import opened, shipped, weights_exist
 
 __all__ = ["load_into", "load_weights", "save_weights", "shipped", "weights_bytes", "weights_exist"]
 

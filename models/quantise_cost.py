@@ -1,9 +1,9 @@
-"""What it costs to quantise and to dequantise: the operations and bytes of `models.quantise`."""
+"""What it costs to quantise and to dequantise (`cutlayer.models.quantise`): operations and bytes."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from models.block_cost import LayerCost
+from cutlayer.models.block_cost import LayerCost
 
 FLOAT, CODE, BYTE = (
     4,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from models.layers import Residual, conv_block, fc_block
-from models.network import NamedBlock, Network
+from cutlayer.models.layers import Residual, conv_block, fc_block
+from cutlayer.models.model import NamedBlock, Network
 
 
 def resnet9(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from models.layers import Residual, conv_block, fc_block
-from models.network import NamedBlock, Network
+from cutlayer.models.layers import Residual, conv_block, fc_block
+from cutlayer.models.model import NamedBlock, Network
 
 _STAGES = (64, 128, 256, 512)  # channels inside the residual blocks
 _WIDENING = 4  # of a bottleneck's output

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from models.block_cost import Shape
-from models.layers import conv_block, fc_block
-from models.network import NamedBlock, Network, flat_features
+from cutlayer.models.block_cost import Shape
+from cutlayer.models.layers import conv_block, fc_block
+from cutlayer.models.model import NamedBlock, Network, flat_features
 
 
 def vgg11(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from models.errors import WeightsError
+from cutlayer.models.errors import WeightsError
 
 SHIPPED = Path(__file__).parent / "weights"
 MAX_BYTES: Final = 4 * 2**30
@@ -69,7 +69,7 @@ def fingerprint(path: str | PathLike[str]) -> str:
         if all(kind in KEPT for kind in types.values()):
             arrays = ((name, KEPT[types[name]], file.get_tensor(name)) for name in names)
             return _fingerprint(arrays)
-    from models.pretrained import load_weights
+    from cutlayer.models.pretrained import load_weights
 
     tensors, _ = load_weights(path)
     return _fingerprint((name, str(t.dtype), t.numpy()) for name, t in sorted(tensors.items()))

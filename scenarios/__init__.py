@@ -3,12 +3,12 @@
 `load` reads a file or a shipped scenario and validates it; every problem is reported at once.
 """
 
-from scenarios.export import json_schema
-from scenarios.load import Loaded, load, load_text
-from scenarios.methods import Method
-from scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError
-from scenarios.schema import Scenario
-from scenarios.shipped import shipped_names, shipped_path
+from cutlayer.scenarios.export import json_schema
+from cutlayer.scenarios.load import Loaded, load, load_text
+from cutlayer.scenarios.methods import Method
+from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError
+from cutlayer.scenarios.schema import Scenario
+from cutlayer.scenarios.shipped import shipped_names, shipped_path
 
 __all__ = [
     "NOTHING",

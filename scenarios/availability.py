@@ -6,11 +6,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from scenarios.bandwidth import check_changes
-from scenarios.fields import Section, Text, not_empty, rule
-from scenarios.quantities import Delay, Duration
-from topologies.availability import presence, read_recording
-from topologies.bandwidth import TraceError
+from cutlayer.scenarios.bandwidth import check_changes
+from cutlayer.scenarios.fields import Section, Text, not_empty, rule
+from cutlayer.scenarios.quantities import Delay, Duration
+from cutlayer.topologies.availability import presence, read_recording
+from cutlayer.topologies.bandwidth import TraceError
 
 
 class AbsenceSection(Section):

@@ -11,10 +11,10 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from scenarios.fields import Positive, Section, Text, not_empty, rule
-from scenarios.quantities import Delay, Duration, FiniteRate, Rate, RateOrOutage
-from scenarios.shipped import trace_path
-from topologies.bandwidth import (
+from cutlayer.scenarios.fields import Positive, Section, Text, not_empty, rule
+from cutlayer.scenarios.quantities import Delay, Duration, FiniteRate, Rate, RateOrOutage
+from cutlayer.scenarios.shipped import trace_path
+from cutlayer.topologies.bandwidth import (
     Lognormal,
     Table,
     Tabled,
@@ -24,8 +24,8 @@ from topologies.bandwidth import (
     read_csv,
     read_mahimahi,
 )
-from topologies.bandwidth.mahimahi import STEP_S
-from topologies.units import LEAST_BYTES_PER_S, MOST_BYTES_PER_S
+from cutlayer.topologies.bandwidth.mahimahi import STEP_S
+from cutlayer.topologies.units import LEAST_BYTES_PER_S, MOST_BYTES_PER_S
 
 MAX_CHANGES_PER_S: Final = 1000
 

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from scenarios.bandwidth import AnyFiniteRate
-from scenarios.fields import DeviceName, Section, Text, not_empty
-from scenarios.groups import Population, StarServer, Station
-from scenarios.links import Link
-from scenarios.one_of import OneOf
-from scenarios.quantities import Delay, FiniteRate
+from cutlayer.scenarios.bandwidth import AnyFiniteRate
+from cutlayer.scenarios.fields import DeviceName, Section, Text, not_empty
+from cutlayer.scenarios.groups import Population, StarServer, Station
+from cutlayer.scenarios.links import Link
+from cutlayer.scenarios.one_of import OneOf
+from cutlayer.scenarios.quantities import Delay, FiniteRate
 
 
 class Subscriber(Section):

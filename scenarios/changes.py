@@ -5,8 +5,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Discriminator, Tag, model_validator
 
-from scenarios.fields import Section, Text, rule
-from scenarios.quantities import Delay, RateOrOutage
+from cutlayer.scenarios.fields import Section, Text, rule
+from cutlayer.scenarios.quantities import Delay, RateOrOutage
 
 
 class ClientsChange(Section):

@@ -5,8 +5,8 @@ They look at the file's plain data, so that they are answered beside the problem
 
 from collections.abc import Collection, Iterator
 
-from scenarios.document import Document
-from scenarios.populations import (
+from cutlayer.scenarios.document import Document
+from cutlayer.scenarios.populations import (
     all_groups,
     client_groups,
     mapping,
@@ -15,9 +15,9 @@ from scenarios.populations import (
     sequence,
     whole,
 )
-from scenarios.problems import KeyPath, Problem, dotted, suggestion
-from topologies.builders.network_nodes import UnknownNodeError
-from topologies.catalogue import link, link_names
+from cutlayer.scenarios.problems import KeyPath, Problem, dotted, suggestion
+from cutlayer.topologies.builders.network_nodes import UnknownNodeError
+from cutlayer.topologies.catalogue import link, link_names
 
 
 def check_sections(document: Document, catalogue_devices: Collection[str]) -> list[Problem]:

@@ -4,9 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from scenarios.fields import Section, Switch, Text, rule
-from scenarios.quality import JitterForm
-from scenarios.quantities import Delay
+from cutlayer.scenarios.fields import Section, Switch, Text, rule
+from cutlayer.scenarios.quality import JitterForm
+from cutlayer.scenarios.quantities import Delay
 
 Slowdown = Annotated[float, Field(strict=True, gt=1, le=1000, allow_inf_nan=False)]
 

@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from scenarios.fields import (
+from cutlayer.scenarios.fields import (
     Count,
     DatasetName,
     Positive,
@@ -25,7 +25,7 @@ from scenarios.fields import (
     not_empty,
     rule,
 )
-from scenarios.one_of import OneOf
+from cutlayer.scenarios.one_of import OneOf
 
 TestShare = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True, ge=0)]

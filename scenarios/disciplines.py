@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from scenarios.fields import DeviceName, Section, not_empty, unique
-from scenarios.one_of import OneOf
-from scenarios.quantities import Delay
-from topologies.queueing import Queueing, SlotSpeed
+from cutlayer.scenarios.fields import DeviceName, Section, not_empty, unique
+from cutlayer.scenarios.one_of import OneOf
+from cutlayer.scenarios.quantities import Delay
+from cutlayer.topologies.queueing import Queueing, SlotSpeed
 
 Most = Annotated[int, Field(strict=True, ge=2, le=10_000)]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scenarios.problems import NOTHING, KeyPath, Problem
+from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from scenarios.fields import KIND_KEY, OBJECT_PATTERN, Kind
-from scenarios.schema import Scenario
-from topologies.catalogue import device_names, link_names
+from cutlayer.scenarios.fields import KIND_KEY, OBJECT_PATTERN, Kind
+from cutlayer.scenarios.schema import Scenario
+from cutlayer.topologies.catalogue import device_names, link_names
 
 
 def json_schema(

@@ -1,7 +1,7 @@
 """The pieces that sections of a scenario are made of: strict numbers, known names, bare values.
 
 Everything here says its own rule in a sentence (`PydanticCustomError` of type "rule"), which
-`scenarios.messages` prints as it stands.
+`cutlayer.scenarios.messages` prints as it stands.
 """
 
 import re
@@ -24,8 +24,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from scenarios.aliases import canonical
-from scenarios.problems import suggestion
+from cutlayer.scenarios.aliases import canonical
+from cutlayer.scenarios.problems import suggestion
 
 OBJECT_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$"
 KIND_KEY = "x-names"  # marks, in a JSON Schema, where names of a kind belong

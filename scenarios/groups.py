@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scenarios.bandwidth import AnyFiniteRate
-from scenarios.disciplines import Discipline, Fifo
-from scenarios.fields import Count, DeviceName, Section, Text
-from scenarios.links import Link
-from scenarios.quantities import FiniteRate
-from topologies.queueing import SlotSpeed
+from cutlayer.scenarios.bandwidth import AnyFiniteRate
+from cutlayer.scenarios.disciplines import Discipline, Fifo
+from cutlayer.scenarios.fields import Count, DeviceName, Section, Text
+from cutlayer.scenarios.links import Link
+from cutlayer.scenarios.quantities import FiniteRate
+from cutlayer.topologies.queueing import SlotSpeed
 
 Routing = Literal["delay", "hops", "inverse_rate"]
 Population = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]

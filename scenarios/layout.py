@@ -9,16 +9,24 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from scenarios.bandwidth import AnyFiniteRate
-from scenarios.cells import Cells
-from scenarios.fields import DeviceName, Section, Text, not_empty
-from scenarios.groups import ClientGroup, Medium, Population, Routing, Server, StarServer, Station
-from scenarios.links import Link
-from scenarios.network_file import NetworkFile
-from scenarios.one_of import OneOf
-from scenarios.quantities import Delay
-from scenarios.sites import Mesh, Ring
-from scenarios.tiers import ThreeTier, TwoTier
+from cutlayer.scenarios.bandwidth import AnyFiniteRate
+from cutlayer.scenarios.cells import Cells
+from cutlayer.scenarios.fields import DeviceName, Section, Text, not_empty
+from cutlayer.scenarios.groups import (
+    ClientGroup,
+    Medium,
+    Population,
+    Routing,
+    Server,
+    StarServer,
+    Station,
+)
+from cutlayer.scenarios.links import Link
+from cutlayer.scenarios.network_file import NetworkFile
+from cutlayer.scenarios.one_of import OneOf
+from cutlayer.scenarios.quantities import Delay
+from cutlayer.scenarios.sites import Mesh, Ring
+from cutlayer.scenarios.tiers import ThreeTier, TwoTier
 
 
 class GraphServer(Server):

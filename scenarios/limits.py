@@ -6,7 +6,7 @@ raises the limit that the answer names.
 
 from typing import Final
 
-from scenarios.fields import Count, Section
+from cutlayer.scenarios.fields import Count, Section
 
 EVENTS_PER_BATCH: Final = 40  # more than any method has for a batch: messages, steps, queues
 

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Tag, model_validator
 
-from scenarios.bandwidth import AnyRate
-from scenarios.fields import LinkName, Section, rule
-from scenarios.quality import JitterForm, Loss
-from scenarios.quantities import Delay
-from topologies.catalogue import link, link_names
+from cutlayer.scenarios.bandwidth import AnyRate
+from cutlayer.scenarios.fields import LinkName, Section, rule
+from cutlayer.scenarios.quality import JitterForm, Loss
+from cutlayer.scenarios.quantities import Delay
+from cutlayer.topologies.catalogue import link, link_names
 
 
 class UpDownLink(Section):

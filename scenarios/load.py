@@ -7,18 +7,18 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from scenarios.checks import check_sections
-from scenarios.document import Document
-from scenarios.fields import Names
-from scenarios.messages import problems_of
-from scenarios.methods import read_methods
-from scenarios.overrides import apply_overrides
-from scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError, suggestion
-from scenarios.schema import Scenario
-from scenarios.shipped import shipped_names, shipped_path
-from scenarios.stand_ins import without
-from scenarios.yaml_text import MAX_BYTES, read
-from topologies.catalogue import device_names, link_names
+from cutlayer.scenarios.checks import check_sections
+from cutlayer.scenarios.document import Document
+from cutlayer.scenarios.fields import Names
+from cutlayer.scenarios.messages import problems_of
+from cutlayer.scenarios.methods import read_methods
+from cutlayer.scenarios.overrides import apply_overrides
+from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError, suggestion
+from cutlayer.scenarios.schema import Scenario
+from cutlayer.scenarios.shipped import shipped_names, shipped_path
+from cutlayer.scenarios.stand_ins import without
+from cutlayer.scenarios.yaml_text import MAX_BYTES, read
+from cutlayer.topologies.catalogue import device_names, link_names
 
 
 @dataclass(frozen=True)

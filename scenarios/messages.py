@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from scenarios.document import Document
-from scenarios.problems import NOTHING, KeyPath, Problem, suggestion
+from cutlayer.scenarios.document import Document
+from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem, suggestion
 
 _SENTENCES = {
     "missing": "is required",

@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, InstanceOf, ValidationError
 
-from scenarios.aliases import canonical_method
-from scenarios.document import Document
-from scenarios.fields import is_object_path
-from scenarios.messages import problems_of
-from scenarios.problems import KeyPath, Problem, dotted, suggestion
+from cutlayer.scenarios.aliases import canonical_method
+from cutlayer.scenarios.document import Document
+from cutlayer.scenarios.fields import is_object_path
+from cutlayer.scenarios.messages import problems_of
+from cutlayer.scenarios.problems import KeyPath, Problem, dotted, suggestion
 
 _LONGEST_LABEL = 80
 

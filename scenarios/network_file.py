@@ -11,16 +11,22 @@ from typing import Annotated, Any, Literal, Self
 import networkx
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from scenarios.fields import DeviceName, Section, Text, not_empty, rule
-from scenarios.groups import Population, Routing, StarServer
-from scenarios.links import Link
-from scenarios.one_of import OneOf
-from scenarios.quantities import Delay, FiniteRate, Rate
-from topologies import TopologyError, parse_duration, parse_rate, read_network, topohub_network
-from topologies.builders.network_nodes import NetworkNodes, UnknownNodeError, network_nodes
-from topologies.builders.networkx_graph import count_of
-from topologies.text_file import FileState, TextFileError, file_state
-from topologies.units import QuantityError
+from cutlayer.scenarios.fields import DeviceName, Section, Text, not_empty, rule
+from cutlayer.scenarios.groups import Population, Routing, StarServer
+from cutlayer.scenarios.links import Link
+from cutlayer.scenarios.one_of import OneOf
+from cutlayer.scenarios.quantities import Delay, FiniteRate, Rate
+from cutlayer.topologies import (
+    TopologyError,
+    parse_duration,
+    parse_rate,
+    read_network,
+    topohub_network,
+)
+from cutlayer.topologies.builders.network_nodes import NetworkNodes, UnknownNodeError, network_nodes
+from cutlayer.topologies.builders.networkx_graph import count_of
+from cutlayer.topologies.text_file import FileState, TextFileError, file_state
+from cutlayer.topologies.units import QuantityError
 
 Detour = Annotated[float, Field(strict=True, ge=1, le=10, allow_inf_nan=False)]
 

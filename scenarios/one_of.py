@@ -8,8 +8,8 @@ from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, Seri
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from scenarios.fields import Section, rule
-from scenarios.problems import show, suggestion
+from cutlayer.scenarios.fields import Section, rule
+from cutlayer.scenarios.problems import show, suggestion
 
 
 class OneOf:

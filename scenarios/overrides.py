@@ -4,9 +4,9 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-from scenarios.document import Document, Origin
-from scenarios.problems import KeyPath, Problem, ScenarioError
-from scenarios.yaml_text import MAX_DEPTH, read
+from cutlayer.scenarios.document import Document, Origin
+from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError
+from cutlayer.scenarios.yaml_text import MAX_DEPTH, read
 
 SOURCE = "--set"
 _INSTEAD_OF = {("seeds",): "seed", ("seed",): "seeds"}

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from scenarios.document import Document
-from scenarios.network_file import nodes_of
-from scenarios.problems import KeyPath
-from topologies import TopologyError
-from topologies.builders.network_nodes import NetworkNodes, UnknownNodeError
+from cutlayer.scenarios.document import Document
+from cutlayer.scenarios.network_file import nodes_of
+from cutlayer.scenarios.problems import KeyPath
+from cutlayer.topologies import TopologyError
+from cutlayer.topologies.builders.network_nodes import NetworkNodes, UnknownNodeError
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from topologies.closest import closest
+from cutlayer.topologies.closest import closest
 
 KeyPath = tuple[str | int, ...]
 

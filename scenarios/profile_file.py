@@ -6,16 +6,16 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from scenarios.document import Document
-from scenarios.messages import problems_of
-from scenarios.problems import Problem, ScenarioError
-from scenarios.quantities import Delay, Rate, Size, Speed
-from scenarios.yaml_text import read
-from topologies.catalogue.profile_file import ProfileFileError
-from topologies.catalogue.schema import DeviceEntry
-from topologies.device import DeviceError, DeviceProfile
-from topologies.text_file import TextFileError, read_text
-from topologies.units import parse_duration, parse_rate, parse_size, parse_speed
+from cutlayer.scenarios.document import Document
+from cutlayer.scenarios.messages import problems_of
+from cutlayer.scenarios.problems import Problem, ScenarioError
+from cutlayer.scenarios.quantities import Delay, Rate, Size, Speed
+from cutlayer.scenarios.yaml_text import read
+from cutlayer.topologies.catalogue.profile_file import ProfileFileError
+from cutlayer.topologies.catalogue.schema import DeviceEntry
+from cutlayer.topologies.device import DeviceError, DeviceProfile
+from cutlayer.topologies.text_file import TextFileError, read_text
+from cutlayer.topologies.units import parse_duration, parse_rate, parse_size, parse_speed
 
 MAX_BYTES: Final = 256 * 2**10
 

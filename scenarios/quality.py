@@ -9,9 +9,9 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from scenarios.fields import Section, Share, rule
-from scenarios.one_of import OneOf
-from topologies.jitter import Jitter
+from cutlayer.scenarios.fields import Section, Share, rule
+from cutlayer.scenarios.one_of import OneOf
+from cutlayer.topologies.jitter import Jitter
 
 Variation = Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False)]
 

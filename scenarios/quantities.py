@@ -15,8 +15,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from scenarios.fields import rule
-from topologies.units import (
+from cutlayer.scenarios.fields import rule
+from cutlayer.topologies.units import (
     LEAST_BYTES_PER_S,
     MOST_BYTES_PER_S,
     MOST_SECONDS,

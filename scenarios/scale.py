@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from scenarios.fields import Section
+from cutlayer.scenarios.fields import Section
 
 Factor = Annotated[float, Field(strict=True, gt=0, le=1e6, allow_inf_nan=False)]
 

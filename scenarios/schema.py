@@ -19,22 +19,22 @@ from pydantic import (
     model_validator,
 )
 
-from scenarios.availability import Absence
-from scenarios.changes import Change
-from scenarios.computing import Computing
-from scenarios.data import Data
-from scenarios.fields import NetworkName, Section, Text, not_empty, rule, unique
-from scenarios.layout import Topology
-from scenarios.limits import Limits
-from scenarios.methods import Method
-from scenarios.profile_file import read_profile
-from scenarios.quantities import Power, Size, Speed
-from scenarios.scale import Scale
-from scenarios.speeds import Speeds
-from scenarios.training import Stop, Training
-from scenarios.transport import ClientsTransport, Ideal, Transport
-from topologies.catalogue.profile_file import ProfileFileError
-from topologies.device import DeviceProfile
+from cutlayer.scenarios.availability import Absence
+from cutlayer.scenarios.changes import Change
+from cutlayer.scenarios.computing import Computing
+from cutlayer.scenarios.data import Data
+from cutlayer.scenarios.fields import NetworkName, Section, Text, not_empty, rule, unique
+from cutlayer.scenarios.layout import Topology
+from cutlayer.scenarios.limits import Limits
+from cutlayer.scenarios.methods import Method
+from cutlayer.scenarios.profile_file import read_profile
+from cutlayer.scenarios.quantities import Power, Size, Speed
+from cutlayer.scenarios.scale import Scale
+from cutlayer.scenarios.speeds import Speeds
+from cutlayer.scenarios.training import Stop, Training
+from cutlayer.scenarios.transport import ClientsTransport, Ideal, Transport
+from cutlayer.topologies.catalogue.profile_file import ProfileFileError
+from cutlayer.topologies.device import DeviceProfile
 
 
 def _check_file_name(name: str) -> str:

@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from scenarios.fields import Section, not_empty, rule
-from scenarios.groups import ClientGroup, Routing, StarServer
-from scenarios.links import Link
+from cutlayer.scenarios.fields import Section, not_empty, rule
+from cutlayer.scenarios.groups import ClientGroup, Routing, StarServer
+from cutlayer.scenarios.links import Link
 
 SiteCount = Annotated[int, Field(strict=True, ge=2, le=10_000)]
 SiteIndex = Annotated[int, Field(strict=True, ge=0)]

@@ -5,8 +5,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from scenarios.fields import Section, Text, rule
-from topologies.scores import ScoresError, read_scores
+from cutlayer.scenarios.fields import Section, Text, rule
+from cutlayer.topologies.scores import ScoresError, read_scores
 
 Variation = Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False)]
 

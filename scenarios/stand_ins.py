@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from scenarios.problems import KeyPath
+from cutlayer.scenarios.problems import KeyPath
 
 _DATA: Final = {"dataset": "digits", "test_fraction": 0.2}
 _MODEL: Final = {"name": "lenet", "cut": 0}

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from scenarios.fields import Section, Text, not_empty
-from scenarios.groups import ClientGroup, Population, StarServer
-from scenarios.links import Link
+from cutlayer.scenarios.fields import Section, Text, not_empty
+from cutlayer.scenarios.groups import ClientGroup, Population, StarServer
+from cutlayer.scenarios.links import Link
 
 
 class EdgeGroup(Section):

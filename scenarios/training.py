@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from scenarios.fields import (
+from cutlayer.scenarios.fields import (
     Count,
     NotNegative,
     Positive,
@@ -16,8 +16,8 @@ from scenarios.fields import (
     rule,
     unique,
 )
-from scenarios.one_of import OneOf
-from scenarios.quantities import Duration
+from cutlayer.scenarios.one_of import OneOf
+from cutlayer.scenarios.quantities import Duration
 
 Momentum = Annotated[float, Field(strict=True, ge=0, lt=1, allow_inf_nan=False)]
 

@@ -1,16 +1,16 @@
 """The `transport` section: what TCP adds to the way of a flow, each effect with a switch.
 
-`transports` has those of single groups. Nothing here depends on a run; `sim.transport` says what the
-switches do.
+`transports` has those of single groups. Nothing here depends on a run;
+`cutlayer.sim.transport` says what the switches do.
 """
 
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from scenarios.fields import Count, NotNegative, Section, Switch, Text
-from scenarios.one_of import OneOf
-from scenarios.quantities import SizeOrUnlimited
+from cutlayer.scenarios.fields import Count, NotNegative, Section, Switch, Text
+from cutlayer.scenarios.one_of import OneOf
+from cutlayer.scenarios.quantities import SizeOrUnlimited
 
 # Biases are 0 to 2 in what is known of TCP; a weight beyond 1e300 is not a number.
 MOST_RTT_BIAS: Final = 10

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from scenarios.document import Document, Origin
-from scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError, show
-from scenarios.yaml_errors import explained
+from cutlayer.scenarios.document import Document, Origin
+from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError, show
+from cutlayer.scenarios.yaml_errors import explained
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 32

@@ -16,8 +16,8 @@ from typing import Annotated
 
 import typer
 
-from sim.interrupts import INTERRUPTED, final_code, interrupts_handled
-from sim.plain_text import argument_text, show_what_cannot_be_encoded, visible
+from cutlayer.sim.files.plain_text import argument_text, show_what_cannot_be_encoded, visible
+from cutlayer.sim.process.interrupts import INTERRUPTED, final_code, interrupts_handled
 
 app = typer.Typer(
     name="cutlayer",
@@ -135,7 +135,7 @@ def run(
 ) -> None:
     """Run every method of a scenario and compare them."""
     _user_code(forbid=no_user_code)
-    from sim.commands.run import run_command
+    from cutlayer.sim.commands.run import run_command
 
     sys.exit(
         run_command(
@@ -188,7 +188,7 @@ def sweep(
 ) -> None:
     """Run a study: a scenario at many points, trained once for all that only differ in time."""
     _user_code(forbid=no_user_code)
-    from sim.commands.sweep import sweep_command
+    from cutlayer.sim.commands.sweep import sweep_command
 
     sys.exit(
         sweep_command(
@@ -221,7 +221,7 @@ def check(
     (package.module:Object) are imported, which executes their code; --no-user-code refuses them.
     """
     _user_code(forbid=no_user_code)
-    from sim.commands.check import check_command
+    from cutlayer.sim.commands.check import check_command
 
     check_command(scenario, overrides or [], executor=executor.value, data_dir=data_dir)
 
@@ -241,7 +241,7 @@ def report(
     force: Force = False,
 ) -> None:
     """Write one self-contained page of runs and studies: charts, timelines, figures, provenance."""
-    from sim.commands.report import report_command
+    from cutlayer.sim.commands.report import report_command
 
     report_command(folders, out=out, figures=figures, force=force)
 
@@ -252,7 +252,7 @@ def compare(
     other: Annotated[Path, typer.Argument(metavar="RUN", help="Another.")],
 ) -> None:
     """Show where two runs differ: what was asked, what came out, whether the same was learned."""
-    from sim.commands.compare import compare_command
+    from cutlayer.sim.commands.compare import compare_command
 
     compare_command(one, other)
 
@@ -266,7 +266,7 @@ def export(
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder.")],
 ) -> None:
     """Write the tables of a run or study as CSV, JSON, Parquet or TensorBoard event files."""
-    from sim.commands.export import export_command
+    from cutlayer.sim.commands.export import export_command
 
     export_command(folder, to=to.value, out=out)
 
@@ -283,7 +283,7 @@ def why(
     ] = None,
 ) -> None:
     """Say what a run's rounds took so long for: phases, barriers, and who was last."""
-    from sim.commands.why import why_command
+    from cutlayer.sim.commands.why import why_command
 
     why_command(run, method=method, round_index=round_index)
 
@@ -317,7 +317,7 @@ def explain(
 ) -> None:
     """Say where the time of a client's transfers in a round went: which links, or TCP, held them."""
     _user_code(forbid=no_user_code)
-    from sim.commands.explain import explain_command
+    from cutlayer.sim.commands.explain import explain_command
 
     explain_command(
         scenario,
@@ -342,7 +342,7 @@ def list_(
     ] = None,
 ) -> None:
     """List what a scenario can name."""
-    from sim.commands.catalogue import list_command
+    from cutlayer.sim.commands.catalogue import list_command
 
     list_command(what)
 
@@ -362,7 +362,7 @@ def show(
 ) -> None:
     """Show one of the things that `list` names, with its figures and sources; or a topology."""
     _user_code(forbid=no_user_code)
-    from sim.commands.show import show_command
+    from cutlayer.sim.commands.show import show_command
 
     show_command(name, plot, force=force)
 
@@ -370,7 +370,7 @@ def show(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
-    from sim.commands.catalogue import schema_command
+    from cutlayer.sim.commands.catalogue import schema_command
 
     schema_command()
 
@@ -395,7 +395,7 @@ def calibrate(
     force: Force = False,
 ) -> None:
     """Measure this machine with real training and write its profile, with its error."""
-    from sim.commands.calibrate import calibrate_command
+    from cutlayer.sim.commands.calibrate import calibrate_command
 
     calibrate_command(
         out,
@@ -416,7 +416,7 @@ def reproduce(
     ] = None,
 ) -> None:
     """Print a paper's table: published, fitted or predicted, simulated, deviation."""
-    from sim.commands.reproduce import reproduce_command
+    from cutlayer.sim.commands.reproduce import reproduce_command
 
     reproduce_command(name, out)
 
@@ -457,8 +457,8 @@ def pretrain(
 ) -> None:
     """Train a network in one place and save its first blocks with their recipe."""
     _user_code(forbid=no_user_code)
-    from sim.commands.pretrain import DataChoice, pretrain_command
-    from sim.pretrain import PretrainRecipe
+    from cutlayer.sim.commands.pretrain import DataChoice, pretrain_command
+    from cutlayer.sim.learning.pretrain import PretrainRecipe
 
     recipe = PretrainRecipe(
         network=network,
@@ -478,14 +478,14 @@ def pretrain(
 
 
 def _user_code(*, forbid: bool) -> None:
-    from models.own_object import forbid_user_code
+    from cutlayer.models.own_object import forbid_user_code
 
     forbid_user_code(forbid)
 
 
 def main() -> None:
     """Run the command line; bad input ends in one message and exit code 2."""
-    from sim.python_path import drop_working_directory
+    from cutlayer.sim.process.python_path import drop_working_directory
 
     show_what_cannot_be_encoded()
     try:
@@ -507,7 +507,7 @@ def _outcome() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except ValueError as error:
-        from sim.commands.errors import is_users
+        from cutlayer.sim.commands.errors import is_users
 
         if not is_users(error):
             raise

@@ -11,7 +11,7 @@ from typing import Final
 
 import simpy
 
-from topologies.units import format_duration
+from cutlayer.topologies.units import format_duration
 
 STUCK: Final = 5_000_000  # events at one instant
 

@@ -35,7 +35,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
-from models.own_object import forbid_user_code  # noqa: E402
+from cutlayer.models.own_object import forbid_user_code  # noqa: E402
 
 # Health checks that measure time; the others (a filter that rejects nearly everything) stay.
 OF_SPEED = (HealthCheck.too_slow, HealthCheck.data_too_large)

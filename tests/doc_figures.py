@@ -9,13 +9,10 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from models.pretrained import load_weights, shipped
-from scenarios.transport import Tcp
-from sim import load_scenario, run
-from sim.reproduce.registry import reproduce
-from sim.results import MethodResult, RunResult
-from sim.views.reproduced import markdown
-from sim.wire import (
+from cutlayer import load_scenario, run
+from cutlayer.models.pretrained import load_weights, shipped
+from cutlayer.scenarios.transport import Tcp
+from cutlayer.sim.endpoints.message import (
     ACTIVATION_FRAMING,
     CONTROL_BYTES,
     GRADIENT_FRAMING,
@@ -23,8 +20,11 @@ from sim.wire import (
     STATE_FRAMING,
     TENSOR_FRAMING,
 )
-from topologies.catalogue import link, link_names
-from topologies.link import AccessLink
+from cutlayer.sim.papers.registry import reproduce
+from cutlayer.sim.results.method import MethodResult, RunResult
+from cutlayer.sim.views.reproduced import markdown
+from cutlayer.topologies.catalogue import link, link_names
+from cutlayer.topologies.link import AccessLink
 
 Cell = float | str | None
 Rows = list[list[Cell]]

@@ -15,38 +15,38 @@ import pytest
 import typer.main
 import yaml
 
-import scenarios.availability
-import scenarios.bandwidth
-import scenarios.cells
-import scenarios.changes
-import scenarios.computing
-import scenarios.data
-import scenarios.disciplines
-import scenarios.groups
-import scenarios.layout
-import scenarios.links
-import scenarios.network_file
-import scenarios.quality
-import scenarios.scale
-import scenarios.schema
-import scenarios.sites
-import scenarios.speeds
-import scenarios.study.schema
-import scenarios.tiers
-import scenarios.training
-import scenarios.transport
-from models.catalogue import NETWORKS
-from scenarios import ScenarioError, shipped_names
-from scenarios.fields import Section
-from scenarios.scale import Scale
-from scenarios.study import shipped_studies
-from sim import load_scenario, run, sweep
-from sim.cli import app
-from sim.learning.catalogue import DATASETS
-from sim.log import COLUMNS, PHASES, Kind, Label
-from sim.methods.registry import METHODS, method
-from sim.results import RunResult
-from topologies.catalogue import device_names, link_names
+import cutlayer.scenarios.availability
+import cutlayer.scenarios.bandwidth
+import cutlayer.scenarios.cells
+import cutlayer.scenarios.changes
+import cutlayer.scenarios.computing
+import cutlayer.scenarios.data
+import cutlayer.scenarios.disciplines
+import cutlayer.scenarios.groups
+import cutlayer.scenarios.layout
+import cutlayer.scenarios.links
+import cutlayer.scenarios.network_file
+import cutlayer.scenarios.quality
+import cutlayer.scenarios.scale
+import cutlayer.scenarios.schema
+import cutlayer.scenarios.sites
+import cutlayer.scenarios.speeds
+import cutlayer.scenarios.study.schema
+import cutlayer.scenarios.tiers
+import cutlayer.scenarios.training
+import cutlayer.scenarios.transport
+from cutlayer import load_scenario, run, sweep
+from cutlayer.models.catalogue import NETWORKS
+from cutlayer.scenarios import ScenarioError, shipped_names
+from cutlayer.scenarios.fields import Section
+from cutlayer.scenarios.scale import Scale
+from cutlayer.scenarios.study import shipped_studies
+from cutlayer.sim.cli import app
+from cutlayer.sim.data.catalogue import DATASETS
+from cutlayer.sim.log.intervals import COLUMNS, PHASES, Kind, Label
+from cutlayer.sim.methods.registry import METHODS, method
+from cutlayer.sim.results.method import RunResult
+from cutlayer.topologies.catalogue import device_names, link_names
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -57,25 +57,25 @@ PAGES = sorted(
     ]
 )
 SCENARIO_MODULES = (
-    scenarios.schema,
-    scenarios.data,
-    scenarios.training,
-    scenarios.layout,
-    scenarios.groups,
-    scenarios.cells,
-    scenarios.tiers,
-    scenarios.sites,
-    scenarios.network_file,
-    scenarios.links,
-    scenarios.bandwidth,
-    scenarios.quality,
-    scenarios.scale,
-    scenarios.changes,
-    scenarios.availability,
-    scenarios.computing,
-    scenarios.disciplines,
-    scenarios.speeds,
-    scenarios.transport,
+    cutlayer.scenarios.schema,
+    cutlayer.scenarios.data,
+    cutlayer.scenarios.training,
+    cutlayer.scenarios.layout,
+    cutlayer.scenarios.groups,
+    cutlayer.scenarios.cells,
+    cutlayer.scenarios.tiers,
+    cutlayer.scenarios.sites,
+    cutlayer.scenarios.network_file,
+    cutlayer.scenarios.links,
+    cutlayer.scenarios.bandwidth,
+    cutlayer.scenarios.quality,
+    cutlayer.scenarios.scale,
+    cutlayer.scenarios.changes,
+    cutlayer.scenarios.availability,
+    cutlayer.scenarios.computing,
+    cutlayer.scenarios.disciplines,
+    cutlayer.scenarios.speeds,
+    cutlayer.scenarios.transport,
 )
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
@@ -153,7 +153,7 @@ def test_every_section_of_a_scenario_is_in_the_table_of_the_top_level() -> None:
     text = (DOCS / "reference/scenario.md").read_text(encoding="utf-8")
     table = text[text.index("## Top level") : text.index("## `data`")]
     rows = re.findall(r"^\| `(\w+)` \|", table, re.M)
-    assert sorted(rows) == sorted(scenarios.schema.Scenario.model_fields)
+    assert sorted(rows) == sorted(cutlayer.scenarios.schema.Scenario.model_fields)
 
 
 def test_examples_of_sections_are_valid(examples: Path) -> None:
@@ -188,10 +188,10 @@ def test_every_choice_of_a_scenario_is_in_its_reference(choices: tuple[str, ...]
 def test_every_field_and_column_of_a_study_is_in_its_reference(examples: Path) -> None:
     fields = {
         field.alias or name
-        for thing in vars(scenarios.study.schema).values()
+        for thing in vars(cutlayer.scenarios.study.schema).values()
         if isinstance(thing, type)
         and issubclass(thing, Section)
-        and thing.__module__ == "scenarios.study.schema"
+        and thing.__module__ == "cutlayer.scenarios.study.schema"
         for name, field in thing.model_fields.items()
     }
     swept = sweep("my-uplinks.yaml", executor="none")
@@ -201,7 +201,7 @@ def test_every_field_and_column_of_a_study_is_in_its_reference(examples: Path) -
         if not name.startswith(("critical_", "time_to_", "bytes_to_"))
         and name not in swept.study.axes
     ]
-    measures = get_args(scenarios.study.schema.Measure)
+    measures = get_args(cutlayer.scenarios.study.schema.Measure)
     names = [*fields, *columns, *measures, *Scale.model_fields, *shipped_studies()]
     assert missing(names, "reference/study.md") == []
 

@@ -8,8 +8,8 @@ from doc_pages import DOCS, prose, read
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models import CostError, module_cost
-from models.operators import COVERED
+from cutlayer.models import CostError, module_cost
+from cutlayer.models.operators import COVERED
 
 PAGE = DOCS / "reference" / "operations.md"
 IMAGE, ROWS = (4, 8, 8), (5, 8)

@@ -18,7 +18,7 @@ import pytest
 from doc_figures import CHECKS, CONSTANT, RESUME, mean_round, per_client, ran, slow_round
 from doc_pages import DOCS, PAGES, ROOT, Block, Page, Section, Table, plain, prose, read
 
-from sim.cli import main
+from cutlayer.sim.cli import main
 
 READ = {path: read(path) for path in PAGES}
 FILES = {block.file: block.text for page in READ.values() for block in page.blocks if block.file}
@@ -109,8 +109,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("COLUMNS", "80")
     for name in ("CUTLAYER_DATA_DIR", "CUTLAYER_NO_USER_CODE", "FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("sim.commands.run.write_plots", lambda *_: [])
-    monkeypatch.setattr("sim.commands.run.write_timeline", lambda *_: [])
+    monkeypatch.setattr("cutlayer.sim.commands.run.write_plots", lambda *_: [])
+    monkeypatch.setattr("cutlayer.sim.commands.run.write_timeline", lambda *_: [])
     yield tmp_path
     for name in FILES:  # another library may look for a module of the same name
         sys.modules.pop(Path(name).stem, None)

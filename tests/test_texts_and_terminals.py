@@ -105,16 +105,16 @@ def test_one_file_writes_csv() -> None:
         for _, name, owner in calls(file)
         if (owner == "csv" and name in ("writer", "DictWriter")) or name == "to_csv"
     ]
-    assert found == ["sim/csv_text.py"]
+    assert found == ["sim/files/csv_text.py"]
 
 
 def test_what_prints_goes_through_the_one_console() -> None:
     """What rich parses or colours by itself is made in a few files, which show text as it is."""
     made = {
         "Console": ["sim/commands/console.py"],
-        "Text": ["sim/commands/console.py", "sim/plain_text.py"],
+        "Text": ["sim/commands/console.py", "sim/files/plain_text.py"],
         "Table": ["sim/views/columns.py"],
-        "TextColumn": ["sim/progress.py"],
+        "TextColumn": ["sim/commands/reporters.py"],
     }
     modules = ("rich.console", "rich.text", "rich.table", "rich.progress", "rich.markup", "rich")
     found: dict[str, set[str]] = {name: set() for name in made}

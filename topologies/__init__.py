@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from topologies import catalogue
-    from topologies.builders import (
+    from cutlayer.topologies import catalogue
+    from cutlayer.topologies.builders import (
         AccessPoint,
         BaseStation,
         Branch,
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
         tiers,
         wifi_cell,
     )
-    from topologies.builders.network_edges import Attribute
-    from topologies.catalogue import CatalogueError
-    from topologies.device import DeviceError, DeviceProfile, RateTable
-    from topologies.distance import Distance
-    from topologies.graph import Topology
-    from topologies.link import AccessLink, LinkError
-    from topologies.network_files import read_network, topohub_network
-    from topologies.parts import Link, Medium, Node, Route, TopologyError
-    from topologies.units import (
+    from cutlayer.topologies.builders.network_edges import Attribute
+    from cutlayer.topologies.catalogue import CatalogueError
+    from cutlayer.topologies.device import DeviceError, DeviceProfile, RateTable
+    from cutlayer.topologies.distance import Distance
+    from cutlayer.topologies.graph import Topology
+    from cutlayer.topologies.link import AccessLink, LinkError
+    from cutlayer.topologies.network_files import read_network, topohub_network
+    from cutlayer.topologies.parts import Link, Medium, Node, Route, TopologyError
+    from cutlayer.topologies.units import (
         QuantityError,
         format_duration,
         format_rate,
@@ -92,54 +92,54 @@ __all__ = [
 ]
 
 _HOME = {
-    "AccessPoint": "topologies.builders",
-    "BaseStation": "topologies.builders",
-    "Branch": "topologies.builders",
-    "Clients": "topologies.builders",
-    "Edge": "topologies.builders",
-    "Residents": "topologies.builders",
-    "Server": "topologies.builders",
-    "Stations": "topologies.builders",
-    "Subscribers": "topologies.builders",
-    "cells": "topologies.builders",
-    "from_graph": "topologies.builders",
-    "from_networkx": "topologies.builders",
-    "mesh": "topologies.builders",
-    "ring": "topologies.builders",
-    "star": "topologies.builders",
-    "tiers": "topologies.builders",
-    "wifi_cell": "topologies.builders",
-    "Attribute": "topologies.builders.network_edges",
-    "CatalogueError": "topologies.catalogue",
-    "DeviceError": "topologies.device",
-    "DeviceProfile": "topologies.device",
-    "RateTable": "topologies.device",
-    "Distance": "topologies.distance",
-    "Topology": "topologies.graph",
-    "AccessLink": "topologies.link",
-    "LinkError": "topologies.link",
-    "read_network": "topologies.network_files",
-    "topohub_network": "topologies.network_files",
-    "Link": "topologies.parts",
-    "Medium": "topologies.parts",
-    "Node": "topologies.parts",
-    "Route": "topologies.parts",
-    "TopologyError": "topologies.parts",
-    "QuantityError": "topologies.units",
-    "format_duration": "topologies.units",
-    "format_rate": "topologies.units",
-    "format_size": "topologies.units",
-    "parse_duration": "topologies.units",
-    "parse_rate": "topologies.units",
-    "parse_size": "topologies.units",
-    "parse_speed": "topologies.units",
+    "AccessPoint": "cutlayer.topologies.builders",
+    "BaseStation": "cutlayer.topologies.builders",
+    "Branch": "cutlayer.topologies.builders",
+    "Clients": "cutlayer.topologies.builders",
+    "Edge": "cutlayer.topologies.builders",
+    "Residents": "cutlayer.topologies.builders",
+    "Server": "cutlayer.topologies.builders",
+    "Stations": "cutlayer.topologies.builders",
+    "Subscribers": "cutlayer.topologies.builders",
+    "cells": "cutlayer.topologies.builders",
+    "from_graph": "cutlayer.topologies.builders",
+    "from_networkx": "cutlayer.topologies.builders",
+    "mesh": "cutlayer.topologies.builders",
+    "ring": "cutlayer.topologies.builders",
+    "star": "cutlayer.topologies.builders",
+    "tiers": "cutlayer.topologies.builders",
+    "wifi_cell": "cutlayer.topologies.builders",
+    "Attribute": "cutlayer.topologies.builders.network_edges",
+    "CatalogueError": "cutlayer.topologies.catalogue",
+    "DeviceError": "cutlayer.topologies.device",
+    "DeviceProfile": "cutlayer.topologies.device",
+    "RateTable": "cutlayer.topologies.device",
+    "Distance": "cutlayer.topologies.distance",
+    "Topology": "cutlayer.topologies.graph",
+    "AccessLink": "cutlayer.topologies.link",
+    "LinkError": "cutlayer.topologies.link",
+    "read_network": "cutlayer.topologies.network_files",
+    "topohub_network": "cutlayer.topologies.network_files",
+    "Link": "cutlayer.topologies.parts",
+    "Medium": "cutlayer.topologies.parts",
+    "Node": "cutlayer.topologies.parts",
+    "Route": "cutlayer.topologies.parts",
+    "TopologyError": "cutlayer.topologies.parts",
+    "QuantityError": "cutlayer.topologies.units",
+    "format_duration": "cutlayer.topologies.units",
+    "format_rate": "cutlayer.topologies.units",
+    "format_size": "cutlayer.topologies.units",
+    "parse_duration": "cutlayer.topologies.units",
+    "parse_rate": "cutlayer.topologies.units",
+    "parse_size": "cutlayer.topologies.units",
+    "parse_speed": "cutlayer.topologies.units",
 }
 
 
 def __getattr__(name: str) -> object:
     """The public object of that name, imported on first use (PEP 562)."""
     if name == "catalogue":
-        return import_module("topologies.catalogue")
+        return import_module("cutlayer.topologies.catalogue")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Self, get_args
 
-from topologies.closest import closest
+from cutlayer.topologies.closest import closest
 
 Pass = Literal["forward", "backward"]
 Status = Literal["measured", "derived", "published", "recalled", "guess", "declared"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
 
-from topologies.text_file import NUMBER
+from cutlayer.topologies.text_file import NUMBER
 
 Position = tuple[float, float]
 

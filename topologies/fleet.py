@@ -14,10 +14,10 @@ from typing import Final, Self, TypeAlias, TypeVar, cast
 
 import networkx
 
-from topologies.bandwidth import Profile
-from topologies.device import DeviceProfile
-from topologies.graph import Topology
-from topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
+from cutlayer.topologies.bandwidth import Profile
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.graph import Topology
+from cutlayer.topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
 
 UP: Final = ".up"
 DOWN: Final = ".down"

@@ -20,11 +20,11 @@ from typing import Self, TypeVar, get_args
 
 import networkx
 
-from topologies.bandwidth import Profile
-from topologies.closest import closest
-from topologies.device import DeviceProfile
-from topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
-from topologies.routing import cost_of, shortest_paths
+from cutlayer.topologies.bandwidth import Profile
+from cutlayer.topologies.closest import closest
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
+from cutlayer.topologies.routing import cost_of, shortest_paths
 
 __all__ = ["Link", "Medium", "Node", "Route", "Topology", "TopologyError"]
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
-from topologies.bandwidth import Varying
-from topologies.device import UNSURE, Status
-from topologies.jitter import Jitter
+from cutlayer.topologies.bandwidth import Varying
+from cutlayer.topologies.device import UNSURE, Status
+from cutlayer.topologies.jitter import Jitter
 
 Duplex = Literal["full", "half"]
 

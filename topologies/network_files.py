@@ -16,11 +16,11 @@ from xml.etree.ElementTree import XML
 
 import networkx
 
-from topologies.builders.network_nodes import network_nodes
-from topologies.closest import closest
-from topologies.json_keys import unique_keys
-from topologies.parts import TopologyError
-from topologies.text_file import TextFileError, read_text
+from cutlayer.topologies.builders.network_nodes import network_nodes
+from cutlayer.topologies.closest import closest
+from cutlayer.topologies.json_keys import unique_keys
+from cutlayer.topologies.parts import TopologyError
+from cutlayer.topologies.text_file import TextFileError, read_text
 
 MAX_BYTES: Final = 32 * 2**20
 MAX_NODES: Final = 100_000

@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from topologies.bandwidth import Varying
-from topologies.closest import closest
-from topologies.device import DeviceProfile
-from topologies.jitter import Jitter
-from topologies.queueing import FIFO, Queueing
+from cutlayer.topologies.bandwidth import Varying
+from cutlayer.topologies.closest import closest
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.jitter import Jitter
+from cutlayer.topologies.queueing import FIFO, Queueing
 
 Role = Literal["client", "server", "relay"]
 Sharing = Literal["equal", "proportional"]

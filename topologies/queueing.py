@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from topologies.closest import closest
+from cutlayer.topologies.closest import closest
 
 DisciplineName = Literal["fifo", "priority", "processor_sharing", "batching"]
 SlotSpeed = Literal["whole", "share"]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import networkx
 
-from topologies.parts import Link, Medium, Routing
+from cutlayer.topologies.parts import Link, Medium, Routing
 
 Cost = Callable[[Link], float]
 

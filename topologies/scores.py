@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from topologies.closest import closest
-from topologies.column_units import names_a_duration
-from topologies.json_keys import unique_keys
-from topologies.text_file import NUMBER, TextFileError, read_text
+from cutlayer.topologies.closest import closest
+from cutlayer.topologies.column_units import names_a_duration
+from cutlayer.topologies.json_keys import unique_keys
+from cutlayer.topologies.text_file import NUMBER, TextFileError, read_text
 
 MAX_BYTES: Final = 16 * 2**20
 MAX_ROWS: Final = 1_000_000

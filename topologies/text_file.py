@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-from topologies.units import format_size
+from cutlayer.topologies.units import format_size
 
 NUMBER: Final = r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?"
 """A number as files write it: in ASCII, and neither endless nor too large for a float."""

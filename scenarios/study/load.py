@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from scenarios.document import Document
-from scenarios.load import Loaded, find_file, read_text
-from scenarios.messages import problems_of
-from scenarios.overrides import apply_overrides
-from scenarios.problems import NOTHING, Problem, ScenarioError
-from scenarios.study.points import (
+from cutlayer.scenarios.document import Document
+from cutlayer.scenarios.load import Loaded, find_file, read_text
+from cutlayer.scenarios.messages import problems_of
+from cutlayer.scenarios.overrides import apply_overrides
+from cutlayer.scenarios.problems import NOTHING, Problem, ScenarioError
+from cutlayer.scenarios.study.points import (
     ConditionError,
     LabelsError,
     Point,
@@ -24,10 +24,10 @@ from scenarios.study.points import (
     points_of,
     steps_of,
 )
-from scenarios.study.schema import Axis, Study
-from scenarios.study.shipped import shipped_studies, study_path
-from scenarios.study.values import RangeError
-from scenarios.yaml_text import read
+from cutlayer.scenarios.study.schema import Axis, Study
+from cutlayer.scenarios.study.shipped import shipped_studies, study_path
+from cutlayer.scenarios.study.values import RangeError
+from cutlayer.scenarios.yaml_text import read
 
 Loader = Callable[[str | Path, Iterable[str]], Loaded]
 

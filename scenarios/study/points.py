@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.problems import KeyPath, show
-from scenarios.study.schema import Axis, Study
-from scenarios.study.values import count_of, labels, linear, logarithmic, place
+from cutlayer.scenarios.problems import KeyPath, show
+from cutlayer.scenarios.study.schema import Axis, Study
+from cutlayer.scenarios.study.values import count_of, labels, linear, logarithmic, place
 
 COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<=": operator.le,

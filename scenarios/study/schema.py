@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from scenarios.fields import Count, Section, Share, Text, not_empty, rule, unique
-from scenarios.schema import ScenarioName, Seed
+from cutlayer.scenarios.fields import Count, Section, Share, Text, not_empty, rule, unique
+from cutlayer.scenarios.schema import ScenarioName, Seed
 
 Measure = Literal[
     "time", "time_to_target", "bytes", "bytes_to_target", "energy", "accuracy", "additive_time"

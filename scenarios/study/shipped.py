@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from scenarios.shipped import FOLDER
+from cutlayer.scenarios.shipped import FOLDER
 
 STUDIES = FOLDER / "studies"
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from scenarios.problems import show
-from topologies.units import (
+from cutlayer.scenarios.problems import show
+from cutlayer.topologies.units import (
     KIND_OF_UNIT,
     QuantityError,
     parse_duration,

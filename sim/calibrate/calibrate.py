@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import torch
 
-from sim.calibrate.campaign import Measured, Tell, measure
-from sim.calibrate.errors import CaseError, case_errors
-from sim.calibrate.fit import Fit, fit
-from sim.calibrate.held_out import HELD_OUT, Case
-from sim.calibrate.machine import description, memory_bytes
-from sim.calibrate.observations import observations, rest_seconds, step_observations
-from sim.calibrate.probes import PROBES
-from sim.calibrate.timing import loader_seconds
+from cutlayer.sim.calibrate.campaign import Measured, Tell, measure
+from cutlayer.sim.calibrate.errors import CaseError, case_errors
+from cutlayer.sim.calibrate.fit import Fit, fit
+from cutlayer.sim.calibrate.held_out import HELD_OUT, Case
+from cutlayer.sim.calibrate.machine import description, memory_bytes
+from cutlayer.sim.calibrate.observations import observations, rest_seconds, step_observations
+from cutlayer.sim.calibrate.probes import PROBES
+from cutlayer.sim.calibrate.timing import loader_seconds
 
 LOADER_BATCH = 32
 LOADER_REPEATS = 30

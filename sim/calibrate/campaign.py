@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
-from sim.calibrate.held_out import Case
-from sim.calibrate.probes import BATCHES
-from sim.calibrate.timing import BlockTimes, Passes
-from sim.calibrate.worker import Job, ProbeKey, Workshop
+from cutlayer.sim.calibrate.held_out import Case
+from cutlayer.sim.calibrate.probes import BATCHES
+from cutlayer.sim.calibrate.timing import BlockTimes, Passes
+from cutlayer.sim.calibrate.worker import Job, ProbeKey, Workshop
 
 LONGEST_SHARE: Final = 0.02  # of the time that there is: what a single iteration may take
 

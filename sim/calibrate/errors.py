@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Final
 
-from models.cost import network_cost
-from sim.calibrate.campaign import Measured, Timed
-from sim.calibrate.held_out import Case
-from sim.calibrate.observations import probe_costs
-from sim.calibrate.probes import CLASSES
-from sim.compute import Stage
-from topologies.device import DeviceProfile
+from cutlayer.models.cost import network_cost
+from cutlayer.sim.calibrate.campaign import Measured, Timed
+from cutlayer.sim.calibrate.held_out import Case
+from cutlayer.sim.calibrate.observations import probe_costs
+from cutlayer.sim.calibrate.probes import CLASSES
+from cutlayer.sim.compute.roofline import Stage
+from cutlayer.topologies.device import DeviceProfile
 
 MOMENTUM_SLOTS: Final = 1
 

@@ -1,10 +1,10 @@
-"""The roofline of `topologies.device`, fitted to observations by least squares of relative errors.
+"""The roofline (`cutlayer.topologies.device`), fitted to observations: least squares of relative errors.
 
 The unknowns: a rate for each class of operations, pass and map size that was seen, the two bandwidths,
-and the overhead of a layer. All are fitted in logarithms, with a prior for each (`sim.calibrate.prior`
-says which) and within bounds. A figure that the times do not determine stays at its prior, given the
-figures beside it, and is listed in `Fit.undetermined`. The loss on times is soft, so that a moment
-in which the machine did something else does not bend the fit.
+and the overhead of a layer. All are fitted in logarithms, with a prior for each (see
+`cutlayer.sim.calibrate.prior`) and within bounds. A figure that the times do not determine stays at its
+prior, given the figures beside it, and is listed in `Fit.undetermined`. The loss on times is
+soft, so that a moment in which the machine did something else does not bend the fit.
 
 The roofline's maximum has minima of its own for each choice of what binds which layer. So it is made
 sharp in steps, from a smooth function in which everything counts a little (`SHARPNESS`), and the
@@ -22,12 +22,12 @@ from typing import Final
 
 import numpy as np
 
-from sim.calibrate.observations import Observation, StepObservation
-from sim.calibrate.prior import MARGIN, Prior, around, of_roofline
-from sim.calibrate.roofline import Floats, RateKey, Roofline
-from sim.calibrate.solve import Solution, solve
-from sim.compute import Pass
-from topologies.device import PASSES, DeviceProfile, RateTable
+from cutlayer.sim.calibrate.observations import Observation, StepObservation
+from cutlayer.sim.calibrate.prior import MARGIN, Prior, around, of_roofline
+from cutlayer.sim.calibrate.roofline import Floats, RateKey, Roofline
+from cutlayer.sim.calibrate.solve import Solution, solve
+from cutlayer.sim.compute.roofline import Pass
+from cutlayer.topologies.device import PASSES, DeviceProfile, RateTable
 
 SHARPNESS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 64.0, math.inf)
 # By the names that they have in the profile's file, in the order in which they are fitted.

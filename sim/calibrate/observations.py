@@ -6,12 +6,12 @@ from functools import cache
 
 import torch
 
-from models.block_cost import BlockCost, LayerCost
-from models.cost import block_costs
-from sim.calibrate.campaign import Measured, Timed
-from sim.calibrate.probes import probe
-from sim.calibrate.worker import ProbeKey
-from sim.compute import Pass, layer_flops
+from cutlayer.models.block_cost import BlockCost, LayerCost
+from cutlayer.models.cost import block_costs
+from cutlayer.sim.calibrate.campaign import Measured, Timed
+from cutlayer.sim.calibrate.probes import probe
+from cutlayer.sim.calibrate.worker import ProbeKey
+from cutlayer.sim.compute.roofline import Pass, layer_flops
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import Final
 
 import numpy as np
 
-from sim.calibrate.roofline import Floats, RateKey, Roofline
+from cutlayer.sim.calibrate.roofline import Floats, RateKey, Roofline
 
 SOFT: Final = 0.1  # relative error of a time from which it counts less
 ANCHOR: Final = 0.02  # SOFT over the standard deviation of a logarithm

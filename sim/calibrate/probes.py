@@ -10,8 +10,8 @@ from typing import Final
 
 from torch import nn
 
-from models.layers import Residual, conv_block, fc_block
-from models.network import NamedBlock, Network, flat_features
+from cutlayer.models.layers import Residual, conv_block, fc_block
+from cutlayer.models.model import NamedBlock, Network, flat_features
 
 INPUT_SHAPE: Final = (3, 32, 32)
 CLASSES: Final = 10

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sim.atomic_files import whole_text
-from sim.calibrate.errors import CaseError, mean_error
-from sim.calibrate.fit import Fit
-from sim.calibrate.roofline import BY_MAP
-from sim.compute import Pass
-from sim.csv_text import CsvWriter
-from topologies.device import PASSES
-from topologies.units import format_duration
+from cutlayer.sim.calibrate.errors import CaseError, mean_error
+from cutlayer.sim.calibrate.fit import Fit
+from cutlayer.sim.calibrate.roofline import BY_MAP
+from cutlayer.sim.compute.roofline import Pass
+from cutlayer.sim.files.atomic import whole_text
+from cutlayer.sim.files.csv_text import CsvWriter
+from cutlayer.topologies.device import PASSES
+from cutlayer.topologies.units import format_duration
 
 COLUMNS = ("case", "measured_s", "noise", "predicted_s", "error", "one_number_error")
 

@@ -1,4 +1,4 @@
-"""The roofline of `topologies.device` as a function of its figures' logarithms, with its derivatives."""
+"""The roofline (`cutlayer.topologies.device`) as a function of the logarithms of its figures."""
 
 import math
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.calibrate.observations import Observation
-from sim.compute import Pass, layer_flops, layer_traffic
-from topologies.device import OP_CLASSES, PASSES
+from cutlayer.sim.calibrate.observations import Observation
+from cutlayer.sim.compute.roofline import Pass, layer_flops, layer_traffic
+from cutlayer.topologies.device import OP_CLASSES, PASSES
 
 MAPS: Final = (2, 4, 8, 16, 32)
 BY_MAP: Final = ("conv", "conv_wide", "pointwise", "depthwise", "norm", "pool")

@@ -9,8 +9,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from sim.calibrate.prior import SOFT, Prior
-from sim.calibrate.roofline import Floats
+from cutlayer.sim.calibrate.prior import SOFT, Prior
+from cutlayer.sim.calibrate.roofline import Floats
 
 DETERMINED: Final = math.log(
     2

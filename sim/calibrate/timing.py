@@ -7,8 +7,8 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from models.network import Network
-from sim.calibrate.held_out import Part
+from cutlayer.models.model import Network
+from cutlayer.sim.calibrate.held_out import Part
 
 MOMENTUM = 0.9
 
@@ -109,7 +109,7 @@ def block_times(network: Network, batch_size: int) -> BlockTimes:
 
 def loader_seconds(batch_size: int, repeats: int) -> float:
     """Return the median time to read, crop, flip and normalise a batch of 32x32 images, seconds."""
-    from sim.learning.augment import Augmentation
+    from cutlayer.sim.data.augment import Augmentation
 
     images = torch.randint(0, 256, (1000, 3, 32, 32), dtype=torch.uint8)
     mean, deviation = torch.full((1, 3, 1, 1), 120.0), torch.full((1, 3, 1, 1), 60.0)

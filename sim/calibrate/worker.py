@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import torch
 
-import models.catalogue
-from models.network import Network
-from sim.calibrate.allocator import keep_memory
-from sim.calibrate.held_out import Case
-from sim.calibrate.probes import CLASSES, probe
-from sim.calibrate.timing import BlockTimes, Passes, Trainer, block_times
-from sim.python_path import safe_path_for_children
+import cutlayer.models.catalogue
+from cutlayer.models.model import Network
+from cutlayer.sim.calibrate.allocator import keep_memory
+from cutlayer.sim.calibrate.held_out import Case
+from cutlayer.sim.calibrate.probes import CLASSES, probe
+from cutlayer.sim.calibrate.timing import BlockTimes, Passes, Trainer, block_times
+from cutlayer.sim.process.python_path import safe_path_for_children
 
 ITERATIONS: Final = 3  # of each kind, four times as many of the short ones
 SHORT: Final = 0.02  # seconds
@@ -36,7 +36,7 @@ class Workshop:
         forks = "forkserver" in multiprocessing.get_all_start_methods()
         self._context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
         if forks:
-            self._context.set_forkserver_preload(["sim.calibrate.worker", "torch._dynamo"])
+            self._context.set_forkserver_preload(["cutlayer.sim.calibrate.worker", "torch._dynamo"])
 
     def time(self, job: Job, longest_s: float) -> Times | None:
         """Time a job; None if an iteration takes longer than `longest_s`, or the process dies."""
@@ -87,7 +87,7 @@ def timed(job: Job, longest_s: float) -> Times | None:
 def network_of(job: Job) -> Network:
     """Return the network of a probe or case, ready to train."""
     if isinstance(job, Case):
-        return models.catalogue.build(job.network, classes=CLASSES, seed=0).train()
+        return cutlayer.models.catalogue.build(job.network, classes=CLASSES, seed=0).train()
     return probe(job[0]).train()
 
 

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import torch
 
-from sim.atomic_files import check_output_file, write_text
-from sim.calibrate.calibrate import Calibration, calibrate
-from sim.calibrate.errors import mean_error
-from sim.calibrate.report import (
+from cutlayer.sim.calibrate.calibrate import Calibration, calibrate
+from cutlayer.sim.calibrate.errors import mean_error
+from cutlayer.sim.calibrate.report import (
     HEADINGS,
     error_rows,
     prior_notes,
@@ -16,11 +15,12 @@ from sim.calibrate.report import (
     verdict,
     write_errors,
 )
-from sim.commands.console import CommandConsole, make_console
-from sim.commands.errors import UsageError
-from sim.commands.progress import StepProgress
-from sim.views.columns import print_grid
-from topologies.catalogue.profile_file import profile_text
+from cutlayer.sim.commands.console import CommandConsole, make_console
+from cutlayer.sim.commands.errors import UsageError
+from cutlayer.sim.commands.progress import StepProgress
+from cutlayer.sim.files.atomic import check_output_file, write_text
+from cutlayer.sim.views.columns import print_grid
+from cutlayer.topologies.catalogue.profile_file import profile_text
 
 
 def calibrate_command(

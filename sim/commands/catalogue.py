@@ -6,19 +6,19 @@ from typing import Any
 
 import yaml
 
-from models.catalogue import NETWORKS
-from models.outline import outline
-from scenarios.export import json_schema
-from scenarios.problems import suggestion
-from scenarios.shipped import shipped_names, shipped_path
-from scenarios.study.shipped import shipped_studies, study_path
-from sim.commands.console import make_console
-from sim.commands.errors import UsageError
-from sim.learning.catalogue import DATASETS
-from sim.methods import registry
-from sim.views.columns import print_grid
-from topologies import catalogue
-from topologies.units import format_duration, format_rate
+from cutlayer.models.catalogue import NETWORKS
+from cutlayer.models.outline import outline
+from cutlayer.scenarios.export import json_schema
+from cutlayer.scenarios.problems import suggestion
+from cutlayer.scenarios.shipped import shipped_names, shipped_path
+from cutlayer.scenarios.study.shipped import shipped_studies, study_path
+from cutlayer.sim.commands.console import make_console
+from cutlayer.sim.commands.errors import UsageError
+from cutlayer.sim.data.catalogue import DATASETS
+from cutlayer.sim.methods import registry
+from cutlayer.sim.views.columns import print_grid
+from cutlayer.topologies import catalogue
+from cutlayer.topologies.units import format_duration, format_rate
 
 
 def _scenario_summary(name: str) -> str:

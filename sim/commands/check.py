@@ -5,18 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from sim.commands.console import CommandConsole, make_console
-from sim.learning.datasets import load
-from sim.learning.given_split import GivenPartition
-from sim.plan import Plan
-from sim.preview import preview
-from sim.runs import coarse_figures, load_scenario
-from sim.semantics import plan_checked
-from sim.setup import ExecutorName
-from sim.views.columns import print_grid
-from sim.views.topology_text import unconnected
-from sim.weights_notes import conversions
-from topologies.units import format_duration, format_size
+from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.build.plan import Plan
+from cutlayer.sim.build.weights_notes import conversions
+from cutlayer.sim.build.world import ExecutorName
+from cutlayer.sim.commands.console import CommandConsole, make_console
+from cutlayer.sim.data.datasets import load
+from cutlayer.sim.data.given_split import GivenPartition
+from cutlayer.sim.run.preview import preview
+from cutlayer.sim.run.run import coarse_figures, load_scenario
+from cutlayer.sim.views.columns import print_grid
+from cutlayer.sim.views.topology_text import unconnected
+from cutlayer.topologies.units import format_duration, format_size
 
 PREVIEW_ROUNDS = 20
 NEVER = "never ends"

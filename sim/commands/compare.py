@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from sim.commands.console import make_console
-from sim.saved import read_run
-from sim.saved.compare import asked_differences, figure_changes, same_learning
-from sim.views.columns import print_grid
-from sim.views.studies import formatted
+from cutlayer.sim.commands.console import make_console
+from cutlayer.sim.results.compare import asked_differences, figure_changes, same_learning
+from cutlayer.sim.results.read import read_run
+from cutlayer.sim.views.columns import print_grid
+from cutlayer.sim.views.studies import formatted
 
 MOST_DIFFERENCES = 40
 

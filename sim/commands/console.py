@@ -11,7 +11,7 @@ from rich.console import Console, HighlighterType, JustifyMethod
 from rich.style import Style
 from rich.text import Text
 
-from sim.plain_text import visible
+from cutlayer.sim.files.plain_text import visible
 
 
 class CommandConsole(Console):

@@ -13,28 +13,28 @@ class UsageError(ValueError):
 
 USERS: Final = frozenset(
     {
-        "models.catalogue:UnknownNetworkError",
-        "models.errors:NetworkError",
-        "models.errors:WeightsError",
-        "scenarios.problems:ScenarioError",
-        "sim.atomic_files:OutputError",
-        "sim.calibrate.calibrate:CalibrationError",
-        "sim.clock:TooManyEventsError",
-        "sim.commands.errors:UsageError",
-        "sim.engine:UnfinishedRoundError",
-        "sim.explain:ExplainError",
-        "sim.learning.dataset_info:DataError",
-        "sim.saved.files:SavedError",
-        "sim.saved.export:ExportError",
-        "sim.studies.check:StudyError",
-        "sim.studies.cluster:ClusterError",
-        "sim.studies.runner:NumericsError",
-        "sim.studies.workers:WorkerDiedError",
-        "topologies.catalogue.profile_file:ProfileFileError",
-        "topologies.catalogue:CatalogueError",
+        "cutlayer.models.catalogue:UnknownNetworkError",
+        "cutlayer.models.errors:NetworkError",
+        "cutlayer.models.errors:WeightsError",
+        "cutlayer.scenarios.problems:ScenarioError",
+        "cutlayer.sim.files.atomic:OutputError",
+        "cutlayer.sim.calibrate.calibrate:CalibrationError",
+        "cutlayer.sim.clock:TooManyEventsError",
+        "cutlayer.sim.commands.errors:UsageError",
+        "cutlayer.sim.run.engine:UnfinishedRoundError",
+        "cutlayer.sim.run.explain:ExplainError",
+        "cutlayer.sim.data.info:DataError",
+        "cutlayer.sim.results.files:SavedError",
+        "cutlayer.sim.results.export:ExportError",
+        "cutlayer.sim.studies.check:StudyError",
+        "cutlayer.sim.studies.cluster:ClusterError",
+        "cutlayer.sim.studies.runner:NumericsError",
+        "cutlayer.sim.studies.workers:WorkerDiedError",
+        "cutlayer.topologies.catalogue.profile_file:ProfileFileError",
+        "cutlayer.topologies.catalogue:CatalogueError",
     }
 )
-JOB: Final = "sim.studies.workers:JobError"
+JOB: Final = "cutlayer.sim.studies.workers:JobError"
 
 
 def is_users(error: BaseException) -> bool:

@@ -4,14 +4,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from sim.atomic_files import check_output_file, whole_text
-from sim.commands.console import make_console
-from sim.csv_text import CsvWriter
-from sim.explain import Explained, Transfer, explain
-from sim.round_results import Row
-from sim.runs import load_scenario
-from sim.semantics import plan_checked
-from sim.views.explained import print_explained
+from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.commands.console import make_console
+from cutlayer.sim.files.atomic import check_output_file, whole_text
+from cutlayer.sim.files.csv_text import CsvWriter
+from cutlayer.sim.results.round import Row
+from cutlayer.sim.run.explain import Explained, Transfer, explain
+from cutlayer.sim.run.run import load_scenario
+from cutlayer.sim.views.explained import print_explained
 
 
 def explain_command(

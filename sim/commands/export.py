@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sim.commands.console import make_console
-from sim.result_folder import claim_folder
-from sim.saved import read
-from sim.saved.export import export
+from cutlayer.sim.commands.console import make_console
+from cutlayer.sim.results.export import export
+from cutlayer.sim.results.folder import claim_folder
+from cutlayer.sim.results.read import read
 
 
 def export_command(path: Path, *, to: str, out: Path) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-import models.catalogue
-from sim.atomic_files import check_output_file
-from sim.commands.console import make_console
-from sim.commands.errors import UsageError
-from sim.learning.datasets import describe, load
-from sim.pretrain import PretrainRecipe, pretrain
+import cutlayer.models.catalogue
+from cutlayer.sim.commands.console import make_console
+from cutlayer.sim.commands.errors import UsageError
+from cutlayer.sim.data.datasets import describe, load
+from cutlayer.sim.files.atomic import check_output_file
+from cutlayer.sim.learning.pretrain import PretrainRecipe, pretrain
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def pretrain_command(
         test_fraction=data.test_fraction,
         seed=recipe.seed,
     )
-    network = models.catalogue.build(
+    network = cutlayer.models.catalogue.build(
         recipe.network, classes=info.classes, input_shape=info.input_shape, seed=0, device="meta"
     )
     if recipe.blocks is not None:

@@ -9,8 +9,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from sim.plain_text import plain
-from sim.progress import PlainColumn
+from cutlayer.sim.commands.reporters import PlainColumn
+from cutlayer.sim.files.plain_text import plain
 
 LINES = 10  # where there is no terminal
 

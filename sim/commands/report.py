@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sim.commands.console import make_console
-from sim.report.paper import write_figures
-from sim.report.report import sources_of, write_report
-from sim.result_folder import claim_folder
+from cutlayer.sim.commands.console import make_console
+from cutlayer.sim.report.paper import write_figures
+from cutlayer.sim.report.report import sources_of, write_report
+from cutlayer.sim.results.folder import claim_folder
 
 
 def report_command(

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from sim.atomic_files import write_text
-from sim.commands.console import CommandConsole, make_console
-from sim.commands.errors import UsageError
-from sim.commands.progress import StepProgress
-from sim.reproduce.ranking import kendall_tau, timed
-from sim.reproduce.registry import TABLES, Reproduced, reproduce
-from sim.result_folder import claim_folder
-from sim.views.reproduced import markdown, print_reproduced, write_csv, write_map
-from topologies.closest import closest
+from cutlayer.sim.commands.console import CommandConsole, make_console
+from cutlayer.sim.commands.errors import UsageError
+from cutlayer.sim.commands.progress import StepProgress
+from cutlayer.sim.files.atomic import write_text
+from cutlayer.sim.papers.ranking import kendall_tau, timed
+from cutlayer.sim.papers.registry import TABLES, Reproduced, reproduce
+from cutlayer.sim.results.folder import claim_folder
+from cutlayer.sim.views.reproduced import markdown, print_reproduced, write_csv, write_map
+from cutlayer.topologies.closest import closest
 
 ALL = "all"
 
@@ -57,8 +57,8 @@ def ranking(made: list[Reproduced]) -> str:
 
 
 def _write(made: Reproduced, folder: Path) -> None:
-    from sim.views.reproduced_plot import map_figure, table_figure
-    from sim.views.style import save
+    from cutlayer.sim.views.reproduced_plot import map_figure, table_figure
+    from cutlayer.sim.views.style import save
 
     table = made.table
     write_csv(table, folder / f"{table.name}.csv")

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sim.atomic_files import errors_named
-from sim.commands.console import make_console
-from sim.interrupts import INTERRUPTED, held_back, let_in
-from sim.progress import Bars, Lines
-from sim.result_folder import claim_folder, claim_next
-from sim.results import RunResult
-from sim.run_directory import write_seeds
-from sim.runs import LogName, folder_kind, load_scenario, run
-from sim.setup import ExecutorName
-from sim.views import print_table, write_plots, write_timeline, write_trace
-from sim.views.trace import leaves_out
-from sim.weights_notes import conversions
+from cutlayer.sim.build.weights_notes import conversions
+from cutlayer.sim.build.world import ExecutorName
+from cutlayer.sim.commands.console import make_console
+from cutlayer.sim.commands.reporters import Bars, Lines
+from cutlayer.sim.files.atomic import errors_named
+from cutlayer.sim.process.interrupts import INTERRUPTED, held_back, let_in
+from cutlayer.sim.results.folder import claim_folder, claim_next
+from cutlayer.sim.results.method import RunResult
+from cutlayer.sim.results.write import write_seeds
+from cutlayer.sim.run.run import LogName, folder_kind, load_scenario, run
+from cutlayer.sim.views import print_table, write_plots, write_timeline, write_trace
+from cutlayer.sim.views.trace import leaves_out
 
 STALLED = 3  # the exit code of a run in which a round can never end
 

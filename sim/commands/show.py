@@ -3,29 +3,29 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from models.outline import outline
-from scenarios.aliases import canonical, canonical_method
-from scenarios.problems import suggestion
-from scenarios.shipped import shipped_names, shipped_path
-from scenarios.study.shipped import study_path
-from sim.atomic_files import check_output_file
-from sim.commands.catalogue import (
+from cutlayer.models.outline import outline
+from cutlayer.scenarios.aliases import canonical, canonical_method
+from cutlayer.scenarios.problems import suggestion
+from cutlayer.scenarios.shipped import shipped_names, shipped_path
+from cutlayer.scenarios.study.shipped import study_path
+from cutlayer.sim.build.checks import topology_checked
+from cutlayer.sim.commands.catalogue import (
     KINDS,
     dataset_summary,
     device_summary,
     link_summary,
     network_summary,
 )
-from sim.commands.console import make_console, print_as_it_is
-from sim.commands.errors import UsageError
-from sim.learning.catalogue import DATASETS
-from sim.methods import registry
-from sim.runs import load_scenario
-from sim.semantics import topology_checked
-from sim.views import topology_lines, write_topology
-from sim.views.columns import print_columns, print_grid, text_columns
-from topologies import catalogue
-from topologies.units import format_size
+from cutlayer.sim.commands.console import make_console, print_as_it_is
+from cutlayer.sim.commands.errors import UsageError
+from cutlayer.sim.data.catalogue import DATASETS
+from cutlayer.sim.files.atomic import check_output_file
+from cutlayer.sim.methods import registry
+from cutlayer.sim.run.run import load_scenario
+from cutlayer.sim.views import topology_lines, write_topology
+from cutlayer.sim.views.columns import print_columns, print_grid, text_columns
+from cutlayer.topologies import catalogue
+from cutlayer.topologies.units import format_size
 
 FORMATS = (".png", ".svg", ".pdf")
 

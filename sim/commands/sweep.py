@@ -6,20 +6,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from sim.atomic_files import write_json
-from sim.commands.console import make_console
-from sim.commands.errors import UsageError
-from sim.commands.progress import PhaseProgress
-from sim.commands.run import STALLED, write_common_views, write_views
-from sim.plain_text import visible
-from sim.report.report import write_report
-from sim.setup import ExecutorName
-from sim.studies.cluster import Cluster
-from sim.studies.folder import STUDY, claim_study
-from sim.studies.full import write_full
-from sim.studies.sweep import load_study, sweep
-from sim.studies.workers import Here, Processes, Workers
-from sim.views.studies import print_study
+from cutlayer.sim.build.world import ExecutorName
+from cutlayer.sim.commands.console import make_console
+from cutlayer.sim.commands.errors import UsageError
+from cutlayer.sim.commands.progress import PhaseProgress
+from cutlayer.sim.commands.run import STALLED, write_common_views, write_views
+from cutlayer.sim.files.atomic import write_json
+from cutlayer.sim.files.plain_text import visible
+from cutlayer.sim.report.report import write_report
+from cutlayer.sim.studies.cluster import Cluster
+from cutlayer.sim.studies.folder import STUDY, claim_study
+from cutlayer.sim.studies.full import write_full
+from cutlayer.sim.studies.sweep import load_study, sweep
+from cutlayer.sim.studies.workers import Here, Processes, Workers
+from cutlayer.sim.views.studies import print_study
 
 
 def sweep_command(

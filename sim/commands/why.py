@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sim.commands.console import CommandConsole, make_console
-from sim.commands.errors import UsageError
-from sim.saved import SavedRun, read
-from sim.saved.why import NAMES, Attribution, attribution, critical_chain
-from sim.views.columns import Column, print_columns
-from topologies.closest import closest
-from topologies.units import format_duration
+from cutlayer.sim.commands.console import CommandConsole, make_console
+from cutlayer.sim.commands.errors import UsageError
+from cutlayer.sim.results.critical_path import NAMES, Attribution, attribution, critical_chain
+from cutlayer.sim.results.read import SavedRun, read
+from cutlayer.sim.views.columns import Column, print_columns
+from cutlayer.topologies.closest import closest
+from cutlayer.topologies.units import format_duration
 
 MOST_LINKS = 40
 MOST_ROUNDS = 30

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sim.learning.digest import Digest
+from cutlayer.sim.learning.digest import Digest
 
 
 class Batch(NamedTuple):

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sim.learning.chain import Batch
-from sim.learning.replica import evaluating
-from sim.learning.run import ChainRun
+from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.chain_run import ChainRun
+from cutlayer.sim.learning.replica import evaluating
 
 Features = tuple[Tensor, Tensor, Tensor]
 Weighted = Literal["labels", "logits"]

@@ -12,7 +12,7 @@ the uncut network; and a generator that a module keeps for itself is left alone.
 
 from collections import Counter
 
-from models.draws import seed_generators, seed_of
+from cutlayer.models.draws import seed_generators, seed_of
 
 
 class Draws:

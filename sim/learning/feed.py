@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sim.learning.augment import Augmentation
-from sim.learning.batches import batch_indices, evaluation_batches, normalise
-from sim.learning.chain import Batch
-from sim.learning.datasets import Dataset
-from sim.learning.partition import Held
-from sim.learning.recipe import Recipe
+from cutlayer.sim.data.augment import Augmentation
+from cutlayer.sim.data.batches import batch_indices, evaluation_batches, normalise
+from cutlayer.sim.data.datasets import Dataset
+from cutlayer.sim.data.partition import Held
+from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.recipe import Recipe
 
 POOLED = -1  # the client index of everybody's shards together
 EVALUATION_BATCH = 100

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sim.interrupts import let_in
-from sim.learning.chain import Chain
-from sim.learning.kernels import fingerprint
-from sim.learning.layer import TRAINED, Progress, part_of
-from sim.learning.replica import State
-from sim.learning.run import ChainRun
-from sim.learning.workspace import Workspace
+from cutlayer.sim.learning.chain import Chain
+from cutlayer.sim.learning.chain_run import ChainRun
+from cutlayer.sim.learning.kernels import fingerprint
+from cutlayer.sim.learning.layer import TRAINED, Progress, part_of
+from cutlayer.sim.learning.replica import State
+from cutlayer.sim.learning.workspace import Workspace
+from cutlayer.sim.process.interrupts import let_in
 
 
 class Inline:

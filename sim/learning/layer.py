@@ -8,9 +8,9 @@ is one), the averages are taken in client order, and the states get their new di
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from sim.learning.chain import Chain, Declaration
-from sim.learning.digest import Digest, node
-from sim.learning.recipe import Recipe
+from cutlayer.sim.learning.chain import Chain, Declaration
+from cutlayer.sim.learning.digest import Digest, node
+from cutlayer.sim.learning.recipe import Recipe
 
 Progress = Callable[[int, int], None]
 

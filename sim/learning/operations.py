@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.quantise import Quantised, dequantise, quantise
-from sim.learning.chain import Batch
-from sim.learning.run import ChainRun
+from cutlayer.models.quantise import Quantised, dequantise, quantise
+from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.chain_run import ChainRun
 
 Upload = tuple[Tensor, Tensor]
 Buffered = tuple[Tensor | Quantised, Tensor]

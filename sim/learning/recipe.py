@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from sim.learning.digest import Digest, Ingredient, node
+from cutlayer.sim.learning.digest import Digest, Ingredient, node
 
 
 @dataclass(frozen=True)

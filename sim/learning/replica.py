@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sim.learning.recipe import Optimiser
+from cutlayer.sim.learning.recipe import Optimiser
 
 State = dict[str, Tensor]
 

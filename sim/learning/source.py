@@ -4,8 +4,8 @@ import sys
 from hashlib import blake2b
 from pathlib import Path
 
-from models.own_object import import_own
-from sim.learning.digest import Digest
+from cutlayer.models.own_object import import_own
+from cutlayer.sim.learning.digest import Digest
 
 
 def source_identity(name: str) -> Digest:

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, channels_last, nn
 
-import models.catalogue
-from models.draws import borrowed_generators
-from models.head import auxiliary_head
-from sim.learning.draws import Draws
-from sim.learning.feed import Feed
-from sim.learning.recipe import Recipe
-from sim.learning.replica import State
+import cutlayer.models.catalogue
+from cutlayer.models.draws import borrowed_generators
+from cutlayer.models.head import auxiliary_head
+from cutlayer.sim.learning.draws import Draws
+from cutlayer.sim.learning.feed import Feed
+from cutlayer.sim.learning.recipe import Recipe
+from cutlayer.sim.learning.replica import State
 
 
 class Workspace:
@@ -79,7 +79,7 @@ class Workspace:
 
 def make_part(recipe: Recipe, part: str) -> nn.Module:
     """Build the device block, server block or auxiliary head of a recipe."""
-    network = models.catalogue.build(
+    network = cutlayer.models.catalogue.build(
         recipe.network, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
     )
     if part == "head":

@@ -5,18 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from sim import wire
-from sim.learning.deferred import DeferredOperations
-from sim.learning.digest import Ingredient
-from sim.log import SERVER, Label
-from sim.methods.members import Barrier, pair
-from sim.methods.method import Method, MethodOptions, Process, Round
-from sim.sides import DeviceSide, ServerSide
+from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints.device import DeviceSide
+from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.learning.deferred import DeferredOperations
+from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.log.intervals import SERVER, Label
+from cutlayer.sim.methods.members import Barrier, pair
+from cutlayer.sim.methods.method import Method, MethodOptions, Process, Round
 
 if TYPE_CHECKING:
-    from sim.learning import operations
+    from cutlayer.sim.learning import operations
 else:
-    operations = DeferredOperations("sim.learning.operations")
+    operations = DeferredOperations("cutlayer.sim.learning.operations")
 
 EVERYBODY = -1  # the client index of the pooled shards
 

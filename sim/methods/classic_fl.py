@@ -1,7 +1,8 @@
 """Classic federated learning: FedAvg (McMahan et al., AISTATS 2017, Algorithm 1)."""
 
-from sim.methods.method import MethodOptions, Process, Round, SplitMethod
-from sim.sides import DeviceSide, ServerSide
+from cutlayer.sim.endpoints.device import DeviceSide
+from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
 
 
 class ClassicFL(SplitMethod):

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from models.quantise_cost import packed_bytes
-from sim import wire
-from sim.learning.deferred import DeferredOperations
-from sim.learning.digest import Ingredient
-from sim.methods.cuts import needs_both_blocks
-from sim.methods.method import MethodOptions, Process, Round, SplitMethod
-from sim.sides import DeviceSide, ServerSide
-from sim.world import World
+from cutlayer.models.quantise_cost import packed_bytes
+from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints.device import DeviceSide
+from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.endpoints.world import World
+from cutlayer.sim.learning.deferred import DeferredOperations
+from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.methods.cuts import needs_both_blocks
+from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
 
 if TYPE_CHECKING:
-    from sim.learning import operations
+    from cutlayer.sim.learning import operations
 else:
-    operations = DeferredOperations("sim.learning.operations")
+    operations = DeferredOperations("cutlayer.sim.learning.operations")
 
 
 class EcoFedOptions(MethodOptions):

@@ -5,22 +5,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from scenarios.fields import rule
-from sim import wire
-from sim.learning.chain import Batch
-from sim.learning.deferred import DeferredOperations
-from sim.learning.digest import Ingredient
-from sim.log import Label
-from sim.methods.cuts import needs_both_blocks
-from sim.methods.members import Barrier, pair
-from sim.methods.method import MethodOptions, Process, Round, SplitMethod
-from sim.sides import DeviceSide, ServerSide, Side
-from sim.world import World
+from cutlayer.scenarios.fields import rule
+from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints.device import DeviceSide
+from cutlayer.sim.endpoints.endpoint import Side
+from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.endpoints.world import World
+from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.deferred import DeferredOperations
+from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.log.intervals import Label
+from cutlayer.sim.methods.cuts import needs_both_blocks
+from cutlayer.sim.methods.members import Barrier, pair
+from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
 
 if TYPE_CHECKING:
-    from sim.learning import distillation
+    from cutlayer.sim.learning import distillation
 else:
-    distillation = DeferredOperations("sim.learning.distillation")
+    distillation = DeferredOperations("cutlayer.sim.learning.distillation")
 
 EVERYBODY = -1  # the client index of the one chain that the server trains for all
 

@@ -1,9 +1,10 @@
 """Local-loss DPFL: an auxiliary head on the device replaces the gradient (Han et al., 2021)."""
 
-from sim import wire
-from sim.methods.cuts import needs_both_blocks
-from sim.methods.method import MethodOptions, Process, Round, SplitMethod
-from sim.sides import DeviceSide, ServerSide
+from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints.device import DeviceSide
+from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.methods.cuts import needs_both_blocks
+from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
 
 
 class LocalLoss(SplitMethod):

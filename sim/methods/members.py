@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import simpy
 
-from sim.learning.chain import Chain
-from sim.log import NO_CAUSE
-from sim.sides import DeviceSide, ServerSide, Side
-from sim.world import World
+from cutlayer.sim.endpoints.device import DeviceSide
+from cutlayer.sim.endpoints.endpoint import Side
+from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.endpoints.world import World
+from cutlayer.sim.learning.chain import Chain
+from cutlayer.sim.log.intervals import NO_CAUSE
 
 Process = simpy.events.ProcessGenerator
 

@@ -13,15 +13,16 @@ from typing import Any, ClassVar, Literal
 import simpy
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from scenarios.fields import rule
-from sim import wire
-from sim.learning.chain import Chain
-from sim.learning.digest import Ingredient
-from sim.log import Label
-from sim.methods.members import Barrier, Members, pair
-from sim.sides import DeviceSide, ServerSide
-from sim.wire import Message
-from sim.world import World
+from cutlayer.scenarios.fields import rule
+from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints.device import DeviceSide
+from cutlayer.sim.endpoints.message import Message
+from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.endpoints.world import World
+from cutlayer.sim.learning.chain import Chain
+from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.log.intervals import Label
+from cutlayer.sim.methods.members import Barrier, Members, pair
 
 Process = Generator[simpy.Event, Any, None]
 

@@ -5,17 +5,17 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Final
 
-from models.own_object import OwnObjectError, import_own
-from sim.methods.method import Method, MethodOptions
+from cutlayer.models.own_object import OwnObjectError, import_own
+from cutlayer.sim.methods.method import Method, MethodOptions
 
 METHODS: Final[dict[str, str]] = {
-    "classic_fl": "sim.methods.classic_fl:ClassicFL",
-    "splitfed": "sim.methods.splitfed:SplitFed",
-    "local_loss": "sim.methods.local_loss:LocalLoss",
-    "fedgkt": "sim.methods.fedgkt:FedGKT",
-    "ecofed": "sim.methods.ecofed:EcoFed",
-    "split_learning": "sim.methods.split_learning:SplitLearning",
-    "centralised": "sim.methods.centralised:Centralised",
+    "classic_fl": "cutlayer.sim.methods.classic_fl:ClassicFL",
+    "splitfed": "cutlayer.sim.methods.splitfed:SplitFed",
+    "local_loss": "cutlayer.sim.methods.local_loss:LocalLoss",
+    "fedgkt": "cutlayer.sim.methods.fedgkt:FedGKT",
+    "ecofed": "cutlayer.sim.methods.ecofed:EcoFed",
+    "split_learning": "cutlayer.sim.methods.split_learning:SplitLearning",
+    "centralised": "cutlayer.sim.methods.centralised:Centralised",
 }
 
 
@@ -42,7 +42,7 @@ def method(name: str) -> type[Method]:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UnknownMethodError(f"{name} cannot be imported ({reason})") from error
     if not (isinstance(found, type) and issubclass(found, Method)):
-        raise UnknownMethodError(f"{name} is not a subclass of sim.methods.method.Method")
+        raise UnknownMethodError(f"{name} is not a subclass of cutlayer.sim.methods.method.Method")
     options = getattr(found, "Options", None)
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))

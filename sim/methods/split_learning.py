@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sim.methods.members import pair
-from sim.methods.method import Process, Round
-from sim.methods.splitfed import SplitFed
+from cutlayer.sim.methods.members import pair
+from cutlayer.sim.methods.method import Process, Round
+from cutlayer.sim.methods.splitfed import SplitFed
 
 EVERYBODY = -1  # the client index of the one chain that passes through all
 

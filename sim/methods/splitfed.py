@@ -1,8 +1,9 @@
 """Vanilla DNN-partitioning FL: SplitFed v1 (Thapa et al., AAAI 2022, Algorithm 1)."""
 
-from sim import wire
-from sim.methods.method import MethodOptions, Process, Round, SplitMethod
-from sim.sides import DeviceSide, ServerSide
+from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints.device import DeviceSide
+from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
 
 
 class SplitFed(SplitMethod):

@@ -1,9 +1,9 @@
 """Transfers as fluid flows on shared links, with a SimPy event for the end of each."""
 
-from sim.network.errors import AllocationError, NetworkError, StalledClockError
-from sim.network.flow import Flow, Route
-from sim.network.network import Network
-from sim.network.pacing import Pacer
+from cutlayer.sim.network.errors import AllocationError, NetworkError, StalledClockError
+from cutlayer.sim.network.flow import Flow, Route
+from cutlayer.sim.network.network import Network
+from cutlayer.sim.network.transport import Pacer
 
 __all__ = [
     "AllocationError",

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from simpy import Event
 
-from sim.clock import Clock
-from sim.network.alike import Lazy
-from sim.network.fill import Uses
+from cutlayer.sim.clock import Clock
+from cutlayer.sim.network.route_runs import Lazy
+from cutlayer.sim.network.solvers.fill import Uses
 
 if TYPE_CHECKING:
-    from sim.network.network import Network
+    from cutlayer.sim.network.network import Network
 
 
 class Profile(Protocol):

@@ -19,20 +19,26 @@ from typing import cast
 
 from simpy import Environment
 
-from sim.clock import Clock
-from sim.network.alike import Lazy, Runs
-from sim.network.certificate import check_allocation
-from sim.network.changing import Changing, Profile, integral
-from sim.network.choose import check_capacity, choose, consumption, consumptions, nearest
-from sim.network.errors import NetworkError
-from sim.network.fill import Uses
-from sim.network.flow import CANCELLED, FINISHED, SENDING, WAITING, Flow, Route
-from sim.network.lines import Lines
-from sim.network.loads import Loads
-from sim.network.own_links import OwnLinks
-from sim.network.pacing import Pacer
-from sim.network.settling import Observer, Settling
-from sim.network.standstill import Standstill
+from cutlayer.sim.clock import Clock
+from cutlayer.sim.network.changing import Changing, Profile, integral
+from cutlayer.sim.network.errors import NetworkError
+from cutlayer.sim.network.flow import CANCELLED, FINISHED, SENDING, WAITING, Flow, Route
+from cutlayer.sim.network.load_series import Loads
+from cutlayer.sim.network.private_links import OwnLinks
+from cutlayer.sim.network.queues import Lines
+from cutlayer.sim.network.route_runs import Lazy, Runs
+from cutlayer.sim.network.settling import Observer, Settling
+from cutlayer.sim.network.solvers.check import check_allocation
+from cutlayer.sim.network.solvers.choose import (
+    check_capacity,
+    choose,
+    consumption,
+    consumptions,
+    nearest,
+)
+from cutlayer.sim.network.solvers.fill import Uses
+from cutlayer.sim.network.stall import Standstill
+from cutlayer.sim.network.transport import Pacer
 
 
 class Network:

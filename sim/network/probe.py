@@ -4,11 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from sim.network.flow import Flow
-from sim.network.solver import Solver
+from cutlayer.sim.network.flow import Flow
+from cutlayer.sim.network.solvers.solver import Solver
 
 if TYPE_CHECKING:
-    from sim.network.network import Network
+    from cutlayer.sim.network.network import Network
 
 NEAR: Final = 1 - 1e-9  # of a cap or a capacity counts as all of it
 TRANSPORT: Final = "transport"  # its cap holds the transfer, not a link

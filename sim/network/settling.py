@@ -6,9 +6,9 @@ from typing import Protocol
 
 from simpy import Environment
 
-from sim.network.flow import Flow
-from sim.network.solver import Solver
-from sim.network.wake import SETTLE, Callbacks, Wake
+from cutlayer.sim.network.flow import Flow
+from cutlayer.sim.network.solvers.solver import Solver
+from cutlayer.sim.network.wake import SETTLE, Callbacks, Wake
 
 
 class Observer(Protocol):

@@ -6,7 +6,7 @@ from typing import Any, Final
 from simpy import Environment, Event
 from simpy.events import EventPriority
 
-from sim.network.solver import Solver
+from cutlayer.sim.network.solvers.solver import Solver
 
 AFTER_ALL_ELSE: Final = EventPriority(2)
 """SimPy knows 0 (urgent) and 1 (normal): these events come last of their instant."""

@@ -5,10 +5,10 @@ from html import escape
 from math import log10
 from typing import Any, Final
 
-from sim.plain_text import visible
-from sim.report.charts import Chart, Series, reach_of_ratios
-from sim.views import style
-from sim.views.quantities import significant
+from cutlayer.sim.files.plain_text import visible
+from cutlayer.sim.report.charts import Chart, Series, reach_of_ratios
+from cutlayer.sim.views import style
+from cutlayer.sim.views.quantities import significant
 
 # Without black, which a dark page swallows.
 COLOURS = (*style.METHOD_COLOURS[:6], "#8a8a8a", "#B39B00")

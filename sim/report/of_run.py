@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sim.report.charts import Chart, Series, Source, Tab, Table, Words
-from sim.report.numbers import mean
-from sim.report.run_accuracy import accuracy_tabs
-from sim.report.run_links import links_and_energy
-from sim.report.run_timeline import timelines
-from sim.report.run_why import why_parts
-from sim.saved import SavedRun
-from sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
+from cutlayer.sim.report.charts import Chart, Series, Source, Tab, Table, Words
+from cutlayer.sim.report.numbers import mean
+from cutlayer.sim.report.run_accuracy import accuracy_tabs
+from cutlayer.sim.report.run_links import links_and_energy
+from cutlayer.sim.report.run_timeline import timelines
+from cutlayer.sim.report.run_why import why_parts
+from cutlayer.sim.results.read import SavedRun
+from cutlayer.sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
 
 
 def run_source(runs: Sequence[SavedRun]) -> Source:

@@ -5,15 +5,14 @@ from typing import Any
 
 import yaml
 
-from sim.report.charts import Source, Tab, Table, Words
-from sim.report.of_run import scenario_words
-from sim.report.study_axes import over_axes
-from sim.report.study_curves import accuracy_charts
-from sim.report.study_decisions import front_charts, study_table, tornado
-from sim.report.study_maps import heat_maps
-from sim.saved import SavedStudy
-from sim.saved.run import Row
-from sim.views.studies import crossover_sentences
+from cutlayer.sim.report.charts import Source, Tab, Table, Words
+from cutlayer.sim.report.of_run import scenario_words
+from cutlayer.sim.report.study_axes import over_axes
+from cutlayer.sim.report.study_curves import accuracy_charts
+from cutlayer.sim.report.study_decisions import front_charts, study_table, tornado
+from cutlayer.sim.report.study_maps import heat_maps
+from cutlayer.sim.results.read import Row, SavedStudy
+from cutlayer.sim.views.studies import crossover_sentences
 
 
 def study_source(study: SavedStudy) -> Source:

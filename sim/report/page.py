@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from sim.plain_text import visible
-from sim.report.charts import Chart, Part, Source, Table, Words
-from sim.report.interactive import figure_of
+from cutlayer.sim.files.plain_text import visible
+from cutlayer.sim.report.charts import Chart, Part, Source, Table, Words
+from cutlayer.sim.report.interactive import figure_of
 
 FILES = Path(__file__).parent / "page"
 WIDE = ("scenario", "provenance")

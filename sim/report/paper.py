@@ -5,13 +5,13 @@ from pathlib import Path
 from textwrap import fill, wrap
 from typing import TYPE_CHECKING, Any
 
-from sim.atomic_files import errors_named, whole_text
-from sim.csv_text import CsvWriter, write_rows
-from sim.file_names import FileNames
-from sim.plain_text import visible
-from sim.report.charts import Chart, Series, Source, Table, csv_rows, reach_of_ratios
-from sim.views import style
-from sim.views.quantities import significant
+from cutlayer.sim.files.atomic import errors_named, whole_text
+from cutlayer.sim.files.csv_text import CsvWriter, write_rows
+from cutlayer.sim.files.names import FileNames
+from cutlayer.sim.files.plain_text import visible
+from cutlayer.sim.report.charts import Chart, Series, Source, Table, csv_rows, reach_of_ratios
+from cutlayer.sim.views import style
+from cutlayer.sim.views.quantities import significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

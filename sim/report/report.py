@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sim.atomic_files import check_output_file, errors_named, write_text
-from sim.checksums import checksum
-from sim.report.charts import Source
-from sim.report.of_run import run_source
-from sim.report.of_study import study_source
-from sim.report.page import html_page
-from sim.saved import read
+from cutlayer.sim.files.atomic import check_output_file, errors_named, write_text
+from cutlayer.sim.files.checksums import checksum
+from cutlayer.sim.report.charts import Source
+from cutlayer.sim.report.of_run import run_source
+from cutlayer.sim.report.of_study import study_source
+from cutlayer.sim.report.page import html_page
+from cutlayer.sim.results.read import read
 
 SIGNATURE: Final = "<!-- written by Cutlayer: "
 

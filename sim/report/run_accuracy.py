@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from sim.report.charts import Chart, Series, Tab, Table
-from sim.report.numbers import mean
-from sim.saved import SavedRun
-from sim.views.quantities import BYTES, TIMES, common_unit, quantity
+from cutlayer.sim.report.charts import Chart, Series, Tab, Table
+from cutlayer.sim.report.numbers import mean
+from cutlayer.sim.results.read import SavedRun
+from cutlayer.sim.views.quantities import BYTES, TIMES, common_unit, quantity
 
 
 def accuracy_tabs(runs: Sequence[SavedRun]) -> list[Tab]:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sim.report.charts import Chart, Series, Table
-from sim.report.numbers import mean, number
-from sim.saved import SavedRun
-from sim.views.quantities import significant
+from cutlayer.sim.report.charts import Chart, Series, Table
+from cutlayer.sim.report.numbers import mean, number
+from cutlayer.sim.results.read import SavedRun
+from cutlayer.sim.views.quantities import significant
 
 MOST_LINKS = 16
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from sim.log import PHASES, Kind, Label
-from sim.report.charts import Chart, Series
-from sim.saved import SavedRun
-from sim.saved.why import NAMES, round_row
-from sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
+from cutlayer.sim.log.intervals import PHASES, Kind, Label
+from cutlayer.sim.report.charts import Chart, Series
+from cutlayer.sim.results.critical_path import NAMES, round_row
+from cutlayer.sim.results.read import SavedRun
+from cutlayer.sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
 
 MOST_BARS = 2500  # beyond, clients are left out
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sim.log import PHASES
-from sim.report.charts import Chart, Series, Table
-from sim.report.numbers import number
-from sim.saved import SavedRun
-from sim.saved.why import NAMES, attribution
-from sim.views.quantities import TIMES, common_unit, significant
+from cutlayer.sim.log.intervals import PHASES
+from cutlayer.sim.report.charts import Chart, Series, Table
+from cutlayer.sim.report.numbers import number
+from cutlayer.sim.results.critical_path import NAMES, attribution
+from cutlayer.sim.results.read import SavedRun
+from cutlayer.sim.views.quantities import TIMES, common_unit, significant
 
 MOST_ROUNDS = 60  # drawn one by one
 

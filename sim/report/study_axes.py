@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from scenarios.study.values import place
-from sim.report.charts import Chart, Series
-from sim.report.numbers import mean
-from sim.saved import SavedStudy
-from sim.saved.run import Row
-from sim.views.quantities import BYTES, TIMES, Unit, common_unit, significant
+from cutlayer.scenarios.study.values import place
+from cutlayer.sim.report.charts import Chart, Series
+from cutlayer.sim.report.numbers import mean
+from cutlayer.sim.results.read import Row, SavedStudy
+from cutlayer.sim.views.quantities import BYTES, TIMES, Unit, common_unit, significant
 
 ENERGY: tuple[Unit, ...] = (("J", 1.0), ("kJ", 1e3), ("MJ", 1e6))
 PLAIN: tuple[Unit, ...] = (("", 1.0),)

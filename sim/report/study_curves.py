@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from sim.report.charts import Chart, Series
-from sim.saved import SavedStudy
-from sim.saved.run import Row
-from sim.views.quantities import TIMES, common_unit
+from cutlayer.sim.report.charts import Chart, Series
+from cutlayer.sim.results.read import Row, SavedStudy
+from cutlayer.sim.views.quantities import TIMES, common_unit
 
 MOST_CURVES = 12
 

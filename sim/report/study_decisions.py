@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sim.report.charts import Chart, Series, Table
-from sim.report.numbers import number
-from sim.saved.run import Row
-from sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
-from sim.views.studies import formatted, heading
+from cutlayer.sim.report.charts import Chart, Series, Table
+from cutlayer.sim.report.numbers import number
+from cutlayer.sim.results.read import Row
+from cutlayer.sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
+from cutlayer.sim.views.studies import formatted, heading
 
 
 def front_charts(rows: Sequence[Row], front: Sequence[Row]) -> list[tuple[Chart, ...]]:

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from sim.report.charts import Chart, Series
-from sim.report.numbers import mean
-from sim.report.study_axes import MEASURES
-from sim.saved import SavedStudy
-from sim.saved.run import Row
-from sim.views.quantities import Unit, common_unit, significant
+from cutlayer.sim.report.charts import Chart, Series
+from cutlayer.sim.report.numbers import mean
+from cutlayer.sim.report.study_axes import MEASURES
+from cutlayer.sim.results.read import Row, SavedStudy
+from cutlayer.sim.views.quantities import Unit, common_unit, significant
 
 
 def heat_maps(study: SavedStudy, rows: Sequence[Row]) -> list[tuple[Chart, ...]]:

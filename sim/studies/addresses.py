@@ -12,12 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import models
-import scenarios
-import sim
-import topologies
-from scenarios.fields import is_object_path
-from sim.learning.source import source_identity
+from cutlayer import models, scenarios, sim, topologies
+from cutlayer.scenarios.fields import is_object_path
+from cutlayer.sim.learning.source import source_identity
 
 # Rooms of `sim` that only show, measure or ask: they decide no result.
 NO_RESULT: Final = ("views", "commands", "report", "saved", "calibrate", "reproduce", "cli.py")

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scenarios.load import Loaded
-from sim.studies.addresses import cell_address
+from cutlayer.scenarios.load import Loaded
+from cutlayer.sim.studies.addresses import cell_address
 
 
 @dataclass(frozen=True)

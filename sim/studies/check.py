@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.own_object import beside, looking_in
-from scenarios.load import Loaded
-from scenarios.problems import Problem, ScenarioError
-from scenarios.study import LoadedStudy, Point
-from sim.learning.datasets import load
-from sim.semantics import plan_feasible
-from sim.studies.cells import Cell, Shared, cells_of
+from cutlayer.models.own_object import beside, looking_in
+from cutlayer.scenarios.load import Loaded
+from cutlayer.scenarios.problems import Problem, ScenarioError
+from cutlayer.scenarios.study import LoadedStudy, Point
+from cutlayer.sim.build.checks import plan_feasible
+from cutlayer.sim.data.datasets import load
+from cutlayer.sim.studies.cells import Cell, Shared, cells_of
 
 MOST_SHOWN = 10
 

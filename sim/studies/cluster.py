@@ -11,8 +11,16 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from sim.studies.addresses import code_digest
-from sim.studies.workers import Done, Failure, Job, JobError, Note, WorkerDiedError, portable
+from cutlayer.sim.studies.addresses import code_digest
+from cutlayer.sim.studies.workers import (
+    Done,
+    Failure,
+    Job,
+    JobError,
+    Note,
+    WorkerDiedError,
+    portable,
+)
 
 TIMEOUT_S = 60  # the scheduler's machine may be busy with what it schedules
 _one_at_a_time = threading.Lock()
@@ -108,7 +116,7 @@ def perform_one(kind: str, arguments: Mapping[str, Any], threads: int) -> dict[s
     """Do a job in a worker."""
     import torch
 
-    from sim.studies.work import perform
+    from cutlayer.sim.studies.work import perform
 
     with _one_at_a_time:
         if torch.get_num_threads() != threads:

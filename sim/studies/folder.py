@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
-from scenarios.study import LoadedStudy
-from sim import csv_text
-from sim.atomic_files import (
+from cutlayer.scenarios.study import LoadedStudy
+from cutlayer.sim.files import csv_text
+from cutlayer.sim.files.atomic import (
     OutputError,
     errors_named,
     json_text,
@@ -27,12 +27,18 @@ from sim.atomic_files import (
     write_json,
     write_text,
 )
-from sim.checksums import CHECKSUMS, ChecksumError, checksum, read_checksums, write_checksums
-from sim.interrupts import held_back
-from sim.result_folder import FolderTakenError, ResultFolder, claim_folder
-from sim.studies.result import StudyResult
-from sim.studies.store import Report
-from sim.studies.tables import curve_rows, point_rows
+from cutlayer.sim.files.checksums import (
+    CHECKSUMS,
+    ChecksumError,
+    checksum,
+    read_checksums,
+    write_checksums,
+)
+from cutlayer.sim.process.interrupts import held_back
+from cutlayer.sim.results.folder import FolderTakenError, ResultFolder, claim_folder
+from cutlayer.sim.studies.result import StudyResult
+from cutlayer.sim.studies.store import Report
+from cutlayer.sim.studies.tables import curve_rows, point_rows
 
 KIND, STUDY, SUMMARY, VERSIONS = "study", "study.yaml", "summary.json", "versions.json"
 TABLES = ("points", "curves", "crossovers", "best", "pareto", "sensitivity")

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from sim.result_folder import claim_folder
-from sim.results import RunResult
-from sim.run_directory import Views, no_views
-from sim.runs import folder_kind, run
-from sim.studies.result import StudyResult
-from sim.studies.stored import curve_of
+from cutlayer.sim.results.folder import claim_folder
+from cutlayer.sim.results.method import RunResult
+from cutlayer.sim.results.write import Views, no_views
+from cutlayer.sim.run.run import folder_kind, run
+from cutlayer.sim.studies.result import StudyResult
+from cutlayer.sim.studies.stored import curve_of
 
 
 def write_full(

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from scenarios.study.schema import Measure
-from sim.results import MethodResult
+from cutlayer.scenarios.study.schema import Measure
+from cutlayer.sim.results.method import MethodResult
 
 NAMES: Final[Mapping[str, tuple[str, str]]] = {  # what it is called, and its unit
     "time": ("virtual time", "s"),

@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scenarios.study import LoadedStudy, Point
-from sim.results import MethodResult
-from sim.round_results import Row
-from sim.studies.cells import Cell
+from cutlayer.scenarios.study import LoadedStudy, Point
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.results.round import Row
+from cutlayer.sim.studies.cells import Cell
 
 Key = tuple[int, int, str]  # point, seed, label
 
@@ -90,7 +90,7 @@ class StudyResult:
 
     def table(self) -> dict[str, list[Any]]:
         """Return points.csv as columns; `pandas.DataFrame(study.table())` takes it."""
-        from sim.studies.tables import point_rows
+        from cutlayer.sim.studies.tables import point_rows
 
         rows = point_rows(self)
         return {name: [row[name] for row in rows] for name in rows[0]}

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sim.interrupts import held_back
-from sim.results import MethodResult
-from sim.studies.addresses import training_key
-from sim.studies.cells import Cell
-from sim.studies.check import Tell
-from sim.studies.folder import CELLS, TRAININGS
-from sim.studies.store import Report, Store
-from sim.studies.stored import attach, restored
-from sim.studies.workers import Job, Workers
+from cutlayer.sim.process.interrupts import held_back
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.studies.addresses import training_key
+from cutlayer.sim.studies.cells import Cell
+from cutlayer.sim.studies.check import Tell
+from cutlayer.sim.studies.folder import CELLS, TRAININGS
+from cutlayer.sim.studies.store import Report, Store
+from cutlayer.sim.studies.stored import attach, restored
+from cutlayer.sim.studies.workers import Job, Workers
 
 
 class NumericsError(ValueError):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from sim.atomic_files import errors_named, write_bytes
+from cutlayer.sim.files.atomic import errors_named, write_bytes
 
 LARGEST: Final = 2**30  # bytes of a content as text; a curve of 10^6 rounds has 3 x 10^7
 _START: Final = '{"checksum":"'

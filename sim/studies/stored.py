@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
-from sim.results import MethodResult
-from sim.round_results import RoundResult
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.results.round import RoundResult
 
 SCALARS: Final = (
     "learning_digest",

@@ -6,26 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from models.own_object import beside
-from scenarios.problems import ScenarioError
-from scenarios.study import LoadedStudy
-from scenarios.study import load_study as read_study_file
-from sim.atomic_files import errors_named, remove_stale_parts
-from sim.result_folder import ResultFolder
-from sim.runs import load_scenario, versions
-from sim.setup import ExecutorName
-from sim.studies.addresses import code_digest
-from sim.studies.check import CheckedPoint, StudyError, Tell, check_points
-from sim.studies.decisions.best import best_rows
-from sim.studies.decisions.crossovers import crossover_rows
-from sim.studies.decisions.pareto import pareto_rows
-from sim.studies.decisions.sensitivity import sensitivity_rows, unknown
-from sim.studies.folder import begin, claim_study, write_results
-from sim.studies.measures import TRAINED, Measured, MeasureError, measured
-from sim.studies.result import CellResult, StudyResult, Trainings
-from sim.studies.runner import Runner
-from sim.studies.store import Report
-from sim.studies.workers import Here, Workers
+from cutlayer.models.own_object import beside
+from cutlayer.scenarios.problems import ScenarioError
+from cutlayer.scenarios.study import LoadedStudy
+from cutlayer.scenarios.study import load_study as read_study_file
+from cutlayer.sim.build.world import ExecutorName
+from cutlayer.sim.files.atomic import errors_named, remove_stale_parts
+from cutlayer.sim.results.folder import ResultFolder
+from cutlayer.sim.run.run import load_scenario, versions
+from cutlayer.sim.studies.addresses import code_digest
+from cutlayer.sim.studies.check import CheckedPoint, StudyError, Tell, check_points
+from cutlayer.sim.studies.decisions.best import best_rows
+from cutlayer.sim.studies.decisions.crossovers import crossover_rows
+from cutlayer.sim.studies.decisions.pareto import pareto_rows
+from cutlayer.sim.studies.decisions.sensitivity import sensitivity_rows, unknown
+from cutlayer.sim.studies.folder import begin, claim_study, write_results
+from cutlayer.sim.studies.measures import TRAINED, Measured, MeasureError, measured
+from cutlayer.sim.studies.result import CellResult, StudyResult, Trainings
+from cutlayer.sim.studies.runner import Runner
+from cutlayer.sim.studies.store import Report
+from cutlayer.sim.studies.workers import Here, Workers
 
 
 def load_study(path_or_name: str | Path) -> LoadedStudy:
@@ -108,7 +108,7 @@ class _Sweep:
         check_folder: Callable[[], None],
     ) -> StudyResult:
         """Return what is found; cells and curves are kept in the folder as they are found."""
-        from sim.learning.inline import numerics
+        from cutlayer.sim.learning.inline import numerics
 
         loaded, trains = self.study, self.executor == "inline"
         made = versions(self.executor, None) | {"code": code_digest()}

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sim.log import PHASES
-from sim.results import MethodResult
-from sim.round_results import Row
-from sim.studies.result import CellResult, StudyResult
+from cutlayer.sim.log.intervals import PHASES
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.results.round import Row
+from cutlayer.sim.studies.result import CellResult, StudyResult
 
 
 def point_rows(study: StudyResult) -> list[Row]:

@@ -6,20 +6,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from models.catalogue import NETWORKS
-from models.own_object import looking_in
-from scenarios.load import Loaded, load_text
-from sim.engine import Engine, Limits, Watcher
-from sim.learning.dataset_info import DatasetInfo
-from sim.learning.datasets import DATASETS, Dataset, load
-from sim.methods.registry import OptionModels
-from sim.plan import Plan, make_plan
-from sim.results import MethodResult
-from sim.round_results import RoundResult
-from sim.runs import coarse_figures
-from sim.setup import make_method
-from sim.studies.stored import curve_of, plain
-from topologies.units import format_duration
+from cutlayer.models.catalogue import NETWORKS
+from cutlayer.models.own_object import looking_in
+from cutlayer.scenarios.load import Loaded, load_text
+from cutlayer.sim.build.plan import Plan, make_plan
+from cutlayer.sim.build.world import make_method
+from cutlayer.sim.data.datasets import DATASETS, Dataset, load
+from cutlayer.sim.data.info import DatasetInfo
+from cutlayer.sim.methods.registry import OptionModels
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.run.engine import Engine, Limits, Watcher
+from cutlayer.sim.run.run import coarse_figures
+from cutlayer.sim.studies.stored import curve_of, plain
+from cutlayer.topologies.units import format_duration
 
 Note = Callable[[str], None]
 
@@ -52,7 +52,7 @@ def train(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) 
 
 
 def _numerics() -> dict[str, Any]:
-    from sim.learning.inline import numerics
+    from cutlayer.sim.learning.inline import numerics
 
     return {"numerics": numerics()}
 

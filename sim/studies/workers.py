@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Final, Protocol, Self
 
-from sim.python_path import safe_path_for_children
+from cutlayer.sim.process.python_path import safe_path_for_children
 
 ATTEMPTS: Final = 3
 _OURS: Final = ("builtins", "models", "scenarios", "sim", "topologies")
@@ -24,7 +24,7 @@ _END_WAIT_S: Final = 10.0  # for a process that has closed its pipe
 
 @dataclass(frozen=True)
 class Job:
-    """One job: its kind (of `sim.studies.work.JOBS`), its arguments, what a user calls it."""
+    """One job: its kind (of `cutlayer.sim.studies.work.JOBS`), its arguments, what a user calls it."""
 
     kind: str
     arguments: Mapping[str, Any]
@@ -99,7 +99,7 @@ class Here:
 
     def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
         """Do the jobs in order."""
-        from sim.studies.work import perform
+        from cutlayer.sim.studies.work import perform
 
         for number, job in enumerate(jobs):
             note(job.name)
@@ -231,7 +231,7 @@ def _serve(pipe: "Connection[Any, Any]", threads: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
-    from sim.studies.work import perform
+    from cutlayer.sim.studies.work import perform
 
     torch.set_num_threads(threads)
     while True:

@@ -1,8 +1,13 @@
 """TCP above the fluid network: what holds a flow back beside the links."""
 
-from sim.transport.account import Account
-from sim.transport.settings import IDEAL, PathSettings, TransportSettings, header_efficiency
-from sim.transport.tcp import Tcp
+from cutlayer.sim.transport.account import Account
+from cutlayer.sim.transport.settings import (
+    IDEAL,
+    PathSettings,
+    TransportSettings,
+    header_efficiency,
+)
+from cutlayer.sim.transport.tcp import Tcp
 
 __all__ = [
     "IDEAL",

@@ -1,8 +1,8 @@
 """What TCP does to a flow, in closed form.
 
-Rates are bytes of payload per second, times seconds, sizes bytes of payload. The event form in
-`sim.transport.tcp` gives a flow alone exactly `sending_time`; with other flows on its way there is no
-closed form. Not modelled: time-outs of a burst that overflows a queue (incast), the queueing delay
+Rates are bytes of payload per second, times seconds, sizes bytes of payload. The event form
+(`cutlayer.sim.transport.tcp`) gives a flow alone exactly `sending_time`; with other flows on its way
+there is no closed form. Not modelled: time-outs of a burst that overflows a queue (incast), the queueing delay
 that other traffic adds to the round-trip time, delayed acknowledgements, HyStart.
 """
 

@@ -22,11 +22,11 @@ from typing import Any, Final
 from simpy import Environment, Event
 from simpy.events import NORMAL
 
-from sim.network import Flow, Network, NetworkError
-from sim.network.alike import Lazy
-from sim.transport.account import Account, CapFrom
-from sim.transport.formulas import retransmission_timeout
-from sim.transport.settings import PathSettings
+from cutlayer.sim.network import Flow, Network, NetworkError
+from cutlayer.sim.network.route_runs import Lazy
+from cutlayer.sim.transport.account import Account, CapFrom
+from cutlayer.sim.transport.formulas import retransmission_timeout
+from cutlayer.sim.transport.settings import PathSettings
 
 NEAR_BYTES: Final = 0.5  # sizes are whole bytes: rounding of the clock must not cost a round trip
 
@@ -141,7 +141,7 @@ class _Direction:
 
 
 class Tcp:
-    """The pacer of a network whose route i has `paths[i]`; see `sim.network.pacing.Pacer`.
+    """The pacer of a network whose route i has `paths[i]`; see `cutlayer.sim.network.transport.Pacer`.
 
     With `keep_accounts`, `accounts` has the Account of every transfer that ended in this round, by
     the flow's sequence number.

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.results import MethodResult, RunResult
-from sim.views import style
-from sim.views.estimate import by_label, estimate, scenario_name
-from sim.views.quantities import TIMES, common_unit
+from cutlayer.sim.results.estimate import by_label, estimate, scenario_name
+from cutlayer.sim.results.method import MethodResult, RunResult
+from cutlayer.sim.views import style
+from cutlayer.sim.views.quantities import TIMES, common_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from sim.plain_text import plain
+from cutlayer.sim.files.plain_text import plain
 
 Cell = str | Text
 

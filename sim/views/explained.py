@@ -5,11 +5,11 @@ from typing import Final
 
 from rich.console import Console
 
-from sim.explain import Explained, Piece, Transfer
-from sim.plain_text import plain
-from sim.views.columns import Column, print_columns
-from sim.views.quantities import BYTES, TIMES, quantity, significant
-from topologies.units import format_rate
+from cutlayer.sim.files.plain_text import plain
+from cutlayer.sim.run.explain import Explained, Piece, Transfer
+from cutlayer.sim.views.columns import Column, print_columns
+from cutlayer.sim.views.quantities import BYTES, TIMES, quantity, significant
+from cutlayer.topologies.units import format_rate
 
 MOST_CHANGES: Final = 4  # of what held a transfer; of one with more the sums are told
 SLIGHT: Final = 0.01  # of all time; what held transfers for less is not told in the summary

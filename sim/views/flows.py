@@ -1,6 +1,6 @@
 """Which intervals follow one batch: an activation's upload, the server's step, a gradient's download."""
 
-from sim.log import NO_CAUSE, Intervals, Kind, Label
+from cutlayer.sim.log.intervals import NO_CAUSE, Intervals, Kind, Label
 
 BATCH = (Label.ACTIVATION, Label.CONTROL)
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.log import PHASES, Kind
-from sim.results import RunResult
-from sim.round_results import KeptRound
-from sim.views import style
-from sim.views.estimate import as_runs, scenario_name
-from sim.views.lanes import assign_lanes
-from sim.views.quantities import TIMES, common_unit, quantity
+from cutlayer.sim.log.intervals import PHASES, Kind
+from cutlayer.sim.results.estimate import as_runs, scenario_name
+from cutlayer.sim.results.method import RunResult
+from cutlayer.sim.results.round import KeptRound
+from cutlayer.sim.views import style
+from cutlayer.sim.views.lanes import assign_lanes
+from cutlayer.sim.views.quantities import TIMES, common_unit, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.results import MethodResult, RunResult
-from sim.round_results import KeptRound
-from sim.usage import ACCESS
-from sim.views import style
-from sim.views.estimate import scenario_name
-from sim.views.quantities import TIMES, common_unit, quantity, significant
-from sim.views.steps import Steps, access_steps, run_steps, shared_steps
+from cutlayer.sim.log.link_use import ACCESS
+from cutlayer.sim.results.estimate import scenario_name
+from cutlayer.sim.results.method import MethodResult, RunResult
+from cutlayer.sim.results.round import KeptRound
+from cutlayer.sim.views import style
+from cutlayer.sim.views.quantities import TIMES, common_unit, quantity, significant
+from cutlayer.sim.views.steps import Steps, access_steps, run_steps, shared_steps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,13 +9,13 @@ from typing import Final
 
 from rich.console import Console
 
-from sim.plain_text import plain
-from sim.results import MethodResult
-from sim.round_results import Row
-from sim.views.columns import Cell, Column, print_columns
-from sim.views.estimate import estimate
-from sim.views.names import natural_order, numberless, together
-from sim.views.quantities import significant, spread
+from cutlayer.sim.files.plain_text import plain
+from cutlayer.sim.results.estimate import estimate
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.results.round import Row
+from cutlayer.sim.views.columns import Cell, Column, print_columns
+from cutlayer.sim.views.names import natural_order, numberless, together
+from cutlayer.sim.views.quantities import significant, spread
 
 MOST: Final = (5, 3)  # lines of a method: where there are up to three methods, and more
 DIGITS: Final = 2

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sim.results import RunResult
-from sim.views.accuracy_plot import accuracy_figure
-from sim.views.estimate import as_runs
-from sim.views.links_plot import links_figure
-from sim.views.rounds_plot import rounds_figure
-from sim.views.style import save
+from cutlayer.sim.results.estimate import as_runs
+from cutlayer.sim.results.method import RunResult
+from cutlayer.sim.views.accuracy_plot import accuracy_figure
+from cutlayer.sim.views.links_plot import links_figure
+from cutlayer.sim.views.rounds_plot import rounds_figure
+from cutlayer.sim.views.style import save
 
 
 def write_plots(result: RunResult | Sequence[RunResult], folder: Path) -> list[Path]:

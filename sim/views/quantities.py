@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from math import floor, isfinite, log10
 from typing import Final
 
-from sim.views.estimate import Estimate
+from cutlayer.sim.results.estimate import Estimate
 
 Unit = tuple[str, float]
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sim.atomic_files import whole_text
-from sim.csv_text import CsvWriter
-from sim.plain_text import plain
-from sim.reproduce.ecofed_map import Point
-from sim.reproduce.table import Line, Table
-from sim.views.columns import print_grid
-from sim.views.quantities import significant
+from cutlayer.sim.files.atomic import whole_text
+from cutlayer.sim.files.csv_text import CsvWriter
+from cutlayer.sim.files.plain_text import plain
+from cutlayer.sim.papers.ecofed_map import Point
+from cutlayer.sim.papers.table import Line, Table
+from cutlayer.sim.views.columns import print_grid
+from cutlayer.sim.views.quantities import significant
 
 COLUMNS = ("quantity", "unit", "published", "kind", "simulated", "deviation", "asked", "holds")
 MAP_COLUMNS = (

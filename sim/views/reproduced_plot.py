@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from sim.reproduce.ecofed_map import HEADLINES, Point
-from sim.reproduce.table import Table
-from sim.views.style import (
+from cutlayer.sim.papers.ecofed_map import HEADLINES, Point
+from cutlayer.sim.papers.table import Table
+from cutlayer.sim.views.style import (
     BLACK,
     GREY,
     LINE_STYLES,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sim.log import PHASES, Kind
-from sim.plain_text import visible
-from sim.results import MethodResult, RunResult
-from sim.round_results import RoundResult
-from sim.views import style
-from sim.views.estimate import by_label, estimate, scenario_name
-from sim.views.quantities import BYTES, TIMES, Unit, common_unit, quantity, significant
+from cutlayer.sim.files.plain_text import visible
+from cutlayer.sim.log.intervals import PHASES, Kind
+from cutlayer.sim.results.estimate import by_label, estimate, scenario_name
+from cutlayer.sim.results.method import MethodResult, RunResult
+from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.views import style
+from cutlayer.sim.views.quantities import BYTES, TIMES, Unit, common_unit, quantity, significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim.log import SERVER, Kind, Label
-from sim.network.loads import LoadSeries
-from sim.round_results import KeptRound, RoundResult
-from sim.usage import ACCESS
+from cutlayer.sim.log.intervals import SERVER, Kind, Label
+from cutlayer.sim.log.link_use import ACCESS
+from cutlayer.sim.network.load_series import LoadSeries
+from cutlayer.sim.results.round import KeptRound, RoundResult
 
 ROUNDING: Final = 1e-9  # of the largest value is nothing
 

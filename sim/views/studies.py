@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from sim.plain_text import plain
-from sim.round_results import Row
-from sim.studies.result import StudyResult
-from sim.views.columns import Column, print_columns
-from sim.views.quantities import BYTES, TIMES, quantity, significant
+from cutlayer.sim.files.plain_text import plain
+from cutlayer.sim.results.round import Row
+from cutlayer.sim.studies.result import StudyResult
+from cutlayer.sim.views.columns import Column, print_columns
+from cutlayer.sim.views.quantities import BYTES, TIMES, quantity, significant
 
 MOST_ROWS: Final = 24
 MEASURED: Final = ("value", "less", "base", "more")  # columns in the unit of the row's measure

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sim.atomic_files import whole_file
-from sim.plain_text import visible
+from cutlayer.sim.files.atomic import whole_file
+from cutlayer.sim.files.plain_text import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 METHOD_COLOURS: Final = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY_BLUE, BLACK, GREY)
 METHOD_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINE_STYLES: Final = ("-", "--", ":", "-.")
-# By `sim.log.Kind`, as PHASES.
+# By `cutlayer.sim.log.intervals.Kind`, as PHASES.
 PHASE_COLOURS: Final = (GREEN, BLUE, LIGHT_GREY, VERMILLION, SKY_BLUE, ORANGE)
 UP_COLOUR, DOWN_COLOUR = BLUE, SKY_BLUE
 
@@ -57,7 +57,7 @@ def plain_log_ticks(axes: "Axes") -> None:
     """Label a logarithmic x axis with plain numbers, at 1, 2 and 5 if it is short."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    from sim.views.quantities import significant
+    from cutlayer.sim.views.quantities import significant
 
     low, high = axes.get_xlim()
     subs = (1.0, 2.0, 5.0) if high / low < 200 else (1.0,)

@@ -10,12 +10,12 @@ from typing import Any
 
 from rich.console import Console
 
-from sim.plain_text import plain
-from sim.results import MethodResult, RunResult
-from sim.views.columns import Column, print_columns
-from sim.views.estimate import Estimate, as_runs, by_label, estimate, scenario_name
-from sim.views.links_table import print_links
-from sim.views.quantities import BYTES, MEGABYTES, TIMES, Unit, common_unit, spread
+from cutlayer.sim.files.plain_text import plain
+from cutlayer.sim.results.estimate import Estimate, as_runs, by_label, estimate, scenario_name
+from cutlayer.sim.results.method import MethodResult, RunResult
+from cutlayer.sim.views.columns import Column, print_columns
+from cutlayer.sim.views.links_table import print_links
+from cutlayer.sim.views.quantities import BYTES, MEGABYTES, TIMES, Unit, common_unit, spread
 
 COARSE_MARK = "*"
 MOST_STALLED = 10  # lines on methods, one for each seed

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
-from topologies import Link, Node, Topology
+from cutlayer.topologies import Link, Node, Topology
 
 
 @dataclass

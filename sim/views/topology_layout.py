@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import networkx
 
-from sim.views.topology_groups import Group, Grouped
-from topologies import Link, Node
+from cutlayer.sim.views.topology_groups import Group, Grouped
+from cutlayer.topologies import Link, Node
 
 Point = tuple[float, float]
 

@@ -6,14 +6,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sim.views import topology_layout
-from sim.views.labels import Labels
-from sim.views.style import BLACK, BLUE, GREEN, GREY, SMALL_TEXT_SIZE, VERMILLION, new_figure, save
-from sim.views.topology_groups import Group, Grouped, grouped
-from sim.views.topology_layout import Line, Placed, Point
-from sim.views.topology_text import describe_links, describe_medium, unconnected
-from topologies import Link, Node, Topology
-from topologies.units import format_duration, format_rate
+from cutlayer.sim.views import topology_layout
+from cutlayer.sim.views.labels import Labels
+from cutlayer.sim.views.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    SMALL_TEXT_SIZE,
+    VERMILLION,
+    new_figure,
+    save,
+)
+from cutlayer.sim.views.topology_groups import Group, Grouped, grouped
+from cutlayer.sim.views.topology_layout import Line, Placed, Point
+from cutlayer.sim.views.topology_text import describe_links, describe_medium, unconnected
+from cutlayer.topologies import Link, Node, Topology
+from cutlayer.topologies.units import format_duration, format_rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

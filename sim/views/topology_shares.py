@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from simpy import Environment
 
-from sim.network import Network
-from topologies import Route, Topology
+from cutlayer.sim.network import Network
+from cutlayer.topologies import Route, Topology
 
 _ENDLESS_BYTES = 1e30
 _SATURATED = 1 - 1e-9

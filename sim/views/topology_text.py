@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from sim.views.topology_groups import Group, Grouped, grouped
-from sim.views.topology_shares import Share, shares
-from topologies import Link, Medium, Node, Topology
-from topologies.units import format_duration, format_rate
+from cutlayer.sim.views.topology_groups import Group, Grouped, grouped
+from cutlayer.sim.views.topology_shares import Share, shares
+from cutlayer.topologies import Link, Medium, Node, Topology
+from cutlayer.topologies.units import format_duration, format_rate
 
 MAX_LINES = 60
 MAX_NAMES = 12

@@ -19,15 +19,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.atomic_files import whole_text
-from sim.log import NO_CAUSE, PHASES, SERVER, Kind, Label
-from sim.plain_text import visible
-from sim.results import MethodResult, RunResult
-from sim.round_results import KeptRound, RoundResult
-from sim.views.flows import batch_flows
-from sim.views.lanes import assign_lanes
-from sim.views.names import natural_order
-from sim.views.steps import load_steps
+from cutlayer.sim.files.atomic import whole_text
+from cutlayer.sim.files.plain_text import visible
+from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Kind, Label
+from cutlayer.sim.results.method import MethodResult, RunResult
+from cutlayer.sim.results.round import KeptRound, RoundResult
+from cutlayer.sim.views.flows import batch_flows
+from cutlayer.sim.views.lanes import assign_lanes
+from cutlayer.sim.views.names import natural_order
+from cutlayer.sim.views.steps import load_steps
 
 Event = dict[str, Any]
 Span = tuple[int, int, str, str, dict[str, Any]]  # start ns, end ns, name, category, arguments

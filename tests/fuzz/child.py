@@ -104,14 +104,14 @@ def _ask(sample: Sample, files: dict[str, bytes]) -> tuple[object, str]:
     short = ["--set", "training.rounds=1"]
     if sample.kind == "set":
         short = ["--set", files["value"].decode("utf-8", "surrogateescape"), *short]
-    code, told = command("check", sample.asked, *short)
+    code, told = cli("check", sample.asked, *short)
     if code != 0:
         return code, told
-    return command("run", sample.asked, *short, "--executor", "none", "--out", "out")
+    return cli("run", sample.asked, *short, "--executor", "none", "--out", "out")
 
 
-def command(*arguments: str) -> tuple[object, str]:
-    from sim.cli import main
+def cli(*arguments: str) -> tuple[object, str]:
+    from cutlayer.sim.cli import main
 
     sys.argv = ["cutlayer", *arguments]
     out, err = io.StringIO(), io.StringIO()
@@ -125,9 +125,9 @@ def command(*arguments: str) -> tuple[object, str]:
 
 def ask_study(asked: str) -> tuple[object, str]:
     """A study is loaded, and its first points are checked as `sweep` does before it runs any."""
-    from sim.commands.errors import is_users
-    from sim.studies.check import check_point
-    from sim.studies.sweep import load_study
+    from cutlayer.sim.commands.errors import is_users
+    from cutlayer.sim.studies.check import check_point
+    from cutlayer.sim.studies.sweep import load_study
 
     try:
         study = load_study(asked)
@@ -156,7 +156,7 @@ def _fault(code: object, told: str) -> str:
 
 
 def _clients(sample: Sample) -> int:
-    from sim.runs import load_scenario
+    from cutlayer.sim.run.run import load_scenario
 
     try:
         return load_scenario("s.yaml").scenario.client_count
@@ -190,12 +190,12 @@ def _prepare() -> None:
 
     mpl.use("Agg")
     torch.set_num_threads(1)
-    import sim.commands.check
-    import sim.commands.run
-    import sim.studies.sweep
+    import cutlayer.sim.commands.check
+    import cutlayer.sim.commands.run
+    import cutlayer.sim.studies.sweep
 
-    sim.commands.run.write_plots = lambda *_: []  # type: ignore[assignment]
-    sim.commands.run.write_timeline = lambda *_: []  # type: ignore[assignment]
+    cutlayer.sim.commands.run.write_plots = lambda *_: []  # type: ignore[assignment]
+    cutlayer.sim.commands.run.write_timeline = lambda *_: []  # type: ignore[assignment]
 
     def ring(*_: object) -> None:
         raise _TooLongError

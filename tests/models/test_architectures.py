@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from models import NETWORKS, CutError, Network, NetworkError, auxiliary_head, build
-from models.cost import block_costs
-from models.vgg import vgg5, vgg11
+from cutlayer.models import NETWORKS, CutError, Network, NetworkError, auxiliary_head, build
+from cutlayer.models.cost import block_costs
+from cutlayer.models.vgg import vgg5, vgg11
 
 # Their last maps are 1x1 at 32x32, so that BatchNorm sees one value per channel and sample.
 ONE_VALUE_AT_THE_END = ("resnet12", "resnet18", "resnet50", "mobilenetv3-small")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from models import NETWORKS, build
+from cutlayer.models import NETWORKS, build
 
 
 @lru_cache(maxsize=1)

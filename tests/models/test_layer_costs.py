@@ -8,10 +8,10 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from models import NETWORKS, CostError, auxiliary_head, block_costs, build, module_cost
-from models.cost import network_cost
-from models.layers import conv_block
-from models.vgg import vgg5, vgg11
+from cutlayer.models import NETWORKS, CostError, auxiliary_head, block_costs, build, module_cost
+from cutlayer.models.cost import network_cost
+from cutlayer.models.layers import conv_block
+from cutlayer.models.vgg import vgg5, vgg11
 
 DENSE = ("conv_input", "conv", "conv_wide", "pointwise", "depthwise", "linear")
 

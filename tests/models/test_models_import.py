@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-import models
+from cutlayer import models
 
 
 def run(code):
@@ -16,8 +16,8 @@ def run(code):
     "statement",
     [
         "import models",
-        "import models.catalogue",
-        "from models import NETWORKS, UnknownNetworkError, build, resolve",
+        "import cutlayer.models.catalogue",
+        "from cutlayer.models import NETWORKS, UnknownNetworkError, build, resolve",
     ],
 )
 def test_importing_does_not_import_torch(statement):
@@ -33,8 +33,8 @@ def test_every_public_name_is_there_from_a_fresh_import():
 
 
 def test_public_objects_are_those_of_their_modules():
-    from models.errors import WeightsError
-    from models.network import Network
+    from cutlayer.models.errors import WeightsError
+    from cutlayer.models.model import Network
 
     assert models.Network is Network
     assert issubclass(WeightsError, ValueError)

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from models import UnknownNetworkError, build, network_cost, resolve
+from cutlayer.models import UnknownNetworkError, build, network_cost, resolve
 
 OWN = """
-from models.network import Network
+from cutlayer.models.model import Network
 from torch import nn
 
 def tiny(classes, input_shape):
@@ -67,6 +67,6 @@ def test_a_name_that_leads_nowhere_gets_one_sentence(own, name, message):
 
 
 def test_resolve_gives_the_factory():
-    from models.vgg import vgg5
+    from cutlayer.models.vgg import vgg5
 
     assert resolve("vgg5") is vgg5

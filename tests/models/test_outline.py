@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from models.catalogue import NETWORKS, build
-from models.cost import block_costs, module_cost
-from models.errors import CutError
-from models.head import auxiliary_head
-from models.outline import outline
-from models.outline_cache import cache_folder
+from cutlayer.models.catalogue import NETWORKS, build
+from cutlayer.models.cost import block_costs, module_cost
+from cutlayer.models.errors import CutError
+from cutlayer.models.head import auxiliary_head
+from cutlayer.models.outline import outline
+from cutlayer.models.outline_cache import cache_folder
 
 SHAPE = (3, 32, 32)
 
@@ -87,7 +87,7 @@ def test_an_entry_of_another_form_is_drawn_anew(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a change of the code that left its digest alone, which cannot happen by itself."""
-    import models.outline_cache as kept
+    import cutlayer.models.outline_cache as kept
 
     right = outline("lenet", classes=10, input_shape=SHAPE)
     (entry,) = folder.glob("*.json")
@@ -98,7 +98,7 @@ def test_an_entry_of_another_form_is_drawn_anew(
 def test_the_code_of_this_room_is_part_of_the_key(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import models.outline_cache as kept
+    import cutlayer.models.outline_cache as kept
 
     right = outline("lenet", classes=10, input_shape=SHAPE)
     (entry,) = folder.glob("*.json")
@@ -111,7 +111,7 @@ def test_the_code_of_this_room_is_part_of_the_key(
 
 WITHOUT_TORCH = """
 import sys
-from sim.cli import app
+from cutlayer.sim.cli import app
 for command in ("list", "check quickstart", "run quickstart --executor none --no-plots"):
     try:
         app(command.split(), standalone_mode=False)

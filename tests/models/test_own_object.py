@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from models import own_object
-from models.own_object import OwnObjectError, beside, calling, import_own, looking_in
+from cutlayer.models import own_object
+from cutlayer.models.own_object import OwnObjectError, beside, calling, import_own, looking_in
 
 
 @pytest.fixture

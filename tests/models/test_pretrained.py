@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from models import (
+from cutlayer.models import (
     WeightsError,
     build,
     load_into,
@@ -18,7 +18,7 @@ from models import (
     shipped,
     weights_files,
 )
-from models.weights_files import converted_types
+from cutlayer.models.weights_files import converted_types
 
 RECIPE = {"network": "vgg5", "data": "cifar100", "epochs": "3"}
 

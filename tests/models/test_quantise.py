@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.quantise import QuantisationError, dequantise, quantise
-from models.quantise_cost import packed_bytes
+from cutlayer.models.quantise import QuantisationError, dequantise, quantise
+from cutlayer.models.quantise_cost import packed_bytes
 
 BITS = range(2, 17)
 shapes = st.lists(st.integers(0, 7), min_size=0, max_size=4)

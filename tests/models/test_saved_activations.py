@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from models import build
-from models.cost import block_costs
+from cutlayer.models import build
+from cutlayer.models.cost import block_costs
 
 BATCH = 4
 

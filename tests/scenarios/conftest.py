@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from scenarios import Loaded, ScenarioError, load_text
+from cutlayer.scenarios import Loaded, ScenarioError, load_text
 
 # The tests count its lines.
 SMALL = """\

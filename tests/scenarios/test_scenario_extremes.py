@@ -2,10 +2,17 @@
 
 import pytest
 
-from scenarios.load import read_text
-from scenarios.problems import MOST_SHOWN, Problem, ScenarioError, printable, show, suggestion
-from topologies.closest import closest
-from topologies.units import QuantityError, parse_rate
+from cutlayer.scenarios.load import read_text
+from cutlayer.scenarios.problems import (
+    MOST_SHOWN,
+    Problem,
+    ScenarioError,
+    printable,
+    show,
+    suggestion,
+)
+from cutlayer.topologies.closest import closest
+from cutlayer.topologies.units import QuantityError, parse_rate
 
 QUANTITIES = [
     ("1e-4 bit/s", "1 bit/s", "up", "must be at least 0.001 bit/s"),

@@ -10,10 +10,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-import scenarios
-from scenarios import links, load, load_text, shipped_names
-from scenarios.data import Augment, Dirichlet, Iid, Shards, Sizes
-from scenarios.training import Constant, Cosine, Exponential, Step
+from cutlayer import scenarios
+from cutlayer.scenarios import links, load, load_text, shipped_names
+from cutlayer.scenarios.data import Augment, Dirichlet, Iid, Shards, Sizes
+from cutlayer.scenarios.training import Constant, Cosine, Exponential, Step
 
 DESIGN = """\
 name: four-g-fleet

@@ -2,8 +2,8 @@
 
 import pytest
 
-from scenarios.problems import ScenarioError
-from scenarios.yaml_text import read
+from cutlayer.scenarios.problems import ScenarioError
+from cutlayer.scenarios.yaml_text import read
 
 CASES = {
     "a key deeper than its neighbour": (

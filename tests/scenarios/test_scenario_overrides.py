@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.overrides import apply_overrides
-from scenarios.yaml_text import read as read_yaml
+from cutlayer.scenarios.overrides import apply_overrides
+from cutlayer.scenarios.yaml_text import read as read_yaml
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pickle
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from scenarios import NOTHING, Problem, ScenarioError
+from cutlayer.scenarios import NOTHING, Problem, ScenarioError
 
 WIFI = """\
   wifi_cell:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scenarios import json_schema, shipped_names, shipped_path
+from cutlayer.scenarios import json_schema, shipped_names, shipped_path
 
 TYPES = {
     "object": dict,

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from test_scenario_schema import valid
 
-from scenarios import json_schema
+from cutlayer.scenarios import json_schema
 
 HEAD = """\
 name: t

@@ -3,9 +3,9 @@
 import pytest
 from test_scenario_forms import round_trip
 
-from scenarios import bandwidth
-from topologies.bandwidth import Lognormal, TwoStates
-from topologies.jitter import Jitter
+from cutlayer.scenarios import bandwidth
+from cutlayer.topologies.bandwidth import Lognormal, TwoStates
+from cutlayer.topologies.jitter import Jitter
 
 OLD = "up: 10 Mbit/s, down: 25 Mbit/s, delay: 25 ms"
 

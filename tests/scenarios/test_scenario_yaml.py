@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from scenarios import ScenarioError, load, load_text
-from scenarios.problems import NOTHING
-from scenarios.yaml_text import MAX_BYTES, MAX_DEPTH, read
+from cutlayer.scenarios import ScenarioError, load, load_text
+from cutlayer.scenarios.problems import NOTHING
+from cutlayer.scenarios.yaml_text import MAX_BYTES, MAX_DEPTH, read
 
 
 def complaint(text):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sim.cli import main
+from cutlayer.sim.cli import main
 
 TINY = """\
 name: tiny
@@ -70,8 +70,8 @@ class CommandLine:
         monkeypatch.setattr(sys, "path", list(sys.path))  # main() puts the current folder there
         monkeypatch.delenv("CUTLAYER_DATA_DIR", raising=False)
         monkeypatch.setenv("COLUMNS", "500")
-        monkeypatch.setattr("sim.commands.run.write_plots", lambda *_: [])
-        monkeypatch.setattr("sim.commands.run.write_timeline", lambda *_: [])
+        monkeypatch.setattr("cutlayer.sim.commands.run.write_plots", lambda *_: [])
+        monkeypatch.setattr("cutlayer.sim.commands.run.write_timeline", lambda *_: [])
         self.folder = folder
         self._monkeypatch = monkeypatch
         self._capsys = capsys

@@ -7,7 +7,7 @@ from command_line import CommandLine
 
 
 @pytest.fixture
-def cutlayer(
+def cli(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> CommandLine:
     """`cutlayer` in an empty folder that holds `tiny.yaml`."""

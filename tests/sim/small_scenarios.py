@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from scenarios.load import Loaded
-from sim import load_scenario
+from cutlayer import load_scenario
+from cutlayer.scenarios.load import Loaded
 
 METHODS = """\
 methods:

@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
-from scenarios.study import LoadedStudy
-from sim.studies.sweep import load_study
+from cutlayer.scenarios.study import LoadedStudy
+from cutlayer.sim.studies.sweep import load_study
 
 SCENARIO = """\
 name: tiny

@@ -3,8 +3,8 @@
 import pytest
 from tiny_worlds import Device, play
 
-import sim.clock
-from sim.clock import Clock, StuckClockError
+import cutlayer.sim.clock
+from cutlayer.sim.clock import Clock, StuckClockError
 
 
 def test_rebase_moves_a_round_into_the_epoch():
@@ -26,7 +26,7 @@ def spin(clock: Clock, times: int, step: float):
 
 
 def test_a_clock_that_stands_still_is_reported(monkeypatch):
-    monkeypatch.setattr(sim.clock, "STUCK", 1000)
+    monkeypatch.setattr(cutlayer.sim.clock, "STUCK", 1000)
     clock = Clock()
     clock.rebase(7.0)
     clock.process(spin(clock, 10**9, 0.0))
@@ -35,7 +35,7 @@ def test_a_clock_that_stands_still_is_reported(monkeypatch):
 
 
 def test_a_clock_that_moves_is_not_reported_however_many_events(monkeypatch):
-    monkeypatch.setattr(sim.clock, "STUCK", 1000)
+    monkeypatch.setattr(cutlayer.sim.clock, "STUCK", 1000)
     clock = Clock()
     clock.process(spin(clock, 5000, 1e-9))
     clock.run()

@@ -13,22 +13,30 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.block_cost import BlockCost, LayerCost
-from sim.clock import Clock
-from sim.engine import Engine, Limits, Watcher
-from sim.learning.digest import node
-from sim.learning.layer import Learning
-from sim.learning.recipe import Optimiser, Recipe, Schedule
-from sim.log import SERVER, Kind, Label
-from sim.methods.registry import method as find_method
-from sim.network import Network
-from sim.queueing import FirstComeFirstServed
-from sim.results import MethodResult
-from sim.round_results import KeptRound
-from sim.usage import Ways
-from sim.work import DeviceWork, ServerWork
-from sim.world import Client, World, plan_batches
-from topologies import AccessLink, Clients, DeviceProfile, Server, Stations, star, wifi_cell
+from cutlayer.models.block_cost import BlockCost, LayerCost
+from cutlayer.sim.clock import Clock
+from cutlayer.sim.compute.queueing import FirstComeFirstServed
+from cutlayer.sim.compute.work import DeviceWork, ServerWork
+from cutlayer.sim.endpoints.world import Client, World, plan_batches
+from cutlayer.sim.learning.digest import node
+from cutlayer.sim.learning.layer import Learning
+from cutlayer.sim.learning.recipe import Optimiser, Recipe, Schedule
+from cutlayer.sim.log.intervals import SERVER, Kind, Label
+from cutlayer.sim.log.link_use import Ways
+from cutlayer.sim.methods.registry import method as find_method
+from cutlayer.sim.network import Network
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.results.round import KeptRound
+from cutlayer.sim.run.engine import Engine, Limits, Watcher
+from cutlayer.topologies import (
+    AccessLink,
+    Clients,
+    DeviceProfile,
+    Server,
+    Stations,
+    star,
+    wifi_cell,
+)
 
 DEVICE, UP, QUEUE, SERVE, DOWN = (
     Kind.DEVICE_COMPUTE,

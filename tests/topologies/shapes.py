@@ -1,6 +1,6 @@
 """Devices, a server and links that the tests of builders share."""
 
-from topologies import AccessLink, DeviceProfile, Server
+from cutlayer.topologies import AccessLink, DeviceProfile, Server
 
 PI = DeviceProfile.from_speed("pi", 1e9)
 NANO = DeviceProfile.from_speed("nano", 5e9)

@@ -3,7 +3,7 @@ import math
 import pytest
 from shapes import FOUR_G, NANO, PI, SERVER, WIRE
 
-from topologies import (
+from cutlayer.topologies import (
     AccessPoint,
     BaseStation,
     Link,

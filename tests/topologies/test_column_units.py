@@ -4,7 +4,12 @@ from fractions import Fraction
 
 import pytest
 
-from topologies.column_units import ColumnUnitError, duration_unit, names_a_duration, rate_unit
+from cutlayer.topologies.column_units import (
+    ColumnUnitError,
+    duration_unit,
+    names_a_duration,
+    rate_unit,
+)
 
 MEGABIT, MEGABYTE = Fraction(125_000), Fraction(1_000_000)
 

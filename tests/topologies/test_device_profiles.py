@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from topologies.device import OP_CLASSES, DeviceError, DeviceProfile, RateTable
+from cutlayer.topologies.device import OP_CLASSES, DeviceError, DeviceProfile, RateTable
 
 CONV = RateTable({32: 16e9, 8: 20e9, 2: 4e9}, {32: 8e9, 8: 10e9, 2: 1e9})
 

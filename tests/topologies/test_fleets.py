@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from topologies import (
+from cutlayer.topologies import (
     AccessLink,
     Branch,
     Clients,
@@ -16,9 +16,9 @@ from topologies import (
     star,
     tiers,
 )
-from topologies.bandwidth import Table, Tabled
-from topologies.fleet import Fleet
-from topologies.jitter import Jitter
+from cutlayer.topologies.bandwidth import Table, Tabled
+from cutlayer.topologies.fleet import Fleet
+from cutlayer.topologies.jitter import Jitter
 
 SLOW = DeviceProfile.from_speed("slow", 1e9)
 FAST = DeviceProfile.from_speed("fast", 2e9)

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import gamma, kstest, lognorm, uniform
 from scipy.stats import t as student
 
-from topologies.jitter import Jitter
+from cutlayer.topologies.jitter import Jitter
 
 MEAN_S = 0.04
 VARIANCE = math.log(1 + 0.5**2)

@@ -3,7 +3,7 @@ import json
 import networkx
 import pytest
 
-from topologies import (
+from cutlayer.topologies import (
     AccessLink,
     DeviceProfile,
     Distance,
@@ -15,9 +15,9 @@ from topologies import (
     read_network,
     topohub_network,
 )
-from topologies.builders.network_edges import assumed_delay
-from topologies.builders.network_nodes import network_nodes
-from topologies.distance import FIBRE_M_PER_S, great_circle_m, position_of
+from cutlayer.topologies.builders.network_edges import assumed_delay
+from cutlayer.topologies.builders.network_nodes import network_nodes
+from cutlayer.topologies.distance import FIBRE_M_PER_S, great_circle_m, position_of
 
 
 @pytest.fixture

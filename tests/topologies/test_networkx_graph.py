@@ -2,11 +2,11 @@ import networkx
 import pytest
 from shapes import FOUR_G, NANO, PI, SERVER, WIRE
 
-from topologies import Attribute, Distance, Residents, Route, TopologyError, from_networkx
-from topologies.builders.network_edges import AssumedDelay, assumed_delay
-from topologies.builders.network_nodes import network_nodes
-from topologies.builders.networkx_graph import count_of
-from topologies.distance import FIBRE_M_PER_S, great_circle_m, position_of
+from cutlayer.topologies import Attribute, Distance, Residents, Route, TopologyError, from_networkx
+from cutlayer.topologies.builders.network_edges import AssumedDelay, assumed_delay
+from cutlayer.topologies.builders.network_nodes import network_nodes
+from cutlayer.topologies.builders.networkx_graph import count_of
+from cutlayer.topologies.distance import FIBRE_M_PER_S, great_circle_m, position_of
 
 
 def path_graph(*edges, **options):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from topologies.text_file import TextFileError, file_state, read_text
+from cutlayer.topologies.text_file import TextFileError, file_state, read_text
 
 LIMIT = 1000
 

@@ -3,7 +3,7 @@ import math
 import pytest
 from shapes import FOUR_G, NANO, PI, SERVER, WIRE
 
-from topologies import AccessLink, Branch, Clients, Route, TopologyError, mesh, ring, tiers
+from cutlayer.topologies import AccessLink, Branch, Clients, Route, TopologyError, mesh, ring, tiers
 
 REGION = AccessLink(50e6, 60e6, 0.01)
 
@@ -97,7 +97,7 @@ def test_a_half_duplex_ring_has_one_medium_for_each_link():
 
 def test_delay_hops_and_rates_choose_different_ways():
     """From site 1 to site 0: directly, slow and far; round by site 2, near; a fast one by site 3."""
-    from topologies import Edge, Node, from_graph
+    from cutlayer.topologies import Edge, Node, from_graph
 
     nodes = [SERVER.node(), Node("c", "client", PI), Node("x", "relay"), Node("y", "relay")]
     edges = [
@@ -123,7 +123,7 @@ def test_delay_hops_and_rates_choose_different_ways():
 
 
 def test_the_rate_of_a_link_is_its_mediums_where_that_is_less():
-    from topologies import Edge, Medium, Node, from_graph
+    from cutlayer.topologies import Edge, Medium, Node, from_graph
 
     nodes = [SERVER.node(), Node("c", "client", PI), Node("x", "relay")]
     edges = [Edge("c", "server", 9e6, 0.0, medium="air")]

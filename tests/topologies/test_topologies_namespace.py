@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-import topologies
+from cutlayer import topologies
 
 
 def test_the_public_names_are_there_and_no_others():

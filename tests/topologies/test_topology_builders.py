@@ -6,12 +6,20 @@ import sys
 import networkx
 import pytest
 
-from topologies.builders import Clients, Edge, Server, Stations, from_graph, star, wifi_cell
-from topologies.catalogue import device, link
-from topologies.device import DeviceProfile
-from topologies.graph import Medium, Node, Route, TopologyError
-from topologies.link import AccessLink, LinkError
-from topologies.queueing import FIFO
+from cutlayer.topologies.builders import (
+    Clients,
+    Edge,
+    Server,
+    Stations,
+    from_graph,
+    star,
+    wifi_cell,
+)
+from cutlayer.topologies.catalogue import device, link
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.graph import Medium, Node, Route, TopologyError
+from cutlayer.topologies.link import AccessLink, LinkError
+from cutlayer.topologies.queueing import FIFO
 
 PI = DeviceProfile.from_speed("pi", 1e9)
 NANO = DeviceProfile.from_speed("nano", 5e9)
@@ -265,7 +273,7 @@ def test_one_search_each_way_serves_all_clients(monkeypatch, count):
 
 
 HASHING = """
-from topologies import Clients, Server, DeviceProfile, AccessLink, star
+from cutlayer.topologies import Clients, Server, DeviceProfile, AccessLink, star
 device = DeviceProfile.from_speed("pi", 1e9)
 link = AccessLink(1e6, 2e6, 0.01, "half")
 topology = star(server=Server(device), clients=[Clients(device, 3, link)], server_link=link)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topologies.device import DeviceProfile
-from topologies.graph import Link, Medium, Node, Route, Topology, TopologyError
-from topologies.queueing import Queueing, QueueingError
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.graph import Link, Medium, Node, Route, Topology, TopologyError
+from cutlayer.topologies.queueing import Queueing, QueueingError
 
 PI = DeviceProfile.from_speed("pi", 1e9)
 BIG = DeviceProfile.from_speed("big", 1e12)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topologies.units import (
+from cutlayer.topologies.units import (
     QuantityError,
     format_duration,
     format_rate,

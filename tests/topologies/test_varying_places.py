@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from topologies import (
+from cutlayer.topologies import (
     AccessLink,
     Clients,
     DeviceProfile,
@@ -19,8 +19,8 @@ from topologies import (
     star,
     wifi_cell,
 )
-from topologies.bandwidth import Table, Tabled, TwoStates
-from topologies.jitter import Jitter
+from cutlayer.topologies.bandwidth import Table, Tabled, TwoStates
+from cutlayer.topologies.jitter import Jitter
 
 PI = DeviceProfile.from_speed("pi", 1e9)
 SERVER = Server(DeviceProfile.from_speed("big", 1e12))

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from idle import Idle
 
-from sim.calibrate.calibrate import calibrate
-from topologies.catalogue.profile_file import profile_text
+from cutlayer.sim.calibrate.calibrate import calibrate
+from cutlayer.topologies.catalogue.profile_file import profile_text
 
 FOLDER = Path(__file__).resolve().parents[2] / "validation"
 ATTEMPTS = 4
@@ -50,7 +50,7 @@ def tools(monkeypatch):
 def test_two_processes_train_with_the_bytes_and_about_the_times_predicted(
     tools, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("sim.calibrate.campaign.BATCHES", (8, 16))
+    monkeypatch.setattr("cutlayer.sim.calibrate.campaign.BATCHES", (8, 16))
     calibrated = calibrate(
         "here",
         threads=1,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from topologies.bandwidth import Table
+from cutlayer.topologies.bandwidth import Table
 
 Interval = tuple[float, float]
 

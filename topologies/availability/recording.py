@@ -9,10 +9,10 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from topologies.availability.intervals import Interval
-from topologies.bandwidth.files import Lines, stamp
-from topologies.column_units import ColumnUnitError, duration_unit
-from topologies.text_file import NUMBER, FileState
+from cutlayer.topologies.availability.intervals import Interval
+from cutlayer.topologies.bandwidth.files import Lines, stamp
+from cutlayer.topologies.column_units import ColumnUnitError, duration_unit
+from cutlayer.topologies.text_file import NUMBER, FileState
 
 EXPECTED: Final = "client,online_from_s,online_until_s"
 MAX_LINES: Final = 1_000_000

@@ -4,7 +4,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from topologies.bandwidth.profile import Constant, Profile, Varying
+from cutlayer.topologies.bandwidth.profile import Constant, Profile, Varying
 
 
 class Steps(Profile):

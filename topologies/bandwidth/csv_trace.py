@@ -11,11 +11,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies.bandwidth.files import Lines, TraceError, stamp
-from topologies.bandwidth.table import Table
-from topologies.column_units import ColumnUnitError, duration_unit, rate_unit
-from topologies.text_file import NUMBER, FileState
-from topologies.units import LEAST_BYTES_PER_S, MOST_BYTES_PER_S, MOST_SECONDS, format_duration
+from cutlayer.topologies.bandwidth.files import Lines, TraceError, stamp
+from cutlayer.topologies.bandwidth.table import Table
+from cutlayer.topologies.column_units import ColumnUnitError, duration_unit, rate_unit
+from cutlayer.topologies.text_file import NUMBER, FileState
+from cutlayer.topologies.units import (
+    LEAST_BYTES_PER_S,
+    MOST_BYTES_PER_S,
+    MOST_SECONDS,
+    format_duration,
+)
 
 EXPECTED: Final = "seconds,bytes_per_second"
 MAX_LINES: Final = 5_000_000

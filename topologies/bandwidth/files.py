@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies.text_file import NUMBER, FileState, TextFileError, file_state, read_text
+from cutlayer.topologies.text_file import NUMBER, FileState, TextFileError, file_state, read_text
 
 MAX_BYTES: Final = 128 * 2**20
 MAX_LINES: Final = 20_000_000

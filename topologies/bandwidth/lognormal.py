@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from topologies.bandwidth.blocks import SIZE, Block, Blocks
-from topologies.bandwidth.profile import Profile, Varying
+from cutlayer.topologies.bandwidth.blocks import SIZE, Block, Blocks
+from cutlayer.topologies.bandwidth.profile import Profile, Varying
 
 PURPOSE: Final = "lognormal"
 

@@ -11,10 +11,10 @@ from typing import Final
 
 import numpy as np
 
-from topologies.bandwidth.files import Lines, TraceError, stamp
-from topologies.bandwidth.table import Table
-from topologies.text_file import FileState
-from topologies.units import MOST_SECONDS, format_duration
+from cutlayer.topologies.bandwidth.files import Lines, TraceError, stamp
+from cutlayer.topologies.bandwidth.table import Table
+from cutlayer.topologies.text_file import FileState
+from cutlayer.topologies.units import MOST_SECONDS, format_duration
 
 PACKET_BYTES: Final = 1500
 STEP_S: Final = 0.1

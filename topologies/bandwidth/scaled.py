@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from topologies.bandwidth.profile import Profile, Varying
+from cutlayer.topologies.bandwidth.profile import Profile, Varying
 
 
 class Multiplied(Profile):

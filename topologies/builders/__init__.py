@@ -6,15 +6,15 @@ going on where an earlier group of that name ended. Relays, access points and ed
 and do not compute.
 """
 
-from topologies.builders.cells import AccessPoint, BaseStation, Subscribers, cells
-from topologies.builders.draft import Edge, Server
-from topologies.builders.graph import from_graph
-from topologies.builders.groups import Clients
-from topologies.builders.networkx_graph import Residents, from_networkx
-from topologies.builders.sites import mesh, ring
-from topologies.builders.star import star
-from topologies.builders.tiers import Branch, tiers
-from topologies.builders.wifi_cell import Stations, wifi_cell
+from cutlayer.topologies.builders.cells import AccessPoint, BaseStation, Subscribers, cells
+from cutlayer.topologies.builders.draft import Edge, Server
+from cutlayer.topologies.builders.graph import from_graph
+from cutlayer.topologies.builders.groups import Clients
+from cutlayer.topologies.builders.networkx_graph import Residents, from_networkx
+from cutlayer.topologies.builders.sites import mesh, ring
+from cutlayer.topologies.builders.star import star
+from cutlayer.topologies.builders.tiers import Branch, tiers
+from cutlayer.topologies.builders.wifi_cell import Stations, wifi_cell
 
 __all__ = [
     "AccessPoint",

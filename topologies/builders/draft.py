@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Self, get_args
 
-from topologies.bandwidth import Varying
-from topologies.builders.groups import Clients, named_groups
-from topologies.closest import closest
-from topologies.device import DeviceProfile
-from topologies.fleet import ClientGroup, Fleet
-from topologies.graph import Topology
-from topologies.jitter import Jitter
-from topologies.link import AccessLink
-from topologies.parts import Link, Medium, Node, Routing, TopologyError
-from topologies.queueing import FIFO, Queueing
+from cutlayer.topologies.bandwidth import Varying
+from cutlayer.topologies.builders.groups import Clients, named_groups
+from cutlayer.topologies.closest import closest
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.fleet import ClientGroup, Fleet
+from cutlayer.topologies.graph import Topology
+from cutlayer.topologies.jitter import Jitter
+from cutlayer.topologies.link import AccessLink
+from cutlayer.topologies.parts import Link, Medium, Node, Routing, TopologyError
+from cutlayer.topologies.queueing import FIFO, Queueing
 
 Direction = Literal["full", "half", "one-way"]
 

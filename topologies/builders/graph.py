@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from topologies.builders.draft import Draft, Edge
-from topologies.graph import Topology
-from topologies.parts import Medium, Node, Routing
+from cutlayer.topologies.builders.draft import Draft, Edge
+from cutlayer.topologies.graph import Topology
+from cutlayer.topologies.parts import Medium, Node, Routing
 
 
 def from_graph(

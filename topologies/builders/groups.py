@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from topologies.device import DeviceProfile
-from topologies.link import AccessLink
-from topologies.parts import TopologyError
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.link import AccessLink
+from cutlayer.topologies.parts import TopologyError
 
 
 @dataclass(frozen=True)

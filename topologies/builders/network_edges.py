@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import networkx
 
-from topologies.builders.draft import Edge
-from topologies.closest import closest
-from topologies.distance import Distance, position_of
-from topologies.parts import TopologyError
-from topologies.units import LEAST_BYTES_PER_S, MOST_BYTES_PER_S, MOST_SECONDS
+from cutlayer.topologies.builders.draft import Edge
+from cutlayer.topologies.closest import closest
+from cutlayer.topologies.distance import Distance, position_of
+from cutlayer.topologies.parts import TopologyError
+from cutlayer.topologies.units import LEAST_BYTES_PER_S, MOST_BYTES_PER_S, MOST_SECONDS
 
 
 @dataclass(frozen=True)

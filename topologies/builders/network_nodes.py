@@ -8,8 +8,8 @@ from typing import Any
 
 import networkx
 
-from topologies.closest import closest
-from topologies.parts import TopologyError
+from cutlayer.topologies.closest import closest
+from cutlayer.topologies.parts import TopologyError
 
 _LABELS = ("name", "label")
 _FEW = 12

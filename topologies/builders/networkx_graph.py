@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 import networkx
 
-from topologies.builders.draft import Draft, Server
-from topologies.builders.groups import Clients
-from topologies.builders.network_edges import Attribute, network_edges
-from topologies.builders.network_nodes import NetworkNodes, UnknownNodeError, network_nodes
-from topologies.device import DeviceProfile
-from topologies.distance import Distance, position_of
-from topologies.graph import Topology
-from topologies.link import AccessLink
-from topologies.parts import Routing, TopologyError
+from cutlayer.topologies.builders.draft import Draft, Server
+from cutlayer.topologies.builders.groups import Clients
+from cutlayer.topologies.builders.network_edges import Attribute, network_edges
+from cutlayer.topologies.builders.network_nodes import NetworkNodes, UnknownNodeError, network_nodes
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.distance import Distance, position_of
+from cutlayer.topologies.graph import Topology
+from cutlayer.topologies.link import AccessLink
+from cutlayer.topologies.parts import Routing, TopologyError
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-from topologies.builders.draft import Draft, Edge, Server
-from topologies.builders.groups import Clients
-from topologies.graph import Topology
-from topologies.link import AccessLink
-from topologies.parts import Routing, TopologyError
+from cutlayer.topologies.builders.draft import Draft, Edge, Server
+from cutlayer.topologies.builders.groups import Clients
+from cutlayer.topologies.graph import Topology
+from cutlayer.topologies.link import AccessLink
+from cutlayer.topologies.parts import Routing, TopologyError
 
 
 def ring(

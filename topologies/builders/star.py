@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
-from topologies.bandwidth import Varying
-from topologies.builders.draft import Draft, Server
-from topologies.builders.groups import Clients
-from topologies.graph import Topology
-from topologies.link import AccessLink
-from topologies.parts import Medium
+from cutlayer.topologies.bandwidth import Varying
+from cutlayer.topologies.builders.draft import Draft, Server
+from cutlayer.topologies.builders.groups import Clients
+from cutlayer.topologies.graph import Topology
+from cutlayer.topologies.link import AccessLink
+from cutlayer.topologies.parts import Medium
 
 CELL: Final = "cell"
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from topologies.builders.draft import Draft, Server
-from topologies.builders.groups import Clients, named
-from topologies.graph import Topology
-from topologies.link import AccessLink
+from cutlayer.topologies.builders.draft import Draft, Server
+from cutlayer.topologies.builders.groups import Clients, named
+from cutlayer.topologies.graph import Topology
+from cutlayer.topologies.link import AccessLink
 
 
 @dataclass(frozen=True)

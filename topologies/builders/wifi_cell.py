@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from topologies.bandwidth import Varying
-from topologies.builders.draft import Draft, Server
-from topologies.builders.groups import named
-from topologies.device import DeviceProfile
-from topologies.graph import Topology
-from topologies.link import AccessLink
-from topologies.parts import Link, Medium, Node, TopologyError
+from cutlayer.topologies.bandwidth import Varying
+from cutlayer.topologies.builders.draft import Draft, Server
+from cutlayer.topologies.builders.groups import named
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.graph import Topology
+from cutlayer.topologies.link import AccessLink
+from cutlayer.topologies.parts import Link, Medium, Node, TopologyError
 
 CELL: Final = "cell"
 ACCESS_POINT: Final = "access-point"

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import yaml
 
-from topologies.catalogue.schema import DeviceEntry, LinkEntry
-from topologies.closest import closest
-from topologies.device import DeviceProfile
-from topologies.link import AccessLink
+from cutlayer.topologies.catalogue.schema import DeviceEntry, LinkEntry
+from cutlayer.topologies.closest import closest
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.link import AccessLink
 
 __all__ = ["CatalogueError", "device", "device_names", "link", "link_names"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from topologies.device import PASSES, DeviceProfile, RateTable
-from topologies.units import format_duration, format_rate
+from cutlayer.topologies.device import PASSES, DeviceProfile, RateTable
+from cutlayer.topologies.units import format_duration, format_rate
 
 
 class ProfileFileError(ValueError):

@@ -21,9 +21,9 @@ from pydantic import (
     model_validator,
 )
 
-from topologies.device import PASSES, DeviceProfile, RateTable, Status
-from topologies.link import AccessLink, Duplex
-from topologies.units import parse_duration, parse_rate, parse_size, parse_speed
+from cutlayer.topologies.device import PASSES, DeviceProfile, RateTable, Status
+from cutlayer.topologies.link import AccessLink, Duplex
+from cutlayer.topologies.units import parse_duration, parse_rate, parse_size, parse_speed
 
 CatalogueStatus = Literal["measured", "derived", "published", "recalled", "guess"]
 PowerState = Literal["idle", "compute", "send", "receive"]

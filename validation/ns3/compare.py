@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import simpy
 
-from sim.network import Network
-from sim.transport import PathSettings, Tcp, TransportSettings, header_efficiency
+from cutlayer.sim.network import Network
+from cutlayer.sim.transport import PathSettings, Tcp, TransportSettings, header_efficiency
 
 HERE = Path(__file__).parent
 FRAMED = 1502 / 1500  # ns-3's point-to-point links carry 2 bytes of PPP for each packet of 1500

@@ -6,7 +6,7 @@ from cases import Case, Transfer
 from shaped import BUCKET_BYTES, FRAME_BYTES, Shaped
 from simpy import Environment
 
-from sim.network import Network
+from cutlayer.sim.network import Network
 
 PAYLOAD_BYTES = 1448  # of a full segment with timestamps
 ETA = PAYLOAD_BYTES / FRAME_BYTES  # a token bucket counts whole Ethernet frames

@@ -7,7 +7,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from cases import BITS, PERIOD, Case
 
-from sim import load_scenario, run
+from cutlayer import load_scenario, run
 
 HEADERS = 1448 / 1514  # the payload of a full segment; a token bucket counts whole Ethernet frames
 SCENARIO = """

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-import models
-from models.quantise import Quantised, dequantise, quantise
-from sim import wire
-from sim.learning.augment import Augmentation
+from cutlayer import models
+from cutlayer.models.quantise import Quantised, dequantise, quantise
+from cutlayer.sim.data.augment import Augmentation
+from cutlayer.sim.endpoints import message as wire
 
 CLASSES = 10
 LR, MOMENTUM = 0.01, 0.9

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from sim.round_results import Row
-from sim.studies.measures import Measured
-from sim.studies.result import CellResult, StudyResult
+from cutlayer.sim.results.round import Row
+from cutlayer.sim.studies.measures import Measured
+from cutlayer.sim.studies.result import CellResult, StudyResult
 
 
 def best_rows(study: StudyResult, axis: str, measure: Measured) -> list[Row]:

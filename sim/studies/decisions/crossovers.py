@@ -11,15 +11,15 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
-from scenarios.study import Point
-from scenarios.study.points import Step
-from scenarios.study.values import between
-from sim.round_results import Row
-from sim.studies.cells import Cell
-from sim.studies.check import check_point
-from sim.studies.measures import Measured
-from sim.studies.result import StudyResult
-from sim.studies.runner import Runner
+from cutlayer.scenarios.study import Point
+from cutlayer.scenarios.study.points import Step
+from cutlayer.scenarios.study.values import between
+from cutlayer.sim.results.round import Row
+from cutlayer.sim.studies.cells import Cell
+from cutlayer.sim.studies.check import check_point
+from cutlayer.sim.studies.measures import Measured
+from cutlayer.sim.studies.result import StudyResult
+from cutlayer.sim.studies.runner import Runner
 
 Pair = tuple[str, str]
 MOST_HALVINGS = 60

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.round_results import Row
-from sim.studies.measures import WITH_TARGET, Measured
-from sim.studies.result import StudyResult
+from cutlayer.sim.results.round import Row
+from cutlayer.sim.studies.measures import WITH_TARGET, Measured
+from cutlayer.sim.studies.result import StudyResult
 
 
 def pareto_rows(study: StudyResult, aims: Sequence[Measured]) -> list[Row]:

@@ -6,14 +6,14 @@ each assumption: the fields of `scale`, and the server's slots.
 
 from collections.abc import Sequence
 
-from scenarios.problems import suggestion
-from scenarios.scale import Scale
-from scenarios.study import LoadedStudy, Point
-from sim.round_results import Row
-from sim.studies.check import check_point
-from sim.studies.measures import Measured
-from sim.studies.result import StudyResult
-from sim.studies.runner import Runner
+from cutlayer.scenarios.problems import suggestion
+from cutlayer.scenarios.scale import Scale
+from cutlayer.scenarios.study import LoadedStudy, Point
+from cutlayer.sim.results.round import Row
+from cutlayer.sim.studies.check import check_point
+from cutlayer.sim.studies.measures import Measured
+from cutlayer.sim.studies.result import StudyResult
+from cutlayer.sim.studies.runner import Runner
 
 SLOTS = "server_slots"
 ASSUMPTIONS = (*Scale.model_fields, SLOTS)

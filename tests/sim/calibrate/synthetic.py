@@ -2,15 +2,15 @@
 
 import torch
 
-from models.cost import network_cost
-from sim.calibrate.campaign import Measured, Timed
-from sim.calibrate.held_out import Case
-from sim.calibrate.observations import probe_costs
-from sim.calibrate.probes import BATCHES, CLASSES, PROBES
-from sim.calibrate.timing import BlockTimes, Passes
-from sim.compute import Stage
-from sim.work import layers_of
-from topologies.device import DeviceProfile, RateTable
+from cutlayer.models.cost import network_cost
+from cutlayer.sim.calibrate.campaign import Measured, Timed
+from cutlayer.sim.calibrate.held_out import Case
+from cutlayer.sim.calibrate.observations import probe_costs
+from cutlayer.sim.calibrate.probes import BATCHES, CLASSES, PROBES
+from cutlayer.sim.calibrate.timing import BlockTimes, Passes
+from cutlayer.sim.compute.roofline import Stage
+from cutlayer.sim.compute.work import layers_of
+from cutlayer.topologies.device import DeviceProfile, RateTable
 
 REST = 2e-4
 

@@ -5,18 +5,18 @@ import random
 import pytest
 import torch
 
-from sim.calibrate.calibrate import CalibrationError, calibrate
-from sim.calibrate.campaign import measure
-from sim.calibrate.held_out import Case
-from sim.calibrate.probes import PROBES, probe
-from sim.calibrate.timing import Trainer, block_times, loader_seconds
+from cutlayer.sim.calibrate.calibrate import CalibrationError, calibrate
+from cutlayer.sim.calibrate.campaign import measure
+from cutlayer.sim.calibrate.held_out import Case
+from cutlayer.sim.calibrate.probes import PROBES, probe
+from cutlayer.sim.calibrate.timing import Trainer, block_times, loader_seconds
 
 LENET = Case("lenet", "whole", 10)
 
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
-    monkeypatch.setattr("sim.calibrate.campaign.BATCHES", (2, 4))
+    monkeypatch.setattr("cutlayer.sim.calibrate.campaign.BATCHES", (2, 4))
 
 
 def silent(*_: object) -> None:
@@ -24,7 +24,7 @@ def silent(*_: object) -> None:
 
 
 def test_a_little_calibration_measures_everything_there_is(monkeypatch):
-    monkeypatch.setattr("sim.calibrate.campaign.BATCHES", (2,))
+    monkeypatch.setattr("cutlayer.sim.calibrate.campaign.BATCHES", (2,))
     threads = torch.get_num_threads()
     found = calibrate(
         "here",

@@ -7,16 +7,22 @@ import numpy as np
 import pytest
 from synthetic import machine, measured_on
 
-from models.cost import block_costs
-from sim.calibrate.calibrate import fitted
-from sim.calibrate.errors import case_errors, flops_of, mean_error, one_speed, predicted_seconds
-from sim.calibrate.held_out import HELD_OUT, Case
-from sim.calibrate.observations import observations, probe_costs
-from sim.calibrate.probes import PROBES, probe
-from sim.calibrate.report import prior_notes, undetermined
-from sim.calibrate.roofline import Roofline, nearest_map
-from sim.compute import Stage
-from topologies.device import OP_CLASSES
+from cutlayer.models.cost import block_costs
+from cutlayer.sim.calibrate.calibrate import fitted
+from cutlayer.sim.calibrate.errors import (
+    case_errors,
+    flops_of,
+    mean_error,
+    one_speed,
+    predicted_seconds,
+)
+from cutlayer.sim.calibrate.held_out import HELD_OUT, Case
+from cutlayer.sim.calibrate.observations import observations, probe_costs
+from cutlayer.sim.calibrate.probes import PROBES, probe
+from cutlayer.sim.calibrate.report import prior_notes, undetermined
+from cutlayer.sim.calibrate.roofline import Roofline, nearest_map
+from cutlayer.sim.compute.roofline import Stage
+from cutlayer.topologies.device import OP_CLASSES
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from synthetic import machine
 
-from scenarios.profile_file import read_profile
-from topologies.catalogue.profile_file import ProfileFileError, profile_text
+from cutlayer.scenarios.profile_file import read_profile
+from cutlayer.topologies.catalogue.profile_file import ProfileFileError, profile_text
 
 FIGURES = (
     "memory_bandwidth_bytes_per_s",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models import Network
+from cutlayer.models import Network
 
 DRAWN: list[float] = []  # what `Noise` drew, in order
 

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from sim.learning.augment import Augmentation
-from sim.learning.batches import batch_indices
-from sim.learning.chain import Batch
-from sim.learning.datasets import load
-from sim.learning.feed import POOLED, Feed
-from sim.learning.partition import Partition, Sizes, partition
-from sim.learning.recipe import Optimiser, Recipe, Schedule
-from sim.world import plan_batches
+from cutlayer.sim.data.augment import Augmentation
+from cutlayer.sim.data.batches import batch_indices
+from cutlayer.sim.data.datasets import load
+from cutlayer.sim.data.partition import Partition, Sizes, partition
+from cutlayer.sim.endpoints.world import plan_batches
+from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.feed import POOLED, Feed
+from cutlayer.sim.learning.recipe import Optimiser, Recipe, Schedule
 
 
 @pytest.fixture(scope="module")
 def digits():
-    from sim.learning.datasets import describe
+    from cutlayer.sim.data.datasets import describe
 
     return load(describe("digits", train_samples=120, test_samples=20, test_fraction=0.2))
 

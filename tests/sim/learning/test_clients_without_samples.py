@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny_runs import Inside, results, tiny
 
-from sim.plan import make_plan
-from sim.semantics import plan_checked
-from sim.setup import make_method
+from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.build.plan import make_plan
+from cutlayer.sim.build.world import make_method
 
 METHODS = [
     "classic_fl",

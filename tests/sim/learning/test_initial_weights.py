@@ -6,10 +6,10 @@ import pytest
 import torch
 from tiny_runs import Inside, only, tiny
 
-from models.pretrained import load_weights, save_weights, shipped
-from sim import ScenarioError
-from sim.learning.replica import State
-from sim.semantics import plan_checked
+from cutlayer import ScenarioError
+from cutlayer.models.pretrained import load_weights, save_weights, shipped
+from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.learning.replica import State
 
 VGG5 = ("model={name: vgg5, cut: 2}",)
 METHODS = (

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from sim.learning.inline import numerics
-from sim.learning.kernels import fingerprint
+from cutlayer.sim.learning.inline import numerics
+from cutlayer.sim.learning.kernels import fingerprint
 
 ROOT = Path(__file__).parents[3]
 TRAINED = """\
 import hashlib
 import torch
 from torch import nn
-from sim.learning.kernels import fingerprint
+from cutlayer.sim.learning.kernels import fingerprint
 
 torch.set_num_threads(1)
 print(fingerprint())

@@ -7,11 +7,11 @@ import pytest
 import torch
 from tiny_runs import Inside
 
-from sim.learning.chain import Chain
-from sim.learning.digest import node
-from sim.learning.inline import Inline
-from sim.learning.layer import Learning
-from sim.learning.run import ChainRun
+from cutlayer.sim.learning.chain import Chain
+from cutlayer.sim.learning.chain_run import ChainRun
+from cutlayer.sim.learning.digest import node
+from cutlayer.sim.learning.inline import Inline
+from cutlayer.sim.learning.layer import Learning
 
 
 def learning(*overrides: str, trains: bool = True) -> Learning:

@@ -12,10 +12,10 @@ import torch
 from pydantic import BaseModel
 from tiny_runs import only, results
 
-from models.pretrained import load_weights, save_weights, shipped
-from scenarios import Scenario
-from scenarios.one_of import OneOf
-from sim.methods.registry import METHODS, OptionModels
+from cutlayer.models.pretrained import load_weights, save_weights, shipped
+from cutlayer.scenarios import Scenario
+from cutlayer.scenarios.one_of import OneOf
+from cutlayer.sim.methods.registry import METHODS, OptionModels
 
 EVERY = ("classic_fl", "splitfed", "local_loss", "fedgkt", "split_learning", "centralised")
 ALL = f"methods=[{', '.join(EVERY)}, {{ecofed: {{init: random}}}}]"

@@ -8,13 +8,13 @@ from tiny_runs import Inside, only, tiny
 from torch import Tensor, nn
 from torch.nn import functional
 
-import models.catalogue
-from models.pretrained import load_weights, save_weights, shipped
-from models.quantise import Quantised, dequantise, quantise
-from sim import ScenarioError, load_scenario
-from sim.initial import initial_states
-from sim.semantics import plan_checked
-from sim.setup import options_of
+import cutlayer.models.catalogue
+from cutlayer import ScenarioError, load_scenario
+from cutlayer.models.pretrained import load_weights, save_weights, shipped
+from cutlayer.models.quantise import Quantised, dequantise, quantise
+from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.build.initial import initial_states
+from cutlayer.sim.build.world import options_of
 
 RANDOM = "methods=[{ecofed: {init: random}}]"
 
@@ -28,7 +28,7 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 
 def blocks() -> tuple[nn.Module, nn.Module]:
-    network = models.catalogue.build("lenet", classes=10, seed=0)
+    network = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
     device, server = network.to(memory_format=torch.channels_last).split(1)  # type: ignore[call-overload]
     return device, server
 
@@ -162,7 +162,7 @@ def started(init: str, cut: int, weights: Path | str | None = None) -> dict[str,
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_init_loads_nothing_the_device_block_or_the_feature_extractor(cut: int) -> None:
-    drawn = models.catalogue.build("vgg5", classes=10, seed=0)
+    drawn = cutlayer.models.catalogue.build("vgg5", classes=10, seed=0)
     path = shipped("vgg5")
     assert path is not None
     pretrained, _ = load_weights(path)
@@ -184,7 +184,7 @@ def test_init_takes_the_file_that_weights_names(tmp_path: Path) -> None:
     twos = {name: torch.full_like(value, 2) for name, value in load_weights(path)[0].items()}
     save_weights(tmp_path / "twos.safetensors", twos, {})
     states = started("partial", 1, tmp_path / "twos.safetensors")
-    drawn = models.catalogue.build("vgg5", classes=10, seed=0)
+    drawn = cutlayer.models.catalogue.build("vgg5", classes=10, seed=0)
     inside = set(drawn.split(1).device.state_dict())
     assert all((states[name] == 2).all() for name in inside)
     assert not any((states[name] == 2).all() for name in states.keys() - inside)

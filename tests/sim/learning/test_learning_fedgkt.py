@@ -8,11 +8,16 @@ from tiny_runs import Inside, only
 from torch import Tensor
 from torch.nn import functional
 
-import models.catalogue
-from models.head import auxiliary_head
-from scenarios import ScenarioError
-from sim.learning.chain import Batch
-from sim.learning.distillation import distillation_loss, features, train_device, train_server
+import cutlayer.models.catalogue
+from cutlayer.models.head import auxiliary_head
+from cutlayer.scenarios import ScenarioError
+from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.distillation import (
+    distillation_loss,
+    features,
+    train_device,
+    train_server,
+)
 
 ONE_CLIENT = ["topology.star.clients.0.count=1", "data.partition={sizes: 20}"]
 ORIGINAL = "methods=[{fedgkt: {exchange_weights: false}}]"
@@ -141,7 +146,7 @@ def test_the_two_forms_of_the_servers_loss_agree_at_alpha_1_alone() -> None:
 
 def twin_of_one_client(run: Inside, rounds: int) -> tuple[dict[str, Tensor], Tensor]:
     """He et al., Algorithm 1, for one client: T = 3, alpha = 1, optimisers fresh each round."""
-    network = models.catalogue.build("lenet", classes=10, seed=0)
+    network = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
     device, server = network.to(memory_format=torch.channels_last).split(1)  # type: ignore[call-overload]
     head = auxiliary_head((6, 14, 14), 10, seed=0)
     feed, client = run.workspace.feed, run.method.world.clients[0]

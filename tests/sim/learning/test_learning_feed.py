@@ -4,9 +4,9 @@ import pytest
 import torch
 from tiny_runs import Inside, digits
 
-from sim.learning.augment import Augmentation
-from sim.learning.batches import batch_indices, normalise
-from sim.learning.chain import Batch
+from cutlayer.sim.data.augment import Augmentation
+from cutlayer.sim.data.batches import batch_indices, normalise
+from cutlayer.sim.learning.chain import Batch
 
 
 @pytest.mark.parametrize("augment", [False, True])

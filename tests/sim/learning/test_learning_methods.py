@@ -6,10 +6,10 @@ from tiny_runs import Inside, only, results
 from torch import Tensor, nn
 from torch.nn import functional
 
-import models.catalogue
-from models.head import auxiliary_head
-from sim.learning import operations
-from sim.learning.chain import Batch
+import cutlayer.models.catalogue
+from cutlayer.models.head import auxiliary_head
+from cutlayer.sim.learning import operations
+from cutlayer.sim.learning.chain import Batch
 
 BOTH = "methods=[classic_fl, splitfed]"
 
@@ -62,7 +62,7 @@ def fedavg_in_plain_torch(run: Inside, rounds: int) -> dict[str, Tensor]:
     """McMahan et al., Algorithm 1, on the whole network; batches come from the run's own feed."""
     training, feed = run.plan.scenario.training, run.workspace.feed
     recipe = run.workspace.recipe
-    network = models.catalogue.build(recipe.network, classes=10, seed=recipe.seed)
+    network = cutlayer.models.catalogue.build(recipe.network, classes=10, seed=recipe.seed)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     weights = {name: value.clone() for name, value in network.state_dict().items()}
     sizes = [client.samples for client in run.method.world.clients]
@@ -93,7 +93,7 @@ def test_fedavg_is_the_weighted_mean_of_what_clients_train(method: str) -> None:
     assert trained.keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(trained[name], value, rtol=1e-5, atol=1e-6)
-    start = models.catalogue.build("lenet", classes=10, seed=0).state_dict()
+    start = cutlayer.models.catalogue.build("lenet", classes=10, seed=0).state_dict()
     assert all((trained[name] - start[name]).abs().max() > 1e-3 for name in trained)
 
 
@@ -105,7 +105,7 @@ def test_the_bytes_of_the_last_batch_are_trained_too() -> None:
 
 def local_loss_in_plain_torch(run: Inside, client: int, samples: int) -> dict[str, Tensor]:
     """The device block under its auxiliary head alone; the server block does not exist here."""
-    device = models.catalogue.build("lenet", classes=10, seed=0).split(1).device
+    device = cutlayer.models.catalogue.build("lenet", classes=10, seed=0).split(1).device
     device = device.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     head = auxiliary_head((6, 14, 14), 10, seed=0)
     sgd = torch.optim.SGD([*device.parameters(), *head.parameters()], lr=0.05, momentum=0.9)
@@ -140,7 +140,7 @@ def test_a_served_batch_gives_the_gradient_of_its_activation() -> None:
             pass
 
     torch.manual_seed(0)
-    network = models.catalogue.build("lenet", classes=10, seed=0)
+    network = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
     device, server = network.split(1)
     images, labels = torch.randn(4, 3, 32, 32), torch.tensor([1, 2, 3, 4])
     activation = device(images).detach()
@@ -154,7 +154,7 @@ def test_a_served_batch_gives_the_gradient_of_its_activation() -> None:
 def test_split_learning_hands_both_blocks_on_and_averages_nothing() -> None:
     """Sequential: plain SGD over the clients' batches in order, optimiser and all, in one place."""
     run = Inside("methods=[split_learning]", "training.rounds=1").train()
-    network = models.catalogue.build("lenet", classes=10, seed=0)
+    network = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     sgd = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
     for client in run.method.world.clients:

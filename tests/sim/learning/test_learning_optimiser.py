@@ -10,16 +10,16 @@ from tiny_runs import Inside, only, tiny
 from torch import Tensor
 from torch.nn import functional
 
-import models.catalogue
-import sim.learning.run
-from sim.learning.chain import Batch
-from sim.learning.inline import Inline
-from sim.learning.layer import Learning
-from sim.learning.recipe import Schedule
-from sim.learning.replica import Replica
-from sim.learning.run import ChainRun
-from sim.learning.workspace import Workspace
-from sim.plan import schedule_of
+import cutlayer.models.catalogue
+import cutlayer.sim.learning.chain_run
+from cutlayer.sim.build.plan import schedule_of
+from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.chain_run import ChainRun
+from cutlayer.sim.learning.inline import Inline
+from cutlayer.sim.learning.layer import Learning
+from cutlayer.sim.learning.recipe import Schedule
+from cutlayer.sim.learning.replica import Replica
+from cutlayer.sim.learning.workspace import Workspace
 
 ONE_CLIENT = ["topology.star.clients.0.count=1", "data.partition={sizes: 20}"]
 KEPT = "training.optimizer_state=kept"
@@ -66,7 +66,7 @@ def test_kept_rounds_of_one_client_are_one_long_training(optimizer: str) -> None
         "methods=[classic_fl]", *ONE_CLIENT, KEPT, f"training.optimizer={optimizer}"
     ).train(rounds=3)
     section = run.plan.scenario.training.optimizer
-    network = models.catalogue.build("lenet", classes=10, seed=0)
+    network = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     made: torch.optim.Optimizer
     if section.name == "adam":
@@ -128,7 +128,7 @@ def test_every_round_trains_at_its_scheduled_rate() -> None:
         "training.optimizer={name: sgd, lr: 0.1}",
         "training.lr_schedule={exponential: {gamma: 0.5}}",
     )
-    network = models.catalogue.build("lenet", classes=10, seed=0)
+    network = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def look(closed: Any) -> None:
@@ -223,7 +223,7 @@ def test_only_one_clients_replicas_live_at_a_time(
             alive.add(self)
             most[0] = max(most[0], len(alive))
 
-    monkeypatch.setattr(sim.learning.run, "Replica", Counted)
+    monkeypatch.setattr(cutlayer.sim.learning.chain_run, "Replica", Counted)
     run = Inside(
         f"methods=[{method}]",
         "topology.star.clients.0.count=6",

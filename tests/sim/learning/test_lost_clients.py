@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_runs import Inside
 
-from sim.churn import Churn, Presence
+from cutlayer.sim.endpoints.churn import Churn, Presence
 
 CLIENTS = 3
 METHODS = {

@@ -15,13 +15,13 @@ import torch
 from tiny_runs import Inside, only, results
 from torch import Tensor, nn
 
-from models import module_cost
-from models.draws import borrowed_generators, seed_generators, seed_of
-from models.pretrained import load_weights
-from sim.learning.chain import Chain
-from sim.learning.datasets import describe, load
-from sim.learning.run import ChainRun
-from sim.pretrain import PretrainRecipe, pretrain
+from cutlayer.models import module_cost
+from cutlayer.models.draws import borrowed_generators, seed_generators, seed_of
+from cutlayer.models.pretrained import load_weights
+from cutlayer.sim.data.datasets import describe, load
+from cutlayer.sim.learning.chain import Chain
+from cutlayer.sim.learning.chain_run import ChainRun
+from cutlayer.sim.learning.pretrain import PretrainRecipe, pretrain
 
 NETWORKS = ("dropout", "depth", "noise")
 ALL = (

@@ -10,16 +10,16 @@ import torch
 from command_line import CommandLine, assert_refused
 from tiny_runs import tiny
 
-from sim import run
-from sim.learning.dataset_info import DataError, DatasetInfo
-from sim.learning.values import checked_values
+from cutlayer import run
+from cutlayer.sim.data.info import DataError, DatasetInfo
+from cutlayer.sim.data.values import checked_values
 
 MODULE = '''
 import torch
 from torch import nn
 
-from models import Network
-from sim.learning.datasets import Dataset, DatasetInfo
+from cutlayer.models import Network
+from cutlayer.sim.data.datasets import Dataset, DatasetInfo
 
 
 class Blobs:
@@ -101,9 +101,9 @@ def test_costs_and_bytes_are_those_of_linear_layers(own: tuple[str, ...]) -> Non
     assert whole.rounds[0].payload_up == 60 * (5 * 4 + 8)  # rows travel as fp32, with a label
 
 
-def test_rows_are_neither_cropped_nor_flipped(own: tuple[str, ...], cutlayer: CommandLine) -> None:
+def test_rows_are_neither_cropped_nor_flipped(own: tuple[str, ...], cli: CommandLine) -> None:
     sets = [part for override in own for part in ("--set", override)]
-    answer = cutlayer("check", "tiny.yaml", *sets, "--set", "data.augment={flip: true}")
+    answer = cli("check", "tiny.yaml", *sets, "--set", "data.augment={flip: true}")
     assert_refused(
         answer, "data.augment", "crops and flips images, and own_rows_for_tests:blobs", "(5,)"
     )

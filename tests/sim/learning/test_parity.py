@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from twin_study import Batch, Study, Weights
 from twins import TWINS
 
-import models.catalogue
-from models import auxiliary_head
-from sim.learning import chain
-from sim.learning.batches import batch_sizes
-from sim.learning.workspace import Workspace
-from sim.methods.registry import METHODS
+import cutlayer.models.catalogue
+from cutlayer.models import auxiliary_head
+from cutlayer.sim.data.batches import batch_sizes
+from cutlayer.sim.learning import chain
+from cutlayer.sim.learning.workspace import Workspace
+from cutlayer.sim.methods.registry import METHODS
 
 ROUNDS, EPOCHS, BATCH_SIZE = 4, 2, 8
 SHARDS = (10, 20, 30)
@@ -68,7 +68,7 @@ def study_of(run: Inside, kept: bool, equal: bool) -> Study:
     def sample(index: int, among: Sequence[int]) -> Sequence[int]:
         return world.sample(index, among)
 
-    split = models.catalogue.build(recipe.network, classes=10, seed=0).double().split(2)
+    split = cutlayer.models.catalogue.build(recipe.network, classes=10, seed=0).double().split(2)
     start = {name: value for part in ("device", "server") for name, value in states[part].items()}
     split.device.load_state_dict({name: start[name] for name in split.device.state_dict()})
     split.server.load_state_dict({name: start[name] for name in split.server.state_dict()})

@@ -6,10 +6,10 @@ from tiny_runs import Inside, only, results
 from torch import Tensor
 from torch.nn import functional
 
-import models.catalogue
-from sim import wire
-from sim.learning.chain import Batch
-from sim.learning.inline import accumulate
+import cutlayer.models.catalogue
+from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.inline import accumulate
 
 STATISTICS = "model={name: 'own_networks:statistics', cut: 2}"
 FLAT = "model={name: 'own_networks:flat_statistics', cut: 2}"
@@ -57,7 +57,7 @@ def test_split_training_ends_with_the_weights_and_statistics_of_classic_fl(
 def fedavg_in_plain_torch(run: Inside, rounds: int) -> dict[str, Tensor]:
     """Weights and running statistics are weighted means, counts the largest."""
     feed = run.workspace.feed
-    network = models.catalogue.build("own_networks:statistics", classes=10, seed=0)
+    network = cutlayer.models.catalogue.build("own_networks:statistics", classes=10, seed=0)
     weights = {name: value.clone() for name, value in network.state_dict().items()}
     for index in range(rounds):
         members = []
@@ -97,7 +97,7 @@ def test_fedavg_of_running_statistics_and_counts() -> None:
 def test_evaluation_takes_the_running_statistics() -> None:
     """In plain torch, image by image: with the statistics of a batch that would not be possible."""
     run = Inside("methods=[splitfed]", STATISTICS, GENTLE).train()
-    network = models.catalogue.build("own_networks:statistics", classes=10, seed=0)
+    network = cutlayer.models.catalogue.build("own_networks:statistics", classes=10, seed=0)
     network.load_state_dict(run.states["device"] | run.states["server"])
     network.eval()
     right = []
@@ -113,7 +113,7 @@ def test_evaluation_takes_the_running_statistics() -> None:
 
 def test_the_frozen_block_of_ecofed_runs_on_statistics_that_stay() -> None:
     run = Inside("methods=[{ecofed: {init: random, bits: null}}]", STATISTICS, GENTLE)
-    network = models.catalogue.build("own_networks:statistics", classes=10, seed=0)
+    network = cutlayer.models.catalogue.build("own_networks:statistics", classes=10, seed=0)
     start = {name: value.clone() for name, value in run.states["device"].items()}
     run.train(rounds=1)
     device = network.split(2).device.eval()

@@ -4,19 +4,19 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from scenarios import Loaded, load_text
-from sim.engine import Engine, Limits, Watcher
-from sim.learning.catalogue import DATASETS
-from sim.learning.datasets import Dataset, load
-from sim.learning.workspace import Workspace
-from sim.methods.method import Method
-from sim.methods.registry import OptionModels
-from sim.plan import Plan
-from sim.results import MethodResult
-from sim.round_results import RoundResult
-from sim.runs import run
-from sim.semantics import plan_checked
-from sim.setup import make_method
+from cutlayer.scenarios import Loaded, load_text
+from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.build.plan import Plan
+from cutlayer.sim.build.world import make_method
+from cutlayer.sim.data.catalogue import DATASETS
+from cutlayer.sim.data.datasets import Dataset, load
+from cutlayer.sim.learning.workspace import Workspace
+from cutlayer.sim.methods.method import Method
+from cutlayer.sim.methods.registry import OptionModels
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.run.engine import Engine, Limits, Watcher
+from cutlayer.sim.run.run import run
 
 TINY = """\
 name: tiny

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import simpy
 
-from sim.network import Network
+from cutlayer.sim.network import Network
 
 
 class Way(NamedTuple):

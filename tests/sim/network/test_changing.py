@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.clock import Clock
-from sim.network import Network
+from cutlayer.sim.clock import Clock
+from cutlayer.sim.network import Network
 
 
 class Way(NamedTuple):

@@ -7,8 +7,9 @@ import pytest
 import simpy
 from slow_twin import Way
 
-from sim.network import Network, group
-from sim.network.table import SPARE
+from cutlayer.sim.network import Network
+from cutlayer.sim.network.solvers import component as group
+from cutlayer.sim.network.solvers.table import SPARE
 
 OVER_BOTH, OVER_A, OVER_B = Way((("a", 1), ("b", 2))), Way((("a", 1),)), Way((("b", 1),))
 

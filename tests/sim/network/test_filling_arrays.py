@@ -5,9 +5,9 @@ from math import inf
 import numpy as np
 import pytest
 
-from sim.network.certificate import check_allocation
-from sim.network.fill import share_out
-from sim.network.fill_arrays import NO_RESOURCE, fill_arrays
+from cutlayer.sim.network.solvers.check import check_allocation
+from cutlayer.sim.network.solvers.fill import share_out
+from cutlayer.sim.network.solvers.fill_arrays import NO_RESOURCE, fill_arrays
 
 
 def random_instance(rng, flows, resources):

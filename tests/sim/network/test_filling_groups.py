@@ -10,11 +10,12 @@ import pytest
 import simpy
 from slow_twin import Way, assert_same, simulate, twin
 
-from sim.network import Network, group
-from sim.network.filling import Filling
-from sim.network.flow import Flow
-from sim.network.group import Group
-from sim.network.hanging import Resource, separated
+from cutlayer.sim.network import Network
+from cutlayer.sim.network.flow import Flow
+from cutlayer.sim.network.solvers import component as group
+from cutlayer.sim.network.solvers.component import Group
+from cutlayer.sim.network.solvers.components import Resource, separated
+from cutlayer.sim.network.solvers.filling import Filling
 
 RESOURCES = 9
 

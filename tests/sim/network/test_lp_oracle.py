@@ -9,9 +9,10 @@ import simpy
 from scipy.optimize import linprog
 from slow_twin import Way
 
-from sim.network import Network, group
-from sim.network.certificate import check_allocation
-from sim.network.fill import fill
+from cutlayer.sim.network import Network
+from cutlayer.sim.network.solvers import component as group
+from cutlayer.sim.network.solvers.check import check_allocation
+from cutlayer.sim.network.solvers.fill import fill
 
 WORLDS = ["star", "two tiers", "tree", "graph"]
 

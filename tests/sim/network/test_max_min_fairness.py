@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from slow_twin import textbook_rates
 
-from sim.network import AllocationError
-from sim.network.certificate import check_allocation
-from sim.network.fill import fill
+from cutlayer.sim.network import AllocationError
+from cutlayer.sim.network.solvers.check import check_allocation
+from cutlayer.sim.network.solvers.fill import fill
 
 
 def random_instance(rng, flows, resources):

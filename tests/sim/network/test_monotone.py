@@ -17,7 +17,7 @@ import pytest
 import simpy
 from slow_twin import Way, simulate, star_ways
 
-from sim.network import Network
+from cutlayer.sim.network import Network
 
 CLIENTS = 8
 STAR = star_ways(CLIENTS)

@@ -11,7 +11,7 @@ import pytest
 import simpy
 from slow_twin import Way, star_ways
 
-from sim.network import Network, StalledClockError
+from cutlayer.sim.network import Network, StalledClockError
 
 FORMS = {
     "star": ({"link0": 3.0, "link1": 9.0, "link2": inf, "server": 10.0}, star_ways(3)),
@@ -235,7 +235,7 @@ def test_the_log_is_the_same_under_every_hash_seed():
     root = Path(__file__).parents[3]
     script = (
         "import simpy, test_network_clockwork as t\n"
-        "from sim.network import Network\n"
+        "from cutlayer.sim.network import Network\n"
         "for form in t.FORMS:\n"
         "    env = simpy.Environment()\n"
         "    process, flows = t.start_some(Network(env, *t.FORMS[form]), 9)\n"

@@ -9,7 +9,7 @@ from slow_twin import Way, assert_same, simulate, twin
 from test_star_solver import random_actions
 from test_tree_solver import tree_world
 
-from sim.network import Network
+from cutlayer.sim.network import Network
 
 
 def world_of(form, rng):

@@ -14,7 +14,8 @@ import simpy
 from scipy.stats import t as student
 from slow_twin import Way, star_ways
 
-from sim.network import Network, group
+from cutlayer.sim.network import Network
+from cutlayer.sim.network.solvers import component as group
 
 SIZES = np.array([0.5, 2.0, 6.0])
 CHANCES = np.array([0.5, 0.35, 0.15])

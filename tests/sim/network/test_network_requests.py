@@ -7,7 +7,7 @@ import pytest
 import simpy
 from slow_twin import Way, simulate, star_ways
 
-from sim.network import AllocationError, Network, NetworkError, StalledClockError
+from cutlayer.sim.network import AllocationError, Network, NetworkError, StalledClockError
 
 STAR = ({"link0": 3.0, "link1": 9.0, "link2": inf, "server": 10.0}, star_ways(3))
 

@@ -10,8 +10,8 @@ import simpy
 from slow_twin import Way, assert_same, simulate, twin
 from test_star_solver import random_actions
 
-from sim.clock import Clock
-from sim.network import Network
+from cutlayer.sim.clock import Clock
+from cutlayer.sim.network import Network
 
 
 def tree_world(rng, number, depth=3, routes=6):

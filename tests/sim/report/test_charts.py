@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sim.report.charts import Chart, Series, Source, Tab, Table, Words, csv_rows
-from sim.report.interactive import figure_of
-from sim.report.page import html_page
-from sim.report.paper import _figure, write_figures
-from sim.views.style import save
+from cutlayer.sim.report.charts import Chart, Series, Source, Tab, Table, Words, csv_rows
+from cutlayer.sim.report.interactive import figure_of
+from cutlayer.sim.report.page import html_page
+from cutlayer.sim.report.paper import _figure, write_figures
+from cutlayer.sim.views.style import save
 
 NASTY = (
     "<b>x</b>",

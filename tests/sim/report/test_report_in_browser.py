@@ -8,9 +8,9 @@ import yaml
 from browser import HAS_BROWSER, Page
 from small_studies import SCENARIO, UP, small_study
 
-from sim import load_scenario, run
-from sim.report.report import write_report
-from sim.studies.sweep import sweep
+from cutlayer import load_scenario, run
+from cutlayer.sim.report.report import write_report
+from cutlayer.sim.studies.sweep import sweep
 
 pytestmark = [HAS_BROWSER, pytest.mark.browser, pytest.mark.slow]
 

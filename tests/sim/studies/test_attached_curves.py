@@ -7,9 +7,9 @@ import pytest
 import yaml
 from small_studies import SYNCHRONOUS, small_study
 
-from sim import run
-from sim.results import MethodResult
-from sim.studies.sweep import sweep
+from cutlayer import run
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.studies.sweep import sweep
 
 LOSES = {  # offline for good after three seconds: the slower the uplink, the more clients are lost
     "availability": [
@@ -89,7 +89,7 @@ def test_another_evaluation_interval_is_another_curve(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("executor", ["none", "inline"])
 def test_a_point_s_run_folder_has_the_curve(tmp_path: Path, executor: Any) -> None:
-    from sim.studies.full import write_full
+    from cutlayer.sim.studies.full import write_full
 
     study = small_study(tmp_path, set={"methods": ["splitfed"]})
     swept = sweep(study, executor=executor)

@@ -13,9 +13,9 @@ import pytest
 from small_studies import UP, study_file
 from test_going_on import DIES, KILLED_AT_THE_SEVENTH, MANY, contents, whole_files
 
-from sim.studies.cluster import Cluster, ClusterError
-from sim.studies.sweep import load_study
-from sim.studies.sweep import sweep as sweep_here
+from cutlayer.sim.studies.cluster import Cluster, ClusterError
+from cutlayer.sim.studies.sweep import load_study
+from cutlayer.sim.studies.sweep import sweep as sweep_here
 
 pytest.importorskip("distributed", reason="needs Dask")
 ROOT = Path(__file__).parents[3]
@@ -89,8 +89,8 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
     cluster.stop()
 
 
-def command(file: Path, out: str, *options: str) -> list[str]:
-    call = [sys.executable, "-c", "from sim.cli import main; main()", "sweep", str(file)]
+def cli(file: Path, out: str, *options: str) -> list[str]:
+    call = [sys.executable, "-c", "from cutlayer.sim.cli import main; main()", "sweep", str(file)]
     return [*call, "--out", out, *options]
 
 
@@ -103,7 +103,7 @@ def sweep(folder: Path, *call: str) -> None:
 def test_killed_in_the_middle_it_goes_on_to_the_files_of_one_process(dask: Dask) -> None:
     file = study_file(dask.folder, axes=MANY, crossovers={"axis": "up"})
     sweep_here(load_study(file), out=dask.folder / "home")
-    there = command(file, "away", "--scheduler", dask.address)
+    there = cli(file, "away", "--scheduler", dask.address)
     killing = [*KILLED_AT_THE_SEVENTH, *there[3:]]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     killed = subprocess.run(
@@ -130,7 +130,7 @@ def deadly(folder: Path, deaths: int) -> Path:
 def test_a_worker_that_dies_costs_a_retry(dask: Dask) -> None:
     marks = deadly(dask.folder, 1)
     file = study_file(dask.folder, set={"methods": ["dying:Dies"]}, name="dying")
-    sweep(dask.folder, *command(file, "dying", "--scheduler", dask.address, "--executor", "none"))
+    sweep(dask.folder, *cli(file, "dying", "--scheduler", dask.address, "--executor", "none"))
     assert len(list(marks.iterdir())) == 1
     points = (dask.folder / "dying" / "points.csv").read_text(encoding="utf-8")
     assert points.count("complete") == 2
@@ -141,7 +141,7 @@ def test_a_job_that_kills_its_workers_is_one_line(dask: Dask) -> None:
     axes = [{"name": "up", "field": UP, "values": ["1 Mbit/s"]}]
     methods = ["splitfed", "dying:Dies"]
     file = study_file(dask.folder, axes=axes, set={"methods": methods}, name="killing")
-    call = command(file, "killing", "--scheduler", dask.address, "--executor", "none")
+    call = cli(file, "killing", "--scheduler", dask.address, "--executor", "none")
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     ended = subprocess.run(
         call, cwd=dask.folder, env=environment, capture_output=True, check=False, text=True
@@ -156,6 +156,6 @@ def test_a_job_that_kills_its_workers_is_one_line(dask: Dask) -> None:
 
 
 def test_a_scheduler_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.studies.cluster.TIMEOUT_S", 1)
+    monkeypatch.setattr("cutlayer.sim.studies.cluster.TIMEOUT_S", 1)
     with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9: cannot be reached"):
         Cluster("tcp://127.0.0.1:9").__enter__()

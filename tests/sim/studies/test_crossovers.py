@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from small_studies import SCENARIO, UP, small_study
 
-from sim.studies.sweep import sweep
+from cutlayer.sim.studies.sweep import sweep
 
 ONE = (
     SCENARIO.replace("count: 3", "count: 1")

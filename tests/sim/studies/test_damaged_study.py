@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from small_studies import small_study
 
-from sim.report.report import sources_of
-from sim.saved import SavedError, read, read_run
-from sim.saved.export import tables_of
-from sim.studies.sweep import sweep
+from cutlayer.sim.report.report import sources_of
+from cutlayer.sim.results.export import tables_of
+from cutlayer.sim.results.files import SavedError
+from cutlayer.sim.results.read import read, read_run
+from cutlayer.sim.studies.sweep import sweep
 
 
 @pytest.fixture(scope="module")

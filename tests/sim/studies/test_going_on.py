@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from small_studies import UP, small_study, study_file
 
-from sim.commands.errors import is_users
-from sim.learning.dataset_info import DataError
-from sim.studies.sweep import load_study, sweep
-from sim.studies.workers import Failure, Here, JobError, Processes, Workers, portable
+from cutlayer.sim.commands.errors import is_users
+from cutlayer.sim.data.info import DataError
+from cutlayer.sim.studies.sweep import load_study, sweep
+from cutlayer.sim.studies.workers import Failure, Here, JobError, Processes, Workers, portable
 
 MANY = [{"name": "up", "field": UP, "range": {"from": "1 Mbit/s", "to": "30 Mbit/s", "count": 6}}]
 DIES = """\
 import os
 import signal
 from pathlib import Path
-from sim.methods.splitfed import SplitFed
+from cutlayer.sim.methods.splitfed import SplitFed
 
 class Dies(SplitFed):
     def run_round(self, rnd):
@@ -49,7 +49,7 @@ def end(event, arguments):
             {end}
 
 sys.addaudithook(end)
-from sim.cli import main
+from cutlayer.sim.cli import main
 main()
 """
 
@@ -118,7 +118,13 @@ def test_processes_give_the_same_files(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_to_the_same_files(tmp_path: Path) -> None:
     file = study_file(tmp_path, axes=MANY)
-    command = [sys.executable, "-c", "from sim.cli import main; main()", "sweep", str(file)]
+    command = [
+        sys.executable,
+        "-c",
+        "from cutlayer.sim.cli import main; main()",
+        "sweep",
+        str(file),
+    ]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     sweep(load_study(file), out=tmp_path / "whole")
     command += ["--out", "killed", "--jobs", "2"]

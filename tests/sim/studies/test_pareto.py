@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_studies import SCENARIO, small_study
 
-from sim.studies.decisions.pareto import non_dominated
-from sim.studies.sweep import sweep
+from cutlayer.sim.studies.decisions.pareto import non_dominated
+from cutlayer.sim.studies.sweep import sweep
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=12))

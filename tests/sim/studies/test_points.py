@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_studies import SCENARIO, UP, small_study
 
-from scenarios import ScenarioError
-from scenarios.study import shipped_studies
-from scenarios.study.values import between, linear, logarithmic, place
-from sim.studies.check import StudyError, check_points
-from sim.studies.sweep import load_study, sweep
+from cutlayer.scenarios import ScenarioError
+from cutlayer.scenarios.study import shipped_studies
+from cutlayer.scenarios.study.values import between, linear, logarithmic, place
+from cutlayer.sim.studies.check import StudyError, check_points
+from cutlayer.sim.studies.sweep import load_study, sweep
 
 
 def labels(folder: Path, **sections: Any) -> list[tuple[str, ...]]:

@@ -14,12 +14,12 @@ import yaml
 from small_studies import SCENARIO, UP, small_study
 from test_going_on import contents
 
-from sim.atomic_files import OutputError, part_path, remove_stale_parts
-from sim.result_folder import FolderTakenError, read_marker
-from sim.studies.folder import claim_study
-from sim.studies.store import Store
-from sim.studies.sweep import sweep
-from sim.studies.workers import Done, Here, Job, Note
+from cutlayer.sim.files.atomic import OutputError, part_path, remove_stale_parts
+from cutlayer.sim.results.folder import FolderTakenError, read_marker
+from cutlayer.sim.studies.folder import claim_study
+from cutlayer.sim.studies.store import Store
+from cutlayer.sim.studies.sweep import sweep
+from cutlayer.sim.studies.workers import Done, Here, Job, Note
 
 CONTENT = {"schema": 1, "numbers": [1, 2.5, None], "name": "å"}
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from small_studies import UP, small_study, study_file
 
-from scenarios import ScenarioError
-from scenarios.study import Study
-from scenarios.study.points import points_of, steps_of
-from scenarios.study.values import between, place
-from sim.studies.decisions.pareto import non_dominated
-from sim.studies.sweep import load_study
+from cutlayer.scenarios import ScenarioError
+from cutlayer.scenarios.study import Study
+from cutlayer.scenarios.study.points import points_of, steps_of
+from cutlayer.scenarios.study.values import between, place
+from cutlayer.sim.studies.decisions.pareto import non_dominated
+from cutlayer.sim.studies.sweep import load_study
 
 SEEDS = {"name": "x", "field": "seed"}
 ROUNDS = {"name": "y", "field": "training.rounds"}

@@ -10,7 +10,7 @@ import pytest
 from small_studies import small_study, study_file
 from test_going_on import contents
 
-from sim.studies.sweep import sweep
+from cutlayer.sim.studies.sweep import sweep
 
 pytestmark = [
     pytest.mark.slow,
@@ -23,10 +23,10 @@ PAIRS = """\
 import json, os, sys, time
 import torch
 torch.set_num_threads(1)
-import sim.commands.sweep, sim.report.report, sim.views, sim.cli
-from sim.cli import main
+import cutlayer.sim.commands.sweep, cutlayer.sim.report.report, cutlayer.sim.views, cutlayer.sim.cli
+from cutlayer.sim.cli import main
 
-sim.commands.sweep.write_report = lambda *_: None  # takes longer than all the rest
+cutlayer.sim.commands.sweep.write_report = lambda *_: None  # takes longer than all the rest
 commands, starts = json.loads(sys.argv[1]), int(sys.argv[2])
 for start in range(starts):
     at = time.monotonic() + 0.05

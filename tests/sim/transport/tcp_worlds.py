@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import simpy
 
-from sim.network import Network
-from sim.transport import PathSettings, Tcp, TransportSettings, header_efficiency
+from cutlayer.sim.network import Network
+from cutlayer.sim.transport import PathSettings, Tcp, TransportSettings, header_efficiency
 
 
 class Way(NamedTuple):

@@ -6,8 +6,8 @@ from math import ceil, inf, log2, sqrt
 import numpy as np
 import pytest
 
-from sim.transport import IDEAL, PathSettings, TransportSettings, header_efficiency
-from sim.transport.formulas import (
+from cutlayer.sim.transport import IDEAL, PathSettings, TransportSettings, header_efficiency
+from cutlayer.sim.transport.formulas import (
     cubic_rate,
     mathis_rate,
     pftk_rate,

@@ -6,8 +6,8 @@ from math import inf
 import pytest
 from tcp_worlds import World
 
-from sim.transport import TransportSettings
-from sim.transport.formulas import sending_time
+from cutlayer.sim.transport import TransportSettings
+from cutlayer.sim.transport.formulas import sending_time
 
 W0 = 14_480
 RATE = 1.25e7

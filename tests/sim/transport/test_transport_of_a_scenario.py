@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from small_scenarios import PLAIN
 
-from scenarios import ScenarioError
-from sim import load_scenario, run
-from sim.log import Kind, Label
-from sim.plan import make_plan
-from sim.transport import IDEAL, TransportSettings
-from sim.transport.formulas import HEADER_EFFICIENCY, sending_time
-from sim.transports import transports
+from cutlayer import load_scenario, run
+from cutlayer.scenarios import ScenarioError
+from cutlayer.sim.build.plan import make_plan
+from cutlayer.sim.build.transport import transports
+from cutlayer.sim.log.intervals import Kind, Label
+from cutlayer.sim.transport import IDEAL, TransportSettings
+from cutlayer.sim.transport.formulas import HEADER_EFFICIENCY, sending_time
 
 TWO_GROUPS = """\
 topology.star.clients=[

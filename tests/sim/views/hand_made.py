@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from sim.log import NO_CAUSE, SERVER, Intervals, Kind, Label, Row
-from sim.network.loads import LoadSeries
-from sim.record import RoundRecord, close_record
-from sim.results import MethodResult, RunResult
-from sim.round_results import KeptRound, RoundResult
-from sim.usage import Total, Ways
+from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Intervals, Kind, Label, Row
+from cutlayer.sim.log.link_use import Total, Ways
+from cutlayer.sim.log.record import RoundRecord, close_record
+from cutlayer.sim.network.load_series import LoadSeries
+from cutlayer.sim.results.method import MethodResult, RunResult
+from cutlayer.sim.results.round import KeptRound, RoundResult
 
 DEVICE_S, UP_S, SERVE_S, DOWN_S, DELAY_S = 1.0, 2.0, 0.5, 0.25, 0.125
 UP_BYTES, DOWN_BYTES = 2_000_000, 500_000

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.views.lanes import assign_lanes
+from cutlayer.sim.views.lanes import assign_lanes
 
 intervals = st.lists(
     st.tuples(st.integers(0, 30), st.integers(0, 8)).map(lambda p: (p[0], p[0] + p[1])), max_size=30

@@ -8,10 +8,10 @@ from hand_made import DOWN_RATE, SHARED_RATE, UP_RATE, method, run_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.network.loads import LoadSeries
-from sim.results import MethodResult
-from sim.views.links_plot import MOST, MOST_STRIPS, links_figure, strips
-from sim.views.steps import Steps, access_steps, load_steps, run_steps, shared_steps
+from cutlayer.sim.network.load_series import LoadSeries
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.views.links_plot import MOST, MOST_STRIPS, links_figure, strips
+from cutlayer.sim.views.steps import Steps, access_steps, load_steps, run_steps, shared_steps
 
 SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 20), st.floats(0, 1e6)), max_size=30)
 

@@ -6,10 +6,10 @@ import pytest
 from hand_made import HELD_S, method, run_of
 from rich.console import Console
 
-from sim.usage import Total
-from sim.views.links_table import link_groups
-from sim.views.names import natural_order, numberless, together
-from sim.views.table import print_table
+from cutlayer.sim.log.link_use import Total
+from cutlayer.sim.views.links_table import link_groups
+from cutlayer.sim.views.names import natural_order, numberless, together
+from cutlayer.sim.views.table import print_table
 
 
 def printed(result, width=80):

@@ -1,12 +1,12 @@
 import pytest
 from hand_made import DOWN_BYTES, UP_BYTES, method, run_of
 
-from sim.log import PHASES, SERVER
-from sim.results import MethodResult
-from sim.views.accuracy_plot import accuracy_figure
-from sim.views.gantt import MOST_CLIENTS, timeline_figure, write_timeline
-from sim.views.plots import write_plots
-from sim.views.rounds_plot import bars, rounds_figure
+from cutlayer.sim.log.intervals import PHASES, SERVER
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.views.accuracy_plot import accuracy_figure
+from cutlayer.sim.views.gantt import MOST_CLIENTS, timeline_figure, write_timeline
+from cutlayer.sim.views.plots import write_plots
+from cutlayer.sim.views.rounds_plot import bars, rounds_figure
 
 ENDINGS = ("png", "svg")
 PNG = b"\x89PNG\r\n\x1a\n"

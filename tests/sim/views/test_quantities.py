@@ -1,7 +1,7 @@
 import pytest
 
-from sim.views.estimate import Estimate, estimate
-from sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant, spread
+from cutlayer.sim.results.estimate import Estimate, estimate
+from cutlayer.sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant, spread
 
 
 @pytest.mark.parametrize(

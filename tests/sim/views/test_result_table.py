@@ -5,8 +5,8 @@ import pytest
 from hand_made import DOWN_BYTES, UP_BYTES, method, run_of
 from rich.console import Console
 
-from sim.results import MethodResult
-from sim.views.table import print_table
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.views.table import print_table
 
 LABELS = ("classic_fl", "splitfed", "local_loss", "fedgkt", "ecofed, random frozen block")
 

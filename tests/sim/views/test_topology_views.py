@@ -5,14 +5,14 @@ import math
 import networkx
 import pytest
 
-from sim.views.labels import Box, Labels
-from sim.views.style import new_figure
-from sim.views.topology_groups import grouped
-from sim.views.topology_layout import core, tree
-from sim.views.topology_plot import topology_figure, write_topology
-from sim.views.topology_shares import shares
-from sim.views.topology_text import MAX_LINES, topology_lines
-from topologies import (
+from cutlayer.sim.views.labels import Box, Labels
+from cutlayer.sim.views.style import new_figure
+from cutlayer.sim.views.topology_groups import grouped
+from cutlayer.sim.views.topology_layout import core, tree
+from cutlayer.sim.views.topology_plot import topology_figure, write_topology
+from cutlayer.sim.views.topology_shares import shares
+from cutlayer.sim.views.topology_text import MAX_LINES, topology_lines
+from cutlayer.topologies import (
     AccessLink,
     AccessPoint,
     BaseStation,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hand_made import method, run_of
 
-from sim.log import PHASES, Kind
-from sim.network.loads import LoadSeries
-from sim.views.trace import write_trace
+from cutlayer.sim.log.intervals import PHASES, Kind
+from cutlayer.sim.network.load_series import LoadSeries
+from cutlayer.sim.views.trace import write_trace
 
 
 @pytest.fixture

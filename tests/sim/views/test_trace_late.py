@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from sim import load_scenario, run
-from sim.views import write_trace
-from sim.views.trace import LAST_NS, leaves_out
+from cutlayer import load_scenario, run
+from cutlayer.sim.views import write_trace
+from cutlayer.sim.views.trace import LAST_NS, leaves_out
 
 SLOW = """\
 name: slow

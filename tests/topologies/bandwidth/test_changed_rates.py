@@ -4,7 +4,7 @@ from math import inf
 
 from walks import at, pieces
 
-from topologies.bandwidth import Changed, Constant, Table, Tabled, TwoStates
+from cutlayer.topologies.bandwidth import Changed, Constant, Table, Tabled, TwoStates
 
 
 def test_a_constant_until_the_first_change():

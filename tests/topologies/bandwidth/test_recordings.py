@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from walks import at, integral, pieces
 
-from topologies.bandwidth import Shifted, Table, Tabled, TraceError, read_csv, read_mahimahi
+from cutlayer.topologies.bandwidth import (
+    Shifted,
+    Table,
+    Tabled,
+    TraceError,
+    read_csv,
+    read_mahimahi,
+)
 
 
 @pytest.fixture
@@ -307,7 +314,7 @@ def test_a_recording_may_begin_with_a_silence_as_long_as_itself(trace):
 
 
 def test_a_recording_of_too_many_lines_is_refused_with_their_number(trace, monkeypatch):
-    from topologies.bandwidth import csv_trace
+    from cutlayer.topologies.bandwidth import csv_trace
 
     monkeypatch.setattr(csv_trace, "MAX_LINES", 3)
     with pytest.raises(TraceError, match=r"t has 5 lines: at most 3 are read"):

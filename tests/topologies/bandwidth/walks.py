@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from topologies.bandwidth import Profile
+from cutlayer.topologies.bandwidth import Profile
 
 
 def pieces(

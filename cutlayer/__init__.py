@@ -1,0 +1,64 @@
+"""Cutlayer from Python: load a scenario, run it, look at the results.
+
+    from cutlayer import load_scenario, run
+
+    (result,) = run(load_scenario("quickstart"), executor="none")
+    result.methods["ecofed"].virtual_time_s
+
+`ScenarioError` (a ValueError) lists everything that is wrong with a scenario. Importing this package
+imports neither torch nor anything else that is slow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cutlayer.scenarios.problems import ScenarioError
+    from cutlayer.sim.data.info import DataError
+    from cutlayer.sim.results.method import MethodResult, RunResult
+    from cutlayer.sim.results.read import read_run, read_study
+    from cutlayer.sim.results.round import RoundResult
+    from cutlayer.sim.run.run import load_scenario, run
+    from cutlayer.sim.studies.result import StudyResult
+    from cutlayer.sim.studies.sweep import load_study, sweep
+
+__all__ = [
+    "DataError",
+    "MethodResult",
+    "RoundResult",
+    "RunResult",
+    "ScenarioError",
+    "StudyResult",
+    "load_scenario",
+    "load_study",
+    "read_run",
+    "read_study",
+    "run",
+    "sweep",
+]
+
+_HOME = {
+    "DataError": "cutlayer.sim.data.info",
+    "MethodResult": "cutlayer.sim.results.method",
+    "RoundResult": "cutlayer.sim.results.round",
+    "RunResult": "cutlayer.sim.results.method",
+    "ScenarioError": "cutlayer.scenarios.problems",
+    "StudyResult": "cutlayer.sim.studies.result",
+    "load_scenario": "cutlayer.sim.run.run",
+    "load_study": "cutlayer.sim.studies.sweep",
+    "read_run": "cutlayer.sim.results.read",
+    "read_study": "cutlayer.sim.results.read",
+    "run": "cutlayer.sim.run.run",
+    "sweep": "cutlayer.sim.studies.sweep",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its file when it is first asked for (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'cutlayer' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,102 @@
+"""A plan made part by part, so that what is wrong with one part hides nothing of the others."""
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from cutlayer.models.catalogue import UnknownNetworkError
+from cutlayer.models.errors import CostError, NetworkError
+from cutlayer.scenarios.load import Loaded
+from cutlayer.scenarios.problems import KeyPath, Problem
+from cutlayer.sim.build.availability import availability
+from cutlayer.sim.build.extent import batch_problems, fleet_problems
+from cutlayer.sim.build.names import NamedPlaceError
+from cutlayer.sim.data.info import DataError
+from cutlayer.sim.data.partition import PartitionError
+from cutlayer.sim.compute.variability import paces
+from cutlayer.sim.build.topology import places
+from cutlayer.sim.build.plan import Plan, info_of, network_of, shards_of
+from cutlayer.sim.build.transport import transports
+from cutlayer.topologies import DeviceError, LinkError, TopologyError
+
+T = TypeVar("T")
+Sound = Callable[..., bool]
+
+_DATA: Final = ("data.dataset", "data.train_samples", "data.test_samples", "data.test_fraction")
+USERS: Final = (
+    CostError,
+    DataError,
+    DeviceError,
+    LinkError,
+    NamedPlaceError,
+    NetworkError,
+    PartitionError,
+    TopologyError,
+    UnknownNetworkError,
+)
+
+
+def problem_of(loaded: Loaded, error: ValueError) -> Problem:
+    """Return one of the errors of `USERS` as a problem at its section."""
+    if isinstance(error, NamedPlaceError):
+        return loaded.problem(error.path, str(error))
+    path: KeyPath = ("topology",)
+    if isinstance(error, DataError):
+        path = ("data", "dataset")
+    elif isinstance(error, PartitionError):
+        path = ("data", "partition")
+    elif isinstance(error, UnknownNetworkError | NetworkError | CostError):
+        path = ("model", "name")
+    elif isinstance(error, DeviceError):
+        path = ("devices",)
+    return loaded.problem(path, str(error))
+
+
+def examine(
+    loaded: Loaded, seed: int, sound: Sound = lambda *_: True
+) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan of a seed, if it can be made, and all that is wrong with its parts.
+
+    `sound` says whether sections (or fields) stand in the file as they are in the scenario: what
+    does not is taken from nothing, and nothing is said of it.
+    """
+    scenario = loaded.scenario
+    problems: list[Problem] = []
+
+    def attempt(make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except USERS as error:
+            problems.append(problem_of(loaded, error))
+            return None
+
+    topology = None
+    if sound("topology", "devices", "limits"):
+        problems += fleet_problems(loaded)
+        if not problems:
+            topology = attempt(lambda: places(scenario, seed))
+    info = attempt(lambda: info_of(scenario, seed)) if sound(*_DATA) else None
+    network = shards = None
+    if info is not None and sound("model.name"):
+        network = attempt(lambda: network_of(scenario, info))
+    if info is not None and topology is not None and sound("data.partition"):
+        shards = attempt(lambda: shards_of(scenario, seed, info, topology.clients))
+    if topology is None or info is None or network is None or shards is None:
+        if network is not None and sound("model.cut"):
+            problems += cut_problems(loaded, len(network))
+        return None, problems
+    plan = Plan(scenario, seed, network, info, shards, topology)
+    if sound("training", "limits"):
+        problems += batch_problems(loaded, plan)
+    attempt(lambda: availability(plan))
+    attempt(lambda: transports(plan))
+    attempt(lambda: paces(topology, scenario.computing))
+    return plan, problems
+
+
+def cut_problems(loaded: Loaded, blocks: int) -> list[Problem]:
+    """Return the problem of a cut beyond the network's last block."""
+    model = loaded.scenario.model
+    if model.cut <= blocks:
+        return []
+    rule = f"must be 0 (all on the server) to {blocks} (all on the device) for {model.name}"
+    return [loaded.problem(("model", "cut"), rule)]

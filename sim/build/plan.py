@@ -1,0 +1,206 @@
+"""What all methods of a scenario share: the network's costs, the data's counts, the topology.
+
+Built once per scenario and seed, without weights and without reading data.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutlayer.models.block_cost import BlockCost
+from cutlayer.models.outline import NetworkOutline, outline
+from cutlayer.scenarios.data import ByUser, Declared, GivenSplit, Leaf
+from cutlayer.scenarios.schema import Scenario
+from cutlayer.sim.data.augment import Augmentation
+from cutlayer.sim.data.datasets import DatasetInfo, describe
+from cutlayer.sim.data.declared import only_declared
+from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.data.given_split import GivenPartition, given_partition
+from cutlayer.sim.data.leaf import leaf_declaration, partition_by_user
+from cutlayer.sim.data.partition import PARTITIONS, Held, PartitionKind, partition
+from cutlayer.sim.learning.recipe import Optimiser, Recipe, Schedule
+from cutlayer.sim.learning.source import source_identity
+from cutlayer.sim.methods.method import Method
+from cutlayer.sim.build.topology import places
+from cutlayer.topologies import Topology
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A scenario with one seed, as far as its methods have it in common."""
+
+    scenario: Scenario
+    seed: int
+    network: NetworkOutline
+    info: DatasetInfo
+    shards: Held
+    topology: Topology
+
+    @property
+    def blocks(self) -> tuple[BlockCost, ...]:
+        """The costs of all blocks."""
+        return self.network.blocks
+
+    def trained_samples(self) -> NDArray[np.int64]:
+        """Return how many samples of each client an epoch trains on: those in its batches."""
+        held = np.asarray(self.shards.sizes, np.int64)
+        rest = held % self.scenario.training.batch_size
+        return held - np.where(rest < self.network.min_batch, rest, 0)
+
+    def largest_batches(self) -> NDArray[np.int64]:
+        """Return the size of each client's largest batch, 0 for a client without any."""
+        return np.minimum(self.trained_samples(), self.scenario.training.batch_size)
+
+    def able(self) -> Sequence[int]:
+        """Return the clients that have a batch to train on, in order; the others take no part."""
+        trained = self.trained_samples()
+        return range(len(trained)) if trained.all() else np.flatnonzero(trained).tolist()
+
+    def able_clients(self) -> int:
+        """Return how many clients have a batch to train on."""
+        return int(np.count_nonzero(self.trained_samples()))
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """The augmentation of training images."""
+        augment = self.scenario.data.augment
+        return Augmentation(crop=augment.crop, flip=augment.flip)
+
+    def device_block(self, cut: int) -> tuple[BlockCost, ...]:
+        """Return the costs of the blocks before the cut."""
+        return self.blocks[:cut]
+
+    def server_block(self, cut: int) -> tuple[BlockCost, ...]:
+        """Return the costs of the blocks behind the cut."""
+        return self.blocks[cut:]
+
+    def detached_block(self, cut: int) -> tuple[BlockCost, ...]:
+        """Return the server block's costs when its input needs no gradient."""
+        return self.network.detached_blocks(cut)
+
+    def head(self, cut: int) -> BlockCost:
+        """Return the cost of the auxiliary head at the cut."""
+        return self.network.head(cut)
+
+    def recipe(self, method: type[Method], name: str, options: Any) -> Recipe:
+        """Return everything of one method's run that touches learning."""
+        scenario = self.scenario
+        training = scenario.training
+        if isinstance(self.shards, GivenPartition):
+            kind: dict[str, Ingredient] = {"kind": "given", "content": self.shards.content}
+        else:
+            kind = dict(_kind_of(scenario.data.partition))
+        return Recipe(
+            seed=self.seed,
+            network=scenario.model.name,
+            input_shape=self.info.input_shape,
+            classes=self.info.classes,
+            cut=method.cut(scenario.model.cut, len(self.blocks)),
+            data=self.info.checksum,
+            partition=kind | {"clients": len(self.shards.sizes)},
+            augment={"crop": scenario.data.augment.crop, "flip": scenario.data.augment.flip},
+            batch_size=training.batch_size,
+            local_epochs=training.local_epochs,
+            min_batch=self.network.min_batch,
+            optimiser=optimiser_of(scenario, options),
+            schedule=schedule_of(scenario),
+            averaging=training.averaging,
+            method=name,
+            options=method.learning_options(options),
+            network_source=source_identity(scenario.model.name),
+            method_source=source_identity(name),
+        )
+
+
+def make_plan(scenario: Scenario, seed: int) -> Plan:
+    """Build the plan of a scenario. Raises ValueError with one sentence for what does not fit."""
+    info = info_of(scenario, seed)
+    network = network_of(scenario, info)
+    topology = places(scenario, seed)
+    shards = shards_of(scenario, seed, info, topology.clients)
+    return Plan(scenario, seed, network, info, shards, topology)
+
+
+def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
+    """Return what is known of the data set without reading it. Raises DataError."""
+    data = scenario.data
+    named = data.dataset
+    return describe(
+        named if isinstance(named, str) else declaration(named),
+        train_samples=data.train_samples,
+        test_samples=data.test_samples,
+        test_fraction=data.test_fraction,
+        seed=seed,
+    )
+
+
+def network_of(scenario: Scenario, info: DatasetInfo) -> NetworkOutline:
+    """Return the outline of the network for a data set.
+
+    Raises UnknownNetworkError, NetworkError or CostError.
+    """
+    return outline(scenario.model.name, classes=info.classes, input_shape=info.input_shape)
+
+
+def declaration(section: Leaf | Declared) -> DatasetInfo:
+    """Return the data set that a scenario describes in place of a name. Raises DataError."""
+    if isinstance(section, Leaf):
+        return leaf_declaration(
+            Path(section.train),
+            None if section.test is None else Path(section.test),
+            input_shape=section.input_shape,
+            classes=section.classes,
+            value_range=section.value_range,
+        )
+    return only_declared(
+        section.input_shape, section.classes, section.train_samples, section.test_samples
+    )
+
+
+def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequence[str]) -> Held:
+    """Return who holds which samples. Raises PartitionError."""
+    section = scenario.data.partition
+    if isinstance(section, GivenSplit):
+        return given_partition(
+            Path(section.path), clients, info.train_samples, overlap=section.overlap
+        )
+    if isinstance(section, ByUser):
+        return partition_by_user(info, len(clients))
+    return partition(info.train_counts, len(clients), partition_kind(scenario), seed)
+
+
+def partition_kind(scenario: Scenario) -> PartitionKind:
+    """Return the rule by which the samples are dealt. Raises PartitionError."""
+    described = dict(_kind_of(scenario.data.partition))
+    options = {key: value for key, value in described.items() if key != "kind"}
+    return PARTITIONS[str(described["kind"])](**options)  # type: ignore[arg-type]
+
+
+def _kind_of(section: Any) -> dict[str, Ingredient]:
+    """Return a partition section as its kind and the options that `PARTITIONS` takes."""
+    values = section.model_dump(mode="python")
+    if "samples" in values:
+        values["sizes"] = values.pop("samples")
+    return {"kind": type(section).__name__.lower(), **values}
+
+
+def optimiser_of(scenario: Scenario, options: Any = None) -> Optimiser:
+    """Return the scenario's optimiser; a method's options may say what becomes of its state."""
+    section = scenario.training.optimizer
+    state = getattr(options, "optimizer_state", None) or scenario.training.optimizer_state
+    return Optimiser(**section.model_dump(), state=state)
+
+
+def schedule_of(scenario: Scenario) -> Schedule:
+    """Return the scenario's learning-rate schedule."""
+    section = scenario.training.lr_schedule
+    values = section.model_dump(mode="python", exclude_none=True)
+    values.setdefault("rounds", scenario.training.rounds)
+    if "milestones" in values:
+        values["milestones"] = tuple(values["milestones"])
+    name: Any = type(section).__name__.lower()
+    return Schedule(name=name, **values)

@@ -1,0 +1,54 @@
+"""The `scale` of a scenario, put into its topology and its messages."""
+
+from dataclasses import replace
+
+from cutlayer.scenarios.scale import Scale
+from cutlayer.sim.build.speeds import Faster
+from cutlayer.sim.endpoints.message import Message
+from cutlayer.topologies import Link, Medium, Topology
+from cutlayer.topologies.bandwidth import Varying
+from cutlayer.topologies.bandwidth.scaled import Scaled
+
+
+def scaled(topology: Topology, scale: Scale) -> Topology:
+    """Return the topology with its rates, delays and speeds multiplied."""
+    if scale.links != 1.0 or scale.delays != 1.0:
+        topology = topology.with_places(
+            [_link(link, scale) for link in topology.links.values()],
+            [_medium(medium, scale) for medium in topology.media.values()],
+        )
+    if scale.devices != 1.0:
+        clients = frozenset(topology.clients)
+        topology = topology.with_devices(Faster(topology, clients, lambda _: scale.devices))
+    if scale.server != 1.0:
+        server = Faster(topology, (topology.server,), lambda _: scale.server)
+        topology = topology.with_devices(server)
+    return topology
+
+
+def with_framing(message: Message, factor: float) -> Message:
+    """Return a message with `factor` times the bytes beyond its payload, rounded to whole bytes."""
+    beyond = message.wire_bytes - message.payload_bytes
+    return replace(message, wire_bytes=message.payload_bytes + round(factor * beyond))
+
+
+def _link(link: Link, scale: Scale) -> Link:
+    return replace(
+        link,
+        rate_bytes_per_s=link.rate_bytes_per_s * scale.links,
+        delay_s=link.delay_s * scale.delays,
+        varies=_varies(link.varies, scale.links),
+    )
+
+
+def _medium(medium: Medium, scale: Scale) -> Medium:
+    rate = medium.rate_bytes_per_s
+    return replace(
+        medium,
+        rate_bytes_per_s=None if rate is None else rate * scale.links,
+        varies=_varies(medium.varies, scale.links),
+    )
+
+
+def _varies(varies: Varying | None, factor: float) -> Varying | None:
+    return varies if varies is None or factor == 1.0 else Scaled(varies, factor)

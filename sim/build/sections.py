@@ -1,0 +1,235 @@
+"""A scenario's `topology` section, whatever its kind, as the topology that the builders make."""
+
+from collections.abc import Iterable
+
+from cutlayer.scenarios import cells as cell_sections
+from cutlayer.scenarios import groups, layout, network_file, sites
+from cutlayer.scenarios import tiers as tier_sections
+from cutlayer.scenarios.schema import Scenario
+from cutlayer.sim.build.links import access_link, mean_and_varying, some_link
+from cutlayer.topologies import AccessPoint, Attribute, BaseStation, Branch, Clients, DeviceProfile, Distance, Edge, Medium, Node, Residents, Server, Stations, Subscribers, Topology, catalogue, cells, format_duration, from_graph, from_networkx, mesh, parse_duration, parse_rate, ring, star, tiers, wifi_cell
+from cutlayer.topologies.builders.network_edges import assumed_delay
+
+
+def built(scenario: Scenario) -> Topology:
+    """Return the topology of a scenario, before anything changes.
+
+    Raises TopologyError for what the section cannot be, LinkError for a link of unknown delay.
+    """
+    devices = Devices(scenario)
+    section = scenario.topology
+    if isinstance(section, layout.Star):
+        return _star(section, devices)
+    if isinstance(section, layout.WifiCell):
+        return _wifi_cell(section, devices)
+    if isinstance(section, cell_sections.Cells):
+        return _cells(section, devices)
+    if isinstance(section, tier_sections.TwoTier | tier_sections.ThreeTier):
+        return _tiers(section, devices)
+    if isinstance(section, sites.Ring | sites.Mesh):
+        return _sites(section, devices)
+    if isinstance(section, network_file.NetworkFile):
+        return _network(section, devices)
+    return _graph(section, devices)
+
+
+class Devices:
+    """The catalogue's profiles and the scenario's own."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._own = {name: device.named(name) for name, device in scenario.devices.items()}
+
+    def __getitem__(self, name: str) -> DeviceProfile:
+        return self._own[name] if name in self._own else catalogue.device(name)
+
+    def server(self, section: groups.Server) -> Server:
+        """Return the server that a section describes."""
+        name = section.name if isinstance(section, layout.GraphServer) else "server"
+        queueing = section.discipline.queueing(section.slot_speed)
+        return Server(self[section.device], section.slots, queueing, name)
+
+    def clients(self, section: Iterable[groups.ClientGroup]) -> list[Clients]:
+        """Return groups of clients, each with its own link."""
+        return [
+            Clients(self[group.device], group.count, access_link(group.link), group.name)
+            for group in section
+        ]
+
+    def stations(self, section: Iterable[groups.Station]) -> list[Stations]:
+        """Return the stations of a Wi-Fi cell."""
+        return [
+            Stations(self[group.device], group.count, group.rate, group.name) for group in section
+        ]
+
+
+def _star(section: layout.Star, devices: Devices) -> Topology:
+    shared = None if section.medium is None else section.medium.rate
+    medium, medium_varies = mean_and_varying(shared)
+    return star(
+        server=devices.server(section.server),
+        clients=devices.clients(section.clients),
+        server_link=some_link(section.server.link),
+        medium_bytes_per_s=medium,
+        medium_varies=medium_varies,
+    )
+
+
+def _wifi_cell(section: layout.WifiCell, devices: Devices) -> Topology:
+    rate, rate_varies = mean_and_varying(section.rate)
+    return wifi_cell(
+        server=devices.server(section.server),
+        stations=devices.stations(section.clients),
+        delay_s=section.delay,
+        rate_bytes_per_s=rate,
+        rate_varies=rate_varies,
+        backhaul=some_link(section.backhaul),
+    )
+
+
+def _cells(section: cell_sections.Cells, devices: Devices) -> Topology:
+    return cells(
+        server=devices.server(section.server),
+        cells=[_cell(cell, devices) for cell in section.cells],
+        server_link=some_link(section.server.link),
+    )
+
+
+def _cell(
+    cell: cell_sections.WifiSite | cell_sections.CellularSite, devices: Devices
+) -> AccessPoint | BaseStation:
+    backhaul = access_link(cell.backhaul)
+    if isinstance(cell, cell_sections.WifiSite):
+        rate, varies = mean_and_varying(cell.rate)
+        stations = devices.stations(cell.clients)
+        return AccessPoint(stations, cell.delay, backhaul, rate, varies, cell.count, cell.name)
+    subscribers = [
+        Subscribers(devices[group.device], group.count, group.up, group.down, group.name)
+        for group in cell.clients
+    ]
+    return BaseStation(subscribers, cell.delay, backhaul, cell.count, cell.name)
+
+
+def _tiers(section: tier_sections.TwoTier | tier_sections.ThreeTier, devices: Devices) -> Topology:
+    def edge(group: tier_sections.EdgeGroup) -> Branch:
+        link, clients = access_link(group.link), devices.clients(group.clients)
+        return Branch(group.count, link, clients, name=group.name)
+
+    if isinstance(section, tier_sections.TwoTier):
+        branches = [edge(group) for group in section.edges]
+    else:
+        branches = [
+            Branch(
+                region.count,
+                access_link(region.link),
+                branches=[edge(group) for group in region.edges],
+                name=region.name,
+            )
+            for region in section.regions
+        ]
+    return tiers(
+        server=devices.server(section.server),
+        branches=branches,
+        server_link=some_link(section.server.link),
+    )
+
+
+def _sites(section: sites.Ring | sites.Mesh, devices: Devices) -> Topology:
+    builder = ring if isinstance(section, sites.Ring) else mesh
+    return builder(
+        server=devices.server(section.server),
+        sites=section.sites,
+        link=access_link(section.link),
+        clients=devices.clients(section.clients),
+        server_at=section.server_at,
+        server_link=some_link(section.server.link),
+        routing=section.routing,
+    )
+
+
+def _network(section: network_file.NetworkFile, devices: Devices) -> Topology:
+    rate, delay = section.rate, section.delay
+    return from_networkx(
+        section.network,
+        server=devices.server(section.server),
+        server_at=section.server.at,
+        clients=[
+            Residents(
+                devices[group.device],
+                group.count,
+                access_link(group.link),
+                group.places,
+                group.name,
+            )
+            for group in section.clients
+        ],
+        rate=rate if isinstance(rate, float) else _attribute(rate, parse_rate(f"1 {rate.unit}")),
+        delay=_delay(delay),
+        server_link=some_link(section.server.link),
+        routing=section.routing,
+    )
+
+
+def _delay(
+    section: float | network_file.ByDistance | network_file.DelayAttribute,
+) -> float | Distance | Attribute:
+    if isinstance(section, float):
+        return section
+    if isinstance(section, network_file.ByDistance):
+        return Distance(section.detour, section.otherwise)
+    return _attribute(section, parse_duration(f"1 {section.unit}"))
+
+
+def assumed_delays(scenario: Scenario) -> tuple[str, ...]:
+    """Return what is guessed of a network's delays: those of edges whose length is not known."""
+    section = scenario.topology
+    if not isinstance(section, network_file.NetworkFile):
+        return ()
+    delay = _delay(section.delay)
+    if not isinstance(delay, Distance) or delay.otherwise_s is not None:
+        return ()
+    assumed = assumed_delay(section.network, delay)
+    if assumed is None:
+        return ()
+    return (
+        f"network {section.file or section.topohub}: the delay of {assumed.edges} of {assumed.of}"
+        f" edges, an end of which has no position, is guessed: {format_duration(assumed.seconds)},"
+        f" the median of the others",
+    )
+
+
+def _attribute(
+    section: network_file.RateAttribute | network_file.DelayAttribute, unit: float
+) -> Attribute:
+    return Attribute(section.name, unit, section.otherwise)
+
+
+def _graph(section: layout.Graph, devices: Devices) -> Topology:
+    """Return an arbitrary graph; a client node of count n is n nodes with the same edges."""
+    nodes = [devices.server(section.server).node()]
+    members: dict[str, list[str]] = {section.server.name: [section.server.name]}
+    for name, node in section.nodes.items():
+        if isinstance(node, layout.RelayNode):
+            nodes.append(Node(name, "relay"))
+            members[name] = [name]
+            continue
+        names = [name] if node.count == 1 else [f"{name}-{i}" for i in range(node.count)]
+        members[name] = names
+        nodes.extend(Node(member, "client", devices[node.device]) for member in names)
+    media = [Medium(name, *mean_and_varying(medium.rate)) for name, medium in section.media.items()]
+    edges = [
+        made
+        for edge in section.edges
+        for source in members.get(edge.source, [edge.source])
+        for target in members.get(edge.target, [edge.target])
+        for made in [_edge(edge, source, target, section)]
+    ]
+    return from_graph(nodes=nodes, edges=edges, media=media, routing=section.routing)
+
+
+def _edge(
+    edge: layout.LinkEdge | layout.MediumEdge, source: str, target: str, section: layout.Graph
+) -> Edge:
+    if isinstance(edge, layout.LinkEdge):
+        return Edge.of_link(source, target, access_link(edge.link))
+    rate, _ = mean_and_varying(section.media[edge.medium].rate)
+    return Edge(source, target, rate, edge.delay, medium=edge.medium, own_limit=False)

@@ -1,0 +1,59 @@
+"""Peak memory of a device or the server in a round, estimated from what a method keeps at once.
+
+Training holds weights, gradients, optimiser state and, for one batch, every activation that the
+backward pass needs; a frozen block holds its weights and its two largest neighbouring activations. The
+batch is the largest that occurs, which may be smaller than the scenario's batch size. The
+server holds a replica of its block for every client of the round, activations for each slot, the network
+and the sum that becomes the next one, and what its method keeps between rounds.
+Not counted: the interpreter, the framework's own workspace, and the data set.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final
+
+from cutlayer.models.block_cost import BlockCost
+
+FLOAT_BYTES: Final = 4
+
+
+def training_bytes(blocks: Sequence[BlockCost], batch_size: int, state_slots: int) -> int:
+    """Return the peak bytes of training `blocks` on batches of `batch_size`."""
+    if not blocks:
+        return 0
+    parameters = sum(block.parameters for block in blocks)
+    kept = blocks[0].input_bytes + sum(block.saved_activation_bytes for block in blocks)
+    return FLOAT_BYTES * parameters * (2 + state_slots) + kept * batch_size
+
+
+def inference_bytes(blocks: Sequence[BlockCost], batch_size: int) -> int:
+    """Return the peak bytes of running `blocks` forward on batches of `batch_size`."""
+    if not blocks:
+        return 0
+    layers = chain.from_iterable(block.layers for block in blocks)
+    widest = max(layer.input_bytes + layer.output_bytes for layer in layers)
+    return FLOAT_BYTES * sum(block.parameters for block in blocks) + widest * batch_size
+
+
+def server_bytes(
+    blocks: Sequence[BlockCost],
+    batches: Sequence[int],
+    state_slots: int,
+    *,
+    replicas: int,
+    slots: int,
+    network_parameters: int,
+    kept: int,
+) -> int:
+    """Return the peak bytes of a server that trains `replicas` of `blocks` on `slots` at a time.
+
+    `batches` has the largest batch that the server trains on for each client, the largest first: the
+    server works on one batch of a client at a time. `kept` are the bytes of activations that it keeps,
+    by its method.
+    """
+    parameters = FLOAT_BYTES * sum(block.parameters for block in blocks) * (2 + state_slots)
+    running = 0
+    if blocks:
+        saved = blocks[0].input_bytes + sum(block.saved_activation_bytes for block in blocks)
+        running = saved * sum(batches[: min(slots, replicas)])
+    return replicas * parameters + running + 2 * FLOAT_BYTES * network_parameters + kept

@@ -1,0 +1,58 @@
+"""First come, first served (M/G/S where arrivals are Poisson)."""
+
+from collections import deque
+from typing import Any
+
+import simpy
+
+from cutlayer.sim.compute.queueing.job import Job, ServerQueue, Waiting
+
+
+class FirstComeFirstServed(ServerQueue):
+    """S slots in front of one queue."""
+
+    def __init__(self, env: simpy.Environment, slots: int, slowness: float = 1.0) -> None:
+        super().__init__(env, slots, slowness)
+        self._free = slots
+        self._queue: deque[Waiting] = deque()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no job is running or waiting."""
+        return self._free == self.slots
+
+    def submit(self, job: Job, value: Any = None) -> simpy.Event:
+        """Queue a job; the event succeeds with `value` when it is done."""
+        if self._free:
+            self._free -= 1
+            seconds = self.seconds(job)
+            job.began(self.env.now, seconds)
+            timer = self.env.timeout(seconds, value)
+            assert timer.callbacks is not None
+            timer.callbacks.append(self._finish)
+            return timer
+        done = self.env.event()
+        self._enter(Waiting(job, value, done))
+        return done
+
+    def withdraw(self, owner: object) -> None:
+        """Take the waiting jobs of `owner` out of the queue; their events never happen."""
+        self._queue = deque(waiting for waiting in self._queue if waiting.job.owner is not owner)
+
+    def _enter(self, waiting: Waiting) -> None:
+        self._queue.append(waiting)
+
+    def _next(self) -> Waiting | None:
+        return self._queue.popleft() if self._queue else None
+
+    def _finish(self, _: simpy.Event) -> None:
+        waiting = self._next()
+        if waiting is None:
+            self._free += 1
+            return
+        seconds = self.seconds(waiting.job)
+        waiting.job.began(self.env.now, seconds)
+        timer = self.env.timeout(seconds)
+        assert timer.callbacks is not None
+        timer.callbacks.append(self._finish)
+        timer.callbacks.append(waiting.succeed)

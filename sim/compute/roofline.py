@@ -1,0 +1,117 @@
+"""Time on a processor: the roofline of a stage on a device profile.
+
+    t(layer) = overhead + max(FLOPs / rate[class, pass, map size], bytes / bandwidth)
+
+(`cutlayer.topologies.device` has it in full, with what a calibrated profile adds). A stage is a run of
+layers; its time is the sum over them. What is not modelled: overlap of layers, caches (a rate is what
+the profile's source measured, caches included), frequency changes.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, Literal
+
+from cutlayer.models.block_cost import LayerCost
+from cutlayer.topologies.device import DeviceProfile
+
+Pass = Literal["forward", "backward"]
+
+FLOAT_BYTES: Final = 4
+READS_AND_WRITES: Final = 3  # of an optimiser step: read weight and gradient, write weight
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something to compute: how long it takes (seconds) and how many FLOPs that is.
+
+    `overhead_s` is the part of its time that does not depend on how much there is to compute.
+    """
+
+    seconds: float
+    flops: float
+    overhead_s: float = 0.0
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(
+            self.seconds + other.seconds,
+            self.flops + other.flops,
+            self.overhead_s + other.overhead_s,
+        )
+
+
+NOTHING: Final = Work(0.0, 0.0)
+
+
+class Stage:
+    """A run of layers on one processor; gives the `Work` of each pass for a batch size."""
+
+    def __init__(
+        self, profile: DeviceProfile, layers: Iterable[LayerCost], state_slots: int = 0
+    ) -> None:
+        self.profile = profile
+        self.layers = tuple(layers)
+        self.state_slots = state_slots  # optimiser values per parameter: 1 momentum, 2 Adam
+        self.parameters = sum(layer.parameters for layer in self.layers)
+        self._known: dict[tuple[Pass, int], Work] = {}
+        self.train = cache(self._train)
+
+    def forward(self, batch_size: int) -> Work:
+        """Return the forward pass over one batch."""
+        return self._sum("forward", batch_size)
+
+    def backward(self, batch_size: int) -> Work:
+        """Return the backward pass over one batch: gradients of inputs and weights."""
+        return self._sum("backward", batch_size)
+
+    def step(self) -> Work:
+        """Return one optimiser step: memory traffic over weights, gradients and optimiser state."""
+        if self.parameters == 0:
+            return NOTHING
+        traffic = FLOAT_BYTES * self.parameters * (READS_AND_WRITES + 2 * self.state_slots)
+        flops = 2.0 * self.parameters * (1 + self.state_slots)
+        tensors = sum(layer.parameter_tensors for layer in self.layers)
+        seconds = self.profile.optimiser_seconds(traffic, flops, tensors)
+        overhead = 0.0 if self.profile.coarse else tensors * self.profile.optimiser_overhead_s
+        return Work(seconds, flops, overhead)
+
+    def _train(self, batch_size: int) -> Work:
+        """Return forward, backward and step of one batch."""
+        return self.forward(batch_size) + self.backward(batch_size) + self.step()
+
+    def _sum(self, pass_: Pass, batch_size: int) -> Work:
+        known = self._known.get((pass_, batch_size))
+        if known is not None:
+            return known
+        seconds = flops = 0.0
+        for layer in self.layers:
+            seconds += layer_seconds(self.profile, layer, pass_, batch_size)
+            flops += layer_flops(layer, pass_) * batch_size
+        kernels = sum(layer_flops(layer, pass_) > 0 for layer in self.layers)
+        overhead = kernels * self.profile.layer_overhead_s
+        work = self._known[pass_, batch_size] = Work(seconds, flops, overhead)
+        return work
+
+
+def layer_flops(layer: LayerCost, pass_: Pass) -> float:
+    """Return the FLOPs of one sample through `layer`."""
+    return layer.forward_flops if pass_ == "forward" else layer.backward_flops
+
+
+def layer_seconds(profile: DeviceProfile, layer: LayerCost, pass_: Pass, batch_size: int) -> float:
+    """Return the time of one batch through `layer`, seconds (the roofline above)."""
+    flops = layer_flops(layer, pass_) * batch_size
+    if flops == 0:
+        return 0.0
+    traffic = layer_traffic(layer, pass_, batch_size)
+    return profile.seconds(layer.op_class, pass_, layer.map_size, flops, *traffic)
+
+
+def layer_traffic(layer: LayerCost, pass_: Pass, batch_size: int) -> tuple[float, float]:
+    """Return the bytes of activations and of weights that one batch touches.
+
+    Backward touches both and their gradients.
+    """
+    times = 2 if pass_ == "backward" else 1
+    activations = (layer.input_bytes + layer.output_bytes) * batch_size
+    return times * activations, times * layer.weight_bytes

@@ -1,0 +1,91 @@
+"""What makes a device's computing longer or shorter than its profile says: jitter, heat, prefetching.
+
+A hot device is slower from a moment on, and stays so: there is no model of its temperature. A loader
+that runs ahead does so on cores of its own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cutlayer.scenarios.computing import Computing
+from cutlayer.scenarios.problems import KeyPath
+from cutlayer.sim.build.names import NamedPlaceError, clients_named
+from cutlayer.sim.compute.roofline import Work
+from cutlayer.topologies import Topology
+from cutlayer.topologies.jitter import Jitter
+
+
+@dataclass(frozen=True)
+class PaceSettings:
+    """A client's jitter (mean 1), when (s) and how much it slows down, whether its loader runs ahead."""
+
+    jitter: Jitter | None = None
+    throttled_after_s: float = 0.0
+    slowdown: float = 1.0
+    prefetch: bool = False
+
+    @property
+    def steady(self) -> bool:
+        """Whether equal rounds take equal times, whenever they are."""
+        return self.jitter is None and self.slowdown == 1.0
+
+
+class Pace:
+    """One device's pace in one round."""
+
+    def __init__(
+        self, settings: PaceSettings, generator: np.random.Generator, epoch_s: float
+    ) -> None:
+        self._settings = settings
+        self._generator = generator
+        self._epoch_s = epoch_s
+        self._loaded_at: float | None = None  # when the next batch is ready, if one is under way
+
+    def of(self, work: Work, now: float) -> Work:
+        """Return the work as long as it takes at `now`, seconds since the round began."""
+        factor = self._factor(now)
+        return Work(work.seconds * factor, work.flops, work.overhead_s * factor)
+
+    def of_batch(self, work: Work, load: Work, now: float) -> Work:
+        """Return work that begins with loading a batch: `work` includes `load`."""
+        if not self._settings.prefetch:
+            return self.of(work, now)
+        factor = self._factor(now)
+        loading = load.seconds * factor
+        wait = loading if self._loaded_at is None else max(self._loaded_at - now, 0.0)
+        self._loaded_at = now + wait + loading
+        rest = max(work.seconds - load.seconds, 0.0) * factor
+        return Work(wait + rest, work.flops, work.overhead_s * factor)
+
+    def _factor(self, now: float) -> float:
+        settings = self._settings
+        factor = 1.0 if settings.jitter is None else settings.jitter.sample(self._generator, 1.0)
+        if self._epoch_s + now >= settings.throttled_after_s:
+            factor *= settings.slowdown
+        return factor
+
+
+def paces(topology: Topology, computing: tuple[Computing, ...]) -> dict[int, PaceSettings]:
+    """Return the settings of each client that has some, by index.
+
+    Raises NamedPlaceError for clients that are not there, or are named twice.
+    """
+    found: dict[int, PaceSettings] = {}
+    if not computing:
+        return found
+    places = {name: index for index, name in enumerate(topology.clients)}
+    for number, section in enumerate(computing):
+        path: KeyPath = ("computing", number, "clients")
+        throttle = section.throttle
+        settings = PaceSettings(
+            None if section.jitter is None else section.jitter.jitter(),
+            0.0 if throttle is None else throttle.after,
+            1.0 if throttle is None else throttle.slowdown,
+            section.prefetch,
+        )
+        for name in clients_named(topology, section.clients, path):
+            if places[name] in found:
+                raise NamedPlaceError(path, f"speaks of {name}, as does an entry before it")
+            found[places[name]] = settings
+    return found

@@ -1,0 +1,112 @@
+"""What a device or the server has to compute for each operation of a method, as `Work` by batch size."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Final
+
+from cutlayer.models.block_cost import BlockCost, LayerCost
+from cutlayer.models.quantise_cost import dequantise_costs, quantise_costs
+from cutlayer.sim.compute.roofline import Stage, Work
+from cutlayer.topologies.device import DeviceProfile
+
+FLOAT_BYTES: Final = 4
+
+
+class DeviceWork:
+    """A device's operations on its device block (and auxiliary head, where the method has one)."""
+
+    def __init__(
+        self,
+        profile: DeviceProfile,
+        block: Sequence[BlockCost],
+        head: BlockCost | None,
+        activation_values: int,
+        state_slots: int,
+    ) -> None:
+        self.profile = profile
+        self.block = Stage(profile, layers_of(block), state_slots)
+        self.head = Stage(profile, head.layers if head else (), state_slots)
+        self._values = activation_values
+        # Asked for once per batch: remember the few batch sizes that occur.
+        self.forward = cache(self._forward)
+        self.backward = cache(self._backward)
+        self.train = cache(self._train)
+        self.infer = cache(self._infer)
+        self.extract = cache(self._extract)
+
+    def load(self, batch_size: int) -> Work:
+        """Return the time that a batch costs beside its computing: the data loader, above all."""
+        profile = self.profile
+        return Work(profile.iteration_overhead_s + profile.loader_s_per_sample * batch_size, 0.0)
+
+    def _forward(self, batch_size: int) -> Work:
+        """Return loader and forward pass of the device block."""
+        return self.load(batch_size) + self.block.forward(batch_size)
+
+    def _backward(self, batch_size: int) -> Work:
+        """Return backward pass and optimiser step of the device block."""
+        return self.block.backward(batch_size) + self.block.step()
+
+    def _train(self, batch_size: int) -> Work:
+        """Return loader, forward, backward and step of device block and head."""
+        return self.load(batch_size) + self.block.train(batch_size) + self.head.train(batch_size)
+
+    def _infer(self, batch_size: int) -> Work:
+        """Return loader and forward pass of device block and head."""
+        return self._forward(batch_size) + self.head.forward(batch_size)
+
+    def _extract(self, batch_size: int, bits: int | None) -> Work:
+        """Return loader, forward pass of the frozen device block and quantisation."""
+        work = self._forward(batch_size)
+        if bits is None:
+            return work
+        quantiser = Stage(self.profile, quantise_costs(self._values, bits))
+        return work + quantiser.forward(batch_size)
+
+
+class ServerWork:
+    """The server's operations on its server block.
+
+    `detached` is the server block's cost when nobody needs the gradient of its input. The server loads
+    no data, but has the rest of a batch's overhead.
+    """
+
+    def __init__(
+        self,
+        profile: DeviceProfile,
+        block: Sequence[BlockCost],
+        detached: Sequence[BlockCost],
+        activation_values: int,
+        state_slots: int,
+    ) -> None:
+        self.profile = profile
+        self._block = Stage(profile, layers_of(block), state_slots)
+        self._detached = Stage(profile, layers_of(detached), state_slots)
+        self._values = activation_values
+        overhead = profile.iteration_overhead_s - profile.loader_s_per_iteration
+        self._overhead = Work(overhead, 0.0, overhead)
+        self.train = cache(self._train)
+        self.learn = cache(self._learn)
+
+    def _train(self, batch_size: int) -> Work:
+        """Return forward, backward (down to the activation's gradient) and step."""
+        return self._overhead + self._block.train(batch_size)
+
+    def _learn(self, batch_size: int, bits: int | None = None) -> Work:
+        """Return forward, backward and step on an activation that came in `bits`, or as floats."""
+        work = self._overhead + self._detached.train(batch_size)
+        if bits is None:
+            return work
+        dequantiser = Stage(self.profile, dequantise_costs(self._values, bits))
+        return work + dequantiser.forward(batch_size)
+
+    def average(self, parameters: int, members: int) -> Work:
+        """Return FedAvg's weighted sum over `members` copies of `parameters` weights."""
+        flops = 2.0 * parameters * members
+        traffic = FLOAT_BYTES * parameters * 2.0 * members  # the member and the sum so far
+        return Work(self.profile.optimiser_seconds(traffic, flops), flops)
+
+
+def layers_of(blocks: Sequence[BlockCost]) -> list[LayerCost]:
+    """Return the layers of a run of blocks, in order."""
+    return [layer for block in blocks for layer in block.layers]

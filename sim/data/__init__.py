@@ -1,0 +1,1 @@
+"""Data sets: readers, catalogue, partition over clients, batches, random streams."""

@@ -1,0 +1,65 @@
+"""Batches of a shard: their sizes without data, the order of samples in them, and normalisation.
+
+A last batch with fewer than `min_batch` samples, on which BatchNorm would be undefined, is dropped
+in training and joined to the batch before it in evaluation, where every sample must count.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutlayer.sim.data.info import DatasetInfo
+from cutlayer.sim.data.streams import generator
+
+if TYPE_CHECKING:
+    import torch
+
+
+def batch_sizes(shard_size: int, batch_size: int, min_batch: int = 1) -> tuple[int, ...]:
+    """Return the sizes of one epoch's training batches; none if the shard is below min_batch."""
+    if not 1 <= min_batch <= batch_size:
+        raise ValueError(f"batch_size must be at least {max(min_batch, 1)}, got {batch_size}")
+    full, rest = divmod(shard_size, batch_size)
+    return (batch_size,) * full + ((rest,) if rest >= min_batch else ())
+
+
+def batch_indices(
+    shard_size: int,
+    batch_size: int,
+    *,
+    seed: int,
+    client: int,
+    round_index: int,
+    epoch: int,
+    min_batch: int = 1,
+) -> list[NDArray[np.int64]]:
+    """Return the training batches of one local epoch as places in the client's shard, shuffled."""
+    sizes = batch_sizes(shard_size, batch_size, min_batch)
+    order = generator(seed, "batch order", client, round_index, epoch).permutation(shard_size)
+    return np.split(order[: sum(sizes)], np.cumsum(sizes)[:-1]) if sizes else []
+
+
+def evaluation_batches(samples: int, batch_size: int, min_batch: int = 1) -> list[slice]:
+    """Return the batches that cover all samples in order."""
+    if samples < min_batch:
+        raise ValueError(f"evaluation needs at least {min_batch} samples, got {samples}")
+    sizes = batch_sizes(samples, batch_size, min_batch)
+    ends = np.cumsum(sizes).tolist()
+    ends[-1] = samples
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def normalise(images: "torch.Tensor", info: DatasetInfo) -> "torch.Tensor":
+    """Return float32 inputs with the data set's mean taken off, in units of its deviation.
+
+    Takes uint8, or floating point in 0..1, of shape [n, channels, height, width]; or rows of floating
+    point [n, features]. (uint8 in rows are numbers of their own, not pixels.)
+    """
+    import torch
+
+    full = 1.0 if images.is_floating_point() or not info.is_image else 255.0
+    per_channel = (-1, *(1,) * (len(info.input_shape) - 1))
+    std = torch.tensor(info.std).view(per_channel)
+    offset = torch.tensor(info.mean).view(per_channel) / std
+    return images.to(torch.float32).mul(1 / (full * std)).sub_(offset)

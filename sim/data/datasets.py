@@ -1,0 +1,146 @@
+"""Data sets by name: what is declared of them (`describe`) and their tensors (`load`).
+
+A set is one of the catalogue, or a user's own, named "package.module:Object": a callable
+`(data_dir: Path | None) -> Dataset` with an attribute `info: DatasetInfo`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cutlayer.sim.data.catalogue import DATASETS, SHAPES
+from cutlayer.sim.data.content_hash import content_hash
+from cutlayer.sim.data.directory import data_directory
+from cutlayer.sim.data.info import DataError, DatasetInfo, Selection
+from cutlayer.sim.data.own_dataset import find_own, own_reader
+from cutlayer.sim.data.readers import Chunk, Split
+from cutlayer.sim.data.readers.cifar import read_cifar10, read_cifar100
+from cutlayer.sim.data.readers.digits import read_digits
+from cutlayer.sim.data.readers.idx import read_fashion_mnist, read_mnist
+from cutlayer.sim.data.selection import collect, divide
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["DATASETS", "DataError", "Dataset", "DatasetInfo", "Selection", "describe", "load"]
+
+READERS: dict[str, Callable[[Path | None, Split], Iterator[Chunk]]] = {
+    "digits": read_digits,
+    "cifar10": read_cifar10,
+    "cifar100": read_cifar100,
+    "mnist": read_mnist,
+    "fashion_mnist": read_fashion_mnist,
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The tensors of a data set, in file order.
+
+    Images are [n, channels, height, width], uint8, or float32 in 0..1, and not normalised; rows are
+    [n, features]; labels are int64 [n]. Grey images may be one channel expanded over three: do not
+    write into them.
+    """
+
+    info: DatasetInfo
+    train_images: "torch.Tensor"
+    train_labels: "torch.Tensor"
+    test_images: "torch.Tensor"
+    test_labels: "torch.Tensor"
+
+    @cached_property
+    def identity(self) -> str:
+        """Hash of what is really here: BLAKE2b over shapes, types, images and labels."""
+        tensors = (self.train_images, self.train_labels, self.test_images, self.test_labels)
+        return content_hash(tensor.numpy() for tensor in tensors)
+
+
+def describe(
+    name: str | DatasetInfo,
+    *,
+    train_samples: int | None = None,
+    test_samples: int | None = None,
+    test_fraction: float | None = None,
+    seed: int = 0,
+    input_shape: tuple[int, ...] | None = None,
+) -> DatasetInfo:
+    """Return what is declared of a data set and a selection of its samples; reads no data.
+
+    `name` may be a whole declaration in place of a name. `dataset_info` explains the options.
+    `input_shape` is 3x32x32 unless given; MNIST and Fashion-MNIST can also be had as they are, 1x28x28.
+    Raises DataError.
+    """
+    whole = name if isinstance(name, DatasetInfo) else _whole(name, input_shape)
+    return whole.select(Selection(train_samples, test_samples, test_fraction, seed))
+
+
+def load(dataset: str | DatasetInfo, data_dir: Path | str | None = None) -> Dataset:
+    """Load what `describe` declared, from `data_dir` or the directory CUTLAYER_DATA_DIR names.
+
+    The tensors agree with the declared counts and shape. Raises DataError where files are missing,
+    damaged, or hold fewer samples than are asked for.
+    """
+    import torch
+
+    info = describe(dataset) if isinstance(dataset, str) else dataset
+    if info.selection is None:
+        info = info.select(Selection())
+    root = data_directory(data_dir)
+    known = READERS.get(info.name)
+    source: Any = find_own(info.name) if known is None and info.source is None else info.source
+    read = partial(known, root) if known else own_reader(source, info.name, root)
+    if info.selection is not None and info.selection.test_fraction is not None:
+        arrays = divide(info, next(read("train")))
+    else:
+        whole = _whole(info.name, None) if source is None else source.info
+        arrays = (
+            *collect(read("train"), info, whole.train_counts, "train"),
+            *collect(read("test"), info, whole.test_counts, "test"),
+        )
+    train_images, train_labels, test_images, test_labels = map(torch.from_numpy, arrays)
+    return Dataset(
+        info,
+        _fit(train_images, info.input_shape),
+        train_labels,
+        _fit(test_images, info.input_shape),
+        test_labels,
+    )
+
+
+def _whole(name: str, input_shape: tuple[int, ...] | None) -> DatasetInfo:
+    if name not in DATASETS:
+        info: DatasetInfo = replace(find_own(name).info, name=name, selection=None)
+        shapes: tuple[tuple[int, ...], ...] = (info.input_shape,)
+    else:
+        info = DATASETS[name]
+        shapes = SHAPES.get(name, (info.input_shape,))
+    if input_shape is None:
+        return info
+    if input_shape not in shapes:
+        raise DataError(
+            f"data set {name}: input_shape must be {' or '.join(map(_times, shapes))}, "
+            f"got {_times(input_shape)}"
+        )
+    channels = input_shape[0]
+    return replace(
+        info, input_shape=input_shape, mean=info.mean[:channels], std=info.std[:channels]
+    )
+
+
+def _fit(images: "torch.Tensor", input_shape: tuple[int, ...]) -> "torch.Tensor":
+    """Return images padded all round with zeros to the input shape, grey seen as any channels."""
+    from torch.nn.functional import pad
+
+    if len(input_shape) != 3:
+        return images
+    channels, height, width = input_shape
+    top, left = (height - images.shape[2]) // 2, (width - images.shape[3]) // 2
+    if top or left:
+        images = pad(images, (left, left, top, top))
+    return images.expand(-1, channels, -1, -1)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,40 @@
+"""Where data sets lie on disk: a directory that the user names, in the layouts torchvision uses."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cutlayer.sim.data.info import DataError
+
+VARIABLE = "CUTLAYER_DATA_DIR"
+
+
+def data_directory(explicit: Path | str | None) -> Path | None:
+    """Return the directory given, else the one CUTLAYER_DATA_DIR names, else None."""
+    named = explicit if explicit is not None else os.environ.get(VARIABLE) or None
+    if named is None:
+        return None
+    path = Path(named).expanduser()
+    if not path.is_dir():
+        source = "the data directory" if explicit is not None else VARIABLE
+        raise DataError(f"{source} names {path}, which is not a directory")
+    return path
+
+
+def find_folder(
+    dataset: str, root: Path | None, folders: Sequence[str], files: Sequence[str]
+) -> Path:
+    """Return the first folder of `root`, or `root` itself, that holds one of `files`."""
+    wanted = f"{files[0]} in one of {', '.join(f'{folder}/' for folder in folders)}"
+    if root is None:
+        raise DataError(
+            f"data set {dataset} is read from disk ({wanted}): give the directory that holds it "
+            f"with --data-dir or in the environment variable {VARIABLE}"
+        )
+    for folder in (*(root / name for name in folders), root):
+        if any((folder / file).is_file() for file in files):
+            return folder
+    raise DataError(
+        f"data set {dataset} was not found in {root}: looked for {wanted} or directly there; "
+        f"set --data-dir or {VARIABLE} to the directory that holds it"
+    )

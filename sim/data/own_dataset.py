@@ -1,0 +1,91 @@
+"""A user's own data set, named "package.module:Object"."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutlayer.models.own_object import OwnObjectError, calling, import_own
+from cutlayer.sim.data.catalogue import DATASETS
+from cutlayer.sim.data.info import DataError, DatasetInfo
+from cutlayer.sim.data.readers import Chunk, Split
+from cutlayer.sim.data.values import checked_values
+
+
+def find_own(name: str) -> Any:
+    """Return the object of that name: a callable `(data_dir) -> Dataset` with an `info`."""
+    if ":" not in name:
+        close = get_close_matches(name, DATASETS, n=1)
+        meant = f"did you mean {close[0]}?" if close else f"known are {', '.join(DATASETS)}"
+        raise DataError(
+            f"unknown data set {name!r}: {meant} (your own is named package.module:Object)"
+        )
+    try:
+        found = import_own(name)
+    except OwnObjectError as error:
+        raise DataError(f"data set {name!r} cannot be imported: {error}") from None
+    except Exception as error:  # whatever a user's module does wrong, the answer names it
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise DataError(f"data set {name!r} cannot be imported ({reason})") from error
+    if not callable(found) or not isinstance(getattr(found, "info", None), DatasetInfo):
+        raise DataError(
+            f"data set {name!r} must be a callable (data_dir) -> Dataset "
+            f"with an attribute info: DatasetInfo"
+        )
+    return found
+
+
+def own_reader(own: Any, name: str, root: Path | None) -> Callable[[Split], Iterator[Chunk]]:
+    """Load a data set by the object that reads it, and return the reader of its splits."""
+    info = replace(own.info, name=name)
+    try:
+        with calling(name):
+            loaded = own(root)
+    except DataError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise DataError(f"data set {name!r} cannot be loaded ({reason})") from error
+    return lambda split: iter([_checked(name, info, loaded, split)])
+
+
+def _checked(name: str, info: DatasetInfo, loaded: object, split: Split) -> Chunk:
+    """Return a split of what was loaded, once it is seen to be what `info` declares."""
+    counts = info.train_counts if split == "train" else info.test_counts
+    try:
+        images = getattr(loaded, f"{split}_images").numpy()
+        labels = getattr(loaded, f"{split}_labels").numpy()
+    except AttributeError as error:
+        raise DataError(f"data set {name!r} must return a Dataset of tensors: {error}") from error
+    if images.dtype not in (np.uint8, np.float32) or labels.dtype != np.int64:
+        raise DataError(
+            f"data set {name!r}: {split} images must be uint8 or float32 and labels int64, "
+            f"got {images.dtype} and {labels.dtype}"
+        )
+    declared = (sum(counts), *info.input_shape)
+    if images.shape != declared or labels.shape != declared[:1]:
+        raise DataError(
+            f"data set {name!r}: its info declares {split} images of shape {declared}, "
+            f"got {images.shape} with labels of shape {labels.shape}"
+        )
+    found = [int((labels == label).sum()) for label in range(info.classes)]
+    if found != list(counts):
+        raise DataError(
+            f"data set {name!r}: its info declares {list(counts)} {split} samples per class, "
+            f"got {found}{_strangers(labels, info.classes)}"
+        )
+    return Chunk(checked_values(info, images, split), labels, None)
+
+
+def _strangers(labels: NDArray[np.int64], classes: int) -> str:
+    """Return a clause about labels that name no class, if there are any."""
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if not wrong.size:
+        return ""
+    there = np.unique(labels)
+    gaps = " (number them without gaps)" if len(there) == classes else ""
+    return f", and label {labels[wrong[0]]} of sample {wrong[0]} is not one of 0 to {classes - 1}{gaps}"

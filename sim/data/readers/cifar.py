@@ -1,0 +1,125 @@
+"""CIFAR-10 and CIFAR-100 in their official layouts, python (pickles) and binary (records).
+
+A record of the binary layout is one label byte (CIFAR-100: coarse, then fine), then 3 x 32 x 32
+bytes in the order red, green, blue. Files may hold fewer records than the official ones.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cutlayer.sim.data.directory import find_folder
+from cutlayer.sim.data.info import DataError
+from cutlayer.sim.data.readers import Chunk, Split, checked_labels
+from cutlayer.sim.data.readers.numpy_pickle import read_pickle
+
+PIXELS = 3 * 32 * 32
+COARSE_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One of the ways in which a CIFAR set lies on disk."""
+
+    folder: str
+    files: dict[Split, tuple[str, ...]]
+    read: Callable[[Path], Chunk]
+
+
+def read_cifar10(root: Path | None, split: Split) -> Iterator[Chunk]:
+    """Yield the files of CIFAR-10, one by one."""
+    return _read("cifar10", CIFAR10, root, split)
+
+
+def read_cifar100(root: Path | None, split: Split) -> Iterator[Chunk]:
+    """Yield the file of CIFAR-100, with its fine labels."""
+    return _read("cifar100", CIFAR100, root, split)
+
+
+def _read(
+    name: str, layouts: tuple[Layout, ...], root: Path | None, split: Split
+) -> Iterator[Chunk]:
+    folder = find_folder(
+        name,
+        root,
+        [layout.folder for layout in layouts],
+        [file for layout in layouts for files in layout.files.values() for file in files],
+    )
+    layout = next(
+        layout
+        for layout in layouts
+        if any((folder / file).is_file() for files in layout.files.values() for file in files)
+    )
+    paths = [folder / file for file in layout.files[split]]
+    missing = [path.name for path in paths if not path.is_file()]
+    for path in paths:
+        if path.name in missing:
+            raise DataError(
+                f"{name}: {folder} lacks {', '.join(missing)}, needed for the {split} samples "
+                f"asked for (fewer can be asked for with {split}_samples)"
+            )
+        yield layout.read(path)
+
+
+def _binary(path: Path, *, label_bytes: int, classes: int) -> Chunk:
+    record = label_bytes + PIXELS
+    content = np.fromfile(path, np.uint8)
+    if content.size == 0 or content.size % record:
+        raise DataError(
+            f"{path}: expected a multiple of {record:,} bytes (one record each), "
+            f"found {content.size:,}: the file is truncated or is of another data set"
+        )
+    records = content.reshape(-1, record)
+    if label_bytes == 2:
+        checked_labels(path, records[:, 0], COARSE_CLASSES)
+    labels = checked_labels(path, records[:, label_bytes - 1], classes)
+    return Chunk(records[:, label_bytes:].reshape(-1, 3, 32, 32), labels, path)
+
+
+def _python(path: Path, *, label_key: str, classes: int) -> Chunk:
+    content = read_pickle(path)
+    images, labels = content.get("data"), content.get(label_key)
+    if not isinstance(images, np.ndarray) or not isinstance(labels, list):
+        raise DataError(
+            f"{path}: expected an array 'data' and a list '{label_key}', "
+            f"found the keys {', '.join(sorted(content)) or 'none'}"
+        )
+    if images.shape != (len(labels), PIXELS) or not labels:
+        raise DataError(
+            f"{path}: expected 'data' of shape ({len(labels)}, {PIXELS}), one row per label, "
+            f"found {images.shape}"
+        )
+    if not all(type(label) is int and abs(label) < 2**31 for label in labels):
+        raise DataError(f"{path}: '{label_key}' must hold whole numbers 0 to {classes - 1} only")
+    checked = checked_labels(path, np.array(labels, np.int64), classes)
+    return Chunk(images.reshape(-1, 3, 32, 32), checked, path)
+
+
+_TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
+
+CIFAR10 = (
+    Layout(
+        "cifar-10-batches-py",
+        {"train": _TRAIN, "test": ("test_batch",)},
+        lambda path: _python(path, label_key="labels", classes=10),
+    ),
+    Layout(
+        "cifar-10-batches-bin",
+        {"train": tuple(f"{file}.bin" for file in _TRAIN), "test": ("test_batch.bin",)},
+        lambda path: _binary(path, label_bytes=1, classes=10),
+    ),
+)
+CIFAR100 = (
+    Layout(
+        "cifar-100-python",
+        {"train": ("train",), "test": ("test",)},
+        lambda path: _python(path, label_key="fine_labels", classes=100),
+    ),
+    Layout(
+        "cifar-100-binary",
+        {"train": ("train.bin",), "test": ("test.bin",)},
+        lambda path: _binary(path, label_bytes=2, classes=100),
+    ),
+)

@@ -1,0 +1,115 @@
+"""Which samples of the files in hand belong to a selection (the rules stand in `dataset_info`)."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutlayer.sim.data.info import DataError, DatasetInfo, split_counts
+from cutlayer.sim.data.readers import Chunk, Split
+from cutlayer.sim.data.streams import generator
+
+COPIED_SAMPLES = 4096  # at a time: a bound on what is held beside the data
+
+Images = NDArray[np.generic]
+Labels = NDArray[np.int64]
+
+
+def first_of_each_class(labels: Labels, wanted: Sequence[int]) -> NDArray[np.int64]:
+    """Return the places, ascending, of the first `wanted[c]` labels of each class c (or fewer)."""
+    order = np.argsort(labels, kind="stable")
+    counts = np.bincount(labels, minlength=len(wanted))
+    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(order[rank < np.asarray(wanted)[labels[order]]])
+
+
+def collect(
+    chunks: Iterable[Chunk], info: DatasetInfo, declared: Sequence[int], split: Split
+) -> tuple[Images, Labels]:
+    """Take the samples of a selection from files, reading no further than it needs.
+
+    `declared` are the counts of the whole split, which no set of files can exceed.
+    """
+    wanted = np.array(info.train_counts if split == "train" else info.test_counts)
+    if not wanted.any():
+        empty = np.zeros((0, *info.input_shape), np.uint8)
+        return empty, np.zeros(0, np.int64)
+    found = np.zeros_like(wanted)
+    images: Images | None = None
+    kept: list[Labels] = []
+    for chunk in chunks:
+        here = np.bincount(chunk.labels, minlength=len(wanted))
+        excess = np.flatnonzero(found + here > np.asarray(declared))
+        if excess.size:
+            label = excess[0]
+            raise DataError(
+                f"{chunk.path}: found {found[label] + here[label]:,} {split} samples of class {label}, "
+                f"but {info.name} has {declared[label]:,}: is this another data set?"
+            )
+        chosen = first_of_each_class(chunk.labels, np.maximum(wanted - found, 0))
+        kept.append(chunk.labels[chosen])
+        found += here
+        if images is None:
+            images = _room(chunk.images, len(chosen), int(wanted.sum()), info)
+        if images is not chunk.images:
+            _place(images, sum(map(len, kept)) - len(chosen), chunk.images, chosen)
+        del chunk  # or two files are held while the next is read
+        if (found >= wanted).all():
+            break
+    short = np.flatnonzero(found < wanted)
+    if short.size:
+        label = short[0]
+        raise DataError(
+            f"{info.name}: the files hold {found.sum():,} {split} samples, {found[label]:,} of "
+            f"class {label}, where {wanted[label]:,} are wanted: set {split}_samples to at most "
+            f"{found.min() * len(found):,} or complete the files"
+        )
+    assert images is not None
+    return images, np.concatenate(kept)
+
+
+def _room(first: Images, chosen: int, wanted: int, info: DatasetInfo) -> Images:
+    """Return an array for all samples: the first file's own, if it has just those and fits."""
+    shape = (first.shape[1], *info.input_shape[1:]) if info.is_image else info.input_shape
+    if chosen == len(first) == wanted and first.shape[1:] == shape and first.flags.writeable:
+        return first
+    return np.zeros((wanted, *shape), first.dtype)
+
+
+def _place(images: Images, at: int, found: Images, chosen: NDArray[np.int64]) -> None:
+    """Copy the chosen samples of a file, in the middle of a border of zeros if they are smaller."""
+    border = zip(images.shape[2:], found.shape[2:], strict=True)
+    middle = tuple(slice((room - n) // 2, (room - n) // 2 + n) for room, n in border)
+    inside = images[(slice(at, at + len(chosen)), slice(None), *middle)]
+    for start in range(0, len(chosen), COPIED_SAMPLES):
+        some = slice(start, start + COPIED_SAMPLES)
+        inside[some] = found[chosen[some]]
+
+
+def divide(info: DatasetInfo, chunk: Chunk) -> tuple[Images, Labels, Images, Labels]:
+    """Split one file into training and test samples by `test_fraction`, then take the selection."""
+    images, labels, _ = chunk
+    train, test = divided(info, labels)
+    return images[train], labels[train], images[test], labels[test]
+
+
+def divided(info: DatasetInfo, labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places of the training and the test samples of a selection by `test_fraction`."""
+    selection = info.selection
+    assert selection is not None
+    assert selection.test_fraction is not None
+    counts = np.bincount(labels, minlength=info.classes).tolist()
+    in_test = np.zeros(len(labels), bool)
+    for label, n in enumerate(split_counts(info.name, counts, selection.test_fraction)):
+        pool = np.flatnonzero(labels == label)
+        in_test[generator(selection.seed, "test split", label).permutation(pool)[:n]] = True
+    train, test = np.flatnonzero(~in_test), np.flatnonzero(in_test)
+    train = train[first_of_each_class(labels[train], info.train_counts)]
+    return train, test[first_of_each_class(labels[test], info.test_counts)]
+
+
+def training_places(info: DatasetInfo, labels: Labels) -> NDArray[np.int64]:
+    """Return which samples of a whole training split, with these labels, a selection trains on."""
+    if info.selection is not None and info.selection.test_fraction is not None:
+        return divided(info, labels)[0]
+    return first_of_each_class(labels, info.train_counts)

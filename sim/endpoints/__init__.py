@@ -1,0 +1,1 @@
+"""The two ends of a client's round, the messages between them, and the world they share."""

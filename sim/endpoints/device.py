@@ -1,0 +1,122 @@
+"""The device's end of a client's round."""
+
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+from cutlayer.sim.compute.roofline import Work
+from cutlayer.sim.endpoints.endpoint import Side
+from cutlayer.sim.endpoints.world import Client, World
+from cutlayer.sim.learning.chain import Batch, Chain
+from cutlayer.sim.learning.deferred import DeferredOperations
+from cutlayer.sim.log.intervals import NO_CAUSE, Kind, Label
+
+if TYPE_CHECKING:
+    from cutlayer.sim.learning import operations
+else:
+    operations = DeferredOperations("cutlayer.sim.learning.operations")
+
+Process = simpy.events.ProcessGenerator
+
+
+class DeviceSide(Side):
+    """A client's device during a round."""
+
+    kind = Kind.UPLINK
+
+    def __init__(self, world: World, client: Client, slot: int, chain: Chain) -> None:
+        super().__init__(world, client, slot, chain)
+        self.pace = world.pace(client.index, chain.round_index)
+
+    def compute(self, work: Work, label: Label, value: Any = None) -> simpy.Event:
+        """Be busy for `work`; the event's value is `value`."""
+        if self.pace is not None:
+            work = self.pace.of(work, self.world.clock.now)
+        return self._compute(work, label, value)
+
+    def compute_batch(
+        self, batch: Batch, work: Work, label: Label, value: Any = None
+    ) -> simpy.Event:
+        """Be busy for `work` that begins with loading a batch; the event's value is `value`."""
+        if self.pace is not None:
+            load = self.client.work.load(batch.size)
+            work = self.pace.of_batch(work, load, self.world.clock.now)
+        return self._compute(work, label, value)
+
+    def _compute(self, work: Work, label: Label, value: Any) -> simpy.Event:
+        world = self.world
+        now = world.clock.now
+        rows = world.rows
+        rows.append(
+            (
+                now,
+                now + work.seconds,
+                self.slot,
+                Kind.DEVICE_COMPUTE,
+                self.slot,
+                0,
+                0,
+                work.flops,
+                label,
+                self.last,
+                0.0,
+                0,
+            )
+        )
+        self.last = len(rows) - 1
+        return world.clock.timeout(work.seconds, value)
+
+    def prepared(self, process: Process) -> Process:
+        """Return what the device does in a round, after what every round begins with."""
+        seconds = self.client.work.profile.round_overhead_s
+        if seconds == 0:
+            return process
+        return self._prepare(process, seconds)
+
+    def _prepare(self, process: Process, seconds: float) -> Process:
+        yield self.compute(Work(seconds, 0.0), Label.LOAD)
+        yield from process
+
+    def stop_computing(self, now: float) -> None:
+        """Cut off what the device computes at `now`: its row ends there."""
+        rows = self.world.rows
+        if self.last == NO_CAUSE:
+            return
+        row = rows[self.last]
+        start, end, flops = row[0], row[1], row[7]
+        if row[3] == Kind.DEVICE_COMPUTE and end > now:
+            done = flops * (now - start) / (end - start)
+            rows[self.last] = (start, now, *row[2:7], done, *row[8:])
+
+    def load(self, batch: Batch) -> simpy.Event:
+        """Go through the data loader for one batch without training on it."""
+        return self.compute_batch(batch, self.client.work.load(batch.size), Label.LOAD)
+
+    def train_whole(self, batch: Batch) -> simpy.Event:
+        """Train the whole network on a batch (loader, forward, backward, step)."""
+        self.chain.do(operations.train_whole, self.client.index, batch)
+        return self.compute_batch(batch, self.client.work.train(batch.size), Label.TRAIN)
+
+    def forward(self, batch: Batch) -> simpy.Event:
+        """Load a batch and run the device block forward; value: its activation."""
+        upload = self.chain.do(operations.forward, self.client.index, batch)
+        return self.compute_batch(
+            batch, self.client.work.forward(batch.size), Label.FORWARD, upload
+        )
+
+    def backward(self, batch: Batch, gradient: Any) -> simpy.Event:
+        """Run the device block backward from the gradient that came back, and step."""
+        self.chain.do(operations.backward, batch, gradient)
+        return self.compute(self.client.work.backward(batch.size), Label.BACKWARD)
+
+    def train_local(self, batch: Batch) -> simpy.Event:
+        """Train device block and auxiliary head by their local loss; value: the activation."""
+        upload = self.chain.do(operations.train_local, self.client.index, batch)
+        return self.compute_batch(batch, self.client.work.train(batch.size), Label.TRAIN, upload)
+
+    def extract(self, batch: Batch, bits: int | None) -> simpy.Event:
+        """Run the frozen device block on a batch and quantise; value: the activation."""
+        upload = self.chain.do(operations.extract, self.client.index, batch, bits)
+        return self.compute_batch(
+            batch, self.client.work.extract(batch.size, bits), Label.FORWARD, upload
+        )

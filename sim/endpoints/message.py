@@ -1,0 +1,91 @@
+"""What a message weighs: the tensors' own bytes (payload) and what really travels (wire).
+
+The framing of each message kind is a documented constant: the bytes that the public EcoFed code
+(github blessonvar/EcoFed, commit bb1c516: Python objects pickled over TCP sockets) adds to the
+tensors of a message. They are derived from the sizes of its messages, not fitted to any ratio.
+TCP/IP headers belong to the transport and are in no byte count.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Final
+
+from cutlayer.models.quantise_cost import packed_bytes
+from cutlayer.sim.log.intervals import Label
+
+FLOAT_BYTES: Final = 4
+LABEL_BYTES: Final = 8  # int64, as torch keeps class labels
+
+# Bytes beyond the tensors and labels, per message (EcoFed, bb1c516).
+ACTIVATION_FRAMING: Final = 755
+GRADIENT_FRAMING: Final = 491
+QUANTISED_FRAMING: Final = 820  # with the scale and zero point of the tensor
+LOGITS_FRAMING: Final = 224  # a second tensor in a message that has one already
+CONTROL_BYTES: Final = 104  # a message without tensors: one per batch of a replay round
+STATE_FRAMING: Final = 163  # a state dict, whatever it holds
+TENSOR_FRAMING: Final = 315  # and each tensor in it
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message's kind and size: `payload_bytes` of tensors and labels, `wire_bytes` in all."""
+
+    label: Label
+    payload_bytes: int
+    wire_bytes: int
+
+
+def weights(parameters: int, tensors: int, buffer_bytes: int = 0) -> Message:
+    """Return the message of a state dict of `tensors` tensors: fp32 `parameters`, and buffers."""
+    payload = FLOAT_BYTES * parameters + buffer_bytes
+    return Message(Label.WEIGHTS, payload, payload + STATE_FRAMING + TENSOR_FRAMING * tensors)
+
+
+def activation(shape: tuple[int, ...], batch_size: int, bits: int | None = None) -> Message:
+    """Return the message of one batch's activation (per-sample `shape`) and its labels.
+
+    With `bits` the activation is quantised and its packed bytes are sent; otherwise fp32.
+    """
+    values = prod(shape) * batch_size
+    labels = LABEL_BYTES * batch_size
+    if bits is None:
+        payload = FLOAT_BYTES * values + labels
+        return Message(Label.ACTIVATION, payload, payload + ACTIVATION_FRAMING)
+    payload = packed_bytes(values, bits) + labels
+    return Message(Label.ACTIVATION, payload, payload + QUANTISED_FRAMING)
+
+
+def gradient(shape: tuple[int, ...], batch_size: int) -> Message:
+    """Return the message of the loss's gradient with respect to one batch's activation (fp32)."""
+    payload = FLOAT_BYTES * prod(shape) * batch_size
+    return Message(Label.GRADIENT, payload, payload + GRADIENT_FRAMING)
+
+
+def activation_and_logits(shape: tuple[int, ...], batch_size: int, classes: int) -> Message:
+    """Return FedGKT's upload: activation, labels and the device's logits of one batch (fp32)."""
+    plain = activation(shape, batch_size)
+    extra = FLOAT_BYTES * classes * batch_size
+    return Message(
+        Label.ACTIVATION, plain.payload_bytes + extra, plain.wire_bytes + extra + LOGITS_FRAMING
+    )
+
+
+def logits(batch_size: int, classes: int) -> Message:
+    """Return FedGKT's download: the server's logits of one batch (fp32)."""
+    payload = FLOAT_BYTES * classes * batch_size
+    return Message(Label.LOGITS, payload, payload + GRADIENT_FRAMING)
+
+
+def control() -> Message:
+    """Return a message without tensors, such as EcoFed's devices send for each replayed batch."""
+    return Message(Label.CONTROL, 0, CONTROL_BYTES)
+
+
+def images(input_shape: tuple[int, ...], samples: int) -> Message:
+    """Return raw inputs with their labels, as a centralised baseline has to collect them.
+
+    Images have 8 bits a value, rows of features are fp32.
+    """
+    value_bytes = 1 if len(input_shape) == 3 else FLOAT_BYTES
+    payload = (value_bytes * prod(input_shape) + LABEL_BYTES) * samples
+    return Message(Label.IMAGES, payload, payload + ACTIVATION_FRAMING)

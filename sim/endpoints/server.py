@@ -1,0 +1,76 @@
+"""The server's end of a client's round."""
+
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+from cutlayer.sim.compute.roofline import Work
+from cutlayer.sim.endpoints.endpoint import Side
+from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.deferred import DeferredOperations
+from cutlayer.sim.log.intervals import SERVER, Kind, Label
+
+if TYPE_CHECKING:
+    from cutlayer.sim.learning import operations
+else:
+    operations = DeferredOperations("cutlayer.sim.learning.operations")
+
+
+class ServerSide(Side):
+    """The server's replica for one client during a round."""
+
+    kind = Kind.DOWNLINK
+
+    def compute(self, work: Work, label: Label, value: Any = None) -> simpy.Event:
+        """Queue for a slot and be busy there for `work`; the event's value is `value`."""
+        return self.world.server.submit(_ServerJob(self, work, label), value)
+
+    def serve(self, batch: Batch, upload: Any) -> simpy.Event:
+        """Train the server block on an activation; value: the gradient to send back."""
+        gradient = self.chain.do(operations.serve, upload)
+        return self.compute(self.world.server_work.train(batch.size), Label.TRAIN, gradient)
+
+    def learn(self, batch: Batch, upload: Any, bits: int | None = None) -> simpy.Event:
+        """Train the server block on an activation, of so many bits, that needs no gradient."""
+        self.chain.do(operations.learn, upload)
+        return self.compute(self.world.server_work.learn(batch.size, bits), Label.TRAIN)
+
+
+class _ServerJob:
+    """A job of the server's queue: logs its waiting and its running, once they are known."""
+
+    __slots__ = ("arrival", "label", "owner", "side", "work")
+
+    def __init__(self, side: ServerSide, work: Work, label: Label) -> None:
+        self.side = self.owner = side
+        self.work = work
+        self.label = label
+        self.arrival = side.world.clock.now
+
+    @property
+    def device(self) -> str:
+        """The device of the client for whom it is done."""
+        return self.side.client.work.profile.name
+
+    def began(self, now: float, seconds: float) -> None:
+        """Log the interval in the queue, if there is one, and the interval on the slot."""
+        self._log(now, now + seconds)
+
+    def interleaved(self, end: float, seconds: float) -> None:
+        """Log the job as if it had waited first and then had a slot for itself."""
+        self._log(max(end - seconds, self.arrival), end)
+
+    def _log(self, start: float, end: float) -> None:
+        side = self.side
+        if start > self.arrival:
+            self._row(self.arrival, start, Kind.SERVER_QUEUE, 0.0)
+        self._row(start, end, Kind.SERVER_COMPUTE, self.work.flops)
+        side.busy_until = end
+
+    def _row(self, start: float, end: float, kind: Kind, flops: float) -> None:
+        side = self.side
+        rows = side.world.rows
+        rows.append(
+            (start, end, SERVER, kind, side.slot, 0, 0, flops, self.label, side.last, 0.0, 0)
+        )
+        side.last = len(rows) - 1

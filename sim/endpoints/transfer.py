@@ -1,0 +1,144 @@
+"""A message on its way from one side of a client's round to the other.
+
+It is logged when its last byte has left, and is delivered one propagation delay later. Under TCP the
+interval begins with the set-up of its connection, which is a row of its own. If the client's
+connection breaks in between, what had been sent is logged as lost.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import simpy
+
+from cutlayer.sim.endpoints.message import Message
+from cutlayer.sim.log.intervals import SERVER, Kind, Label, Row
+from cutlayer.sim.network import Flow
+
+if TYPE_CHECKING:
+    from cutlayer.sim.endpoints.endpoint import Side
+
+DELIVERED: Final = 0
+LOST: Final = 1
+
+
+class Delivery:
+    """One message's transfer, from `begin` to its arrival; `sent` succeeds when it has left."""
+
+    __slots__ = ("cause", "content", "flow", "message", "row", "sent", "side", "start")
+
+    flow: Flow
+
+    def __init__(
+        self, side: "Side", message: Message, content: Any, sent: simpy.Event | None
+    ) -> None:
+        self.side = side
+        self.message = message
+        self.content = content
+        self.sent = sent
+
+    def begin(self) -> Flow:
+        """Hand the message to the network."""
+        side = self.side
+        self.start = side.world.clock.now
+        self.cause = side.last
+        side.world.bytes_sent += self.message.wire_bytes
+        self.flow = side.world.network.start(side.route, self.message.wire_bytes)
+        assert self.flow.done.callbacks is not None
+        self.flow.done.callbacks.append(self._left)
+        return self.flow
+
+    def _left(self, _: Any) -> None:
+        side, message = self.side, self.message
+        world = side.world
+        now = world.clock.now
+        if self.flow.start_s > self.start:  # it waited behind an earlier message of its connection
+            self.start, self.cause = self.flow.start_s, side.latest
+        if world.transport is not None:
+            self._log_set_up(now)
+        travel = side.propagation
+        delay = side.delay_s if travel is None else travel.delay_s(now)
+        self.row = len(world.rows)
+        world.rows.append(self._as_row(now, message.wire_bytes, message.payload_bytes, delay))
+        side.has_sent(self.row)
+        if self.sent is not None:
+            self.sent.succeed()
+        if delay > 0:
+            timer = world.clock.timeout(delay)
+            assert timer.callbacks is not None
+            timer.callbacks.append(self._arrive)
+        else:
+            self._arrive(None)
+
+    def _log_set_up(self, now: float) -> None:
+        """Log the interval in which the connection was being opened, if there was one."""
+        side = self.side
+        assert side.world.transport is not None
+        opened = min(now, side.world.transport.opened_s(side.route))
+        if opened > self.start:
+            rows = side.world.rows
+            rows.append(self._as_row(opened, 0, 0, 0.0, label=Label.CONNECT))
+            self.start, self.cause = opened, len(rows) - 1
+
+    def _as_row(
+        self,
+        end: float,
+        wire_bytes: int,
+        payload_bytes: int,
+        delay: float,
+        *,
+        label: Label | None = None,
+        lost: int = DELIVERED,
+    ) -> Row:
+        side = self.side
+        up = side.kind == Kind.UPLINK
+        return (
+            self.start,
+            end,
+            side.slot if up else SERVER,
+            side.kind,
+            SERVER if up else side.slot,
+            wire_bytes,
+            payload_bytes,
+            0.0,
+            self.message.label if label is None else label,
+            self.cause,
+            delay,
+            lost,
+        )
+
+    def _arrive(self, _: Any) -> None:
+        side = self.side
+        if side.churn is not None and not side.churn.arrives(self):
+            return
+        peer = side.peer
+        side.world.bytes_delivered += self.message.wire_bytes
+        if peer.mailbox.put(self.content):
+            peer.last = self.row
+
+    @property
+    def left(self) -> bool:
+        """Whether its last byte has left the sender."""
+        return hasattr(self, "row")
+
+    def abort(self) -> None:
+        """Stop sending; log what had been sent as lost."""
+        side = self.side
+        world = side.world
+        remaining = world.network.cancel(self.flow)
+        sent = max(0, min(self.message.wire_bytes, round(self.message.wire_bytes - remaining)))
+        world.bytes_sent -= self.message.wire_bytes - sent
+        world.bytes_dropped += sent
+        if self.flow.start_s == self.flow.start_s:  # not NaN: it was no longer waiting for its turn
+            now = world.clock.now
+            if self.flow.start_s > self.start:
+                self.start, self.cause = self.flow.start_s, side.latest
+            if world.transport is not None:
+                self._log_set_up(now)
+            world.rows.append(self._as_row(now, sent, 0, 0.0, lost=LOST))
+            side.last = side.latest = len(world.rows) - 1
+
+    def drop(self) -> None:
+        """Lose a message that had left and has not arrived."""
+        world = self.side.world
+        world.bytes_dropped += self.message.wire_bytes
+        row = world.rows[self.row]
+        world.rows[self.row] = (*row[:6], 0, *row[7:10], 0.0, LOST)

@@ -1,0 +1,112 @@
+"""A chain at work: its replicas, what it may read, and what it leaves behind."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cutlayer.sim.learning.chain import Batch, Chain, Handle
+from cutlayer.sim.learning.replica import Replica, make_optimiser
+from cutlayer.sim.learning.workspace import Workspace
+
+
+class ChainRun:
+    """The context that operations run in. Reading or writing beyond the declaration is a defect."""
+
+    def __init__(self, chain: Chain, workspace: Workspace) -> None:
+        self.chain = chain
+        self.workspace = workspace
+        self.written: dict[str, Any] = {}
+        self._replicas: dict[str, Replica] = {}
+        self._frozen: dict[str, nn.Module] = {}
+        self._values: dict[Handle, Any] = {}
+
+    def execute(self) -> None:
+        """Run every operation of the chain in order."""
+        chain = self.chain
+        with self.workspace.drawing("module", chain.declaration.client, chain.round_index) as draws:
+            for operation, arguments, handle in chain.operations:
+                resolved = [self._values.pop(a) if isinstance(a, Handle) else a for a in arguments]
+                draws.begin(getattr(operation, "__qualname__", type(operation).__qualname__))
+                self._values[handle] = operation(self, *resolved)
+            self._leave_behind()
+
+    def replica(self, part: str) -> Replica:
+        """Return this chain's replica of a part, made from the part's state at first use.
+
+        A client's own part ("device/3") is taken where the chain declares it instead of the shared one.
+        """
+        if part not in self._replicas:
+            name = self._own(part)
+            module = self.workspace.module(part, self.read(name))
+            kept = f"optimiser/{part}/{self.chain.declaration.client}"
+            state = self.read(kept) if self.may_read(kept) else None
+            optimiser = make_optimiser(
+                module, self.workspace.recipe.optimiser, self.chain.lr, state
+            )
+            module.train()
+            self._replicas[part] = Replica(module, optimiser)
+        return self._replicas[part]
+
+    def frozen(self, part: str) -> nn.Module:
+        """Return a part in evaluation mode that nobody trains."""
+        if part not in self._frozen:
+            self._frozen[part] = self.workspace.module(part, self.read(part)).eval()
+        return self._frozen[part]
+
+    def may_read(self, name: str) -> bool:
+        """Whether the chain declared that it reads the state `name`."""
+        return name in self.chain.declaration.reads
+
+    def read(self, name: str) -> Any:
+        """Return the state `name`, which the chain must have declared."""
+        assert self.may_read(name), f"{name} is read but not declared"
+        return self.workspace.states[name]
+
+    def fill(self, name: str) -> list[Any]:
+        """Return the list that replaces state `name` when the chain ends."""
+        assert name in self.chain.declaration.writes, f"{name} is written but not declared"
+        entries: list[Any] = self.written.setdefault(name, [])
+        return entries
+
+    def table(self, name: str, client: int, columns: int) -> Tensor:
+        """Return the [shard size, columns] table that replaces state `name` when the chain ends.
+
+        Rows that were never written are NaN.
+        """
+        assert name in self.chain.declaration.writes, f"{name} is written but not declared"
+        if name not in self.written:
+            size = self.workspace.feed.shard_size(client)
+            known = self.workspace.states.get(name) if self.may_read(name) else None
+            self.written[name] = (
+                torch.full((size, columns), torch.nan, dtype=self.workspace.dtype)
+                if known is None
+                else known.clone()
+            )
+        table: Tensor = self.written[name]
+        return table
+
+    def batch(self, client: int, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return images and labels of a batch of this round."""
+        images, labels = self.workspace.feed.batch(client, self.chain.round_index, batch)
+        return self.workspace.converted(images), labels
+
+    def samples(self, client: int, batch: Batch) -> Tensor:
+        """Return the positions in the client's shard of a batch of this round."""
+        return self.workspace.feed.samples(client, self.chain.round_index, batch)
+
+    def member(self, part: str) -> dict[str, Tensor]:
+        """Return this chain's weights of a part, as a member of the round's average."""
+        return self.replica(part).state()
+
+    def _own(self, part: str) -> str:
+        own = f"{part}/{self.chain.declaration.client}"
+        return own if self.may_read(own) else part
+
+    def _leave_behind(self) -> None:
+        for name in self.chain.declaration.writes:
+            if name.startswith("optimiser/"):
+                optimiser = self.replica(name.split("/")[1]).optimiser
+                self.written[name] = None if optimiser is None else optimiser.state_dict()
+            elif name not in self.written:
+                self.written[name] = self.replica(name.split("/")[0]).state()

@@ -1,0 +1,162 @@
+"""Pre-train a network in one place and keep its first blocks, for EcoFed's device block.
+
+Plain supervised training as in EcoFed's recipe (SGD, step schedule, crop and flip); what is saved is
+the feature extractor, or the device block of a cut, with the whole recipe in the file's metadata.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch.nn import functional
+
+import cutlayer.models.catalogue
+from cutlayer.models.draws import borrowed_generators, seed_generators, seed_of
+from cutlayer.models.errors import WeightsError
+from cutlayer.models.model import Network
+from cutlayer.models.pretrained import weights_bytes
+from cutlayer.sim.data.augment import Augmentation
+from cutlayer.sim.data.batches import batch_indices, evaluation_batches, normalise
+from cutlayer.sim.data.datasets import Dataset
+from cutlayer.sim.files.atomic import write_bytes
+from cutlayer.sim.learning.workspace import channels_last_module
+
+POOLED: Final = -1
+EVALUATION_BATCH: Final = 100
+
+EpochDone = Callable[[int, float, float], None]
+
+
+@dataclass(frozen=True)
+class PretrainRecipe:
+    """How to pre-train; `milestones` are epochs at which the learning rate falls to a tenth."""
+
+    network: str
+    epochs: int
+    batch_size: int = 128
+    lr: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    nesterov: bool = True
+    milestones: tuple[int, ...] = ()
+    augment: bool = True
+    seed: int = 0
+    blocks: int | None = None
+
+
+@borrowed_generators()
+def pretrain(
+    recipe: PretrainRecipe,
+    dataset: Dataset,
+    out: Path,
+    epoch_done: EpochDone | None = None,
+    *,
+    replace: bool = True,
+) -> float | None:
+    """Train, save to `out` (safetensors), and return the test accuracy (None without test images).
+
+    `epoch_done` is told epoch (from 1), mean training loss and learning rate. Raises WeightsError
+    if training diverges, OutputError if `out` cannot be written or, without `replace`, exists, CutError
+    for `blocks` out of range.
+    """
+    info = dataset.info
+    network = cutlayer.models.catalogue.build(
+        recipe.network, classes=info.classes, input_shape=info.input_shape, seed=recipe.seed
+    )
+    channels_last_module(network)
+    seed_generators(seed_of(recipe.seed, "pretraining"))
+    kept = network.feature_blocks if recipe.blocks is None else recipe.blocks
+    part = network.split(kept).device
+    optimiser = torch.optim.SGD(
+        network.parameters(),
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.nesterov,
+    )
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, list(recipe.milestones), 0.1)
+    for epoch in range(recipe.epochs):
+        lr = schedule.get_last_lr()[0]
+        loss = _epoch(network, optimiser, recipe, dataset, epoch)
+        if not math.isfinite(loss):
+            raise WeightsError(
+                f"training diverged in epoch {epoch + 1} (loss {loss}); nothing is saved, "
+                f"try a learning rate below {recipe.lr:g}"
+            )
+        schedule.step()
+        if epoch_done is not None:
+            epoch_done(epoch + 1, loss, float(lr))
+    accuracy = _accuracy(network, dataset)
+    notes = {key: str(value) for key, value in asdict(recipe).items()}
+    content = weights_bytes(
+        part,
+        notes
+        | {
+            "blocks": str(kept),
+            "dataset": str(info.checksum or info.name),
+            "dataset_content": dataset.identity,
+            "train_samples": str(info.train_samples),
+            "test_accuracy": "none" if accuracy is None else f"{accuracy:.4f}",
+            "torch": torch.__version__,
+        },
+    )
+    write_bytes(out, content, replace=replace)
+    return accuracy
+
+
+def _epoch(
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    recipe: PretrainRecipe,
+    dataset: Dataset,
+    epoch: int,
+) -> float:
+    augmentation = Augmentation(crop=recipe.augment, flip=recipe.augment)
+    network.train()
+    batches = batch_indices(
+        len(dataset.train_labels),
+        recipe.batch_size,
+        seed=recipe.seed,
+        client=POOLED,
+        round_index=0,
+        epoch=epoch,
+        min_batch=network.min_batch,
+    )
+    total = 0.0
+    for number, rows in enumerate(batches):
+        images = augmentation.apply(
+            dataset.train_images[torch.from_numpy(rows)],
+            seed=recipe.seed,
+            client=POOLED,
+            round_index=0,
+            epoch=epoch,
+            batch=number,
+        )
+        loss = functional.cross_entropy(
+            network(_ready(images, dataset)), dataset.train_labels[torch.from_numpy(rows)]
+        )
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimiser.step()
+        total += float(loss.detach())
+    return total / len(batches)
+
+
+def _accuracy(network: Network, dataset: Dataset) -> float | None:
+    labels = dataset.test_labels
+    if len(labels) == 0:
+        return None
+    network.eval()
+    correct = 0
+    with torch.no_grad():
+        for part in evaluation_batches(len(labels), EVALUATION_BATCH, network.min_batch):
+            scores = network(_ready(dataset.test_images[part], dataset))
+            correct += int((scores.argmax(dim=1) == labels[part]).sum())
+    return correct / len(labels)
+
+
+def _ready(images: torch.Tensor, dataset: Dataset) -> torch.Tensor:
+    return normalise(images, dataset.info).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,105 @@
+"""Energy of devices, from how long they computed, sent and received, and from their power states.
+
+    E = idle x elapsed + sum over states of max(P(state) - idle, 0) x time in the state
+
+A state's power is that of the whole board while it is in that state; states that overlap add what each
+needs beyond idling. A state without a figure counts as idling, so that E is then a lower bound. Without
+a figure for idling or for computing there is no E.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutlayer.sim.log.intervals import Intervals, Kind
+
+IDLE: Final = "idle"
+NEEDED: Final = (IDLE, "compute")
+STATES: Final = ("compute", "send", "receive")
+
+
+@dataclass(frozen=True)
+class ActiveTimes:
+    """Seconds in which each slot computed, sent and received; transfers that overlap count once."""
+
+    compute: NDArray[np.float64]
+    send: NDArray[np.float64]
+    receive: NDArray[np.float64]
+
+    def of(self, state: str, slot: int) -> float:
+        """Return the seconds of a slot in a state."""
+        return float(getattr(self, state)[slot])
+
+
+def active_times(intervals: Intervals, slots: int) -> ActiveTimes:
+    """Return how long each slot's device was in each state during a round."""
+    kind = intervals.kind
+    return ActiveTimes(
+        covered(intervals, intervals.actor, kind == Kind.DEVICE_COMPUTE, slots),
+        covered(intervals, intervals.actor, kind == Kind.UPLINK, slots),
+        covered(intervals, intervals.peer, kind == Kind.DOWNLINK, slots),
+    )
+
+
+def covered(
+    intervals: Intervals, owner: NDArray[np.int32], rows: NDArray[np.bool_], slots: int
+) -> NDArray[np.float64]:
+    """Return for each slot the length of the union of its intervals, seconds."""
+    slot = owner[rows].astype(np.int64)
+    order = np.lexsort((intervals.start[rows], slot))
+    slot = slot[order]
+    start, end = intervals.start[rows][order], intervals.end[rows][order]
+    total = np.zeros(slots)
+    if len(slot) == 0:
+        return total
+    # Slots are laid out one after another, so that one running maximum serves them all.
+    offset = slot * (float(end.max()) + 1.0)
+    reached = np.maximum.accumulate(end + offset)
+    before = np.concatenate(([-np.inf], reached[:-1]))
+    fresh = np.maximum(end + offset - np.maximum(start + offset, before), 0.0)
+    np.add.at(total, slot, fresh)
+    return total
+
+
+def energy_j(
+    power_w: Mapping[str, float], elapsed_s: float, active_s: Mapping[str, float]
+) -> float | None:
+    """Return the joules of a device, None where a figure that is needed is not known."""
+    if any(state not in power_w for state in NEEDED):
+        return None
+    idle = power_w[IDLE]
+    extra = sum(
+        max(power_w.get(state, idle) - idle, 0.0) * seconds for state, seconds in active_s.items()
+    )
+    return idle * elapsed_s + extra
+
+
+@dataclass
+class DeviceUse:
+    """What one client's device did in the rounds that it took part in, seconds and joules."""
+
+    device: str
+    rounds: int = 0
+    elapsed_s: float = 0.0
+    compute_s: float = 0.0
+    send_s: float = 0.0
+    receive_s: float = 0.0
+    energy_j: float | None = 0.0
+
+    def add(
+        self, power_w: Mapping[str, float], elapsed_s: float, active: ActiveTimes, slot: int
+    ) -> float | None:
+        """Count another round; return its energy."""
+        times = {state: active.of(state, slot) for state in STATES}
+        joules = energy_j(power_w, elapsed_s, times)
+        self.rounds += 1
+        self.elapsed_s += elapsed_s
+        self.compute_s += times["compute"]
+        self.send_s += times["send"]
+        self.receive_s += times["receive"]
+        if self.energy_j is not None:
+            self.energy_j = None if joules is None else self.energy_j + joules
+        return joules

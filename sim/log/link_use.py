@@ -1,0 +1,182 @@
+"""What a round's transfers do to the links and media they cross, from the round's log.
+
+A resource that only one client's routes use (its access link) is told by the client's slot and its
+place among the client's own, so that equal rounds of other clients share a record; what several
+clients use is told by its name.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutlayer.sim.log.intervals import Intervals, Kind, Label
+from cutlayer.sim.network.route_runs import Lazy, Runs
+
+Key = str | tuple[int, int]  # a shared resource, or (slot, place among the client's own)
+Way = Sequence[tuple[str, float]]  # resources of a route with their consumption per byte
+Direction = Literal["up", "down", "both"]
+
+ACCESS: Final[Mapping[Direction, str]] = {
+    "up": "access links, up",
+    "down": "access links, down",
+    "both": "access links",
+}
+
+
+@dataclass(frozen=True)
+class Use:
+    """A round's use of one resource.
+
+    `wire_bytes` crossed it and took `consumed` of its capacity (capacity x seconds). For `busy_s` a
+    transfer was on it, `flow_s` counts each transfer's seconds, `peak` is the most at a time. For
+    `bottleneck_s` it was what held a transfer back. `way` is the direction of the transfers on it.
+    """
+
+    wire_bytes: int
+    consumed: float
+    busy_s: float
+    flow_s: float
+    peak: int
+    bottleneck_s: float
+    way: Direction
+
+    def line(self, key: Key) -> str:
+        """Return what stands for the resource in a round's utilisation: own ones count together."""
+        return key if isinstance(key, str) else ACCESS[self.way]
+
+
+class Ways:
+    """The resources that each client's messages cross, up and down.
+
+    `clients` has for each resource how many clients' messages cross it. The clients of each of `runs`
+    cross the same shared resources, each beside resources of its own.
+    """
+
+    def __init__(self, ups: Sequence[Way], downs: Sequence[Way], runs: Runs | None = None) -> None:
+        assert len(ups) == len(downs)
+        self._ups, self._downs = ups, downs
+        runs = Runs.apart(len(ups)) if runs is None else runs
+        self.clients = _Users()
+        for start, size in zip(runs.starts, runs.sizes(), strict=True):
+            names = self._names(start)
+            own = names.keys() - self._names(start + 1).keys() if size > 1 else ()
+            for name in names:
+                self.clients[name] = self.clients.get(name, 0) + (1 if name in own else size)
+        self._own = Lazy(len(ups), self._own_of)
+
+    def _names(self, client: int) -> dict[str, None]:
+        """Return the resources that a client's messages cross, in order."""
+        ways = (self._ups[client], self._downs[client])
+        return {name: None for way in ways for name, _ in way}
+
+    def _own_of(self, client: int) -> tuple[str, ...]:
+        return tuple(name for name in self._names(client) if self.clients[name] == 1)
+
+    def name(self, key: Key, participants: Sequence[int]) -> str:
+        """Return the resource that a key means in a round of these participants."""
+        return key if isinstance(key, str) else self._own[participants[key[0]]][key[1]]
+
+    def keys(self, slot: int, client: int) -> dict[str, Key]:
+        """Return the key of each of a participant's own resources."""
+        return {name: (slot, place) for place, name in enumerate(self._own[client])}
+
+    def uses(
+        self,
+        intervals: Intervals,
+        participants: Sequence[int],
+        bottleneck_s: Mapping[str, float],
+    ) -> dict[Key, Use]:
+        """Return the use of every resource that a transfer of the round crossed."""
+        found: dict[Key, Use] = {}
+        for key, rows, consumption in self._crossings(intervals, participants):
+            start, end = intervals.start[rows], intervals.end[rows]
+            wire = intervals.wire_bytes[rows]
+            busy, peak = _occupancy(start, end)
+            found[key] = Use(
+                wire_bytes=int(wire.sum()),
+                consumed=float((wire * consumption).sum()),
+                busy_s=busy,
+                flow_s=float((end - start).sum()),
+                peak=peak,
+                bottleneck_s=bottleneck_s.get(self.name(key, participants), 0.0),
+                way=_direction(intervals.kind[rows]),
+            )
+        return found
+
+    def _crossings(
+        self, intervals: Intervals, participants: Sequence[int]
+    ) -> Iterable[tuple[Key, NDArray[np.intp], NDArray[np.float64]]]:
+        """Yield each resource with the rows of the transfers on it and what a byte consumes."""
+        moves = intervals.label != Label.CONNECT
+        up = np.flatnonzero((intervals.kind == Kind.UPLINK) & moves)
+        down = np.flatnonzero((intervals.kind == Kind.DOWNLINK) & moves)
+        slots = len(participants)
+        by_slot = [
+            _grouped(up, intervals.actor[up], slots),
+            _grouped(down, intervals.peer[down], slots),
+        ]
+        crossed: dict[Key, list[tuple[NDArray[np.intp], float]]] = {}
+        for slot, client in enumerate(participants):
+            own = self.keys(slot, client)
+            ways = (self._ups[client], self._downs[client])
+            for way, groups in zip(ways, by_slot, strict=True):
+                if len(groups[slot]):
+                    for name, consumption in way:
+                        crossed.setdefault(own.get(name, name), []).append(
+                            (groups[slot], consumption)
+                        )
+        for key, parts in crossed.items():
+            rows = np.concatenate([rows for rows, _ in parts])
+            yield key, rows, np.concatenate([np.full(len(rows), a) for rows, a in parts])
+
+
+class _Users(dict[str, int]):
+    """How many clients cross a resource; one that was not counted is a client's own."""
+
+    def __missing__(self, name: str) -> int:
+        return 1
+
+
+def _direction(kind: NDArray[Any]) -> Direction:
+    up = kind == Kind.UPLINK
+    return "up" if up.all() else "both" if up.any() else "down"
+
+
+def _grouped(rows: NDArray[np.intp], slot: NDArray[Any], slots: int) -> list[NDArray[np.intp]]:
+    order = np.argsort(slot, kind="stable")
+    edges = np.searchsorted(slot[order], np.arange(slots + 1))
+    return [rows[order[edges[i] : edges[i + 1]]] for i in range(slots)]
+
+
+def _occupancy(start: NDArray[np.float64], end: NDArray[np.float64]) -> tuple[float, int]:
+    """Return for how long any interval runs, and the most that run at a time."""
+    times = np.concatenate([start, end])
+    steps = np.concatenate([np.ones(len(start), int), -np.ones(len(end), int)])
+    order = np.lexsort((steps, times))  # an end before a beginning at the same time
+    count = np.cumsum(steps[order])
+    spans = np.diff(times[order])
+    return float(spans[count[:-1] > 0].sum()), int(count.max(initial=0))
+
+
+@dataclass
+class Total:
+    """A resource's use over a run."""
+
+    wire_bytes: int = 0
+    consumed: float = 0.0
+    busy_s: float = 0.0
+    flow_s: float = 0.0
+    peak: int = 0
+    bottleneck_s: float = 0.0
+
+    def add(self, use: Use) -> None:
+        """Add a round's use."""
+        self.wire_bytes += use.wire_bytes
+        self.consumed += use.consumed
+        self.busy_s += use.busy_s
+        self.flow_s += use.flow_s
+        self.peak = max(self.peak, use.peak)
+        self.bottleneck_s += use.bottleneck_s

@@ -1,0 +1,214 @@
+"""A closed round: its totals, its critical path and the checks that nothing was lost.
+
+A record speaks of slots, not of clients, and of seconds since the round began: two rounds that are
+equal in all that the clock sees share one record.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutlayer.sim.log.energy import ActiveTimes, active_times
+from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Intervals, Kind, Label
+from cutlayer.sim.log.link_use import Key, Use
+from cutlayer.sim.network.load_series import LoadSeries
+
+TOLERANCE: Final = 1e-9  # of a round's length, for sums of floating-point times
+
+ADDITIVE_TERMS: Final = (
+    "weights_down",
+    "activations_up",
+    "gradients_down",
+    "weights_up",
+    "device_compute",
+    "server_compute",
+)
+
+
+class ConservationError(Exception):
+    """The log contradicts itself: a defect of the simulator, never of a scenario."""
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """What one round took. Arrays have one entry per slot; seconds and bytes throughout.
+
+    `barrier_s` is for how long a client, in the mean, had nothing left to do before the round closed.
+    `server_wait_s` is the sum over the server's jobs, most of which may not have waited at all.
+    `uses` has what each link was used for; `loads`, if taken down, the load of shared ones over time.
+    """
+
+    intervals: Intervals
+    slots: int
+    duration_s: float
+    digest: str
+    wasted_bytes: int
+    wire_up: NDArray[np.int64]
+    wire_down: NDArray[np.int64]
+    payload_up: NDArray[np.int64]
+    payload_down: NDArray[np.int64]
+    device_busy_s: NDArray[np.float64]
+    active: ActiveTimes
+    server_busy_s: float
+    server_jobs: int
+    server_wait_s: float
+    longest_server_wait_s: float
+    critical_path_s: dict[str, float]
+    straggler: int
+    barrier_s: float
+    additive_s: dict[str, float]
+    uses: Mapping[Key, Use] = field(default_factory=dict)
+    loads: Mapping[str, LoadSeries] = field(default_factory=dict)
+
+
+def close_record(
+    intervals: Intervals,
+    slots: int,
+    duration_s: float,
+    server_slots: int,
+    *,
+    interleaves: bool = False,
+) -> RoundRecord:
+    """Derive a round's totals from its `intervals` and check that they are consistent.
+
+    Where the server `interleaves` jobs, more than its slots may be under way at once.
+    """
+    up = intervals.kind == Kind.UPLINK
+    down = intervals.kind == Kind.DOWNLINK
+    on_device = intervals.kind == Kind.DEVICE_COMPUTE
+    on_server = intervals.kind == Kind.SERVER_COMPUTE
+    waits = intervals.duration[intervals.kind == Kind.SERVER_QUEUE]
+    path, straggler = critical_path(intervals, duration_s)
+    record = RoundRecord(
+        intervals=intervals,
+        slots=slots,
+        duration_s=duration_s,
+        digest=intervals.digest(),
+        wasted_bytes=int(intervals.wire_bytes[intervals.lost == 1].sum()),
+        wire_up=_per_slot(intervals.actor, intervals.wire_bytes, up, slots),
+        wire_down=_per_slot(intervals.peer, intervals.wire_bytes, down, slots),
+        payload_up=_per_slot(intervals.actor, intervals.payload_bytes, up, slots),
+        payload_down=_per_slot(intervals.peer, intervals.payload_bytes, down, slots),
+        active=active_times(intervals, slots),
+        device_busy_s=_busy(intervals, on_device, slots),
+        server_busy_s=float(intervals.duration[on_server].sum()),
+        server_jobs=int(on_server.sum()),
+        server_wait_s=float(waits.sum()),
+        longest_server_wait_s=float(waits.max(initial=0.0)),
+        critical_path_s=path,
+        straggler=straggler,
+        barrier_s=float((duration_s - finished_s(intervals, slots)).mean()) if slots else 0.0,
+        additive_s=_additive_terms(intervals, slots),
+    )
+    _check_occupancy(record, on_device, on_server, server_slots, interleaves)
+    return record
+
+
+def critical_path(intervals: Intervals, duration_s: float) -> tuple[dict[str, float], int]:
+    """Walk from the interval that ended the round to its beginning, and name the slot that was last.
+
+    Returns the seconds spent in each phase (`PHASES`); they add up to `duration_s`, or
+    ConservationError is raised. The gap between the end of a transfer and what it set off is its
+    propagation delay, and counts to the transfer's phase.
+    """
+    phases = dict.fromkeys(PHASES, 0.0)
+    straggler = NO_CAUSE
+    if len(intervals) == 0:
+        return phases, straggler
+    delay = intervals.delay
+    row = int(np.argmax(intervals.end + delay))
+    end = duration_s
+    while row != NO_CAUSE:
+        kind, start = int(intervals.kind[row]), float(intervals.start[row])
+        phases[PHASES[kind]] += end - start
+        gap = end - float(intervals.end[row])
+        if min(abs(gap), abs(gap - delay[row])) > TOLERANCE * max(duration_s, 1.0):
+            raise ConservationError(f"row {row} ends {gap} s before what it caused begins")
+        if straggler == NO_CAUSE:
+            actor, peer = int(intervals.actor[row]), int(intervals.peer[row])
+            straggler = actor if actor != SERVER else peer
+        end = start
+        row = int(intervals.cause[row])
+    if abs(end) > TOLERANCE * max(duration_s, 1.0):
+        raise ConservationError(f"the critical path begins at {end} s, not at the round's start")
+    return phases, straggler
+
+
+def finished_s(intervals: Intervals, slots: int) -> NDArray[np.float64]:
+    """Return for each slot when its last interval or transfer ended, seconds; 0 where it has none."""
+    last = np.zeros(slots)
+    slot = np.where(intervals.actor == SERVER, intervals.peer, intervals.actor)
+    own = slot >= 0
+    np.maximum.at(last, slot[own], (intervals.end + intervals.delay)[own])
+    return last
+
+
+def _additive_terms(intervals: Intervals, slots: int) -> dict[str, float]:
+    """Return the six terms of EcoFed's additive round time (public code), mean over clients, s.
+
+    Transfers count with their propagation delay, computing without waiting for the server.
+    """
+    up = intervals.kind == Kind.UPLINK
+    down = intervals.kind == Kind.DOWNLINK
+    seconds = intervals.duration + intervals.delay
+    label = intervals.label
+    weights = label == Label.WEIGHTS  # and the set-up before them
+    weights[:-1] |= (label[:-1] == Label.CONNECT) & weights[1:]
+    chosen = (
+        down & weights,
+        up & ~weights,
+        down & ~weights,
+        up & weights,
+        intervals.kind == Kind.DEVICE_COMPUTE,
+        (intervals.kind == Kind.SERVER_COMPUTE) & (intervals.label != Label.AGGREGATE),
+    )
+    return {
+        term: float(seconds[rows].sum()) / max(slots, 1)
+        for term, rows in zip(ADDITIVE_TERMS, chosen, strict=True)
+    }
+
+
+def _busy(intervals: Intervals, rows: NDArray[np.bool_], slots: int) -> NDArray[np.float64]:
+    busy = np.zeros(slots)
+    np.add.at(busy, intervals.actor[rows], intervals.duration[rows])
+    return busy
+
+
+def _per_slot(
+    slot: NDArray[np.int32], values: NDArray[np.int64], rows: NDArray[np.bool_], slots: int
+) -> NDArray[np.int64]:
+    totals = np.zeros(slots, dtype=np.int64)
+    np.add.at(totals, slot[rows], values[rows])
+    return totals
+
+
+def _check_occupancy(
+    record: RoundRecord,
+    on_device: NDArray[np.bool_],
+    on_server: NDArray[np.bool_],
+    server_slots: int,
+    interleaves: bool,
+) -> None:
+    """Check that busy + idle = elapsed can hold: no actor does two things at once, none overruns."""
+    intervals, limit = record.intervals, record.duration_s
+    slack = TOLERANCE * max(limit, 1.0)
+    if len(intervals) and (
+        intervals.start.min() < 0
+        or (intervals.end < intervals.start).any()
+        or intervals.end.max() > limit + slack
+    ):
+        raise ConservationError("an interval lies outside its round")
+    order = np.lexsort((intervals.start, intervals.actor))
+    order = order[on_device[order]]
+    same = intervals.actor[order[1:]] == intervals.actor[order[:-1]]
+    if (same & (intervals.start[order[1:]] < intervals.end[order[:-1]] - slack)).any():
+        raise ConservationError("a device computes two things at once")
+    starts, ends = np.sort(intervals.start[on_server]), np.sort(intervals.end[on_server])
+    running = np.arange(1, len(starts) + 1) - np.searchsorted(ends - slack, starts, side="right")
+    if len(starts) and running.max() > server_slots and not interleaves:
+        raise ConservationError(f"the server runs more jobs at once than its {server_slots} slots")
+    if record.server_busy_s > server_slots * (limit + slack):
+        raise ConservationError("the server works for longer than its slots have time")

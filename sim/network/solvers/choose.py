@@ -1,0 +1,231 @@
+"""Which solver for which routes: decided once, from the routes, per connected component.
+
+A resource of a single route is private: it is no more than a cap on that route's flow, as long as
+the route carries one flow at a time. A shared resource without a limit holds nobody and is left
+out. What remains connects routes into components, and each gets the cheapest exact solver:
+
+    alone     a route without a shared resource
+    star      the routes of a component with one shared resource
+    tree      the routes of a component whose shared resources are nested: whatever crosses one of
+              them goes on over the same ones
+    filling   all others
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import pairwise
+from math import inf
+from typing import TypeVar
+
+from cutlayer.sim.network.errors import NetworkError
+from cutlayer.sim.network.flow import Route
+from cutlayer.sim.network.route_runs import ByRun, Lazy, Runs
+from cutlayer.sim.network.solvers.alone import Alone
+from cutlayer.sim.network.solvers.fill import Uses
+from cutlayer.sim.network.solvers.filling import Filling
+from cutlayer.sim.network.solvers.solver import Solver
+from cutlayer.sim.network.solvers.star import Star
+from cutlayer.sim.network.solvers.tree import Tree
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Per route its solver and its private resources; per resource who has it.
+
+    `solvers` are those of `solver` that can hold transfers by now, each once. A private resource of a
+    route within a run of several is not in `private_of`.
+    """
+
+    solver: Sequence[Solver]
+    solvers: Callable[[], Iterable[Solver]]
+    private: Sequence[Uses]
+    shared_by: Mapping[str, Solver]
+    private_of: Mapping[str, int]
+
+
+def check_capacity(name: str, capacity: float) -> None:
+    """Raise NetworkError unless the capacity is 0 or more; infinite is allowed."""
+    if not capacity >= 0:
+        raise NetworkError(
+            f"resource {name!r}: the capacity must be 0 or more, or infinite, got {capacity!r}"
+        )
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the closest known one, if there is one."""
+    close = get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def consumptions(capacities: Mapping[str, float], routes: Sequence[Route]) -> list[Uses]:
+    """Per route its resources with the total consumption per byte; unknown ones are errors."""
+    return [consumption(capacities, index, route) for index, route in enumerate(routes)]
+
+
+def consumption(capacities: Mapping[str, float], index: int, route: Route) -> Uses:
+    """A route's resources with the total consumption per byte; unknown ones are errors."""
+    total: dict[str, float] = {}
+    for name, amount in route.resources:
+        if name not in capacities:
+            raise NetworkError(
+                f"route {index} crosses an unknown resource {name!r}{nearest(name, capacities)}"
+            )
+        if not 0 < amount < inf:
+            raise NetworkError(
+                f"route {index} on resource {name!r}: the consumption per byte must be positive"
+                f" and finite, got {amount!r}"
+            )
+        total[name] = total.get(name, 0) + amount
+    return tuple(total.items())
+
+
+def choose(
+    capacities: Mapping[str, float],
+    uses: Sequence[Uses],
+    *,
+    fifo: bool,
+    general: bool,
+    runs: Runs | None = None,
+) -> Choice:
+    """Group routes into components and give each its solver.
+
+    Without `fifo` several flows may be on one route, so no resource is private to a flow. With
+    `general` every component is solved by progressive filling, as a check of the faster forms. The
+    routes of each of `runs` are alike.
+    """
+    one_at_a_time = fifo and not general
+    if runs is None or not one_at_a_time:
+        runs = Runs.apart(len(uses))
+    firsts = [uses[start] for start in runs.starts]
+    own = _own_of_runs(runs, uses)
+    users: dict[str, list[int]] = {}
+    crossing: dict[str, int] = {}
+    for run, size in enumerate(runs.sizes()):
+        for name, _ in firsts[run]:
+            if name not in own[run]:
+                users.setdefault(name, []).append(run)
+                crossing[name] = crossing.get(name, 0) + size
+    private_of: dict[str, int] = {}
+    shared: dict[str, list[int]] = {}
+    for name, members in users.items():
+        if one_at_a_time and crossing[name] == 1:
+            private_of[name] = runs.starts[members[0]]
+        elif capacities[name] < inf:
+            shared[name] = members
+    of_run: list[Solver | None] = [None] * len(firsts)
+    shared_by: dict[str, Solver] = {}
+    for names, members in _components(shared, firsts):
+        if not names and one_at_a_time:
+            continue  # nothing is shared: a solver for each route
+        routes = {runs.starts[run]: firsts[run] for run in members}
+        solver = _solver_of(names, routes, crossing, capacities, runs, general=general)
+        for run in members:
+            of_run[run] = solver
+        shared_by.update(dict.fromkeys(names, solver))
+
+    def private(route: int) -> Uses:
+        run = runs.run_of(route)
+        mine = [name in private_of or name in own[run] for name, _ in firsts[run]]
+        return tuple(use for use, is_mine in zip(uses[route], mine, strict=True) if is_mine)
+
+    found = [solver for solver in dict.fromkeys(of_run) if solver is not None]
+    if runs.single:
+        each = tuple(Alone() if solver is None else solver for solver in of_run)
+        privates = [private(route) for route in range(len(uses))]
+        return Choice(each, lambda: dict.fromkeys(each), privates, shared_by, private_of)
+
+    def solver_of(route: int) -> Solver:
+        solver = of_run[runs.run_of(route)]
+        return Alone() if solver is None else solver
+
+    lazy = Lazy(len(uses), solver_of)
+    return Choice(
+        solver=lazy,
+        solvers=lambda: dict.fromkeys([*found, *lazy.made()]),
+        private=Lazy(len(uses), private),
+        shared_by=shared_by,
+        private_of=private_of,
+    )
+
+
+def _own_of_runs(runs: Runs, uses: Sequence[Uses]) -> list[set[str]]:
+    """Return, for each run, the resources of its first route that the next one has others for."""
+    return [
+        {name for name, _ in uses[start]} - {name for name, _ in uses[start + 1]}
+        if size > 1
+        else set()
+        for start, size in zip(runs.starts, runs.sizes(), strict=True)
+    ]
+
+
+def _solver_of(
+    names: Sequence[str],
+    routes: Mapping[int, Uses],
+    crossing: Mapping[str, int],
+    capacities: Mapping[str, float],
+    runs: Runs,
+    *,
+    general: bool,
+) -> Solver:
+    """Return the solver of a component: its shared resources, and the first routes of its runs."""
+    if len(names) == 1 and not general:
+        name = names[0]
+        amounts = {route: dict(used)[name] for route, used in routes.items()}
+        return Star(name, capacities[name], _by_run(runs, amounts))
+    limits = {name: capacities[name] for name in names}
+    if not general and (chains := _nested(names, routes, crossing)) is not None:
+        return Tree(limits, _by_run(runs, chains))
+    kept = {route: [use for use in used if use[0] in limits] for route, used in routes.items()}
+    return Filling(limits, _by_run(runs, kept))
+
+
+def _by_run(runs: Runs, values: Mapping[int, Value]) -> Mapping[int, Value]:
+    return values if runs.single else ByRun(runs, values)
+
+
+def _nested(
+    names: Sequence[str], routes: Mapping[int, Uses], crossing: Mapping[str, int]
+) -> dict[int, list[tuple[str, float]]] | None:
+    """Return each route's resources from the lowest to the root, or None if they form no tree.
+
+    The routes of two resources must be nested or disjoint. So the one with more routes is above,
+    and a resource has the same one above it on all of its routes.
+    """
+    place = {name: (crossing[name], -i) for i, name in enumerate(names)}
+    above: dict[str, str | None] = {}
+    chains = {}
+    for route, used in routes.items():
+        chain = [(name, amount) for name, amount in used if name in place]
+        chain.sort(key=lambda use: place[use[0]])
+        order = [*(name for name, _ in chain), None]
+        if len(order) == 1 or any(above.setdefault(a, b) != b for a, b in pairwise(order) if a):
+            return None
+        chains[route] = chain
+    return chains
+
+
+def _components(
+    shared: Mapping[str, Sequence[int]], uses: Sequence[Uses]
+) -> Iterator[tuple[list[str], list[int]]]:
+    """Connected components as (shared resources, routes), each in the order of the routes."""
+    seen_routes = [False] * len(uses)
+    seen_names: dict[str, None] = {}
+    for first in range(len(uses)):
+        if seen_routes[first]:
+            continue
+        seen_routes[first] = True
+        names: list[str] = []
+        members = [first]
+        for route in members:  # grows while we walk
+            for name, _ in uses[route]:
+                if name in shared and name not in seen_names:
+                    seen_names[name] = None
+                    names.append(name)
+                    for other in shared[name]:
+                        if not seen_routes[other]:
+                            seen_routes[other] = True
+                            members.append(other)
+        yield names, sorted(members)

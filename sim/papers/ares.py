@@ -1,0 +1,88 @@
+"""The testbed of ARES (RES-Things): VGG5 on a Raspberry Pi and a Jetson Nano, whole and cut.
+
+github.com/ricsamikwa/RES-Things: CIFAR-10, batches of 100, 50 iterations a round, Wi-Fi of about
+76 Mbit/s, cut after the first pooling.
+"""
+
+from typing import Final
+
+from cutlayer.models.catalogue import build
+from cutlayer.models.cost import block_costs
+from cutlayer.sim.compute.work import DeviceWork
+from cutlayer.sim.papers.table import Fitted, Line, Table
+from cutlayer.sim.papers.worlds import MBIT, played, seconds_per_round
+from cutlayer.topologies.catalogue import device
+from cutlayer.topologies.device import DeviceProfile
+
+SOURCE: Final = "github.com/ricsamikwa/RES-Things"
+BATCH, BATCHES = 100, 50
+LINK: Final = 76 * MBIT
+MESSAGE_BYTES: Final = 3_276_800  # of an activation, and of its gradient
+NATIVE_S: Final = {"raspberry-pi-3b-plus": 3.57, "jetson-nano": 0.116}
+SERVERS: Final = ("laptop-8-core", "server-8-core")  # whose like is not known
+CUT_S: Final = {"raspberry-pi-3b-plus": 1.93, "jetson-nano": 0.444}
+
+SCENARIO: Final = """
+name: ares
+data: {{dataset: cifar10, partition: {{sizes: 5000}}}}
+model: {{name: vgg5, cut: 1}}
+training: {{rounds: 1, batch_size: 100, optimizer: {{name: sgd, lr: 0.01, momentum: 0.9}}}}
+topology:
+  star:
+    server: {{device: {server}, slots: 1}}
+    clients: [{{device: here, link: {{up: 76 Mbit/s, down: 76 Mbit/s, delay: 2 ms}}}}]
+methods: [splitfed]
+"""
+
+
+def table() -> Table:
+    """Return VGG5's iterations, whole (fitted) and cut (predicted)."""
+    lines, fitted = [], []
+    air = 16 * MESSAGE_BYTES / LINK
+    for name, native in NATIVE_S.items():
+        profile, factor = _fitted(name, native)
+        costs = block_costs(build("vgg5", classes=10, seed=0, device="meta"))
+        whole = DeviceWork(profile, costs, None, 1, 1).train(BATCH).seconds
+        lines.append(
+            Line(f"VGG5 on {name}, whole", "s", native, "fitted", whole, SOURCE, "one factor")
+        )
+        for server in SERVERS:
+            result = played(SCENARIO.format(server=server), {"here": profile})["splitfed"]
+            note = "the real server is not known"
+            if CUT_S[name] < air:
+                note += f"; both messages need {air:.2f} s at {LINK / MBIT:.0f} Mbit/s"
+            lines.append(
+                Line(
+                    f"VGG5 on {name}, cut after pooling, server {server}",
+                    "s",
+                    CUT_S[name],
+                    "predicted",
+                    seconds_per_round(result) / BATCHES,
+                    SOURCE,
+                    note,
+                    within=0.10,
+                )
+            )
+        fitted.append(Fitted(f"slowness of {name}", f"{factor:.2f}", f"VGG5 whole, {native} s"))
+    needed = 16 * MESSAGE_BYTES / CUT_S["jetson-nano"] / MBIT
+    return Table(
+        "ares",
+        "ARES' testbed: VGG5 whole and cut, batches of 100, Wi-Fi of 76 Mbit/s",
+        tuple(lines),
+        tuple(fitted),
+        (
+            "The Jetson Nano's row cannot match: an activation and its gradient are 6.55 MB, and its"
+            f" published 0.444 s need over {needed:.0f} Mbit/s. The link of 76 Mbit/s is not its own.",
+            "The Pi's cut iteration leaves 1.24 s for computing beside 0.69 s on the link. Its first"
+            " block is charged more: the share of early layers in VGG5's time is overestimated.",
+            "The Jetson Nano's profile is one speed for everything.",
+        ),
+    )
+
+
+def _fitted(name: str, native: float) -> tuple[DeviceProfile, float]:
+    """Return a profile that takes `native` seconds for VGG5, and how much slower that is."""
+    plain = device(name)
+    costs = block_costs(build("vgg5", classes=10, seed=0, device="meta"))
+    factor = native / DeviceWork(plain, costs, None, 1, 1).train(BATCH).seconds
+    return plain.faster(1 / factor), factor

@@ -1,0 +1,41 @@
+"""The tables by name, and what each needs to be made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from cutlayer.sim.papers.ecofed_map import Point
+from cutlayer.sim.papers.table import Table
+
+Tell = Callable[[int, int, str], None]
+
+TABLES: Final = {
+    "ecofed": "EcoFed's ratios in bytes and time, and where on a map its time headlines hold",
+    "edpfl": "round times and bytes of two real Raspberry Pis on one Wi-Fi medium",
+    "ares": "VGG5 whole and cut on a Raspberry Pi and a Jetson Nano",
+    "mpsl": "VGG19 by layer on a Pi 4, a VM and a laptop; other networks from the Pi's profile",
+}
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """A table, and the points of its map where it has one."""
+
+    table: Table
+    points: list[Point] = field(default_factory=list)
+
+
+def reproduce(name: str, tell: Tell) -> Reproduced:
+    """Make one of the tables; `tell` is called with (done, all, what is next)."""
+    if name == "ecofed":
+        from cutlayer.sim.papers import ecofed, ecofed_map
+
+        points = list(ecofed_map.points(tell))
+        return Reproduced(ecofed.table(points), points)
+    from cutlayer.sim.papers import ares, edpfl, mpsl
+
+    makers = {"edpfl": edpfl.table, "ares": ares.table, "mpsl": mpsl.table}
+    tell(0, 1, name)
+    made = Reproduced(makers[name]())
+    tell(1, 1, name)
+    return made

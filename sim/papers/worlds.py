@@ -1,0 +1,63 @@
+"""Playing a scenario on device profiles that a table has made for itself."""
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import yaml
+
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.run.run import load_scenario, run
+from cutlayer.topologies.catalogue.profile_file import profile_text
+from cutlayer.topologies.device import DeviceProfile
+
+MIB = 2**20
+MBIT = 1e6
+
+
+def played(
+    scenario: str,
+    devices: Mapping[str, DeviceProfile] | None = None,
+    overrides: Iterable[str] = (),
+) -> dict[str, MethodResult]:
+    """Return the methods' results of a scenario, on the clock alone.
+
+    `scenario` is a shipped one's name or a YAML text; `devices` are what it calls by their keys.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        files = {}
+        for name, profile in (devices or {}).items():
+            path = Path(folder, f"{name}.yaml")
+            path.write_text(profile_text(profile, "made for a reproduced table"), encoding="utf-8")
+            files[name] = {"profile": str(path)}
+        source: str | Path = scenario
+        sets = list(overrides)
+        if "\n" in scenario:
+            source = Path(folder, "scenario.yaml")
+            source.write_text(scenario, encoding="utf-8")
+        if files:
+            text = yaml.safe_dump(files, default_flow_style=True, width=1_000_000)
+            sets.append(f"devices={text.strip()}")
+        (result,) = run(load_scenario(source, sets), executor="none")
+        return result.methods
+
+
+def seconds_per_round(result: MethodResult, kind: str | None = None) -> float:
+    """Return the mean makespan of the rounds (of one kind), seconds."""
+    times = [r.round_time_s for r in result.rounds if kind in (None, r.kind)]
+    return sum(times) / len(times)
+
+
+def additive_seconds(result: MethodResult) -> float:
+    """Return the mean over rounds of EcoFed's additive time, seconds."""
+    return sum(r.additive_round_time_s for r in result.rounds) / len(result.rounds)
+
+
+def mib_per_round(result: MethodResult) -> float:
+    """Return the MiB of a round, both directions and all clients."""
+    return result.wire_bytes / len(result.rounds) / MIB
+
+
+def bytes_per_client_round(result: MethodResult) -> float:
+    """Return the wire bytes of a client and round, both directions."""
+    return result.wire_bytes / sum(r.clients for r in result.rounds)

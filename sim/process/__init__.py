@@ -1,0 +1,1 @@
+"""The process itself: signals, and the path on which modules are found."""

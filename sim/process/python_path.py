@@ -1,0 +1,44 @@
+"""Keeping the working directory off `sys.path`, where a user's files would stand in for modules."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import cutlayer
+
+SAFE_PATH: Final = (
+    "PYTHONSAFEPATH"  # of Python itself: do not put the working directory on sys.path
+)
+HOME: Final = Path(cutlayer.__file__).resolve().parents[1]  # where `cutlayer` is imported from
+
+
+def drop_working_directory() -> None:
+    """Take the working directory off the front of `sys.path`, where `python -c` and `-m` put it.
+
+    It stays where Cutlayer itself is imported from there.
+    """
+    if sys.flags.safe_path or not sys.path:
+        return
+    first = Path(sys.path[0] or ".").resolve()
+    if first == Path.cwd() and first != HOME:
+        del sys.path[0]
+
+
+@contextmanager
+def safe_path_for_children() -> Iterator[None]:
+    """Let Python processes that are started meanwhile leave the working directory off their path.
+
+    `multiprocessing` starts them with `python -c`; they are sent this process's own path afterwards.
+    """
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before

@@ -1,0 +1,264 @@
+"""What the files of a run must be like to be read: types, columns and ranges, checked as they are read.
+
+Checksums notice that a file has changed; this notices that a changed file, which its reader accepted, is
+not what the commands that show results can work with.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cutlayer.sim.log.intervals import COLUMNS, PHASES, SERVER, Kind, Label
+
+Count = Annotated[int, Field(ge=0)]
+Figure = Annotated[float, Field(allow_inf_nan=False)]
+NAMES: Final = ("actor_names", "labels", "kind_names", "label_names")
+
+_ROUND_FIGURES: Final = (
+    "virtual_time_s",
+    "round_time_s",
+    "barrier_mean_s",
+    "wire_bytes_up",
+    "wire_bytes_down",
+    *(f"critical_{phase}_s" for phase in PHASES),
+)
+REQUIRED: Final[Mapping[str, Sequence[str]]] = {  # columns by table; the first ones are texts
+    "rounds": ("label", "kind", "straggler", "round", *_ROUND_FIGURES, "accuracy"),
+    "accuracy": ("label", "round", "virtual_time_s", "value"),
+    "links": ("label", "link", "utilisation"),
+    "devices": ("label", "client", "device", "idle_fraction", "energy_j"),
+}
+_WHOLE: Final = ("round", "clients")
+_PRESENT: Final = ("label", "round", *_ROUND_FIGURES)  # never empty
+
+
+_CURVE: Final = ("round", "virtual_time_s", "wire_bytes", "accuracy")
+STUDY_NUMBERS: Final[Mapping[str, Sequence[str]]] = {  # columns of figures by table
+    "points": ("virtual_time_s", "wire_bytes_per_client_round", "energy_j", "accuracy_final"),
+    "curves": _CURVE,
+    "crossovers": ("place", "low", "high"),
+    "best": ("value", "second_over_best", "infeasible"),
+    "pareto": (),
+    "sensitivity": ("factor", "less", "base", "more", "swing"),
+}
+STUDY_REQUIRED: Final[Mapping[str, Sequence[str]]] = {
+    "points": ("point", "seed", "label", "status", "curve", *STUDY_NUMBERS["points"]),
+    "curves": ("point", "seed", "label", *_CURVE),
+    "crossovers": (
+        *("axis", "first", "second", "by", "better", "overtaken", "value", "note"),
+        *STUDY_NUMBERS["crossovers"],
+    ),
+    "best": ("label", "by", "axis", "best", "second", *STUDY_NUMBERS["best"]),
+    "pareto": ("point", "label"),
+    "sensitivity": ("label", "assumption", "by", *STUDY_NUMBERS["sensitivity"]),
+}
+
+
+WITH_AXES: Final = ("points", "crossovers", "best", "pareto")  # a column for each axis
+
+
+class ContractError(ValueError):
+    """Content that is not what a run writes."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+_Form = TypeVar("_Form", bound=_Part)
+
+
+class _Times(_Part):
+    mean: Figure | None
+    p50: Figure | None
+    p95: Figure | None
+
+
+class _Bytes(_Part):
+    up: Count
+    down: Count
+    per_client_round: Figure | None
+
+
+class _Accuracy(_Part):
+    final: Figure
+    best: Figure
+
+
+class _Ratios(_Part):
+    time_x: Figure | None
+    bytes_x: Figure | None
+
+
+class _Method(_Part):
+    method: str
+    rounds: Count
+    virtual_time_s: Figure
+    round_time_s: _Times
+    wire_bytes: _Bytes
+    payload_bytes: _Bytes
+    accuracy: _Accuracy | None
+    curve: list[Annotated[list[Figure], Field(min_length=2, max_length=2)]]
+    time_to_accuracy_s: dict[str, Figure | None]
+    learning_digest: str | None
+    weights_digest: str | None
+    event_digest: str | None
+    additive_round_time_s: Figure | None
+    energy_j: Figure | None
+    coarse: list[str] = []
+    ended: str | None = None
+    against: dict[str, _Ratios]
+
+
+class _Scenario(_Part):
+    name: str
+    description: str | None = None
+
+
+class _Summary(_Part):
+    schema_: Literal[1] = Field(alias="schema")
+    status: Literal["complete", "stopped", "stalled"]
+    scenario: _Scenario
+    seed: int
+    versions: dict[str, Any]
+    methods: dict[str, _Method]
+
+
+class _Study(_Part):
+    schema_: Literal[1] = Field(alias="schema")
+    status: str
+    study: str
+    points: Count
+    cells: Count
+    infeasible: Count
+    seeds: Annotated[list[int], Field(min_length=1)]
+    labels: list[str]
+    axes: dict[str, list[str]]
+    trainings: dict[str, Count]
+
+
+def check_summary(content: Any) -> None:
+    """Check the content of a run's summary.json. Raises ContractError with the first problem."""
+    summary = _validated(_Summary, content)
+    for label, method in summary.methods.items():
+        if missing := summary.methods.keys() - method.against.keys() - {label}:
+            raise ContractError(f"methods.{label}.against has no {min(missing)!r}")
+        for target in method.time_to_accuracy_s:
+            _figure(target, f"methods.{label}.time_to_accuracy_s")
+
+
+def check_study_summary(content: Any) -> None:
+    """Check the content of a study's summary.json. Raises ContractError with the first problem."""
+    _validated(_Study, content)
+
+
+def _validated(form: type[_Form], content: Any) -> _Form:
+    try:
+        return form.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in problem["loc"]) or "the whole"
+        raise ContractError(f"{place}: {problem['msg']}") from None
+
+
+def check_rows(table: str, rows: Sequence[Mapping[str, Any]], texts: frozenset[str]) -> None:
+    """Check the rows of a run's table. Raises ContractError with the first problem."""
+    required = REQUIRED[table]
+    for number, row in enumerate(rows, start=1):
+        if missing := [name for name in required if name not in row]:
+            raise ContractError(f"it has no column {missing[0]!r}")
+        for name, value in row.items():
+            where = f"row {number}: {name}"
+            if value is None:
+                if table == "rounds" and name in _PRESENT:
+                    raise ContractError(f"{where} is empty")
+            elif name not in texts and not isinstance(value, int | float):
+                raise ContractError(f"{where} is not a number (got {value!r})")
+            elif name in _WHOLE and (not isinstance(value, int) or value < 0):
+                raise ContractError(f"{where} is not a count (got {value!r})")
+            elif name in _PRESENT and isinstance(value, float) and not np.isfinite(value):
+                raise ContractError(f"{where} is not finite (got {value!r})")
+
+
+def check_study_rows(
+    table: str, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]
+) -> None:
+    """Check the rows of a study's table. Raises ContractError with the first problem.
+
+    Points, seeds, methods and steps of axes are those that its summary names.
+    """
+    known: dict[str, Collection[object]] = {
+        "point": range(summary["points"]),
+        "seed": summary["seeds"],
+        "label": summary["labels"],
+        "first": summary["labels"],
+        "second": summary["labels"] if table == "crossovers" else (),
+    }
+    known |= summary["axes"] | {"axis": list(summary["axes"])}
+    numbers = STUDY_NUMBERS[table]
+    for number, row in enumerate(rows, start=1):
+        axes = [name for name in summary["axes"] if name != row.get("axis")]
+        required = (*STUDY_REQUIRED[table], *(axes if table in WITH_AXES else ()))
+        if missing := [name for name in required if name not in row]:
+            raise ContractError(f"it has no column {missing[0]!r}")
+        for name, value in row.items():
+            where = f"row {number}: {name}"
+            if known.get(name) and value is not None and value not in known[name]:
+                raise ContractError(f"{where} is not one of the study's (got {value!r})")
+            if isinstance(value, float) and not np.isfinite(value):
+                raise ContractError(f"{where} is not finite (got {value!r})")
+            if table == "crossovers" and name == "value" and value is not None:
+                _figure(str(value).partition(" ")[0], where)
+            if name in numbers and value is not None and not isinstance(value, int | float):
+                raise ContractError(f"{where} is not a number (got {value!r})")
+
+
+def check_events(events: Mapping[str, NDArray[Any]]) -> None:
+    """Check the columns of events.npz. Raises ContractError with the first problem."""
+    columns = (*COLUMNS, "method", "round")
+    for name in (*columns, *NAMES):
+        if name not in events:
+            raise ContractError(f"it has no column {name!r}")
+        if events[name].ndim != 1:
+            raise ContractError(f"{name} is not a column")
+        if (events[name].dtype.kind == "U") != (name in NAMES) and len(events[name]):
+            raise ContractError(f"{name} has a wrong type ({events[name].dtype})")
+    if "server" not in events["actor_names"]:
+        raise ContractError("actor_names has no server")
+    length = len(events["start"])
+    for name in columns:
+        if len(events[name]) != length:
+            raise ContractError(f"{name} has {len(events[name])} entries, start has {length}")
+        if length and events[name].dtype.kind not in "iufb":
+            raise ContractError(f"{name} has a wrong type ({events[name].dtype})")
+        if length and not np.isfinite(events[name]).all():
+            raise ContractError(f"{name} has an entry that is not finite")
+    _check_range(events, "actor", len(events["actor_names"]), SERVER)
+    _check_range(events, "peer", len(events["actor_names"]), SERVER)
+    _check_range(events, "method", len(events["labels"]))
+    _check_range(events, "kind", min(len(Kind), len(events["kind_names"])))
+    _check_range(events, "label", min(len(Label), len(events["label_names"])))
+    _check_range(events, "round", None)
+    _check_range(events, "cause", length, -1)
+
+
+def _check_range(
+    events: Mapping[str, NDArray[Any]], name: str, end: int | None, least: int = 0
+) -> None:
+    values = events[name]
+    if not len(values):
+        return
+    if values.dtype.kind not in "iu":
+        raise ContractError(f"{name} has a wrong type ({values.dtype})")
+    if values.min() < least or (end is not None and values.max() >= end):
+        raise ContractError(f"{name} has an entry out of range")
+
+
+def _figure(text: str, where: str) -> None:
+    try:
+        float(text)
+    except ValueError:
+        raise ContractError(f"{where}: {text!r} is not a number") from None

@@ -1,0 +1,132 @@
+"""Why a round took as long as it did: its critical path, whose it was, and what was waited for."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cutlayer.sim.log.intervals import PHASES, SERVER, Kind, Label
+from cutlayer.sim.results.files import SavedError
+from cutlayer.sim.results.read import Row, SavedRun
+
+NAMES = {
+    "device_compute": "device",
+    "uplink": "uplink",
+    "server_queue": "queue",
+    "server_compute": "server",
+    "downlink": "downlink",
+    "offline": "offline",
+}
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Where a method's rounds went: seconds on the critical paths by phase, over `rounds` rounds.
+
+    `barrier_s` is what the participants, in the mean, waited at the end of the rounds for the last.
+    """
+
+    label: str
+    rounds: int
+    total_s: float
+    phases_s: dict[str, float]
+    barrier_s: float
+    stragglers: tuple[tuple[str, int], ...]
+
+    @property
+    def largest(self) -> str:
+        """The phase that took most."""
+        return max(self.phases_s, key=lambda phase: self.phases_s[phase])
+
+
+@dataclass(frozen=True)
+class Link:
+    """Intervals that follow each other on a critical path: one actor doing one kind of thing."""
+
+    start_s: float
+    end_s: float
+    phase: str
+    who: str
+    what: str
+    count: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, with the propagation delay behind it."""
+        return self.end_s - self.start_s
+
+
+def attribution(label: str, rows: Sequence[Row]) -> Attribution:
+    """Return where the time of a method's rounds went, from its rows of rounds.csv."""
+    phases = {p: sum(_number(row[f"critical_{p}_s"]) for row in rows) for p in PHASES}
+    counts = Counter(str(row["straggler"]) for row in rows if row["straggler"] is not None)
+    return Attribution(
+        label=label,
+        rounds=len(rows),
+        total_s=sum(_number(row["round_time_s"]) for row in rows),
+        phases_s=phases,
+        barrier_s=sum(_number(row.get("barrier_mean_s")) for row in rows),
+        stragglers=tuple(counts.most_common()),
+    )
+
+
+def round_row(run: SavedRun, label: str, round_index: int) -> Row:
+    """Return a round's row of rounds.csv. Raises SavedError where it is not there."""
+    for row in run.rounds(label):
+        if row["round"] == round_index:
+            return row
+    raise SavedError(f"{run.path / 'rounds.csv'} is damaged: {label} has no round {round_index}")
+
+
+def critical_chain(run: SavedRun, label: str, round_index: int) -> list[Link]:
+    """Return the critical path of a kept round from its beginning, times since the round began.
+
+    Intervals of one actor and kind that follow each other count as one link. The links' seconds add
+    up to the round's.
+    """
+    log = run.intervals(label, round_index)
+    row_of = round_row(run, label, round_index)
+    duration = _number(row_of["round_time_s"])
+    start_s = _number(row_of["virtual_time_s"]) - duration
+    names = run.events["actor_names"]
+    server = int(np.flatnonzero(names == "server")[0])
+    row = int(np.argmax(log["end"] + log["delay"])) if len(log["end"]) else -1
+    end = duration
+    links: list[Link] = []
+    while row >= 0:
+        if len(links) == len(log["cause"]):
+            raise SavedError(f"{run.path / 'events.npz'} is damaged: intervals cause each other")
+        begin = max(0.0, float(log["start"][row]) - start_s) if log["cause"][row] >= 0 else 0.0
+        kind, actor, peer = Kind(int(log["kind"][row])), log["actor"][row], log["peer"][row]
+        on_server = actor in (server, SERVER)
+        who = names[peer] if on_server and peer != SERVER else names[actor]
+        what = Label(int(log["label"][row])).name.lower()
+        links.append(Link(begin, end, PHASES[kind], str(who), what, 1))
+        end, row = begin, int(log["cause"][row])
+        if row >= len(log["cause"]):
+            raise SavedError(f"{run.path / 'events.npz'} is damaged: a cause is out of its round")
+    return _merged(links[::-1])
+
+
+def _merged(links: Sequence[Link]) -> list[Link]:
+    merged: list[Link] = []
+    for link in links:
+        last = merged[-1] if merged else None
+        if last is not None and (last.phase, last.who, last.what) == (
+            link.phase,
+            link.who,
+            link.what,
+        ):
+            merged[-1] = Link(last.start_s, link.end_s, *_kind(link), last.count + 1)
+        else:
+            merged.append(link)
+    return merged
+
+
+def _kind(link: Link) -> tuple[str, str, str]:
+    return link.phase, link.who, link.what
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

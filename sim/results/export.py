@@ -1,0 +1,156 @@
+"""Results in other programs' formats: CSV, JSON, Parquet, TensorBoard's event files."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from cutlayer.sim.files.atomic import errors_named, whole_file, whole_text, write_text
+from cutlayer.sim.files.csv_text import write_rows
+from cutlayer.sim.files.names import FileNames
+from cutlayer.sim.results.read import Row, SavedRun, SavedStudy
+
+RUN_TABLES: Final = ("rounds", "accuracy", "links", "devices")
+STUDY_TABLES: Final = ("points", "curves", "crossovers", "best", "pareto", "sensitivity")
+
+
+class ExportError(ValueError):
+    """An export that cannot be made: a package that it needs is not installed."""
+
+
+def export(saved: Sequence[SavedRun] | SavedStudy, kind: str, folder: Path) -> list[Path]:
+    """Write all tables of a run (of each seed) or of a study into `folder`; return the files.
+
+    Raises ExportError where the package of an extra is missing.
+    """
+    if isinstance(saved, SavedStudy):
+        return FORMATS[kind](saved, folder)
+    written = []
+    for run in saved:
+        target = folder if len(saved) == 1 else folder / f"seed-{run.seed}"
+        written += FORMATS[kind](run, target)
+    return written
+
+
+def tables_of(saved: SavedRun | SavedStudy) -> dict[str, list[Row]]:
+    """Return all tables with rows, by name; a run's kept intervals are the table `events`."""
+    names = STUDY_TABLES if isinstance(saved, SavedStudy) else RUN_TABLES
+    tables = {name: rows for name in names if (rows := saved.table(name))}
+    if isinstance(saved, SavedRun):
+        events = event_rows(saved)
+        if events:
+            tables["events"] = events
+    return tables
+
+
+def event_rows(run: SavedRun) -> list[Row]:
+    """Return the kept intervals with their names written out."""
+    events = run.events
+    names = {name: [str(v) for v in events[f"{name}_names"]] for name in ("actor", "kind", "label")}
+    labels = [str(label) for label in events["labels"]]
+    rows: list[Row] = []
+    for i in range(len(events["start"])):
+        peer = int(events["peer"][i])
+        rows.append(
+            {
+                "label": labels[int(events["method"][i])],
+                "round": int(events["round"][i]),
+                "start": float(events["start"][i]),
+                "end": float(events["end"][i]),
+                "actor": names["actor"][int(events["actor"][i])],
+                "peer": names["actor"][peer] if peer >= 0 else None,
+                "kind": names["kind"][int(events["kind"][i])],
+                "what": names["label"][int(events["label"][i])],
+                "wire_bytes": int(events["wire_bytes"][i]),
+                "payload_bytes": int(events["payload_bytes"][i]),
+                "flops": float(events["flops"][i]),
+                "delay": float(events["delay"][i]),
+                "lost": int(events["lost"][i]),
+            }
+        )
+    return rows
+
+
+def _csv(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
+    written = []
+    for name, rows in tables_of(saved).items():
+        written.append(_file(folder, f"{name}.csv"))
+        with whole_text(written[-1]) as text:
+            write_rows(text, rows)
+    return written
+
+
+def _json(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
+    file = _file(folder, f"{FileNames().of(saved.name)}.json")
+    content = {"summary": saved.summary, "versions": saved.versions, "tables": tables_of(saved)}
+    write_text(file, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    return [file]
+
+
+def _parquet(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError:
+        raise ExportError("Parquet needs pyarrow: pip install 'cutlayer[parquet]'") from None
+    tables: Any = arrow
+    writer: Any = parquet
+    written = []
+    for name, rows in tables_of(saved).items():
+        written.append(_file(folder, f"{name}.parquet"))
+        with whole_file(written[-1]) as part:
+            writer.write_table(tables.Table.from_pylist(rows), part)
+    return written
+
+
+def _tensorboard(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ExportError(
+            "TensorBoard needs its package: pip install 'cutlayer[tensorboard]'"
+        ) from None
+    make: Any = SummaryWriter
+    written = []
+    for name, rows in _curves(saved).items():
+        target = folder / name
+        with errors_named(target), make(log_dir=str(target)) as writer:
+            for row in rows:
+                step, time = int(row["round"] or 0), float(row["virtual_time_s"] or 0.0)
+                for column, value in row.items():
+                    number = isinstance(value, int | float) and column not in (
+                        "round",
+                        "seed",
+                        "point",
+                    )
+                    if number:
+                        writer.add_scalar(column, value, step, walltime=time)
+        written.append(target)
+    return written
+
+
+def _curves(saved: SavedRun | SavedStudy) -> dict[str, list[Row]]:
+    """Return the rows of each curve by a name that serves as a folder."""
+    names = FileNames()
+    if isinstance(saved, SavedRun):
+        return {names.of(label): saved.rounds(label) for label in saved.methods}
+    folders = {label: names.of(label) for label in saved.labels}
+    curves: dict[str, list[Row]] = {}
+    for row in saved.table("curves"):
+        name = f"point-{row['point']}/{folders[str(row['label'])]}/seed-{row['seed']}"
+        curves.setdefault(name, []).append(row)
+    return curves
+
+
+def _file(folder: Path, name: str) -> Path:
+    with errors_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder / name
+
+
+FORMATS: Final[Mapping[str, Callable[[SavedRun | SavedStudy, Path], list[Path]]]] = {
+    "csv": _csv,
+    "json": _json,
+    "parquet": _parquet,
+    "tensorboard": _tensorboard,
+}

@@ -1,0 +1,317 @@
+"""A run's or a study's folder as tables: what the commands that show results read.
+
+from cutlayer.sim.results.read import read_run
+
+saved = read_run("runs/quickstart")
+saved.rounds("ecofed")[0]["round_time_s"]
+saved.frame("rounds")                       # a pandas.DataFrame
+"""
+
+import csv
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutlayer.sim.files.csv_text import read_rows
+from cutlayer.sim.results.contract import (
+    ContractError,
+    check_events,
+    check_rows,
+    check_study_rows,
+    check_study_summary,
+    check_summary,
+)
+from cutlayer.sim.results.files import ResultFiles, SavedError
+from cutlayer.sim.results.folder import in_use, read_marker
+
+LONGEST_NUMBER: Final = (
+    400  # digits: more are no count of ours, and Python makes no integer of them
+)
+
+# What a damaged .npz raises in numpy, zipfile and zlib.
+_UNREADABLE: Final = (
+    *(OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Value = str | float | int | None
+Row = dict[str, Value]
+
+TEXTS = frozenset(
+    {"label", "method", "kind", "straggler", "metric", "link", "client", "device", "status"}
+    | {"learning_digest", "event_digest", "weights_digest", "curve", "note"}
+)
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """One seed's run folder. `summary` is the contract of summary.json, `versions` of versions.json."""
+
+    path: Path
+    summary: Mapping[str, Any]
+    versions: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        return str(self.summary["scenario"]["name"])
+
+    @property
+    def seed(self) -> int:
+        """The seed."""
+        return int(self.summary["seed"])
+
+    @property
+    def methods(self) -> Mapping[str, Mapping[str, Any]]:
+        """The entries of summary.json, by label."""
+        found: Mapping[str, Mapping[str, Any]] = self.summary["methods"]
+        return found
+
+    @property
+    def scenario_text(self) -> str:
+        """The scenario as resolved, in YAML."""
+        return ResultFiles(self.path).text("scenario.yaml")
+
+    def rounds(self, label: str) -> list[Row]:
+        """Return the rows of rounds.csv of a method."""
+        return [row for row in self.table("rounds") if row["label"] == label]
+
+    def table(self, name: str) -> list[Row]:
+        """Return the rows of rounds, accuracy, links or devices; empty fields are None.
+
+        Raises SavedError where the table is missing or damaged, or was edited.
+        """
+        if name not in self._tables:
+            file = ResultFiles(self.path).checked(f"{name}.csv")
+            rows = read_table(file)
+            with _damage_named(file):
+                check_rows(name, rows, TEXTS)
+            self._tables[name] = rows
+        return [dict(row) for row in self._tables[name]]
+
+    @cached_property
+    def _tables(self) -> dict[str, list[Row]]:
+        return {}
+
+    def frame(self, name: str) -> "pd.DataFrame":
+        """Return a table as a pandas.DataFrame; needs `pip install 'cutlayer[pandas]'`."""
+        return frame(self.table(name))
+
+    @cached_property
+    def events(self) -> dict[str, NDArray[Any]]:
+        """The kept intervals in columns, see `cutlayer.sim.results.write.event_columns`.
+
+        Raises SavedError where they are missing or damaged, or were edited.
+        """
+        file = ResultFiles(self.path).checked("events.npz")
+        try:
+            with file.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in arrays.files}
+        except _UNREADABLE as error:
+            raise SavedError(f"{file} is damaged: {error or type(error).__name__}") from None
+        with _damage_named(file):
+            check_events(found)
+            if unknown := set(map(str, found["labels"])) ^ set(self.methods):
+                raise ContractError(f"its methods are not those of summary.json ({min(unknown)!r})")
+        return found
+
+    def kept_rounds(self, label: str) -> list[int]:
+        """Return the rounds of a method whose intervals are kept."""
+        number = list(self.events["labels"]).index(label)
+        return sorted({int(r) for r in self.events["round"][self.events["method"] == number]})
+
+    def intervals(self, label: str, round_index: int) -> dict[str, NDArray[Any]]:
+        """Return the intervals of one kept round; `cause` counts its rows."""
+        events = self.events
+        number = list(events["labels"]).index(label)
+        rows = (events["method"] == number) & (events["round"] == round_index)
+        return {name: column[rows] for name, column in events.items() if len(column) == len(rows)}
+
+
+@dataclass(frozen=True)
+class SavedStudy:
+    """A study's folder: its tables, its decisions, and the whole runs of points that were asked for."""
+
+    path: Path
+    summary: Mapping[str, Any]
+    versions: Mapping[str, Any]
+    study: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return str(self.summary["study"])
+
+    @property
+    def axes(self) -> Mapping[str, Sequence[str]]:
+        """The labels of the steps of every axis."""
+        found: Mapping[str, Sequence[str]] = self.summary["axes"]
+        return found
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The labels of the methods."""
+        found: Sequence[str] = self.summary["labels"]
+        return found
+
+    def table(self, name: str) -> list[Row]:
+        """Return the rows of points, curves, crossovers, best, pareto or sensitivity.
+
+        None where the study was not asked for them. Raises SavedError where a table is missing or
+        damaged, or was edited into what makes no sense.
+        """
+        file, files = self.path / f"{name}.csv", ResultFiles(self.path)
+        if not file.is_file() and not files.lists(file.name):
+            return []
+        rows = read_table(files.checked(file.name), texts=TEXTS | set(self.axes))
+        with _damage_named(file):
+            check_study_rows(name, rows, self.summary)
+        return rows
+
+    def frame(self, name: str) -> "pd.DataFrame":
+        """Return a table as a pandas.DataFrame; needs `pip install 'cutlayer[pandas]'`."""
+        return frame(self.table(name))
+
+
+def read_run(path: str | Path) -> SavedRun:
+    """Read the folder of one seed's run. Raises SavedError where it is not one, or not finished."""
+    found = read(path)
+    if not isinstance(found, list):
+        raise SavedError(f"{path} holds a study, not a run; its full points are runs")
+    if len(found) != 1:
+        raise SavedError(f"{path} holds {len(found)} seeds; name one of its folders seed-N")
+    return found[0]
+
+
+def read_study(path: str | Path) -> SavedStudy:
+    """Read the folder of a study. Raises SavedError where it is not one, or not finished."""
+    found = read(path)
+    if not isinstance(found, SavedStudy):
+        raise SavedError(f"{path} holds a run, not a study")
+    return found
+
+
+def read(path: str | Path) -> list[SavedRun] | SavedStudy:
+    """Read a folder: a study, or the runs in it, one for each seed. Raises SavedError."""
+    folder = Path(path)
+    try:
+        if folder.is_dir():
+            return _read(folder)
+    except OSError as error:
+        raise SavedError(f"{str(folder)[:200]} cannot be read: {error.strerror}") from None
+    raise SavedError(f"{folder} is not a folder: name one that `cutlayer run` or `sweep` wrote")
+
+
+def _read(folder: Path) -> list[SavedRun] | SavedStudy:
+    marker = read_marker(folder)
+    if (folder / "study.yaml").is_file() or (marker is not None and marker.kind == "study"):
+        return _read_study(folder)
+    seeds = sorted(folder.glob("seed-*/summary.json"), key=lambda file: _number(file.parent.name))
+    files = [folder / "summary.json"] if (folder / "summary.json").is_file() else seeds
+    if not files:
+        if in_use(folder):
+            raise SavedError(f"{folder} holds no summary.json yet: a command is at work in it")
+        raise SavedError(
+            f"{folder} holds no summary.json: it is not a run, or a run that was cut off"
+        )
+    return [_read_run(file.parent) for file in files]
+
+
+def _read_run(folder: Path) -> SavedRun:
+    files = ResultFiles(folder)
+    summary = files.json("summary.json")
+    if summary.get("schema") != 1 or "methods" not in summary:
+        raise SavedError(
+            f"{folder / 'summary.json'} is not a summary of a run that this version can read"
+        )
+    with _damage_named(folder / "summary.json"):
+        check_summary(summary)
+    return SavedRun(folder, summary, files.json("versions.json"))
+
+
+def _read_study(folder: Path) -> SavedStudy:
+    files = ResultFiles(folder)
+    if not (folder / "summary.json").is_file():
+        raise SavedError(f"{folder} holds a study that is not finished: sweep it again to go on")
+    summary = files.json("summary.json")
+    with _damage_named(folder / "summary.json"):
+        check_study_summary(summary)
+    return SavedStudy(
+        folder, summary, files.json("versions.json"), _yaml(folder / "study.yaml", files)
+    )
+
+
+@contextmanager
+def _damage_named(file: Path) -> Iterator[None]:
+    """Raise a ContractError of the block as a SavedError that names the file."""
+    try:
+        yield
+    except ContractError as error:
+        raise SavedError(f"{file} is damaged: {error}") from None
+
+
+def read_table(file: Path, texts: frozenset[str] | set[str] = TEXTS) -> list[Row]:
+    """Return the rows of a CSV file: numbers as numbers, empty fields as None."""
+    try:
+        with file.open(newline="", encoding="utf-8") as text:
+            rows = read_rows(text)
+    except OSError as error:
+        raise SavedError(f"{file} cannot be read: {error.strerror}") from None
+    except (csv.Error, ValueError) as error:
+        raise SavedError(f"{file} is damaged: {error}") from None
+    return [{name: _value(field, name in texts) for name, field in row.items()} for row in rows]
+
+
+def frame(rows: Sequence[Row]) -> "pd.DataFrame":
+    """Return rows as a pandas.DataFrame. Raises SavedError where pandas is not installed."""
+    try:
+        import pandas as pd
+    except ImportError:
+        raise SavedError("tables as frames need pandas: pip install 'cutlayer[pandas]'") from None
+
+    return pd.DataFrame(list(rows))
+
+
+def _value(text: str, is_text: bool) -> Value:
+    if text == "" or text is None:
+        return None
+    if is_text:
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    whole = text.lstrip("-").isdecimal() and len(text) < LONGEST_NUMBER
+    return int(text) if whole else number
+
+
+def _yaml(file: Path, files: ResultFiles) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(files.text(file.name))
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        if isinstance(error, SavedError):
+            raise
+        where = " ".join(str(error).split())
+        raise SavedError(f"{file} is damaged: {where or type(error).__name__}") from None
+    if not isinstance(content, dict):
+        raise SavedError(f"{file} is damaged: it holds no mapping")
+    return content
+
+
+def _number(name: str) -> int:
+    digits = name.rpartition("-")[2]
+    return int(digits) if digits.isdecimal() and len(digits) < LONGEST_NUMBER else 0

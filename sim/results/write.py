@@ -1,0 +1,238 @@
+"""A run's folder: what was asked first, rows as rounds close, the status last.
+
+cutlayer.json   whose folder it is                scenario.yaml   the scenario as resolved
+rounds.csv      a row for each method and round   accuracy.csv    a row for each evaluation
+events.npz      the kept intervals, in columns    trace.json      the same, for Perfetto
+links.csv       a row for each link or medium     devices.csv     a row for each client's device
+plots/          pictures                          versions.json   what made the numbers
+checksums.sha256                                  summary.json    the contract (status last)
+
+Rows are appended and flushed as rounds close. At the end every file is written anew, whole or not at
+all, the checksums of all follow, and then the summary: where there is one, all the others are whole.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TextIO
+
+import numpy as np
+import yaml
+
+from cutlayer.sim.files.atomic import (
+    OutputError,
+    errors_named,
+    json_text,
+    whole_file,
+    whole_text,
+    write_json,
+    write_text,
+)
+from cutlayer.sim.files.checksums import CHECKSUMS, write_checksums
+from cutlayer.sim.files.csv_text import CsvWriter
+from cutlayer.sim.log.intervals import COLUMNS, SERVER, Kind, Label
+from cutlayer.sim.process.interrupts import held_back, let_in
+from cutlayer.sim.results.method import MethodResult, RunResult
+from cutlayer.sim.results.round import RoundResult
+
+__all__ = [
+    "OutputError",
+    "RunFolder",
+    "Views",
+    "event_columns",
+    "no_views",
+    "write_json",
+    "write_seeds",
+]
+
+ACCURACY_COLUMNS = ("label", "method", "round", "virtual_time_s", "metric", "value")
+SUMMARY: Final = "summary.json"
+DATA: Final = (
+    "scenario.yaml",
+    "versions.json",
+    "rounds.csv",
+    "accuracy.csv",
+    "links.csv",
+    "devices.csv",
+    "events.npz",
+)
+
+Views = Callable[[RunResult, Path], Sequence[Path]]
+
+
+def no_views(_: RunResult, __: Path) -> Sequence[Path]:
+    """Write nothing to look at."""
+    return ()
+
+
+class RunFolder:
+    """Writes one seed's run, as it goes, into a folder that is claimed. Raises OutputError."""
+
+    def __init__(self, path: Path, result: RunResult) -> None:
+        self.path = path
+        self._writer: CsvWriter | None = None
+        for file in (SUMMARY, CHECKSUMS):  # of an earlier run into a folder that is continued
+            with errors_named(path / file):
+                (path / file).unlink(missing_ok=True)
+        write_text(
+            path / "scenario.yaml",
+            yaml.safe_dump(result.scenario, sort_keys=False, allow_unicode=True),
+        )
+        write_json(path / "versions.json", {"seed": result.seed} | result.versions)
+        self._rounds = _new_table(path / "rounds.csv")
+        self._accuracy = _new_table(path / "accuracy.csv")
+        with errors_named(path / "accuracy.csv"):
+            self._evaluations = CsvWriter(self._accuracy, ACCURACY_COLUMNS)
+            self._accuracy.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for table in (self._rounds, self._accuracy):
+            try:
+                table.close()
+            except OSError as unwritten:
+                if error is None:
+                    raise OutputError(f"{table.name} cannot be written: {unwritten}") from None
+
+    def add(self, label: str, method: str, closed: RoundResult) -> None:
+        """Write a round that has just closed. Raises OutputError, also where the folder is gone."""
+        row = closed.row(label, method)
+        if not self.path.is_dir():
+            raise OutputError(f"{self.path} was removed while the run wrote to it")
+        with errors_named(self.path / "rounds.csv"):
+            if self._writer is None:
+                self._writer = CsvWriter(self._rounds, list(row))
+            self._writer.add(row)
+            self._rounds.flush()
+        if closed.accuracy is not None:
+            with errors_named(self.path / "accuracy.csv"):
+                self._evaluations.add_values(_accuracy_row(label, method, closed))
+                self._accuracy.flush()
+
+    def finish(self, result: RunResult, views: Views = no_views) -> None:
+        """Write the tables, the intervals and what `views` adds; last the summary with its status.
+
+        An interruption leaves out what `views` has not written by then.
+        """
+        with held_back():
+            self._write_data(result)
+            pictures: Sequence[Path] = ()
+            try:
+                with let_in():
+                    pictures = views(result, self.path)
+            except KeyboardInterrupt:
+                result.status = "stopped"
+            summary = json_text(result.summary())
+            names = [*DATA, *(path.relative_to(self.path).as_posix() for path in pictures)]
+            write_checksums(self.path, names, {SUMMARY: summary.encode()})
+            write_text(self.path / SUMMARY, summary)
+
+    def _write_data(self, result: RunResult) -> None:
+        """Write the tables, those that had grown as rounds closed too, and the intervals."""
+        _write_table(self.path / "rounds.csv", result.table())
+        _write_table(self.path / "links.csv", result.links_table())
+        _write_table(self.path / "devices.csv", result.devices_table())
+        with whole_text(self.path / "accuracy.csv") as file:
+            writer = CsvWriter(file, ACCURACY_COLUMNS)
+            for label, method in result.methods.items():
+                for closed in method.rounds:
+                    if closed.accuracy is not None:
+                        writer.add_values(_accuracy_row(label, method.method, closed))
+        with whole_file(self.path / "events.npz") as part, part.open("wb") as file:
+            np.savez_compressed(file, **event_columns(result.methods))
+
+
+def _new_table(file: Path) -> TextIO:
+    """Open a table that grows as rounds close."""
+    with errors_named(file):
+        file.unlink(missing_ok=True)  # of an earlier run into a folder that is continued
+        return file.open("x", encoding="utf-8", newline="")
+
+
+def _accuracy_row(label: str, method: str, closed: RoundResult) -> Sequence[Any]:
+    return (label, method, closed.index, closed.virtual_time_s, "accuracy", closed.accuracy)
+
+
+def _write_table(target: Path, table: Mapping[str, Sequence[Any]]) -> None:
+    """Write a table whose columns are given; a table without rows is an empty file."""
+    with whole_text(target) as file:
+        if table:
+            writer = CsvWriter(file, list(table))
+            for row in zip(*table.values(), strict=True):
+                writer.add_values(row)
+
+
+def event_columns(methods: Mapping[str, MethodResult]) -> dict[str, Any]:
+    """Return the kept intervals of all methods as columns; times are virtual seconds of the run.
+
+    `actor` and `peer` index into `actor_names`, `method` into `labels`, `kind` and `label` into
+    `kind_names` and `label_names`. `cause` counts rows of the same round.
+    """
+    names: dict[str, int] = {"server": 0}
+    parts: dict[str, list[Any]] = {key: [] for key in (*COLUMNS, "method", "round")}
+    for number, result in enumerate(methods.values()):
+        for kept in result.kept:
+            intervals = kept.record.intervals
+            places = [names.setdefault(name, len(names)) for name in kept.participants]
+            table = np.array([*places, names["server"]], dtype=np.int32)
+            for column in COLUMNS:
+                values = getattr(intervals, column)
+                if column in ("start", "end"):
+                    values = values + kept.start_s
+                elif column in ("actor", "peer"):
+                    values = table[np.where(values == SERVER, len(places), values)]
+                parts[column].append(values)
+            parts["method"].append(np.full(len(intervals), number, dtype=np.int16))
+            parts["round"].append(np.full(len(intervals), kept.index, dtype=np.int32))
+    columns = {
+        key: np.concatenate(values) if values else np.zeros(0) for key, values in parts.items()
+    }
+    return columns | {
+        "actor_names": np.array(list(names)),
+        "labels": np.array(list(methods)),
+        "kind_names": np.array([kind.name.lower() for kind in Kind]),
+        "label_names": np.array([label.name.lower() for label in Label]),
+    }
+
+
+def write_seeds(results: Sequence[RunResult], path: Path) -> None:
+    """Write what several seeds of one scenario have in common: means and 95 % t-intervals."""
+    from cutlayer.sim.results.estimate import by_label, estimate
+
+    methods: dict[str, Any] = {}
+    for label, runs in by_label(results).items():
+        curves = [run.curve for run in runs]
+        values: dict[str, Sequence[float | None]] = {
+            "virtual_time_s": [run.virtual_time_s for run in runs],
+            "wire_bytes": [float(run.wire_bytes) for run in runs],
+            "final_accuracy": [curve[-1][1] if curve else None for curve in curves],
+            "best_accuracy": [max(v for _, v in curve) if curve else None for curve in curves],
+        }
+        methods[label] = {}
+        for name, column in values.items():
+            found = estimate(column)
+            methods[label][name] = (
+                None
+                if found is None
+                else {
+                    "mean": found.mean,
+                    "half_width_95": found.half_width,
+                    "seeds": found.count,
+                }
+            )
+    statuses = [result.status for result in results]
+    content = {
+        "schema": 1,
+        "status": next((s for s in ("stopped", "stalled") if s in statuses), "complete"),
+        "scenario": results[0].scenario,
+        "seeds": [result.seed for result in results],
+        "methods": methods,
+    }
+    write_json(path, content)

@@ -1,0 +1,273 @@
+"""Where the time of one client's transfers went, in one round of one method.
+
+The round is played again, without tensors, and the client's two routes are looked at while it goes:
+what held each transfer back, from moment to moment. Until then rounds that cannot differ are not
+played again. Looking on changes nothing: times and bytes are those of the run.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from cutlayer.scenarios.methods import Method as MethodEntry
+from cutlayer.scenarios.problems import suggestion
+from cutlayer.sim.build.plan import Plan
+from cutlayer.sim.build.transport import transports
+from cutlayer.sim.build.world import make_method
+from cutlayer.sim.endpoints.world import World
+from cutlayer.sim.log.intervals import Intervals, Kind, Label
+from cutlayer.sim.methods.method import Round
+from cutlayer.sim.network.flow import FINISHED, Flow
+from cutlayer.sim.network.probe import TRANSPORT, Probe, Probed, Span
+from cutlayer.sim.network.settling import Observer
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.run.engine import Engine, Limits, Watcher
+from cutlayer.sim.transport import Tcp, header_efficiency
+from cutlayer.sim.transport.account import Account
+
+SET_UP: Final = "connection set-up"
+SLOW_START: Final = "slow start"
+NEAR_S: Final = 1e-9  # of time booked to slow start is none left
+
+
+class ExplainError(ValueError):
+    """There is no such method, round or client to explain."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """For so long a transfer ran at `rate` (bytes/s), held back by a link or an effect of TCP."""
+
+    start_s: float
+    end_s: float
+    rate: float
+    held_by: str
+
+    @property
+    def seconds(self) -> float:
+        """How long it was."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One message. Times are seconds since the round began, rates wire bytes/s.
+
+    `start_s` is when its turn on its connection came; `carried_bytes` went over each link, headers
+    included. It ran at no more than `cap` at its end, set by `cap_from`: "slow start", "window",
+    "loss", a link of its own, or "none". `account` has its seconds by what held it.
+    """
+
+    number: int
+    way: Literal["up", "down"]
+    label: str
+    start_s: float
+    end_s: float
+    delay_s: float
+    wire_bytes: int
+    payload_bytes: int
+    carried_bytes: float
+    lost: bool
+    cap: float
+    cap_from: str
+    account: Account
+    pieces: tuple[Piece, ...]
+
+    @property
+    def seconds(self) -> float:
+        """From its turn to its last byte."""
+        return self.end_s - self.start_s
+
+    @property
+    def mean_rate(self) -> float | None:
+        """Wire bytes/s, or None if it took no time."""
+        return self.wire_bytes / self.seconds if self.seconds > 0 else None
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A client's transfers in a round, in the order in which they ended."""
+
+    label: str
+    client: str
+    seed: int
+    rtt_s: float
+    rnd: RoundResult
+    transfers: tuple[Transfer, ...]
+
+    def held_s(self) -> dict[str, float]:
+        """Return the seconds of all transfers by what held them back, the most first."""
+        held: dict[str, float] = {}
+        for transfer in self.transfers:
+            for piece in transfer.pieces:
+                held[piece.held_by] = held.get(piece.held_by, 0.0) + piece.seconds
+        return dict(sorted(held.items(), key=lambda item: -item[1]))
+
+
+def explain(
+    plan: Plan, label: str | None = None, round_index: int = 0, client: str | None = None
+) -> Explained:
+    """Explain a client's transfers; by default those of the straggler, with the first method.
+
+    Raises ExplainError for a method, round or client that is not there.
+    """
+    entry = _entry(plan, label)
+    rounds = plan.scenario.training.rounds
+    if not 0 <= round_index < rounds:
+        last = f"rounds are 0 to {rounds - 1}" if rounds > 1 else "there is only round 0"
+        raise ExplainError(f"--round: there is no round {round_index}; {last}")
+    clients = plan.topology.clients
+    if client is not None and client not in clients:
+        hint = suggestion(client, clients)
+        raise ExplainError(f"--client: there is no client {client!r}{hint}")
+    if client is None:
+        client = _played(plan, entry, round_index, None)[1].rounds[round_index].straggler
+        if client is None:
+            raise ExplainError(f"--round: nobody took part in round {round_index}; try another")
+    look, result = _played(plan, entry, round_index, clients.index(client))
+    if look.slot is None:
+        names = [clients[index] for index in look.participants]
+        raise ExplainError(
+            f"--client: {client} takes no part in round {round_index}; "
+            + (f"those who do are {', '.join(names)}" if names else "nobody does")
+        )
+    return Explained(
+        label=entry.label,
+        client=client,
+        seed=plan.seed,
+        rtt_s=sum(look.delays),
+        rnd=result.rounds[round_index],
+        transfers=tuple(look.transfers(plan)),
+    )
+
+
+def _entry(plan: Plan, label: str | None) -> MethodEntry:
+    entries = {entry.label: entry for entry in plan.scenario.methods}
+    if label is None:
+        return plan.scenario.methods[0]
+    if label not in entries:
+        hint = suggestion(label, entries)
+        raise ExplainError(f"--method: the scenario has no method {label!r}{hint}")
+    return entries[label]
+
+
+class _Look:
+    """Looks at one client's routes in one round; without a client at none."""
+
+    def __init__(self, world: World, round_index: int, client: int | None) -> None:
+        self._world = world
+        self._round_index = round_index
+        self._client = client
+        self._probe: Probe | None = None
+        self.participants: tuple[int, ...] = ()
+        self.slot: int | None = None
+        self.delays = (0.0, 0.0)
+
+    def watched(self, rnd: Round) -> Sequence[Observer]:
+        """Return who is to look on in a round."""
+        if rnd.index != self._round_index or self._client is None:
+            return ()
+        self.participants = rnd.participants
+        if self._client not in rnd.participants:
+            return ()
+        self.slot = rnd.participants.index(self._client)
+        client = self._world.clients[self._client]
+        self.delays = client.up_delay_s, client.down_delay_s
+        self._probe = Probe(self._world.network, (client.up, client.down))
+        return (self._probe,)
+
+    def transfers(self, plan: Plan) -> Iterator[Transfer]:
+        """Yield the client's transfers of the round that was played last, as they ended."""
+        assert self._probe is not None
+        assert self._client is not None
+        client = self._world.clients[self._client]
+        log = Intervals.from_rows(self._world.rows)
+        weight = 1 / header_efficiency(transports(plan)[self._client])
+        seen = {
+            Kind.UPLINK: [p for p in self._probe.transfers if p.flow.route == client.up],
+            Kind.DOWNLINK: [p for p in self._probe.transfers if p.flow.route == client.down],
+        }
+        slot_of = np.where(log.kind == Kind.UPLINK, log.actor, log.peer)
+        ours = np.isin(log.kind, list(seen)) & (slot_of == self.slot) & (log.label != Label.CONNECT)
+        for number, row in enumerate(np.flatnonzero(ours).tolist()):
+            kind = Kind(int(log.kind[row]))
+            end_s, lost = float(log.end[row]), bool(log.lost[row])
+            waiting = seen[kind]
+            probed = waiting.pop(0) if waiting and _is_of(waiting[0].flow, end_s, lost) else None
+            assert probed is not None or lost, f"row {row} of the log belongs to no transfer"
+            start_s = float(log.start[row]) if probed is None else float(probed.flow.start_s)
+            account = self._account(probed, start_s, end_s)
+            cap, cap_from = self._cap(probed, account)
+            yield Transfer(
+                number=number,
+                way="up" if kind == Kind.UPLINK else "down",
+                label=Label(int(log.label[row])).name.lower(),
+                start_s=start_s,
+                end_s=end_s,
+                delay_s=float(log.delay[row]),
+                wire_bytes=int(log.wire_bytes[row]),
+                payload_bytes=int(log.payload_bytes[row]),
+                carried_bytes=float(log.wire_bytes[row]) * weight,
+                lost=lost,
+                cap=cap,
+                cap_from=cap_from,
+                account=account,
+                pieces=() if probed is None else tuple(_pieces(probed.spans, end_s, account)),
+            )
+
+    def _account(self, probed: Probed | None, start_s: float, end_s: float) -> Account:
+        if probed is None:
+            return Account(start_s, end_s)
+        transport = self._world.transport
+        if isinstance(transport, Tcp):
+            return transport.accounts[probed.flow.sequence]
+        return Account(start_s, end_s, own_link_s=probed.flow.own_link_s)
+
+    def _cap(self, probed: Probed | None, account: Account) -> tuple[float, str]:
+        """Return the last cap of a transfer, bytes/s, and who set it."""
+        if probed is None or probed.flow.held_by is None:
+            return account.cap, account.cap_from
+        holder = probed.flow.held_by
+        rates = [span.rate for span in probed.spans if span.bottleneck == holder]
+        return (rates[-1] if rates else self._world.network.limit(probed.flow)[0]), holder
+
+
+def _is_of(flow: Flow, end_s: float, lost: bool) -> bool:
+    """Whether a row of the log may be that of the flow which is next on its route."""
+    return flow.finish_s == end_s if flow.state == FINISHED else lost and flow.start_s <= end_s
+
+
+def _pieces(spans: Sequence[Span], end_s: float, account: Account) -> Iterator[Piece]:
+    """Yield what held a transfer, with the transport told apart: set-up, slow start, and then on."""
+    opened_s = account.start_s + account.connect_s
+    slow_s = account.slow_start_s
+    after = account.cap_from if account.cap_from in ("window", "loss") else SLOW_START
+    until = [*(span.start_s for span in spans[1:]), end_s]
+    for span, end in zip(spans, until, strict=True):
+        held_by = span.bottleneck
+        if held_by == TRANSPORT and span.start_s < opened_s:
+            held_by = SET_UP
+        elif held_by == TRANSPORT:
+            held_by = SLOW_START if slow_s > NEAR_S else after
+            slow_s -= end - span.start_s
+        yield Piece(span.start_s, end, span.rate, held_by)
+
+
+def _played(
+    plan: Plan, entry: MethodEntry, round_index: int, client: int | None
+) -> tuple[_Look, MethodResult]:
+    """Play a method up to a round, with a look at a client's routes in that round."""
+    method = make_method(plan, entry, None, keep_accounts=True)
+    look = _Look(method.world, round_index, client)
+    result = MethodResult(entry.label, entry.name, plan.seed, ())
+    limits = Limits(round_index + 1, plan.scenario.stop.virtual_time)
+    Engine(method.world, method, result, watched=look.watched).run(limits, Watcher())
+    if len(result.rounds) <= round_index:
+        raise ExplainError(
+            f"--round: round {round_index} of {entry.label} is not played: "
+            + (result.ended or f"the time limit ends the run after {len(result.rounds)} rounds")
+        )
+    return look, result

@@ -1,0 +1,125 @@
+"""What would run: sizes, memory and predicted time of each method, before anything runs.
+
+The prediction plays one round of each kind on the clock, without tensors.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+
+from cutlayer.scenarios.schema import Scenario
+from cutlayer.sim.build.plan import Plan, optimiser_of
+from cutlayer.sim.build.world import make_method, options_of
+from cutlayer.sim.compute.memory import inference_bytes, server_bytes, training_bytes
+from cutlayer.sim.methods.method import Method
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.run.engine import Engine, Limits, Watcher
+
+MOST_EVENTS: Final = 300_000  # of the clock, in all the rounds that are played of a method
+
+
+@dataclass(frozen=True)
+class MethodPreview:
+    """One method's outlook. Bytes are wire bytes; memory is the peak, by device and of the server.
+
+    `stalled` says why a round can never end, None where all can; the time is then that of the
+    `rounds` before it.
+    """
+
+    label: str
+    clients_per_round: int
+    bytes_per_client_round: float | None
+    virtual_time_s: float
+    exact: bool
+    memory_bytes: dict[str, int]
+    server_memory_bytes: int
+    rounds: int = 0
+    stalled: str | None = None
+
+
+def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
+    """Return the estimated peak bytes of each client device under a method, by profile name.
+
+    Each is charged for the largest batch that one of its clients trains on.
+    """
+    cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
+    blocks = list(plan.device_block(cut))
+    slots = optimiser_of(plan.scenario).state_slots
+    if "head" in method.parts:
+        blocks.append(plan.head(cut))
+    batches = plan.largest_batches()
+    largest: dict[str, int] = {}
+    for profile, clients in plan.topology.device_runs():
+        here = int(batches[clients].max())
+        largest[profile.name] = max(largest.get(profile.name, 0), here)
+    if method.freezes_device:
+        return {name: inference_bytes(blocks, batch) for name, batch in largest.items()}
+    return {name: training_bytes(blocks, batch, slots) for name, batch in largest.items()}
+
+
+def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
+    """Return the estimated peak bytes of the server under a method."""
+    cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
+    training = plan.scenario.training
+    participants = min(plan.scenario.clients_per_round, plan.able_clients())
+    held, trained = (
+        np.sort(samples)[::-1].tolist() for samples in (plan.shards.sizes, plan.trained_samples())
+    )
+    return server_bytes(
+        plan.server_block(cut),
+        method.server_batches(held, participants, training.batch_size),
+        optimiser_of(plan.scenario).state_slots,
+        replicas=method.server_replicas(options, participants),
+        slots=plan.topology.node(plan.topology.server).slots,
+        network_parameters=sum(block.parameters for block in plan.device_block(len(plan.blocks))),
+        kept=method.server_keeps(
+            options,
+            trained,
+            participants,
+            prod(plan.network.activation_shape(cut)),
+            epochs=training.local_epochs,
+            rounds=training.rounds,
+        ),
+    )
+
+
+def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
+    """Play up to `rounds` rounds of every method, fewer of large ones, and scale to the whole run.
+
+    The prediction is exact when all rounds were played (rounds that repeat cost nothing).
+    """
+    scenario: Scenario = plan.scenario
+    previews = []
+    for entry in scenario.methods:
+        method = make_method(plan, entry, None)
+        result = MethodResult(entry.label, entry.name, plan.seed, ())
+        most = min(rounds, scenario.training.rounds)
+        limits = Limits(most, scenario.stop.virtual_time, events=MOST_EVENTS)
+        Engine(method.world, method, result).run(limits, Watcher())
+        played = len(result.rounds)
+        whole = (
+            result.stalled
+            or played == scenario.training.rounds
+            or (played < most and result.ended is not None)
+            or limits.passed(result.virtual_time_s)
+        )
+        scale = 1.0 if whole else scenario.training.rounds / played
+        client_rounds = sum(r.clients for r in result.rounds)
+        previews.append(
+            MethodPreview(
+                label=entry.label,
+                clients_per_round=min(scenario.clients_per_round, plan.able_clients()),
+                bytes_per_client_round=(
+                    result.wire_bytes / client_rounds if client_rounds else None
+                ),
+                virtual_time_s=result.virtual_time_s * scale,
+                exact=whole,
+                memory_bytes=memory_by_device(plan, options_of(entry)[0]),
+                server_memory_bytes=server_memory(plan, *options_of(entry)),
+                rounds=len(result.rounds),
+                stalled=result.ended if result.stalled else None,
+            )
+        )
+    return previews

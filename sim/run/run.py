@@ -1,0 +1,281 @@
+"""Run a scenario: every method in a world of its own, seed after seed, and keep what came out."""
+
+import platform
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+import numpy as np
+
+from cutlayer.models.catalogue import NETWORKS
+from cutlayer.scenarios.load import Loaded
+from cutlayer.scenarios.load import load as read_scenario
+from cutlayer.scenarios.methods import Method as MethodEntry
+from cutlayer.sim.build.checks import plan_checked, plan_feasible, problems_beside
+from cutlayer.sim.build.plan import Plan
+from cutlayer.sim.build.sections import assumed_delays
+from cutlayer.sim.build.topology import links_of
+from cutlayer.sim.build.world import ExecutorName, make_method, profile_of
+from cutlayer.sim.data.datasets import DATASETS, Dataset, load
+from cutlayer.sim.methods.registry import OptionModels
+from cutlayer.sim.process.interrupts import held_back, let_in
+from cutlayer.sim.results.folder import ResultFolder, claim_folder
+from cutlayer.sim.results.method import MethodResult, RunResult
+from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.results.write import RunFolder, Views, no_views
+from cutlayer.sim.run.engine import Engine, Limits, Watcher
+
+LogName = Literal["rounds", "events"]
+Curves = Mapping[tuple[int, str], Mapping[str, Any] | None]  # by seed and label
+
+UNTIMED: Final = ("power_w", "memory_bytes")  # figures that take no part in a time
+
+
+class Reporter(Protocol):
+    """Who is told how far a run has got."""
+
+    def method_started(self, seed: int, label: str, rounds: int, clients: int) -> None:
+        """Take note that a method begins: so many rounds with so many clients each."""
+
+    def client_trained(self, done: int, total: int) -> None:
+        """Take note that a round's chain has been trained, `done` of `total`."""
+
+    def round_closed(self, closed: RoundResult) -> None:
+        """Take note that a round closed."""
+
+    def method_finished(self, result: MethodResult) -> None:
+        """Take note that a method ended."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def method_started(self, seed: int, label: str, rounds: int, clients: int) -> None:
+        """Do nothing."""
+
+    def client_trained(self, done: int, total: int) -> None:
+        """Do nothing."""
+
+    def round_closed(self, closed: RoundResult) -> None:
+        """Do nothing."""
+
+    def method_finished(self, result: MethodResult) -> None:
+        """Do nothing."""
+
+
+def load_scenario(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Loaded:
+    """Load a scenario file, or a shipped scenario by name, with overrides such as `seed=3`.
+
+    Raises ScenarioError, a ValueError that lists everything that is wrong with it.
+    """
+    return read_scenario(
+        path_or_name,
+        methods=OptionModels(),
+        networks=NETWORKS,
+        datasets=DATASETS,
+        overrides=overrides,
+        further=problems_beside,
+    )
+
+
+def run(
+    scenario: Loaded | str | Path,
+    *,
+    executor: ExecutorName = "inline",
+    out: Path | ResultFolder | None = None,
+    log: LogName = "rounds",
+    reuse: bool = True,
+    data_dir: Path | None = None,
+    reporter: Reporter | None = None,
+    curves: Curves | None = None,
+    views: Views = no_views,
+) -> list[RunResult]:
+    """Run every method of a scenario for each of its seeds; returns one result per seed.
+
+    `executor` is "inline" (real training) or "none" (time and bytes only, no tensors, no data).
+    With `out`, a new or empty folder or one that the caller has claimed, results are written there as
+    rounds close, into seed-N/ where there are several seeds; `views` adds files to a seed's folder
+    before its status is written. `log="events"` keeps the intervals of all rounds. Ctrl-C gives what
+    there is, with the status "stopped". `curves` gives methods, by seed and label, the curve of a
+    training elsewhere, and leaves all other methods out. Raises ScenarioError or DataError before
+    anything is written, OutputError where results cannot be written.
+    """
+    loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
+    if isinstance(out, Path):
+        with claim_folder(out, folder_kind(loaded), option="folder") as folder:
+            return _run(loaded, executor, folder, log, reuse, data_dir, reporter, curves, views)
+    return _run(loaded, executor, out, log, reuse, data_dir, reporter, curves, views)
+
+
+def folder_kind(loaded: Loaded) -> str:
+    """Return the kind of result folder that a scenario's run needs."""
+    return "seeds" if len(loaded.scenario.all_seeds) > 1 else "run"
+
+
+def _run(
+    loaded: Loaded,
+    executor: ExecutorName,
+    out: ResultFolder | None,
+    log: LogName,
+    reuse: bool,
+    data_dir: Path | None,
+    reporter: Reporter | None,
+    curves: Curves | None,
+    views: Views,
+) -> list[RunResult]:
+    trains = executor == "inline"
+    if curves is None:
+        plans = plan_checked(loaded, trains=trains)
+    else:  # what does not fit into memory has been left out already
+        plans, _ = plan_feasible(loaded, trains=trains)
+    directory = data_dir or (Path(d) if (d := loaded.scenario.data.dir) else None)
+    datasets: list[Dataset | None] = [None] * len(plans)
+    if executor == "inline":  # seeds that train on the same samples share them
+        found = {info: load(info, directory) for info in {plan.info: None for plan in plans}}
+        datasets = [found[plan.info] for plan in plans]
+    results = []
+    for plan, dataset in zip(plans, datasets, strict=True):
+        result = RunResult(
+            scenario=loaded.resolved(),
+            seed=plan.seed,
+            versions=versions(executor, dataset),
+            methods={},
+            status="stopped",
+        )
+        results.append(result)
+        if curves is not None:
+            result.versions["curves"] = "attached: trained once for each learning digest"
+        runner = _Runner(plan, dataset, result, reporter or Silent(), log, reuse, curves)
+        try:
+            if out is None:
+                runner.run()
+            elif len(plans) == 1:
+                _run_into(out.path, runner, result, views)
+            else:
+                target, resume = out.path / f"seed-{plan.seed}", out.continued
+                with claim_folder(target, "run", option="", resume=resume) as own:
+                    _run_into(own.path, runner, result, views)
+        except KeyboardInterrupt:
+            result.status = "stopped"
+        if result.status == "stopped":
+            break
+    return results
+
+
+def _run_into(folder: Path, runner: "_Runner", result: RunResult, views: Views) -> None:
+    result.path = folder
+    with held_back(), RunFolder(folder, result) as files:
+        runner.run(files)
+        files.finish(result, views)
+
+
+class _Runner:
+    """The methods of one seed, one after another."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        dataset: Dataset | None,
+        result: RunResult,
+        reporter: Reporter,
+        log: LogName,
+        reuse: bool,
+        curves: Curves | None,
+    ) -> None:
+        self.plan = plan
+        self.dataset = dataset
+        self.result = result
+        self.reporter = reporter
+        self.log = log
+        self.reuse = reuse
+        self.curves = curves
+
+    def run(self, files: RunFolder | None = None) -> None:
+        """Run all methods and set the result's status; Ctrl-C leaves it as it is, "stopped"."""
+        try:
+            with let_in():
+                for entry in self.plan.scenario.methods:
+                    if self.curves is None or (self.plan.seed, entry.label) in self.curves:
+                        self._run_method(entry, files)
+        except KeyboardInterrupt:
+            return
+        stalled = any(method.stalled for method in self.result.methods.values())
+        self.result.status = "stalled" if stalled else "complete"
+
+    def _run_method(self, entry: MethodEntry, files: RunFolder | None) -> None:
+        scenario, reporter = self.plan.scenario, self.reporter
+        training, stop = scenario.training, scenario.stop
+        method = make_method(self.plan, entry, self.dataset)
+        result = MethodResult(
+            entry.label,
+            entry.name,
+            self.plan.seed,
+            tuple(training.targets),
+            coarse=coarse_figures(self.plan),
+        )
+        self.result.methods[entry.label] = result
+        curve = None if self.curves is None else self.curves[self.plan.seed, entry.label]
+        engine = Engine(
+            method.world,
+            method,
+            result,
+            reuse=self.reuse,
+            keep_all=self.log == "events",
+            learned=None if curve is None else dict(curve["accuracy"]),
+        )
+
+        def closed(row: RoundResult) -> None:
+            if files is not None:
+                files.add(entry.label, entry.name, row)
+            reporter.round_closed(row)
+
+        reporter.method_started(
+            self.plan.seed, entry.label, training.rounds, scenario.clients_per_round
+        )
+        limits = Limits(
+            training.rounds, stop.virtual_time, stop.target_accuracy, training.evaluate_every
+        )
+        try:
+            engine.run(limits, Watcher(closed, reporter.client_trained))
+        finally:
+            with held_back():
+                engine.finish()
+                if curve is not None:
+                    result.weights_digest = curve["weights_digest"]
+                    result.diverged_in_round = curve["diverged_in_round"]
+        reporter.method_finished(result)
+
+
+def coarse_figures(plan: Plan) -> tuple[str, ...]:
+    """Return what is coarse or guessed of the times, one text for each profile or link."""
+    server = profile_of(plan.topology, plan.topology.server)
+    profiles = {p.name: p for p in (*(p for p, _ in plan.topology.device_runs()), server)}
+    found = []
+    for profile in profiles.values():
+        if profile.coarse:
+            found.append(f"{profile.name}: one speed for every operation")
+        unsure = [figure for figure in profile.unsure if not figure.startswith(UNTIMED)]
+        if unsure:
+            found.append(f"{profile.name}: {', '.join(unsure)} guessed or recalled")
+    for name, link in links_of(plan.scenario).items():
+        if link.unsure:
+            found.append(f"link {name}: {', '.join(link.unsure)} guessed or recalled")
+    return (*found, *assumed_delays(plan.scenario))
+
+
+def versions(executor: ExecutorName, dataset: Dataset | None) -> dict[str, Any]:
+    """Return what made the numbers: versions of the code and of what decides a training's bits."""
+    numerics = None
+    if executor == "inline":
+        from cutlayer.sim.learning.inline import numerics as fingerprint
+
+        numerics = fingerprint()
+    return {
+        "cutlayer": version("cutlayer"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numerics": numerics,
+        "executor": executor,
+        "data": None if dataset is None else dataset.identity,
+    }

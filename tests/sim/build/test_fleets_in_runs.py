@@ -1,0 +1,142 @@
+"""Clients in groups run as the same clients one by one do: to the last bit, whatever they share."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from cutlayer.scenarios import load_text
+from cutlayer.scenarios.load import Loaded
+from cutlayer import run
+from cutlayer.sim.data.catalogue import DATASETS
+from cutlayer.sim.methods.registry import OptionModels
+from cutlayer.sim.build.plan import make_plan
+from cutlayer.sim.build.world import make_method
+
+LINK = {"up": "10 Mbit/s", "down": "25 Mbit/s", "delay": "5 ms"}
+JITTERY = LINK | {"jitter": {"gamma": 0.5}, "loss": 0.001}
+GROUPS = [
+    {"device": "raspberry-pi-4b", "count": 3, "link": LINK},
+    {"device": "raspberry-pi-3b-plus", "count": 2, "link": JITTERY},
+    {"device": "raspberry-pi-4b", "count": 2, "link": {**LINK, "delay": "6 ms"}},
+]
+SERVER = {"device": "server-8-core", "slots": 2}
+BASE: dict[str, Any] = {
+    "name": "groups",
+    "data": {"dataset": "digits", "train_samples": 140, "partition": {"sizes": 20}},
+    "model": {"name": "lenet", "cut": 1},
+    "training": {
+        "rounds": 3,
+        "clients_per_round": 4,
+        "batch_size": 10,
+        "optimizer": {"name": "sgd", "lr": 0.05},
+    },
+    "methods": ["splitfed", {"ecofed": {"init": "random"}}],
+}
+SHARED = {"up": "20 Mbit/s", "down": "30 Mbit/s", "delay": "1 ms"}
+TOPOLOGIES: dict[str, dict[str, Any]] = {
+    "star": {"star": {"server": SERVER, "clients": GROUPS}},
+    "server link": {"star": {"server": {**SERVER, "link": SHARED}, "clients": GROUPS}},
+    "medium": {"star": {"server": SERVER, "clients": GROUPS, "medium": {"rate": "15 Mbit/s"}}},
+    "link and medium": {
+        "star": {
+            "server": {**SERVER, "link": SHARED},
+            "clients": GROUPS,
+            "medium": {"rate": "15 Mbit/s"},
+        }
+    },
+    "two tiers": {
+        "two_tier": {"server": SERVER, "edges": [{"link": SHARED, "name": "e", "clients": GROUPS}]}
+    },
+}
+MORE: dict[str, dict[str, Any]] = {
+    "ideal": {},
+    "tcp": {"transport": "tcp"},
+    "one on tcp": {"transports": [{"clients": "raspberry-pi-4b-1", "transport": "tcp"}]},
+    "speeds": {"speeds": [{"clients": "raspberry-pi-4b", "lognormal": 0.4}]},
+    "changes": {"changes": [{"at": "1 s", "clients": "raspberry-pi-4b", "up": "1 Mbit/s"}]},
+    "scale": {"scale": {"devices": 2.0, "server": 3.0, "links": 0.5}},
+    "lost": {
+        "availability": [
+            {
+                "clients": "raspberry-pi-4b-1",
+                "offline": [{"from": "1 s", "until": "30 s"}],
+                "on_loss": "resume",
+            }
+        ]
+    },
+}
+
+
+def loaded(document: dict[str, Any]) -> Loaded:
+    return load_text(
+        json.dumps(document),
+        source="groups.yaml",
+        methods=OptionModels(),
+        networks=["lenet"],
+        datasets=DATASETS,
+    )
+
+
+def apart(topology: dict[str, Any]) -> dict[str, Any]:
+    """The same clients, a group for each: then none of them stands for another."""
+    made = copy.deepcopy(topology)
+    section = made["star"] if "star" in made else made["two_tier"]["edges"][0]
+    counted: dict[str, int] = {}
+    clients = []
+    for group in section["clients"]:
+        for _ in range(group["count"]):
+            number = counted.get(group["device"], 0)
+            counted[group["device"]] = number + 1
+            clients.append({**group, "count": 1, "name": f"{group['device']}-{number}"})
+    section["clients"] = clients
+    return made
+
+
+def told(document: dict[str, Any]) -> dict[str, Any]:
+    (result,) = run(loaded(document), executor="none")
+    return {
+        label: (
+            method.event_digest,
+            method.learning_digest,
+            method.virtual_time_s,
+            method.links,
+            method.link_clients,
+            method.rounds,
+        )
+        for label, method in result.methods.items()
+    }
+
+
+@pytest.mark.parametrize("more", MORE)
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_groups_run_as_their_clients_do(topology: str, more: str) -> None:
+    extra = copy.deepcopy(MORE[more])
+    if topology == "two tiers":  # the names of clients below an edge node begin with its own
+        extra = json.loads(json.dumps(extra).replace('"raspberry', '"e.raspberry'))
+    one = {**BASE, **extra, "topology": TOPOLOGIES[topology]}
+    other = {**BASE, **extra, "topology": apart(TOPOLOGIES[topology])}
+    assert told(one) == told(other)
+
+
+def test_nothing_is_made_of_clients_that_take_no_part() -> None:
+    """A registered client costs its name: nothing else is there before it is drawn."""
+    many = {"device": "raspberry-pi-4b", "count": 100_000, "link": LINK}
+    document = {
+        **BASE,
+        "data": {
+            "dataset": {
+                "declared": {"input_shape": [3, 32, 32], "classes": 10, "train_samples": 100_000}
+            }
+        },
+        "topology": {"star": {"server": {**SERVER, "link": SHARED}, "clients": [many]}},
+    }
+    scenario = loaded(document).scenario
+    plan = make_plan(scenario, 0)
+    world = make_method(plan, scenario.methods[0], None).world
+    assert len(world.clients) == 100_000
+    assert not list(world.clients.made())
+    participants = world.sample(0)
+    assert [world.clients[client].samples for client in participants] == [1] * 4
+    assert len(list(world.clients.made())) == 4

@@ -1,0 +1,112 @@
+"""Every command on something small, and what `--help` may cost."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from command_line import CommandLine
+
+from cutlayer.models.catalogue import NETWORKS
+from cutlayer.scenarios.shipped import shipped_names
+from cutlayer.sim.data.catalogue import DATASETS
+from cutlayer.sim.methods.registry import METHODS
+from cutlayer.topologies.catalogue import device_names, link_names
+
+
+def test_run_ends_with_a_table_and_the_way_to_the_results(cli: CommandLine) -> None:
+    answer = cli("run", "tiny.yaml", "--out", "here")
+    assert answer.code == 0
+    assert answer.err == ""
+    for word in ("splitfed", "frozen", "results: here"):
+        assert word in answer.out
+    assert (cli.folder / "here" / "summary.json").is_file()
+
+
+def test_without_out_a_run_goes_into_the_next_free_folder(cli: CommandLine) -> None:
+    assert "results: runs/tiny\n" in cli.run().out
+    assert "results: runs/tiny-2\n" in cli.run().out
+    assert sorted(path.name for path in (cli.folder / "runs").iterdir()) == ["tiny", "tiny-2"]
+
+
+def test_the_options_of_run_reach_the_run(cli: CommandLine) -> None:
+    assert cli.run("training.rounds=1", "seed=7").code == 0
+    summary = json.loads((cli.folder / "runs/tiny/summary.json").read_text(encoding="utf-8"))
+    assert summary["seed"] == 7
+    assert summary["versions"]["executor"] == "none"
+    assert {method["rounds"] for method in summary["methods"].values()} == {1}
+    plain = cli("run", "tiny.yaml", "--executor", "none", "--no-reuse", "--out", "a")
+    events = cli("run", "tiny.yaml", "--executor", "none", "--log", "events", "--out", "b")
+    assert plain.code == events.code == 0
+    sizes = [(cli.folder / name / "events.npz").stat().st_size for name in "ab"]
+    assert sizes[0] < sizes[1]
+
+
+def test_check_says_what_would_run_and_writes_nothing(cli: CommandLine) -> None:
+    answer = cli("check", "tiny.yaml")
+    assert answer.code in (0, None)
+    assert "3 rounds, 2 of 3 clients in each, 1 seed" in answer.out
+    assert "lenet cut after block 1 of 5" in answer.out
+    assert "frozen" in answer.out
+    assert [path.name for path in cli.folder.iterdir()] == ["tiny.yaml"]
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_every_shipped_scenario_passes_check(name: str, cli: CommandLine) -> None:
+    answer = cli("check", name, "--set", "training.rounds=3")
+    assert answer.code in (0, None), answer.err
+    assert answer.err == ""
+
+
+def test_list_and_show_know_everything_that_a_scenario_can_name(cli: CommandLine) -> None:
+    kinds = {
+        "scenarios": shipped_names(),
+        "methods": METHODS,
+        "networks": NETWORKS,
+        "datasets": DATASETS,
+        "devices": device_names(),
+        "links": link_names(),
+    }
+    everything = cli("list")
+    assert everything.code in (0, None)
+    for kind, names in kinds.items():
+        answer = cli("list", kind)
+        lines = [line.split()[0] for line in answer.out.splitlines() if line.strip()]
+        assert lines == [kind, *names]
+        for name in names:
+            assert name in everything.out
+    for kind, names in kinds.items():
+        for name in names:
+            shown = cli("show", name)
+            assert shown.code in (0, None), (kind, name)
+            assert name.partition("_")[0] in shown.out, (kind, name)
+
+
+def test_schema_is_a_json_schema_with_every_method(cli: CommandLine) -> None:
+    schema = json.loads(cli("schema").out)
+    assert schema["title"] == "Cutlayer scenario"
+    text = json.dumps(schema)
+    assert all(f'"{name}"' in text for name in METHODS)
+    assert '"upload_when_unbuffered"' in text
+
+
+def test_no_command_at_all_shows_the_help(cli: CommandLine) -> None:
+    answer = cli()
+    said = answer.out + answer.err
+    assert all(word in said for word in ("run", "check", "list", "show", "schema", "pretrain"))
+
+
+def test_help_imports_nothing_slow() -> None:
+    """In a process of its own: `cutlayer --help`, and the packages' own names."""
+    program = (
+        "import sys, models, topologies, scenarios, sim, cutlayer.sim.cli\n"
+        "sys.argv = ['cutlayer', '--help']\n"
+        "try: cutlayer.sim.cli.main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "slow = {'torch', 'sklearn', 'scipy', 'matplotlib'} & sys.modules.keys()\n"
+        "assert not slow, slow\n"
+        "import cutlayer.sim.learning.inline; assert 'torch' in sys.modules\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "Usage" in ended.stdout

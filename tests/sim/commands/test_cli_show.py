@@ -1,0 +1,58 @@
+"""`cutlayer show` of scenarios: the topology as text and as a picture."""
+
+import pytest
+import yaml
+from command_line import assert_refused, files
+
+
+def test_a_scenario_file_is_shown_as_its_topology(command):
+    answer = command("show", "tiny.yaml")
+    assert answer.code in (0, None)
+    assert "3 x raspberry-pi-4b-0 ... raspberry-pi-4b-2: 10 Mbit/s up, 25 Mbit/s down" in answer.out
+    assert "3 like raspberry-pi-4b-0" in answer.out
+    assert "methods" not in answer.out
+    assert files(command.folder) == ["tiny.yaml"]
+
+
+def test_a_shipped_scenario_is_its_text_and_stays_one(command):
+    answer = command("show", "quickstart")
+    assert "# server (" in answer.out
+    assert yaml.safe_load(answer.out)["name"] == "quickstart"
+    (command.folder / "mine.yaml").write_text(answer.out, encoding="utf-8")
+    assert command("check", "mine.yaml", "--set", "training.rounds=1").code in (0, None)
+
+
+@pytest.mark.parametrize("name", ["p.png", "p.svg", "p.pdf"])
+def test_a_topology_is_drawn(command, name):
+    answer = command("show", "tiny.yaml", "--plot", name)
+    assert answer.code in (0, None)
+    assert answer.err == ""
+    assert (command.folder / name).stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["tiny.yaml", "--plot", "p.gif"], ["--plot: p.gif must end in .png, .svg or .pdf"]),
+        (["tiny.yaml", "--plot", "p.PNG"], ["--plot: p.PNG must end in .png"]),
+        (["tiny.yaml", "--plot", "no/p.png"], ["--plot no/p.png: the folder no does not exist"]),
+        (["4g", "--plot", "p.png"], ["--plot: 4g is no scenario"]),
+        (["tinny.yaml"], ["tinny.yaml: is neither a file nor a shipped scenario"]),
+        (["quickstrat"], ["nothing called quickstrat", "mean 'quickstart'?"]),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(command, arguments, words):
+    answer = command("show", *arguments)
+    assert answer.code == 2
+    assert answer.err.count("\n") == 1
+    for word in words:
+        assert word in answer.err
+    assert files(command.folder) == ["tiny.yaml"]
+
+
+def test_a_topology_that_cannot_be_is_refused(command):
+    text = (command.folder / "tiny.yaml").read_text(encoding="utf-8")
+    again = "{device: raspberry-pi-4b, link: 4g, name: server}"
+    twice = text.replace("count: 3, link: 4g}", f"count: 3, link: 4g}}\n      - {again}")
+    (command.folder / "twice.yaml").write_text(twice, encoding="utf-8")
+    assert_refused(command("show", "twice.yaml"), "topology: there are two nodes named 'server'")

@@ -1,0 +1,174 @@
+"""Time on a processor: the roofline, a training step, and VGG5 counted by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from cutlayer.models.block_cost import LayerCost
+from cutlayer.models.catalogue import resolve
+from cutlayer.models.cost import block_costs
+from cutlayer.models.quantise_cost import dequantise_costs, quantise_costs
+from cutlayer.sim.compute.roofline import Stage, Work, layer_seconds
+from cutlayer.sim.compute.work import DeviceWork, ServerWork, layers_of
+from cutlayer.topologies import DeviceProfile, RateTable, catalogue
+
+LAYER = LayerCost("fc", "linear", 1, 2000, 4000, 800, 16, 24, 200)
+PROFILE = DeviceProfile(
+    name="roofline",
+    description="",
+    rates={
+        "linear": RateTable.flat(1e6, 5e5),
+        "elementwise": RateTable.flat(1e6, 1e6),
+    },
+    memory_bandwidth_bytes_per_s=2e5,
+    optimiser_bytes_per_s=1e5,
+    layer_overhead_s=0.001,
+    iteration_overhead_s=0.25,
+    loader_s_per_iteration=0.125,
+    memory_bytes=None,
+)
+
+
+def test_a_layer_is_bound_by_arithmetic_or_by_memory():
+    # 10 samples: 20,000 FLOPs at 1 MFLOP/s against 800 + 400 bytes at 200 kB/s.
+    assert layer_seconds(PROFILE, LAYER, "forward", 10) == pytest.approx(0.001 + 0.02)
+    # Backward reads and writes everything twice: 40,000 FLOPs at 0.5 MFLOP/s.
+    assert layer_seconds(PROFILE, LAYER, "backward", 10) == pytest.approx(0.001 + 0.08)
+    thin = replace(LAYER, forward_flops=10, backward_flops=20)
+    assert layer_seconds(PROFILE, thin, "forward", 10) == pytest.approx(0.001 + 1200 / 2e5)
+    assert layer_seconds(PROFILE, thin, "backward", 10) == pytest.approx(0.001 + 2400 / 2e5)
+
+
+def test_a_calibrated_profile_brings_weights_into_order_first():
+    fitted = replace(PROFILE, weight_bytes_per_s=1e4)
+    # The weights' 800 bytes come before everything else; backward has their gradient, too.
+    assert layer_seconds(fitted, LAYER, "forward", 10) == pytest.approx(0.001 + 0.02 + 0.08)
+    assert layer_seconds(fitted, LAYER, "backward", 10) == pytest.approx(0.001 + 0.08 + 0.16)
+
+
+def test_what_has_no_backward_pass_costs_nothing_there():
+    assert layer_seconds(PROFILE, replace(LAYER, backward_flops=0), "backward", 10) == 0
+
+
+@pytest.mark.parametrize(("state_slots", "words"), [(0, 3), (1, 5), (2, 7)])
+def test_an_optimiser_step_moves_weights_gradients_and_state(state_slots, words):
+    step = Stage(PROFILE, [LAYER], state_slots).step()
+    assert step.seconds == pytest.approx(4 * 200 * words / 1e5)
+    assert step.flops == 2 * 200 * (1 + state_slots)
+    coarse = Stage(DeviceProfile.from_speed("coarse", 1e3), [LAYER], state_slots).step()
+    assert coarse.seconds == pytest.approx(2 * 200 * (1 + state_slots) / 1e3)
+
+
+def test_a_training_step_is_forward_backward_and_step():
+    stage = Stage(PROFILE, [LAYER, replace(LAYER, parameters=0)], 1)
+    work = stage.train(10)
+    assert work.seconds == pytest.approx(2 * (0.021 + 0.081) + 4 * 200 * 5 / 1e5)
+    assert work.flops == 2 * 10 * 6000 + 2 * 200 * 2
+    assert Stage(PROFILE, []).train(10) == Work(0, 0)
+
+
+def test_a_device_pays_the_loader_once_an_iteration():
+    work = DeviceWork(PROFILE, (), None, 6, 0)
+    assert work.load(4) == work.forward(4) == work.train(4) == Work(0.25, 0)
+    assert work.backward(4) == Work(0, 0)
+
+
+def test_quantising_is_seven_operations_on_the_device_and_three_on_the_server():
+    # 6 values a sample of 4 samples. abs 8 bytes a value, max 4, divide, round and clamp 8 each,
+    # to int16 6, to int8 3; back: to floats 5, multiply 8, clamp 8.
+    quantised = DeviceWork(PROFILE, (), None, 6, 0).extract(4, 8)
+    assert quantised.seconds == pytest.approx(0.25 + 7 * 0.001 + 24 * 45 / 2e5)
+    assert quantised.flops == 7 * 24
+    work = ServerWork(PROFILE, (), (), 6, 0)
+    assert work.learn(4).seconds == pytest.approx(0.125)
+    assert work.learn(4, 8).seconds == pytest.approx(0.125 + 3 * 0.001 + 24 * 21 / 2e5)
+
+
+@pytest.mark.parametrize("bits", range(2, 17))
+def test_packing_costs_more_the_more_bits_are_moved_one_by_one(bits):
+    there = {step.name: step for step in quantise_costs(10, bits)}
+    back = dequantise_costs(10, bits)
+    one_by_one = bits not in (8, 16)
+    assert ("quantise: shift" in there) == one_by_one
+    assert len(back) == (8 if one_by_one else 3)
+    if one_by_one:
+        assert there["quantise: shift"].output_bytes == 10 * 2 * bits
+
+
+def test_a_server_pays_an_iterations_overhead_without_the_loader():
+    work = ServerWork(PROFILE, (), (), 6, 0)
+    assert work.train(4) == work.learn(4) == Work(0.125, 0, 0.125)
+
+
+def test_an_average_grows_with_members_and_parameters():
+    work = ServerWork(PROFILE, (), (), 6, 0).average(1000, 5)
+    assert work.seconds == pytest.approx(4 * 1000 * 2 * 5 / 1e5)
+    assert work.flops == 2 * 1000 * 5
+
+
+def vgg5_by_hand() -> list[tuple[float, float, int]]:
+    """Return (forward FLOPs, backward FLOPs, parameters) a sample of VGG5's five blocks.
+
+    A multiply-accumulate is 2 FLOPs, BatchNorm 6 and 9 a value, ReLU 1 and 1, max pooling 4 a value
+    that it makes and 1 back; the first layer needs no gradient of its input.
+    """
+    blocks = []
+    for inputs, outputs, side, pooled in ((3, 32, 32, 1), (32, 64, 16, 1), (64, 64, 8, 0)):
+        values = outputs * side * side
+        conv = 2 * values * 9 * inputs
+        back = conv if inputs == 3 else 2 * conv
+        forward, backward = conv + 7 * values, back + 10 * values
+        if pooled:
+            forward, backward = forward + values, backward + values / 4
+        blocks.append((forward, backward, outputs * (9 * inputs + 1) + 2 * outputs))
+    blocks.append((2 * 4096 * 128 + 128, 4 * 4096 * 128 + 128, 4097 * 128))
+    blocks.append((2 * 128 * 10, 4 * 128 * 10, 129 * 10))
+    return blocks
+
+
+def vgg5(width: float = 1.0):
+    return block_costs(resolve("vgg5")(10, (3, 32, 32), width))
+
+
+def test_vgg5_on_one_speed_is_its_arithmetic():
+    profile = DeviceProfile.from_speed("coarse", 1e9)
+    hand = vgg5_by_hand()
+    assert sum(parameters for *_, parameters in hand) == 582_346
+    costs = vgg5()
+    for cut in range(6):
+        whole = Stage(profile, layers_of(costs[:cut]), 1).train(10)
+        flops = sum(10 * (f + b) + 4 * p for f, b, p in hand[:cut])
+        assert whole.flops == flops
+        assert whole.seconds == pytest.approx(flops / 1e9, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["raspberry-pi-4b", "raspberry-pi-3b-plus", "server-8-core"])
+def test_a_wider_layer_takes_longer(name):
+    profile = catalogue.device(name)
+    for narrow, wide in zip(vgg5(1.0), vgg5(2.0), strict=True):
+        before, after = (Stage(profile, block.layers, 1) for block in (narrow, wide))
+        assert after.forward(10).seconds > before.forward(10).seconds
+        assert after.backward(10).seconds > before.backward(10).seconds
+        assert after.step().seconds > before.step().seconds
+
+
+def test_doubling_the_width_quadruples_inner_convolutions():
+    profile = DeviceProfile.from_speed("coarse", 1e9)
+    narrow, wide = (
+        [layer for layer in layers_of(vgg5(width)) if layer.op_class == "conv"]
+        for width in (1.0, 2.0)
+    )
+    assert len(narrow) == len(wide) == 2
+    before, after = Stage(profile, narrow).forward(10), Stage(profile, wide).forward(10)
+    assert after.seconds == pytest.approx(4 * before.seconds)
+
+
+@pytest.mark.parametrize("name", catalogue.device_names())
+def test_more_samples_and_more_blocks_never_take_less_time(name):
+    profile = catalogue.device(name)
+    costs = vgg5()
+    times = [Stage(profile, layers_of(costs[:cut]), 1).train(10).seconds for cut in range(1, 6)]
+    assert times == sorted(times)
+    assert len(set(times)) == len(times)
+    sizes = [Stage(profile, layers_of(costs), 1).train(size).seconds for size in (1, 2, 10, 100)]
+    assert sizes == sorted(sizes)

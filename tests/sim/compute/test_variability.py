@@ -1,0 +1,130 @@
+"""Jitter keeps its mean, heat slows down, and a loader that runs ahead hides behind the rest."""
+
+from statistics import fmean, stdev
+
+import pytest
+from command_line import CommandLine, assert_refused
+
+from cutlayer import load_scenario, run
+from cutlayer.sim.compute.roofline import Work
+from cutlayer.sim.compute.variability import Pace, PaceSettings
+from cutlayer.sim.data.streams import generator
+from cutlayer.topologies.jitter import Jitter
+
+SCENARIO = """
+name: paced
+data: {dataset: digits, partition: {sizes: 40}}
+model: {name: lenet, cut: 1}
+training: {rounds: ROUNDS, batch_size: 10, optimizer: {name: sgd, lr: 0.01}}
+COMPUTING
+topology:
+  star:
+    server: {device: server-8-core, slots: 1}
+    clients: [{device: raspberry-pi-4b, count: 2, link: {up: 1 Gbit/s, down: 1 Gbit/s, delay: 0 ms}}]
+methods: [METHOD]
+"""
+
+
+def played(folder, computing="", *, method="classic_fl", rounds=1, seed=0):
+    path = folder / "paced.yaml"
+    text = SCENARIO.replace("ROUNDS", str(rounds)).replace("METHOD", method)
+    path.write_text(
+        text.replace("COMPUTING", f"computing: [{computing}]" if computing else ""),
+        encoding="utf-8",
+    )
+    (result,) = run(load_scenario(path, [f"seed={seed}"]), executor="none", log="events")
+    (found,) = result.methods.values()
+    return found
+
+
+def pace(**settings) -> Pace:
+    return Pace(PaceSettings(**settings), generator(0, "test"), 0.0)
+
+
+@pytest.mark.parametrize("kind", ["lognormal", "gamma", "uniform"])
+def test_jitter_keeps_the_mean_and_is_never_negative(kind):
+    varying = pace(jitter=Jitter(kind, 0.5))
+    times = [varying.of(Work(2.0, 7.0), 0.0).seconds for _ in range(4000)]
+    assert min(times) >= 0
+    assert stdev(times) > 0.4
+    assert abs(fmean(times) - 2.0) < 3.3 * stdev(times) / 4000**0.5
+    assert varying.of(Work(2.0, 7.0), 0.0).flops == 7.0
+
+
+def test_rounds_vary_around_what_they_would_take(tmp_path):
+    plain = played(tmp_path).rounds[0].round_time_s
+    many = played(tmp_path, "{clients: raspberry-pi-4b-0, jitter: {lognormal: 0.2}}", rounds=60)
+    uses = many.devices["raspberry-pi-4b-0"], many.devices["raspberry-pi-4b-1"]
+    assert uses[0].compute_s == pytest.approx(uses[1].compute_s, rel=0.08)
+    assert len({r.round_time_s for r in many.rounds}) > 15  # those in which it was the slower one
+    assert min(r.round_time_s for r in many.rounds) >= plain - 1e-9  # the other is never faster
+
+
+def test_a_draw_depends_on_seed_client_and_round(tmp_path):
+    both = "{clients: raspberry-pi-4b, jitter: {lognormal: 0.2}}"
+    one = played(tmp_path, "{clients: raspberry-pi-4b-0, jitter: {lognormal: 0.2}}", rounds=3)
+    two = played(tmp_path, both, rounds=3)
+    name = "raspberry-pi-4b-0"
+    assert one.devices[name].compute_s == two.devices[name].compute_s
+    assert played(tmp_path, both, rounds=3, seed=1).devices[name] != two.devices[name]
+
+
+def test_a_hot_device_is_slower_from_a_moment_on(tmp_path):
+    plain = played(tmp_path, rounds=6)
+    length = plain.rounds[0].round_time_s
+    hot = played(
+        tmp_path,
+        f"{{clients: raspberry-pi-4b, throttle: {{after: {2.999 * length} s, slowdown: 2.0}}}}",
+        rounds=6,
+    )
+    before, after = hot.rounds[:3], hot.rounds[3:]
+    assert [r.round_time_s for r in before[:2]] == pytest.approx([length] * 2)
+    compute = plain.devices["raspberry-pi-4b-0"].compute_s / 6
+    for r in after:
+        assert r.round_time_s == pytest.approx(length + compute)
+
+
+def test_a_loader_that_runs_ahead_hides_behind_the_rest():
+    # Loading takes 3, the rest 2: the first batch waits for its own, the others for what is left.
+    ahead = pace(prefetch=True)
+    load, work = Work(3.0, 0.0), Work(5.0, 0.0)
+    now, spans = 0.0, []
+    for _ in range(3):
+        spans.append(ahead.of_batch(work, load, now).seconds)
+        now += spans[-1]
+    assert spans == [5.0, 3.0, 3.0]
+    # Where the device waits in between, nothing of the loader is left.
+    assert ahead.of_batch(work, load, now + 10).seconds == 2.0
+    assert pace().of_batch(work, load, 0.0).seconds == 5.0
+
+
+@pytest.mark.parametrize(
+    "method", ["classic_fl", "splitfed", "local_loss", "fedgkt", "{ecofed: {init: random}}"]
+)
+def test_prefetching_never_makes_a_round_longer(tmp_path, method):
+    plain = played(tmp_path, method=method, rounds=2)
+    ahead = played(tmp_path, "{clients: raspberry-pi-4b, prefetch: true}", method=method, rounds=2)
+    saved = plain.virtual_time_s - ahead.virtual_time_s
+    assert 0 <= saved <= 2 * 3 * 0.0480001 * 2  # of four batches a round, all but the first
+    assert saved > 0 or method.startswith("{ecofed")
+    assert ahead.learning_digest == plain.learning_digest
+    assert ahead.event_digest != plain.event_digest
+
+
+@pytest.mark.parametrize(
+    ("computing", "words"),
+    [
+        ("{clients: raspberry-pi-4b}", ["computing.0", "at least one of jitter, throttle"]),
+        ("{clients: raspberri, prefetch: true}", ["computing.0.clients", "neither a group"]),
+        (
+            "{clients: raspberry-pi-4b, throttle: {after: 1 s, slowdown: 0.5}}",
+            ["computing.0.throttle.slowdown", "greater than 1"],
+        ),
+        (
+            "{clients: raspberry-pi-4b, prefetch: true}, {clients: raspberry-pi-4b-1, prefetch: true}",
+            ["computing.1.clients", "speaks of raspberry-pi-4b-1"],
+        ),
+    ],
+)
+def test_bad_sections_are_refused(computing, words, cli: CommandLine):
+    assert_refused(cli.run(f"computing=[{computing}]"), *words)

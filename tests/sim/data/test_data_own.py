@@ -1,0 +1,127 @@
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from cutlayer.sim.data.datasets import DataError, describe, load
+
+MODULE = """
+import torch
+from cutlayer.sim.data.datasets import Dataset, DatasetInfo
+
+class Stripes:
+    calls = []
+    info = DatasetInfo(
+        name="stripes", input_shape=(1, 4, 4), train_counts=(6, 4), test_counts=({test}),
+        mean=(0.5,), std=(0.5,), class_names=("across", "down"), checksum={checksum!r},
+        has_test={has_test},
+    )
+    def __call__(self, data_dir):
+        self.calls.append(data_dir)
+        train = torch.arange(10 * 16, dtype=torch.float32).view(10, 1, 4, 4) / 160
+        labels = torch.tensor([0, 1, 0, 1, 0, 1, 0, 1, 0, 0])
+        test = torch.zeros({tests}, 1, 4, 4)
+        test_labels = torch.tensor({test_labels}, dtype=torch.int64)
+        return Dataset(self.info, train, labels, test, test_labels)
+
+stripes = Stripes()
+number = 7
+
+def undeclared(data_dir):
+    pass
+
+def returns_nothing(data_dir):
+    pass
+returns_nothing.info = Stripes.info
+
+def changed(data_dir, **changes):
+    from dataclasses import replace
+    return replace(stripes(data_dir), **changes)
+
+def labels_of_floats(data_dir):
+    return changed(data_dir, train_labels=torch.zeros(10))
+labels_of_floats.info = Stripes.info
+
+def too_few(data_dir):
+    return changed(data_dir, train_images=torch.zeros(9, 1, 4, 4))
+too_few.info = Stripes.info
+
+def other_counts(data_dir):
+    return changed(data_dir, train_labels=torch.tensor([0] * 9 + [2]))
+other_counts.info = Stripes.info
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    path = tmp_path / "own_data_for_tests.py"
+    fields = {"test": "1, 2", "tests": 3, "test_labels": [1, 0, 1], "has_test": True}
+    path.write_text(fill(fields | {"checksum": None}), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield path
+    sys.modules.pop("own_data_for_tests", None)
+
+
+def fill(fields: dict) -> str:
+    text = MODULE
+    for name, value in fields.items():
+        text = text.replace(f"{{{name}}}", str(value)).replace(f"{{{name}!r}}", repr(value))
+    return text
+
+
+@pytest.mark.usefixtures("module")
+def test_an_own_set_is_loaded_by_its_name(tmp_path: Path) -> None:
+    dataset = load("own_data_for_tests:stripes", tmp_path)
+    assert dataset.info.name == "own_data_for_tests:stripes"
+    assert dataset.info.checksum is None
+    assert dataset.train_labels.tolist() == [0, 1, 0, 1, 0, 1, 0, 1, 0, 0]
+    assert dataset.test_labels.tolist() == [1, 0, 1]
+    assert dataset.train_images.dtype == torch.float32
+    assert sys.modules["own_data_for_tests"].Stripes.calls == [tmp_path]
+
+
+@pytest.mark.usefixtures("module")
+def test_declaring_an_own_set_does_not_load_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    info = describe("own_data_for_tests:stripes", train_samples=8)
+    assert info.train_counts == (4, 4)
+    assert sys.modules["own_data_for_tests"].Stripes.calls == []
+    monkeypatch.delenv("CUTLAYER_DATA_DIR", raising=False)
+    dataset = load(info)
+    assert sys.modules["own_data_for_tests"].Stripes.calls == [None]
+    assert dataset.train_labels.tolist() == [0, 1, 0, 1, 0, 1, 0, 1]
+
+
+def test_an_own_set_without_a_test_split_is_split_and_keeps_its_identity(module: Path) -> None:
+    fields = {"test": "0, 0", "tests": 0, "test_labels": [], "has_test": False}
+    module.write_text(fill(fields | {"checksum": "stripes-1"}), encoding="utf-8")
+    info = describe("own_data_for_tests:stripes", test_fraction=0.5)
+    assert info.checksum == "stripes-1:1x4x4:test_fraction=0.5,seed=0:train=5,test=5"
+    dataset = load(info)
+    assert torch.bincount(dataset.train_labels).tolist() == [3, 2]
+    both = torch.cat([dataset.train_images, dataset.test_images]).flatten().sort().values
+    assert torch.equal(both, torch.arange(160) / 160)
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no_such_module_here:x", "imported (ModuleNotFoundError: No module named 'no_such_mod"),
+        ("own_data_for_tests:nothing", "has no attribute 'nothing'"),
+        (":x", "cannot be imported"),
+        ("own_data_for_tests:", "cannot be imported"),
+        ("own_data_for_tests:number", "must be a callable (data_dir) -> Dataset"),
+        ("own_data_for_tests:undeclared", "with an attribute info: DatasetInfo"),
+        ("own_data_for_tests:returns_nothing", "must return a Dataset of tensors"),
+        ("own_data_for_tests:labels_of_floats", "labels int64, got float32 and float32"),
+        ("own_data_for_tests:too_few", "declares train images of shape (10, 1, 4, 4), got (9, "),
+        ("own_data_for_tests:other_counts", "declares [6, 4] train samples per class, got [9, 0]"),
+    ],
+)
+def test_an_own_set_that_is_not_one_is_answered_in_one_sentence(name: str, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        load(name)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)

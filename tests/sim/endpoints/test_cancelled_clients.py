@@ -1,0 +1,136 @@
+"""Methods that close a round before all clients are done: deadlines, and the first K of N.
+
+As in tiny_worlds: up 1,000 bytes/s, down 2,000 bytes/s, 0.5 s of delay. In classic FL 2,888 bytes
+come down by 1.444 and arrive at 1.944; two batches are trained until 4.864 and 6.584; the weights go
+up until 9.472 and arrive at 9.972.
+"""
+
+import pytest
+from tiny_worlds import Device, make_world, rows_of
+
+from cutlayer.sim.endpoints.churn import Churn
+from cutlayer.sim.log.intervals import Label
+from cutlayer.sim.methods.classic_fl import ClassicFL
+from cutlayer.sim.methods.splitfed import SplitFed
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.run.engine import Engine, Limits, UnfinishedRoundError, Watcher
+
+WEIGHTS = 2888
+ALONE_S = 9.972  # when a client's weights have arrived
+AVERAGING_S = 0.026  # of one client's weights
+
+
+class Deadline(ClassicFL):
+    cancels = True
+    deadline_s = 8.0
+
+    def wait(self, rnd, members):
+        yield members.done | self.world.clock.timeout(self.deadline_s)
+        for slot in members.unfinished:
+            self.cancel(rnd, slot)
+
+
+class SplitDeadline(Deadline, SplitFed):
+    cut = SplitFed.cut
+    device = SplitFed.device
+    server = SplitFed.server
+
+
+class FirstOne(ClassicFL):
+    cancels = True
+
+    def wait(self, rnd, members):
+        yield members.first(1)
+        for slot in members.unfinished:
+            self.cancel(rnd, slot)
+
+
+class Careless(ClassicFL):
+    """Closes its round at a deadline and cancels nobody."""
+
+    def wait(self, rnd, members):
+        yield members.done | self.world.clock.timeout(Deadline.deadline_s)
+
+
+def engine_of(method, devices, rounds=1, deadline_s=8.0, **world):
+    name = "splitfed" if issubclass(method, SplitFed) else "classic_fl"
+    made = make_world(name, devices, **world)
+    if method.cancels:
+        made.churn, made.steady = Churn(made.clock, {}, cancels=True), False
+    playing = method(made, method.Options())
+    playing.deadline_s = deadline_s
+    engine = Engine(made, playing, MethodResult(name, name, 0, ()), keep_all=True)
+    engine.run(Limits(rounds), Watcher())
+    engine.finish()
+    return engine
+
+
+def test_an_upload_at_the_deadline_is_cut_off_and_its_bytes_are_dropped() -> None:
+    engine = engine_of(Deadline, [Device()])
+    (kept,), (rnd,) = engine.result.kept, engine.result.rounds
+    sent = round((8 - 6.584) * 1000)
+    assert rows_of(kept, Label.WEIGHTS, Label.CANCELLED) == [
+        ("DOWNLINK", "WEIGHTS", 0, 1.444, WEIGHTS, 0),
+        ("UPLINK", "WEIGHTS", 6.584, 8, sent, 1),
+        ("OFFLINE", "CANCELLED", 8, 8, 0, 0),
+    ]
+    assert rnd.round_time_s == 8
+    assert (rnd.clients_lost, rnd.wasted_bytes, rnd.wire_up) == (1, sent, sent)
+
+
+def test_the_others_are_averaged_without_the_one_that_was_cancelled() -> None:
+    engine = engine_of(Deadline, [Device(), Device(up=100)], deadline_s=10.0)
+    (rnd,) = engine.result.rounds
+    assert rnd.round_time_s == pytest.approx(10 + AVERAGING_S)
+    assert rnd.clients_lost == 1
+    assert rnd.wasted_bytes == round((10 - 6.584) * 100)
+
+
+def test_a_deadline_that_nobody_misses_changes_nothing() -> None:
+    (rnd,) = engine_of(Deadline, [Device()], deadline_s=50.0).result.rounds
+    (plain,) = engine_of(ClassicFL, [Device()]).result.rounds
+    assert rnd == plain
+
+
+def test_the_first_of_two_closes_the_round() -> None:
+    engine = engine_of(FirstOne, [Device(up=100), Device()])
+    (rnd,) = engine.result.rounds
+    assert rnd.round_time_s == pytest.approx(ALONE_S + AVERAGING_S)
+    assert rnd.clients_lost == 1
+
+
+@pytest.mark.parametrize("deadline_s", [1.0, 1.7, 3.0, 6.0, 7.0, 9.6])
+def test_whatever_the_client_does_at_the_deadline_the_next_round_is_whole(
+    deadline_s: float,
+) -> None:
+    """Down, in flight, computing, going up, in flight: all conservation checks of the engine hold."""
+    engine = engine_of(Deadline, [Device(), Device(up=100)], rounds=3, deadline_s=deadline_s)
+    assert [rnd.round_time_s for rnd in engine.result.rounds] == [deadline_s] * 3
+    for kept in engine.result.kept:
+        assert kept.record.critical_path_s
+        assert sum(kept.record.critical_path_s.values()) == pytest.approx(deadline_s)
+
+
+@pytest.mark.parametrize("deadline_s", [0.3, 2.0, 3.1, 3.9, 4.4, 5.5, 6.2])
+def test_split_training_is_cut_off_wherever_it_is(deadline_s: float) -> None:
+    """A job that runs on the server is finished; the round closes with it."""
+    engine = engine_of(
+        SplitDeadline, [Device(), Device(), Device()], 2, deadline_s, server_speed=500.0
+    )
+    for rnd in engine.result.rounds:
+        assert rnd.clients_lost == 3
+        assert deadline_s <= rnd.round_time_s < deadline_s + 4
+
+
+def test_a_cancelled_clients_update_is_not_in_the_digest() -> None:
+    """Who was cancelled decides the average, and so the learning digest."""
+    late = engine_of(Deadline, [Device(), Device(up=100)], deadline_s=10.0)
+    both = engine_of(Deadline, [Device(), Device(up=100)], deadline_s=100.0)
+    later = engine_of(Deadline, [Device(), Device(up=100)], deadline_s=11.0)
+    assert late.result.learning_digest == later.result.learning_digest
+    assert late.result.learning_digest != both.result.learning_digest
+
+
+def test_to_close_a_round_without_cancelling_is_one_clear_message() -> None:
+    with pytest.raises(UnfinishedRoundError, match=r"1 transfers in flight.*Method\.cancel"):
+        engine_of(Careless, [Device()])

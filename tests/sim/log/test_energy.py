@@ -1,0 +1,144 @@
+"""Energy is the integral of power over time: against a slow twin that walks through every moment."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cutlayer import load_scenario, run
+from cutlayer.sim.log.energy import DeviceUse, active_times, energy_j
+from cutlayer.sim.log.intervals import SERVER, Intervals, Kind
+
+POWER = {"idle": 2.0, "compute": 5.0, "send": 3.5, "receive": 2.5}
+KINDS = (Kind.DEVICE_COMPUTE, Kind.UPLINK, Kind.DOWNLINK, Kind.SERVER_COMPUTE)
+STATES = ("compute", "send", "receive")
+
+rows = st.lists(
+    st.tuples(st.integers(0, 20), st.integers(0, 6), st.sampled_from(range(4)), st.integers(0, 2)),
+    max_size=25,
+)
+
+
+def intervals_of(entries) -> Intervals:
+    made = []
+    for start, length, kind, slot in entries:
+        actor, peer = (SERVER, slot) if KINDS[kind] == Kind.DOWNLINK else (slot, SERVER)
+        if KINDS[kind] == Kind.SERVER_COMPUTE:
+            actor, peer = SERVER, slot
+        made.append(
+            (
+                float(start),
+                float(start + length),
+                actor,
+                KINDS[kind],
+                peer,
+                0,
+                0,
+                0.0,
+                0,
+                -1,
+                0.0,
+                0,
+            )
+        )
+    return Intervals.from_rows(made)
+
+
+def integral(entries, slot: int, elapsed: int) -> float:
+    """Add up the power of every whole second."""
+    joules = 0.0
+    for second in range(elapsed):
+        active = {
+            STATES[kind]
+            for start, length, kind, owner in entries
+            if kind < 3 and owner == slot and start <= second < start + length
+        }
+        joules += POWER["idle"] + sum(POWER[state] - POWER["idle"] for state in active)
+    return joules
+
+
+@given(rows)
+def test_energy_is_the_integral_of_power(entries):
+    active = active_times(intervals_of(entries), 3)
+    for slot in range(3):
+        use = DeviceUse("any")
+        found = use.add(POWER, 30.0, active, slot)
+        assert found == pytest.approx(integral(entries, slot, 30))
+        assert use.energy_j == found
+
+
+def test_what_is_not_known_is_idling_or_nothing_at_all():
+    busy = {"compute": 2.0, "send": 3.0, "receive": 1.0}
+    assert energy_j({"idle": 2.0, "compute": 5.0}, 10.0, busy) == 20 + 3 * 2
+    assert energy_j({"idle": 2.0, "compute": 1.0}, 10.0, busy) == 20
+    assert energy_j({"compute": 5.0, "send": 1.0}, 10.0, busy) is None
+    assert energy_j({"idle": 2.0}, 10.0, busy) is None
+
+
+def test_one_unknown_round_makes_the_sum_unknown():
+    active = active_times(intervals_of([(0, 5, 0, 0)]), 1)
+    use = DeviceUse("any")
+    use.add(POWER, 10.0, active, 0)
+    use.add({}, 10.0, active, 0)
+    assert use.energy_j is None
+    use.add(POWER, 10.0, active, 0)
+    assert use.energy_j is None
+    assert (use.rounds, use.elapsed_s, use.compute_s) == (3, 30.0, 15.0)
+
+
+SCENARIO = """
+name: powered
+data: {dataset: digits, partition: {sizes: 20}}
+model: {name: lenet, cut: 1}
+training: {rounds: 4, batch_size: 10, optimizer: {name: sgd, lr: 0.01}}
+devices:
+  mine:
+    speed: 1 GFLOP/s
+    power: {idle: 500 mW, compute: 4 W, send: 1.5 W, receive: 1 W}
+topology:
+  star:
+    server: {device: server-8-core, slots: 1}
+    clients: [{device: mine, count: 2, link: {up: 1 Mbit/s, down: 1 Mbit/s, delay: 0 ms}}]
+methods: [splitfed, {ecofed: {init: random}}]
+"""
+
+
+def test_a_runs_energy_adds_up_over_devices_rounds_and_states(tmp_path):
+    path = tmp_path / "powered.yaml"
+    path.write_text(SCENARIO, encoding="utf-8")
+    (result,) = run(load_scenario(path), executor="none", log="events")
+    for method in result.methods.values():
+        by_round = sum(r.energy_j for r in method.rounds)
+        by_device = sum(use.energy_j for use in method.devices.values())
+        assert method.energy_j == pytest.approx(by_round)
+        assert method.energy_j == pytest.approx(by_device)
+        for use in method.devices.values():
+            assert use.elapsed_s == pytest.approx(method.virtual_time_s)
+            expected = 0.5 * use.elapsed_s + 3.5 * use.compute_s + use.send_s + 0.5 * use.receive_s
+            assert use.energy_j == pytest.approx(expected)
+        busy = sum(use.compute_s for use in method.devices.values())
+        assert busy == pytest.approx(method.clients_busy_s)
+        # Busy and idle time are all the time there is.
+        for row in method.device_rows():
+            assert 0 <= row["idle_fraction"] <= 1
+            assert row["compute_s"] + row["idle_fraction"] * row["elapsed_s"] == pytest.approx(
+                row["elapsed_s"]
+            )
+    assert result.methods["ecofed"].energy_j < result.methods["splitfed"].energy_j
+
+
+def test_devices_without_figures_have_no_energy(tmp_path):
+    path = tmp_path / "powered.yaml"
+    path.write_text(
+        SCENARIO.replace("    power: {idle: 500 mW, compute: 4 W,", "    #"), encoding="utf-8"
+    )
+    (result,) = run(load_scenario(path), executor="none")
+    for method in result.methods.values():
+        assert method.energy_j is None
+        assert {r.energy_j for r in method.rounds} == {None}
+        assert method.summary({})["energy_j"] is None
+
+
+def test_transfers_that_overlap_count_once():
+    active = active_times(intervals_of([(0, 6, 1, 0), (2, 6, 1, 0), (10, 1, 1, 0)]), 1)
+    assert active.send == pytest.approx(np.array([9.0]))

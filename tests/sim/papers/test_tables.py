@@ -1,0 +1,178 @@
+"""The reproduced tables: what is asked of them, what is said of misses, and how they are written."""
+
+import csv
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from cutlayer.sim.papers import ares, edpfl, mpsl
+from cutlayer.sim.papers.ecofed import table as ecofed_table
+from cutlayer.sim.papers.ecofed_map import HEADLINES, Point, nearest, points
+from cutlayer.sim.papers.ranking import kendall_tau, timed
+from cutlayer.sim.papers.table import Fitted, Line, Table
+from cutlayer.sim.views.reproduced import markdown, print_reproduced, verdict, write_csv, write_map
+
+
+def silent(*_: object) -> None:
+    """Say nothing."""
+
+
+def by_name(table: Table) -> dict[str, Line]:
+    return {line.quantity: line for line in table.lines}
+
+
+@pytest.fixture(scope="module")
+def testbed() -> Table:
+    return edpfl.table()
+
+
+def test_edpfl_is_met_with_two_fitted_figures(testbed: Table):
+    assert len(testbed.fitted) == 2
+    lines = by_name(testbed)
+    asked = {
+        "classic_fl, round": 0.10,
+        "splitfed, round": 0.10,
+        "ecofed, round": 0.10,
+        "ecofed, upload round": 0.15,
+        "ecofed, replay round": 0.15,
+        "splitfed, mean over 10 start offsets": 0.10,
+    }
+    for name, within in asked.items():
+        assert lines[name].within == within
+        assert lines[name].holds, (name, lines[name].deviation)
+    for method in ("classic_fl", "splitfed", "ecofed"):
+        line = lines[f"{method}, bytes of a round"]
+        assert (line.within, line.holds) == (0.005, True)
+    assert lines["splitfed, round"].kind == "predicted"
+    assert lines["ecofed, upload round"].kind == "predicted"
+    # What was fitted is met to the letter, or it was not fitted.
+    assert abs(lines["ecofed, replay round"].deviation) < 1e-6
+
+
+def test_the_two_pis_differ_only_by_one_speed():
+    slow, fast = edpfl.pis()["pi-b"], edpfl.pis()["pi-a"]
+    factor = slow.layer_overhead_s / fast.layer_overhead_s
+    assert 1.3 < factor < 2
+    for op_class, rates in fast.rates.items():
+        for pass_ in ("forward", "backward"):
+            for side, rate in rates.of(pass_).items():
+                assert slow.rates[op_class].of(pass_)[side] == pytest.approx(rate / factor)
+
+
+def test_ares_is_fitted_on_whole_networks_and_says_what_it_misses():
+    table = ares.table()
+    for line in table.lines:
+        if line.kind == "fitted":
+            assert abs(line.deviation) < 1e-6
+    cut = [line for line in table.lines if line.kind == "predicted"]
+    assert len(cut) == 4
+    assert all(line.within == 0.10 for line in cut)
+    pi = [line for line in cut if "raspberry" in line.quantity]
+    assert all(abs(line.deviation) < 0.25 for line in pi)
+    nano = [line for line in cut if "jetson" in line.quantity]
+    assert not any(line.holds for line in nano)
+    assert all("both messages need 0.69 s" in line.note for line in nano)
+    assert "NOT met" in verdict(table)
+
+
+def test_mpsls_inputs_come_out_and_its_predictions_beat_one_number():
+    table = mpsl.table()
+    lines = by_name(table)
+    for name in ("forward", "backward", "optimiser"):
+        assert abs(lines[f"VGG19 on raspberry-pi-4b, {name}"].deviation) < 0.05
+    for line in table.lines:
+        if line.unit == "GFLOP/s":  # a layer's rate has its ReLU in it, which is counted beside it
+            assert -0.3 < line.deviation < 0.1, line
+    large = [
+        line for line in table.lines if line.kind == "predicted" and line.source == mpsl.EMBEDDED
+    ]
+    assert len(large) == 3
+    assert all("one number:" in line.note for line in large)
+
+
+def test_ecofeds_bytes_and_where_its_times_hold():
+    few = list(points(silent, ("raspberry-pi-4b",), (20, 100), (16,)))
+    assert [point.link_mbit for point in few] == [20, 100]
+    table = ecofed_table(few)
+    size_lines = [line for line in table.lines if "bytes" in line.quantity]
+    assert len(size_lines) == 6
+    assert all(line.holds for line in size_lines)
+    assert {line.kind for line in size_lines} == {"predicted", "inferred"}
+    times = [line for line in table.lines if "time" in line.quantity]
+    assert len(times) == 8
+    assert {line.kind for line in times} == {"fitted"}
+    # The slower the link, the more the bytes count.
+    for measure in ("makespan", "additive"):
+        slow, fast = (point.ratios(measure) for point in few)
+        assert slow[0] > fast[0] > 1
+        assert slow[1] > fast[1] > 1
+
+
+def point(classic: float, split: float) -> Point:
+    return Point("pi", 10, 1, (classic, split), (2 * classic, 2 * split))
+
+
+def test_the_nearest_setting_is_that_of_the_smaller_larger_error():
+    some = [point(20, 2.8), point(25, 1.0), point(10, 2.83)]
+    assert nearest(some, *HEADLINES["v2"], "makespan") is some[0]
+    assert nearest(some, 50, 2.0, "additive") is some[1]
+    assert some[0].meets(21, 2.86, "makespan", 0.10)
+    assert not some[0].meets(25.66, 2.83, "makespan", 0.10)
+    assert str(some[0]) == "pi, 10 Mbit/s, server x1"
+
+
+LINE = Line("a round", "s", 2.0, "predicted", 2.5, "a log", "a note", within=0.10)
+TABLE = Table(
+    "some",
+    "Some table",
+    (LINE, replace(LINE, quantity="bytes", unit="MiB", simulated=2.05, kind="fitted")),
+    (Fitted("a speed", "3 GFLOP/s", "a batch"),),
+    ("A remark.",),
+)
+
+
+def test_a_line_that_misses_says_so():
+    assert verdict(TABLE) == "1 of 2 figures that are asked for are NOT met: a round (+25.0 %)."
+    met = replace(TABLE, lines=TABLE.lines[1:])
+    assert verdict(met) == "All 1 figures that are asked for are met."
+    free = replace(TABLE, lines=(replace(LINE, within=None),))
+    assert verdict(free) == "No figure here is asked to be met."
+
+
+def test_tables_are_printed_and_written(tmp_path):
+    console = Console(width=120, record=True)
+    print_reproduced(TABLE, console)
+    text = console.export_text()
+    for words in (
+        "Some table",
+        "2.000 s",
+        "+25.0 %",
+        "10 %, not met",
+        "Fitted: a speed",
+        "A remark.",
+    ):
+        assert words in text
+    write_csv(TABLE, tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        first, second = csv.DictReader(file)
+    assert first["published"] == "2.0"
+    assert float(first["deviation"]) == 0.25
+    assert (first["holds"], second["holds"]) == ("False", "True")
+    assert (first["source"], first["note"]) == ("a log", "a note")
+    page = markdown(TABLE)
+    assert "| a round | 2.000 s | predicted | 2.500 s | +25.0 % | 10 %, not met |" in page
+    assert "- a log" in page
+    write_map([point(20, 2.8)], tmp_path / "m.csv")
+    assert (tmp_path / "m.csv").read_text(encoding="utf-8").splitlines()[
+        1
+    ] == "pi,10,1,20,2.8,40,5.6"
+
+
+def test_kendalls_tau_counts_pairs_in_order():
+    lines = [replace(LINE, published=p, simulated=s) for p, s in ((1, 10), (2, 20), (3, 15))]
+    assert kendall_tau(lines) == pytest.approx(1 / 3)
+    assert kendall_tau(lines[:1]) is None
+    tables = [Table("t", "T", (*lines, replace(LINE, unit="x"), replace(LINE, kind="fitted")))]
+    assert len(timed(tables)) == 4
+    assert len(timed(tables, only_predicted=True)) == 3

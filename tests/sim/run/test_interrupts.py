@@ -1,0 +1,275 @@
+"""Signals and a closed output end a run alike: with the rounds that had closed, and nothing torn."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command_line import TINY, CommandLine, files, rows, summary
+
+from cutlayer import load_scenario, run
+from cutlayer.sim.commands.reporters import Lines
+from cutlayer.sim.process.interrupts import Interrupted, held_back, interrupts_handled, let_in
+from cutlayer.sim.results.method import RunResult
+from cutlayer.sim.results.read import read_run
+from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.run.run import Silent
+
+ENDLESS = ["--executor", "none", "--no-reuse", "--set", "training.rounds=50000"]
+
+needs_posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+
+
+def started(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    """`cutlayer` in a process of its own, without pictures."""
+    (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    program = (
+        "import cutlayer.sim.commands.run as command\n"
+        "command.write_plots = command.write_timeline = lambda *_: []\n"
+        "from cutlayer.sim.cli import main\n"
+        "main()\n"
+    )
+    paths = [str(Path(__file__).parents[3]), *filter(None, sys.path)]
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def closed_early(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Leave a process's output unread; return its exit code and errors."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    err = process.stderr.read()
+    return process.wait(), err
+
+
+def assert_stopped(folder: Path) -> None:
+    content = summary(folder)
+    assert content["status"] == "stopped"
+    closed = {label: method["rounds"] for label, method in content["methods"].items()}
+    table = rows(folder / "rounds.csv")
+    assert {label: sum(row["label"] == label for row in table) for label in closed} == closed
+    assert sum(closed.values()) > 0
+    assert read_run(folder).events["round"].size
+    assert not [name for name in files(folder) if name.endswith(".part")]
+
+
+@needs_posix
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (1, 129)], ids=str
+)
+def test_a_signal_ends_a_run_with_what_had_closed(tmp_path: Path, number: int, code: int) -> None:
+    process = started(tmp_path, "run", "tiny.yaml", *ENDLESS)
+    assert process.stdout is not None
+    assert "splitfed: seed 0" in process.stdout.readline()
+    folder = tmp_path / "runs/tiny"
+    while (folder / "rounds.csv").stat().st_size == 0:
+        assert process.poll() is None
+    process.send_signal(number)
+    out, err = process.communicate()
+    assert process.returncode == code
+    assert err == ""
+    assert "interrupted" in out
+    assert_stopped(folder)
+
+
+@needs_posix
+def test_a_reader_that_leaves_ends_a_run_like_ctrl_c(tmp_path: Path) -> None:
+    lines = ["--executor", "none", "--set", "training.rounds=200"]
+    with started(tmp_path, "run", "tiny.yaml", *lines) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert closed_early(process) == (141, "")
+    assert_stopped(tmp_path / "runs/tiny")
+
+
+@needs_posix
+def test_output_that_nobody_reads_is_no_error_of_other_commands(tmp_path: Path) -> None:
+    with started(tmp_path, "show", "tiny.yaml") as process:
+        assert closed_early(process) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_output_on_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        process = started(tmp_path, "run", "tiny.yaml", *ENDLESS, stdout=full.fileno())
+        _, err = process.communicate()
+    assert process.returncode == 2
+    assert err == "standard output cannot be written: No space left on device\n"
+
+
+@needs_posix
+def test_a_signal_that_is_ignored_from_outside_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupts_handled():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_held_back_signals_come_at_the_end() -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        with held_back():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            done.append("whole")
+        done.append("never")
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted):
+        work()
+    assert done == ["whole"]
+    assert signal.getsignal(signal.SIGINT) is before
+    with held_back():
+        pass  # nothing is left over
+
+
+def test_signals_are_let_in_where_work_may_end() -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        with held_back():
+            try:
+                with let_in():
+                    signal.raise_signal(signal.SIGINT)
+                    done.append("never")
+            except KeyboardInterrupt:
+                done.append("interrupted")
+            signal.raise_signal(signal.SIGINT)
+            done.append("whole")
+            with let_in():
+                done.append("never")
+
+    with pytest.raises(Interrupted):
+        work()
+    assert done == ["interrupted", "whole"]
+
+
+def test_other_threads_hold_nothing_back() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    found: list[object] = []
+
+    def work() -> None:
+        with held_back(), let_in():
+            found.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [before]
+
+
+class StopsAt(Silent):
+    """Sends SIGINT at the n-th of all calls, in the middle of whatever happens."""
+
+    def __init__(self, call: int) -> None:
+        self.left = call
+
+    def client_trained(self, done: int, total: int) -> None:
+        self._count()
+
+    def round_closed(self, closed: RoundResult) -> None:
+        self._count()
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("call", [1, 3, 4, 5, 6])
+def test_an_interruption_leaves_a_shorter_run(tmp_path: Path, call: int) -> None:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY, encoding="utf-8")
+    asked = ["methods=[splitfed]"]
+    (result,) = run(load_scenario(file, asked), out=tmp_path / "out", reporter=StopsAt(call))
+    method, closed = result.methods["splitfed"], call // 3
+    assert result.status == "stopped"
+    assert len(method.rounds) == closed
+    if closed:
+        (whole,) = run(load_scenario(file, [*asked, f"training.rounds={closed}"]))
+        for name in ("learning_digest", "weights_digest", "event_digest", "curve"):
+            assert getattr(method, name) == getattr(whole.methods["splitfed"], name), name
+        assert method.link_rows() == whole.methods["splitfed"].link_rows()
+    assert summary(tmp_path / "out")["methods"]["splitfed"]["rounds"] == closed
+
+
+def test_an_interrupted_evaluation_takes_its_round_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cutlayer.sim.learning.inline import Inline
+
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY, encoding="utf-8")
+    asked = ["methods=[splitfed]"]
+    real: Callable[..., float] = Inline.accuracy
+    count = 0
+
+    def interrupted(self: Inline, parts: object) -> float:
+        nonlocal count
+        count += 1
+        if count == 2:
+            signal.raise_signal(signal.SIGINT)
+        return real(self, parts)
+
+    monkeypatch.setattr(Inline, "accuracy", interrupted)
+    (result,) = run(load_scenario(file, asked))
+    (whole,) = run(load_scenario(file, [*asked, "training.rounds=1"]))
+    method, shorter = result.methods["splitfed"], whole.methods["splitfed"]
+    assert (result.status, len(method.rounds)) == ("stopped", 1)
+    for name in ("learning_digest", "weights_digest", "event_digest", "curve"):
+        assert getattr(method, name) == getattr(shorter, name), name
+
+
+def test_a_second_ctrl_c_while_finishing_leaves_the_pictures_out(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: Lines, closed: RoundResult) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    def again(result: RunResult, path: Path) -> None:
+        path.write_text("half", encoding="utf-8")
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Lines, "round_closed", interrupted)
+    monkeypatch.setattr("cutlayer.sim.commands.run.write_trace", again)
+    assert cli.run().code == 130
+    folder = cli.folder / "runs/tiny"
+    assert_stopped(folder)
+    assert "plots" not in files(folder)
+    assert json.loads((folder / "summary.json").read_text(encoding="utf-8"))["schema"] == 1
+
+
+def test_ctrl_c_between_seeds_keeps_those_that_are_done(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    def interrupted(self: Lines, seed: int, label: str, rounds: int, clients: int) -> None:
+        begun.append(seed)
+        if seed == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Lines, "method_started", interrupted)
+    assert cli.run("seeds=[0, 1, 2]", "methods=[splitfed]").code == 130
+    folder = cli.folder / "runs/tiny"
+    assert begun == [0, 1]
+    assert summary(folder / "seed-0")["status"] == "complete"
+    assert summary(folder / "seed-1")["status"] == "stopped"
+    together = json.loads((folder / "seeds.json").read_text(encoding="utf-8"))
+    assert together["status"] == "stopped"
+    assert not (folder / "seed-2").exists()
