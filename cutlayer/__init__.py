@@ -10,7 +10,13 @@ imports neither torch nor anything else that is slow.
 """
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+# In a clone, `sim` and its three neighbours are links to the folders beside this one. Where the clone
+# was made without links (git on Windows may write text files in their place), these are searched.
+if not (Path(__file__).parent / "sim").is_dir():
+    __path__ = [*__path__, str(Path(__file__).resolve().parents[1])]
 
 if TYPE_CHECKING:
     from cutlayer.scenarios.problems import ScenarioError

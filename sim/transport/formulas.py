@@ -2,8 +2,8 @@
 
 Rates are bytes of payload per second, times seconds, sizes bytes of payload. The event form
 (`cutlayer.sim.transport.tcp`) gives a flow alone exactly `sending_time`; with other flows on its way
-there is no closed form. Not modelled: time-outs of a burst that overflows a queue (incast), the queueing delay
-that other traffic adds to the round-trip time, delayed acknowledgements, HyStart.
+there is no closed form. Not modelled: time-outs of a burst that overflows a queue (incast), the queueing
+delay that other traffic adds to the round-trip time, delayed acknowledgements, HyStart.
 """
 
 from math import inf, sqrt

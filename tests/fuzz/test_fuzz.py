@@ -63,9 +63,7 @@ def test_unchanged_files_are_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPat
                 code, told = child.ask_study(sample.asked)
             else:
                 sets = ["--set", sample.files["value"]] if kind == "set" else []
-                code, told = child.command(
-                    "check", sample.asked, *sets, "--set", "training.rounds=1"
-                )
+                code, told = child.cli("check", sample.asked, *sets, "--set", "training.rounds=1")
             assert (kind, code, told) == (kind, 0, "")
 
 

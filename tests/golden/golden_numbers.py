@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import yaml
 
-from sim import load_scenario, load_study, run, sweep
+from cutlayer import load_scenario, load_study, run, sweep
 
 HERE = Path(__file__).parent
 SHIPPED = HERE.parents[1] / "scenarios" / "shipped"

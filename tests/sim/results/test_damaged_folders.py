@@ -15,9 +15,10 @@ from command_line import Answer, CommandLine
 
 import cutlayer.sim.commands.run
 from cutlayer.sim.files.checksums import CHECKSUMS
-from cutlayer.sim.results import SavedError, read_run
 from cutlayer.sim.results.compare import asked_differences, figure_changes
+from cutlayer.sim.results.files import SavedError
 from cutlayer.sim.results.folder import MARKER
+from cutlayer.sim.results.read import read_run
 
 COMMANDS: dict[str, Sequence[str]] = {
     "report": ("report", "out", "--out", "page.html", "--force"),

@@ -64,12 +64,13 @@ def together(commands: Sequence[Sequence[str]]) -> list[list[object]]:
 
 
 def run(command: Sequence[str], file: Path) -> int:
+    from cutlayer.sim.cli import main as cutlayer
 
     code: object = None
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
         sys.argv = ["cutlayer", *command]
         try:
-            command()
+            cutlayer()
         except SystemExit as ended:
             code = ended.code
     file.write_text(json.dumps([code, out.getvalue(), err.getvalue()]), encoding="utf-8")

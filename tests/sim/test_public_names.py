@@ -8,6 +8,7 @@ import pandas
 import pytest
 from command_line import TINY
 
+import cutlayer
 from cutlayer import (
     DataError,
     MethodResult,
@@ -16,7 +17,6 @@ from cutlayer import (
     ScenarioError,
     load_scenario,
     run,
-    sim,
 )
 
 PUBLIC = [
@@ -43,12 +43,12 @@ def tiny(tmp_path: Path) -> Path:
 
 
 def test_the_public_names_are_these() -> None:
-    assert sim.__all__ == PUBLIC
-    assert dir(sim) == PUBLIC
+    assert cutlayer.__all__ == PUBLIC
+    assert dir(cutlayer) == PUBLIC
     for name in PUBLIC:
-        assert inspect.getdoc(getattr(sim, name)), name
+        assert inspect.getdoc(getattr(cutlayer, name)), name
     with pytest.raises(AttributeError, match="no attribute 'runn'"):
-        sim.runn  # noqa: B018
+        cutlayer.runn  # noqa: B018
     assert all(is_dataclass(kind) for kind in (MethodResult, RoundResult, RunResult))
     assert issubclass(ScenarioError, ValueError)
     assert issubclass(DataError, ValueError)
