@@ -27,7 +27,7 @@ ACCESS: Final[Mapping[Direction, str]] = {
 
 
 @dataclass(frozen=True)
-class Use:
+class LinkUse:
     """A round's use of one resource.
 
     `wire_bytes` crossed it and took `consumed` of its capacity (capacity x seconds). For `busy_s` a
@@ -88,14 +88,14 @@ class Ways:
         intervals: Intervals,
         participants: Sequence[int],
         bottleneck_s: Mapping[str, float],
-    ) -> dict[Key, Use]:
+    ) -> dict[Key, LinkUse]:
         """Return the use of every resource that a transfer of the round crossed."""
-        found: dict[Key, Use] = {}
+        found: dict[Key, LinkUse] = {}
         for key, rows, consumption in self._crossings(intervals, participants):
             start, end = intervals.start[rows], intervals.end[rows]
             wire = intervals.wire_bytes[rows]
             busy, peak = _occupancy(start, end)
-            found[key] = Use(
+            found[key] = LinkUse(
                 wire_bytes=int(wire.sum()),
                 consumed=float((wire * consumption).sum()),
                 busy_s=busy,
@@ -162,7 +162,7 @@ def _occupancy(start: NDArray[np.float64], end: NDArray[np.float64]) -> tuple[fl
 
 
 @dataclass
-class Total:
+class LinkTotals:
     """A resource's use over a run."""
 
     wire_bytes: int = 0
@@ -172,7 +172,7 @@ class Total:
     peak: int = 0
     bottleneck_s: float = 0.0
 
-    def add(self, use: Use) -> None:
+    def add(self, use: LinkUse) -> None:
         """Add a round's use."""
         self.wire_bytes += use.wire_bytes
         self.consumed += use.consumed

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cutlayer.sim.log.energy import ActiveTimes, active_times
 from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Intervals, Kind, Label
-from cutlayer.sim.log.link_use import Key, Use
+from cutlayer.sim.log.link_use import Key, LinkUse
 from cutlayer.sim.network.load_series import LoadSeries
 
 TOLERANCE: Final = 1e-9  # of a round's length, for sums of floating-point times
@@ -60,7 +60,7 @@ class RoundRecord:
     straggler: int
     barrier_s: float
     additive_s: dict[str, float]
-    uses: Mapping[Key, Use] = field(default_factory=dict)
+    uses: Mapping[Key, LinkUse] = field(default_factory=dict)
     loads: Mapping[str, LoadSeries] = field(default_factory=dict)
 
 

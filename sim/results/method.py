@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cutlayer.sim.log.energy import DeviceUse
-from cutlayer.sim.log.link_use import Total
+from cutlayer.sim.log.link_use import LinkTotals
 from cutlayer.sim.results.round import KeptRound, RoundResult, Row
 
 Status = Literal["complete", "stopped", "stalled"]  # all there is, interrupted, can never end
@@ -37,7 +37,7 @@ class MethodResult:
     weights_digest: str | None = None
     event_digest: str = ""
     coarse: tuple[str, ...] = ()
-    links: dict[str, Total] = field(default_factory=dict)
+    links: dict[str, LinkTotals] = field(default_factory=dict)
     capacity_s: dict[str, float] = field(default_factory=dict)
     link_clients: dict[str, int] = field(default_factory=dict)
     devices: dict[str, DeviceUse] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.layer import Progress as ChainProgress
 from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.intervals import NO_CAUSE, Intervals
-from cutlayer.sim.log.link_use import Key, Total
+from cutlayer.sim.log.link_use import Key, LinkTotals
 from cutlayer.sim.log.record import ConservationError, RoundRecord, close_record
 from cutlayer.sim.methods.method import Method, Round
 from cutlayer.sim.network.load_series import Loads
@@ -37,7 +37,7 @@ Watched = Callable[[Round], Sequence[Observer]]
 
 
 @dataclass(frozen=True)
-class Limits:
+class StopCondition:
     """When to stop: after so many rounds, at a virtual time (seconds), at a test accuracy.
 
     The last two, and a number of events of the clock, end the run with the first round that closes at
@@ -94,26 +94,26 @@ class Engine:
         self._events = hashlib.blake2b(digest_size=16)
         self._members: Sequence[int] = ()  # of the round under way
 
-    def run(self, limits: Limits, watcher: Watcher) -> None:
+    def run(self, stop_condition: StopCondition, watcher: Watcher) -> None:
         """Play rounds until a limit is reached; `result` is up to date after every round.
 
         A round begins as soon as a client that could take part is online. Where none ever will be,
         the run ends, and `result.ended` says so.
         """
-        for index in range(limits.rounds):
+        for index in range(stop_condition.rounds):
             waited_s = self._wait_for_clients(index)
-            if waited_s and limits.passed(self.world.clock.elapsed_s + waited_s):
+            if waited_s and stop_condition.passed(self.world.clock.elapsed_s + waited_s):
                 self.result.ended = (
                     f"no client could take part in round {index}: none is online"
                     f" {'any more' if waited_s == inf else 'before the time limit'}"
                 )
-                self.result.stalled = waited_s == inf and limits.virtual_time_s is None
+                self.result.stalled = waited_s == inf and stop_condition.virtual_time_s is None
                 break
             if waited_s:
                 self.world.clock.rebase(waited_s)
             try:
                 with held_back():  # a round is accounted for and reported as a whole, or not at all
-                    closed = self._play(index, limits, watcher, waited_s)
+                    closed = self._play(index, stop_condition, watcher, waited_s)
                     self.result.rounds.append(closed)
                     watcher.round_closed(closed)
             except TooManyEventsError as error:
@@ -122,13 +122,13 @@ class Engine:
                 self.result.ended = f"round {index} never ends: {self._obstacle()}"
                 self.result.stalled = True
                 break
-            late = limits.passed(closed.virtual_time_s)
+            late = stop_condition.passed(closed.virtual_time_s)
             reached = (
-                limits.target_accuracy is not None
+                stop_condition.target_accuracy is not None
                 and closed.accuracy is not None
-                and closed.accuracy >= limits.target_accuracy
+                and closed.accuracy >= stop_condition.target_accuracy
             )
-            if late or reached or self.world.clock.events >= limits.events:
+            if late or reached or self.world.clock.events >= stop_condition.events:
                 break
 
     def finish(self) -> None:
@@ -151,7 +151,9 @@ class Engine:
         churn = self.world.churn
         return 0.0 if churn is None else churn.wait_s(self.method.eligible(index))
 
-    def _play(self, index: int, limits: Limits, watcher: Watcher, waited_s: float) -> RoundResult:
+    def _play(
+        self, index: int, stop_condition: StopCondition, watcher: Watcher, waited_s: float
+    ) -> RoundResult:
         world, method = self.world, self.method
         with let_in():
             rnd = method.open_round(index)
@@ -160,9 +162,9 @@ class Engine:
         start_s = world.clock.epoch_s
         world.clock.rebase(record.duration_s)
         world.learning.close_round(watcher.client_trained)
-        last = index == limits.rounds - 1 or limits.passed(world.clock.elapsed_s)
+        last = index == stop_condition.rounds - 1 or stop_condition.passed(world.clock.elapsed_s)
         accuracy = self._learned.get(index)
-        if last or (index + 1) % limits.evaluate_every == 0:
+        if last or (index + 1) % stop_condition.evaluate_every == 0:
             accuracy = self._evaluated(rnd, accuracy)
         utilisation = self._log(rnd, record, start_s)
         energy = self._energy(rnd, record)
@@ -313,7 +315,7 @@ class Engine:
         )
         links = {key: world.ways.name(key, rnd.participants) for key in record.uses}
         for key, use in record.uses.items():
-            result.links.setdefault(links[key], Total()).add(use)
+            result.links.setdefault(links[key], LinkTotals()).add(use)
         result.clients_busy_s += float(record.device_busy_s.sum())
         result.clients_available_s += record.duration_s * record.slots
         result.server_busy_s += record.server_busy_s

@@ -15,7 +15,7 @@ from cutlayer.sim.build.world import make_method, options_of
 from cutlayer.sim.compute.memory import inference_bytes, server_bytes, training_bytes
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, Limits, Watcher
+from cutlayer.sim.run.engine import Engine, StopCondition, Watcher
 
 MOST_EVENTS: Final = 300_000  # of the clock, in all the rounds that are played of a method
 
@@ -96,14 +96,14 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
         method = make_method(plan, entry, None)
         result = MethodResult(entry.label, entry.name, plan.seed, ())
         most = min(rounds, scenario.training.rounds)
-        limits = Limits(most, scenario.stop.virtual_time, events=MOST_EVENTS)
-        Engine(method.world, method, result).run(limits, Watcher())
+        stop_condition = StopCondition(most, scenario.stop.virtual_time, events=MOST_EVENTS)
+        Engine(method.world, method, result).run(stop_condition, Watcher())
         played = len(result.rounds)
         whole = (
             result.stalled
             or played == scenario.training.rounds
             or (played < most and result.ended is not None)
-            or limits.passed(result.virtual_time_s)
+            or stop_condition.passed(result.virtual_time_s)
         )
         scale = 1.0 if whole else scenario.training.rounds / played
         client_rounds = sum(r.clients for r in result.rounds)

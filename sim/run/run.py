@@ -24,7 +24,7 @@ from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.results.write import RunFolder, Views, no_views
-from cutlayer.sim.run.engine import Engine, Limits, Watcher
+from cutlayer.sim.run.engine import Engine, StopCondition, Watcher
 
 LogName = Literal["rounds", "events"]
 Curves = Mapping[tuple[int, str], Mapping[str, Any] | None]  # by seed and label
@@ -233,11 +233,11 @@ class _Runner:
         reporter.method_started(
             self.plan.seed, entry.label, training.rounds, scenario.clients_per_round
         )
-        limits = Limits(
+        stop_condition = StopCondition(
             training.rounds, stop.virtual_time, stop.target_accuracy, training.evaluate_every
         )
         try:
-            engine.run(limits, Watcher(closed, reporter.client_trained))
+            engine.run(stop_condition, Watcher(closed, reporter.client_trained))
         finally:
             with held_back():
                 engine.finish()

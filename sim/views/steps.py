@@ -66,7 +66,7 @@ def shared_steps(series: LoadSeries, until_s: float) -> Steps:
 
 
 def access_steps(kept: KeptRound, line: str, capacities: Mapping[str, float]) -> Steps:
-    """Return the mean share in use of a round's access links of one `line` of `Use.line`.
+    """Return the mean share in use of a round's access links of one `line` of `LinkUse.line`.
 
     `capacities` are the links' means over the run; a transfer counts with its mean rate.
     """

@@ -15,7 +15,7 @@ from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import OptionModels
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.engine import Engine, Limits, Watcher
+from cutlayer.sim.run.engine import Engine, StopCondition, Watcher
 from cutlayer.sim.run.run import run
 
 TINY = """\
@@ -90,6 +90,8 @@ class Inside:
     ) -> "Inside":
         engine = Engine(self.method.world, self.method, self.result)
         rounds = rounds or self.plan.scenario.training.rounds
-        engine.run(Limits(rounds, evaluate_every=1000), Watcher(round_closed, client_trained))
+        engine.run(
+            StopCondition(rounds, evaluate_every=1000), Watcher(round_closed, client_trained)
+        )
         engine.finish()
         return self

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Intervals, Kind, Label
-from cutlayer.sim.log.link_use import Total, Ways
+from cutlayer.sim.log.link_use import LinkTotals, Ways
 
 
 def up(slot, start, end, size, label=Label.ACTIVATION, lost=0):
@@ -102,7 +102,7 @@ def test_against_counting_second_by_second(spans):
 def test_totals_add_up():
     log = Intervals.from_rows([up(0, 0, 2, 20), up(1, 1, 3, 30)])
     use = ways().uses(log, (0, 1), {"server": 1.5})["server"]
-    total = Total()
+    total = LinkTotals()
     total.add(use)
     total.add(use)
     assert (total.wire_bytes, total.busy_s, total.flow_s) == (100, 6, 8)

@@ -12,7 +12,7 @@ from small_scenarios import MIXED, PLAIN, scenario
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.world import make_method
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, Limits, Watcher
+from cutlayer.sim.run.engine import Engine, StopCondition, Watcher
 from cutlayer.sim.run.explain import SET_UP, SLOW_START, Explained, Transfer, explain
 from cutlayer.sim.transport.formulas import HEADER_EFFICIENCY, MSS_BYTES
 from cutlayer.sim.views.explained import summary
@@ -160,7 +160,9 @@ def test_looking_on_changes_nothing(tmp_path: Path, text: str, transport: str) -
     for entry in plan.scenario.methods:
         method = make_method(plan, entry, None)
         result = MethodResult(entry.label, entry.name, 0, ())
-        Engine(method.world, method, result, reuse=False, keep_all=True).run(Limits(3), Watcher())
+        Engine(method.world, method, result, reuse=False, keep_all=True).run(
+            StopCondition(3), Watcher()
+        )
         for index, rnd in enumerate(result.rounds):
             if rnd.straggler is None:
                 continue

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Intervals, Kind, Label, Row
-from cutlayer.sim.log.link_use import Total, Ways
+from cutlayer.sim.log.link_use import LinkTotals, Ways
 from cutlayer.sim.log.record import RoundRecord, close_record
 from cutlayer.sim.network.load_series import LoadSeries
 from cutlayer.sim.results.method import MethodResult, RunResult
@@ -115,7 +115,7 @@ def method(
         links = {key: made.name(key, range(clients)) for key in record.uses}
         used: dict[str, list[float]] = {}
         for key, use in record.uses.items():
-            result.links.setdefault(links[key], Total()).add(use)
+            result.links.setdefault(links[key], LinkTotals()).add(use)
             share = use.consumed / capacity(links[key]) / record.duration_s
             used.setdefault(use.line(key), []).append(share)
         if index < len(kinds):

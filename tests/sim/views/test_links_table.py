@@ -6,7 +6,7 @@ import pytest
 from hand_made import HELD_S, method, run_of
 from rich.console import Console
 
-from cutlayer.sim.log.link_use import Total
+from cutlayer.sim.log.link_use import LinkTotals
 from cutlayer.sim.views.links_table import link_groups
 from cutlayer.sim.views.names import natural_order, numberless, together
 from cutlayer.sim.views.table import print_table
@@ -28,7 +28,7 @@ def lines(result, width=80):
 def with_link(result, name, clients, held_s, share, peak=1):
     """Add a link of 1 byte/s of which a share was used; bytes and flows do not matter."""
     elapsed = result.virtual_time_s
-    result.links[name] = Total(1, share * elapsed, elapsed, elapsed, peak, held_s * elapsed)
+    result.links[name] = LinkTotals(1, share * elapsed, elapsed, elapsed, peak, held_s * elapsed)
     result.capacity_s[name] = elapsed
     result.link_clients[name] = clients
     return result
