@@ -12,7 +12,7 @@ from cutlayer.sim.build.extent import batch_problems, fleet_problems
 from cutlayer.sim.build.names import NamedPlaceError
 from cutlayer.sim.data.info import DataError
 from cutlayer.sim.data.partition import PartitionError
-from cutlayer.sim.compute.variability import paces
+from cutlayer.sim.compute.variability import client_variability
 from cutlayer.sim.build.topology import places
 from cutlayer.sim.build.plan import Plan, info_of, network_of, shards_of
 from cutlayer.sim.build.transport import transports
@@ -89,7 +89,7 @@ def examine(
         problems += batch_problems(loaded, plan)
     attempt(lambda: availability(plan))
     attempt(lambda: transports(plan))
-    attempt(lambda: paces(topology, scenario.computing))
+    attempt(lambda: client_variability(topology, scenario.computing))
     return plan, problems
 
 

@@ -75,7 +75,7 @@ def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> Wires:
         weights=(
             None if all(weight(start) == 1 for start in runs.starts) else Lazy(2 * count, weight)
         ),
-        pacer=transport,
+        transport=transport,
         profiles=topology.profiles,
         alike=runs,
     )

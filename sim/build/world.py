@@ -17,7 +17,7 @@ from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.network.route_runs import Lazy
-from cutlayer.sim.compute.variability import paces
+from cutlayer.sim.compute.variability import client_variability
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.compute.queueing import make_queue
 from cutlayer.sim.build.transport import transports
@@ -108,7 +108,7 @@ def _world(
     values = 1
     for side in shape:
         values *= side
-    settings_of_pace = paces(topology, plan.scenario.computing)
+    variability = client_variability(topology, plan.scenario.computing)
     works: dict[tuple[str, float], DeviceWork] = {}
     count = len(topology.clients)
 
@@ -135,7 +135,7 @@ def _world(
             down=count + index,
             up_delay_s=up.delay_s,
             down_delay_s=down.delay_s,
-            kind=(topology.route_class(name), settings[index], settings_of_pace.get(index)),
+            kind=(topology.route_class(name), settings[index], variability.get(index)),
         )
 
     server = topology.node(topology.server)
@@ -173,9 +173,9 @@ def _world(
         churn=(
             Churn(clock, presences, cancels=method.cancels) if presences or method.cancels else None
         ),
-        paces=settings_of_pace,
+        variability=variability,
         steady=not (topology.profiles or wires.jitters or presences or method.cancels)
-        and all(settings.steady for settings in settings_of_pace.values()),
+        and all(settings.steady for settings in variability.values()),
     )
 
 

@@ -17,7 +17,7 @@ from cutlayer.topologies.jitter import Jitter
 
 
 @dataclass(frozen=True)
-class PaceSettings:
+class VariabilitySettings:
     """A client's jitter (mean 1), when (s) and how much it slows down, whether its loader runs ahead."""
 
     jitter: Jitter | None = None
@@ -31,11 +31,11 @@ class PaceSettings:
         return self.jitter is None and self.slowdown == 1.0
 
 
-class Pace:
-    """One device's pace in one round."""
+class Variability:
+    """The variability of one device in one round."""
 
     def __init__(
-        self, settings: PaceSettings, generator: np.random.Generator, epoch_s: float
+        self, settings: VariabilitySettings, generator: np.random.Generator, epoch_s: float
     ) -> None:
         self._settings = settings
         self._generator = generator
@@ -66,19 +66,21 @@ class Pace:
         return factor
 
 
-def paces(topology: Topology, computing: tuple[Computing, ...]) -> dict[int, PaceSettings]:
+def client_variability(
+    topology: Topology, computing: tuple[Computing, ...]
+) -> dict[int, VariabilitySettings]:
     """Return the settings of each client that has some, by index.
 
     Raises NamedPlaceError for clients that are not there, or are named twice.
     """
-    found: dict[int, PaceSettings] = {}
+    found: dict[int, VariabilitySettings] = {}
     if not computing:
         return found
     places = {name: index for index, name in enumerate(topology.clients)}
     for number, section in enumerate(computing):
         path: KeyPath = ("computing", number, "clients")
         throttle = section.throttle
-        settings = PaceSettings(
+        settings = VariabilitySettings(
             None if section.jitter is None else section.jitter.jitter(),
             0.0 if throttle is None else throttle.after,
             1.0 if throttle is None else throttle.slowdown,

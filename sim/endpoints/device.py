@@ -26,21 +26,21 @@ class DeviceSide(Side):
 
     def __init__(self, world: World, client: Client, slot: int, chain: Chain) -> None:
         super().__init__(world, client, slot, chain)
-        self.pace = world.pace(client.index, chain.round_index)
+        self.variability = world.variability_of(client.index, chain.round_index)
 
     def compute(self, work: Work, label: Label, value: Any = None) -> simpy.Event:
         """Be busy for `work`; the event's value is `value`."""
-        if self.pace is not None:
-            work = self.pace.of(work, self.world.clock.now)
+        if self.variability is not None:
+            work = self.variability.of(work, self.world.clock.now)
         return self._compute(work, label, value)
 
     def compute_batch(
         self, batch: Batch, work: Work, label: Label, value: Any = None
     ) -> simpy.Event:
         """Be busy for `work` that begins with loading a batch; the event's value is `value`."""
-        if self.pace is not None:
+        if self.variability is not None:
             load = self.client.work.load(batch.size)
-            work = self.pace.of_batch(work, load, self.world.clock.now)
+            work = self.variability.of_batch(work, load, self.world.clock.now)
         return self._compute(work, label, value)
 
     def _compute(self, work: Work, label: Label, value: Any) -> simpy.Event:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, overload
 
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.compute.queueing import ServerQueue
-from cutlayer.sim.compute.variability import Pace, PaceSettings
+from cutlayer.sim.compute.variability import Variability, VariabilitySettings
 from cutlayer.sim.compute.work import DeviceWork, ServerWork
 from cutlayer.sim.data.streams import generator
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.layer import Learning
 from cutlayer.sim.log.intervals import Row
 from cutlayer.sim.log.link_use import Ways
-from cutlayer.sim.network import Network, Pacer
+from cutlayer.sim.network import Network, Transport
 from cutlayer.sim.network.propagation import Jitters, Propagation
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ class World:
     framing: float  # times the bytes of a message beyond its payload
     rows: list[Row]
     ways: Ways
-    transport: Pacer | None = None
+    transport: Transport | None = None
     jitters: Mapping[int, tuple[float, Jitters]] = field(default_factory=dict)
     churn: "Churn | None" = None
-    paces: Mapping[int, PaceSettings] = field(default_factory=dict)
+    variability: Mapping[int, VariabilitySettings] = field(default_factory=dict)
     steady: bool = True
     able_clients: Sequence[int] | None = None
     buffer_bytes: Mapping[str, int] = field(default_factory=dict)
@@ -115,13 +115,13 @@ class World:
         chosen = stream.choice(len(candidates), size=wanted, replace=False)
         return tuple(sorted(candidates[int(i)] for i in chosen))
 
-    def pace(self, client: int, round_index: int) -> Pace | None:
+    def variability_of(self, client: int, round_index: int) -> Variability | None:
         """Return what a client's computing is like in a round, None where it is as its profile says."""
-        settings = self.paces.get(client)
+        settings = self.variability.get(client)
         if settings is None:
             return None
         stream = generator(self.seed, "computing", client, round_index)
-        return Pace(settings, stream, self.clock.epoch_s)
+        return Variability(settings, stream, self.clock.epoch_s)
 
     def propagation(self, route: int, round_index: int) -> Propagation | None:
         """Return the delays of a round's messages on a route, or None where they are constant."""

@@ -3,14 +3,14 @@
 from cutlayer.sim.network.errors import AllocationError, NetworkError, StalledClockError
 from cutlayer.sim.network.flow import Flow, Route
 from cutlayer.sim.network.network import Network
-from cutlayer.sim.network.transport import Pacer
+from cutlayer.sim.network.transport import Transport
 
 __all__ = [
     "AllocationError",
     "Flow",
     "Network",
     "NetworkError",
-    "Pacer",
     "Route",
     "StalledClockError",
+    "Transport",
 ]

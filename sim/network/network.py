@@ -38,7 +38,7 @@ from cutlayer.sim.network.solvers.choose import (
 )
 from cutlayer.sim.network.solvers.fill import Uses
 from cutlayer.sim.network.stall import Standstill
-from cutlayer.sim.network.transport import Pacer
+from cutlayer.sim.network.transport import Transport
 
 
 class Network:
@@ -46,7 +46,7 @@ class Network:
 
     `resources` gives capacities (bytes/s, or another unit that the routes' consumption per byte is
     in; infinite allowed, 0 is an outage). Flows name their route by its index in `routes`; a route
-    has a `weight` if `weights` are given, else 1. A `pacer` caps transfers as they go; `profiles`
+    has a `weight` if `weights` are given, else 1. A `transport` caps transfers; `profiles`
     give capacities that change with time, for which `env` must be our `Clock`. Where routes are `alike`,
     in runs, they are looked at when they are first used. With
     `general` every component is solved by progressive filling, which checks the faster solvers.
@@ -63,7 +63,7 @@ class Network:
         general: bool = False,
         stall_limit: int = 100_000,
         weights: Sequence[float] | None = None,
-        pacer: Pacer | None = None,
+        transport: Transport | None = None,
         profiles: Mapping[str, Profile] | None = None,
         alike: Runs | None = None,
     ) -> None:
@@ -89,9 +89,9 @@ class Network:
         self._settling = Settling(env, self._end_all, self._count_settle)
         self._standstill = Standstill(stall_limit + 100 * len(routes))
         self._weights = weights
-        self._pacer = pacer
-        if pacer is not None:
-            pacer.attach(self)
+        self._transport = transport
+        if transport is not None:
+            transport.attach(self)
         self._changing: Changing | None = None
         if profiles:
             assert isinstance(env, Clock), "profiles are in seconds since the run began"
@@ -284,8 +284,8 @@ class Network:
             return
         if self._changing is not None:
             self._changing.begins(self, flow.route)
-        if self._pacer is not None:
-            flow.cap = min(flow.cap, self._pacer.begins(flow))
+        if self._transport is not None:
+            flow.cap = min(flow.cap, self._transport.begins(flow))
         flow.state = SENDING
         route = flow.route
         solver = self._solver[route]
@@ -313,8 +313,8 @@ class Network:
     def _over(self, flow: Flow) -> None:
         """Take note, and tell those who follow transfers, that one is over."""
         self._own.charge(flow)
-        if self._pacer is not None:
-            self._pacer.ends(flow)
+        if self._transport is not None:
+            self._transport.ends(flow)
         if self._changing is not None:
             self._changing.ends(flow.route)
 

@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from cutlayer.sim.network.network import Network
 
 
-class Pacer(Protocol):
+class Transport(Protocol):
     """Sets the caps of transfers as they go: the congestion window of a TCP connection, say."""
 
     def attach(self, network: "Network") -> None:
-        """Take note of the network whose transfers are paced."""
+        """Take note of the network whose transfers it caps."""
 
     def begins(self, flow: Flow) -> float:
         """Return the cap, bytes/s, of a flow whose turn has come; 0 holds it back for now."""

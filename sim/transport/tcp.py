@@ -141,7 +141,7 @@ class _Direction:
 
 
 class Tcp:
-    """The pacer of a network whose route i has `paths[i]`; see `cutlayer.sim.network.transport.Pacer`.
+    """The `Transport` of a network whose route i has `paths[i]`.
 
     With `keep_accounts`, `accounts` has the Account of every transfer that ended in this round, by
     the flow's sequence number.

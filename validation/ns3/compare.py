@@ -37,7 +37,7 @@ def simulate(case: dict[str, Any], settings: TransportSettings) -> list[float]:
     ways = [Way((("bottleneck", per_byte), (f"access{i}", per_byte))) for i in range(len(flows))]
     paths = [PathSettings(flow["rtt_s"], i, settings) for i, flow in enumerate(flows)]
     weights = [settings.weight(flow["rtt_s"]) for flow in flows]
-    network = Network(env, resources, ways, weights=weights, pacer=Tcp(env, paths))
+    network = Network(env, resources, ways, weights=weights, transport=Tcp(env, paths))
     sent = {}
 
     def start(i: int) -> Any:

@@ -8,7 +8,7 @@ from cutlayer.sim.network.solvers.solver import Solver
 
 
 class Alone(Solver):
-    """At most one flow, at its own pace: a start costs O(1) and no solve."""
+    """At most one flow, at its cap: a start costs O(1) and no solve."""
 
     __slots__ = ("_due_at", "_flow")
 

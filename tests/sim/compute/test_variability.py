@@ -7,12 +7,12 @@ from command_line import CommandLine, assert_refused
 
 from cutlayer import load_scenario, run
 from cutlayer.sim.compute.roofline import Work
-from cutlayer.sim.compute.variability import Pace, PaceSettings
+from cutlayer.sim.compute.variability import Variability, VariabilitySettings
 from cutlayer.sim.data.streams import generator
 from cutlayer.topologies.jitter import Jitter
 
 SCENARIO = """
-name: paced
+name: varied
 data: {dataset: digits, partition: {sizes: 40}}
 model: {name: lenet, cut: 1}
 training: {rounds: ROUNDS, batch_size: 10, optimizer: {name: sgd, lr: 0.01}}
@@ -26,7 +26,7 @@ methods: [METHOD]
 
 
 def played(folder, computing="", *, method="classic_fl", rounds=1, seed=0):
-    path = folder / "paced.yaml"
+    path = folder / "varied.yaml"
     text = SCENARIO.replace("ROUNDS", str(rounds)).replace("METHOD", method)
     path.write_text(
         text.replace("COMPUTING", f"computing: [{computing}]" if computing else ""),
@@ -37,13 +37,13 @@ def played(folder, computing="", *, method="classic_fl", rounds=1, seed=0):
     return found
 
 
-def pace(**settings) -> Pace:
-    return Pace(PaceSettings(**settings), generator(0, "test"), 0.0)
+def variability(**settings) -> Variability:
+    return Variability(VariabilitySettings(**settings), generator(0, "test"), 0.0)
 
 
 @pytest.mark.parametrize("kind", ["lognormal", "gamma", "uniform"])
 def test_jitter_keeps_the_mean_and_is_never_negative(kind):
-    varying = pace(jitter=Jitter(kind, 0.5))
+    varying = variability(jitter=Jitter(kind, 0.5))
     times = [varying.of(Work(2.0, 7.0), 0.0).seconds for _ in range(4000)]
     assert min(times) >= 0
     assert stdev(times) > 0.4
@@ -86,7 +86,7 @@ def test_a_hot_device_is_slower_from_a_moment_on(tmp_path):
 
 def test_a_loader_that_runs_ahead_hides_behind_the_rest():
     # Loading takes 3, the rest 2: the first batch waits for its own, the others for what is left.
-    ahead = pace(prefetch=True)
+    ahead = variability(prefetch=True)
     load, work = Work(3.0, 0.0), Work(5.0, 0.0)
     now, spans = 0.0, []
     for _ in range(3):
@@ -95,7 +95,7 @@ def test_a_loader_that_runs_ahead_hides_behind_the_rest():
     assert spans == [5.0, 3.0, 3.0]
     # Where the device waits in between, nothing of the loader is left.
     assert ahead.of_batch(work, load, now + 10).seconds == 2.0
-    assert pace().of_batch(work, load, 0.0).seconds == 5.0
+    assert variability().of_batch(work, load, 0.0).seconds == 5.0
 
 
 @pytest.mark.parametrize(

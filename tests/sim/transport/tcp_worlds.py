@@ -43,7 +43,7 @@ class World:
             [PathSettings(rtt, i, settings, loss) for _ in range(2) for i, rtt in enumerate(rtts)],
             keep_accounts=True,
         )
-        self.network = Network(self.env, resources, ways, pacer=self.tcp, general=general)
+        self.network = Network(self.env, resources, ways, transport=self.tcp, general=general)
 
     def send(self, route, size):
         return self.network.start(route, size)

@@ -162,4 +162,4 @@ def test_handshakes_in_round_trips():
 def test_a_network_of_parallel_transfers_is_refused():
     env = simpy.Environment()
     with pytest.raises(ValueError, match="TCP needs a network whose routes carry one transfer"):
-        Network(env, {}, [Way(())], fifo=False, pacer=Tcp(env, [PathSettings(0.1, 0)]))
+        Network(env, {}, [Way(())], fifo=False, transport=Tcp(env, [PathSettings(0.1, 0)]))
