@@ -37,7 +37,7 @@ class BlockCost:
 
     `saved_activation_bytes` is what forward through the block leaves in memory until backward: the
     tensors made in the block that autograd keeps, and the block's output. A part of the network
-    then holds (part's input + sum over its blocks) x batch, beside weights, gradients and optimiser
+    then holds (part's input + sum over its blocks) x batch, beside weights, gradients and optimizer
     state. `parameter_tensors` and `state_bytes` are those of the state dict, `buffer_bytes` those of
     its tensors that are not parameters, such as BatchNorm's running statistics.
     """
@@ -64,13 +64,13 @@ class BlockCost:
         """FLOPs of the backward pass."""
         return sum(layer.backward_flops for layer in self.layers)
 
-    def optimiser_bytes(self, name: str, *, momentum: bool = False) -> int:
-        """Bytes of optimiser state: "sgd" (one copy with momentum, else none), "adam", "adamw".
+    def optimizer_bytes(self, name: str, *, momentum: bool = False) -> int:
+        """Bytes of optimizer state: "sgd" (one copy with momentum, else none), "adam", "adamw".
 
-        Raises CostError for another optimiser.
+        Raises CostError for another optimizer.
         """
         copies = {"sgd": int(momentum), "adam": 2, "adamw": 2}
         if name not in copies:
             known = ", ".join(copies)
-            raise CostError(f"no optimiser state is known for {name!r}, expected one of {known}")
+            raise CostError(f"no optimizer state is known for {name!r}, expected one of {known}")
         return 4 * self.parameters * copies[name]

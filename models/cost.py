@@ -1,7 +1,7 @@
 """What a block costs, taken from the module itself: it runs once on `meta`, and is watched.
 
 Every tensor operation is seen, also one that belongs to no layer object (the addition of a
-residual block, a functional call). Not modelled: the optimiser's step, workspace that a kernel
+residual block, a functional call). Not modelled: the optimizer's step, workspace that a kernel
 allocates for itself, and the loss.
 """
 

@@ -4,6 +4,7 @@ A resolved scenario, its digests and its results have the catalogue's name; a la
 """
 
 import re
+import sys
 from collections.abc import Collection
 from typing import Final
 
@@ -27,6 +28,11 @@ METHODS: Final = {
     "centralized": "centralised",
     "central": "centralised",
 }
+
+
+def report_renamed(where: str, old: str, new: str) -> None:
+    """Write one line on stderr: the old name is still read, the new one should be written."""
+    sys.stderr.write(f"{where}: {old} is deprecated: write {new}\n")
 
 
 def plain(name: str) -> str:

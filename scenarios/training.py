@@ -1,4 +1,4 @@
-"""The `training` and `stop` sections: rounds, batches, the optimiser and its learning rate."""
+"""The `training` and `stop` sections: rounds, batches, the optimizer and its learning rate."""
 
 from typing import Annotated, Literal
 
@@ -23,7 +23,7 @@ Momentum = Annotated[float, Field(strict=True, ge=0, lt=1, allow_inf_nan=False)]
 
 
 class Optimizer(Section):
-    """The optimiser of every replica; momentum and nesterov belong to `sgd`."""
+    """The optimizer of every replica; momentum and nesterov belong to `sgd`."""
 
     name: Literal["sgd", "adam"]
     lr: Positive

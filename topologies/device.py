@@ -93,8 +93,8 @@ class DeviceProfile:
     part that reads and augments the data; `loader_s_per_sample` is charged beside it, for each sample.
     `round_overhead_s` is what a device does at the beginning of every round that it takes part in.
     `speed_factor` says how much faster it is than what its name stands for.
-    `optimiser_bytes_per_s` counts each tensor of a step once per read and once per write (SGD 3 words a
-    parameter, with momentum 5, Adam 7), and each tensor costs `optimiser_overhead_s`. Where
+    `optimizer_bytes_per_s` counts each tensor of a step once per read and once per write (SGD 3 words a
+    parameter, with momentum 5, Adam 7), and each tensor costs `optimizer_overhead_s`. Where
     `weight_bytes_per_s` is None, weights move at the memory bandwidth, with the activations. `status`
     and `notes` say, figure by figure, where a number comes from and how it was obtained.
     """
@@ -103,7 +103,7 @@ class DeviceProfile:
     description: str
     rates: Mapping[str, RateTable]
     memory_bandwidth_bytes_per_s: float
-    optimiser_bytes_per_s: float
+    optimizer_bytes_per_s: float
     layer_overhead_s: float
     iteration_overhead_s: float
     loader_s_per_iteration: float
@@ -115,7 +115,7 @@ class DeviceProfile:
     status: Mapping[str, Status] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     weight_bytes_per_s: float | None = None
-    optimiser_overhead_s: float = 0.0
+    optimizer_overhead_s: float = 0.0
     loader_s_per_sample: float = 0.0
     round_overhead_s: float = 0.0
     speed_factor: float = 1.0
@@ -125,7 +125,7 @@ class DeviceProfile:
             self._check_class(op_class)
         for op_class in self.fallback:
             self._resolve(op_class)
-        for name in ("memory_bandwidth_bytes_per_s", "optimiser_bytes_per_s"):
+        for name in ("memory_bandwidth_bytes_per_s", "optimizer_bytes_per_s"):
             if not getattr(self, name) > 0:
                 raise DeviceError(f"device {self.name!r}: {name} must be greater than 0")
         if self.weight_bytes_per_s is not None and not self.weight_bytes_per_s > 0:
@@ -134,7 +134,7 @@ class DeviceProfile:
             "layer_overhead_s",
             "iteration_overhead_s",
             "loader_s_per_iteration",
-            "optimiser_overhead_s",
+            "optimizer_overhead_s",
             "loader_s_per_sample",
             "round_overhead_s",
         ):
@@ -163,7 +163,7 @@ class DeviceProfile:
             description=description or "one speed for every operation",
             rates={op_class: RateTable.flat(flops_per_s, flops_per_s) for op_class in OP_CLASSES},
             memory_bandwidth_bytes_per_s=math.inf,
-            optimiser_bytes_per_s=math.inf,
+            optimizer_bytes_per_s=math.inf,
             layer_overhead_s=0.0,
             iteration_overhead_s=0.0,
             loader_s_per_iteration=0.0,
@@ -207,11 +207,11 @@ class DeviceProfile:
         seconds += max(compute, activation_bytes / self.memory_bandwidth_bytes_per_s)
         return seconds
 
-    def optimiser_seconds(self, traffic_bytes: float, flops: float, tensors: int = 0) -> float:
-        """Return the time of an optimiser step by its memory traffic (its FLOPs, if coarse)."""
+    def optimizer_seconds(self, traffic_bytes: float, flops: float, tensors: int = 0) -> float:
+        """Return the time of an optimizer step by its memory traffic (its FLOPs, if coarse)."""
         if self.coarse:
             return flops / self.rate("elementwise", "forward", 1)
-        return tensors * self.optimiser_overhead_s + traffic_bytes / self.optimiser_bytes_per_s
+        return tensors * self.optimizer_overhead_s + traffic_bytes / self.optimizer_bytes_per_s
 
     def faster(self, factor: float) -> Self:
         """Return a device of the same name that does everything `factor` times as fast."""
@@ -221,12 +221,12 @@ class DeviceProfile:
             self,
             rates={key: table.scaled(factor, factor) for key, table in self.rates.items()},
             memory_bandwidth_bytes_per_s=self.memory_bandwidth_bytes_per_s * factor,
-            optimiser_bytes_per_s=self.optimiser_bytes_per_s * factor,
+            optimizer_bytes_per_s=self.optimizer_bytes_per_s * factor,
             weight_bytes_per_s=None if weight_rate is None else weight_rate * factor,
             layer_overhead_s=self.layer_overhead_s / factor,
             iteration_overhead_s=self.iteration_overhead_s / factor,
             loader_s_per_iteration=self.loader_s_per_iteration / factor,
-            optimiser_overhead_s=self.optimiser_overhead_s / factor,
+            optimizer_overhead_s=self.optimizer_overhead_s / factor,
             loader_s_per_sample=self.loader_s_per_sample / factor,
             round_overhead_s=self.round_overhead_s / factor,
             speed_factor=self.speed_factor * factor,

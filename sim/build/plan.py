@@ -22,7 +22,7 @@ from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.data.given_split import GivenPartition, given_partition
 from cutlayer.sim.data.leaf import leaf_declaration, partition_by_user
 from cutlayer.sim.data.partition import PARTITIONS, Held, PartitionKind, partition
-from cutlayer.sim.learning.recipe import Optimiser, Recipe, Schedule
+from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
 from cutlayer.sim.learning.source import source_identity
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.build.topology import places
@@ -106,7 +106,7 @@ class Plan:
             batch_size=training.batch_size,
             local_epochs=training.local_epochs,
             min_batch=self.network.min_batch,
-            optimiser=optimiser_of(scenario, options),
+            optimizer=optimizer_of(scenario, options),
             schedule=schedule_of(scenario),
             averaging=training.averaging,
             method=name,
@@ -188,11 +188,11 @@ def _kind_of(section: Any) -> dict[str, Ingredient]:
     return {"kind": type(section).__name__.lower(), **values}
 
 
-def optimiser_of(scenario: Scenario, options: Any = None) -> Optimiser:
-    """Return the scenario's optimiser; a method's options may say what becomes of its state."""
+def optimizer_of(scenario: Scenario, options: Any = None) -> Optimizer:
+    """Return the scenario's optimizer; a method's options may say what becomes of its state."""
     section = scenario.training.optimizer
     state = getattr(options, "optimizer_state", None) or scenario.training.optimizer_state
-    return Optimiser(**section.model_dump(), state=state)
+    return Optimizer(**section.model_dump(), state=state)
 
 
 def schedule_of(scenario: Scenario) -> Schedule:

@@ -103,7 +103,7 @@ def _world(
         }
     cut = recipe.cut
     head = plan.head(cut) if "head" in method.parts else None
-    slots = recipe.optimiser.state_slots
+    slots = recipe.optimizer.state_slots
     shape = plan.network.activation_shape(cut)
     values = 1
     for side in shape:

@@ -32,7 +32,7 @@ from cutlayer.topologies.device import PASSES, DeviceProfile, RateTable
 SHARPNESS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 64.0, math.inf)
 # By the names that they have in the profile's file, in the order in which they are fitted.
 SHARED_FIGURES: Final = ("memory_bandwidth", "weight_bandwidth", "layer_overhead")
-STEP_FIGURES: Final = ("optimiser_overhead", "optimiser_bandwidth")
+STEP_FIGURES: Final = ("optimizer_overhead", "optimizer_bandwidth")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def fit(
     figures = [math.exp(log) for log in found.logs]
     rates = len(roofline.keys)
     memory, weights, overhead = figures[rates:]
-    per_tensor, optimiser, steps_determined = _step_figures(steps)
+    per_tensor, optimizer, steps_determined = _step_figures(steps)
     undetermined: dict[str, list[tuple[Pass, int]]] = defaultdict(list)
     for (op_class, pass_, size), determined in zip(
         roofline.keys, found.determined[:rates], strict=True
@@ -84,14 +84,14 @@ def fit(
         description=description,
         rates=_tables(roofline.keys, figures),
         memory_bandwidth_bytes_per_s=memory,
-        optimiser_bytes_per_s=optimiser,
+        optimizer_bytes_per_s=optimizer,
         layer_overhead_s=overhead,
         iteration_overhead_s=median(rest_s),
         loader_s_per_iteration=0.0,
         memory_bytes=memory_bytes,
         sources=(source,),
         weight_bytes_per_s=weights,
-        optimiser_overhead_s=per_tensor,
+        optimizer_overhead_s=per_tensor,
         loader_s_per_sample=loader_s_per_sample,
     )
     return Fit(
@@ -122,7 +122,7 @@ def _tables(keys: Sequence[RateKey], figures: Sequence[float]) -> dict[str, Rate
 
 
 class _Steps:
-    """Optimiser steps: seconds for each tensor, and its traffic at a bandwidth."""
+    """Optimizer steps: seconds for each tensor, and its traffic at a bandwidth."""
 
     def __init__(self, steps: Sequence[StepObservation]) -> None:
         self.tensors = np.array([step.tensors for step in steps], dtype=np.float64)
@@ -138,7 +138,7 @@ class _Steps:
 
 
 def _step_figures(steps: Sequence[StepObservation]) -> tuple[float, float, tuple[bool, ...]]:
-    """Return seconds for each tensor, bytes/s of an optimiser step, and whether each is determined."""
+    """Return seconds for each tensor, bytes/s of an optimizer step, and whether each is determined."""
     law = _Steps(steps)
     seconds = np.array([step.seconds for step in steps])
     least = float(np.min(seconds / law.tensors)) / MARGIN

@@ -31,7 +31,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class StepObservation:
-    """An optimiser step with so many bytes of traffic over so many tensors took `seconds`."""
+    """An optimizer step with so many bytes of traffic over so many tensors took `seconds`."""
 
     traffic_bytes: float
     tensors: int
@@ -62,7 +62,7 @@ def observations(measured: Measured) -> Iterator[Observation]:
 
 
 def step_observations(measured: Measured) -> list[StepObservation]:
-    """Return the optimiser steps of the probes."""
+    """Return the optimizer steps of the probes."""
     steps = (_step(key, timed) for key, timed in measured.probes.items())
     return [step for step in steps if step.seconds > 0]
 

@@ -19,8 +19,8 @@ _PRIORS: Final = {
     "memory_bandwidth": "4 times the fastest that bytes were seen to move",
     "weight_bandwidth": "4 times the fastest that bytes were seen to move",
     "layer_overhead": "a quarter of the shortest time of a layer that was seen",
-    "optimiser_overhead": "a quarter of the shortest time for each tensor that was seen",
-    "optimiser_bandwidth": "4 times the fastest step that was seen",
+    "optimizer_overhead": "a quarter of the shortest time for each tensor that was seen",
+    "optimizer_bandwidth": "4 times the fastest step that was seen",
 }
 _RATES: Final = "the median speed of the probes, drawn to the next map size and the other pass"
 

@@ -15,7 +15,7 @@ MOMENTUM = 0.9
 
 @dataclass(frozen=True)
 class Passes:
-    """One iteration, seconds: forward, backward, optimiser step, and all that is between them."""
+    """One iteration, seconds: forward, backward, optimizer step, and all that is between them."""
 
     forward: float
     backward: float
@@ -37,7 +37,7 @@ class BlockTimes:
 
 
 class Trainer:
-    """A network, or its front or back, with data for one batch size and an optimiser."""
+    """A network, or its front or back, with data for one batch size and an optimizer."""
 
     def __init__(self, network: Network, part: Part, cut: int, batch_size: int) -> None:
         split = network.split(cut if part != "whole" else 0)
@@ -49,13 +49,13 @@ class Trainer:
         self._gradient = torch.randn(batch_size, *network.activation_shape(cut)) / batch_size
         self._labels = torch.randint(0, network.classes, (batch_size,))
         parameters = list(self.module.parameters())
-        self._optimiser = torch.optim.SGD(parameters, lr=1e-5, momentum=MOMENTUM)
+        self._optimizer = torch.optim.SGD(parameters, lr=1e-5, momentum=MOMENTUM)
 
     def iterate(self) -> Passes:
         """Train one batch."""
         now = time.perf_counter
         start = now()
-        self._optimiser.zero_grad()
+        self._optimizer.zero_grad()
         self._x.grad = None
         begun = now()
         output = self.module(self._x)
@@ -66,14 +66,14 @@ class Trainer:
         lost = now()
         end.backward(self._gradient if self.part == "front" else None)  # type: ignore[no-untyped-call]
         backward = now()
-        self._optimiser.step()
+        self._optimizer.step()
         step = now()
         rest = begun - start + lost - forward
         return Passes(forward - begun, backward - lost, step - backward, rest)
 
     def close(self) -> None:
         """Give the gradients' memory back."""
-        self._optimiser.zero_grad()
+        self._optimizer.zero_grad()
 
 
 def block_times(network: Network, batch_size: int) -> BlockTimes:

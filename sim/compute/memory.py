@@ -1,6 +1,6 @@
 """Peak memory of a device or the server in a round, estimated from what a method keeps at once.
 
-Training holds weights, gradients, optimiser state and, for one batch, every activation that the
+Training holds weights, gradients, optimizer state and, for one batch, every activation that the
 backward pass needs; a frozen block holds its weights and its two largest neighbouring activations. The
 batch is the largest that occurs, which may be smaller than the scenario's batch size. The
 server holds a replica of its block for every client of the round, activations for each slot, the network

@@ -18,7 +18,7 @@ from cutlayer.topologies.device import DeviceProfile
 Pass = Literal["forward", "backward"]
 
 FLOAT_BYTES: Final = 4
-READS_AND_WRITES: Final = 3  # of an optimiser step: read weight and gradient, write weight
+READS_AND_WRITES: Final = 3  # of an optimizer step: read weight and gradient, write weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Stage:
     ) -> None:
         self.profile = profile
         self.layers = tuple(layers)
-        self.state_slots = state_slots  # optimiser values per parameter: 1 momentum, 2 Adam
+        self.state_slots = state_slots  # optimizer values per parameter: 1 momentum, 2 Adam
         self.parameters = sum(layer.parameters for layer in self.layers)
         self._known: dict[tuple[Pass, int], Work] = {}
         self.train = cache(self._train)
@@ -65,14 +65,14 @@ class Stage:
         return self._sum("backward", batch_size)
 
     def step(self) -> Work:
-        """Return one optimiser step: memory traffic over weights, gradients and optimiser state."""
+        """Return one optimizer step: memory traffic over weights, gradients and optimizer state."""
         if self.parameters == 0:
             return NOTHING
         traffic = FLOAT_BYTES * self.parameters * (READS_AND_WRITES + 2 * self.state_slots)
         flops = 2.0 * self.parameters * (1 + self.state_slots)
         tensors = sum(layer.parameter_tensors for layer in self.layers)
-        seconds = self.profile.optimiser_seconds(traffic, flops, tensors)
-        overhead = 0.0 if self.profile.coarse else tensors * self.profile.optimiser_overhead_s
+        seconds = self.profile.optimizer_seconds(traffic, flops, tensors)
+        overhead = 0.0 if self.profile.coarse else tensors * self.profile.optimizer_overhead_s
         return Work(seconds, flops, overhead)
 
     def _train(self, batch_size: int) -> Work:

@@ -44,7 +44,7 @@ class DeviceWork:
         return self.load(batch_size) + self.block.forward(batch_size)
 
     def _backward(self, batch_size: int) -> Work:
-        """Return backward pass and optimiser step of the device block."""
+        """Return backward pass and optimizer step of the device block."""
         return self.block.backward(batch_size) + self.block.step()
 
     def _train(self, batch_size: int) -> Work:
@@ -104,7 +104,7 @@ class ServerWork:
         """Return FedAvg's weighted sum over `members` copies of `parameters` weights."""
         flops = 2.0 * parameters * members
         traffic = FLOAT_BYTES * parameters * 2.0 * members  # the member and the sum so far
-        return Work(self.profile.optimiser_seconds(traffic, flops), flops)
+        return Work(self.profile.optimizer_seconds(traffic, flops), flops)
 
 
 def layers_of(blocks: Sequence[BlockCost]) -> list[LayerCost]:

@@ -9,7 +9,7 @@ the executor holds it to the declaration.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cutlayer.sim.learning.digest import Digest
 
@@ -30,6 +30,9 @@ class Handle:
 
 
 Operation = Callable[..., Any]
+
+# State names enter learning digests: the spelling must stay as it is in recorded digests.
+OPTIMIZER_STATE: Final = "optimiser"
 
 
 @dataclass(frozen=True)

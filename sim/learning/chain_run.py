@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cutlayer.sim.learning.chain import Batch, Chain, Handle
-from cutlayer.sim.learning.replica import Replica, make_optimiser
+from cutlayer.sim.learning.chain import OPTIMIZER_STATE, Batch, Chain, Handle
+from cutlayer.sim.learning.replica import Replica, make_optimizer
 from cutlayer.sim.learning.workspace import Workspace
 
 
@@ -39,13 +39,13 @@ class ChainRun:
         if part not in self._replicas:
             name = self._own(part)
             module = self.workspace.module(part, self.read(name))
-            kept = f"optimiser/{part}/{self.chain.declaration.client}"
+            kept = f"{OPTIMIZER_STATE}/{part}/{self.chain.declaration.client}"
             state = self.read(kept) if self.may_read(kept) else None
-            optimiser = make_optimiser(
-                module, self.workspace.recipe.optimiser, self.chain.lr, state
+            optimizer = make_optimizer(
+                module, self.workspace.recipe.optimizer, self.chain.lr, state
             )
             module.train()
-            self._replicas[part] = Replica(module, optimiser)
+            self._replicas[part] = Replica(module, optimizer)
         return self._replicas[part]
 
     def frozen(self, part: str) -> nn.Module:
@@ -105,8 +105,8 @@ class ChainRun:
 
     def _leave_behind(self) -> None:
         for name in self.chain.declaration.writes:
-            if name.startswith("optimiser/"):
-                optimiser = self.replica(name.split("/")[1]).optimiser
-                self.written[name] = None if optimiser is None else optimiser.state_dict()
+            if name.startswith(f"{OPTIMIZER_STATE}/"):
+                optimizer = self.replica(name.split("/")[1]).optimizer
+                self.written[name] = None if optimizer is None else optimizer.state_dict()
             elif name not in self.written:
                 self.written[name] = self.replica(name.split("/")[0]).state()

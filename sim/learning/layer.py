@@ -8,7 +8,7 @@ is one), the averages are taken in client order, and the states get their new di
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from cutlayer.sim.learning.chain import Chain, Declaration
+from cutlayer.sim.learning.chain import OPTIMIZER_STATE, Chain, Declaration
 from cutlayer.sim.learning.digest import Digest, node
 from cutlayer.sim.learning.recipe import Recipe
 
@@ -84,14 +84,14 @@ class Learning:
         read by the chains that are opened after it; averages are there from the next round on.
         """
         reads, writes = list(reads), list(writes)
-        if self.recipe.optimiser.state == "kept":
+        if self.recipe.optimizer.state == "kept":
             own = [part_of(name) for name in writes if part_of(name) in TRAINED]
             for part in averages or own:
-                name = f"optimiser/{part}/{client}"
+                name = f"{OPTIMIZER_STATE}/{part}/{client}"
                 writes.append(name)
                 if name in self.digests:
                     reads.append(name)
-        lr = self.recipe.schedule.rate(self.recipe.optimiser.lr, round_index)
+        lr = self.recipe.schedule.rate(self.recipe.optimizer.lr, round_index)
         digest = node(
             "chain",
             {

@@ -70,17 +70,17 @@ def pretrain(
     seed_generators(seed_of(recipe.seed, "pretraining"))
     kept = network.feature_blocks if recipe.blocks is None else recipe.blocks
     part = network.split(kept).device
-    optimiser = torch.optim.SGD(
+    optimizer = torch.optim.SGD(
         network.parameters(),
         lr=recipe.lr,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
         nesterov=recipe.nesterov,
     )
-    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, list(recipe.milestones), 0.1)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(recipe.milestones), 0.1)
     for epoch in range(recipe.epochs):
         lr = schedule.get_last_lr()[0]
-        loss = _epoch(network, optimiser, recipe, dataset, epoch)
+        loss = _epoch(network, optimizer, recipe, dataset, epoch)
         if not math.isfinite(loss):
             raise WeightsError(
                 f"training diverged in epoch {epoch + 1} (loss {loss}); nothing is saved, "
@@ -109,7 +109,7 @@ def pretrain(
 
 def _epoch(
     network: Network,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     recipe: PretrainRecipe,
     dataset: Dataset,
     epoch: int,
@@ -138,9 +138,9 @@ def _epoch(
         loss = functional.cross_entropy(
             network(_ready(images, dataset)), dataset.train_labels[torch.from_numpy(rows)]
         )
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        optimiser.step()
+        optimizer.step()
         total += float(loss.detach())
     return total / len(batches)
 

@@ -9,8 +9,8 @@ from cutlayer.sim.learning.digest import Digest, Ingredient, node
 
 
 @dataclass(frozen=True)
-class Optimiser:
-    """The optimiser of every replica and how its learning rate moves with the rounds."""
+class Optimizer:
+    """The optimizer of every replica and how its learning rate moves with the rounds."""
 
     name: Literal["sgd", "adam"]
     lr: float
@@ -21,13 +21,13 @@ class Optimiser:
 
     @property
     def state_slots(self) -> int:
-        """Values that the optimiser keeps for each parameter."""
+        """Values that the optimizer keeps for each parameter."""
         return 2 if self.name == "adam" else int(self.momentum > 0)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A learning-rate schedule over rounds (round 0 has the optimiser's own rate)."""
+    """A learning-rate schedule over rounds (round 0 has the optimizer's own rate)."""
 
     name: Literal["constant", "step", "cosine", "exponential"] = "constant"
     milestones: tuple[int, ...] = ()
@@ -67,7 +67,7 @@ class Recipe:
     batch_size: int
     local_epochs: int
     min_batch: int
-    optimiser: Optimiser
+    optimizer: Optimizer
     schedule: Schedule
     method: str
     options: Mapping[str, Ingredient]
@@ -84,4 +84,5 @@ class Recipe:
         parts = asdict(self)
         for name in ("schedule", "averaging", "data", "network_source", "method_source"):
             del parts[name]
+        parts["optimiser"] = parts.pop("optimizer")  # as spelt in recorded digests
         return node("recipe", parts, [self.data, self.network_source, self.method_source])

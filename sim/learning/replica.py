@@ -7,24 +7,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cutlayer.sim.learning.recipe import Optimiser
+from cutlayer.sim.learning.recipe import Optimizer
 
 State = dict[str, Tensor]
 
 
 class Replica:
-    """A module, its optimiser, and the activations that wait for their gradients (by batch)."""
+    """A module, its optimizer, and the activations that wait for their gradients (by batch)."""
 
-    def __init__(self, module: nn.Module, optimiser: torch.optim.Optimizer | None) -> None:
+    def __init__(self, module: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:
         self.module = module
-        self.optimiser = optimiser
+        self.optimizer = optimizer
         self.pending: dict[int, Tensor] = {}
 
     def step(self) -> None:
         """Apply the gradients and clear them."""
-        if self.optimiser is not None:
-            self.optimiser.step()
-            self.optimiser.zero_grad(set_to_none=True)
+        if self.optimizer is not None:
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
 
     def state(self) -> State:
         """Return a copy of the weights."""
@@ -43,21 +43,21 @@ def evaluating(*modules: nn.Module) -> Iterator[None]:
             module.train()
 
 
-def make_optimiser(
-    module: nn.Module, recipe: Optimiser, lr: float, kept: Mapping[str, Any] | None
+def make_optimizer(
+    module: nn.Module, recipe: Optimizer, lr: float, kept: Mapping[str, Any] | None
 ) -> torch.optim.Optimizer | None:
-    """Return the module's optimiser at learning rate `lr`, fresh or going on from a kept state.
+    """Return the module's optimizer at learning rate `lr`, fresh or going on from a kept state.
 
     A module without parameters has none.
     """
     parameters = list(module.parameters())
     if not parameters:
         return None
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
     if recipe.name == "adam":
-        optimiser = torch.optim.Adam(parameters, lr=lr, weight_decay=recipe.weight_decay)
+        optimizer = torch.optim.Adam(parameters, lr=lr, weight_decay=recipe.weight_decay)
     else:
-        optimiser = torch.optim.SGD(
+        optimizer = torch.optim.SGD(
             parameters,
             lr=lr,
             momentum=recipe.momentum,
@@ -65,7 +65,7 @@ def make_optimiser(
             nesterov=recipe.nesterov,
         )
     if kept is not None:
-        optimiser.load_state_dict(dict(kept))
-        for group in optimiser.param_groups:
+        optimizer.load_state_dict(dict(kept))
+        for group in optimizer.param_groups:
             group["lr"] = lr
-    return optimiser
+    return optimizer

@@ -21,7 +21,7 @@ MPSL: Final = "github.com/jtirana98/MultiHop-Federeated-Split-Learning"
 EMBEDDED: Final = "github.com/jafermarq/federated-embedded-vision"
 RES_THINGS: Final = "github.com/ricsamikwa/RES-Things"
 BATCH: Final = 128
-ADAM: Final = 2  # values of optimiser state for each parameter
+ADAM: Final = 2  # values of optimizer state for each parameter
 MOMENTUM: Final = 1
 
 # Effective GFLOP/s, forward and backward, by (outputs, side of the map); FLOPs on these nominal maps.
@@ -33,7 +33,7 @@ LAYERS: Final = (
     ("512 at 4x4", 9, 11, 17.0, 3.4, 4, 512, 512),
     ("512 at 2x2", 12, 15, 4.4, 1.0, 2, 512, 512),
 )
-BATCH_S: Final = {  # forward, backward, optimiser
+BATCH_S: Final = {  # forward, backward, optimizer
     "raspberry-pi-4b": (9.52, 59.76, 2.63),
     "server-8-core": (0.85, 3.00, 0.15),
     "laptop-8-core": (0.54, 2.01, 0.13),
@@ -81,7 +81,7 @@ def table() -> Table:
         (
             Fitted("convolution rates by map and pass", "12 rates", "VGG19's layers"),
             Fitted("rate of linear layers", "17 and 12.8 GFLOP/s", "what is left of VGG19's batch"),
-            Fitted("optimiser's bandwidth", "1.49 GB/s", "VGG19's Adam step"),
+            Fitted("optimizer's bandwidth", "1.49 GB/s", "VGG19's Adam step"),
             Fitted("rate of depthwise convolutions", "0.18 GFLOP/s", "MobileNetV2's step"),
             Fitted("speed-ups of Pi 5, Pi 3B+, VM, laptop", "1 to 4 factors each", "see devices"),
         ),
@@ -127,7 +127,7 @@ def _batch_lines() -> list[Line]:
             stage.backward(BATCH).seconds,
             stage.step().seconds,
         )
-        for part, theirs, ours in zip((*PASSES, "optimiser"), published, found, strict=True):
+        for part, theirs, ours in zip((*PASSES, "optimizer"), published, found, strict=True):
             lines.append(Line(f"VGG19 on {name}, {part}", "s", theirs, "fitted", ours, MPSL))
     slow = Stage(device("raspberry-pi-3b-plus"), layers_of(costs), ADAM).train(BATCH).seconds
     fast = Stage(device("raspberry-pi-4b"), layers_of(costs), ADAM).train(BATCH).seconds

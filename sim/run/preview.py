@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from cutlayer.scenarios.schema import Scenario
-from cutlayer.sim.build.plan import Plan, optimiser_of
+from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.build.world import make_method, options_of
 from cutlayer.sim.compute.memory import inference_bytes, server_bytes, training_bytes
 from cutlayer.sim.methods.method import Method
@@ -46,7 +46,7 @@ def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
     """
     cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
     blocks = list(plan.device_block(cut))
-    slots = optimiser_of(plan.scenario).state_slots
+    slots = optimizer_of(plan.scenario).state_slots
     if "head" in method.parts:
         blocks.append(plan.head(cut))
     batches = plan.largest_batches()
@@ -70,7 +70,7 @@ def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
     return server_bytes(
         plan.server_block(cut),
         method.server_batches(held, participants, training.batch_size),
-        optimiser_of(plan.scenario).state_slots,
+        optimizer_of(plan.scenario).state_slots,
         replicas=method.server_replicas(options, participants),
         slots=plan.topology.node(plan.topology.server).slots,
         network_parameters=sum(block.parameters for block in plan.device_block(len(plan.blocks))),

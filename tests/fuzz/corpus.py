@@ -172,7 +172,7 @@ rates:
   elementwise: {forward: 1 GFLOP/s, backward: 1 GFLOP/s, status: guess, note: y}
 fallback: {pool: elementwise, norm: elementwise, conv_input: conv}
 memory_bandwidth: {value: 4 GB/s, status: guess, note: z}
-optimiser_bandwidth: {value: 1.49 GB/s, status: derived, note: from a step}
+optimizer_bandwidth: {value: 1.49 GB/s, status: derived, note: from a step}
 layer_overhead: {value: 100 us, status: guess, note: a}
 iteration_overhead: {value: 48 ms, status: derived, note: b}
 loader_per_iteration: {value: 48 ms, status: derived, note: c}

@@ -151,15 +151,15 @@ def test_costs_of_the_blocks_add_up_to_those_of_the_network(name):
         assert (before.output_shape, before.output_bytes) == (after.input_shape, after.input_bytes)
 
 
-def test_ecofed_device_block_and_optimiser_bytes():
+def test_ecofed_device_block_and_optimizer_bytes():
     conv1, conv2, *_ = network_cost("vgg11", 10)
     assert conv1.parameters + conv2.parameters == 76_032
     assert conv2.output_bytes == 32_768
-    assert conv2.optimiser_bytes("sgd") == 0
-    assert conv2.optimiser_bytes("sgd", momentum=True) == 4 * conv2.parameters
-    assert conv2.optimiser_bytes("adam") == 8 * conv2.parameters
-    with pytest.raises(CostError, match="no optimiser state is known for 'lion'"):
-        conv2.optimiser_bytes("lion")
+    assert conv2.optimizer_bytes("sgd") == 0
+    assert conv2.optimizer_bytes("sgd", momentum=True) == 4 * conv2.parameters
+    assert conv2.optimizer_bytes("adam") == 8 * conv2.parameters
+    with pytest.raises(CostError, match="no optimizer state is known for 'lion'"):
+        conv2.optimizer_bytes("lion")
 
 
 def test_a_detached_server_block_saves_only_the_gradient_of_its_input():

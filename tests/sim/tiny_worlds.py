@@ -2,7 +2,7 @@
 
 A sample costs (FLOPs forward / backward) 100 / 200 in the device block, 300 / 600 in the server block
 (500 without the gradient of its input), 10 / 20 in the auxiliary head. They have 50, 80 and 5 parameters
-in 3, 4 and 2 tensors; momentum makes an optimiser step 4 FLOPs a parameter. An activation has 4 values a
+in 3, 4 and 2 tensors; momentum makes an optimizer step 4 FLOPs a parameter. An activation has 4 values a
 sample, an image 4 bytes, and there are 3 classes.
 """
 
@@ -20,7 +20,7 @@ from cutlayer.sim.compute.work import DeviceWork, ServerWork
 from cutlayer.sim.endpoints.world import Client, World, plan_batches
 from cutlayer.sim.learning.digest import node
 from cutlayer.sim.learning.layer import Learning
-from cutlayer.sim.learning.recipe import Optimiser, Recipe, Schedule
+from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
 from cutlayer.sim.log.intervals import SERVER, Kind, Label
 from cutlayer.sim.log.link_use import Ways
 from cutlayer.sim.methods.registry import method as find_method
@@ -155,7 +155,7 @@ def make_world(
         batch_size=batch_size,
         local_epochs=epochs,
         min_batch=1,
-        optimiser=Optimiser("sgd", 0.1, momentum=0.9),
+        optimizer=Optimizer("sgd", 0.1, momentum=0.9),
         schedule=Schedule(),
         method=method,
         options={},

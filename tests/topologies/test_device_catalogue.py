@@ -13,7 +13,7 @@ from cutlayer.topologies.device import OP_CLASSES, PASSES
 
 FIGURES = (
     "memory_bandwidth_bytes_per_s",
-    "optimiser_bytes_per_s",
+    "optimizer_bytes_per_s",
     "layer_overhead_s",
     "iteration_overhead_s",
     "loader_s_per_iteration",
@@ -85,7 +85,7 @@ def vgg19_seconds(device, pass_):
 
 
 @pytest.mark.parametrize(
-    ("name", "forward_s", "backward_s", "optimiser_s"),
+    ("name", "forward_s", "backward_s", "optimizer_s"),
     [
         ("raspberry-pi-4b", 9.52, 59.76, 2.63),
         ("raspberry-pi-3b-plus", 9.52 * 2.3, 59.76 * 2.3, 2.63 * 2.3),
@@ -93,12 +93,12 @@ def vgg19_seconds(device, pass_):
         ("laptop-8-core", 0.54, 2.01, 0.13),
     ],
 )
-def test_a_device_gives_back_the_vgg19_it_was_made_from(name, forward_s, backward_s, optimiser_s):
+def test_a_device_gives_back_the_vgg19_it_was_made_from(name, forward_s, backward_s, optimizer_s):
     device = catalogue.device(name)
     assert vgg19_seconds(device, "forward") == pytest.approx(forward_s, rel=0.01)
     assert vgg19_seconds(device, "backward") == pytest.approx(backward_s, rel=0.01)
     adam = 7 * 4 * VGG19_PARAMETERS
-    assert device.optimiser_seconds(adam, 0) == pytest.approx(optimiser_s, rel=0.01)
+    assert device.optimizer_seconds(adam, 0) == pytest.approx(optimizer_s, rel=0.01)
 
 
 def test_convolutions_on_small_maps_are_slow_backwards():

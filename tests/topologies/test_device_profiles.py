@@ -14,7 +14,7 @@ def profile(**changes):
         "description": "",
         "rates": {"conv": CONV, "linear": RateTable.flat(2e9, 1e9)},
         "memory_bandwidth_bytes_per_s": 4e9,
-        "optimiser_bytes_per_s": 1e9,
+        "optimizer_bytes_per_s": 1e9,
         "layer_overhead_s": 1e-4,
         "iteration_overhead_s": 0.05,
         "loader_s_per_iteration": 0.04,
@@ -75,8 +75,8 @@ def test_a_layer_takes_the_longer_of_arithmetic_and_memory_and_the_overhead():
     assert board.seconds("linear", "backward", 1, 6e9, 8e9) == pytest.approx(6 + 1e-4)
 
 
-def test_an_optimiser_step_is_memory_traffic():
-    assert profile().optimiser_seconds(3e9, 1e9) == 3
+def test_an_optimizer_step_is_memory_traffic():
+    assert profile().optimizer_seconds(3e9, 1e9) == 3
 
 
 def test_one_speed_gives_a_coarse_profile_in_which_nothing_is_free():
@@ -85,7 +85,7 @@ def test_one_speed_gives_a_coarse_profile_in_which_nothing_is_free():
     for op_class in OP_CLASSES:
         assert coarse.rate(op_class, "forward", 7) == 5e9
         assert coarse.seconds(op_class, "backward", 7, 10e9, 1e15) == 2
-    assert coarse.optimiser_seconds(1e15, 10e9) == 2
+    assert coarse.optimizer_seconds(1e15, 10e9) == 2
     assert coarse.iteration_overhead_s == coarse.layer_overhead_s == 0
     assert not profile().coarse
 
@@ -110,7 +110,7 @@ def test_a_table_without_maps_or_with_an_impossible_one_is_refused():
     [
         ("memory_bandwidth_bytes_per_s", 0.0),
         ("memory_bandwidth_bytes_per_s", math.nan),
-        ("optimiser_bytes_per_s", -1.0),
+        ("optimizer_bytes_per_s", -1.0),
         ("layer_overhead_s", -1e-9),
         ("iteration_overhead_s", math.inf),
         ("loader_s_per_iteration", 0.06),

@@ -33,12 +33,12 @@ def profile_text(
 
     values = {
         "memory_bandwidth": _rate(profile.memory_bandwidth_bytes_per_s),
-        "optimiser_bandwidth": _rate(profile.optimiser_bytes_per_s),
+        "optimizer_bandwidth": _rate(profile.optimizer_bytes_per_s),
         "layer_overhead": _duration(profile.layer_overhead_s),
         "iteration_overhead": _duration(profile.iteration_overhead_s),
         "loader_per_iteration": _duration(profile.loader_s_per_iteration),
         "loader_per_sample": _duration(profile.loader_s_per_sample),
-        "optimiser_overhead": _duration(profile.optimiser_overhead_s),
+        "optimizer_overhead": _duration(profile.optimizer_overhead_s),
         "round_overhead": _duration(profile.round_overhead_s),
     }
     if profile.weight_bytes_per_s is not None:

@@ -102,7 +102,7 @@ class Speedup(Stated):
     forward: Factor
     backward: Factor
     memory: Factor
-    optimiser: Factor
+    optimizer: Factor
     overhead: Factor
 
 
@@ -114,13 +114,13 @@ class DeviceEntry(Strict):
     rates: dict[str, Rates] | None = None
     fallback: dict[str, str] = {}
     memory_bandwidth: Figure | None = None
-    optimiser_bandwidth: Figure | None = None
+    optimizer_bandwidth: Figure | None = None
     weight_bandwidth: Figure | None = None
     layer_overhead: Figure | None = None
     iteration_overhead: Figure | None = None
     loader_per_iteration: Figure | None = None
     loader_per_sample: Figure | None = None
-    optimiser_overhead: Figure | None = None
+    optimizer_overhead: Figure | None = None
     round_overhead: Figure | None = None
     scaled_from: Speedup | None = None
     speed: Figure | None = None
@@ -192,12 +192,12 @@ class DeviceEntry(Strict):
             rates={key: rates.table() for key, rates in self.rates.items()},
             fallback=self.fallback,
             memory_bandwidth_bytes_per_s=figures["memory_bandwidth"],
-            optimiser_bytes_per_s=figures["optimiser_bandwidth"],
+            optimizer_bytes_per_s=figures["optimizer_bandwidth"],
             layer_overhead_s=figures["layer_overhead"],
             iteration_overhead_s=figures["iteration_overhead"],
             loader_s_per_iteration=figures["loader_per_iteration"],
             weight_bytes_per_s=figures.get("weight_bandwidth"),
-            optimiser_overhead_s=figures.get("optimiser_overhead", 0.0),
+            optimizer_overhead_s=figures.get("optimizer_overhead", 0.0),
             loader_s_per_sample=figures.get("loader_per_sample", 0.0),
             round_overhead_s=figures.get("round_overhead", 0.0),
             memory_bytes=None,
@@ -222,12 +222,12 @@ class DeviceEntry(Strict):
                 for key, table in base.rates.items()
             },
             memory_bandwidth_bytes_per_s=base.memory_bandwidth_bytes_per_s * speedup.memory,
-            optimiser_bytes_per_s=base.optimiser_bytes_per_s * speedup.optimiser,
+            optimizer_bytes_per_s=base.optimizer_bytes_per_s * speedup.optimizer,
             layer_overhead_s=base.layer_overhead_s / speedup.overhead,
             iteration_overhead_s=base.iteration_overhead_s / speedup.overhead,
             loader_s_per_iteration=base.loader_s_per_iteration / speedup.overhead,
             weight_bytes_per_s=_times(base.weight_bytes_per_s, speedup.memory),
-            optimiser_overhead_s=base.optimiser_overhead_s / speedup.overhead,
+            optimizer_overhead_s=base.optimizer_overhead_s / speedup.overhead,
             loader_s_per_sample=base.loader_s_per_sample / speedup.overhead,
             round_overhead_s=base.round_overhead_s / speedup.overhead,
             sources=tuple(dict.fromkeys(self.sources + base.sources)),
@@ -276,19 +276,19 @@ class LinkEntry(Strict):
 
 _FIGURES: dict[str, tuple[str, Callable[[object], float]]] = {
     "memory_bandwidth": ("memory_bandwidth_bytes_per_s", parse_rate),
-    "optimiser_bandwidth": ("optimiser_bytes_per_s", parse_rate),
+    "optimizer_bandwidth": ("optimizer_bytes_per_s", parse_rate),
     "weight_bandwidth": ("weight_bytes_per_s", parse_rate),
     "layer_overhead": ("layer_overhead_s", parse_duration),
     "iteration_overhead": ("iteration_overhead_s", parse_duration),
     "loader_per_iteration": ("loader_s_per_iteration", parse_duration),
     "loader_per_sample": ("loader_s_per_sample", parse_duration),
-    "optimiser_overhead": ("optimiser_overhead_s", parse_duration),
+    "optimizer_overhead": ("optimizer_overhead_s", parse_duration),
     "round_overhead": ("round_overhead_s", parse_duration),
 }
 _OPTIONAL = (
     "weight_bandwidth",
     "loader_per_sample",
-    "optimiser_overhead",
+    "optimizer_overhead",
     "round_overhead",
 )
 

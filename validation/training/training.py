@@ -105,16 +105,16 @@ class Device:
             self._ecofed(upload=index % PERIOD == 0)
         else:
             load(self.block, self.channel.take())
-            optimiser = torch.optim.SGD(self.block.parameters(), lr=LR, momentum=MOMENTUM)
+            optimizer = torch.optim.SGD(self.block.parameters(), lr=LR, momentum=MOMENTUM)
             for _ in range(self.case.batches):
-                self._train(optimiser)
+                self._train(optimizer)
             self.channel.send(self.sizes.weights, *packed(self.block))
         return self.computed
 
-    def _train(self, optimiser: torch.optim.Optimizer) -> None:
+    def _train(self, optimizer: torch.optim.Optimizer) -> None:
         begun = time.monotonic()
         images, labels = self.loader.batch()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         activation = self.block(images)
         if self.method == "classic_fl":
             nn.functional.cross_entropy(activation, labels).backward()
@@ -124,7 +124,7 @@ class Device:
             message = self.channel.take()
             begun = time.monotonic()
             activation.backward(floats(message, self.sizes.shape))
-        optimiser.step()
+        optimizer.step()
         self.computed += time.monotonic() - begun
 
     def _ecofed(self, *, upload: bool) -> None:
@@ -170,7 +170,7 @@ class Server:
 
     def _serve(self, index: int) -> None:
         upload = self.method == "splitfed" or index % PERIOD == 0
-        optimiser = torch.optim.SGD(self.block.parameters(), lr=LR, momentum=MOMENTUM)
+        optimizer = torch.optim.SGD(self.block.parameters(), lr=LR, momentum=MOMENTUM)
         if upload:
             self.buffer = []
         for number in range(self.case.batches):
@@ -182,10 +182,10 @@ class Server:
                 message = self.buffer[number]
             activation, labels = self._unpacked(message)
             activation.requires_grad_(self.method == "splitfed")
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss = nn.functional.cross_entropy(self.block(activation), labels)
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             self.computed += time.monotonic() - begun
             self.losses.append(float(loss.detach()))
             if activation.grad is not None:

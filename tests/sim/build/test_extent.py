@@ -116,7 +116,7 @@ def test_a_profile_without_a_rate_is_told_at_its_device(cli: CommandLine) -> Non
     fast = "{value: 1 GB/s, status: guess, note: x}"
     (cli.folder / "p.yaml").write_text(
         "description: x\nsources: [x]\nrates: {linear: {forward: 1 GFLOP/s, backward: 1 GFLOP/s,"
-        f" status: guess, note: x}}}}\nmemory_bandwidth: {fast}\noptimiser_bandwidth: {fast}\n"
+        f" status: guess, note: x}}}}\nmemory_bandwidth: {fast}\noptimizer_bandwidth: {fast}\n"
         f"layer_overhead: {figure}\niteration_overhead: {figure}\nloader_per_iteration: {figure}\n",
         encoding="utf-8",
     )

@@ -36,13 +36,13 @@ def machine(**changes) -> DeviceProfile:
             "pool": RateTable.flat(1e9, 2e9),
         },
         "memory_bandwidth_bytes_per_s": 8e9,
-        "optimiser_bytes_per_s": 12e9,
+        "optimizer_bytes_per_s": 12e9,
         "layer_overhead_s": 3e-5,
         "iteration_overhead_s": REST,
         "loader_s_per_iteration": 0.0,
         "memory_bytes": 2**30,
         "weight_bytes_per_s": 5e9,
-        "optimiser_overhead_s": 1e-5,
+        "optimizer_overhead_s": 1e-5,
         "loader_s_per_sample": 1e-5,
     }
     return DeviceProfile(**(figures | changes))

@@ -54,8 +54,8 @@ def test_noise_in_the_measurements_bends_the_fit_little():
 
 def test_what_the_steps_and_the_rest_took_is_found(found):
     profile = found.profile
-    assert profile.optimiser_bytes_per_s == pytest.approx(12e9, rel=0.01)
-    assert profile.optimiser_overhead_s == pytest.approx(1e-5, rel=0.01)
+    assert profile.optimizer_bytes_per_s == pytest.approx(12e9, rel=0.01)
+    assert profile.optimizer_overhead_s == pytest.approx(1e-5, rel=0.01)
     assert profile.iteration_overhead_s == pytest.approx(2e-4)
     assert profile.loader_s_per_sample == 1e-5
     assert set(profile.rates) == set(OP_CLASSES)

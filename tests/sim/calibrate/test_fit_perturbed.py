@@ -139,8 +139,8 @@ def test_steps_of_one_kind_determine_neither_of_their_figures(exact, steps):
     """Traffic and tensors in one proportion: any mixture of both would do."""
     alike = [replace(steps[0], seconds=factor * steps[0].seconds) for factor in (0.99, 1.0, 1.01)]
     found = refit(exact, alike)
-    assert {"optimiser_overhead", "optimiser_bandwidth"} & found.undetermined.keys()
-    predicted = found.profile.optimiser_seconds(steps[0].traffic_bytes, 0.0, steps[0].tensors)
+    assert {"optimizer_overhead", "optimizer_bandwidth"} & found.undetermined.keys()
+    predicted = found.profile.optimizer_seconds(steps[0].traffic_bytes, 0.0, steps[0].tensors)
     assert predicted == pytest.approx(steps[0].seconds, rel=0.02)
 
 

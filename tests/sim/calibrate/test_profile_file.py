@@ -11,13 +11,13 @@ from cutlayer.topologies.catalogue.profile_file import ProfileFileError, profile
 
 FIGURES = (
     "memory_bandwidth_bytes_per_s",
-    "optimiser_bytes_per_s",
+    "optimizer_bytes_per_s",
     "weight_bytes_per_s",
     "layer_overhead_s",
     "iteration_overhead_s",
     "loader_s_per_iteration",
     "loader_s_per_sample",
-    "optimiser_overhead_s",
+    "optimizer_overhead_s",
     "round_overhead_s",
     "memory_bytes",
 )
@@ -67,6 +67,23 @@ def test_what_a_profile_has_not_is_not_written(tmp_path: Path):
     assert found.memory_bytes is None
 
 
+def test_keys_of_the_old_spelling_are_read_and_reported(tmp_path: Path, capsys):
+    path = tmp_path / "p.yaml"
+    text = profile_text(machine(sources=("here",), description="a machine"), "a note")
+    path.write_text(text, encoding="utf-8")
+    expected = read_profile(path, "mine")
+    assert capsys.readouterr().err == ""
+
+    path.write_text(text.replace("optimizer_", "optimiser_"), encoding="utf-8")
+    assert read_profile(path, "mine") == expected
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("optimiser_bandwidth is deprecated: write optimizer_bandwidth")
+    assert second.endswith("optimiser_overhead is deprecated: write optimizer_overhead")
+    assert first.startswith(
+        f"{path}:{text[: text.index('optimizer_bandwidth')].count(chr(10)) + 1}: "
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -80,7 +97,7 @@ def test_what_a_profile_has_not_is_not_written(tmp_path: Path):
         (b"description: x\nsources: [y]\nspeed: {value: 5 GFLOP, status: measured}", "GFLOP"),
         (
             b"description: x\nsources: [y]\n"
-            b"scaled_from: {device: z, forward: 1.0, backward: 1.0, memory: 1.0, optimiser: 1.0,"
+            b"scaled_from: {device: z, forward: 1.0, backward: 1.0, memory: 1.0, optimizer: 1.0,"
             b" overhead: 1.0, status: derived, note: n}",
             "cannot be scaled from another",
         ),

@@ -21,7 +21,7 @@ PROFILE = DeviceProfile(
         "elementwise": RateTable.flat(1e6, 1e6),
     },
     memory_bandwidth_bytes_per_s=2e5,
-    optimiser_bytes_per_s=1e5,
+    optimizer_bytes_per_s=1e5,
     layer_overhead_s=0.001,
     iteration_overhead_s=0.25,
     loader_s_per_iteration=0.125,
@@ -51,7 +51,7 @@ def test_what_has_no_backward_pass_costs_nothing_there():
 
 
 @pytest.mark.parametrize(("state_slots", "words"), [(0, 3), (1, 5), (2, 7)])
-def test_an_optimiser_step_moves_weights_gradients_and_state(state_slots, words):
+def test_an_optimizer_step_moves_weights_gradients_and_state(state_slots, words):
     step = Stage(PROFILE, [LAYER], state_slots).step()
     assert step.seconds == pytest.approx(4 * 200 * words / 1e5)
     assert step.flops == 2 * 200 * (1 + state_slots)

@@ -11,7 +11,7 @@ from cutlayer.sim.data.partition import Partition, Sizes, partition
 from cutlayer.sim.endpoints.world import plan_batches
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.feed import POOLED, Feed
-from cutlayer.sim.learning.recipe import Optimiser, Recipe, Schedule
+from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def recipe(seed: int = 0) -> Recipe:
         batch_size=10,
         local_epochs=2,
         min_batch=1,
-        optimiser=Optimiser("sgd", 0.01),
+        optimizer=Optimizer("sgd", 0.01),
         schedule=Schedule(),
         method="splitfed",
         options={},

@@ -152,7 +152,7 @@ def test_a_served_batch_gives_the_gradient_of_its_activation() -> None:
 
 
 def test_split_learning_hands_both_blocks_on_and_averages_nothing() -> None:
-    """Sequential: plain SGD over the clients' batches in order, optimiser and all, in one place."""
+    """Sequential: plain SGD over the clients' batches in order, optimizer and all, in one place."""
     run = Inside("methods=[split_learning]", "training.rounds=1").train()
     network = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

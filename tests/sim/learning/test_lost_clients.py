@@ -115,7 +115,7 @@ def test_a_buffer_of_an_earlier_round_outlives_a_loss():
         assert torch.equal(entry.packed, other.packed)
 
 
-def test_kept_optimiser_state_of_a_lost_client_is_that_of_before():
+def test_kept_optimizer_state_of_a_lost_client_is_that_of_before():
     overrides = "methods=[classic_fl]"
     kept = "training.optimizer_state=kept"
     one = Inside(overrides, kept).train(rounds=1)

@@ -79,7 +79,7 @@ def test_ares_is_fitted_on_whole_networks_and_says_what_it_misses():
 def test_mpsls_inputs_come_out_and_its_predictions_beat_one_number():
     table = mpsl.table()
     lines = by_name(table)
-    for name in ("forward", "backward", "optimiser"):
+    for name in ("forward", "backward", "optimizer"):
         assert abs(lines[f"VGG19 on raspberry-pi-4b, {name}"].deviation) < 0.05
     for line in table.lines:
         if line.unit == "GFLOP/s":  # a layer's rate has its ReLU in it, which is counted beside it

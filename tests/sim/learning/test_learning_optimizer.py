@@ -1,4 +1,4 @@
-"""Optimiser state, learning-rate schedules, weighted averages, and how many replicas live at once."""
+"""Optimizer state, learning-rate schedules, weighted averages, and how many replicas live at once."""
 
 import weakref
 from math import cos, pi
@@ -61,7 +61,7 @@ def test_without_momentum_there_is_nothing_to_keep() -> None:
     ],
 )
 def test_kept_rounds_of_one_client_are_one_long_training(optimizer: str) -> None:
-    """Exactly, bit by bit: one optimiser over all rounds' batches in plain torch."""
+    """Exactly, bit by bit: one optimizer over all rounds' batches in plain torch."""
     run = Inside(
         "methods=[classic_fl]", *ONE_CLIENT, KEPT, f"training.optimizer={optimizer}"
     ).train(rounds=3)
@@ -89,7 +89,7 @@ def test_kept_rounds_of_one_client_are_one_long_training(optimizer: str) -> None
         assert torch.equal(run.states["device"][name], value), name
 
 
-def test_a_kept_optimiser_takes_the_rate_of_its_round() -> None:
+def test_a_kept_optimizer_takes_the_rate_of_its_round() -> None:
     """The rate falls to next to nothing in round 1, and so does all movement, momentum or not."""
     seen: list[dict[str, Tensor]] = []
     run = Inside(KEPT, "training.lr_schedule={step: {milestones: [1], gamma: 1.0e-9}}")
