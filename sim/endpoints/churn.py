@@ -5,7 +5,7 @@ flight are then aborted and what had been sent of them is wasted. By its rule th
 (it drops out of the round, its update with it) or it `resume`s: the device goes on computing, and
 when it is back online its connection is opened anew and each broken message is sent again from its
 first byte. A message whose last byte had left arrives where the client resumes, and is lost with the
-client. The other side knows at once; not modelled: time-outs until a loss is noticed.
+client. The other endpoint knows at once; not modelled: time-outs until a loss is noticed.
 
 A method that ends a round before all clients are done cancels the others: what happens to such a client
 is what happens to one that is lost, at a moment that the method chooses.
@@ -19,9 +19,9 @@ from typing import Final, Literal, Protocol
 import simpy
 
 from cutlayer.sim.clock import Clock
-from cutlayer.sim.endpoints.device import DeviceSide
-from cutlayer.sim.endpoints.endpoint import Side
-from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.endpoint import Endpoint
+from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.transfer import Delivery
 from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Kind, Label, Row
 
@@ -51,8 +51,8 @@ class _Member:
     """A client in the current round; `since` is when it went offline."""
 
     presence: Presence | None
-    device: DeviceSide
-    server: ServerSide
+    device: DeviceEndpoint
+    server: ServerEndpoint
     processes: list[simpy.Process] = field(default_factory=list)
     lost: bool = False
 
@@ -99,7 +99,7 @@ class Churn:
         self._members = {}
         self._told = told
 
-    def join(self, device: DeviceSide, server: ServerSide) -> None:
+    def join(self, device: DeviceEndpoint, server: ServerEndpoint) -> None:
         """Watch a client that takes part in the round."""
         presence = self._presences.get(device.client.index)
         if presence is None and not self._cancels:
@@ -113,34 +113,34 @@ class Churn:
     def cancel(self, client: int) -> None:
         """End the part that a client (by index) has in the round now; its update is lost.
 
-        Nothing changes where the client is lost already, or both of its sides are done.
+        Nothing changes where the client is lost already, or both of its endpoints are done.
         """
         member = self._members[client]
         if not member.lost and any(process.is_alive for process in member.processes):
             self._lose(member, Label.CANCELLED)
 
-    def guard(self, work: Process, side: Side) -> Process:
-        """Let a side's process end quietly when its client is lost; a running job is waited for."""
+    def guard(self, work: Process, endpoint: Endpoint) -> Process:
+        """Let an endpoint's process end quietly when its client is lost; a running job is waited for."""
         try:
             return (yield from work)
         except simpy.Interrupt:
-            left = side.busy_until - self._clock.now
+            left = endpoint.busy_until - self._clock.now
             if left > 0:
                 yield self._clock.timeout(left)
             return None
 
-    def tend(self, process: simpy.Process, side: Side) -> None:
-        """Take note of the process of a side, to be stopped if its client is lost."""
-        member = self._members.get(side.client.index)
+    def tend(self, process: simpy.Process, endpoint: Endpoint) -> None:
+        """Take note of the process of an endpoint, to be stopped if its client is lost."""
+        member = self._members.get(endpoint.client.index)
         if member is not None:
             member.processes.append(process)
 
     def arrives(self, delivery: Delivery) -> bool:
         """Return whether a message that travelled still reaches somebody."""
-        side = delivery.side
-        if self._members[side.client.index].lost:
+        endpoint = delivery.endpoint
+        if self._members[endpoint.client.index].lost:
             return False
-        del side.under_way[delivery]
+        del endpoint.under_way[delivery]
         return True
 
     def _now(self) -> float:
@@ -164,24 +164,24 @@ class Churn:
             timer.callbacks.append(lambda _: self._follow(member, presence, end))
 
     def _disconnect(self, member: _Member) -> None:
-        for side in (member.device, member.server):
-            if side.offline:
+        for endpoint in (member.device, member.server):
+            if endpoint.offline:
                 continue
-            side.offline = True
-            for delivery in side.under_way:
+            endpoint.offline = True
+            for delivery in endpoint.under_way:
                 if not delivery.left:
                     delivery.abort()
-                    side.held.append(delivery)
-            self._close_connection(side)
+                    endpoint.held.append(delivery)
+            self._close_connection(endpoint)
 
     def _connect(self, member: _Member) -> None:
-        for side in (member.device, member.server):
-            if not side.offline:
+        for endpoint in (member.device, member.server):
+            if not endpoint.offline:
                 continue
-            side.offline = False
-            if side.held:
-                self._log_idle(side, Label.OFFLINE)
-            held, side.held = side.held, []
+            endpoint.offline = False
+            if endpoint.held:
+                self._log_idle(endpoint, Label.OFFLINE)
+            held, endpoint.held = endpoint.held, []
             for delivery in held:
                 delivery.begin()
 
@@ -189,13 +189,13 @@ class Churn:
         device, server = member.device, member.server
         now = self._clock.now
         member.lost = True
-        for side in (device, server):
-            for delivery in side.under_way:
+        for endpoint in (device, server):
+            for delivery in endpoint.under_way:
                 if delivery.left:
                     delivery.drop()
                 else:
                     delivery.abort()
-            self._close_connection(side)
+            self._close_connection(endpoint)
         device.world.server.withdraw(server)
         device.stop_computing(now)
         self._log_idle(device, activity)
@@ -206,30 +206,30 @@ class Churn:
             if process.is_alive:
                 process.interrupt()
 
-    def _close_connection(self, side: Side) -> None:
-        if side.world.transport is not None:
-            side.world.transport.disconnect(side.route)
+    def _close_connection(self, endpoint: Endpoint) -> None:
+        if endpoint.world.transport is not None:
+            endpoint.world.transport.disconnect(endpoint.route)
 
-    def _log_idle(self, side: Side, activity: Label) -> None:
-        """Log the time that a side was offline, or waited until it was cancelled, up to now."""
-        rows: list[Row] = side.world.rows
+    def _log_idle(self, endpoint: Endpoint, activity: Label) -> None:
+        """Log the time that an endpoint was offline, or waited until it was cancelled, up to now."""
+        rows: list[Row] = endpoint.world.rows
         now = self._clock.now
-        start = 0.0 if side.last == NO_CAUSE else min(rows[side.last][1], now)
-        on_device = side.kind == Kind.UPLINK
+        start = 0.0 if endpoint.last == NO_CAUSE else min(rows[endpoint.last][1], now)
+        on_device = endpoint.kind == Kind.UPLINK
         rows.append(
             (
                 start,
                 now,
-                side.slot if on_device else SERVER,
+                endpoint.slot if on_device else SERVER,
                 Kind.OFFLINE,
-                side.slot,
+                endpoint.slot,
                 0,
                 0,
                 0.0,
                 activity,
-                side.last,
+                endpoint.last,
                 0.0,
                 0,
             )
         )
-        side.last = side.latest = len(rows) - 1
+        endpoint.last = endpoint.latest = len(rows) - 1

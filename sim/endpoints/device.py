@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from cutlayer.sim.compute.roofline import Work
-from cutlayer.sim.endpoints.endpoint import Side
+from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.world import Client, World
 from cutlayer.sim.learning.chain import Batch, Chain
 from cutlayer.sim.learning.deferred import DeferredOperations
@@ -19,7 +19,7 @@ else:
 Process = simpy.events.ProcessGenerator
 
 
-class DeviceSide(Side):
+class DeviceEndpoint(Endpoint):
     """A client's device during a round."""
 
     kind = Kind.UPLINK

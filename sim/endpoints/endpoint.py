@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cutlayer.sim.endpoints.churn import Churn
 
 
-class Side:
+class Endpoint:
     """One end: where it is in the log (`last`, the row it just ended), its mailbox and its peer.
 
     `latest` is the row of its latest transfer. Where clients come and go, `under_way` holds what
@@ -24,7 +24,7 @@ class Side:
     """
 
     kind: ClassVar[Kind]
-    peer: "Side"
+    peer: "Endpoint"
 
     def __init__(self, world: World, client: Client, slot: int, chain: Chain) -> None:
         self.world = world
@@ -57,7 +57,7 @@ class Side:
         return self.client.first_epoch
 
     def receive(self) -> simpy.Event:
-        """Wait for the next message of the other side; the event's value is its content."""
+        """Wait for the next message of the other endpoint; the event's value is its content."""
         return self.mailbox.get()
 
     def send(self, message: Message, content: Any = None) -> simpy.Event:

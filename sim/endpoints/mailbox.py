@@ -1,4 +1,4 @@
-"""Messages that have arrived at one side of a client's round."""
+"""Messages that have arrived at one endpoint of a client's round."""
 
 from collections import deque
 from typing import Any
@@ -7,7 +7,7 @@ import simpy
 
 
 class Mailbox:
-    """Messages that have arrived at one side, in order; at most one receiver waits."""
+    """Messages that have arrived at one endpoint, in order; at most one receiver waits."""
 
     __slots__ = ("_contents", "_env", "_waiting")
 
@@ -31,6 +31,6 @@ class Mailbox:
         if self._contents:
             event.succeed(self._contents.popleft())
         else:
-            assert self._waiting is None, "two receivers wait at one side"
+            assert self._waiting is None, "two receivers wait at one endpoint"
             self._waiting = event
         return event

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from cutlayer.sim.compute.roofline import Work
-from cutlayer.sim.endpoints.endpoint import Side
+from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.log.intervals import SERVER, Kind, Label
@@ -16,7 +16,7 @@ else:
     operations = DeferredOperations("cutlayer.sim.learning.operations")
 
 
-class ServerSide(Side):
+class ServerEndpoint(Endpoint):
     """The server's replica for one client during a round."""
 
     kind = Kind.DOWNLINK
@@ -39,18 +39,18 @@ class ServerSide(Side):
 class _ServerJob:
     """A job of the server's queue: logs its waiting and its running, once they are known."""
 
-    __slots__ = ("arrival", "label", "owner", "side", "work")
+    __slots__ = ("arrival", "endpoint", "label", "owner", "work")
 
-    def __init__(self, side: ServerSide, work: Work, label: Label) -> None:
-        self.side = self.owner = side
+    def __init__(self, endpoint: ServerEndpoint, work: Work, label: Label) -> None:
+        self.endpoint = self.owner = endpoint
         self.work = work
         self.label = label
-        self.arrival = side.world.clock.now
+        self.arrival = endpoint.world.clock.now
 
     @property
     def device(self) -> str:
         """The device of the client for whom it is done."""
-        return self.side.client.work.profile.name
+        return self.endpoint.client.work.profile.name
 
     def began(self, now: float, seconds: float) -> None:
         """Log the interval in the queue, if there is one, and the interval on the slot."""
@@ -61,16 +61,29 @@ class _ServerJob:
         self._log(max(end - seconds, self.arrival), end)
 
     def _log(self, start: float, end: float) -> None:
-        side = self.side
+        endpoint = self.endpoint
         if start > self.arrival:
             self._row(self.arrival, start, Kind.SERVER_QUEUE, 0.0)
         self._row(start, end, Kind.SERVER_COMPUTE, self.work.flops)
-        side.busy_until = end
+        endpoint.busy_until = end
 
     def _row(self, start: float, end: float, kind: Kind, flops: float) -> None:
-        side = self.side
-        rows = side.world.rows
+        endpoint = self.endpoint
+        rows = endpoint.world.rows
         rows.append(
-            (start, end, SERVER, kind, side.slot, 0, 0, flops, self.label, side.last, 0.0, 0)
+            (
+                start,
+                end,
+                SERVER,
+                kind,
+                endpoint.slot,
+                0,
+                0,
+                flops,
+                self.label,
+                endpoint.last,
+                0.0,
+                0,
+            )
         )
-        side.last = len(rows) - 1
+        endpoint.last = len(rows) - 1

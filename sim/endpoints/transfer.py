@@ -1,4 +1,4 @@
-"""A message on its way from one side of a client's round to the other.
+"""A message on its way from one endpoint of a client's round to the other.
 
 It is logged when its last byte has left, and is delivered one propagation delay later. Under TCP the
 interval begins with the set-up of its connection, which is a row of its own. If the client's
@@ -14,7 +14,7 @@ from cutlayer.sim.log.intervals import SERVER, Kind, Label, Row
 from cutlayer.sim.network import Flow
 
 if TYPE_CHECKING:
-    from cutlayer.sim.endpoints.endpoint import Side
+    from cutlayer.sim.endpoints.endpoint import Endpoint
 
 DELIVERED: Final = 0
 LOST: Final = 1
@@ -23,42 +23,42 @@ LOST: Final = 1
 class Delivery:
     """One message's transfer, from `begin` to its arrival; `sent` succeeds when it has left."""
 
-    __slots__ = ("cause", "content", "flow", "message", "row", "sent", "side", "start")
+    __slots__ = ("cause", "content", "endpoint", "flow", "message", "row", "sent", "start")
 
     flow: Flow
 
     def __init__(
-        self, side: "Side", message: Message, content: Any, sent: simpy.Event | None
+        self, endpoint: "Endpoint", message: Message, content: Any, sent: simpy.Event | None
     ) -> None:
-        self.side = side
+        self.endpoint = endpoint
         self.message = message
         self.content = content
         self.sent = sent
 
     def begin(self) -> Flow:
         """Hand the message to the network."""
-        side = self.side
-        self.start = side.world.clock.now
-        self.cause = side.last
-        side.world.bytes_sent += self.message.wire_bytes
-        self.flow = side.world.network.start(side.route, self.message.wire_bytes)
+        endpoint = self.endpoint
+        self.start = endpoint.world.clock.now
+        self.cause = endpoint.last
+        endpoint.world.bytes_sent += self.message.wire_bytes
+        self.flow = endpoint.world.network.start(endpoint.route, self.message.wire_bytes)
         assert self.flow.done.callbacks is not None
         self.flow.done.callbacks.append(self._left)
         return self.flow
 
     def _left(self, _: Any) -> None:
-        side, message = self.side, self.message
-        world = side.world
+        endpoint, message = self.endpoint, self.message
+        world = endpoint.world
         now = world.clock.now
         if self.flow.start_s > self.start:  # it waited behind an earlier message of its connection
-            self.start, self.cause = self.flow.start_s, side.latest
+            self.start, self.cause = self.flow.start_s, endpoint.latest
         if world.transport is not None:
             self._log_set_up(now)
-        travel = side.propagation
-        delay = side.delay_s if travel is None else travel.delay_s(now)
+        travel = endpoint.propagation
+        delay = endpoint.delay_s if travel is None else travel.delay_s(now)
         self.row = len(world.rows)
         world.rows.append(self._as_row(now, message.wire_bytes, message.payload_bytes, delay))
-        side.has_sent(self.row)
+        endpoint.has_sent(self.row)
         if self.sent is not None:
             self.sent.succeed()
         if delay > 0:
@@ -70,11 +70,11 @@ class Delivery:
 
     def _log_set_up(self, now: float) -> None:
         """Log the interval in which the connection was being opened, if there was one."""
-        side = self.side
-        assert side.world.transport is not None
-        opened = min(now, side.world.transport.opened_s(side.route))
+        endpoint = self.endpoint
+        assert endpoint.world.transport is not None
+        opened = min(now, endpoint.world.transport.opened_s(endpoint.route))
         if opened > self.start:
-            rows = side.world.rows
+            rows = endpoint.world.rows
             rows.append(self._as_row(opened, 0, 0, 0.0, label=Label.CONNECT))
             self.start, self.cause = opened, len(rows) - 1
 
@@ -88,14 +88,14 @@ class Delivery:
         label: Label | None = None,
         lost: int = DELIVERED,
     ) -> Row:
-        side = self.side
-        up = side.kind == Kind.UPLINK
+        endpoint = self.endpoint
+        up = endpoint.kind == Kind.UPLINK
         return (
             self.start,
             end,
-            side.slot if up else SERVER,
-            side.kind,
-            SERVER if up else side.slot,
+            endpoint.slot if up else SERVER,
+            endpoint.kind,
+            SERVER if up else endpoint.slot,
             wire_bytes,
             payload_bytes,
             0.0,
@@ -106,11 +106,11 @@ class Delivery:
         )
 
     def _arrive(self, _: Any) -> None:
-        side = self.side
-        if side.churn is not None and not side.churn.arrives(self):
+        endpoint = self.endpoint
+        if endpoint.churn is not None and not endpoint.churn.arrives(self):
             return
-        peer = side.peer
-        side.world.bytes_delivered += self.message.wire_bytes
+        peer = endpoint.peer
+        endpoint.world.bytes_delivered += self.message.wire_bytes
         if peer.mailbox.put(self.content):
             peer.last = self.row
 
@@ -121,8 +121,8 @@ class Delivery:
 
     def abort(self) -> None:
         """Stop sending; log what had been sent as lost."""
-        side = self.side
-        world = side.world
+        endpoint = self.endpoint
+        world = endpoint.world
         remaining = world.network.cancel(self.flow)
         sent = max(0, min(self.message.wire_bytes, round(self.message.wire_bytes - remaining)))
         world.bytes_sent -= self.message.wire_bytes - sent
@@ -130,15 +130,15 @@ class Delivery:
         if self.flow.start_s == self.flow.start_s:  # not NaN: it was no longer waiting for its turn
             now = world.clock.now
             if self.flow.start_s > self.start:
-                self.start, self.cause = self.flow.start_s, side.latest
+                self.start, self.cause = self.flow.start_s, endpoint.latest
             if world.transport is not None:
                 self._log_set_up(now)
             world.rows.append(self._as_row(now, sent, 0, 0.0, lost=LOST))
-            side.last = side.latest = len(world.rows) - 1
+            endpoint.last = endpoint.latest = len(world.rows) - 1
 
     def drop(self) -> None:
         """Lose a message that had left and has not arrived."""
-        world = self.side.world
+        world = self.endpoint.world
         world.bytes_dropped += self.message.wire_bytes
         row = world.rows[self.row]
         world.rows[self.row] = (*row[:6], 0, *row[7:10], 0.0, LOST)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from cutlayer.sim.endpoints import message as wire
-from cutlayer.sim.endpoints.device import DeviceSide
-from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.log.intervals import SERVER, Label
@@ -94,14 +94,14 @@ class Centralised(Method):
             env.process(self._upload(device))
             arrived.append(barrier.process(env, self._wait(server), server))
         yield env.all_of(arrived)
-        trainer = ServerSide(world, world.clients[0], SERVER, chain)
+        trainer = ServerEndpoint(world, world.clients[0], SERVER, chain)
         trainer.last = barrier.last
         for batch in world.pooled_batches:
             chain.do(operations.train_whole, EVERYBODY, batch)
             yield trainer.compute(world.server_work.train(batch.size), Label.TRAIN)
 
-    def _upload(self, side: DeviceSide) -> Process:
-        yield side.send(wire.images(self.world.input_shape, side.client.samples))
+    def _upload(self, device: DeviceEndpoint) -> Process:
+        yield device.send(wire.images(self.world.input_shape, device.client.samples))
 
-    def _wait(self, side: ServerSide) -> Process:
-        yield side.receive()
+    def _wait(self, server: ServerEndpoint) -> Process:
+        yield server.receive()

@@ -1,7 +1,7 @@
 """Classic federated learning: FedAvg (McMahan et al., AISTATS 2017, Algorithm 1)."""
 
-from cutlayer.sim.endpoints.device import DeviceSide
-from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
 
 
@@ -17,14 +17,14 @@ class ClassicFL(SplitMethod):
         """Return `last`: everything is on the device."""
         return last
 
-    def device(self, side: DeviceSide, rnd: Round) -> Process:  # noqa: ARG002
+    def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Fetch the network, train it on every batch, send it back."""
-        yield side.receive()
-        for batch in side.batches:
-            yield side.train_whole(batch)
-        yield side.send(self.weights("device"))
+        yield device.receive()
+        for batch in device.batches:
+            yield device.train_whole(batch)
+        yield device.send(self.weights("device"))
 
-    def server(self, side: ServerSide, rnd: Round) -> Process:  # noqa: ARG002
+    def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Send the network, wait for it to come back."""
-        yield side.send(self.weights("device"))
-        yield side.receive()
+        yield server.send(self.weights("device"))
+        yield server.receive()

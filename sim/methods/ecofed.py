@@ -13,8 +13,8 @@ from pydantic import Field
 
 from cutlayer.models.quantise_cost import packed_bytes
 from cutlayer.sim.endpoints import message as wire
-from cutlayer.sim.endpoints.device import DeviceSide
-from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.learning.digest import Ingredient
@@ -143,33 +143,33 @@ class EcoFed(SplitMethod):
         """Add which slots upload."""
         return (super().signature(rnd), rnd.notes["uploads"])
 
-    def device(self, side: DeviceSide, rnd: Round) -> Process:
+    def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Upload every batch's quantised activation, or only announce the batches to be replayed."""
         shape, bits = self.world.activation_shape, self.options.bits
         if self.options.download_device_block:
-            yield side.receive()
-        if rnd.notes["uploads"][side.slot]:
-            for batch in side.batches:
-                activation = yield side.extract(batch, bits)
-                yield side.send(wire.activation(shape, batch.size, bits), activation)
+            yield device.receive()
+        if rnd.notes["uploads"][device.slot]:
+            for batch in device.batches:
+                activation = yield device.extract(batch, bits)
+                yield device.send(wire.activation(shape, batch.size, bits), activation)
         elif self.options.control_messages:
-            for batch in side.batches:
-                yield side.load(batch)
-                yield side.send(wire.control())
+            for batch in device.batches:
+                yield device.load(batch)
+                yield device.send(wire.control())
 
-    def server(self, side: ServerSide, rnd: Round) -> Process:
+    def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Train on what arrives and keep it, or train on what was kept."""
-        buffer, bits = f"buffer/{side.client.index}", self.options.bits
+        buffer, bits = f"buffer/{server.client.index}", self.options.bits
         if self.options.download_device_block:
-            yield side.send(self.weights("device"))
-        if rnd.notes["uploads"][side.slot]:
-            for batch in side.batches:
-                activation = yield side.receive()
-                kept = side.chain.do(operations.keep, buffer, activation)
-                yield side.learn(batch, kept, bits)
+            yield server.send(self.weights("device"))
+        if rnd.notes["uploads"][server.slot]:
+            for batch in server.batches:
+                activation = yield server.receive()
+                kept = server.chain.do(operations.keep, buffer, activation)
+                yield server.learn(batch, kept, bits)
         else:
-            for batch in side.batches:
+            for batch in server.batches:
                 if self.options.control_messages:
-                    yield side.receive()
-                entry = side.chain.do(operations.replay, buffer, batch.number)
-                yield side.learn(batch, entry, bits)
+                    yield server.receive()
+                entry = server.chain.do(operations.replay, buffer, batch.number)
+                yield server.learn(batch, entry, bits)

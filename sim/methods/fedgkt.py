@@ -7,9 +7,9 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from cutlayer.scenarios.fields import rule
 from cutlayer.sim.endpoints import message as wire
-from cutlayer.sim.endpoints.device import DeviceSide
-from cutlayer.sim.endpoints.endpoint import Side
-from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.endpoint import Endpoint
+from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import DeferredOperations
@@ -71,22 +71,20 @@ class FedGKTOptions(MethodOptions):
         return epochs
 
 
-def second_pass(side: Side) -> tuple[Batch, ...]:
+def second_pass(endpoint: Endpoint) -> tuple[Batch, ...]:
     """Return the batches of the pass that extracts features: one more pass over the data loader.
 
     It follows the local epochs and shuffles and augments anew, from the streams of the next epoch.
     """
-    epochs = side.batches[-1].epoch + 1 if side.batches else 0
-    return tuple(batch._replace(epoch=epochs) for batch in side.first_epoch)
+    epochs = endpoint.batches[-1].epoch + 1 if endpoint.batches else 0
+    return tuple(batch._replace(epoch=epochs) for batch in endpoint.first_epoch)
 
 
 class FedGKT(SplitMethod):
     """A local epoch on block and head, then features and logits up and the server's logits down."""
 
     name = "fedgkt"
-    summary = (
-        "an auxiliary head on the device; both sides distil knowledge from each other's logits"
-    )
+    summary = "an auxiliary head on the device; device and server distil from each other's logits"
     Options = FedGKTOptions
     parts = ("device", "head", "server")
 
@@ -185,42 +183,42 @@ class FedGKT(SplitMethod):
         )
         return Round(index, "train", participants, tuple(chains), {"joint": joint})
 
-    def device(self, side: DeviceSide, rnd: Round) -> Process:  # noqa: ARG002
+    def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train locally for the epochs of the round, then exchange features for logits."""
         world, options = self.world, self.options
         shape, classes = world.activation_shape, world.classes
-        client, memory = side.client.index, f"logits/{side.client.index}"
+        client, memory = device.client.index, f"logits/{device.client.index}"
         if options.exchange_weights:
-            yield side.receive()
-        for batch in side.batches:
-            side.chain.do(
+            yield device.receive()
+        for batch in device.batches:
+            device.chain.do(
                 distillation.train_device, client, batch, memory, options.temperature, options.alpha
             )
-            yield side.compute_batch(batch, side.client.work.train(batch.size), Label.TRAIN)
-        for batch in second_pass(side):
-            upload = side.chain.do(distillation.features, client, batch)
+            yield device.compute_batch(batch, device.client.work.train(batch.size), Label.TRAIN)
+        for batch in second_pass(device):
+            upload = device.chain.do(distillation.features, client, batch)
             if not options.exchange_weights:
-                side.chain.do(distillation.publish, f"features/{client}", upload)
-            work = side.client.work.infer(batch.size)
-            upload = yield side.compute_batch(batch, work, Label.FORWARD, upload)
-            yield side.send(wire.activation_and_logits(shape, batch.size, classes), upload)
+                device.chain.do(distillation.publish, f"features/{client}", upload)
+            work = device.client.work.infer(batch.size)
+            upload = yield device.compute_batch(batch, work, Label.FORWARD, upload)
+            yield device.send(wire.activation_and_logits(shape, batch.size, classes), upload)
             if options.exchange_weights:
-                logits = yield side.receive()
-                side.chain.do(distillation.remember, client, batch, memory, logits)
+                logits = yield device.receive()
+                device.chain.do(distillation.remember, client, batch, memory, logits)
         if options.exchange_weights:
-            yield side.send(self.weights("device", "head"))
+            yield device.send(self.weights("device", "head"))
         else:
-            for _ in second_pass(side):
-                yield side.receive()
+            for _ in second_pass(device):
+                yield device.receive()
 
-    def server(self, side: ServerSide, rnd: Round) -> Process:  # noqa: ARG002
+    def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train this client's replica on its features, and return the logits batch by batch."""
-        yield side.send(self.weights("device", "head"))
-        for batch in second_pass(side):
-            upload = yield side.receive()
-            logits = yield from self._train(side, batch.size, upload)
-            yield side.send(wire.logits(batch.size, self.world.classes), logits)
-        yield side.receive()
+        yield server.send(self.weights("device", "head"))
+        for batch in second_pass(server):
+            upload = yield server.receive()
+            logits = yield from self._train(server, batch.size, upload)
+            yield server.send(wire.logits(batch.size, self.world.classes), logits)
+        yield server.receive()
 
     def run_round(self, rnd: Round) -> Process:
         """Run the round; without exchange, train on everybody's features once they are all there."""
@@ -236,34 +234,34 @@ class FedGKT(SplitMethod):
             collected.append(barrier.process(env, self._collect(server), server))
             servers.append(server)
         yield env.all_of(collected)
-        trainer = ServerSide(world, world.clients[rnd.participants[0]], 0, rnd.notes["joint"])
+        trainer = ServerEndpoint(world, world.clients[rnd.participants[0]], 0, rnd.notes["joint"])
         trainer.last = barrier.last
         epochs = self.options.server_epochs
         for epoch in range(epochs):
-            for side in servers:
-                yield from self._train_for(side, trainer, last=epoch == epochs - 1)
+            for endpoint in servers:
+                yield from self._train_for(endpoint, trainer, last=epoch == epochs - 1)
         yield env.all_of(devices)
 
-    def _collect(self, side: ServerSide) -> Process:
-        for _ in second_pass(side):
-            yield side.receive()
+    def _collect(self, server: ServerEndpoint) -> Process:
+        for _ in second_pass(server):
+            yield server.receive()
 
-    def _train_for(self, side: ServerSide, trainer: ServerSide, *, last: bool) -> Process:
+    def _train_for(self, server: ServerEndpoint, trainer: ServerEndpoint, *, last: bool) -> Process:
         """Train the one server block on a client's features; in the last epoch, send the logits."""
-        client, chain = side.client.index, trainer.chain
-        trainer.slot = side.slot
-        for batch in second_pass(side):
+        client, chain = server.client.index, trainer.chain
+        trainer.slot = server.slot
+        for batch in second_pass(server):
             upload = chain.do(distillation.collect, f"features/{client}", batch.number)
             logits = yield from self._train(trainer, batch.size, upload)
             if not last:
                 continue
             chain.do(distillation.remember, client, batch, f"logits/{client}", logits)
-            side.last = trainer.last
-            side.send(wire.logits(batch.size, self.world.classes))
+            server.last = trainer.last
+            server.send(wire.logits(batch.size, self.world.classes))
 
-    def _train(self, side: ServerSide, batch_size: int, upload: Any) -> Any:
+    def _train(self, server: ServerEndpoint, batch_size: int, upload: Any) -> Any:
         options = self.options
-        logits = side.chain.do(
+        logits = server.chain.do(
             distillation.train_server,
             upload,
             options.temperature,
@@ -271,7 +269,7 @@ class FedGKT(SplitMethod):
             options.server_alpha,
         )
         work = self.world.server_work.learn(batch_size)
-        return (yield side.compute(work, Label.TRAIN, logits))
+        return (yield server.compute(work, Label.TRAIN, logits))
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:
         """Return the shared network or, without exchange, each participant's block with the server's."""

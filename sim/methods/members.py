@@ -1,12 +1,12 @@
-"""The participants of a round at work: the two sides of each, and what the round waits for."""
+"""The participants of a round at work: the two endpoints of each, and what the round waits for."""
 
 from collections.abc import Mapping, Sequence
 
 import simpy
 
-from cutlayer.sim.endpoints.device import DeviceSide
-from cutlayer.sim.endpoints.endpoint import Side
-from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.endpoint import Endpoint
+from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.log.intervals import NO_CAUSE
@@ -15,7 +15,7 @@ Process = simpy.events.ProcessGenerator
 
 
 class Members:
-    """The participants of a round at work: the processes of each slot's two sides."""
+    """The participants of a round at work: the processes of each slot's two endpoints."""
 
     def __init__(
         self, env: simpy.Environment, processes: Mapping[int, Sequence[simpy.Process]]
@@ -26,15 +26,15 @@ class Members:
     @property
     def done(self) -> simpy.Event:
         """An event, a new one at each call, that succeeds when every participant has ended."""
-        return self._env.all_of([p for sides in self._processes.values() for p in sides])
+        return self._env.all_of([p for endpoints in self._processes.values() for p in endpoints])
 
     @property
     def unfinished(self) -> tuple[int, ...]:
-        """The slots of which a side is still at work."""
+        """The slots of which an endpoint is still at work."""
         return tuple(
             slot
-            for slot, sides in self._processes.items()
-            if any(process.is_alive for process in sides)
+            for slot, endpoints in self._processes.items()
+            if any(process.is_alive for process in endpoints)
         )
 
     def first(self, count: int) -> simpy.Event:
@@ -47,40 +47,42 @@ class Members:
             if len(ended) == wanted:
                 enough.succeed()
 
-        for sides in self._processes.values():
-            both = self._env.all_of(sides)
+        for endpoints in self._processes.values():
+            both = self._env.all_of(endpoints)
             assert both.callbacks is not None
             both.callbacks.append(one_more)
         return enough
 
 
 class Barrier:
-    """Remembers which side came last: its last row is what the barrier waited for."""
+    """Remembers which endpoint came last: its last row is what the barrier waited for."""
 
     def __init__(self) -> None:
         self.last = NO_CAUSE
         self.slot = 0
 
-    def process(self, env: simpy.Environment, work: Process, side: Side) -> simpy.Process:
-        """Start the process of a side, and remember it as the last when it ends."""
+    def process(self, env: simpy.Environment, work: Process, endpoint: Endpoint) -> simpy.Process:
+        """Start the process of an endpoint, and remember it as the last when it ends."""
 
         def passed(_: simpy.Event) -> None:
-            self.last, self.slot = side.last, side.slot
+            self.last, self.slot = endpoint.last, endpoint.slot
 
-        if side.churn is not None:
-            work = side.churn.guard(work, side)
+        if endpoint.churn is not None:
+            work = endpoint.churn.guard(work, endpoint)
         process = env.process(work)
         assert process.callbacks is not None
         process.callbacks.append(passed)
-        if side.churn is not None:
-            side.churn.tend(process, side)
+        if endpoint.churn is not None:
+            endpoint.churn.tend(process, endpoint)
         return process
 
 
-def pair(world: World, client: int, slot: int, chain: Chain) -> tuple[DeviceSide, ServerSide]:
-    """Return the two sides of a client, joined."""
-    device = DeviceSide(world, world.clients[client], slot, chain)
-    server = ServerSide(world, world.clients[client], slot, chain)
+def pair(
+    world: World, client: int, slot: int, chain: Chain
+) -> tuple[DeviceEndpoint, ServerEndpoint]:
+    """Return the two endpoints of a client, joined."""
+    device = DeviceEndpoint(world, world.clients[client], slot, chain)
+    server = ServerEndpoint(world, world.clients[client], slot, chain)
     device.peer, server.peer = server, device
     if world.churn is not None:
         world.churn.join(device, server)

@@ -2,7 +2,7 @@
 
 A method asks for operations; it never reads a clock, touches a weight or counts a byte. A new method
 is one file: a subclass with its `Options`, `open_round`, and the two generators `device` and `server`
-that tell each side of a client what to do.
+that tell each endpoint of a client what to do.
 """
 
 from abc import ABC, abstractmethod
@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from cutlayer.scenarios.fields import rule
 from cutlayer.sim.endpoints import message as wire
-from cutlayer.sim.endpoints.device import DeviceSide
+from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.message import Message
-from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.digest import Ingredient
@@ -182,7 +182,7 @@ class Method(ABC):
 
 
 class SplitMethod(Method):
-    """A synchronous round: every participant's two sides run, then the server averages.
+    """A synchronous round: every participant's two endpoints run, then the server averages.
 
     The average is over those that were not lost on the way; without any, nothing changes.
     """
@@ -208,15 +208,15 @@ class SplitMethod(Method):
         return Round(index, "train", participants, chains)
 
     @abstractmethod
-    def device(self, side: DeviceSide, rnd: Round) -> Process:
+    def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Tell the device what to do in this round."""
 
     @abstractmethod
-    def server(self, side: ServerSide, rnd: Round) -> Process:
+    def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Tell the server what to do for this client in this round."""
 
     def run_round(self, rnd: Round) -> Process:
-        """Run both sides of every participant, wait for them, and average."""
+        """Run both endpoints of every participant, wait for them, and average."""
         env, world = self.world.clock, self.world
         barrier = Barrier()
         processes: dict[int, list[simpy.Process]] = {}
@@ -234,7 +234,7 @@ class SplitMethod(Method):
         there = len(rnd.participants) - len(rnd.lost)
         if averaged and there:
             first = world.clients[rnd.participants[0]]
-            aggregator = ServerSide(world, first, barrier.slot, rnd.chains[0])
+            aggregator = ServerEndpoint(world, first, barrier.slot, rnd.chains[0])
             aggregator.last = barrier.last
             work = world.server_work.average(averaged, there)
             yield aggregator.compute(work, Label.AGGREGATE)

@@ -1,8 +1,8 @@
 """Vanilla DNN-partitioning FL: SplitFed v1 (Thapa et al., AAAI 2022, Algorithm 1)."""
 
 from cutlayer.sim.endpoints import message as wire
-from cutlayer.sim.endpoints.device import DeviceSide
-from cutlayer.sim.endpoints.server import ServerSide
+from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
 
 
@@ -17,25 +17,25 @@ class SplitFed(SplitMethod):
     summary = "activation up, gradient down for every batch (vanilla DPFL, SplitFed v1)"
     Options = MethodOptions
 
-    def device(self, side: DeviceSide, rnd: Round) -> Process:  # noqa: ARG002
+    def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Forward, send, wait for the gradient, backward; at the end send the device block."""
         shape, trains = self.world.activation_shape, self.world.parameters["device"] > 0
-        yield side.receive()
-        for batch in side.batches:
-            activation = yield side.forward(batch)
-            yield side.send(wire.activation(shape, batch.size), activation)
+        yield device.receive()
+        for batch in device.batches:
+            activation = yield device.forward(batch)
+            yield device.send(wire.activation(shape, batch.size), activation)
             if trains:
-                gradient = yield side.receive()
-                yield side.backward(batch, gradient)
-        yield side.send(self.weights("device"))
+                gradient = yield device.receive()
+                yield device.backward(batch, gradient)
+        yield device.send(self.weights("device"))
 
-    def server(self, side: ServerSide, rnd: Round) -> Process:  # noqa: ARG002
+    def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train on each activation as it comes and return the gradient."""
         shape, trains = self.world.activation_shape, self.world.parameters["device"] > 0
-        yield side.send(self.weights("device"))
-        for batch in side.batches:
-            activation = yield side.receive()
-            gradient = yield side.serve(batch, activation)
+        yield server.send(self.weights("device"))
+        for batch in server.batches:
+            activation = yield server.receive()
+            gradient = yield server.serve(batch, activation)
             if trains:
-                yield side.send(wire.gradient(shape, batch.size), gradient)
-        yield side.receive()
+                yield server.send(wire.gradient(shape, batch.size), gradient)
+        yield server.receive()

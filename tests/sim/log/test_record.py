@@ -142,13 +142,13 @@ class Careless(ClassicFL):
     name = "careless"
     leaves = "message"
 
-    def server(self, side, rnd):
-        yield side.send(self.weights("device"))
-        yield side.receive()
+    def server(self, server, rnd):
+        yield server.send(self.weights("device"))
+        yield server.receive()
         if self.leaves == "message":
-            side.send(wire.control())
+            server.send(wire.control())
         else:
-            side.compute(Work(1000.0, 1.0), Label.TRAIN)
+            server.compute(Work(1000.0, 1.0), Label.TRAIN)
 
 
 @pytest.mark.parametrize(("leaves", "complaint"), [("message", "delivered"), ("job", "busy")])

@@ -47,15 +47,15 @@ class Chatty(SplitFed):
     summary = "talks more"
     Options = Options
 
-    def device(self, side, rnd):
+    def device(self, device, rnd):
         for _ in range(self.options.extra):
-            yield side.send(wire.control())
-        yield from super().device(side, rnd)
+            yield device.send(wire.control())
+        yield from super().device(device, rnd)
 
-    def server(self, side, rnd):
+    def server(self, server, rnd):
         for _ in range(self.options.extra):
-            yield side.receive()
-        yield from super().server(side, rnd)
+            yield server.receive()
+        yield from super().server(server, rnd)
 
 
 class Stripes:
