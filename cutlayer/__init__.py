@@ -19,6 +19,7 @@ if not (Path(__file__).parent / "sim").is_dir():
     __path__ = [*__path__, str(Path(__file__).resolve().parents[1])]
 
 if TYPE_CHECKING:
+    from cutlayer.errors import UserError
     from cutlayer.scenarios.problems import ScenarioError
     from cutlayer.sim.data.info import DataError
     from cutlayer.sim.results.method import MethodResult, RunResult
@@ -35,6 +36,7 @@ __all__ = [
     "RunResult",
     "ScenarioError",
     "StudyResult",
+    "UserError",
     "load_scenario",
     "load_study",
     "read_run",
@@ -50,6 +52,7 @@ _HOME = {
     "RunResult": "cutlayer.sim.results.method",
     "ScenarioError": "cutlayer.scenarios.problems",
     "StudyResult": "cutlayer.sim.studies.result",
+    "UserError": "cutlayer.errors",
     "load_scenario": "cutlayer.sim.run.run",
     "load_study": "cutlayer.sim.studies.sweep",
     "read_run": "cutlayer.sim.results.read",

@@ -7,6 +7,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from cutlayer.errors import UserError
 from cutlayer.models.own_object import OwnObjectError, calling, import_own
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ NETWORKS: dict[str, str] = {
 }
 
 
-class UnknownNetworkError(ValueError):
+class UnknownNetworkError(UserError):
     """A network name that leads nowhere, or to something that is no network."""
 
 

@@ -1,7 +1,9 @@
 """What can be wrong with a network, a cut, a cost or a weights file; no torch is needed to say it."""
 
+from cutlayer.errors import UserError
 
-class NetworkError(ValueError):
+
+class NetworkError(UserError):
     """A network whose blocks do not fit together or do not fit its input."""
 
 
@@ -9,9 +11,9 @@ class CutError(NetworkError):
     """A cut that the network does not have."""
 
 
-class CostError(ValueError):
+class CostError(UserError):
     """A module whose cost cannot be told."""
 
 
-class WeightsError(ValueError):
+class WeightsError(UserError):
     """A weights file that cannot be read, written or used for a module."""

@@ -17,6 +17,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any, Final
 
+from cutlayer.errors import UserError
+
 NO_USER_CODE: Final = "CUTLAYER_NO_USER_CODE"
 
 _folders: ContextVar[tuple[str, ...]] = ContextVar("folders", default=())
@@ -24,7 +26,7 @@ _forbidden = False
 _searched: dict[str, tuple[str, ...]] = {}  # by top-level module: where it was looked up
 
 
-class OwnObjectError(ValueError):
+class OwnObjectError(UserError):
     """A user's object that is not imported; the text says why."""
 
 

@@ -10,10 +10,12 @@ from math import isfinite
 import torch
 from torch import Tensor
 
+from cutlayer.errors import UserError
+
 MIN_BITS, MAX_BITS = 2, 16
 
 
-class QuantisationError(ValueError):
+class QuantisationError(UserError):
     """A tensor or a number of bits that cannot be quantised."""
 
 

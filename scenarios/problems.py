@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cutlayer.errors import UserError
 from cutlayer.topologies.closest import closest
 
 KeyPath = tuple[str | int, ...]
@@ -51,7 +52,7 @@ class Problem:
         return ": ".join(parts)
 
 
-class ScenarioError(ValueError):
+class ScenarioError(UserError):
     """A scenario that cannot be run; `.problems` holds every reason, in the order of the file.
 
     Its text lists the first `MOST_SHOWN` of them and counts the others.

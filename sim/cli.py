@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from cutlayer.errors import UserError
 from cutlayer.sim.files.plain_text import argument_text, show_what_cannot_be_encoded, visible
 from cutlayer.sim.process.interrupts import INTERRUPTED, final_code, interrupts_handled
 
@@ -506,11 +507,7 @@ def _outcome() -> int:
         return ended.code if isinstance(ended.code, int) else 0
     except KeyboardInterrupt:
         return INTERRUPTED
-    except ValueError as error:
-        from cutlayer.sim.commands.errors import is_users
-
-        if not is_users(error):
-            raise
+    except UserError as error:
         with suppress(BrokenPipeError):
             sys.stderr.write(f"{visible(str(error))}\n")
         return 2

@@ -11,6 +11,7 @@ from typing import Final
 
 import simpy
 
+from cutlayer.errors import UserError
 from cutlayer.topologies.units import format_duration
 
 STUCK: Final = 5_000_000  # events at one instant
@@ -24,7 +25,7 @@ class EndlessRoundError(Exception):
     """Nothing is left to happen, and yet the round is not over."""
 
 
-class TooManyEventsError(ValueError):
+class TooManyEventsError(UserError):
     """A round takes more events than the scenario's limit allows."""
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Final
 
+from cutlayer.errors import UserError
+
 RATE_UNITS: Final = "bytes_per_second, kB/s, MB/s, bps, kbit/s, Mbit/s or mbps"
 DURATION_UNITS: Final = "s, ms, us, ns, min, h or d"
 
@@ -57,7 +59,7 @@ _LIKE_A_RATE: Final = re.compile(
 _LIKE_A_DURATION: Final = re.compile(r"milli|micro|nano|second|minute|(?<![a-z])m(?![a-z])", re.I)
 
 
-class ColumnUnitError(ValueError):
+class ColumnUnitError(UserError):
     """A title whose unit is not understood, or belongs to another kind of column."""
 
 

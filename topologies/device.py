@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Self, get_args
 
+from cutlayer.errors import UserError
 from cutlayer.topologies.closest import closest
 
 Pass = Literal["forward", "backward"]
@@ -40,7 +41,7 @@ KINDS_OF_CONV: Final = {"conv_wide": "conv", "pointwise": "conv"}
 UNSURE: Final[tuple[Status, ...]] = ("recalled", "guess")
 
 
-class DeviceError(ValueError):
+class DeviceError(UserError):
     """A device profile that cannot be: a figure is missing, unknown or impossible."""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
+from cutlayer.errors import UserError
 from cutlayer.topologies.bandwidth import Varying
 from cutlayer.topologies.device import UNSURE, Status
 from cutlayer.topologies.jitter import Jitter
@@ -12,7 +13,7 @@ from cutlayer.topologies.jitter import Jitter
 Duplex = Literal["full", "half"]
 
 
-class LinkError(ValueError):
+class LinkError(UserError):
     """A link that cannot be: its rate or delay is impossible, or unknown where it is needed."""
 
 

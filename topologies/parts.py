@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from cutlayer.errors import UserError
 from cutlayer.topologies.bandwidth import Varying
 from cutlayer.topologies.closest import closest
 from cutlayer.topologies.device import DeviceProfile
@@ -15,7 +16,7 @@ Sharing = Literal["equal", "proportional"]
 Routing = Literal["delay", "hops", "inverse_rate"]
 
 
-class TopologyError(ValueError):
+class TopologyError(UserError):
     """A topology that cannot be: a name twice or unknown, no way, an impossible rate."""
 
 

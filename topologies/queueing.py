@@ -4,13 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from cutlayer.errors import UserError
 from cutlayer.topologies.closest import closest
 
 DisciplineName = Literal["fifo", "priority", "processor_sharing", "batching"]
 SlotSpeed = Literal["whole", "share"]
 
 
-class QueueingError(ValueError):
+class QueueingError(UserError):
     """A way of queueing that cannot be."""
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from cutlayer.errors import UserError
 from cutlayer.topologies.closest import closest
 from cutlayer.topologies.column_units import names_a_duration
 from cutlayer.topologies.json_keys import unique_keys
@@ -29,7 +30,7 @@ _NUMBER: Final = re.compile(rf"\s*{NUMBER}\s*")
 Row = tuple[int, Any]  # the number of a row, or of a line in CSV, and its score
 
 
-class ScoresError(ValueError):
+class ScoresError(UserError):
     """A file without scores in the column that was named."""
 
 

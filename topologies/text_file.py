@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
+from cutlayer.errors import UserError
 from cutlayer.topologies.units import format_size
 
 NUMBER: Final = r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?"
@@ -31,7 +32,7 @@ _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 _GZIP: Final = b"\x1f\x8b"
 
 
-class TextFileError(ValueError):
+class TextFileError(UserError):
     """A file that cannot be read as text: one sentence, to stand behind the file's name."""
 
 

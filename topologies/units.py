@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
+from cutlayer.errors import UserError
 from cutlayer.topologies.closest import closest
 
 _DECIMAL: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -52,7 +53,7 @@ MOST_BYTES_PER_S: Final = 1e18 / 8
 MOST_SECONDS: Final = 1e12
 
 
-class QuantityError(ValueError):
+class QuantityError(UserError):
     """A quantity that cannot be read: its unit is missing or unknown, or its value impossible."""
 
 

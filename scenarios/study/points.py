@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cutlayer.errors import UserError
 from cutlayer.scenarios.problems import KeyPath, show
 from cutlayer.scenarios.study.schema import Axis, Study
 from cutlayer.scenarios.study.values import count_of, labels, linear, logarithmic, place
@@ -27,11 +28,11 @@ COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 _COMPARISON: Final = re.compile(r"\s*(<=|>=|!=|==|<|>)")
 
 
-class LabelsError(ValueError):
+class LabelsError(UserError):
     """An axis whose labels do not fit its values."""
 
 
-class ConditionError(ValueError):
+class ConditionError(UserError):
     """What is wrong with a condition, or with all points together; `path` is its place in the file."""
 
     def __init__(self, path: KeyPath, rule: str) -> None:

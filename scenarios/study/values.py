@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
+from cutlayer.errors import UserError
 from cutlayer.scenarios.problems import show
 from cutlayer.topologies.units import (
     KIND_OF_UNIT,
@@ -35,7 +36,7 @@ _PARSERS: Final[Mapping[str, tuple[str, Callable[[object], float]]]] = {
 }
 
 
-class RangeError(ValueError):
+class RangeError(UserError):
     """A range that cannot be written out: the rule, and which of its fields breaks it, if one does."""
 
     def __init__(self, rule: str, field: str | None = None) -> None:

@@ -2,11 +2,12 @@
 
 import re
 
+from cutlayer.errors import UserError
 from cutlayer.scenarios.problems import KeyPath, suggestion
 from cutlayer.topologies import Topology
 
 
-class NamedPlaceError(ValueError):
+class NamedPlaceError(UserError):
     """A name in a scenario that the topology does not have, or that cannot be used so.
 
     `path` is where it stands in the scenario.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from cutlayer.errors import UserError
 from cutlayer.sim.calibrate.campaign import Measured, Tell, measure
 from cutlayer.sim.calibrate.errors import CaseError, case_errors
 from cutlayer.sim.calibrate.fit import Fit, fit
@@ -18,7 +19,7 @@ LOADER_BATCH = 32
 LOADER_REPEATS = 30
 
 
-class CalibrationError(ValueError):
+class CalibrationError(UserError):
     """A machine that is too slow for the time given, so that no profile can be fitted."""
 
 

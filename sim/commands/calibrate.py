@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from cutlayer.errors import UserError
 from cutlayer.sim.calibrate.calibrate import Calibration, calibrate
 from cutlayer.sim.calibrate.errors import mean_error
 from cutlayer.sim.calibrate.report import (
@@ -16,7 +17,6 @@ from cutlayer.sim.calibrate.report import (
     write_errors,
 )
 from cutlayer.sim.commands.console import CommandConsole, make_console
-from cutlayer.sim.commands.errors import UsageError
 from cutlayer.sim.commands.progress import StepProgress
 from cutlayer.sim.files.atomic import check_output_file, write_text
 from cutlayer.sim.views.columns import print_grid
@@ -35,9 +35,9 @@ def calibrate_command(
 ) -> None:
     """Measure, fit, print the errors, write the profile; refuses what cannot work before it begins."""
     if not name.strip():
-        raise UsageError("calibrate: --name must not be empty")
+        raise UserError("calibrate: --name must not be empty")
     if not math.isfinite(minutes):
-        raise UsageError(f"calibrate: --minutes must be finite (got {minutes})")
+        raise UserError(f"calibrate: --minutes must be finite (got {minutes})")
     for option, path in (("--out", out), ("--errors", errors_file)):
         if path is not None:
             check_output_file(path, option, force=force)

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from cutlayer.errors import UserError
 from cutlayer.models.catalogue import NETWORKS
 from cutlayer.models.outline import outline
 from cutlayer.scenarios.export import json_schema
@@ -13,7 +14,6 @@ from cutlayer.scenarios.problems import suggestion
 from cutlayer.scenarios.shipped import shipped_names, shipped_path
 from cutlayer.scenarios.study.shipped import shipped_studies, study_path
 from cutlayer.sim.commands.console import make_console
-from cutlayer.sim.commands.errors import UsageError
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.methods import registry
 from cutlayer.sim.views.columns import print_grid
@@ -83,7 +83,7 @@ KINDS: dict[str, tuple[Callable[[], tuple[str, ...]], Summary]] = {
 def list_command(what: str | None) -> None:
     """Print the names of one kind, or of all, each with a line about it."""
     if what is not None and what not in KINDS:
-        raise UsageError(f"list: there is no kind {what}{suggestion(what, KINDS)}")
+        raise UserError(f"list: there is no kind {what}{suggestion(what, KINDS)}")
     console = make_console()
     for kind in KINDS if what is None else [what]:
         names, summary = KINDS[kind]

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 import cutlayer.models.catalogue
+from cutlayer.errors import UserError
 from cutlayer.sim.commands.console import make_console
-from cutlayer.sim.commands.errors import UsageError
 from cutlayer.sim.data.datasets import describe, load
 from cutlayer.sim.files.atomic import check_output_file
 from cutlayer.sim.learning.pretrain import PretrainRecipe, pretrain
@@ -31,11 +31,11 @@ def pretrain_command(
     """Train and save, a line per epoch; refuses what cannot work before it begins."""
     torch.set_num_threads(threads)
     if not 0 < recipe.lr < math.inf:
-        raise UsageError(f"pretrain: --lr must be greater than 0 and finite (got {recipe.lr})")
+        raise UserError(f"pretrain: --lr must be greater than 0 and finite (got {recipe.lr})")
     if not recipe.momentum < 1:
-        raise UsageError(f"pretrain: --momentum must be less than 1 (got {recipe.momentum})")
+        raise UserError(f"pretrain: --momentum must be less than 1 (got {recipe.momentum})")
     if not math.isfinite(recipe.weight_decay):
-        raise UsageError(f"pretrain: --weight-decay must be finite (got {recipe.weight_decay})")
+        raise UserError(f"pretrain: --weight-decay must be finite (got {recipe.weight_decay})")
     check_output_file(out, "--out", force=force)
     info = describe(
         data.dataset,
@@ -51,7 +51,7 @@ def pretrain_command(
         network.split(recipe.blocks)
     for option, number in (("--batch-size", recipe.batch_size), ("samples", info.train_samples)):
         if number < network.min_batch:
-            raise UsageError(
+            raise UserError(
                 f"pretrain: {option} must be at least {network.min_batch}, since BatchNorm of "
                 f"{recipe.network} needs it (got {number})"
             )

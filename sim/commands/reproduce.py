@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from cutlayer.errors import UserError
 from cutlayer.sim.commands.console import CommandConsole, make_console
-from cutlayer.sim.commands.errors import UsageError
 from cutlayer.sim.commands.progress import StepProgress
 from cutlayer.sim.files.atomic import write_text
 from cutlayer.sim.papers.ranking import kendall_tau, timed
@@ -18,7 +18,7 @@ ALL = "all"
 def reproduce_command(name: str, out: Path | None) -> None:
     """Make one table or all, print them, and write them where a folder is named."""
     if name not in (*TABLES, ALL):
-        raise UsageError(
+        raise UserError(
             f"reproduce: unknown table {name!r}{closest(name, [*TABLES, ALL])}"
             f" (there are {', '.join(TABLES)}; all of them: {ALL})"
         )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from cutlayer.errors import UserError
 from cutlayer.models.outline import outline
 from cutlayer.scenarios.aliases import canonical, canonical_method
 from cutlayer.scenarios.problems import suggestion
@@ -17,7 +18,6 @@ from cutlayer.sim.commands.catalogue import (
     network_summary,
 )
 from cutlayer.sim.commands.console import make_console, print_as_it_is
-from cutlayer.sim.commands.errors import UsageError
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.files.atomic import check_output_file
 from cutlayer.sim.methods import registry
@@ -45,7 +45,7 @@ def show_command(name: str, plot: Path | None = None, *, force: bool = False) ->
         "links": _show_link,
     }
     if plot is not None and plot.suffix not in FORMATS:
-        raise UsageError(f"--plot: {plot} must end in .png, .svg or .pdf")
+        raise UserError(f"--plot: {plot} must end in .png, .svg or .pdf")
     if plot is not None:
         check_output_file(plot, "--plot", force=force)
     if name in shipped_names() or Path(name).suffix in (".yaml", ".yml"):
@@ -55,14 +55,14 @@ def show_command(name: str, plot: Path | None = None, *, force: bool = False) ->
         find = canonical_method if kind == "methods" else canonical
         if kind in shown and (found := find(name, names())) is not None:
             if plot is not None:
-                raise UsageError(f"--plot: {name} is no scenario, and only these have a topology")
+                raise UserError(f"--plot: {name} is no scenario, and only these have a topology")
             shown[kind](found)
             return
     if _is_file(name):
         _show_scenario(name, plot, force)
         return
     everything = [n for names, _ in KINDS.values() for n in names()]
-    raise UsageError(f"show: there is nothing called {name}{suggestion(name, everything)}")
+    raise UserError(f"show: there is nothing called {name}{suggestion(name, everything)}")
 
 
 def _is_file(name: str) -> bool:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from cutlayer.errors import UserError
 from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.commands.console import make_console
-from cutlayer.sim.commands.errors import UsageError
 from cutlayer.sim.commands.progress import PhaseProgress
 from cutlayer.sim.commands.run import STALLED, write_common_views, write_views
 from cutlayer.sim.files.atomic import write_json
@@ -43,7 +43,7 @@ def sweep_command(
     study = load_study(name)
     for point in full:
         if not 0 <= point < len(study.points):
-            raise UsageError(
+            raise UserError(
                 f"--full {point}: {name} has no such point; they are 0 to {len(study.points) - 1}"
             )
     doing = workers(jobs, scheduler, threads)
@@ -91,7 +91,7 @@ def workers(jobs: int | None, scheduler: str | None, threads: int) -> Workers:
     """Return who does the work: a cluster, this process for one job at a time, or processes."""
     if scheduler is not None:
         if jobs is not None:
-            raise UsageError("--jobs and --scheduler: give one of the two")
+            raise UserError("--jobs and --scheduler: give one of the two")
         return Cluster(scheduler, threads)
     count = jobs or os.cpu_count() or 1
     return Here(threads) if count == 1 else Processes(count, threads)

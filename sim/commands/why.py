@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cutlayer.errors import UserError
 from cutlayer.sim.commands.console import CommandConsole, make_console
-from cutlayer.sim.commands.errors import UsageError
 from cutlayer.sim.results.critical_path import NAMES, Attribution, attribution, critical_chain
 from cutlayer.sim.results.read import SavedRun, read
 from cutlayer.sim.views.columns import Column, print_columns
@@ -19,13 +19,13 @@ def why_command(path: Path, *, method: str | None, round_index: int | None) -> N
     """Print the attribution of every method; of one method, of its rounds; of a round, its path."""
     found = read(path)
     if not isinstance(found, list):
-        raise UsageError(
+        raise UserError(
             f"{path} holds a study: sweep it with --full POINT, and ask why of points/POINT"
         )
     run = found[0]
     if method is not None and method not in run.methods:
         labels = list(run.methods)
-        raise UsageError(
+        raise UserError(
             f"--method {method}: not in {path}{closest(method, labels)} ({', '.join(labels)})"
         )
     console = make_console()
@@ -84,7 +84,7 @@ def _one_round(run: SavedRun, label: str, round_index: int, console: CommandCons
     kept = run.kept_rounds(label)
     if round_index not in kept:
         rounds = ", ".join(map(str, kept))
-        raise UsageError(
+        raise UserError(
             f"--round {round_index}: the intervals of {label}'s rounds {rounds} are kept;"
             " run with --log events to keep all"
         )

@@ -20,8 +20,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Self
 
+from cutlayer.errors import UserError
 
-class DataError(ValueError):
+
+class DataError(UserError):
     """A data set that cannot be had as asked: unknown, missing, corrupt or too small."""
 
 

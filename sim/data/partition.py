@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cutlayer.errors import UserError
 from cutlayer.sim.data.streams import generator
 
 Ints = NDArray[np.int64]
@@ -21,7 +22,7 @@ DIRICHLET_TRIES = 100
 MOST_DEALT = 20_000_000  # a sample takes some 60 bytes while it is dealt
 
 
-class PartitionError(ValueError):
+class PartitionError(UserError):
     """A partition that the data set cannot give."""
 
 

@@ -19,6 +19,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from cutlayer.errors import UserError
+
 PART: Final = ".part"  # ends the name of every unfinished file
 STALE_AFTER_S: Final = 3600
 _PART_NAME: Final = re.compile(rf"\.([1-9][0-9]{{0,9}})-[0-9a-f]{{16}}{re.escape(PART)}")
@@ -26,7 +28,7 @@ _NO_FOLDER_SYNC: Final = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM
 _NO_HARD_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
 
 
-class OutputError(ValueError):
+class OutputError(UserError):
     """Results that cannot be written where they were asked for."""
 
 

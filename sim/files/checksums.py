@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from cutlayer.errors import UserError
 from cutlayer.sim.files.atomic import errors_named, write_text
 
 CHECKSUMS: Final = "checksums.sha256"
 
 
-class ChecksumError(ValueError):
+class ChecksumError(UserError):
     """A file that is not what was written, or a list of checksums that cannot be read."""
 
 

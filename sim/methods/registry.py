@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Final
 
+from cutlayer.errors import UserError
 from cutlayer.models.own_object import OwnObjectError, import_own
 from cutlayer.sim.methods.method import Method, MethodOptions
 
@@ -19,7 +20,7 @@ METHODS: Final[dict[str, str]] = {
 }
 
 
-class UnknownMethodError(ValueError):
+class UnknownMethodError(UserError):
     """A method name that leads nowhere, or to something that is no method."""
 
 

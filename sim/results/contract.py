@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cutlayer.errors import UserError
 from cutlayer.sim.log.intervals import COLUMNS, PHASES, SERVER, Kind, Label
 
 Count = Annotated[int, Field(ge=0)]
@@ -60,7 +61,7 @@ STUDY_REQUIRED: Final[Mapping[str, Sequence[str]]] = {
 WITH_AXES: Final = ("points", "crossovers", "best", "pareto")  # a column for each axis
 
 
-class ContractError(ValueError):
+class ContractError(UserError):
     """Content that is not what a run writes."""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from cutlayer.errors import UserError
 from cutlayer.sim.files.atomic import errors_named, whole_file, whole_text, write_text
 from cutlayer.sim.files.csv_text import write_rows
 from cutlayer.sim.files.names import FileNames
@@ -14,7 +15,7 @@ RUN_TABLES: Final = ("rounds", "accuracy", "links", "devices")
 STUDY_TABLES: Final = ("points", "curves", "crossovers", "best", "pareto", "sensitivity")
 
 
-class ExportError(ValueError):
+class ExportError(UserError):
     """An export that cannot be made: a package that it needs is not installed."""
 
 

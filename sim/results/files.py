@@ -6,11 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cutlayer.errors import UserError
 from cutlayer.sim.files.checksums import CHECKSUMS, ChecksumError, read_checksums
 from cutlayer.sim.results.folder import read_marker
 
 
-class SavedError(ValueError):
+class SavedError(UserError):
     """A folder that holds no results, or not all of them, or damaged ones."""
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 
+from cutlayer.errors import UserError
 from cutlayer.sim.clock import EndlessRoundError, TooManyEventsError
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.layer import Progress as ChainProgress
@@ -29,7 +30,7 @@ MOST_NAMED: Final = 3  # links of a round that never ends
 MOST_RECORDED: Final = 32  # shared links whose load over time is taken down
 
 
-class UnfinishedRoundError(ValueError):
+class UnfinishedRoundError(UserError):
     """A method closed a round while some of its clients were still at work."""
 
 

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from cutlayer.errors import UserError
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.problems import suggestion
 from cutlayer.sim.build.plan import Plan
@@ -33,7 +34,7 @@ SLOW_START: Final = "slow start"
 NEAR_S: Final = 1e-9  # of time booked to slow start is none left
 
 
-class ExplainError(ValueError):
+class ExplainError(UserError):
     """There is no such method, round or client to explain."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cutlayer.errors import UserError
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import Problem, ScenarioError
@@ -17,7 +18,7 @@ MOST_SHOWN = 10
 Tell = Callable[[str, int, int, str], None]  # phase, done, of how many, what is under way
 
 
-class StudyError(ValueError):
+class StudyError(UserError):
     """A study some of whose points cannot be run; the text names them."""
 
 

@@ -11,14 +11,15 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from cutlayer.errors import UserError
 from cutlayer.sim.studies.addresses import code_digest
 from cutlayer.sim.studies.workers import (
     Done,
     Failure,
     Job,
-    JobError,
     Note,
     WorkerDiedError,
+    job_error,
     portable,
 )
 
@@ -26,7 +27,7 @@ TIMEOUT_S = 60  # the scheduler's machine may be busy with what it schedules
 _one_at_a_time = threading.Lock()
 
 
-class ClusterError(ValueError):
+class ClusterError(UserError):
     """A cluster that cannot be used; the text says why."""
 
 
@@ -94,7 +95,7 @@ class Cluster:
             else:
                 failed.append(self._failure(jobs[number].name, future))
         if failed:
-            raise JobError(failed)
+            raise job_error(failed)
 
     def _failure(self, name: str, future: Any) -> Failure:
         """Return why a job failed. Raises ClusterError where the scheduler is gone."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from cutlayer.errors import UserError
 from cutlayer.scenarios.study.schema import Measure
 from cutlayer.sim.results.method import MethodResult
 
@@ -20,7 +21,7 @@ TRAINED: Final = ("time_to_target", "bytes_to_target", "accuracy")  # need a lea
 WITH_TARGET: Final = ("time_to_target", "bytes_to_target")
 
 
-class MeasureError(ValueError):
+class MeasureError(UserError):
     """A measure that cannot be taken of a study's results."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cutlayer.errors import UserError
 from cutlayer.sim.process.interrupts import held_back
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.studies.addresses import training_key
@@ -15,7 +16,7 @@ from cutlayer.sim.studies.stored import attach, restored
 from cutlayer.sim.studies.workers import Job, Workers
 
 
-class NumericsError(ValueError):
+class NumericsError(UserError):
     """Workers whose results would differ in their last bits."""
 
 

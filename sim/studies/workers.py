@@ -15,10 +15,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Final, Protocol, Self
 
+from cutlayer.errors import UserError
 from cutlayer.sim.process.python_path import safe_path_for_children
 
 ATTEMPTS: Final = 3
-_OURS: Final = ("builtins", "models", "scenarios", "sim", "topologies")
+_PORTABLE: Final = ("builtins", "cutlayer")  # top-level packages that every process can import
 _END_WAIT_S: Final = 10.0  # for a process that has closed its pipe
 
 
@@ -44,19 +45,31 @@ class Failure:
     trace: str = ""
 
 
-class WorkerDiedError(ValueError):
+class WorkerDiedError(UserError):
     """A job of which every worker died that tried it, from whatever on its machine."""
 
 
 class JobError(ValueError):
-    """Jobs that failed, after all others have ended. What they raised decides whose error it is."""
+    """Jobs of a study that failed, raised when all other jobs have ended.
+
+    Its class is UserJobError if the user can correct all of them.
+    """
 
     def __init__(self, failures: Sequence[Failure]) -> None:
         super().__init__("\n".join(f"{failed.name}: {failed.error}" for failed in failures))
-        self.errors = tuple(failed.error for failed in failures)
         for failed in failures:
             if failed.trace:
                 self.add_note(f"{failed.name}, in its worker:\n{failed.trace}")
+
+
+class UserJobError(JobError, UserError):
+    """Jobs of a study that failed, each with an error that the user can correct."""
+
+
+def job_error(failures: Sequence[Failure]) -> JobError:
+    """Return the error that reports jobs that failed."""
+    users = all(isinstance(failed.error, UserError) for failed in failures)
+    return (UserJobError if users else JobError)(failures)
 
 
 def portable(error: Exception) -> Exception:
@@ -64,7 +77,7 @@ def portable(error: Exception) -> Exception:
 
     What a user's code raises has a type that only the worker may know.
     """
-    if type(error).__module__.partition(".")[0] in _OURS:
+    if type(error).__module__.partition(".")[0] in _PORTABLE:
         return error
     return RuntimeError(f"{type(error).__name__}: {error}")
 
@@ -181,7 +194,7 @@ class Processes:
                     failed.append(Failure(name, *content))
                 self._give(worker, jobs, waiting)
         if failed:
-            raise JobError(failed)
+            raise job_error(failed)
 
     def _heard_from(self) -> list[_Worker]:
         busy = {worker.pipe: worker for worker in self._workers if worker.job is not None}

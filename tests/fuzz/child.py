@@ -125,7 +125,7 @@ def cli(*arguments: str) -> tuple[object, str]:
 
 def ask_study(asked: str) -> tuple[object, str]:
     """A study is loaded, and its first points are checked as `sweep` does before it runs any."""
-    from cutlayer.sim.commands.errors import is_users
+    from cutlayer.errors import UserError
     from cutlayer.sim.studies.check import check_point
     from cutlayer.sim.studies.sweep import load_study
 
@@ -133,10 +133,8 @@ def ask_study(asked: str) -> tuple[object, str]:
         study = load_study(asked)
         for point in study.points[:3]:
             check_point(study, point, trains=False)
-    except ValueError as error:
-        if is_users(error):
-            return 2, str(error)
-        raise
+    except UserError as error:
+        return 2, str(error)
     return 0, ""
 
 

@@ -15,6 +15,7 @@ from cutlayer import (
     RoundResult,
     RunResult,
     ScenarioError,
+    UserError,
     load_scenario,
     run,
 )
@@ -26,6 +27,7 @@ PUBLIC = [
     "RunResult",
     "ScenarioError",
     "StudyResult",
+    "UserError",
     "load_scenario",
     "load_study",
     "read_run",
@@ -50,8 +52,9 @@ def test_the_public_names_are_these() -> None:
     with pytest.raises(AttributeError, match="no attribute 'runn'"):
         cutlayer.runn  # noqa: B018
     assert all(is_dataclass(kind) for kind in (MethodResult, RoundResult, RunResult))
-    assert issubclass(ScenarioError, ValueError)
-    assert issubclass(DataError, ValueError)
+    assert issubclass(ScenarioError, UserError)
+    assert issubclass(DataError, UserError)
+    assert issubclass(UserError, ValueError)
 
 
 def test_a_scenario_runs_from_python(tiny: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cutlayer.errors import UserError
 from cutlayer.topologies.text_file import NUMBER, FileState, TextFileError, file_state, read_text
 
 MAX_BYTES: Final = 128 * 2**20
@@ -21,7 +22,7 @@ _NUMERIC: Final = re.compile(rf"{NUMBER}|[+-]?(?:nan|inf(?:inity)?)", re.IGNOREC
 _NUMERALS: Final = b"0123456789+-.eE, \t\n"
 
 
-class TraceError(ValueError):
+class TraceError(UserError):
     """A recording that is not there or cannot be read; says in which line."""
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import yaml
 
+from cutlayer.errors import UserError
 from cutlayer.topologies.catalogue.schema import DeviceEntry, LinkEntry
 from cutlayer.topologies.closest import closest
 from cutlayer.topologies.device import DeviceProfile
@@ -17,7 +18,7 @@ DEVICES: Final = "devices.yaml"
 LINKS: Final = "links.yaml"
 
 
-class CatalogueError(ValueError):
+class CatalogueError(UserError):
     """A name that is not in the catalogue."""
 
 

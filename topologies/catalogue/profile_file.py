@@ -6,11 +6,12 @@ from typing import Any
 
 import yaml
 
+from cutlayer.errors import UserError
 from cutlayer.topologies.device import PASSES, DeviceProfile, RateTable
 from cutlayer.topologies.units import format_duration, format_rate
 
 
-class ProfileFileError(ValueError):
+class ProfileFileError(UserError):
     """A file that is not a device profile, or cannot be read."""
 
 

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from cutlayer.errors import UserError
+
 HEADERS: Final = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
-class ArrayFileError(ValueError):
+class ArrayFileError(UserError):
     """A file that holds no such arrays, or too much."""
 
 

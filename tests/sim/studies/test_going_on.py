@@ -12,10 +12,18 @@ from typing import Any
 import pytest
 from small_studies import UP, small_study, study_file
 
-from cutlayer.sim.commands.errors import is_users
 from cutlayer.sim.data.info import DataError
 from cutlayer.sim.studies.sweep import load_study, sweep
-from cutlayer.sim.studies.workers import Failure, Here, JobError, Processes, Workers, portable
+from cutlayer.sim.studies.workers import (
+    Failure,
+    Here,
+    JobError,
+    Processes,
+    UserJobError,
+    Workers,
+    job_error,
+    portable,
+)
 
 MANY = [{"name": "up", "field": UP, "range": {"from": "1 Mbit/s", "to": "30 Mbit/s", "count": 6}}]
 DIES = """\
@@ -205,24 +213,23 @@ def test_a_job_that_kills_every_worker_is_named(
 ) -> None:
     axes = [{"name": "up", "field": UP, "values": ["1 Mbit/s"]}]
     study = dying_study(tmp_path, 99, monkeypatch, axes=axes)
-    with pytest.raises(JobError) as told:
+    with pytest.raises(UserJobError) as told:
         sweep(study, executor="none", out=tmp_path / "out", workers=Processes(2))
     assert str(told.value) == (
         "point 0 (up = 1 Mbit/s), timing Dies: 3 workers died of it, the last by the signal SIGKILL"
         " (as a system does that runs out of memory)"
     )
-    assert is_users(told.value)
     assert len(list((tmp_path / "marks").iterdir())) == 3
 
 
 def test_whose_error_a_failed_job_is() -> None:
     """A user's, on one line, if all of them are; else a defect, with what its worker was doing."""
-    users = Failure("point 0, timing a", DataError("no such data"), "Traceback: ...")
+    users = Failure("point 0, timing a", portable(DataError("no such data")), "Traceback: ...")
     ours = Failure("point 1, timing b", portable(KeyError("x")), "Traceback: in b")
-    assert is_users(JobError([users]))
-    assert str(JobError([users])) == "point 0, timing a: no such data"
-    both = JobError([users, ours])
-    assert not is_users(both)
+    assert isinstance(job_error([users]), UserJobError)
+    assert str(job_error([users])) == "point 0, timing a: no such data"
+    both = job_error([users, ours])
+    assert type(both) is JobError
     assert str(both).splitlines()[1] == "point 1, timing b: 'x'"
     assert "Traceback: in b" in "".join(both.__notes__)
 
