@@ -95,7 +95,7 @@ class Churn:
         return wait
 
     def open_round(self, told: Callable[[int], None]) -> None:
-        """Begin a round; `told` is called with the slot of every client that is lost in it."""
+        """Begin a round; `told` is called with the member that drops out, for every one that does."""
         self._members = {}
         self._told = told
 
@@ -201,7 +201,7 @@ class Churn:
         self._log_idle(device, activity)
         if server.busy_until <= now:
             server.last = device.last
-        self._told(device.slot)
+        self._told(device.member)
         for process in member.processes:
             if process.is_alive:
                 process.interrupt()
@@ -220,9 +220,9 @@ class Churn:
             (
                 start,
                 now,
-                endpoint.slot if on_device else SERVER,
+                endpoint.member if on_device else SERVER,
                 Kind.OFFLINE,
-                endpoint.slot,
+                endpoint.member,
                 0,
                 0,
                 0.0,

@@ -24,8 +24,8 @@ class DeviceEndpoint(Endpoint):
 
     kind = Kind.UPLINK
 
-    def __init__(self, world: World, client: Client, slot: int, chain: Chain) -> None:
-        super().__init__(world, client, slot, chain)
+    def __init__(self, world: World, client: Client, member: int, chain: Chain) -> None:
+        super().__init__(world, client, member, chain)
         self.variability = world.variability_of(client.index, chain.round_index)
 
     def compute(self, work: Work, label: Label, value: Any = None) -> simpy.Event:
@@ -51,9 +51,9 @@ class DeviceEndpoint(Endpoint):
             (
                 now,
                 now + work.seconds,
-                self.slot,
+                self.member,
                 Kind.DEVICE_COMPUTE,
-                self.slot,
+                self.member,
                 0,
                 0,
                 work.flops,

@@ -26,10 +26,10 @@ class Endpoint:
     kind: ClassVar[Kind]
     peer: "Endpoint"
 
-    def __init__(self, world: World, client: Client, slot: int, chain: Chain) -> None:
+    def __init__(self, world: World, client: Client, member: int, chain: Chain) -> None:
         self.world = world
         self.client = client
-        self.slot = slot
+        self.member = member
         self.chain = chain
         self.last = NO_CAUSE
         self.latest = NO_CAUSE

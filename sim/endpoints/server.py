@@ -76,7 +76,7 @@ class _ServerJob:
                 end,
                 SERVER,
                 kind,
-                endpoint.slot,
+                endpoint.member,
                 0,
                 0,
                 flops,

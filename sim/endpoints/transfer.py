@@ -93,9 +93,9 @@ class Delivery:
         return (
             self.start,
             end,
-            endpoint.slot if up else SERVER,
+            endpoint.member if up else SERVER,
             endpoint.kind,
-            SERVER if up else endpoint.slot,
+            SERVER if up else endpoint.member,
             wire_bytes,
             payload_bytes,
             0.0,

@@ -23,44 +23,44 @@ STATES: Final = ("compute", "send", "receive")
 
 @dataclass(frozen=True)
 class ActiveTimes:
-    """Seconds in which each slot computed, sent and received; transfers that overlap count once."""
+    """Seconds in which each member computed, sent and received; transfers that overlap count once."""
 
     compute: NDArray[np.float64]
     send: NDArray[np.float64]
     receive: NDArray[np.float64]
 
-    def of(self, state: str, slot: int) -> float:
-        """Return the seconds of a slot in a state."""
-        return float(getattr(self, state)[slot])
+    def of(self, state: str, member: int) -> float:
+        """Return the seconds of a member in a state."""
+        return float(getattr(self, state)[member])
 
 
-def active_times(intervals: Intervals, slots: int) -> ActiveTimes:
-    """Return how long each slot's device was in each state during a round."""
+def active_times(intervals: Intervals, members: int) -> ActiveTimes:
+    """Return how long each member's device was in each state during a round."""
     kind = intervals.kind
     return ActiveTimes(
-        covered(intervals, intervals.actor, kind == Kind.DEVICE_COMPUTE, slots),
-        covered(intervals, intervals.actor, kind == Kind.UPLINK, slots),
-        covered(intervals, intervals.peer, kind == Kind.DOWNLINK, slots),
+        covered(intervals, intervals.actor, kind == Kind.DEVICE_COMPUTE, members),
+        covered(intervals, intervals.actor, kind == Kind.UPLINK, members),
+        covered(intervals, intervals.peer, kind == Kind.DOWNLINK, members),
     )
 
 
 def covered(
-    intervals: Intervals, owner: NDArray[np.int32], rows: NDArray[np.bool_], slots: int
+    intervals: Intervals, owner: NDArray[np.int32], rows: NDArray[np.bool_], members: int
 ) -> NDArray[np.float64]:
-    """Return for each slot the length of the union of its intervals, seconds."""
-    slot = owner[rows].astype(np.int64)
-    order = np.lexsort((intervals.start[rows], slot))
-    slot = slot[order]
+    """Return for each member the length of the union of its intervals, seconds."""
+    member = owner[rows].astype(np.int64)
+    order = np.lexsort((intervals.start[rows], member))
+    member = member[order]
     start, end = intervals.start[rows][order], intervals.end[rows][order]
-    total = np.zeros(slots)
-    if len(slot) == 0:
+    total = np.zeros(members)
+    if len(member) == 0:
         return total
     # Slots are laid out one after another, so that one running maximum serves them all.
-    offset = slot * (float(end.max()) + 1.0)
+    offset = member * (float(end.max()) + 1.0)
     reached = np.maximum.accumulate(end + offset)
     before = np.concatenate(([-np.inf], reached[:-1]))
     fresh = np.maximum(end + offset - np.maximum(start + offset, before), 0.0)
-    np.add.at(total, slot, fresh)
+    np.add.at(total, member, fresh)
     return total
 
 
@@ -90,10 +90,10 @@ class DeviceUse:
     energy_j: float | None = 0.0
 
     def add(
-        self, power_w: Mapping[str, float], elapsed_s: float, active: ActiveTimes, slot: int
+        self, power_w: Mapping[str, float], elapsed_s: float, active: ActiveTimes, member: int
     ) -> float | None:
         """Count another round; return its energy."""
-        times = {state: active.of(state, slot) for state in STATES}
+        times = {state: active.of(state, member) for state in STATES}
         joules = energy_j(power_w, elapsed_s, times)
         self.rounds += 1
         self.elapsed_s += elapsed_s

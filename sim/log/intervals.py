@@ -2,7 +2,7 @@
 
 Actors append one row for each thing that takes time: `(start, end, actor, kind, peer, wire bytes,
 payload bytes, FLOPs, label, cause, delay, lost)`. Times are seconds since the round began. An actor is
-the *slot* of a client in its round (0, 1, ... in client order) or `SERVER`. `cause` is the row whose end
+a *member* of the round (its number, 0, 1, ... in client order) or `SERVER`. `cause` is the row whose end
 let this one begin, `NO_CAUSE` at the start of a round: following it backwards from the last row gives
 the critical path.
 

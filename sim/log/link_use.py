@@ -1,6 +1,6 @@
 """What a round's transfers do to the links and media they cross, from the round's log.
 
-A resource that only one client's routes use (its access link) is told by the client's slot and its
+A resource that only one client's routes use (its access link) is identified by the member and its
 place among the client's own, so that equal rounds of other clients share a record; what several
 clients use is told by its name.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cutlayer.sim.log.intervals import Intervals, Kind, Label
 from cutlayer.sim.network.route_runs import Lazy, Runs
 
-Key = str | tuple[int, int]  # a shared resource, or (slot, place among the client's own)
+Key = str | tuple[int, int]  # a shared resource, or (member, place among the client's own)
 Way = Sequence[tuple[str, float]]  # resources of a route with their consumption per byte
 Direction = Literal["up", "down", "both"]
 
@@ -79,9 +79,9 @@ class Ways:
         """Return the resource that a key means in a round of these participants."""
         return key if isinstance(key, str) else self._own[participants[key[0]]][key[1]]
 
-    def keys(self, slot: int, client: int) -> dict[str, Key]:
+    def keys(self, member: int, client: int) -> dict[str, Key]:
         """Return the key of each of a participant's own resources."""
-        return {name: (slot, place) for place, name in enumerate(self._own[client])}
+        return {name: (member, place) for place, name in enumerate(self._own[client])}
 
     def uses(
         self,
@@ -113,20 +113,20 @@ class Ways:
         moves = intervals.label != Label.CONNECT
         up = np.flatnonzero((intervals.kind == Kind.UPLINK) & moves)
         down = np.flatnonzero((intervals.kind == Kind.DOWNLINK) & moves)
-        slots = len(participants)
-        by_slot = [
-            _grouped(up, intervals.actor[up], slots),
-            _grouped(down, intervals.peer[down], slots),
+        members = len(participants)
+        by_member = [
+            _grouped(up, intervals.actor[up], members),
+            _grouped(down, intervals.peer[down], members),
         ]
         crossed: dict[Key, list[tuple[NDArray[np.intp], float]]] = {}
-        for slot, client in enumerate(participants):
-            own = self.keys(slot, client)
+        for member, client in enumerate(participants):
+            own = self.keys(member, client)
             ways = (self._ups[client], self._downs[client])
-            for way, groups in zip(ways, by_slot, strict=True):
-                if len(groups[slot]):
+            for way, groups in zip(ways, by_member, strict=True):
+                if len(groups[member]):
                     for name, consumption in way:
                         crossed.setdefault(own.get(name, name), []).append(
-                            (groups[slot], consumption)
+                            (groups[member], consumption)
                         )
         for key, parts in crossed.items():
             rows = np.concatenate([rows for rows, _ in parts])
@@ -145,10 +145,10 @@ def _direction(kind: NDArray[Any]) -> Direction:
     return "up" if up.all() else "both" if up.any() else "down"
 
 
-def _grouped(rows: NDArray[np.intp], slot: NDArray[Any], slots: int) -> list[NDArray[np.intp]]:
-    order = np.argsort(slot, kind="stable")
-    edges = np.searchsorted(slot[order], np.arange(slots + 1))
-    return [rows[order[edges[i] : edges[i + 1]]] for i in range(slots)]
+def _grouped(rows: NDArray[np.intp], member: NDArray[Any], members: int) -> list[NDArray[np.intp]]:
+    order = np.argsort(member, kind="stable")
+    edges = np.searchsorted(member[order], np.arange(members + 1))
+    return [rows[order[edges[i] : edges[i + 1]]] for i in range(members)]
 
 
 def _occupancy(start: NDArray[np.float64], end: NDArray[np.float64]) -> tuple[float, int]:

@@ -1,7 +1,7 @@
 """A closed round: its totals, its critical path and the checks that nothing was lost.
 
-A record speaks of slots, not of clients, and of seconds since the round began: two rounds that are
-equal in all that the clock sees share one record.
+A record numbers the members of a round instead of naming clients, and counts seconds from the start of
+the round: two rounds that are equal in all that the clock sees share one record.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class ConservationError(Exception):
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """What one round took. Arrays have one entry per slot; seconds and bytes throughout.
+    """What one round took. Arrays have one entry per member; seconds and bytes throughout.
 
     `barrier_s` is for how long a client, in the mean, had nothing left to do before the round closed.
     `server_wait_s` is the sum over the server's jobs, most of which may not have waited at all.
@@ -42,7 +42,7 @@ class RoundRecord:
     """
 
     intervals: Intervals
-    slots: int
+    members: int
     duration_s: float
     digest: str
     wasted_bytes: int
@@ -66,7 +66,7 @@ class RoundRecord:
 
 def close_record(
     intervals: Intervals,
-    slots: int,
+    members: int,
     duration_s: float,
     server_slots: int,
     *,
@@ -84,31 +84,31 @@ def close_record(
     path, straggler = critical_path(intervals, duration_s)
     record = RoundRecord(
         intervals=intervals,
-        slots=slots,
+        members=members,
         duration_s=duration_s,
         digest=intervals.digest(),
         wasted_bytes=int(intervals.wire_bytes[intervals.lost == 1].sum()),
-        wire_up=_per_slot(intervals.actor, intervals.wire_bytes, up, slots),
-        wire_down=_per_slot(intervals.peer, intervals.wire_bytes, down, slots),
-        payload_up=_per_slot(intervals.actor, intervals.payload_bytes, up, slots),
-        payload_down=_per_slot(intervals.peer, intervals.payload_bytes, down, slots),
-        active=active_times(intervals, slots),
-        device_busy_s=_busy(intervals, on_device, slots),
+        wire_up=_per_member(intervals.actor, intervals.wire_bytes, up, members),
+        wire_down=_per_member(intervals.peer, intervals.wire_bytes, down, members),
+        payload_up=_per_member(intervals.actor, intervals.payload_bytes, up, members),
+        payload_down=_per_member(intervals.peer, intervals.payload_bytes, down, members),
+        active=active_times(intervals, members),
+        device_busy_s=_busy(intervals, on_device, members),
         server_busy_s=float(intervals.duration[on_server].sum()),
         server_jobs=int(on_server.sum()),
         server_wait_s=float(waits.sum()),
         longest_server_wait_s=float(waits.max(initial=0.0)),
         critical_path_s=path,
         straggler=straggler,
-        barrier_s=float((duration_s - finished_s(intervals, slots)).mean()) if slots else 0.0,
-        additive_s=_additive_terms(intervals, slots),
+        barrier_s=float((duration_s - finished_s(intervals, members)).mean()) if members else 0.0,
+        additive_s=_additive_terms(intervals, members),
     )
     _check_occupancy(record, on_device, on_server, server_slots, interleaves)
     return record
 
 
 def critical_path(intervals: Intervals, duration_s: float) -> tuple[dict[str, float], int]:
-    """Walk from the interval that ended the round to its beginning, and name the slot that was last.
+    """Walk from the interval that ended the round to its beginning, and name the member that was last.
 
     Returns the seconds spent in each phase (`PHASES`); they add up to `duration_s`, or
     ConservationError is raised. The gap between the end of a transfer and what it set off is its
@@ -137,16 +137,16 @@ def critical_path(intervals: Intervals, duration_s: float) -> tuple[dict[str, fl
     return phases, straggler
 
 
-def finished_s(intervals: Intervals, slots: int) -> NDArray[np.float64]:
-    """Return for each slot when its last interval or transfer ended, seconds; 0 where it has none."""
-    last = np.zeros(slots)
-    slot = np.where(intervals.actor == SERVER, intervals.peer, intervals.actor)
-    own = slot >= 0
-    np.maximum.at(last, slot[own], (intervals.end + intervals.delay)[own])
+def finished_s(intervals: Intervals, members: int) -> NDArray[np.float64]:
+    """Return for each member when its last interval or transfer ended, seconds; 0 where it has none."""
+    last = np.zeros(members)
+    member = np.where(intervals.actor == SERVER, intervals.peer, intervals.actor)
+    own = member >= 0
+    np.maximum.at(last, member[own], (intervals.end + intervals.delay)[own])
     return last
 
 
-def _additive_terms(intervals: Intervals, slots: int) -> dict[str, float]:
+def _additive_terms(intervals: Intervals, members: int) -> dict[str, float]:
     """Return the six terms of EcoFed's additive round time (public code), mean over clients, s.
 
     Transfers count with their propagation delay, computing without waiting for the server.
@@ -166,22 +166,22 @@ def _additive_terms(intervals: Intervals, slots: int) -> dict[str, float]:
         (intervals.kind == Kind.SERVER_COMPUTE) & (intervals.label != Label.AGGREGATE),
     )
     return {
-        term: float(seconds[rows].sum()) / max(slots, 1)
+        term: float(seconds[rows].sum()) / max(members, 1)
         for term, rows in zip(ADDITIVE_TERMS, chosen, strict=True)
     }
 
 
-def _busy(intervals: Intervals, rows: NDArray[np.bool_], slots: int) -> NDArray[np.float64]:
-    busy = np.zeros(slots)
+def _busy(intervals: Intervals, rows: NDArray[np.bool_], members: int) -> NDArray[np.float64]:
+    busy = np.zeros(members)
     np.add.at(busy, intervals.actor[rows], intervals.duration[rows])
     return busy
 
 
-def _per_slot(
-    slot: NDArray[np.int32], values: NDArray[np.int64], rows: NDArray[np.bool_], slots: int
+def _per_member(
+    member: NDArray[np.int32], values: NDArray[np.int64], rows: NDArray[np.bool_], members: int
 ) -> NDArray[np.int64]:
-    totals = np.zeros(slots, dtype=np.int64)
-    np.add.at(totals, slot[rows], values[rows])
+    totals = np.zeros(members, dtype=np.int64)
+    np.add.at(totals, member[rows], values[rows])
     return totals
 
 

@@ -89,8 +89,8 @@ class Centralised(Method):
         (chain,) = rnd.chains
         barrier = Barrier()
         arrived = []
-        for slot, client in enumerate(rnd.participants):
-            device, server = pair(world, client, slot, chain)
+        for member, client in enumerate(rnd.participants):
+            device, server = pair(world, client, member, chain)
             env.process(self._upload(device))
             arrived.append(barrier.process(env, self._wait(server), server))
         yield env.all_of(arrived)

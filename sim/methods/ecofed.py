@@ -132,15 +132,15 @@ class EcoFed(SplitMethod):
         kind = "upload" if upload_round else "replay"
         return Round(index, kind, participants, tuple(chains), {"uploads": uploads, "fresh": fresh})
 
-    def lost(self, rnd: Round, slot: int) -> None:
+    def lost(self, rnd: Round, member: int) -> None:
         """Forget the buffer that the client had begun to fill; an older one stays."""
-        super().lost(rnd, slot)
-        client = rnd.participants[slot]
+        super().lost(rnd, member)
+        client = rnd.participants[member]
         if client in rnd.notes["fresh"]:
             self._buffered.discard(client)
 
     def signature(self, rnd: Round) -> Hashable:
-        """Add which slots upload."""
+        """Add which members upload."""
         return (super().signature(rnd), rnd.notes["uploads"])
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
@@ -148,7 +148,7 @@ class EcoFed(SplitMethod):
         shape, bits = self.world.activation_shape, self.options.bits
         if self.options.download_device_block:
             yield device.receive()
-        if rnd.notes["uploads"][device.slot]:
+        if rnd.notes["uploads"][device.member]:
             for batch in device.batches:
                 activation = yield device.extract(batch, bits)
                 yield device.send(wire.activation(shape, batch.size, bits), activation)
@@ -162,7 +162,7 @@ class EcoFed(SplitMethod):
         buffer, bits = f"buffer/{server.client.index}", self.options.bits
         if self.options.download_device_block:
             yield server.send(self.weights("device"))
-        if rnd.notes["uploads"][server.slot]:
+        if rnd.notes["uploads"][server.member]:
             for batch in server.batches:
                 activation = yield server.receive()
                 kept = server.chain.do(operations.keep, buffer, activation)

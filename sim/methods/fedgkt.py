@@ -228,8 +228,8 @@ class FedGKT(SplitMethod):
         env, world = self.world.clock, self.world
         barrier = Barrier()
         devices, collected, servers = [], [], []
-        for slot, (client, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
-            device, server = pair(world, client, slot, chain)
+        for member, (client, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
+            device, server = pair(world, client, member, chain)
             devices.append(env.process(device.prepared(self.device(device, rnd))))
             collected.append(barrier.process(env, self._collect(server), server))
             servers.append(server)
@@ -249,7 +249,7 @@ class FedGKT(SplitMethod):
     def _train_for(self, server: ServerEndpoint, trainer: ServerEndpoint, *, last: bool) -> Process:
         """Train the one server block on a client's features; in the last epoch, send the logits."""
         client, chain = server.client.index, trainer.chain
-        trainer.slot = server.slot
+        trainer.member = server.member
         for batch in second_pass(server):
             upload = chain.do(distillation.collect, f"features/{client}", batch.number)
             logits = yield from self._train(trainer, batch.size, upload)

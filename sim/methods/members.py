@@ -15,7 +15,7 @@ Process = simpy.events.ProcessGenerator
 
 
 class Members:
-    """The participants of a round at work: the processes of each slot's two endpoints."""
+    """The participants of a round at work: the processes of each one's two endpoints."""
 
     def __init__(
         self, env: simpy.Environment, processes: Mapping[int, Sequence[simpy.Process]]
@@ -30,10 +30,10 @@ class Members:
 
     @property
     def unfinished(self) -> tuple[int, ...]:
-        """The slots of which an endpoint is still at work."""
+        """The members that are not done."""
         return tuple(
-            slot
-            for slot, endpoints in self._processes.items()
+            member
+            for member, endpoints in self._processes.items()
             if any(process.is_alive for process in endpoints)
         )
 
@@ -59,13 +59,13 @@ class Barrier:
 
     def __init__(self) -> None:
         self.last = NO_CAUSE
-        self.slot = 0
+        self.member = 0
 
     def process(self, env: simpy.Environment, work: Process, endpoint: Endpoint) -> simpy.Process:
         """Start the process of an endpoint, and remember it as the last when it ends."""
 
         def passed(_: simpy.Event) -> None:
-            self.last, self.slot = endpoint.last, endpoint.slot
+            self.last, self.member = endpoint.last, endpoint.member
 
         if endpoint.churn is not None:
             work = endpoint.churn.guard(work, endpoint)
@@ -78,11 +78,11 @@ class Barrier:
 
 
 def pair(
-    world: World, client: int, slot: int, chain: Chain
+    world: World, client: int, member: int, chain: Chain
 ) -> tuple[DeviceEndpoint, ServerEndpoint]:
     """Return the two endpoints of a client, joined."""
-    device = DeviceEndpoint(world, world.clients[client], slot, chain)
-    server = ServerEndpoint(world, world.clients[client], slot, chain)
+    device = DeviceEndpoint(world, world.clients[client], member, chain)
+    server = ServerEndpoint(world, world.clients[client], member, chain)
     device.peer, server.peer = server, device
     if world.churn is not None:
         world.churn.join(device, server)

@@ -60,7 +60,7 @@ class MethodOptions(BaseModel):
 class Round:
     """One round: its number, what kind it is, who takes part (client indices) and their chains.
 
-    `lost` lists the slots of clients that dropped out of it.
+    `lost` lists the members (0, 1, ... in the order of `participants`) that dropped out.
     """
 
     index: int
@@ -155,12 +155,12 @@ class Method(ABC):
     def run_round(self, rnd: Round) -> Process:
         """Play the round on the clock."""
 
-    def lost(self, rnd: Round, slot: int) -> None:
+    def lost(self, rnd: Round, member: int) -> None:
         """Take note that a participant went offline and is lost to the round, with its update."""
-        rnd.lost.append(slot)
-        self.world.learning.drop(rnd.chains[slot])
+        rnd.lost.append(member)
+        self.world.learning.drop(rnd.chains[member])
 
-    def cancel(self, rnd: Round, slot: int) -> None:
+    def cancel(self, rnd: Round, member: int) -> None:
         """End a participant's round now: a deadline has passed, or enough others are done.
 
         Its transfers are aborted (what they had sent counts as dropped), its device stops computing,
@@ -170,10 +170,10 @@ class Method(ABC):
         """
         assert self.cancels, f"{self.name} cancels clients, and does not set `cancels = True`"
         assert self.world.churn is not None
-        self.world.churn.cancel(rnd.participants[slot])
+        self.world.churn.cancel(rnd.participants[member])
 
     def signature(self, rnd: Round) -> Hashable:
-        """Return what, beside the devices and links of its slots, decides the round's timing."""
+        """Return what, beside the devices and links of its members, decides the round's timing."""
         return (rnd.kind, tuple(self.world.clients[i].batch_sizes for i in rnd.participants))
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:  # noqa: ARG002
@@ -220,9 +220,9 @@ class SplitMethod(Method):
         env, world = self.world.clock, self.world
         barrier = Barrier()
         processes: dict[int, list[simpy.Process]] = {}
-        for slot, (index, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
-            device, server = pair(world, index, slot, chain)
-            processes[slot] = [
+        for member, (index, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
+            device, server = pair(world, index, member, chain)
+            processes[member] = [
                 barrier.process(env, device.prepared(self.device(device, rnd)), device),
                 barrier.process(env, self.server(server, rnd), server),
             ]
@@ -234,7 +234,7 @@ class SplitMethod(Method):
         there = len(rnd.participants) - len(rnd.lost)
         if averaged and there:
             first = world.clients[rnd.participants[0]]
-            aggregator = ServerEndpoint(world, first, barrier.slot, rnd.chains[0])
+            aggregator = ServerEndpoint(world, first, barrier.member, rnd.chains[0])
             aggregator.last = barrier.last
             work = world.server_work.average(averaged, there)
             yield aggregator.compute(work, Label.AGGREGATE)

@@ -46,8 +46,8 @@ class SplitLearning(SplitFed):
         """Run the clients in turn; each begins when the block of the one before has come back."""
         env, world = self.world.clock, self.world
         last = None
-        for slot, (client, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
-            device, server = pair(world, client, slot, chain)
+        for member, (client, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
+            device, server = pair(world, client, member, chain)
             if last is not None:
                 server.last = last
             yield env.all_of(

@@ -15,7 +15,7 @@ Row = dict[str, str | int | float | None]
 
 @dataclass(frozen=True)
 class KeptRound:
-    """A round whose full intervals are kept: its number, kind, beginning and clients (by slot).
+    """A round whose full intervals are kept: its number, kind, beginning and clients, in order.
 
     `links` names the resources that are used in it.
     """

@@ -1,7 +1,7 @@
 """The round loop of one method: open, play on the clock, learn, check, log.
 
 A round whose timing is decided by what an earlier round had alike (same method signature, same kinds
-of clients in the same slots) need not be played again: its record is reused, and its digests are the
+of clients in the same order) need not be played again: its record is reused, and its digests are the
 same, since every round starts at local time 0. That is done only where no tensors are trained.
 """
 
@@ -269,7 +269,7 @@ class Engine:
         if world.transport is not None:
             world.transport.open_round()
         if world.churn is not None:
-            world.churn.open_round(lambda slot: self.method.lost(rnd, slot))
+            world.churn.open_round(lambda member: self.method.lost(rnd, member))
         loads = self._recording(rnd, observers)
         world.clock.play(world.clock.process(self.method.run_round(rnd)))
         self._check_finished(rnd)
@@ -280,10 +280,10 @@ class Engine:
             raise ConservationError(
                 f"{sent} bytes were sent, {logged} logged, {delivered} delivered, {dropped} dropped"
             )
-        slots = len(rnd.participants)
+        members = len(rnd.participants)
         record = close_record(
             intervals,
-            slots,
+            members,
             world.clock.now,
             world.server.slots,
             interleaves=world.server.interleaves,
@@ -318,7 +318,7 @@ class Engine:
         for key, use in record.uses.items():
             result.links.setdefault(links[key], LinkTotals()).add(use)
         result.clients_busy_s += float(record.device_busy_s.sum())
-        result.clients_available_s += record.duration_s * record.slots
+        result.clients_available_s += record.duration_s * record.members
         result.server_busy_s += record.server_busy_s
         result.server_available_s += record.duration_s * world.server.slots
         kept = KeptRound(rnd.index, rnd.kind, start_s, names, record, links)
@@ -330,11 +330,11 @@ class Engine:
     def _energy(self, rnd: Round, record: RoundRecord) -> float | None:
         """Count the round for every participant's device; return the energy of all."""
         total: float | None = 0.0
-        for slot, client in enumerate(rnd.participants):
+        for member, client in enumerate(rnd.participants):
             who = self.world.clients[client]
             profile = who.work.profile
             use = self.result.devices.setdefault(who.name, DeviceUse(profile.name))
-            joules = use.add(profile.power_w, record.duration_s, record.active, slot)
+            joules = use.add(profile.power_w, record.duration_s, record.active, member)
             total = None if joules is None or total is None else total + joules
         return total
 

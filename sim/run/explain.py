@@ -129,7 +129,7 @@ def explain(
         if client is None:
             raise ExplainError(f"--round: nobody took part in round {round_index}; try another")
     look, result = _played(plan, entry, round_index, clients.index(client))
-    if look.slot is None:
+    if look.member is None:
         names = [clients[index] for index in look.participants]
         raise ExplainError(
             f"--client: {client} takes no part in round {round_index}; "
@@ -164,7 +164,7 @@ class _Look:
         self._client = client
         self._probe: Probe | None = None
         self.participants: tuple[int, ...] = ()
-        self.slot: int | None = None
+        self.member: int | None = None
         self.delays = (0.0, 0.0)
 
     def watched(self, rnd: Round) -> Sequence[Observer]:
@@ -174,7 +174,7 @@ class _Look:
         self.participants = rnd.participants
         if self._client not in rnd.participants:
             return ()
-        self.slot = rnd.participants.index(self._client)
+        self.member = rnd.participants.index(self._client)
         client = self._world.clients[self._client]
         self.delays = client.up_delay_s, client.down_delay_s
         self._probe = Probe(self._world.network, (client.up, client.down))
@@ -191,8 +191,12 @@ class _Look:
             Kind.UPLINK: [p for p in self._probe.transfers if p.flow.route == client.up],
             Kind.DOWNLINK: [p for p in self._probe.transfers if p.flow.route == client.down],
         }
-        slot_of = np.where(log.kind == Kind.UPLINK, log.actor, log.peer)
-        ours = np.isin(log.kind, list(seen)) & (slot_of == self.slot) & (log.label != Label.CONNECT)
+        member_of = np.where(log.kind == Kind.UPLINK, log.actor, log.peer)
+        ours = (
+            np.isin(log.kind, list(seen))
+            & (member_of == self.member)
+            & (log.label != Label.CONNECT)
+        )
         for number, row in enumerate(np.flatnonzero(ours).tolist()):
             kind = Kind(int(log.kind[row]))
             end_s, lost = float(log.end[row]), bool(log.lost[row])

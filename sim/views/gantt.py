@@ -107,9 +107,9 @@ def _panel(axes: "Axes", label: str, kept: KeptRound, span_s: float) -> None:
     height = FILLED / len(CLIENT_PARTS)
     for part, kind in enumerate(CLIENT_PARTS):
         rows = np.flatnonzero(log.kind == kind)
-        slot_of = (log.peer if kind == Kind.DOWNLINK else log.actor)[rows]
+        member_of = (log.peer if kind == Kind.DOWNLINK else log.actor)[rows]
         for client in range(len(clients)):
-            draw(rows[slot_of == client], kind, client + 1 + part * height, height)
+            draw(rows[member_of == client], kind, client + 1 + part * height, height)
 
     style.dress(axes, "x")
     axes.set_xlim(0, span_s / factor)

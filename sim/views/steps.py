@@ -76,21 +76,21 @@ def access_steps(kept: KeptRound, line: str, capacities: Mapping[str, float]) ->
         for key, use in kept.record.uses.items()
         if not isinstance(key, str) and use.line(key) == line and use.wire_bytes
     }
-    slot_of = np.where(log.actor == SERVER, log.peer, log.actor)
+    member_of = np.where(log.actor == SERVER, log.peer, log.actor)
     moves = (log.label != Label.CONNECT) & (log.duration > 0)
     kinds = {ACCESS["up"]: (Kind.UPLINK,), ACCESS["down"]: (Kind.DOWNLINK,)}
     moves &= np.isin(log.kind, kinds.get(line, (Kind.UPLINK, Kind.DOWNLINK)))
     found = []
     for place in sorted({key[1] for key in used if not isinstance(key, str)}):
-        share_of_rate = np.zeros(kept.record.slots)
+        share_of_rate = np.zeros(kept.record.members)
         for key, use in used.items():
             if not isinstance(key, str) and key[1] == place:
                 capacity = capacities[kept.links[key]]
                 share_of_rate[key[0]] = use.consumed / use.wire_bytes / capacity
         rows = np.flatnonzero(moves)
-        rows = rows[share_of_rate[slot_of[rows]] > 0]
+        rows = rows[share_of_rate[member_of[rows]] > 0]
         rate = log.wire_bytes[rows] / log.duration[rows]
-        found.append((log.start[rows], log.end[rows], rate * share_of_rate[slot_of[rows]]))
+        found.append((log.start[rows], log.end[rows], rate * share_of_rate[member_of[rows]]))
     if not found:
         return Steps(np.array([0.0, until_s]), np.zeros(1))
     starts, ends, shares = (np.concatenate(column) for column in zip(*found, strict=True))

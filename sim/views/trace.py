@@ -235,7 +235,7 @@ def _actors(kept: KeptRound) -> Iterator[tuple[NDArray[np.intp], Track]]:
     waiting = log.kind == Kind.SERVER_QUEUE
     yield np.flatnonzero(log.kind == Kind.SERVER_COMPUTE), Track(SLOTS, (), 0, 0, "server slot")
     yield np.flatnonzero(waiting), Track(QUEUE, (), 0, 0, "server queue")
-    slot_of = np.where(log.actor == SERVER, log.peer, log.actor)
+    member_of = np.where(log.actor == SERVER, log.peer, log.actor)
     for part, (kind, name) in enumerate(
         (
             (Kind.DEVICE_COMPUTE, "device"),
@@ -245,18 +245,18 @@ def _actors(kept: KeptRound) -> Iterator[tuple[NDArray[np.intp], Track]]:
         )
     ):
         rows = np.flatnonzero(log.kind == kind)
-        for slot, client in enumerate(kept.participants):
+        for member, client in enumerate(kept.participants):
             track = Track(CLIENTS, natural_order(client), part, 0, f"{client}: {name}")
-            yield rows[slot_of[rows] == slot], track
+            yield rows[member_of[rows] == member], track
 
 
 def _span(kept: KeptRound, row: int, start: int, end: int) -> Span:
     log = kept.record.intervals
     kind, label = Kind(int(log.kind[row])), Label(int(log.label[row])).name.lower()
-    slot = int(log.peer[row] if log.actor[row] == SERVER else log.actor[row])
+    member = int(log.peer[row] if log.actor[row] == SERVER else log.actor[row])
     args: dict[str, Any] = {"round": kept.index, "label": label}
-    if slot != SERVER:
-        args["client"] = kept.participants[slot]
+    if member != SERVER:
+        args["client"] = kept.participants[member]
     if kind in (Kind.UPLINK, Kind.DOWNLINK):
         args["wire_bytes"] = int(log.wire_bytes[row])
         args["payload_bytes"] = int(log.payload_bytes[row])

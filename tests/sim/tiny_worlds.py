@@ -209,13 +209,13 @@ def play(
 
 
 def drawn(kept: KeptRound) -> list[tuple[float, float, str, str, int, int]]:
-    """Return a round's intervals as (start, end, kind, label, slot, wire bytes), in order."""
+    """Return a round's intervals as (start, end, kind, label, member, wire bytes), in order."""
     rows = kept.record.intervals
-    slots = np.where(rows.actor >= 0, rows.actor, rows.peer)
+    members = np.where(rows.actor >= 0, rows.actor, rows.peer)
     return sorted(
-        (float(s), float(e), Kind(k).name, Label(x).name, int(slot), int(b))
-        for s, e, k, x, slot, b in zip(
-            rows.start, rows.end, rows.kind, rows.label, slots, rows.wire_bytes, strict=True
+        (float(s), float(e), Kind(k).name, Label(x).name, int(member), int(b))
+        for s, e, k, x, member, b in zip(
+            rows.start, rows.end, rows.kind, rows.label, members, rows.wire_bytes, strict=True
         )
     )
 
@@ -241,13 +241,15 @@ Bar = tuple[Kind, Label, int, float, float, int]
 
 
 def assert_chart(kept: KeptRound, bars: Sequence[Bar], duration_s: float) -> None:
-    """Check that the log holds these bars (kind, label, slot, start, end, bytes) and no others."""
+    """Check that the log holds these bars (kind, label, member, start, end, bytes) and no others."""
 
     def order(bar: tuple[Any, ...]) -> tuple[Any, ...]:
         start, end, *rest = bar
         return (*rest, round(start, 6), round(end, 6))
 
-    expected = sorted(((s, e, k.name, x.name, slot, b) for k, x, slot, s, e, b in bars), key=order)
+    expected = sorted(
+        ((s, e, k.name, x.name, member, b) for k, x, member, s, e, b in bars), key=order
+    )
     found = sorted(drawn(kept), key=order)
     assert [bar[2:] for bar in found] == [bar[2:] for bar in expected]
     for bar, wanted in zip(found, expected, strict=True):
@@ -264,14 +266,14 @@ def assert_chart(kept: KeptRound, bars: Sequence[Bar], duration_s: float) -> Non
 class Pen:
     """Draws bars one after the other: each begins where the last one ended."""
 
-    def __init__(self, slot: int, at: float = 0.0) -> None:
-        self.slot = slot
+    def __init__(self, member: int, at: float = 0.0) -> None:
+        self.member = member
         self.now = at
         self.bars: list[Bar] = []
 
     def bar(self, kind: Kind, label: Label, seconds: float, wire_bytes: int = 0) -> "Pen":
         start, self.now = self.now, self.now + seconds
-        self.bars.append((kind, label, self.slot, start, self.now, wire_bytes))
+        self.bars.append((kind, label, self.member, start, self.now, wire_bytes))
         return self
 
     def gap(self, seconds: float) -> "Pen":

@@ -70,9 +70,9 @@ def test_whom_the_server_prefers_waits_less(played):
         for kept in method.kept:
             intervals = kept.record.intervals
             queued = intervals.kind == Kind.SERVER_QUEUE
-            for slot, client in enumerate(kept.participants):
+            for member, client in enumerate(kept.participants):
                 if client.startswith(name):
-                    waited += float(intervals.duration[queued & (intervals.peer == slot)].sum())
+                    waited += float(intervals.duration[queued & (intervals.peer == member)].sum())
         return waited
 
     slow, fast = "raspberry-pi-4b", "raspberry-pi-5"

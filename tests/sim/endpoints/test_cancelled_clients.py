@@ -26,8 +26,8 @@ class Deadline(ClassicFL):
 
     def wait(self, rnd, members):
         yield members.done | self.world.clock.timeout(self.deadline_s)
-        for slot in members.unfinished:
-            self.cancel(rnd, slot)
+        for member in members.unfinished:
+            self.cancel(rnd, member)
 
 
 class SplitDeadline(Deadline, SplitFed):
@@ -41,8 +41,8 @@ class FirstOne(ClassicFL):
 
     def wait(self, rnd, members):
         yield members.first(1)
-        for slot in members.unfinished:
-            self.cancel(rnd, slot)
+        for member in members.unfinished:
+            self.cancel(rnd, member)
 
 
 class Careless(ClassicFL):

@@ -21,10 +21,10 @@ rows = st.lists(
 
 def intervals_of(entries) -> Intervals:
     made = []
-    for start, length, kind, slot in entries:
-        actor, peer = (SERVER, slot) if KINDS[kind] == Kind.DOWNLINK else (slot, SERVER)
+    for start, length, kind, member in entries:
+        actor, peer = (SERVER, member) if KINDS[kind] == Kind.DOWNLINK else (member, SERVER)
         if KINDS[kind] == Kind.SERVER_COMPUTE:
-            actor, peer = SERVER, slot
+            actor, peer = SERVER, member
         made.append(
             (
                 float(start),
@@ -44,14 +44,14 @@ def intervals_of(entries) -> Intervals:
     return Intervals.from_rows(made)
 
 
-def integral(entries, slot: int, elapsed: int) -> float:
+def integral(entries, member: int, elapsed: int) -> float:
     """Add up the power of every whole second."""
     joules = 0.0
     for second in range(elapsed):
         active = {
             STATES[kind]
             for start, length, kind, owner in entries
-            if kind < 3 and owner == slot and start <= second < start + length
+            if kind < 3 and owner == member and start <= second < start + length
         }
         joules += POWER["idle"] + sum(POWER[state] - POWER["idle"] for state in active)
     return joules
@@ -60,10 +60,10 @@ def integral(entries, slot: int, elapsed: int) -> float:
 @given(rows)
 def test_energy_is_the_integral_of_power(entries):
     active = active_times(intervals_of(entries), 3)
-    for slot in range(3):
+    for member in range(3):
         use = DeviceUse("any")
-        found = use.add(POWER, 30.0, active, slot)
-        assert found == pytest.approx(integral(entries, slot, 30))
+        found = use.add(POWER, 30.0, active, member)
+        assert found == pytest.approx(integral(entries, member, 30))
         assert use.energy_j == found
 
 

@@ -9,13 +9,13 @@ from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Intervals, Kind, Label
 from cutlayer.sim.log.link_use import LinkTotals, Ways
 
 
-def up(slot, start, end, size, label=Label.ACTIVATION, lost=0):
-    return (start, end, slot, Kind.UPLINK, SERVER, size, size, 0.0, label, NO_CAUSE, 0.5, lost)
+def up(member, start, end, size, label=Label.ACTIVATION, lost=0):
+    return (start, end, member, Kind.UPLINK, SERVER, size, size, 0.0, label, NO_CAUSE, 0.5, lost)
 
 
-def down(slot, start, end, size):
+def down(member, start, end, size):
     return (
-        *(start, end, SERVER, Kind.DOWNLINK, slot, size, size),
+        *(start, end, SERVER, Kind.DOWNLINK, member, size, size),
         *(0.0, Label.GRADIENT, NO_CAUSE, 0.5, 0),
     )
 
@@ -88,7 +88,7 @@ spans = st.lists(
 
 @given(spans=spans)
 def test_against_counting_second_by_second(spans):
-    rows = [up(slot, start, start + length, size) for slot, start, length, size in spans]
+    rows = [up(member, start, start + length, size) for member, start, length, size in spans]
     use = ways().uses(Intervals.from_rows(rows), (0, 1, 2), {})["server"]
     running = np.zeros(40, int)
     for _, start, length, _ in spans:

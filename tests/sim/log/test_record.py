@@ -15,29 +15,29 @@ from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.engine import Engine, StopCondition, UnfinishedRoundError, Watcher
 
 OPTIONS = {"ecofed": {"init": "random"}}
-DELAYS = (0.5, 0.25)  # of both slots, up and down
+DELAYS = (0.5, 0.25)  # of both members, up and down
 
 
-def device(slot: int, start: float, end: float, cause: int) -> Row:
-    return (start, end, slot, Kind.DEVICE_COMPUTE, slot, 0, 0, 1.0, Label.TRAIN, cause, 0.0, 0)
+def device(member: int, start: float, end: float, cause: int) -> Row:
+    return (start, end, member, Kind.DEVICE_COMPUTE, member, 0, 0, 1.0, Label.TRAIN, cause, 0.0, 0)
 
 
-def up(slot: int, start: float, end: float, cause: int, size: int = 100) -> Row:
-    kind, label, delay = Kind.UPLINK, Label.WEIGHTS, DELAYS[slot]
-    return (start, end, slot, kind, SERVER, size, size - 10, 0.0, label, cause, delay, 0)
+def up(member: int, start: float, end: float, cause: int, size: int = 100) -> Row:
+    kind, label, delay = Kind.UPLINK, Label.WEIGHTS, DELAYS[member]
+    return (start, end, member, kind, SERVER, size, size - 10, 0.0, label, cause, delay, 0)
 
 
-def down(slot: int, start: float, end: float, cause: int, size: int = 100) -> Row:
-    kind, label, delay = Kind.DOWNLINK, Label.WEIGHTS, DELAYS[slot]
-    return (start, end, SERVER, kind, slot, size, size - 10, 0.0, label, cause, delay, 0)
+def down(member: int, start: float, end: float, cause: int, size: int = 100) -> Row:
+    kind, label, delay = Kind.DOWNLINK, Label.WEIGHTS, DELAYS[member]
+    return (start, end, SERVER, kind, member, size, size - 10, 0.0, label, cause, delay, 0)
 
 
-def server(slot: int, start: float, end: float, cause: int, label: Label = Label.TRAIN) -> Row:
-    return (start, end, SERVER, Kind.SERVER_COMPUTE, slot, 0, 0, 1.0, label, cause, 0.0, 0)
+def server(member: int, start: float, end: float, cause: int, label: Label = Label.TRAIN) -> Row:
+    return (start, end, SERVER, Kind.SERVER_COMPUTE, member, 0, 0, 1.0, label, cause, 0.0, 0)
 
 
-def queue(slot: int, start: float, end: float, cause: int) -> Row:
-    return (start, end, SERVER, Kind.SERVER_QUEUE, slot, 0, 0, 0.0, Label.TRAIN, cause, 0.0, 0)
+def queue(member: int, start: float, end: float, cause: int) -> Row:
+    return (start, end, SERVER, Kind.SERVER_QUEUE, member, 0, 0, 0.0, Label.TRAIN, cause, 0.0, 0)
 
 
 def sound() -> list[Row]:
@@ -196,9 +196,9 @@ def assert_causes(rows: Intervals, devices: list[Device]) -> None:
             assert rows.start[row] == 0
             continue
         assert cause < row
-        slot = max(rows.actor[cause], rows.peer[cause])
+        member = max(rows.actor[cause], rows.peer[cause])
         moves = rows.kind[cause] in (Kind.UPLINK, Kind.DOWNLINK)
-        delay = devices[slot].delay if moves else 0.0
+        delay = devices[member].delay if moves else 0.0
         gap = rows.start[row] - rows.end[cause]
         assert min(abs(gap), abs(gap - delay)) < 1e-9
 

@@ -28,7 +28,7 @@ def test_a_late_joiner_slows_the_transfer_that_began_early():
     """Classic FL on one medium: the fast device's upload is under way when the slow one's begins."""
     slow, fast = Device(speed=1000, samples=2), Device(speed=4000, samples=2)
     (kept,) = play("classic_fl", [slow, fast], cell=Cell(1000, 0.25))
-    bars = [(DOWN, Label.WEIGHTS, slot, 0, 2888 / 500, 2888) for slot in (0, 1)]  # half each: 5.776
+    bars = [(DOWN, Label.WEIGHTS, i, 0, 2888 / 500, 2888) for i in (0, 1)]  # half each: 5.776
     bars.append((DEVICE, Label.TRAIN, 0, 6.026, 6.026 + 2920 / 1000, 0))  # 8.946
     bars.append((DEVICE, Label.TRAIN, 1, 6.026, 6.026 + 2920 / 4000, 0))  # 6.756
     alone = (8.946 - 6.756) * 1000  # 2,190 bytes of the fast device's at the full rate
@@ -70,10 +70,10 @@ def test_uploads_and_downloads_share_a_half_duplex_medium():
 def test_on_own_links_nobody_is_slowed():
     devices = [Device(speed=1000, samples=2), Device(speed=160, samples=2)]
     (both,) = play("splitfed", devices)
-    for slot, device in enumerate(devices):
+    for member, device in enumerate(devices):
         (one,) = play("splitfed", [device])
-        bars = [bar for bar in drawn(both) if bar[4] == slot and bar[3] != "AGGREGATE"]
-        alone = [(*bar[:4], slot, bar[5]) for bar in drawn(one) if bar[3] != "AGGREGATE"]
+        bars = [bar for bar in drawn(both) if bar[4] == member and bar[3] != "AGGREGATE"]
+        alone = [(*bar[:4], member, bar[5]) for bar in drawn(one) if bar[3] != "AGGREGATE"]
         assert bars == alone
 
 
@@ -109,8 +109,8 @@ def test_stations_of_unequal_rate_share_airtime():
     assert_chart(kept, bars + training.bars, 3.991 + 3 * 0.00292)
 
 
-def local_loss_device_bars(slot: int) -> list[tuple]:
-    pen = Pen(slot).bar(DOWN, Label.WEIGHTS, 0.979, 1958).gap(DELAY)
+def local_loss_device_bars(member: int) -> list[tuple]:
+    pen = Pen(member).bar(DOWN, Label.WEIGHTS, 0.979, 1958).gap(DELAY)
     pen.bar(DEVICE, Label.TRAIN, 0.88).bar(UP, Label.ACTIVATION, 0.803, 803)  # 3.162
     return pen.bar(UP, Label.WEIGHTS, 1.958, 1958).bars  # 5.12
 
@@ -118,12 +118,14 @@ def local_loss_device_bars(slot: int) -> list[tuple]:
 def test_a_busy_server_queues_in_order():
     """Local loss, three equal clients, one slot: 1.92 s each, all asked for at 3.662 s."""
     (kept,) = play("local_loss", [Device(samples=2)] * 3, server_speed=1000)
-    bars = [bar for slot in range(3) for bar in local_loss_device_bars(slot)]
+    bars = [bar for member in range(3) for bar in local_loss_device_bars(member)]
     asked, work = 3.662, 1.92
     bars.append((SERVE, Label.TRAIN, 0, asked, asked + work, 0))
-    for slot in (1, 2):
-        bars.append((QUEUE, Label.TRAIN, slot, asked, asked + slot * work, 0))
-        bars.append((SERVE, Label.TRAIN, slot, asked + slot * work, asked + (slot + 1) * work, 0))
+    for member in (1, 2):
+        bars.append((QUEUE, Label.TRAIN, member, asked, asked + member * work, 0))
+        bars.append(
+            (SERVE, Label.TRAIN, member, asked + member * work, asked + (member + 1) * work, 0)
+        )
     bars.append((SERVE, Label.AGGREGATE, 2, 9.422, 9.422 + 2 * 135 * 3 / 1000, 0))
     assert_chart(kept, bars, 10.232)
     path = kept.record.critical_path_s
@@ -133,7 +135,7 @@ def test_a_busy_server_queues_in_order():
 
 def test_a_second_slot_halves_the_queue():
     (kept,) = play("local_loss", [Device(samples=2)] * 3, server_speed=1000, slots=2)
-    bars = [bar for slot in range(3) for bar in local_loss_device_bars(slot)]
+    bars = [bar for member in range(3) for bar in local_loss_device_bars(member)]
     bars.append((SERVE, Label.TRAIN, 0, 3.662, 5.582, 0))
     bars.append((SERVE, Label.TRAIN, 1, 3.662, 5.582, 0))
     bars.append((QUEUE, Label.TRAIN, 2, 3.662, 5.582, 0))

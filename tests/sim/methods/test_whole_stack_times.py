@@ -116,13 +116,13 @@ def test_a_worse_link_never_makes_a_round_shorter(method, outstanding):
     for seed in range(4):
         devices = worlds(seed, 3)
         before = duration(method, devices, slots=3, outstanding=outstanding)
-        for slot, change in itertools.product(range(3), ("up", "down", "delay")):
+        for member, change in itertools.product(range(3), ("up", "down", "delay")):
             factor = 2 if change == "delay" else 0.5
-            value = getattr(devices[slot], change) * factor
+            value = getattr(devices[member], change) * factor
             worse = [*devices]
-            worse[slot] = replace(devices[slot], **{change: value})
+            worse[member] = replace(devices[member], **{change: value})
             after = duration(method, worse, slots=3, outstanding=outstanding)
-            assert after >= before - 1e-9, (seed, slot, change)
+            assert after >= before - 1e-9, (seed, member, change)
         all_worse = [replace(d, up=d.up / 2, down=d.down / 2, delay=d.delay * 2) for d in devices]
         after = duration(method, all_worse, slots=3, outstanding=outstanding)
         assert after > before

@@ -170,9 +170,9 @@ def test_looking_on_changes_nothing(tmp_path: Path, text: str, transport: str) -
             assert found.rnd == rnd
             assert_sound(found)
             kept = result.kept[index]
-            slot = kept.participants.index(found.client)
+            member = kept.participants.index(found.client)
             for way, total in (("up", kept.record.wire_up), ("down", kept.record.wire_down)):
-                assert sum(t.wire_bytes for t in found.transfers if t.way == way) == total[slot]
+                assert sum(t.wire_bytes for t in found.transfers if t.way == way) == total[member]
             assert sum(t.lost for t in found.transfers) <= int(kept.record.intervals.lost.sum())
 
 

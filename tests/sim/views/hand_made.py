@@ -79,9 +79,9 @@ def ways(names: Sequence[str]) -> Ways:
 
 
 def with_links(record: RoundRecord, names: Sequence[str], made: Ways) -> RoundRecord:
-    slots = tuple(range(len(names)))
+    members = tuple(range(len(names)))
     keys = ["cell", *(f"{name}.{way}" for name in names for way in ("up", "down"))]
-    uses = made.uses(record.intervals, slots, dict.fromkeys(keys, HELD_S))
+    uses = made.uses(record.intervals, members, dict.fromkeys(keys, HELD_S))
     return replace(record, uses=uses, loads={"cell": shared_load(record.intervals)})
 
 
@@ -109,7 +109,7 @@ def method(
         kind = kinds[index % len(kinds)]
         work = batches if kind == kinds[0] else max(batches // 2, 1)
         record = record_of(split_rows(clients, work, scale, slots), clients, slots)
-        names = tuple(f"pi-{slot + 1}" for slot in range(clients))
+        names = tuple(f"pi-{member + 1}" for member in range(clients))
         made = ways(names)
         record = with_links(record, names, made)
         links = {key: made.name(key, range(clients)) for key in record.uses}

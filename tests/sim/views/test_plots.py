@@ -123,8 +123,8 @@ def test_the_timeline_draws_every_interval_of_the_first_clients():
     client = [p if a == SERVER else a for a, p in zip(log.actor, log.peer, strict=True)]
     on_server = sum(kind in (2, 3) for kind in log.kind)
     of_clients = sum(
-        kind not in (2, 3) and slot < MOST_CLIENTS
-        for kind, slot in zip(log.kind, client, strict=True)
+        kind not in (2, 3) and member < MOST_CLIENTS
+        for kind, member in zip(log.kind, client, strict=True)
     )
     assert sum(len(c.get_paths()) for c in axes.collections) == on_server + of_clients
 

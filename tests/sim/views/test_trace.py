@@ -70,11 +70,11 @@ def test_times_and_bytes_add_up_to_the_records(trace):
                     if event["args"]["round"] == index
                 )
 
-            for slot, client in enumerate(kept.participants):
-                busy = record.device_busy_s[slot] * 1e6
+            for member, client in enumerate(kept.participants):
+                busy = record.device_busy_s[member] * 1e6
                 assert total(f"{client}: device") == pytest.approx(busy, rel=1e-6)
-                assert total(f"{client}: uplink", "wire_bytes") == record.wire_up[slot]
-                assert total(f"{client}: downlink", "wire_bytes") == record.wire_down[slot]
+                assert total(f"{client}: uplink", "wire_bytes") == record.wire_up[member]
+                assert total(f"{client}: downlink", "wire_bytes") == record.wire_down[member]
             assert total("server slot") == pytest.approx(record.server_busy_s * 1e6, rel=1e-6)
             waited = record.intervals.duration[record.intervals.kind == Kind.SERVER_QUEUE].sum()
             assert total("server queue") == pytest.approx(waited * 1e6, rel=1e-6)
