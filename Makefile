@@ -1,21 +1,25 @@
-# Two commands need nothing else: `make demo` runs the demo, `make test` the tests.
-# Both create .venv and install into it first.
+# `make demo` runs the demo and `make test` runs the tests. Every target first creates .venv and installs
+# Cutlayer into it.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: help demo test test-oldest test-newest fuzz check golden benchmarks clean
+.PHONY: help demo test test-oldest test-newest oldest-pins coverage fuzz check format docs golden benchmarks clean
 
 help:
 	@echo "make demo        run the quickstart scenario: EcoFed beside its baselines, really trained"
 	@echo "make test        run the tests"
-	@echo "make test-oldest run the fit's tests with the oldest numpy and scipy supported (test-newest: the newest)"
-	@echo "make fuzz        run the property tests on many new random examples, and the file fuzzer for long"
-	@echo "make check       ruff and mypy"
-	@echo "make golden      record the shipped scenarios' numbers anew, where they are meant to change"
-	@echo "make benchmarks  speed, as ratios against named baselines"
+	@echo "make coverage    run the tests and report line and branch coverage; fails below the floor in pyproject.toml"
+	@echo "make test-oldest run the tests of the calibration fit with the oldest supported numpy and scipy"
+	@echo "make test-newest the same with the newest numpy and scipy"
+	@echo "make fuzz        run the property tests on new random examples, then the file fuzzer"
+	@echo "make check       run ruff and mypy"
+	@echo "make format      format the code and apply ruff's automatic fixes"
+	@echo "make docs        build the documentation and the API reference into site/"
+	@echo "make golden      regenerate the golden numbers of the shipped scenarios and studies"
+	@echo "make benchmarks  measure speed, as ratios against named baselines"
 
 $(INSTALLED): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -30,8 +34,12 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4
 
-# What a calibration fits must not depend on the versions of numpy and scipy. These are put in a folder of
-# their own, before those of .venv on the path; everything else is taken from .venv.
+# The measurement of coverage follows child processes of pytest-xdist, not other subprocesses.
+coverage: $(INSTALLED)
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --cov --cov-report=term --cov-report=xml
+
+# The result of a calibration fit must not depend on the versions of numpy and scipy. They are installed
+# into a folder that comes before .venv on the path; everything else comes from .venv.
 FIT_TESTS := tests/sim/calibrate/test_fit.py tests/sim/calibrate/test_fit_perturbed.py
 FETCH := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --upgrade
 OLDEST = $(shell sed -n 's/^ *\(numpy\|scipy\)>=\([0-9.]*\)$$/\1==\2/p' setup.cfg)
@@ -51,7 +59,11 @@ test-oldest test-newest: test-%: $(VENV)/%/installed
 	@PYTHONPATH=$(<D) $(BIN)/python -c '$(VERSIONS)'
 	PYTHONPATH=$(<D) $(BIN)/python -m pytest -q $(FIT_TESTS)
 
-# The cases of tests/fuzz, and the examples of each property test, are counted here and in tests/conftest.py.
+# Print every lower bound in setup.cfg as a pip constraint.
+oldest-pins:
+	@sed -n 's/^ *\([A-Za-z-]*\)>=\([0-9.]*\).*/\1==\2/p' setup.cfg | sort -u
+
+# tests/conftest.py sets the number of examples of each property test.
 FUZZ_CASES ?= 20000
 
 fuzz: $(INSTALLED)
@@ -65,7 +77,18 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# `$(BIN)/python tests/golden/record_golden.py NAME ...` records those scenarios and studies alone.
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(VENV)/docs-installed: setup.cfg | $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/docs-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+# `$(BIN)/python tests/golden/record_golden.py NAME ...` regenerates only the named scenarios and studies.
 golden: $(INSTALLED)
 	$(BIN)/python tests/golden/record_golden.py
 
@@ -77,4 +100,4 @@ benchmarks: $(INSTALLED)
 	$(BIN)/python benchmarks/start_up.py
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build site *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage coverage.xml

@@ -258,6 +258,12 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(linked), f"{page.name} links to {target}"
 
 
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    shown = set(re.findall(r"[\w/-]+\.md", text[text.index("\nnav:") :]))
+    assert shown >= {str(page.relative_to(DOCS)) for page in PAGES if DOCS in page.parents}
+
+
 def anchors(page: Path) -> set[str]:
     """The anchors that headings get: lower case, without punctuation, hyphens for spaces."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
