@@ -32,7 +32,7 @@ class DeviceWork:
         self.backward = cache(self._backward)
         self.train = cache(self._train)
         self.infer = cache(self._infer)
-        self.extract = cache(self._extract)
+        self.forward_frozen = cache(self._forward_frozen)
 
     def load(self, batch_size: int) -> Work:
         """Return the time that a batch costs beside its computing: the data loader, above all."""
@@ -55,7 +55,7 @@ class DeviceWork:
         """Return loader and forward pass of device block and head."""
         return self._forward(batch_size) + self.head.forward(batch_size)
 
-    def _extract(self, batch_size: int, bits: int | None) -> Work:
+    def _forward_frozen(self, batch_size: int, bits: int | None) -> Work:
         """Return loader, forward pass of the frozen device block and quantisation."""
         work = self._forward(batch_size)
         if bits is None:
@@ -86,13 +86,13 @@ class ServerWork:
         overhead = profile.iteration_overhead_s - profile.loader_s_per_iteration
         self._overhead = Work(overhead, 0.0, overhead)
         self.train = cache(self._train)
-        self.learn = cache(self._learn)
+        self.train_detached = cache(self._train_detached)
 
     def _train(self, batch_size: int) -> Work:
         """Return forward, backward (down to the activation's gradient) and step."""
         return self._overhead + self._block.train(batch_size)
 
-    def _learn(self, batch_size: int, bits: int | None = None) -> Work:
+    def _train_detached(self, batch_size: int, bits: int | None = None) -> Work:
         """Return forward, backward and step on an activation that came in `bits`, or as floats."""
         work = self._overhead + self._detached.train(batch_size)
         if bits is None:

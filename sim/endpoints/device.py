@@ -114,9 +114,9 @@ class DeviceEndpoint(Endpoint):
         upload = self.chain.do(operations.train_local, self.client.index, batch)
         return self.compute_batch(batch, self.client.work.train(batch.size), Label.TRAIN, upload)
 
-    def extract(self, batch: Batch, bits: int | None) -> simpy.Event:
+    def forward_frozen(self, batch: Batch, bits: int | None) -> simpy.Event:
         """Run the frozen device block on a batch and quantise; value: the activation."""
-        upload = self.chain.do(operations.extract, self.client.index, batch, bits)
+        upload = self.chain.do(operations.forward_frozen, self.client.index, batch, bits)
         return self.compute_batch(
-            batch, self.client.work.extract(batch.size, bits), Label.FORWARD, upload
+            batch, self.client.work.forward_frozen(batch.size, bits), Label.FORWARD, upload
         )

@@ -25,15 +25,17 @@ class ServerEndpoint(Endpoint):
         """Queue for a slot and be busy there for `work`; the event's value is `value`."""
         return self.world.server.submit(_ServerJob(self, work, label), value)
 
-    def serve(self, batch: Batch, upload: Any) -> simpy.Event:
+    def server_step(self, batch: Batch, upload: Any) -> simpy.Event:
         """Train the server block on an activation; value: the gradient to send back."""
-        gradient = self.chain.do(operations.serve, upload)
+        gradient = self.chain.do(operations.server_step, upload)
         return self.compute(self.world.server_work.train(batch.size), Label.TRAIN, gradient)
 
-    def learn(self, batch: Batch, upload: Any, bits: int | None = None) -> simpy.Event:
+    def server_step_detached(
+        self, batch: Batch, upload: Any, bits: int | None = None
+    ) -> simpy.Event:
         """Train the server block on an activation, of so many bits, that needs no gradient."""
-        self.chain.do(operations.learn, upload)
-        return self.compute(self.world.server_work.learn(batch.size, bits), Label.TRAIN)
+        self.chain.do(operations.server_step_detached, upload)
+        return self.compute(self.world.server_work.train_detached(batch.size, bits), Label.TRAIN)
 
 
 class _ServerJob:

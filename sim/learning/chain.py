@@ -4,7 +4,7 @@ A chain reads named states of the run ("device", "server", "buffer/7", ...), wor
 own, and leaves states behind: members of the round's averages, or states that it alone writes. Chains
 of a round do not touch each other's replicas, so an executor may run them one after another or side
 by side. What a chain reads and writes is declared when it is opened, since its digest is made of that;
-the executor holds it to the declaration.
+the executor enforces it.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Batch(NamedTuple):
     size: int
 
 
-class Handle:
+class TensorRef:
     """Stands for the result of an operation that may not have run yet; used exactly once."""
 
     __slots__ = ()
@@ -36,7 +36,7 @@ OPTIMIZER_STATE: Final = "optimiser"
 
 
 @dataclass(frozen=True)
-class Declaration:
+class StateAccess:
     """Who opens a chain and what it reads, averages and writes (names of states).
 
     `weight` is how much it counts in averages.
@@ -52,22 +52,22 @@ class Declaration:
 class Chain:
     """Collects operations; without tensors (`records=False`) it only stands for its digest."""
 
-    __slots__ = ("declaration", "digest", "lr", "operations", "records", "round_index")
+    __slots__ = ("access", "digest", "lr", "operations", "records", "round_index")
 
     def __init__(
-        self, declaration: Declaration, round_index: int, lr: float, digest: Digest, records: bool
+        self, access: StateAccess, round_index: int, lr: float, digest: Digest, records: bool
     ) -> None:
-        self.declaration = declaration
+        self.access = access
         self.round_index = round_index
         self.lr = lr
         self.digest = digest
         self.records = records
-        self.operations: list[tuple[Operation, tuple[Any, ...], Handle]] = []
+        self.operations: list[tuple[Operation, tuple[Any, ...], TensorRef]] = []
 
-    def do(self, operation: Operation, *arguments: Any) -> Handle | None:
-        """Issue an operation on this chain's replicas; returns a handle for its result."""
+    def do(self, operation: Operation, *arguments: Any) -> TensorRef | None:
+        """Issue an operation on this chain's replicas; return a reference to its result."""
         if not self.records:
             return None
-        handle = Handle()
-        self.operations.append((operation, arguments, handle))
-        return handle
+        result = TensorRef()
+        self.operations.append((operation, arguments, result))
+        return result

@@ -5,13 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cutlayer.sim.learning.chain import OPTIMIZER_STATE, Batch, Chain, Handle
+from cutlayer.sim.learning.chain import OPTIMIZER_STATE, Batch, Chain, TensorRef
 from cutlayer.sim.learning.replica import Replica, make_optimizer
 from cutlayer.sim.learning.workspace import Workspace
 
 
 class ChainRun:
-    """The context that operations run in. Reading or writing beyond the declaration is a defect."""
+    """The context that operations run in. Reading or writing an undeclared state is a defect."""
 
     def __init__(self, chain: Chain, workspace: Workspace) -> None:
         self.chain = chain
@@ -19,16 +19,18 @@ class ChainRun:
         self.written: dict[str, Any] = {}
         self._replicas: dict[str, Replica] = {}
         self._frozen: dict[str, nn.Module] = {}
-        self._values: dict[Handle, Any] = {}
+        self._values: dict[TensorRef, Any] = {}
 
     def execute(self) -> None:
         """Run every operation of the chain in order."""
         chain = self.chain
-        with self.workspace.drawing("module", chain.declaration.client, chain.round_index) as draws:
-            for operation, arguments, handle in chain.operations:
-                resolved = [self._values.pop(a) if isinstance(a, Handle) else a for a in arguments]
+        with self.workspace.drawing("module", chain.access.client, chain.round_index) as draws:
+            for operation, arguments, result in chain.operations:
+                resolved = [
+                    self._values.pop(a) if isinstance(a, TensorRef) else a for a in arguments
+                ]
                 draws.begin(getattr(operation, "__qualname__", type(operation).__qualname__))
-                self._values[handle] = operation(self, *resolved)
+                self._values[result] = operation(self, *resolved)
             self._leave_behind()
 
     def replica(self, part: str) -> Replica:
@@ -39,7 +41,7 @@ class ChainRun:
         if part not in self._replicas:
             name = self._own(part)
             module = self.workspace.module(part, self.read(name))
-            kept = f"{OPTIMIZER_STATE}/{part}/{self.chain.declaration.client}"
+            kept = f"{OPTIMIZER_STATE}/{part}/{self.chain.access.client}"
             state = self.read(kept) if self.may_read(kept) else None
             optimizer = make_optimizer(
                 module, self.workspace.recipe.optimizer, self.chain.lr, state
@@ -56,7 +58,7 @@ class ChainRun:
 
     def may_read(self, name: str) -> bool:
         """Whether the chain declared that it reads the state `name`."""
-        return name in self.chain.declaration.reads
+        return name in self.chain.access.reads
 
     def read(self, name: str) -> Any:
         """Return the state `name`, which the chain must have declared."""
@@ -65,7 +67,7 @@ class ChainRun:
 
     def fill(self, name: str) -> list[Any]:
         """Return the list that replaces state `name` when the chain ends."""
-        assert name in self.chain.declaration.writes, f"{name} is written but not declared"
+        assert name in self.chain.access.writes, f"{name} is written but not declared"
         entries: list[Any] = self.written.setdefault(name, [])
         return entries
 
@@ -74,7 +76,7 @@ class ChainRun:
 
         Rows that were never written are NaN.
         """
-        assert name in self.chain.declaration.writes, f"{name} is written but not declared"
+        assert name in self.chain.access.writes, f"{name} is written but not declared"
         if name not in self.written:
             size = self.workspace.feed.shard_size(client)
             known = self.workspace.states.get(name) if self.may_read(name) else None
@@ -100,11 +102,11 @@ class ChainRun:
         return self.replica(part).state()
 
     def _own(self, part: str) -> str:
-        own = f"{part}/{self.chain.declaration.client}"
+        own = f"{part}/{self.chain.access.client}"
         return own if self.may_read(own) else part
 
     def _leave_behind(self) -> None:
-        for name in self.chain.declaration.writes:
+        for name in self.chain.access.writes:
             if name.startswith(f"{OPTIMIZER_STATE}/"):
                 optimizer = self.replica(name.split("/")[1]).optimizer
                 self.written[name] = None if optimizer is None else optimizer.state_dict()

@@ -47,14 +47,14 @@ class Inline:
     def _run(self, chains: Sequence[Chain], progress: Progress | None) -> None:
         totals: dict[str, int] = {}
         for chain in chains:
-            for part in chain.declaration.averages:
-                totals[part] = totals.get(part, 0) + chain.declaration.weight
+            for part in chain.access.averages:
+                totals[part] = totals.get(part, 0) + chain.access.weight
         sums: dict[str, State] = {}
         for done, chain in enumerate(chains, start=1):
             run = ChainRun(chain, self.workspace)
             run.execute()
-            for part in chain.declaration.averages:
-                share = chain.declaration.weight / totals[part]
+            for part in chain.access.averages:
+                share = chain.access.weight / totals[part]
                 accumulate(sums.setdefault(part, {}), run.member(part), share)
             self.workspace.states.update(run.written)
             if progress is not None:

@@ -8,7 +8,7 @@ is one), the averages are taken in client order, and the states get their new di
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from cutlayer.sim.learning.chain import OPTIMIZER_STATE, Chain, Declaration
+from cutlayer.sim.learning.chain import OPTIMIZER_STATE, Chain, StateAccess
 from cutlayer.sim.learning.digest import Digest, node
 from cutlayer.sim.learning.recipe import Recipe
 
@@ -110,8 +110,8 @@ class Learning:
             ],
         )
         weight = samples if self.recipe.averaging == "samples" else min(samples, 1)
-        declaration = Declaration(client, weight, tuple(reads), tuple(averages), tuple(writes))
-        chain = Chain(declaration, round_index, lr, digest, self.trains)
+        access = StateAccess(client, weight, tuple(reads), tuple(averages), tuple(writes))
+        chain = Chain(access, round_index, lr, digest, self.trains)
         self._chains.append(chain)
         self._before[digest] = {name: self.digests.get(name) for name in writes}
         for name in writes:
@@ -140,10 +140,10 @@ class Learning:
             self.executor.run(self._chains, progress)
         members: dict[str, list[Chain]] = {}
         for chain in self._chains:
-            for name in chain.declaration.averages:
+            for name in chain.access.averages:
                 members.setdefault(name, []).append(chain)
         for name, chains in members.items():
-            weights = [[chain.declaration.client, chain.declaration.weight] for chain in chains]
+            weights = [[chain.access.client, chain.access.weight] for chain in chains]
             self.digests[name] = node("average", [name, weights], [c.digest for c in chains])
         names = sorted(self.digests)
         self._round_before = self.run_digest

@@ -46,7 +46,7 @@ def backward(run: ChainRun, batch: Batch, gradient: Tensor | None) -> None:
         device.step()
 
 
-def serve(run: ChainRun, upload: Upload) -> Tensor | None:
+def server_step(run: ChainRun, upload: Upload) -> Tensor | None:
     """Train the server block on an activation and return the loss's gradient for it."""
     server = run.replica("server")
     activation = upload[0].requires_grad_()
@@ -66,7 +66,7 @@ def train_local(run: ChainRun, client: int, batch: Batch) -> Upload:
     return activation.detach(), labels
 
 
-def learn(run: ChainRun, upload: Buffered) -> None:
+def server_step_detached(run: ChainRun, upload: Buffered) -> None:
     """Train the server block on an activation that needs no gradient; dequantise it first."""
     server = run.replica("server")
     loss = functional.cross_entropy(server.module(_restored(upload[0])), upload[1])
@@ -74,7 +74,7 @@ def learn(run: ChainRun, upload: Buffered) -> None:
     server.step()
 
 
-def extract(run: ChainRun, client: int, batch: Batch, bits: int | None) -> Buffered:
+def forward_frozen(run: ChainRun, client: int, batch: Batch, bits: int | None) -> Buffered:
     """Run the frozen device block on a batch; quantise the activation if `bits` says so."""
     images, labels = run.batch(client, batch)
     with torch.no_grad():
@@ -82,7 +82,7 @@ def extract(run: ChainRun, client: int, batch: Batch, bits: int | None) -> Buffe
     return (activation if bits is None else quantise(activation, bits)), labels
 
 
-def keep(run: ChainRun, buffer: str, upload: Buffered) -> Buffered:
+def store_activation(run: ChainRun, buffer: str, upload: Buffered) -> Buffered:
     """Append an upload to a replay buffer that this chain fills anew."""
     run.fill(buffer).append(upload)
     return upload

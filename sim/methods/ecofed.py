@@ -150,7 +150,7 @@ class EcoFed(SplitMethod):
             yield device.receive()
         if rnd.notes["uploads"][device.member]:
             for batch in device.batches:
-                activation = yield device.extract(batch, bits)
+                activation = yield device.forward_frozen(batch, bits)
                 yield device.send(wire.activation(shape, batch.size, bits), activation)
         elif self.options.control_messages:
             for batch in device.batches:
@@ -165,11 +165,11 @@ class EcoFed(SplitMethod):
         if rnd.notes["uploads"][server.member]:
             for batch in server.batches:
                 activation = yield server.receive()
-                kept = server.chain.do(operations.keep, buffer, activation)
-                yield server.learn(batch, kept, bits)
+                kept = server.chain.do(operations.store_activation, buffer, activation)
+                yield server.server_step_detached(batch, kept, bits)
         else:
             for batch in server.batches:
                 if self.options.control_messages:
                     yield server.receive()
                 entry = server.chain.do(operations.replay, buffer, batch.number)
-                yield server.learn(batch, entry, bits)
+                yield server.server_step_detached(batch, entry, bits)

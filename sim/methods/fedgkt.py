@@ -268,7 +268,7 @@ class FedGKT(SplitMethod):
             options.alpha,
             options.server_alpha,
         )
-        work = self.world.server_work.learn(batch_size)
+        work = self.world.server_work.train_detached(batch_size)
         return (yield server.compute(work, Label.TRAIN, logits))
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:

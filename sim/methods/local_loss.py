@@ -34,5 +34,5 @@ class LocalLoss(SplitMethod):
         yield server.send(self.weights("device", "head"))
         for batch in server.batches:
             activation = yield server.receive()
-            yield server.learn(batch, activation)
+            yield server.server_step_detached(batch, activation)
         yield server.receive()

@@ -35,7 +35,7 @@ class SplitFed(SplitMethod):
         yield server.send(self.weights("device"))
         for batch in server.batches:
             activation = yield server.receive()
-            gradient = yield server.serve(batch, activation)
+            gradient = yield server.server_step(batch, activation)
             if trains:
                 yield server.send(wire.gradient(shape, batch.size), gradient)
         yield server.receive()

@@ -59,7 +59,7 @@ def _without_overhead(loader_s: float) -> dict[str, DeviceProfile]:
     values = shape[0] * shape[1] * shape[2]
     sending = 8 * wire.activation(shape, BATCH, 8).wire_bytes / LINK
     plain = device("raspberry-pi-4b").with_loader(0.0)
-    front = DeviceWork(plain, costs[:1], None, values, 1).extract(BATCH, 8).seconds
+    front = DeviceWork(plain, costs[:1], None, values, 1).forward_frozen(BATCH, 8).seconds
     slower = {
         name: plain.faster(front / (seconds - sending - loader_s))
         for name, seconds in UPLOAD_S.items()

@@ -76,12 +76,12 @@ def test_a_device_pays_the_loader_once_an_iteration():
 def test_quantising_is_seven_operations_on_the_device_and_three_on_the_server():
     # 6 values a sample of 4 samples. abs 8 bytes a value, max 4, divide, round and clamp 8 each,
     # to int16 6, to int8 3; back: to floats 5, multiply 8, clamp 8.
-    quantised = DeviceWork(PROFILE, (), None, 6, 0).extract(4, 8)
+    quantised = DeviceWork(PROFILE, (), None, 6, 0).forward_frozen(4, 8)
     assert quantised.seconds == pytest.approx(0.25 + 7 * 0.001 + 24 * 45 / 2e5)
     assert quantised.flops == 7 * 24
     work = ServerWork(PROFILE, (), (), 6, 0)
-    assert work.learn(4).seconds == pytest.approx(0.125)
-    assert work.learn(4, 8).seconds == pytest.approx(0.125 + 3 * 0.001 + 24 * 21 / 2e5)
+    assert work.train_detached(4).seconds == pytest.approx(0.125)
+    assert work.train_detached(4, 8).seconds == pytest.approx(0.125 + 3 * 0.001 + 24 * 21 / 2e5)
 
 
 @pytest.mark.parametrize("bits", range(2, 17))
@@ -97,7 +97,7 @@ def test_packing_costs_more_the_more_bits_are_moved_one_by_one(bits):
 
 def test_a_server_pays_an_iterations_overhead_without_the_loader():
     work = ServerWork(PROFILE, (), (), 6, 0)
-    assert work.train(4) == work.learn(4) == Work(0.125, 0, 0.125)
+    assert work.train(4) == work.train_detached(4) == Work(0.125, 0, 0.125)
 
 
 def test_an_average_grows_with_members_and_parameters():

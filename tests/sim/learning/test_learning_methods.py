@@ -144,7 +144,7 @@ def test_a_served_batch_gives_the_gradient_of_its_activation() -> None:
     device, server = network.split(1)
     images, labels = torch.randn(4, 3, 32, 32), torch.tensor([1, 2, 3, 4])
     activation = device(images).detach()
-    given = operations.serve(Run(server), (activation.clone(), labels))  # type: ignore[arg-type]
+    given = operations.server_step(Run(server), (activation.clone(), labels))  # type: ignore[arg-type]
     watched = activation.clone().requires_grad_()
     (expected,) = torch.autograd.grad(functional.cross_entropy(server(watched), labels), [watched])
     assert given is not None
