@@ -174,8 +174,8 @@ def _world(
             Churn(clock, presences, cancels=method.cancels) if presences or method.cancels else None
         ),
         variability=variability,
-        steady=not (topology.profiles or wires.jitters or presences or method.cancels)
-        and all(settings.steady for settings in variability.values()),
+        time_invariant=not (topology.profiles or wires.jitters or presences or method.cancels)
+        and all(settings.time_invariant for settings in variability.values()),
     )
 
 

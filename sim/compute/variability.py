@@ -26,7 +26,7 @@ class VariabilitySettings:
     prefetch: bool = False
 
     @property
-    def steady(self) -> bool:
+    def time_invariant(self) -> bool:
         """Whether equal rounds take equal times, whenever they are."""
         return self.jitter is None and self.slowdown == 1.0
 

@@ -50,7 +50,7 @@ class World:
     cut, buffers among the tensors, whose bytes are `buffer_bytes`; `activation_shape` is per sample.
     `rows` collects the current round's log. `ways` knows which links a client's messages cross.
     `jitters` has, by route, the mean delay (seconds) and the jitters of its links, where there are
-    any; `churn` is there if a client can go offline. Where `steady`, equal rounds take
+    any; `churn` is there if a client can go offline. Where `time_invariant`, equal rounds take
     equal times, whenever they are.
     """
 
@@ -76,7 +76,7 @@ class World:
     jitters: Mapping[int, tuple[float, Jitters]] = field(default_factory=dict)
     churn: "Churn | None" = None
     variability: Mapping[int, VariabilitySettings] = field(default_factory=dict)
-    steady: bool = True
+    time_invariant: bool = True
     able_clients: Sequence[int] | None = None
     buffer_bytes: Mapping[str, int] = field(default_factory=dict)
     bytes_sent: int = 0

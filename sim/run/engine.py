@@ -89,7 +89,9 @@ class Engine:
         self.keep_all = keep_all
         self._watched = watched
         self._learned = learned or {}
-        self._reuse = reuse and method.synchronous and world.steady and not world.learning.trains
+        self._reuse = (
+            reuse and method.synchronous and world.time_invariant and not world.learning.trains
+        )
         self._records: dict[Hashable, RoundRecord] = {}
         self._last_of_kind: dict[str, KeptRound] = {}
         self._events = hashlib.blake2b(digest_size=16)

@@ -56,7 +56,7 @@ def engine_of(method, devices, rounds=1, deadline_s=8.0, **world):
     name = "splitfed" if issubclass(method, SplitFed) else "classic_fl"
     made = make_world(name, devices, **world)
     if method.cancels:
-        made.churn, made.steady = Churn(made.clock, {}, cancels=True), False
+        made.churn, made.time_invariant = Churn(made.clock, {}, cancels=True), False
     playing = method(made, method.Options())
     playing.deadline_s = deadline_s
     engine = Engine(made, playing, MethodResult(name, name, 0, ()), keep_all=True)

@@ -39,7 +39,7 @@ def engine_of(method, devices, offline, on_loss, rounds=1, options=None, **world
     made.churn = Churn(
         made.clock, {index: Presence(Offline(*spans), on_loss) for index, spans in offline.items()}
     )
-    made.steady = False
+    made.time_invariant = False
     found = find_method(method)
     given = OPTIONS.get(method, {}) if options is None else options
     result = MethodResult(method, method, 0, ())

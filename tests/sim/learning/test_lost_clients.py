@@ -34,7 +34,7 @@ def with_churn(overrides, presences, rounds=2):
     inside = Inside(overrides)
     world = inside.method.world
     world.churn = Churn(world.clock, presences)
-    world.steady = False
+    world.time_invariant = False
     return inside.train(rounds=rounds)
 
 
@@ -123,7 +123,7 @@ def test_kept_optimizer_state_of_a_lost_client_is_that_of_before():
     run = Inside(overrides, kept)
     world = run.method.world
     world.churn = Churn(world.clock, {0: Presence(Until(1.5 * moment), "lost")})
-    world.steady = False
+    world.time_invariant = False
     run.train(rounds=2)
     assert run.result.rounds[1].clients_lost == 1
     before, after = one.states["optimiser/device/0"], run.states["optimiser/device/0"]

@@ -29,7 +29,7 @@ changes:
 """
 
 
-@pytest.mark.parametrize("changes", ["", CHANGES], ids=["steady", "changing"])
+@pytest.mark.parametrize("changes", ["", CHANGES], ids=["constant", "changing"])
 def test_rounds_add_up_to_the_run(tmp_path: Path, changes: str) -> None:
     (result,) = run(scenario(tmp_path, TIERS + changes + METHODS), executor="none")
     for method in result.methods.values():
