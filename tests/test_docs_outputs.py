@@ -196,7 +196,7 @@ def sentences() -> list[tuple[str, str, list[float]]]:
         ("docs/tutorial.md", "EcoFed's lead falls from {} to {} times", [slow_x, fast_x]),
         (
             "README.md",
-            "fewer bytes come from: {} and {}, from tensor sizes and message framing",
+            "(against SplitFed) as {} and {}. They follow from tensor sizes and message framing",
             [fl_x, split_x],
         ),
         (
