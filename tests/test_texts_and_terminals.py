@@ -114,7 +114,7 @@ def test_what_prints_goes_through_the_one_console() -> None:
         "Console": ["sim/commands/console.py"],
         "Text": ["sim/commands/console.py", "sim/files/plain_text.py"],
         "Table": ["sim/views/columns.py"],
-        "TextColumn": ["sim/commands/reporters.py"],
+        "TextColumn": ["sim/commands/progress.py"],
     }
     modules = ("rich.console", "rich.text", "rich.table", "rich.progress", "rich.markup", "rich")
     found: dict[str, set[str]] = {name: set() for name in made}

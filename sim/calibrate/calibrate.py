@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from cutlayer.errors import UserError
-from cutlayer.sim.calibrate.campaign import Measured, Tell, measure
+from cutlayer.sim.calibrate.campaign import Measured, Progress, measure
 from cutlayer.sim.calibrate.errors import CaseError, case_errors
 from cutlayer.sim.calibrate.fit import Fit, fit
 from cutlayer.sim.calibrate.held_out import HELD_OUT, Case
@@ -38,7 +38,7 @@ def calibrate(
     threads: int,
     passes: int,
     budget_s: float,
-    tell: Tell,
+    progress: Progress,
     probes: Sequence[str] = PROBES,
     cases: Sequence[Case] = HELD_OUT,
 ) -> Calibration:
@@ -52,7 +52,9 @@ def calibrate(
         loader = loader_seconds(LOADER_BATCH, LOADER_REPEATS) / LOADER_BATCH
     finally:
         torch.set_num_threads(before)
-    measured = measure(probes, cases, threads=threads, passes=passes, budget_s=budget_s, tell=tell)
+    measured = measure(
+        probes, cases, threads=threads, passes=passes, budget_s=budget_s, progress=progress
+    )
     if not measured.probes:
         raise CalibrationError(
             f"no iteration is short enough for {budget_s / 60:.3g} minutes: give more time"

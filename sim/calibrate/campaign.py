@@ -41,7 +41,7 @@ class Timed:
         return median(forward), median(backward)
 
 
-Tell = Callable[[int, int, str], None]
+Progress = Callable[[str, int, int, str], None]  # phase, done, total, what is next
 
 
 @dataclass
@@ -73,10 +73,10 @@ def measure(
     threads: int,
     passes: int,
     budget_s: float,
-    tell: Tell,
+    progress: Progress,
     seed: int = 0,
 ) -> Measured:
-    """Time all probes and cases `passes` times; `tell` is called with (done, all, what is next).
+    """Time all probes and cases `passes` times, reporting to `progress`.
 
     A job is left out of which an iteration takes more than its share of the time. When the time is up
     after a whole pass, the passes that are left are not made.
@@ -90,7 +90,7 @@ def measure(
     for number in range(passes):
         order.shuffle(jobs)
         for job in list(jobs):
-            tell(done, passes * len(jobs), name_of(job))
+            progress("calibrating", done, passes * len(jobs), name_of(job))
             times = workshop.time(job, LONGEST_SHARE * budget_s)
             if times is None and not number:
                 jobs.remove(job)

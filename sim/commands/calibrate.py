@@ -17,7 +17,7 @@ from cutlayer.sim.calibrate.report import (
     write_errors,
 )
 from cutlayer.sim.commands.console import CommandConsole, make_console
-from cutlayer.sim.commands.progress import StepProgress
+from cutlayer.sim.commands.progress import PhaseProgress
 from cutlayer.sim.files.atomic import check_output_file, write_text
 from cutlayer.sim.views.columns import print_grid
 from cutlayer.topologies.catalogue.profile_file import profile_text
@@ -43,9 +43,9 @@ def calibrate_command(
             check_output_file(path, option, force=force)
     used = torch.get_num_threads() if threads is None else threads
     console = make_console()
-    with StepProgress(console, "calibrating") as progress:
+    with PhaseProgress(console) as progress:
         found = calibrate(
-            name, threads=used, passes=passes, budget_s=60 * minutes, tell=progress.tell
+            name, threads=used, passes=passes, budget_s=60 * minutes, progress=progress
         )
     _report(found, passes, console)
     _write(out, found, used, force)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cutlayer.errors import UserError
 from cutlayer.sim.commands.console import CommandConsole, make_console
-from cutlayer.sim.commands.progress import StepProgress
+from cutlayer.sim.commands.progress import PhaseProgress
 from cutlayer.sim.files.atomic import write_text
 from cutlayer.sim.papers.ranking import kendall_tau, timed
 from cutlayer.sim.papers.registry import TABLES, Reproduced, reproduce
@@ -34,8 +34,8 @@ def reproduce_command(name: str, out: Path | None) -> None:
 def _reproduce(name: str, folder: Path | None, console: CommandConsole) -> None:
     made: list[Reproduced] = []
     for one in TABLES if name == ALL else [name]:
-        with StepProgress(console, f"reproducing {one}") as progress:
-            made.append(reproduce(one, progress.tell))
+        with PhaseProgress(console) as progress:
+            made.append(reproduce(one, progress))
         print_reproduced(made[-1].table, console)
         console.print()
         if folder is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from cutlayer.sim.build.weights_notes import conversions
 from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.commands.console import make_console
-from cutlayer.sim.commands.reporters import Bars, Lines
+from cutlayer.sim.commands.progress import RunProgress
 from cutlayer.sim.files.atomic import errors_named
 from cutlayer.sim.process.interrupts import INTERRUPTED, held_back, let_in
 from cutlayer.sim.results.folder import claim_folder, claim_next
@@ -39,9 +39,8 @@ def run_command(
     console = make_console()
     loaded = load_scenario(scenario, overrides)
     kind, name = folder_kind(loaded), loaded.scenario.name
-    reporter = Bars(console) if console.is_terminal else Lines(console)
     with claim_folder(out, kind) if out else claim_next(Path("runs"), name, kind) as folder:
-        with reporter:
+        with RunProgress(console) as progress:
             results = run(
                 loaded,
                 executor=executor,
@@ -49,7 +48,7 @@ def run_command(
                 log=log,
                 reuse=reuse,
                 data_dir=data_dir,
-                reporter=reporter,
+                progress=progress,
                 views=write_views if plots else write_trace_only,
             )
         if kind == "seeds":

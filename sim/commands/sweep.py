@@ -58,16 +58,16 @@ def sweep_command(
                     workers=doing,
                     data_dir=data_dir,
                     cache=cache,
-                    tell=progress.tell,
+                    progress=progress,
                     warn=_warn,
                 )
                 for done, point in enumerate(full):
-                    progress.tell("full points", done, len(full), "")
+                    progress("full points", done, len(full), "")
                     target = folder.path / "points" / f"{point:04d}"
                     results = write_full(result, point, target, write_views)
                     if len(results) > 1:
                         write_common_views(results, target)
-                    progress.tell("full points", done + 1, len(full), "")
+                    progress("full points", done + 1, len(full), "")
             timings = {"seconds": time.monotonic() - begun, "new": dict(result.new)}
             write_json(folder.path / "timings.json", timings)
             write_report([folder.path], folder.path / "report.html")

@@ -58,17 +58,22 @@ def nearest(points: Sequence[Point], classic: float, split: float, measure: str)
 
 
 def points(
-    tell: Callable[[int, int, str], None],
+    progress: Callable[[str, int, int, str], None],
     devices: Sequence[str] = DEVICES,
     links: Sequence[float] = LINKS,
     servers: Sequence[float] = SERVERS,
 ) -> Iterator[Point]:
-    """Yield every setting of the map; `tell` is called with (done, all, what is next)."""
+    """Yield every setting of the map, reporting (phase, done, total, what is next) to `progress`."""
     settings = list(product(devices, servers, links))
     for done, (name, server_x, link) in enumerate(settings):
-        tell(done, len(settings), f"{name}, {link:g} Mbit/s, server x{server_x:g}")
+        progress(
+            "reproducing ecofed",
+            done,
+            len(settings),
+            f"{name}, {link:g} Mbit/s, server x{server_x:g}",
+        )
         yield _point(name, link, server_x)
-    tell(len(settings), len(settings), "done")
+    progress("reproducing ecofed", len(settings), len(settings), "")
 
 
 def _point(name: str, link: float, server_x: float) -> Point:

@@ -7,7 +7,7 @@ from typing import Final
 from cutlayer.sim.papers.ecofed_map import Point
 from cutlayer.sim.papers.table import Table
 
-Tell = Callable[[int, int, str], None]
+Progress = Callable[[str, int, int, str], None]  # phase, done, total, what is next
 
 TABLES: Final = {
     "ecofed": "EcoFed's ratios in bytes and time, and where on a map its time headlines hold",
@@ -25,17 +25,17 @@ class Reproduced:
     points: list[Point] = field(default_factory=list)
 
 
-def reproduce(name: str, tell: Tell) -> Reproduced:
-    """Make one of the tables; `tell` is called with (done, all, what is next)."""
+def reproduce(name: str, progress: Progress) -> Reproduced:
+    """Make one of the tables, reporting to `progress`."""
     if name == "ecofed":
         from cutlayer.sim.papers import ecofed, ecofed_map
 
-        points = list(ecofed_map.points(tell))
+        points = list(ecofed_map.points(progress))
         return Reproduced(ecofed.table(points), points)
     from cutlayer.sim.papers import ares, edpfl, mpsl
 
     makers = {"edpfl": edpfl.table, "ares": ares.table, "mpsl": mpsl.table}
-    tell(0, 1, name)
+    progress(f"reproducing {name}", 0, 1, "")
     made = Reproduced(makers[name]())
-    tell(1, 1, name)
+    progress(f"reproducing {name}", 1, 1, "")
     return made

@@ -58,8 +58,8 @@ class StopCondition:
 
 
 @dataclass(frozen=True)
-class Watcher:
-    """Who is told of progress: of every closed round, and of every trained client in one."""
+class RoundProgress:
+    """Callbacks: one for every closed round, one for every client trained within a round."""
 
     round_closed: Callable[[RoundResult], None] = lambda _: None
     client_trained: ChainProgress | None = None
@@ -97,7 +97,7 @@ class Engine:
         self._events = hashlib.blake2b(digest_size=16)
         self._members: Sequence[int] = ()  # of the round under way
 
-    def run(self, stop_condition: StopCondition, watcher: Watcher) -> None:
+    def run(self, stop_condition: StopCondition, progress: RoundProgress) -> None:
         """Play rounds until a limit is reached; `result` is up to date after every round.
 
         A round begins as soon as a client that could take part is online. Where none ever will be,
@@ -116,9 +116,9 @@ class Engine:
                 self.world.clock.rebase(waited_s)
             try:
                 with held_back():  # a round is accounted for and reported as a whole, or not at all
-                    closed = self._play(index, stop_condition, watcher, waited_s)
+                    closed = self._play(index, stop_condition, progress, waited_s)
                     self.result.rounds.append(closed)
-                    watcher.round_closed(closed)
+                    progress.round_closed(closed)
             except TooManyEventsError as error:
                 raise TooManyEventsError(f"{self.result.label}, round {index}: {error}") from None
             except EndlessRoundError:
@@ -155,7 +155,7 @@ class Engine:
         return 0.0 if churn is None else churn.wait_s(self.method.eligible(index))
 
     def _play(
-        self, index: int, stop_condition: StopCondition, watcher: Watcher, waited_s: float
+        self, index: int, stop_condition: StopCondition, progress: RoundProgress, waited_s: float
     ) -> RoundResult:
         world, method = self.world, self.method
         with let_in():
@@ -164,7 +164,7 @@ class Engine:
             record = self._record_of(rnd)
         start_s = world.clock.epoch_s
         world.clock.rebase(record.duration_s)
-        world.learning.close_round(watcher.client_trained)
+        world.learning.close_round(progress.client_trained)
         last = index == stop_condition.rounds - 1 or stop_condition.passed(world.clock.elapsed_s)
         accuracy = self._learned.get(index)
         if last or (index + 1) % stop_condition.evaluate_every == 0:

@@ -25,7 +25,7 @@ from cutlayer.sim.network.probe import TRANSPORT, Probe, Probed, Span
 from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.engine import Engine, StopCondition, Watcher
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.transport import Tcp, header_efficiency
 from cutlayer.sim.transport.account import Account
 
@@ -269,7 +269,7 @@ def _played(
     look = _Look(method.world, round_index, client)
     result = MethodResult(entry.label, entry.name, plan.seed, ())
     stop_condition = StopCondition(round_index + 1, plan.scenario.stop.virtual_time)
-    Engine(method.world, method, result, watched=look.watched).run(stop_condition, Watcher())
+    Engine(method.world, method, result, watched=look.watched).run(stop_condition, RoundProgress())
     if len(result.rounds) <= round_index:
         raise ExplainError(
             f"--round: round {round_index} of {entry.label} is not played: "

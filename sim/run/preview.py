@@ -15,7 +15,7 @@ from cutlayer.sim.build.world import make_method, options_of
 from cutlayer.sim.compute.memory import inference_bytes, server_bytes, training_bytes
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, StopCondition, Watcher
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 
 MOST_EVENTS: Final = 300_000  # of the clock, in all the rounds that are played of a method
 
@@ -97,7 +97,7 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
         result = MethodResult(entry.label, entry.name, plan.seed, ())
         most = min(rounds, scenario.training.rounds)
         stop_condition = StopCondition(most, scenario.stop.virtual_time, events=MOST_EVENTS)
-        Engine(method.world, method, result).run(stop_condition, Watcher())
+        Engine(method.world, method, result).run(stop_condition, RoundProgress())
         played = len(result.rounds)
         whole = (
             result.stalled

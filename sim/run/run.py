@@ -24,7 +24,7 @@ from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.results.write import RunFolder, Views, no_views
-from cutlayer.sim.run.engine import Engine, StopCondition, Watcher
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 
 LogName = Literal["rounds", "events"]
 Curves = Mapping[tuple[int, str], Mapping[str, Any] | None]  # by seed and label
@@ -32,24 +32,24 @@ Curves = Mapping[tuple[int, str], Mapping[str, Any] | None]  # by seed and label
 UNTIMED: Final = ("power_w", "memory_bytes")  # figures that take no part in a time
 
 
-class Reporter(Protocol):
-    """Who is told how far a run has got."""
+class Progress(Protocol):
+    """Receives the progress of a run; `commands/progress` shows it on a terminal."""
 
     def method_started(self, seed: int, label: str, rounds: int, clients: int) -> None:
-        """Take note that a method begins: so many rounds with so many clients each."""
+        """A method begins: `rounds` rounds with `clients` clients each."""
 
     def client_trained(self, done: int, total: int) -> None:
-        """Take note that a round's chain has been trained, `done` of `total`."""
+        """`done` of the `total` clients of a round have been trained."""
 
     def round_closed(self, closed: RoundResult) -> None:
-        """Take note that a round closed."""
+        """A round closed."""
 
     def method_finished(self, result: MethodResult) -> None:
-        """Take note that a method ended."""
+        """A method ended."""
 
 
-class Silent:
-    """Tells nobody."""
+class NoProgress:
+    """Ignores all progress."""
 
     def method_started(self, seed: int, label: str, rounds: int, clients: int) -> None:
         """Do nothing."""
@@ -87,7 +87,7 @@ def run(
     log: LogName = "rounds",
     reuse: bool = True,
     data_dir: Path | None = None,
-    reporter: Reporter | None = None,
+    progress: Progress | None = None,
     curves: Curves | None = None,
     views: Views = no_views,
 ) -> list[RunResult]:
@@ -104,8 +104,8 @@ def run(
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
     if isinstance(out, Path):
         with claim_folder(out, folder_kind(loaded), option="folder") as folder:
-            return _run(loaded, executor, folder, log, reuse, data_dir, reporter, curves, views)
-    return _run(loaded, executor, out, log, reuse, data_dir, reporter, curves, views)
+            return _run(loaded, executor, folder, log, reuse, data_dir, progress, curves, views)
+    return _run(loaded, executor, out, log, reuse, data_dir, progress, curves, views)
 
 
 def folder_kind(loaded: Loaded) -> str:
@@ -120,7 +120,7 @@ def _run(
     log: LogName,
     reuse: bool,
     data_dir: Path | None,
-    reporter: Reporter | None,
+    progress: Progress | None,
     curves: Curves | None,
     views: Views,
 ) -> list[RunResult]:
@@ -146,7 +146,7 @@ def _run(
         results.append(result)
         if curves is not None:
             result.versions["curves"] = "attached: trained once for each learning digest"
-        runner = _Runner(plan, dataset, result, reporter or Silent(), log, reuse, curves)
+        runner = _Runner(plan, dataset, result, progress or NoProgress(), log, reuse, curves)
         try:
             if out is None:
                 runner.run()
@@ -178,7 +178,7 @@ class _Runner:
         plan: Plan,
         dataset: Dataset | None,
         result: RunResult,
-        reporter: Reporter,
+        progress: Progress,
         log: LogName,
         reuse: bool,
         curves: Curves | None,
@@ -186,7 +186,7 @@ class _Runner:
         self.plan = plan
         self.dataset = dataset
         self.result = result
-        self.reporter = reporter
+        self.progress = progress
         self.log = log
         self.reuse = reuse
         self.curves = curves
@@ -204,7 +204,7 @@ class _Runner:
         self.result.status = "stalled" if stalled else "complete"
 
     def _run_method(self, entry: MethodEntry, files: RunFolder | None) -> None:
-        scenario, reporter = self.plan.scenario, self.reporter
+        scenario, progress = self.plan.scenario, self.progress
         training, stop = scenario.training, scenario.stop
         method = make_method(self.plan, entry, self.dataset)
         result = MethodResult(
@@ -228,23 +228,23 @@ class _Runner:
         def closed(row: RoundResult) -> None:
             if files is not None:
                 files.add(entry.label, entry.name, row)
-            reporter.round_closed(row)
+            progress.round_closed(row)
 
-        reporter.method_started(
+        progress.method_started(
             self.plan.seed, entry.label, training.rounds, scenario.clients_per_round
         )
         stop_condition = StopCondition(
             training.rounds, stop.virtual_time, stop.target_accuracy, training.evaluate_every
         )
         try:
-            engine.run(stop_condition, Watcher(closed, reporter.client_trained))
+            engine.run(stop_condition, RoundProgress(closed, progress.client_trained))
         finally:
             with held_back():
                 engine.finish()
                 if curve is not None:
                     result.weights_digest = curve["weights_digest"]
                     result.diverged_in_round = curve["diverged_in_round"]
-        reporter.method_finished(result)
+        progress.method_finished(result)
 
 
 def coarse_figures(plan: Plan) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from cutlayer.sim.studies.cells import Cell, Shared, cells_of
 
 MOST_SHOWN = 10
 
-Tell = Callable[[str, int, int, str], None]  # phase, done, of how many, what is under way
+Progress = Callable[[str, int, int, str], None]  # phase, done, total, what is next
 
 
 class StudyError(UserError):
@@ -41,7 +41,7 @@ def check_points(
     *,
     trains: bool,
     data_dir: Path | None = None,
-    tell: Tell = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> list[CheckedPoint]:
     """Return all points. Raises StudyError for the wrong ones, before any has run.
 
@@ -52,7 +52,7 @@ def check_points(
     data: set[tuple[object, ...]] = set()
     pieces = Shared()
     for point in study.points:
-        tell("points checked", point.number, len(study.points), "")
+        progress("points checked", point.number, len(study.points), "")
         try:
             found.append(
                 check_point(
@@ -62,7 +62,7 @@ def check_points(
         except ScenarioError as error:
             told = _about_point(error.problems)
             wrong += [f"{study.document.source}: {point}: {problem}" for problem in told]
-    tell("points checked", len(study.points), len(study.points), "")
+    progress("points checked", len(study.points), len(study.points), "")
     if wrong:
         more = len(wrong) - MOST_SHOWN
         shown = wrong[:MOST_SHOWN] + ([f"... and {more} more"] if more > 0 else [])

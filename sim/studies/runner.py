@@ -9,7 +9,7 @@ from cutlayer.sim.process.interrupts import held_back
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.studies.addresses import training_key
 from cutlayer.sim.studies.cells import Cell
-from cutlayer.sim.studies.check import Tell
+from cutlayer.sim.studies.check import Progress
 from cutlayer.sim.studies.folder import CELLS, TRAININGS
 from cutlayer.sim.studies.store import Report, Store
 from cutlayer.sim.studies.stored import attach, restored
@@ -36,7 +36,7 @@ class Runner:
         numerics: dict[str, Any],
         report: Report,
         data_dir: Path | None = None,
-        tell: Tell = lambda *_: None,
+        progress: Progress = lambda *_: None,
         cache: Path | None = None,
         folders: Sequence[str] = (),
         check_folder: Callable[[], None] = lambda: None,
@@ -47,7 +47,7 @@ class Runner:
         self.workers = workers
         self.trains = trains
         self.numerics = numerics
-        self.tell = tell
+        self.progress = progress
         self.new = {"clock runs": 0, "trainings": 0}
         self.data_dir = data_dir
         self.folders = list(folders)  # where users' modules are looked up
@@ -163,7 +163,7 @@ class Runner:
         if not jobs:
             return
         count = 0
-        self.tell(what, 0, len(jobs), "")
+        self.progress(what, 0, len(jobs), "")
 
         def one_more(number: int, found: dict[str, Any]) -> None:
             nonlocal count
@@ -171,9 +171,9 @@ class Runner:
             with held_back():  # a result is kept and counted, or neither
                 done(number, found)
             count += 1
-            self.tell(what, count, len(jobs), "")
+            self.progress(what, count, len(jobs), "")
 
-        self.workers.run(jobs, one_more, lambda text: self.tell(what, count, len(jobs), text))
+        self.workers.run(jobs, one_more, lambda text: self.progress(what, count, len(jobs), text))
 
 
 def _together(cells: dict[str, Cell]) -> list[list[tuple[str, Cell]]]:

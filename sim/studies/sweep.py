@@ -15,7 +15,7 @@ from cutlayer.sim.files.atomic import errors_named, remove_stale_parts
 from cutlayer.sim.results.folder import ResultFolder
 from cutlayer.sim.run.run import load_scenario, versions
 from cutlayer.sim.studies.addresses import code_digest
-from cutlayer.sim.studies.check import CheckedPoint, StudyError, Tell, check_points
+from cutlayer.sim.studies.check import CheckedPoint, Progress, StudyError, check_points
 from cutlayer.sim.studies.decisions.best import best_rows
 from cutlayer.sim.studies.decisions.crossovers import crossover_rows
 from cutlayer.sim.studies.decisions.pareto import pareto_rows
@@ -41,7 +41,7 @@ def sweep(
     workers: Workers | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
-    tell: Tell = lambda *_: None,
+    progress: Progress = lambda *_: None,
     warn: Report = warnings.warn,
 ) -> StudyResult:
     """Run a study into the folder `out`, going on where an earlier sweep in it was interrupted.
@@ -55,7 +55,7 @@ def sweep(
     where results cannot be kept; JobError where some cannot be had. What was kept by then stays.
     """
     loaded = study if isinstance(study, LoadedStudy) else load_study(study)
-    work = _Sweep(loaded, executor, workers, data_dir, cache, tell, warn)
+    work = _Sweep(loaded, executor, workers, data_dir, cache, progress, warn)
     if isinstance(out, ResultFolder):
         return work.into(out)
     if out is not None:
@@ -75,7 +75,7 @@ class _Sweep:
     workers: Workers | None
     data_dir: Path | None
     cache: Path | None
-    tell: Tell
+    progress: Progress
     warn: Report
 
     def into(self, folder: ResultFolder) -> StudyResult:
@@ -92,7 +92,9 @@ class _Sweep:
         """Return the points, and what is decided, once all is known to be possible."""
         trains = self.executor == "inline"
         asked = _measures(self.study, trains)
-        points = check_points(self.study, trains=trains, data_dir=self.data_dir, tell=self.tell)
+        points = check_points(
+            self.study, trains=trains, data_dir=self.data_dir, progress=self.progress
+        )
         if self.cache is not None:
             with errors_named(self.cache):
                 self.cache.mkdir(parents=True, exist_ok=True)
@@ -121,7 +123,7 @@ class _Sweep:
             numerics=numerics() if trains else {},
             report=self.warn,
             data_dir=self.data_dir,
-            tell=self.tell,
+            progress=self.progress,
             cache=self.cache,
             folders=[*beside(loaded.base.document.source), *beside(loaded.document.source)],
             check_folder=check_folder,

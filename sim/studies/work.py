@@ -16,7 +16,7 @@ from cutlayer.sim.data.info import DatasetInfo
 from cutlayer.sim.methods.registry import OptionModels
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.engine import Engine, StopCondition, Watcher
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.run import coarse_figures
 from cutlayer.sim.studies.stored import curve_of, plain
 from cutlayer.topologies.units import format_duration
@@ -114,6 +114,6 @@ def _run(plan: Plan, label: str, dataset: Dataset | None, note: Note) -> MethodR
     stop_condition = StopCondition(
         training.rounds, stop.virtual_time, stop.target_accuracy, training.evaluate_every
     )
-    engine.run(stop_condition, Watcher(closed))
+    engine.run(stop_condition, RoundProgress(closed))
     engine.finish()
     return result

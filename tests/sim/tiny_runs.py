@@ -15,7 +15,7 @@ from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import OptionModels
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.engine import Engine, StopCondition, Watcher
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.run import run
 
 TINY = """\
@@ -91,7 +91,7 @@ class Inside:
         engine = Engine(self.method.world, self.method, self.result)
         rounds = rounds or self.plan.scenario.training.rounds
         engine.run(
-            StopCondition(rounds, evaluate_every=1000), Watcher(round_closed, client_trained)
+            StopCondition(rounds, evaluate_every=1000), RoundProgress(round_closed, client_trained)
         )
         engine.finish()
         return self

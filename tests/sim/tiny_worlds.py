@@ -27,7 +27,7 @@ from cutlayer.sim.methods.registry import method as find_method
 from cutlayer.sim.network import Network
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import KeptRound
-from cutlayer.sim.run.engine import Engine, StopCondition, Watcher
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.topologies import (
     AccessLink,
     Clients,
@@ -203,7 +203,7 @@ def play(
     engine = Engine(
         made, found(made, found.Options(**(options or {}))), result, reuse=False, keep_all=True
     )
-    engine.run(StopCondition(rounds), Watcher())
+    engine.run(StopCondition(rounds), RoundProgress())
     engine.finish()
     return result.kept
 

@@ -56,7 +56,7 @@ def test_two_processes_train_with_the_bytes_and_about_the_times_predicted(
         threads=1,
         passes=2,
         budget_s=1e6,
-        tell=lambda *_: None,
+        progress=lambda *_: None,
         probes=("thin",),
         cases=(),
     )

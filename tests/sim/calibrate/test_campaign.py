@@ -31,7 +31,7 @@ def test_a_little_calibration_measures_everything_there_is(monkeypatch):
         threads=1,
         passes=2,
         budget_s=1e6,
-        tell=silent,
+        progress=silent,
         probes=("thin", "linear"),
         cases=(LENET,),
     )
@@ -51,14 +51,16 @@ def test_a_little_calibration_measures_everything_there_is(monkeypatch):
 
 
 def test_an_iteration_that_takes_too_long_is_left_out_and_said_to_be():
-    found = measure(("thin",), (LENET,), threads=1, passes=2, budget_s=1e-6, tell=silent)
+    found = measure(("thin",), (LENET,), threads=1, passes=2, budget_s=1e-6, progress=silent)
     assert found.probes == {}
     assert found.cases == {}
     assert len(found.left_out) == 3
     assert all("takes too long for the time given" in line for line in found.left_out)
     assert found.passes_made == 1  # of two: the time was up
     with pytest.raises(CalibrationError, match="give more time"):
-        calibrate("x", threads=1, passes=2, budget_s=1e-6, tell=silent, probes=("thin",), cases=())
+        calibrate(
+            "x", threads=1, passes=2, budget_s=1e-6, progress=silent, probes=("thin",), cases=()
+        )
 
 
 def test_the_order_changes_and_torchs_generator_does_not():
@@ -71,7 +73,7 @@ def test_the_order_changes_and_torchs_generator_does_not():
         threads=1,
         passes=3,
         budget_s=1e6,
-        tell=lambda done, total, what: asked.append(f"{done}/{total} {what}"),
+        progress=lambda _, done, total, what: asked.append(f"{done}/{total} {what}"),
     )
     assert len(asked) == 9
     assert asked[0].startswith("0/9")

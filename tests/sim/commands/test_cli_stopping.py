@@ -6,20 +6,20 @@ import pytest
 from command_line import RUN_FOLDER, TINY, CommandLine, rows, summary
 
 from cutlayer import load_scenario, run
-from cutlayer.sim.commands.reporters import Lines
+from cutlayer.sim.commands.progress import RunProgress
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.run import Silent
+from cutlayer.sim.run.run import NoProgress
 
 
 @pytest.mark.parametrize("executor", ["none", "inline"])
 def test_ctrl_c_leaves_the_closed_rounds_and_the_status_stopped(
     executor: str, cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(self: Lines, closed: RoundResult) -> None:
+    def interrupted(self: RunProgress, closed: RoundResult) -> None:
         if self._label == "frozen" and closed.index == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Lines, "round_closed", interrupted)
+    monkeypatch.setattr(RunProgress, "round_closed", interrupted)
     answer = cli("run", "tiny.yaml", "--executor", executor, "--out", "out")
     assert answer.code == 130
     assert "interrupted" in answer.out
@@ -48,7 +48,7 @@ def test_ctrl_c_leaves_the_closed_rounds_and_the_status_stopped(
     "method", ["splitfed", "centralised", "{fedgkt: {exchange_weights: false}}"]
 )
 def test_ctrl_c_within_a_round_keeps_the_rounds_before_it(method: str, tmp_path: Path) -> None:
-    class Impatient(Silent):
+    class Impatient(NoProgress):
         rounds = 0
 
         def round_closed(self, closed: RoundResult) -> None:
@@ -61,7 +61,7 @@ def test_ctrl_c_within_a_round_keeps_the_rounds_before_it(method: str, tmp_path:
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY, encoding="utf-8")
     asked = [f"methods=[{method}]", "training.optimizer.lr=0.005"]
-    (result,) = run(load_scenario(file, asked), out=tmp_path / "out", reporter=Impatient())
+    (result,) = run(load_scenario(file, asked), out=tmp_path / "out", progress=Impatient())
     assert result.status == "stopped"
     (whole,) = run(load_scenario(file, [*asked, "training.rounds=2"]))
     ((label, complete),) = whole.methods.items()

@@ -13,7 +13,7 @@ from cutlayer.sim.log.intervals import Label
 from cutlayer.sim.methods.classic_fl import ClassicFL
 from cutlayer.sim.methods.splitfed import SplitFed
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, StopCondition, UnfinishedRoundError, Watcher
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition, UnfinishedRoundError
 
 WEIGHTS = 2888
 ALONE_S = 9.972  # when a client's weights have arrived
@@ -60,7 +60,7 @@ def engine_of(method, devices, rounds=1, deadline_s=8.0, **world):
     playing = method(made, method.Options())
     playing.deadline_s = deadline_s
     engine = Engine(made, playing, MethodResult(name, name, 0, ()), keep_all=True)
-    engine.run(StopCondition(rounds), Watcher())
+    engine.run(StopCondition(rounds), RoundProgress())
     engine.finish()
     return engine
 

@@ -16,7 +16,7 @@ from cutlayer.sim.log.intervals import Kind, Label
 from cutlayer.sim.methods.registry import METHODS
 from cutlayer.sim.methods.registry import method as find_method
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, StopCondition, Watcher
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 
 WEIGHTS = 2888
 OPTIONS = {"ecofed": {"init": "random"}}
@@ -44,7 +44,7 @@ def engine_of(method, devices, offline, on_loss, rounds=1, options=None, **world
     given = OPTIONS.get(method, {}) if options is None else options
     result = MethodResult(method, method, 0, ())
     engine = Engine(made, found(made, found.Options(**given)), result, keep_all=True)
-    engine.run(StopCondition(rounds), Watcher())
+    engine.run(StopCondition(rounds), RoundProgress())
     engine.finish()
     return engine
 

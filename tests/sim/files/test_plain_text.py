@@ -11,8 +11,7 @@ from command_line import TINY, CommandLine, assert_refused
 from rich.console import Console
 
 from cutlayer.sim.commands.console import CommandConsole
-from cutlayer.sim.commands.progress import PhaseProgress, StepProgress
-from cutlayer.sim.commands.reporters import Bars
+from cutlayer.sim.commands.progress import PhaseProgress, RunProgress
 from cutlayer.sim.files.plain_text import argument_text, plain, visible
 from cutlayer.sim.views.columns import Column, print_columns, print_grid
 
@@ -77,15 +76,13 @@ def test_tables_and_progress_bars_show_it_on_any_console(text: str, shown: str) 
     print_grid(console, (text,), [(text,)], title=text)
     print_columns(console, Column(text, [text]), [Column(text, [text])])
     assert written.getvalue().count(shown) == 7
-    for bar in (Bars(console), StepProgress(console, text), PhaseProgress(console)):
+    for bar in (RunProgress(console), PhaseProgress(console)):
         written.truncate(0)
         with bar:
-            if isinstance(bar, Bars):
+            if isinstance(bar, RunProgress):
                 bar.method_started(0, text, 3, 2)
-            elif isinstance(bar, StepProgress):
-                bar.tell(1, 2, text)
             else:
-                bar.tell(text, 1, 2, text)
+                bar(text, 1, 2, text)
         assert shown in written.getvalue()
 
 

@@ -12,7 +12,7 @@ from cutlayer.sim.log.record import ConservationError, close_record
 from cutlayer.sim.methods.classic_fl import ClassicFL
 from cutlayer.sim.methods.registry import METHODS
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, StopCondition, UnfinishedRoundError, Watcher
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition, UnfinishedRoundError
 
 OPTIONS = {"ecofed": {"init": "random"}}
 DELAYS = (0.5, 0.25)  # of both members, up and down
@@ -158,7 +158,7 @@ def test_what_is_in_flight_when_a_round_closes_is_found(monkeypatch, leaves, com
     method = Careless(world, Careless.Options())
     engine = Engine(world, method, MethodResult("careless", "careless", 0, ()))
     with pytest.raises(UnfinishedRoundError, match=complaint):
-        engine.run(StopCondition(1), Watcher())
+        engine.run(StopCondition(1), RoundProgress())
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -252,7 +252,7 @@ def test_a_run_without_rounds_and_one_of_several_seeds_that_was_stopped_are_repo
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a stalled or stopped run leaves is not damaged."""
-    from cutlayer.sim.commands.reporters import Lines
+    from cutlayer.sim.commands.progress import RunProgress
 
     stuck = "changes=[{at: 0 s, clients: raspberry-pi-4b, up: 0 bit/s}]"
     assert cli.run(stuck).code == 3
@@ -264,11 +264,14 @@ def test_a_run_without_rounds_and_one_of_several_seeds_that_was_stopped_are_repo
             answer = ask(cli, command)
             assert answer.code in (0, None), (command, answer)
 
-    def interrupted(self: Lines, seed: int, label: str, rounds: int, clients: int) -> None:
+    started = RunProgress.method_started
+
+    def interrupted(self: RunProgress, seed: int, label: str, rounds: int, clients: int) -> None:
         if (seed, label) == (1, "frozen"):
             raise KeyboardInterrupt
+        started(self, seed, label, rounds, clients)
 
-    monkeypatch.setattr(Lines, "method_started", interrupted)
+    monkeypatch.setattr(RunProgress, "method_started", interrupted)
     assert (
         cli.run("seeds=[0, 1]", "methods=[splitfed, {classic_fl: {}, label: frozen}]").code == 130
     )
@@ -285,7 +288,7 @@ def test_a_run_that_is_stopped_before_its_first_round_is_reported(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cutlayer.sim.commands.run.Lines, "method_started", interrupted)
+    monkeypatch.setattr(cutlayer.sim.commands.run.RunProgress, "method_started", interrupted)
     assert cli.run().code == 130
     Path("runs/tiny").rename("out")
     for command in ("report", "why", "export"):

@@ -12,7 +12,7 @@ import pytest
 from command_line import RUN_FOLDER, TINY, CommandLine, assert_refused, files
 
 import cutlayer.sim.commands.run
-from cutlayer.sim.commands.reporters import Lines
+from cutlayer.sim.commands.progress import RunProgress
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.views.style import new_figure, save
 
@@ -147,11 +147,11 @@ def test_rows_that_find_no_room_end_the_run(tmp_path: Path) -> None:
 def test_a_folder_that_is_removed_ends_the_run_with_one_line(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    def removes(self: Lines, closed: RoundResult) -> None:
+    def removes(self: RunProgress, closed: RoundResult) -> None:
         if closed.index == (0 if when == "early" else 2) and self._label == "frozen":
             shutil.rmtree("runs/tiny", ignore_errors=True)
 
-    monkeypatch.setattr(Lines, "round_closed", removes)
+    monkeypatch.setattr(RunProgress, "round_closed", removes)
     answer = cli.run()
     assert answer.code == 2
     assert (

@@ -12,7 +12,7 @@ from small_scenarios import MIXED, PLAIN, scenario
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.world import make_method
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, StopCondition, Watcher
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.explain import SET_UP, SLOW_START, Explained, Transfer, explain
 from cutlayer.sim.transport.formulas import HEADER_EFFICIENCY, MSS_BYTES
 from cutlayer.sim.views.explained import summary
@@ -161,7 +161,7 @@ def test_looking_on_changes_nothing(tmp_path: Path, text: str, transport: str) -
         method = make_method(plan, entry, None)
         result = MethodResult(entry.label, entry.name, 0, ())
         Engine(method.world, method, result, reuse=False, keep_all=True).run(
-            StopCondition(3), Watcher()
+            StopCondition(3), RoundProgress()
         )
         for index, rnd in enumerate(result.rounds):
             if rnd.straggler is None:

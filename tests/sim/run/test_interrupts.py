@@ -13,12 +13,12 @@ import pytest
 from command_line import TINY, CommandLine, files, rows, summary
 
 from cutlayer import load_scenario, run
-from cutlayer.sim.commands.reporters import Lines
+from cutlayer.sim.commands.progress import RunProgress
 from cutlayer.sim.process.interrupts import Interrupted, held_back, interrupts_handled, let_in
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.read import read_run
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.run import Silent
+from cutlayer.sim.run.run import NoProgress
 
 ENDLESS = ["--executor", "none", "--no-reuse", "--set", "training.rounds=50000"]
 
@@ -173,7 +173,7 @@ def test_other_threads_hold_nothing_back() -> None:
     assert found == [before]
 
 
-class StopsAt(Silent):
+class StopsAt(NoProgress):
     """Sends SIGINT at the n-th of all calls, in the middle of whatever happens."""
 
     def __init__(self, call: int) -> None:
@@ -196,7 +196,7 @@ def test_an_interruption_leaves_a_shorter_run(tmp_path: Path, call: int) -> None
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY, encoding="utf-8")
     asked = ["methods=[splitfed]"]
-    (result,) = run(load_scenario(file, asked), out=tmp_path / "out", reporter=StopsAt(call))
+    (result,) = run(load_scenario(file, asked), out=tmp_path / "out", progress=StopsAt(call))
     method, closed = result.methods["splitfed"], call // 3
     assert result.status == "stopped"
     assert len(method.rounds) == closed
@@ -238,14 +238,14 @@ def test_an_interrupted_evaluation_takes_its_round_back(
 def test_a_second_ctrl_c_while_finishing_leaves_the_pictures_out(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(self: Lines, closed: RoundResult) -> None:
+    def interrupted(self: RunProgress, closed: RoundResult) -> None:
         signal.raise_signal(signal.SIGINT)
 
     def again(result: RunResult, path: Path) -> None:
         path.write_text("half", encoding="utf-8")
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Lines, "round_closed", interrupted)
+    monkeypatch.setattr(RunProgress, "round_closed", interrupted)
     monkeypatch.setattr("cutlayer.sim.commands.run.write_trace", again)
     assert cli.run().code == 130
     folder = cli.folder / "runs/tiny"
@@ -259,12 +259,15 @@ def test_ctrl_c_between_seeds_keeps_those_that_are_done(
 ) -> None:
     begun: list[int] = []
 
-    def interrupted(self: Lines, seed: int, label: str, rounds: int, clients: int) -> None:
+    started = RunProgress.method_started
+
+    def interrupted(self: RunProgress, seed: int, label: str, rounds: int, clients: int) -> None:
         begun.append(seed)
         if seed == 1:
             signal.raise_signal(signal.SIGINT)
+        started(self, seed, label, rounds, clients)
 
-    monkeypatch.setattr(Lines, "method_started", interrupted)
+    monkeypatch.setattr(RunProgress, "method_started", interrupted)
     assert cli.run("seeds=[0, 1, 2]", "methods=[splitfed]").code == 130
     folder = cli.folder / "runs/tiny"
     assert begun == [0, 1]
