@@ -30,7 +30,7 @@ NAIVE_UP_TO = 10_000
 NAIVE_BY_FILLING_UP_TO = 1000
 
 
-class Way(NamedTuple):
+class Route(NamedTuple):
     resources: tuple[tuple[str, float], ...]
     delay_s: float = 0.0
 
@@ -39,8 +39,8 @@ def messages(clients: int, server: float, count: int, *, general: bool = False) 
     """Seconds for `count` messages in all, one at a time per client, pauses in between."""
     env = Environment()
     resources = {f"link{i}": 1e7 for i in range(clients)} | {"server": server}
-    ways = [Way(((f"link{i}", 1), ("server", 1))) for i in range(clients)]
-    network = Network(env, resources, ways, general=general)
+    routes = [Route(((f"link{i}", 1), ("server", 1))) for i in range(clients)]
+    network = Network(env, resources, routes, general=general)
 
     def client(route: int):
         for _ in range(count // clients):
@@ -58,7 +58,7 @@ class World(NamedTuple):
     """A burst: links with capacities, a route and a size for each flow, and how many solves to play."""
 
     resources: dict[str, float]
-    ways: list[Way]
+    routes: list[Route]
     sizes: list[float]
     caps: list[float]
     solves: int
@@ -71,16 +71,16 @@ def world(shape: str, flows: int) -> World:
     caps = [inf if shape == "one link" else draw.uniform(0, 4) / flows for _ in sizes]
     if shape == "graph":
         resources = {f"r{k}": draw.uniform(0.5, 1.5) / 20 for k in range(60)}
-        ways = [Way(tuple((f"r{k}", 1) for k in draw.sample(range(60), 3))) for _ in sizes]
-        return World(resources, ways, sizes, caps, flows if flows <= 1000 else 30)
+        routes = [Route(tuple((f"r{k}", 1) for k in draw.sample(range(60), 3))) for _ in sizes]
+        return World(resources, routes, sizes, caps, flows if flows <= 1000 else 30)
     resources = {f"link{i}": cap for i, cap in enumerate(caps)} | {"server": 1.0}
     edges = max(1, min(1000, flows // 100)) if shape == "tree" else 0
     resources |= {f"edge{k}": draw.uniform(0.7, 1.5) / edges for k in range(edges)}
-    ways = []
+    routes = []
     for i in range(flows):
         between = ((f"edge{i % edges}", 1),) if edges else ()
-        ways.append(Way(((f"link{i}", 1), *between, ("server", 1))))
-    return World(resources, ways, sizes, caps, flows)
+        routes.append(Route(((f"link{i}", 1), *between, ("server", 1))))
+    return World(resources, routes, sizes, caps, flows)
 
 
 def burst(shape: str, flows: int) -> tuple[float, int, float, list[float]]:
@@ -88,7 +88,7 @@ def burst(shape: str, flows: int) -> tuple[float, int, float, list[float]]:
     made = world(shape, flows)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     env = Environment()
-    network = Network(env, made.resources, made.ways)
+    network = Network(env, made.resources, made.routes)
     started = process_time()
     sent = [network.start(route, size) for route, size in enumerate(made.sizes)]
     if made.solves < flows:
@@ -113,7 +113,7 @@ def naive_by_filling(made: World) -> tuple[float, list[float]]:
     now, ends, left = 0.0, [inf] * len(made.sizes), list(made.sizes)
     going = list(range(len(left)))
     while going:
-        uses = [made.ways[f].resources for f in going]
+        uses = [made.routes[f].resources for f in going]
         rates = fill(made.resources, [1.0] * len(going), [inf] * len(going), uses)
         waits = [left[f] / rate for f, rate in zip(going, rates, strict=True)]
         wait = min(waits)

@@ -1,4 +1,4 @@
-"""The `transport` section: what TCP adds to the way of a flow, each effect with a switch.
+"""The `transport` section: what TCP adds to the path of a flow, each effect with a switch.
 
 `transports` has those of single groups. Nothing here depends on a run;
 `cutlayer.sim.transport` says what the switches do.

@@ -237,7 +237,7 @@ def two_tier_rounds() -> Rows:
     """As shipped, with the sites' links doubled, with the devices' links doubled."""
     edge = "topology.two_tier.edges.0"
     sites = (f"{edge}.link.up=100 Mbit/s", f"{edge}.link.down=200 Mbit/s")
-    devices = tuple(f"{edge}.clients.0.link.{way}=100 Mbit/s" for way in ("up", "down"))
+    devices = tuple(f"{edge}.clients.0.link.{direction}=100 Mbit/s" for direction in ("up", "down"))
     cases = [ran("two_tier_edge", *overrides).methods for overrides in ((), sites, devices)]
     return [[None, *(mean_round(case[name]) for case in cases)] for name in USUAL]
 

@@ -164,7 +164,7 @@ class Fleet(Topology):
 
     @property
     def unconnected(self) -> tuple[str, ...]:
-        """The nodes that no way leads to from the server, nor from them to it; they carry nothing."""
+        """The nodes that no route leads to from the server, nor from them to it; they carry nothing."""
         return self._core.unconnected
 
     def alike(self) -> Iterator[tuple[int, int]]:
@@ -173,7 +173,7 @@ class Fleet(Topology):
             yield start, 1 if isinstance(run, Node) else len(run.names)
 
     def route(self, source: str, target: str) -> Route:
-        """Return what a transfer consumes on its way, and the delays of that added up."""
+        """Return what a transfer consumes on its route, and the delays of that added up."""
         if self.server not in (source, target):
             return self._whole.route(source, target)
         name = source if target == self.server else target
@@ -196,7 +196,7 @@ class Fleet(Topology):
         return {}
 
     def path(self, source: str, target: str) -> tuple[Link, ...]:
-        """Return the links of the shortest way by `routing`; `TopologyError` if there is none."""
+        """Return the links of the shortest route by `routing`; `TopologyError` if there is none."""
         if self.server not in (source, target):
             return self._whole.path(source, target)
         group = self.group_of(source) or self.group_of(target)
@@ -209,7 +209,7 @@ class Fleet(Topology):
 
     @cached_property
     def _whole(self) -> Topology:
-        """The topology of all nodes and links, for ways between others than clients and server."""
+        """The topology of all nodes and links, for routes between others than clients and server."""
         nodes, links = list(self.nodes.values()), list(self.links.values())
         media = list(self.media.values())
         return Topology(nodes, links, media, routing=self.routing).seeded(self._seed)

@@ -1,7 +1,7 @@
 """Where a scenario runs: devices, servers and relays as nodes of a directed graph, links as edges.
 
 A link has a capacity of its own, or draws on a medium that other links draw on too. What a transfer
-consumes on its way, per byte, is a `Route`; the network that shares the capacities sees nothing
+consumes on its route, per byte, is a `Route`; the network that shares the capacities sees nothing
 else. A full-duplex connection is two links. On a half-duplex one, or a cell, all links name one
 medium: a plain medium carries so many bytes a second in all; an airtime medium has one second of
 airtime a second, of which a link at r bytes/s takes 1/r for each byte. Not modelled here: queues in
@@ -36,7 +36,7 @@ class Topology:
 
     `clients` fixes the client index (the order given), `resources` has the capacity of everything
     that can be a bottleneck by its id. Those that vary are in `profiles`, drawn from a seed.
-    `routing` is what makes a way short: little delay, few links, or high rates; by means, once.
+    `routing` is what makes a route short: little delay, few links, or high rates; by means, once.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Topology:
 
     @cached_property
     def graph(self) -> "networkx.DiGraph[str]":
-        """The nodes, and the links between them with what they add to the length of a way."""
+        """The nodes, and the links between them with what they add to the length of a route."""
         return self._graph()
 
     @cached_property
@@ -129,7 +129,7 @@ class Topology:
 
     @property
     def unconnected(self) -> tuple[str, ...]:
-        """The nodes that no way leads to from the server, nor from them to it; they carry nothing."""
+        """The nodes that no route leads to from the server, nor from them to it; they carry nothing."""
         reached = {self.server, *self._tree(self.server, True), *self._tree(self.server, False)}
         return tuple(name for name in self.nodes if name not in reached)
 
@@ -160,7 +160,7 @@ class Topology:
         return Route(tuple(resources.items()), delay_s, loss, tuple(jitters), weight)
 
     def path(self, source: str, target: str) -> tuple[Link, ...]:
-        """Return the links of the shortest way by `routing`; `TopologyError` if there is none.
+        """Return the links of the shortest route by `routing`; `TopologyError` if there is none.
 
         Of equal ones it is the one with the fewest links, then the first by its nodes' names,
         compared from the server's end.
@@ -174,7 +174,7 @@ class Topology:
         links = []
         while here != root:
             if here not in tree:
-                raise TopologyError(f"there is no way from {source!r} to {target!r}")
+                raise TopologyError(f"there is no route from {source!r} to {target!r}")
             links.append(tree[here])
             here = links[-1].source if outwards else links[-1].target
         return tuple(reversed(links)) if outwards else tuple(links)
@@ -182,11 +182,11 @@ class Topology:
     def route_class(self, client: str) -> Hashable:
         """Return a value that is equal for two clients whose timing is interchangeable.
 
-        It holds the device, the delays, the losses, and the resources of both ways in order: shared
-        and varying ones by their id, private ones by capacity, numbered where both ways use one.
+        It holds the device, the delays, the losses, and the resources of both routes in order: shared
+        and varying ones by their id, private ones by capacity, numbered where both routes use one.
         """
         private: dict[str, int] = {}
-        ways = []
+        routes = []
         for route in self._both_ways(client):
             steps: list[Hashable] = [route.delay_s, route.loss, route.jitters, route.weight]
             for resource, consumption in route.resources:
@@ -195,9 +195,9 @@ class Topology:
                 else:
                     index = private.setdefault(resource, len(private))
                     steps.append(("private", index, self.resources[resource], consumption))
-            ways.append(tuple(steps))
+            routes.append(tuple(steps))
         node = self.node(client)
-        return (node.device, node.slots, node.queueing, *ways)
+        return (node.device, node.slots, node.queueing, *routes)
 
     def _graph(self) -> "networkx.DiGraph[str]":
         graph: networkx.DiGraph[str] = networkx.DiGraph()
@@ -280,7 +280,7 @@ class Topology:
             for client in self.clients:
                 if client not in tree:
                     ends = (self.server, client) if outwards else (client, self.server)
-                    raise TopologyError(f"there is no way from {ends[0]!r} to {ends[1]!r}")
+                    raise TopologyError(f"there is no route from {ends[0]!r} to {ends[1]!r}")
         if self._weights:
             for client in self.clients:
                 self._weight(self.path(client, self.server))
@@ -307,8 +307,8 @@ class Topology:
         for link in on_media[1:]:
             if self._weights[link.id] != self._weights[on_media[0].id]:
                 raise TopologyError(
-                    f"a way leads over {on_media[0].id!r} and {link.id!r}, which are shared in"
-                    f" proportion to different rates: expected one such medium on a way"
+                    f"a route crosses {on_media[0].id!r} and {link.id!r}, which are shared in"
+                    f" proportion to different rates: expected one such medium on a route"
                 )
         return self._weights[on_media[0].id] if on_media else 1.0
 

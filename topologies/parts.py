@@ -17,7 +17,7 @@ Routing = Literal["delay", "hops", "inverse_rate"]
 
 
 class TopologyError(UserError):
-    """A topology that cannot be: a name twice or unknown, no way, an impossible rate."""
+    """A topology that cannot be: a name twice or unknown, no route, an impossible rate."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Route:
     """What a transfer needs: each resource with what a byte consumes of it, and the delay.
 
     `delay_s` is the mean; `jitters` has the delays within it that vary: (their mean in s, how).
-    `loss` is the probability that a packet is lost on the way. `weight` is what a transfer's share
+    `loss` is the probability that a packet is lost on the route. `weight` is what a transfer's share
     is in proportion to: 1, or on a proportionally fair medium its link's rate over the median there.
     """
 

@@ -1,4 +1,4 @@
-"""Which way transfers take: one search from the server serves all clients."""
+"""Which route transfers take: one search from the server serves all clients."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ Cost = Callable[[Link], float]
 
 
 def cost_of(routing: Routing, media: Mapping[str, Medium]) -> Cost:
-    """Return what a link adds to the length of a way.
+    """Return what a link adds to the length of a route.
 
     Its delay in seconds; 1 for each link (`hops`); or the seconds that a byte takes at the link's
     rate, or the medium's if that is less (`inverse_rate`, the cost that OSPF takes, RFC 2328).
@@ -25,9 +25,9 @@ def cost_of(routing: Routing, media: Mapping[str, Medium]) -> Cost:
 
 
 def shortest_paths(graph: "networkx.DiGraph[str]", root: str, outwards: bool) -> Mapping[str, Link]:
-    """Return, for each node, the last link on its way from `root` (or the first on that to it).
+    """Return, for each node, the last link on its route from `root` (or the first on that to it).
 
-    Edges have their `link` and its `cost`. Of the links on ways of least cost, a breadth-first
+    Edges have their `link` and its `cost`. Of the links on routes of least cost, a breadth-first
     search takes those with the fewest, and meets nodes of equal distance in the order of their
     names.
     """

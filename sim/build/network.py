@@ -10,17 +10,17 @@ from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.network.propagation import Jitters
 from cutlayer.sim.transport import IDEAL, PathSettings, Tcp, TransportSettings, header_efficiency
 from cutlayer.sim.build.transport import transports
-from cutlayer.sim.log.link_use import Way, Ways
+from cutlayer.sim.log.link_use import ClientRoutes, Uses
 from cutlayer.topologies import Route, Topology
 
 
 @dataclass(frozen=True)
-class Wires:
-    """A network whose routes are the clients' ways up, then their ways down (`routes`, as they are)."""
+class ClientNetwork:
+    """A network whose routes lead from each client to the server, then back (`routes`, as they are)."""
 
     network: Network
     routes: Sequence[Route]
-    ways: Ways
+    client_routes: ClientRoutes
     transport: Tcp | None
     jitters: Mapping[int, tuple[float, Jitters]]
 
@@ -29,15 +29,15 @@ class Wires:
 class _Loaded:
     """A route as the network needs it: headers included in what a byte consumes."""
 
-    resources: Way
+    resources: Uses
     delay_s: float
 
 
-def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> Wires:
+def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> ClientNetwork:
     """Build the network of a plan's topology.
 
     Under TCP headers make a byte consume more of every link, and the round trip of a connection is
-    its way up and its way down. `keep_accounts` keeps what held each transfer of a round.
+    its route up and its route down. `keep_accounts` keeps what held each transfer of a round.
     """
     settings = transports(plan)
     topology, count = plan.topology, len(plan.topology.clients)
@@ -53,8 +53,8 @@ def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> Wires:
 
     def loaded(index: int) -> _Loaded:
         share = header_efficiency(settings[index % count])
-        way = tuple((name, amount / share) for name, amount in routes[index].resources)
-        return _Loaded(way, routes[index].delay_s)
+        uses = tuple((name, amount / share) for name, amount in routes[index].resources)
+        return _Loaded(uses, routes[index].delay_s)
 
     def path(index: int) -> PathSettings:
         client = index % count
@@ -82,7 +82,7 @@ def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> Wires:
     ups = Lazy(count, lambda client: carried[client].resources)
     downs = Lazy(count, lambda client: carried[count + client].resources)
     jitters = _Jittered(routes, runs)
-    return Wires(network, routes, Ways(ups, downs, clients), transport, jitters)
+    return ClientNetwork(network, routes, ClientRoutes(ups, downs, clients), transport, jitters)
 
 
 def _runs_of_clients(topology: Topology, settings: Sequence[TransportSettings]) -> Runs:
@@ -97,7 +97,7 @@ def _runs_of_clients(topology: Topology, settings: Sequence[TransportSettings]) 
 
 
 class _Jittered(Mapping[int, tuple[float, Jitters]]):
-    """The routes whose delay varies: its mean in seconds, and the jitters of the links on the way."""
+    """The routes whose delay varies: its mean in seconds, and the jitters of the links on the route."""
 
     def __init__(self, routes: Sequence[Route], runs: Runs) -> None:
         self._routes = routes

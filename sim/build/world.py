@@ -93,7 +93,7 @@ def _world(
     clock = Clock(most_events(plan))
     topology, training = plan.topology, plan.scenario.training
     settings = transports(plan)
-    wires = connect(plan, clock, keep_accounts=keep_accounts)
+    connected = connect(plan, clock, keep_accounts=keep_accounts)
     presences = {}
     if found := availability(plan):
         presences = {
@@ -122,7 +122,7 @@ def _world(
         batches, first_epoch, sizes = _planned(
             samples, training.batch_size, training.local_epochs, recipe.min_batch
         )
-        up, down = wires.routes[index], wires.routes[count + index]
+        up, down = connected.routes[index], connected.routes[count + index]
         return Client(
             index=index,
             name=name,
@@ -145,7 +145,7 @@ def _world(
         counted["head"] = (head,)
     return World(
         clock=clock,
-        network=wires.network,
+        network=connected.network,
         server=make_queue(clock, server.slots, server.queueing),
         clients=Lazy(count, client),
         clients_per_round=plan.scenario.clients_per_round,
@@ -167,14 +167,14 @@ def _world(
         uploads_outstanding=training.uploads_outstanding,
         framing=plan.scenario.scale.framing,
         rows=[],
-        ways=wires.ways,
-        transport=wires.transport,
-        jitters=wires.jitters,
+        client_routes=connected.client_routes,
+        transport=connected.transport,
+        jitters=connected.jitters,
         churn=(
             Churn(clock, presences, cancels=method.cancels) if presences or method.cancels else None
         ),
         variability=variability,
-        time_invariant=not (topology.profiles or wires.jitters or presences or method.cancels)
+        time_invariant=not (topology.profiles or connected.jitters or presences or method.cancels)
         and all(settings.time_invariant for settings in variability.values()),
     )
 

@@ -57,7 +57,7 @@ def csv_row(explained: Explained, transfer: Transfer) -> Row:
         "round": explained.rnd.index,
         "client": explained.client,
         "transfer": transfer.number,
-        "direction": transfer.way,
+        "direction": transfer.direction,
         "message": transfer.label,
         "start_s": transfer.start_s,
         "end_s": transfer.end_s,

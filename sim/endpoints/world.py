@@ -13,7 +13,7 @@ from cutlayer.sim.data.streams import generator
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.layer import Learning
 from cutlayer.sim.log.intervals import Row
-from cutlayer.sim.log.link_use import Ways
+from cutlayer.sim.log.link_use import ClientRoutes
 from cutlayer.sim.network import Network, Transport
 from cutlayer.sim.network.propagation import Jitters, Propagation
 
@@ -48,7 +48,7 @@ class World:
 
     `parameters` and `tensors` count those of each part ("device", "server", "head") at the method's
     cut, buffers among the tensors, whose bytes are `buffer_bytes`; `activation_shape` is per sample.
-    `rows` collects the current round's log. `ways` knows which links a client's messages cross.
+    `rows` collects the current round's log. `client_routes` knows which links a client's messages cross.
     `jitters` has, by route, the mean delay (seconds) and the jitters of its links, where there are
     any; `churn` is there if a client can go offline. Where `time_invariant`, equal rounds take
     equal times, whenever they are.
@@ -71,7 +71,7 @@ class World:
     uploads_outstanding: int
     framing: float  # times the bytes of a message beyond its payload
     rows: list[Row]
-    ways: Ways
+    client_routes: ClientRoutes
     transport: Transport | None = None
     jitters: Mapping[int, tuple[float, Jitters]] = field(default_factory=dict)
     churn: "Churn | None" = None

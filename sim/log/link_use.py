@@ -16,7 +16,7 @@ from cutlayer.sim.log.intervals import Intervals, Kind, Label
 from cutlayer.sim.network.route_runs import Lazy, Runs
 
 Key = str | tuple[int, int]  # a shared resource, or (member, place among the client's own)
-Way = Sequence[tuple[str, float]]  # resources of a route with their consumption per byte
+Uses = Sequence[tuple[str, float]]  # resources of a route with their consumption per byte
 Direction = Literal["up", "down", "both"]
 
 ACCESS: Final[Mapping[Direction, str]] = {
@@ -32,7 +32,7 @@ class LinkUse:
 
     `wire_bytes` crossed it and took `consumed` of its capacity (capacity x seconds). For `busy_s` a
     transfer was on it, `flow_s` counts each transfer's seconds, `peak` is the most at a time. For
-    `bottleneck_s` it was what held a transfer back. `way` is the direction of the transfers on it.
+    `bottleneck_s` it was what held a transfer back. `direction` is that of the transfers on it.
     """
 
     wire_bytes: int
@@ -41,21 +41,23 @@ class LinkUse:
     flow_s: float
     peak: int
     bottleneck_s: float
-    way: Direction
+    direction: Direction
 
     def line(self, key: Key) -> str:
         """Return what stands for the resource in a round's utilisation: own ones count together."""
-        return key if isinstance(key, str) else ACCESS[self.way]
+        return key if isinstance(key, str) else ACCESS[self.direction]
 
 
-class Ways:
+class ClientRoutes:
     """The resources that each client's messages cross, up and down.
 
     `clients` has for each resource how many clients' messages cross it. The clients of each of `runs`
     cross the same shared resources, each beside resources of its own.
     """
 
-    def __init__(self, ups: Sequence[Way], downs: Sequence[Way], runs: Runs | None = None) -> None:
+    def __init__(
+        self, ups: Sequence[Uses], downs: Sequence[Uses], runs: Runs | None = None
+    ) -> None:
         assert len(ups) == len(downs)
         self._ups, self._downs = ups, downs
         runs = Runs.apart(len(ups)) if runs is None else runs
@@ -69,8 +71,8 @@ class Ways:
 
     def _names(self, client: int) -> dict[str, None]:
         """Return the resources that a client's messages cross, in order."""
-        ways = (self._ups[client], self._downs[client])
-        return {name: None for way in ways for name, _ in way}
+        routes = (self._ups[client], self._downs[client])
+        return {name: None for route in routes for name, _ in route}
 
     def _own_of(self, client: int) -> tuple[str, ...]:
         return tuple(name for name in self._names(client) if self.clients[name] == 1)
@@ -102,7 +104,7 @@ class Ways:
                 flow_s=float((end - start).sum()),
                 peak=peak,
                 bottleneck_s=bottleneck_s.get(self.name(key, participants), 0.0),
-                way=_direction(intervals.kind[rows]),
+                direction=_direction(intervals.kind[rows]),
             )
         return found
 
@@ -121,10 +123,10 @@ class Ways:
         crossed: dict[Key, list[tuple[NDArray[np.intp], float]]] = {}
         for member, client in enumerate(participants):
             own = self.keys(member, client)
-            ways = (self._ups[client], self._downs[client])
-            for way, groups in zip(ways, by_member, strict=True):
+            routes = (self._ups[client], self._downs[client])
+            for route, groups in zip(routes, by_member, strict=True):
                 if len(groups[member]):
-                    for name, consumption in way:
+                    for name, consumption in route:
                         crossed.setdefault(own.get(name, name), []).append(
                             (groups[member], consumption)
                         )

@@ -13,7 +13,7 @@ CANCELLED: Final = "cancelled"
 
 
 class Route(Protocol):
-    """The way of a flow: the resources it crosses, and how long a bit travels.
+    """The path of a flow: the resources it crosses, and how long a bit travels.
 
     `resources` pairs a resource's name with the consumption per byte of traffic (1 on a wire, 1/r
     for a Wi-Fi station of rate r on a medium of capacity 1).

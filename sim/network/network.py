@@ -25,7 +25,7 @@ from cutlayer.sim.network.errors import NetworkError
 from cutlayer.sim.network.flow import CANCELLED, FINISHED, SENDING, WAITING, Flow, Route
 from cutlayer.sim.network.load_series import Loads
 from cutlayer.sim.network.private_links import OwnLinks
-from cutlayer.sim.network.queues import Lines
+from cutlayer.sim.network.queues import RouteQueues
 from cutlayer.sim.network.route_runs import Lazy, Runs
 from cutlayer.sim.network.settling import Observer, Settling
 from cutlayer.sim.network.solvers.check import check_allocation
@@ -83,7 +83,7 @@ class Network:
             self._uses = Lazy(
                 len(routes), lambda route: consumption(self._capacities, route, routes[route])
             )
-        self._lines = Lines()
+        self._queues = RouteQueues()
         self._sequence = 0
         self._latest = 0
         self._settling = Settling(env, self._end_all, self._count_settle)
@@ -144,7 +144,7 @@ class Network:
         self._sequence += 1
         self._latest = route_index
         flow = Flow(self.env, route_index, self._sequence, size_bytes, weight, cap, now)
-        if not self.fifo or self._lines.enter(flow):
+        if not self.fifo or self._queues.enter(flow):
             self._begin(flow, now)
         return flow
 
@@ -187,7 +187,7 @@ class Network:
                 self._settling.touch(solver, now)
         elif route is not None:
             self._own.renew(route)
-            flow = self._lines.serving(route)
+            flow = self._queues.serving(route)
             if flow is not None and flow.state == SENDING:
                 self._renew_cap(flow)
         elif capacity < inf:
@@ -320,7 +320,7 @@ class Network:
 
     def _serve_next(self, route: int, now: float) -> None:
         """The route is free: begin the next flow that waits for it."""
-        for flow in self._lines.following(route):
+        for flow in self._queues.following(route):
             self._begin(flow, now)
 
     def _renew_cap(self, flow: Flow) -> None:

@@ -5,7 +5,7 @@ from collections import deque
 from cutlayer.sim.network.flow import WAITING, Flow
 
 
-class Lines:
+class RouteQueues:
     """Per route the transfer that is being served, and those that wait for it, in order."""
 
     __slots__ = ("_serving", "_waiting")

@@ -143,7 +143,9 @@ class Engine:
             name: self.world.network.capacity_seconds(name, result.virtual_time_s)
             for name in result.links
         }
-        result.link_clients = {name: self.world.ways.clients[name] for name in result.links}
+        result.link_clients = {
+            name: self.world.client_routes.clients[name] for name in result.links
+        }
         result.kept.sort(key=lambda kept: kept.index)
         result.event_digest = self._events.hexdigest()
         result.learning_digest = learning.run_digest
@@ -291,7 +293,7 @@ class Engine:
             interleaves=world.server.interleaves,
         )
         held = world.network.collect_bottlenecks()
-        uses = world.ways.uses(intervals, rnd.participants, held)
+        uses = world.client_routes.uses(intervals, rnd.participants, held)
         return replace(record, uses=uses, loads={} if loads is None else loads.series())
 
     def _check_finished(self, rnd: Round) -> None:
@@ -316,7 +318,7 @@ class Engine:
         self._events.update(
             repr((rnd.index, rnd.kind, names, start_s, record.duration_s, record.digest)).encode()
         )
-        links = {key: world.ways.name(key, rnd.participants) for key in record.uses}
+        links = {key: world.client_routes.name(key, rnd.participants) for key in record.uses}
         for key, use in record.uses.items():
             result.links.setdefault(links[key], LinkTotals()).add(use)
         result.clients_busy_s += float(record.device_busy_s.sum())

@@ -63,7 +63,7 @@ class Transfer:
     """
 
     number: int
-    way: Literal["up", "down"]
+    direction: Literal["up", "down"]
     label: str
     start_s: float
     end_s: float
@@ -208,7 +208,7 @@ class _Look:
             cap, cap_from = self._cap(probed, account)
             yield Transfer(
                 number=number,
-                way="up" if kind == Kind.UPLINK else "down",
+                direction="up" if kind == Kind.UPLINK else "down",
                 label=Label(int(log.label[row])).name.lower(),
                 start_s=start_s,
                 end_s=end_s,

@@ -1,7 +1,7 @@
 """What TCP does to a flow, in closed form.
 
 Rates are bytes of payload per second, times seconds, sizes bytes of payload. The event form
-(`cutlayer.sim.transport.tcp`) gives a flow alone exactly `sending_time`; with other flows on its way
+(`cutlayer.sim.transport.tcp`) gives a flow alone exactly `sending_time`; with other flows on its path
 there is no closed form. Not modelled: time-outs of a burst that overflows a queue (incast), the queueing
 delay that other traffic adds to the round-trip time, delayed acknowledgements, HyStart.
 """

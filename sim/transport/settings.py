@@ -1,4 +1,4 @@
-"""The switches of a transport, and what they mean for the way of a flow."""
+"""The switches of a transport, and what they mean for the path of a flow."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class TransportSettings:
     `headers`: links carry headers too. `handshake`: opening a connection, once a round, takes round
     trips. `slow_start`: a window of `initial_window` segments doubles each round trip.
     `window_bytes`: the most that may be under way, infinite for no limit. `idle_restart`: slow start
-    begins again after an idle retransmission time-out. `loss`: the model that caps flows whose way
+    begins again after an idle retransmission time-out. `loss`: the model that caps flows whose path
     loses packets. `rtt_bias`: the weight of a flow is RTT^-rtt_bias.
     """
 
@@ -97,7 +97,7 @@ def header_efficiency(settings: TransportSettings) -> float:
 
 @dataclass(frozen=True)
 class PathSettings:
-    """The transport of one route: round trip (s) without queues, and loss per packet on the way.
+    """The transport of one route: round trip (s) without queues, and loss per packet on the path.
 
     Routes with the same `connection` share it: what goes up and down between a client and the server.
     """

@@ -38,15 +38,15 @@ class _Tick(Event):
         self,
         env: Environment,
         callbacks: list[Callable[[Any], None]],
-        way: "_Direction",
+        direction: "_Direction",
         delay: float,
     ) -> None:
         self.env = env
         self.callbacks = callbacks
         self._value = None
         self._ok = True
-        self.way = way
-        self.generation = way.generation
+        self.direction = direction
+        self.generation = direction.generation
         env.schedule(self, NORMAL, delay)
 
 
@@ -158,11 +158,11 @@ class Tcp:
         self._network: Network
         connections: defaultdict[int, _Connection] = defaultdict(_Connection)
 
-        def way(route: int) -> _Direction:
+        def direction(route: int) -> _Direction:
             path = paths[route]
             return _Direction(path, connections[path.connection])
 
-        self._ways = Lazy(len(paths), way)
+        self._directions = Lazy(len(paths), direction)
 
     def attach(self, network: Network) -> None:
         """Take note of the network; its routes must carry one transfer at a time."""
@@ -187,94 +187,94 @@ class Tcp:
     def begins(self, flow: Flow) -> float:
         """Return the cap of a flow whose turn has come, bytes/s; 0 while its connection opens."""
         now = self._env.now
-        way = self._ways[flow.route]
+        direction = self._directions[flow.route]
         connection = self._connection(flow.route)
-        if way.epoch != connection.epoch:
-            way.forget()
-        elif now - way.sent_s > way.timeout_s:
-            way.restart(slow=True)
+        if direction.epoch != connection.epoch:
+            direction.forget()
+        elif now - direction.sent_s > direction.timeout_s:
+            direction.restart(slow=True)
         if connection.opened_s is None:
-            connection.opened_s = now + way.path.settings.setup_s(way.path.rtt_s)
-        way.flow = flow
-        way.asked = flow.cap
-        way.account = account = Account(now, now)
-        way.booked_s = 0.0
-        way.opening = connection.opened_s > now
-        if way.opening:
-            _Tick(self._env, self._callbacks, way, connection.opened_s - now)
+            connection.opened_s = now + direction.path.settings.setup_s(direction.path.rtt_s)
+        direction.flow = flow
+        direction.asked = flow.cap
+        direction.account = account = Account(now, now)
+        direction.booked_s = 0.0
+        direction.opening = connection.opened_s > now
+        if direction.opening:
+            _Tick(self._env, self._callbacks, direction, connection.opened_s - now)
             return 0.0
-        account.cap, account.cap_from = self._choose_cap(way, flow, now)
+        account.cap, account.cap_from = self._choose_cap(direction, flow, now)
         return account.cap
 
     def ends(self, flow: Flow) -> None:
         """Close the account; a message that ends in slow start leaves its window to the next."""
         now = self._env.now
-        way = self._ways[flow.route]
-        account = way.account
+        direction = self._directions[flow.route]
+        account = direction.account
         account.end_s = now
-        if way.opening:
+        if direction.opening:
             account.connect_s = now - account.start_s
         else:
-            way.sent_s = now
-            if way.slow:
-                way.count(flow.left)
+            direction.sent_s = now
+            if direction.slow:
+                direction.count(flow.left)
         if self._keep:
-            self._book(way, flow)
+            self._book(direction, flow)
             account.own_link_s = flow.own_link_s
-            account.window_bytes = way.window
+            account.window_bytes = direction.window
             self.accounts[flow.sequence] = account
-        way.flow = None
-        way.generation += 1
+        direction.flow = None
+        direction.generation += 1
 
     def _connection(self, route: int) -> _Connection:
-        connection = self._ways[route].connection
+        connection = self._directions[route].connection
         if connection.round != self._round:
             connection.round = self._round
             connection.close()
         return connection
 
     def _wake(self, tick: _Tick) -> None:
-        way, flow = tick.way, tick.way.flow
-        if flow is None or tick.generation != way.generation:
+        direction, flow = tick.direction, tick.direction.flow
+        if flow is None or tick.generation != direction.generation:
             return
         now = self._env.now
-        account = way.account
-        if way.opening:
-            way.opening = False
+        account = direction.account
+        if direction.opening:
+            direction.opening = False
             account.connect_s = now - account.start_s
         else:
-            sent = way.count(self._network.left_bytes(flow))
-            way.slow = 2 * sent >= way.room
-            way.round_end_s = now
+            sent = direction.count(self._network.left_bytes(flow))
+            direction.slow = 2 * sent >= direction.room
+            direction.round_end_s = now
             account.rounds += 1
-        cap, cap_from = self._choose_cap(way, flow, now)
-        self._network.set_cap(flow, min(cap, way.asked))  # brings `capped_s` up to date
-        self._book(way, flow)
+        cap, cap_from = self._choose_cap(direction, flow, now)
+        self._network.set_cap(flow, min(cap, direction.asked))  # brings `capped_s` up to date
+        self._book(direction, flow)
         account.cap, account.cap_from = cap, cap_from
 
-    def _choose_cap(self, way: _Direction, flow: Flow, now: float) -> tuple[float, CapFrom]:
+    def _choose_cap(self, direction: _Direction, flow: Flow, now: float) -> tuple[float, CapFrom]:
         """Return a flow's cap from now on and what it comes from; in slow start, set a tick."""
-        rtt = way.path.rtt_s
-        rest = way.round_end_s - now
-        if way.slow:
+        rtt = direction.path.rtt_s
+        rest = direction.round_end_s - now
+        if direction.slow:
             if rest <= 0:
                 rest = rtt
-                way.round_end_s = now + rtt
-                way.end_round()
-            if 0 < min(way.limit, self._network.reach(flow.route)) * rtt <= way.window:
-                way.slow = False
-        if way.slow:
-            way.room = way.window - way.used
-            way.left = self._network.left_bytes(flow)
-            if way.left > way.room + NEAR_BYTES:
-                _Tick(self._env, self._callbacks, way, rest)
-                cap = way.room / rest
-                if cap < way.limit:
+                direction.round_end_s = now + rtt
+                direction.end_round()
+            if 0 < min(direction.limit, self._network.reach(flow.route)) * rtt <= direction.window:
+                direction.slow = False
+        if direction.slow:
+            direction.room = direction.window - direction.used
+            direction.left = self._network.left_bytes(flow)
+            if direction.left > direction.room + NEAR_BYTES:
+                _Tick(self._env, self._callbacks, direction, rest)
+                cap = direction.room / rest
+                if cap < direction.limit:
                     return cap, "slow start"
-        return way.limit, way.limit_from
+        return direction.limit, direction.limit_from
 
-    def _book(self, way: _Direction, flow: Flow) -> None:
+    def _book(self, direction: _Direction, flow: Flow) -> None:
         """Book the time at a cap of the transport, as far as no own link set it."""
         held_s = flow.capped_s - flow.own_link_s
-        way.account.book(max(0.0, held_s - way.booked_s))
-        way.booked_s = held_s
+        direction.account.book(max(0.0, held_s - direction.booked_s))
+        direction.booked_s = held_s

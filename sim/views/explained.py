@@ -49,7 +49,11 @@ def _columns(shown: Sequence[Transfer]) -> list[Column]:
         return Column(heading, cells, numbers)
 
     columns = [
-        column("message", [f"{t.way} {t.label}{' (lost)' * t.lost}" for t in shown], numbers=False),
+        column(
+            "message",
+            [f"{t.direction} {t.label}{' (lost)' * t.lost}" for t in shown],
+            numbers=False,
+        ),
         column("began\n(s)", [f"{t.start_s:.3f}" for t in shown]),
         column("took", [quantity(t.seconds, TIMES) for t in shown]),
         column("arrived\nafter", ["-" if t.lost else quantity(t.delay_s, TIMES) for t in shown]),
@@ -101,7 +105,10 @@ def summary(explained: Explained) -> str:
         for name, seconds in held.items()
         if seconds >= SLIGHT * total_s
     ]
-    up, down = (sum(t.seconds for t in transfers if t.way == way) for way in ("up", "down"))
+    up, down = (
+        sum(t.seconds for t in transfers if t.direction == direction)
+        for direction in ("up", "down")
+    )
     travelled_s = sum(transfer.delay_s for transfer in transfers)
     lost = sum(transfer.lost for transfer in transfers)
     sentences = [

@@ -15,7 +15,7 @@ _SATURATED = 1 - 1e-9
 
 
 @dataclass(frozen=True)
-class Way:
+class Direction:
     """One direction: rates in bytes/s with the resource that sets each, and the delay."""
 
     alone: float
@@ -31,8 +31,8 @@ class Share:
 
     client: str
     count: int
-    up: Way
-    down: Way
+    up: Direction
+    down: Direction
 
 
 def shares(topology: Topology) -> list[Share]:
@@ -45,15 +45,15 @@ def shares(topology: Topology) -> list[Share]:
         for name in topology.resources
     }
     server = topology.server
-    ups = _ways(capacities, [topology.route(client, server) for client in topology.clients])
-    downs = _ways(capacities, [topology.route(server, client) for client in topology.clients])
+    ups = _directions(capacities, [topology.route(client, server) for client in topology.clients])
+    downs = _directions(capacities, [topology.route(server, client) for client in topology.clients])
     found: dict[tuple[object, ...], list[str]] = {}
-    ways: dict[tuple[object, ...], tuple[Way, Way]] = {}
+    directions: dict[tuple[object, ...], tuple[Direction, Direction]] = {}
     for client, up, down in zip(topology.clients, ups, downs, strict=True):
         key = (_numberless(client), _key(up), _key(down))
         found.setdefault(key, []).append(client)
-        ways.setdefault(key, (up, down))
-    return [Share(names[0], len(names), *ways[key]) for key, names in found.items()]
+        directions.setdefault(key, (up, down))
+    return [Share(names[0], len(names), *directions[key]) for key, names in found.items()]
 
 
 def _rate(topology: Topology, link: str) -> float:
@@ -64,12 +64,17 @@ def _numberless(name: str | None) -> str | None:
     return None if name is None else re.sub(r"-\d+(?=\.|->|$)", "-", name)
 
 
-def _key(way: Way) -> tuple[object, ...]:
-    rates = f"{way.alone:.9g}", f"{way.together:.9g}"
-    return (*rates, _numberless(way.alone_by), _numberless(way.together_by), f"{way.delay_s:.9g}")
+def _key(direction: Direction) -> tuple[object, ...]:
+    rates = f"{direction.alone:.9g}", f"{direction.together:.9g}"
+    return (
+        *rates,
+        _numberless(direction.alone_by),
+        _numberless(direction.together_by),
+        f"{direction.delay_s:.9g}",
+    )
 
 
-def _ways(capacities: Mapping[str, float], routes: Sequence[Route]) -> list[Way]:
+def _directions(capacities: Mapping[str, float], routes: Sequence[Route]) -> list[Direction]:
     together = _max_min(capacities, routes)
     load: dict[str, float] = {}
     most: dict[str, float] = {}
@@ -77,7 +82,7 @@ def _ways(capacities: Mapping[str, float], routes: Sequence[Route]) -> list[Way]
         for name, consumption in route.resources:
             load[name] = load.get(name, 0.0) + rate * consumption
             most[name] = max(most.get(name, 0.0), rate / route.weight)
-    ways = []
+    directions = []
     for route, rate in zip(routes, together, strict=True):
         alone = {name: capacities[name] / consumption for name, consumption in route.resources}
         by = min(alone, key=alone.__getitem__, default=None)
@@ -89,8 +94,8 @@ def _ways(capacities: Mapping[str, float], routes: Sequence[Route]) -> list[Way]
         ]
         first = holding[0] if holding else None
         fastest = math.inf if by is None else alone[by]
-        ways.append(Way(fastest, by, rate, first, route.delay_s))
-    return ways
+        directions.append(Direction(fastest, by, rate, first, route.delay_s))
+    return directions
 
 
 def _max_min(capacities: Mapping[str, float], routes: Sequence[Route]) -> list[float]:

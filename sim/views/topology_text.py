@@ -75,10 +75,9 @@ def _headline(topology: Topology) -> str:
         said += (
             f", {relays} node{'s' if relays > 1 else ''} that forward{'' if relays > 1 else 's'}"
         )
-    ways = {"delay": "least delay", "hops": "fewest links", "inverse_rate": "highest rates"}
-    return (
-        f"{said}, {len(topology.links)} links; transfers take the way of {ways[topology.routing]}"
-    )
+    best = {"delay": "least delay", "hops": "fewest links", "inverse_rate": "highest rates"}
+    routing = f"transfers take the route of {best[topology.routing]}"
+    return f"{said}, {len(topology.links)} links; {routing}"
 
 
 def _connections(found: Grouped) -> Iterator[str]:
@@ -131,10 +130,12 @@ def _shares(found: list[Share]) -> list[str]:
     rows = [heading]
     owners: list[str] = []
     for share in found:
-        for label, way in (("up", share.up), ("down", share.down)):
-            alone, together = (format_rate(rate) for rate in (way.alone, way.together))
-            by, all_by = (_holder(x, share.client) for x in (way.alone_by, way.together_by))
-            rows.append((label, format_duration(way.delay_s), alone, by, together, all_by))
+        for label, direction in (("up", share.up), ("down", share.down)):
+            alone, together = (format_rate(rate) for rate in (direction.alone, direction.together))
+            by, all_by = (
+                _holder(x, share.client) for x in (direction.alone_by, direction.together_by)
+            )
+            rows.append((label, format_duration(direction.delay_s), alone, by, together, all_by))
             owners.append(f"{share.count} like {share.client}" if share.count > 1 else share.client)
     widths = [max(len(row[column]) for row in rows) for column in range(len(heading))]
     lines = ["what a client gets (all at once: while all send, or all receive)"]

@@ -22,7 +22,7 @@ from cutlayer.sim.learning.digest import node
 from cutlayer.sim.learning.layer import Learning
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
 from cutlayer.sim.log.intervals import SERVER, Kind, Label
-from cutlayer.sim.log.link_use import Ways
+from cutlayer.sim.log.link_use import ClientRoutes
 from cutlayer.sim.methods.registry import method as find_method
 from cutlayer.sim.network import Network
 from cutlayer.sim.results.method import MethodResult
@@ -184,7 +184,7 @@ def make_world(
         framing=1.0,
         uploads_outstanding=outstanding,
         rows=[],
-        ways=Ways([way.resources for way in ups], [way.resources for way in downs]),
+        client_routes=ClientRoutes([r.resources for r in ups], [r.resources for r in downs]),
     )
 
 

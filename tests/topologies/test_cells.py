@@ -61,10 +61,10 @@ def test_every_cell_has_its_own_media_and_way_to_the_server():
 def test_weights_are_in_proportion_to_the_rates_of_each_direction_alone():
     topology = two_cells()
     weight = {
-        (client, way): topology.route(*ends).weight
+        (client, direction): topology.route(*ends).weight
         for client in ("pi-0", "near-1")
         for name in [f"base-station-0.{client}"]
-        for way, ends in (("up", (name, "server")), ("down", ("server", name)))
+        for direction, ends in (("up", (name, "server")), ("down", ("server", name)))
     }
     # The median rates are those of the two that are near: up 2e6, down 4e6.
     assert weight["near-1", "up"] == weight["near-1", "down"] == 1.0
@@ -98,16 +98,16 @@ def test_one_cell_of_cells_is_a_wifi_cell_with_a_backhaul():
         assert here.delay_s == there.delay_s
 
 
-def proportional(*rates, ways=("a", "b")):
+def proportional(*rates, on_media=("a", "b")):
     nodes = [Node("server", "server", PI), Node("x", "client", PI), Node("y", "client", PI)]
     nodes += [Node("relay", "relay")]
     links = [
-        Link("x.up", "x", "relay", rates[0], 0.0, ways[0]),
-        Link("y.up", "y", "relay", rates[1], 0.0, ways[0]),
-        Link("out", "relay", "server", rates[2], 0.0, ways[1]),
+        Link("x.up", "x", "relay", rates[0], 0.0, on_media[0]),
+        Link("y.up", "y", "relay", rates[1], 0.0, on_media[0]),
+        Link("out", "relay", "server", rates[2], 0.0, on_media[1]),
         *(Link(f"{n}.down", "server", n, 1e6, 0.0) for n in "xy"),
     ]
-    media = [Medium(name, None, sharing="proportional") for name in dict.fromkeys(ways)]
+    media = [Medium(name, None, sharing="proportional") for name in dict.fromkeys(on_media)]
     return Topology(nodes, links, media)
 
 

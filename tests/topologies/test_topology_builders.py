@@ -186,7 +186,7 @@ def test_a_graph_with_a_named_medium_and_one_way_edges():
         ([Edge("a", "edge", 1.0, 0.0, duplex="hlaf")], "no duplex; did you mean 'half'"),
         ([Edge("a", "edge", 1.0, 0.0, 2.0, "one-way")], "a rate for the way back"),
         ([Edge("a", "egde", 1.0, 0.0)], "did you mean 'edge'"),
-        ([Edge("a", "server", 1.0, 0.0)], "no way from 'b' to 'server'"),
+        ([Edge("a", "server", 1.0, 0.0)], "no route from 'b' to 'server'"),
         ([Edge("a", "edge", 1.0, 0.0), Edge("edge", "a", 1.0, 0.0)], "two links named"),
     ],
 )

@@ -92,7 +92,7 @@ def test_least_delays_are_those_of_an_independent_search(seed):
         for (source, target), seconds in delay.items():
             best[source] = min(best[source], best[target] + seconds)
     if math.isinf(best["a"]):
-        with pytest.raises(TopologyError, match="no way from 'a' to 'server'"):
+        with pytest.raises(TopologyError, match="no route from 'a' to 'server'"):
             Topology(nodes, links)
         return
     topology = Topology(nodes, links)
@@ -150,9 +150,9 @@ def test_a_one_way_link_is_not_taken_backwards():
 @pytest.mark.parametrize(
     ("nodes", "links", "media", "problem"),
     [
-        ([SERVER, A, B], pair("a", "server"), [], "no way from 'b' to 'server'"),
-        ([SERVER, A], pair("a", "server")[:1], [], "no way from 'server' to 'a'"),
-        ([SERVER, A], pair("a", "server")[1:], [], "no way from 'a' to 'server'"),
+        ([SERVER, A, B], pair("a", "server"), [], "no route from 'b' to 'server'"),
+        ([SERVER, A], pair("a", "server")[:1], [], "no route from 'server' to 'a'"),
+        ([SERVER, A], pair("a", "server")[1:], [], "no route from 'a' to 'server'"),
         ([SERVER, A, A], pair("a", "server"), [], "two nodes named 'a'"),
         ([SERVER, A], pair("a", "server") * 2, [], "two links named 'a->server'"),
         (

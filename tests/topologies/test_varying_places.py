@@ -1,4 +1,4 @@
-"""Capacities that vary, jitter and loss on their way from links to routes and resources."""
+"""Capacities that vary, jitter and loss on their path from links to routes and resources."""
 
 from math import inf
 
@@ -56,7 +56,11 @@ def test_both_directions_begin_at_the_same_place_of_a_recording():
     table = Table([k * 1.0 for k in range(100)], [k * 2.0 for k in range(100)], 100)
     random_start = Tabled(table, None)
     topology = fleet(up_varies=random_start, down_varies=random_start).seeded(4)
-    found = [topology.profiles[f"pi-{i}.{way}"].piece(0) for i in (0, 1) for way in ("up", "down")]
+    found = [
+        topology.profiles[f"pi-{i}.{direction}"].piece(0)
+        for i in (0, 1)
+        for direction in ("up", "down")
+    ]
     assert found[0] == found[1] != found[2] == found[3]
 
 

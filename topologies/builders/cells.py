@@ -1,4 +1,4 @@
-"""Access points and base stations, each with its own medium and its own way to the server."""
+"""Access points and base stations, each with its own medium and its own route to the server."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

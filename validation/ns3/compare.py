@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 FRAMED = 1502 / 1500  # ns-3's point-to-point links carry 2 bytes of PPP for each packet of 1500
 
 
-class Way(NamedTuple):
+class Route(NamedTuple):
     resources: tuple[tuple[str, float], ...]
     delay_s: float = 0.0
 
@@ -34,10 +34,12 @@ def simulate(case: dict[str, Any], settings: TransportSettings) -> list[float]:
     per_byte = FRAMED / header_efficiency(settings)
     rate = case["rate_bit_s"] / 8
     resources = {"bottleneck": rate} | {f"access{i}": 10 * rate for i in range(len(flows))}
-    ways = [Way((("bottleneck", per_byte), (f"access{i}", per_byte))) for i in range(len(flows))]
+    routes = [
+        Route((("bottleneck", per_byte), (f"access{i}", per_byte))) for i in range(len(flows))
+    ]
     paths = [PathSettings(flow["rtt_s"], i, settings) for i, flow in enumerate(flows)]
     weights = [settings.weight(flow["rtt_s"]) for flow in flows]
-    network = Network(env, resources, ways, weights=weights, transport=Tcp(env, paths))
+    network = Network(env, resources, routes, weights=weights, transport=Tcp(env, paths))
     sent = {}
 
     def start(i: int) -> Any:

@@ -39,9 +39,9 @@ def _wide(count: int) -> tuple[Shape, ...]:
 
 
 def _alone(size: int, mbit: float, up: bool = True) -> Case:
-    way = "up" if up else "down"
+    direction = "up" if up else "down"
     shape = Shape(mbit * MBIT, mbit * MBIT)
-    text = f"{size / 1000:g} kB {way} at {mbit:g} Mbit/s"
+    text = f"{size / 1000:g} kB {direction} at {mbit:g} Mbit/s"
     return Case(text, "alone", Shape(WIDE, WIDE), (shape,), (Transfer(1, size, up=up),))
 
 

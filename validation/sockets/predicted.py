@@ -13,7 +13,7 @@ ETA = PAYLOAD_BYTES / FRAME_BYTES  # a token bucket counts whole Ethernet frames
 BUCKET_PAYLOAD = ETA * BUCKET_BYTES
 
 
-class Way(NamedTuple):
+class Route(NamedTuple):
     """A route as the network takes it."""
 
     resources: tuple[tuple[str, float], ...]
@@ -27,13 +27,13 @@ def ends(case: Case) -> list[float]:
     off its size. Nothing here is fitted.
     """
     capacities = {"server.up": case.server.up / 8, "server.down": case.server.down / 8}
-    ways = []
+    routes = []
     for client, shape in enumerate(case.clients, start=1):
         capacities |= {f"{client}.up": shape.up / 8, f"{client}.down": shape.down / 8}
-        ways.append(Way(((f"{client}.up", 1 / ETA), ("server.down", 1 / ETA))))
-        ways.append(Way((("server.up", 1 / ETA), (f"{client}.down", 1 / ETA))))
+        routes.append(Route(((f"{client}.up", 1 / ETA), ("server.down", 1 / ETA))))
+        routes.append(Route((("server.up", 1 / ETA), (f"{client}.down", 1 / ETA))))
     env = Environment()
-    network = Network(env, capacities, ways)
+    network = Network(env, capacities, routes)
     found = [0.0] * len(case.transfers)
 
     def play(index: int, transfer: Transfer):  # type: ignore[no-untyped-def]

@@ -3,9 +3,9 @@
 A *member* is a transfer, or the transfers that share one resource and go on together to those above
 it (its *group*). Everything is per weight, as in sides.py: `limit` is the level that a member reaches
 at most (a transfer's cap, or the level at which its own resource is full), `loads` what it consumes
-of each resource on its way, from the lowest up, at level 1.
+of each resource on its path, from the lowest up, at level 1.
 
-On its way up a member passes every resource whose level is at least its limit, and stays at the first
+On its path up, a member passes every resource whose level is at least its limit, and stays at the first
 one whose level is below: there it shares. One that passes them all runs at its limit.
 """
 
@@ -23,10 +23,10 @@ Entry = tuple[float, int, int, "Member"]  # key, order, ticket, member
 
 
 class Member:
-    """A transfer (`flow`) or a resource's group (`group`), with its place on its way up.
+    """A transfer (`flow`) or a resource's group (`group`), with its place on its path up.
 
-    `way` are the resources above it, the lowest first. `rests` is the index of the one where it
-    shares, `len(way)` if it passes all, or NOWHERE; `waits` the index of the one that is to place it.
+    `path` are the resources above it, the lowest first. `rests` is the index of the one where it
+    shares, `len(path)` if it passes all, or NOWHERE; `waits` the index of the one that is to place it.
     `passes` has a ticket for each resource that it passes, `ticket` is for where it rests. `tag` is
     when it ends: a virtual time of the resource where it shares, else a time. `left` was left at
     `since`, while it runs at its limit.
@@ -40,30 +40,30 @@ class Member:
         "loads",
         "order",
         "passes",
+        "path",
         "rests",
         "since",
         "tag",
         "ticket",
         "turn",
         "waits",
-        "way",
     )
 
     def __init__(
         self,
-        way: tuple["Branch", ...],
+        path: tuple["Branch", ...],
         loads: list[float],
         order: int,
         flow: Flow | None = None,
         group: "Branch | None" = None,
     ) -> None:
-        self.way = way
+        self.path = path
         self.loads = loads
         self.order = order
         self.flow = flow
         self.group = group
         self.limit: float = inf
-        self.passes = [0] * len(way)
+        self.passes = [0] * len(path)
         self.rests = NOWHERE
         self.waits = NOWHERE
         self.ticket = 0
@@ -101,21 +101,21 @@ class Branch:
         "passing",
         "passing_by_limit",
         "passing_load",
+        "path",
         "pending",
         "sharing",
         "sharing_by_limit",
         "sharing_by_tag",
         "sharing_load",
         "since",
-        "way",
     )
 
     def __init__(self, name: str, capacity: float, parent: "Branch | None", order: int) -> None:
         self.name = name
         self.capacity = capacity
-        self.way: tuple[Branch, ...] = () if parent is None else (parent, *parent.way)
-        self.depth = len(self.way)
-        self.group = Member(self.way, [0] * self.depth, order, group=self)
+        self.path: tuple[Branch, ...] = () if parent is None else (parent, *parent.path)
+        self.depth = len(self.path)
+        self.group = Member(self.path, [0] * self.depth, order, group=self)
         self.pending: list[Member] = []
         self.passing_by_limit: list[Entry] = []  # keys negative: the largest first
         self.sharing_by_limit: list[Entry] = []  # without those that have no limit
@@ -168,14 +168,16 @@ class Branch:
         load = self.passing_load
         if self.sharing:
             load += self.sharing_load * self.speed()
-        for above, lent, at_limit in zip(self.way, self.lent_load, self.lent_at_limit, strict=True):
+        for above, lent, at_limit in zip(
+            self.path, self.lent_load, self.lent_at_limit, strict=True
+        ):
             if lent and above.sharing:
                 load += lent * above.speed() - at_limit
         return max(0, load)
 
     def index(self, member: Member) -> int:
-        """Return the place of this resource on a member's way."""
-        return member.way[0].depth - self.depth
+        """Return the place of this resource on a member's path."""
+        return member.path[0].depth - self.depth
 
     def let_pass(self, member: Member, place: int, ticket: int) -> None:
         """Take a member as one that passes."""
@@ -215,7 +217,7 @@ class Branch:
         for above in range(self.depth):
             loads[above] += member.loads[place + 1 + above]
         for below in range(place):
-            member.way[below].lend(member, below, place)
+            member.path[below].lend(member, below, place)
         heappush(self.sharing_by_tag, (member.tag, member.order, ticket, member))
         if member.limit < inf:
             heappush(self.sharing_by_limit, (member.limit, member.order, ticket, member))
@@ -226,7 +228,7 @@ class Branch:
         member.rests = NOWHERE
         member.ticket = 0
         for below in range(place):
-            member.way[below].lend(member, below, place, -1)
+            member.path[below].lend(member, below, place, -1)
         self.sharing -= 1
         self.changes += 1
         loads = self.group.loads
@@ -290,7 +292,7 @@ class Branch:
         self.lent_load = [0] * self.depth
         self.lent_at_limit = [0] * self.depth
         for member in passing:
-            if NOWHERE < member.rests < len(member.way):
+            if NOWHERE < member.rests < len(member.path):
                 self.lend(member, self.index(member), member.rests)
         for heap in (self.sharing_by_tag, self.sharing_by_limit, self.passing_by_limit):
             heapify(heap)

@@ -4,7 +4,7 @@ Each resource is a star of its own (see star.py): of its members some pass it, e
 the others share what these leave. Those that share it go on to the resource above as one member, the
 group, whose limit is the level at which the resource is full; those that pass go on by themselves. So
 
-    rate of f = weight * min(cap / weight, level of every resource on the way)
+    rate of f = weight * min(cap / weight, level of every resource on the path)
 
 A change of a transfer takes the groups above it apart, up to the root, and puts them together again
 with their new limits: some heap operations a resource, and amortised few moves of other members.
@@ -59,7 +59,7 @@ class Tree(Solver):
                     branch = self._branches[name] = Branch(name, capacities[name], above, order)
                 above = branch
             assert above is not None
-            return (above, *above.way), tuple(amount for _, amount in chain)
+            return (above, *above.path), tuple(amount for _, amount in chain)
 
         self._chains = mapped(chains, grown)
         self._root = next(iter(self._branches.values()))
@@ -205,7 +205,7 @@ class Tree(Solver):
         branch.tidy(now)
         group = branch.group
         group.limit = level
-        if branch.way:
+        if branch.path:
             self._wait(group, 0)
         else:
             branch.since = now
@@ -292,7 +292,7 @@ class Tree(Solver):
 
     def _detach(self, branch: Branch) -> None:
         """Take a resource's group from all resources above it, and let its clock stand still."""
-        if branch.way:
+        if branch.path:
             if branch.group.rests != NOWHERE:
                 self._take_out(branch.group, 0)
             branch.group.waits = NOWHERE
@@ -302,32 +302,32 @@ class Tree(Solver):
         self._stop(branch)
 
     def _take_out(self, member: Member, start: int) -> None:
-        """Take a member from all resources on its way from `start` on; those are to be renewed."""
+        """Take a member from all resources on its path from `start` on; those are to be renewed."""
         member.waits = NOWHERE
-        way = member.way
+        path = member.path
         rests = member.rests
-        if rests == len(way):
+        if rests == len(path):
             self._halt(member)
         elif rests != NOWHERE:
-            branch = way[rests]
+            branch = path[rests]
             self._detach(branch)
             self._unshare(branch, member)
             self._mark(branch)
-        for place in range(start, len(way)):
+        for place in range(start, len(path)):
             if member.passes[place]:
-                way[place].block(member, place)
-                self._mark(way[place])
+                path[place].block(member, place)
+                self._mark(path[place])
 
     def _go_on(self, member: Member, place: int) -> None:
         """Hand a member that passes on to the next resource, or let it run at its limit."""
-        if place < len(member.way):
+        if place < len(member.path):
             self._wait(member, place)
         else:
             self._run(member)
 
     def _wait(self, member: Member, place: int) -> None:
         member.waits = place
-        branch = member.way[place]
+        branch = member.path[place]
         branch.pending.append(member)
         self._mark(branch)
 
@@ -340,7 +340,7 @@ class Tree(Solver):
         """Let a member run at its limit: nothing above holds it."""
         now, limit = self._now, member.limit
         member.waits = NOWHERE
-        member.rests = len(member.way)
+        member.rests = len(member.path)
         member.since = now
         if member.group is None:
             if limit == inf:
@@ -415,21 +415,21 @@ class Tree(Solver):
         member = self._members[flow]
         if member.rests == NOWHERE:
             return 0
-        if member.rests == len(member.way):
+        if member.rests == len(member.path):
             return member.limit * flow.weight
-        return member.way[member.rests].speed() * flow.weight
+        return member.path[member.rests].speed() * flow.weight
 
     def left(self, flow: Flow, now: float) -> float:
         """Bytes that a flow in flight has left at `now`; less than the clock resolves is none."""
         member = self._members[flow]
         if member.rests == NOWHERE:
             return member.left * flow.weight
-        if member.rests == len(member.way):
+        if member.rests == len(member.path):
             horizon = max(now, self._due_end) if now >= self._due_at else now
             if not member.ticket or member.tag <= horizon:
                 return 0
             return max(0, member.left - member.limit * (now - member.since)) * flow.weight
-        branch = member.way[member.rests]
+        branch = member.path[member.rests]
         level = branch.speed()
         left = member.tag - branch.virtual(now)
         if left > 0 and not (level and now + left / level <= now) and not self._is_due(member, now):
@@ -440,7 +440,7 @@ class Tree(Solver):
         """Whether a flow that shares was foreseen to end by now, as the first of its resource."""
         if now < self._due_at:
             return False
-        branch = member.way[member.rests]
+        branch = member.path[member.rests]
         first = branch.next_due()
         while first is not None and member.tag <= first.tag:
             if branch.leader is None:
@@ -462,7 +462,7 @@ class Tree(Solver):
             return sum(
                 self.rate(flow) * m.loads[branch.index(m)] / flow.weight
                 for flow, m in self._members.items()
-                if branch in m.way
+                if branch in m.path
             )
         return branch.load()
 

@@ -96,7 +96,7 @@ def test_a_change_at_nought_is_there_from_the_beginning():
 
 def test_one_rate_stands_for_both_directions_or_for_a_half_duplex_link():
     changed = topology(STAR, "{at: 5 s, clients: pi, rate: 7 kB/s}")
-    assert {changed.profiles[f"pi-0.{way}"].piece(5.0)[0] for way in ("up", "down")} == {7000}
+    assert {changed.profiles[f"pi-0.{direction}"].piece(5.0)[0] for direction in ("up", "down")} == {7000}
     changed = topology(STAR, "{at: 5 s, clients: pi-far, rate: 7 kB/s}")
     assert {name: steps(p) for name, p in changed.profiles.items()} == {
         "pi-far.link": [(0, 5e4), (5, 7e3)]

@@ -81,7 +81,7 @@ SCENARIOS = {
     "a cut-off client": (
         "topology={graph: {server: {device: server-8-core, slots: 1}, nodes: {a: {client: {device:"
         " raspberry-pi-4b, count: 3}}, r: relay}, edges: [{from: a, to: r, link: 4g}]}}",
-        ["topology", "no way from", "server"],
+        ["topology", "no route from", "server"],
     ),
     "a memory of nothing": (
         "devices={mine: {speed: 5 GFLOP/s, memory: 0 B}}",

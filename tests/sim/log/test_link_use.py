@@ -52,7 +52,7 @@ def test_rounds_add_up_to_the_run(tmp_path: Path, changes: str) -> None:
 
 
 def capacity_s(link: str, since_s: float, until_s: float, changes: str) -> float:
-    """Bytes that an edge's way up could carry between two moments."""
+    """Bytes that an edge's link up could carry between two moments."""
     pieces = (
         [(0.0, 1e6), (2.0, 0.25e6), (7.0, 2e6)] if changes and link == "edge-0.up" else [(0.0, 1e6)]
     )
@@ -68,13 +68,15 @@ def test_access_links_count_together_by_direction(tmp_path: Path) -> None:
     (result,) = run(scenario(tmp_path, text, "training.clients_per_round=8"), executor="none")
     (method,) = result.methods.values()
     rows = {str(row["link"]): row for row in method.link_rows()}
-    for way in ("up", "down"):
-        access = [row for name, row in rows.items() if ".pi-" in name and name.endswith(way)]
+    for direction in ("up", "down"):
+        access = [row for name, row in rows.items() if ".pi-" in name and name.endswith(direction)]
         assert len(access) == 8
         assert {row["clients"] for row in access} == {1}
         mean = sum(float(row["utilisation"] or 0) for row in access) / 8
         time_s = sum(r.round_time_s for r in method.rounds)
-        used = sum(r.utilisation[f"access links, {way}"] * r.round_time_s for r in method.rounds)
+        used = sum(
+            r.utilisation[f"access links, {direction}"] * r.round_time_s for r in method.rounds
+        )
         assert used / time_s == pytest.approx(mean)
     kept = method.kept[0]
     assert set(kept.links.values()) <= set(rows)

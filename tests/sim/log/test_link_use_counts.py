@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Intervals, Kind, Label
-from cutlayer.sim.log.link_use import LinkTotals, Ways
+from cutlayer.sim.log.link_use import ClientRoutes, LinkTotals
 
 
 def up(member, start, end, size, label=Label.ACTIVATION, lost=0):
@@ -20,17 +20,17 @@ def down(member, start, end, size):
     )
 
 
-def ways(count=3, shared=(("server", 1.0),)):
+def client_routes(count=3, shared=(("server", 1.0),)):
     ups = [((f"c{i}.up", 1.0), *shared) for i in range(count)]
     downs = [((f"c{i}.down", 1.0), *shared) for i in range(count)]
-    return Ways(ups, downs)
+    return ClientRoutes(ups, downs)
 
 
 def test_own_and_shared_links():
     log = Intervals.from_rows(
         [up(0, 0, 2, 20), up(1, 1, 3, 30), down(0, 2, 4, 5), up(0, 10, 11, 7, lost=1)]
     )
-    made = ways()
+    made = client_routes()
     found = made.uses(log, (2, 0), {"server": 3.5, "c2.up": 2.0})
     named = {made.name(key, (2, 0)): use for key, use in found.items()}
     assert set(named) == {"c2.up", "c0.up", "c2.down", "server"}
@@ -47,14 +47,14 @@ def test_own_and_shared_links():
 
 def test_equal_rounds_of_other_clients_share_the_keys():
     log = Intervals.from_rows([up(0, 0, 2, 20), up(1, 1, 3, 30)])
-    made = ways()
+    made = client_routes()
     one, other = made.uses(log, (0, 1), {}), made.uses(log, (1, 2), {})
     assert one == other
     assert {made.name(key, (1, 2)) for key in one} == {"c1.up", "c2.up", "server"}
 
 
 def test_one_client_with_a_half_duplex_link_has_one_resource_for_both_directions():
-    made = Ways([(("c0.link", 1.0),)], [(("c0.link", 1.0),)])
+    made = ClientRoutes([(("c0.link", 1.0),)], [(("c0.link", 1.0),)])
     log = Intervals.from_rows([up(0, 0, 2, 20), down(0, 1, 4, 5)])
     ((key, use),) = made.uses(log, (0,), {}).items()
     assert made.name(key, (0,)) == "c0.link"
@@ -64,18 +64,18 @@ def test_one_client_with_a_half_duplex_link_has_one_resource_for_both_directions
 def test_airtime_is_consumed_by_each_at_its_own_rate():
     ups = [(("cell", 0.1),), (("cell", 0.5),)]
     log = Intervals.from_rows([up(0, 0, 2, 10), up(1, 0, 2, 1)])
-    ((_, use),) = Ways(ups, ups).uses(log, (0, 1), {}).items()
+    ((_, use),) = ClientRoutes(ups, ups).uses(log, (0, 1), {}).items()
     assert use.consumed == pytest.approx(10 * 0.1 + 1 * 0.5)
 
 
 def test_opening_a_connection_crosses_no_link():
     log = Intervals.from_rows([up(0, 0, 2, 0, label=Label.CONNECT)])
-    assert ways().uses(log, (0,), {}) == {}
+    assert client_routes().uses(log, (0,), {}) == {}
 
 
 def test_one_that_ends_and_one_that_begins_at_the_same_time_are_not_together():
     log = Intervals.from_rows([up(0, 0, 2, 1), up(1, 2, 3, 1)])
-    use = ways().uses(log, (0, 1), {})["server"]
+    use = client_routes().uses(log, (0, 1), {})["server"]
     assert (use.busy_s, use.peak) == (3, 1)
 
 
@@ -89,7 +89,7 @@ spans = st.lists(
 @given(spans=spans)
 def test_against_counting_second_by_second(spans):
     rows = [up(member, start, start + length, size) for member, start, length, size in spans]
-    use = ways().uses(Intervals.from_rows(rows), (0, 1, 2), {})["server"]
+    use = client_routes().uses(Intervals.from_rows(rows), (0, 1, 2), {})["server"]
     running = np.zeros(40, int)
     for _, start, length, _ in spans:
         running[start : start + length] += 1
@@ -101,7 +101,7 @@ def test_against_counting_second_by_second(spans):
 
 def test_totals_add_up():
     log = Intervals.from_rows([up(0, 0, 2, 20), up(1, 1, 3, 30)])
-    use = ways().uses(log, (0, 1), {"server": 1.5})["server"]
+    use = client_routes().uses(log, (0, 1), {"server": 1.5})["server"]
     total = LinkTotals()
     total.add(use)
     total.add(use)

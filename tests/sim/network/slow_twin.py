@@ -17,16 +17,16 @@ import simpy
 from cutlayer.sim.network import Network
 
 
-class Way(NamedTuple):
+class Route(NamedTuple):
     """A route of the tests."""
 
     resources: tuple
     delay_s: float = 0.0
 
 
-def star_ways(clients, shared="server", airtime=1):
+def star_routes(clients, shared="server", airtime=1):
     """Routes over one private link each and one shared resource."""
-    return [Way(((f"link{i}", 1), (shared, airtime))) for i in range(clients)]
+    return [Route(((f"link{i}", 1), (shared, airtime))) for i in range(clients)]
 
 
 def textbook_rates(capacities, flows):
@@ -55,7 +55,7 @@ def textbook_rates(capacities, flows):
     return rates
 
 
-def twin(capacities, ways, actions, fifo=True):
+def twin(capacities, routes, actions, fifo=True):
     """Step from change to change and compute everything anew each time."""
     capacities, actions = dict(capacities), list(actions)
     now, fate, sending, queue = 0, {}, {}, []
@@ -69,7 +69,7 @@ def twin(capacities, ways, actions, fifo=True):
                     fate[flow["name"]] = ("finished", now)
         flows = list(sending.values())
         rates = textbook_rates(
-            capacities, [(f["weight"], f["cap"], ways[f["route"]].resources) for f in flows]
+            capacities, [(f["weight"], f["cap"], routes[f["route"]].resources) for f in flows]
         )
         waits = [f["left"] / r if r else inf for f, r in zip(flows, rates, strict=True)]
         wait = min(waits, default=inf)
@@ -101,10 +101,10 @@ def twin(capacities, ways, actions, fifo=True):
                         queue = [f for f in queue if f is not flow]
 
 
-def simulate(capacities, ways, actions, *, start_at=0, check=True, **options):
+def simulate(capacities, routes, actions, *, start_at=0, check=True, **options):
     """The same with the real network; the rates are proven fair after every change."""
     env = simpy.Environment(start_at)
-    network = Network(env, capacities, ways, **options)
+    network = Network(env, capacities, routes, **options)
     flows, fate = {}, {}
 
     def prove(_):

@@ -14,7 +14,7 @@ from cutlayer.sim.clock import Clock
 from cutlayer.sim.network import Network
 
 
-class Way(NamedTuple):
+class Route(NamedTuple):
     resources: tuple[tuple[str, float], ...]
     delay_s: float = 0.0
 
@@ -50,12 +50,12 @@ class Steps:
 
 def network_of(profile, *, shared=True, others=0, general=False):
     clock = Clock()
-    ways = [Way((("access", 1),))]
+    routes = [Route((("access", 1),))]
     resources = {"access": profile.values[0]}
     if shared:
-        ways = [Way((("access", 1), (f"own{i}", 1))) for i in range(1 + others)]
+        routes = [Route((("access", 1), (f"own{i}", 1))) for i in range(1 + others)]
         resources |= {f"own{i}": 1e9 for i in range(1 + others)}
-    network = Network(clock, resources, ways, profiles={"access": profile}, general=general)
+    network = Network(clock, resources, routes, profiles={"access": profile}, general=general)
     return clock, network
 
 

@@ -5,13 +5,13 @@ from math import inf
 import numpy as np
 import pytest
 import simpy
-from slow_twin import Way
+from slow_twin import Route
 
 from cutlayer.sim.network import Network
 from cutlayer.sim.network.solvers import component as group
 from cutlayer.sim.network.solvers.table import SPARE
 
-OVER_BOTH, OVER_A, OVER_B = Way((("a", 1), ("b", 2))), Way((("a", 1),)), Way((("b", 1),))
+OVER_BOTH, OVER_A, OVER_B = Route((("a", 1), ("b", 2))), Route((("a", 1),)), Route((("b", 1),))
 
 
 @pytest.fixture(params=[1, 10**9], ids=["tables", "no tables"], autouse=True)
@@ -19,9 +19,9 @@ def tables(request, monkeypatch):
     monkeypatch.setattr(group, "TABLE_FROM", request.param)
 
 
-def network_of(a, b, ways=(OVER_BOTH, OVER_A, OVER_B)):
+def network_of(a, b, routes=(OVER_BOTH, OVER_A, OVER_B)):
     env = simpy.Environment()
-    return env, Network(env, {"a": a, "b": b}, list(ways), general=True)
+    return env, Network(env, {"a": a, "b": b}, list(routes), general=True)
 
 
 def load(network, name):
@@ -133,9 +133,9 @@ def test_every_byte_is_accounted_for_at_caps_and_at_bottlenecks():
 def test_a_table_forgets_resources_that_nobody_uses_any_more():
     """A walk along a long line: at each step the next link is joined and the last one left."""
     links = 6 * SPARE
-    ways = [Way(((f"l{k}", 1), (f"l{k + 1}", 1))) for k in range(links)]
+    routes = [Route(((f"l{k}", 1), (f"l{k + 1}", 1))) for k in range(links)]
     env = simpy.Environment()
-    network = Network(env, {f"l{k}": 3.0 ** (k % 5) for k in range(links + 1)}, ways)
+    network = Network(env, {f"l{k}": 3.0 ** (k % 5) for k in range(links + 1)}, routes)
     assert set(network.forms) == {"filling"}
     flow = network.start(0, 1e6)
     sizes = []

@@ -8,7 +8,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import simpy
-from slow_twin import Way, assert_same, simulate, twin
+from slow_twin import Route, assert_same, simulate, twin
 
 from cutlayer.sim.network import Network
 from cutlayer.sim.network.flow import Flow
@@ -29,11 +29,11 @@ def tables(request, monkeypatch):
 def random_world(rng, number):
     """Routes over few of many resources, so that groups are small, meet and part."""
     capacities = {f"r{k}": number(1, 20) for k in range(RESOURCES)}
-    ways = []
+    routes = []
     for _ in range(14):
         picked = rng.choice(RESOURCES, size=int(rng.choice([1, 2, 2, 3])), replace=False)
-        ways.append(Way(tuple((f"r{k}", number(1, 3)) for k in picked.tolist())))
-    return capacities, [*ways, Way(())]
+        routes.append(Route(tuple((f"r{k}", number(1, 3)) for k in picked.tolist())))
+    return capacities, [*routes, Route(())]
 
 
 def random_actions(rng, number, events, unlimited=inf):
@@ -98,11 +98,11 @@ def test_groups_that_meet_and_part_agree_with_the_twin(tables, fifo, monkeypatch
         def number(low, high, rng=rng):
             return float(rng.uniform(low, high))
 
-        capacities, ways = random_world(rng, number)
+        capacities, routes = random_world(rng, number)
         actions = random_actions(rng, number, 60)
-        got, network = simulate(capacities, ways, actions, fifo=fifo, general=True)
+        got, network = simulate(capacities, routes, actions, fifo=fifo, general=True)
         assert "filling" in network.forms
-        assert_same(got, twin(capacities, ways, actions, fifo))
+        assert_same(got, twin(capacities, routes, actions, fifo))
 
 
 def test_in_fractions_groups_agree_exactly_whatever_the_table_size(monkeypatch):
@@ -113,11 +113,11 @@ def test_in_fractions_groups_agree_exactly_whatever_the_table_size(monkeypatch):
         def number(low, high, rng=rng):
             return Fraction(int(rng.integers(round(low * 97), round(high * 97) + 2)), 97)
 
-        capacities, ways = random_world(rng, number)
+        capacities, routes = random_world(rng, number)
         actions = random_actions(rng, number, 16, unlimited=Fraction(10**9))
         options = {"general": True, "start_at": Fraction(0), "check": False}
-        got, _ = simulate(capacities, ways, actions, **options)
-        assert_same(got, twin(capacities, ways, actions), tolerance=0)
+        got, _ = simulate(capacities, routes, actions, **options)
+        assert_same(got, twin(capacities, routes, actions), tolerance=0)
         assert all(isinstance(value, Fraction | int) for _, value in got.values())
 
 
@@ -137,7 +137,7 @@ def solved(monkeypatch):
 
 def test_only_what_shares_a_resource_at_the_moment_is_solved_together(tables, solved):
     """Two pairs on a and b; a transfer over both holds them together from 1 s to 2 s."""
-    a, b, both = Way((("a", 1),)), Way((("b", 1),)), Way((("a", 1), ("b", 1)))
+    a, b, both = Route((("a", 1),)), Route((("b", 1),)), Route((("a", 1), ("b", 1)))
     env = simpy.Environment()
     network = Network(env, {"a": 10.0, "b": 10.0}, [a, a, b, b, both], general=True)
     for route in range(4):
@@ -159,7 +159,7 @@ def test_only_what_shares_a_resource_at_the_moment_is_solved_together(tables, so
 
 
 def test_an_outage_keeps_together_and_an_unlimited_link_does_not(solved):
-    a, both = Way((("a", 1),)), Way((("a", 1), ("b", 1)))
+    a, both = Route((("a", 1),)), Route((("a", 1), ("b", 1)))
     env = simpy.Environment()
     network = Network(env, {"a": 0.0, "b": 3.0}, [a, both, both], general=True)
     flows = [network.start(route, 30, cap=2.0) for route in range(3)]
@@ -176,12 +176,12 @@ def test_an_outage_keeps_together_and_an_unlimited_link_does_not(solved):
 
 
 def test_a_change_costs_no_more_with_many_others_in_flight(solved):
-    """A hundred pairs, each on a link of its own with another way round: no solve sees a third."""
-    ways = [Way(((f"r{k // 2}", 1), (f"r{k // 2}'", 1))) for k in range(200)]
-    ways += [Way(((f"r{k}", 1), (f"r{k + 1}", 1))) for k in range(99)]
+    """A hundred pairs, each on a link of its own with another route around it: no solve sees a third."""
+    routes = [Route(((f"r{k // 2}", 1), (f"r{k // 2}'", 1))) for k in range(200)]
+    routes += [Route(((f"r{k}", 1), (f"r{k + 1}", 1))) for k in range(99)]
     resources = {f"r{k}{side}": 1.0 + k / 7 for k in range(100) for side in ("", "'")}
     env = simpy.Environment()
-    network = Network(env, resources, ways)
+    network = Network(env, resources, routes)
     assert network.forms[:200] == ("filling",) * 200
     for route in range(200):
         network.start(route, 1 + route / 13)

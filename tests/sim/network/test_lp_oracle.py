@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import simpy
 from scipy.optimize import linprog
-from slow_twin import Way
+from slow_twin import Route
 
 from cutlayer.sim.network import Network
 from cutlayer.sim.network.solvers import component as group
@@ -61,13 +61,13 @@ def random_world(rng, kind, number):
         uses = [[*own[f], (f"edge{f % 2}", number(1, 2)), ("root", 1)] for f in range(flows)]
     elif kind == "tree":
         # Some end below the root, some begin above an edge.
-        ways = [
+        routes = [
             ["edge0", "region", "root"],
             ["edge1", "region", "root"],
             ["region", "root"],
             ["root"],
         ]
-        uses = [[*own[f], *((n, number(1, 2)) for n in ways[f % 4])] for f in range(flows)]
+        uses = [[*own[f], *((n, number(1, 2)) for n in routes[f % 4])] for f in range(flows)]
     else:
         names = np.array(["a", "b", "c", "d"])
         uses = [
@@ -83,7 +83,7 @@ def random_world(rng, kind, number):
 def rates_of_network(capacities, weights, caps, uses, start_at=0, **options):
     """The rates of flows that start together, a second (and maybe some changes of caps) later."""
     env = simpy.Environment(start_at)
-    network = Network(env, capacities, [Way(tuple(used)) for used in uses], **options)
+    network = Network(env, capacities, [Route(tuple(used)) for used in uses], **options)
     flows = [
         network.start(f, 10**9, weight, cap)
         for f, (weight, cap) in enumerate(zip(weights, caps, strict=True))

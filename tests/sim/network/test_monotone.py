@@ -15,14 +15,16 @@ from math import inf
 import numpy as np
 import pytest
 import simpy
-from slow_twin import Way, simulate, star_ways
+from slow_twin import Route, simulate, star_routes
 
 from cutlayer.sim.network import Network
 
 CLIENTS = 8
-STAR = star_ways(CLIENTS)
-TREE = [Way((*way.resources[:1], (f"edge{k % 2}", 1), ("server", 1))) for k, way in enumerate(STAR)]
-NESTED = {"one link": [Way((("server", 1),))] * CLIENTS, "star": STAR, "tree": TREE}
+STAR = star_routes(CLIENTS)
+TREE = [
+    Route((*way.resources[:1], (f"edge{k % 2}", 1), ("server", 1))) for k, way in enumerate(STAR)
+]
+NESTED = {"one link": [Route((("server", 1),))] * CLIENTS, "star": STAR, "tree": TREE}
 ROUNDING = 1e-9
 forms = pytest.mark.parametrize("form", NESTED)
 solvers = pytest.mark.parametrize("general", [False, True], ids=["chosen", "filling"])
@@ -46,8 +48,8 @@ def random_starts(rng, count, together=False):
     return actions
 
 
-def ends(capacities, ways, actions, general=False):
-    fate, network = simulate(capacities, ways, actions, general=general)
+def ends(capacities, routes, actions, general=False):
+    fate, network = simulate(capacities, routes, actions, general=general)
     assert all(what == "finished" for what, _ in fate.values())
     return {name: end for name, (_, end) in fate.items()}, set(network.forms)
 
@@ -61,10 +63,10 @@ def assert_none_earlier(later, than):
 @solvers
 def test_half_of_a_link_takes_a_batch_twice_the_time(general):
     sizes = [3.0, 10.0, 11.0, 25.0, 60.0, 61.0, 200.0]
-    ways = [Way((("link", 1),))] * len(sizes)
+    routes = [Route((("link", 1),))] * len(sizes)
     actions = [(0, "start", k, k, size, 1 + k % 3, inf) for k, size in enumerate(sizes)]
-    whole, _ = ends({"link": 8.0}, ways, actions, general)
-    half, _ = ends({"link": 4.0}, ways, actions, general)
+    whole, _ = ends({"link": 8.0}, routes, actions, general)
+    half, _ = ends({"link": 4.0}, routes, actions, general)
     assert half == {name: 2 * end for name, end in whole.items()}
     assert max(whole.values()) == pytest.approx(sum(sizes) / 8, rel=1e-12)
 
@@ -91,12 +93,12 @@ def test_one_transfer_more_lets_no_other_end_earlier(form, general):
     for seed in range(8):
         rng = np.random.default_rng([1, seed])
         capacities, actions = random_capacities(rng), random_starts(rng, 40)
-        way = Way((("edge0", 1), ("server", 1))) if form == "tree" else Way((("server", 1),))
+        way = Route((("edge0", 1), ("server", 1))) if form == "tree" else Route((("server", 1),))
         more = [(3.0, "start", "more", CLIENTS, 80.0, 1.5, inf)]
-        ways = [*NESTED[form], way]
-        without, _ = ends(capacities, ways, actions, general)
+        routes = [*NESTED[form], way]
+        without, _ = ends(capacities, routes, actions, general)
         actions = sorted(actions + more, key=lambda action: action[0])
-        assert_none_earlier(ends(capacities, ways, actions, general)[0], without)
+        assert_none_earlier(ends(capacities, routes, actions, general)[0], without)
 
 
 @solvers
@@ -106,10 +108,10 @@ def test_one_transfer_more_on_a_link_delays_all_that_meet_it(general):
     starts = [(float(t), "start", k, k, float(s), 1, inf) for k, (t, s) in enumerate(
         zip(np.sort(rng.uniform(0, 10, 12)), rng.exponential(5, 12), strict=True)
     )]  # fmt: skip
-    ways = [Way((("link", 1),))] * 13
-    without, _ = ends({"link": 6.0}, ways, starts, general)
+    routes = [Route((("link", 1),))] * 13
+    without, _ = ends({"link": 6.0}, routes, starts, general)
     more = sorted([*starts, (5.0, "start", "more", 12, 20.0, 1, inf)], key=lambda a: a[0])
-    with_it, _ = ends({"link": 6.0}, ways, more, general)
+    with_it, _ = ends({"link": 6.0}, routes, more, general)
     over = {name for name, end in without.items() if end <= 5}
     assert over
     assert over < set(without)
@@ -144,29 +146,33 @@ def test_half_of_one_own_link_delays_its_transfer_and_no_other_of_a_batch(genera
 @solvers
 def test_half_of_a_link_may_end_a_whole_round_earlier(general):
     """One transfer ends later and the last of all earlier: it had to wait for its turn before."""
-    ways = [Way((("shared", 1), ("own0", 1))), Way((("shared", 1), ("own1", 1)))]
+    routes = [Route((("shared", 1), ("own0", 1))), Route((("shared", 1), ("own1", 1)))]
     capacities = {"shared": 10.0, "own0": 4.0, "own1": 8.0}
     actions = [(0, "start", "short", 0, 10.0, 1, inf), (0, "start", "long", 1, 40.0, 1, inf)]
     # 4 and 6 until 2.5; then 8 to the long one. With half: 2 and 8, both until 5.
-    assert ends(capacities, ways, actions, general)[0] == {"short": 2.5, "long": 5.625}
-    assert ends(capacities | {"own0": 2.0}, ways, actions, general)[0] == {"short": 5, "long": 5}
+    assert ends(capacities, routes, actions, general)[0] == {"short": 2.5, "long": 5.625}
+    assert ends(capacities | {"own0": 2.0}, routes, actions, general)[0] == {"short": 5, "long": 5}
 
 
 def test_in_a_graph_one_transfer_more_may_end_another_earlier():
     """It slows the one that crosses both roads, which leaves more of the second road."""
     roads = {"first": 10.0, "second": 10.0}
-    ways = [Way((("first", 1), ("second", 1))), Way((("second", 1),)), *[Way((("first", 1),))] * 2]
+    routes = [
+        Route((("first", 1), ("second", 1))),
+        Route((("second", 1),)),
+        *[Route((("first", 1),))] * 2,
+    ]
     actions = [(0, "start", k, k, 1000.0 if k != 1 else 20.0, 1, inf) for k in range(4)]
-    alone, used = ends(roads, ways, actions[:2])
+    alone, used = ends(roads, routes, actions[:2])
     assert used == {"filling"}
     assert alone[1] == 4
-    assert ends(roads, ways, actions)[0][1] == pytest.approx(3)
+    assert ends(roads, routes, actions)[0][1] == pytest.approx(3)
 
 
-def levels(capacities, ways, flows):
+def levels(capacities, routes, flows):
     """Sorted rate / weight of flows (route, weight, cap) that are in flight together."""
     env = simpy.Environment()
-    network = Network(env, capacities, ways, fifo=False)
+    network = Network(env, capacities, routes, fifo=False)
     started = [network.start(route, 1e9, weight, cap) for route, weight, cap in flows]
     env.run(until=1)
     return [network.rate(flow) / flow.weight for flow in started]
@@ -186,23 +192,25 @@ def test_in_a_graph_less_of_anything_is_lexicographically_no_better():
     for seed in range(60):
         rng = np.random.default_rng([3, seed])
         capacities = {f"r{k}": float(rng.uniform(1, 10)) for k in range(6)}
-        ways = [
-            Way(tuple((f"r{k}", 1) for k in rng.choice(6, int(rng.integers(1, 4)), replace=False)))
+        routes = [
+            Route(
+                tuple((f"r{k}", 1) for k in rng.choice(6, int(rng.integers(1, 4)), replace=False))
+            )
             for _ in range(12)
         ]
         flows = [
             (k, float(rng.uniform(0.5, 2)), float(rng.choice([inf, rng.uniform(0.5, 5)])))
             for k in range(12)
         ]
-        before = levels(capacities, ways, flows)
+        before = levels(capacities, routes, flows)
         for name in capacities:
             halved = capacities | {name: capacities[name] / 2}
-            worse += assert_no_better(levels(halved, ways, flows), before)
-        more = levels(capacities, ways, [*flows, (int(rng.integers(12)), 1.0, inf)])
+            worse += assert_no_better(levels(halved, routes, flows), before)
+        more = levels(capacities, routes, [*flows, (int(rng.integers(12)), 1.0, inf)])
         worse += assert_no_better(more[:12], before)
-        crossed = {name for way in ways for name, _ in way.resources}
+        crossed = {name for way in routes for name, _ in way.resources}
         lowest = min(
-            capacities[n] / sum(w for r, w, _ in flows if n in dict(ways[r].resources))
+            capacities[n] / sum(w for r, w, _ in flows if n in dict(routes[r].resources))
             for n in crossed
         )
         assert min(before) >= min([lowest, *(cap / w for _, w, cap in flows)]) * (1 - ROUNDING)

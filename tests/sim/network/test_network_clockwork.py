@@ -9,16 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simpy
-from slow_twin import Way, star_ways
+from slow_twin import Route, star_routes
 
 from cutlayer.sim.network import Network, StalledClockError
 
 FORMS = {
-    "star": ({"link0": 3.0, "link1": 9.0, "link2": inf, "server": 10.0}, star_ways(3)),
-    "alone": ({f"link{i}": 1.7 + i for i in range(3)}, [Way(((f"link{i}", 1),)) for i in range(3)]),
+    "star": ({"link0": 3.0, "link1": 9.0, "link2": inf, "server": 10.0}, star_routes(3)),
+    "alone": (
+        {f"link{i}": 1.7 + i for i in range(3)},
+        [Route(((f"link{i}", 1),)) for i in range(3)],
+    ),
     "filling": (
         {"a": 5.0, "b": 7.0},
-        [Way((("a", 1), ("b", 1))), Way((("a", 1),)), Way((("b", 1),))],
+        [Route((("a", 1), ("b", 1))), Route((("a", 1),)), Route((("b", 1),))],
     ),
 }
 form = pytest.mark.parametrize("form", FORMS)
@@ -46,9 +49,9 @@ def run_to_last(env, process, flows):
 
 @pytest.mark.parametrize("name", ["star", "filling"])
 def test_one_solve_for_every_instant_with_a_change(name):
-    resources, ways = FORMS[name]
+    resources, routes = FORMS[name]
     env = simpy.Environment()
-    network = Network(env, resources, ways)
+    network = Network(env, resources, routes)
     process, flows = start_some(network, 3)
     run_to_last(env, process, flows)
     instants = {t for flow in flows for t in (flow.start_s, flow.finish_s)}
@@ -65,8 +68,8 @@ def run_and_count(env):
 
 
 def one_link(clients, start_at=0, **options):
-    ways = [Way((("server", 1),)) for _ in range(clients)]
-    return Network(simpy.Environment(start_at), {"server": 1.0}, ways, **options)
+    routes = [Route((("server", 1),)) for _ in range(clients)]
+    return Network(simpy.Environment(start_at), {"server": 1.0}, routes, **options)
 
 
 def test_a_burst_costs_one_event_each_and_two_for_all():
@@ -108,7 +111,7 @@ def test_changes_that_cause_one_another_at_one_instant_are_one_change():
 @pytest.mark.parametrize("general", [False, True])
 def test_ends_at_one_instant_come_in_the_order_of_the_starts(general):
     resources = {"link0": 2.0, "link1": inf, "link2": 2.0, "server": 8.0}
-    network = Network(simpy.Environment(), resources, star_ways(3), general=general)
+    network = Network(simpy.Environment(), resources, star_routes(3), general=general)
     order = []
     # 2, 4 and 2 bytes/s: capped, sharing, capped; the second on route 0 starts after the others.
     for route, size in ((0, 1.0), (0, 1.0), (1, 4.0), (2, 2.0)):
@@ -131,7 +134,7 @@ def test_ends_that_the_clock_cannot_tell_apart_are_one_instant(general):
 def test_cancelled_at_its_very_end_a_flow_has_nothing_left(form):
     """In numbers that round badly: 1.9 - 0.1 * (1.9 / 0.1) is not 0."""
     resources = {"link0": 0.1, "link1": 0.1, "server": 10.0 if form != "alone" else inf}
-    network = Network(simpy.Environment(), resources, star_ways(2), general=form == "filling")
+    network = Network(simpy.Environment(), resources, star_routes(2), general=form == "filling")
     first, second = network.start(0, 1.9), network.start(1, 3.0)
     network.env.run(network.env.timeout(1.9 / 0.1))
     assert network.left_bytes(first) == network.cancel(first) == 0
@@ -143,7 +146,7 @@ def test_cancelled_at_its_very_end_a_flow_has_nothing_left(form):
 @form
 def test_a_round_gives_the_same_bits_whenever_the_clock_is_put_back(form):
     """Rounds of one network, each from 0 after an idle time, and a round of a fresh network."""
-    resources, ways = FORMS[form]
+    resources, routes = FORMS[form]
     rounds = []
 
     def one_round(network):
@@ -153,23 +156,23 @@ def test_a_round_gives_the_same_bits_whenever_the_clock_is_put_back(form):
         network.env.run(network.env.all_of([flow.done for flow in flows]))
         rounds.append([(flow.start_s, flow.finish_s) for flow in flows])
 
-    network = Network(simpy.Environment(), resources, ways)
+    network = Network(simpy.Environment(), resources, routes)
     for _ in range(3):
         one_round(network)
         for name, capacity in resources.items():  # a late change while nothing is in flight
             network.set_capacity(name, capacity)
         network.env._now = 0
-    one_round(Network(simpy.Environment(), resources, ways))
+    one_round(Network(simpy.Environment(), resources, routes))
     assert rounds[0] == rounds[1] == rounds[2] == rounds[3]
 
 
 @form
 def test_looking_changes_nothing(form):
-    resources, ways = FORMS[form]
+    resources, routes = FORMS[form]
     seen = []
     for look in (False, True):
         env = simpy.Environment()
-        network = Network(env, resources, ways)
+        network = Network(env, resources, routes)
         process, flows = start_some(network, 8)
 
         def watch(env=env, network=network, flows=flows):
@@ -190,9 +193,9 @@ def test_looking_changes_nothing(form):
 @form
 @pytest.mark.parametrize("clock", [1e9, 1e15])
 def test_ends_closer_than_the_clock_can_tell_do_not_stop_it(form, clock):
-    resources, ways = FORMS[form]
+    resources, routes = FORMS[form]
     env = simpy.Environment(clock)
-    network = Network(env, resources, ways, stall_limit=1000)
+    network = Network(env, resources, routes, stall_limit=1000)
 
     def sender(route):
         for k in range(200):
@@ -207,7 +210,7 @@ def test_ends_closer_than_the_clock_can_tell_do_not_stop_it(form, clock):
 
 def test_a_clock_that_stands_still_is_reported():
     env = simpy.Environment()
-    network = Network(env, {"link": 1.0}, [Way((("link", 1),))], stall_limit=500)
+    network = Network(env, {"link": 1.0}, [Route((("link", 1),))], stall_limit=500)
 
     def endless():
         yield env.timeout(2)
@@ -221,7 +224,7 @@ def test_a_clock_that_stands_still_is_reported():
 
 def test_more_settles_than_the_limit_are_fine_while_time_passes():
     env = simpy.Environment()
-    network = Network(env, {"link": 1.0}, [Way((("link", 1),))], stall_limit=1)
+    network = Network(env, {"link": 1.0}, [Route((("link", 1),))], stall_limit=1)
 
     def long():
         for _ in range(500):

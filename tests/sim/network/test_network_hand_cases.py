@@ -5,17 +5,17 @@ from itertools import pairwise
 from math import inf
 
 import pytest
-from slow_twin import Way, simulate, star_ways
+from slow_twin import Route, simulate, star_routes
 
 
-def ends(resources, ways, starts, **options):
+def ends(resources, routes, starts, **options):
     """End of each transfer; a start is (time, route, bytes) or has weight and cap as well."""
     actions = [
         (start[0], "start", str(k), *start[1:3], *(start[3:] or (1, inf)))
         for k, start in enumerate(starts)
     ]
     actions.sort(key=lambda action: action[0])
-    fate, _ = simulate(resources, ways, actions, **options)
+    fate, _ = simulate(resources, routes, actions, **options)
     assert all(what == "finished" for what, _ in fate.values())
     return [fate[str(k)][1] for k in range(len(starts))]
 
@@ -26,11 +26,11 @@ def general(request):
 
 
 ONE_LINK = {"link": 100.0}
-TWO_ON_IT = [Way((("link", 1),)), Way((("link", 1),))]
+TWO_ON_IT = [Route((("link", 1),)), Route((("link", 1),))]
 
 
 def test_one_megabyte_over_eight_megabit_per_second_takes_one_second(general):
-    assert ends({"up": 8e6 / 8}, [Way((("up", 1),))], [(0, 0, 1e6)], general=general) == [1.0]
+    assert ends({"up": 8e6 / 8}, [Route((("up", 1),))], [(0, 0, 1e6)], general=general) == [1.0]
 
 
 def test_a_late_joiner_slows_an_early_transfer(general):
@@ -51,8 +51,8 @@ def test_two_flows_on_one_route_share_it_without_fifo_and_queue_with_it(general)
 def test_a_batch_ends_as_the_formula_says(general):
     """T_k = (sum of the k smallest sizes + (n - k) times the k-th) / C."""
     sizes = [3, 10, 11, 25, 60, 61, 200]
-    ways = [Way((("link", 1),)) for _ in sizes]
-    got = ends(ONE_LINK, ways, [(0, k, s) for k, s in enumerate(sizes)], general=general)
+    routes = [Route((("link", 1),)) for _ in sizes]
+    got = ends(ONE_LINK, routes, [(0, k, s) for k, s in enumerate(sizes)], general=general)
     n = len(sizes)
     expected = [(sum(sizes[:k]) + (n - k) * sizes[k - 1]) / 100 for k in range(1, n + 1)]
     assert got == pytest.approx(expected, rel=1e-12)
@@ -61,33 +61,33 @@ def test_a_batch_ends_as_the_formula_says(general):
 @pytest.mark.parametrize("links", [1, 2, 5])
 def test_in_a_parking_lot_the_long_flow_gets_half(links):
     resources = {f"road{k}": 1.0 for k in range(links)}
-    ways = [Way(tuple((name, 1) for name in resources))]
-    ways += [Way(((name, 1),)) for name in resources]
-    got = ends(resources, ways, [(0, k, 10.0) for k in range(links + 1)])
+    routes = [Route(tuple((name, 1) for name in resources))]
+    routes += [Route(((name, 1),)) for name in resources]
+    got = ends(resources, routes, [(0, k, 10.0) for k in range(links + 1)])
     assert got == [20.0] * (links + 1)
 
 
 def test_in_a_wifi_cell_the_slow_station_slows_all(general):
     """Everyone gets 1 / sum(1 / r), whoever it is and in whichever direction."""
     speeds = [54.0, 11.0, 54.0, 2.0]
-    ways = [Way((("air", 1 / r),)) for r in speeds]
+    routes = [Route((("air", 1 / r),)) for r in speeds]
     each = 1 / sum(1 / r for r in speeds)
-    got = ends({"air": 1.0}, ways, [(0, k, 10 * each) for k in range(4)], general=general)
+    got = ends({"air": 1.0}, routes, [(0, k, 10 * each) for k in range(4)], general=general)
     assert got == pytest.approx([10.0] * 4, rel=1e-12)
 
 
 def test_in_a_cell_with_proportional_fairness_each_gets_its_rate_over_n(general):
     speeds = [90.0, 30.0, 6.0]
-    ways = [Way((("cell", 1 / r),)) for r in speeds]
+    routes = [Route((("cell", 1 / r),)) for r in speeds]
     starts = [(0, k, 10 * r / 3, r, inf) for k, r in enumerate(speeds)]
-    assert ends({"cell": 1.0}, ways, starts, general=general) == pytest.approx([10.0] * 3)
+    assert ends({"cell": 1.0}, routes, starts, general=general) == pytest.approx([10.0] * 3)
 
 
 def test_what_a_slow_link_leaves_goes_to_the_others(general):
     resources = {"link0": 10.0, "link1": inf, "link2": inf, "server": 100.0}
     starts = [(0, 0, 100.0), (0, 1, 450.0), (0, 2, 900.0)]
     # 10 + 45 + 45 until the second ends at 10, with the first; then the last one has it all.
-    assert ends(resources, star_ways(3), starts, general=general) == [10, 10, 14.5]
+    assert ends(resources, star_routes(3), starts, general=general) == [10, 10, 14.5]
 
 
 def test_weights_share_in_proportion(general):
@@ -96,9 +96,9 @@ def test_weights_share_in_proportion(general):
 
 
 def test_a_flow_of_no_bytes_ends_at_once_and_in_its_turn():
-    ways = [Way((("link", 1),))]
-    assert ends(ONE_LINK, ways, [(2, 0, 0)]) == [2]
-    assert ends(ONE_LINK, ways, [(0, 0, 100), (0, 0, 0), (0.5, 0, 0), (0.5, 0, 50)]) == [
+    routes = [Route((("link", 1),))]
+    assert ends(ONE_LINK, routes, [(2, 0, 0)]) == [2]
+    assert ends(ONE_LINK, routes, [(0, 0, 100), (0, 0, 0), (0.5, 0, 0), (0.5, 0, 50)]) == [
         1, 1, 1, 1.5,
     ]  # fmt: skip
 
@@ -106,7 +106,7 @@ def test_a_flow_of_no_bytes_ends_at_once_and_in_its_turn():
 def test_without_limits_nothing_takes_time(general):
     resources = {"link0": inf, "link1": inf, "server": inf}
     starts = [(3, 0, 1e12), (3, 1, 1.0), (3, 0, 5.0)]
-    assert ends(resources, star_ways(2), starts, general=general) == [3, 3, 3]
+    assert ends(resources, star_routes(2), starts, general=general) == [3, 3, 3]
 
 
 def test_an_outage_holds_transfers_up(general):
@@ -117,9 +117,9 @@ def test_an_outage_holds_transfers_up(general):
         (5, "capacity", "server", 100.0),
     ]
     resources = {"link0": inf, "link1": inf, "server": 100.0}
-    fate, _ = simulate(resources, star_ways(2), actions, general=general)
+    fate, _ = simulate(resources, star_routes(2), actions, general=general)
     assert fate == {"g": ("finished", 6), "f": ("finished", 8)}
-    fate, _ = simulate(resources, star_ways(2), actions[:3], general=general)
+    fate, _ = simulate(resources, star_routes(2), actions[:3], general=general)
     assert fate == {"f": ("left", 250), "g": ("left", 50)}
 
 
@@ -130,7 +130,7 @@ def test_a_private_link_may_change_too(general):
         (3, "capacity", "link0", inf),
     ]
     for resources in ({"link0": 50.0, "server": 100.0}, {"link0": 50.0, "server": inf}):
-        fate, _ = simulate(resources, star_ways(1), actions, general=general)
+        fate, _ = simulate(resources, star_routes(1), actions, general=general)
         assert fate["f"][1] == pytest.approx(3 + 230 / resources["server"])
 
 
@@ -166,9 +166,9 @@ def test_a_cap_that_doubles_is_a_slow_start(general):
 
 def test_in_fractions_the_oracles_are_exact(general):
     thirds = [(Fraction(0), k, Fraction(1, 3)) for k in range(3)]
-    ways = [Way((("link", Fraction(1)),)) for _ in range(3)]
+    routes = [Route((("link", Fraction(1)),)) for _ in range(3)]
     options = {"general": general, "start_at": Fraction(0)}
-    assert ends({"link": Fraction(7)}, ways, thirds, **options) == [Fraction(1, 7)] * 3
+    assert ends({"link": Fraction(7)}, routes, thirds, **options) == [Fraction(1, 7)] * 3
 
 
 def test_nothing_overtakes_on_a_route():

@@ -5,7 +5,7 @@ from math import inf
 import numpy as np
 import pytest
 import simpy
-from slow_twin import Way, assert_same, simulate, twin
+from slow_twin import Route, assert_same, simulate, twin
 from test_star_solver import random_actions
 from test_tree_solver import tree_world
 
@@ -19,11 +19,11 @@ def world_of(form, rng):
     if form == "tree":
         return tree_world(rng, number)
     names = [f"r{k}" for k in range(1 if form == "star" else 4)]
-    ways = []
+    routes = []
     for _ in range(6):
         picked = rng.choice(len(names), size=int(rng.integers(1, len(names) + 1)), replace=False)
-        ways.append(Way(tuple((names[k], number(0.5, 2)) for k in sorted(picked))))
-    return {name: number(3, 20) for name in names}, ways
+        routes.append(Route(tuple((names[k], number(0.5, 2)) for k in sorted(picked))))
+    return {name: number(3, 20) for name in names}, routes
 
 
 @pytest.mark.parametrize("flows", [40, 120])
@@ -36,26 +36,26 @@ def test_many_flows_of_a_graph_agree_with_the_twin(flows):
             return float(rng.uniform(low, high))
 
         capacities = {f"r{k}": number(20, 90) for k in range(8)}
-        ways = []
+        routes = []
         for _ in range(flows):
             picked = rng.choice(8, size=int(rng.integers(1, 4)), replace=False)
-            ways.append(Way(tuple((f"r{k}", number(0.5, 2)) for k in sorted(picked))))
+            routes.append(Route(tuple((f"r{k}", number(0.5, 2)) for k in sorted(picked))))
         burst = [
             (0.0, "start", f"b{i}", i, number(1, 100), number(0.5, 2), inf) for i in range(flows)
         ]
-        rest = random_actions(rng, capacities, ways, number, events=30)
-        got, network = simulate(capacities, ways, burst + rest)
+        rest = random_actions(rng, capacities, routes, number, events=30)
+        got, network = simulate(capacities, routes, burst + rest)
         assert set(network.forms) == {"filling"}
-        assert_same(got, twin(capacities, ways, burst + rest))
+        assert_same(got, twin(capacities, routes, burst + rest))
 
 
 @pytest.mark.parametrize("form", ["star", "tree", "filling"])
 def test_littles_law_conservation_and_utilisation(form):
     """What is sent is what capacity was used for; mean number = rate x mean time; never above 1."""
     rng = np.random.default_rng(4)
-    capacities, ways = world_of(form, rng)
+    capacities, routes = world_of(form, rng)
     env = simpy.Environment()
-    network = Network(env, capacities, ways)
+    network = Network(env, capacities, routes)
     loads = network.loads_of(network.shared)
     network.observe(loads)
     flows = []
@@ -67,12 +67,12 @@ def test_littles_law_conservation_and_utilisation(form):
             flows.append(flow)
             yield flow.done
 
-    for route in range(len(ways)):
+    for route in range(len(routes)):
         env.process(client(route))
     env.run()
     consumed = dict.fromkeys(capacities, 0.0)
     for flow in flows:
-        for name, amount in ways[flow.route].resources:
+        for name, amount in routes[flow.route].resources:
             consumed[name] += amount * flow.size_bytes
     for name, series in loads.series().items():
         spans = np.diff(series.times)
@@ -98,10 +98,10 @@ def test_on_one_link_half_the_capacity_ends_every_transfer_later():
             (float(s), "start", i, i, float(rng.uniform(1, 20)), 1, inf)
             for i, s in enumerate(starts)
         ]
-        ways = [Way((("link", 1),)) for _ in range(8)]
-        wide, _ = simulate({"link": 8.0}, ways, actions)
-        narrow, _ = simulate({"link": 4.0}, ways, actions)
-        fewer, _ = simulate({"link": 8.0}, ways, actions[:-1])
+        routes = [Route((("link", 1),)) for _ in range(8)]
+        wide, _ = simulate({"link": 8.0}, routes, actions)
+        narrow, _ = simulate({"link": 4.0}, routes, actions)
+        fewer, _ = simulate({"link": 8.0}, routes, actions[:-1])
         assert all(narrow[i][1] > wide[i][1] for i in range(8))
         assert all(fewer[i][1] <= wide[i][1] + 1e-9 for i in range(7))
         assert any(fewer[i][1] < wide[i][1] - 1e-9 for i in range(7)) == (

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import simpy
 from scipy.stats import t as student
-from slow_twin import Way, star_ways
+from slow_twin import Route, star_routes
 
 from cutlayer.sim.network import Network
 from cutlayer.sim.network.solvers import component as group
@@ -27,7 +27,7 @@ MISSED = 1e-6
 def flows_of_a_queue(rng, sizes, arrivals_per_s, capacity=1.0, cap=inf, fifo=False):
     """Transfers of the given sizes, Poisson arrivals on one link and one route, without the edges."""
     env = simpy.Environment()
-    network = Network(env, {"link": capacity}, [Way((("link", 1),))], fifo=fifo)
+    network = Network(env, {"link": capacity}, [Route((("link", 1),))], fifo=fifo)
     gaps = rng.exponential(1 / arrivals_per_s, len(sizes)).tolist()
     flows = []
 
@@ -115,16 +115,19 @@ def test_processor_sharing_with_a_cap_is_as_many_servers(servers):
 
 
 WORLDS = {
-    "one link": ({"server": 10.0}, [Way((("server", 1),))] * 6),
-    "star": ({f"link{k}": 2.0 + k for k in range(6)} | {"server": 10.0}, star_ways(6, airtime=1.5)),
+    "one link": ({"server": 10.0}, [Route((("server", 1),))] * 6),
+    "star": (
+        {f"link{k}": 2.0 + k for k in range(6)} | {"server": 10.0},
+        star_routes(6, airtime=1.5),
+    ),
     "tree": (
         {f"link{k}": 3.0 + k for k in range(6)} | {"edge0": 5.0, "edge1": 8.0, "server": 10.0},
-        [Way(((f"link{k}", 1), (f"edge{k % 2}", 1.5), ("server", 1))) for k in range(6)],
+        [Route(((f"link{k}", 1), (f"edge{k % 2}", 1.5), ("server", 1))) for k in range(6)],
     ),
     "filling": (
         {"a": 5.0, "b": 7.0, "c": 6.0},
         [
-            Way(tuple((n, 1 + k / 9) for n in names))
+            Route(tuple((n, 1 + k / 9) for n in names))
             for k, names in enumerate(["a", "b", "c", "ab", "bc", "abc"])
         ],
     ),
@@ -157,10 +160,10 @@ def test_bytes_load_and_number_are_conserved(world, monkeypatch):
     """Of each transfer and each link; Little's law; no more than the capacity; no capacity wasted."""
     if world == "filling in tables":
         monkeypatch.setattr(group, "TABLE_FROM", 1)
-    capacities, ways = WORLDS[world.removesuffix(" in tables")]
+    capacities, routes = WORLDS[world.removesuffix(" in tables")]
     rng = np.random.default_rng(1)
     env = simpy.Environment()
-    network = Network(env, capacities, ways)
+    network = Network(env, capacities, routes)
     assert set(network.forms) == {"star" if world == "one link" else world.split()[0]}
     watcher, loads = Watcher(network), network.loads_of(network.shared)
     network.observe(loads, watcher)
@@ -183,7 +186,7 @@ def test_bytes_load_and_number_are_conserved(world, monkeypatch):
     for name, taken in series.items():
         assert np.all(taken.load <= taken.capacity * (1 + 1e-9))
         carried = np.sum(np.diff(taken.times) * taken.load[:-1])
-        crossing = sum(f.size_bytes * dict(ways[f.route].resources).get(name, 0) for f in flows)
+        crossing = sum(f.size_bytes * dict(routes[f.route].resources).get(name, 0) for f in flows)
         assert carried == pytest.approx(crossing, rel=1e-9)
         assert taken.load[-1] == 0
     if world == "one link":

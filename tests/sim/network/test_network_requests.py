@@ -5,16 +5,16 @@ from math import inf, nan
 
 import pytest
 import simpy
-from slow_twin import Way, simulate, star_ways
+from slow_twin import Route, simulate, star_routes
 
 from cutlayer.sim.network import AllocationError, Network, NetworkError, StalledClockError
 
-STAR = ({"link0": 3.0, "link1": 9.0, "link2": inf, "server": 10.0}, star_ways(3))
+STAR = ({"link0": 3.0, "link1": 9.0, "link2": inf, "server": 10.0}, star_routes(3))
 
 
 def test_a_flow_tells_its_story():
     env = simpy.Environment()
-    network = Network(env, {"link": 10.0}, [Way((("link", 1),), delay_s=5.0)])
+    network = Network(env, {"link": 10.0}, [Route((("link", 1),), delay_s=5.0)])
     first, second = network.start(0, 30), network.start(0, 20)
     assert (first.state, second.state) == ("sending", "waiting")
     assert network.rate(first) == 10
@@ -59,13 +59,13 @@ def test_a_wrong_transfer_is_refused(arguments, message):
 def test_wrong_worlds_are_refused():
     env = simpy.Environment()
     with pytest.raises(NetworkError, match=r"route 0 .* 'servr'; did you mean 'server'\?"):
-        Network(env, {"server": 1}, [Way((("servr", 1),))])
+        Network(env, {"server": 1}, [Route((("servr", 1),))])
     with pytest.raises(NetworkError, match=r"resource 'server': the capacity .* got -1"):
         Network(env, {"server": -1}, [])
     for wrong in (0, -1, nan, inf):
         with pytest.raises(NetworkError, match="route 0 on resource 'server': the consumption"):
-            Network(env, {"server": 1}, [Way((("server", wrong),))])
-    network = Network(env, {"server": 1}, [Way((("server", 1),))])
+            Network(env, {"server": 1}, [Route((("server", wrong),))])
+    network = Network(env, {"server": 1}, [Route((("server", 1),))])
     with pytest.raises(NetworkError, match=r"no resource 'servre'; did you mean 'server'\?"):
         network.set_capacity("servre", 1)
     with pytest.raises(NetworkError, match="capacity must be 0 or more"):
@@ -83,6 +83,6 @@ def test_errors_can_be_rebuilt_as_simpy_does(error):
 
 def test_a_resource_crossed_twice_counts_twice():
     fate, _ = simulate(
-        {"air": 10.0}, [Way((("air", 1), ("air", 1)))], [(0, "start", "f", 0, 10, 1, inf)]
+        {"air": 10.0}, [Route((("air", 1), ("air", 1)))], [(0, "start", "f", 0, 10, 1, inf)]
     )
     assert fate == {"f": ("finished", 2)}

@@ -4,13 +4,15 @@ from math import inf
 
 import numpy as np
 import pytest
-from slow_twin import Way, assert_same, simulate, star_ways
+from slow_twin import Route, assert_same, simulate, star_routes
 
 ROUTES = 6
 CAPACITIES = {f"link{i}": 2.0 + 1.7 * i for i in range(ROUTES)} | {"server": 20.0}
-STAR = star_ways(ROUTES)
-WIFI = [Way((("air", 1 / (5.0 + i)), ("server", 1))) for i in range(ROUTES)]
-ACCESS = [Way((*way.resources, ("core", 1))) if k % 2 else way for k, way in enumerate(STAR)]
+STAR = star_routes(ROUTES)
+WIFI = [Route((("air", 1 / (5.0 + i)), ("server", 1))) for i in range(ROUTES)]
+ACCESS = [
+    Route((*route.resources, ("core", 1))) if k % 2 else route for k, route in enumerate(STAR)
+]
 WORLDS = {
     "star": (CAPACITIES, STAR),
     "wifi": ({"air": 1.0, "server": 6.0}, WIFI),
@@ -36,33 +38,34 @@ def times(fate, factor=1.0):
 @worlds
 def test_sizes_and_capacities_scale_together(world):
     """By a power of two not a bit changes; capacities alone shrink the time."""
-    capacities, ways = WORLDS[world]
+    capacities, routes = WORLDS[world]
     actions = starts(0)
-    expected, _ = simulate(capacities, ways, actions)
+    expected, _ = simulate(capacities, routes, actions)
     larger = {name: 1024 * capacity for name, capacity in capacities.items()}
     scaled = [(*a[:4], 1024 * a[4], *a[5:]) for a in actions]
-    assert simulate(larger, ways, scaled)[0] == expected
+    assert simulate(larger, routes, scaled)[0] == expected
     faster = [(a[0] / 1024, *a[1:]) for a in actions]
-    assert simulate(larger, ways, faster)[0] == times(expected, 1 / 1024)
+    assert simulate(larger, routes, faster)[0] == times(expected, 1 / 1024)
 
 
 @worlds
 def test_the_time_of_day_does_not_matter(world):
-    capacities, ways = WORLDS[world]
+    capacities, routes = WORLDS[world]
     actions = starts(1)
-    expected, _ = simulate(capacities, ways, actions)
-    assert_same(simulate(capacities, ways, actions, start_at=86_400.0)[0], expected)
+    expected, _ = simulate(capacities, routes, actions)
+    assert_same(simulate(capacities, routes, actions, start_at=86_400.0)[0], expected)
 
 
 @worlds
 def test_names_and_order_of_routes_do_not_matter(world):
-    capacities, ways = WORLDS[world]
+    capacities, routes = WORLDS[world]
     actions = starts(2)
-    expected, _ = simulate(capacities, ways, actions)
+    expected, _ = simulate(capacities, routes, actions)
     order = np.random.default_rng(3).permutation(ROUTES).tolist()
     renamed = {f"x-{name}": capacity for name, capacity in reversed(capacities.items())}
     permuted = [
-        Way(tuple((f"x-{name}", a) for name, a in reversed(ways[old].resources))) for old in order
+        Route(tuple((f"x-{name}", a) for name, a in reversed(routes[old].resources)))
+        for old in order
     ]
     moved = [(*a[:3], order.index(a[3]), *a[4:]) for a in actions]
     assert_same(simulate(renamed, permuted, moved)[0], expected)
@@ -71,11 +74,11 @@ def test_names_and_order_of_routes_do_not_matter(world):
 @worlds
 def test_a_link_cut_in_two_is_the_same_link(world):
     """The shared one twice in a row makes a tree of a star, with the same times."""
-    capacities, ways = WORLDS[world]
+    capacities, routes = WORLDS[world]
     actions = starts(4)
-    expected, _ = simulate(capacities, ways, actions)
+    expected, _ = simulate(capacities, routes, actions)
     halves = capacities | {"second half": capacities["server"]}
-    longer = [Way((*way.resources, ("second half", 1))) for way in ways]
+    longer = [Route((*route.resources, ("second half", 1))) for route in routes]
     got, network = simulate(halves, longer, actions)
     assert network.forms == ("tree",) * ROUTES
     assert_same(got, expected)
@@ -83,30 +86,33 @@ def test_a_link_cut_in_two_is_the_same_link(world):
 
 @worlds
 def test_a_link_without_a_limit_changes_not_a_bit(world):
-    capacities, ways = WORLDS[world]
+    capacities, routes = WORLDS[world]
     actions = starts(5)
-    expected, _ = simulate(capacities, ways, actions)
+    expected, _ = simulate(capacities, routes, actions)
     wider = capacities | {"backbone": inf} | {f"hall{k}": inf for k in range(ROUTES)}
-    longer = [Way((("backbone", 1), *way.resources, (f"hall{k}", 1))) for k, way in enumerate(ways)]
+    longer = [
+        Route((("backbone", 1), *route.resources, (f"hall{k}", 1)))
+        for k, route in enumerate(routes)
+    ]
     assert simulate(wider, longer, actions)[0] == expected
 
 
 @worlds
 def test_weights_count_only_against_each_other(world):
-    capacities, ways = WORLDS[world]
+    capacities, routes = WORLDS[world]
     actions = starts(6)
-    expected, _ = simulate(capacities, ways, actions)
+    expected, _ = simulate(capacities, routes, actions)
     heavier = [(*a[:5], 8 * a[5], a[6]) for a in actions]
-    assert_same(simulate(capacities, ways, heavier)[0], expected)
+    assert_same(simulate(capacities, routes, heavier)[0], expected)
 
 
 def test_more_capacity_of_a_star_makes_no_transfer_later():
     """With equal weights; in a graph, or with weights, single transfers may well be later."""
-    capacities, ways = WORLDS["star"]
+    capacities, routes = WORLDS["star"]
     actions = [(*a[:5], 1, inf) for a in starts(7)]
     earlier = None
     for server in (2.0, 3.0, 5.0, 11.0, inf):
-        fate, _ = simulate(capacities | {"server": server}, ways, actions)
+        fate, _ = simulate(capacities | {"server": server}, routes, actions)
         if earlier is not None:
             assert all(end <= earlier[name][1] * (1 + 1e-12) for name, (_, end) in fate.items())
         earlier = fate

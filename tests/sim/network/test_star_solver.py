@@ -5,37 +5,37 @@ from math import inf
 
 import numpy as np
 import pytest
-from slow_twin import Way, assert_same, simulate, star_ways, twin
+from slow_twin import Route, assert_same, simulate, star_routes, twin
 
 FORMS = ["star", "uncapped star", "alone", "graph", "wifi and wires"]
 
 
-def random_ways(rng, form, number):
+def random_routes(rng, form, number):
     clients = int(rng.integers(2, 7))
     capacities = {f"link{i}": number(1, 20) for i in range(clients)}
     if form == "alone":
-        return capacities, [Way(((f"link{i}", number(1, 3)),)) for i in range(clients)]
+        return capacities, [Route(((f"link{i}", number(1, 3)),)) for i in range(clients)]
     capacities["server"] = number(5, 40)
     if form == "uncapped star":
-        return capacities, [Way((("server", number(1, 3)),)) for _ in range(clients)]
+        return capacities, [Route((("server", number(1, 3)),)) for _ in range(clients)]
     if form == "star":
-        ways = [Way(((f"link{i}", 1), ("server", number(1, 3)))) for i in range(clients)]
-        return capacities, ways
+        routes = [Route(((f"link{i}", 1), ("server", number(1, 3)))) for i in range(clients)]
+        return capacities, routes
     if form == "graph":
         capacities["core"] = number(5, 30)
         names = list(capacities)
-        ways = []
+        routes = []
         for _ in range(clients + 2):
             picked = rng.choice(len(names), size=int(rng.integers(1, 4)), replace=False)
-            ways.append(Way(tuple((names[k], number(1, 3)) for k in sorted(picked))))
-        return capacities, ways
+            routes.append(Route(tuple((names[k], number(1, 3)) for k in sorted(picked))))
+        return capacities, routes
     capacities |= {"air": number(0.5, 1), "in": number(5, 30), "out": number(5, 30)}
     airtime = [1 / number(10, 50) for _ in range(clients)]
-    up = [Way((("air", airtime[i]), ("in", 1))) for i in range(clients)]
-    return capacities, up + [Way((("air", airtime[i]), ("out", 1))) for i in range(clients)]
+    up = [Route((("air", airtime[i]), ("in", 1))) for i in range(clients)]
+    return capacities, up + [Route((("air", airtime[i]), ("out", 1))) for i in range(clients)]
 
 
-def random_actions(rng, capacities, ways, number, events, unlimited=inf):
+def random_actions(rng, capacities, routes, number, events, unlimited=inf):
     """Bursts and lone starts, some cancelled, some with caps that change, some capacities too."""
     actions, now, flows = [], number(0, 1), 0
     for _ in range(events):
@@ -47,7 +47,7 @@ def random_actions(rng, capacities, ways, number, events, unlimited=inf):
             size = 0 if rng.random() < 0.05 else number(0.1, 100)
             weight = number(0.3, 4) if rng.random() < 0.4 else 1
             cap = number(0.5, 15) if rng.random() < 0.4 else inf
-            route = int(rng.integers(len(ways)))
+            route = int(rng.integers(len(routes)))
             actions.append((now, "start", f"f{flows}", route, size, weight, cap))
             continue
         # Strictly later than the start, so that neither order of an instant is special.
@@ -76,10 +76,10 @@ def test_floats_agree_with_the_twin(form, fifo):
         def number(low, high, rng=rng):
             return float(rng.uniform(low, high))
 
-        capacities, ways = random_ways(rng, form, number)
-        actions = random_actions(rng, capacities, ways, number, events=40)
-        got, _ = simulate(capacities, ways, actions, fifo=fifo)
-        assert_same(got, twin(capacities, ways, actions, fifo))
+        capacities, routes = random_routes(rng, form, number)
+        actions = random_actions(rng, capacities, routes, number, events=40)
+        got, _ = simulate(capacities, routes, actions, fifo=fifo)
+        assert_same(got, twin(capacities, routes, actions, fifo))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -91,11 +91,11 @@ def test_fractions_agree_exactly(form, fifo):
         def number(low, high, rng=rng):
             return Fraction(int(rng.integers(round(low * 997), round(high * 997) + 2)), 997)
 
-        capacities, ways = random_ways(rng, form, number)
+        capacities, routes = random_routes(rng, form, number)
         # A division by infinity would give a float.
-        actions = random_actions(rng, capacities, ways, number, 14, unlimited=Fraction(10**9))
-        got, _ = simulate(capacities, ways, actions, fifo=fifo, start_at=Fraction(0), check=False)
-        expected = twin(capacities, ways, actions, fifo)
+        actions = random_actions(rng, capacities, routes, number, 14, unlimited=Fraction(10**9))
+        got, _ = simulate(capacities, routes, actions, fifo=fifo, start_at=Fraction(0), check=False)
+        expected = twin(capacities, routes, actions, fifo)
         assert_same(got, expected, tolerance=0)
         assert all(isinstance(value, Fraction | int) for _, value in got.values())
 
@@ -108,28 +108,30 @@ def test_filling_everything_agrees_with_the_faster_forms(form):
         def number(low, high, rng=rng):
             return float(rng.uniform(low, high))
 
-        capacities, ways = random_ways(rng, form, number)
-        actions = random_actions(rng, capacities, ways, number, events=60)
-        got, _ = simulate(capacities, ways, actions)
-        expected, _ = simulate(capacities, ways, actions, general=True)
+        capacities, routes = random_routes(rng, form, number)
+        actions = random_actions(rng, capacities, routes, number, events=60)
+        got, _ = simulate(capacities, routes, actions)
+        expected, _ = simulate(capacities, routes, actions, general=True)
         assert_same(got, expected)
 
 
 def test_the_form_follows_from_the_routes():
-    def forms(resources, ways, **options):
-        return simulate(resources, ways, [], **options)[1].forms
+    def forms(resources, routes, **options):
+        return simulate(resources, routes, [], **options)[1].forms
 
     links = {"link0": 1, "link1": 1, "server": 1}
-    assert forms(links, star_ways(2)) == ("star", "star")
-    assert forms(links | {"server": inf}, star_ways(2)) == ("alone", "alone")
-    assert forms(links, star_ways(2)[:1]) == ("alone",)
-    assert forms(links, star_ways(2)[:1], fifo=False) == ("tree",)
-    assert forms({"a": 1}, [Way((("a", 1),))], fifo=False) == ("star",)
-    assert forms({}, [Way(())]) == ("alone",)
+    assert forms(links, star_routes(2)) == ("star", "star")
+    assert forms(links | {"server": inf}, star_routes(2)) == ("alone", "alone")
+    assert forms(links, star_routes(2)[:1]) == ("alone",)
+    assert forms(links, star_routes(2)[:1], fifo=False) == ("tree",)
+    assert forms({"a": 1}, [Route((("a", 1),))], fifo=False) == ("star",)
+    assert forms({}, [Route(())]) == ("alone",)
     duplex = {"up0": 1, "down0": 1, "up1": 1, "down1": 1, "in": 1, "out": 1}
-    ways = [Way(((f"{d}{i}", 1), (s, 1))) for d, s in (("up", "in"), ("down", "out")) for i in "01"]
-    assert forms(duplex, ways) == ("star",) * 4
-    line = [Way((("a", 1), ("b", 1))), Way((("a", 1),)), Way((("b", 1),))]
+    routes = [
+        Route(((f"{d}{i}", 1), (s, 1))) for d, s in (("up", "in"), ("down", "out")) for i in "01"
+    ]
+    assert forms(duplex, routes) == ("star",) * 4
+    line = [Route((("a", 1), ("b", 1))), Route((("a", 1),)), Route((("b", 1),))]
     assert forms({"a": 1, "b": 1}, line) == ("filling",) * 3
     assert forms({"a": 1, "b": 1}, line, general=True) == ("filling",) * 3
 
@@ -137,7 +139,7 @@ def test_the_form_follows_from_the_routes():
 def test_a_long_busy_time_keeps_its_precision():
     """Tags and sums are put in order from time to time: one giant flow never lets the star idle."""
     rng = np.random.default_rng(7)
-    ways = star_ways(40)
+    routes = star_routes(40)
     capacities = {f"link{i}": float(rng.uniform(1, 3)) for i in range(40)} | {"server": 30.0}
     capacities["link0"] = 1e3
     actions, now = [(0.0, "start", "giant", 0, 1e4, 0.2, inf)], 0.0
@@ -145,9 +147,9 @@ def test_a_long_busy_time_keeps_its_precision():
         now += float(rng.exponential(0.06))
         size, route = float(rng.exponential(1)), int(rng.integers(1, 40))
         actions.append((now, "start", f"f{k}", route, size, 1, inf))
-    got, network = simulate(capacities, ways, actions, check=False)
+    got, network = simulate(capacities, routes, actions, check=False)
     assert network.forms == ("star",) * 40
-    expected, _ = simulate(capacities, ways, actions, general=True, check=False)
+    expected, _ = simulate(capacities, routes, actions, general=True, check=False)
     assert_same(got, expected)
 
 
@@ -156,6 +158,6 @@ def test_short_transfers_after_gigantic_ones_keep_their_precision():
     actions = [(0.0, "start", "giant", 0, 1e12 + 5e3, 1, inf), (1.0, "capacity", "server", 2.0)]
     actions += [(2.0 + 2 * k, "start", f"f{k}", 1, 1 / 3, 1, inf) for k in range(200)]
     capacities = {"link0": inf, "link1": inf, "server": 1e12}
-    fate, network = simulate(capacities, star_ways(2), actions, check=False)
+    fate, network = simulate(capacities, star_routes(2), actions, check=False)
     assert network.forms == ("star",) * 2
     assert fate["f199"][1] - 400.0 == pytest.approx(1 / 3, rel=1e-9)

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import simpy
-from slow_twin import Way, assert_same, simulate, twin
+from slow_twin import Route, assert_same, simulate, twin
 from test_star_solver import random_actions
 
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.network import Network
 
 
-def tree_world(rng, number, depth=3, routes=6):
+def tree_world(rng, number, depth=3, count=6):
     """A random tree of up to five resources below a root; routes may end at any, some own a link."""
     capacities = {"root": number(5, 40)}
     above: dict[str, Any] = {"root": None}
@@ -24,8 +24,8 @@ def tree_world(rng, number, depth=3, routes=6):
         parent = inner[int(rng.integers(len(inner)))]
         above[f"e{k}"], depths[f"e{k}"] = parent, depths[parent] + 1
         capacities[f"e{k}"] = number(2, 30)
-    ways = []
-    for route in range(routes):
+    routes = []
+    for route in range(count):
         chain = []
         at = list(above)[int(rng.integers(len(above)))]
         while at is not None:
@@ -35,8 +35,8 @@ def tree_world(rng, number, depth=3, routes=6):
             capacities[f"link{route}"] = number(1, 20)
             chain.append((f"link{route}", 1))
         order = rng.permutation(len(chain))
-        ways.append(Way(tuple(chain[i] for i in order)))
-    return capacities, ways
+        routes.append(Route(tuple(chain[i] for i in order)))
+    return capacities, routes
 
 
 @pytest.mark.parametrize("fifo", [True, False])
@@ -49,10 +49,10 @@ def test_floats_agree_with_the_twin_and_every_allocation_is_proven(depth, fifo):
         def number(low, high, rng=rng):
             return float(rng.uniform(low, high))
 
-        capacities, ways = tree_world(rng, number, depth, routes=int(rng.integers(3, 9)))
-        actions = random_actions(rng, capacities, ways, number, events=40)
-        got, network = simulate(capacities, ways, actions, fifo=fifo)
-        assert_same(got, twin(capacities, ways, actions, fifo=fifo))
+        capacities, routes = tree_world(rng, number, depth, count=int(rng.integers(3, 9)))
+        actions = random_actions(rng, capacities, routes, number, events=40)
+        got, network = simulate(capacities, routes, actions, fifo=fifo)
+        assert_same(got, twin(capacities, routes, actions, fifo=fifo))
         trees += "tree" in network.forms
     assert trees > 30
 
@@ -65,10 +65,10 @@ def test_fractions_agree_exactly(depth):
         def number(low, high, rng=rng):
             return Fraction(int(rng.integers(int(low * 8), int(high * 8) + 1)) or 1, 8)
 
-        capacities, ways = tree_world(rng, number, depth, routes=4)
-        actions = random_actions(rng, capacities, ways, number, events=9)
-        got, _ = simulate(capacities, ways, actions)
-        assert_same(got, twin(capacities, ways, actions), tolerance=0)
+        capacities, routes = tree_world(rng, number, depth, count=4)
+        actions = random_actions(rng, capacities, routes, number, events=9)
+        got, _ = simulate(capacities, routes, actions)
+        assert_same(got, twin(capacities, routes, actions), tolerance=0)
 
 
 def test_a_long_busy_time_keeps_its_precision():
@@ -76,25 +76,29 @@ def test_a_long_busy_time_keeps_its_precision():
     capacities = {"root": 30.0, "left": 14.0, "right": 18.0}
     capacities |= {f"link{i}": float(rng.uniform(1, 3)) for i in range(40)}
     capacities["link0"] = 1e3
-    ways = [
-        Way(((f"link{i}", 1), ("left" if i % 2 else "right", 1), ("root", 1))) for i in range(40)
+    routes = [
+        Route(((f"link{i}", 1), ("left" if i % 2 else "right", 1), ("root", 1))) for i in range(40)
     ]
     actions, now = [(0.0, "start", "giant", 0, 1e4, 0.2, inf)], 0.0
     for k in range(3000):
         now += float(rng.exponential(0.06))
         size, route = float(rng.exponential(1)), int(rng.integers(1, 40))
         actions.append((now, "start", f"f{k}", route, size, 1, inf))
-    got, network = simulate(capacities, ways, actions, check=False)
+    got, network = simulate(capacities, routes, actions, check=False)
     assert network.forms == ("tree",) * 40
-    expected, _ = simulate(capacities, ways, actions, general=True, check=False)
+    expected, _ = simulate(capacities, routes, actions, general=True, check=False)
     assert_same(got, expected)
 
 
 def test_what_happens_after_an_idle_time_is_the_same_to_the_last_bit():
     capacities = {"root": 10.0, "edge": 7.0}
-    ways = [Way((("edge", 1), ("root", 1))), Way((("edge", 1), ("root", 1))), Way((("root", 1),))]
+    routes = [
+        Route((("edge", 1), ("root", 1))),
+        Route((("edge", 1), ("root", 1))),
+        Route((("root", 1),)),
+    ]
     clock = Clock()
-    network = Network(clock, capacities, ways)
+    network = Network(clock, capacities, routes)
     ends = []
     for _ in range(3):
         flows = [network.start(i, 10 / (i + 3)) for i in range(3)]
@@ -105,9 +109,9 @@ def test_what_happens_after_an_idle_time_is_the_same_to_the_last_bit():
 
 
 class TestForms:
-    def forms(self, capacities, *routes):
-        ways = [Way(tuple((name, 1) for name in route.split())) for route in routes]
-        return Network(simpy.Environment(), capacities, ways).forms
+    def forms(self, capacities, *paths):
+        routes = [Route(tuple((name, 1) for name in path.split())) for path in paths]
+        return Network(simpy.Environment(), capacities, routes).forms
 
     def test_nested_resources_are_a_tree(self):
         capacities = {"region": 9, "left": 5, "right": 5}
@@ -132,12 +136,12 @@ class TestAccounts:
 
     def play(self, sizes, caps=(inf, inf, inf)):
         env = simpy.Environment()
-        ways = [
-            Way((("edge", 1), ("root", 1))),
-            Way((("edge", 1), ("root", 1))),
-            Way((("root", 1),)),
+        routes = [
+            Route((("edge", 1), ("root", 1))),
+            Route((("edge", 1), ("root", 1))),
+            Route((("root", 1),)),
         ]
-        network = Network(env, {"edge": 6.0, "root": 10.0}, ways)
+        network = Network(env, {"edge": 6.0, "root": 10.0}, routes)
         flows = [
             network.start(i, size, cap=cap)
             for i, (size, cap) in enumerate(zip(sizes, caps, strict=True))

@@ -115,7 +115,9 @@ def test_the_summary_agrees_with_the_rounds(cli: CommandLine) -> None:
         assert method["round_time_s"]["mean"] == pytest.approx(np.mean(times), rel=1e-12)
         assert method["round_time_s"]["p50"] == sorted(times)[1]
         for kind in ("wire_bytes", "payload_bytes"):
-            up, down = (sum(int(row[f"{kind}_{way}"]) for row in own) for way in ("up", "down"))
+            up, down = (
+                sum(int(row[f"{kind}_{direction}"]) for row in own) for direction in ("up", "down")
+            )
             clients = sum(int(row["clients"]) for row in own)
             assert method[kind] == {
                 "up": up,

@@ -64,7 +64,7 @@ def assert_sound(found: Explained) -> None:
         assert ends[-1] == transfer.end_s
         carried = sum(piece.seconds * piece.rate for piece in pieces)
         assert carried == pytest.approx(transfer.wire_bytes, rel=1e-6, abs=1)
-        own = [f"{found.client}.{way}" for way in ("up", "down")]
+        own = [f"{found.client}.{direction}" for direction in ("up", "down")]
         near = {"rel": 1e-6, "abs": 1e-6}
         assert held(transfer, SET_UP) == pytest.approx(account.connect_s, **near)
         assert held(transfer, SLOW_START) == pytest.approx(account.slow_start_s, **near)
@@ -81,11 +81,11 @@ def test_alone_on_its_link_a_transfer_runs_at_the_links_rate(tmp_path: Path) -> 
     assert_sound(found)
     assert (found.label, found.client, found.rtt_s) == ("splitfed", "slow-0", RTT_S)
     for transfer in found.transfers:
-        link = f"slow-0.{transfer.way}"
+        link = f"slow-0.{transfer.direction}"
         assert {piece.held_by for piece in transfer.pieces} == {link}
         assert transfer.cap_from == link
-        assert transfer.cap == pytest.approx(LINK[transfer.way])
-        assert transfer.mean_rate == pytest.approx(LINK[transfer.way])
+        assert transfer.cap == pytest.approx(LINK[transfer.direction])
+        assert transfer.mean_rate == pytest.approx(LINK[transfer.direction])
         assert transfer.carried_bytes == transfer.wire_bytes > transfer.payload_bytes
         assert transfer.delay_s == RTT_S / 2
         assert not transfer.lost
@@ -93,12 +93,12 @@ def test_alone_on_its_link_a_transfer_runs_at_the_links_rate(tmp_path: Path) -> 
 
 def test_transfers_are_named_after_the_log(tmp_path: Path) -> None:
     found = explained(tmp_path, ONE)
-    named = [(t.way, t.label) for t in found.transfers]
+    named = [(t.direction, t.label) for t in found.transfers]
     batches = [("up", "activation"), ("down", "gradient")] * 3
     assert named == [("down", "weights"), *batches, ("up", "weights")]
     assert [t.number for t in found.transfers] == list(range(8))
-    assert sum(t.wire_bytes for t in found.transfers if t.way == "up") == found.rnd.wire_up
-    assert sum(t.payload_bytes for t in found.transfers if t.way == "down") == (
+    assert sum(t.wire_bytes for t in found.transfers if t.direction == "up") == found.rnd.wire_up
+    assert sum(t.payload_bytes for t in found.transfers if t.direction == "down") == (
         found.rnd.payload_down
     )
 
@@ -143,7 +143,7 @@ def test_slow_start_ends_at_the_window(tmp_path: Path) -> None:
 def test_a_shared_link_is_named(tmp_path: Path, transport: str) -> None:
     found = explained(tmp_path, SHARED, f"transport={transport}", client="edge-0.pi-1")
     assert_sound(found)
-    uploads = [t for t in found.transfers if t.way == "up"]
+    uploads = [t for t in found.transfers if t.direction == "up"]
     on_edge = sum(held(t, "edge-0.up") for t in uploads)
     assert on_edge > 0.9 * sum(t.seconds for t in uploads)
     assert all(held(t, "edge-0.down") == 0 for t in found.transfers)
@@ -171,8 +171,11 @@ def test_looking_on_changes_nothing(tmp_path: Path, text: str, transport: str) -
             assert_sound(found)
             kept = result.kept[index]
             member = kept.participants.index(found.client)
-            for way, total in (("up", kept.record.wire_up), ("down", kept.record.wire_down)):
-                assert sum(t.wire_bytes for t in found.transfers if t.way == way) == total[member]
+            for direction, total in (("up", kept.record.wire_up), ("down", kept.record.wire_down)):
+                assert (
+                    sum(t.wire_bytes for t in found.transfers if t.direction == direction)
+                    == total[member]
+                )
             assert sum(t.lost for t in found.transfers) <= int(kept.record.intervals.lost.sum())
 
 

@@ -9,7 +9,7 @@ from cutlayer.sim.network import Network
 from cutlayer.sim.transport import PathSettings, Tcp, TransportSettings, header_efficiency
 
 
-class Way(NamedTuple):
+class Route(NamedTuple):
     resources: tuple
     delay_s: float = 0.0
 
@@ -32,18 +32,20 @@ class World:
         efficiency = header_efficiency(settings)
         n = len(rtts)
         resources = {"server": shared}
-        ways = []
+        routes = []
         for direction in ("up", "down"):
             for i in range(n):
                 resources[f"{direction}{i}"] = own
-                ways.append(Way(((f"{direction}{i}", 1 / efficiency), ("server", 1 / efficiency))))
+                routes.append(
+                    Route(((f"{direction}{i}", 1 / efficiency), ("server", 1 / efficiency)))
+                )
         self.env = simpy.Environment(start_at)
         self.tcp = Tcp(
             self.env,
             [PathSettings(rtt, i, settings, loss) for _ in range(2) for i, rtt in enumerate(rtts)],
             keep_accounts=True,
         )
-        self.network = Network(self.env, resources, ways, transport=self.tcp, general=general)
+        self.network = Network(self.env, resources, routes, transport=self.tcp, general=general)
 
     def send(self, route, size):
         return self.network.start(route, size)

@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 import simpy
-from tcp_worlds import Way, World, alone
+from tcp_worlds import Route, World, alone
 
 from cutlayer.sim.network import Network
 from cutlayer.sim.transport import IDEAL, PathSettings, Tcp, TransportSettings
@@ -66,8 +66,10 @@ def test_with_all_switches_off_nothing_is_different():
         with_tcp = World(rtts, settings, own=1.7e6, shared=3.1e6)
         plain_env = simpy.Environment()
         capacities = {f"{d}{i}": 1.7e6 for d in ("up", "down") for i in range(4)}
-        ways = [Way(((f"{d}{i}", 1.0), ("server", 1.0))) for d in ("up", "down") for i in range(4)]
-        plain = Network(plain_env, capacities | {"server": 3.1e6}, ways)
+        routes = [
+            Route(((f"{d}{i}", 1.0), ("server", 1.0))) for d in ("up", "down") for i in range(4)
+        ]
+        plain = Network(plain_env, capacities | {"server": 3.1e6}, routes)
         ends = []
         for env, network in ((with_tcp.env, with_tcp.network), (plain_env, plain)):
             flows = [network.start(k % 8, 10_007 * (1 + k)) for k in range(40)]
@@ -136,7 +138,7 @@ def test_loss_caps_a_long_flow_at_its_formula(model, rate):
 
 
 def test_slow_start_is_over_when_the_window_covers_the_way():
-    """62,500 bytes fit on the way; 14,480 doubled three times is more."""
+    """62,500 bytes fit on the path; 14,480 doubled three times is more."""
     world = World([0.05], PLAIN_START, own=1.25e6)
     flow = world.send(0, 10**7)
     world.run(flow)
@@ -162,4 +164,4 @@ def test_handshakes_in_round_trips():
 def test_a_network_of_parallel_transfers_is_refused():
     env = simpy.Environment()
     with pytest.raises(ValueError, match="TCP needs a network whose routes carry one transfer"):
-        Network(env, {}, [Way(())], fifo=False, transport=Tcp(env, [PathSettings(0.1, 0)]))
+        Network(env, {}, [Route(())], fifo=False, transport=Tcp(env, [PathSettings(0.1, 0)]))

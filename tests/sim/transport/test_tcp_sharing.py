@@ -41,9 +41,9 @@ def test_rates_are_fair_under_the_caps_at_every_event(seed, general):
 
     assert watch(world, world.env.process(sender())) > 1000
     for flow in flows:
-        way = world.tcp.accounts[flow.sequence]
+        account = world.tcp.accounts[flow.sequence]
         limit = TransportSettings.limit(settings, rtts[flow.route % 8], 1e-4)[0]
-        assert way.cap <= limit
+        assert account.cap <= limit
         assert flow.finish_s - flow.start_s >= flow.size_bytes / min(limit, 2e6) * (1 - 1e-9)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Intervals, Kind, Label, Row
-from cutlayer.sim.log.link_use import LinkTotals, Ways
+from cutlayer.sim.log.link_use import ClientRoutes, LinkTotals
 from cutlayer.sim.log.record import RoundRecord, close_record
 from cutlayer.sim.network.load_series import LoadSeries
 from cutlayer.sim.results.method import MethodResult, RunResult
@@ -71,16 +71,16 @@ def shared_load(intervals: Intervals) -> LoadSeries:
     return LoadSeries(np.array(times), np.array(load), np.full(len(times), SHARED_RATE))
 
 
-def ways(names: Sequence[str]) -> Ways:
-    return Ways(
+def client_routes(names: Sequence[str]) -> ClientRoutes:
+    return ClientRoutes(
         [((f"{name}.up", 1.0), ("cell", 1.0)) for name in names],
         [((f"{name}.down", 1.0), ("cell", 1.0)) for name in names],
     )
 
 
-def with_links(record: RoundRecord, names: Sequence[str], made: Ways) -> RoundRecord:
+def with_links(record: RoundRecord, names: Sequence[str], made: ClientRoutes) -> RoundRecord:
     members = tuple(range(len(names)))
-    keys = ["cell", *(f"{name}.{way}" for name in names for way in ("up", "down"))]
+    keys = ["cell", *(f"{name}.{direction}" for name in names for direction in ("up", "down"))]
     uses = made.uses(record.intervals, members, dict.fromkeys(keys, HELD_S))
     return replace(record, uses=uses, loads={"cell": shared_load(record.intervals)})
 
@@ -110,7 +110,7 @@ def method(
         work = batches if kind == kinds[0] else max(batches // 2, 1)
         record = record_of(split_rows(clients, work, scale, slots), clients, slots)
         names = tuple(f"pi-{member + 1}" for member in range(clients))
-        made = ways(names)
+        made = client_routes(names)
         record = with_links(record, names, made)
         links = {key: made.name(key, range(clients)) for key in record.uses}
         used: dict[str, list[float]] = {}

@@ -44,9 +44,9 @@ def test_areas_within_a_round_are_the_bytes():
     result = method("splitfed", rounds=1, clients=3, batches=4)
     kept = result.kept[0]
     rates = {
-        f"pi-{i}.{way}": rate
+        f"pi-{i}.{direction}": rate
         for i in (1, 2, 3)
-        for way, rate in (("up", UP_RATE), ("down", DOWN_RATE))
+        for direction, rate in (("up", UP_RATE), ("down", DOWN_RATE))
     }
     up = access_steps(kept, "access links, up", rates)
     down = access_steps(kept, "access links, down", rates)

@@ -43,7 +43,9 @@ def bare(label="splitfed", **options):
 def test_links_of_the_record():
     result = method("splitfed", rounds=2, clients=3)
     groups = {group.names: group for group in link_groups([result])}
-    access = {way: tuple(f"pi-{i}.{way}" for i in (1, 2, 3)) for way in ("up", "down")}
+    access = {
+        direction: tuple(f"pi-{i}.{direction}" for i in (1, 2, 3)) for direction in ("up", "down")
+    }
     assert set(groups) == {("cell",), *access.values()}
     round_s = result.rounds[0].round_time_s
     for group in groups.values():
