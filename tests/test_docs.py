@@ -43,7 +43,7 @@ from cutlayer.scenarios.scale import Scale
 from cutlayer.scenarios.study import shipped_studies
 from cutlayer.sim.cli import app
 from cutlayer.sim.data.catalogue import DATASETS
-from cutlayer.sim.log.intervals import COLUMNS, PHASES, Kind, Label
+from cutlayer.sim.log.intervals import COLUMNS, PHASES, Activity, Phase
 from cutlayer.sim.methods.registry import METHODS, method
 from cutlayer.sim.results.method import RunResult
 from cutlayer.topologies.catalogue import device_names, link_names
@@ -242,7 +242,7 @@ def test_every_column_and_key_of_results_is_documented(examples: Path) -> None:
     ]
     assert missing([*keys, *columns], "reference/results.md") == []
     text = (DOCS / "reference/results.md").read_text(encoding="utf-8")
-    assert all(kind.name.lower() in text for kind in [*Kind, *Label])
+    assert all(kind.name.lower() in text for kind in [*Phase, *Activity])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -21,7 +21,7 @@ from cutlayer.sim.data.declared import only_declared
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.data.given_split import GivenPartition, given_partition
 from cutlayer.sim.data.leaf import leaf_declaration, partition_by_user
-from cutlayer.sim.data.partition import PARTITIONS, Held, PartitionKind, partition
+from cutlayer.sim.data.partition import PARTITIONS, Held, PartitionRule, partition
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
 from cutlayer.sim.learning.source import source_identity
 from cutlayer.sim.methods.method import Method
@@ -91,9 +91,9 @@ class Plan:
         scenario = self.scenario
         training = scenario.training
         if isinstance(self.shards, GivenPartition):
-            kind: dict[str, Ingredient] = {"kind": "given", "content": self.shards.content}
+            rule: dict[str, Ingredient] = {"kind": "given", "content": self.shards.content}
         else:
-            kind = dict(_kind_of(scenario.data.partition))
+            rule = dict(_rule_of(scenario.data.partition))
         return Recipe(
             seed=self.seed,
             network=scenario.model.name,
@@ -101,7 +101,7 @@ class Plan:
             classes=self.info.classes,
             cut=method.cut(scenario.model.cut, len(self.blocks)),
             data=self.info.checksum,
-            partition=kind | {"clients": len(self.shards.sizes)},
+            partition=rule | {"clients": len(self.shards.sizes)},
             augment={"crop": scenario.data.augment.crop, "flip": scenario.data.augment.flip},
             batch_size=training.batch_size,
             local_epochs=training.local_epochs,
@@ -170,17 +170,17 @@ def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequenc
         )
     if isinstance(section, ByUser):
         return partition_by_user(info, len(clients))
-    return partition(info.train_counts, len(clients), partition_kind(scenario), seed)
+    return partition(info.train_counts, len(clients), partition_rule(scenario), seed)
 
 
-def partition_kind(scenario: Scenario) -> PartitionKind:
+def partition_rule(scenario: Scenario) -> PartitionRule:
     """Return the rule by which the samples are dealt. Raises PartitionError."""
-    described = dict(_kind_of(scenario.data.partition))
+    described = dict(_rule_of(scenario.data.partition))
     options = {key: value for key, value in described.items() if key != "kind"}
     return PARTITIONS[str(described["kind"])](**options)  # type: ignore[arg-type]
 
 
-def _kind_of(section: Any) -> dict[str, Ingredient]:
+def _rule_of(section: Any) -> dict[str, Ingredient]:
     """Return a partition section as its kind and the options that `PARTITIONS` takes."""
     values = section.model_dump(mode="python")
     if "samples" in values:

@@ -135,7 +135,7 @@ def _world(
             down=count + index,
             up_delay_s=up.delay_s,
             down_delay_s=down.delay_s,
-            kind=(topology.route_class(name), settings[index], variability.get(index)),
+            timing_class=(topology.route_class(name), settings[index], variability.get(index)),
         )
 
     server = topology.node(topology.server)

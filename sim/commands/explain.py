@@ -58,7 +58,7 @@ def csv_row(explained: Explained, transfer: Transfer) -> Row:
         "client": explained.client,
         "transfer": transfer.number,
         "direction": transfer.direction,
-        "message": transfer.label,
+        "message": transfer.activity,
         "start_s": transfer.start_s,
         "end_s": transfer.end_s,
         "arrival_s": None if transfer.lost else transfer.end_s + transfer.delay_s,

@@ -65,7 +65,7 @@ def _rounds(run: SavedRun, label: str, console: CommandConsole) -> None:
     shown = rows[:MOST_ROUNDS]
     found = [attribution(label, [row]) for row in shown]
     columns = [
-        Column("kind", [str(row["kind"]) for row in shown], numbers=False),
+        Column("type", [str(row["round_type"]) for row in shown], numbers=False),
         Column("took", [format_duration(about.total_s, 3) for about in found]),
     ]
     for phase, name in _phases(found):

@@ -40,7 +40,7 @@ class Held(Protocol):
         """Return the sample indices of all clients, one client after the other."""
 
 
-class PartitionKind(Protocol):
+class PartitionRule(Protocol):
     """A rule that deals positions to clients."""
 
     def deal(self, counts: Ints, clients: int, seed: int) -> tuple[Ints, Ints]:
@@ -219,11 +219,11 @@ class Partition:
         return np.argsort(narrow, kind="stable")
 
 
-def partition(counts: Sequence[int], clients: int, kind: PartitionKind, seed: int) -> Partition:
+def partition(counts: Sequence[int], clients: int, rule: PartitionRule, seed: int) -> Partition:
     """Deal samples, `counts[c]` of each class c, to `clients` clients. Raises PartitionError."""
     if clients < 1:
         raise PartitionError(f"a partition needs at least one client, got {clients}")
-    positions, sizes = kind.deal(np.array(counts, np.int64), clients, seed)
+    positions, sizes = rule.deal(np.array(counts, np.int64), clients, seed)
     assert len(sizes) == clients
     assert len(positions) == sizes.sum()
     return Partition(tuple(counts), tuple(sizes.tolist()), positions, np.cumsum(sizes))

@@ -23,7 +23,7 @@ from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.transfer import Delivery
-from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Kind, Label, Row
+from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Phase, Row
 
 OnLoss = Literal["lost", "resume"]
 RESOLUTION_S: Final = 1e-9  # what is nearer than this in time is now
@@ -117,7 +117,7 @@ class Churn:
         """
         member = self._members[client]
         if not member.lost and any(process.is_alive for process in member.processes):
-            self._lose(member, Label.CANCELLED)
+            self._lose(member, Activity.CANCELLED)
 
     def guard(self, work: Process, endpoint: Endpoint) -> Process:
         """Let an endpoint's process end quietly when its client is lost; a running job is waited for."""
@@ -156,7 +156,7 @@ class Churn:
         elif presence.on_loss == "resume":
             self._disconnect(member)
         else:
-            self._lose(member, Label.OFFLINE)
+            self._lose(member, Activity.OFFLINE)
             return
         if end < inf:
             timer = self._clock.timeout(max(0.0, end - self._clock.elapsed_s))
@@ -180,12 +180,12 @@ class Churn:
                 continue
             endpoint.offline = False
             if endpoint.held:
-                self._log_idle(endpoint, Label.OFFLINE)
+                self._log_idle(endpoint, Activity.OFFLINE)
             held, endpoint.held = endpoint.held, []
             for delivery in held:
                 delivery.begin()
 
-    def _lose(self, member: _Member, activity: Label) -> None:
+    def _lose(self, member: _Member, activity: Activity) -> None:
         device, server = member.device, member.server
         now = self._clock.now
         member.lost = True
@@ -210,18 +210,18 @@ class Churn:
         if endpoint.world.transport is not None:
             endpoint.world.transport.disconnect(endpoint.route)
 
-    def _log_idle(self, endpoint: Endpoint, activity: Label) -> None:
+    def _log_idle(self, endpoint: Endpoint, activity: Activity) -> None:
         """Log the time that an endpoint was offline, or waited until it was cancelled, up to now."""
         rows: list[Row] = endpoint.world.rows
         now = self._clock.now
         start = 0.0 if endpoint.last == NO_CAUSE else min(rows[endpoint.last][1], now)
-        on_device = endpoint.kind == Kind.UPLINK
+        on_device = endpoint.phase == Phase.UPLINK
         rows.append(
             (
                 start,
                 now,
                 endpoint.member if on_device else SERVER,
-                Kind.OFFLINE,
+                Phase.OFFLINE,
                 endpoint.member,
                 0,
                 0,

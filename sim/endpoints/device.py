@@ -9,7 +9,7 @@ from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.world import Client, World
 from cutlayer.sim.learning.chain import Batch, Chain
 from cutlayer.sim.learning.deferred import DeferredOperations
-from cutlayer.sim.log.intervals import NO_CAUSE, Kind, Label
+from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Phase
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning import operations
@@ -22,28 +22,28 @@ Process = simpy.events.ProcessGenerator
 class DeviceEndpoint(Endpoint):
     """A client's device during a round."""
 
-    kind = Kind.UPLINK
+    phase = Phase.UPLINK
 
     def __init__(self, world: World, client: Client, member: int, chain: Chain) -> None:
         super().__init__(world, client, member, chain)
         self.variability = world.variability_of(client.index, chain.round_index)
 
-    def compute(self, work: Work, label: Label, value: Any = None) -> simpy.Event:
+    def compute(self, work: Work, activity: Activity, value: Any = None) -> simpy.Event:
         """Be busy for `work`; the event's value is `value`."""
         if self.variability is not None:
             work = self.variability.of(work, self.world.clock.now)
-        return self._compute(work, label, value)
+        return self._compute(work, activity, value)
 
     def compute_batch(
-        self, batch: Batch, work: Work, label: Label, value: Any = None
+        self, batch: Batch, work: Work, activity: Activity, value: Any = None
     ) -> simpy.Event:
         """Be busy for `work` that begins with loading a batch; the event's value is `value`."""
         if self.variability is not None:
             load = self.client.work.load(batch.size)
             work = self.variability.of_batch(work, load, self.world.clock.now)
-        return self._compute(work, label, value)
+        return self._compute(work, activity, value)
 
-    def _compute(self, work: Work, label: Label, value: Any) -> simpy.Event:
+    def _compute(self, work: Work, activity: Activity, value: Any) -> simpy.Event:
         world = self.world
         now = world.clock.now
         rows = world.rows
@@ -52,12 +52,12 @@ class DeviceEndpoint(Endpoint):
                 now,
                 now + work.seconds,
                 self.member,
-                Kind.DEVICE_COMPUTE,
+                Phase.DEVICE_COMPUTE,
                 self.member,
                 0,
                 0,
                 work.flops,
-                label,
+                activity,
                 self.last,
                 0.0,
                 0,
@@ -74,7 +74,7 @@ class DeviceEndpoint(Endpoint):
         return self._prepare(process, seconds)
 
     def _prepare(self, process: Process, seconds: float) -> Process:
-        yield self.compute(Work(seconds, 0.0), Label.LOAD)
+        yield self.compute(Work(seconds, 0.0), Activity.LOAD)
         yield from process
 
     def stop_computing(self, now: float) -> None:
@@ -84,39 +84,39 @@ class DeviceEndpoint(Endpoint):
             return
         row = rows[self.last]
         start, end, flops = row[0], row[1], row[7]
-        if row[3] == Kind.DEVICE_COMPUTE and end > now:
+        if row[3] == Phase.DEVICE_COMPUTE and end > now:
             done = flops * (now - start) / (end - start)
             rows[self.last] = (start, now, *row[2:7], done, *row[8:])
 
     def load(self, batch: Batch) -> simpy.Event:
         """Go through the data loader for one batch without training on it."""
-        return self.compute_batch(batch, self.client.work.load(batch.size), Label.LOAD)
+        return self.compute_batch(batch, self.client.work.load(batch.size), Activity.LOAD)
 
     def train_whole(self, batch: Batch) -> simpy.Event:
         """Train the whole network on a batch (loader, forward, backward, step)."""
         self.chain.do(operations.train_whole, self.client.index, batch)
-        return self.compute_batch(batch, self.client.work.train(batch.size), Label.TRAIN)
+        return self.compute_batch(batch, self.client.work.train(batch.size), Activity.TRAIN)
 
     def forward(self, batch: Batch) -> simpy.Event:
         """Load a batch and run the device block forward; value: its activation."""
         upload = self.chain.do(operations.forward, self.client.index, batch)
         return self.compute_batch(
-            batch, self.client.work.forward(batch.size), Label.FORWARD, upload
+            batch, self.client.work.forward(batch.size), Activity.FORWARD, upload
         )
 
     def backward(self, batch: Batch, gradient: Any) -> simpy.Event:
         """Run the device block backward from the gradient that came back, and step."""
         self.chain.do(operations.backward, batch, gradient)
-        return self.compute(self.client.work.backward(batch.size), Label.BACKWARD)
+        return self.compute(self.client.work.backward(batch.size), Activity.BACKWARD)
 
     def train_local(self, batch: Batch) -> simpy.Event:
         """Train device block and auxiliary head by their local loss; value: the activation."""
         upload = self.chain.do(operations.train_local, self.client.index, batch)
-        return self.compute_batch(batch, self.client.work.train(batch.size), Label.TRAIN, upload)
+        return self.compute_batch(batch, self.client.work.train(batch.size), Activity.TRAIN, upload)
 
     def forward_frozen(self, batch: Batch, bits: int | None) -> simpy.Event:
         """Run the frozen device block on a batch and quantise; value: the activation."""
         upload = self.chain.do(operations.forward_frozen, self.client.index, batch, bits)
         return self.compute_batch(
-            batch, self.client.work.forward_frozen(batch.size, bits), Label.FORWARD, upload
+            batch, self.client.work.forward_frozen(batch.size, bits), Activity.FORWARD, upload
         )

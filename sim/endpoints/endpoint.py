@@ -10,7 +10,7 @@ from cutlayer.sim.endpoints.message import Message
 from cutlayer.sim.endpoints.transfer import Delivery
 from cutlayer.sim.endpoints.world import Client, World
 from cutlayer.sim.learning.chain import Batch, Chain
-from cutlayer.sim.log.intervals import NO_CAUSE, Kind
+from cutlayer.sim.log.intervals import NO_CAUSE, Phase
 
 if TYPE_CHECKING:
     from cutlayer.sim.endpoints.churn import Churn
@@ -23,7 +23,7 @@ class Endpoint:
     has not arrived yet, `held` what waits for the client to be back online.
     """
 
-    kind: ClassVar[Kind]
+    phase: ClassVar[Phase]
     peer: "Endpoint"
 
     def __init__(self, world: World, client: Client, member: int, chain: Chain) -> None:
@@ -39,7 +39,7 @@ class Endpoint:
         self.offline = False
         self.under_way: dict[Delivery, None] = {}
         self.held: list[Delivery] = []
-        up = self.kind == Kind.UPLINK
+        up = self.phase == Phase.UPLINK
         self.route = client.up if up else client.down
         self.delay_s = client.up_delay_s if up else client.down_delay_s
         self.propagation = world.propagation(self.route, chain.round_index)

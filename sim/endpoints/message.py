@@ -11,7 +11,7 @@ from math import prod
 from typing import Final
 
 from cutlayer.models.quantise_cost import packed_bytes
-from cutlayer.sim.log.intervals import Label
+from cutlayer.sim.log.intervals import Activity
 
 FLOAT_BYTES: Final = 4
 LABEL_BYTES: Final = 8  # int64, as torch keeps class labels
@@ -28,9 +28,9 @@ TENSOR_FRAMING: Final = 315  # and each tensor in it
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message's kind and size: `payload_bytes` of tensors and labels, `wire_bytes` in all."""
+    """A message's activity and size: `payload_bytes` of tensors and labels, `wire_bytes` in all."""
 
-    label: Label
+    activity: Activity
     payload_bytes: int
     wire_bytes: int
 
@@ -38,7 +38,7 @@ class Message:
 def weights(parameters: int, tensors: int, buffer_bytes: int = 0) -> Message:
     """Return the message of a state dict of `tensors` tensors: fp32 `parameters`, and buffers."""
     payload = FLOAT_BYTES * parameters + buffer_bytes
-    return Message(Label.WEIGHTS, payload, payload + STATE_FRAMING + TENSOR_FRAMING * tensors)
+    return Message(Activity.WEIGHTS, payload, payload + STATE_FRAMING + TENSOR_FRAMING * tensors)
 
 
 def activation(shape: tuple[int, ...], batch_size: int, bits: int | None = None) -> Message:
@@ -50,15 +50,15 @@ def activation(shape: tuple[int, ...], batch_size: int, bits: int | None = None)
     labels = LABEL_BYTES * batch_size
     if bits is None:
         payload = FLOAT_BYTES * values + labels
-        return Message(Label.ACTIVATION, payload, payload + ACTIVATION_FRAMING)
+        return Message(Activity.ACTIVATION, payload, payload + ACTIVATION_FRAMING)
     payload = packed_bytes(values, bits) + labels
-    return Message(Label.ACTIVATION, payload, payload + QUANTISED_FRAMING)
+    return Message(Activity.ACTIVATION, payload, payload + QUANTISED_FRAMING)
 
 
 def gradient(shape: tuple[int, ...], batch_size: int) -> Message:
     """Return the message of the loss's gradient with respect to one batch's activation (fp32)."""
     payload = FLOAT_BYTES * prod(shape) * batch_size
-    return Message(Label.GRADIENT, payload, payload + GRADIENT_FRAMING)
+    return Message(Activity.GRADIENT, payload, payload + GRADIENT_FRAMING)
 
 
 def activation_and_logits(shape: tuple[int, ...], batch_size: int, classes: int) -> Message:
@@ -66,19 +66,19 @@ def activation_and_logits(shape: tuple[int, ...], batch_size: int, classes: int)
     plain = activation(shape, batch_size)
     extra = FLOAT_BYTES * classes * batch_size
     return Message(
-        Label.ACTIVATION, plain.payload_bytes + extra, plain.wire_bytes + extra + LOGITS_FRAMING
+        Activity.ACTIVATION, plain.payload_bytes + extra, plain.wire_bytes + extra + LOGITS_FRAMING
     )
 
 
 def logits(batch_size: int, classes: int) -> Message:
     """Return FedGKT's download: the server's logits of one batch (fp32)."""
     payload = FLOAT_BYTES * classes * batch_size
-    return Message(Label.LOGITS, payload, payload + GRADIENT_FRAMING)
+    return Message(Activity.LOGITS, payload, payload + GRADIENT_FRAMING)
 
 
 def control() -> Message:
     """Return a message without tensors, such as EcoFed's devices send for each replayed batch."""
-    return Message(Label.CONTROL, 0, CONTROL_BYTES)
+    return Message(Activity.CONTROL, 0, CONTROL_BYTES)
 
 
 def images(input_shape: tuple[int, ...], samples: int) -> Message:
@@ -88,4 +88,4 @@ def images(input_shape: tuple[int, ...], samples: int) -> Message:
     """
     value_bytes = 1 if len(input_shape) == 3 else FLOAT_BYTES
     payload = (value_bytes * prod(input_shape) + LABEL_BYTES) * samples
-    return Message(Label.IMAGES, payload, payload + ACTIVATION_FRAMING)
+    return Message(Activity.IMAGES, payload, payload + ACTIVATION_FRAMING)

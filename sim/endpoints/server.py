@@ -8,7 +8,7 @@ from cutlayer.sim.compute.roofline import Work
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import DeferredOperations
-from cutlayer.sim.log.intervals import SERVER, Kind, Label
+from cutlayer.sim.log.intervals import SERVER, Activity, Phase
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning import operations
@@ -19,34 +19,34 @@ else:
 class ServerEndpoint(Endpoint):
     """The server's replica for one client during a round."""
 
-    kind = Kind.DOWNLINK
+    phase = Phase.DOWNLINK
 
-    def compute(self, work: Work, label: Label, value: Any = None) -> simpy.Event:
+    def compute(self, work: Work, activity: Activity, value: Any = None) -> simpy.Event:
         """Queue for a slot and be busy there for `work`; the event's value is `value`."""
-        return self.world.server.submit(_ServerJob(self, work, label), value)
+        return self.world.server.submit(_ServerJob(self, work, activity), value)
 
     def server_step(self, batch: Batch, upload: Any) -> simpy.Event:
         """Train the server block on an activation; value: the gradient to send back."""
         gradient = self.chain.do(operations.server_step, upload)
-        return self.compute(self.world.server_work.train(batch.size), Label.TRAIN, gradient)
+        return self.compute(self.world.server_work.train(batch.size), Activity.TRAIN, gradient)
 
     def server_step_detached(
         self, batch: Batch, upload: Any, bits: int | None = None
     ) -> simpy.Event:
         """Train the server block on an activation, of so many bits, that needs no gradient."""
         self.chain.do(operations.server_step_detached, upload)
-        return self.compute(self.world.server_work.train_detached(batch.size, bits), Label.TRAIN)
+        return self.compute(self.world.server_work.train_detached(batch.size, bits), Activity.TRAIN)
 
 
 class _ServerJob:
     """A job of the server's queue: logs its waiting and its running, once they are known."""
 
-    __slots__ = ("arrival", "endpoint", "label", "owner", "work")
+    __slots__ = ("activity", "arrival", "endpoint", "owner", "work")
 
-    def __init__(self, endpoint: ServerEndpoint, work: Work, label: Label) -> None:
+    def __init__(self, endpoint: ServerEndpoint, work: Work, activity: Activity) -> None:
         self.endpoint = self.owner = endpoint
         self.work = work
-        self.label = label
+        self.activity = activity
         self.arrival = endpoint.world.clock.now
 
     @property
@@ -65,11 +65,11 @@ class _ServerJob:
     def _log(self, start: float, end: float) -> None:
         endpoint = self.endpoint
         if start > self.arrival:
-            self._row(self.arrival, start, Kind.SERVER_QUEUE, 0.0)
-        self._row(start, end, Kind.SERVER_COMPUTE, self.work.flops)
+            self._row(self.arrival, start, Phase.SERVER_QUEUE, 0.0)
+        self._row(start, end, Phase.SERVER_COMPUTE, self.work.flops)
         endpoint.busy_until = end
 
-    def _row(self, start: float, end: float, kind: Kind, flops: float) -> None:
+    def _row(self, start: float, end: float, phase: Phase, flops: float) -> None:
         endpoint = self.endpoint
         rows = endpoint.world.rows
         rows.append(
@@ -77,12 +77,12 @@ class _ServerJob:
                 start,
                 end,
                 SERVER,
-                kind,
+                phase,
                 endpoint.member,
                 0,
                 0,
                 flops,
-                self.label,
+                self.activity,
                 endpoint.last,
                 0.0,
                 0,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import simpy
 
 from cutlayer.sim.endpoints.message import Message
-from cutlayer.sim.log.intervals import SERVER, Kind, Label, Row
+from cutlayer.sim.log.intervals import SERVER, Activity, Phase, Row
 from cutlayer.sim.network import Flow
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Delivery:
         opened = min(now, endpoint.world.transport.opened_s(endpoint.route))
         if opened > self.start:
             rows = endpoint.world.rows
-            rows.append(self._as_row(opened, 0, 0, 0.0, label=Label.CONNECT))
+            rows.append(self._as_row(opened, 0, 0, 0.0, activity=Activity.CONNECT))
             self.start, self.cause = opened, len(rows) - 1
 
     def _as_row(
@@ -85,21 +85,21 @@ class Delivery:
         payload_bytes: int,
         delay: float,
         *,
-        label: Label | None = None,
+        activity: Activity | None = None,
         lost: int = DELIVERED,
     ) -> Row:
         endpoint = self.endpoint
-        up = endpoint.kind == Kind.UPLINK
+        up = endpoint.phase == Phase.UPLINK
         return (
             self.start,
             end,
             endpoint.member if up else SERVER,
-            endpoint.kind,
+            endpoint.phase,
             SERVER if up else endpoint.member,
             wire_bytes,
             payload_bytes,
             0.0,
-            self.message.label if label is None else label,
+            self.message.activity if activity is None else activity,
             self.cause,
             delay,
             lost,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Client:
     """A client: its device's work, its shard's batches, and its two routes in the network.
 
-    `kind` is equal for clients whose devices and links cannot be told apart by the clock.
+    `timing_class` is equal for clients whose devices and links cannot be told apart by the clock.
     """
 
     index: int
@@ -39,7 +39,7 @@ class Client:
     down: int
     up_delay_s: float
     down_delay_s: float
-    kind: Hashable
+    timing_class: Hashable
 
 
 @dataclass

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.log.intervals import Intervals, Kind
+from cutlayer.sim.log.intervals import Intervals, Phase
 
 IDLE: Final = "idle"
 NEEDED: Final = (IDLE, "compute")
@@ -36,11 +36,11 @@ class ActiveTimes:
 
 def active_times(intervals: Intervals, members: int) -> ActiveTimes:
     """Return how long each member's device was in each state during a round."""
-    kind = intervals.kind
+    phase = intervals.phase
     return ActiveTimes(
-        covered(intervals, intervals.actor, kind == Kind.DEVICE_COMPUTE, members),
-        covered(intervals, intervals.actor, kind == Kind.UPLINK, members),
-        covered(intervals, intervals.peer, kind == Kind.DOWNLINK, members),
+        covered(intervals, intervals.actor, phase == Phase.DEVICE_COMPUTE, members),
+        covered(intervals, intervals.actor, phase == Phase.UPLINK, members),
+        covered(intervals, intervals.peer, phase == Phase.DOWNLINK, members),
     )
 
 

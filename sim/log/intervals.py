@@ -1,10 +1,10 @@
 """The event log: intervals in columns, from which every table, plot and trace is derived.
 
-Actors append one row for each thing that takes time: `(start, end, actor, kind, peer, wire bytes,
-payload bytes, FLOPs, label, cause, delay, lost)`. Times are seconds since the round began. An actor is
-a *member* of the round (its number, 0, 1, ... in client order) or `SERVER`. `cause` is the row whose end
-let this one begin, `NO_CAUSE` at the start of a round: following it backwards from the last row gives
-the critical path.
+Actors append one row for each thing that takes time: `(start, end, actor, phase, peer, wire bytes,
+payload bytes, FLOPs, activity, cause, delay, lost)`. Times are seconds since the round began. An actor
+is a *member* of the round (its number, 0, 1, ... in client order) or `SERVER`. `cause` is the row whose
+end let this one begin, `NO_CAUSE` at the start of a round; following it backwards from the last row
+gives the critical path.
 
 A transfer's interval ends when the last byte has left the sender; it arrives `delay` seconds later. One
 that was cut off is `lost` (1) and has the bytes that were sent in vain, and no payload. Opening a
@@ -26,7 +26,7 @@ SERVER: Final = -1
 NO_CAUSE: Final = -1
 
 
-class Kind(enum.IntEnum):
+class Phase(enum.IntEnum):
     """What an interval was spent on; also the phases of a round."""
 
     DEVICE_COMPUTE = 0
@@ -37,7 +37,7 @@ class Kind(enum.IntEnum):
     OFFLINE = 5
 
 
-class Label(enum.IntEnum):
+class Activity(enum.IntEnum):
     """What exactly was computed or sent."""
 
     LOAD = 0
@@ -71,12 +71,12 @@ COLUMNS: Final[Mapping[str, type[np.generic]]] = {
     "start": np.float64,
     "end": np.float64,
     "actor": np.int32,
-    "kind": np.int8,
+    "phase": np.int8,
     "peer": np.int32,
     "wire_bytes": np.int64,
     "payload_bytes": np.int64,
     "flops": np.float64,
-    "label": np.int8,
+    "activity": np.int8,
     "cause": np.int32,
     "delay": np.float64,
     "lost": np.int8,
@@ -90,12 +90,12 @@ class Intervals:
     start: NDArray[np.float64]
     end: NDArray[np.float64]
     actor: NDArray[np.int32]
-    kind: NDArray[np.int8]
+    phase: NDArray[np.int8]
     peer: NDArray[np.int32]
     wire_bytes: NDArray[np.int64]
     payload_bytes: NDArray[np.int64]
     flops: NDArray[np.float64]
-    label: NDArray[np.int8]
+    activity: NDArray[np.int8]
     cause: NDArray[np.int32]
     delay: NDArray[np.float64]
     lost: NDArray[np.int8]

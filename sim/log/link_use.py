@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.log.intervals import Intervals, Kind, Label
+from cutlayer.sim.log.intervals import Activity, Intervals, Phase
 from cutlayer.sim.network.route_runs import Lazy, Runs
 
 Key = str | tuple[int, int]  # a shared resource, or (member, place among the client's own)
@@ -104,7 +104,7 @@ class ClientRoutes:
                 flow_s=float((end - start).sum()),
                 peak=peak,
                 bottleneck_s=bottleneck_s.get(self.name(key, participants), 0.0),
-                direction=_direction(intervals.kind[rows]),
+                direction=_direction(intervals.phase[rows]),
             )
         return found
 
@@ -112,9 +112,9 @@ class ClientRoutes:
         self, intervals: Intervals, participants: Sequence[int]
     ) -> Iterable[tuple[Key, NDArray[np.intp], NDArray[np.float64]]]:
         """Yield each resource with the rows of the transfers on it and what a byte consumes."""
-        moves = intervals.label != Label.CONNECT
-        up = np.flatnonzero((intervals.kind == Kind.UPLINK) & moves)
-        down = np.flatnonzero((intervals.kind == Kind.DOWNLINK) & moves)
+        moves = intervals.activity != Activity.CONNECT
+        up = np.flatnonzero((intervals.phase == Phase.UPLINK) & moves)
+        down = np.flatnonzero((intervals.phase == Phase.DOWNLINK) & moves)
         members = len(participants)
         by_member = [
             _grouped(up, intervals.actor[up], members),
@@ -142,8 +142,8 @@ class _Users(dict[str, int]):
         return 1
 
 
-def _direction(kind: NDArray[Any]) -> Direction:
-    up = kind == Kind.UPLINK
+def _direction(phase: NDArray[Any]) -> Direction:
+    up = phase == Phase.UPLINK
     return "up" if up.all() else "both" if up.any() else "down"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.sim.log.energy import ActiveTimes, active_times
-from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Intervals, Kind, Label
+from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Intervals, Phase
 from cutlayer.sim.log.link_use import Key, LinkUse
 from cutlayer.sim.network.load_series import LoadSeries
 
@@ -76,11 +76,11 @@ def close_record(
 
     Where the server `interleaves` jobs, more than its slots may be under way at once.
     """
-    up = intervals.kind == Kind.UPLINK
-    down = intervals.kind == Kind.DOWNLINK
-    on_device = intervals.kind == Kind.DEVICE_COMPUTE
-    on_server = intervals.kind == Kind.SERVER_COMPUTE
-    waits = intervals.duration[intervals.kind == Kind.SERVER_QUEUE]
+    up = intervals.phase == Phase.UPLINK
+    down = intervals.phase == Phase.DOWNLINK
+    on_device = intervals.phase == Phase.DEVICE_COMPUTE
+    on_server = intervals.phase == Phase.SERVER_COMPUTE
+    waits = intervals.duration[intervals.phase == Phase.SERVER_QUEUE]
     path, straggler = critical_path(intervals, duration_s)
     record = RoundRecord(
         intervals=intervals,
@@ -122,8 +122,8 @@ def critical_path(intervals: Intervals, duration_s: float) -> tuple[dict[str, fl
     row = int(np.argmax(intervals.end + delay))
     end = duration_s
     while row != NO_CAUSE:
-        kind, start = int(intervals.kind[row]), float(intervals.start[row])
-        phases[PHASES[kind]] += end - start
+        phase, start = int(intervals.phase[row]), float(intervals.start[row])
+        phases[PHASES[phase]] += end - start
         gap = end - float(intervals.end[row])
         if min(abs(gap), abs(gap - delay[row])) > TOLERANCE * max(duration_s, 1.0):
             raise ConservationError(f"row {row} ends {gap} s before what it caused begins")
@@ -151,19 +151,19 @@ def _additive_terms(intervals: Intervals, members: int) -> dict[str, float]:
 
     Transfers count with their propagation delay, computing without waiting for the server.
     """
-    up = intervals.kind == Kind.UPLINK
-    down = intervals.kind == Kind.DOWNLINK
+    up = intervals.phase == Phase.UPLINK
+    down = intervals.phase == Phase.DOWNLINK
     seconds = intervals.duration + intervals.delay
-    label = intervals.label
-    weights = label == Label.WEIGHTS  # and the set-up before them
-    weights[:-1] |= (label[:-1] == Label.CONNECT) & weights[1:]
+    activity = intervals.activity
+    weights = activity == Activity.WEIGHTS  # and the set-up before them
+    weights[:-1] |= (activity[:-1] == Activity.CONNECT) & weights[1:]
     chosen = (
         down & weights,
         up & ~weights,
         down & ~weights,
         up & weights,
-        intervals.kind == Kind.DEVICE_COMPUTE,
-        (intervals.kind == Kind.SERVER_COMPUTE) & (intervals.label != Label.AGGREGATE),
+        intervals.phase == Phase.DEVICE_COMPUTE,
+        (intervals.phase == Phase.SERVER_COMPUTE) & (intervals.activity != Activity.AGGREGATE),
     )
     return {
         term: float(seconds[rows].sum()) / max(members, 1)

@@ -10,7 +10,7 @@ from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.learning.digest import Ingredient
-from cutlayer.sim.log.intervals import SERVER, Label
+from cutlayer.sim.log.intervals import SERVER, Activity
 from cutlayer.sim.methods.members import Barrier, pair
 from cutlayer.sim.methods.method import Method, MethodOptions, Process, Round
 
@@ -79,9 +79,9 @@ class Centralised(Method):
             members=everybody,
         )
         collecting = index == 0 and self.options.collect_images
-        kind = "collect" if collecting else "train"
+        round_type = "collect" if collecting else "train"
         participants = everybody if collecting else ()
-        return Round(index, kind, participants, (chain,), {"joint": chain})
+        return Round(index, round_type, participants, (chain,), {"joint": chain})
 
     def run_round(self, rnd: Round) -> Process:
         """Collect the images if that is due, then train batch after batch."""
@@ -98,7 +98,7 @@ class Centralised(Method):
         trainer.last = barrier.last
         for batch in world.pooled_batches:
             chain.do(operations.train_whole, EVERYBODY, batch)
-            yield trainer.compute(world.server_work.train(batch.size), Label.TRAIN)
+            yield trainer.compute(world.server_work.train(batch.size), Activity.TRAIN)
 
     def _upload(self, device: DeviceEndpoint) -> Process:
         yield device.send(wire.images(self.world.input_shape, device.client.samples))

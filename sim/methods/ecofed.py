@@ -129,8 +129,10 @@ class EcoFed(SplitMethod):
             if uploading and client not in self._buffered:
                 fresh.add(client)
             self._buffered.add(client)
-        kind = "upload" if upload_round else "replay"
-        return Round(index, kind, participants, tuple(chains), {"uploads": uploads, "fresh": fresh})
+        round_type = "upload" if upload_round else "replay"
+        return Round(
+            index, round_type, participants, tuple(chains), {"uploads": uploads, "fresh": fresh}
+        )
 
     def lost(self, rnd: Round, member: int) -> None:
         """Forget the buffer that the client had begun to fill; an older one stays."""

@@ -14,7 +14,7 @@ from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.learning.digest import Ingredient
-from cutlayer.sim.log.intervals import Label
+from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.cuts import needs_both_blocks
 from cutlayer.sim.methods.members import Barrier, pair
 from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
@@ -194,13 +194,13 @@ class FedGKT(SplitMethod):
             device.chain.do(
                 distillation.train_device, client, batch, memory, options.temperature, options.alpha
             )
-            yield device.compute_batch(batch, device.client.work.train(batch.size), Label.TRAIN)
+            yield device.compute_batch(batch, device.client.work.train(batch.size), Activity.TRAIN)
         for batch in second_pass(device):
             upload = device.chain.do(distillation.features, client, batch)
             if not options.exchange_weights:
                 device.chain.do(distillation.publish, f"features/{client}", upload)
             work = device.client.work.infer(batch.size)
-            upload = yield device.compute_batch(batch, work, Label.FORWARD, upload)
+            upload = yield device.compute_batch(batch, work, Activity.FORWARD, upload)
             yield device.send(wire.activation_and_logits(shape, batch.size, classes), upload)
             if options.exchange_weights:
                 logits = yield device.receive()
@@ -269,7 +269,7 @@ class FedGKT(SplitMethod):
             options.server_alpha,
         )
         work = self.world.server_work.train_detached(batch_size)
-        return (yield server.compute(work, Label.TRAIN, logits))
+        return (yield server.compute(work, Activity.TRAIN, logits))
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:
         """Return the shared network or, without exchange, each participant's block with the server's."""

@@ -21,7 +21,7 @@ from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.digest import Ingredient
-from cutlayer.sim.log.intervals import Label
+from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.members import Barrier, Members, pair
 
 Process = Generator[simpy.Event, Any, None]
@@ -58,13 +58,13 @@ class MethodOptions(BaseModel):
 
 @dataclass
 class Round:
-    """One round: its number, what kind it is, who takes part (client indices) and their chains.
+    """One round: its number, its type (such as "upload"), its participants (client indices) and chains.
 
     `lost` lists the members (0, 1, ... in the order of `participants`) that dropped out.
     """
 
     index: int
-    kind: str
+    round_type: str
     participants: tuple[int, ...]
     chains: tuple[Chain, ...]
     notes: dict[str, Any] = field(default_factory=dict)
@@ -174,7 +174,7 @@ class Method(ABC):
 
     def signature(self, rnd: Round) -> Hashable:
         """Return what, beside the devices and links of its members, decides the round's timing."""
-        return (rnd.kind, tuple(self.world.clients[i].batch_sizes for i in rnd.participants))
+        return (rnd.round_type, tuple(self.world.clients[i].batch_sizes for i in rnd.participants))
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:  # noqa: ARG002
         """Return the networks to evaluate after the round, each as names of its states."""
@@ -237,7 +237,7 @@ class SplitMethod(Method):
             aggregator = ServerEndpoint(world, first, barrier.member, rnd.chains[0])
             aggregator.last = barrier.last
             work = world.server_work.average(averaged, there)
-            yield aggregator.compute(work, Label.AGGREGATE)
+            yield aggregator.compute(work, Activity.AGGREGATE)
 
     def wait(self, rnd: Round, members: Members) -> Process:  # noqa: ARG002
         """Wait until the round may close: for all participants, unless overridden.

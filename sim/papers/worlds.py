@@ -42,9 +42,9 @@ def played(
         return result.methods
 
 
-def seconds_per_round(result: MethodResult, kind: str | None = None) -> float:
-    """Return the mean makespan of the rounds (of one kind), seconds."""
-    times = [r.round_time_s for r in result.rounds if kind in (None, r.kind)]
+def seconds_per_round(result: MethodResult, round_type: str | None = None) -> float:
+    """Return the mean makespan of the rounds (of one type), seconds."""
+    times = [r.round_time_s for r in result.rounds if round_type in (None, r.round_type)]
     return sum(times) / len(times)
 
 

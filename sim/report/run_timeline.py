@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutlayer.sim.log.intervals import PHASES, Kind, Label
+from cutlayer.sim.log.intervals import PHASES, Activity, Phase
 from cutlayer.sim.report.charts import Chart, Series
 from cutlayer.sim.results.critical_path import NAMES, round_row
 from cutlayer.sim.results.read import SavedRun
@@ -42,13 +42,13 @@ def _timeline(run: SavedRun, label: str, index: int) -> Chart:
         shown.append(client)
     series = []
     lanes = {
-        Kind.DEVICE_COMPUTE: "device",
-        Kind.UPLINK: "uplink",
-        Kind.DOWNLINK: "downlink",
-        Kind.OFFLINE: "device",
+        Phase.DEVICE_COMPUTE: "device",
+        Phase.UPLINK: "uplink",
+        Phase.DOWNLINK: "downlink",
+        Phase.OFFLINE: "device",
     }
-    for kind in Kind:
-        rows = np.flatnonzero((log["kind"] == kind) & np.isin(actors, [*shown, server, -1]))
+    for phase in Phase:
+        rows = np.flatnonzero((log["phase"] == phase) & np.isin(actors, [*shown, server, -1]))
         if not len(rows):
             continue
         starts = (log["start"][rows] - begun) / factor
@@ -56,9 +56,9 @@ def _timeline(run: SavedRun, label: str, index: int) -> Chart:
         at, texts = [], []
         for i, start, length in zip(rows, starts, lengths, strict=True):
             who = names[int(actors[i])] if actors[i] >= 0 else "server"
-            lane = "server" if kind == Kind.SERVER_COMPUTE else "server's queue"
-            lane = f"{who}: {lanes[kind]}" if kind in lanes else lane
-            what = Label(int(log["label"][i])).name.lower()
+            lane = "server" if phase == Phase.SERVER_COMPUTE else "server's queue"
+            lane = f"{who}: {lanes[phase]}" if phase in lanes else lane
+            what = Activity(int(log["activity"][i])).name.lower()
             sent = int(log["wire_bytes"][i])
             size = f"\n{quantity(sent, BYTES)} on the wire" if sent else ""
             at.append(lane)
@@ -68,17 +68,17 @@ def _timeline(run: SavedRun, label: str, index: int) -> Chart:
             )
         series.append(
             Series(
-                NAMES[PHASES[kind]],
+                NAMES[PHASES[phase]],
                 lengths.tolist(),
                 at,
                 0,
                 starts.tolist(),
                 texts,
-                phase=int(kind),
+                phase=int(phase),
             )
         )
     series = _in_lanes(series)
-    choice = f"{label}, round {index} ({row['kind']})"
+    choice = f"{label}, round {index} ({row['round_type']})"
     return Chart(
         "timeline",
         "Who did what, when",

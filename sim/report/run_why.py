@@ -65,7 +65,7 @@ def _round_by_round(run: SavedRun, label: str) -> Chart:
     """Return the critical path of every round of a method, the first of them if there are many."""
     rows = run.rounds(label)[:MOST_ROUNDS]
     unit, factor = common_unit([number(row["round_time_s"]) for row in rows], TIMES)
-    names = [f"round {row['round']} ({row['kind']})" for row in rows]
+    names = [f"round {row['round']} ({row['round_type']})" for row in rows]
     ends = [0.0] * len(rows)
     series = []
     for place, phase in enumerate(PHASES):

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutlayer.errors import UserError
-from cutlayer.sim.log.intervals import COLUMNS, PHASES, SERVER, Kind, Label
+from cutlayer.sim.log.intervals import COLUMNS, PHASES, SERVER, Activity, Phase
 
 Count = Annotated[int, Field(ge=0)]
 Figure = Annotated[float, Field(allow_inf_nan=False)]
-NAMES: Final = ("actor_names", "labels", "kind_names", "label_names")
+NAMES: Final = ("actor_names", "labels", "phase_names", "activity_names")
 
 _ROUND_FIGURES: Final = (
     "virtual_time_s",
@@ -27,7 +27,7 @@ _ROUND_FIGURES: Final = (
     *(f"critical_{phase}_s" for phase in PHASES),
 )
 REQUIRED: Final[Mapping[str, Sequence[str]]] = {  # columns by table; the first ones are texts
-    "rounds": ("label", "kind", "straggler", "round", *_ROUND_FIGURES, "accuracy"),
+    "rounds": ("label", "round_type", "straggler", "round", *_ROUND_FIGURES, "accuracy"),
     "accuracy": ("label", "round", "virtual_time_s", "value"),
     "links": ("label", "link", "utilisation"),
     "devices": ("label", "client", "device", "idle_fraction", "energy_j"),
@@ -240,8 +240,8 @@ def check_events(events: Mapping[str, NDArray[Any]]) -> None:
     _check_range(events, "actor", len(events["actor_names"]), SERVER)
     _check_range(events, "peer", len(events["actor_names"]), SERVER)
     _check_range(events, "method", len(events["labels"]))
-    _check_range(events, "kind", min(len(Kind), len(events["kind_names"])))
-    _check_range(events, "label", min(len(Label), len(events["label_names"])))
+    _check_range(events, "phase", min(len(Phase), len(events["phase_names"])))
+    _check_range(events, "activity", min(len(Activity), len(events["activity_names"])))
     _check_range(events, "round", None)
     _check_range(events, "cause", length, -1)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cutlayer.sim.log.intervals import PHASES, SERVER, Kind, Label
+from cutlayer.sim.log.intervals import PHASES, SERVER, Activity, Phase
 from cutlayer.sim.results.files import SavedError
 from cutlayer.sim.results.read import Row, SavedRun
 
@@ -42,7 +42,7 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Link:
-    """Intervals that follow each other on a critical path: one actor doing one kind of thing."""
+    """Intervals that follow each other on a critical path: one actor in one phase."""
 
     start_s: float
     end_s: float
@@ -82,7 +82,7 @@ def round_row(run: SavedRun, label: str, round_index: int) -> Row:
 def critical_chain(run: SavedRun, label: str, round_index: int) -> list[Link]:
     """Return the critical path of a kept round from its beginning, times since the round began.
 
-    Intervals of one actor and kind that follow each other count as one link. The links' seconds add
+    Intervals of one actor and phase that follow each other count as one link. The links' seconds add
     up to the round's.
     """
     log = run.intervals(label, round_index)
@@ -98,11 +98,11 @@ def critical_chain(run: SavedRun, label: str, round_index: int) -> list[Link]:
         if len(links) == len(log["cause"]):
             raise SavedError(f"{run.path / 'events.npz'} is damaged: intervals cause each other")
         begin = max(0.0, float(log["start"][row]) - start_s) if log["cause"][row] >= 0 else 0.0
-        kind, actor, peer = Kind(int(log["kind"][row])), log["actor"][row], log["peer"][row]
+        phase, actor, peer = Phase(int(log["phase"][row])), log["actor"][row], log["peer"][row]
         on_server = actor in (server, SERVER)
         who = names[peer] if on_server and peer != SERVER else names[actor]
-        what = Label(int(log["label"][row])).name.lower()
-        links.append(Link(begin, end, PHASES[kind], str(who), what, 1))
+        what = Activity(int(log["activity"][row])).name.lower()
+        links.append(Link(begin, end, PHASES[phase], str(who), what, 1))
         end, row = begin, int(log["cause"][row])
         if row >= len(log["cause"]):
             raise SavedError(f"{run.path / 'events.npz'} is damaged: a cause is out of its round")

@@ -47,7 +47,9 @@ def tables_of(saved: SavedRun | SavedStudy) -> dict[str, list[Row]]:
 def event_rows(run: SavedRun) -> list[Row]:
     """Return the kept intervals with their names written out."""
     events = run.events
-    names = {name: [str(v) for v in events[f"{name}_names"]] for name in ("actor", "kind", "label")}
+    names = {
+        name: [str(v) for v in events[f"{name}_names"]] for name in ("actor", "phase", "activity")
+    }
     labels = [str(label) for label in events["labels"]]
     rows: list[Row] = []
     for i in range(len(events["start"])):
@@ -60,8 +62,8 @@ def event_rows(run: SavedRun) -> list[Row]:
                 "end": float(events["end"][i]),
                 "actor": names["actor"][int(events["actor"][i])],
                 "peer": names["actor"][peer] if peer >= 0 else None,
-                "kind": names["kind"][int(events["kind"][i])],
-                "what": names["label"][int(events["label"][i])],
+                "phase": names["phase"][int(events["phase"][i])],
+                "activity": names["activity"][int(events["activity"][i])],
                 "wire_bytes": int(events["wire_bytes"][i]),
                 "payload_bytes": int(events["payload_bytes"][i]),
                 "flops": float(events["flops"][i]),

@@ -190,9 +190,9 @@ class MethodResult:
             "max": max(r.longest_server_wait_s for r in self.rounds),
         }
 
-    def _bytes(self, kind: Literal["wire", "payload"]) -> dict[str, float | int | None]:
-        up = sum(getattr(r, f"{kind}_up") for r in self.rounds)
-        down = sum(getattr(r, f"{kind}_down") for r in self.rounds)
+    def _bytes(self, counted: Literal["wire", "payload"]) -> dict[str, float | int | None]:
+        up = sum(getattr(r, f"{counted}_up") for r in self.rounds)
+        down = sum(getattr(r, f"{counted}_down") for r in self.rounds)
         client_rounds = sum(r.clients for r in self.rounds)
         return {
             "up": up,

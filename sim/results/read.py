@@ -9,6 +9,7 @@ saved.frame("rounds")                       # a pandas.DataFrame
 
 import csv
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,14 +44,29 @@ _UNREADABLE: Final = (
     *(zipfile.BadZipFile, zlib.error, struct.error),
 )
 
+_reported: set[Path] = set()  # folders whose old column names were reported
+
+_Column = TypeVar("_Column")
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Value = str | float | int | None
 Row = dict[str, Value]
 
+# Columns of runs that version 0.x wrote, by table, with their present names.
+OLD_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
+    "rounds": {"kind": "round_type"},
+    "events": {
+        "kind": "phase",
+        "label": "activity",
+        "kind_names": "phase_names",
+        "label_names": "activity_names",
+    },
+}
+
 TEXTS = frozenset(
-    {"label", "method", "kind", "straggler", "metric", "link", "client", "device", "status"}
+    {"label", "method", "round_type", "straggler", "metric", "link", "client", "device", "status"}
     | {"learning_digest", "event_digest", "weights_digest", "curve", "note"}
 )
 
@@ -95,7 +111,7 @@ class SavedRun:
         """
         if name not in self._tables:
             file = ResultFiles(self.path).checked(f"{name}.csv")
-            rows = read_table(file)
+            rows = [_renamed(name, row, file) for row in read_table(file)]
             with _damage_named(file):
                 check_rows(name, rows, TEXTS)
             self._tables[name] = rows
@@ -121,6 +137,7 @@ class SavedRun:
                 found = {name: arrays[name] for name in arrays.files}
         except _UNREADABLE as error:
             raise SavedError(f"{file} is damaged: {error or type(error).__name__}") from None
+        found = _renamed("events", found, file)
         with _damage_named(file):
             check_events(found)
             if unknown := set(map(str, found["labels"])) ^ set(self.methods):
@@ -282,6 +299,20 @@ def frame(rows: Sequence[Row]) -> "pd.DataFrame":
         raise SavedError("tables as frames need pandas: pip install 'cutlayer[pandas]'") from None
 
     return pd.DataFrame(list(rows))
+
+
+def _renamed(table: str, columns: dict[str, _Column], file: Path) -> dict[str, _Column]:
+    """Return columns by their present names; old ones are reported in one line per folder."""
+    old = {name: new for name, new in OLD_COLUMNS.get(table, {}).items() if name in columns}
+    if not old:
+        return columns
+    if file.parent not in _reported:
+        _reported.add(file.parent)
+        shown = ", ".join(f"{name} is now {new}" for name, new in old.items())
+        sys.stderr.write(
+            f"{file}: column names of an earlier version are deprecated ({shown}); run it again\n"
+        )
+    return {old.get(name, name): column for name, column in columns.items()}
 
 
 def _value(text: str, is_text: bool) -> Value:

@@ -15,13 +15,13 @@ Row = dict[str, str | int | float | None]
 
 @dataclass(frozen=True)
 class KeptRound:
-    """A round whose full intervals are kept: its number, kind, beginning and clients, in order.
+    """A round whose full intervals are kept: its number, type, beginning and clients, in order.
 
     `links` names the resources that are used in it.
     """
 
     index: int
-    kind: str
+    round_type: str
     start_s: float
     participants: tuple[str, ...]
     record: RoundRecord
@@ -38,7 +38,7 @@ class RoundResult:
     """
 
     index: int
-    kind: str
+    round_type: str
     clients: int
     round_time_s: float
     virtual_time_s: float
@@ -68,7 +68,7 @@ class RoundResult:
             "label": label,
             "method": method,
             "round": self.index,
-            "kind": self.kind,
+            "round_type": self.round_type,
             "clients": self.clients,
             "clients_lost": self.clients_lost,
             "virtual_time_s": self.virtual_time_s,

@@ -30,7 +30,7 @@ from cutlayer.sim.files.atomic import (
 )
 from cutlayer.sim.files.checksums import CHECKSUMS, write_checksums
 from cutlayer.sim.files.csv_text import CsvWriter
-from cutlayer.sim.log.intervals import COLUMNS, SERVER, Kind, Label
+from cutlayer.sim.log.intervals import COLUMNS, SERVER, Activity, Phase
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
@@ -90,7 +90,7 @@ class RunFolder:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
@@ -172,8 +172,8 @@ def _write_table(target: Path, table: Mapping[str, Sequence[Any]]) -> None:
 def event_columns(methods: Mapping[str, MethodResult]) -> dict[str, Any]:
     """Return the kept intervals of all methods as columns; times are virtual seconds of the run.
 
-    `actor` and `peer` index into `actor_names`, `method` into `labels`, `kind` and `label` into
-    `kind_names` and `label_names`. `cause` counts rows of the same round.
+    `actor` and `peer` index into `actor_names`, `method` into `labels`, `phase` and `activity` into
+    `phase_names` and `activity_names`. `cause` counts rows of the same round.
     """
     names: dict[str, int] = {"server": 0}
     parts: dict[str, list[Any]] = {key: [] for key in (*COLUMNS, "method", "round")}
@@ -197,8 +197,8 @@ def event_columns(methods: Mapping[str, MethodResult]) -> dict[str, Any]:
     return columns | {
         "actor_names": np.array(list(names)),
         "labels": np.array(list(methods)),
-        "kind_names": np.array([kind.name.lower() for kind in Kind]),
-        "label_names": np.array([label.name.lower() for label in Label]),
+        "phase_names": np.array([phase.name.lower() for phase in Phase]),
+        "activity_names": np.array([activity.name.lower() for activity in Activity]),
     }
 
 

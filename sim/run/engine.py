@@ -93,7 +93,7 @@ class Engine:
             reuse and method.synchronous and world.time_invariant and not world.learning.trains
         )
         self._records: dict[Hashable, RoundRecord] = {}
-        self._last_of_kind: dict[str, KeptRound] = {}
+        self._last_of_type: dict[str, KeptRound] = {}
         self._events = hashlib.blake2b(digest_size=16)
         self._members: Sequence[int] = ()  # of the round under way
 
@@ -138,7 +138,7 @@ class Engine:
         """Take down the digests and the last kept rounds."""
         result, learning = self.result, self.world.learning
         first = {kept.index for kept in result.kept}
-        result.kept.extend(k for k in self._last_of_kind.values() if k.index not in first)
+        result.kept.extend(k for k in self._last_of_type.values() if k.index not in first)
         result.capacity_s = {
             name: self.world.network.capacity_seconds(name, result.virtual_time_s)
             for name in result.links
@@ -176,7 +176,7 @@ class Engine:
         straggler = record.straggler
         return RoundResult(
             index=index,
-            kind=rnd.kind,
+            round_type=rnd.round_type,
             clients=len(rnd.participants),
             round_time_s=record.duration_s,
             virtual_time_s=world.clock.elapsed_s,
@@ -248,8 +248,10 @@ class Engine:
         observers = self._watched(rnd)
         if observers or not self._reuse:
             return self._simulate(rnd, observers)
-        kinds = tuple(self.world.clients[client].kind for client in rnd.participants)
-        key = (self.method.signature(rnd), kinds)
+        timing_classes = tuple(
+            self.world.clients[client].timing_class for client in rnd.participants
+        )
+        key = (self.method.signature(rnd), timing_classes)
         if key in self._records:
             self.result.reused_rounds += 1
         else:
@@ -259,7 +261,7 @@ class Engine:
     def _recording(self, rnd: Round, observers: Sequence[Observer]) -> Loads | None:
         """Take down the loads of shared links in the rounds whose intervals are surely kept."""
         network = self.world.network
-        if self.keep_all or rnd.kind not in self._last_of_kind:
+        if self.keep_all or rnd.round_type not in self._last_of_type:
             loads = network.loads_of(network.shared[:MOST_RECORDED])
             network.observe(loads, *observers)
             return loads
@@ -316,7 +318,9 @@ class Engine:
         result, world = self.result, self.world
         names = tuple(world.clients[client].name for client in rnd.participants)
         self._events.update(
-            repr((rnd.index, rnd.kind, names, start_s, record.duration_s, record.digest)).encode()
+            repr(
+                (rnd.index, rnd.round_type, names, start_s, record.duration_s, record.digest)
+            ).encode()
         )
         links = {key: world.client_routes.name(key, rnd.participants) for key in record.uses}
         for key, use in record.uses.items():
@@ -325,10 +329,10 @@ class Engine:
         result.clients_available_s += record.duration_s * record.members
         result.server_busy_s += record.server_busy_s
         result.server_available_s += record.duration_s * world.server.slots
-        kept = KeptRound(rnd.index, rnd.kind, start_s, names, record, links)
-        if self.keep_all or rnd.kind not in self._last_of_kind:
+        kept = KeptRound(rnd.index, rnd.round_type, start_s, names, record, links)
+        if self.keep_all or rnd.round_type not in self._last_of_type:
             result.kept.append(kept)
-        self._last_of_kind[rnd.kind] = kept
+        self._last_of_type[rnd.round_type] = kept
         return self._utilisation(links, record, start_s)
 
     def _energy(self, rnd: Round, record: RoundRecord) -> float | None:

@@ -18,7 +18,7 @@ from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.transport import transports
 from cutlayer.sim.build.world import make_method
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.log.intervals import Intervals, Kind, Label
+from cutlayer.sim.log.intervals import Activity, Intervals, Phase
 from cutlayer.sim.methods.method import Round
 from cutlayer.sim.network.flow import FINISHED, Flow
 from cutlayer.sim.network.probe import TRANSPORT, Probe, Probed, Span
@@ -64,7 +64,7 @@ class Transfer:
 
     number: int
     direction: Literal["up", "down"]
-    label: str
+    activity: str
     start_s: float
     end_s: float
     delay_s: float
@@ -188,19 +188,19 @@ class _Look:
         log = Intervals.from_rows(self._world.rows)
         weight = 1 / header_efficiency(transports(plan)[self._client])
         seen = {
-            Kind.UPLINK: [p for p in self._probe.transfers if p.flow.route == client.up],
-            Kind.DOWNLINK: [p for p in self._probe.transfers if p.flow.route == client.down],
+            Phase.UPLINK: [p for p in self._probe.transfers if p.flow.route == client.up],
+            Phase.DOWNLINK: [p for p in self._probe.transfers if p.flow.route == client.down],
         }
-        member_of = np.where(log.kind == Kind.UPLINK, log.actor, log.peer)
+        member_of = np.where(log.phase == Phase.UPLINK, log.actor, log.peer)
         ours = (
-            np.isin(log.kind, list(seen))
+            np.isin(log.phase, list(seen))
             & (member_of == self.member)
-            & (log.label != Label.CONNECT)
+            & (log.activity != Activity.CONNECT)
         )
         for number, row in enumerate(np.flatnonzero(ours).tolist()):
-            kind = Kind(int(log.kind[row]))
+            phase = Phase(int(log.phase[row]))
             end_s, lost = float(log.end[row]), bool(log.lost[row])
-            waiting = seen[kind]
+            waiting = seen[phase]
             probed = waiting.pop(0) if waiting and _is_of(waiting[0].flow, end_s, lost) else None
             assert probed is not None or lost, f"row {row} of the log belongs to no transfer"
             start_s = float(log.start[row]) if probed is None else float(probed.flow.start_s)
@@ -208,8 +208,8 @@ class _Look:
             cap, cap_from = self._cap(probed, account)
             yield Transfer(
                 number=number,
-                direction="up" if kind == Kind.UPLINK else "down",
-                label=Label(int(log.label[row])).name.lower(),
+                direction="up" if phase == Phase.UPLINK else "down",
+                activity=Activity(int(log.activity[row])).name.lower(),
                 start_s=start_s,
                 end_s=end_s,
                 delay_s=float(log.delay[row]),

@@ -82,7 +82,7 @@ class Cluster:
 
         futures = {
             self._client.submit(
-                perform_one, job.kind, dict(job.arguments), self.threads, pure=False
+                perform_one, job.job_type, dict(job.arguments), self.threads, pure=False
             ): number
             for number, job in enumerate(jobs)
         }
@@ -113,7 +113,7 @@ class Cluster:
         return Failure(name, portable(error), trace)
 
 
-def perform_one(kind: str, arguments: Mapping[str, Any], threads: int) -> dict[str, Any]:
+def perform_one(job_type: str, arguments: Mapping[str, Any], threads: int) -> dict[str, Any]:
     """Do a job in a worker."""
     import torch
 
@@ -122,4 +122,4 @@ def perform_one(kind: str, arguments: Mapping[str, Any], threads: int) -> dict[s
     with _one_at_a_time:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
-        return perform(kind, arguments)
+        return perform(job_type, arguments)

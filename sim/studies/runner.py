@@ -99,10 +99,10 @@ class Runner:
                 **first.scenario,
                 "methods": [cell.scenario["methods"][0] for _, cell in group],
             }
-            kind = "alone" if first.alone else "clock"
+            job_type = "alone" if first.alone else "clock"
             labels = ", ".join(cell.label for _, cell in group)
             what = f"{first.where}, timing {labels}"
-            jobs.append(Job(kind, self._arguments(scenario), what))
+            jobs.append(Job(job_type, self._arguments(scenario), what))
             groups.append(group)
         self.new["clock runs"] += len(missing)
 

@@ -25,9 +25,9 @@ _END_WAIT_S: Final = 10.0  # for a process that has closed its pipe
 
 @dataclass(frozen=True)
 class Job:
-    """One job: its kind (of `cutlayer.sim.studies.work.JOBS`), its arguments, what a user calls it."""
+    """One job: its type (of `cutlayer.sim.studies.work.JOBS`), its arguments, what a user calls it."""
 
-    kind: str
+    job_type: str
     arguments: Mapping[str, Any]
     name: str
 
@@ -116,7 +116,7 @@ class Here:
 
         for number, job in enumerate(jobs):
             note(job.name)
-            done(number, perform(job.kind, job.arguments, note))
+            done(number, perform(job.job_type, job.arguments, note))
 
 
 @dataclass
@@ -206,7 +206,7 @@ class Processes:
         while worker.job is not None:
             job = jobs[worker.job]
             try:
-                worker.pipe.send((job.kind, dict(job.arguments)))
+                worker.pipe.send((job.job_type, dict(job.arguments)))
             except OSError:  # it died while it was idle: not of this job
                 worker.end()
                 fresh = self._hire()
@@ -249,12 +249,12 @@ def _serve(pipe: "Connection[Any, Any]", threads: int) -> None:
     torch.set_num_threads(threads)
     while True:
         try:
-            kind, arguments = pipe.recv()
+            job_type, arguments = pipe.recv()
         except (EOFError, OSError):
             return
         answer: tuple[str, Any]
         try:
-            answer = ("done", perform(kind, arguments, lambda text: pipe.send(("note", text))))
+            answer = ("done", perform(job_type, arguments, lambda text: pipe.send(("note", text))))
         except Exception as error:  # told to the main process, which tells the user
             answer = ("failed", (portable(error), traceback.format_exc()))
         pipe.send(answer)

@@ -20,7 +20,7 @@ def print_explained(explained: Explained, limit: int, console: Console) -> None:
     rnd, transfers = explained.rnd, explained.transfers
     console.print(
         plain(
-            f"{explained.label}, round {rnd.index} ({rnd.kind}), seed {explained.seed}: "
+            f"{explained.label}, round {rnd.index} ({rnd.round_type}), seed {explained.seed}: "
             f"transfers of {explained.client}",
             "bold",
         )
@@ -51,7 +51,7 @@ def _columns(shown: Sequence[Transfer]) -> list[Column]:
     columns = [
         column(
             "message",
-            [f"{t.direction} {t.label}{' (lost)' * t.lost}" for t in shown],
+            [f"{t.direction} {t.activity}{' (lost)' * t.lost}" for t in shown],
             numbers=False,
         ),
         column("began\n(s)", [f"{t.start_s:.3f}" for t in shown]),

@@ -1,8 +1,8 @@
 """Which intervals follow one batch: an activation's upload, the server's step, a gradient's download."""
 
-from cutlayer.sim.log.intervals import NO_CAUSE, Intervals, Kind, Label
+from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Intervals, Phase
 
-BATCH = (Label.ACTIVATION, Label.CONTROL)
+BATCH = (Activity.ACTIVATION, Activity.CONTROL)
 
 
 def batch_flows(log: Intervals) -> list[tuple[int, ...]]:
@@ -13,16 +13,21 @@ def batch_flows(log: Intervals) -> list[tuple[int, ...]]:
     answers = {
         int(log.cause[row]): row
         for row in range(len(log))
-        if log.kind[row] == Kind.DOWNLINK and log.label[row] in (Label.GRADIENT, Label.LOGITS)
+        if log.phase[row] == Phase.DOWNLINK
+        and log.activity[row] in (Activity.GRADIENT, Activity.LOGITS)
     }
     found: list[tuple[int, ...]] = []
     for row in range(len(log)):
-        if log.kind[row] != Kind.SERVER_COMPUTE:
+        if log.phase[row] != Phase.SERVER_COMPUTE:
             continue
         cause = int(log.cause[row])
-        if cause != NO_CAUSE and log.kind[cause] == Kind.SERVER_QUEUE:
+        if cause != NO_CAUSE and log.phase[cause] == Phase.SERVER_QUEUE:
             cause = int(log.cause[cause])
-        if cause == NO_CAUSE or log.kind[cause] != Kind.UPLINK or log.label[cause] not in BATCH:
+        if (
+            cause == NO_CAUSE
+            or log.phase[cause] != Phase.UPLINK
+            or log.activity[cause] not in BATCH
+        ):
             continue
         answer = answers.get(row)
         found.append((cause, row) if answer is None else (cause, row, answer))

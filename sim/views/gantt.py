@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.log.intervals import PHASES, Kind
+from cutlayer.sim.log.intervals import PHASES, Phase
 from cutlayer.sim.results.estimate import as_runs, scenario_name
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.round import KeptRound
@@ -23,7 +23,7 @@ MOST_CLIENTS: Final = 8
 NARROW: Final = 1 / 200  # of the time axis; white edges would hide narrower intervals
 LANE_INCHES: Final = 0.3
 FILLED: Final = 0.84  # of a lane's height
-CLIENT_PARTS: Final = (Kind.DEVICE_COMPUTE, Kind.UPLINK, Kind.DOWNLINK)
+CLIENT_PARTS: Final = (Phase.DEVICE_COMPUTE, Phase.UPLINK, Phase.DOWNLINK)
 
 
 def write_timeline(result: RunResult | Sequence[RunResult], folder: Path) -> list[Path]:
@@ -50,12 +50,12 @@ def timeline_figure(run: RunResult) -> "Figure | None":
         _panel(axes, label, rnd, longest if shared else rnd.record.duration_s)
     from matplotlib.patches import Patch
 
-    churned = any((rnd.record.intervals.kind == Kind.OFFLINE).any() for rnd in kept.values())
-    shown = [kind for kind in Kind if kind != Kind.OFFLINE or churned]
+    churned = any((rnd.record.intervals.phase == Phase.OFFLINE).any() for rnd in kept.values())
+    shown = [phase for phase in Phase if phase != Phase.OFFLINE or churned]
     figure.legend(
         handles=[
-            Patch(color=style.PHASE_COLOURS[kind], label=PHASES[kind].replace("_", " "))
-            for kind in shown
+            Patch(color=style.PHASE_COLOURS[phase], label=PHASES[phase].replace("_", " "))
+            for phase in shown
         ],
         loc="outside lower center",
         ncols=len(shown),
@@ -78,10 +78,10 @@ def _panel(axes: "Axes", label: str, kept: KeptRound, span_s: float) -> None:
     unit, factor = common_unit([span_s], TIMES)
     starts, ends = log.start / factor, log.end / factor
 
-    def draw(rows: NDArray[np.intp], kind: Kind, top: float, height: float) -> None:
+    def draw(rows: NDArray[np.intp], phase: Phase, top: float, height: float) -> None:
         widths = ends[rows] - starts[rows]
         narrow = len(rows) > 0 and float(widths.min()) < NARROW * span_s / factor
-        colour = style.PHASE_COLOURS[kind]
+        colour = style.PHASE_COLOURS[phase]
         axes.broken_barh(
             np.column_stack((starts[rows], widths)).tolist(),
             (top, height),
@@ -91,25 +91,25 @@ def _panel(axes: "Axes", label: str, kept: KeptRound, span_s: float) -> None:
         )
 
     # The server's lane: a slot under the other, and below them whether anybody waits.
-    computing = np.flatnonzero(log.kind == Kind.SERVER_COMPUTE)
+    computing = np.flatnonzero(log.phase == Phase.SERVER_COMPUTE)
     slots = assign_lanes(starts[computing].tolist(), ends[computing].tolist())
     count = int(slots.max()) + 1 if len(slots) else 1
     for slot in range(count):
         height = 0.7 * FILLED / count
-        draw(computing[slots == slot], Kind.SERVER_COMPUTE, slot * height, height)
-    waiting = np.flatnonzero(log.kind == Kind.SERVER_QUEUE)
-    draw(waiting, Kind.SERVER_QUEUE, 0.7 * FILLED, 0.3 * FILLED)
+        draw(computing[slots == slot], Phase.SERVER_COMPUTE, slot * height, height)
+    waiting = np.flatnonzero(log.phase == Phase.SERVER_QUEUE)
+    draw(waiting, Phase.SERVER_QUEUE, 0.7 * FILLED, 0.3 * FILLED)
 
     clients = kept.participants[:MOST_CLIENTS]
-    offline = np.flatnonzero(log.kind == Kind.OFFLINE)
+    offline = np.flatnonzero(log.phase == Phase.OFFLINE)
     for client in range(len(clients)):
-        draw(offline[log.peer[offline] == client], Kind.OFFLINE, client + 1, FILLED)
+        draw(offline[log.peer[offline] == client], Phase.OFFLINE, client + 1, FILLED)
     height = FILLED / len(CLIENT_PARTS)
-    for part, kind in enumerate(CLIENT_PARTS):
-        rows = np.flatnonzero(log.kind == kind)
-        member_of = (log.peer if kind == Kind.DOWNLINK else log.actor)[rows]
+    for part, phase in enumerate(CLIENT_PARTS):
+        rows = np.flatnonzero(log.phase == phase)
+        member_of = (log.peer if phase == Phase.DOWNLINK else log.actor)[rows]
         for client in range(len(clients)):
-            draw(rows[member_of == client], kind, client + 1 + part * height, height)
+            draw(rows[member_of == client], phase, client + 1 + part * height, height)
 
     style.dress(axes, "x")
     axes.set_xlim(0, span_s / factor)
@@ -121,7 +121,7 @@ def _panel(axes: "Axes", label: str, kept: KeptRound, span_s: float) -> None:
     note = f"; {more} more clients are not drawn" if more else ""
     took = quantity(kept.record.duration_s, TIMES)
     axes.set_title(
-        f"{label}: round {kept.index} ({kept.kind}), {took}{note}",
+        f"{label}: round {kept.index} ({kept.round_type}), {took}{note}",
         fontsize=style.TEXT_SIZE,
         loc="left",
     )

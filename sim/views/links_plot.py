@@ -114,7 +114,9 @@ def _titles(left: "Axes", right: "Axes", method: MethodResult, kept: KeptRound) 
     )
     took = quantity(kept.record.duration_s, TIMES)
     right.set_title(
-        f"within round {kept.index} ({kept.kind}), {took}", fontsize=style.TEXT_SIZE, loc="left"
+        f"within round {kept.index} ({kept.round_type}), {took}",
+        fontsize=style.TEXT_SIZE,
+        loc="left",
     )
 
 

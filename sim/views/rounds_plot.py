@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cutlayer.sim.files.plain_text import visible
-from cutlayer.sim.log.intervals import PHASES, Kind
+from cutlayer.sim.log.intervals import PHASES, Phase
 from cutlayer.sim.results.estimate import by_label, estimate, scenario_name
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
@@ -25,7 +25,7 @@ FAR: Final = 100  # a total so many times below the largest is written in a unit
 
 @dataclass(frozen=True)
 class Bar:
-    """A method's mean round, or its mean round of one kind (`part`).
+    """A method's mean round, or its mean round of one type (`part`).
 
     `wire_bytes` are those up and down per client; `phase_s` are the seconds of each phase on the
     critical path, which add up to the round; the idle fractions belong to the whole method.
@@ -40,16 +40,21 @@ class Bar:
 
 
 def bars(runs: Sequence[RunResult]) -> list[Bar]:
-    """Return one bar per method and, where its rounds are of several kinds, one per kind below."""
+    """Return one bar per method and, where its rounds are of several types, one per type below."""
     found = []
     for label, results in by_label(runs).items():
         rounds = [rnd for result in results for rnd in result.rounds]
         found.append(_bar(label, False, rounds, results))
-        kinds = list(dict.fromkeys(rnd.kind for rnd in rounds))
-        if len(kinds) > 1:
+        round_types = list(dict.fromkeys(rnd.round_type for rnd in rounds))
+        if len(round_types) > 1:
             found.extend(
-                _bar(f"{kind} rounds", True, [rnd for rnd in rounds if rnd.kind == kind], ())
-                for kind in kinds
+                _bar(
+                    f"{round_type} rounds",
+                    True,
+                    [rnd for rnd in rounds if rnd.round_type == round_type],
+                    (),
+                )
+                for round_type in round_types
             )
     return found
 
@@ -81,8 +86,8 @@ def rounds_figure(runs: Sequence[RunResult]) -> "Figure | None":
     left.set_yticks(range(len(rows)), [_tick(row) for row in rows])
     left.set_ylim(len(rows) - 0.5, -0.5)
     _stack(left, [r.wire_bytes for r in rows], ("up", "down"), BYTES, rows, "wire bytes per client")
-    churned = any(row.phase_s[Kind.OFFLINE] for row in rows)
-    phases = len(PHASES) if churned else Kind.OFFLINE  # the last one
+    churned = any(row.phase_s[Phase.OFFLINE] for row in rows)
+    phases = len(PHASES) if churned else Phase.OFFLINE  # the last one
     names = tuple(phase.replace("_", " ") for phase in PHASES[:phases])
     _stack(middle, [r.phase_s[:phases] for r in rows], names, TIMES, rows, "virtual time")
     _idle(right, rows)

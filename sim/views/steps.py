@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cutlayer.sim.log.intervals import SERVER, Kind, Label
+from cutlayer.sim.log.intervals import SERVER, Activity, Phase
 from cutlayer.sim.log.link_use import ACCESS
 from cutlayer.sim.network.load_series import LoadSeries
 from cutlayer.sim.results.round import KeptRound, RoundResult
@@ -77,9 +77,9 @@ def access_steps(kept: KeptRound, line: str, capacities: Mapping[str, float]) ->
         if not isinstance(key, str) and use.line(key) == line and use.wire_bytes
     }
     member_of = np.where(log.actor == SERVER, log.peer, log.actor)
-    moves = (log.label != Label.CONNECT) & (log.duration > 0)
-    kinds = {ACCESS["up"]: (Kind.UPLINK,), ACCESS["down"]: (Kind.DOWNLINK,)}
-    moves &= np.isin(log.kind, kinds.get(line, (Kind.UPLINK, Kind.DOWNLINK)))
+    moves = (log.activity != Activity.CONNECT) & (log.duration > 0)
+    phases = {ACCESS["up"]: (Phase.UPLINK,), ACCESS["down"]: (Phase.DOWNLINK,)}
+    moves &= np.isin(log.phase, phases.get(line, (Phase.UPLINK, Phase.DOWNLINK)))
     found = []
     for place in sorted({key[1] for key in used if not isinstance(key, str)}):
         share_of_rate = np.zeros(kept.record.members)

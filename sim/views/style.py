@@ -23,7 +23,7 @@ BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 METHOD_COLOURS: Final = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY_BLUE, BLACK, GREY)
 METHOD_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINE_STYLES: Final = ("-", "--", ":", "-.")
-# By `cutlayer.sim.log.intervals.Kind`, as PHASES.
+# By `cutlayer.sim.log.intervals.Phase`, as PHASES.
 PHASE_COLOURS: Final = (GREEN, BLUE, LIGHT_GREY, VERMILLION, SKY_BLUE, ORANGE)
 UP_COLOUR, DOWN_COLOUR = BLUE, SKY_BLUE
 

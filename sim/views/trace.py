@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from cutlayer.sim.files.atomic import whole_text
 from cutlayer.sim.files.plain_text import visible
-from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Kind, Label
+from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Phase
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import KeptRound, RoundResult
 from cutlayer.sim.views.flows import batch_flows
@@ -183,11 +183,11 @@ def _round_spans(rounds: Sequence[RoundResult]) -> Iterator[Span]:
         yield (
             start,
             end,
-            f"round {rnd.index} ({rnd.kind})",
+            f"round {rnd.index} ({rnd.round_type})",
             "round",
             {
                 "round": rnd.index,
-                "kind": rnd.kind,
+                "round_type": rnd.round_type,
                 "clients": rnd.clients,
                 "wire_bytes_up": rnd.wire_up,
                 "wire_bytes_down": rnd.wire_down,
@@ -232,19 +232,19 @@ def _add_intervals(tracks: dict[Track, list[Span]], kept: KeptRound) -> tuple[li
 def _actors(kept: KeptRound) -> Iterator[tuple[NDArray[np.intp], Track]]:
     """Yield for each actor and link: its rows and the first of its tracks."""
     log = kept.record.intervals
-    waiting = log.kind == Kind.SERVER_QUEUE
-    yield np.flatnonzero(log.kind == Kind.SERVER_COMPUTE), Track(SLOTS, (), 0, 0, "server slot")
+    waiting = log.phase == Phase.SERVER_QUEUE
+    yield np.flatnonzero(log.phase == Phase.SERVER_COMPUTE), Track(SLOTS, (), 0, 0, "server slot")
     yield np.flatnonzero(waiting), Track(QUEUE, (), 0, 0, "server queue")
     member_of = np.where(log.actor == SERVER, log.peer, log.actor)
-    for part, (kind, name) in enumerate(
+    for part, (phase, name) in enumerate(
         (
-            (Kind.DEVICE_COMPUTE, "device"),
-            (Kind.UPLINK, "uplink"),
-            (Kind.DOWNLINK, "downlink"),
-            (Kind.OFFLINE, "offline"),
+            (Phase.DEVICE_COMPUTE, "device"),
+            (Phase.UPLINK, "uplink"),
+            (Phase.DOWNLINK, "downlink"),
+            (Phase.OFFLINE, "offline"),
         )
     ):
-        rows = np.flatnonzero(log.kind == kind)
+        rows = np.flatnonzero(log.phase == phase)
         for member, client in enumerate(kept.participants):
             track = Track(CLIENTS, natural_order(client), part, 0, f"{client}: {name}")
             yield rows[member_of[rows] == member], track
@@ -252,18 +252,18 @@ def _actors(kept: KeptRound) -> Iterator[tuple[NDArray[np.intp], Track]]:
 
 def _span(kept: KeptRound, row: int, start: int, end: int) -> Span:
     log = kept.record.intervals
-    kind, label = Kind(int(log.kind[row])), Label(int(log.label[row])).name.lower()
+    phase, activity = Phase(int(log.phase[row])), Activity(int(log.activity[row])).name.lower()
     member = int(log.peer[row] if log.actor[row] == SERVER else log.actor[row])
-    args: dict[str, Any] = {"round": kept.index, "label": label}
+    args: dict[str, Any] = {"round": kept.index, "activity": activity}
     if member != SERVER:
         args["client"] = kept.participants[member]
-    if kind in (Kind.UPLINK, Kind.DOWNLINK):
+    if phase in (Phase.UPLINK, Phase.DOWNLINK):
         args["wire_bytes"] = int(log.wire_bytes[row])
         args["payload_bytes"] = int(log.payload_bytes[row])
         args["lost"] = bool(log.lost[row])
     else:
         args["flops"] = float(log.flops[row])
-    return start, end, label, PHASES[kind], args
+    return start, end, activity, PHASES[phase], args
 
 
 def _nanoseconds(seconds: float) -> int:

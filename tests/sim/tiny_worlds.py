@@ -21,7 +21,7 @@ from cutlayer.sim.endpoints.world import Client, World, plan_batches
 from cutlayer.sim.learning.digest import node
 from cutlayer.sim.learning.layer import Learning
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
-from cutlayer.sim.log.intervals import SERVER, Kind, Label
+from cutlayer.sim.log.intervals import SERVER, Activity, Phase
 from cutlayer.sim.log.link_use import ClientRoutes
 from cutlayer.sim.methods.registry import method as find_method
 from cutlayer.sim.network import Network
@@ -39,11 +39,11 @@ from cutlayer.topologies import (
 )
 
 DEVICE, UP, QUEUE, SERVE, DOWN = (
-    Kind.DEVICE_COMPUTE,
-    Kind.UPLINK,
-    Kind.SERVER_QUEUE,
-    Kind.SERVER_COMPUTE,
-    Kind.DOWNLINK,
+    Phase.DEVICE_COMPUTE,
+    Phase.UPLINK,
+    Phase.SERVER_QUEUE,
+    Phase.SERVER_COMPUTE,
+    Phase.DOWNLINK,
 )
 
 
@@ -140,7 +140,7 @@ def make_world(
                 down=len(ups) + i,
                 up_delay_s=ups[i].delay_s,
                 down_delay_s=downs[i].delay_s,
-                kind=topology.route_class(f"c{i}"),
+                timing_class=topology.route_class(f"c{i}"),
             )
         )
     recipe = Recipe(
@@ -209,39 +209,39 @@ def play(
 
 
 def drawn(kept: KeptRound) -> list[tuple[float, float, str, str, int, int]]:
-    """Return a round's intervals as (start, end, kind, label, member, wire bytes), in order."""
+    """Return a round's intervals as (start, end, phase, activity, member, wire bytes), in order."""
     rows = kept.record.intervals
     members = np.where(rows.actor >= 0, rows.actor, rows.peer)
     return sorted(
-        (float(s), float(e), Kind(k).name, Label(x).name, int(member), int(b))
+        (float(s), float(e), Phase(k).name, Activity(x).name, int(member), int(b))
         for s, e, k, x, member, b in zip(
-            rows.start, rows.end, rows.kind, rows.label, members, rows.wire_bytes, strict=True
+            rows.start, rows.end, rows.phase, rows.activity, members, rows.wire_bytes, strict=True
         )
     )
 
 
-def rows_of(kept: KeptRound, *labels: Label) -> list[tuple[Any, ...]]:
+def rows_of(kept: KeptRound, *activities: Activity) -> list[tuple[Any, ...]]:
     """Return the rows of some activities in a round, or all rows, as logged; times are approximate."""
     log = kept.record.intervals
     return [
         (
-            Kind(log.kind[i]).name,
-            Label(log.label[i]).name,
+            Phase(log.phase[i]).name,
+            Activity(log.activity[i]).name,
             pytest.approx(float(log.start[i])),
             pytest.approx(float(log.end[i])),
             int(log.wire_bytes[i]),
             int(log.lost[i]),
         )
         for i in range(len(log))
-        if not labels or log.label[i] in labels
+        if not activities or log.activity[i] in activities
     ]
 
 
-Bar = tuple[Kind, Label, int, float, float, int]
+Bar = tuple[Phase, Activity, int, float, float, int]
 
 
 def assert_chart(kept: KeptRound, bars: Sequence[Bar], duration_s: float) -> None:
-    """Check that the log holds these bars (kind, label, member, start, end, bytes) and no others."""
+    """Check that the log holds these bars (phase, activity, member, start, end, bytes) and no others."""
 
     def order(bar: tuple[Any, ...]) -> tuple[Any, ...]:
         start, end, *rest = bar
@@ -257,10 +257,10 @@ def assert_chart(kept: KeptRound, bars: Sequence[Bar], duration_s: float) -> Non
         assert abs(bar[1] - wanted[1]) < 1e-9, (bar, wanted)
     assert abs(kept.record.duration_s - duration_s) < 1e-9
     rows = kept.record.intervals
-    from_device = (rows.kind == DEVICE) | (rows.kind == UP)
+    from_device = (rows.phase == DEVICE) | (rows.phase == UP)
     assert ((rows.actor >= 0) == from_device).all()
-    assert (rows.peer[rows.kind == UP] == SERVER).all()
-    assert (rows.peer[rows.kind == DEVICE] == rows.actor[rows.kind == DEVICE]).all()
+    assert (rows.peer[rows.phase == UP] == SERVER).all()
+    assert (rows.peer[rows.phase == DEVICE] == rows.actor[rows.phase == DEVICE]).all()
 
 
 class Pen:
@@ -271,9 +271,9 @@ class Pen:
         self.now = at
         self.bars: list[Bar] = []
 
-    def bar(self, kind: Kind, label: Label, seconds: float, wire_bytes: int = 0) -> "Pen":
+    def bar(self, phase: Phase, activity: Activity, seconds: float, wire_bytes: int = 0) -> "Pen":
         start, self.now = self.now, self.now + seconds
-        self.bars.append((kind, label, self.member, start, self.now, wire_bytes))
+        self.bars.append((phase, activity, self.member, start, self.now, wire_bytes))
         return self
 
     def gap(self, seconds: float) -> "Pen":

@@ -28,7 +28,7 @@ methods: [{method}]
 
 
 def rounds(case: Case, method: str, profile: Path) -> dict[str, dict[str, float]]:
-    """Return, by kind of round: seconds, bytes up and down, and how long both ends compute."""
+    """Return, by type of round: seconds, bytes up and down, and how long both ends compute."""
     options = f"{{ecofed: {{period: {PERIOD}, bits: {BITS}, init: random}}}}"
     text = SCENARIO.format(
         samples=case.batches * case.batch_size,
@@ -46,7 +46,7 @@ def rounds(case: Case, method: str, profile: Path) -> dict[str, dict[str, float]
     result = run(load_scenario(str(path)), executor="none", log="events")[0].methods[method]
     path.unlink()
     return {
-        kept.kind: {
+        kept.round_type: {
             "seconds": kept.record.duration_s,
             "device_s": float(kept.record.device_busy_s.sum()),
             "server_s": kept.record.server_busy_s,

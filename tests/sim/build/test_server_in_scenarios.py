@@ -4,7 +4,7 @@ import pytest
 from command_line import CommandLine, assert_refused
 
 from cutlayer import load_scenario, run
-from cutlayer.sim.log.intervals import Kind
+from cutlayer.sim.log.intervals import Phase
 
 SERVER = "topology.star.server"
 SCENARIO = """
@@ -69,7 +69,7 @@ def test_whom_the_server_prefers_waits_less(played):
         waited = 0.0
         for kept in method.kept:
             intervals = kept.record.intervals
-            queued = intervals.kind == Kind.SERVER_QUEUE
+            queued = intervals.phase == Phase.SERVER_QUEUE
             for member, client in enumerate(kept.participants):
                 if client.startswith(name):
                     waited += float(intervals.duration[queued & (intervals.peer == member)].sum())

@@ -11,14 +11,14 @@ from cutlayer.sim.data.partition import (
     Iid,
     Partition,
     PartitionError,
-    PartitionKind,
+    PartitionRule,
     Shards,
     Sizes,
     partition,
 )
 
 CIFAR = (5000,) * 10
-KINDS = [
+RULES = [
     Iid(),
     Sizes(3),
     Sizes((1, 2, 3, 4, 5)),
@@ -34,15 +34,15 @@ def composition(made: Partition) -> np.ndarray:
     return np.array([made.class_counts(client) for client in range(len(made.sizes))])
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("rule", RULES, ids=str)
 @given(
     counts=st.lists(st.integers(0, 40), min_size=1, max_size=6).filter(lambda c: sum(c) >= 30),
     seed=st.integers(0, 2**32),
 )
 def test_every_sample_belongs_to_at_most_one_client(
-    kind: PartitionKind, counts: list[int], seed: int
+    rule: PartitionRule, counts: list[int], seed: int
 ) -> None:
-    made = partition(counts, 5, kind, seed)
+    made = partition(counts, 5, rule, seed)
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
     shards = [made.indices(client, labels) for client in range(5)]
     assert tuple(len(shard) for shard in shards) == made.sizes
@@ -51,16 +51,16 @@ def test_every_sample_belongs_to_at_most_one_client(
     dealt = np.concatenate(shards)
     assert len(np.unique(dealt)) == len(dealt)
     assert (np.sort(dealt) < sum(counts)).all()
-    assert len(dealt) == sum(counts) or not isinstance(kind, USES_ALL)
+    assert len(dealt) == sum(counts) or not isinstance(rule, USES_ALL)
     for client, shard in enumerate(shards):
         found = np.bincount(labels[shard], minlength=len(counts))
         assert tuple(found.tolist()) == made.class_counts(client)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_a_seed_deals_the_same_shards_and_another_seed_others(kind: PartitionKind) -> None:
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_a_seed_deals_the_same_shards_and_another_seed_others(rule: PartitionRule) -> None:
     labels = np.repeat(np.arange(10), 20)
-    first, again, other = (partition((20,) * 10, 5, kind, seed) for seed in (0, 0, 1))
+    first, again, other = (partition((20,) * 10, 5, rule, seed) for seed in (0, 0, 1))
     same = [
         first.indices(c, labels).tolist() == again.indices(c, labels).tolist() for c in range(5)
     ]
@@ -102,10 +102,10 @@ def test_iid_shards_are_as_mixed_as_random_ones() -> None:
 def test_every_sample_is_equally_likely_for_every_client() -> None:
     """Theory: sample 0 goes to each of 5 clients with probability 1/5."""
     labels = np.repeat(np.arange(4), 10)
-    for kind in (Iid(), Shards(2), Dirichlet(1.0, min_samples=0), Sizes(8)):
+    for rule in (Iid(), Shards(2), Dirichlet(1.0, min_samples=0), Sizes(8)):
         holders = [
             next(c for c in range(5) if 0 in made.indices(c, labels))
-            for made in (partition((10,) * 4, 5, kind, seed) for seed in range(500))
+            for made in (partition((10,) * 4, 5, rule, seed) for seed in range(500))
         ]
         share = np.bincount(holders, minlength=5) / 500
         assert np.abs(share - 0.2).max() < 4 * np.sqrt(0.2 * 0.8 / 500)
@@ -140,8 +140,8 @@ def test_shards_that_do_not_divide_evenly_still_use_every_sample() -> None:
 def test_dirichlet_shares_have_the_mean_and_variance_of_theory(alpha: float) -> None:
     """Theory: mean 1/K, variance (K - 1) / (K^2 (K alpha + 1)); within 5 standard errors."""
     clients, classes, each = 10, 2000, 10_000
-    kind = Dirichlet(alpha, min_samples=0)
-    shares = composition(partition((each,) * classes, clients, kind, 0)) / each
+    rule = Dirichlet(alpha, min_samples=0)
+    shares = composition(partition((each,) * classes, clients, rule, 0)) / each
     variance = (clients - 1) / (clients**2 * (clients * alpha + 1))
     assert np.abs(shares.mean(axis=1) - 1 / clients).max() < 5 * np.sqrt(variance / classes)
     squares = (shares - 1 / clients) ** 2
@@ -173,7 +173,7 @@ def test_given_sizes_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("clients", "kind", "message"),
+    ("clients", "rule", "message"),
     [
         (0, Iid(), "at least one client, got 0"),
         (101, Iid(), "101 clients cannot share 100 samples"),
@@ -186,10 +186,10 @@ def test_given_sizes_are_kept() -> None:
     ],
 )
 def test_a_partition_that_cannot_be_is_answered_in_one_sentence(
-    clients: int, kind: PartitionKind, message: str
+    clients: int, rule: PartitionRule, message: str
 ) -> None:
     with pytest.raises(PartitionError) as caught:
-        partition((50, 50), clients, kind, 0)
+        partition((50, 50), clients, rule, 0)
     assert message in str(caught.value)
 
 

@@ -9,7 +9,7 @@ import pytest
 from tiny_worlds import Device, make_world, rows_of
 
 from cutlayer.sim.endpoints.churn import Churn
-from cutlayer.sim.log.intervals import Label
+from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.classic_fl import ClassicFL
 from cutlayer.sim.methods.splitfed import SplitFed
 from cutlayer.sim.results.method import MethodResult
@@ -69,7 +69,7 @@ def test_an_upload_at_the_deadline_is_cut_off_and_its_bytes_are_dropped() -> Non
     engine = engine_of(Deadline, [Device()])
     (kept,), (rnd,) = engine.result.kept, engine.result.rounds
     sent = round((8 - 6.584) * 1000)
-    assert rows_of(kept, Label.WEIGHTS, Label.CANCELLED) == [
+    assert rows_of(kept, Activity.WEIGHTS, Activity.CANCELLED) == [
         ("DOWNLINK", "WEIGHTS", 0, 1.444, WEIGHTS, 0),
         ("UPLINK", "WEIGHTS", 6.584, 8, sent, 1),
         ("OFFLINE", "CANCELLED", 8, 8, 0, 0),

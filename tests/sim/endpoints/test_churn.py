@@ -12,7 +12,7 @@ import pytest
 from tiny_worlds import Device, make_world, rows_of
 
 from cutlayer.sim.endpoints.churn import Churn, Presence
-from cutlayer.sim.log.intervals import Kind, Label
+from cutlayer.sim.log.intervals import Activity, Phase
 from cutlayer.sim.methods.registry import METHODS
 from cutlayer.sim.methods.registry import method as find_method
 from cutlayer.sim.results.method import MethodResult
@@ -54,7 +54,7 @@ class TestResume:
         engine = engine_of("classic_fl", [Device()], {0: [(8, 20)]}, "resume")
         (kept,) = engine.result.kept
         wasted = round((8 - 6.584) * 1000)
-        assert rows_of(kept, Label.WEIGHTS, Label.OFFLINE) == [
+        assert rows_of(kept, Activity.WEIGHTS, Activity.OFFLINE) == [
             ("DOWNLINK", "WEIGHTS", 0, 1.444, WEIGHTS, 0),
             ("UPLINK", "WEIGHTS", 6.584, 8, wasted, 1),
             ("OFFLINE", "OFFLINE", 8, 20, 0, 0),
@@ -77,7 +77,7 @@ class TestResume:
     def test_what_is_to_be_sent_while_offline_waits(self):
         engine = engine_of("classic_fl", [Device()], {0: [(5, 7.584)]}, "resume")
         (kept,) = engine.result.kept
-        assert rows_of(kept, Label.WEIGHTS, Label.OFFLINE)[1:] == [
+        assert rows_of(kept, Activity.WEIGHTS, Activity.OFFLINE)[1:] == [
             ("OFFLINE", "OFFLINE", 6.584, 7.584, 0, 0),
             ("UPLINK", "WEIGHTS", 7.584, 10.472, WEIGHTS, 0),
         ]
@@ -134,7 +134,7 @@ class TestLost:
     def test_computing_is_cut_off(self):
         engine = engine_of("classic_fl", [Device(), Device()], {1: [(3, inf)]}, "lost")
         (kept,) = engine.result.kept
-        trained = [row for row in rows_of(kept, Label.TRAIN) if row[2] == 1.944]
+        trained = [row for row in rows_of(kept, Activity.TRAIN) if row[2] == 1.944]
         assert sorted(float(row[3].expected) for row in trained) == pytest.approx([3, 4.864])
         busy = kept.record.device_busy_s
         assert busy.tolist() == pytest.approx([4.64, 3 - 1.944])
@@ -166,7 +166,7 @@ class TestLost:
         (kept,) = engine.result.kept
         assert engine.result.rounds[0].clients_lost == 2
         log = kept.record.intervals
-        served = log.peer[(log.kind == Kind.SERVER_COMPUTE) & (log.label == Label.TRAIN)]
+        served = log.peer[(log.phase == Phase.SERVER_COMPUTE) & (log.activity == Activity.TRAIN)]
         assert served.tolist().count(0) == 1
         assert served.tolist().count(1) == 0
         assert served.tolist().count(2) == 2
@@ -261,5 +261,5 @@ class TestRoundsUnderChurn:
         engine = engine_of(
             "ecofed", [Device()], {0: [(0.5, 3)]}, "lost", rounds=2, options={"init": "random"}
         )
-        assert [rnd.kind for rnd in engine.result.rounds] == ["upload", "upload"]
+        assert [rnd.round_type for rnd in engine.result.rounds] == ["upload", "upload"]
         assert [rnd.clients_lost for rnd in engine.result.rounds] == [1, 0]

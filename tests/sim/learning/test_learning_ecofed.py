@@ -97,7 +97,12 @@ def test_upload_and_replay_rounds_train_on_the_buffered_values() -> None:
             torch.testing.assert_close(seen[-1][name], value, rtol=1e-5, atol=1e-6)
 
     run.train(rounds=4, round_closed=look)
-    assert [closed.kind for closed in run.result.rounds] == ["upload", "replay", "upload", "replay"]
+    assert [closed.round_type for closed in run.result.rounds] == [
+        "upload",
+        "replay",
+        "upload",
+        "replay",
+    ]
     assert buffers[0] == buffers[1]
     assert buffers[2] == buffers[3]
     assert not set(buffers[0]) & set(buffers[2])
@@ -110,7 +115,7 @@ def test_the_period_says_how_often_activations_go_up() -> None:
             "training.rounds=4",
             executor="none",
         )
-        assert "".join(closed.kind[0] for closed in run.rounds) == kinds
+        assert "".join(closed.round_type[0] for closed in run.rounds) == kinds
 
 
 def test_a_client_without_a_buffer_sits_out_replay_rounds_or_uploads() -> None:

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from cutlayer import load_scenario, run
 from cutlayer.sim.log.energy import DeviceUse, active_times, energy_j
-from cutlayer.sim.log.intervals import SERVER, Intervals, Kind
+from cutlayer.sim.log.intervals import SERVER, Intervals, Phase
 
 POWER = {"idle": 2.0, "compute": 5.0, "send": 3.5, "receive": 2.5}
-KINDS = (Kind.DEVICE_COMPUTE, Kind.UPLINK, Kind.DOWNLINK, Kind.SERVER_COMPUTE)
+KINDS = (Phase.DEVICE_COMPUTE, Phase.UPLINK, Phase.DOWNLINK, Phase.SERVER_COMPUTE)
 STATES = ("compute", "send", "receive")
 
 rows = st.lists(
@@ -21,16 +21,16 @@ rows = st.lists(
 
 def intervals_of(entries) -> Intervals:
     made = []
-    for start, length, kind, member in entries:
-        actor, peer = (SERVER, member) if KINDS[kind] == Kind.DOWNLINK else (member, SERVER)
-        if KINDS[kind] == Kind.SERVER_COMPUTE:
+    for start, length, phase, member in entries:
+        actor, peer = (SERVER, member) if KINDS[phase] == Phase.DOWNLINK else (member, SERVER)
+        if KINDS[phase] == Phase.SERVER_COMPUTE:
             actor, peer = SERVER, member
         made.append(
             (
                 float(start),
                 float(start + length),
                 actor,
-                KINDS[kind],
+                KINDS[phase],
                 peer,
                 0,
                 0,
@@ -49,9 +49,9 @@ def integral(entries, member: int, elapsed: int) -> float:
     joules = 0.0
     for second in range(elapsed):
         active = {
-            STATES[kind]
-            for start, length, kind, owner in entries
-            if kind < 3 and owner == member and start <= second < start + length
+            STATES[phase]
+            for start, length, phase, owner in entries
+            if phase < 3 and owner == member and start <= second < start + length
         }
         joules += POWER["idle"] + sum(POWER[state] - POWER["idle"] for state in active)
     return joules

@@ -5,18 +5,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Intervals, Kind, Label
+from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Intervals, Phase
 from cutlayer.sim.log.link_use import ClientRoutes, LinkTotals
 
 
-def up(member, start, end, size, label=Label.ACTIVATION, lost=0):
-    return (start, end, member, Kind.UPLINK, SERVER, size, size, 0.0, label, NO_CAUSE, 0.5, lost)
+def up(member, start, end, size, activity=Activity.ACTIVATION, lost=0):
+    return (
+        start,
+        end,
+        member,
+        Phase.UPLINK,
+        SERVER,
+        size,
+        size,
+        0.0,
+        activity,
+        NO_CAUSE,
+        0.5,
+        lost,
+    )
 
 
 def down(member, start, end, size):
     return (
-        *(start, end, SERVER, Kind.DOWNLINK, member, size, size),
-        *(0.0, Label.GRADIENT, NO_CAUSE, 0.5, 0),
+        *(start, end, SERVER, Phase.DOWNLINK, member, size, size),
+        *(0.0, Activity.GRADIENT, NO_CAUSE, 0.5, 0),
     )
 
 
@@ -69,7 +82,7 @@ def test_airtime_is_consumed_by_each_at_its_own_rate():
 
 
 def test_opening_a_connection_crosses_no_link():
-    log = Intervals.from_rows([up(0, 0, 2, 0, label=Label.CONNECT)])
+    log = Intervals.from_rows([up(0, 0, 2, 0, activity=Activity.CONNECT)])
     assert client_routes().uses(log, (0,), {}) == {}
 
 

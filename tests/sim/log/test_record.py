@@ -7,7 +7,7 @@ from tiny_worlds import Cell, Device, make_world, play
 
 from cutlayer.sim.compute.roofline import Work
 from cutlayer.sim.endpoints import message as wire
-from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Intervals, Kind, Label, Row
+from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Intervals, Phase, Row
 from cutlayer.sim.log.record import ConservationError, close_record
 from cutlayer.sim.methods.classic_fl import ClassicFL
 from cutlayer.sim.methods.registry import METHODS
@@ -19,25 +19,53 @@ DELAYS = (0.5, 0.25)  # of both members, up and down
 
 
 def device(member: int, start: float, end: float, cause: int) -> Row:
-    return (start, end, member, Kind.DEVICE_COMPUTE, member, 0, 0, 1.0, Label.TRAIN, cause, 0.0, 0)
+    return (
+        start,
+        end,
+        member,
+        Phase.DEVICE_COMPUTE,
+        member,
+        0,
+        0,
+        1.0,
+        Activity.TRAIN,
+        cause,
+        0.0,
+        0,
+    )
 
 
 def up(member: int, start: float, end: float, cause: int, size: int = 100) -> Row:
-    kind, label, delay = Kind.UPLINK, Label.WEIGHTS, DELAYS[member]
-    return (start, end, member, kind, SERVER, size, size - 10, 0.0, label, cause, delay, 0)
+    phase, activity, delay = Phase.UPLINK, Activity.WEIGHTS, DELAYS[member]
+    return (start, end, member, phase, SERVER, size, size - 10, 0.0, activity, cause, delay, 0)
 
 
 def down(member: int, start: float, end: float, cause: int, size: int = 100) -> Row:
-    kind, label, delay = Kind.DOWNLINK, Label.WEIGHTS, DELAYS[member]
-    return (start, end, SERVER, kind, member, size, size - 10, 0.0, label, cause, delay, 0)
+    phase, activity, delay = Phase.DOWNLINK, Activity.WEIGHTS, DELAYS[member]
+    return (start, end, SERVER, phase, member, size, size - 10, 0.0, activity, cause, delay, 0)
 
 
-def server(member: int, start: float, end: float, cause: int, label: Label = Label.TRAIN) -> Row:
-    return (start, end, SERVER, Kind.SERVER_COMPUTE, member, 0, 0, 1.0, label, cause, 0.0, 0)
+def server(
+    member: int, start: float, end: float, cause: int, activity: Activity = Activity.TRAIN
+) -> Row:
+    return (start, end, SERVER, Phase.SERVER_COMPUTE, member, 0, 0, 1.0, activity, cause, 0.0, 0)
 
 
 def queue(member: int, start: float, end: float, cause: int) -> Row:
-    return (start, end, SERVER, Kind.SERVER_QUEUE, member, 0, 0, 0.0, Label.TRAIN, cause, 0.0, 0)
+    return (
+        start,
+        end,
+        SERVER,
+        Phase.SERVER_QUEUE,
+        member,
+        0,
+        0,
+        0.0,
+        Activity.TRAIN,
+        cause,
+        0.0,
+        0,
+    )
 
 
 def sound() -> list[Row]:
@@ -52,7 +80,7 @@ def sound() -> list[Row]:
         server(0, 4, 6, 4),
         queue(1, 4.5, 6, 5),
         server(1, 6, 8, 7),
-        server(1, 8, 9, 8, Label.AGGREGATE),
+        server(1, 8, 9, 8, Activity.AGGREGATE),
     ]
 
 
@@ -114,7 +142,7 @@ def test_more_jobs_than_slots_are_found():
 
 def test_a_broken_chain_of_causes_is_found():
     for row, broken in (
-        (9, server(1, 8, 9, 6, Label.AGGREGATE)),  # caused by what ended two seconds before
+        (9, server(1, 8, 9, 6, Activity.AGGREGATE)),  # caused by what ended two seconds before
         (5, up(1, 3.25, 4.25, 2)),  # by another device's work
         (1, down(1, 0.5, 2, NO_CAUSE)),  # by nothing, but not at the beginning
         (5, up(1, 3.25, 4.3, 3)),  # arrives after what it caused
@@ -148,7 +176,7 @@ class Careless(ClassicFL):
         if self.leaves == "message":
             server.send(wire.control())
         else:
-            server.compute(Work(1000.0, 1.0), Label.TRAIN)
+            server.compute(Work(1000.0, 1.0), Activity.TRAIN)
 
 
 @pytest.mark.parametrize(("leaves", "complaint"), [("message", "delivered"), ("job", "busy")])
@@ -197,7 +225,7 @@ def assert_causes(rows: Intervals, devices: list[Device]) -> None:
             continue
         assert cause < row
         member = max(rows.actor[cause], rows.peer[cause])
-        moves = rows.kind[cause] in (Kind.UPLINK, Kind.DOWNLINK)
+        moves = rows.phase[cause] in (Phase.UPLINK, Phase.DOWNLINK)
         delay = devices[member].delay if moves else 0.0
         gap = rows.start[row] - rows.end[cause]
         assert min(abs(gap), abs(gap - delay)) < 1e-9

@@ -19,7 +19,7 @@ from tiny_worlds import (
     play,
 )
 
-from cutlayer.sim.log.intervals import Label
+from cutlayer.sim.log.intervals import Activity
 
 DELAY = 0.5
 
@@ -28,15 +28,15 @@ def test_a_late_joiner_slows_the_transfer_that_began_early():
     """Classic FL on one medium: the fast device's upload is under way when the slow one's begins."""
     slow, fast = Device(speed=1000, samples=2), Device(speed=4000, samples=2)
     (kept,) = play("classic_fl", [slow, fast], cell=Cell(1000, 0.25))
-    bars = [(DOWN, Label.WEIGHTS, i, 0, 2888 / 500, 2888) for i in (0, 1)]  # half each: 5.776
-    bars.append((DEVICE, Label.TRAIN, 0, 6.026, 6.026 + 2920 / 1000, 0))  # 8.946
-    bars.append((DEVICE, Label.TRAIN, 1, 6.026, 6.026 + 2920 / 4000, 0))  # 6.756
+    bars = [(DOWN, Activity.WEIGHTS, i, 0, 2888 / 500, 2888) for i in (0, 1)]  # half each: 5.776
+    bars.append((DEVICE, Activity.TRAIN, 0, 6.026, 6.026 + 2920 / 1000, 0))  # 8.946
+    bars.append((DEVICE, Activity.TRAIN, 1, 6.026, 6.026 + 2920 / 4000, 0))  # 6.756
     alone = (8.946 - 6.756) * 1000  # 2,190 bytes of the fast device's at the full rate
     early_ends = 8.946 + (2888 - alone) / 500  # 10.342
-    bars.append((UP, Label.WEIGHTS, 1, 6.756, early_ends, 2888))
+    bars.append((UP, Activity.WEIGHTS, 1, 6.756, early_ends, 2888))
     late_ends = early_ends + (2888 - (early_ends - 8.946) * 500) / 1000  # 12.532
-    bars.append((UP, Label.WEIGHTS, 0, 8.946, late_ends, 2888))
-    bars.append((SERVE, Label.AGGREGATE, 0, 12.532 + 0.25, 12.782 + 0.052, 0))
+    bars.append((UP, Activity.WEIGHTS, 0, 8.946, late_ends, 2888))
+    bars.append((SERVE, Activity.AGGREGATE, 0, 12.532 + 0.25, 12.782 + 0.052, 0))
     assert_chart(kept, bars, 12.834)
     assert kept.record.straggler == 0
 
@@ -46,23 +46,23 @@ def test_uploads_and_downloads_share_a_half_duplex_medium():
     devices = [Device(speed=1000, samples=2), Device(speed=160, samples=2)]
     (kept,) = play("splitfed", devices, cell=Cell(1000, 0.0))
     bars = [
-        (DOWN, Label.WEIGHTS, 0, 0, 2.616, 1308),
-        (DOWN, Label.WEIGHTS, 1, 0, 2.616, 1308),
-        (DEVICE, Label.FORWARD, 0, 2.616, 2.816, 0),
-        (DEVICE, Label.FORWARD, 1, 2.616, 2.616 + 200 / 160, 0),  # 3.866
-        (UP, Label.ACTIVATION, 0, 2.816, 3.619, 803),
-        (SERVE, Label.TRAIN, 0, 3.619, 3.831, 0),
+        (DOWN, Activity.WEIGHTS, 0, 0, 2.616, 1308),
+        (DOWN, Activity.WEIGHTS, 1, 0, 2.616, 1308),
+        (DEVICE, Activity.FORWARD, 0, 2.616, 2.816, 0),
+        (DEVICE, Activity.FORWARD, 1, 2.616, 2.616 + 200 / 160, 0),  # 3.866
+        (UP, Activity.ACTIVATION, 0, 2.816, 3.619, 803),
+        (SERVE, Activity.TRAIN, 0, 3.619, 3.831, 0),
         # 35 bytes of the gradient alone, 488 of each at half the rate, 315 of the activation alone.
-        (DOWN, Label.GRADIENT, 0, 3.831, 3.866 + 488 / 500, 523),  # 4.842
-        (UP, Label.ACTIVATION, 1, 3.866, 4.842 + 315 / 1000, 803),  # 5.157
-        (DEVICE, Label.BACKWARD, 0, 4.842, 5.442, 0),
-        (SERVE, Label.TRAIN, 1, 5.157, 5.369, 0),
+        (DOWN, Activity.GRADIENT, 0, 3.831, 3.866 + 488 / 500, 523),  # 4.842
+        (UP, Activity.ACTIVATION, 1, 3.866, 4.842 + 315 / 1000, 803),  # 5.157
+        (DEVICE, Activity.BACKWARD, 0, 4.842, 5.442, 0),
+        (SERVE, Activity.TRAIN, 1, 5.157, 5.369, 0),
         # 73 bytes of the second gradient alone, then it shares with the first block's way home.
-        (DOWN, Label.GRADIENT, 1, 5.369, 5.442 + 450 / 500, 523),  # 6.342
-        (UP, Label.WEIGHTS, 0, 5.442, 6.342 + (1308 - 450) / 1000, 1308),  # 7.2
-        (DEVICE, Label.BACKWARD, 1, 6.342, 6.342 + 600 / 160, 0),  # 10.092
-        (UP, Label.WEIGHTS, 1, 10.092, 11.4, 1308),
-        (SERVE, Label.AGGREGATE, 1, 11.4, 11.452, 0),
+        (DOWN, Activity.GRADIENT, 1, 5.369, 5.442 + 450 / 500, 523),  # 6.342
+        (UP, Activity.WEIGHTS, 0, 5.442, 6.342 + (1308 - 450) / 1000, 1308),  # 7.2
+        (DEVICE, Activity.BACKWARD, 1, 6.342, 6.342 + 600 / 160, 0),  # 10.092
+        (UP, Activity.WEIGHTS, 1, 10.092, 11.4, 1308),
+        (SERVE, Activity.AGGREGATE, 1, 11.4, 11.452, 0),
     ]
     assert_chart(kept, bars, 11.452)
 
@@ -83,13 +83,13 @@ def test_three_uploads_of_unequal_size_on_one_medium():
     (kept,) = play("centralised", devices, cell=Cell(1000, 0.5), server_speed=1e6)
     small, middle, large = 12 * 1 + 755, 12 * 2 + 755, 12 * 5 + 755
     bars = [
-        (UP, Label.IMAGES, 1, 0, 3 * small / 1000, small),
-        (UP, Label.IMAGES, 2, 0, (small + 2 * middle) / 1000, middle),
-        (UP, Label.IMAGES, 0, 0, (small + middle + large) / 1000, large),
+        (UP, Activity.IMAGES, 1, 0, 3 * small / 1000, small),
+        (UP, Activity.IMAGES, 2, 0, (small + 2 * middle) / 1000, middle),
+        (UP, Activity.IMAGES, 0, 0, (small + middle + large) / 1000, large),
     ]
     training = Pen(-1, 2.361 + 0.5)
     for _ in range(4):  # 8 samples in all
-        training.bar(SERVE, Label.TRAIN, 2920 / 1e6)
+        training.bar(SERVE, Activity.TRAIN, 2920 / 1e6)
     assert_chart(kept, bars + training.bars, 2.861 + 4 * 0.00292)
     assert kept.record.straggler == 0
 
@@ -100,19 +100,19 @@ def test_stations_of_unequal_rate_share_airtime():
     (kept,) = play("centralised", devices, cell=Cell(None, 0.0), server_speed=1e6)
     first, second = 12 * 2 + 755, 12 * 4 + 755
     bars = [
-        (UP, Label.IMAGES, 0, 0, first / 200, first),
-        (UP, Label.IMAGES, 1, 0, first / 200 + (second - first) / 250, second),
+        (UP, Activity.IMAGES, 0, 0, first / 200, first),
+        (UP, Activity.IMAGES, 1, 0, first / 200 + (second - first) / 250, second),
     ]
     training = Pen(-1, 3.991)
     for _ in range(3):
-        training.bar(SERVE, Label.TRAIN, 2920 / 1e6)
+        training.bar(SERVE, Activity.TRAIN, 2920 / 1e6)
     assert_chart(kept, bars + training.bars, 3.991 + 3 * 0.00292)
 
 
 def local_loss_device_bars(member: int) -> list[tuple]:
-    pen = Pen(member).bar(DOWN, Label.WEIGHTS, 0.979, 1958).gap(DELAY)
-    pen.bar(DEVICE, Label.TRAIN, 0.88).bar(UP, Label.ACTIVATION, 0.803, 803)  # 3.162
-    return pen.bar(UP, Label.WEIGHTS, 1.958, 1958).bars  # 5.12
+    pen = Pen(member).bar(DOWN, Activity.WEIGHTS, 0.979, 1958).gap(DELAY)
+    pen.bar(DEVICE, Activity.TRAIN, 0.88).bar(UP, Activity.ACTIVATION, 0.803, 803)  # 3.162
+    return pen.bar(UP, Activity.WEIGHTS, 1.958, 1958).bars  # 5.12
 
 
 def test_a_busy_server_queues_in_order():
@@ -120,13 +120,13 @@ def test_a_busy_server_queues_in_order():
     (kept,) = play("local_loss", [Device(samples=2)] * 3, server_speed=1000)
     bars = [bar for member in range(3) for bar in local_loss_device_bars(member)]
     asked, work = 3.662, 1.92
-    bars.append((SERVE, Label.TRAIN, 0, asked, asked + work, 0))
+    bars.append((SERVE, Activity.TRAIN, 0, asked, asked + work, 0))
     for member in (1, 2):
-        bars.append((QUEUE, Label.TRAIN, member, asked, asked + member * work, 0))
+        bars.append((QUEUE, Activity.TRAIN, member, asked, asked + member * work, 0))
         bars.append(
-            (SERVE, Label.TRAIN, member, asked + member * work, asked + (member + 1) * work, 0)
+            (SERVE, Activity.TRAIN, member, asked + member * work, asked + (member + 1) * work, 0)
         )
-    bars.append((SERVE, Label.AGGREGATE, 2, 9.422, 9.422 + 2 * 135 * 3 / 1000, 0))
+    bars.append((SERVE, Activity.AGGREGATE, 2, 9.422, 9.422 + 2 * 135 * 3 / 1000, 0))
     assert_chart(kept, bars, 10.232)
     path = kept.record.critical_path_s
     assert path["server_queue"] == pytest.approx(2 * work, abs=1e-9)
@@ -136,11 +136,11 @@ def test_a_busy_server_queues_in_order():
 def test_a_second_slot_halves_the_queue():
     (kept,) = play("local_loss", [Device(samples=2)] * 3, server_speed=1000, slots=2)
     bars = [bar for member in range(3) for bar in local_loss_device_bars(member)]
-    bars.append((SERVE, Label.TRAIN, 0, 3.662, 5.582, 0))
-    bars.append((SERVE, Label.TRAIN, 1, 3.662, 5.582, 0))
-    bars.append((QUEUE, Label.TRAIN, 2, 3.662, 5.582, 0))
-    bars.append((SERVE, Label.TRAIN, 2, 5.582, 7.502, 0))
-    bars.append((SERVE, Label.AGGREGATE, 2, 7.502, 8.312, 0))
+    bars.append((SERVE, Activity.TRAIN, 0, 3.662, 5.582, 0))
+    bars.append((SERVE, Activity.TRAIN, 1, 3.662, 5.582, 0))
+    bars.append((QUEUE, Activity.TRAIN, 2, 3.662, 5.582, 0))
+    bars.append((SERVE, Activity.TRAIN, 2, 5.582, 7.502, 0))
+    bars.append((SERVE, Activity.AGGREGATE, 2, 7.502, 8.312, 0))
     assert_chart(kept, bars, 8.312)
 
 
@@ -148,16 +148,16 @@ def test_a_client_that_asks_while_the_server_is_busy_waits_for_the_rest():
     """SplitFed, one slot: the second activation arrives 0.1 s after the first."""
     devices = [Device(speed=1000, samples=2, delay=0.0), Device(speed=2000, samples=2, delay=0.0)]
     (kept,) = play("splitfed", devices, server_speed=4000)
-    quick = Pen(1).bar(DOWN, Label.WEIGHTS, 0.654, 1308).bar(DEVICE, Label.FORWARD, 0.1)
-    quick.bar(UP, Label.ACTIVATION, 0.803, 803).bar(SERVE, Label.TRAIN, 0.53)  # 2.087
-    quick.bar(DOWN, Label.GRADIENT, 0.2615, 523).bar(DEVICE, Label.BACKWARD, 0.3)
-    quick.bar(UP, Label.WEIGHTS, 1.308, 1308)  # 3.9565
-    slow = Pen(0).bar(DOWN, Label.WEIGHTS, 0.654, 1308).bar(DEVICE, Label.FORWARD, 0.2)
-    slow.bar(UP, Label.ACTIVATION, 0.803, 803)  # 1.657
-    slow.bar(QUEUE, Label.TRAIN, 2.087 - 1.657).bar(SERVE, Label.TRAIN, 0.53)  # 2.617
-    slow.bar(DOWN, Label.GRADIENT, 0.2615, 523).bar(DEVICE, Label.BACKWARD, 0.6)
-    slow.bar(UP, Label.WEIGHTS, 1.308, 1308)  # 4.7865
-    slow.bar(SERVE, Label.AGGREGATE, 2 * 130 * 2 / 4000)
+    quick = Pen(1).bar(DOWN, Activity.WEIGHTS, 0.654, 1308).bar(DEVICE, Activity.FORWARD, 0.1)
+    quick.bar(UP, Activity.ACTIVATION, 0.803, 803).bar(SERVE, Activity.TRAIN, 0.53)  # 2.087
+    quick.bar(DOWN, Activity.GRADIENT, 0.2615, 523).bar(DEVICE, Activity.BACKWARD, 0.3)
+    quick.bar(UP, Activity.WEIGHTS, 1.308, 1308)  # 3.9565
+    slow = Pen(0).bar(DOWN, Activity.WEIGHTS, 0.654, 1308).bar(DEVICE, Activity.FORWARD, 0.2)
+    slow.bar(UP, Activity.ACTIVATION, 0.803, 803)  # 1.657
+    slow.bar(QUEUE, Activity.TRAIN, 2.087 - 1.657).bar(SERVE, Activity.TRAIN, 0.53)  # 2.617
+    slow.bar(DOWN, Activity.GRADIENT, 0.2615, 523).bar(DEVICE, Activity.BACKWARD, 0.6)
+    slow.bar(UP, Activity.WEIGHTS, 1.308, 1308)  # 4.7865
+    slow.bar(SERVE, Activity.AGGREGATE, 2 * 130 * 2 / 4000)
     assert_chart(kept, quick.bars + slow.bars, 4.7865 + 0.13)
     assert kept.record.critical_path_s["server_queue"] == pytest.approx(0.43, abs=1e-9)
 
@@ -165,14 +165,16 @@ def test_a_client_that_asks_while_the_server_is_busy_waits_for_the_rest():
 def test_split_learning_hands_the_block_on():
     devices = [Device(speed=1000, samples=2), Device(speed=500, samples=1, delay=0.1)]
     (kept,) = play("split_learning", devices)
-    pen = Pen(0).bar(DOWN, Label.WEIGHTS, 0.654, 1308).gap(0.5).bar(DEVICE, Label.FORWARD, 0.2)
-    pen.bar(UP, Label.ACTIVATION, 0.803, 803).gap(0.5).bar(SERVE, Label.TRAIN, 0.212)
-    pen.bar(DOWN, Label.GRADIENT, 0.2615, 523).gap(0.5).bar(DEVICE, Label.BACKWARD, 0.6)
-    pen.bar(UP, Label.WEIGHTS, 1.308, 1308).gap(0.5)  # 6.0385
-    second = Pen(1, 6.0385).bar(DOWN, Label.WEIGHTS, 0.654, 1308).gap(0.1)
-    second.bar(DEVICE, Label.FORWARD, 0.2).bar(UP, Label.ACTIVATION, 0.779, 779).gap(0.1)
-    second.bar(SERVE, Label.TRAIN, 0.122).bar(DOWN, Label.GRADIENT, 0.2535, 507).gap(0.1)
-    second.bar(DEVICE, Label.BACKWARD, 0.8).bar(UP, Label.WEIGHTS, 1.308, 1308).gap(0.1)
+    pen = (
+        Pen(0).bar(DOWN, Activity.WEIGHTS, 0.654, 1308).gap(0.5).bar(DEVICE, Activity.FORWARD, 0.2)
+    )
+    pen.bar(UP, Activity.ACTIVATION, 0.803, 803).gap(0.5).bar(SERVE, Activity.TRAIN, 0.212)
+    pen.bar(DOWN, Activity.GRADIENT, 0.2615, 523).gap(0.5).bar(DEVICE, Activity.BACKWARD, 0.6)
+    pen.bar(UP, Activity.WEIGHTS, 1.308, 1308).gap(0.5)  # 6.0385
+    second = Pen(1, 6.0385).bar(DOWN, Activity.WEIGHTS, 0.654, 1308).gap(0.1)
+    second.bar(DEVICE, Activity.FORWARD, 0.2).bar(UP, Activity.ACTIVATION, 0.779, 779).gap(0.1)
+    second.bar(SERVE, Activity.TRAIN, 0.122).bar(DOWN, Activity.GRADIENT, 0.2535, 507).gap(0.1)
+    second.bar(DEVICE, Activity.BACKWARD, 0.8).bar(UP, Activity.WEIGHTS, 1.308, 1308).gap(0.1)
     assert_chart(kept, pen.bars + second.bars, 6.0385 + 4.5165)
 
 
@@ -180,18 +182,18 @@ def test_fedgkt_without_exchange_trains_on_everybody_once_all_are_there():
     """The first client waits for the second; the logits of one batch leave while the next trains."""
     devices = [Device(samples=2), Device(speed=500, samples=3)]
     (kept,) = play("fedgkt", devices, options={"exchange_weights": False})
-    early = Pen(0).bar(DEVICE, Label.TRAIN, 0.88).bar(DEVICE, Label.FORWARD, 0.22)
-    early.bar(UP, Label.ACTIVATION, 1.051, 1051)
-    late = Pen(1).bar(DEVICE, Label.TRAIN, 1.76).bar(DEVICE, Label.TRAIN, 1.1)
-    late.bar(DEVICE, Label.FORWARD, 0.44).bar(UP, Label.ACTIVATION, 1.051, 1051)
-    late.bar(DEVICE, Label.FORWARD, 0.22).bar(UP, Label.ACTIVATION, 1.015, 1015)  # 5.586
+    early = Pen(0).bar(DEVICE, Activity.TRAIN, 0.88).bar(DEVICE, Activity.FORWARD, 0.22)
+    early.bar(UP, Activity.ACTIVATION, 1.051, 1051)
+    late = Pen(1).bar(DEVICE, Activity.TRAIN, 1.76).bar(DEVICE, Activity.TRAIN, 1.1)
+    late.bar(DEVICE, Activity.FORWARD, 0.44).bar(UP, Activity.ACTIVATION, 1.051, 1051)
+    late.bar(DEVICE, Activity.FORWARD, 0.22).bar(UP, Activity.ACTIVATION, 1.015, 1015)  # 5.586
     bars = [
-        (SERVE, Label.TRAIN, 0, 6.086, 6.278, 0),
-        (SERVE, Label.TRAIN, 1, 6.278, 6.47, 0),
-        (SERVE, Label.TRAIN, 1, 6.47, 6.582, 0),
-        (DOWN, Label.LOGITS, 0, 6.278, 6.5355, 515),
-        (DOWN, Label.LOGITS, 1, 6.47, 6.7275, 515),
-        (DOWN, Label.LOGITS, 1, 6.7275, 6.979, 503),
+        (SERVE, Activity.TRAIN, 0, 6.086, 6.278, 0),
+        (SERVE, Activity.TRAIN, 1, 6.278, 6.47, 0),
+        (SERVE, Activity.TRAIN, 1, 6.47, 6.582, 0),
+        (DOWN, Activity.LOGITS, 0, 6.278, 6.5355, 515),
+        (DOWN, Activity.LOGITS, 1, 6.47, 6.7275, 515),
+        (DOWN, Activity.LOGITS, 1, 6.7275, 6.979, 503),
     ]
     assert_chart(kept, early.bars + late.bars + bars, 7.479)
 
@@ -217,7 +219,7 @@ def test_ecofed_draws_replay_clients_among_those_with_a_buffer_unless_told_other
         for kept in rounds:
             uploaded = {kept.participants[bar[4]] for bar in drawn(kept) if bar[3] == "ACTIVATION"}
             announced = {kept.participants[bar[4]] for bar in drawn(kept) if bar[3] == "CONTROL"}
-            if kept.kind == "upload":
+            if kept.round_type == "upload":
                 assert uploaded == set(kept.participants)
             else:
                 assert announced == set(kept.participants) & buffered

@@ -11,7 +11,7 @@ from tiny_worlds import Cell, Device, play
 
 from cutlayer import run
 from cutlayer.sim.data.streams import generator
-from cutlayer.sim.log.intervals import Kind, Label
+from cutlayer.sim.log.intervals import Activity, Phase
 from cutlayer.sim.methods.registry import METHODS
 from cutlayer.sim.network import Network
 from cutlayer.topologies import AccessLink, Clients, DeviceProfile, Server, parse_rate, star
@@ -39,9 +39,9 @@ def test_one_megabyte_over_8_mbit_per_second_takes_one_second():
 def test_a_scenario_of_8_mbit_per_second_sends_a_million_bytes_a_second(tmp_path):
     loaded = scenario(tmp_path, PLAIN + "methods: [splitfed]\n")
     rows = kept_round(loaded, "splitfed").record.intervals
-    up, down = rows.kind == Kind.UPLINK, rows.kind == Kind.DOWNLINK
+    up, down = rows.phase == Phase.UPLINK, rows.phase == Phase.DOWNLINK
     activation = 30 // 3 * (4 * 32 * 16 * 16 + 8) + 755
-    assert rows.wire_bytes[up & (rows.label == Label.ACTIVATION)].tolist() == [activation] * 3
+    assert rows.wire_bytes[up & (rows.activity == Activity.ACTIVATION)].tolist() == [activation] * 3
     np.testing.assert_allclose(rows.duration[up], rows.wire_bytes[up] / 1e6, rtol=0, atol=1e-12)
     np.testing.assert_allclose(rows.duration[down], rows.wire_bytes[down] / 2e6, rtol=0, atol=1e-12)
 
@@ -54,8 +54,8 @@ def test_a_scenario_of_1_gflop_per_second_computes_a_billion_flops_a_second(tmp_
     conv, parameters = 2 * 27 * values, 32 * 28 + 64
     forward = 10 * (conv + 7 * values + values)
     backward = 10 * (conv + 10 * values + values // 4) + 4 * parameters
-    for label, flops in ((Label.FORWARD, forward), (Label.BACKWARD, backward)):
-        chosen = rows.label == label
+    for activity, flops in ((Activity.FORWARD, forward), (Activity.BACKWARD, backward)):
+        chosen = rows.activity == activity
         assert rows.flops[chosen].tolist() == [flops] * 3
         np.testing.assert_allclose(rows.duration[chosen], flops / 1e9, rtol=0, atol=1e-12)
 
@@ -84,7 +84,7 @@ def test_the_slots_of_a_scenario_are_the_servers(tmp_path):
         text = PLAIN.replace("slots: 4", f"slots: {slots}").replace("count: 1", "count: 3")
         loaded = scenario(tmp_path, text + "methods: [local_loss]\n", "data.partition={sizes: 10}")
         rows = kept_round(loaded, "local_loss").record.intervals
-        waiting.append(int((rows.kind == Kind.SERVER_QUEUE).sum()))
+        waiting.append(int((rows.phase == Phase.SERVER_QUEUE).sum()))
     assert waiting == [2, 1, 0]
 
 

@@ -4,13 +4,14 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from command_line import CommandLine, assert_refused, files
 
 from cutlayer.sim.results.export import tables_of
 from cutlayer.sim.results.files import SavedError
-from cutlayer.sim.results.read import frame, read_run, read_study
+from cutlayer.sim.results.read import OLD_COLUMNS, frame, read_run, read_study
 
 STUDY = """\
 name: small
@@ -141,3 +142,30 @@ def test_a_frame_without_pandas_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(SavedError, match=r"need pandas: pip install 'cutlayer\[pandas\]'$"):
         frame([{"round": 1}])
+
+
+def test_runs_with_the_column_names_of_an_earlier_version_are_read(
+    run: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The old names are read under the present ones, with one line on stderr for the folder."""
+    folder = Path("runs/tiny")
+    present = read_run(folder)
+    rounds, events = present.table("rounds"), present.events
+    table = (folder / "rounds.csv").read_text(encoding="utf-8")
+    (folder / "rounds.csv").write_text(
+        table.replace("round,round_type", "round,kind"), encoding="utf-8"
+    )
+    old = {new: name for name, new in OLD_COLUMNS["events"].items()}
+    np.savez(
+        folder / "events.npz", **{old.get(name, name): column for name, column in events.items()}
+    )
+    (folder / "checksums.sha256").write_text("", encoding="utf-8")
+    capsys.readouterr()
+    saved = read_run(folder)
+    assert saved.table("rounds") == rounds
+    assert {name: column.tolist() for name, column in saved.events.items()} == {
+        name: column.tolist() for name, column in events.items()
+    }
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "rounds.csv: column names of an earlier version are deprecated" in line
+    assert "kind is now round_type" in line

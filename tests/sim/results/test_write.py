@@ -149,7 +149,7 @@ def test_events_are_columns_of_equal_length(cli: CommandLine) -> None:
     folder = cli.folder / "out"
     with np.load(folder / "events.npz", allow_pickle=False) as events:
         columns = {name: events[name] for name in events.files}
-    names = {"actor_names", "labels", "kind_names", "label_names"}
+    names = {"actor_names", "labels", "phase_names", "activity_names"}
     assert len({len(value) for name, value in columns.items() if name not in names}) == 1
     assert (columns["end"] >= columns["start"]).all()
     assert set(columns["round"]) == {0, 1, 2}

@@ -93,7 +93,7 @@ def test_alone_on_its_link_a_transfer_runs_at_the_links_rate(tmp_path: Path) -> 
 
 def test_transfers_are_named_after_the_log(tmp_path: Path) -> None:
     found = explained(tmp_path, ONE)
-    named = [(t.direction, t.label) for t in found.transfers]
+    named = [(t.direction, t.activity) for t in found.transfers]
     batches = [("up", "activation"), ("down", "gradient")] * 3
     assert named == [("down", "weights"), *batches, ("up", "weights")]
     assert [t.number for t in found.transfers] == list(range(8))
@@ -112,7 +112,7 @@ def test_tcp_opens_the_connection_once_and_starts_slowly(tmp_path: Path) -> None
     assert first.pieces[0].rate == 0
     for transfer in found.transfers:
         assert transfer.carried_bytes == pytest.approx(transfer.wire_bytes / HEADER_EFFICIENCY)
-    (upload, *_) = [t for t in found.transfers if t.label == "activation"]
+    (upload, *_) = [t for t in found.transfers if t.activity == "activation"]
     slow = [piece for piece in upload.pieces if piece.held_by == SLOW_START]
     assert slow[0].rate == pytest.approx(10 * MSS_BYTES / RTT_S)
     assert upload.account.rounds >= 1
@@ -133,7 +133,7 @@ def test_a_small_window_caps_transfers(tmp_path: Path) -> None:
 def test_slow_start_ends_at_the_window(tmp_path: Path) -> None:
     found = explained(tmp_path, ONE, "transport={tcp: {window: 32 kB}}")
     assert_sound(found)
-    (upload, *_) = [t for t in found.transfers if t.label == "activation"]
+    (upload, *_) = [t for t in found.transfers if t.activity == "activation"]
     held_by = [piece.held_by for piece in upload.pieces if piece.seconds > 0]
     assert held_by == [SLOW_START] * upload.account.rounds + ["window"]
     assert upload.account.rounds == 2  # 14.6 kB and 29.2 kB, and then 58.4 kB would be more

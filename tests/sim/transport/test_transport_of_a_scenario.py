@@ -10,7 +10,7 @@ from cutlayer import load_scenario, run
 from cutlayer.scenarios import ScenarioError
 from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.build.transport import transports
-from cutlayer.sim.log.intervals import Kind, Label
+from cutlayer.sim.log.intervals import Activity, Phase
 from cutlayer.sim.transport import IDEAL, TransportSettings
 from cutlayer.sim.transport.formulas import HEADER_EFFICIENCY, sending_time
 
@@ -36,16 +36,21 @@ def times(loaded):
     record = next(iter(result.methods.values())).kept[-1].record
     log = record.intervals
     return [
-        (Label(int(log.label[i])), int(log.wire_bytes[i]), float(log.start[i]), float(log.end[i]))
+        (
+            Activity(int(log.activity[i])),
+            int(log.wire_bytes[i]),
+            float(log.start[i]),
+            float(log.end[i]),
+        )
         for i in range(len(log.start))
-        if log.kind[i] in (Kind.UPLINK, Kind.DOWNLINK)
+        if log.phase[i] in (Phase.UPLINK, Phase.DOWNLINK)
     ]
 
 
 def test_the_messages_of_a_round_take_the_times_of_the_formula(load):
     (connect, down, up) = times(load("transport=tcp"))
     rtt = 0.04
-    assert (connect[0], connect[1:]) == (Label.CONNECT, (0, 0.0, pytest.approx(rtt)))
+    assert (connect[0], connect[1:]) == (Activity.CONNECT, (0, 0.0, pytest.approx(rtt)))
     assert down[2] == pytest.approx(rtt)
     for (_, size, start, end), rate in ((down, 2e6), (up, 1e6)):
         goodput = rate * HEADER_EFFICIENCY

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Intervals, Kind, Label, Row
+from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Intervals, Phase, Row
 from cutlayer.sim.log.link_use import ClientRoutes, LinkTotals
 from cutlayer.sim.log.record import RoundRecord, close_record
 from cutlayer.sim.network.load_series import LoadSeries
@@ -25,27 +25,27 @@ def split_rows(clients: int, batches: int, scale: float = 1.0, slots: int = 1) -
     last = [NO_CAUSE] * clients
     free = [0.0] * slots
 
-    def log(start, end, actor, kind, peer, size, flops, label, client):
+    def log(start, end, actor, phase, peer, size, flops, activity, client):
         delay = DELAY_S if size else 0.0
         cause = last[client]
-        rows.append((start, end, actor, kind, peer, size, size, flops, label, cause, delay, 0))
+        rows.append((start, end, actor, phase, peer, size, size, flops, activity, cause, delay, 0))
         last[client] = len(rows) - 1
 
     for _ in range(batches):
         for c in range(clients):
             end = now[c] + DEVICE_S * scale
-            log(now[c], end, c, Kind.DEVICE_COMPUTE, c, 0, 1e9, Label.FORWARD, c)
+            log(now[c], end, c, Phase.DEVICE_COMPUTE, c, 0, 1e9, Activity.FORWARD, c)
             left = end + UP_S * scale
-            log(end, left, c, Kind.UPLINK, SERVER, UP_BYTES, 0.0, Label.ACTIVATION, c)
+            log(end, left, c, Phase.UPLINK, SERVER, UP_BYTES, 0.0, Activity.ACTIVATION, c)
             arrived = left + DELAY_S
             slot = free.index(min(free))
             start = max(arrived, free[slot])
             if start > arrived:
-                log(arrived, start, SERVER, Kind.SERVER_QUEUE, c, 0, 0.0, Label.TRAIN, c)
+                log(arrived, start, SERVER, Phase.SERVER_QUEUE, c, 0, 0.0, Activity.TRAIN, c)
             free[slot] = start + SERVE_S * scale
-            log(start, free[slot], SERVER, Kind.SERVER_COMPUTE, c, 0, 2e9, Label.TRAIN, c)
+            log(start, free[slot], SERVER, Phase.SERVER_COMPUTE, c, 0, 2e9, Activity.TRAIN, c)
             sent = free[slot] + DOWN_S * scale
-            log(free[slot], sent, SERVER, Kind.DOWNLINK, c, DOWN_BYTES, 0.0, Label.GRADIENT, c)
+            log(free[slot], sent, SERVER, Phase.DOWNLINK, c, DOWN_BYTES, 0.0, Activity.GRADIENT, c)
             now[c] = sent + DELAY_S
     return rows
 
@@ -53,7 +53,7 @@ def split_rows(clients: int, batches: int, scale: float = 1.0, slots: int = 1) -
 def record_of(rows: list[Row], clients: int, slots: int = 1) -> RoundRecord:
     intervals = Intervals.from_rows(rows)
     last = int(intervals.end.argmax())
-    tail = DELAY_S if intervals.kind[last] == Kind.DOWNLINK else 0.0
+    tail = DELAY_S if intervals.phase[last] == Phase.DOWNLINK else 0.0
     return close_record(intervals, clients, float(intervals.end.max()) + tail, slots)
 
 
@@ -97,17 +97,17 @@ def method(
     scale: float = 1.0,
     slots: int = 1,
     accuracy: Sequence[float] | None = (0.5, 0.7, 0.9),
-    kinds: Sequence[str] = ("train",),
+    round_types: Sequence[str] = ("train",),
     seed: int = 0,
     coarse: tuple[str, ...] = (),
     targets: tuple[float, ...] = (),
 ) -> MethodResult:
-    """A method whose rounds of one kind are all alike; the second kind has half the batches."""
+    """A method whose rounds of one type are all alike; the second type has half the batches."""
     result = MethodResult(label, "by_hand", seed, targets, coarse=coarse)
     time = 0.0
     for index in range(rounds):
-        kind = kinds[index % len(kinds)]
-        work = batches if kind == kinds[0] else max(batches // 2, 1)
+        round_type = round_types[index % len(round_types)]
+        work = batches if round_type == round_types[0] else max(batches // 2, 1)
         record = record_of(split_rows(clients, work, scale, slots), clients, slots)
         names = tuple(f"pi-{member + 1}" for member in range(clients))
         made = client_routes(names)
@@ -118,13 +118,13 @@ def method(
             result.links.setdefault(links[key], LinkTotals()).add(use)
             share = use.consumed / capacity(links[key]) / record.duration_s
             used.setdefault(use.line(key), []).append(share)
-        if index < len(kinds):
-            result.kept.append(KeptRound(index, kind, time, names, record, links))
+        if index < len(round_types):
+            result.kept.append(KeptRound(index, round_type, time, names, record, links))
         time += record.duration_s
         result.rounds.append(
             RoundResult(
                 index=index,
-                kind=kind,
+                round_type=round_type,
                 clients=clients,
                 round_time_s=record.duration_s,
                 virtual_time_s=time,

@@ -60,7 +60,7 @@ def test_areas_within_a_round_are_the_bytes():
 
 
 def test_over_the_run_a_rounds_use_holds_while_it_lasts():
-    result = method("ecofed", rounds=4, kinds=("upload", "replay"))
+    result = method("ecofed", rounds=4, round_types=("upload", "replay"))
     result.rounds[3] = replace(result.rounds[3], utilisation={})
     steps = run_steps(result.rounds, "cell")
     carried = sum(r.wire_up + r.wire_down for r in result.rounds[:3])

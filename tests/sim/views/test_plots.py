@@ -15,7 +15,9 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def two(seed=0, accuracy=(0.5, 0.7, 0.9), scale=0.01):
     return run_of(
         method("splitfed", clients=10, accuracy=accuracy),
-        method("ecofed $\\frac{$", 4, scale=scale, kinds=("upload", "replay"), accuracy=accuracy),
+        method(
+            "ecofed $\\frac{$", 4, scale=scale, round_types=("upload", "replay"), accuracy=accuracy
+        ),
         seed=seed,
     )
 
@@ -75,7 +77,7 @@ def test_no_round_gives_no_picture(tmp_path):
 
 
 def test_bars_are_means_per_client_and_phases_add_up_to_the_round():
-    run = run_of(method("splitfed"), method("ecofed", rounds=4, kinds=("upload", "replay")))
+    run = run_of(method("splitfed"), method("ecofed", rounds=4, round_types=("upload", "replay")))
     found = {bar.label: bar for bar in bars([run])}
     assert list(found) == ["splitfed", "ecofed", "upload rounds", "replay rounds"]
     assert found["splitfed"].wire_bytes == (2 * UP_BYTES, 2 * DOWN_BYTES)
@@ -121,10 +123,10 @@ def test_the_timeline_draws_every_interval_of_the_first_clients():
     assert "2 more clients are not drawn" in axes.get_title(loc="left")
     log = kept.record.intervals
     client = [p if a == SERVER else a for a, p in zip(log.actor, log.peer, strict=True)]
-    on_server = sum(kind in (2, 3) for kind in log.kind)
+    on_server = sum(phase in (2, 3) for phase in log.phase)
     of_clients = sum(
-        kind not in (2, 3) and member < MOST_CLIENTS
-        for kind, member in zip(log.kind, client, strict=True)
+        phase not in (2, 3) and member < MOST_CLIENTS
+        for phase, member in zip(log.phase, client, strict=True)
     )
     assert sum(len(c.get_paths()) for c in axes.collections) == on_server + of_clients
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hand_made import method, run_of
 
-from cutlayer.sim.log.intervals import PHASES, Kind
+from cutlayer.sim.log.intervals import PHASES, Phase
 from cutlayer.sim.network.load_series import LoadSeries
 from cutlayer.sim.views.trace import write_trace
 
@@ -16,7 +16,7 @@ from cutlayer.sim.views.trace import write_trace
 def trace(tmp_path):
     run = run_of(
         method("splitfed", clients=12, slots=2),
-        method("ecofed", clients=3, rounds=4, kinds=("upload", "replay"), scale=0.1),
+        method("ecofed", clients=3, rounds=4, round_types=("upload", "replay"), scale=0.1),
         method("untrained", accuracy=None),
     )
     path = tmp_path / "trace.json"
@@ -76,7 +76,7 @@ def test_times_and_bytes_add_up_to_the_records(trace):
                 assert total(f"{client}: uplink", "wire_bytes") == record.wire_up[member]
                 assert total(f"{client}: downlink", "wire_bytes") == record.wire_down[member]
             assert total("server slot") == pytest.approx(record.server_busy_s * 1e6, rel=1e-6)
-            waited = record.intervals.duration[record.intervals.kind == Kind.SERVER_QUEUE].sum()
+            waited = record.intervals.duration[record.intervals.phase == Phase.SERVER_QUEUE].sum()
             assert total("server queue") == pytest.approx(waited * 1e6, rel=1e-6)
             assert total("rounds") == pytest.approx(record.duration_s * 1e6, rel=1e-6)
 
@@ -108,7 +108,7 @@ def test_every_round_has_its_span_though_few_are_kept(trace):
     spans = tracks_of(events)["ecofed", "rounds"]
     result = run.methods["ecofed"]
     assert [span["name"] for span in spans] == [
-        f"round {r.index} ({r.kind})" for r in result.rounds
+        f"round {r.index} ({r.round_type})" for r in result.rounds
     ]
     assert spans[-1]["ts"] + spans[-1]["dur"] == pytest.approx(result.virtual_time_s * 1e6)
     assert spans[-1]["args"]["accuracy"] == result.rounds[-1].accuracy
