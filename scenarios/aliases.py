@@ -1,12 +1,15 @@
-"""Other names of what a scenario names: as the field calls methods, and other spellings.
+"""Other names of what a scenario names: old keys and values, other names of methods, other spellings.
 
-A resolved scenario, its digests and its results have the catalogue's name; a label stays as written.
+A resolved scenario, its digests and its results have the present name; a label stays as written.
 """
 
 import re
 import sys
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Iterator, MutableMapping
+from typing import Any, Final
+
+from cutlayer.scenarios.document import Origin
+from cutlayer.scenarios.problems import KeyPath, dotted, printable
 
 # By their plain spelling, see `plain`.
 METHODS: Final = {
@@ -29,10 +32,92 @@ METHODS: Final = {
     "central": "centralised",
 }
 
+# Keys and values of 0.x that are still read. `*` stands for one key or entry.
+OLD_KEYS: Final = {
+    "availability.*.on_loss": "on_disconnect",
+    "computing.*.jitter": "variability",
+    "topology.*.server.discipline.batching.most": "max_jobs",
+    "topology.*.server.discipline.batching.wait": "max_wait",
+    "topology.two_tier.edges": "edge_nodes",
+    "topology.three_tier.regions.*.edges": "edge_nodes",
+    "transport.tcp.loss": "loss_model",
+    "transports.*.transport.tcp.loss": "loss_model",
+}
+OLD_VALUES: Final = {"availability.*.on_disconnect": {"lost": "drop"}}
+
+_reported: set[str] = set()
+
 
 def report_renamed(where: str, old: str, new: str) -> None:
-    """Write one line on stderr: the old name is still read, the new one should be written."""
-    sys.stderr.write(f"{where}: {old} is deprecated: write {new}\n")
+    """Write on stderr, once in a process, that an old name is still read and which one to write."""
+    line = printable(f"{where}: {old} is deprecated: write {new}")
+    if line not in _reported:
+        _reported.add(line)
+        sys.stderr.write(f"{line}\n")
+
+
+def rename_old(data: Any, origins: MutableMapping[KeyPath, Origin], source: str) -> None:
+    """Give old keys and values of a scenario's plain data their present names, in place.
+
+    An old key beside the present one is left for the schema to refuse. `source` is what a report
+    names where `origins` do not have the path.
+    """
+    for pattern, new in OLD_KEYS.items():
+        *section, old = pattern.split(".")
+        for path, node in _matching(data, section):
+            if isinstance(node, dict) and old in node and new not in node:
+                _report(origins, source, (*path, old), old, new)
+                renamed = [(new if key == old else key, value) for key, value in node.items()]
+                node.clear()
+                node.update(renamed)
+                _move_origins(origins, (*path, old), (*path, new))
+    for pattern, values in OLD_VALUES.items():
+        *section, key = pattern.split(".")
+        for path, node in _matching(data, section):
+            value = node.get(key) if isinstance(node, dict) else None
+            if isinstance(value, str) and value in values:
+                _report(origins, source, (*path, key), value, values[value])
+                node[key] = values[value]
+
+
+def current_path(path: str, where: str) -> str:
+    """Return a dotted path, as `--set` has it, with the present names; report old ones at `where`."""
+    keys = path.split(".")
+    for pattern, new in OLD_KEYS.items():
+        old = pattern.split(".")
+        fits = len(keys) >= len(old) and all(
+            sought in ("*", key) for sought, key in zip(old, keys, strict=False)
+        )
+        if fits:
+            report_renamed(f"{where}: {path}", old[-1], new)
+            keys[len(old) - 1] = new
+    return ".".join(keys)
+
+
+def _matching(node: Any, pattern: list[str], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield the nodes at a path with `*` for any key or entry."""
+    if not pattern:
+        yield path, node
+        return
+    children: dict[Any, Any] = node if isinstance(node, dict) else {}
+    if isinstance(node, list):
+        children = dict(enumerate(node))
+    for key in list(children) if pattern[0] == "*" else [pattern[0]]:
+        if key in children:
+            yield from _matching(children[key], pattern[1:], (*path, key))
+
+
+def _report(
+    origins: MutableMapping[KeyPath, Origin], source: str, path: KeyPath, old: str, new: str
+) -> None:
+    origin = origins.get(path, Origin(source, None))
+    line = "" if origin.line is None else f":{origin.line}"
+    report_renamed(f"{origin.source}{line}: {dotted(path)}", old, new)
+
+
+def _move_origins(origins: MutableMapping[KeyPath, Origin], old: KeyPath, new: KeyPath) -> None:
+    for path in [path for path in origins if path[: len(old)] == old]:
+        origins[(*new, *path[len(old) :])] = origins.pop(path)
 
 
 def plain(name: str) -> str:
@@ -41,15 +126,15 @@ def plain(name: str) -> str:
 
 
 def canonical(name: str, known: Collection[str]) -> str | None:
-    """Return the known name that differs from `name` by its spelling only; None without exactly one."""
+    """Return the known name that differs from `name` only in spelling; None unless there is one."""
     if name in known:
         return name
     sought = plain(name)
-    found = [one for one in known if plain(one) == sought]
-    return found[0] if len(found) == 1 else None
+    matches = [one for one in known if plain(one) == sought]
+    return matches[0] if len(matches) == 1 else None
 
 
 def canonical_method(name: str, known: Collection[str]) -> str | None:
     """Return the known method that `name` means, by its spelling or by one of the field's names."""
-    found = canonical(name, known) or METHODS.get(plain(name))
-    return found if found in known else None
+    method = canonical(name, known) or METHODS.get(plain(name))
+    return method if method in known else None

@@ -16,13 +16,13 @@ from cutlayer.topologies.bandwidth import TraceError
 class AbsenceSection(Section):
     """The clients of a group (or one client), and what happens to a round that one drops out of.
 
-    `lost`: the client leaves the round, and its update is lost. `resume`: the device goes on
+    `drop`: the client leaves the round, and its update does not count. `resume`: the device goes on
     computing, and a message in flight is sent again from its first byte when it is back.
     """
 
     key: ClassVar[str]
     clients: Text
-    on_loss: Literal["lost", "resume"]
+    on_disconnect: Literal["drop", "resume"]
 
 
 class Window(Section):
@@ -122,6 +122,6 @@ Absence = Annotated[
     Discriminator(
         _form,
         custom_error_type="rule",
-        custom_error_message="must have clients, on_loss, and one of offline, trace and markov",
+        custom_error_message="must have clients, on_disconnect, and one of offline, trace and markov",
     ),
 ]

@@ -21,17 +21,17 @@ class Throttle(Section):
 class Computing(Section):
     """How the clients of a group (or one client) compute.
 
-    `jitter` varies the time of each operation around its mean, which it keeps. With `prefetch` a
+    `variability` varies the time of each operation around its mean, which it keeps. With `prefetch` a
     device loads the next batch while it computes, sends or waits.
     """
 
     clients: Text
-    jitter: JitterForm | None = None
+    variability: JitterForm | None = None
     throttle: Throttle | None = None
     prefetch: Switch = False
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if self.jitter is None and self.throttle is None and not self.prefetch:
-            raise rule("needs at least one of jitter, throttle and prefetch: true")
+        if self.variability is None and self.throttle is None and not self.prefetch:
+            raise rule("needs at least one of variability, throttle and prefetch: true")
         return self

@@ -9,7 +9,7 @@ from cutlayer.scenarios.one_of import OneOf
 from cutlayer.scenarios.quantities import Delay
 from cutlayer.topologies.queueing import Queueing, SlotSpeed
 
-Most = Annotated[int, Field(strict=True, ge=2, le=10_000)]
+MaxJobs = Annotated[int, Field(strict=True, ge=2, le=10_000)]
 
 
 class DisciplineSection(Section):
@@ -48,14 +48,14 @@ class ProcessorSharingSection(DisciplineSection):
 
 
 class BatchingSection(DisciplineSection):
-    """Up to `most` clients' jobs in one; a slot waits for them no longer than `wait`."""
+    """Up to `max_jobs` jobs of clients run as one; a slot waits for them for `max_wait` at most."""
 
-    most: Most
-    wait: Delay
+    max_jobs: MaxJobs
+    max_wait: Delay
 
     def queueing(self, slot_speed: SlotSpeed) -> Queueing:
         """Return the discipline with the speed of a slot."""
-        return Queueing("batching", slot_speed, most=self.most, wait_s=self.wait)
+        return Queueing("batching", slot_speed, most=self.max_jobs, wait_s=self.max_wait)
 
 
 Discipline = Annotated[

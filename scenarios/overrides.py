@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
+from cutlayer.scenarios.aliases import current_path, rename_old
 from cutlayer.scenarios.document import Document, Origin
 from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError
 from cutlayer.scenarios.yaml_text import MAX_DEPTH, read
@@ -20,6 +21,8 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> tuple[Docum
     key exists at all is for the validation to say.
     """
     data = copy.deepcopy(document.data) if document.data is not None else {}
+    written_origins = dict(document.origins)
+    rename_old(data, written_origins, document.source)
     problems: list[Problem] = []
     replaced: dict[KeyPath, int] = {}  # by what was set: when last, counted in overrides
     set_at: dict[KeyPath, int] = {}  # by what of it is new: when
@@ -29,15 +32,16 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> tuple[Docum
             if not equals or not dotted.strip():
                 raise _DoesNotFitError((), "must have the form path.to.key=value", override)
             value = _value(text)
-            path, written = _put(data, dotted.strip(), value)
+            path, written = _put(data, current_path(dotted.strip(), SOURCE), value)
         except _DoesNotFitError as error:
             problems.append(Problem(error.path, None, error.rule, error.value, SOURCE))
             continue
         if path in _INSTEAD_OF:
             data.pop(_INSTEAD_OF[path], None)
+        rename_old(data, {}, SOURCE)
         replaced[path] = set_at[written] = index
     origins = {
-        known: at for known, at in document.origins.items() if not _is_later(replaced, known, -1)
+        known: at for known, at in written_origins.items() if not _is_later(replaced, known, -1)
     }
     origins |= {
         written: Origin(SOURCE, None)

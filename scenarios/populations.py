@@ -108,7 +108,7 @@ def _listed(
 
 
 def _edges(path: KeyPath, section: dict[str, Any], times: int | None) -> Iterator[Group]:
-    for edge in _listed(path, section, "edges", times, of_clients=False):
+    for edge in _listed(path, section, "edge_nodes", times, of_clients=False):
         yield edge
         yield from _listed(edge.path, edge.written, "clients", edge.size)
 

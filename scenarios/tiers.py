@@ -27,24 +27,24 @@ class Region(Section):
     name: Text | None = None
     count: Population = 1
     link: Link
-    edges: Annotated[tuple[EdgeGroup, ...], not_empty]
+    edge_nodes: Annotated[tuple[EdgeGroup, ...], not_empty]
 
     @property
     def client_count(self) -> int:
         """How many clients there are."""
-        return self.count * sum(group.client_count for group in self.edges)
+        return self.count * sum(group.client_count for group in self.edge_nodes)
 
 
 class TwoTier(Section):
     """Edge nodes around a server, whose own `link` they share if it has one."""
 
     server: StarServer
-    edges: Annotated[tuple[EdgeGroup, ...], not_empty]
+    edge_nodes: Annotated[tuple[EdgeGroup, ...], not_empty]
 
     @property
     def client_count(self) -> int:
         """How many clients there are."""
-        return sum(group.client_count for group in self.edges)
+        return sum(group.client_count for group in self.edge_nodes)
 
 
 class ThreeTier(Section):

@@ -29,7 +29,7 @@ class Tcp(Section):
     initial_window: Count = 10
     window: SizeOrUnlimited = 4 * 2**20
     idle_restart: Switch = True
-    loss: Literal["none", "mathis", "pftk", "cubic"] = "cubic"
+    loss_model: Literal["none", "mathis", "pftk", "cubic"] = "cubic"
     rtt_bias: Annotated[NotNegative, Field(le=MOST_RTT_BIAS)] = 0.0
 
 

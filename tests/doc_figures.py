@@ -204,7 +204,7 @@ def commuters_resume() -> Rows:
     ]
 
 
-RESUME = "availability.0.on_loss=resume"
+RESUME = "availability.0.on_disconnect=resume"
 CONSTANT = (
     "topology.star.clients.0.link.up=9 Mbit/s",
     "topology.star.clients.0.link.down=36 Mbit/s",
@@ -235,7 +235,7 @@ def _beside(first: RunResult, second: RunResult) -> Rows:
 @checks("two-tier-rounds")
 def two_tier_rounds() -> Rows:
     """As shipped, with the sites' links doubled, with the devices' links doubled."""
-    edge = "topology.two_tier.edges.0"
+    edge = "topology.two_tier.edge_nodes.0"
     sites = (f"{edge}.link.up=100 Mbit/s", f"{edge}.link.down=200 Mbit/s")
     devices = tuple(f"{edge}.clients.0.link.{direction}=100 Mbit/s" for direction in ("up", "down"))
     cases = [ran("two_tier_edge", *overrides).methods for overrides in ((), sites, devices)]
@@ -249,7 +249,7 @@ def tcp_defaults() -> Rows:
     defaults = (
         *("on" if tcp.headers else "off", f"`{tcp.handshake}`", f"on, {tcp.initial_window}"),
         *(f"{tcp.window / 2**20:g} MiB", "on" if tcp.idle_restart else "off"),
-        *(f"`{tcp.loss}`", f"{tcp.rtt_bias:g}"),
+        *(f"`{tcp.loss_model}`", f"{tcp.rtt_bias:g}"),
     )
     return [[None, None, None, default] for default in defaults]
 

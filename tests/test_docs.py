@@ -176,7 +176,7 @@ def test_examples_of_sections_are_valid(examples: Path) -> None:
         ("network_file", "wifi", "cellular", "distance", "attribute", "all", "spread"),
         ("delay", "hops", "inverse_rate"),
         ("client", "relay"),
-        ("mahimahi", "csv", "random", "lost", "resume", "name", "position"),
+        ("mahimahi", "csv", "random", "drop", "resume", "name", "position"),
         ("sgd", "adam", "fresh", "kept", "fifo"),
         ("ideal", "tcp", "open", "quic", "tls", "none", "mathis", "pftk", "cubic"),
     ],

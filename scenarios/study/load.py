@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cutlayer.scenarios.aliases import current_path
 from cutlayer.scenarios.document import Document
 from cutlayer.scenarios.load import Loaded, find_file, read_text
 from cutlayer.scenarios.messages import problems_of
@@ -81,6 +82,7 @@ def load_study(path_or_name: str | Path, loader: Loader) -> LoadedStudy:
         study = Study.model_validate(document.data)
     except ValidationError as error:
         raise ScenarioError(problems_of(document, error, Study)) from None
+    study = _with_current_paths(document, study)
     _check_counts(document, study)
     base = _base(document, study, loader)
     axes: dict[str, list[Step]] = {}
@@ -100,6 +102,30 @@ def load_study(path_or_name: str | Path, loader: Loader) -> LoadedStudy:
     except ConditionError as error:
         raise ScenarioError([document.problem(error.path, error.rule)]) from None
     return LoadedStudy(study, document, axes, points, base, loader)
+
+
+def _with_current_paths(document: Document, study: Study) -> Study:
+    """Return the study with the present names in the fields that it sets."""
+
+    def current(path: str, *at: str | int) -> str:
+        origin = document.origin(at)
+        return current_path(path, f"{origin.source}:{origin.line}")
+
+    axes = []
+    for index, axis in enumerate(study.axes):
+        at = ("axes", index)
+        changes: dict[str, Any] = {}
+        if axis.field is not None:
+            changes["field"] = current(axis.field, *at, "field")
+        if axis.fields is not None:
+            fields = enumerate(axis.fields)
+            changes["fields"] = tuple(current(path, *at, "fields", i) for i, path in fields)
+        if axis.zip is not None:
+            columns = axis.zip.items()
+            changes["zip"] = {current(path, *at, "zip", path): column for path, column in columns}
+        axes.append(axis.model_copy(update=changes))
+    settings = {current(path, "set", path): value for path, value in study.set.items()}
+    return study.model_copy(update={"axes": tuple(axes), "set": settings})
 
 
 def base_file(named: str, source: str) -> str | Path:

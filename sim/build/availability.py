@@ -10,7 +10,7 @@ from cutlayer.sim.build.plan import Plan
 from cutlayer.topologies.availability import presence, read_recording
 from cutlayer.topologies.bandwidth import Profile, TwoStates
 
-OnLoss = Literal["lost", "resume"]
+OnLoss = Literal["drop", "resume"]
 
 
 def availability(plan: Plan) -> dict[str, tuple[Profile, OnLoss]]:
@@ -28,7 +28,7 @@ def availability(plan: Plan) -> dict[str, tuple[Profile, OnLoss]]:
                 complaint = f"speaks of {client}, as does an entry before it"
                 raise NamedPlaceError((*path, "clients"), complaint)
         profiles = _profiles(absence, clients, plan.seed, path)
-        found |= {client: (profiles[client], absence.on_loss) for client in clients}
+        found |= {client: (profiles[client], absence.on_disconnect) for client in clients}
     return found
 
 

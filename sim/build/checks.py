@@ -172,10 +172,10 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
         options_model = registry.method(entry.name).Options
         yield from loaded.option_problems((*place, entry.name), error, options_model)
         return
-    if any(absence.on_loss == "lost" for absence in scenario.availability):
+    if any(absence.on_disconnect == "drop" for absence in scenario.availability):
         complaint = method.check_loss(options)
         if complaint is not None:
-            rule = f"needs on_loss: resume: {complaint}"
+            rule = f"needs on_disconnect: resume: {complaint}"
             yield loaded.problem(place, rule, entry.label)
             return
     complaint = method.check_cut(scenario.model.cut, len(plan.blocks))

@@ -115,13 +115,13 @@ def _tiers(section: tier_sections.TwoTier | tier_sections.ThreeTier, devices: De
         return Branch(group.count, link, clients, name=group.name)
 
     if isinstance(section, tier_sections.TwoTier):
-        branches = [edge(group) for group in section.edges]
+        branches = [edge(group) for group in section.edge_nodes]
     else:
         branches = [
             Branch(
                 region.count,
                 access_link(region.link),
-                branches=[edge(group) for group in region.edges],
+                branches=[edge(group) for group in region.edge_nodes],
                 name=region.name,
             )
             for region in section.regions

@@ -37,6 +37,6 @@ def _settings(section: Transport) -> TransportSettings:
         initial_window=section.initial_window,
         window_bytes=section.window,
         idle_restart=section.idle_restart,
-        loss=section.loss,
+        loss=section.loss_model,
         rtt_bias=section.rtt_bias,
     )

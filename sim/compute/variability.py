@@ -81,7 +81,7 @@ def client_variability(
         path: KeyPath = ("computing", number, "clients")
         throttle = section.throttle
         settings = VariabilitySettings(
-            None if section.jitter is None else section.jitter.jitter(),
+            None if section.variability is None else section.variability.jitter(),
             0.0 if throttle is None else throttle.after,
             1.0 if throttle is None else throttle.slowdown,
             section.prefetch,

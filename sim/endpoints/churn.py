@@ -25,7 +25,7 @@ from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.transfer import Delivery
 from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Phase, Row
 
-OnLoss = Literal["lost", "resume"]
+OnLoss = Literal["drop", "resume"]
 RESOLUTION_S: Final = 1e-9  # what is nearer than this in time is now
 
 Process = simpy.events.ProcessGenerator

@@ -40,16 +40,16 @@ devices:
   mine: {speed: 5 GFLOP/s, memory: 4 GiB, description: x, power: {idle: 2 W, compute: 5.3 W, send: 4 W}}
 topology:
   star:
-    server: {device: server-8-core, slots: 1, discipline: {batching: {most: 4, wait: 10 ms}}}
+    server: {device: server-8-core, slots: 1, discipline: {batching: {max_jobs: 4, max_wait: 10 ms}}}
     medium: {rate: 38 Mbit/s}
     clients:
       - {device: mine, count: 2, name: edge, link: {up: 10 Mbit/s, down: 25 Mbit/s, delay: 25 ms,
          jitter: {gamma: 0.5}, loss: 0.1 %}}
       - {device: raspberry-pi-4b, link: 4g}
 availability:
-  - {clients: edge, on_loss: resume, offline: [{from: 1 s, until: 2 s}], repeat: 1 min}
+  - {clients: edge, on_disconnect: resume, offline: [{from: 1 s, until: 2 s}], repeat: 1 min}
 computing:
-  - {clients: edge, jitter: {lognormal: 0.1}, throttle: {after: 1 s, slowdown: 2.5}, prefetch: true}
+  - {clients: edge, variability: {lognormal: 0.1}, throttle: {after: 1 s, slowdown: 2.5}, prefetch: true}
 speeds: [{clients: edge, lognormal: 0.2}]
 changes: [{at: 3 s, clients: edge, up: 1 Mbit/s}]
 scale: {devices: 1, links: 2, delays: 0.5, server: 1, framing: 2}
@@ -73,7 +73,7 @@ topology:
     server: {device: server-8-core, slots: 1}
     regions:
       - link: {up: 1 Gbit/s, down: 1 Gbit/s, delay: 5 ms}
-        edges:
+        edge_nodes:
           - {count: 2, link: {up: 100 Mbit/s, down: 100 Mbit/s, delay: 1 ms},
              clients: [{device: raspberry-pi-4b, count: 1, link: {name: 4g, loss: 0.01}}]}
 """
@@ -112,7 +112,7 @@ topology:
   star:
     server: {device: server-8-core, slots: 1}
     clients: [{device: raspberry-pi-4b, count: 2, name: a, link: 4g}]
-availability: [{clients: a, on_loss: lost, trace: FILE, match: position, repeat: 1 h}]
+availability: [{clients: a, on_disconnect: drop, trace: FILE, match: position, repeat: 1 h}]
 """
 SCORED = """\
 topology:

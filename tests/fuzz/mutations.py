@@ -155,7 +155,7 @@ PLAUSIBLE: tuple[Any, ...] = (
     "processor_sharing",
     "tcp",
     "ideal",
-    "lost",
+    "drop",
     "resume",
     "cosine",
     "hops",
@@ -165,7 +165,7 @@ PLAUSIBLE: tuple[Any, ...] = (
     "iid",
     {"dirichlet": 0.3},
     {"lognormal": 0.5},
-    {"tcp": {"loss": 0.01, "window": "64 KiB"}},
+    {"tcp": {"loss_model": "mathis", "window": "64 KiB"}},
     {"markov": {"good": "10 Mbit/s", "bad": "0 bit/s", "good_for": "5 s", "bad_for": "1 s"}},
     {
         "steps": [{"at": "0 s", "rate": "1 Mbit/s"}, {"at": "9 s", "rate": "0 bit/s"}],

@@ -172,8 +172,8 @@ CASES = [
     ),
     (
         "topology:",
-        "transport: {tcp: {loss: vegas}}\ntopology:",
-        '12: transport.tcp.loss: must be none, mathis, pftk or cubic (got "vegas")',
+        "transport: {tcp: {loss_model: vegas}}\ntopology:",
+        '12: transport.tcp.loss_model: must be none, mathis, pftk or cubic (got "vegas")',
     ),
     (
         "topology:",

@@ -99,7 +99,8 @@ GOOD = [
     ("methods:", "changes: [{at: 1 s, link: a, rate: 0 bit/s}]\nmethods:"),
     (
         "methods:",
-        "availability: [{clients: a, on_loss: lost, offline: [{from: 0 s, until: 1 s}]}]\nmethods:",
+        "availability: [{clients: a, on_disconnect: drop, offline: [{from: 0 s, until: 1 s}]}]\n"
+        "methods:",
     ),
 ]
 BAD = [

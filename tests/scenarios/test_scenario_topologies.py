@@ -45,7 +45,7 @@ TOPOLOGIES = {
         f"""\
   two_tier:
     {SERVER}
-    edges:
+    edge_nodes:
       - {{count: 4, link: {LINK}, clients: [{{{PI}, count: 10, link: wifi-50}}]}}
       - {{name: rural, link: 4g, clients: [{{{PI}, link: 4g}}, {{{PI}, count: 2, link: 4g}}]}}
 """,
@@ -58,7 +58,7 @@ TOPOLOGIES = {
     regions:
       - count: 2
         link: {LINK}
-        edges:
+        edge_nodes:
           - {{count: 3, link: {LINK}, clients: [{{{PI}, count: 5, link: wifi-50}}]}}
           - {{link: {LINK}, clients: [{{{PI}, link: wifi-50}}]}}
 """,
@@ -190,9 +190,14 @@ CASES = [
         "cells.1.wifi.name: is the name of topology.cells.cells.0.wifi, too",
     ),
     ("cells", "backhaul: 4g", "backhaul: 5gg", "wifi.backhaul: is not a known link"),
-    ("two_tier", "edges:", "edgs:", "two_tier.edgs: is an unknown key; did you mean 'edges'"),
-    ("two_tier", "name: rural, link: 4g", "name: rural", "edges.1.link: is required"),
-    ("two_tier", "count: 4", "count: 0", "edges.0.count: must be at least 1"),
+    (
+        "two_tier",
+        "edge_nodes:",
+        "edge_node:",
+        "two_tier.edge_node: is an unknown key; did you mean 'edge_nodes'",
+    ),
+    ("two_tier", "name: rural, link: 4g", "name: rural", "edge_nodes.1.link: is required"),
+    ("two_tier", "count: 4", "count: 0", "edge_nodes.0.count: must be at least 1"),
     ("two_tier", f"[{{{PI}, count: 10, link: wifi-50}}]", "[]", "clients: must not be empty"),
     ("two_tier", f"{PI}, link: 4g", f"{PI}, name: x, link: 4g", None),
     ("three_tier", "count: 2\n", "cuont: 2\n", "regions.0.cuont: is an unknown key; did you"),

@@ -114,9 +114,9 @@ changes:
 """
 AVAILABILITY = """\
 availability:
-  - {clients: a, offline: [{from: 60 s, until: 90 s}], repeat: 10 min, on_loss: lost}
-  - {clients: b, trace: here.csv, match: position, on_loss: resume}
-  - {clients: c, markov: {online: 10 min, offline: 2 min}, on_loss: resume}
+  - {clients: a, offline: [{from: 60 s, until: 90 s}], repeat: 10 min, on_disconnect: drop}
+  - {clients: b, trace: here.csv, match: position, on_disconnect: resume}
+  - {clients: c, markov: {online: 10 min, offline: 2 min}, on_disconnect: resume}
 """
 
 
@@ -204,40 +204,48 @@ SECTION_ERRORS = [
     ("changes: [{at: 1 s, link: a, rate: 8 B/s, up: 8 B/s}]", "changes.0.up: cannot stand here"),
     ("changes: [{at: 1 s, link: a, rate: unlimited}]", "changes.0.rate: must be limited here"),
     ("changes: [5]", "changes.0: must have clients (with up, down or rate) or a link"),
-    ("availability: [{clients: a, on_loss: lost}]", "availability.0: must have clients, on_loss"),
-    ("availability: [{clients: a, markov: {}, offline: []}]", "availability.0: must have clients"),
-    ("availability: [{clients: a, on_loss: lost, offline: []}]", "offline: must not be empty"),
     (
-        "availability: [{clients: a, on_loss: lose, markov: {online: 1 s, offline: 1 s}}]",
-        "availability.0.on_loss: must be lost or resume",
+        "availability: [{clients: a, on_disconnect: drop}]",
+        "availability.0: must have clients, on_disconnect",
+    ),
+    ("availability: [{clients: a, markov: {}, offline: []}]", "availability.0: must have clients"),
+    (
+        "availability: [{clients: a, on_disconnect: drop, offline: []}]",
+        "offline: must not be empty",
     ),
     (
-        "availability: [{clients: a, on_loss: lost, markov: {online: 1 us, offline: 1 us}}]",
+        "availability: [{clients: a, on_disconnect: lose, markov: {online: 1 s, offline: 1 s}}]",
+        "availability.0.on_disconnect: must be drop or resume",
+    ),
+    (
+        "availability: [{clients: a, on_disconnect: drop, markov: {online: 1 us, offline: 1 us}}]",
         "availability.0.markov: changes 1e+06 times a second on average: at most 1,000 are",
     ),
     (
-        "availability: [{clients: a, on_loss: lost, offline: [{from: 0 s, until: 1 us}], repeat: 4 us}]",
+        "availability: [{clients: a, on_disconnect: drop, "
+        "offline: [{from: 0 s, until: 1 us}], repeat: 4 us}]",
         "availability.0: changes 5e+05 times a second on average: at most 1,000 are simulated",
     ),
     (
-        "availability: [{clients: a, on_loss: lost, offline: [{from: 1 s, until: 1 s}]}]",
+        "availability: [{clients: a, on_disconnect: drop, offline: [{from: 1 s, until: 1 s}]}]",
         "availability.0.offline.0: must have an until after its from",
     ),
     (
-        "availability: [{clients: a, on_loss: lost, offline: [{from: 0 s, until: 5 s}], repeat: 4 s}]",
+        "availability: [{clients: a, on_disconnect: drop, "
+        "offline: [{from: 0 s, until: 5 s}], repeat: 4 s}]",
         "availability.0: must repeat after the end of every window",
     ),
     (
-        "availability: [{clients: a, on_loss: lost, offline: [{from: 3 s, until: 5 s}, "
+        "availability: [{clients: a, on_disconnect: drop, offline: [{from: 3 s, until: 5 s}, "
         "{from: 0 s, until: 4 s}], repeat: 5 s}]",
         "availability.0: must leave a time in which the clients are online",
     ),
     (
-        "availability: [{clients: a, on_loss: lost, trace: bad.csv}]",
+        "availability: [{clients: a, on_disconnect: drop, trace: bad.csv}]",
         "availability.0: bad.csv, line 1: expected client,online_from_s,online_until_s, got '0,5'",
     ),
     (
-        "availability: [{clients: a, on_loss: lost, trace: here.csv, repeat: 19 s}]",
+        "availability: [{clients: a, on_disconnect: drop, trace: here.csv, repeat: 19 s}]",
         "availability.0: must repeat after the last time of here.csv, 20 s",
     ),
 ]

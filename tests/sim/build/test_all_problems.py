@@ -65,7 +65,7 @@ def test_parts_of_a_plan_hide_nothing_of_each_other(cli: CommandLine) -> None:
     assert "train_samples must be a multiple of the 10" in lines[0]
     assert "changes.0.clients" in lines[1]
     text = TINY + (
-        "availability: [{clients: x, on_loss: lost, offline: [{from: 1 s, until: 2 s}]}]\n"
+        "availability: [{clients: x, on_disconnect: drop, offline: [{from: 1 s, until: 2 s}]}]\n"
         "computing: [{clients: y, prefetch: true}]\n"
         "transports: [{clients: z, transport: tcp}]\n"
     )

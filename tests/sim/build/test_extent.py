@@ -48,7 +48,7 @@ def test_rounds_without_end_are_refused(cli: CommandLine) -> None:
     [
         (
             "{three_tier: {server: {device: server-8-core, slots: 1}, regions: [{count: 1000000,"
-            " link: 4g, edges: [{count: 1000000, link: 4g, clients: [{device: raspberry-pi-4b,"
+            " link: 4g, edge_nodes: [{count: 1000000, link: 4g, clients: [{device: raspberry-pi-4b,"
             " link: 4g}]}]}]}}",
             ["has 1,000,000,000,000 clients", "1,000,000 of limits.clients"],
         ),

@@ -47,7 +47,7 @@ TOPOLOGIES: dict[str, dict[str, Any]] = {
         }
     },
     "two tiers": {
-        "two_tier": {"server": SERVER, "edges": [{"link": SHARED, "name": "e", "clients": GROUPS}]}
+        "two_tier": {"server": SERVER, "edge_nodes": [{"link": SHARED, "name": "e", "clients": GROUPS}]}
     },
 }
 MORE: dict[str, dict[str, Any]] = {
@@ -62,7 +62,7 @@ MORE: dict[str, dict[str, Any]] = {
             {
                 "clients": "raspberry-pi-4b-1",
                 "offline": [{"from": "1 s", "until": "30 s"}],
-                "on_loss": "resume",
+                "on_disconnect": "resume",
             }
         ]
     },
@@ -82,7 +82,7 @@ def loaded(document: dict[str, Any]) -> Loaded:
 def apart(topology: dict[str, Any]) -> dict[str, Any]:
     """The same clients, a group for each: then none of them stands for another."""
     made = copy.deepcopy(topology)
-    section = made["star"] if "star" in made else made["two_tier"]["edges"][0]
+    section = made["star"] if "star" in made else made["two_tier"]["edge_nodes"][0]
     counted: dict[str, int] = {}
     clients = []
     for group in section["clients"]:

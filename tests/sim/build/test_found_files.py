@@ -86,7 +86,7 @@ def test_a_trace_that_cannot_be_understood_is_one_line(
         (STAR.format(up="8 MB/s"), "devices: {mine: {profile: fifo}}"),
         (
             STAR.format(up="8 MB/s"),
-            "availability: [{clients: raspberry-pi-4b, trace: fifo, on_loss: resume}]",
+            "availability: [{clients: raspberry-pi-4b, trace: fifo, on_disconnect: resume}]",
         ),
         (NETWORK.format(delay="distance", server="a", at="b").replace("net.", "fifo."), ""),
     ],

@@ -17,7 +17,7 @@ training: {rounds: 1, batch_size: 10, optimizer: {name: sgd, lr: 0.01}}
 topology:
   two_tier:
     server: {device: server-8-core, slots: 4, link: {up: SERVER, down: SERVER, delay: FAR}}
-    edges:
+    edge_nodes:
       - name: edge
         count: 2
         link: {up: EDGE, down: EDGE, delay: MIDDLE}

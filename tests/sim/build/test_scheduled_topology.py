@@ -204,19 +204,19 @@ def test_nobody_is_absent_by_default():
 
 def test_windows():
     found = absent(
-        "{clients: pi, on_loss: lost, offline: "
+        "{clients: pi, on_disconnect: drop, offline: "
         "[{from: 5 s, until: 9 s}, {from: 0 s, until: 3 s}, {from: 6 s, until: 7 s}, "
         "{from: 8 s, until: 10 s}]}"
     )
     assert found.keys() == {"pi-0", "pi-1"}
-    profile, on_loss = found["pi-1"]
-    assert on_loss == "lost"
+    profile, on_disconnect = found["pi-1"]
+    assert on_disconnect == "drop"
     assert steps(profile) == [(0, 0), (3, 1), (5, 0), (10, 1)]
 
 
 def test_windows_repeat():
     window = "{from: 8 s, until: 10 s}"
-    profile, _ = absent(f"{{clients: pi-0, on_loss: resume, offline: [{window}], repeat: 10 s}}")[
+    profile, _ = absent(f"{{clients: pi-0, on_disconnect: resume, offline: [{window}], repeat: 10 s}}")[
         "pi-0"
     ]
     assert [profile.piece(t) for t in (0.0, 8.0, 10.0, 19.0)] == [(1, 8), (0, 10), (1, 18), (0, 20)]
@@ -231,16 +231,16 @@ def here(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("here")
 def test_a_recording_by_name_and_by_position():
-    found = absent("{clients: pi, on_loss: lost, trace: here.csv}")
+    found = absent("{clients: pi, on_disconnect: drop, trace: here.csv}")
     assert steps(found["pi-0"][0]) == [(0, 1), (10, 0)]
     assert steps(found["pi-1"][0]) == [(0, 0), (5, 1), (20, 0)]
-    found = absent("{clients: pi, on_loss: lost, trace: here.csv, match: position, repeat: 20 s}")
+    found = absent("{clients: pi, on_disconnect: drop, trace: here.csv, match: position, repeat: 20 s}")
     assert [found["pi-0"][0].piece(t) for t in (6.0, 20.0, 25.0)] == [(1, 20), (0, 25), (1, 40)]
     assert found["pi-1"][0].piece(9.0) == (1, 10)
 
 
 def test_at_random_each_client_by_itself():
-    section = "availability: [{clients: pi, on_loss: lost, markov: {online: 9 s, offline: 3 s}}]\n"
+    section = "availability: [{clients: pi, on_disconnect: drop, markov: {online: 9 s, offline: 3 s}}]\n"
     found, again = (present(read(STAR, section).scenario) for _ in range(2))
     other = present(read(STAR, section).scenario, seed=1)
     assert found["pi-0"][0].mean == 0.75
@@ -258,11 +258,11 @@ def test_at_random_each_client_by_itself():
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("{clients: pies, trace: here.csv, on_loss: lost}", "availability.0.clients: is neither a"),
-        ("{clients: pi-far, trace: here.csv, on_loss: lost}", "has no line for pi-far"),
+        ("{clients: pies, trace: here.csv, on_disconnect: drop}", "availability.0.clients: is neither a"),
+        ("{clients: pi-far, trace: here.csv, on_disconnect: drop}", "has no line for pi-far"),
         (
-            "{clients: pi, trace: here.csv, on_loss: lost}, "
-            "{clients: pi-1, markov: {online: 1 s, offline: 1 s}, on_loss: lost}",
+            "{clients: pi, trace: here.csv, on_disconnect: drop}, "
+            "{clients: pi-1, markov: {online: 1 s, offline: 1 s}, on_disconnect: drop}",
             "availability.1.clients: speaks of pi-1, as does an entry before it",
         ),
     ],

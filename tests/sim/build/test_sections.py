@@ -99,7 +99,7 @@ def test_in_a_cellular_cell_each_has_its_share_of_its_own_rate(load, general):
 def test_an_edge_nodes_uplink_is_shared_by_those_behind_it(load):
     link = "{up: 8 Mbit/s, down: 80 Mbit/s, delay: 5 ms}"
     clients = f"[{{{PI}, count: 4, link: wifi-50}}]"
-    text = f"  two_tier: {{{SERVER}, edges: [{{count: 2, link: {link}, clients: {clients}}}]}}\n"
+    text = f"  two_tier: {{{SERVER}, edge_nodes: [{{count: 2, link: {link}, clients: {clients}}}]}}\n"
     topology = places(load(text).scenario)
     ups = [(client, "server") for client in topology.clients]
     assert rates(topology, ups, general=False) == pytest.approx([0.25e6] * 8)
@@ -160,7 +160,7 @@ def test_links_are_found_wherever_they_are_named(load):
     server: {{device: server-8-core, slots: 1, link: wifi-50}}
     regions:
       - link: {FAST}
-        edges: [{{link: fedfly-75, clients: [{{{PI}, link: 4g}}]}}]
+        edge_nodes: [{{link: fedfly-75, clients: [{{{PI}, link: 4g}}]}}]
 """.replace("fedfly-75", "{name: fedfly-75, delay: 1 ms}")
     assert set(links_of(load(text).scenario)) == {"wifi-50", "fedfly-75", "4g"}
 
@@ -173,8 +173,8 @@ KINDS = {
         f"{{{LINKED}, cells: [{{wifi: {{rate: 1 MB/s, delay: 0 s, backhaul: 4g, "
         f"clients: [{{{PI}}}]}}}}]}}"
     ),
-    "two_tier": f"{{{LINKED}, edges: [{{link: 4g, {ONE}}}]}}",
-    "three_tier": f"{{{LINKED}, regions: [{{link: 4g, edges: [{{link: 4g, {ONE}}}]}}]}}",
+    "two_tier": f"{{{LINKED}, edge_nodes: [{{link: 4g, {ONE}}}]}}",
+    "three_tier": f"{{{LINKED}, regions: [{{link: 4g, edge_nodes: [{{link: 4g, {ONE}}}]}}]}}",
     "ring": f"{{{LINKED}, sites: 3, server_at: 1, link: 4g, {ONE}}}",
     "mesh": f"{{{LINKED}, sites: 3, server_at: 1, link: 4g, {ONE}}}",
 }

@@ -53,7 +53,9 @@ def test_jitter_keeps_the_mean_and_is_never_negative(kind):
 
 def test_rounds_vary_around_what_they_would_take(tmp_path):
     plain = played(tmp_path).rounds[0].round_time_s
-    many = played(tmp_path, "{clients: raspberry-pi-4b-0, jitter: {lognormal: 0.2}}", rounds=60)
+    many = played(
+        tmp_path, "{clients: raspberry-pi-4b-0, variability: {lognormal: 0.2}}", rounds=60
+    )
     uses = many.devices["raspberry-pi-4b-0"], many.devices["raspberry-pi-4b-1"]
     assert uses[0].compute_s == pytest.approx(uses[1].compute_s, rel=0.08)
     assert len({r.round_time_s for r in many.rounds}) > 15  # those in which it was the slower one
@@ -61,8 +63,8 @@ def test_rounds_vary_around_what_they_would_take(tmp_path):
 
 
 def test_a_draw_depends_on_seed_client_and_round(tmp_path):
-    both = "{clients: raspberry-pi-4b, jitter: {lognormal: 0.2}}"
-    one = played(tmp_path, "{clients: raspberry-pi-4b-0, jitter: {lognormal: 0.2}}", rounds=3)
+    both = "{clients: raspberry-pi-4b, variability: {lognormal: 0.2}}"
+    one = played(tmp_path, "{clients: raspberry-pi-4b-0, variability: {lognormal: 0.2}}", rounds=3)
     two = played(tmp_path, both, rounds=3)
     name = "raspberry-pi-4b-0"
     assert one.devices[name].compute_s == two.devices[name].compute_s
@@ -114,7 +116,7 @@ def test_prefetching_never_makes_a_round_longer(tmp_path, method):
 @pytest.mark.parametrize(
     ("computing", "words"),
     [
-        ("{clients: raspberry-pi-4b}", ["computing.0", "at least one of jitter, throttle"]),
+        ("{clients: raspberry-pi-4b}", ["computing.0", "at least one of variability, throttle"]),
         ("{clients: raspberri, prefetch: true}", ["computing.0.clients", "neither a group"]),
         (
             "{clients: raspberry-pi-4b, throttle: {after: 1 s, slowdown: 0.5}}",

@@ -152,7 +152,7 @@ TIME = {
     "changes": Change("changes=[{at: 1 s, clients: raspberry-pi-4b, up: 1 Mbit/s}]"),
     # Where all resume, nothing else is trained; a client that is lost changes the training.
     "availability": Change(
-        "availability=[{clients: raspberry-pi-4b, on_loss: resume, "
+        "availability=[{clients: raspberry-pi-4b, on_disconnect: resume, "
         "offline: [{from: 0.1 s, until: 5 s}]}]"
     ),
     "name": Change("name=other"),
@@ -168,7 +168,7 @@ TIME = {
     "limits.round_batches": Change("limits.round_batches=1000"),
     "limits.run_batches": Change("limits.run_batches=10000"),
     "limits.round_events": Change("limits.round_events=100000"),
-    "computing": Change("computing=[{clients: raspberry-pi-4b, jitter: {lognormal: 0.3}}]"),
+    "computing": Change("computing=[{clients: raspberry-pi-4b, variability: {lognormal: 0.3}}]"),
     "speeds": Change("speeds=[{clients: raspberry-pi-4b, lognormal: 0.5}]"),
     "scale.links": Change("scale.links=0.5"),
     "scale.delays": Change("scale.delays=2.0"),
@@ -183,7 +183,7 @@ TIME = {
     "transport.tcp.initial_window": tcp("initial_window: 1"),
     "transport.tcp.window": tcp("window: 20 kB"),
     "transport.tcp.idle_restart": tcp("idle_restart: false"),
-    "transport.tcp.loss": tcp("loss: none"),
+    "transport.tcp.loss_model": tcp("loss_model: none"),
     "transport.tcp.rtt_bias": tcp("rtt_bias: 0.25"),
     "methods.ecofed.download_device_block": option(
         "ecofed", f"{RANDOM}, download_device_block: true", first=RANDOM
@@ -228,12 +228,12 @@ PLACES = {
         "down: 2 Mbit/s}]}}]}}"
     ),
     "two tiers": (
-        "topology={two_tier: {server: {device: laptop-8-core, slots: 1}, edges: [{link: 4g, "
+        "topology={two_tier: {server: {device: laptop-8-core, slots: 1}, edge_nodes: [{link: 4g, "
         "clients: [{device: raspberry-pi-4b, count: 3, link: wifi-50}]}]}}"
     ),
     "three tiers": (
         "topology={three_tier: {server: {device: laptop-8-core, slots: 1}, regions: [{link: 4g, "
-        "edges: [{count: 3, link: 4g, clients: [{device: raspberry-pi-4b, link: wifi-50}]}]}]}}"
+        "edge_nodes: [{count: 3, link: 4g, clients: [{device: raspberry-pi-4b, link: wifi-50}]}]}]}}"
     ),
     "a ring": (
         "topology={ring: {server: {device: laptop-8-core, slots: 1}, sites: 3, routing: hops, "

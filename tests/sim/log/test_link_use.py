@@ -16,7 +16,7 @@ training: {rounds: 4, clients_per_round: 5, batch_size: 10,
 topology:
   two_tier:
     server: {device: server-8-core, slots: 4}
-    edges:
+    edge_nodes:
       - count: 2
         link: {up: 8 Mbit/s, down: 20 Mbit/s, delay: 5 ms}
         clients: [{device: raspberry-pi-4b, count: 4, name: pi, link: 4g}]

@@ -31,7 +31,7 @@ devices:
 topology:
   two_tier:
     server: {device: fast, slots: 4}
-    edges:
+    edge_nodes:
       - link: {up: 2 Mbit/s, down: 100 Mbit/s, delay: 5 ms}
         clients: [{device: slow, count: 4, name: pi, link: {up: 8 Mbit/s, down: 8 Mbit/s, delay: 1 ms}}]
 methods: [splitfed, classic_fl]
@@ -41,7 +41,7 @@ COMMUTERS = MIXED.replace(
     """availability:
   - clients: raspberry-pi-4b
     markov: {online: 3 s, offline: 1 s}
-    on_loss: resume
+    on_disconnect: resume
 methods:""",
 )
 

@@ -96,7 +96,7 @@ def test_a_fleet_that_never_comes_back_is_stalled_unless_a_limit_ends_the_run(
     lines = "".join(f"raspberry-pi-4b-{i},0,0.1\n" for i in range(3))
     header = "client,online_from_s,online_until_s\n"
     (cli.folder / "online.csv").write_text(header + lines, encoding="utf-8")
-    away = "availability=[{clients: raspberry-pi-4b, trace: online.csv, on_loss: lost}]"
+    away = "availability=[{clients: raspberry-pi-4b, trace: online.csv, on_disconnect: drop}]"
     overrides = [away, *([limit] if limit else [])]
     (result,) = run(load_scenario("tiny.yaml", overrides), executor="none")
     assert result.status == status

@@ -15,7 +15,7 @@ LOSES = {  # offline for good after three seconds: the slower the uplink, the mo
     "availability": [
         {
             "clients": "raspberry-pi-4b",
-            "on_loss": "lost",
+            "on_disconnect": "drop",
             "offline": [{"from": "1.2 s", "until": "4 s"}],
         }
     ]

@@ -60,7 +60,7 @@ def test_the_messages_of_a_round_take_the_times_of_the_formula(load):
 def test_with_every_switch_off_the_log_is_that_of_ideal_transport(load):
     off = (
         "transport={tcp: {headers: false, handshake: open, slow_start: false, window: unlimited, "
-        "idle_restart: false, loss: none}}"
+        "idle_restart: false, loss_model: none}}"
     )
     assert times(load(off)) == times(load("transport=ideal")) == times(load())
 
@@ -89,7 +89,7 @@ def test_groups_can_have_a_transport_of_their_own(load):
         TWO_GROUPS,
         "transport={tcp: {handshake: tls, window: unlimited}}",
         "transports=[{clients: phones-1, transport: ideal}, {clients: pi, transport: "
-        "{tcp: {loss: pftk, rtt_bias: 0.25, initial_window: 4, headers: false, "
+        "{tcp: {loss_model: pftk, rtt_bias: 0.25, initial_window: 4, headers: false, "
         "idle_restart: false, slow_start: false}}}]",
     ).scenario
     assert transports(make_plan(scenario, 0)) == (
