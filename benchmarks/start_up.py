@@ -1,6 +1,6 @@
 """What short commands cost: processor time of whole processes, as a multiple of importing torch.
 
-Commands that train nothing import no torch and read the outlines of networks from the cache. The first
+Commands that train nothing import no torch and read the outlines of models from the cache. The first
 row of each command is with an empty cache, the second with a full one; each is the median of runs that
 alternate with the baseline. Absolute times mean nothing on a shared machine.
 

@@ -1,6 +1,6 @@
-"""What is trained and what it costs: networks cut into blocks, their costs, the quantiser, weights.
+"""What is trained and what it costs: models cut into blocks, their costs, the quantiser, weights.
 
-This room knows no clock and no network. Importing it does not import torch: a name is fetched from
+This room knows no clock and no model. Importing it does not import torch: a name is fetched from
 its module when it is first used.
 """
 
@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cutlayer.models.block_cost import BlockCost, LayerCost
-    from cutlayer.models.catalogue import NETWORKS, UnknownNetworkError, build, resolve
-    from cutlayer.models.cost import block_costs, module_cost, network_cost
-    from cutlayer.models.errors import CostError, CutError, NetworkError, WeightsError
+    from cutlayer.models.catalogue import MODELS, UnknownModelError, build, resolve
+    from cutlayer.models.cost import block_costs, model_cost, module_cost
+    from cutlayer.models.errors import CostError, CutError, ModelError, WeightsError
     from cutlayer.models.head import auxiliary_head
     from cutlayer.models.initial import initialised
-    from cutlayer.models.model import Network, Split
+    from cutlayer.models.model import Model, Split
     from cutlayer.models.pretrained import load_into, load_weights, save_weights, shipped
     from cutlayer.models.quantise import QuantisationError, Quantised, dequantise
     from cutlayer.models.quantise_cost import packed_bytes
 
 __all__ = [
-    "NETWORKS",
+    "MODELS",
     "BlockCost",
     "CostError",
     "CutError",
     "LayerCost",
-    "Network",
-    "NetworkError",
+    "Model",
+    "ModelError",
     "QuantisationError",
     "Quantised",
     "Split",
-    "UnknownNetworkError",
+    "UnknownModelError",
     "WeightsError",
     "auxiliary_head",
     "block_costs",
@@ -39,8 +39,8 @@ __all__ = [
     "initialised",
     "load_into",
     "load_weights",
+    "model_cost",
     "module_cost",
-    "network_cost",
     "packed_bytes",
     "resolve",
     "save_weights",
@@ -49,19 +49,19 @@ __all__ = [
 
 # The function `quantise` is not here: its module has the same name (cutlayer.models.quantise.quantise).
 _HOME = {
-    "NETWORKS": "catalogue",
-    "UnknownNetworkError": "catalogue",
+    "MODELS": "catalogue",
+    "UnknownModelError": "catalogue",
     "build": "catalogue",
     "resolve": "catalogue",
     "BlockCost": "block_cost",
     "block_costs": "cost",
     "module_cost": "cost",
-    "network_cost": "cost",
+    "model_cost": "cost",
     "auxiliary_head": "head",
     "initialised": "initial",
     "CutError": "errors",
-    "Network": "model",
-    "NetworkError": "errors",
+    "Model": "model",
+    "ModelError": "errors",
     "Split": "model",
     "CostError": "errors",
     "LayerCost": "block_cost",

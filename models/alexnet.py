@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from torch import nn
 
 from cutlayer.models.layers import conv_block, fc_block
-from cutlayer.models.model import NamedBlock, Network, flat_features
+from cutlayer.models.model import Model, NamedBlock, flat_features
 
 
-def alexnet(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+def alexnet(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
     """AlexNet with 3x3 convolutions and BatchNorm: 23,274,570 parameters for 10 classes.
 
     Krizhevsky, Sutskever and Hinton, NIPS 2012, shrunk to 32x32 as in EcoFed (arXiv 2304.05495).
@@ -29,4 +29,4 @@ def alexnet(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Netw
         ("fc2", fc_block(4096, 4096)),
         ("fc3", fc_block(4096, classes, relu=False)),
     ]
-    return Network("alexnet", blocks, input_shape, classes, feature_blocks=5)
+    return Model("alexnet", blocks, input_shape, classes, feature_blocks=5)

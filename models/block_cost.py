@@ -36,7 +36,7 @@ class BlockCost:
     """Cost of a block of layers; FLOPs, activation bytes and shapes are per sample.
 
     `saved_activation_bytes` is what forward through the block leaves in memory until backward: the
-    tensors made in the block that autograd keeps, and the block's output. A part of the network
+    tensors made in the block that autograd keeps, and the block's output. A part of the model
     then holds (part's input + sum over its blocks) x batch, beside weights, gradients and optimizer
     state. `parameter_tensors` and `state_bytes` are those of the state dict, `buffer_bytes` those of
     its tensors that are not parameters, such as BatchNorm's running statistics.

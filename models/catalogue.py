@@ -1,4 +1,4 @@
-"""The networks by name, and the way to a user's own network."""
+"""The models by name, and the way to a user's own model."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -11,9 +11,9 @@ from cutlayer.errors import UserError
 from cutlayer.models.own_object import OwnObjectError, calling, import_own
 
 if TYPE_CHECKING:
-    from cutlayer.models.model import Network
+    from cutlayer.models.model import Model
 
-NETWORKS: dict[str, str] = {
+MODELS: dict[str, str] = {
     "vgg5": "cutlayer.models.vgg:vgg5",
     "vgg11": "cutlayer.models.vgg:vgg11",
     "vgg19": "cutlayer.models.vgg:vgg19",
@@ -28,39 +28,39 @@ NETWORKS: dict[str, str] = {
 }
 
 
-class UnknownNetworkError(UserError):
-    """A network name that leads nowhere, or to something that is no network."""
+class UnknownModelError(UserError):
+    """A model name that leads nowhere, or to something that is no model."""
 
 
-def resolve(name: str) -> "Callable[..., Network]":
+def resolve(name: str) -> "Callable[..., Model]":
     """The factory behind a name of the catalogue or a `package.module:Object` of the user's own.
 
-    The object is called as `Object(classes=10, input_shape=(3, 32, 32))` and returns a Network.
-    Raises UnknownNetworkError with the closest name.
+    The object is called as `Object(classes=10, input_shape=(3, 32, 32))` and returns a Model.
+    Raises UnknownModelError with the closest name.
     """
     if ":" not in name:
-        if name not in NETWORKS:
-            close = get_close_matches(name.lower(), NETWORKS, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(NETWORKS)}"
-            raise UnknownNetworkError(
-                f"unknown network {name!r}: {hint} (one of your own is named package.module:Object)"
+        if name not in MODELS:
+            close = get_close_matches(name.lower(), MODELS, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(MODELS)}"
+            raise UnknownModelError(
+                f"unknown model {name!r}: {hint} (one of your own is named package.module:Object)"
             )
-        module_name, _, object_name = NETWORKS[name].partition(":")
-        built_in: Callable[..., Network] = getattr(import_module(module_name), object_name)
+        module_name, _, object_name = MODELS[name].partition(":")
+        built_in: Callable[..., Model] = getattr(import_module(module_name), object_name)
         return built_in
     try:
         found = import_own(name)
     except OwnObjectError as error:
-        raise UnknownNetworkError(f"network {name!r} cannot be loaded: {error}") from None
+        raise UnknownModelError(f"model {name!r} cannot be loaded: {error}") from None
     except Exception as error:  # whatever a user's module does wrong, the answer names it
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UnknownNetworkError(f"network {name!r} cannot be loaded ({reason})") from error
+        raise UnknownModelError(f"model {name!r} cannot be loaded ({reason})") from error
     if not callable(found):
-        raise UnknownNetworkError(
-            f"network {name!r} is {type(found).__name__}, expected something to be called with "
+        raise UnknownModelError(
+            f"model {name!r} is {type(found).__name__}, expected something to be called with "
             "classes and input_shape"
         )
-    factory: Callable[..., Network] = found
+    factory: Callable[..., Model] = found
     return factory
 
 
@@ -71,36 +71,36 @@ def build(
     input_shape: Sequence[int] = (3, 32, 32),
     seed: int,
     device: str = "cpu",
-) -> "Network":
-    """The named network with weights drawn from `seed`; torch's global generator does not move.
+) -> "Model":
+    """The named model with weights drawn from `seed`; torch's global generator does not move.
 
     `device="meta"` builds it without weights and without memory.
-    Raises UnknownNetworkError for the name, NetworkError where the input does not fit.
+    Raises UnknownModelError for the name, ModelError where the input does not fit.
     """
     factory = resolve(name)
-    from cutlayer.models.errors import NetworkError
+    from cutlayer.models.errors import ModelError
     from cutlayer.models.initial import initialised
-    from cutlayer.models.model import Network
+    from cutlayer.models.model import Model
 
     if classes < 1:
-        raise NetworkError(f"network {name!r} needs at least 1 class, got {classes}")
+        raise ModelError(f"model {name!r} needs at least 1 class, got {classes}")
     arguments: dict[str, Any] = {"classes": classes, "input_shape": tuple(input_shape)}
     try:
         inspect.signature(factory).bind(**arguments)
     except TypeError as error:
-        raise UnknownNetworkError(
-            f"network {name!r} must accept classes and input_shape ({error})"
+        raise UnknownModelError(
+            f"model {name!r} must accept classes and input_shape ({error})"
         ) from error
     try:
         with calling(name):
-            network = initialised(partial(factory, **arguments), seed=seed, device=device)
-    except NetworkError:
+            model = initialised(partial(factory, **arguments), seed=seed, device=device)
+    except ModelError:
         raise
-    except Exception as error:  # a user's own network can do anything wrong
+    except Exception as error:  # a user's own model can do anything wrong
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UnknownNetworkError(f"network {name!r} cannot be built ({reason})") from error
-    if not isinstance(network, Network):
-        raise UnknownNetworkError(
-            f"network {name!r} gave a {type(network).__name__}, expected models.Network"
+        raise UnknownModelError(f"model {name!r} cannot be built ({reason})") from error
+    if not isinstance(model, Model):
+        raise UnknownModelError(
+            f"model {name!r} gave a {type(model).__name__}, expected models.Model"
         )
-    return network
+    return model

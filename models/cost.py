@@ -19,7 +19,7 @@ from cutlayer.models.block_cost import BlockCost, LayerCost
 from cutlayer.models.catalogue import build
 from cutlayer.models.errors import CostError
 from cutlayer.models.meta import State, meta_call, meta_state
-from cutlayer.models.model import Network
+from cutlayer.models.model import Model
 from cutlayer.models.operators import NO_RULES, Rule, arithmetic, is_free
 
 # A prime: no channel count is a multiple of it by accident, so a tensor whose size is has the
@@ -76,8 +76,8 @@ def module_cost(
     )
 
 
-def block_costs(network: Network, detached: int = 0) -> tuple[BlockCost, ...]:
-    """Cost of every block of a network, in order.
+def block_costs(model: Model, detached: int = 0) -> tuple[BlockCost, ...]:
+    """Cost of every block of a model, in order.
 
     Block 0 gets data, and so does block `detached`: the first of a server block from which no
     gradient goes back to the device (local loss, EcoFed).
@@ -85,28 +85,28 @@ def block_costs(network: Network, detached: int = 0) -> tuple[BlockCost, ...]:
     return tuple(
         module_cost(
             block,
-            network.activation_shape(i),
+            model.activation_shape(i),
             first=i in (0, detached),
-            name=network.block_names[i],
-            rules=network.cost_rules,
+            name=model.block_names[i],
+            rules=model.cost_rules,
         )
-        for i, block in enumerate(network.blocks)
+        for i, block in enumerate(model.blocks)
     )
 
 
 @lru_cache(maxsize=64)
-def network_cost(
-    network_name: str,
+def model_cost(
+    model_name: str,
     classes: int,
     input_shape: tuple[int, ...] = (3, 32, 32),
     detached: int = 0,
 ) -> tuple[BlockCost, ...]:
-    """Cost of every block of a network of the catalogue (or `package.module:Object`), in order.
+    """Cost of every block of a model of the catalogue (or `package.module:Object`), in order.
 
     `detached` as in `block_costs`.
     """
-    network = build(network_name, classes=classes, input_shape=input_shape, seed=0, device="meta")
-    return block_costs(network, detached)
+    model = build(model_name, classes=classes, input_shape=input_shape, seed=0, device="meta")
+    return block_costs(model, detached)
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -1,14 +1,14 @@
-"""What can be wrong with a network, a cut, a cost or a weights file; no torch is needed to say it."""
+"""What can be wrong with a model, a cut, a cost or a weights file; no torch is needed to say it."""
 
 from cutlayer.errors import UserError
 
 
-class NetworkError(UserError):
-    """A network whose blocks do not fit together or do not fit its input."""
+class ModelError(UserError):
+    """A model whose blocks do not fit together or do not fit its input."""
 
 
-class CutError(NetworkError):
-    """A cut that the network does not have."""
+class CutError(ModelError):
+    """A cut that the model does not have."""
 
 
 class CostError(UserError):

@@ -17,7 +17,7 @@ def auxiliary_head(
     """One linear layer on the flattened activation (8192 values to classes for VGG11 at cut 2).
 
     As in EcoFed's local-loss baseline. The weights are drawn from `seed`, in a stream of their own,
-    so that they have nothing in common with those of a network of the same seed; without a seed, from
+    so that they have nothing in common with those of a model of the same seed; without a seed, from
     torch's current generator. Shapes are per sample.
     """
     make = partial(fc_block, prod(activation_shape), classes, relu=False)

@@ -1,4 +1,4 @@
-"""The pieces that the networks are made of: convolution blocks, fully connected blocks, residuals.
+"""The pieces that the models are made of: convolution blocks, fully connected blocks, residuals.
 
 A block keeps its pooling, and a fully connected block flattens its own input, so that the
 activation at every cut has the shape that the next block wants.

@@ -1,14 +1,14 @@
-"""LeNet, the smallest network here and the only one without BatchNorm."""
+"""LeNet, the smallest model here and the only one without BatchNorm."""
 
 from collections.abc import Sequence
 
 from torch import nn
 
 from cutlayer.models.layers import conv_block, fc_block
-from cutlayer.models.model import NamedBlock, Network, flat_features
+from cutlayer.models.model import Model, NamedBlock, flat_features
 
 
-def lenet(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+def lenet(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
     """LeNet-5 with ReLU and max pooling: 62,006 parameters for 3x32x32 and 10 classes.
 
     LeCun, Bottou, Bengio and Haffner, Proceedings of the IEEE 86(11), 1998.
@@ -25,4 +25,4 @@ def lenet(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Networ
         ("fc2", fc_block(120, 84)),
         ("fc3", fc_block(84, classes, relu=False)),
     ]
-    return Network("lenet", blocks, input_shape, classes, feature_blocks=2)
+    return Model("lenet", blocks, input_shape, classes, feature_blocks=2)

@@ -1,11 +1,11 @@
-"""MobileNetV2: the network whose cost is in depthwise convolutions."""
+"""MobileNetV2: the model whose cost is in depthwise convolutions."""
 
 from collections.abc import Sequence
 
 from torch import nn
 
 from cutlayer.models.layers import Residual, conv_block, fc_block
-from cutlayer.models.model import NamedBlock, Network
+from cutlayer.models.model import Model, NamedBlock
 
 # Expansion, output channels, repetitions, stride: table 2 of the paper. On small images the strides of
 # the stem and of the second row are 1, so that 32x32 ends as 4x4.
@@ -22,7 +22,7 @@ _STAGES = (
 _LARGE = 96  # the side of an image from which the paper's own strides are used
 
 
-def mobilenetv2(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+def mobilenetv2(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
     """MobileNetV2 1.0: 2,236,682 parameters for 10 classes, 3,504,872 for 1000.
 
     Sandler et al., CVPR 2018, without dropout. Images of a side of less than 96 are small: they keep
@@ -42,7 +42,7 @@ def mobilenetv2(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> 
             channels = outputs
     blocks.append(("pointwise", _pointwise(channels, 1280, pool=nn.AdaptiveAvgPool2d(1))))
     blocks.append(("fc", fc_block(1280, classes, relu=False)))
-    return Network("mobilenetv2", blocks, input_shape, classes, feature_blocks=len(blocks) - 1)
+    return Model("mobilenetv2", blocks, input_shape, classes, feature_blocks=len(blocks) - 1)
 
 
 def _bottleneck(inputs: int, outputs: int, expansion: int, stride: int) -> nn.Module:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from cutlayer.models.layers import Residual, conv_block, fc_block
-from cutlayer.models.model import NamedBlock, Network
+from cutlayer.models.model import Model, NamedBlock
 
 # Kernel, expanded channels, output channels, squeeze-and-excite, hard swish, stride.
 _ROWS = (
@@ -24,7 +24,7 @@ _ROWS = (
 _STEM, _LAST, _HIDDEN = 16, 576, 1024
 
 
-def mobilenetv3_small(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Network:
+def mobilenetv3_small(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Model:
     """MobileNetV3-small 1.0: 2,542,856 parameters for 1000 classes, 56 M multiply-accumulates.
 
     Without dropout.
@@ -47,9 +47,7 @@ def mobilenetv3_small(classes: int = 1000, input_shape: Sequence[int] = (3, 224,
     hidden = nn.Sequential(fc_block(_LAST, _HIDDEN, relu=False), nn.Hardswish())
     blocks += [("pointwise", last), ("fc1", hidden)]
     blocks.append(("fc2", fc_block(_HIDDEN, classes, relu=False)))
-    return Network(
-        "mobilenetv3-small", blocks, input_shape, classes, feature_blocks=len(blocks) - 2
-    )
+    return Model("mobilenetv3-small", blocks, input_shape, classes, feature_blocks=len(blocks) - 2)
 
 
 class SqueezeExcite(nn.Module):

@@ -1,4 +1,4 @@
-"""A network as an ordered list of named blocks that can be cut after every block."""
+"""A model as an ordered list of named blocks that can be cut after every block."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cutlayer.models.block_cost import Shape
-from cutlayer.models.errors import CutError, NetworkError
+from cutlayer.models.errors import CutError, ModelError
 from cutlayer.models.meta import answering, linear_shape, meta_call
 from cutlayer.models.operators import NO_RULES, Rule
 
@@ -19,24 +19,24 @@ NamedBlock = tuple[str, nn.Module]
 
 
 class Split(NamedTuple):
-    """The two sides of a cut; both share their modules with the network that was split.
+    """The two sides of a cut; both share their modules with the model that was split.
 
-    The keys of their state dicts are the network's own (`blocks.3.conv.weight`), so they load into
-    one another, into the network and into the parts of another cut without renaming.
+    The keys of their state dicts are the model's own (`blocks.3.conv.weight`), so they load into
+    one another, into the model and into the parts of another cut without renaming.
     """
 
     device: nn.Sequential
     server: nn.Sequential
 
 
-class Network(nn.Module):
+class Model(nn.Module):
     """Blocks in order; cut `c` leaves the first `c` of them on the device, the rest on the server.
 
     `input_shape` and all other shapes are per sample. `feature_blocks` is the number of leading
     blocks that form the convolutional feature extractor. `min_batch` is the smallest batch that can
     be trained: 2 where a BatchNorm sees a single value per channel and sample, else 1. `cost_rules`
     says what operations cost that Cutlayer has no rule for, by their names (`upsample_nearest2d`).
-    Raises NetworkError if the blocks do not turn such an input into one value per class.
+    Raises ModelError if the blocks do not turn such an input into one value per class.
     """
 
     blocks: nn.ModuleList
@@ -53,10 +53,10 @@ class Network(nn.Module):
         super().__init__()
         names = [block_name for block_name, _ in blocks]
         if not names or len({*names}) < len(names):
-            raise NetworkError(f"network {name!r}: blocks need distinct names, got {names}")
+            raise ModelError(f"model {name!r}: blocks need distinct names, got {names}")
         if not 0 <= feature_blocks <= len(names):
-            raise NetworkError(
-                f"network {name!r}: feature_blocks must be 0 to {len(names)}, got {feature_blocks}"
+            raise ModelError(
+                f"model {name!r}: feature_blocks must be 0 to {len(names)}, got {feature_blocks}"
             )
         self.name = name
         self.block_names = tuple(names)
@@ -65,10 +65,10 @@ class Network(nn.Module):
         self.feature_blocks = feature_blocks
         self.cost_rules = dict(cost_rules)
         self.blocks = nn.ModuleList(module for _, module in blocks)
-        self._shapes, self.min_batch = trace_blocks(blocks, self.input_shape, network=name)
+        self._shapes, self.min_batch = trace_blocks(blocks, self.input_shape, model=name)
         if self._shapes[-1] != (classes,):
-            raise NetworkError(
-                f"network {name!r}: the last block must give one value for each of {classes} "
+            raise ModelError(
+                f"model {name!r}: the last block must give one value for each of {classes} "
                 f"classes, it gives {self._shapes[-1]}"
             )
 
@@ -94,7 +94,7 @@ class Network(nn.Module):
     def _checked(self, cut: int) -> int:
         if not 0 <= index(cut) <= len(self):
             raise CutError(
-                f"cut {cut} of network {self.name!r} is out of range: expected 0 (all on the "
+                f"cut {cut} of model {self.name!r} is out of range: expected 0 (all on the "
                 f"server) to {len(self)} (all on the device)"
             )
         return index(cut)
@@ -105,13 +105,13 @@ class Network(nn.Module):
 
 
 def trace_blocks(
-    blocks: Sequence[NamedBlock], input_shape: Sequence[int], *, network: str = "?"
+    blocks: Sequence[NamedBlock], input_shape: Sequence[int], *, model: str = "?"
 ) -> tuple[list[Shape], int]:
     """Shapes per sample before, between and after the blocks, and the smallest batch; on `meta`."""
     shape = tuple(input_shape)
     if not shape or not all(isinstance(side, int) and side > 0 for side in shape):
-        raise NetworkError(
-            f"network {network!r}: an input shape is whole numbers above zero such as (3, 32, 32), "
+        raise ModelError(
+            f"model {model!r}: an input shape is whole numbers above zero such as (3, 32, 32), "
             f"got {shape}"
         )
     single_values = []
@@ -132,8 +132,8 @@ def trace_blocks(
                 x = meta_call(block, x)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             reason = str(error).splitlines()[0]
-            raise NetworkError(
-                f"network {network!r}: block {name!r} does not accept an input of shape "
+            raise ModelError(
+                f"model {model!r}: block {name!r} does not accept an input of shape "
                 f"{shapes[-1]}, reached from {shape} ({reason})"
             ) from error
         shapes.append(tuple(x.shape[1:]))

@@ -3,8 +3,8 @@
 A multiply-accumulate is 2 FLOPs. The addition of a bias is not counted. Of normalisation, pooling
 and elementwise operations the arithmetic is counted per value; what they cost on a device is
 mostly the bytes that they move. Fused kernels of attention are not modelled: an operation without a
-rule is an error, never free. A network of one's own can bring rules for operations that have none
-here (`Network.cost_rules`). docs/reference/operations.md lists what is covered.
+rule is an error, never free. A model of one's own can bring rules for operations that have none
+here (`Model.cost_rules`). docs/reference/operations.md lists what is covered.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -77,7 +77,7 @@ def arithmetic(
 ) -> Arithmetic:
     """The FLOPs of an aten operation (`tagged`: torch calls it pointwise).
 
-    `own` are rules of the network's, by operation, for what no rule here covers. Raises CostError for
+    `own` are rules of the model's, by operation, for what no rule here covers. Raises CostError for
     an operation that neither covers.
     """
     tensors = [arg for arg in args if isinstance(arg, Tensor)]
@@ -108,7 +108,7 @@ def arithmetic(
     if operation in own:
         return own[operation](args, output)
     raise CostError(
-        f"no cost is known for the operation {operation!r}; a network of your own can bring a rule for "
+        f"no cost is known for the operation {operation!r}; a model of your own can bring a rule for "
         "it (`cost_rules`)"
     )
 

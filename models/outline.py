@@ -1,7 +1,7 @@
-"""A network's outline: its shapes and what its blocks cost, without the network itself.
+"""A model's outline: its shapes and what its blocks cost, without the model itself.
 
 To count time and bytes needs no weights, and no torch: an outline that was drawn once is read from the
-cache (`cutlayer.models.outline_cache`). Where there is none, the network is built on the `meta` device.
+cache (`cutlayer.models.outline_cache`). Where there is none, the model is built on the `meta` device.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from cutlayer.models.outline_cache import cached, cached_blocks
 
 
 @dataclass(frozen=True)
-class NetworkOutline:
-    """Shapes per sample, and costs, of a network of so many classes; as `models.Network` has them.
+class ModelOutline:
+    """Shapes per sample, and costs, of a model of so many classes; as `models.Model` has them.
 
     `shapes` are those before, between and after the blocks. `blocks` are the costs of training the
-    whole network.
+    whole model.
     """
 
     name: str
@@ -36,7 +36,7 @@ class NetworkOutline:
         """Shape, per sample, of what crosses the cut; the input's at cut 0. Raises CutError."""
         if not 0 <= index(cut) <= len(self):
             raise CutError(
-                f"cut {cut} of network {self.name!r} is out of range: expected 0 (all on the "
+                f"cut {cut} of model {self.name!r} is out of range: expected 0 (all on the "
                 f"server) to {len(self)} (all on the device)"
             )
         return self.shapes[cut]
@@ -48,14 +48,14 @@ class NetworkOutline:
             from cutlayer.models.catalogue import build
             from cutlayer.models.cost import block_costs
 
-            network = build(
+            model = build(
                 self.name,
                 classes=self.classes,
                 input_shape=self.input_shape,
                 seed=0,
                 device="meta",
             )
-            return block_costs(network, detached=cut)[cut:]
+            return block_costs(model, detached=cut)[cut:]
 
         if _is_own(self.name):
             return compute()
@@ -76,31 +76,31 @@ class NetworkOutline:
         return cost
 
 
-def outline(name: str, *, classes: int, input_shape: Shape) -> NetworkOutline:
-    """Return the outline of a network of the catalogue, or of `package.module:Object`.
+def outline(name: str, *, classes: int, input_shape: Shape) -> ModelOutline:
+    """Return the outline of a model of the catalogue, or of `package.module:Object`.
 
-    That of a user's own network is drawn anew each time: what its code imports is not known.
-    Raises UnknownNetworkError, NetworkError or CostError.
+    That of a user's own model is drawn anew each time: what its code imports is not known.
+    Raises UnknownModelError, ModelError or CostError.
     """
 
-    def compute() -> NetworkOutline:
+    def compute() -> ModelOutline:
         from cutlayer.models.catalogue import build
         from cutlayer.models.cost import block_costs
 
-        network = build(name, classes=classes, input_shape=input_shape, seed=0, device="meta")
-        return NetworkOutline(
+        model = build(name, classes=classes, input_shape=input_shape, seed=0, device="meta")
+        return ModelOutline(
             name=name,
-            input_shape=network.input_shape,
+            input_shape=model.input_shape,
             classes=classes,
-            feature_blocks=network.feature_blocks,
-            min_batch=network.min_batch,
-            shapes=tuple(network.activation_shape(cut) for cut in range(len(network) + 1)),
-            blocks=block_costs(network),
+            feature_blocks=model.feature_blocks,
+            min_batch=model.min_batch,
+            shapes=tuple(model.activation_shape(cut) for cut in range(len(model) + 1)),
+            blocks=block_costs(model),
         )
 
     if _is_own(name):
         return compute()
-    return cached(NetworkOutline, ["outline", name, classes, input_shape], compute)
+    return cached(ModelOutline, ["outline", name, classes, input_shape], compute)
 
 
 def _is_own(name: str) -> bool:

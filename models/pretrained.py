@@ -1,9 +1,9 @@
 """Weights on disk: safetensors files with the recipe that made them, and the shipped ones.
 
-Nothing is ever unpickled. Keys are those of the network (`blocks.0.conv.weight`), so one file with
-the whole feature extractor serves every cut: `load_into(network.split(cut).device, path)` takes the
+Nothing is ever unpickled. Keys are those of the model (`blocks.0.conv.weight`), so one file with
+the whole feature extractor serves every cut: `load_into(model.split(cut).device, path)` takes the
 device block out of it (EcoFed's partial initialisation), and
-`load_into(network.split(network.feature_blocks).device, path)` all convolutional blocks (holistic).
+`load_into(model.split(model.feature_blocks).device, path)` all convolutional blocks (holistic).
 """
 
 import os

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from torch import nn
 
 from cutlayer.models.layers import Residual, conv_block, fc_block
-from cutlayer.models.model import NamedBlock, Network
+from cutlayer.models.model import Model, NamedBlock
 
 
-def resnet9(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+def resnet9(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
     """ResNet9: 9,395,722 parameters for 10 classes (EcoFed, arXiv 2304.05495).
 
     Two residual blocks halve the map, by max pooling after the two convolution blocks and by a
@@ -29,10 +29,10 @@ def resnet9(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Netw
         ),
         ("fc", fc_block(512, classes, relu=False)),
     ]
-    return Network("resnet9", blocks, input_shape, classes, feature_blocks=5)
+    return Model("resnet9", blocks, input_shape, classes, feature_blocks=5)
 
 
-def resnet12(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+def resnet12(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
     """ResNet12 without any bias: 1,268,800 parameters for 10 classes.
 
     Two convolution blocks and three basic blocks of stride 2 (He et al., CVPR 2016), each with a
@@ -50,7 +50,7 @@ def resnet12(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Net
         ),
         ("fc", fc_block(256, classes, relu=False, bias=False)),
     ]
-    return Network("resnet12", blocks, input_shape, classes, feature_blocks=5)
+    return Model("resnet12", blocks, input_shape, classes, feature_blocks=5)
 
 
 def _halving(inputs: int, outputs: int) -> Residual:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from cutlayer.models.layers import Residual, conv_block, fc_block
-from cutlayer.models.model import NamedBlock, Network
+from cutlayer.models.model import Model, NamedBlock
 
 _STAGES = (64, 128, 256, 512)  # channels inside the residual blocks
 _WIDENING = 4  # of a bottleneck's output
@@ -13,12 +13,12 @@ _WIDENING = 4  # of a bottleneck's output
 MakeBlock = Callable[[int, int, int], nn.Module]
 
 
-def resnet18(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Network:
+def resnet18(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Model:
     """ResNet18: 11,689,512 parameters for 1000 classes, 1.81 G multiply-accumulates at 224x224."""
     return _resnet("resnet18", (2, 2, 2, 2), _basic, 1, classes, input_shape)
 
 
-def resnet50(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Network:
+def resnet50(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Model:
     """ResNet50: 25,557,032 parameters for 1000 classes, 4.09 G multiply-accumulates at 224x224.
 
     A bottleneck's stride is in its 3x3 convolution, as usual since the paper, not in its first 1x1.
@@ -33,7 +33,7 @@ def _resnet(
     widening: int,
     classes: int,
     input_shape: Sequence[int],
-) -> Network:
+) -> Model:
     pool = nn.MaxPool2d(3, stride=2, padding=1)
     stem = conv_block(input_shape[0], 64, kernel=7, stride=2, padding=3, bias=False, pool=pool)
     blocks: list[NamedBlock] = [("stem", stem)]
@@ -45,7 +45,7 @@ def _resnet(
             inputs = channels * widening
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), fc_block(inputs, classes, relu=False))
     blocks.append(("fc", head))
-    return Network(name, blocks, input_shape, classes, feature_blocks=len(blocks) - 1)
+    return Model(name, blocks, input_shape, classes, feature_blocks=len(blocks) - 1)
 
 
 def _basic(inputs: int, channels: int, stride: int) -> nn.Module:

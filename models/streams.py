@@ -1,4 +1,4 @@
-"""Names of the random streams that initial weights are drawn from, beside a network's own."""
+"""Names of the random streams that initial weights are drawn from, beside a model's own."""
 
 from typing import Final
 

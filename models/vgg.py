@@ -1,4 +1,4 @@
-"""VGG-style networks: plain convolution blocks, then fully connected layers."""
+"""VGG-style models: plain convolution blocks, then fully connected layers."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,10 @@ from torch import nn
 
 from cutlayer.models.block_cost import Shape
 from cutlayer.models.layers import conv_block, fc_block
-from cutlayer.models.model import NamedBlock, Network, flat_features
+from cutlayer.models.model import Model, NamedBlock, flat_features
 
 
-def vgg11(
-    classes: int = 10, input_shape: Sequence[int] = (3, 32, 32), width: float = 1.0
-) -> Network:
+def vgg11(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32), width: float = 1.0) -> Model:
     """VGG11 for small images with BatchNorm: 34,440,970 parameters for 10 classes.
 
     Simonyan and Zisserman, ICLR 2015, configuration A, without the last pooling and with a feature
@@ -23,19 +21,17 @@ def vgg11(
     return _vgg("vgg11", plan, (4096, 4096), classes, input_shape, width)
 
 
-def vgg5(
-    classes: int = 10, input_shape: Sequence[int] = (3, 32, 32), width: float = 1.0
-) -> Network:
+def vgg5(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32), width: float = 1.0) -> Model:
     """VGG5 with BatchNorm: 582,346 parameters, 8,488,192 multiply-accumulates forward.
 
-    The network of FedAdapt (arXiv 2107.04271) and FedFly (arXiv 2111.01516).
+    The model of FedAdapt (arXiv 2107.04271) and FedFly (arXiv 2111.01516).
     `width` multiplies all channels and hidden units.
     """
     plan = [(32, True), (64, True), (64, False)]
     return _vgg("vgg5", plan, (128,), classes, input_shape, width)
 
 
-def vgg19(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+def vgg19(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
     """VGG19 without BatchNorm: 139,611,210 parameters for 10 classes.
 
     Simonyan and Zisserman, ICLR 2015, configuration E, as the public code of MP-SL trains it on CIFAR
@@ -55,7 +51,7 @@ def vgg19(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Networ
     spread = nn.Sequential(nn.AdaptiveAvgPool2d(7), fc_block(channels * 7 * 7, 4096))
     blocks += [("fc1", spread), ("fc2", fc_block(4096, 4096))]
     blocks.append(("fc3", fc_block(4096, classes, relu=False)))
-    return Network("vgg19", blocks, shape, classes, feature_blocks=feature_blocks)
+    return Model("vgg19", blocks, shape, classes, feature_blocks=feature_blocks)
 
 
 def _vgg(
@@ -65,7 +61,7 @@ def _vgg(
     classes: int,
     input_shape: Sequence[int],
     width: float,
-) -> Network:
+) -> Model:
     shape: Shape = tuple(input_shape)
     channels = shape[0]
     blocks: list[NamedBlock] = []
@@ -80,4 +76,4 @@ def _vgg(
         blocks.append((f"fc{number}", fc_block(features, units)))
         features = units
     blocks.append((f"fc{len(hidden) + 1}", fc_block(features, classes, relu=False)))
-    return Network(name, blocks, shape, classes, feature_blocks=len(plan))
+    return Model(name, blocks, shape, classes, feature_blocks=len(plan))

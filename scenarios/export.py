@@ -13,12 +13,12 @@ from cutlayer.topologies.catalogue import device_names, link_names
 
 def json_schema(
     methods: Mapping[str, type[BaseModel]],
-    networks: Collection[str] = (),
+    models: Collection[str] = (),
     datasets: Collection[str] = (),
 ) -> dict[str, Any]:
     """The schema (JSON Schema 2020-12), with the options of every method and all known names."""
-    models: list[type[BaseModel]] = [Scenario, *dict.fromkeys(methods.values())]
-    keyed, document = models_json_schema([(model, "validation") for model in models])
+    schemas: list[type[BaseModel]] = [Scenario, *dict.fromkeys(methods.values())]
+    keyed, document = models_json_schema([(model, "validation") for model in schemas])
     definitions = document["$defs"]
     scenario = definitions.pop(keyed[Scenario, "validation"]["$ref"].rpartition("/")[2])
     definitions.pop("Method", None)
@@ -28,7 +28,7 @@ def json_schema(
     names: dict[Kind, list[dict[str, Any]]] = {
         "devices": [*_enum(device_names()), {"type": "string", "description": "one of `devices`"}],
         "links": _enum(link_names()),
-        "networks": [*_enum(networks), _object("a network of your own")],
+        "models": [*_enum(models), _object("a model of your own")],
         "datasets": [*_enum(datasets), _object("a data set of your own")],
     }
     written = {

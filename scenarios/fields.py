@@ -65,7 +65,7 @@ class Names:
 
     devices: Collection[str] = ()
     links: Collection[str] = ()
-    networks: Collection[str] = ()
+    models: Collection[str] = ()
     datasets: Collection[str] = ()
 
 
@@ -109,11 +109,11 @@ unique = AfterValidator(_check_unique)
 increasing = AfterValidator(_check_increasing)
 
 
-Kind = Literal["devices", "links", "networks", "datasets"]
+Kind = Literal["devices", "links", "models", "datasets"]
 _NOUN: dict[Kind, str] = {
     "devices": "device",
     "links": "link",
-    "networks": "network",
+    "models": "model",
     "datasets": "data set",
 }
 
@@ -150,7 +150,7 @@ class _Known:
 
 DeviceName = Annotated[Text, _Known("devices")]
 LinkName = Annotated[Text, _Known("links")]
-NetworkName = Annotated[Text, _Known("networks", objects=True)]
+ModelName = Annotated[Text, _Known("models", objects=True)]
 DatasetName = Annotated[Text, _Known("datasets", objects=True)]
 
 

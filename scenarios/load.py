@@ -54,7 +54,7 @@ def load(
     path_or_name: str | Path,
     *,
     methods: Mapping[str, type[BaseModel]],
-    networks: Collection[str],
+    models: Collection[str],
     datasets: Collection[str],
     overrides: Iterable[str] = (),
     further: Further | None = None,
@@ -70,7 +70,7 @@ def load(
         read_text(path),
         source=str(path),
         methods=methods,
-        networks=networks,
+        models=models,
         datasets=datasets,
         overrides=overrides,
         further=further,
@@ -82,7 +82,7 @@ def load_text(
     *,
     source: str,
     methods: Mapping[str, type[BaseModel]],
-    networks: Collection[str],
+    models: Collection[str],
     datasets: Collection[str],
     overrides: Iterable[str] = (),
     further: Further | None = None,
@@ -100,7 +100,7 @@ def load_text(
     names = Names(
         devices=(*device_names(), *_keys(document.data.get("devices"))),
         links=link_names(),
-        networks=networks,
+        models=models,
         datasets=datasets,
     )
     raw = {**document.data, "methods": sound_methods}

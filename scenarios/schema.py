@@ -23,7 +23,7 @@ from cutlayer.scenarios.availability import Absence
 from cutlayer.scenarios.changes import Change
 from cutlayer.scenarios.computing import Computing
 from cutlayer.scenarios.data import Data
-from cutlayer.scenarios.fields import NetworkName, Section, Text, not_empty, rule, unique
+from cutlayer.scenarios.fields import ModelName, Section, Text, not_empty, rule, unique
 from cutlayer.scenarios.layout import Topology
 from cutlayer.scenarios.limits import Limits
 from cutlayer.scenarios.methods import Method
@@ -50,9 +50,9 @@ ScenarioName = Annotated[Text, StringConstraints(max_length=100), AfterValidator
 
 
 class Model(Section):
-    """The network, and the number of leading blocks that stay on the device."""
+    """The model, and the number of leading blocks that stay on the device."""
 
-    name: NetworkName
+    name: ModelName
     cut: Cut
 
 

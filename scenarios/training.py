@@ -77,7 +77,7 @@ LrSchedule = Annotated[
 
 
 class Training(Section):
-    """How the network is trained; without `clients_per_round`, by all clients in every round.
+    """How the model is trained; without `clients_per_round`, by all clients in every round.
 
     In averages, clients count by their samples (FedAvg) or all alike. `evaluate_every` counts rounds,
     `uploads_outstanding` the transfers that a device may have under

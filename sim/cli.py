@@ -338,7 +338,7 @@ def list_(
     what: Annotated[
         str | None,
         typer.Argument(
-            help="scenarios, studies, methods, networks, datasets, devices or links; all if left out."
+            help="scenarios, studies, methods, models, datasets, devices or links; all if left out."
         ),
     ] = None,
 ) -> None:
@@ -352,7 +352,7 @@ def list_(
 def show(
     name: Annotated[
         str,
-        typer.Argument(help="A scenario (or its file), method, network, data set, device or link."),
+        typer.Argument(help="A scenario (or its file), method, model, data set, device or link."),
     ],
     plot: Annotated[
         Path | None,
@@ -424,7 +424,7 @@ def reproduce(
 
 @app.command()
 def pretrain(
-    network: Annotated[str, typer.Argument(help="Which network to train.")],
+    model: Annotated[str, typer.Argument(help="Which model to train.")],
     dataset: Annotated[str, typer.Argument(help="On which data set.")],
     out: Annotated[Path, typer.Option(help="The safetensors file to write.")],
     epochs: Annotated[int, typer.Option(min=1)] = 30,
@@ -456,13 +456,13 @@ def pretrain(
     no_user_code: NoUserCode = False,
     force: Force = False,
 ) -> None:
-    """Train a network in one place and save its first blocks with their recipe."""
+    """Train a model in one place and save its first blocks with their recipe."""
     _user_code(forbid=no_user_code)
     from cutlayer.sim.commands.pretrain import DataChoice, pretrain_command
     from cutlayer.sim.learning.pretrain import PretrainRecipe
 
     recipe = PretrainRecipe(
-        network=network,
+        model=model,
         epochs=epochs,
         batch_size=batch_size,
         lr=lr,

@@ -17,7 +17,7 @@ for _signal in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
     if hasattr(signal, _signal):
         signal.signal(getattr(signal, _signal), signal.SIG_DFL)
 
-# Outlines of networks are kept for this run of the suite, which its workers inherit, and not at home.
+# Outlines of models are kept for this run of the suite, which its workers inherit, and not at home.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _cache = tempfile.TemporaryDirectory(prefix="cutlayer-cache-")
     os.environ["CUTLAYER_CACHE_DIR"] = _cache.name

@@ -121,7 +121,7 @@ def headline_vgg11() -> Rows:
 
 @checks("headline-resnet9")
 def headline_resnet9() -> Rows:
-    """The same for another network."""
+    """The same for another model."""
     return [[None, None, None, *row] for row in _simulated(headline("model.name=resnet9"))]
 
 

@@ -36,7 +36,7 @@ import cutlayer.scenarios.tiers
 import cutlayer.scenarios.training
 import cutlayer.scenarios.transport
 from cutlayer import load_scenario, run, sweep
-from cutlayer.models.catalogue import NETWORKS
+from cutlayer.models.catalogue import MODELS
 from cutlayer.scenarios import ScenarioError, shipped_names
 from cutlayer.scenarios.fields import Section
 from cutlayer.scenarios.scale import Scale
@@ -303,7 +303,7 @@ def plain(text: str) -> list[str]:
         ("model.name=small_net:small_net",),
         ("data.dataset=stripes:stripes", "data.test_fraction=null"),
     ],
-    ids=["method", "network", "data"],
+    ids=["method", "model", "data"],
 )
 def test_things_of_ones_own_train(override: tuple[str, ...], examples: Path) -> None:
     small = ("training.rounds=1", "methods=[splitfed]", "data.partition={sizes: 20}", *override)
@@ -339,6 +339,6 @@ def test_commands_in_the_pages_exist(page: str, call: str, below: str, examples:
         load_scenario(words[0], overrides)
 
 
-def test_networks_are_listed_where_readers_look() -> None:
+def test_models_are_listed_where_readers_look() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").lower()
-    assert all(name in text for name in NETWORKS)
+    assert all(name in text for name in MODELS)

@@ -1,6 +1,6 @@
 """What is wrong with a scenario beyond its form: cuts, shards, batches, memory, weights.
 
-Everything here needs the network or the data set's counts. Problems carry the place in the file.
+Everything here needs the model or the data set's counts. Problems carry the place in the file.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -130,7 +130,7 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     if too_deep := cut_problems(loaded, len(plan.blocks)):
         yield from too_deep
         return
-    least = plan.network.min_batch
+    least = plan.model.min_batch
     if scenario.training.batch_size < least:
         rule = f"must be at least {least}: BatchNorm of {scenario.model.name} needs it"
         yield loaded.problem(("training", "batch_size"), rule)
@@ -151,8 +151,8 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
 
 
 def _shard_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
-    if plan.scenario.training.batch_size >= plan.network.min_batch and not plan.able_clients():
-        least, most = plan.network.min_batch, max(plan.shards.sizes)
+    if plan.scenario.training.batch_size >= plan.model.min_batch and not plan.able_clients():
+        least, most = plan.model.min_batch, max(plan.shards.sizes)
         rule = (
             f"leaves no client with enough samples to train on (seed {plan.seed}): "
             f"the most is {most}, and {least} are needed"

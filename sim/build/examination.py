@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from cutlayer.models.catalogue import UnknownNetworkError
-from cutlayer.models.errors import CostError, NetworkError
+from cutlayer.models.catalogue import UnknownModelError
+from cutlayer.models.errors import CostError, ModelError
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import KeyPath, Problem
 from cutlayer.sim.build.availability import availability
@@ -14,7 +14,7 @@ from cutlayer.sim.data.info import DataError
 from cutlayer.sim.data.partition import PartitionError
 from cutlayer.sim.compute.variability import client_variability
 from cutlayer.sim.build.topology import places
-from cutlayer.sim.build.plan import Plan, info_of, network_of, shards_of
+from cutlayer.sim.build.plan import Plan, info_of, model_of, shards_of
 from cutlayer.sim.build.transport import transports
 from cutlayer.topologies import DeviceError, LinkError, TopologyError
 
@@ -28,10 +28,10 @@ USERS: Final = (
     DeviceError,
     LinkError,
     NamedPlaceError,
-    NetworkError,
+    ModelError,
     PartitionError,
     TopologyError,
-    UnknownNetworkError,
+    UnknownModelError,
 )
 
 
@@ -44,7 +44,7 @@ def problem_of(loaded: Loaded, error: ValueError) -> Problem:
         path = ("data", "dataset")
     elif isinstance(error, PartitionError):
         path = ("data", "partition")
-    elif isinstance(error, UnknownNetworkError | NetworkError | CostError):
+    elif isinstance(error, UnknownModelError | ModelError | CostError):
         path = ("model", "name")
     elif isinstance(error, DeviceError):
         path = ("devices",)
@@ -75,16 +75,16 @@ def examine(
         if not problems:
             topology = attempt(lambda: places(scenario, seed))
     info = attempt(lambda: info_of(scenario, seed)) if sound(*_DATA) else None
-    network = shards = None
+    model = shards = None
     if info is not None and sound("model.name"):
-        network = attempt(lambda: network_of(scenario, info))
+        model = attempt(lambda: model_of(scenario, info))
     if info is not None and topology is not None and sound("data.partition"):
         shards = attempt(lambda: shards_of(scenario, seed, info, topology.clients))
-    if topology is None or info is None or network is None or shards is None:
-        if network is not None and sound("model.cut"):
-            problems += cut_problems(loaded, len(network))
+    if topology is None or info is None or model is None or shards is None:
+        if model is not None and sound("model.cut"):
+            problems += cut_problems(loaded, len(model))
         return None, problems
-    plan = Plan(scenario, seed, network, info, shards, topology)
+    plan = Plan(scenario, seed, model, info, shards, topology)
     if sound("training", "limits"):
         problems += batch_problems(loaded, plan)
     attempt(lambda: availability(plan))
@@ -94,7 +94,7 @@ def examine(
 
 
 def cut_problems(loaded: Loaded, blocks: int) -> list[Problem]:
-    """Return the problem of a cut beyond the network's last block."""
+    """Return the problem of a cut beyond the model's last block."""
     model = loaded.scenario.model
     if model.cut <= blocks:
         return []

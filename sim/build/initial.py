@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from cutlayer.sim.learning.replica import State
 
 
-def weights_file(network: str, options: Any) -> Path | None:
-    """Return the file that a method's options ask to start a network from, None if none.
+def weights_file(model: str, options: Any) -> Path | None:
+    """Return the file that a method's options ask to start a model from, None if none.
 
     Options without `init` or with `init: random` ask for none. Raises WeightsError if the file is
-    not there, or if no device block is shipped for the network.
+    not there, or if no device block is shipped for the model.
     """
     if getattr(options, "init", "random") == "random":
         return None
-    name = options.weights or network
+    name = options.weights or model
     found = shipped(name)
     if found is not None:
         return found
     if options.weights is None:
         raise WeightsError(
-            f"no pre-trained weights are shipped for {network}: make some with "
+            f"no pre-trained weights are shipped for {model}: make some with "
             "`cutlayer pretrain` and give weights: FILE, or start from init: random"
         )
     path = Path(name)
@@ -54,17 +54,17 @@ def initial_states(
     from cutlayer.models.head import auxiliary_head
     from cutlayer.models.pretrained import load_into
 
-    network = build(
-        recipe.network, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
+    model = build(
+        recipe.model, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
     )
-    path = weights_file(recipe.network, options)
+    path = weights_file(recipe.model, options)
     if path is not None:
-        stop = network.feature_blocks if options.init == "holistic" else cut
-        load_into(network.split(stop).device, path)
-    split = network.split(recipe.cut)
+        stop = model.feature_blocks if options.init == "holistic" else cut
+        load_into(model.split(stop).device, path)
+    split = model.split(recipe.cut)
     states = {"device": _copy(split.device), "server": _copy(split.server)}
     if "head" in method.parts:
-        shape = network.activation_shape(recipe.cut)
+        shape = model.activation_shape(recipe.cut)
         states["head"] = _copy(auxiliary_head(shape, recipe.classes, seed=recipe.seed))
     return states
 
@@ -77,20 +77,20 @@ def initial_digests(
     init = getattr(options, "init", "random")
     if init != "random":
         try:
-            path = weights_file(recipe.network, options)
+            path = weights_file(recipe.model, options)
             source = None if path is None else fingerprint(path)
         except WeightsError:
             source = None
     ends = {"pretrained_blocks": cut} if init == "partial" and cut != recipe.cut else {}
     described: dict[str, Ingredient] = {
-        "network": recipe.network,
+        "network": recipe.model,  # as spelt in recorded digests
         "classes": recipe.classes,
         "input": list(recipe.input_shape),
         "cut": recipe.cut,
         "seed": recipe.seed,
         "init": init,
     } | ends
-    read = [source, recipe.network_source]
+    read = [source, recipe.model_source]
     parts: dict[str, dict[str, Ingredient]] = {"device": {}, "server": {}}
     if "head" in method.parts:
         parts["head"] = {"stream": HEAD}

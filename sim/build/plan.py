@@ -1,4 +1,4 @@
-"""What all methods of a scenario share: the network's costs, the data's counts, the topology.
+"""What all methods of a scenario share: the model's costs, the data's counts, the topology.
 
 Built once per scenario and seed, without weights and without reading data.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.models.block_cost import BlockCost
-from cutlayer.models.outline import NetworkOutline, outline
+from cutlayer.models.outline import ModelOutline, outline
 from cutlayer.scenarios.data import ByUser, Declared, GivenSplit, Leaf
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.data.augment import Augmentation
@@ -35,7 +35,7 @@ class Plan:
 
     scenario: Scenario
     seed: int
-    network: NetworkOutline
+    model: ModelOutline
     info: DatasetInfo
     shards: Held
     topology: Topology
@@ -43,13 +43,13 @@ class Plan:
     @property
     def blocks(self) -> tuple[BlockCost, ...]:
         """The costs of all blocks."""
-        return self.network.blocks
+        return self.model.blocks
 
     def trained_samples(self) -> NDArray[np.int64]:
         """Return how many samples of each client an epoch trains on: those in its batches."""
         held = np.asarray(self.shards.sizes, np.int64)
         rest = held % self.scenario.training.batch_size
-        return held - np.where(rest < self.network.min_batch, rest, 0)
+        return held - np.where(rest < self.model.min_batch, rest, 0)
 
     def largest_batches(self) -> NDArray[np.int64]:
         """Return the size of each client's largest batch, 0 for a client without any."""
@@ -80,11 +80,11 @@ class Plan:
 
     def detached_block(self, cut: int) -> tuple[BlockCost, ...]:
         """Return the server block's costs when its input needs no gradient."""
-        return self.network.detached_blocks(cut)
+        return self.model.detached_blocks(cut)
 
     def head(self, cut: int) -> BlockCost:
         """Return the cost of the auxiliary head at the cut."""
-        return self.network.head(cut)
+        return self.model.head(cut)
 
     def recipe(self, method: type[Method], name: str, options: Any) -> Recipe:
         """Return everything of one method's run that touches learning."""
@@ -96,7 +96,7 @@ class Plan:
             rule = dict(_rule_of(scenario.data.partition))
         return Recipe(
             seed=self.seed,
-            network=scenario.model.name,
+            model=scenario.model.name,
             input_shape=self.info.input_shape,
             classes=self.info.classes,
             cut=method.cut(scenario.model.cut, len(self.blocks)),
@@ -105,13 +105,13 @@ class Plan:
             augment={"crop": scenario.data.augment.crop, "flip": scenario.data.augment.flip},
             batch_size=training.batch_size,
             local_epochs=training.local_epochs,
-            min_batch=self.network.min_batch,
+            min_batch=self.model.min_batch,
             optimizer=optimizer_of(scenario, options),
             schedule=schedule_of(scenario),
             averaging=training.averaging,
             method=name,
             options=method.learning_options(options),
-            network_source=source_identity(scenario.model.name),
+            model_source=source_identity(scenario.model.name),
             method_source=source_identity(name),
         )
 
@@ -119,10 +119,10 @@ class Plan:
 def make_plan(scenario: Scenario, seed: int) -> Plan:
     """Build the plan of a scenario. Raises ValueError with one sentence for what does not fit."""
     info = info_of(scenario, seed)
-    network = network_of(scenario, info)
+    model = model_of(scenario, info)
     topology = places(scenario, seed)
     shards = shards_of(scenario, seed, info, topology.clients)
-    return Plan(scenario, seed, network, info, shards, topology)
+    return Plan(scenario, seed, model, info, shards, topology)
 
 
 def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
@@ -138,10 +138,10 @@ def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
     )
 
 
-def network_of(scenario: Scenario, info: DatasetInfo) -> NetworkOutline:
-    """Return the outline of the network for a data set.
+def model_of(scenario: Scenario, info: DatasetInfo) -> ModelOutline:
+    """Return the outline of the model for a data set.
 
-    Raises UnknownNetworkError, NetworkError or CostError.
+    Raises UnknownModelError, ModelError or CostError.
     """
     return outline(scenario.model.name, classes=info.classes, input_shape=info.input_shape)
 

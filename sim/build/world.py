@@ -104,7 +104,7 @@ def _world(
     cut = recipe.cut
     head = plan.head(cut) if "head" in method.parts else None
     slots = recipe.optimizer.state_slots
-    shape = plan.network.activation_shape(cut)
+    shape = plan.model.activation_shape(cut)
     values = 1
     for side in shape:
         values *= side

@@ -1,7 +1,7 @@
 """Keeping memory between iterations, as jemalloc and tcmalloc do, where the allocator is glibc's.
 
 glibc gives large tensors back to the system when they are freed, and has them mapped anew, page by page,
-in the next iteration: that can be a fifth of its time, comes and goes with the sizes that a network
+in the next iteration: that can be a fifth of its time, comes and goes with the sizes that a model
 happens to have, and is no property of the processor. Whoever trains for long turns it off, by another
 allocator or by MALLOC_MMAP_MAX_=0 and MALLOC_TRIM_THRESHOLD_=2147483647.
 """

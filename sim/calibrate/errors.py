@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Final
 
-from cutlayer.models.cost import network_cost
+from cutlayer.models.cost import model_cost
 from cutlayer.sim.calibrate.campaign import Measured, Timed
 from cutlayer.sim.calibrate.held_out import Case
 from cutlayer.sim.calibrate.observations import probe_costs
@@ -86,7 +86,7 @@ def flops_of(case: Case) -> float:
 
 
 def _stage(profile: DeviceProfile, case: Case) -> Stage:
-    costs = network_cost(case.network, CLASSES)
+    costs = model_cost(case.model, CLASSES)
     parts = {"whole": costs, "front": costs[: case.cut], "back": costs[case.cut :]}
     layers = [layer for cost in parts[case.part] for layer in cost.layers]
     return Stage(profile, layers, MOMENTUM_SLOTS)

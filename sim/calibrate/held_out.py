@@ -1,6 +1,6 @@
-"""What a profile is tried on: networks that it was not fitted on, whole and in parts, by batch size.
+"""What a profile is tried on: models that it was not fitted on, whole and in parts, by batch size.
 
-The list is fixed here, before anything is measured. None of these networks is among the probes.
+The list is fixed here, before anything is measured. None of these models is among the probes.
 """
 
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ Part = Literal["whole", "front", "back"]
 
 @dataclass(frozen=True)
 class Case:
-    """An iteration of training: of a whole network, or of its blocks before or behind a cut.
+    """An iteration of training: of a whole model, or of its blocks before or behind a cut.
 
     The front gets a gradient and takes a step; the back has the loss and returns a gradient.
     """
 
-    network: str
+    model: str
     part: Part
     batch_size: int
     cut: int = 0
 
     def __str__(self) -> str:
         where = "" if self.part == "whole" else f" {self.part} at cut {self.cut}"
-        return f"{self.network}{where}, batch {self.batch_size}"
+        return f"{self.model}{where}, batch {self.batch_size}"
 
 
 HELD_OUT: Final = (

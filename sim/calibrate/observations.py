@@ -18,7 +18,7 @@ from cutlayer.sim.compute.roofline import Pass, layer_flops
 class Observation:
     """A pass over some layers at a batch size took `seconds`; errors are measured by `scale`.
 
-    `whole` is a pass over a whole network, not over a block.
+    `whole` is a pass over a whole model, not over a block.
     """
 
     layers: tuple[LayerCost, ...]

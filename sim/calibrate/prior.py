@@ -65,7 +65,7 @@ def around(centre: Sequence[float], alike: Sequence[tuple[int, int, float]] = ()
 def of_roofline(roofline: Roofline, seconds: Floats, whole: Floats) -> Prior:
     """Return the prior of a roofline's figures from the times of its observations.
 
-    `whole` tells the passes over whole networks among them.
+    `whole` tells the passes over whole models among them.
     """
     flops = roofline.totals(roofline.flops)
     moved = roofline.totals(roofline.moved + roofline.weights)

@@ -1,4 +1,4 @@
-"""The networks that a profile is fitted on; none of them is one of the catalogue.
+"""The models that a profile is fitted on; none of them is one of the catalogue.
 
 Between them they have dense, wide, pointwise, depthwise and strided convolutions of few and of many
 channels on maps of 32 to 2, normalisation and pooling with and without, and linear layers that are
@@ -11,7 +11,7 @@ from typing import Final
 from torch import nn
 
 from cutlayer.models.layers import Residual, conv_block, fc_block
-from cutlayer.models.model import NamedBlock, Network, flat_features
+from cutlayer.models.model import Model, NamedBlock, flat_features
 
 INPUT_SHAPE: Final = (3, 32, 32)
 CLASSES: Final = 10
@@ -61,7 +61,7 @@ _PLANS: Final[dict[str, Plan]] = {
 PROBES: Final = tuple(_PLANS)
 
 
-def probe(name: str) -> Network:
+def probe(name: str) -> Model:
     """Return the probe `name`, with weights from torch's generator."""
     blocks: list[NamedBlock] = []
     channels = INPUT_SHAPE[0]
@@ -74,7 +74,7 @@ def probe(name: str) -> Network:
             continue
         blocks.append((f"{number}-{kind}", _KINDS[kind](channels, outputs)))
         channels = outputs or channels
-    return Network(name, blocks, INPUT_SHAPE, CLASSES, feature_blocks=0)
+    return Model(name, blocks, INPUT_SHAPE, CLASSES, feature_blocks=0)
 
 
 def _residual(inputs: int, outputs: int) -> nn.Module:

@@ -7,7 +7,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from cutlayer.models.model import Network
+from cutlayer.models.model import Model
 from cutlayer.sim.calibrate.held_out import Part
 
 MOMENTUM = 0.9
@@ -30,24 +30,24 @@ class Passes:
 
 @dataclass(frozen=True)
 class BlockTimes:
-    """Each block's passes in one iteration, seconds, in the order of the network."""
+    """Each block's passes in one iteration, seconds, in the order of the model."""
 
     forward: tuple[float, ...]
     backward: tuple[float, ...]
 
 
 class Trainer:
-    """A network, or its front or back, with data for one batch size and an optimizer."""
+    """A model, or its front or back, with data for one batch size and an optimizer."""
 
-    def __init__(self, network: Network, part: Part, cut: int, batch_size: int) -> None:
-        split = network.split(cut if part != "whole" else 0)
+    def __init__(self, model: Model, part: Part, cut: int, batch_size: int) -> None:
+        split = model.split(cut if part != "whole" else 0)
         self.part = part
         self.module: nn.Module = split.device if part == "front" else split.server
-        shape = network.activation_shape(cut) if part == "back" else network.input_shape
+        shape = model.activation_shape(cut) if part == "back" else model.input_shape
         self._x = torch.randn(batch_size, *shape)
         self._x.requires_grad_(part == "back")
-        self._gradient = torch.randn(batch_size, *network.activation_shape(cut)) / batch_size
-        self._labels = torch.randint(0, network.classes, (batch_size,))
+        self._gradient = torch.randn(batch_size, *model.activation_shape(cut)) / batch_size
+        self._labels = torch.randint(0, model.classes, (batch_size,))
         parameters = list(self.module.parameters())
         self._optimizer = torch.optim.SGD(parameters, lr=1e-5, momentum=MOMENTUM)
 
@@ -76,15 +76,15 @@ class Trainer:
         self._optimizer.zero_grad()
 
 
-def block_times(network: Network, batch_size: int) -> BlockTimes:
+def block_times(model: Model, batch_size: int) -> BlockTimes:
     """Train one batch block by block, with a detached activation between any two.
 
     Memory is used as in an ordinary iteration: all activations are kept until their block's backward
     pass. No step is taken.
     """
-    x = torch.randn(batch_size, *network.input_shape)
+    x = torch.randn(batch_size, *model.input_shape)
     inputs, outputs, forward = [], [], []
-    for index, block in enumerate(network.blocks):
+    for index, block in enumerate(model.blocks):
         x = x.detach()
         if index:
             x.requires_grad_()
@@ -103,7 +103,7 @@ def block_times(network: Network, batch_size: int) -> BlockTimes:
         output.backward(gradient)
         backward[index] = time.perf_counter() - start
         gradient = inputs.pop().grad
-    network.zero_grad()
+    model.zero_grad()
     return BlockTimes(tuple(forward), tuple(backward))
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 
 import cutlayer.models.catalogue
-from cutlayer.models.model import Network
+from cutlayer.models.model import Model
 from cutlayer.sim.calibrate.allocator import keep_memory
 from cutlayer.sim.calibrate.held_out import Case
 from cutlayer.sim.calibrate.probes import CLASSES, probe
@@ -67,11 +67,11 @@ def _work(job: Job, longest_s: float, threads: int, seed: int, answer: Connectio
 
 def timed(job: Job, longest_s: float) -> Times | None:
     """Return the times of a job's iterations, and of a probe's blocks; None if it takes too long."""
-    network = network_of(job)
+    model = model_of(job)
     if isinstance(job, Case):
-        trainer = Trainer(network, job.part, job.cut, job.batch_size)
+        trainer = Trainer(model, job.part, job.cut, job.batch_size)
     else:
-        trainer = Trainer(network, "whole", 0, job[1])
+        trainer = Trainer(model, "whole", 0, job[1])
     for _ in range(WARM_UP):
         first = trainer.iterate().total
         if first > longest_s:
@@ -80,14 +80,14 @@ def timed(job: Job, longest_s: float) -> Times | None:
     trainer.close()
     if isinstance(job, Case):
         return passes, []
-    block_times(network, job[1])
-    return passes, [block_times(network, job[1]) for _ in _times(first)]
+    block_times(model, job[1])
+    return passes, [block_times(model, job[1]) for _ in _times(first)]
 
 
-def network_of(job: Job) -> Network:
-    """Return the network of a probe or case, ready to train."""
+def model_of(job: Job) -> Model:
+    """Return the model of a probe or case, ready to train."""
     if isinstance(job, Case):
-        return cutlayer.models.catalogue.build(job.network, classes=CLASSES, seed=0).train()
+        return cutlayer.models.catalogue.build(job.model, classes=CLASSES, seed=0).train()
     return probe(job[0]).train()
 
 

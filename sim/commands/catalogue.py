@@ -7,8 +7,9 @@ from typing import Any
 import yaml
 
 from cutlayer.errors import UserError
-from cutlayer.models.catalogue import NETWORKS
+from cutlayer.models.catalogue import MODELS
 from cutlayer.models.outline import outline
+from cutlayer.scenarios.aliases import report_renamed
 from cutlayer.scenarios.export import json_schema
 from cutlayer.scenarios.problems import suggestion
 from cutlayer.scenarios.shipped import shipped_names, shipped_path
@@ -35,8 +36,8 @@ def _method_summary(name: str) -> str:
     return registry.method(name).summary
 
 
-def network_summary(name: str) -> str:
-    """Return a network's parameters and blocks in a line."""
+def model_summary(name: str) -> str:
+    """Return a model's parameters and blocks in a line."""
     blocks = outline(name, classes=10, input_shape=(3, 32, 32)).blocks
     parameters = sum(block.parameters for block in blocks)
     return f"{parameters:,} parameters for 10 classes, {len(blocks)} blocks"
@@ -73,7 +74,7 @@ KINDS: dict[str, tuple[Callable[[], tuple[str, ...]], Summary]] = {
     "scenarios": (shipped_names, _scenario_summary),
     "studies": (shipped_studies, _study_summary),
     "methods": (lambda: tuple(registry.METHODS), _method_summary),
-    "networks": (lambda: tuple(NETWORKS), network_summary),
+    "models": (lambda: tuple(MODELS), model_summary),
     "datasets": (lambda: tuple(DATASETS), dataset_summary),
     "devices": (catalogue.device_names, device_summary),
     "links": (catalogue.link_names, link_summary),
@@ -82,6 +83,9 @@ KINDS: dict[str, tuple[Callable[[], tuple[str, ...]], Summary]] = {
 
 def list_command(what: str | None) -> None:
     """Print the names of one kind, or of all, each with a line about it."""
+    if what == "networks":
+        report_renamed("list", "networks", "models")
+        what = "models"
     if what is not None and what not in KINDS:
         raise UserError(f"list: there is no kind {what}{suggestion(what, KINDS)}")
     console = make_console()
@@ -94,5 +98,5 @@ def list_command(what: str | None) -> None:
 
 def schema_command() -> None:
     """Print the JSON Schema of a scenario file."""
-    models = {name: registry.method(name).Options for name in registry.METHODS}
-    print(json.dumps(json_schema(models, list(NETWORKS), list(DATASETS)), indent=2))
+    options = {name: registry.method(name).Options for name in registry.METHODS}
+    print(json.dumps(json_schema(options, list(MODELS), list(DATASETS)), indent=2))

@@ -106,7 +106,7 @@ def _describe(plan: Plan, seeds: int, console: CommandConsole) -> None:
 
 def _out_of_the_run(plan: Plan) -> list[str]:
     """Return how many clients take no part for want of samples, if any."""
-    out, least = len(plan.shards.sizes) - plan.able_clients(), plan.network.min_batch
+    out, least = len(plan.shards.sizes) - plan.able_clients(), plan.model.min_batch
     if not out:
         return []
     which = "no samples" if least == 1 else f"fewer than {least} samples"

@@ -44,16 +44,16 @@ def pretrain_command(
         test_fraction=data.test_fraction,
         seed=recipe.seed,
     )
-    network = cutlayer.models.catalogue.build(
-        recipe.network, classes=info.classes, input_shape=info.input_shape, seed=0, device="meta"
+    model = cutlayer.models.catalogue.build(
+        recipe.model, classes=info.classes, input_shape=info.input_shape, seed=0, device="meta"
     )
     if recipe.blocks is not None:
-        network.split(recipe.blocks)
+        model.split(recipe.blocks)
     for option, number in (("--batch-size", recipe.batch_size), ("samples", info.train_samples)):
-        if number < network.min_batch:
+        if number < model.min_batch:
             raise UserError(
-                f"pretrain: {option} must be at least {network.min_batch}, since BatchNorm of "
-                f"{recipe.network} needs it (got {number})"
+                f"pretrain: {option} must be at least {model.min_batch}, since BatchNorm of "
+                f"{recipe.model} needs it (got {number})"
             )
     loaded = load(info, data.data_dir)
     console = make_console()

@@ -15,7 +15,7 @@ from cutlayer.sim.commands.catalogue import (
     dataset_summary,
     device_summary,
     link_summary,
-    network_summary,
+    model_summary,
 )
 from cutlayer.sim.commands.console import make_console, print_as_it_is
 from cutlayer.sim.data.catalogue import DATASETS
@@ -39,7 +39,7 @@ def show_command(name: str, plot: Path | None = None, *, force: bool = False) ->
     shown = {
         "studies": _show_study,
         "methods": _show_method,
-        "networks": _show_network,
+        "models": _show_model,
         "datasets": _show_dataset,
         "devices": _show_device,
         "links": _show_link,
@@ -99,7 +99,7 @@ def _show_method(name: str) -> None:
         print_grid(console, ("option", "default", "meaning"), rows)
 
 
-def _show_network(name: str) -> None:
+def _show_model(name: str) -> None:
     blocks = outline(name, classes=10, input_shape=(3, 32, 32)).blocks
     rows = [
         (
@@ -114,7 +114,7 @@ def _show_network(name: str) -> None:
         for cut, block in enumerate(blocks, start=1)
     ]
     console = make_console()
-    console.print(f"{name}: {network_summary(name)}. Figures per sample; cut after a block:")
+    console.print(f"{name}: {model_summary(name)}. Figures per sample; cut after a block:")
     headings = ("cut", "block", "parameters", "forward", "backward", "activation", "shape")
     names, *columns = text_columns(headings, rows)
     print_columns(console, names, columns)

@@ -3,7 +3,7 @@
 Training holds weights, gradients, optimizer state and, for one batch, every activation that the
 backward pass needs; a frozen block holds its weights and its two largest neighbouring activations. The
 batch is the largest that occurs, which may be smaller than the scenario's batch size. The
-server holds a replica of its block for every client of the round, activations for each slot, the network
+server holds a replica of its block for every client of the round, activations for each slot, the model
 and the sum that becomes the next one, and what its method keeps between rounds.
 Not counted: the interpreter, the framework's own workspace, and the data set.
 """
@@ -42,7 +42,7 @@ def server_bytes(
     *,
     replicas: int,
     slots: int,
-    network_parameters: int,
+    model_parameters: int,
     kept: int,
 ) -> int:
     """Return the peak bytes of a server that trains `replicas` of `blocks` on `slots` at a time.
@@ -56,4 +56,4 @@ def server_bytes(
     if blocks:
         saved = blocks[0].input_bytes + sum(block.saved_activation_bytes for block in blocks)
         running = saved * sum(batches[: min(slots, replicas)])
-    return replicas * parameters + running + 2 * FLOAT_BYTES * network_parameters + kept
+    return replicas * parameters + running + 2 * FLOAT_BYTES * model_parameters + kept

@@ -93,7 +93,7 @@ class DeviceEndpoint(Endpoint):
         return self.compute_batch(batch, self.client.work.load(batch.size), Activity.LOAD)
 
     def train_whole(self, batch: Batch) -> simpy.Event:
-        """Train the whole network on a batch (loader, forward, backward, step)."""
+        """Train the whole model on a batch (loader, forward, backward, step)."""
         self.chain.do(operations.train_whole, self.client.index, batch)
         return self.compute_batch(batch, self.client.work.train(batch.size), Activity.TRAIN)
 

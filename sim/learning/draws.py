@@ -2,12 +2,12 @@
 
 Dropout, stochastic depth and noise take their numbers from global generators, which know neither a
 client nor a round. Here they are set to a stream of (seed, purpose, key, name, number) whenever
-something begins: at the number-th call of a block of the network, and at the number-th operation of a
+something begins: at the number-th call of a block of the model, and at the number-th operation of a
 kind. So a draw depends neither on other clients nor on the time at which the other side of the cut was
-at work, and a network that is cut draws in its forward passes what the uncut one draws.
+at work, and a model that is cut draws in its forward passes what the uncut one draws.
 
 Not covered: draws in a backward pass (a custom autograd function) are reproducible, but not those of
-the uncut network; and a generator that a module keeps for itself is left alone.
+the uncut model; and a generator that a module keeps for itself is left alone.
 """
 
 from collections import Counter

@@ -62,14 +62,14 @@ class Inline:
         self.workspace.states.update(sums)
 
     def accuracy(self, parts: Sequence[tuple[str, ...]]) -> float:
-        """Return the accuracy on the test images, mean over the networks that `parts` name.
+        """Return the accuracy on the test images, mean over the models that `parts` name.
 
         BatchNorm uses its running statistics; without them, those of each evaluation batch.
         """
         return sum(self._accuracy_of(names) for names in parts) / len(parts)
 
     def finite(self, parts: Sequence[tuple[str, ...]]) -> bool:
-        """Return whether all weights of the networks that `parts` name are finite."""
+        """Return whether all weights of the models that `parts` name are finite."""
         states = [self.workspace.states[name] for names in parts for name in names]
         return all(bool(torch.isfinite(value).all()) for s in states for value in s.values())
 

@@ -3,7 +3,7 @@
 Which instructions a kernel uses, and so in which order it adds, depends on the processor, on torch's
 build and on environment variables (ONEDNN_MAX_CPU_ISA, ATEN_CPU_CAPABILITY, MKL_CBWR, ...), and no list
 of settings names all of them. Hence small forward passes, backward passes and optimizer steps of every
-kind that networks here are made of are computed and hashed. Where the bits of a training would differ,
+kind that models here are made of are computed and hashed. Where the bits of a training would differ,
 some of these differ too. Their sizes are those of small batches; a setting that only reaches larger
 tensors can go unnoticed.
 """
@@ -74,7 +74,7 @@ def _results(dtype: torch.dtype) -> Iterator[Tensor]:
 def _convolution(
     batch: int, inputs: int, outputs: int, side: int, kernel: int, groups: int, random: _Draw
 ) -> Iterator[Tensor]:
-    """Yield a block of a network, trained by one step."""
+    """Yield a block of a model, trained by one step."""
     fan = inputs // groups * kernel**2
     image = random(batch, inputs, side, side).contiguous(memory_format=torch.channels_last)
     weight = random(outputs, inputs // groups, kernel, kernel, scale=fan**-0.5)

@@ -18,7 +18,7 @@ TRAINED: Final = ("device", "server", "head")
 
 
 def part_of(state: str) -> str:
-    """Return the part of the network that a state's name begins with ("device" of "device/3")."""
+    """Return the part of the model that a state's name begins with ("device" of "device/3")."""
     return state.partition("/")[0]
 
 
@@ -29,10 +29,10 @@ class Executor(Protocol):
         """Run the chains of a closed round, then take its averages in the order of `chains`."""
 
     def accuracy(self, parts: Sequence[tuple[str, ...]]) -> float:
-        """Return the test accuracy, mean over `parts`: names of the states that make up a network."""
+        """Return the test accuracy, mean over `parts`: names of the states that make up a model."""
 
     def finite(self, parts: Sequence[tuple[str, ...]]) -> bool:
-        """Return whether the weights of the networks that `parts` name are all finite."""
+        """Return whether the weights of the models that `parts` name are all finite."""
 
     def weights_digest(self) -> str:
         """Return a fingerprint of every bit of the global weights."""

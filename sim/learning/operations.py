@@ -1,6 +1,6 @@
 """What methods do to tensors, one function per operation; each runs within one chain.
 
-The parts of a network are named "device", "server" and "head" (the auxiliary head). A client's
+The parts of a model are named "device", "server" and "head" (the auxiliary head). A client's
 activation travels as a pair (activation, labels). Losses are means over the batch.
 """
 

@@ -1,4 +1,4 @@
-"""Pre-train a network in one place and keep its first blocks, for EcoFed's device block.
+"""Pre-train a model in one place and keep its first blocks, for EcoFed's device block.
 
 Plain supervised training as in EcoFed's recipe (SGD, step schedule, crop and flip); what is saved is
 the feature extractor, or the device block of a cut, with the whole recipe in the file's metadata.
@@ -16,7 +16,7 @@ from torch.nn import functional
 import cutlayer.models.catalogue
 from cutlayer.models.draws import borrowed_generators, seed_generators, seed_of
 from cutlayer.models.errors import WeightsError
-from cutlayer.models.model import Network
+from cutlayer.models.model import Model
 from cutlayer.models.pretrained import weights_bytes
 from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.batches import batch_indices, evaluation_batches, normalise
@@ -34,7 +34,7 @@ EpochDone = Callable[[int, float, float], None]
 class PretrainRecipe:
     """How to pre-train; `milestones` are epochs at which the learning rate falls to a tenth."""
 
-    network: str
+    model: str
     epochs: int
     batch_size: int = 128
     lr: float = 0.01
@@ -63,15 +63,15 @@ def pretrain(
     for `blocks` out of range.
     """
     info = dataset.info
-    network = cutlayer.models.catalogue.build(
-        recipe.network, classes=info.classes, input_shape=info.input_shape, seed=recipe.seed
+    model = cutlayer.models.catalogue.build(
+        recipe.model, classes=info.classes, input_shape=info.input_shape, seed=recipe.seed
     )
-    channels_last_module(network)
+    channels_last_module(model)
     seed_generators(seed_of(recipe.seed, "pretraining"))
-    kept = network.feature_blocks if recipe.blocks is None else recipe.blocks
-    part = network.split(kept).device
+    kept = model.feature_blocks if recipe.blocks is None else recipe.blocks
+    part = model.split(kept).device
     optimizer = torch.optim.SGD(
-        network.parameters(),
+        model.parameters(),
         lr=recipe.lr,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
@@ -80,7 +80,7 @@ def pretrain(
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(recipe.milestones), 0.1)
     for epoch in range(recipe.epochs):
         lr = schedule.get_last_lr()[0]
-        loss = _epoch(network, optimizer, recipe, dataset, epoch)
+        loss = _epoch(model, optimizer, recipe, dataset, epoch)
         if not math.isfinite(loss):
             raise WeightsError(
                 f"training diverged in epoch {epoch + 1} (loss {loss}); nothing is saved, "
@@ -89,7 +89,7 @@ def pretrain(
         schedule.step()
         if epoch_done is not None:
             epoch_done(epoch + 1, loss, float(lr))
-    accuracy = _accuracy(network, dataset)
+    accuracy = _accuracy(model, dataset)
     notes = {key: str(value) for key, value in asdict(recipe).items()}
     content = weights_bytes(
         part,
@@ -108,14 +108,14 @@ def pretrain(
 
 
 def _epoch(
-    network: Network,
+    model: Model,
     optimizer: torch.optim.Optimizer,
     recipe: PretrainRecipe,
     dataset: Dataset,
     epoch: int,
 ) -> float:
     augmentation = Augmentation(crop=recipe.augment, flip=recipe.augment)
-    network.train()
+    model.train()
     batches = batch_indices(
         len(dataset.train_labels),
         recipe.batch_size,
@@ -123,7 +123,7 @@ def _epoch(
         client=POOLED,
         round_index=0,
         epoch=epoch,
-        min_batch=network.min_batch,
+        min_batch=model.min_batch,
     )
     total = 0.0
     for number, rows in enumerate(batches):
@@ -136,7 +136,7 @@ def _epoch(
             batch=number,
         )
         loss = functional.cross_entropy(
-            network(_ready(images, dataset)), dataset.train_labels[torch.from_numpy(rows)]
+            model(_ready(images, dataset)), dataset.train_labels[torch.from_numpy(rows)]
         )
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -145,15 +145,15 @@ def _epoch(
     return total / len(batches)
 
 
-def _accuracy(network: Network, dataset: Dataset) -> float | None:
+def _accuracy(model: Model, dataset: Dataset) -> float | None:
     labels = dataset.test_labels
     if len(labels) == 0:
         return None
-    network.eval()
+    model.eval()
     correct = 0
     with torch.no_grad():
-        for part in evaluation_batches(len(labels), EVALUATION_BATCH, network.min_batch):
-            scores = network(_ready(dataset.test_images[part], dataset))
+        for part in evaluation_batches(len(labels), EVALUATION_BATCH, model.min_batch):
+            scores = model(_ready(dataset.test_images[part], dataset))
             correct += int((scores.argmax(dim=1) == labels[part]).sum())
     return correct / len(labels)
 

@@ -53,11 +53,11 @@ class Recipe:
 
     `cut` is where this method cuts; `options` are those of the method's options that touch learning;
     `data` is the declared identity of the data set and selection, the two sources are those of a
-    user's own network and method ("" for the catalogue's); None where unknown.
+    user's own model and method ("" for the catalogue's); None where unknown.
     """
 
     seed: int
-    network: str
+    model: str
     input_shape: tuple[int, ...]
     classes: int
     cut: int
@@ -72,7 +72,7 @@ class Recipe:
     method: str
     options: Mapping[str, Ingredient]
     averaging: Literal["samples", "equal"] = "samples"
-    network_source: Digest = ""
+    model_source: Digest = ""
     method_source: Digest = ""
 
     def digest(self) -> Digest:
@@ -82,7 +82,9 @@ class Recipe:
         weights of an average's members stand in nodes of their own.
         """
         parts = asdict(self)
-        for name in ("schedule", "averaging", "data", "network_source", "method_source"):
+        for name in ("schedule", "averaging", "data", "model_source", "method_source"):
             del parts[name]
-        parts["optimiser"] = parts.pop("optimizer")  # as spelt in recorded digests
-        return node("recipe", parts, [self.data, self.network_source, self.method_source])
+        # As spelt in recorded digests.
+        parts["optimiser"] = parts.pop("optimizer")
+        parts["network"] = parts.pop("model")
+        return node("recipe", parts, [self.data, self.model_source, self.method_source])

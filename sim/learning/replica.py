@@ -1,4 +1,4 @@
-"""A replica: a copy of one part of the network that one chain of operations trains."""
+"""A replica: a copy of one part of the model that one chain of operations trains."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

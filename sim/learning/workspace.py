@@ -79,18 +79,18 @@ class Workspace:
 
 def make_part(recipe: Recipe, part: str) -> nn.Module:
     """Build the device block, server block or auxiliary head of a recipe."""
-    network = cutlayer.models.catalogue.build(
-        recipe.network, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
+    model = cutlayer.models.catalogue.build(
+        recipe.model, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
     )
     if part == "head":
-        shape = network.activation_shape(recipe.cut)
+        shape = model.activation_shape(recipe.cut)
         return auxiliary_head(shape, recipe.classes, seed=recipe.seed)
-    split = network.split(recipe.cut)
+    split = model.split(recipe.cut)
     return split.device if part == "device" else split.server
 
 
 def named_blocks(part: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the blocks of a part, named by their place in the network whatever the cut."""
+    """Yield the blocks of a part, named by their place in the model whatever the cut."""
     if part == "head":
         yield part, module
         return

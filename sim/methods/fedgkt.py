@@ -272,7 +272,7 @@ class FedGKT(SplitMethod):
         return (yield server.compute(work, Activity.TRAIN, logits))
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:
-        """Return the shared network or, without exchange, each participant's block with the server's."""
+        """Return the shared model or, without exchange, each participant's block with the server's."""
         if self.options.exchange_weights:
             return super().evaluated(rnd)
         return [(f"device/{client}", "server") for client in rnd.participants]

@@ -45,7 +45,7 @@ class MethodOptions(BaseModel):
         ),
     )
     weights: str | None = Field(
-        None, description="safetensors file or shipped name; null: the one shipped for the network"
+        None, description="safetensors file or shipped name; null: the one shipped for the model"
     )
 
     @field_validator("weights")
@@ -88,7 +88,7 @@ class Method(ABC):
 
     @classmethod
     def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003 - for those that never cut there
-        """Return where this method cuts, given the scenario's `cut` and the network's `last`."""
+        """Return where this method cuts, given the scenario's `cut` and the model's `last`."""
         return cut
 
     @classmethod
@@ -177,7 +177,7 @@ class Method(ABC):
         return (rnd.round_type, tuple(self.world.clients[i].batch_sizes for i in rnd.participants))
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:  # noqa: ARG002
-        """Return the networks to evaluate after the round, each as names of its states."""
+        """Return the models to evaluate after the round, each as names of its states."""
         return [("device", "server")]
 
 

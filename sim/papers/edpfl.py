@@ -20,7 +20,7 @@ SOURCE: Final = "github.com/wonderDiWu/EDPFL_IEEE_Seasonal_School_2026, dbac3d9"
 BATCH, BATCHES = 20, 25
 LINK: Final = 38 * MBIT  # bit/s of the whole medium; the logs imply 36 to 40
 UPLOAD_S: Final = {"pi-a": 0.158, "pi-b": 0.21}  # an upload round's iteration, sending included
-FULL_S: Final = 2.15  # an iteration of the whole network, loader included
+FULL_S: Final = 2.15  # an iteration of the whole model, loader included
 OFFSETS: Final = 10
 CONV: Final = ("conv",)  # the classes that the first block does not have; others stand in for them
 
@@ -43,7 +43,7 @@ def pis(loader_s: float = 0.0) -> dict[str, DeviceProfile]:
 
     Each is the catalogue's Pi 4 made slower, so that it loads, runs the first block and quantises in
     its time per upload iteration, less what its message needs alone on the medium. The convolutions
-    behind are slower still, so that the slower Pi takes `FULL_S` for the whole network. What the server
+    behind are slower still, so that the slower Pi takes `FULL_S` for the whole model. What the server
     and the loader leave of a replay round is a fixed overhead of every round.
     """
     bare = _without_overhead(loader_s)
@@ -53,9 +53,9 @@ def pis(loader_s: float = 0.0) -> dict[str, DeviceProfile]:
 
 
 def _without_overhead(loader_s: float) -> dict[str, DeviceProfile]:
-    network = build("resnet12", classes=10, seed=0, device="meta")
-    costs = block_costs(network)
-    shape = network.activation_shape(1)
+    model = build("resnet12", classes=10, seed=0, device="meta")
+    costs = block_costs(model)
+    shape = model.activation_shape(1)
     values = shape[0] * shape[1] * shape[2]
     sending = 8 * wire.activation(shape, BATCH, 8).wire_bytes / LINK
     plain = device("raspberry-pi-4b").with_loader(0.0)

@@ -1,4 +1,4 @@
-"""MP-SL's VGG19 by layer and batch, and what its Raspberry Pi 4 profile says of other networks.
+"""MP-SL's VGG19 by layer and batch, and what its Raspberry Pi 4 profile says of other models.
 
 github.com/jtirana98/MultiHop-Federeated-Split-Learning has VGG19 on CIFAR-10 in batches of 128;
 github.com/jafermarq/federated-embedded-vision whole training steps at 224x224 in batches of 16;
@@ -41,7 +41,7 @@ BATCH_S: Final = {  # forward, backward, optimizer
 SLOWER_3B: Final = 2.3  # a Pi 3B+ against a Pi 4, VGG19
 PASSES: Final[tuple[Pass, Pass]] = ("forward", "backward")
 
-# Device, network, side of its images, classes, batch, seconds of a step, fitted or not, source, note.
+# Device, model, side of its images, classes, batch, seconds of a step, fitted or not, source, note.
 STEPS: Final[tuple[tuple[str, str, int, int, int, float, Kind, str, str], ...]] = (
     ("raspberry-pi-4b", "resnet18", 224, 1000, 16, 10.92, "predicted", EMBEDDED, ""),
     ("raspberry-pi-4b", "resnet50", 224, 1000, 16, 32.63, "predicted", EMBEDDED, ""),
@@ -76,7 +76,7 @@ def table() -> Table:
     lines = [*_layer_lines(), *_batch_lines(), *_step_lines()]
     return Table(
         "mpsl",
-        "Raspberry Pi 4 and relatives: VGG19 by layer (MP-SL), and other networks from its profile",
+        "Raspberry Pi 4 and relatives: VGG19 by layer (MP-SL), and other models from its profile",
         tuple(lines),
         (
             Fitted("convolution rates by map and pass", "12 rates", "VGG19's layers"),
@@ -94,7 +94,7 @@ def table() -> Table:
             " both passes together, where VGG19's backward pass had 7 to 9. One is PyTorch, the other"
             " libtorch of another year; a profile of one cannot predict the other.",
             f"Mean error of the predictions: {_mean(lines, 'predicted'):.0%}"
-            f" ({_mean(lines, 'predicted', EMBEDDED):.0%} for the networks at 224x224); of one speed"
+            f" ({_mean(lines, 'predicted', EMBEDDED):.0%} for the models at 224x224); of one speed"
             f" for everything: {_coarse_mean():.0%}.",
         ),
     )
@@ -137,13 +137,13 @@ def _batch_lines() -> list[Line]:
 
 def _step_lines() -> list[Line]:
     lines = []
-    for name, network, side, classes, batch, published, kind, source, note in STEPS:
-        work = DeviceWork(device(name), _costs(network, side, classes), None, 1, MOMENTUM)
-        coarse = _one_number(name, network, side, classes, batch) / published - 1
+    for name, model, side, classes, batch, published, kind, source, note in STEPS:
+        work = DeviceWork(device(name), _costs(model, side, classes), None, 1, MOMENTUM)
+        coarse = _one_number(name, model, side, classes, batch) / published - 1
         said = f"one number: {coarse:+.0%}"
         lines.append(
             Line(
-                f"{network} on {name}, {batch} x {side}x{side}",
+                f"{model} on {name}, {batch} x {side}x{side}",
                 "s",
                 published,
                 kind,
@@ -155,13 +155,13 @@ def _step_lines() -> list[Line]:
     return lines
 
 
-def _one_number(name: str, network: str, side: int, classes: int, batch: int) -> float:
+def _one_number(name: str, model: str, side: int, classes: int, batch: int) -> float:
     """Return the seconds of a step at the one speed that VGG19's batch has on the device."""
     costs = layers_of(_costs("vgg19", 32, 10))
     whole = Stage(device(name), costs, ADAM).train(BATCH)
     flops = BATCH * sum(layer.forward_flops + layer.backward_flops for layer in costs)
     speed = flops / whole.seconds
-    layers = layers_of(_costs(network, side, classes))
+    layers = layers_of(_costs(model, side, classes))
     return batch * sum(layer.forward_flops + layer.backward_flops for layer in layers) / speed
 
 
@@ -176,15 +176,15 @@ def _mean(lines: list[Line], kind: Kind, source: str | None = None) -> float:
 
 def _coarse_mean() -> float:
     errors = [
-        abs(_one_number(name, network, side, classes, batch) / published - 1)
-        for name, network, side, classes, batch, published, kind, *_ in STEPS
+        abs(_one_number(name, model, side, classes, batch) / published - 1)
+        for name, model, side, classes, batch, published, kind, *_ in STEPS
         if kind == "predicted"
     ]
     return sum(errors) / len(errors)
 
 
 @cache
-def _costs(network: str, side: int, classes: int) -> tuple[BlockCost, ...]:
+def _costs(model: str, side: int, classes: int) -> tuple[BlockCost, ...]:
     shape = (3, side, side)
-    built = build(network, classes=classes, input_shape=shape, seed=0, device="meta")
+    built = build(model, classes=classes, input_shape=shape, seed=0, device="meta")
     return tuple(block_costs(built))

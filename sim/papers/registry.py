@@ -13,7 +13,7 @@ TABLES: Final = {
     "ecofed": "EcoFed's ratios in bytes and time, and where on a map its time headlines hold",
     "edpfl": "round times and bytes of two real Raspberry Pis on one Wi-Fi medium",
     "ares": "VGG5 whole and cut on a Raspberry Pi and a Jetson Nano",
-    "mpsl": "VGG19 by layer on a Pi 4, a VM and a laptop; other networks from the Pi's profile",
+    "mpsl": "VGG19 by layer on a Pi 4, a VM and a laptop; other models from the Pi's profile",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 
-from cutlayer.models.catalogue import NETWORKS
+from cutlayer.models.catalogue import MODELS
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.load import load as read_scenario
 from cutlayer.scenarios.methods import Method as MethodEntry
@@ -72,7 +72,7 @@ def load_scenario(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Lo
     return read_scenario(
         path_or_name,
         methods=OptionModels(),
-        networks=NETWORKS,
+        models=MODELS,
         datasets=DATASETS,
         overrides=overrides,
         further=problems_beside,

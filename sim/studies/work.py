@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from cutlayer.models.catalogue import NETWORKS
+from cutlayer.models.catalogue import MODELS
 from cutlayer.models.own_object import looking_in
 from cutlayer.scenarios.load import Loaded, load_text
 from cutlayer.sim.build.plan import Plan, make_plan
@@ -82,7 +82,7 @@ def resolved(scenario: Mapping[str, Any]) -> Loaded:
         json.dumps(scenario),
         source="a resolved scenario",
         methods=OptionModels(),
-        networks=NETWORKS,
+        models=MODELS,
         datasets=DATASETS,
     )
 

@@ -189,7 +189,7 @@ def _footnotes(runs: Sequence[RunResult], methods: dict[str, list[MethodResult]]
     )
     lines = [
         "Times, bytes and idle shares are simulated: a virtual clock, computed costs. "
-        + ("Accuracy is that of networks really trained." if trained else "Nothing was trained.")
+        + ("Accuracy is that of models really trained." if trained else "Nothing was trained.")
     ]
     lines.append(
         "Time per round is what a stopwatch shows; additive is the mean over clients of their "

@@ -45,7 +45,7 @@ TRAINED = {
     "cifar10_accuracy": (*DIGITS, "data.train_samples=200"),
     "commuters": ("data.train_samples=200",),
     "ecofed_ablation": ("data.train_samples=60", "training.evaluate_every=2"),
-    "ecofed_headline": (  # a large network, for which there are no pre-trained weights
+    "ecofed_headline": (  # a large model, for which there are no pre-trained weights
         *DIGITS,
         "data.train_samples=500",
         "data.partition={shards: {per_client: 1, size: 5}}",

@@ -1,4 +1,4 @@
-"""The networks: exact sizes, shapes at the cuts, seeds, and the smallest batch."""
+"""The models: exact sizes, shapes at the cuts, seeds, and the smallest batch."""
 
 from collections import OrderedDict
 
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from cutlayer.models import NETWORKS, CutError, Network, NetworkError, auxiliary_head, build
+from cutlayer.models import MODELS, CutError, Model, ModelError, auxiliary_head, build
 from cutlayer.models.cost import block_costs
 from cutlayer.models.vgg import vgg5, vgg11
 
@@ -40,7 +40,7 @@ def test_parameters_are_exactly_the_published_ones(name, parameters):
     assert count(meta(name)) == parameters
 
 
-def test_mobilenetv2_has_the_parameters_of_the_imagenet_network():
+def test_mobilenetv2_has_the_parameters_of_the_imagenet_model():
     assert count(meta("mobilenetv2", classes=1000)) == 3_504_872
 
 
@@ -53,11 +53,11 @@ def test_mobilenetv2_has_the_parameters_of_the_imagenet_network():
         ("mobilenetv3-small", 2_542_856, 56.5),
     ],
 )
-def test_networks_for_large_images_have_their_parameters_and_arithmetic(name, parameters, millions):
-    network = meta(name, 1000, (3, 224, 224))
-    assert count(network) == parameters
+def test_models_for_large_images_have_their_parameters_and_arithmetic(name, parameters, millions):
+    model = meta(name, 1000, (3, 224, 224))
+    assert count(model) == parameters
     products = ("conv", "pointwise", "depthwise", "linear", "conv_input", "conv_wide")
-    layers = [layer for block in block_costs(network) for layer in block.layers]
+    layers = [layer for block in block_costs(model) for layer in block.layers]
     flops = sum(layer.forward_flops for layer in layers if layer.op_class in products)
     assert flops / 2e6 == pytest.approx(millions, rel=0.015)
 
@@ -92,38 +92,38 @@ def test_activation_shape_at_the_cut(name, cut, shape):
     assert meta(name).activation_shape(cut) == shape
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", MODELS)
 def test_shapes_traced_on_meta_are_those_of_real_tensors(name):
-    network = build(name, classes=7, seed=0)
+    model = build(name, classes=7, seed=0)
     x = torch.randn(2, 3, 32, 32)
-    for cut, block in enumerate(network.blocks):
-        assert tuple(x.shape[1:]) == network.activation_shape(cut)
+    for cut, block in enumerate(model.blocks):
+        assert tuple(x.shape[1:]) == model.activation_shape(cut)
         x = block(x)
     assert tuple(x.shape) == (2, 7)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", MODELS)
 def test_batchnorm_keeps_no_running_statistics(name):
-    network = meta(name)
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
-    assert not list(network.buffers())
+    model = meta(name)
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    assert not list(model.buffers())
     assert all(not norm.track_running_stats for norm in norms)
     assert bool(norms) == (name not in ("lenet", "vgg19"))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_parts_share_modules_and_keys_with_the_network_at_every_cut(name):
-    network = meta(name)
-    whole = network.state_dict(keep_vars=True)
-    for cut in range(len(network) + 1):
-        device, server = network.split(cut)
+@pytest.mark.parametrize("name", MODELS)
+def test_parts_share_modules_and_keys_with_the_model_at_every_cut(name):
+    model = meta(name)
+    whole = model.state_dict(keep_vars=True)
+    for cut in range(len(model) + 1):
+        device, server = model.split(cut)
         parts = {**device.state_dict(keep_vars=True), **server.state_dict(keep_vars=True)}
         assert list(parts) == list(whole)
         assert all(parts[key] is whole[key] for key in whole)
         assert len(device.blocks) == cut
 
 
-def test_parts_load_into_the_network_and_into_one_another():
+def test_parts_load_into_the_model_and_into_one_another():
     first, second = build("vgg5", classes=10, seed=1), build("vgg5", classes=10, seed=2)
     second.split(2).device.load_state_dict(first.split(2).device.state_dict())
     second.load_state_dict(first.split(2).server.state_dict(), strict=False)
@@ -133,9 +133,9 @@ def test_parts_load_into_the_network_and_into_one_another():
 
 @pytest.mark.parametrize("cut", [-1, 6, 100])
 def test_a_cut_out_of_range_names_the_range(cut):
-    network = meta("vgg5")
-    for use in (network.split, network.activation_shape):
-        with pytest.raises(CutError, match=rf"cut {cut} of network 'vgg5' .* 0 .* to 5 "):
+    model = meta("vgg5")
+    for use in (model.split, model.activation_shape):
+        with pytest.raises(CutError, match=rf"cut {cut} of model 'vgg5' .* 0 .* to 5 "):
             use(cut)
 
 
@@ -151,7 +151,7 @@ def test_weights_follow_the_seed_and_the_global_generator_stays():
 
 
 def test_the_heads_initial_weights_have_a_stream_of_their_own():
-    """Not those of a network of the same seed, at any scale, whatever its first layer."""
+    """Not those of a model of the same seed, at any scale, whatever its first layer."""
     head = auxiliary_head((6, 14, 14), 10, seed=0)
     drawn = next(head.parameters()).detach().flatten()
     for name in ("lenet", "vgg5", "resnet9"):
@@ -173,14 +173,14 @@ def test_auxiliary_head_is_one_linear_layer_on_the_flat_activation():
     assert all(p.is_meta for p in auxiliary_head((8,), 2, seed=0, device="meta").parameters())
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", MODELS)
 def test_the_smallest_batch_trains_and_a_smaller_one_does_not(name):
-    network = build(name, classes=10, seed=0)
-    assert network.min_batch == (2 if name in ONE_VALUE_AT_THE_END else 1)
-    network(torch.randn(network.min_batch, 3, 32, 32)).sum().backward()
-    if network.min_batch == 2:
+    model = build(name, classes=10, seed=0)
+    assert model.min_batch == (2 if name in ONE_VALUE_AT_THE_END else 1)
+    model(torch.randn(model.min_batch, 3, 32, 32)).sum().backward()
+    if model.min_batch == 2:
         with pytest.raises(ValueError, match="more than 1 value per channel"):
-            network(torch.randn(1, 3, 32, 32))
+            model(torch.randn(1, 3, 32, 32))
 
 
 def test_the_smallest_batch_depends_on_the_input_size():
@@ -194,23 +194,23 @@ def test_the_smallest_batch_depends_on_the_input_size():
 
 def test_batchnorm_of_a_users_own_after_a_linear_layer_needs_two_samples():
     blocks = [("fc", nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.BatchNorm1d(3)))]
-    assert Network("own", blocks, (1, 2, 2), 3, feature_blocks=0).min_batch == 2
+    assert Model("own", blocks, (1, 2, 2), 3, feature_blocks=0).min_batch == 2
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("input_shape", [(1, 28, 28), (3, 48, 40)])
 def test_other_input_shapes(name, input_shape):
-    network = meta(name, classes=3, input_shape=input_shape)
-    assert network.activation_shape(0) == input_shape
-    assert network.activation_shape(len(network)) == (3,)
+    model = meta(name, classes=3, input_shape=input_shape)
+    assert model.activation_shape(0) == input_shape
+    assert model.activation_shape(len(model)) == (3,)
 
 
 def test_an_input_that_is_too_small_is_refused_with_the_block():
-    with pytest.raises(NetworkError, match=r"block 'conv4' does not accept .* \(256, 1, 1\), re"):
+    with pytest.raises(ModelError, match=r"block 'conv4' does not accept .* \(256, 1, 1\), re"):
         meta("vgg11", input_shape=(3, 4, 4))
-    with pytest.raises(NetworkError, match="input shape is whole numbers"):
+    with pytest.raises(ModelError, match="input shape is whole numbers"):
         meta("lenet", input_shape=(3, 0, 32))
-    with pytest.raises(NetworkError, match="at least 1 class"):
+    with pytest.raises(ModelError, match="at least 1 class"):
         meta("lenet", classes=0)
 
 
@@ -229,9 +229,9 @@ def flat(outputs):
         ([("a", nn.LSTM(2, 2))], 0, "gives a tuple instead of a tensor"),
     ],
 )
-def test_blocks_that_make_no_network(blocks, feature_blocks, message):
-    with pytest.raises(NetworkError, match=message):
-        Network("own", blocks, (2, 2), 2, feature_blocks)
+def test_blocks_that_make_no_model(blocks, feature_blocks, message):
+    with pytest.raises(ModelError, match=message):
+        Model("own", blocks, (2, 2), 2, feature_blocks)
 
 
 def test_width_scales_channels():
@@ -244,8 +244,8 @@ def test_width_scales_channels():
     [("vgg11", 11, 8), ("resnet9", 6, 5), ("alexnet", 8, 5), ("resnet12", 6, 5), ("vgg5", 5, 3)],
 )
 def test_blocks_and_feature_blocks(name, blocks, features):
-    network = meta(name)
-    assert (len(network), network.feature_blocks) == (blocks, features)
-    names = network.block_names
+    model = meta(name)
+    assert (len(model), model.feature_blocks) == (blocks, features)
+    names = model.block_names
     assert all(not block_name.startswith("fc") for block_name in names[:features])
     assert all(block_name.startswith("fc") for block_name in names[features:])

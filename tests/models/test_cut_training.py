@@ -1,4 +1,4 @@
-"""Training through a cut gives bitwise the gradients of the unsplit network."""
+"""Training through a cut gives bitwise the gradients of the unsplit model."""
 
 from functools import lru_cache
 
@@ -6,35 +6,35 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from cutlayer.models import NETWORKS, build
+from cutlayer.models import MODELS, build
 
 
 @lru_cache(maxsize=1)
 def unsplit(name):
-    network = build(name, classes=10, seed=3)
+    model = build(name, classes=10, seed=3)
     generator = torch.Generator().manual_seed(4)
     x = torch.randn(2, 3, 32, 32, generator=generator)
     y = torch.tensor([7, 1])
-    loss = cross_entropy(network(x), y)
-    gradients = torch.autograd.grad(loss, list(network.parameters()))
-    return network, x, y, loss.detach(), gradients
+    loss = cross_entropy(model(x), y)
+    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    return model, x, y, loss.detach(), gradients
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_gradients_through_every_cut_are_bitwise_those_of_the_unsplit_network(name):
-    network, x, y, loss, expected = unsplit(name)
-    for cut in range(len(network) + 1):
-        network.zero_grad(set_to_none=True)
-        device, server = network.split(cut)
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients_through_every_cut_are_bitwise_those_of_the_unsplit_model(name):
+    model, x, y, loss, expected = unsplit(name)
+    for cut in range(len(model) + 1):
+        model.zero_grad(set_to_none=True)
+        device, server = model.split(cut)
         activation = device(x)
-        assert tuple(activation.shape[1:]) == network.activation_shape(cut)
+        assert tuple(activation.shape[1:]) == model.activation_shape(cut)
         received = activation.detach().requires_grad_()
         split_loss = cross_entropy(server(received), y)
         split_loss.backward()
         if cut:
             activation.backward(received.grad)
         assert torch.equal(split_loss.detach(), loss)
-        for (key, parameter), gradient in zip(network.named_parameters(), expected, strict=True):
+        for (key, parameter), gradient in zip(model.named_parameters(), expected, strict=True):
             assert torch.equal(parameter.grad, gradient), (cut, key)
 
 
@@ -43,7 +43,7 @@ def test_gradients_are_not_trivial():
     assert all(gradient.abs().max() > 0 for gradient in gradients[-2:])
 
 
-def test_steps_on_both_sides_give_bitwise_the_weights_of_the_unsplit_network():
+def test_steps_on_both_sides_give_bitwise_the_weights_of_the_unsplit_model():
     x, y = torch.randn(3, 4, 3, 32, 32), torch.randint(0, 10, (3, 4))
     whole, cut = build("vgg5", classes=10, seed=1), build("vgg5", classes=10, seed=1)
     device, server = cut.split(2)

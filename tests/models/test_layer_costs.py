@@ -8,8 +8,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from cutlayer.models import NETWORKS, CostError, auxiliary_head, block_costs, build, module_cost
-from cutlayer.models.cost import network_cost
+from cutlayer.models import MODELS, CostError, auxiliary_head, block_costs, build, module_cost
+from cutlayer.models.cost import model_cost
 from cutlayer.models.layers import conv_block
 from cutlayer.models.vgg import vgg5, vgg11
 
@@ -102,27 +102,27 @@ def test_a_residual_addition_is_charged_although_it_is_no_layer():
 
 
 def test_vgg5_has_the_published_multiply_accumulates():
-    costs = network_cost("vgg5", 10)
+    costs = model_cost("vgg5", 10)
     assert dense_flops(costs) == 2 * 8_488_192
     by_block = [dense_flops([cost]) // 2 for cost in costs]
     assert by_block == [884_736, 4_718_592, 2_359_296, 524_288, 1_280]
 
 
 def test_mobilenetv2_is_depthwise_where_the_paper_says():
-    network = build("mobilenetv2", classes=10, seed=0, device="meta")
-    layers = [layer for cost in block_costs(network) for layer in cost.layers]
+    model = build("mobilenetv2", classes=10, seed=0, device="meta")
+    layers = [layer for cost in block_costs(model) for layer in cost.layers]
     assert sum(layer.op_class == "depthwise" for layer in layers) == 17
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", MODELS)
 def test_flops_are_those_that_torch_counts(name):
-    network = build(name, classes=10, seed=0, device="meta")
+    model = build(name, classes=10, seed=0, device="meta")
     x = torch.empty(4, 3, 32, 32, device="meta")
     with FlopCounterMode(display=False) as counter:
-        scores = network(x)
+        scores = model(x)
         forward = counter.get_total_flops()
         scores.sum().backward()
-    costs = block_costs(network)
+    costs = block_costs(model)
     assert 4 * dense_flops(costs) == forward
     backward = dense_flops(costs, "backward_flops")
     assert backward == 2 * dense_flops(costs) - costs[0].layers[0].forward_flops
@@ -132,10 +132,10 @@ def test_flops_are_those_that_torch_counts(name):
         assert 4 * backward == counter.get_total_flops() - forward
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_costs_of_the_blocks_add_up_to_those_of_the_network(name):
-    network = build(name, classes=10, seed=0, device="meta")
-    blocks, whole = block_costs(network), module_cost(network, (3, 32, 32), first=True)
+@pytest.mark.parametrize("name", MODELS)
+def test_costs_of_the_blocks_add_up_to_those_of_the_model(name):
+    model = build(name, classes=10, seed=0, device="meta")
+    blocks, whole = block_costs(model), module_cost(model, (3, 32, 32), first=True)
     for figure in (
         "forward_flops",
         "backward_flops",
@@ -152,7 +152,7 @@ def test_costs_of_the_blocks_add_up_to_those_of_the_network(name):
 
 
 def test_ecofed_device_block_and_optimizer_bytes():
-    conv1, conv2, *_ = network_cost("vgg11", 10)
+    conv1, conv2, *_ = model_cost("vgg11", 10)
     assert conv1.parameters + conv2.parameters == 76_032
     assert conv2.output_bytes == 32_768
     assert conv2.optimizer_bytes("sgd") == 0
@@ -163,16 +163,16 @@ def test_ecofed_device_block_and_optimizer_bytes():
 
 
 def test_a_detached_server_block_saves_only_the_gradient_of_its_input():
-    whole, detached = network_cost("vgg11", 10), network_cost("vgg11", 10, (3, 32, 32), 2)
+    whole, detached = model_cost("vgg11", 10), model_cost("vgg11", 10, (3, 32, 32), 2)
     assert [a == b for a, b in zip(whole, detached, strict=True)] == [i != 2 for i in range(11)]
     saved = whole[2].backward_flops - detached[2].backward_flops
     assert saved == whole[2].layers[0].forward_flops
 
 
-@pytest.mark.parametrize("network", [vgg5, vgg11])
-def test_doubling_the_width_raises_every_cost(network):
+@pytest.mark.parametrize("model", [vgg5, vgg11])
+def test_doubling_the_width_raises_every_cost(model):
     with torch.device("meta"):
-        plain, wide = network(), network(width=2)
+        plain, wide = model(), model(width=2)
     for narrow_block, wide_block in zip(block_costs(plain), block_costs(wide), strict=True):
         assert wide_block.forward_flops > 1.9 * narrow_block.forward_flops
         assert wide_block.backward_flops > 1.9 * narrow_block.backward_flops
@@ -193,7 +193,7 @@ def test_costs_allocate_no_real_memory():
         terabyte = vgg11(width=100)
         assert sum(cost.state_bytes for cost in block_costs(terabyte)) > 1e12
     with OnlyMeta():
-        network_cost.__wrapped__("mobilenetv2", 1000, (3, 224, 224))
+        model_cost.__wrapped__("mobilenetv2", 1000, (3, 224, 224))
 
 
 def test_costs_leave_a_real_module_as_it_was():

@@ -17,7 +17,7 @@ def run(code):
     [
         "import models",
         "import cutlayer.models.catalogue",
-        "from cutlayer.models import NETWORKS, UnknownNetworkError, build, resolve",
+        "from cutlayer.models import MODELS, UnknownModelError, build, resolve",
     ],
 )
 def test_importing_does_not_import_torch(statement):
@@ -34,9 +34,9 @@ def test_every_public_name_is_there_from_a_fresh_import():
 
 def test_public_objects_are_those_of_their_modules():
     from cutlayer.models.errors import WeightsError
-    from cutlayer.models.model import Network
+    from cutlayer.models.model import Model
 
-    assert models.Network is Network
+    assert models.Model is Model
     assert issubclass(WeightsError, ValueError)
     errors = [getattr(models, name) for name in models.__all__ if name.endswith("Error")]
     assert len(errors) == 6

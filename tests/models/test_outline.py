@@ -1,4 +1,4 @@
-"""Outlines of networks: what the network itself says, kept on disk and never trusted blindly."""
+"""Outlines of models: what the model itself says, kept on disk and never trusted blindly."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cutlayer.models.catalogue import NETWORKS, build
+from cutlayer.models.catalogue import MODELS, build
 from cutlayer.models.cost import block_costs, module_cost
 from cutlayer.models.errors import CutError
 from cutlayer.models.head import auxiliary_head
@@ -25,23 +25,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ["vgg5", "resnet12", "mobilenetv2"])
-def test_an_outline_is_what_the_network_is(name: str, folder: Path) -> None:
-    network = build(name, classes=7, input_shape=SHAPE, seed=0, device="meta")
+def test_an_outline_is_what_the_model_is(name: str, folder: Path) -> None:
+    model = build(name, classes=7, input_shape=SHAPE, seed=0, device="meta")
     for _ in ("drawn", "read"):
         drawn = outline(name, classes=7, input_shape=SHAPE)
-        assert drawn.blocks == block_costs(network)
-        assert len(drawn) == len(network)
-        assert drawn.min_batch == network.min_batch
-        assert drawn.feature_blocks == network.feature_blocks
-        for cut in range(len(network) + 1):
-            shape = network.activation_shape(cut)
+        assert drawn.blocks == block_costs(model)
+        assert len(drawn) == len(model)
+        assert drawn.min_batch == model.min_batch
+        assert drawn.feature_blocks == model.feature_blocks
+        for cut in range(len(model) + 1):
+            shape = model.activation_shape(cut)
             assert drawn.activation_shape(cut) == shape
-        assert drawn.detached_blocks(2) == block_costs(network, detached=2)[2:]
+        assert drawn.detached_blocks(2) == block_costs(model, detached=2)[2:]
         head = auxiliary_head(drawn.activation_shape(2), 7, seed=0, device="meta")
         expected = module_cost(head, drawn.activation_shape(2), first=False, name="head")
         assert drawn.head(2) == expected
     with pytest.raises(CutError, match="out of range"):
-        drawn.activation_shape(len(network) + 1)
+        drawn.activation_shape(len(model) + 1)
 
 
 def test_every_argument_is_another_entry(folder: Path) -> None:
@@ -126,7 +126,7 @@ def test_commands_that_train_nothing_import_no_torch(
 ) -> None:
     """Once the outlines are there: by far the most of such a command's time was importing torch."""
     monkeypatch.setenv("CUTLAYER_CACHE_DIR", str(tmp_path / "cache"))
-    for name in NETWORKS:
+    for name in MODELS:
         outline(name, classes=10, input_shape=SHAPE)
     said = ""
     for _ in ("draws the rest", "reads"):

@@ -20,7 +20,7 @@ from cutlayer.models import (
 )
 from cutlayer.models.weights_files import converted_types
 
-RECIPE = {"network": "vgg5", "data": "cifar100", "epochs": "3"}
+RECIPE = {"model": "vgg5", "data": "cifar100", "epochs": "3"}
 
 
 @pytest.fixture

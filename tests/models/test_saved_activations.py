@@ -9,9 +9,9 @@ from cutlayer.models.cost import block_costs
 BATCH = 4
 
 
-def kept_by_torch(network: torch.nn.Module, x: torch.Tensor) -> int:
+def kept_by_torch(model: torch.nn.Module, x: torch.Tensor) -> int:
     """Bytes of all storages that autograd holds and of the output; without weights and input."""
-    own = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     own.add(x.untyped_storage().data_ptr())
     held: dict[int, torch.UntypedStorage] = {}
 
@@ -21,17 +21,17 @@ def kept_by_torch(network: torch.nn.Module, x: torch.Tensor) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = network(x)
+        output = model(x)
     pack(output)
     return sum(storage.nbytes() for pointer, storage in held.items() if pointer not in own)
 
 
 @pytest.mark.parametrize("name", ["vgg5", "vgg11", "resnet9", "resnet12", "alexnet", "mobilenetv2"])
 def test_saved_activations_are_those_that_torch_keeps(name):
-    network = build(name, classes=10, seed=0).train()
-    costs = block_costs(network)
+    model = build(name, classes=10, seed=0).train()
+    costs = block_costs(model)
     expected = BATCH * sum(cost.saved_activation_bytes for cost in costs)
-    found = kept_by_torch(network, torch.randn(BATCH, 3, 32, 32))
+    found = kept_by_torch(model, torch.randn(BATCH, 3, 32, 32))
     # The estimate also keeps the outputs of the blocks, which autograd may not need, and is per
     # sample, where BatchNorm's statistics are per batch.
     assert found == pytest.approx(expected, rel=0.1)

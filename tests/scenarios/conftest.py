@@ -65,7 +65,7 @@ METHODS: dict[str, type[BaseModel]] = {
 }
 KNOWN: dict[str, Any] = {
     "methods": METHODS,
-    "networks": ["vgg5", "vgg11", "resnet12"],
+    "models": ["vgg5", "vgg11", "resnet12"],
     "datasets": ["digits", "cifar10"],
 }
 

@@ -94,7 +94,7 @@ CASES = [
         "augment: {crop: 1}",
         "5: data.augment.crop: must be true or false (got 1)",
     ),
-    ("name: vgg5", "name: vgg7", "6: model.name: is not a known network; did you mean 'vgg5'?"),
+    ("name: vgg5", "name: vgg7", "6: model.name: is not a known model; did you mean 'vgg5'?"),
     ("name: vgg5", "name: zzzzzz", 'known are vgg5, vgg11, resnet12 (got "zzzzzz")'),
     ("cut: 1", "cut: 1.0", "6: model.cut: must be a whole number (got 1.0)"),
     ("cut: 1", "cut: -1", "6: model.cut: must be at least 0 (got -1)"),

@@ -70,7 +70,7 @@ def valid_key(key: str, value: Any, schema: dict[str, Any], root: dict[str, Any]
 
 @pytest.fixture(scope="module")
 def schema(known):
-    return json_schema(known["methods"], known["networks"], known["datasets"])
+    return json_schema(known["methods"], known["models"], known["datasets"])
 
 
 @pytest.mark.parametrize("name", shipped_names())

@@ -117,7 +117,7 @@ def test_they_are_read_counted_and_written(read, known, kind):
     assert loaded.scenario.client_count == count
     written = loaded.resolved()
     assert read(json.dumps(written)).scenario == loaded.scenario
-    schema = json_schema(known["methods"], known["networks"], known["datasets"])
+    schema = json_schema(known["methods"], known["models"], known["datasets"])
     for form in (yaml.safe_load(HEAD + text), written):
         assert valid(form, schema, schema)
 

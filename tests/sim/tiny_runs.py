@@ -32,7 +32,7 @@ topology:
       - {device: raspberry-pi-4b, count: 3, link: 4g}
 methods: [splitfed]
 """
-NETWORKS = ("lenet", "vgg5", "vgg11", "resnet9", "resnet12", "alexnet", "mobilenetv2")
+MODELS = ("lenet", "vgg5", "vgg11", "resnet9", "resnet12", "alexnet", "mobilenetv2")
 
 
 def tiny(*overrides: str) -> Loaded:
@@ -41,7 +41,7 @@ def tiny(*overrides: str) -> Loaded:
         TINY,
         source="tiny.yaml",
         methods=OptionModels(),
-        networks=NETWORKS,
+        models=MODELS,
         datasets=DATASETS,
         overrides=overrides,
     )

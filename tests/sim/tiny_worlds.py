@@ -100,7 +100,7 @@ def make_world(
     clients_per_round: int | None = None,
     seed: int = 0,
 ) -> World:
-    """Return a world for `method` (which decides where the network is cut)."""
+    """Return a world for `method` (which decides where the model is cut)."""
     cut = CUTS.get(method, 1)
     server = Server(DeviceProfile.from_speed("server", server_speed), slots)
     profiles = [profile(d, f"device-{i}") for i, d in enumerate(devices)]
@@ -145,7 +145,7 @@ def make_world(
         )
     recipe = Recipe(
         seed=seed,
-        network="tiny",
+        model="tiny",
         input_shape=(1, 2, 2),
         classes=3,
         cut=cut,

@@ -10,9 +10,9 @@ BITS = 8
 
 @dataclass(frozen=True)
 class Case:
-    """A network and cut, batches of one client in a round, and its link's rates in bit/s."""
+    """A model and cut, batches of one client in a round, and its link's rates in bit/s."""
 
-    network: str
+    model: str
     cut: int
     batch_size: int
     batches: int
@@ -21,7 +21,7 @@ class Case:
 
     def __str__(self) -> str:
         link = f"{self.up / MBIT:g}/{self.down / MBIT:g} Mbit/s"
-        return f"{self.network}, cut {self.cut}, {self.batches} x {self.batch_size}, {link}"
+        return f"{self.model}, cut {self.cut}, {self.batches} x {self.batch_size}, {link}"
 
 
 CASES = (

@@ -13,7 +13,7 @@ HEADERS = 1448 / 1514  # the payload of a full segment; a token bucket counts wh
 SCENARIO = """
 name: two-processes
 data: {{dataset: cifar10, partition: {{sizes: {samples}}}, augment: true}}
-model: {{name: {network}, cut: {cut}}}
+model: {{name: {model}, cut: {cut}}}
 training:
   rounds: {rounds}
   batch_size: {batch_size}
@@ -32,7 +32,7 @@ def rounds(case: Case, method: str, profile: Path) -> dict[str, dict[str, float]
     options = f"{{ecofed: {{period: {PERIOD}, bits: {BITS}, init: random}}}}"
     text = SCENARIO.format(
         samples=case.batches * case.batch_size,
-        network=case.network,
+        model=case.model,
         cut=case.cut,
         rounds=PERIOD,
         batch_size=case.batch_size,

@@ -35,10 +35,10 @@ class Sizes:
     """The messages of a case, as the simulator weighs them."""
 
     def __init__(self, case: Case, method: str) -> None:
-        network = models.build(case.network, classes=CLASSES, seed=0)
-        self.cut = len(network) if method == "classic_fl" else case.cut
-        self.device, self.server = network.split(self.cut)
-        self.shape = (case.batch_size, *network.activation_shape(self.cut))
+        model = models.build(case.model, classes=CLASSES, seed=0)
+        self.cut = len(model) if method == "classic_fl" else case.cut
+        self.device, self.server = model.split(self.cut)
+        self.shape = (case.batch_size, *model.activation_shape(self.cut))
         per_sample = self.shape[1:]
         parameters = list(self.device.parameters())
         self.weights = wire.weights(sum(p.numel() for p in parameters), len(parameters)).wire_bytes
@@ -148,7 +148,7 @@ class Server:
     def __init__(self, case: Case, method: str, sizes: Sizes, channel: Channel) -> None:
         self.case, self.method, self.sizes, self.channel = case, method, sizes, channel
         self.block = sizes.server
-        self.held = models.build(case.network, classes=CLASSES, seed=0).split(sizes.cut).device
+        self.held = models.build(case.model, classes=CLASSES, seed=0).split(sizes.cut).device
         self.buffer: list[bytearray] = []
         self.losses: list[float] = []
         self.computed = 0.0

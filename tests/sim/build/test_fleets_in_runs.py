@@ -74,7 +74,7 @@ def loaded(document: dict[str, Any]) -> Loaded:
         json.dumps(document),
         source="groups.yaml",
         methods=OptionModels(),
-        networks=["lenet"],
+        models=["lenet"],
         datasets=DATASETS,
     )
 

@@ -47,7 +47,7 @@ def results(**changes: str) -> dict[str, MethodResult]:
         text,
         source="direction.yaml",
         methods=OptionModels(),
-        networks=("lenet",),
+        models=("lenet",),
         datasets=DATASETS,
     )
     (result,) = run(loaded, executor="none")

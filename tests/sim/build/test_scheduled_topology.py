@@ -58,7 +58,7 @@ def read(places: str, section: str = "") -> Loaded:
         HEAD + places + section,
         source="s.yaml",
         methods=OptionModels(),
-        networks=["lenet"],
+        models=["lenet"],
         datasets=DATASETS,
     )
 

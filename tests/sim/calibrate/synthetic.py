@@ -2,7 +2,7 @@
 
 import torch
 
-from cutlayer.models.cost import network_cost
+from cutlayer.models.cost import model_cost
 from cutlayer.sim.calibrate.campaign import Measured, Timed
 from cutlayer.sim.calibrate.held_out import Case
 from cutlayer.sim.calibrate.observations import probe_costs
@@ -68,7 +68,7 @@ def measured_on(profile: DeviceProfile, cases: tuple[Case, ...], noise: float = 
             times = BlockTimes(tuple(map(seen, forward)), tuple(map(seen, backward)))
             timed.blocks.append([times])
     for case in cases:
-        costs = network_cost(case.network, CLASSES)
+        costs = model_cost(case.model, CLASSES)
         parts = {"whole": costs, "front": costs[: case.cut], "back": costs[case.cut :]}
         stage = Stage(profile, layers_of(parts[case.part]), 1)
         passes = Passes(

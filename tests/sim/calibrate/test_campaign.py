@@ -86,24 +86,22 @@ def test_the_order_changes_and_torchs_generator_does_not():
 
 @pytest.mark.parametrize("name", PROBES)
 def test_block_times_cover_every_block(name):
-    network = probe(name)
-    times = block_times(network, 2)
-    assert len(times.forward) == len(times.backward) == len(network)
+    model = probe(name)
+    times = block_times(model, 2)
+    assert len(times.forward) == len(times.backward) == len(model)
     assert all(seconds > 0 for seconds in times.forward)
-    assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 @pytest.mark.parametrize(("part", "cut"), [("whole", 0), ("front", 1), ("back", 1)])
 def test_a_trainer_takes_steps_on_its_part_only(part, cut):
-    network = probe("thin")
-    before = [parameter.clone() for parameter in network.parameters()]
-    trainer = Trainer(network, part, cut, 4)
+    model = probe("thin")
+    before = [parameter.clone() for parameter in model.parameters()]
+    trainer = Trainer(model, part, cut, 4)
     passes = trainer.iterate()
     assert passes.total == passes.forward + passes.backward + passes.step + passes.rest
-    moved = [
-        not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True)
-    ]
-    first = len(list(network.blocks[0].parameters()))
+    moved = [not torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True)]
+    first = len(list(model.blocks[0].parameters()))
     assert any(moved[:first]) == (part != "back")
     assert any(moved[first:]) == (part != "front")
     trainer.close()

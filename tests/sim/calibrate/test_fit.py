@@ -142,10 +142,10 @@ def test_rates_are_kept_by_the_nearest_map(op_class, side, kept):
     assert nearest_map(op_class, side) == kept
 
 
-def test_no_probe_is_a_network_that_is_held_out():
+def test_no_probe_is_a_model_that_is_held_out():
     sizes = {sum(p.numel() for p in probe(name).parameters()) for name in PROBES}
     assert len(sizes) == len(PROBES)
-    assert not {case.network for case in HELD_OUT} & set(PROBES)
+    assert not {case.model for case in HELD_OUT} & set(PROBES)
     assert {case.part for case in HELD_OUT} == {"whole", "front", "back"}
     assert min(case.batch_size for case in HELD_OUT) == 10
     assert max(case.batch_size for case in HELD_OUT) == 128

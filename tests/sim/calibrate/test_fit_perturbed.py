@@ -146,7 +146,7 @@ def test_steps_of_one_kind_determine_neither_of_their_figures(exact, steps):
 
 HOSTILE = {
     "two observations": lambda seen: [seen[0], next(one for one in seen if one.whole)],
-    "one network": lambda seen: seen[:60],
+    "one model": lambda seen: seen[:60],
     "all take the same": lambda seen: [replace(one, seconds=1e-3, scale=1e-3) for one in seen],
     "a machine of another age": lambda seen: times(seen, np.full(len(seen), 1e9)),
     "a machine from the future": lambda seen: times(seen, np.full(len(seen), 1e-9)),

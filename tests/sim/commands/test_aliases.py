@@ -1,4 +1,4 @@
-"""Methods, data sets, networks, devices and links under the names that the field gives them."""
+"""Methods, data sets, models, devices and links under the names that the field gives them."""
 
 import pytest
 from command_line import CommandLine, assert_refused, summary
@@ -31,6 +31,13 @@ def test_a_method_is_found_by_the_fields_name_and_keeps_it_as_its_label(
     assert (method.name, method.label) == (name, written)
     (entry,) = loaded.resolved()["methods"]
     assert set(entry) == {name, "label"}
+
+
+def test_the_old_word_for_models_is_still_listed(cli: CommandLine) -> None:
+    old, new = cli("list", "networks"), cli("list", "models")
+    assert (old.code, old.out) == (new.code, new.out) == (0, new.out)
+    assert old.err == "list: networks is deprecated: write models\n"
+    assert new.err == ""
 
 
 def test_every_alias_leads_to_a_method_and_is_none_itself() -> None:

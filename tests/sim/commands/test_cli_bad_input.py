@@ -22,7 +22,7 @@ SCENARIOS = {
         ["clients.0.device", "did you mean 'raspberry-pi-4b'?", "raspbery-pi-4b"],
     ),
     "unknown link": ("topology.star.clients.0.link=4gg", ["clients.0.link", "mean '4g'?"]),
-    "unknown network": ("model.name=lenett", ["model.name", "mean 'lenet'?"]),
+    "unknown model": ("model.name=lenett", ["model.name", "mean 'lenet'?"]),
     "unknown data set": ("data.dataset=digit", ["data.dataset", "mean 'digits'?"]),
     "unknown method": ("methods=[splitfet]", ["methods.0", "mean 'splitfed'?"]),
     "unknown key": ("training.batchsize=3", ["training.batchsize", "mean 'batch_size'?"]),
@@ -135,15 +135,15 @@ def test_shards_of_one_take_no_part_and_are_refused_where_there_are_no_others(
     rule = Dirichlet(0.1)
     smallest = [min(partition((6,) * 10, 3, rule, seed).sizes) for seed in range(300)]
     good, small = smallest.index(2), smallest.index(1)
-    network = "model.name=resnet12"
-    override = [network, "data.partition={dirichlet: {alpha: 0.1}}"]
+    model = "model.name=resnet12"
+    override = [model, "data.partition={dirichlet: {alpha: 0.1}}"]
     none = ("--executor", "none")
     answer = cli("check", "tiny.yaml", *sets(*override, f"seed={small}"), *none)
     assert "1 client with fewer than 2 samples takes no part" in answer.out
     answer = cli("check", "tiny.yaml", *sets(*override, f"seed={good}"), *none)
     assert answer.code in (0, None)
     assert "no part" not in answer.out
-    answer = cli.run(network, "data.partition={sizes: 1}")
+    answer = cli.run(model, "data.partition={sizes: 1}")
     assert_refused(
         answer, "data.partition", "leaves no client with enough samples", "the most is 1, and 2"
     )

@@ -7,7 +7,7 @@ import sys
 import pytest
 from command_line import CommandLine
 
-from cutlayer.models.catalogue import NETWORKS
+from cutlayer.models.catalogue import MODELS
 from cutlayer.scenarios.shipped import shipped_names
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.methods.registry import METHODS
@@ -62,7 +62,7 @@ def test_list_and_show_know_everything_that_a_scenario_can_name(cli: CommandLine
     kinds = {
         "scenarios": shipped_names(),
         "methods": METHODS,
-        "networks": NETWORKS,
+        "models": MODELS,
         "datasets": DATASETS,
         "devices": device_names(),
         "links": link_names(),

@@ -10,7 +10,7 @@ import pytest
 from command_line import TINY, CommandLine, assert_refused
 
 from cutlayer import load_scenario
-from cutlayer.models import UnknownNetworkError, own_object
+from cutlayer.models import UnknownModelError, own_object
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.process.python_path import drop_working_directory
 from cutlayer.sim.studies.cluster import perform_one
@@ -93,12 +93,12 @@ def test_workers_find_a_users_module_beside_the_scenario(tmp_path: Path) -> None
     for made in (folder, elsewhere):
         made.mkdir()
     (folder / "nets_beside_q.py").write_text(
-        "from sizes_beside_q import network\n"
-        "def net(classes, input_shape):\n    return network(classes, input_shape)\n",
+        "from sizes_beside_q import model\n"
+        "def net(classes, input_shape):\n    return model(classes, input_shape)\n",
         encoding="utf-8",
     )
     (folder / "sizes_beside_q.py").write_text(
-        "from cutlayer.models.lenet import lenet as network\n", encoding="utf-8"
+        "from cutlayer.models.lenet import lenet as model\n", encoding="utf-8"
     )
     scenario = TINY.replace("name: lenet", "name: 'nets_beside_q:net'")
     (folder / "tiny.yaml").write_text(scenario, encoding="utf-8")
@@ -200,7 +200,7 @@ def test_a_cluster_s_worker_looks_in_the_folders_that_come_with_its_job(
         del sys.modules[name]
     monkeypatch.setattr(own_object, "_searched", {})
     arguments = {"scenario": dict(cell.scenario), "data_dir": None}
-    with pytest.raises(UnknownNetworkError, match="nets_of_a_job_q"):
+    with pytest.raises(UnknownModelError, match="nets_of_a_job_q"):
         perform_one("clock", arguments, 1)
     found = perform_one("clock", {**arguments, "folders": [str(tmp_path)]}, 1)
     assert list(found) == ["splitfed"]

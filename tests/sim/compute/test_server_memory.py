@@ -33,13 +33,13 @@ def running_bytes(plan, cut: int) -> int:
     return 10 * (blocks[0].input_bytes + sum(b.saved_activation_bytes for b in blocks))
 
 
-def network_bytes(plan) -> int:
+def model_bytes(plan) -> int:
     return 4 * sum(block.parameters for block in plan.device_block(len(plan.blocks)))
 
 
 def test_splitfed_has_a_replica_for_every_client_and_activations_for_every_slot(plan_of):
     plan = plan_of("splitfed")  # two clients a round, one slot
-    expected = 2 * block_bytes(plan, 1) + running_bytes(plan, 1) + 2 * network_bytes(plan)
+    expected = 2 * block_bytes(plan, 1) + running_bytes(plan, 1) + 2 * model_bytes(plan)
     assert needed(plan) == expected
     both = plan_of("splitfed", "topology.star.server.slots=8")
     assert needed(both) == expected + running_bytes(plan, 1)
@@ -47,13 +47,13 @@ def test_splitfed_has_a_replica_for_every_client_and_activations_for_every_slot(
 
 def test_split_learning_has_one_block(plan_of):
     plan = plan_of("split_learning")
-    expected = block_bytes(plan, 1) + running_bytes(plan, 1) + 2 * network_bytes(plan)
+    expected = block_bytes(plan, 1) + running_bytes(plan, 1) + 2 * model_bytes(plan)
     assert needed(plan) == expected
 
 
-def test_classic_fl_has_the_network_and_the_sum(plan_of):
+def test_classic_fl_has_the_model_and_the_sum(plan_of):
     plan = plan_of("classic_fl")
-    assert needed(plan) == 2 * network_bytes(plan)
+    assert needed(plan) == 2 * model_bytes(plan)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_ecofed_keeps_the_activations_of_all_clients(plan_of, options, per_value
     plain = needed(plan_of("splitfed"))
     plan = plan_of(f"{{ecofed: {{init: random{options}}}}}")
     values = 1
-    for side in plan.network.activation_shape(1):
+    for side in plan.model.activation_shape(1):
         values *= side
     buffers = 0 if per_value is None else 60 * (values * per_value + 8)
     assert needed(plan) == plain + buffers
@@ -73,7 +73,7 @@ def test_ecofed_keeps_the_activations_of_all_clients(plan_of, options, per_value
 def test_ecofed_keeps_what_can_have_been_uploaded_by_the_end_in_every_local_epoch(plan_of):
     plan = plan_of("{ecofed: {init: random}}")
     values = 1
-    for side in plan.network.activation_shape(1):
+    for side in plan.model.activation_shape(1):
         values *= side
     plain = needed(plan_of("splitfed"))
     one_upload_of_two = plan_of("{ecofed: {init: random}}", "training.rounds=2")
@@ -115,7 +115,7 @@ def test_one_slot_is_charged_for_the_largest_and_two_for_the_two_largest(plan_of
     two = plan_of(
         "splitfed", *sizes, "training.clients_per_round=3", "topology.star.server.slots=2"
     )
-    weights = 3 * block_bytes(one, 1) + 2 * network_bytes(one)
+    weights = 3 * block_bytes(one, 1) + 2 * model_bytes(one)
     assert needed(one) == weights + 20 * per_sample
     assert needed(two) == weights + (20 + 8) * per_sample
 
@@ -125,9 +125,9 @@ def test_fedgkt_without_weights_collects_features_for_one_block(plan_of):
     assert with_weights == needed(plan_of("splitfed"))
     plan = plan_of("{fedgkt: {exchange_weights: false}}")
     values = 1
-    for side in plan.network.activation_shape(1):
+    for side in plan.model.activation_shape(1):
         values *= side
-    expected = block_bytes(plan, 1) + running_bytes(plan, 1) + 2 * network_bytes(plan)
+    expected = block_bytes(plan, 1) + running_bytes(plan, 1) + 2 * model_bytes(plan)
     assert needed(plan) == expected + 40 * (4 * values + 8)
 
 

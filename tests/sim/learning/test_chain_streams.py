@@ -24,7 +24,7 @@ def digits():
 def recipe(seed: int = 0) -> Recipe:
     return Recipe(
         seed=seed,
-        network="vgg5",
+        model="vgg5",
         input_shape=(3, 32, 32),
         classes=10,
         cut=1,

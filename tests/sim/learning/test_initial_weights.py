@@ -24,7 +24,7 @@ METHODS = (
 
 
 def started(method: str, init: str, *overrides: str) -> State:
-    """The whole network's initial weights, whatever the method's own cut."""
+    """The whole model's initial weights, whatever the method's own cut."""
     run = Inside(*VGG5, f"methods=[{{{method}: {{init: {init}}}}}]", *overrides)
     device, server = run.states.get("device", {}), run.states.get("server", {})
     return {**device, **server}

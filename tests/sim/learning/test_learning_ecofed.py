@@ -28,8 +28,8 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 
 def blocks() -> tuple[nn.Module, nn.Module]:
-    network = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
-    device, server = network.to(memory_format=torch.channels_last).split(1)  # type: ignore[call-overload]
+    model = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
+    device, server = model.to(memory_format=torch.channels_last).split(1)  # type: ignore[call-overload]
     return device, server
 
 

@@ -146,8 +146,8 @@ def test_the_two_forms_of_the_servers_loss_agree_at_alpha_1_alone() -> None:
 
 def twin_of_one_client(run: Inside, rounds: int) -> tuple[dict[str, Tensor], Tensor]:
     """He et al., Algorithm 1, for one client: T = 3, alpha = 1, optimizers fresh each round."""
-    network = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
-    device, server = network.to(memory_format=torch.channels_last).split(1)  # type: ignore[call-overload]
+    model = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
+    device, server = model.to(memory_format=torch.channels_last).split(1)  # type: ignore[call-overload]
     head = auxiliary_head((6, 14, 14), 10, seed=0)
     feed, client = run.workspace.feed, run.method.world.clients[0]
     memory: Tensor | None = None

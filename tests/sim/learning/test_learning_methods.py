@@ -46,7 +46,7 @@ def test_splitfed_ends_with_the_weights_of_fedavg_wherever_vgg5_is_cut(cut: int)
     assert same_weights("model.name=vgg5", f"model.cut={cut}", "training.rounds=1")
 
 
-def test_splitfed_ends_with_the_weights_of_fedavg_for_a_network_with_batch_norm() -> None:
+def test_splitfed_ends_with_the_weights_of_fedavg_for_a_model_with_batch_norm() -> None:
     optimizer = "training.optimizer={name: sgd, lr: 0.01, momentum: 0.9, weight_decay: 0.001}"
     assert same_weights("model={name: resnet12, cut: 2}", optimizer, "data.partition={sizes: 12}")
 
@@ -59,27 +59,27 @@ def test_other_training_ends_with_other_weights() -> None:
 
 
 def fedavg_in_plain_torch(run: Inside, rounds: int) -> dict[str, Tensor]:
-    """McMahan et al., Algorithm 1, on the whole network; batches come from the run's own feed."""
+    """McMahan et al., Algorithm 1, on the whole model; batches come from the run's own feed."""
     training, feed = run.plan.scenario.training, run.workspace.feed
     recipe = run.workspace.recipe
-    network = cutlayer.models.catalogue.build(recipe.network, classes=10, seed=recipe.seed)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    weights = {name: value.clone() for name, value in network.state_dict().items()}
+    model = cutlayer.models.catalogue.build(recipe.model, classes=10, seed=recipe.seed)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
     sizes = [client.samples for client in run.method.world.clients]
     for index in range(rounds):
         mean = {name: torch.zeros_like(value) for name, value in weights.items()}
         for client in run.method.world.clients:
-            network.load_state_dict(weights)
-            sgd = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
+            model.load_state_dict(weights)
+            sgd = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
             for epoch in range(training.local_epochs):
                 for position, size in enumerate(client.batch_sizes):
                     images, labels = feed.batch(
                         client.index, index, Batch(0, epoch, position, size)
                     )
                     sgd.zero_grad()
-                    functional.cross_entropy(network(images), labels).backward()
+                    functional.cross_entropy(model(images), labels).backward()
                     sgd.step()
-            for name, value in network.state_dict().items():
+            for name, value in model.state_dict().items():
                 mean[name] += value * (client.samples / sum(sizes))
         weights = mean
     return weights
@@ -126,7 +126,7 @@ def test_in_local_loss_no_gradient_of_the_server_reaches_the_device() -> None:
 
 
 def test_a_served_batch_gives_the_gradient_of_its_activation() -> None:
-    """Against autograd through the uncut network: what comes back is d loss / d activation."""
+    """Against autograd through the uncut model: what comes back is d loss / d activation."""
 
     class Run:
         def __init__(self, module: nn.Module) -> None:
@@ -140,8 +140,8 @@ def test_a_served_batch_gives_the_gradient_of_its_activation() -> None:
             pass
 
     torch.manual_seed(0)
-    network = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
-    device, server = network.split(1)
+    model = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
+    device, server = model.split(1)
     images, labels = torch.randn(4, 3, 32, 32), torch.tensor([1, 2, 3, 4])
     activation = device(images).detach()
     given = operations.server_step(Run(server), (activation.clone(), labels))  # type: ignore[arg-type]
@@ -154,16 +154,16 @@ def test_a_served_batch_gives_the_gradient_of_its_activation() -> None:
 def test_split_learning_hands_both_blocks_on_and_averages_nothing() -> None:
     """Sequential: plain SGD over the clients' batches in order, optimizer and all, in one place."""
     run = Inside("methods=[split_learning]", "training.rounds=1").train()
-    network = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    sgd = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
+    model = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    sgd = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     for client in run.method.world.clients:
         for position, size in enumerate(client.batch_sizes):
             images, labels = run.workspace.feed.batch(client.index, 0, Batch(0, 0, position, size))
             sgd.zero_grad()
-            functional.cross_entropy(network(images), labels).backward()
+            functional.cross_entropy(model(images), labels).backward()
             sgd.step()
-    for name, value in network.state_dict().items():
+    for name, value in model.state_dict().items():
         trained = (run.states["device"] | run.states["server"])[name]
         torch.testing.assert_close(trained, value, rtol=1e-5, atol=1e-6)
 
@@ -181,7 +181,7 @@ def test_centralised_training_goes_through_everybodys_samples() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "network", "rounds"),
+    ("method", "model", "rounds"),
     [
         ("ecofed: {init: random}", "vgg5", 2),
         ("local_loss", "lenet", 8),
@@ -189,17 +189,17 @@ def test_centralised_training_goes_through_everybodys_samples() -> None:
         ("centralised", "lenet", 5),
     ],
 )
-def test_images_it_has_not_seen_are_recognised(method: str, network: str, rounds: int) -> None:
+def test_images_it_has_not_seen_are_recognised(method: str, model: str, rounds: int) -> None:
     """Far above the 10 % of guessing."""
     learnt = only(
         f"methods=[{{{method}}}]" if ":" in method else f"methods=[{method}]",
         "data={dataset: digits, test_fraction: 0.2, train_samples: 300, test_samples: 100}",
-        f"model.name={network}",
+        f"model.name={model}",
         f"training.rounds={rounds}",
         "training.batch_size=10",
         f"training.evaluate_every={rounds}",
         "topology.star.clients.0.count=2",
-        f"training.optimizer={{name: sgd, lr: {0.01 if network == 'vgg5' else 0.005}, momentum: 0.9}}",
+        f"training.optimizer={{name: sgd, lr: {0.01 if model == 'vgg5' else 0.005}, momentum: 0.9}}",
     )
     ((_, accuracy),) = learnt.curve
     assert accuracy > 0.4, accuracy

@@ -66,14 +66,14 @@ def test_kept_rounds_of_one_client_are_one_long_training(optimizer: str) -> None
         "methods=[classic_fl]", *ONE_CLIENT, KEPT, f"training.optimizer={optimizer}"
     ).train(rounds=3)
     section = run.plan.scenario.training.optimizer
-    network = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     made: torch.optim.Optimizer
     if section.name == "adam":
-        made = torch.optim.Adam(network.parameters(), lr=0.002, weight_decay=0.01)
+        made = torch.optim.Adam(model.parameters(), lr=0.002, weight_decay=0.01)
     else:
         made = torch.optim.SGD(
-            network.parameters(),
+            model.parameters(),
             lr=0.05,
             momentum=section.momentum,
             weight_decay=section.weight_decay,
@@ -83,9 +83,9 @@ def test_kept_rounds_of_one_client_are_one_long_training(optimizer: str) -> None
         for position, size in enumerate([8, 8, 4]):
             images, labels = run.workspace.feed.batch(0, index, Batch(0, 0, position, size))
             made.zero_grad()
-            functional.cross_entropy(network(images), labels).backward()
+            functional.cross_entropy(model(images), labels).backward()
             made.step()
-    for name, value in network.state_dict().items():
+    for name, value in model.state_dict().items():
         assert torch.equal(run.states["device"][name], value), name
 
 
@@ -128,21 +128,19 @@ def test_every_round_trains_at_its_scheduled_rate() -> None:
         "training.optimizer={name: sgd, lr: 0.1}",
         "training.lr_schedule={exponential: {gamma: 0.5}}",
     )
-    network = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def look(closed: Any) -> None:
         images, labels = run.workspace.feed.batch(0, closed.index, Batch(0, 0, 0, 8))
-        loss = functional.cross_entropy(network(images), labels)
-        gradients = torch.autograd.grad(loss, list(network.parameters()))
-        for (name, value), gradient in zip(
-            list(network.named_parameters()), gradients, strict=True
-        ):
+        loss = functional.cross_entropy(model(images), labels)
+        gradients = torch.autograd.grad(loss, list(model.parameters()))
+        for (name, value), gradient in zip(list(model.named_parameters()), gradients, strict=True):
             moved = value.detach() - run.states["device"][name]
             torch.testing.assert_close(
                 moved, 0.1 * 0.5**closed.index * gradient, rtol=1e-3, atol=1e-6
             )
-        network.load_state_dict(run.states["device"])
+        model.load_state_dict(run.states["device"])
 
     run.train(rounds=3, round_closed=look)
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import own_networks
+import own_models
 import pytest
 import torch
 from tiny_runs import Inside, only, results
@@ -23,7 +23,7 @@ from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.chain_run import ChainRun
 from cutlayer.sim.learning.pretrain import PretrainRecipe, pretrain
 
-NETWORKS = ("dropout", "depth", "noise")
+MODELS = ("dropout", "depth", "noise")
 ALL = (
     "methods=[classic_fl, splitfed, local_loss, fedgkt, "
     "{fedgkt: {exchange_weights: false}, label: original}, {ecofed: {init: random}}, "
@@ -33,8 +33,8 @@ SOME = "methods=[fedgkt, {ecofed: {init: random}}]"
 GENTLE = "training.optimizer={name: sgd, lr: 0.01, momentum: 0.5}"
 
 
-def drawing(network: str) -> tuple[str, ...]:
-    return (f"model={{name: 'own_networks:{network}', cut: 2}}", GENTLE)
+def drawing(model: str) -> tuple[str, ...]:
+    return (f"model={{name: 'own_models:{model}', cut: 2}}", GENTLE)
 
 
 def learnt(*overrides: str) -> dict[str, tuple[str | None, str | None, float | None]]:
@@ -68,14 +68,14 @@ def outside() -> tuple[object, ...]:
     )
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-def test_the_callers_seeds_do_not_matter_and_are_left_alone(network: str) -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_the_callers_seeds_do_not_matter_and_are_left_alone(model: str) -> None:
     with borrowed_generators():
         disturb(1)
-        first = learnt(ALL, *drawing(network))
+        first = learnt(ALL, *drawing(model))
         disturb(2)
         before = outside()
-        assert learnt(ALL, *drawing(network)) == first
+        assert learnt(ALL, *drawing(model)) == first
         assert outside() == before
     assert all(None not in found for found in first.values())
     assert len({weights for _, weights, _ in first.values()}) >= len(first) - 1  # the cut apart
@@ -86,7 +86,7 @@ import sys
 import torch
 torch.set_num_threads(1)
 from test_module_draws import SOME, drawing, learnt
-print({{name: learnt(SOME, *drawing(name)) for name in {NETWORKS}}})
+print({{name: learnt(SOME, *drawing(name)) for name in {MODELS}}})
 """
 
 
@@ -101,7 +101,7 @@ def test_another_process_draws_the_same() -> None:
         encoding="utf-8",
         check=True,
     )
-    assert found.stdout.strip() == str({name: learnt(SOME, *drawing(name)) for name in NETWORKS})
+    assert found.stdout.strip() == str({name: learnt(SOME, *drawing(name)) for name in MODELS})
 
 
 def trained(run: Inside, *, backwards: bool) -> dict[int, dict[str, Tensor]]:
@@ -120,10 +120,10 @@ def trained(run: Inside, *, backwards: bool) -> dict[int, dict[str, Tensor]]:
     return members
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-def test_the_order_of_the_clients_does_not_matter(network: str) -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_the_order_of_the_clients_does_not_matter(model: str) -> None:
     forwards, backwards = (
-        trained(Inside(*drawing(network)), backwards=order) for order in (False, True)
+        trained(Inside(*drawing(model)), backwards=order) for order in (False, True)
     )
     assert list(forwards) == list(backwards)[::-1] == [0, 1, 2]
     for client, weights in forwards.items():
@@ -132,13 +132,13 @@ def test_the_order_of_the_clients_does_not_matter(network: str) -> None:
 
 
 def drawn(*sizes: int, rounds: int = 1) -> list[float]:
-    own_networks.DRAWN.clear()
+    own_models.DRAWN.clear()
     Inside(
         *drawing("noise"),
         f"topology.star.clients.0.count={len(sizes)}",
         f"data.partition={{sizes: {list(sizes)}}}",
     ).train(rounds)
-    return list(own_networks.DRAWN)
+    return list(own_models.DRAWN)
 
 
 def test_another_client_changes_no_draw_and_every_draw_is_another() -> None:
@@ -150,9 +150,9 @@ def test_another_client_changes_no_draw_and_every_draw_is_another() -> None:
     assert not set(drawn(10, 20, rounds=2)[4 * 5 : 8 * 5]) & set(two)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-def test_a_network_that_is_cut_draws_what_the_uncut_one_draws(network: str) -> None:
-    federated, split = results("methods=[classic_fl, splitfed]", *drawing(network)).values()
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_that_is_cut_draws_what_the_uncut_one_draws(model: str) -> None:
+    federated, split = results("methods=[classic_fl, splitfed]", *drawing(model)).values()
     assert federated.weights_digest == split.weights_digest is not None
 
 
@@ -183,7 +183,7 @@ def test_dropout_leaves_out_its_share_and_rests_in_evaluation() -> None:
     assert first == executor.accuracy([("device", "server")])
 
 
-def test_the_cost_of_a_network_that_draws_is_always_the_same() -> None:
+def test_the_cost_of_a_model_that_draws_is_always_the_same() -> None:
     costs, depths = set(), set()
     with borrowed_generators():
         for seed in range(8):
@@ -191,7 +191,7 @@ def test_the_cost_of_a_network_that_draws_is_always_the_same() -> None:
             before = outside()
             depths.add(torch.rand(1).item() < 0.5)
             disturb(seed)
-            costs.add(module_cost(own_networks.SkippedAtTimes(), (4, 8, 8), first=False))
+            costs.add(module_cost(own_models.SkippedAtTimes(), (4, 8, 8), first=False))
             assert outside() == before
     assert len(depths) == 2
     assert len(costs) == 1
@@ -214,7 +214,7 @@ def test_pre_training_draws_from_its_seed_alone(tmp_path: Path) -> None:
             disturb(number)
             before = outside()
             recipe = PretrainRecipe(
-                "own_networks:noise", epochs=2, batch_size=10, lr=0.01, seed=seed, blocks=2
+                "own_models:noise", epochs=2, batch_size=10, lr=0.01, seed=seed, blocks=2
             )
             pretrain(recipe, data, tmp_path / str(number))
             assert outside() == before

@@ -18,7 +18,7 @@ MODULE = '''
 import torch
 from torch import nn
 
-from cutlayer.models import Network
+from cutlayer.models import Model
 from cutlayer.sim.data.datasets import Dataset, DatasetInfo
 
 
@@ -53,7 +53,7 @@ def layers(classes, input_shape):
         ("second", nn.Sequential(nn.Linear(8, 8), nn.ReLU())),
         ("last", nn.Linear(8, classes)),
     ]
-    return Network("layers", blocks, input_shape, classes, feature_blocks=1)
+    return Model("layers", blocks, input_shape, classes, feature_blocks=1)
 '''
 METHODS = [
     "classic_fl",

@@ -35,10 +35,10 @@ OVERRIDES = (
 )
 
 
-def in_double(method: str, kept: bool, equal: bool, network: str) -> Inside:
+def in_double(method: str, kept: bool, equal: bool, model: str) -> Inside:
     run = Inside(
         f"methods=[{method}]",
-        f"model={{name: '{network}', cut: 2}}",
+        f"model={{name: '{model}', cut: 2}}",
         f"training.optimizer_state={'kept' if kept else 'fresh'}",
         f"training.averaging={'equal' if equal else 'samples'}",
         *OVERRIDES,
@@ -68,7 +68,7 @@ def study_of(run: Inside, kept: bool, equal: bool) -> Study:
     def sample(index: int, among: Sequence[int]) -> Sequence[int]:
         return world.sample(index, among)
 
-    split = cutlayer.models.catalogue.build(recipe.network, classes=10, seed=0).double().split(2)
+    split = cutlayer.models.catalogue.build(recipe.model, classes=10, seed=0).double().split(2)
     start = {name: value for part in ("device", "server") for name, value in states[part].items()}
     split.device.load_state_dict({name: start[name] for name in split.device.state_dict()})
     split.server.load_state_dict({name: start[name] for name in split.server.state_dict()})
@@ -95,7 +95,7 @@ def study_of(run: Inside, kept: bool, equal: bool) -> Study:
 
 
 def flat(weights: Weights) -> Weights:
-    """Weights under the names that they have in the network, wherever it was cut."""
+    """Weights under the names that they have in the model, wherever it was cut."""
     return {
         name[name.index("blocks") :] if "blocks" in name else name: v for name, v in weights.items()
     }
@@ -105,19 +105,19 @@ def compared(
     method: str,
     kept: bool,
     equal: bool,
-    network: str = "own_networks:statistics",
+    model: str = "own_models:statistics",
     changed: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Every tensor of a run, and of its twin in a study that is changed."""
-    run = in_double(method, kept, equal, network)
+    run = in_double(method, kept, equal, model)
     study = replace(study_of(run, kept, equal), **changed)
     twin, options = TWINS[method]
     start = {name: value for state in run.states.values() for name, value in state.items()}
     expected = twin(study, **options)
     found = run.train().states
-    if method in ("classic_fl", "centralised"):  # one of the two blocks is the whole network
-        expected = {"network": flat(expected["device"]) | flat(expected["server"])}
-        found = {"network": found["device"] | found["server"]}
+    if method in ("classic_fl", "centralised"):  # one of the two blocks is the whole model
+        expected = {"model": flat(expected["device"]) | flat(expected["server"])}
+        found = {"model": found["device"] | found["server"]}
     pairs = {}
     for part, weights in expected.items():
         assert weights.keys() == found[part].keys()
@@ -155,8 +155,8 @@ def test_the_other_two_of_fresh_or_kept_and_weighted_or_equal(kept: bool, equal:
 
 
 @pytest.mark.parametrize("method", ["splitfed", "{ecofed: {init: random, bits: 8}}"])
-def test_a_shipped_network_with_batch_norm_without_running_statistics(method: str) -> None:
-    assert_equal(compared(method, kept=False, equal=False, network="vgg5"))
+def test_a_shipped_model_with_batch_norm_without_running_statistics(method: str) -> None:
+    assert_equal(compared(method, kept=False, equal=False, model="vgg5"))
 
 
 OTHER_STUDIES: dict[str, dict[str, Any]] = {

@@ -21,11 +21,11 @@ def test_it_saves_the_feature_extractor_with_its_recipe(cli: CommandLine) -> Non
     assert "epoch 2/2: loss" in answer.out
     assert "saved: w.safetensors" in answer.out
     tensors, recipe = load_weights(cli.folder / "w.safetensors")
-    network = catalogue.build("lenet", classes=10, seed=0)
-    features = network.split(network.feature_blocks).device.state_dict()
+    model = catalogue.build("lenet", classes=10, seed=0)
+    features = model.split(model.feature_blocks).device.state_dict()
     assert tensors.keys() == features.keys()
     assert all(not torch.equal(tensors[name], features[name]) for name in features)
-    expected = {"network": "lenet", "epochs": "2", "batch_size": "10", "lr": "0.005", "seed": "0"}
+    expected = {"model": "lenet", "epochs": "2", "batch_size": "10", "lr": "0.005", "seed": "0"}
     expected |= {"momentum": "0.9", "weight_decay": "0.0005", "augment": "True", "milestones": "()"}
     expected |= {"train_samples": "100", "test_accuracy": "none", "torch": torch.__version__}
     assert recipe.items() >= expected.items()
@@ -36,8 +36,8 @@ def test_it_saves_the_feature_extractor_with_its_recipe(cli: CommandLine) -> Non
 def test_its_weights_start_ecofed(cli: CommandLine) -> None:
     cli("pretrain", *SMALL, "--out", "w.safetensors", "--lr", "0.005", "--blocks", "1")
     tensors, _ = load_weights(cli.folder / "w.safetensors")
-    network = catalogue.build("lenet", classes=10, seed=0)
-    assert tensors.keys() == network.split(1).device.state_dict().keys()
+    model = catalogue.build("lenet", classes=10, seed=0)
+    assert tensors.keys() == model.split(1).device.state_dict().keys()
     method = "methods=[{ecofed: {weights: w.safetensors}}]"
     assert cli.run(method, "training.rounds=1", executor="inline").code == 0
     too_deep = cli.run(method, "model.cut=2", executor="inline")

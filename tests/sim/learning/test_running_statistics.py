@@ -11,8 +11,8 @@ from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.inline import accumulate
 
-STATISTICS = "model={name: 'own_networks:statistics', cut: 2}"
-FLAT = "model={name: 'own_networks:flat_statistics', cut: 2}"
+STATISTICS = "model={name: 'own_models:statistics', cut: 2}"
+FLAT = "model={name: 'own_models:flat_statistics', cut: 2}"
 GENTLE = "training.optimizer={name: sgd, lr: 0.01, momentum: 0.5}"
 METHODS = (
     *("classic_fl", "splitfed", "local_loss", "fedgkt", "{fedgkt: {exchange_weights: false}}"),
@@ -21,9 +21,9 @@ METHODS = (
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("network", [STATISTICS, FLAT])
-def test_every_method_trains_them_and_evaluates_with_them(method: str, network: str) -> None:
-    run = Inside(f"methods=[{method}]", network, GENTLE)
+@pytest.mark.parametrize("model", [STATISTICS, FLAT])
+def test_every_method_trains_them_and_evaluates_with_them(method: str, model: str) -> None:
+    run = Inside(f"methods=[{method}]", model, GENTLE)
     before = {name: value.clone() for name, value in run.states["server"].items()}
     device = {name: value.clone() for name, value in run.states["device"].items()}
     run.train()
@@ -40,13 +40,13 @@ def test_every_method_trains_them_and_evaluates_with_them(method: str, network: 
         assert value.dtype == (before | device)[name].dtype, name
 
 
-@pytest.mark.parametrize("network", [STATISTICS, FLAT])
+@pytest.mark.parametrize("model", [STATISTICS, FLAT])
 @pytest.mark.parametrize("cut", [1, 2])
 def test_split_training_ends_with_the_weights_and_statistics_of_classic_fl(
-    network: str, cut: int
+    model: str, cut: int
 ) -> None:
     federated, split = results(
-        "methods=[classic_fl, splitfed]", network, f"model.cut={cut}", GENTLE, "data.partition=iid"
+        "methods=[classic_fl, splitfed]", model, f"model.cut={cut}", GENTLE, "data.partition=iid"
     ).values()
     assert federated.weights_digest == split.weights_digest is not None
     assert federated.curve == split.curve == [] or [a for _, a in federated.curve] == [
@@ -57,20 +57,20 @@ def test_split_training_ends_with_the_weights_and_statistics_of_classic_fl(
 def fedavg_in_plain_torch(run: Inside, rounds: int) -> dict[str, Tensor]:
     """Weights and running statistics are weighted means, counts the largest."""
     feed = run.workspace.feed
-    network = cutlayer.models.catalogue.build("own_networks:statistics", classes=10, seed=0)
-    weights = {name: value.clone() for name, value in network.state_dict().items()}
+    model = cutlayer.models.catalogue.build("own_models:statistics", classes=10, seed=0)
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
     for index in range(rounds):
         members = []
         for client in run.method.world.clients:
-            network.load_state_dict(weights)
-            network.train()
-            sgd = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.5)
+            model.load_state_dict(weights)
+            model.train()
+            sgd = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
             for position, size in enumerate(client.batch_sizes):
                 images, labels = feed.batch(client.index, index, Batch(0, 0, position, size))
                 sgd.zero_grad()
-                functional.cross_entropy(network(images), labels).backward()
+                functional.cross_entropy(model(images), labels).backward()
                 sgd.step()
-            members.append({name: value.clone() for name, value in network.state_dict().items()})
+            members.append({name: value.clone() for name, value in model.state_dict().items()})
         for name, value in weights.items():
             if value.is_floating_point():
                 shares = zip(members, (1 / 6, 2 / 6, 3 / 6), strict=True)
@@ -97,14 +97,14 @@ def test_fedavg_of_running_statistics_and_counts() -> None:
 def test_evaluation_takes_the_running_statistics() -> None:
     """In plain torch, image by image: with the statistics of a batch that would not be possible."""
     run = Inside("methods=[splitfed]", STATISTICS, GENTLE).train()
-    network = cutlayer.models.catalogue.build("own_networks:statistics", classes=10, seed=0)
-    network.load_state_dict(run.states["device"] | run.states["server"])
-    network.eval()
+    model = cutlayer.models.catalogue.build("own_models:statistics", classes=10, seed=0)
+    model.load_state_dict(run.states["device"] | run.states["server"])
+    model.eval()
     right = []
     with torch.no_grad():
         for images, labels in run.workspace.feed.test_batches():
             for image, label in zip(images, labels, strict=True):
-                right.append(network(image[None]).argmax().item() == label.item())
+                right.append(model(image[None]).argmax().item() == label.item())
     executor = run.method.world.learning.executor
     assert executor is not None
     assert executor.accuracy([("device", "server")]) == sum(right) / len(right)
@@ -113,10 +113,10 @@ def test_evaluation_takes_the_running_statistics() -> None:
 
 def test_the_frozen_block_of_ecofed_runs_on_statistics_that_stay() -> None:
     run = Inside("methods=[{ecofed: {init: random, bits: null}}]", STATISTICS, GENTLE)
-    network = cutlayer.models.catalogue.build("own_networks:statistics", classes=10, seed=0)
+    model = cutlayer.models.catalogue.build("own_models:statistics", classes=10, seed=0)
     start = {name: value.clone() for name, value in run.states["device"].items()}
     run.train(rounds=1)
-    device = network.split(2).device.eval()
+    device = model.split(2).device.eval()
     for client in run.method.world.clients:
         for batch, (activation, labels) in zip(
             client.batches, run.states[f"buffer/{client.index}"], strict=True

@@ -235,13 +235,13 @@ def split_learning(study: Study) -> dict[str, Weights]:
 
 def centralised(study: Study) -> dict[str, Weights]:
     """Stochastic gradient descent over everybody's samples in one place."""
-    network = Copy(study, nn.Sequential(study.device, study.server))
+    model = Copy(study, nn.Sequential(study.device, study.server))
     for index in range(study.rounds):
-        network.begin_round()
+        model.begin_round()
         for _, images, labels in study.training(EVERYBODY, index):
-            cross_entropy(network.blocks[0](images), labels).backward()
-            network.step()
-    device, server = weights_of(*network.blocks[0])
+            cross_entropy(model.blocks[0](images), labels).backward()
+            model.step()
+    device, server = weights_of(*model.blocks[0])
     return {"device": device, "server": server}
 
 

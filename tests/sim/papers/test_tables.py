@@ -60,7 +60,7 @@ def test_the_two_pis_differ_only_by_one_speed():
                 assert slow.rates[op_class].of(pass_)[side] == pytest.approx(rate / factor)
 
 
-def test_ares_is_fitted_on_whole_networks_and_says_what_it_misses():
+def test_ares_is_fitted_on_whole_models_and_says_what_it_misses():
     table = ares.table()
     for line in table.lines:
         if line.kind == "fitted":

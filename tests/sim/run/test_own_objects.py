@@ -1,4 +1,4 @@
-"""A method, a network and a data set of a user's own, named as `package.module:Object`."""
+"""A method, a model and a data set of a user's own, named as `package.module:Object`."""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from cutlayer.sim.methods.registry import UnknownMethodError, method
 MODULE = '''
 import torch
 from torch import nn
-from cutlayer.models.model import Network
+from cutlayer.models.model import Model
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.data.datasets import Dataset, DatasetInfo
 from cutlayer.sim.methods.method import MethodOptions
@@ -21,9 +21,9 @@ from cutlayer.sim.methods.splitfed import SplitFed
 
 
 def small(classes, input_shape):
-    """A network of two blocks."""
+    """A model of two blocks."""
     width = 4
-    return Network(
+    return Model(
         "small",
         [
             ("conv", nn.Sequential(nn.Conv2d(input_shape[0], width, 3), nn.ReLU(), nn.MaxPool2d(2))),
@@ -141,7 +141,7 @@ def test_all_three_run_from_the_command_line(executor: str, module: Path, cli: C
     assert cli("check", "runs/tiny/scenario.yaml").code in (0, None)
 
 
-@pytest.mark.parametrize("mine", range(3), ids=["network", "data", "method"])
+@pytest.mark.parametrize("mine", range(3), ids=["model", "data", "method"])
 def test_each_of_them_works_beside_the_catalogues(mine: int, module: Path) -> None:
     catalogue = ["model={name: lenet, cut: 1}", "seed=0", "methods=[splitfed]"]
     overrides = [EVERYTHING[i] if i == mine else catalogue[i] for i in range(3)]
@@ -151,7 +151,7 @@ def test_each_of_them_works_beside_the_catalogues(mine: int, module: Path) -> No
 @pytest.mark.parametrize(
     ("old", "new"),
     [("width = 4", "width = 5"), ("range(self.options.extra)", "range(2 * self.options.extra)")],
-    ids=["network", "method"],
+    ids=["model", "method"],
 )
 def test_other_code_is_another_training(old: str, new: str, module: Path) -> None:
     before = only(module, *EVERYTHING).learning_digest

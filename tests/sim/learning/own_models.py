@@ -1,4 +1,4 @@
-"""Small networks of a user's own, whose modules draw numbers or keep running statistics."""
+"""Small models of a user's own, whose modules draw numbers or keep running statistics."""
 
 # ruff: noqa: NPY002 - the global generator is what this is about
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cutlayer.models import Network
+from cutlayer.models import Model
 
 DRAWN: list[float] = []  # what `Noise` drew, in order
 
@@ -48,22 +48,20 @@ class Noise(nn.Module):
 
 def _small(
     name: str, classes: int, input_shape: Sequence[int], *middle: Callable[[], nn.Module]
-) -> Network:
+) -> Model:
     channels, height, width = input_shape
     first = nn.Sequential(nn.Conv2d(channels, 4, 4, stride=4), nn.ReLU())
     last = nn.Sequential(nn.Flatten(), nn.Linear(4 * (height // 4) * (width // 4), classes))
     blocks = [("first", first), *((f"middle{n}", make()) for n, make in enumerate(middle))]
-    return Network(
-        name, [*blocks, ("last", last)], input_shape, classes, feature_blocks=len(blocks)
-    )
+    return Model(name, [*blocks, ("last", last)], input_shape, classes, feature_blocks=len(blocks))
 
 
-def dropout(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+def dropout(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
     """Dropout on both sides of a cut after block 2."""
     return _small("dropout", classes, input_shape, lambda: nn.Dropout(0.3), lambda: nn.Dropout(0.3))
 
 
-def depth(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+def depth(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
     """Stochastic depth, by sample and by batch."""
 
     def skipped() -> nn.Module:
@@ -72,7 +70,7 @@ def depth(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Networ
     return _small("depth", classes, input_shape, skipped, SkippedAtTimes, skipped)
 
 
-def noise(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+def noise(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
     """Noise on both sides of a cut after block 2, from three generators."""
     return _small("noise", classes, input_shape, Noise, Noise)
 
@@ -97,7 +95,7 @@ class CountingCalls(nn.Module):
         return x
 
 
-def statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+def statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
     """PyTorch's default BatchNorm on both sides of a cut after block 2, and a count of calls."""
     return _small(
         "statistics",
@@ -108,10 +106,10 @@ def statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> N
     )
 
 
-def flat_statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Network:
+def flat_statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
     """BatchNorm that sees one value for each channel and sample, so that it cannot train on one."""
     channels, height, width = input_shape
-    return Network(
+    return Model(
         "flat_statistics",
         [
             ("first", nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, 6))),
