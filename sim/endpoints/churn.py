@@ -23,7 +23,7 @@ from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.transfer import Delivery
-from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Phase, Row
+from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Interval, Phase
 
 OnLoss = Literal["drop", "resume"]
 RESOLUTION_S: Final = 1e-9  # what is nearer than this in time is now
@@ -212,24 +212,19 @@ class Churn:
 
     def _log_idle(self, endpoint: Endpoint, activity: Activity) -> None:
         """Log the time that an endpoint was offline, or waited until it was cancelled, up to now."""
-        rows: list[Row] = endpoint.world.rows
+        rows: list[Interval] = endpoint.world.rows
         now = self._clock.now
-        start = 0.0 if endpoint.last == NO_CAUSE else min(rows[endpoint.last][1], now)
+        start = 0.0 if endpoint.last == NO_CAUSE else min(rows[endpoint.last].end, now)
         on_device = endpoint.phase == Phase.UPLINK
         rows.append(
-            (
+            Interval(
                 start,
                 now,
                 endpoint.member if on_device else SERVER,
                 Phase.OFFLINE,
                 endpoint.member,
-                0,
-                0,
-                0.0,
                 activity,
                 endpoint.last,
-                0.0,
-                0,
             )
         )
         endpoint.last = endpoint.latest = len(rows) - 1

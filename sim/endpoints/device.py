@@ -9,7 +9,7 @@ from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.world import Client, World
 from cutlayer.sim.learning.chain import Batch, Chain
 from cutlayer.sim.learning.deferred import DeferredOperations
-from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Phase
+from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Interval, Phase
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning import operations
@@ -48,19 +48,15 @@ class DeviceEndpoint(Endpoint):
         now = world.clock.now
         rows = world.rows
         rows.append(
-            (
+            Interval(
                 now,
                 now + work.seconds,
                 self.member,
                 Phase.DEVICE_COMPUTE,
                 self.member,
-                0,
-                0,
-                work.flops,
                 activity,
                 self.last,
-                0.0,
-                0,
+                flops=work.flops,
             )
         )
         self.last = len(rows) - 1
@@ -83,10 +79,9 @@ class DeviceEndpoint(Endpoint):
         if self.last == NO_CAUSE:
             return
         row = rows[self.last]
-        start, end, flops = row[0], row[1], row[7]
-        if row[3] == Phase.DEVICE_COMPUTE and end > now:
-            done = flops * (now - start) / (end - start)
-            rows[self.last] = (start, now, *row[2:7], done, *row[8:])
+        if row.phase == Phase.DEVICE_COMPUTE and row.end > now:
+            done = row.flops * (now - row.start) / (row.end - row.start)
+            rows[self.last] = row._replace(end=now, flops=done)
 
     def load(self, batch: Batch) -> simpy.Event:
         """Go through the data loader for one batch without training on it."""

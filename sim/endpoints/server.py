@@ -8,7 +8,7 @@ from cutlayer.sim.compute.roofline import Work
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import DeferredOperations
-from cutlayer.sim.log.intervals import SERVER, Activity, Phase
+from cutlayer.sim.log.intervals import SERVER, Activity, Interval, Phase
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning import operations
@@ -73,19 +73,15 @@ class _ServerJob:
         endpoint = self.endpoint
         rows = endpoint.world.rows
         rows.append(
-            (
+            Interval(
                 start,
                 end,
                 SERVER,
                 phase,
                 endpoint.member,
-                0,
-                0,
-                flops,
                 self.activity,
                 endpoint.last,
-                0.0,
-                0,
+                flops=flops,
             )
         )
         endpoint.last = len(rows) - 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import simpy
 
 from cutlayer.sim.endpoints.message import Message
-from cutlayer.sim.log.intervals import SERVER, Activity, Phase, Row
+from cutlayer.sim.log.intervals import SERVER, Activity, Interval, Phase
 from cutlayer.sim.network import Flow
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ class Delivery:
         travel = endpoint.propagation
         delay = endpoint.delay_s if travel is None else travel.delay_s(now)
         self.row = len(world.rows)
-        world.rows.append(self._as_row(now, message.wire_bytes, message.payload_bytes, delay))
+        world.rows.append(
+            self._interval(now, message.wire_bytes, message.payload_bytes, delay=delay)
+        )
         endpoint.has_sent(self.row)
         if self.sent is not None:
             self.sent.succeed()
@@ -75,34 +77,33 @@ class Delivery:
         opened = min(now, endpoint.world.transport.opened_s(endpoint.route))
         if opened > self.start:
             rows = endpoint.world.rows
-            rows.append(self._as_row(opened, 0, 0, 0.0, activity=Activity.CONNECT))
+            rows.append(self._interval(opened, activity=Activity.CONNECT))
             self.start, self.cause = opened, len(rows) - 1
 
-    def _as_row(
+    def _interval(
         self,
         end: float,
-        wire_bytes: int,
-        payload_bytes: int,
-        delay: float,
+        wire_bytes: int = 0,
+        payload_bytes: int = 0,
         *,
         activity: Activity | None = None,
+        delay: float = 0.0,
         lost: int = DELIVERED,
-    ) -> Row:
+    ) -> Interval:
         endpoint = self.endpoint
         up = endpoint.phase == Phase.UPLINK
-        return (
+        return Interval(
             self.start,
             end,
             endpoint.member if up else SERVER,
             endpoint.phase,
             SERVER if up else endpoint.member,
-            wire_bytes,
-            payload_bytes,
-            0.0,
             self.message.activity if activity is None else activity,
             self.cause,
-            delay,
-            lost,
+            wire_bytes,
+            payload_bytes,
+            delay=delay,
+            lost=lost,
         )
 
     def _arrive(self, _: Any) -> None:
@@ -133,7 +134,7 @@ class Delivery:
                 self.start, self.cause = self.flow.start_s, endpoint.latest
             if world.transport is not None:
                 self._log_set_up(now)
-            world.rows.append(self._as_row(now, sent, 0, 0.0, lost=LOST))
+            world.rows.append(self._interval(now, sent, lost=LOST))
             endpoint.last = endpoint.latest = len(world.rows) - 1
 
     def drop(self) -> None:
@@ -141,4 +142,4 @@ class Delivery:
         world = self.endpoint.world
         world.bytes_dropped += self.message.wire_bytes
         row = world.rows[self.row]
-        world.rows[self.row] = (*row[:6], 0, *row[7:10], 0.0, LOST)
+        world.rows[self.row] = row._replace(payload_bytes=0, delay=0.0, lost=LOST)

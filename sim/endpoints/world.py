@@ -12,7 +12,7 @@ from cutlayer.sim.compute.work import DeviceWork, ServerWork
 from cutlayer.sim.data.streams import generator
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.layer import Learning
-from cutlayer.sim.log.intervals import Row
+from cutlayer.sim.log.intervals import Interval
 from cutlayer.sim.log.link_use import ClientRoutes
 from cutlayer.sim.network import Network, Transport
 from cutlayer.sim.network.propagation import Jitters, Propagation
@@ -70,7 +70,7 @@ class World:
     pooled_batches: Sequence[Batch]
     uploads_outstanding: int
     framing: float  # times the bytes of a message beyond its payload
-    rows: list[Row]
+    rows: list[Interval]
     client_routes: ClientRoutes
     transport: Transport | None = None
     jitters: Mapping[int, tuple[float, Jitters]] = field(default_factory=dict)

@@ -1,23 +1,20 @@
 """The event log: intervals in columns, from which every table, plot and trace is derived.
 
-Actors append one row for each thing that takes time: `(start, end, actor, phase, peer, wire bytes,
-payload bytes, FLOPs, activity, cause, delay, lost)`. Times are seconds since the round began. An actor
-is a *member* of the round (its number, 0, 1, ... in client order) or `SERVER`. `cause` is the row whose
-end let this one begin, `NO_CAUSE` at the start of a round; following it backwards from the last row
-gives the critical path.
+Actors append one `Interval` for each thing that takes time. An interval's `cause` is the row whose end
+let it begin; following the causes backwards from the last row gives the round's critical path.
 
-A transfer's interval ends when the last byte has left the sender; it arrives `delay` seconds later. One
-that was cut off is `lost` (1) and has the bytes that were sent in vain, and no payload. Opening a
-connection is an interval without bytes before the transfer that had to wait for it. Waiting is not
-logged: it is what lies between an actor's intervals. Two waits are: the time that a client lost by being
-offline, and that of a client which its method cancelled, up to that moment.
+A transfer's interval ends when its last byte has left the sender; it arrives `delay` seconds later. A
+transfer that was cut off is `lost` (1): it has the bytes that were sent in vain and no payload. Opening
+a connection is an interval without bytes, before the transfer that waited for it. Other waiting is not
+logged: it lies between an actor's intervals. Two exceptions are logged as offline: the time that a
+client was offline, and the time of a client whose method cancelled it, up to that moment.
 """
 
 import enum
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +24,7 @@ NO_CAUSE: Final = -1
 
 
 class Phase(enum.IntEnum):
-    """What an interval was spent on; also the phases of a round."""
+    """What an interval was spent on: the phases of a round."""
 
     DEVICE_COMPUTE = 0
     UPLINK = 1
@@ -38,7 +35,7 @@ class Phase(enum.IntEnum):
 
 
 class Activity(enum.IntEnum):
-    """What exactly was computed or sent."""
+    """What was computed or sent in an interval."""
 
     LOAD = 0
     FORWARD = 1
@@ -56,17 +53,31 @@ class Activity(enum.IntEnum):
     CANCELLED = 13
 
 
-PHASES: Final = (
-    "device_compute",
-    "uplink",
-    "server_queue",
-    "server_compute",
-    "downlink",
-    "offline",
-)
+PHASES: Final = tuple(phase.name.lower() for phase in Phase)
 
-Row = tuple[float, float, int, int, int, int, int, float, int, int, float, int]
 
+class Interval(NamedTuple):
+    """One row of a round's log; times are seconds since the round began.
+
+    `actor` is a member of the round (0, 1, ... in client order) or `SERVER`; `peer` is the other end of
+    a transfer, or the member that the work is for. `cause` is the number of a row, or `NO_CAUSE`.
+    """
+
+    start: float
+    end: float
+    actor: int
+    phase: int
+    peer: int
+    activity: int
+    cause: int
+    wire_bytes: int = 0
+    payload_bytes: int = 0
+    flops: float = 0.0
+    delay: float = 0.0
+    lost: int = 0
+
+
+# The columns in the order in which `Intervals.digest` takes them.
 COLUMNS: Final[Mapping[str, type[np.generic]]] = {
     "start": np.float64,
     "end": np.float64,
@@ -85,7 +96,7 @@ COLUMNS: Final[Mapping[str, type[np.generic]]] = {
 
 @dataclass(frozen=True)
 class Intervals:
-    """The rows of one round as columns of equal length (see the module's text for their meaning)."""
+    """The rows of one round as columns of equal length; `Interval` says what they mean."""
 
     start: NDArray[np.float64]
     end: NDArray[np.float64]
@@ -101,15 +112,11 @@ class Intervals:
     lost: NDArray[np.int8]
 
     @classmethod
-    def from_rows(cls, rows: Sequence[Row]) -> "Intervals":
+    def from_rows(cls, rows: Sequence[Interval]) -> "Intervals":
         """Turn the rows of a closed round into columns."""
-        columns = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
-        return cls(
-            **{
-                name: np.array(column, dtype=dtype)
-                for (name, dtype), column in zip(COLUMNS.items(), columns, strict=True)
-            }
-        )
+        values = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
+        columns = dict(zip(Interval._fields, values, strict=True))
+        return cls(**{name: np.array(columns[name], dtype) for name, dtype in COLUMNS.items()})
 
     def __len__(self) -> int:
         return len(self.start)
@@ -120,7 +127,7 @@ class Intervals:
         return self.end - self.start
 
     def digest(self) -> str:
-        """Return a fingerprint of every bit of every column, in the order of the events."""
+        """Return a fingerprint of every bit of every column."""
         state = hashlib.blake2b(digest_size=16)
         for name in COLUMNS:
             state.update(np.ascontiguousarray(getattr(self, name)).tobytes())

@@ -303,7 +303,7 @@ class Engine:
         world = self.world
         under_way = len(world.network.in_flight())
         travelling = world.bytes_sent - world.bytes_delivered - world.bytes_dropped
-        computing = sum(row[1] > world.clock.now for row in world.rows)
+        computing = sum(row.end > world.clock.now for row in world.rows)
         if not (under_way or travelling or computing or not world.server.idle):
             return
         raise UnfinishedRoundError(

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from cutlayer import load_scenario, run
 from cutlayer.sim.log.energy import DeviceUse, active_times, energy_j
-from cutlayer.sim.log.intervals import SERVER, Intervals, Phase
+from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Interval, Intervals, Phase
 
 POWER = {"idle": 2.0, "compute": 5.0, "send": 3.5, "receive": 2.5}
-KINDS = (Phase.DEVICE_COMPUTE, Phase.UPLINK, Phase.DOWNLINK, Phase.SERVER_COMPUTE)
+PHASES_DRAWN = (Phase.DEVICE_COMPUTE, Phase.UPLINK, Phase.DOWNLINK, Phase.SERVER_COMPUTE)
 STATES = ("compute", "send", "receive")
 
 rows = st.lists(
@@ -22,23 +22,14 @@ rows = st.lists(
 def intervals_of(entries) -> Intervals:
     made = []
     for start, length, phase, member in entries:
-        actor, peer = (SERVER, member) if KINDS[phase] == Phase.DOWNLINK else (member, SERVER)
-        if KINDS[phase] == Phase.SERVER_COMPUTE:
+        actor, peer = (
+            (SERVER, member) if PHASES_DRAWN[phase] == Phase.DOWNLINK else (member, SERVER)
+        )
+        if PHASES_DRAWN[phase] == Phase.SERVER_COMPUTE:
             actor, peer = SERVER, member
         made.append(
-            (
-                float(start),
-                float(start + length),
-                actor,
-                KINDS[phase],
-                peer,
-                0,
-                0,
-                0.0,
-                0,
-                -1,
-                0.0,
-                0,
+            Interval(
+                float(start), float(start + length), actor, PHASES_DRAWN[phase], peer, 0, NO_CAUSE
             )
         )
     return Intervals.from_rows(made)

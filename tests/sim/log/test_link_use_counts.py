@@ -5,32 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Intervals, Phase
+from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Interval, Intervals, Phase
 from cutlayer.sim.log.link_use import ClientRoutes, LinkTotals
 
 
 def up(member, start, end, size, activity=Activity.ACTIVATION, lost=0):
-    return (
-        start,
-        end,
-        member,
-        Phase.UPLINK,
-        SERVER,
-        size,
-        size,
-        0.0,
-        activity,
-        NO_CAUSE,
-        0.5,
-        lost,
-    )
+    sent = Interval(start, end, member, Phase.UPLINK, SERVER, activity, NO_CAUSE, size, size)
+    return sent._replace(delay=0.5, lost=lost)
 
 
 def down(member, start, end, size):
-    return (
-        *(start, end, SERVER, Phase.DOWNLINK, member, size, size),
-        *(0.0, Activity.GRADIENT, NO_CAUSE, 0.5, 0),
-    )
+    received = up(member, start, end, size, Activity.GRADIENT)
+    return received._replace(actor=SERVER, phase=Phase.DOWNLINK, peer=member)
 
 
 def client_routes(count=3, shared=(("server", 1.0),)):

@@ -7,7 +7,15 @@ from tiny_worlds import Cell, Device, make_world, play
 
 from cutlayer.sim.compute.roofline import Work
 from cutlayer.sim.endpoints import message as wire
-from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Intervals, Phase, Row
+from cutlayer.sim.log.intervals import (
+    NO_CAUSE,
+    PHASES,
+    SERVER,
+    Activity,
+    Interval,
+    Intervals,
+    Phase,
+)
 from cutlayer.sim.log.record import ConservationError, close_record
 from cutlayer.sim.methods.classic_fl import ClassicFL
 from cutlayer.sim.methods.registry import METHODS
@@ -18,57 +26,36 @@ OPTIONS = {"ecofed": {"init": "random"}}
 DELAYS = (0.5, 0.25)  # of both members, up and down
 
 
-def device(member: int, start: float, end: float, cause: int) -> Row:
-    return (
-        start,
-        end,
-        member,
-        Phase.DEVICE_COMPUTE,
-        member,
-        0,
-        0,
-        1.0,
-        Activity.TRAIN,
-        cause,
-        0.0,
-        0,
+def device(member: int, start: float, end: float, cause: int) -> Interval:
+    return Interval(
+        start, end, member, Phase.DEVICE_COMPUTE, member, Activity.TRAIN, cause, flops=1.0
     )
 
 
-def up(member: int, start: float, end: float, cause: int, size: int = 100) -> Row:
-    phase, activity, delay = Phase.UPLINK, Activity.WEIGHTS, DELAYS[member]
-    return (start, end, member, phase, SERVER, size, size - 10, 0.0, activity, cause, delay, 0)
+def up(member: int, start: float, end: float, cause: int, size: int = 100) -> Interval:
+    sent = Interval(
+        start, end, member, Phase.UPLINK, SERVER, Activity.WEIGHTS, cause, size, size - 10
+    )
+    return sent._replace(delay=DELAYS[member])
 
 
-def down(member: int, start: float, end: float, cause: int, size: int = 100) -> Row:
-    phase, activity, delay = Phase.DOWNLINK, Activity.WEIGHTS, DELAYS[member]
-    return (start, end, SERVER, phase, member, size, size - 10, 0.0, activity, cause, delay, 0)
+def down(member: int, start: float, end: float, cause: int, size: int = 100) -> Interval:
+    return up(member, start, end, cause, size)._replace(
+        actor=SERVER, phase=Phase.DOWNLINK, peer=member
+    )
 
 
 def server(
     member: int, start: float, end: float, cause: int, activity: Activity = Activity.TRAIN
-) -> Row:
-    return (start, end, SERVER, Phase.SERVER_COMPUTE, member, 0, 0, 1.0, activity, cause, 0.0, 0)
+) -> Interval:
+    return Interval(start, end, SERVER, Phase.SERVER_COMPUTE, member, activity, cause, flops=1.0)
 
 
-def queue(member: int, start: float, end: float, cause: int) -> Row:
-    return (
-        start,
-        end,
-        SERVER,
-        Phase.SERVER_QUEUE,
-        member,
-        0,
-        0,
-        0.0,
-        Activity.TRAIN,
-        cause,
-        0.0,
-        0,
-    )
+def queue(member: int, start: float, end: float, cause: int) -> Interval:
+    return Interval(start, end, SERVER, Phase.SERVER_QUEUE, member, Activity.TRAIN, cause)
 
 
-def sound() -> list[Row]:
+def sound() -> list[Interval]:
     """Two clients; the second one's job waits for the only slot."""
     return [
         down(0, 0, 1, NO_CAUSE),
@@ -84,7 +71,7 @@ def sound() -> list[Row]:
     ]
 
 
-def close(rows: list[Row], duration_s: float = 9, slots: int = 1):
+def close(rows: list[Interval], duration_s: float = 9, slots: int = 1):
     return close_record(Intervals.from_rows(rows), 2, duration_s, slots)
 
 

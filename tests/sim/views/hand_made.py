@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Intervals, Phase, Row
+from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Interval, Intervals, Phase
 from cutlayer.sim.log.link_use import ClientRoutes, LinkTotals
 from cutlayer.sim.log.record import RoundRecord, close_record
 from cutlayer.sim.network.load_series import LoadSeries
@@ -18,17 +18,19 @@ UP_RATE, DOWN_RATE, SHARED_RATE = 2e6, 4e6, 10e6  # bytes/s: of access links, an
 HELD_S = 0.5  # for so long of a round everything was a bottleneck
 
 
-def split_rows(clients: int, batches: int, scale: float = 1.0, slots: int = 1) -> list[Row]:
+def split_rows(clients: int, batches: int, scale: float = 1.0, slots: int = 1) -> list[Interval]:
     """Forward, upload, serve, download for each batch; clients are alike, served in order."""
-    rows: list[Row] = []
+    rows: list[Interval] = []
     now = [0.0] * clients
     last = [NO_CAUSE] * clients
     free = [0.0] * slots
 
     def log(start, end, actor, phase, peer, size, flops, activity, client):
         delay = DELAY_S if size else 0.0
-        cause = last[client]
-        rows.append((start, end, actor, phase, peer, size, size, flops, activity, cause, delay, 0))
+        row = Interval(
+            start, end, actor, phase, peer, activity, last[client], size, size, flops, delay
+        )
+        rows.append(row)
         last[client] = len(rows) - 1
 
     for _ in range(batches):
@@ -50,7 +52,7 @@ def split_rows(clients: int, batches: int, scale: float = 1.0, slots: int = 1) -
     return rows
 
 
-def record_of(rows: list[Row], clients: int, slots: int = 1) -> RoundRecord:
+def record_of(rows: list[Interval], clients: int, slots: int = 1) -> RoundRecord:
     intervals = Intervals.from_rows(rows)
     last = int(intervals.end.argmax())
     tail = DELAY_S if intervals.phase[last] == Phase.DOWNLINK else 0.0
