@@ -15,14 +15,14 @@ from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError
 from cutlayer.scenarios.stand_ins import touches
 from cutlayer.sim.build.examination import USERS, cut_problems, examine, problem_of
 from cutlayer.sim.build.initial import initial_states
+from cutlayer.sim.build.memory import memory_by_device, server_memory
+from cutlayer.sim.build.plan import Plan, make_plan
+from cutlayer.sim.build.topology import places
+from cutlayer.sim.build.world import options_of, profile_of
 from cutlayer.sim.data.declared import NoData
 from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import UnknownMethodError
-from cutlayer.sim.build.topology import places
-from cutlayer.sim.build.plan import Plan, make_plan
-from cutlayer.sim.run.preview import memory_by_device, server_memory
-from cutlayer.sim.build.world import options_of, profile_of
 from cutlayer.topologies import DeviceError, DeviceProfile, Topology
 from cutlayer.topologies.units import format_size
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cutlayer.sim.clock import Clock
-from cutlayer.sim.network import Network
-from cutlayer.sim.network.route_runs import Lazy, Runs
 from cutlayer.sim.build.plan import Plan
-from cutlayer.sim.network.propagation import Jitters
-from cutlayer.sim.transport import IDEAL, PathSettings, Tcp, TransportSettings, header_efficiency
 from cutlayer.sim.build.transport import transports
+from cutlayer.sim.clock import Clock
 from cutlayer.sim.log.link_use import ClientRoutes, Uses
+from cutlayer.sim.network import Network
+from cutlayer.sim.network.propagation import Jitters
+from cutlayer.sim.network.route_runs import Lazy, Runs
+from cutlayer.sim.transport import IDEAL, PathSettings, Tcp, TransportSettings, header_efficiency
 from cutlayer.topologies import Route, Topology
 
 

@@ -1,10 +1,9 @@
-"""The `scale` of a scenario, put into its topology and its messages."""
+"""The `scale` of a scenario, applied to its topology."""
 
 from dataclasses import replace
 
 from cutlayer.scenarios.scale import Scale
 from cutlayer.sim.build.speeds import Faster
-from cutlayer.sim.endpoints.message import Message
 from cutlayer.topologies import Link, Medium, Topology
 from cutlayer.topologies.bandwidth import Varying
 from cutlayer.topologies.bandwidth.scaled import Scaled
@@ -24,12 +23,6 @@ def scaled(topology: Topology, scale: Scale) -> Topology:
         server = Faster(topology, (topology.server,), lambda _: scale.server)
         topology = topology.with_devices(server)
     return topology
-
-
-def with_framing(message: Message, factor: float) -> Message:
-    """Return a message with `factor` times the bytes beyond its payload, rounded to whole bytes."""
-    beyond = message.wire_bytes - message.payload_bytes
-    return replace(message, wire_bytes=message.payload_bytes + round(factor * beyond))
 
 
 def _link(link: Link, scale: Scale) -> Link:

@@ -7,7 +7,35 @@ from cutlayer.scenarios import groups, layout, network_file, sites
 from cutlayer.scenarios import tiers as tier_sections
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.links import access_link, mean_and_varying, some_link
-from cutlayer.topologies import AccessPoint, Attribute, BaseStation, Branch, Clients, DeviceProfile, Distance, Edge, Medium, Node, Residents, Server, Stations, Subscribers, Topology, catalogue, cells, format_duration, from_graph, from_networkx, mesh, parse_duration, parse_rate, ring, star, tiers, wifi_cell
+from cutlayer.topologies import (
+    AccessPoint,
+    Attribute,
+    BaseStation,
+    Branch,
+    Clients,
+    DeviceProfile,
+    Distance,
+    Edge,
+    Medium,
+    Node,
+    Residents,
+    Server,
+    Stations,
+    Subscribers,
+    Topology,
+    catalogue,
+    cells,
+    format_duration,
+    from_graph,
+    from_networkx,
+    mesh,
+    parse_duration,
+    parse_rate,
+    ring,
+    star,
+    tiers,
+    wifi_cell,
+)
 from cutlayer.topologies.builders.network_edges import assumed_delay
 
 

@@ -7,9 +7,9 @@ from cutlayer.scenarios.fields import Section
 from cutlayer.scenarios.links import Link
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.changes import changed
-from cutlayer.sim.build.sections import built
 from cutlayer.sim.build.links import access_link
 from cutlayer.sim.build.scale import scaled
+from cutlayer.sim.build.sections import built
 from cutlayer.sim.build.speeds import with_speeds
 from cutlayer.topologies import AccessLink, Topology
 

@@ -5,25 +5,25 @@ from typing import Any, Literal
 
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.availability import availability
-from cutlayer.sim.endpoints.churn import Churn, Presence
-from cutlayer.sim.clock import Clock
 from cutlayer.sim.build.extent import most_events
 from cutlayer.sim.build.initial import initial_digests, initial_states
-from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.build.network import connect
+from cutlayer.sim.build.plan import Plan
+from cutlayer.sim.build.transport import transports
+from cutlayer.sim.build.variability import client_variability
+from cutlayer.sim.clock import Clock
+from cutlayer.sim.compute.queueing import make_queue
+from cutlayer.sim.compute.work import DeviceWork, ServerWork
 from cutlayer.sim.data.datasets import Dataset
+from cutlayer.sim.endpoints.churn import Churn, Presence
+from cutlayer.sim.endpoints.world import Client, PlannedBatches, World, plan_batches
+from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.digest import Digest, node
 from cutlayer.sim.learning.layer import Learning
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.network.route_runs import Lazy
-from cutlayer.sim.compute.variability import client_variability
-from cutlayer.sim.build.plan import Plan
-from cutlayer.sim.compute.queueing import make_queue
-from cutlayer.sim.build.transport import transports
-from cutlayer.sim.build.network import connect
-from cutlayer.sim.compute.work import DeviceWork, ServerWork
-from cutlayer.sim.endpoints.world import Client, PlannedBatches, World, plan_batches
 from cutlayer.topologies import DeviceProfile, Topology
 
 ExecutorName = Literal["none", "inline"]

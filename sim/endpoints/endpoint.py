@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import simpy
 
-from cutlayer.sim.build.scale import with_framing
 from cutlayer.sim.endpoints.mailbox import Mailbox
-from cutlayer.sim.endpoints.message import Message
+from cutlayer.sim.endpoints.message import Message, with_framing
 from cutlayer.sim.endpoints.transfer import Delivery
 from cutlayer.sim.endpoints.world import Client, World
 from cutlayer.sim.learning.chain import Batch, Chain

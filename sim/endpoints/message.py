@@ -6,7 +6,7 @@ tensors of a message. They are derived from the sizes of its messages, not fitte
 TCP/IP headers belong to the transport and are in no byte count.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Final
 
@@ -33,6 +33,12 @@ class Message:
     activity: Activity
     payload_bytes: int
     wire_bytes: int
+
+
+def with_framing(message: Message, factor: float) -> Message:
+    """Return a message with `factor` times the bytes beyond its payload, rounded to whole bytes."""
+    beyond = message.wire_bytes - message.payload_bytes
+    return replace(message, wire_bytes=message.payload_bytes + round(factor * beyond))
 
 
 def weights(parameters: int, tensors: int, buffer_bytes: int = 0) -> Message:

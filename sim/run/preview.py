@@ -4,16 +4,12 @@ The prediction plays one round of each kind on the clock, without tensors.
 """
 
 from dataclasses import dataclass
-from math import prod
-from typing import Any, Final
-
-import numpy as np
+from typing import Final
 
 from cutlayer.scenarios.schema import Scenario
-from cutlayer.sim.build.plan import Plan, optimizer_of
+from cutlayer.sim.build.memory import memory_by_device, server_memory
+from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.world import make_method, options_of
-from cutlayer.sim.compute.memory import inference_bytes, server_bytes, training_bytes
-from cutlayer.sim.methods.method import Method
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 
@@ -37,52 +33,6 @@ class MethodPreview:
     server_memory_bytes: int
     rounds: int = 0
     stalled: str | None = None
-
-
-def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
-    """Return the estimated peak bytes of each client device under a method, by profile name.
-
-    Each is charged for the largest batch that one of its clients trains on.
-    """
-    cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
-    blocks = list(plan.device_block(cut))
-    slots = optimizer_of(plan.scenario).state_slots
-    if "head" in method.parts:
-        blocks.append(plan.head(cut))
-    batches = plan.largest_batches()
-    largest: dict[str, int] = {}
-    for profile, clients in plan.topology.device_runs():
-        here = int(batches[clients].max())
-        largest[profile.name] = max(largest.get(profile.name, 0), here)
-    if method.freezes_device:
-        return {name: inference_bytes(blocks, batch) for name, batch in largest.items()}
-    return {name: training_bytes(blocks, batch, slots) for name, batch in largest.items()}
-
-
-def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
-    """Return the estimated peak bytes of the server under a method."""
-    cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
-    training = plan.scenario.training
-    participants = min(plan.scenario.clients_per_round, plan.able_clients())
-    held, trained = (
-        np.sort(samples)[::-1].tolist() for samples in (plan.shards.sizes, plan.trained_samples())
-    )
-    return server_bytes(
-        plan.server_block(cut),
-        method.server_batches(held, participants, training.batch_size),
-        optimizer_of(plan.scenario).state_slots,
-        replicas=method.server_replicas(options, participants),
-        slots=plan.topology.node(plan.topology.server).slots,
-        model_parameters=sum(block.parameters for block in plan.device_block(len(plan.blocks))),
-        kept=method.server_keeps(
-            options,
-            trained,
-            participants,
-            prod(plan.model.activation_shape(cut)),
-            epochs=training.local_epochs,
-            rounds=training.rounds,
-        ),
-    )
 
 
 def preview(plan: Plan, rounds: int) -> list[MethodPreview]:

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a file in one message: what the schema sees, and what a plan sees."""
+"""One message holds every problem of a file: those that the schema finds, and those of the plan."""
 
 import pytest
 from command_line import TINY, CommandLine
@@ -6,9 +6,9 @@ from command_line import TINY, CommandLine
 from cutlayer.sim.run.run import load_scenario
 
 
-def told(cli: CommandLine, text: str, command: str = "check") -> list[str]:
+def problem_lines(cli: CommandLine, text: str, command: str = "check") -> list[str]:
     (cli.folder / "s.yaml").write_text(text, encoding="utf-8")
-    answer = cli(cli, "s.yaml")
+    answer = cli(command, "s.yaml")
     assert answer.code == 2, answer
     assert answer.out == ""
     return answer.err.splitlines()
@@ -19,12 +19,12 @@ def line_of(text: str, part: str) -> int:
 
 
 @pytest.mark.parametrize("command", ["check", "run", "explain"])
-def test_a_cut_out_of_range_is_told_beside_the_schemas_problems(
+def test_a_cut_out_of_range_is_reported_beside_the_schemas_problems(
     command: str, cli: CommandLine
 ) -> None:
     text = TINY.replace("cut: 1", "cut: 9").replace("rounds: 3", "rounds: 0")
     text = text.replace("batch_size", "batchsize")
-    assert told(cli, text, cli) == [
+    assert problem_lines(cli, text, command) == [
         "s.yaml:4: model.cut: must be 0 (all on the server) to 5 (all on the device) for lenet (got 9)",
         "s.yaml:5: training.batch_size: is required (got nothing)",
         "s.yaml:6: training.rounds: must be at least 1 (got 0)",
@@ -32,11 +32,11 @@ def test_a_cut_out_of_range_is_told_beside_the_schemas_problems(
     ]
 
 
-def test_memory_is_told_beside_an_unknown_section_and_a_method(cli: CommandLine) -> None:
+def test_memory_is_reported_beside_an_unknown_section_and_a_method(cli: CommandLine) -> None:
     text = TINY.replace("device: raspberry-pi-4b", "device: mine")
     text = text.replace("- splitfed\n", "- splitfed\n  - splitfet\n")
     text += "devices: {mine: {speed: 5 GFLOP/s, memory: 100 kB}}\nscales: {links: 2}\n"
-    lines = told(cli, text)
+    lines = problem_lines(cli, text)
     place = line_of(text, "- splitfed\n")
     assert lines[0].startswith(f"s.yaml:{place}: methods.0: splitfed needs ")
     assert lines[0].endswith('on a mine, which has 100 kB (cut 1) (got "splitfed")')
@@ -47,10 +47,10 @@ def test_memory_is_told_beside_an_unknown_section_and_a_method(cli: CommandLine)
     assert sum("which has 100 kB" in line for line in lines) == 2  # splitfed and ecofed
 
 
-def test_data_that_do_not_fit_are_told_beside_an_unknown_device(cli: CommandLine) -> None:
+def test_data_that_do_not_fit_are_reported_beside_an_unknown_device(cli: CommandLine) -> None:
     text = TINY.replace("train_samples: 60", "train_samples: 61")
     text = text.replace("device: raspberry-pi-4b", "device: raspberry-pi-4")
-    lines = told(cli, text)
+    lines = problem_lines(cli, text)
     assert len(lines) == 2
     assert lines[0].startswith("s.yaml:3: data.dataset: ")
     assert "train_samples must be a multiple of the 10" in lines[0]
@@ -60,7 +60,7 @@ def test_data_that_do_not_fit_are_told_beside_an_unknown_device(cli: CommandLine
 def test_parts_of_a_plan_hide_nothing_of_each_other(cli: CommandLine) -> None:
     text = TINY.replace("train_samples: 60", "train_samples: 61")
     text += "changes: [{at: 1 s, clients: nobody, up: 1 Mbit/s}]\n"
-    lines = told(cli, text)
+    lines = problem_lines(cli, text)
     assert len(lines) == 2
     assert "train_samples must be a multiple of the 10" in lines[0]
     assert "changes.0.clients" in lines[1]
@@ -69,7 +69,7 @@ def test_parts_of_a_plan_hide_nothing_of_each_other(cli: CommandLine) -> None:
         "computing: [{clients: y, prefetch: true}]\n"
         "transports: [{clients: z, transport: tcp}]\n"
     )
-    lines = told(cli, text.replace("cut: 1", "cut: 9"))
+    lines = problem_lines(cli, text.replace("cut: 1", "cut: 9"))
     assert [line.split(": ")[1] for line in lines] == [
         "model.cut",
         "availability.0.clients",
@@ -87,7 +87,7 @@ def test_nothing_is_said_of_stand_ins(cli: CommandLine) -> None:
         ("stop: 7\n" + TINY, ["stop"]),
         ("seeds: x\n" + TINY.replace("seed: 0\n", ""), ["seeds"]),
     ):
-        lines = told(cli, text)
+        lines = problem_lines(cli, text)
         assert sorted(line.split(": ")[1] for line in lines) == sorted(words), lines
 
 

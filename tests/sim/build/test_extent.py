@@ -120,9 +120,7 @@ def test_a_profile_without_a_rate_is_told_at_its_device(cli: CommandLine) -> Non
         f"layer_overhead: {figure}\niteration_overhead: {figure}\nloader_per_iteration: {figure}\n",
         encoding="utf-8",
     )
-    answer = cli.run(
-        "devices={mine: {profile: p.yaml}}", "topology.star.clients.0.device=mine"
-    )
+    answer = cli.run("devices={mine: {profile: p.yaml}}", "topology.star.clients.0.device=mine")
     assert answer.code == 2
     assert "device 'mine' has no rate for 'conv_input' operations" in answer.err
     assert files(cli.folder) == ["p.yaml", "tiny.yaml"]

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from cutlayer import run
 from cutlayer.scenarios import load_text
 from cutlayer.scenarios.load import Loaded
-from cutlayer import run
-from cutlayer.sim.data.catalogue import DATASETS
-from cutlayer.sim.methods.registry import OptionModels
 from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.build.world import make_method
+from cutlayer.sim.data.catalogue import DATASETS
+from cutlayer.sim.methods.registry import OptionModels
 
 LINK = {"up": "10 Mbit/s", "down": "25 Mbit/s", "delay": "5 ms"}
 JITTERY = LINK | {"jitter": {"gamma": 0.5}, "loss": 0.001}
@@ -47,7 +47,10 @@ TOPOLOGIES: dict[str, dict[str, Any]] = {
         }
     },
     "two tiers": {
-        "two_tier": {"server": SERVER, "edge_nodes": [{"link": SHARED, "name": "e", "clients": GROUPS}]}
+        "two_tier": {
+            "server": SERVER,
+            "edge_nodes": [{"link": SHARED, "name": "e", "clients": GROUPS}],
+        }
     },
 }
 MORE: dict[str, dict[str, Any]] = {

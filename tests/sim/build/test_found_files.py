@@ -91,9 +91,7 @@ def test_a_trace_that_cannot_be_understood_is_one_line(
         (NETWORK.format(delay="distance", server="a", at="b").replace("net.", "fifo."), ""),
     ],
 )
-def test_a_pipe_is_refused_and_does_not_block(
-    cli: CommandLine, topology: str, more: str
-) -> None:
+def test_a_pipe_is_refused_and_does_not_block(cli: CommandLine, topology: str, more: str) -> None:
     for name in ("fifo", "fifo.csv", "fifo.json"):
         os.mkfifo(cli.folder / name)
     written(cli, topology, more=more)

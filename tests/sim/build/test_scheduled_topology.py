@@ -8,12 +8,12 @@ import pytest
 from cutlayer.scenarios import Loaded, ScenarioError, load_text
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.availability import availability
+from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.build.plan import make_plan
+from cutlayer.sim.build.topology import places
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.methods.registry import OptionModels
-from cutlayer.sim.build.topology import places
-from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.run.run import run
-from cutlayer.sim.build.checks import plan_checked
 from cutlayer.topologies import Topology
 from cutlayer.topologies.bandwidth import Profile
 
@@ -96,7 +96,9 @@ def test_a_change_at_nought_is_there_from_the_beginning():
 
 def test_one_rate_stands_for_both_directions_or_for_a_half_duplex_link():
     changed = topology(STAR, "{at: 5 s, clients: pi, rate: 7 kB/s}")
-    assert {changed.profiles[f"pi-0.{direction}"].piece(5.0)[0] for direction in ("up", "down")} == {7000}
+    assert {
+        changed.profiles[f"pi-0.{direction}"].piece(5.0)[0] for direction in ("up", "down")
+    } == {7000}
     changed = topology(STAR, "{at: 5 s, clients: pi-far, rate: 7 kB/s}")
     assert {name: steps(p) for name, p in changed.profiles.items()} == {
         "pi-far.link": [(0, 5e4), (5, 7e3)]
@@ -216,9 +218,9 @@ def test_windows():
 
 def test_windows_repeat():
     window = "{from: 8 s, until: 10 s}"
-    profile, _ = absent(f"{{clients: pi-0, on_disconnect: resume, offline: [{window}], repeat: 10 s}}")[
-        "pi-0"
-    ]
+    profile, _ = absent(
+        f"{{clients: pi-0, on_disconnect: resume, offline: [{window}], repeat: 10 s}}"
+    )["pi-0"]
     assert [profile.piece(t) for t in (0.0, 8.0, 10.0, 19.0)] == [(1, 8), (0, 10), (1, 18), (0, 20)]
 
 
@@ -234,13 +236,17 @@ def test_a_recording_by_name_and_by_position():
     found = absent("{clients: pi, on_disconnect: drop, trace: here.csv}")
     assert steps(found["pi-0"][0]) == [(0, 1), (10, 0)]
     assert steps(found["pi-1"][0]) == [(0, 0), (5, 1), (20, 0)]
-    found = absent("{clients: pi, on_disconnect: drop, trace: here.csv, match: position, repeat: 20 s}")
+    found = absent(
+        "{clients: pi, on_disconnect: drop, trace: here.csv, match: position, repeat: 20 s}"
+    )
     assert [found["pi-0"][0].piece(t) for t in (6.0, 20.0, 25.0)] == [(1, 20), (0, 25), (1, 40)]
     assert found["pi-1"][0].piece(9.0) == (1, 10)
 
 
 def test_at_random_each_client_by_itself():
-    section = "availability: [{clients: pi, on_disconnect: drop, markov: {online: 9 s, offline: 3 s}}]\n"
+    section = (
+        "availability: [{clients: pi, on_disconnect: drop, markov: {online: 9 s, offline: 3 s}}]\n"
+    )
     found, again = (present(read(STAR, section).scenario) for _ in range(2))
     other = present(read(STAR, section).scenario, seed=1)
     assert found["pi-0"][0].mean == 0.75
@@ -258,7 +264,10 @@ def test_at_random_each_client_by_itself():
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("{clients: pies, trace: here.csv, on_disconnect: drop}", "availability.0.clients: is neither a"),
+        (
+            "{clients: pies, trace: here.csv, on_disconnect: drop}",
+            "availability.0.clients: is neither a",
+        ),
         ("{clients: pi-far, trace: here.csv, on_disconnect: drop}", "has no line for pi-far"),
         (
             "{clients: pi, trace: here.csv, on_disconnect: drop}, "

@@ -6,11 +6,11 @@ import networkx
 import pytest
 from simpy import Environment
 
-from cutlayer.scenarios.load import Loaded
 from cutlayer import load_scenario, run
-from cutlayer.sim.network import Network
-from cutlayer.sim.build.topology import links_of, places
+from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.build.checks import topology_checked
+from cutlayer.sim.build.topology import links_of, places
+from cutlayer.sim.network import Network
 from cutlayer.topologies import Topology
 
 HEAD = """\
@@ -99,7 +99,9 @@ def test_in_a_cellular_cell_each_has_its_share_of_its_own_rate(load, general):
 def test_an_edge_nodes_uplink_is_shared_by_those_behind_it(load):
     link = "{up: 8 Mbit/s, down: 80 Mbit/s, delay: 5 ms}"
     clients = f"[{{{PI}, count: 4, link: wifi-50}}]"
-    text = f"  two_tier: {{{SERVER}, edge_nodes: [{{count: 2, link: {link}, clients: {clients}}}]}}\n"
+    text = (
+        f"  two_tier: {{{SERVER}, edge_nodes: [{{count: 2, link: {link}, clients: {clients}}}]}}\n"
+    )
     topology = places(load(text).scenario)
     ups = [(client, "server") for client in topology.clients]
     assert rates(topology, ups, general=False) == pytest.approx([0.25e6] * 8)

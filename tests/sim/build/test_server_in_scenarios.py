@@ -59,7 +59,9 @@ def test_a_discipline_changes_times_and_nothing_else(discipline, played):
 
 def test_batching_saves_the_overheads_of_jobs_that_come_together(played):
     alone = played()["local_loss"]
-    together = played(f"{SERVER}.discipline={{batching: {{max_jobs: 3, max_wait: 100 ms}}}}")["local_loss"]
+    together = played(f"{SERVER}.discipline={{batching: {{max_jobs: 3, max_wait: 100 ms}}}}")[
+        "local_loss"
+    ]
     assert together.server_busy_s < alone.server_busy_s
 
 
@@ -104,7 +106,10 @@ def test_waiting_times_are_in_the_summary(played):
             "discipline={priority: [raspberry-pi-5]}",
             ["priority to 'raspberry-pi-5'", "no client's"],
         ),
-        ("discipline={batching: {max_jobs: 1, max_wait: 1 ms}}", ["batching.max_jobs", "at least 2"]),
+        (
+            "discipline={batching: {max_jobs: 1, max_wait: 1 ms}}",
+            ["batching.max_jobs", "at least 2"],
+        ),
         ("discipline={batching: {max_jobs: 3}}", ["batching.max_wait", "is required"]),
         ("slot_speed=half", ["slot_speed"]),
     ],

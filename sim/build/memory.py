@@ -1,0 +1,56 @@
+"""The peak memory of a method, on each client device and on the server, before anything runs."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from cutlayer.sim.build.plan import Plan, optimizer_of
+from cutlayer.sim.compute.memory import inference_bytes, server_bytes, training_bytes
+from cutlayer.sim.methods.method import Method
+
+
+def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
+    """Return the estimated peak bytes of each client device under a method, by profile name.
+
+    Each is charged for the largest batch that one of its clients trains on.
+    """
+    cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
+    blocks = list(plan.device_block(cut))
+    slots = optimizer_of(plan.scenario).state_slots
+    if "head" in method.parts:
+        blocks.append(plan.head(cut))
+    batches = plan.largest_batches()
+    largest: dict[str, int] = {}
+    for profile, clients in plan.topology.device_runs():
+        here = int(batches[clients].max())
+        largest[profile.name] = max(largest.get(profile.name, 0), here)
+    if method.freezes_device:
+        return {name: inference_bytes(blocks, batch) for name, batch in largest.items()}
+    return {name: training_bytes(blocks, batch, slots) for name, batch in largest.items()}
+
+
+def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
+    """Return the estimated peak bytes of the server under a method."""
+    cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
+    training = plan.scenario.training
+    participants = min(plan.scenario.clients_per_round, plan.able_clients())
+    held, trained = (
+        np.sort(samples)[::-1].tolist() for samples in (plan.shards.sizes, plan.trained_samples())
+    )
+    return server_bytes(
+        plan.server_block(cut),
+        method.server_batches(held, participants, training.batch_size),
+        optimizer_of(plan.scenario).state_slots,
+        replicas=method.server_replicas(options, participants),
+        slots=plan.topology.node(plan.topology.server).slots,
+        model_parameters=sum(block.parameters for block in plan.device_block(len(plan.blocks))),
+        kept=method.server_keeps(
+            options,
+            trained,
+            participants,
+            prod(plan.model.activation_shape(cut)),
+            epochs=training.local_epochs,
+            rounds=training.rounds,
+        ),
+    )
