@@ -17,7 +17,7 @@ def test_epochs_beyond_the_limit_are_refused_with_their_count(
 ) -> None:
     sets = ["--set", "training.local_epochs=1000000000", "--executor", "none"]
     assert_refused(
-        cli(cli, "tiny.yaml", *sets),
+        cli(command, "tiny.yaml", *sets),
         "training.local_epochs: makes 4,000,000,000 batches a round",
         "more than the 200,000 of limits.round_batches: set that to 4000000000 to allow them",
     )
