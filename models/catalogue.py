@@ -2,13 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import OwnObjectError, calling, import_own
+from cutlayer.suggestion import suggestion
 
 if TYPE_CHECKING:
     from cutlayer.models.model import Model
@@ -40,10 +40,9 @@ def resolve(name: str) -> "Callable[..., Model]":
     """
     if ":" not in name:
         if name not in MODELS:
-            close = get_close_matches(name.lower(), MODELS, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(MODELS)}"
             raise UnknownModelError(
-                f"unknown model {name!r}: {hint} (one of your own is named package.module:Object)"
+                f"unknown model {name!r}{suggestion(name, MODELS)}"
+                " (one of your own is named package.module:Object)"
             )
         module_name, _, object_name = MODELS[name].partition(":")
         built_in: Callable[..., Model] = getattr(import_module(module_name), object_name)

@@ -15,7 +15,8 @@ from cutlayer.scenarios.populations import (
     sequence,
     whole,
 )
-from cutlayer.scenarios.problems import KeyPath, Problem, dotted, suggestion
+from cutlayer.scenarios.problems import KeyPath, Problem, dotted
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.builders.network_nodes import UnknownNodeError
 from cutlayer.topologies.catalogue import link, link_names
 

@@ -25,7 +25,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from cutlayer.scenarios.aliases import canonical
-from cutlayer.scenarios.problems import suggestion
+from cutlayer.suggestion import suggestion
 
 OBJECT_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$"
 KIND_KEY = "x-names"  # marks, in a JSON Schema, where names of a kind belong

@@ -13,11 +13,12 @@ from cutlayer.scenarios.fields import Names
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.methods import read_methods
 from cutlayer.scenarios.overrides import apply_overrides
-from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError, suggestion
+from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.scenarios.shipped import shipped_names, shipped_path
 from cutlayer.scenarios.stand_ins import without
 from cutlayer.scenarios.yaml_text import MAX_BYTES, read
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.catalogue import device_names, link_names
 
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cutlayer.scenarios.document import Document
-from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem, suggestion
+from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem
+from cutlayer.suggestion import suggestion
 
 _SENTENCES = {
     "missing": "is required",
@@ -77,10 +78,8 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
         return "cannot stand here" if key in known else f"is an unknown key{suggestion(key, known)}"
     if kind in ("literal_error", "enum"):
         choices = re.findall(r"'([^']*)'", context["expected"])
-        hint = suggestion(detail["input"], choices)
-        return f"must be {context['expected'].replace(chr(39), '')}" + (
-            hint if hint.startswith("; did") else ""
-        )
+        hint = suggestion(detail["input"], choices, listed=0)
+        return f"must be {context['expected'].replace(chr(39), '')}{hint}"
     if kind in _BOUNDS:
         if kind == "too_long" and isinstance(detail["input"], str):
             kind = "string_too_long"  # of a text with a rule of its own

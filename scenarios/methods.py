@@ -10,7 +10,8 @@ from cutlayer.scenarios.aliases import canonical_method
 from cutlayer.scenarios.document import Document
 from cutlayer.scenarios.fields import is_object_path
 from cutlayer.scenarios.messages import problems_of
-from cutlayer.scenarios.problems import KeyPath, Problem, dotted, suggestion
+from cutlayer.scenarios.problems import KeyPath, Problem, dotted
+from cutlayer.suggestion import suggestion
 
 _LONGEST_LABEL = 80
 

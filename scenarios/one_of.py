@@ -9,7 +9,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from cutlayer.scenarios.fields import Section, rule
-from cutlayer.scenarios.problems import show, suggestion
+from cutlayer.scenarios.problems import show
+from cutlayer.suggestion import suggestion
 
 
 class OneOf:

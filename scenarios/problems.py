@@ -5,14 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cutlayer.errors import UserError
-from cutlayer.topologies.closest import closest
 
 KeyPath = tuple[str | int, ...]
 
 MOST_SHOWN = 50
 
 _LONGEST_VALUE = 60
-_LONGEST_LIST = 12
 
 
 class _Nothing:
@@ -104,14 +102,3 @@ def show(value: object) -> str:
     if len(text) > _LONGEST_VALUE:
         text = text[: _LONGEST_VALUE - 3] + "..."
     return text
-
-
-def suggestion(name: object, known: Iterable[object]) -> str:
-    """The closest known name, or all of them where none is close: `; did you mean 'x'?`."""
-    names = [_key(one) for one in known if isinstance(one, str)]
-    if isinstance(name, str) and (hint := closest(name, names)):
-        return hint
-    if not names:
-        return ""
-    listed = ", ".join(names[:_LONGEST_LIST]) + (", ..." if len(names) > _LONGEST_LIST else "")
-    return f"; known are {listed}"

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Self, get_args
 
 from cutlayer.errors import UserError
-from cutlayer.topologies.closest import closest
+from cutlayer.suggestion import suggestion
 
 Pass = Literal["forward", "backward"]
 Status = Literal["measured", "derived", "published", "recalled", "guess", "declared"]
@@ -249,7 +249,7 @@ class DeviceProfile:
         if op_class not in OP_CLASSES:
             raise DeviceError(
                 f"device {self.name!r}: unknown class of operations {op_class!r}"
-                f"{closest(op_class, OP_CLASSES)} (there are {', '.join(OP_CLASSES)})"
+                f"{suggestion(op_class, OP_CLASSES)}"
             )
 
     def _resolve(self, op_class: str) -> str:

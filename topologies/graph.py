@@ -20,8 +20,8 @@ from typing import Self, TypeVar, get_args
 
 import networkx
 
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.bandwidth import Profile
-from cutlayer.topologies.closest import closest
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
 from cutlayer.topologies.routing import cost_of, shortest_paths
@@ -49,8 +49,7 @@ class Topology:
     ) -> None:
         if routing not in get_args(Routing):
             raise TopologyError(
-                f"{routing!r} is no routing{closest(routing, get_args(Routing))}"
-                f" (there are {', '.join(get_args(Routing))})"
+                f"{routing!r} is no routing{suggestion(routing, get_args(Routing))}"
             )
         self.routing = routing
         self.nodes: Mapping[str, Node] = _by_name(nodes, "nodes", lambda node: node.name)
@@ -140,7 +139,7 @@ class Topology:
     def node(self, name: str) -> Node:
         """Return a node, or raise `TopologyError`."""
         if name not in self.nodes:
-            raise TopologyError(f"there is no node {name!r}{closest(name, self.nodes)}")
+            raise TopologyError(f"there is no node {name!r}{suggestion(name, self.nodes)}")
         return self.nodes[name]
 
     def route(self, source: str, target: str) -> Route:
@@ -211,12 +210,12 @@ class Topology:
                 if end not in self.nodes:
                     raise TopologyError(
                         f"link {link.id!r} names a node {end!r} that is not there"
-                        f"{closest(end, self.nodes)}"
+                        f"{suggestion(end, self.nodes)}"
                     )
             if link.medium is not None and link.medium not in self.media:
                 raise TopologyError(
                     f"link {link.id!r} names a medium {link.medium!r} that is not there"
-                    f"{closest(link.medium, self.media)}"
+                    f"{suggestion(link.medium, self.media)}"
                 )
             if graph.has_edge(link.source, link.target):
                 raise TopologyError(

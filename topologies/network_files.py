@@ -16,8 +16,8 @@ from xml.etree.ElementTree import XML
 
 import networkx
 
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.builders.network_nodes import network_nodes
-from cutlayer.topologies.closest import closest
 from cutlayer.topologies.json_keys import unique_keys
 from cutlayer.topologies.parts import TopologyError
 from cutlayer.topologies.text_file import TextFileError, read_text
@@ -72,7 +72,7 @@ def topohub_network(name: str) -> "networkx.Graph[Any]":
             file.relative_to(data).with_suffix("").as_posix()
             for file in sorted((data / group).rglob("*.json"))
         ]
-        raise TopologyError(f"topohub has no network {name!r}{closest(name, known)}")
+        raise TopologyError(f"topohub has no network {name!r}{suggestion(name, known)}")
     return _checked(path.read_text("utf-8"), _node_link, f"topohub's {name}")
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from cutlayer.errors import UserError
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.bandwidth import Varying
-from cutlayer.topologies.closest import closest
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.jitter import Jitter
 from cutlayer.topologies.queueing import FIFO, Queueing
@@ -44,8 +44,7 @@ class Node:
     def _check_one_of(self, what: str, value: str, known: tuple[str, ...]) -> None:
         if value not in known:
             raise TopologyError(
-                f"node {self.name!r}: {value!r} is no {what}{closest(value, known)}"
-                f" (there are {', '.join(known)})"
+                f"node {self.name!r}: {value!r} is no {what}{suggestion(value, known)}"
             )
 
 
@@ -67,7 +66,7 @@ class Medium:
         if self.sharing not in get_args(Sharing):
             raise TopologyError(
                 f"medium {self.id!r}: {self.sharing!r} is no way of sharing"
-                f"{closest(self.sharing, get_args(Sharing))} (there are equal and proportional)"
+                f"{suggestion(self.sharing, get_args(Sharing))}"
             )
         if self.sharing == "proportional" and self.rate_bytes_per_s is not None:
             raise TopologyError(

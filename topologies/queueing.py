@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from cutlayer.errors import UserError
-from cutlayer.topologies.closest import closest
+from cutlayer.suggestion import suggestion
 
 DisciplineName = Literal["fifo", "priority", "processor_sharing", "batching"]
 SlotSpeed = Literal["whole", "share"]
@@ -36,9 +36,7 @@ class Queueing:
             ("slot speed", self.slot_speed, get_args(SlotSpeed)),
         ):
             if value not in known:
-                raise QueueingError(
-                    f"{value!r} is no {what}{closest(value, known)} (there are {', '.join(known)})"
-                )
+                raise QueueingError(f"{value!r} is no {what}{suggestion(value, known)}")
         if self.most < 1:
             raise QueueingError(f"a slot takes 1 job or more at once, not {self.most}")
         if not 0 <= self.wait_s < math.inf:

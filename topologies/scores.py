@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cutlayer.errors import UserError
-from cutlayer.topologies.closest import closest
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.column_units import names_a_duration
 from cutlayer.topologies.json_keys import unique_keys
 from cutlayer.topologies.text_file import NUMBER, TextFileError, read_text
@@ -125,12 +125,7 @@ def _check_column(column: str, columns: list[str], where: str) -> None:
     if count > 1:
         raise ScoresError(f"{where}: has {count} columns named {column!r}")
     if count == 0:
-        listed = ", ".join(repr(name[:40]) for name in columns[:12])
-        more = ", ..." if len(columns) > 12 else ""
-        hint = closest(column[:100], [name for name in columns[:1000] if len(name) <= 100])
-        raise ScoresError(
-            f"{where}: there is no column {column!r}{hint} (there are {listed}{more})"
-        )
+        raise ScoresError(f"{where}: there is no column {column!r}{suggestion(column, columns)}")
 
 
 def _score(value: Any, where: str) -> float:

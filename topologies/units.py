@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Final
 
 from cutlayer.errors import UserError
-from cutlayer.topologies.closest import closest
+from cutlayer.suggestion import suggestion
 
 _DECIMAL: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BINARY: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
@@ -187,7 +187,7 @@ def _suggestion(unit: str, kind: _Kind) -> str:
     if bits and kind.name == _RATE.name:
         prefix = bits[1].lower() if bits[1] in ("", "k", "K") else bits[1].upper()
         return f"; did you mean '{prefix}bit/s'?"
-    return closest(unit, kind.units)
+    return suggestion(unit, kind.units, listed=0)
 
 
 def _format(value: float, units: tuple[str, ...], kind: _Kind, digits: int | None) -> str:

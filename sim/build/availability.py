@@ -4,7 +4,8 @@ import math
 from typing import Literal
 
 from cutlayer.scenarios.availability import Absence, OfflineMarkov, OfflineTrace, OfflineWindows
-from cutlayer.scenarios.problems import KeyPath, suggestion
+from cutlayer.scenarios.problems import KeyPath
+from cutlayer.suggestion import suggestion
 from cutlayer.sim.build.names import NamedPlaceError, clients_named
 from cutlayer.sim.build.plan import Plan
 from cutlayer.topologies.availability import presence, read_recording

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from cutlayer.scenarios.changes import Change, ClientsChange, LinkChange
-from cutlayer.scenarios.problems import KeyPath, suggestion
+from cutlayer.scenarios.problems import KeyPath
+from cutlayer.suggestion import suggestion
 from cutlayer.sim.build.names import NamedPlaceError, clients_named
 from cutlayer.topologies import Link, Medium, Topology
 from cutlayer.topologies.bandwidth import Changed

@@ -3,7 +3,8 @@
 import re
 
 from cutlayer.errors import UserError
-from cutlayer.scenarios.problems import KeyPath, suggestion
+from cutlayer.scenarios.problems import KeyPath
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies import Topology
 
 

@@ -10,7 +10,7 @@ from cutlayer.sim.papers.ranking import kendall_tau, timed
 from cutlayer.sim.papers.registry import TABLES, Reproduced, reproduce
 from cutlayer.sim.results.folder import claim_folder
 from cutlayer.sim.views.reproduced import markdown, print_reproduced, write_csv, write_map
-from cutlayer.topologies.closest import closest
+from cutlayer.suggestion import suggestion
 
 ALL = "all"
 
@@ -18,10 +18,7 @@ ALL = "all"
 def reproduce_command(name: str, out: Path | None) -> None:
     """Make one table or all, print them, and write them where a folder is named."""
     if name not in (*TABLES, ALL):
-        raise UserError(
-            f"reproduce: unknown table {name!r}{closest(name, [*TABLES, ALL])}"
-            f" (there are {', '.join(TABLES)}; all of them: {ALL})"
-        )
+        raise UserError(f"reproduce: unknown table {name!r}{suggestion(name, [*TABLES, ALL])}")
     console = make_console()
     if out is None:
         _reproduce(name, None, console)

@@ -6,7 +6,6 @@ from pathlib import Path
 from cutlayer.errors import UserError
 from cutlayer.models.outline import outline
 from cutlayer.scenarios.aliases import canonical, canonical_method
-from cutlayer.scenarios.problems import suggestion
 from cutlayer.scenarios.shipped import shipped_names, shipped_path
 from cutlayer.scenarios.study.shipped import study_path
 from cutlayer.sim.build.checks import topology_checked
@@ -24,6 +23,7 @@ from cutlayer.sim.methods import registry
 from cutlayer.sim.run.run import load_scenario
 from cutlayer.sim.views import topology_lines, write_topology
 from cutlayer.sim.views.columns import print_columns, print_grid, text_columns
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies import catalogue
 from cutlayer.topologies.units import format_size
 

@@ -8,7 +8,7 @@ from cutlayer.sim.commands.console import CommandConsole, make_console
 from cutlayer.sim.results.critical_path import NAMES, Attribution, attribution, critical_chain
 from cutlayer.sim.results.read import SavedRun, read
 from cutlayer.sim.views.columns import Column, print_columns
-from cutlayer.topologies.closest import closest
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.units import format_duration
 
 MOST_LINKS = 40
@@ -25,9 +25,7 @@ def why_command(path: Path, *, method: str | None, round_index: int | None) -> N
     run = found[0]
     if method is not None and method not in run.methods:
         labels = list(run.methods)
-        raise UserError(
-            f"--method {method}: not in {path}{closest(method, labels)} ({', '.join(labels)})"
-        )
+        raise UserError(f"--method {method}: not in {path}{suggestion(method, labels)}")
     console = make_console()
     if len(found) > 1:
         console.print(f"seed {run.seed}, the first of {len(found)}")

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from cutlayer.sim.data.content_hash import content_hash
 from cutlayer.sim.data.partition import Ints, PartitionError
 from cutlayer.sim.data.readers.arrays import ArrayFileError, read_npy, read_npz
-from cutlayer.topologies.closest import closest
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.json_keys import unique_keys
 
 MOST_BYTES: Final = 100_000_000  # of a text, or of the arrays in a file
@@ -116,7 +116,7 @@ def _in_client_order(found: ByName, clients: Sequence[str], where: str, *, every
         return _by_number(found, clients, where, every=every)
     for name in found:
         if name not in known:
-            hint = closest(name, clients)
+            hint = suggestion(name, clients)
             raise PartitionError(f"{where}: there is no client {name[:100]!r}{hint}")
     for name in clients:
         if every and name not in found:

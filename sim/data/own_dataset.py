@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,15 @@ from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.data.info import DataError, DatasetInfo
 from cutlayer.sim.data.readers import Chunk, Split
 from cutlayer.sim.data.values import checked_values
+from cutlayer.suggestion import suggestion
 
 
 def find_own(name: str) -> Any:
     """Return the object of that name: a callable `(data_dir) -> Dataset` with an `info`."""
     if ":" not in name:
-        close = get_close_matches(name, DATASETS, n=1)
-        meant = f"did you mean {close[0]}?" if close else f"known are {', '.join(DATASETS)}"
         raise DataError(
-            f"unknown data set {name!r}: {meant} (your own is named package.module:Object)"
+            f"unknown data set {name!r}{suggestion(name, DATASETS)}"
+            " (your own is named package.module:Object)"
         )
     try:
         found = import_own(name)

@@ -34,11 +34,11 @@ from cutlayer.sim.network.solvers.choose import (
     choose,
     consumption,
     consumptions,
-    nearest,
 )
 from cutlayer.sim.network.solvers.fill import Uses
 from cutlayer.sim.network.stall import Standstill
 from cutlayer.sim.network.transport import Transport
+from cutlayer.suggestion import suggestion
 
 
 class Network:
@@ -174,7 +174,7 @@ class Network:
     def set_capacity(self, resource: str, capacity: float) -> None:
         """Change the capacity of a resource from now on."""
         if resource not in self._capacities:
-            hint = nearest(resource, self._capacities)
+            hint = suggestion(resource, self._capacities)
             raise NetworkError(f"the network has no resource {resource!r}{hint}")
         check_capacity(resource, capacity)
         self._capacities[resource] = capacity

@@ -13,7 +13,6 @@ import numpy as np
 
 from cutlayer.errors import UserError
 from cutlayer.scenarios.methods import Method as MethodEntry
-from cutlayer.scenarios.problems import suggestion
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.transport import transports
 from cutlayer.sim.build.world import make_method
@@ -28,6 +27,7 @@ from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.transport import Tcp, header_efficiency
 from cutlayer.sim.transport.account import Account
+from cutlayer.suggestion import suggestion
 
 SET_UP: Final = "connection set-up"
 SLOW_START: Final = "slow start"

@@ -3,15 +3,8 @@
 import pytest
 
 from cutlayer.scenarios.load import read_text
-from cutlayer.scenarios.problems import (
-    MOST_SHOWN,
-    Problem,
-    ScenarioError,
-    printable,
-    show,
-    suggestion,
-)
-from cutlayer.topologies.closest import closest
+from cutlayer.scenarios.problems import MOST_SHOWN, Problem, ScenarioError, printable, show
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.units import QuantityError, parse_rate
 
 QUANTITIES = [
@@ -133,10 +126,11 @@ def test_characters_that_a_terminal_acts_on_are_shown_as_escapes(text, written):
 
 def test_the_closest_name_copes_with_choices_that_are_no_names():
     assert (
-        closest("ab", [None, 1, ["ab"], {"ab": 1}, "abc", "x" * 10**6]) == "; did you mean 'abc'?"
+        suggestion("ab", [None, 1, ["ab"], {"ab": 1}, "abc", "x" * 10**6])
+        == "; did you mean 'abc'?"
     )
-    assert closest("x" * 10**6, ["x" * 10**6]) == ""
-    assert suggestion("zz", [None, "a\x1b"]) == '; known are "a\\u001b"'
+    assert suggestion("x" * 10**6, ["x" * 10**6]) == ""
+    assert suggestion("zz", [None, "a\x1b"]) == ""
 
 
 def test_a_number_beyond_all_bounds_is_told_apart_from_a_wrong_unit():

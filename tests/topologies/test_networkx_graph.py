@@ -100,7 +100,7 @@ def test_edges_without_sound_figures_are_refused(data, rate, delay, problem):
     [
         (
             {"server_at": "d"},
-            "the server is at 'd', which is not a node of the network; there are a",
+            "the server is at 'd', which is not a node of the network; known are a",
         ),
         ({"clients": [Residents(PI, 1, FOUR_G, ["aa"])]}, "'pi' is at 'aa', which is not a node"),
         ({"clients": [Residents(PI, 0, FOUR_G, "all")]}, "'pi' has a count of 0"),
@@ -188,7 +188,7 @@ def test_a_node_is_found_by_its_name_or_its_key():
     for called, said in [
         ("?", r"is the name of 2 nodes of the network: choose one by its id \(2, 3\)"),
         ("Brn", "is not a node of the network; did you mean 'Bern'"),
-        ("zzzzz", "is not a node of the network; there are Bern, Basel, 2, 3"),
+        ("zzzzz", "is not a node of the network; known are Bern, Basel, 2, 3"),
     ]:
         with pytest.raises(TopologyError, match=said):
             nodes.key_of(called)

@@ -199,7 +199,7 @@ def test_a_topology_that_cannot_be_is_refused(nodes, links, media, problem):
         (lambda: Medium("m", math.nan), "medium 'm' has a rate of nan"),
         (lambda: Node("n", "clint", PI), "no role; did you mean 'client'"),
         (lambda: Queueing("lifo"), "no discipline; did you mean 'fifo'"),
-        (lambda: Queueing(slot_speed="half"), "no slot speed .there are whole, share"),
+        (lambda: Queueing(slot_speed="half"), "no slot speed; known are whole, share"),
         (lambda: Queueing("batching", most=0), "takes 1 job or more"),
         (lambda: Queueing("batching", most=2, wait_s=math.inf), "waits for a finite time"),
         (lambda: Node("n", "server", PI, 0), "has 0 slots"),

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Self, get_args
 
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.bandwidth import Varying
 from cutlayer.topologies.builders.groups import Clients, named_groups
-from cutlayer.topologies.closest import closest
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.fleet import ClientGroup, Fleet
 from cutlayer.topologies.graph import Topology
@@ -160,7 +160,7 @@ class Draft:
         if edge.duplex not in get_args(Direction):
             raise TopologyError(
                 f"edge {there!r}: {edge.duplex!r} is no duplex"
-                f"{closest(edge.duplex, get_args(Direction))}"
+                f"{suggestion(edge.duplex, get_args(Direction))}"
             )
         if edge.duplex == "one-way" and edge.back_bytes_per_s is not None:
             raise TopologyError(f"edge {there!r} is one-way, and has a rate for the way back")

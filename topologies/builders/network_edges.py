@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import networkx
 
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.builders.draft import Edge
-from cutlayer.topologies.closest import closest
 from cutlayer.topologies.distance import Distance, position_of
 from cutlayer.topologies.parts import TopologyError
 from cutlayer.topologies.units import LEAST_BYTES_PER_S, MOST_BYTES_PER_S, MOST_SECONDS
@@ -105,7 +105,7 @@ def _figure(figure: float | Attribute, data: Mapping[str, Any], where: str, what
         if figure.otherwise is not None:
             return figure.otherwise
         raise TopologyError(
-            f"{where} has no {figure.name!r} for its {what}{closest(figure.name, map(str, data))}"
+            f"{where} has no {figure.name!r} for its {what}{suggestion(figure.name, map(str, data))}"
             f" (say what holds otherwise)"
         )
     value = data[figure.name]

@@ -8,7 +8,7 @@ from typing import Any
 
 import networkx
 
-from cutlayer.topologies.closest import closest
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.parts import TopologyError
 
 _LABELS = ("name", "label")
@@ -40,10 +40,7 @@ class NetworkNodes:
                 f"is the name of {len(alike)} nodes of the network: choose one by its id ({listed})"
             )
         names = list(self.names.values())
-        hint = closest(called[:100], [name for name in names[:2000] if len(name) <= 100])
-        raise UnknownNodeError(
-            f"is not a node of the network{hint}{'' if hint else f'; there are {_listed(names)}'}"
-        )
+        raise UnknownNodeError(f"is not a node of the network{suggestion(called, names)}")
 
     def connected_with(self, server: Any) -> list[str]:
         """Return the names of the nodes that the node `server` reaches and is reached from."""

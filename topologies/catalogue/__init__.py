@@ -7,8 +7,8 @@ from typing import Any, Final
 import yaml
 
 from cutlayer.errors import UserError
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.catalogue.schema import DeviceEntry, LinkEntry
-from cutlayer.topologies.closest import closest
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.link import AccessLink
 
@@ -48,8 +48,7 @@ def _entry(file: str, name: str, kind: str) -> Any:
     entries = _read(file)
     if name not in entries:
         raise CatalogueError(
-            f"there is no {kind} {name!r} in the catalogue{closest(name, entries)}"
-            f" (there are {', '.join(entries)})"
+            f"there is no {kind} {name!r} in the catalogue{suggestion(name, entries)}"
         )
     return entries[name]
 

@@ -13,7 +13,6 @@ out. What remains connects routes into components, and each gets the cheapest ex
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import pairwise
 from math import inf
 from typing import TypeVar
@@ -27,6 +26,7 @@ from cutlayer.sim.network.solvers.filling import Filling
 from cutlayer.sim.network.solvers.solver import Solver
 from cutlayer.sim.network.solvers.star import Star
 from cutlayer.sim.network.solvers.tree import Tree
+from cutlayer.suggestion import suggestion
 
 Value = TypeVar("Value")
 
@@ -54,12 +54,6 @@ def check_capacity(name: str, capacity: float) -> None:
         )
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the closest known one, if there is one."""
-    close = get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 def consumptions(capacities: Mapping[str, float], routes: Sequence[Route]) -> list[Uses]:
     """Per route its resources with the total consumption per byte; unknown ones are errors."""
     return [consumption(capacities, index, route) for index, route in enumerate(routes)]
@@ -71,7 +65,7 @@ def consumption(capacities: Mapping[str, float], index: int, route: Route) -> Us
     for name, amount in route.resources:
         if name not in capacities:
             raise NetworkError(
-                f"route {index} crosses an unknown resource {name!r}{nearest(name, capacities)}"
+                f"route {index} crosses an unknown resource {name!r}{suggestion(name, capacities)}"
             )
         if not 0 < amount < inf:
             raise NetworkError(

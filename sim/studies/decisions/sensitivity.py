@@ -6,7 +6,6 @@ each assumption: the fields of `scale`, and the server's slots.
 
 from collections.abc import Sequence
 
-from cutlayer.scenarios.problems import suggestion
 from cutlayer.scenarios.scale import Scale
 from cutlayer.scenarios.study import LoadedStudy, Point
 from cutlayer.sim.results.round import Row
@@ -14,6 +13,7 @@ from cutlayer.sim.studies.check import check_point
 from cutlayer.sim.studies.measures import Measured
 from cutlayer.sim.studies.result import StudyResult
 from cutlayer.sim.studies.runner import Runner
+from cutlayer.suggestion import suggestion
 
 SLOTS = "server_slots"
 ASSUMPTIONS = (*Scale.model_fields, SLOTS)

@@ -130,7 +130,7 @@ def test_slower_devices_take_longer(tmp_path):
         ("s.csv", "CPU\n-3\n", "line 2: CPU: expected a positive number"),
         ("s.csv", "CPU\n1_000\n", "line 2: CPU: expected a positive number .got '1_000'"),
         ("s.csv", "CPU\n\u0663\n", "line 2: CPU: expected a positive number"),
-        ("s.csv", "\ndeear0\ny,55022\n", "no column 'CPU' .there are 'deear0'"),
+        ("s.csv", "\ndeear0\ny,55022\n", "no column 'CPU'; known are deear0"),
         ("s.csv", "\nCPU\ny,55022\n", "line 3: expected 1 cells as in the header, got 2"),
         ("s.csv", "Model,CPU\na,1\nb\n", "line 3: expected 2 cells as in the header, got 1"),
         ("s.csv", "CPU,CPU\n1,2\n", "has 2 columns named 'CPU'"),

@@ -103,7 +103,7 @@ def test_a_seed_that_splits_nothing_leaves_the_identity_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("cifar11", {}, "unknown data set 'cifar11': did you mean cifar10?"),
+        ("cifar11", {}, "unknown data set 'cifar11'; did you mean 'cifar10'?"),
         ("qqq", {}, "known are digits, cifar10, cifar100, mnist, fashion_mnist"),
         ("cifar10", {"train_samples": 15}, "a multiple of the 10 classes up to 50000"),
         ("cifar10", {"train_samples": 0}, "train_samples must be a multiple"),
