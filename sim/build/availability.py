@@ -5,9 +5,9 @@ from typing import Literal
 
 from cutlayer.scenarios.availability import Absence, OfflineMarkov, OfflineTrace, OfflineWindows
 from cutlayer.scenarios.problems import KeyPath
-from cutlayer.suggestion import suggestion
 from cutlayer.sim.build.names import NamedPlaceError, clients_named
 from cutlayer.sim.build.plan import Plan
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.availability import presence, read_recording
 from cutlayer.topologies.bandwidth import Profile, TwoStates
 

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from cutlayer.scenarios.changes import Change, ClientsChange, LinkChange
 from cutlayer.scenarios.problems import KeyPath
-from cutlayer.suggestion import suggestion
 from cutlayer.sim.build.names import NamedPlaceError, clients_named
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies import Link, Medium, Topology
 from cutlayer.topologies.bandwidth import Changed
 
