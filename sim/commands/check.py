@@ -12,8 +12,9 @@ from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.commands.console import CommandConsole, make_console
 from cutlayer.sim.data.datasets import load
 from cutlayer.sim.data.given_split import GivenPartition
+from cutlayer.sim.run.play import coarse_figures
 from cutlayer.sim.run.preview import preview
-from cutlayer.sim.run.run import coarse_figures, load_scenario
+from cutlayer.sim.run.run import load_scenario
 from cutlayer.sim.views.columns import print_grid
 from cutlayer.sim.views.topology_text import unconnected
 from cutlayer.topologies.units import format_duration, format_size

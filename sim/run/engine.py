@@ -34,7 +34,7 @@ class UnfinishedRoundError(UserError):
     """A method closed a round while some of its clients were still at work."""
 
 
-Watched = Callable[[Round], Sequence[Observer]]
+Observe = Callable[[World, Round], Sequence[Observer]]
 
 
 @dataclass(frozen=True)
@@ -74,20 +74,19 @@ class Engine:
 
     def __init__(
         self,
-        world: World,
         method: Method,
         result: MethodResult,
         *,
         reuse: bool = True,
         keep_all: bool = False,
-        watched: Watched = lambda _: (),
+        observe: Observe | None = None,
         learned: Mapping[int, float] | None = None,
     ) -> None:
-        self.world = world
+        self.world = world = method.world
         self.method = method
         self.result = result
         self.keep_all = keep_all
-        self._watched = watched
+        self._observe = observe
         self._learned = learned or {}
         self._reuse = (
             reuse and method.synchronous and world.time_invariant and not world.learning.trains
@@ -245,7 +244,7 @@ class Engine:
         return f"{held} of {taking_part} clients can never"
 
     def _record_of(self, rnd: Round) -> RoundRecord:
-        observers = self._watched(rnd)
+        observers = self._observe(self.world, rnd) if self._observe else ()
         if observers or not self._reuse:
             return self._simulate(rnd, observers)
         timing_classes = tuple(

@@ -15,7 +15,6 @@ from cutlayer.errors import UserError
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.transport import transports
-from cutlayer.sim.build.world import make_method
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.log.intervals import Activity, Intervals, Phase
 from cutlayer.sim.methods.method import Round
@@ -24,7 +23,8 @@ from cutlayer.sim.network.probe import TRANSPORT, Probe, Probed, Span
 from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
+from cutlayer.sim.run.engine import Observe, StopCondition
+from cutlayer.sim.run.play import play
 from cutlayer.sim.transport import Tcp, header_efficiency
 from cutlayer.sim.transport.account import Account
 from cutlayer.suggestion import suggestion
@@ -125,12 +125,13 @@ def explain(
         hint = suggestion(client, clients)
         raise ExplainError(f"--client: there is no client {client!r}{hint}")
     if client is None:
-        client = _played(plan, entry, round_index, None)[1].rounds[round_index].straggler
+        client = _played(plan, entry, round_index).rounds[round_index].straggler
         if client is None:
             raise ExplainError(f"--round: nobody took part in round {round_index}; try another")
-    look, result = _played(plan, entry, round_index, clients.index(client))
-    if look.member is None:
-        names = [clients[index] for index in look.participants]
+    routes = _RoutesOfClient(round_index, clients.index(client))
+    result = _played(plan, entry, round_index, routes.observe)
+    if routes.member is None:
+        names = [clients[index] for index in routes.participants]
         raise ExplainError(
             f"--client: {client} takes no part in round {round_index}; "
             + (f"those who do are {', '.join(names)}" if names else "nobody does")
@@ -139,9 +140,9 @@ def explain(
         label=entry.label,
         client=client,
         seed=plan.seed,
-        rtt_s=sum(look.delays),
+        rtt_s=sum(routes.delays),
         rnd=result.rounds[round_index],
-        transfers=tuple(look.transfers(plan)),
+        transfers=tuple(routes.transfers(plan)),
     )
 
 
@@ -155,37 +156,39 @@ def _entry(plan: Plan, label: str | None) -> MethodEntry:
     return entries[label]
 
 
-class _Look:
-    """Looks at one client's routes in one round; without a client at none."""
+class _RoutesOfClient:
+    """Observes one client's two routes in one round."""
 
-    def __init__(self, world: World, round_index: int, client: int | None) -> None:
-        self._world = world
+    def __init__(self, round_index: int, client: int) -> None:
         self._round_index = round_index
         self._client = client
+        self._world: World | None = None
         self._probe: Probe | None = None
         self.participants: tuple[int, ...] = ()
         self.member: int | None = None
         self.delays = (0.0, 0.0)
 
-    def watched(self, rnd: Round) -> Sequence[Observer]:
-        """Return who is to look on in a round."""
-        if rnd.index != self._round_index or self._client is None:
+    def observe(self, world: World, rnd: Round) -> Sequence[Observer]:
+        """Return the probe of the client's routes if it takes part in the round."""
+        if rnd.index != self._round_index:
             return ()
         self.participants = rnd.participants
         if self._client not in rnd.participants:
             return ()
+        self._world = world
         self.member = rnd.participants.index(self._client)
-        client = self._world.clients[self._client]
+        client = world.clients[self._client]
         self.delays = client.up_delay_s, client.down_delay_s
-        self._probe = Probe(self._world.network, (client.up, client.down))
+        self._probe = Probe(world.network, (client.up, client.down))
         return (self._probe,)
 
     def transfers(self, plan: Plan) -> Iterator[Transfer]:
         """Yield the client's transfers of the round that was played last, as they ended."""
+        world = self._world
+        assert world is not None
         assert self._probe is not None
-        assert self._client is not None
-        client = self._world.clients[self._client]
-        log = Intervals.from_rows(self._world.rows)
+        client = world.clients[self._client]
+        log = Intervals.from_rows(world.rows)
         weight = 1 / header_efficiency(transports(plan)[self._client])
         seen = {
             Phase.UPLINK: [p for p in self._probe.transfers if p.flow.route == client.up],
@@ -204,8 +207,8 @@ class _Look:
             probed = waiting.pop(0) if waiting and _is_of(waiting[0].flow, end_s, lost) else None
             assert probed is not None or lost, f"row {row} of the log belongs to no transfer"
             start_s = float(log.start[row]) if probed is None else float(probed.flow.start_s)
-            account = self._account(probed, start_s, end_s)
-            cap, cap_from = self._cap(probed, account)
+            account = _account(world, probed, start_s, end_s)
+            cap, cap_from = _cap(world, probed, account)
             yield Transfer(
                 number=number,
                 direction="up" if phase == Phase.UPLINK else "down",
@@ -223,21 +226,23 @@ class _Look:
                 pieces=() if probed is None else tuple(_pieces(probed.spans, end_s, account)),
             )
 
-    def _account(self, probed: Probed | None, start_s: float, end_s: float) -> Account:
-        if probed is None:
-            return Account(start_s, end_s)
-        transport = self._world.transport
-        if isinstance(transport, Tcp):
-            return transport.accounts[probed.flow.sequence]
-        return Account(start_s, end_s, own_link_s=probed.flow.own_link_s)
 
-    def _cap(self, probed: Probed | None, account: Account) -> tuple[float, str]:
-        """Return the last cap of a transfer, bytes/s, and who set it."""
-        if probed is None or probed.flow.held_by is None:
-            return account.cap, account.cap_from
-        holder = probed.flow.held_by
-        rates = [span.rate for span in probed.spans if span.bottleneck == holder]
-        return (rates[-1] if rates else self._world.network.limit(probed.flow)[0]), holder
+def _account(world: World, probed: Probed | None, start_s: float, end_s: float) -> Account:
+    """Return a transfer's seconds by what held it."""
+    if probed is None:
+        return Account(start_s, end_s)
+    if isinstance(world.transport, Tcp):
+        return world.transport.accounts[probed.flow.sequence]
+    return Account(start_s, end_s, own_link_s=probed.flow.own_link_s)
+
+
+def _cap(world: World, probed: Probed | None, account: Account) -> tuple[float, str]:
+    """Return the last cap of a transfer, bytes/s, and what set it."""
+    if probed is None or probed.flow.held_by is None:
+        return account.cap, account.cap_from
+    holder = probed.flow.held_by
+    rates = [span.rate for span in probed.spans if span.bottleneck == holder]
+    return (rates[-1] if rates else world.network.limit(probed.flow)[0]), holder
 
 
 def _is_of(flow: Flow, end_s: float, lost: bool) -> bool:
@@ -262,17 +267,14 @@ def _pieces(spans: Sequence[Span], end_s: float, account: Account) -> Iterator[P
 
 
 def _played(
-    plan: Plan, entry: MethodEntry, round_index: int, client: int | None
-) -> tuple[_Look, MethodResult]:
-    """Play a method up to a round, with a look at a client's routes in that round."""
-    method = make_method(plan, entry, None, keep_accounts=True)
-    look = _Look(method.world, round_index, client)
-    result = MethodResult(entry.label, entry.name, plan.seed, ())
-    stop_condition = StopCondition(round_index + 1, plan.scenario.stop.virtual_time)
-    Engine(method.world, method, result, watched=look.watched).run(stop_condition, RoundProgress())
+    plan: Plan, entry: MethodEntry, round_index: int, observe: Observe | None = None
+) -> MethodResult:
+    """Play a method up to a round. Raises ExplainError where it ends before."""
+    stop = StopCondition(round_index + 1, plan.scenario.stop.virtual_time)
+    result = play(plan, entry, stop=stop, observe=observe)
     if len(result.rounds) <= round_index:
         raise ExplainError(
             f"--round: round {round_index} of {entry.label} is not played: "
             + (result.ended or f"the time limit ends the run after {len(result.rounds)} rounds")
         )
-    return look, result
+    return result

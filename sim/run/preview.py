@@ -9,9 +9,9 @@ from typing import Final
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.memory import memory_by_device, server_memory
 from cutlayer.sim.build.plan import Plan
-from cutlayer.sim.build.world import make_method, options_of
-from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
+from cutlayer.sim.build.world import options_of
+from cutlayer.sim.run.engine import StopCondition
+from cutlayer.sim.run.play import play
 
 MOST_EVENTS: Final = 300_000  # of the clock, in all the rounds that are played of a method
 
@@ -43,17 +43,15 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
     scenario: Scenario = plan.scenario
     previews = []
     for entry in scenario.methods:
-        method = make_method(plan, entry, None)
-        result = MethodResult(entry.label, entry.name, plan.seed, ())
         most = min(rounds, scenario.training.rounds)
-        stop_condition = StopCondition(most, scenario.stop.virtual_time, events=MOST_EVENTS)
-        Engine(method.world, method, result).run(stop_condition, RoundProgress())
+        stop = StopCondition(most, scenario.stop.virtual_time, events=MOST_EVENTS)
+        result = play(plan, entry, stop=stop)
         played = len(result.rounds)
         whole = (
             result.stalled
             or played == scenario.training.rounds
             or (played < most and result.ended is not None)
-            or stop_condition.passed(result.virtual_time_s)
+            or stop.passed(result.virtual_time_s)
         )
         scale = 1.0 if whole else scenario.training.rounds / played
         client_rounds = sum(r.clients for r in result.rounds)

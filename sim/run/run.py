@@ -4,7 +4,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -14,9 +14,7 @@ from cutlayer.scenarios.load import load as read_scenario
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.checks import plan_checked, plan_feasible, problems_beside
 from cutlayer.sim.build.plan import Plan
-from cutlayer.sim.build.sections import assumed_delays
-from cutlayer.sim.build.topology import links_of
-from cutlayer.sim.build.world import ExecutorName, make_method, profile_of
+from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
 from cutlayer.sim.methods.registry import OptionModels
 from cutlayer.sim.process.interrupts import held_back, let_in
@@ -24,12 +22,11 @@ from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.results.write import RunFolder, Views, no_views
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
+from cutlayer.sim.run.engine import RoundProgress
+from cutlayer.sim.run.play import empty_result, play
 
 LogName = Literal["rounds", "events"]
 Curves = Mapping[tuple[int, str], Mapping[str, Any] | None]  # by seed and label
-
-UNTIMED: Final = ("power_w", "memory_bytes")  # figures that take no part in a time
 
 
 class Progress(Protocol):
@@ -205,25 +202,8 @@ class _Runner:
 
     def _run_method(self, entry: MethodEntry, files: RunFolder | None) -> None:
         scenario, progress = self.plan.scenario, self.progress
-        training, stop = scenario.training, scenario.stop
-        method = make_method(self.plan, entry, self.dataset)
-        result = MethodResult(
-            entry.label,
-            entry.name,
-            self.plan.seed,
-            tuple(training.targets),
-            coarse=coarse_figures(self.plan),
-        )
+        result = empty_result(self.plan, entry)
         self.result.methods[entry.label] = result
-        curve = None if self.curves is None else self.curves[self.plan.seed, entry.label]
-        engine = Engine(
-            method.world,
-            method,
-            result,
-            reuse=self.reuse,
-            keep_all=self.log == "events",
-            learned=None if curve is None else dict(curve["accuracy"]),
-        )
 
         def closed(row: RoundResult) -> None:
             if files is not None:
@@ -231,37 +211,19 @@ class _Runner:
             progress.round_closed(row)
 
         progress.method_started(
-            self.plan.seed, entry.label, training.rounds, scenario.clients_per_round
+            self.plan.seed, entry.label, scenario.training.rounds, scenario.clients_per_round
         )
-        stop_condition = StopCondition(
-            training.rounds, stop.virtual_time, stop.target_accuracy, training.evaluate_every
+        play(
+            self.plan,
+            entry,
+            self.dataset,
+            result=result,
+            progress=RoundProgress(closed, progress.client_trained),
+            curve=None if self.curves is None else self.curves[self.plan.seed, entry.label],
+            reuse=self.reuse,
+            keep_all=self.log == "events",
         )
-        try:
-            engine.run(stop_condition, RoundProgress(closed, progress.client_trained))
-        finally:
-            with held_back():
-                engine.finish()
-                if curve is not None:
-                    result.weights_digest = curve["weights_digest"]
-                    result.diverged_in_round = curve["diverged_in_round"]
         progress.method_finished(result)
-
-
-def coarse_figures(plan: Plan) -> tuple[str, ...]:
-    """Return what is coarse or guessed of the times, one text for each profile or link."""
-    server = profile_of(plan.topology, plan.topology.server)
-    profiles = {p.name: p for p in (*(p for p, _ in plan.topology.device_runs()), server)}
-    found = []
-    for profile in profiles.values():
-        if profile.coarse:
-            found.append(f"{profile.name}: one speed for every operation")
-        unsure = [figure for figure in profile.unsure if not figure.startswith(UNTIMED)]
-        if unsure:
-            found.append(f"{profile.name}: {', '.join(unsure)} guessed or recalled")
-    for name, link in links_of(plan.scenario).items():
-        if link.unsure:
-            found.append(f"link {name}: {', '.join(link.unsure)} guessed or recalled")
-    return (*found, *assumed_delays(plan.scenario))
 
 
 def versions(executor: ExecutorName, dataset: Dataset | None) -> dict[str, Any]:

@@ -9,15 +9,15 @@ from typing import Any, Final
 from cutlayer.models.catalogue import MODELS
 from cutlayer.models.own_object import looking_in
 from cutlayer.scenarios.load import Loaded, load_text
+from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan, make_plan
-from cutlayer.sim.build.world import make_method
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
 from cutlayer.sim.data.info import DatasetInfo
 from cutlayer.sim.methods.registry import OptionModels
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
-from cutlayer.sim.run.run import coarse_figures
+from cutlayer.sim.run.engine import RoundProgress
+from cutlayer.sim.run.play import play
 from cutlayer.sim.studies.stored import curve_of, plain
 from cutlayer.topologies.units import format_duration
 
@@ -28,9 +28,7 @@ def clock(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) 
     """Time every method of a resolved scenario with one seed; return results by label."""
     del data_dir
     plan = _plan(scenario)
-    return {
-        entry.label: plain(_run(plan, entry.label, None, note)) for entry in plan.scenario.methods
-    }
+    return {entry.label: plain(_run(plan, entry, None, note)) for entry in plan.scenario.methods}
 
 
 def alone(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) -> dict[str, Any]:
@@ -38,7 +36,7 @@ def alone(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) 
     plan = _plan(scenario)
     dataset = _dataset(plan.info, _directory(plan, data_dir))
     return {
-        entry.label: plain(_run(plan, entry.label, dataset, note)) | _numerics()
+        entry.label: plain(_run(plan, entry, dataset, note)) | _numerics()
         for entry in plan.scenario.methods
     }
 
@@ -48,7 +46,7 @@ def train(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) 
     plan = _plan(scenario)
     dataset = _dataset(plan.info, _directory(plan, data_dir))
     (entry,) = plan.scenario.methods
-    return curve_of(_run(plan, entry.label, dataset, note)) | _numerics()
+    return curve_of(_run(plan, entry, dataset, note)) | _numerics()
 
 
 def _numerics() -> dict[str, Any]:
@@ -96,24 +94,12 @@ def _dataset(info: DatasetInfo, directory: str | None) -> Dataset:
     return load(info, None if directory is None else Path(directory))
 
 
-def _run(plan: Plan, label: str, dataset: Dataset | None, note: Note) -> MethodResult:
-    scenario = plan.scenario
-    entry = next(entry for entry in scenario.methods if entry.label == label)
-    training, stop = scenario.training, scenario.stop
-    method = make_method(plan, entry, dataset)
-    result = MethodResult(
-        label, entry.name, plan.seed, tuple(training.targets), coarse=coarse_figures(plan)
-    )
+def _run(plan: Plan, entry: MethodEntry, dataset: Dataset | None, note: Note) -> MethodResult:
+    rounds = plan.scenario.training.rounds
 
     def closed(row: RoundResult) -> None:
         if dataset is not None:
             time = format_duration(row.virtual_time_s)
-            note(f"{label}, round {row.index + 1} of {training.rounds}, virtual time {time}")
+            note(f"{entry.label}, round {row.index + 1} of {rounds}, virtual time {time}")
 
-    engine = Engine(method.world, method, result)
-    stop_condition = StopCondition(
-        training.rounds, stop.virtual_time, stop.target_accuracy, training.evaluate_every
-    )
-    engine.run(stop_condition, RoundProgress(closed))
-    engine.finish()
-    return result
+    return play(plan, entry, dataset, progress=RoundProgress(closed))

@@ -88,7 +88,7 @@ class Inside:
         round_closed: Callable[[RoundResult], None] = lambda _: None,
         client_trained: Callable[[int, int], None] | None = None,
     ) -> "Inside":
-        engine = Engine(self.method.world, self.method, self.result)
+        engine = Engine(self.method, self.result)
         rounds = rounds or self.plan.scenario.training.rounds
         engine.run(
             StopCondition(rounds, evaluate_every=1000), RoundProgress(round_closed, client_trained)

@@ -201,7 +201,7 @@ def play(
     made = make_world(method, devices, **world)
     result = MethodResult(method, method, 0, ())
     engine = Engine(
-        made, found(made, found.Options(**(options or {}))), result, reuse=False, keep_all=True
+        found(made, found.Options(**(options or {}))), result, reuse=False, keep_all=True
     )
     engine.run(StopCondition(rounds), RoundProgress())
     engine.finish()

@@ -59,7 +59,7 @@ def engine_of(method, devices, rounds=1, deadline_s=8.0, **world):
         made.churn, made.time_invariant = Churn(made.clock, {}, cancels=True), False
     playing = method(made, method.Options())
     playing.deadline_s = deadline_s
-    engine = Engine(made, playing, MethodResult(name, name, 0, ()), keep_all=True)
+    engine = Engine(playing, MethodResult(name, name, 0, ()), keep_all=True)
     engine.run(StopCondition(rounds), RoundProgress())
     engine.finish()
     return engine

@@ -43,7 +43,7 @@ def engine_of(method, devices, offline, on_loss, rounds=1, options=None, **world
     found = find_method(method)
     given = OPTIONS.get(method, {}) if options is None else options
     result = MethodResult(method, method, 0, ())
-    engine = Engine(made, found(made, found.Options(**given)), result, keep_all=True)
+    engine = Engine(found(made, found.Options(**given)), result, keep_all=True)
     engine.run(StopCondition(rounds), RoundProgress())
     engine.finish()
     return engine

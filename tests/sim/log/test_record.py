@@ -171,7 +171,7 @@ def test_what_is_in_flight_when_a_round_closes_is_found(monkeypatch, leaves, com
     monkeypatch.setattr(Careless, "leaves", leaves)
     world = make_world("classic_fl", [Device()], slots=2)
     method = Careless(world, Careless.Options())
-    engine = Engine(world, method, MethodResult("careless", "careless", 0, ()))
+    engine = Engine(method, MethodResult("careless", "careless", 0, ()))
     with pytest.raises(UnfinishedRoundError, match=complaint):
         engine.run(StopCondition(1), RoundProgress())
 

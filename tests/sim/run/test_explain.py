@@ -160,9 +160,7 @@ def test_looking_on_changes_nothing(tmp_path: Path, text: str, transport: str) -
     for entry in plan.scenario.methods:
         method = make_method(plan, entry, None)
         result = MethodResult(entry.label, entry.name, 0, ())
-        Engine(method.world, method, result, reuse=False, keep_all=True).run(
-            StopCondition(3), RoundProgress()
-        )
+        Engine(method, result, reuse=False, keep_all=True).run(StopCondition(3), RoundProgress())
         for index, rnd in enumerate(result.rounds):
             if rnd.straggler is None:
                 continue
