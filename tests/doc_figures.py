@@ -181,13 +181,13 @@ def headline_slots() -> Rows:
 
 @checks("commuters-lost")
 def commuters_lost() -> Rows:
-    """Mean round, clients lost, bytes wasted."""
+    """Mean round, clients dropped, bytes wasted."""
     found = ran("commuters").methods
     return [
         [
             None,
             mean_round(found[name]),
-            float(sum(closed.clients_lost for closed in found[name].rounds)),
+            float(sum(closed.clients_dropped for closed in found[name].rounds)),
             float(sum(closed.wasted_bytes for closed in found[name].rounds)),
         ]
         for name in USUAL

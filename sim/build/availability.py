@@ -11,16 +11,16 @@ from cutlayer.suggestion import suggestion
 from cutlayer.topologies.availability import presence, read_recording
 from cutlayer.topologies.bandwidth import Profile, TwoStates
 
-OnLoss = Literal["drop", "resume"]
+OnDisconnect = Literal["drop", "resume"]
 
 
-def availability(plan: Plan) -> dict[str, tuple[Profile, OnLoss]]:
+def availability(plan: Plan) -> dict[str, tuple[Profile, OnDisconnect]]:
     """Return of each client that may go offline: 1 or 0 over time (s), and what happens then.
 
     Who is not there is always online. Raises NamedPlaceError for a name that the topology does not
     have, or one that two entries speak of.
     """
-    found: dict[str, tuple[Profile, OnLoss]] = {}
+    found: dict[str, tuple[Profile, OnDisconnect]] = {}
     for index, absence in enumerate(plan.scenario.availability):
         path: KeyPath = ("availability", index)
         clients = clients_named(plan.topology, absence.clients, (*path, "clients"))

@@ -173,7 +173,7 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
         yield from loaded.option_problems((*place, entry.name), error, options_model)
         return
     if any(absence.on_disconnect == "drop" for absence in scenario.availability):
-        complaint = method.check_loss(options)
+        complaint = method.check_dropout(options)
         if complaint is not None:
             rule = f"needs on_disconnect: resume: {complaint}"
             yield loaded.problem(place, rule, entry.label)

@@ -1,14 +1,14 @@
 """Devices that come and go: who can take part, and what becomes of one that leaves in a round.
 
 A client goes offline at any moment of its availability, not only between transfers. Its messages in
-flight are then aborted and what had been sent of them is wasted. By its rule the client is `lost`
+flight are then aborted and what had been sent of them is wasted. By its rule the client is dropped
 (it drops out of the round, its update with it) or it `resume`s: the device goes on computing, and
 when it is back online its connection is opened anew and each broken message is sent again from its
-first byte. A message whose last byte had left arrives where the client resumes, and is lost with the
-client. The other endpoint knows at once; not modelled: time-outs until a loss is noticed.
+first byte. A message whose last byte had left arrives where the client resumes, and is dropped with the
+client. The other endpoint knows at once; not modelled: time-outs until a disconnection is noticed.
 
 A method that ends a round before all clients are done cancels the others: what happens to such a client
-is what happens to one that is lost, at a moment that the method chooses.
+is what happens to one that is dropped, at a moment that the method chooses.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +25,7 @@ from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.transfer import Delivery
 from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Interval, Phase
 
-OnLoss = Literal["drop", "resume"]
+OnDisconnect = Literal["drop", "resume"]
 RESOLUTION_S: Final = 1e-9  # what is nearer than this in time is now
 
 Process = simpy.events.ProcessGenerator
@@ -43,7 +43,7 @@ class Presence:
     """When a client is online, and what its going offline means in a round."""
 
     profile: Profile
-    on_loss: OnLoss
+    on_disconnect: OnDisconnect
 
 
 @dataclass(eq=False)
@@ -54,7 +54,7 @@ class _Member:
     device: DeviceEndpoint
     server: ServerEndpoint
     processes: list[simpy.Process] = field(default_factory=list)
-    lost: bool = False
+    dropped: bool = False
 
 
 class Churn:
@@ -111,16 +111,16 @@ class Churn:
             self._follow(member, presence, self._now())
 
     def cancel(self, client: int) -> None:
-        """End the part that a client (by index) has in the round now; its update is lost.
+        """End the part that a client (by index) has in the round now; its update is dropped.
 
-        Nothing changes where the client is lost already, or both of its endpoints are done.
+        Nothing changes where the client is dropped already, or both of its endpoints are done.
         """
         member = self._members[client]
-        if not member.lost and any(process.is_alive for process in member.processes):
-            self._lose(member, Activity.CANCELLED)
+        if not member.dropped and any(process.is_alive for process in member.processes):
+            self._drop(member, Activity.CANCELLED)
 
     def guard(self, work: Process, endpoint: Endpoint) -> Process:
-        """Let an endpoint's process end quietly when its client is lost; a running job is waited for."""
+        """Let an endpoint's process end quietly when its client drops out; wait for a running job."""
         try:
             return (yield from work)
         except simpy.Interrupt:
@@ -130,7 +130,7 @@ class Churn:
             return None
 
     def tend(self, process: simpy.Process, endpoint: Endpoint) -> None:
-        """Take note of the process of an endpoint, to be stopped if its client is lost."""
+        """Take note of the process of an endpoint, to be stopped if its client is dropped."""
         member = self._members.get(endpoint.client.index)
         if member is not None:
             member.processes.append(process)
@@ -138,7 +138,7 @@ class Churn:
     def arrives(self, delivery: Delivery) -> bool:
         """Return whether a message that travelled still reaches somebody."""
         endpoint = delivery.endpoint
-        if self._members[endpoint.client.index].lost:
+        if self._members[endpoint.client.index].dropped:
             return False
         del endpoint.under_way[delivery]
         return True
@@ -148,15 +148,15 @@ class Churn:
 
     def _follow(self, member: _Member, presence: Presence, at: float) -> None:
         """Act on the availability from `at` on, and come back when it changes."""
-        if member.lost:
+        if member.dropped:
             return
         value, end = presence.profile.piece(at)
         if value > 0:
             self._connect(member)
-        elif presence.on_loss == "resume":
+        elif presence.on_disconnect == "resume":
             self._disconnect(member)
         else:
-            self._lose(member, Activity.OFFLINE)
+            self._drop(member, Activity.OFFLINE)
             return
         if end < inf:
             timer = self._clock.timeout(max(0.0, end - self._clock.elapsed_s))
@@ -185,10 +185,10 @@ class Churn:
             for delivery in held:
                 delivery.begin()
 
-    def _lose(self, member: _Member, activity: Activity) -> None:
+    def _drop(self, member: _Member, activity: Activity) -> None:
         device, server = member.device, member.server
         now = self._clock.now
-        member.lost = True
+        member.dropped = True
         for endpoint in (device, server):
             for delivery in endpoint.under_way:
                 if delivery.left:

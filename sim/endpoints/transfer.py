@@ -2,7 +2,7 @@
 
 It is logged when its last byte has left, and is delivered one propagation delay later. Under TCP the
 interval begins with the set-up of its connection, which is a row of its own. If the client's
-connection breaks in between, what had been sent is logged as lost.
+connection breaks in between, what had been sent is logged as dropped.
 """
 
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cutlayer.sim.endpoints.endpoint import Endpoint
 
 DELIVERED: Final = 0
-LOST: Final = 1
+DROPPED: Final = 1
 
 
 class Delivery:
@@ -88,7 +88,7 @@ class Delivery:
         *,
         activity: Activity | None = None,
         delay: float = 0.0,
-        lost: int = DELIVERED,
+        dropped: int = DELIVERED,
     ) -> Interval:
         endpoint = self.endpoint
         up = endpoint.phase == Phase.UPLINK
@@ -103,7 +103,7 @@ class Delivery:
             wire_bytes,
             payload_bytes,
             delay=delay,
-            lost=lost,
+            dropped=dropped,
         )
 
     def _arrive(self, _: Any) -> None:
@@ -121,7 +121,7 @@ class Delivery:
         return hasattr(self, "row")
 
     def abort(self) -> None:
-        """Stop sending; log what had been sent as lost."""
+        """Stop sending; log what had been sent as dropped."""
         endpoint = self.endpoint
         world = endpoint.world
         remaining = world.network.cancel(self.flow)
@@ -134,7 +134,7 @@ class Delivery:
                 self.start, self.cause = self.flow.start_s, endpoint.latest
             if world.transport is not None:
                 self._log_set_up(now)
-            world.rows.append(self._interval(now, sent, lost=LOST))
+            world.rows.append(self._interval(now, sent, dropped=DROPPED))
             endpoint.last = endpoint.latest = len(world.rows) - 1
 
     def drop(self) -> None:
@@ -142,4 +142,4 @@ class Delivery:
         world = self.endpoint.world
         world.bytes_dropped += self.message.wire_bytes
         row = world.rows[self.row]
-        world.rows[self.row] = row._replace(payload_bytes=0, delay=0.0, lost=LOST)
+        world.rows[self.row] = row._replace(payload_bytes=0, delay=0.0, dropped=DROPPED)

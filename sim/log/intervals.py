@@ -4,10 +4,10 @@ Actors append one `Interval` for each thing that takes time. An interval's `caus
 let it begin; following the causes backwards from the last row gives the round's critical path.
 
 A transfer's interval ends when its last byte has left the sender; it arrives `delay` seconds later. A
-transfer that was cut off is `lost` (1): it has the bytes that were sent in vain and no payload. Opening
-a connection is an interval without bytes, before the transfer that waited for it. Other waiting is not
-logged: it lies between an actor's intervals. Two exceptions are logged as offline: the time that a
-client was offline, and the time of a client whose method cancelled it, up to that moment.
+transfer that was cut off is `dropped` (1): it has the bytes that were sent in vain and no payload.
+Opening a connection is an interval without bytes, before the transfer that waited for it. Other waiting
+is not logged: it lies between an actor's intervals. Two exceptions are logged as offline: the time
+that a client was offline, and the time of a client whose method cancelled it, up to that moment.
 """
 
 import enum
@@ -74,7 +74,7 @@ class Interval(NamedTuple):
     payload_bytes: int = 0
     flops: float = 0.0
     delay: float = 0.0
-    lost: int = 0
+    dropped: int = 0
 
 
 # The columns in the order in which `Intervals.digest` takes them.
@@ -90,7 +90,7 @@ COLUMNS: Final[Mapping[str, type[np.generic]]] = {
     "activity": np.int8,
     "cause": np.int32,
     "delay": np.float64,
-    "lost": np.int8,
+    "dropped": np.int8,
 }
 
 
@@ -109,7 +109,7 @@ class Intervals:
     activity: NDArray[np.int8]
     cause: NDArray[np.int32]
     delay: NDArray[np.float64]
-    lost: NDArray[np.int8]
+    dropped: NDArray[np.int8]
 
     @classmethod
     def from_rows(cls, rows: Sequence[Interval]) -> "Intervals":

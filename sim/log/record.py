@@ -87,7 +87,7 @@ def close_record(
         members=members,
         duration_s=duration_s,
         digest=intervals.digest(),
-        wasted_bytes=int(intervals.wire_bytes[intervals.lost == 1].sum()),
+        wasted_bytes=int(intervals.wire_bytes[intervals.dropped == 1].sum()),
         wire_up=_per_member(intervals.actor, intervals.wire_bytes, up, members),
         wire_down=_per_member(intervals.peer, intervals.wire_bytes, down, members),
         payload_up=_per_member(intervals.actor, intervals.payload_bytes, up, members),

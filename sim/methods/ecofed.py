@@ -134,9 +134,9 @@ class EcoFed(SplitMethod):
             index, round_type, participants, tuple(chains), {"uploads": uploads, "fresh": fresh}
         )
 
-    def lost(self, rnd: Round, member: int) -> None:
+    def drop(self, rnd: Round, member: int) -> None:
         """Forget the buffer that the client had begun to fill; an older one stays."""
-        super().lost(rnd, member)
+        super().drop(rnd, member)
         client = rnd.participants[member]
         if client in rnd.notes["fresh"]:
             self._buffered.discard(client)

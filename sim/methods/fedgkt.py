@@ -124,8 +124,8 @@ class FedGKT(SplitMethod):
         return needs_both_blocks(cls.name, cut, last)
 
     @classmethod
-    def check_loss(cls, options: Any) -> str | None:
-        """With one server block for all, a client that is lost would leave half of itself in it."""
+    def check_dropout(cls, options: Any) -> str | None:
+        """With one server block for all, a client that is dropped would leave half of itself in it."""
         if options.exchange_weights:
             return None
         return "fedgkt without exchange_weights trains one server block on everybody's features"

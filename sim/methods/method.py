@@ -60,7 +60,7 @@ class MethodOptions(BaseModel):
 class Round:
     """One round: its number, its type (such as "upload"), its participants (client indices) and chains.
 
-    `lost` lists the members (0, 1, ... in the order of `participants`) that dropped out.
+    `dropped` lists the members (0, 1, ... in the order of `participants`) that dropped out.
     """
 
     index: int
@@ -68,7 +68,7 @@ class Round:
     participants: tuple[int, ...]
     chains: tuple[Chain, ...]
     notes: dict[str, Any] = field(default_factory=dict)
-    lost: list[int] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
 
 
 class Method(ABC):
@@ -139,8 +139,8 @@ class Method(ABC):
         return dumped
 
     @classmethod
-    def check_loss(cls, options: Any) -> str | None:  # noqa: ARG003
-        """Return why this method cannot go on when a client is lost in a round, or None if it can."""
+    def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003
+        """Return why this method cannot go on when a client is dropped in a round, or None if it can."""
         return f"{cls.name} needs every client of its round to the end"
 
     def eligible(self, index: int) -> Sequence[int]:  # noqa: ARG002
@@ -155,18 +155,18 @@ class Method(ABC):
     def run_round(self, rnd: Round) -> Process:
         """Play the round on the clock."""
 
-    def lost(self, rnd: Round, member: int) -> None:
-        """Take note that a participant went offline and is lost to the round, with its update."""
-        rnd.lost.append(member)
+    def drop(self, rnd: Round, member: int) -> None:
+        """Take note that a participant went offline and drops out of the round, with its update."""
+        rnd.dropped.append(member)
         self.world.learning.drop(rnd.chains[member])
 
     def cancel(self, rnd: Round, member: int) -> None:
         """End a participant's round now: a deadline has passed, or enough others are done.
 
         Its transfers are aborted (what they had sent counts as dropped), its device stops computing,
-        its waiting jobs leave the server's queue, both of its processes end, and its update is lost, as
-        if it had gone offline for good. A job that is running on the server is finished. Nothing happens
-        to a client that is done or lost. Only for methods that set `cancels = True`.
+        its waiting jobs leave the server's queue, both of its processes end, and its update is dropped,
+        as if it had gone offline for good. A job that is running on the server is finished. A client
+        that is done or has dropped out is left alone. Only for methods that set `cancels = True`.
         """
         assert self.cancels, f"{self.name} cancels clients, and does not set `cancels = True`"
         assert self.world.churn is not None
@@ -184,12 +184,12 @@ class Method(ABC):
 class SplitMethod(Method):
     """A synchronous round: every participant's two endpoints run, then the server averages.
 
-    The average is over those that were not lost on the way; without any, nothing changes.
+    The average is over those that were not dropped on the way; without any, nothing changes.
     """
 
     @classmethod
-    def check_loss(cls, options: Any) -> str | None:  # noqa: ARG003
-        """Each client works on replicas of its own: the others do without one that is lost."""
+    def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003
+        """Each client works on replicas of its own: the others do without one that is dropped."""
         return None
 
     def open_round(self, index: int) -> Round:
@@ -231,7 +231,7 @@ class SplitMethod(Method):
         if self.cancels:  # those that were cancelled a moment ago, and their running jobs
             yield members.done
         averaged = self.averaged_parameters(rnd)
-        there = len(rnd.participants) - len(rnd.lost)
+        there = len(rnd.participants) - len(rnd.dropped)
         if averaged and there:
             first = world.clients[rnd.participants[0]]
             aggregator = ServerEndpoint(world, first, barrier.member, rnd.chains[0])

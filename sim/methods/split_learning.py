@@ -24,8 +24,8 @@ class SplitLearning(SplitFed):
         return 1
 
     @classmethod
-    def check_loss(cls, options: Any) -> str | None:  # noqa: ARG003
-        """A lost client would take the one device block with it."""
+    def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003
+        """A dropped client would take the one device block with it."""
         return "split_learning hands its one device block from client to client"
 
     def open_round(self, index: int) -> Round:

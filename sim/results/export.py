@@ -68,7 +68,7 @@ def event_rows(run: SavedRun) -> list[Row]:
                 "payload_bytes": int(events["payload_bytes"][i]),
                 "flops": float(events["flops"][i]),
                 "delay": float(events["delay"][i]),
-                "lost": int(events["lost"][i]),
+                "dropped": int(events["dropped"][i]),
             }
         )
     return rows

@@ -117,7 +117,7 @@ class MethodResult:
             "diverged_in_round": self.diverged_in_round,
             "coarse": list(self.coarse),
             "ended": self.ended,
-            "clients_lost": sum(r.clients_lost for r in self.rounds),
+            "clients_dropped": sum(r.clients_dropped for r in self.rounds),
             "wasted_bytes": sum(r.wasted_bytes for r in self.rounds),
             "against": {
                 label: self.against(other) for label, other in others.items() if other is not self

@@ -56,10 +56,11 @@ Row = dict[str, Value]
 
 # Columns of runs that version 0.x wrote, by table, with their present names.
 OLD_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
-    "rounds": {"kind": "round_type"},
+    "rounds": {"kind": "round_type", "clients_lost": "clients_dropped"},
     "events": {
         "kind": "phase",
         "label": "activity",
+        "lost": "dropped",
         "kind_names": "phase_names",
         "label_names": "activity_names",
     },

@@ -53,7 +53,7 @@ class RoundResult:
     accuracy: float | None = None
     barrier_s: float = 0.0  # mean over the participants: nothing left to do, the round still open
     waited_s: float = 0.0
-    clients_lost: int = 0
+    clients_dropped: int = 0
     wasted_bytes: int = 0
     energy_j: float | None = None  # of the participants' devices; None where it is not known
     server_jobs: int = 0
@@ -70,7 +70,7 @@ class RoundResult:
             "round": self.index,
             "round_type": self.round_type,
             "clients": self.clients,
-            "clients_lost": self.clients_lost,
+            "clients_dropped": self.clients_dropped,
             "virtual_time_s": self.virtual_time_s,
             "waited_s": self.waited_s,
             "round_time_s": self.round_time_s,

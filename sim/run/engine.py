@@ -188,7 +188,7 @@ class Engine:
             additive_s=record.additive_s,
             barrier_s=record.barrier_s,
             waited_s=waited_s,
-            clients_lost=len(rnd.lost),
+            clients_dropped=len(rnd.dropped),
             wasted_bytes=record.wasted_bytes,
             energy_j=energy,
             server_jobs=record.server_jobs,
@@ -274,7 +274,7 @@ class Engine:
         if world.transport is not None:
             world.transport.open_round()
         if world.churn is not None:
-            world.churn.open_round(lambda member: self.method.lost(rnd, member))
+            world.churn.open_round(lambda member: self.method.drop(rnd, member))
         loads = self._recording(rnd, observers)
         world.clock.play(world.clock.process(self.method.run_round(rnd)))
         self._check_finished(rnd)

@@ -71,7 +71,7 @@ class Transfer:
     wire_bytes: int
     payload_bytes: int
     carried_bytes: float
-    lost: bool
+    dropped: bool
     cap: float
     cap_from: str
     account: Account
@@ -202,10 +202,10 @@ class _RoutesOfClient:
         )
         for number, row in enumerate(np.flatnonzero(ours).tolist()):
             phase = Phase(int(log.phase[row]))
-            end_s, lost = float(log.end[row]), bool(log.lost[row])
+            end_s, dropped = float(log.end[row]), bool(log.dropped[row])
             waiting = seen[phase]
-            probed = waiting.pop(0) if waiting and _is_of(waiting[0].flow, end_s, lost) else None
-            assert probed is not None or lost, f"row {row} of the log belongs to no transfer"
+            probed = waiting.pop(0) if waiting and _is_of(waiting[0].flow, end_s, dropped) else None
+            assert probed is not None or dropped, f"row {row} of the log belongs to no transfer"
             start_s = float(log.start[row]) if probed is None else float(probed.flow.start_s)
             account = _account(world, probed, start_s, end_s)
             cap, cap_from = _cap(world, probed, account)
@@ -219,7 +219,7 @@ class _RoutesOfClient:
                 wire_bytes=int(log.wire_bytes[row]),
                 payload_bytes=int(log.payload_bytes[row]),
                 carried_bytes=float(log.wire_bytes[row]) * weight,
-                lost=lost,
+                dropped=dropped,
                 cap=cap,
                 cap_from=cap_from,
                 account=account,
@@ -245,9 +245,9 @@ def _cap(world: World, probed: Probed | None, account: Account) -> tuple[float, 
     return (rates[-1] if rates else world.network.limit(probed.flow)[0]), holder
 
 
-def _is_of(flow: Flow, end_s: float, lost: bool) -> bool:
+def _is_of(flow: Flow, end_s: float, dropped: bool) -> bool:
     """Whether a row of the log may be that of the flow which is next on its route."""
-    return flow.finish_s == end_s if flow.state == FINISHED else lost and flow.start_s <= end_s
+    return flow.finish_s == end_s if flow.state == FINISHED else dropped and flow.start_s <= end_s
 
 
 def _pieces(spans: Sequence[Span], end_s: float, account: Account) -> Iterator[Piece]:

@@ -51,12 +51,12 @@ def _columns(shown: Sequence[Transfer]) -> list[Column]:
     columns = [
         column(
             "message",
-            [f"{t.direction} {t.activity}{' (lost)' * t.lost}" for t in shown],
+            [f"{t.direction} {t.activity}{' (dropped)' * t.dropped}" for t in shown],
             numbers=False,
         ),
         column("began\n(s)", [f"{t.start_s:.3f}" for t in shown]),
         column("took", [quantity(t.seconds, TIMES) for t in shown]),
-        column("arrived\nafter", ["-" if t.lost else quantity(t.delay_s, TIMES) for t in shown]),
+        column("arrived\nafter", ["-" if t.dropped else quantity(t.delay_s, TIMES) for t in shown]),
         column("payload", [quantity(t.payload_bytes, BYTES) for t in shown]),
         column("wire", [quantity(t.wire_bytes, BYTES) for t in shown]),
         column("on links", [quantity(t.carried_bytes, BYTES) for t in shown]),
@@ -110,7 +110,7 @@ def summary(explained: Explained) -> str:
         for direction in ("up", "down")
     )
     travelled_s = sum(transfer.delay_s for transfer in transfers)
-    lost = sum(transfer.lost for transfer in transfers)
+    dropped = sum(transfer.dropped for transfer in transfers)
     sentences = [
         f"{len(transfers)} transfer{'s' * (len(transfers) > 1)} of {client} took "
         f"{quantity(total_s, TIMES)} in all: {quantity(up, TIMES)} up and "
@@ -119,8 +119,8 @@ def summary(explained: Explained) -> str:
         f"On top of that messages travelled for {quantity(travelled_s, TIMES)} after their last bytes "
         "had left.",
     ]
-    if lost:
-        sentences.append(f"{lost} of them {'was' if lost == 1 else 'were'} lost.")
+    if dropped:
+        sentences.append(f"{dropped} of them {'was' if dropped == 1 else 'were'} dropped.")
     return " ".join(sentences)
 
 

@@ -260,7 +260,7 @@ def _span(kept: KeptRound, row: int, start: int, end: int) -> Span:
     if phase in (Phase.UPLINK, Phase.DOWNLINK):
         args["wire_bytes"] = int(log.wire_bytes[row])
         args["payload_bytes"] = int(log.payload_bytes[row])
-        args["lost"] = bool(log.lost[row])
+        args["dropped"] = bool(log.dropped[row])
     else:
         args["flops"] = float(log.flops[row])
     return start, end, activity, PHASES[phase], args

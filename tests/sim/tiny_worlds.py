@@ -230,7 +230,7 @@ def rows_of(kept: KeptRound, *activities: Activity) -> list[tuple[Any, ...]]:
             pytest.approx(float(log.start[i])),
             pytest.approx(float(log.end[i])),
             int(log.wire_bytes[i]),
-            int(log.lost[i]),
+            int(log.dropped[i]),
         )
         for i in range(len(log))
         if not activities or log.activity[i] in activities

@@ -75,14 +75,14 @@ def test_an_upload_at_the_deadline_is_cut_off_and_its_bytes_are_dropped() -> Non
         ("OFFLINE", "CANCELLED", 8, 8, 0, 0),
     ]
     assert rnd.round_time_s == 8
-    assert (rnd.clients_lost, rnd.wasted_bytes, rnd.wire_up) == (1, sent, sent)
+    assert (rnd.clients_dropped, rnd.wasted_bytes, rnd.wire_up) == (1, sent, sent)
 
 
 def test_the_others_are_averaged_without_the_one_that_was_cancelled() -> None:
     engine = engine_of(Deadline, [Device(), Device(up=100)], deadline_s=10.0)
     (rnd,) = engine.result.rounds
     assert rnd.round_time_s == pytest.approx(10 + AVERAGING_S)
-    assert rnd.clients_lost == 1
+    assert rnd.clients_dropped == 1
     assert rnd.wasted_bytes == round((10 - 6.584) * 100)
 
 
@@ -96,7 +96,7 @@ def test_the_first_of_two_closes_the_round() -> None:
     engine = engine_of(FirstOne, [Device(up=100), Device()])
     (rnd,) = engine.result.rounds
     assert rnd.round_time_s == pytest.approx(ALONE_S + AVERAGING_S)
-    assert rnd.clients_lost == 1
+    assert rnd.clients_dropped == 1
 
 
 @pytest.mark.parametrize("deadline_s", [1.0, 1.7, 3.0, 6.0, 7.0, 9.6])
@@ -118,7 +118,7 @@ def test_split_training_is_cut_off_wherever_it_is(deadline_s: float) -> None:
         SplitDeadline, [Device(), Device(), Device()], 2, deadline_s, server_speed=500.0
     )
     for rnd in engine.result.rounds:
-        assert rnd.clients_lost == 3
+        assert rnd.clients_dropped == 3
         assert deadline_s <= rnd.round_time_s < deadline_s + 4
 
 

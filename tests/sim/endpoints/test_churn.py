@@ -34,10 +34,11 @@ class Offline:
         return (0.0 if place % 2 else 1.0), end
 
 
-def engine_of(method, devices, offline, on_loss, rounds=1, options=None, **world):
+def engine_of(method, devices, offline, on_disconnect, rounds=1, options=None, **world):
     made = make_world(method, devices, **world)
     made.churn = Churn(
-        made.clock, {index: Presence(Offline(*spans), on_loss) for index, spans in offline.items()}
+        made.clock,
+        {index: Presence(Offline(*spans), on_disconnect) for index, spans in offline.items()},
     )
     made.time_invariant = False
     found = find_method(method)
@@ -62,7 +63,7 @@ class TestResume:
         ]
         (rnd,) = engine.result.rounds
         assert rnd.round_time_s == pytest.approx(22.888 + 0.5 + 0.026)
-        assert (rnd.wasted_bytes, rnd.clients_lost) == (wasted, 0)
+        assert (rnd.wasted_bytes, rnd.clients_dropped) == (wasted, 0)
         assert rnd.wire_up == WEIGHTS + wasted
         assert rnd.payload_up == 4 * 130  # only what arrived
         assert rnd.critical_path_s["offline"] == pytest.approx(12)
@@ -123,16 +124,16 @@ class TestResume:
 
 class TestLost:
     def test_an_upload_is_cut_off_and_the_round_goes_on_without(self):
-        engine = engine_of("classic_fl", [Device(), Device(speed=500)], {1: [(13, inf)]}, "lost")
+        engine = engine_of("classic_fl", [Device(), Device(speed=500)], {1: [(13, inf)]}, "drop")
         (rnd,) = engine.result.rounds
-        # The slow one trains from 1.944 to 11.224 and uploads; it is lost after 1.776 s of that.
-        assert rnd.clients_lost == 1
+        # The slow one trains from 1.944 to 11.224 and uploads; it is dropped after 1.776 s of that.
+        assert rnd.clients_dropped == 1
         assert rnd.wasted_bytes == 1776
         assert rnd.round_time_s == pytest.approx(13 + 260 / 10_000)  # an average of one
         assert rnd.straggler in ("c0", "c1")
 
     def test_computing_is_cut_off(self):
-        engine = engine_of("classic_fl", [Device(), Device()], {1: [(3, inf)]}, "lost")
+        engine = engine_of("classic_fl", [Device(), Device()], {1: [(3, inf)]}, "drop")
         (kept,) = engine.result.kept
         trained = [row for row in rows_of(kept, Activity.TRAIN) if row[2] == 1.944]
         assert sorted(float(row[3].expected) for row in trained) == pytest.approx([3, 4.864])
@@ -141,30 +142,30 @@ class TestLost:
         assert engine.result.rounds[0].round_time_s == pytest.approx(9.998)
 
     def test_a_message_that_has_left_is_lost_with_the_client(self):
-        engine = engine_of("classic_fl", [Device(), Device()], {1: [(9.7, inf)]}, "lost")
+        engine = engine_of("classic_fl", [Device(), Device()], {1: [(9.7, inf)]}, "drop")
         (rnd,) = engine.result.rounds
-        assert rnd.clients_lost == 1
+        assert rnd.clients_dropped == 1
         assert rnd.wasted_bytes == WEIGHTS
         assert rnd.wire_up == 2 * WEIGHTS
 
     def test_all_may_be_lost(self):
-        engine = engine_of("splitfed", [Device()], {0: [(2, inf)]}, "lost", rounds=2)
+        engine = engine_of("splitfed", [Device()], {0: [(2, inf)]}, "drop", rounds=2)
         (rnd,) = engine.result.rounds
         assert rnd.round_time_s == pytest.approx(2)
-        assert rnd.clients_lost == 1
+        assert rnd.clients_dropped == 1
         assert "none is online any more" in engine.result.ended
 
     def test_a_job_that_runs_on_the_server_is_finished_and_one_that_waits_is_not(self):
-        # A server so slow that the first client's first job is still running when both are lost.
+        # A server so slow that the first client's first job is still running when both are dropped.
         engine = engine_of(
             "splitfed",
             [Device(), Device(), Device(delay=1.5)],
             {0: [(4, inf)], 1: [(4, inf)]},
-            "lost",
+            "drop",
             server_speed=500,
         )
         (kept,) = engine.result.kept
-        assert engine.result.rounds[0].clients_lost == 2
+        assert engine.result.rounds[0].clients_dropped == 2
         log = kept.record.intervals
         served = log.peer[(log.phase == Phase.SERVER_COMPUTE) & (log.activity == Activity.TRAIN)]
         assert served.tolist().count(0) == 1
@@ -184,7 +185,7 @@ class TestLost:
     @pytest.mark.parametrize("outstanding", [1, 3])
     def test_every_moment_of_a_round_can_be_the_last(self, name, options, outstanding):
         devices = [Device(samples=5), Device(speed=700), Device(up=300)]
-        plain = engine_of(name, devices, {}, "lost", options=options, outstanding=outstanding)
+        plain = engine_of(name, devices, {}, "drop", options=options, outstanding=outstanding)
         whole = plain.result.virtual_time_s
         for step in range(1, 40):
             moment = whole * step / 40
@@ -192,24 +193,24 @@ class TestLost:
                 name,
                 devices,
                 {0: [(moment, moment + 100)]},
-                "lost",
+                "drop",
                 rounds=3,
                 options=options,
                 outstanding=outstanding,
             )
             rounds = engine.result.rounds
             assert len(rounds) == 3
-            assert rounds[0].clients_lost in (0, 1)
-            assert [rnd.clients_lost for rnd in rounds[1:]] == [0, 0]
-            if rounds[0].clients_lost:
+            assert rounds[0].clients_dropped in (0, 1)
+            assert [rnd.clients_dropped for rnd in rounds[1:]] == [0, 0]
+            if rounds[0].clients_dropped:
                 assert rounds[1].clients == 2  # it is not back yet
 
     def test_methods_that_need_everybody_say_so(self):
         for name, found in METHODS.items():
-            complaint = find_method(name).check_loss(find_method(name).Options())
+            complaint = find_method(name).check_dropout(find_method(name).Options())
             assert (complaint is None) == (name not in ("centralised", "split_learning")), found
         fedgkt = find_method("fedgkt")
-        assert "one server block" in fedgkt.check_loss(fedgkt.Options(exchange_weights=False))
+        assert "one server block" in fedgkt.check_dropout(fedgkt.Options(exchange_weights=False))
 
 
 class TestRoundsUnderChurn:
@@ -222,24 +223,24 @@ class TestRoundsUnderChurn:
     def test_who_is_offline_is_not_drawn(self):
         devices = [Device()] * 4
         engine = engine_of(
-            "classic_fl", devices, {0: [(0, 50)], 2: [(0, 50)]}, "lost", clients_per_round=3
+            "classic_fl", devices, {0: [(0, 50)], 2: [(0, 50)]}, "drop", clients_per_round=3
         )
         (kept,) = engine.result.kept
         assert kept.participants == ("c1", "c3")
 
     def test_a_round_waits_for_the_first_that_is_online(self):
-        engine = engine_of("classic_fl", [Device()], {0: [(0, 30), (41, 55)]}, "lost", rounds=3)
+        engine = engine_of("classic_fl", [Device()], {0: [(0, 30), (41, 55)]}, "drop", rounds=3)
         rounds = engine.result.rounds
         assert [rnd.waited_s for rnd in rounds] == pytest.approx([30, 0, 14])
-        assert [rnd.clients_lost for rnd in rounds] == [0, 1, 0]
+        assert [rnd.clients_dropped for rnd in rounds] == [0, 1, 0]
         assert [rnd.virtual_time_s for rnd in rounds] == pytest.approx([39.998, 41, 64.998])
 
     def test_ecofed_replays_only_for_those_that_are_online(self):
         devices = [Device()] * 3
-        calm = engine_of("ecofed", devices, {}, "lost", options={"init": "random"})
+        calm = engine_of("ecofed", devices, {}, "drop", options={"init": "random"})
         ends = calm.result.virtual_time_s
         engine = engine_of(
-            "ecofed", devices, {0: [(ends, 1000)]}, "lost", rounds=2, options={"init": "random"}
+            "ecofed", devices, {0: [(ends, 1000)]}, "drop", rounds=2, options={"init": "random"}
         )
         uploads, replays = engine.result.kept
         assert uploads.participants == ("c0", "c1", "c2")
@@ -250,16 +251,16 @@ class TestRoundsUnderChurn:
             "ecofed",
             [Device(), Device()],
             {0: [(0.5, 3)]},
-            "lost",
+            "drop",
             rounds=2,
             options={"init": "random", "control_messages": False},
         )
-        assert engine.result.rounds[0].clients_lost == 1
+        assert engine.result.rounds[0].clients_dropped == 1
         assert engine.result.kept[1].participants == ("c1",)
 
     def test_ecofed_uploads_again_when_no_buffer_is_left(self):
         engine = engine_of(
-            "ecofed", [Device()], {0: [(0.5, 3)]}, "lost", rounds=2, options={"init": "random"}
+            "ecofed", [Device()], {0: [(0.5, 3)]}, "drop", rounds=2, options={"init": "random"}
         )
         assert [rnd.round_type for rnd in engine.result.rounds] == ["upload", "upload"]
-        assert [rnd.clients_lost for rnd in engine.result.rounds] == [1, 0]
+        assert [rnd.clients_dropped for rnd in engine.result.rounds] == [1, 0]

@@ -9,9 +9,9 @@ from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Interval, Int
 from cutlayer.sim.log.link_use import ClientRoutes, LinkTotals
 
 
-def up(member, start, end, size, activity=Activity.ACTIVATION, lost=0):
+def up(member, start, end, size, activity=Activity.ACTIVATION, dropped=0):
     sent = Interval(start, end, member, Phase.UPLINK, SERVER, activity, NO_CAUSE, size, size)
-    return sent._replace(delay=0.5, lost=lost)
+    return sent._replace(delay=0.5, dropped=dropped)
 
 
 def down(member, start, end, size):
@@ -27,7 +27,7 @@ def client_routes(count=3, shared=(("server", 1.0),)):
 
 def test_own_and_shared_links():
     log = Intervals.from_rows(
-        [up(0, 0, 2, 20), up(1, 1, 3, 30), down(0, 2, 4, 5), up(0, 10, 11, 7, lost=1)]
+        [up(0, 0, 2, 20), up(1, 1, 3, 30), down(0, 2, 4, 5), up(0, 10, 11, 7, dropped=1)]
     )
     made = client_routes()
     found = made.uses(log, (2, 0), {"server": 3.5, "c2.up": 2.0})

@@ -32,7 +32,7 @@ METHOD: dict[str, Any] = {
     "diverged_in_round": None,
     "coarse": list,
     "ended": None,
-    "clients_lost": int,
+    "clients_dropped": int,
     "wasted_bytes": int,
     "against": dict,
 }

@@ -88,7 +88,7 @@ def test_alone_on_its_link_a_transfer_runs_at_the_links_rate(tmp_path: Path) -> 
         assert transfer.mean_rate == pytest.approx(LINK[transfer.direction])
         assert transfer.carried_bytes == transfer.wire_bytes > transfer.payload_bytes
         assert transfer.delay_s == RTT_S / 2
-        assert not transfer.lost
+        assert not transfer.dropped
 
 
 def test_transfers_are_named_after_the_log(tmp_path: Path) -> None:
@@ -174,17 +174,19 @@ def test_looking_on_changes_nothing(tmp_path: Path, text: str, transport: str) -
                     sum(t.wire_bytes for t in found.transfers if t.direction == direction)
                     == total[member]
                 )
-            assert sum(t.lost for t in found.transfers) <= int(kept.record.intervals.lost.sum())
+            assert sum(t.dropped for t in found.transfers) <= int(
+                kept.record.intervals.dropped.sum()
+            )
 
 
 def test_what_was_cut_off_is_told(tmp_path: Path) -> None:
     plan = plan_checked(scenario(tmp_path, COMMUTERS, "methods=[splitfed]"), trains=False)[0]
     told = [explain(plan, None, index) for index in range(6)]
     for found in told:
-        assert ("lost." in summary(found)) == any(t.lost for t in found.transfers)
-    lost = [t for found in told for t in found.transfers if t.lost]
-    assert lost, "the scenario is to cut transfers off; choose another one"
-    assert all(t.payload_bytes == 0 for t in lost)
+        assert ("dropped." in summary(found)) == any(t.dropped for t in found.transfers)
+    dropped = [t for found in told for t in found.transfers if t.dropped]
+    assert dropped, "the scenario is to cut transfers off; choose another one"
+    assert all(t.payload_bytes == 0 for t in dropped)
 
 
 def test_the_command_shows_the_longest_and_writes_all(cli: CommandLine) -> None:

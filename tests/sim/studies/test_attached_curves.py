@@ -49,7 +49,7 @@ def test_what_timing_changes_is_trained_by_itself(tmp_path: Path) -> None:
     one, other = (swept.at(point, "splitfed") for point in (0, 1))
     assert one is not None
     assert other is not None
-    assert one.summary({})["clients_lost"] != other.summary({})["clients_lost"]
+    assert one.summary({})["clients_dropped"] != other.summary({})["clients_dropped"]
     assert one.learning_digest != other.learning_digest
     assert one.weights_digest != other.weights_digest
     assert (swept.trainings.needed, swept.trainings.shared) == (2, 0)

@@ -1,4 +1,4 @@
-"""What a lost client leaves behind: nothing. The round is as if it had not been drawn."""
+"""What a dropped client leaves behind: nothing. The round is as if it had not been drawn."""
 
 from math import inf
 
@@ -47,28 +47,28 @@ def states_equal(one, other):
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_a_lost_client_leaves_the_same_bits_as_one_that_was_never_there(name):
     moment = 0.5 * Inside(METHODS[name]).train(rounds=1).result.virtual_time_s
-    lost = with_churn(METHODS[name], {1: Presence(Until(moment), "lost")})
-    absent = with_churn(METHODS[name], {1: Presence(Until(0.0), "lost")})
-    assert [rnd.clients_lost for rnd in lost.result.rounds] == [1, 0]
-    assert [rnd.clients for rnd in lost.result.rounds] == [CLIENTS, CLIENTS - 1]
+    dropped = with_churn(METHODS[name], {1: Presence(Until(moment), "drop")})
+    absent = with_churn(METHODS[name], {1: Presence(Until(0.0), "drop")})
+    assert [rnd.clients_dropped for rnd in dropped.result.rounds] == [1, 0]
+    assert [rnd.clients for rnd in dropped.result.rounds] == [CLIENTS, CLIENTS - 1]
     assert [rnd.clients for rnd in absent.result.rounds] == [CLIENTS - 1] * 2
-    for part in lost.method.parts:
-        assert states_equal(lost.states[part], absent.states[part]), part
-    assert lost.states.keys() == absent.states.keys()
-    assert lost.result.weights_digest == absent.result.weights_digest
-    assert lost.result.learning_digest == absent.result.learning_digest
+    for part in dropped.method.parts:
+        assert states_equal(dropped.states[part], absent.states[part]), part
+    assert dropped.states.keys() == absent.states.keys()
+    assert dropped.result.weights_digest == absent.result.weights_digest
+    assert dropped.result.learning_digest == absent.result.learning_digest
     everybody = Inside(METHODS[name]).train(rounds=2)
-    assert lost.result.learning_digest != everybody.result.learning_digest
-    assert lost.result.weights_digest != everybody.result.weights_digest
+    assert dropped.result.learning_digest != everybody.result.learning_digest
+    assert dropped.result.weights_digest != everybody.result.weights_digest
 
 
 def test_when_all_are_lost_nothing_is_learned_and_the_run_goes_on():
     whole = Inside(METHODS["splitfed"]).train(rounds=1).result.virtual_time_s
-    presences = {i: Presence(Until(0.5 * whole), "lost") for i in (0, 1)}
-    presences[2] = Presence(Blink(0.4 * whole, 2 * whole), "lost")
+    presences = {i: Presence(Until(0.5 * whole), "drop") for i in (0, 1)}
+    presences[2] = Presence(Blink(0.4 * whole, 2 * whole), "drop")
     before = Inside(METHODS["splitfed"]).states["device"]
     inside = with_churn(METHODS["splitfed"], presences, rounds=1)
-    assert inside.result.rounds[0].clients_lost == CLIENTS
+    assert inside.result.rounds[0].clients_dropped == CLIENTS
     assert states_equal(inside.states["device"], before)
     inside = with_churn(METHODS["splitfed"], presences, rounds=3)
     assert [rnd.clients for rnd in inside.result.rounds] == [CLIENTS, 1, 1]
@@ -104,9 +104,9 @@ def test_a_buffer_of_an_earlier_round_outlives_a_loss():
     ecofed = "methods=[{ecofed: {init: random, period: 2}}]"
     first = Inside(ecofed).train(rounds=2).result.virtual_time_s
     upload = Inside(ecofed).train(rounds=3).result.rounds[2].round_time_s
-    lost_in_third = Presence(Until(first + 0.5 * upload), "lost")
+    lost_in_third = Presence(Until(first + 0.5 * upload), "drop")
     run = with_churn(ecofed, {0: lost_in_third}, rounds=3)
-    assert [rnd.clients_lost for rnd in run.result.rounds] == [0, 0, 1]
+    assert [rnd.clients_dropped for rnd in run.result.rounds] == [0, 0, 1]
     calm = Inside(ecofed).train(rounds=2)
     kept, earlier = run.states["buffer/0"], calm.states["buffer/0"]
     assert len(kept) == len(earlier)
@@ -122,10 +122,10 @@ def test_kept_optimizer_state_of_a_lost_client_is_that_of_before():
     moment = one.result.virtual_time_s
     run = Inside(overrides, kept)
     world = run.method.world
-    world.churn = Churn(world.clock, {0: Presence(Until(1.5 * moment), "lost")})
+    world.churn = Churn(world.clock, {0: Presence(Until(1.5 * moment), "drop")})
     world.time_invariant = False
     run.train(rounds=2)
-    assert run.result.rounds[1].clients_lost == 1
+    assert run.result.rounds[1].clients_dropped == 1
     before, after = one.states["optimiser/device/0"], run.states["optimiser/device/0"]
     assert str(before) == str(after)
     assert str(one.states["optimiser/device/1"]) != str(run.states["optimiser/device/1"])
