@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from cutlayer.models.head import auxiliary_head
     from cutlayer.models.initial import initialised
     from cutlayer.models.model import Model, Split
-    from cutlayer.models.pretrained import load_into, load_weights, save_weights, shipped
+    from cutlayer.models.pretrained import load_into, save_weights
     from cutlayer.models.quantise import QuantisationError, Quantised, dequantise
     from cutlayer.models.quantise_cost import packed_bytes
+    from cutlayer.models.weights_files import load_weights, shipped
 
 __all__ = [
     "MODELS",
@@ -67,9 +68,9 @@ _HOME = {
     "LayerCost": "block_cost",
     "WeightsError": "errors",
     "load_into": "pretrained",
-    "load_weights": "pretrained",
+    "load_weights": "weights_files",
     "save_weights": "pretrained",
-    "shipped": "pretrained",
+    "shipped": "weights_files",
     "QuantisationError": "quantise",
     "Quantised": "quantise",
     "dequantise": "quantise",

@@ -1,6 +1,6 @@
-"""Weights on disk: safetensors files with the recipe that made them, and the shipped ones.
+"""Modules to and from weights files: safetensors, with the recipe that made them.
 
-Nothing is ever unpickled. Keys are those of the model (`blocks.0.conv.weight`), so one file with
+Keys are those of the model (`blocks.0.conv.weight`), so one file with
 the whole feature extractor serves every cut: `load_into(model.split(cut).device, path)` takes the
 device block out of it (EcoFed's partial initialisation), and
 `load_into(model.split(model.feature_blocks).device, path)` all convolutional blocks (holistic).
@@ -17,9 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from cutlayer.models.errors import WeightsError
-from cutlayer.models.weights_files import opened, shipped, weights_exist
-
-__all__ = ["load_into", "load_weights", "save_weights", "shipped", "weights_bytes", "weights_exist"]
+from cutlayer.models.weights_files import load_weights, type_name
 
 
 def save_weights(
@@ -54,19 +52,6 @@ def weights_bytes(weights: nn.Module | Mapping[str, Tensor], recipe: Mapping[str
     return save(plain, metadata=dict(recipe))
 
 
-def load_weights(path: str | PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors by name, and the recipe. Raises WeightsError if the file cannot be read.
-
-    Numbers of fewer bits than float32's (bfloat16, float16, float8) become float32, which holds
-    them exactly.
-    """
-    with opened(path, "pt") as file:
-        tensors = {
-            name: _widened(path, name, file.get_tensor(name)) for name in sorted(file.keys())
-        }
-        return tensors, dict(file.metadata() or {})
-
-
 def load_into(module: nn.Module, path: str | PathLike[str]) -> dict[str, str]:
     """Fills all of the module's tensors from the file and returns the recipe.
 
@@ -92,35 +77,19 @@ def load_into(module: nn.Module, path: str | PathLike[str]) -> dict[str, str]:
             )
         if _kind(found) != _kind(tensor):
             raise WeightsError(
-                f"weights file {str(path)!r}: tensor {name!r} holds {_type(found)} numbers, "
-                f"expected {_type(tensor)}"
+                f"weights file {str(path)!r}: tensor {name!r} holds {type_name(found)} numbers, "
+                f"expected {type_name(tensor)}"
             )
         fitting[name] = found.to(tensor.dtype)
         if not torch.isfinite(fitting[name]).all():
             raise WeightsError(
-                f"weights file {str(path)!r}: tensor {name!r} is not finite in {_type(tensor)}"
+                f"weights file {str(path)!r}: tensor {name!r} is not finite in {type_name(tensor)}"
             )
     module.load_state_dict(fitting)
     return recipe
-
-
-def _widened(path: str | PathLike[str], name: str, tensor: Tensor) -> Tensor:
-    if not tensor.is_floating_point() or tensor.dtype in (torch.float32, torch.float64):
-        return tensor
-    try:
-        return tensor.to(torch.float32)
-    except (NotImplementedError, RuntimeError):
-        raise WeightsError(
-            f"weights file {str(path)!r}: tensor {name!r} holds {_type(tensor)} numbers, which are "
-            "not read: store it as float32"
-        ) from None
 
 
 def _kind(tensor: Tensor) -> str:
     if tensor.is_floating_point():
         return "float"
     return "complex" if tensor.is_complex() else "bool" if tensor.dtype == torch.bool else "whole"
-
-
-def _type(tensor: Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")

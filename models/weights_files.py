@@ -1,4 +1,8 @@
-"""Weights files as files: where they are, what they hold, and their fingerprint; without torch."""
+"""Weights files: where they are, what they hold, and their fingerprint.
+
+Importing this module does not import torch, and only `load_weights`, or the fingerprint of a file with
+tensors of fewer bits than float32, needs it. Nothing is ever unpickled.
+"""
 
 import hashlib
 from collections import Counter
@@ -6,13 +10,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from cutlayer.models.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SHIPPED = Path(__file__).parent / "weights"
 MAX_BYTES: Final = 4 * 2**30
@@ -69,10 +76,38 @@ def fingerprint(path: str | PathLike[str]) -> str:
         if all(kind in KEPT for kind in types.values()):
             arrays = ((name, KEPT[types[name]], file.get_tensor(name)) for name in names)
             return _fingerprint(arrays)
-    from cutlayer.models.pretrained import load_weights
-
     tensors, _ = load_weights(path)
     return _fingerprint((name, str(t.dtype), t.numpy()) for name, t in sorted(tensors.items()))
+
+
+def load_weights(path: str | PathLike[str]) -> "tuple[dict[str, Tensor], dict[str, str]]":
+    """Return a file's tensors by name, and its recipe. Raises WeightsError if it cannot be read.
+
+    Numbers of fewer bits than float32 (bfloat16, float16, float8) become float32, which holds them
+    exactly.
+    """
+    with opened(path, "pt") as file:
+        tensors = {
+            name: _widened(path, name, file.get_tensor(name)) for name in sorted(file.keys())
+        }
+        return tensors, dict(file.metadata() or {})
+
+
+def _widened(path: str | PathLike[str], name: str, tensor: "Tensor") -> "Tensor":
+    if not tensor.is_floating_point() or str(tensor.dtype) in ("torch.float32", "torch.float64"):
+        return tensor
+    try:
+        return tensor.float()
+    except (NotImplementedError, RuntimeError):
+        raise WeightsError(
+            f"weights file {str(path)!r}: tensor {name!r} holds {type_name(tensor)} numbers, which "
+            "are not read: store it as float32"
+        ) from None
+
+
+def type_name(tensor: "Tensor") -> str:
+    """Return the name of a tensor's type without torch's prefix, such as "float32"."""
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _fingerprint(arrays: Iterable[tuple[str, str, NDArray[Any]]]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 
 from cutlayer import load_scenario, run
-from cutlayer.models.pretrained import load_weights, shipped
+from cutlayer.models.weights_files import load_weights, shipped
 from cutlayer.scenarios.transport import Tcp
 from cutlayer.sim.endpoints.message import (
     ACTIVATION_FRAMING,

@@ -7,7 +7,8 @@ import torch
 from tiny_runs import Inside, only, tiny
 
 from cutlayer import ScenarioError
-from cutlayer.models.pretrained import load_weights, save_weights, shipped
+from cutlayer.models.pretrained import save_weights
+from cutlayer.models.weights_files import load_weights, shipped
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.learning.replica import State
 

@@ -12,7 +12,8 @@ import torch
 from pydantic import BaseModel
 from tiny_runs import only, results
 
-from cutlayer.models.pretrained import load_weights, save_weights, shipped
+from cutlayer.models.pretrained import save_weights
+from cutlayer.models.weights_files import load_weights, shipped
 from cutlayer.scenarios import Scenario
 from cutlayer.scenarios.one_of import OneOf
 from cutlayer.sim.methods.registry import METHODS, OptionModels

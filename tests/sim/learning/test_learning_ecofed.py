@@ -10,8 +10,9 @@ from torch.nn import functional
 
 import cutlayer.models.catalogue
 from cutlayer import ScenarioError, load_scenario
-from cutlayer.models.pretrained import load_weights, save_weights, shipped
+from cutlayer.models.pretrained import save_weights
 from cutlayer.models.quantise import Quantised, dequantise, quantise
+from cutlayer.models.weights_files import load_weights, shipped
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.initial import initial_states
 from cutlayer.sim.build.world import options_of

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from cutlayer.models import module_cost
 from cutlayer.models.draws import borrowed_generators, seed_generators, seed_of
-from cutlayer.models.pretrained import load_weights
+from cutlayer.models.weights_files import load_weights
 from cutlayer.sim.data.datasets import describe, load
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.chain_run import ChainRun

@@ -8,7 +8,7 @@ from command_line import CommandLine
 
 from cutlayer.models import catalogue
 from cutlayer.models.errors import WeightsError
-from cutlayer.models.pretrained import load_weights
+from cutlayer.models.weights_files import load_weights
 from cutlayer.sim.data.datasets import describe, load
 from cutlayer.sim.learning.pretrain import PretrainRecipe, pretrain
 
