@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from cutlayer.scenarios.speeds import Speeds
 from cutlayer.sim.build.names import NamedPlaceError, clients_named
-from cutlayer.sim.data.streams import generator
+from cutlayer.streams import generator
 from cutlayer.topologies import Topology
 from cutlayer.topologies.device import DeviceProfile
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cutlayer.sim.data.streams import generator
+from cutlayer.streams import generator
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.sim.data.info import DatasetInfo
-from cutlayer.sim.data.streams import generator
+from cutlayer.streams import generator
 
 if TYPE_CHECKING:
     import torch

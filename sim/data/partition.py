@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.errors import UserError
-from cutlayer.sim.data.streams import generator
+from cutlayer.streams import generator
 
 Ints = NDArray[np.int64]
 DIRICHLET_TRIES = 100

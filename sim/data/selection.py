@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cutlayer.sim.data.info import DataError, DatasetInfo, split_counts
 from cutlayer.sim.data.readers import Chunk, Split
-from cutlayer.sim.data.streams import generator
+from cutlayer.streams import generator
 
 COPIED_SAMPLES = 4096  # at a time: a bound on what is held beside the data
 

@@ -9,13 +9,13 @@ from cutlayer.sim.clock import Clock
 from cutlayer.sim.compute.queueing import ServerQueue
 from cutlayer.sim.compute.variability import Variability, VariabilitySettings
 from cutlayer.sim.compute.work import DeviceWork, ServerWork
-from cutlayer.sim.data.streams import generator
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.layer import Learning
 from cutlayer.sim.log.intervals import Interval
 from cutlayer.sim.log.link_use import ClientRoutes
 from cutlayer.sim.network import Network, Transport
 from cutlayer.sim.network.propagation import Jitters, Propagation
+from cutlayer.streams import generator
 
 if TYPE_CHECKING:
     from cutlayer.sim.endpoints.churn import Churn

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cutlayer.streams import generator
 from cutlayer.topologies.bandwidth.profile import Profile
-from cutlayer.topologies.bandwidth.streams import generator
 
 SIZE: Final = 64  # pieces in a block; even, as two states take turns
 

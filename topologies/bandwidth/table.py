@@ -8,8 +8,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cutlayer.streams import generator
 from cutlayer.topologies.bandwidth.profile import Profile, Varying
-from cutlayer.topologies.bandwidth.streams import generator
 
 PURPOSE: Final = "start of a recording"
 

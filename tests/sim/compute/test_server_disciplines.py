@@ -18,7 +18,7 @@ from test_server_queue import (
 )
 
 from cutlayer.sim.compute.queueing import Batching, Priority, ProcessorSharing
-from cutlayer.sim.data.streams import generator
+from cutlayer.streams import generator
 
 JOBS, WARM_UP = 12_000, 600
 

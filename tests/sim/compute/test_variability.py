@@ -8,7 +8,7 @@ from command_line import CommandLine, assert_refused
 from cutlayer import load_scenario, run
 from cutlayer.sim.compute.roofline import Work
 from cutlayer.sim.compute.variability import Variability, VariabilitySettings
-from cutlayer.sim.data.streams import generator
+from cutlayer.streams import generator
 from cutlayer.topologies.jitter import Jitter
 
 SCENARIO = """

@@ -10,10 +10,10 @@ from small_scenarios import PLAIN, scenario
 from tiny_worlds import Cell, Device, play
 
 from cutlayer import run
-from cutlayer.sim.data.streams import generator
 from cutlayer.sim.log.intervals import Activity, Phase
 from cutlayer.sim.methods.registry import METHODS
 from cutlayer.sim.network import Network
+from cutlayer.streams import generator
 from cutlayer.topologies import AccessLink, Clients, DeviceProfile, Server, parse_rate, star
 
 OPTIONS = {"ecofed": {"init": "random"}}

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cutlayer.sim.data.streams import generator
+from cutlayer.streams import generator
 
 
 def test_a_stream_depends_on_nothing_but_its_name() -> None:
