@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from cutlayer.models.block_cost import BlockCost, LayerCost
     from cutlayer.models.catalogue import MODELS, UnknownModelError, build, resolve
     from cutlayer.models.cost import block_costs, model_cost, module_cost
+    from cutlayer.models.draws import initialised
     from cutlayer.models.errors import CostError, CutError, ModelError, WeightsError
-    from cutlayer.models.head import auxiliary_head
-    from cutlayer.models.initial import initialised
+    from cutlayer.models.layers import auxiliary_head
     from cutlayer.models.model import Model, Split
     from cutlayer.models.pretrained import load_into, save_weights
     from cutlayer.models.quantise import QuantisationError, Quantised, dequantise
@@ -58,8 +58,8 @@ _HOME = {
     "block_costs": "cost",
     "module_cost": "cost",
     "model_cost": "cost",
-    "auxiliary_head": "head",
-    "initialised": "initial",
+    "auxiliary_head": "layers",
+    "initialised": "draws",
     "CutError": "errors",
     "Model": "model",
     "ModelError": "errors",

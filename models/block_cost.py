@@ -1,10 +1,12 @@
 """What a layer and a block of layers cost: figures only, so that reading them needs no torch."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from cutlayer.models.errors import CostError
 
 Shape = tuple[int, ...]
+FLOAT_BYTES: Final = 4  # of a float32 value
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +75,4 @@ class BlockCost:
         if name not in copies:
             known = ", ".join(copies)
             raise CostError(f"no optimizer state is known for {name!r}, expected one of {known}")
-        return 4 * self.parameters * copies[name]
+        return FLOAT_BYTES * self.parameters * copies[name]

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import OwnObjectError, calling, import_own
@@ -26,6 +26,10 @@ MODELS: dict[str, str] = {
     "resnet50": "cutlayer.models.resnet_imagenet:resnet50",
     "mobilenetv3-small": "cutlayer.models.mobilenet_v3:mobilenetv3_small",
 }
+
+
+# The random stream of the auxiliary head's initial weights: part of learning digests.
+HEAD: Final = "auxiliary head"
 
 
 class UnknownModelError(UserError):
@@ -77,8 +81,8 @@ def build(
     Raises UnknownModelError for the name, ModelError where the input does not fit.
     """
     factory = resolve(name)
+    from cutlayer.models.draws import initialised
     from cutlayer.models.errors import ModelError
-    from cutlayer.models.initial import initialised
     from cutlayer.models.model import Model
 
     if classes < 1:

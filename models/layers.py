@@ -5,8 +5,14 @@ activation at every cut has the shape that the next block wants.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from functools import partial
+from math import prod
 
 from torch import Tensor, nn
+
+from cutlayer.models.catalogue import HEAD
+from cutlayer.models.draws import initialised
 
 
 def conv_block(
@@ -64,3 +70,18 @@ class Residual(nn.Module):
         """The block's activation for `x`."""
         out: Tensor = self.after(self.body(x) + self.shortcut(x))
         return out
+
+
+def auxiliary_head(
+    activation_shape: Sequence[int], classes: int, *, seed: int | None = None, device: str = "cpu"
+) -> nn.Module:
+    """One linear layer on the flattened activation (8192 values to classes for VGG11 at cut 2).
+
+    As in EcoFed's local-loss baseline. The weights are drawn from `seed`, in a stream of their own,
+    so that they have nothing in common with those of a model of the same seed; without a seed, from
+    torch's current generator. Shapes are per sample.
+    """
+    make = partial(fc_block, prod(activation_shape), classes, relu=False)
+    if seed is None:
+        return make().to(device)
+    return initialised(make, seed=seed, device=device, stream=HEAD)

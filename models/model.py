@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from math import prod
-from operator import index
 from typing import NamedTuple
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cutlayer.models.block_cost import Shape
-from cutlayer.models.errors import CutError, ModelError
+from cutlayer.models.errors import ModelError, checked_cut
 from cutlayer.models.meta import answering, linear_shape, meta_call
 from cutlayer.models.operators import NO_RULES, Rule
 
@@ -84,20 +83,12 @@ class Model(nn.Module):
 
     def split(self, cut: int) -> Split:
         """The device block and the server block; an empty one passes its input on (cut 0, last)."""
-        at = self._checked(cut)
+        at = checked_cut(cut, len(self), self.name)
         return Split(self._part(0, at), self._part(at, len(self)))
 
     def activation_shape(self, cut: int) -> Shape:
         """Shape, per sample, of what crosses the cut; the input's at cut 0."""
-        return self._shapes[self._checked(cut)]
-
-    def _checked(self, cut: int) -> int:
-        if not 0 <= index(cut) <= len(self):
-            raise CutError(
-                f"cut {cut} of model {self.name!r} is out of range: expected 0 (all on the "
-                f"server) to {len(self)} (all on the device)"
-            )
-        return index(cut)
+        return self._shapes[checked_cut(cut, len(self), self.name)]
 
     def _part(self, start: int, stop: int) -> nn.Sequential:
         chosen = OrderedDict((str(i), self.blocks[i]) for i in range(start, stop))

@@ -5,11 +5,14 @@ cache (`cutlayer.models.outline_cache`). Where there is none, the model is built
 """
 
 from dataclasses import dataclass
-from operator import index
+from typing import TYPE_CHECKING
 
 from cutlayer.models.block_cost import BlockCost, Shape
-from cutlayer.models.errors import CutError
+from cutlayer.models.errors import checked_cut
 from cutlayer.models.outline_cache import cached, cached_blocks
+
+if TYPE_CHECKING:
+    from cutlayer.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -34,27 +37,15 @@ class ModelOutline:
 
     def activation_shape(self, cut: int) -> Shape:
         """Shape, per sample, of what crosses the cut; the input's at cut 0. Raises CutError."""
-        if not 0 <= index(cut) <= len(self):
-            raise CutError(
-                f"cut {cut} of model {self.name!r} is out of range: expected 0 (all on the "
-                f"server) to {len(self)} (all on the device)"
-            )
-        return self.shapes[cut]
+        return self.shapes[checked_cut(cut, len(self), self.name)]
 
     def detached_blocks(self, cut: int) -> tuple[BlockCost, ...]:
         """Costs of the blocks behind the cut when no gradient goes back across it."""
 
         def compute() -> tuple[BlockCost, ...]:
-            from cutlayer.models.catalogue import build
             from cutlayer.models.cost import block_costs
 
-            model = build(
-                self.name,
-                classes=self.classes,
-                input_shape=self.input_shape,
-                seed=0,
-                device="meta",
-            )
+            model = _built(self.name, self.classes, self.input_shape)
             return block_costs(model, detached=cut)[cut:]
 
         if _is_own(self.name):
@@ -67,7 +58,7 @@ class ModelOutline:
 
         def compute() -> tuple[BlockCost, ...]:
             from cutlayer.models.cost import module_cost
-            from cutlayer.models.head import auxiliary_head
+            from cutlayer.models.layers import auxiliary_head
 
             head = auxiliary_head(shape, self.classes, seed=0, device="meta")
             return (module_cost(head, shape, first=False, name="head"),)
@@ -84,10 +75,9 @@ def outline(name: str, *, classes: int, input_shape: Shape) -> ModelOutline:
     """
 
     def compute() -> ModelOutline:
-        from cutlayer.models.catalogue import build
         from cutlayer.models.cost import block_costs
 
-        model = build(name, classes=classes, input_shape=input_shape, seed=0, device="meta")
+        model = _built(name, classes, input_shape)
         return ModelOutline(
             name=name,
             input_shape=model.input_shape,
@@ -101,6 +91,12 @@ def outline(name: str, *, classes: int, input_shape: Shape) -> ModelOutline:
     if _is_own(name):
         return compute()
     return cached(ModelOutline, ["outline", name, classes, input_shape], compute)
+
+
+def _built(name: str, classes: int, input_shape: Shape) -> "Model":
+    from cutlayer.models.catalogue import build
+
+    return build(name, classes=classes, input_shape=input_shape, seed=0, device="meta")
 
 
 def _is_own(name: str) -> bool:

@@ -3,27 +3,23 @@
 from collections.abc import Iterator
 from typing import Final
 
-from cutlayer.models.block_cost import LayerCost
+from cutlayer.models.block_cost import FLOAT_BYTES, LayerCost
 
-FLOAT, CODE, BYTE = (
-    4,
-    2,
-    1,
-)  # bytes of a value as fp32, as a code before packing, and packed in 8 bits
+CODE, BYTE = 2, 1  # bytes of a code before packing, and of one packed in 8 bits
 
 # (name, bytes read and written for each value). Packing to other than 8 or 16 bits goes bit by bit.
 _TO_CODES: Final = (
-    ("abs", FLOAT, FLOAT),
-    ("max", FLOAT, 0),
-    ("divide", FLOAT, FLOAT),
-    ("round", FLOAT, FLOAT),
-    ("clamp", FLOAT, FLOAT),
-    ("to codes", FLOAT, CODE),
+    ("abs", FLOAT_BYTES, FLOAT_BYTES),
+    ("max", FLOAT_BYTES, 0),
+    ("divide", FLOAT_BYTES, FLOAT_BYTES),
+    ("round", FLOAT_BYTES, FLOAT_BYTES),
+    ("clamp", FLOAT_BYTES, FLOAT_BYTES),
+    ("to codes", FLOAT_BYTES, CODE),
 )
 _FROM_CODES: Final = (
-    ("to floats", BYTE, FLOAT),
-    ("multiply", FLOAT, FLOAT),
-    ("clamp", FLOAT, FLOAT),
+    ("to floats", BYTE, FLOAT_BYTES),
+    ("multiply", FLOAT_BYTES, FLOAT_BYTES),
+    ("clamp", FLOAT_BYTES, FLOAT_BYTES),
 )
 
 
@@ -55,9 +51,9 @@ def dequantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:
         unpacking = (
             ("shift", BYTE, bits),
             ("mask", bits, bits),
-            ("to places", bits, 2 * FLOAT * bits),
-            ("sum", FLOAT * bits, FLOAT),
-            ("sign", 2 * FLOAT, FLOAT),
+            ("to places", bits, 2 * FLOAT_BYTES * bits),
+            ("sum", FLOAT_BYTES * bits, FLOAT_BYTES),
+            ("sign", 2 * FLOAT_BYTES, FLOAT_BYTES),
         )
     return tuple(_costs("dequantise", (*unpacking, *_FROM_CODES), values))
 

@@ -19,7 +19,7 @@ from cutlayer.sim.build.memory import memory_by_device, server_memory
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.build.topology import places
 from cutlayer.sim.build.world import options_of, profile_of
-from cutlayer.sim.data.declared import NoData
+from cutlayer.sim.data.datasets import NoData
 from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import UnknownMethodError

@@ -8,8 +8,8 @@ same blocks for every method of a scenario, also for classic FL, which cuts nowh
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cutlayer.models.catalogue import HEAD
 from cutlayer.models.errors import WeightsError
-from cutlayer.models.streams import HEAD
 from cutlayer.models.weights_files import fingerprint, shipped, weights_exist
 from cutlayer.sim.learning.digest import Digest, Ingredient, node
 from cutlayer.sim.learning.recipe import Recipe
@@ -51,7 +51,7 @@ def initial_states(
     WeightsError where a weights file is missing, unreadable or does not fit.
     """
     from cutlayer.models.catalogue import build
-    from cutlayer.models.head import auxiliary_head
+    from cutlayer.models.layers import auxiliary_head
     from cutlayer.models.pretrained import load_into
 
     model = build(

@@ -17,14 +17,12 @@ from cutlayer.scenarios.data import ByUser, Declared, GivenSplit, Leaf
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.topology import places
 from cutlayer.sim.data.augment import Augmentation
-from cutlayer.sim.data.datasets import DatasetInfo, describe
-from cutlayer.sim.data.declared import only_declared
+from cutlayer.sim.data.datasets import DatasetInfo, describe, only_declared
 from cutlayer.sim.data.given_split import GivenPartition, given_partition
 from cutlayer.sim.data.leaf import leaf_declaration, partition_by_user
 from cutlayer.sim.data.partition import PARTITIONS, Held, PartitionRule, partition
-from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.learning.digest import Ingredient, source_identity
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
-from cutlayer.sim.learning.source import source_identity
 from cutlayer.sim.methods.method import Method
 from cutlayer.topologies import Topology
 

@@ -10,11 +10,8 @@ Not counted: the interpreter, the framework's own workspace, and the data set.
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Final
 
-from cutlayer.models.block_cost import BlockCost
-
-FLOAT_BYTES: Final = 4
+from cutlayer.models.block_cost import FLOAT_BYTES, BlockCost
 
 
 def training_bytes(blocks: Sequence[BlockCost], batch_size: int, state_slots: int) -> int:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
-from cutlayer.models.block_cost import LayerCost
+from cutlayer.models.block_cost import FLOAT_BYTES, LayerCost
 from cutlayer.topologies.device import DeviceProfile
 
 Pass = Literal["forward", "backward"]
 
-FLOAT_BYTES: Final = 4
 READS_AND_WRITES: Final = 3  # of an optimizer step: read weight and gradient, write weight
 
 

@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Final
 
-from cutlayer.models.block_cost import BlockCost, LayerCost
+from cutlayer.models.block_cost import FLOAT_BYTES, BlockCost, LayerCost
 from cutlayer.models.quantise_cost import dequantise_costs, quantise_costs
 from cutlayer.sim.compute.roofline import Stage, Work
 from cutlayer.topologies.device import DeviceProfile
-
-FLOAT_BYTES: Final = 4
 
 
 class DeviceWork:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Final
 
+from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.models.quantise_cost import packed_bytes
 from cutlayer.sim.log.intervals import Activity
 
-FLOAT_BYTES: Final = 4
 LABEL_BYTES: Final = 8  # int64, as torch keeps class labels
 
 # Bytes beyond the tensors and labels, per message (EcoFed, bb1c516).

@@ -31,6 +31,7 @@ class TensorRef:
 
 Operation = Callable[..., Any]
 
+ALL_CLIENTS: Final = -1  # the client index of a chain or shard of all clients together
 # State names enter learning digests: the spelling must stay as it is in recorded digests.
 OPTIMIZER_STATE: Final = "optimiser"
 

@@ -67,7 +67,7 @@ class ChainRun:
 
     def fill(self, name: str) -> list[Any]:
         """Return the list that replaces state `name` when the chain ends."""
-        assert name in self.chain.access.writes, f"{name} is written but not declared"
+        self._check_write(name)
         entries: list[Any] = self.written.setdefault(name, [])
         return entries
 
@@ -76,7 +76,7 @@ class ChainRun:
 
         Rows that were never written are NaN.
         """
-        assert name in self.chain.access.writes, f"{name} is written but not declared"
+        self._check_write(name)
         if name not in self.written:
             size = self.workspace.feed.shard_size(client)
             known = self.workspace.states.get(name) if self.may_read(name) else None
@@ -87,6 +87,9 @@ class ChainRun:
             )
         table: Tensor = self.written[name]
         return table
+
+    def _check_write(self, name: str) -> None:
+        assert name in self.chain.access.writes, f"{name} is written but not declared"
 
     def batch(self, client: int, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return images and labels of a batch of this round."""

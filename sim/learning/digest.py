@@ -6,9 +6,13 @@ updates changed. An unknown ingredient (a data set without a declared identity) 
 that depends on it None, and None is never equal to anything.
 """
 
-import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+from cutlayer.models.own_object import import_own
 
 Digest = str | None
 Ingredient = str | int | float | bool | None | Sequence["Ingredient"] | Mapping[str, "Ingredient"]
@@ -19,4 +23,24 @@ def node(operation: str, hyperparameters: Ingredient, reads: Sequence[Digest]) -
     if any(digest is None for digest in reads):
         return None
     text = json.dumps([operation, hyperparameters, list(reads)], sort_keys=True, allow_nan=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def source_identity(name: str) -> Digest:
+    """Return a fingerprint of the code behind `package.module:Object`; "" for a catalogue's name.
+
+    It covers the file of the module that is named and of the one that defines the object, not what
+    these import. None, which makes the learning digest None, where there is no such file.
+    """
+    module_name, colon, _ = name.partition(":")
+    if not colon:
+        return ""
+    found = import_own(name)
+    homes = {module_name, getattr(found, "__module__", module_name)}
+    fingerprint = blake2b(digest_size=16)
+    for home in sorted(homes):
+        file = getattr(sys.modules.get(home), "__file__", None)
+        if file is None:
+            return None
+        fingerprint.update(Path(file).read_bytes())
+    return fingerprint.hexdigest()

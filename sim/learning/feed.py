@@ -9,11 +9,11 @@ from torch import Tensor
 from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.batches import batch_indices, evaluation_batches, normalise
 from cutlayer.sim.data.datasets import Dataset
+from cutlayer.sim.data.info import DatasetInfo
 from cutlayer.sim.data.partition import Held
-from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.chain import ALL_CLIENTS, Batch
 from cutlayer.sim.learning.recipe import Recipe
 
-POOLED = -1  # the client index of everybody's shards together
 EVALUATION_BATCH = 100
 
 
@@ -36,8 +36,8 @@ class Feed:
         return len(self._shard(client))
 
     def _shard(self, client: int) -> Tensor:
-        """Return a client's sample indices; of all clients together for `POOLED`."""
-        if client == POOLED:
+        """Return a client's sample indices; of all clients together for `ALL_CLIENTS`."""
+        if client == ALL_CLIENTS:
             return self._held
         return self._held[self._ends[client] : self._ends[client + 1]]
 
@@ -69,18 +69,20 @@ class Feed:
             epoch=batch.epoch,
             batch=batch.position,
         )
-        return self._ready(images), self.dataset.train_labels[rows]
+        return model_inputs(images, self.dataset.info), self.dataset.train_labels[rows]
 
     def test_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the test images in order, `EVALUATION_BATCH` at a time; every sample counts once."""
         if self._test is None:
             images, labels = self.dataset.test_images, self.dataset.test_labels
             slices = evaluation_batches(len(labels), EVALUATION_BATCH, self.recipe.min_batch)
-            self._test = [(self._ready(images[part]), labels[part]) for part in slices]
+            self._test = [
+                (model_inputs(images[part], self.dataset.info), labels[part]) for part in slices
+            ]
         yield from self._test
 
-    def _ready(self, images: Tensor) -> Tensor:
-        ready = normalise(images, self.dataset.info)
-        if ready.dim() != 4:
-            return ready
-        return ready.contiguous(memory_format=torch.channels_last)
+
+def model_inputs(images: Tensor, info: DatasetInfo) -> Tensor:
+    """Return normalised float32 inputs, images in channels-last order, which is faster on a CPU."""
+    inputs = normalise(images, info)
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs

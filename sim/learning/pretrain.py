@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
 
 import torch
 from torch.nn import functional
@@ -19,13 +18,12 @@ from cutlayer.models.errors import WeightsError
 from cutlayer.models.model import Model
 from cutlayer.models.pretrained import weights_bytes
 from cutlayer.sim.data.augment import Augmentation
-from cutlayer.sim.data.batches import batch_indices, evaluation_batches, normalise
+from cutlayer.sim.data.batches import batch_indices, evaluation_batches
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.files.atomic import write_bytes
+from cutlayer.sim.learning.chain import ALL_CLIENTS
+from cutlayer.sim.learning.feed import EVALUATION_BATCH, model_inputs
 from cutlayer.sim.learning.workspace import channels_last_module
-
-POOLED: Final = -1
-EVALUATION_BATCH: Final = 100
 
 EpochDone = Callable[[int, float, float], None]
 
@@ -120,7 +118,7 @@ def _epoch(
         len(dataset.train_labels),
         recipe.batch_size,
         seed=recipe.seed,
-        client=POOLED,
+        client=ALL_CLIENTS,
         round_index=0,
         epoch=epoch,
         min_batch=model.min_batch,
@@ -130,13 +128,13 @@ def _epoch(
         images = augmentation.apply(
             dataset.train_images[torch.from_numpy(rows)],
             seed=recipe.seed,
-            client=POOLED,
+            client=ALL_CLIENTS,
             round_index=0,
             epoch=epoch,
             batch=number,
         )
         loss = functional.cross_entropy(
-            model(_ready(images, dataset)), dataset.train_labels[torch.from_numpy(rows)]
+            model(model_inputs(images, dataset.info)), dataset.train_labels[torch.from_numpy(rows)]
         )
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -153,10 +151,6 @@ def _accuracy(model: Model, dataset: Dataset) -> float | None:
     correct = 0
     with torch.no_grad():
         for part in evaluation_batches(len(labels), EVALUATION_BATCH, model.min_batch):
-            scores = model(_ready(dataset.test_images[part], dataset))
+            scores = model(model_inputs(dataset.test_images[part], dataset.info))
             correct += int((scores.argmax(dim=1) == labels[part]).sum())
     return correct / len(labels)
-
-
-def _ready(images: torch.Tensor, dataset: Dataset) -> torch.Tensor:
-    return normalise(images, dataset.info).contiguous(memory_format=torch.channels_last)

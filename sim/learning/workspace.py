@@ -1,5 +1,15 @@
-"""The tensors of a run: named states, the modules that carry them, and the data feed."""
+"""The tensors of a run: named states, the modules that carry them, and the data feed.
 
+Dropout, stochastic depth and noise draw from global generators. While a chain or an evaluation runs,
+these are set to a stream of (seed, purpose, key, name, number) at the number-th call of a block and at
+the number-th operation of a kind. A draw therefore does not depend on other clients or on when the
+other side of the cut runs, and a cut model draws in its forward passes what the uncut one draws.
+
+Not covered: draws in a backward pass (a custom autograd function) are reproducible, but differ from
+those of the uncut model; a generator that a module keeps for itself is left alone.
+"""
+
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,12 +18,27 @@ import torch
 from torch import Tensor, channels_last, nn
 
 import cutlayer.models.catalogue
-from cutlayer.models.draws import borrowed_generators
-from cutlayer.models.head import auxiliary_head
-from cutlayer.sim.learning.draws import Draws
+from cutlayer.models.draws import borrowed_generators, seed_generators, seed_of
+from cutlayer.models.layers import auxiliary_head
 from cutlayer.sim.learning.feed import Feed
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.replica import State
+
+
+class Draws:
+    """Streams of one chain, or of one evaluation."""
+
+    def __init__(self, seed: int, purpose: str, *key: int) -> None:
+        self.seed = seed
+        self.purpose = purpose
+        self.key = key
+        self._begun: Counter[str] = Counter()
+
+    def begin(self, name: str) -> None:
+        """Set the global generators to the stream of this call of `name`."""
+        number = self._begun[name]
+        self._begun[name] += 1
+        seed_generators(seed_of(self.seed, self.purpose, *self.key, name, number))
 
 
 class Workspace:

@@ -8,6 +8,7 @@ from pydantic import Field
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
+from cutlayer.sim.learning.chain import ALL_CLIENTS
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.log.intervals import SERVER, Activity
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from cutlayer.sim.learning import operations
 else:
     operations = DeferredOperations("cutlayer.sim.learning.operations")
-
-EVERYBODY = -1  # the client index of the pooled shards
 
 
 class CentralisedOptions(MethodOptions):
@@ -72,7 +71,7 @@ class Centralised(Method):
         everybody = tuple(client.index for client in world.clients if client.samples)
         chain = world.learning.chain(
             index,
-            EVERYBODY,
+            ALL_CLIENTS,
             sum(client.samples for client in world.clients),
             reads=("device", "server"),
             writes=("server",),
@@ -97,7 +96,7 @@ class Centralised(Method):
         trainer = ServerEndpoint(world, world.clients[0], SERVER, chain)
         trainer.last = barrier.last
         for batch in world.pooled_batches:
-            chain.do(operations.train_whole, EVERYBODY, batch)
+            chain.do(operations.train_whole, ALL_CLIENTS, batch)
             yield trainer.compute(world.server_work.train(batch.size), Activity.TRAIN)
 
     def _upload(self, device: DeviceEndpoint) -> Process:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.models.quantise_cost import packed_bytes
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
@@ -82,7 +83,7 @@ class EcoFed(SplitMethod):
         """
         if options.period == 1:
             return 0
-        each = packed_bytes(values, options.bits) if options.bits else wire.FLOAT_BYTES * values
+        each = packed_bytes(values, options.bits) if options.bits else FLOAT_BYTES * values
         uploads = rounds if options.upload_when_unbuffered else -(-rounds // options.period)
         return epochs * sum(samples[: uploads * participants]) * (each + wire.LABEL_BYTES)
 

@@ -11,7 +11,7 @@ from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.chain import ALL_CLIENTS, Batch
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.log.intervals import Activity
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from cutlayer.sim.learning import distillation
 else:
     distillation = DeferredOperations("cutlayer.sim.learning.distillation")
-
-EVERYBODY = -1  # the client index of the one chain that the server trains for all
 
 
 class FedGKTOptions(MethodOptions):
@@ -175,7 +173,7 @@ class FedGKT(SplitMethod):
         remembered = [memory for memory in memories if memory in learning.digests]
         joint = learning.chain(
             index,
-            EVERYBODY,
+            ALL_CLIENTS,
             sum(world.clients[client].samples for client in participants),
             reads=("server", *(f"features/{client}" for client in participants), *remembered),
             writes=("server", *memories),

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 import simpy
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.fields import rule
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
@@ -248,7 +249,7 @@ class SplitMethod(Method):
 
     def averaged_parameters(self, rnd: Round) -> int:  # noqa: ARG002
         """Return how many values, buffers included, the server averages at the end of the round."""
-        buffers = self.buffer_bytes(*self.parts) // wire.FLOAT_BYTES
+        buffers = self.buffer_bytes(*self.parts) // FLOAT_BYTES
         return sum(self.world.parameters[part] for part in self.parts) + buffers
 
     def weights(self, *parts: str) -> Message:

@@ -2,11 +2,10 @@
 
 from typing import Any
 
+from cutlayer.sim.learning.chain import ALL_CLIENTS
 from cutlayer.sim.methods.members import pair
 from cutlayer.sim.methods.method import Process, Round
 from cutlayer.sim.methods.splitfed import SplitFed
-
-EVERYBODY = -1  # the client index of the one chain that passes through all
 
 
 class SplitLearning(SplitFed):
@@ -34,7 +33,7 @@ class SplitLearning(SplitFed):
         participants = world.sample(index)
         chain = world.learning.chain(
             index,
-            EVERYBODY,
+            ALL_CLIENTS,
             sum(world.clients[client].samples for client in participants),
             reads=("device", "server"),
             writes=("device", "server"),

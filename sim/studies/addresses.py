@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from cutlayer import models, scenarios, sim, topologies
+from cutlayer import models, scenarios, sim, streams, topologies
 from cutlayer.scenarios.fields import is_object_path
-from cutlayer.sim.learning.source import source_identity
+from cutlayer.sim.learning.digest import source_identity
 
 # Rooms of `sim` that only show, measure or ask: they decide no result.
 NO_RESULT: Final = ("views", "commands", "report", "saved", "calibrate", "reproduce", "cli.py")
@@ -24,7 +24,7 @@ SUFFIXES: Final = (".py", ".yaml", ".csv", ".safetensors")
 @cache
 def code_digest() -> str:
     """Return the fingerprint of all code and figures of the four packages that decide a result."""
-    fingerprint = hashlib.blake2b(digest_size=16)
+    fingerprint = hashlib.blake2b(Path(streams.__file__).read_bytes(), digest_size=16)
     for package in (models, topologies, scenarios, sim):
         assert package.__file__ is not None
         root = Path(package.__file__).parent

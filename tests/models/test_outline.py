@@ -11,7 +11,7 @@ import pytest
 from cutlayer.models.catalogue import MODELS, build
 from cutlayer.models.cost import block_costs, module_cost
 from cutlayer.models.errors import CutError
-from cutlayer.models.head import auxiliary_head
+from cutlayer.models.layers import auxiliary_head
 from cutlayer.models.outline import outline
 from cutlayer.models.outline_cache import cache_folder
 

@@ -10,7 +10,7 @@ from cutlayer.sim.data.datasets import load
 from cutlayer.sim.data.partition import Partition, Sizes, partition
 from cutlayer.sim.endpoints.world import plan_batches
 from cutlayer.sim.learning.chain import Batch
-from cutlayer.sim.learning.feed import POOLED, Feed
+from cutlayer.sim.learning.feed import ALL_CLIENTS, Feed
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
 
 
@@ -117,13 +117,13 @@ def test_the_feed_takes_the_documented_stream(digits):
 
 def test_pooled_batches_hold_every_sample_once(digits):
     feed = feed_of(digits, [25, 15])
-    assert feed.shard_size(POOLED) == 40
+    assert feed.shard_size(ALL_CLIENTS) == 40
     drawn = [
         place
         for batch in plan_batches(40, 10, 1, 1)
-        for place in feed.samples(POOLED, 0, batch).tolist()
+        for place in feed.samples(ALL_CLIENTS, 0, batch).tolist()
     ]
     assert sorted(drawn) == list(range(40))
-    images, labels = feed.batch(POOLED, 0, Batch(0, 0, 0, 10))
+    images, labels = feed.batch(ALL_CLIENTS, 0, Batch(0, 0, 0, 10))
     assert images.shape == (10, 3, 32, 32)
     assert labels.shape == (10,)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import cutlayer.models.catalogue
-from cutlayer.models.head import auxiliary_head
+from cutlayer.models.layers import auxiliary_head
 from cutlayer.scenarios import ScenarioError
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.distillation import (

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import cutlayer.models.catalogue
-from cutlayer.models.head import auxiliary_head
+from cutlayer.models.layers import auxiliary_head
 from cutlayer.sim.learning import operations
 from cutlayer.sim.learning.chain import Batch
 
