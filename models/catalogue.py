@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from cutlayer.errors import UserError
-from cutlayer.models.own_object import OwnObjectError, calling, import_own
+from cutlayer.models.own_object import OwnObjectError, import_own
 from cutlayer.suggestion import suggestion
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ def build(
             f"model {name!r} must accept classes and input_shape ({error})"
         ) from error
     try:
-        with calling(name):
-            model = initialised(partial(factory, **arguments), seed=seed, device=device)
+        model = initialised(partial(factory, **arguments), seed=seed, device=device)
     except ModelError:
         raise
     except Exception as error:  # a user's own model can do anything wrong

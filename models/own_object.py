@@ -1,38 +1,54 @@
-"""Importing an object of a user's own, named `package.module:Object`.
+"""Import a user's own object, named `package.module:Object`.
 
-This is the one place where Cutlayer executes code that a scenario names. A user's module is looked up
-like any other, and where nothing else has its name, in the folder of the scenario's file and then in
-the working directory. Both are on `sys.path` while a user's code is imported or called, at its end, and
-at no other time: a file of the user's own never stands in for a module of Cutlayer, of Python or of an
-installed package.
+This is the only place where Cutlayer executes code that a scenario names. The module is looked up in
+the folder of the scenario file, then in the working directory. A file there does not replace a module
+of Cutlayer, the standard library or an installed package: for such a name the latter is imported.
+
+A module found in a folder is imported as `cutlayer.models.own_object.KEY.NAME`, where KEY encodes the
+folder. Modules of one name in two folders are therefore two modules, and none hides another. Any
+process can import the full name, as unpickling does. Import statements in such a module find its
+siblings in the same way, whenever they are executed. A module whose file `import NAME` finds as well,
+such as one beside a script, is imported as usual, so that the script and Cutlayer share it.
 """
 
+import builtins
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from cutlayer.errors import UserError
 
 NO_USER_CODE: Final = "CUTLAYER_NO_USER_CODE"
+_FORBIDDEN: Final = (
+    f"it is a user's own code, and --no-user-code (or {NO_USER_CODE}) forbids importing it"
+)
+
+__path__: list[str] = []  # makes this module the parent package of users' modules
+_PREFIX: Final = f"{__name__}."
+_FIRST: Final = frozenset({"cutlayer", *sys.stdlib_module_names, *sys.builtin_module_names})
+_INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 
 _folders: ContextVar[tuple[str, ...]] = ContextVar("folders", default=())
+_imported_from: dict[str, set[str]] = {}  # the folders of each top-level module
 _forbidden = False
-_searched: dict[str, tuple[str, ...]] = {}  # by top-level module: where it was looked up
 
 
 class OwnObjectError(UserError):
-    """A user's object that is not imported; the text says why."""
+    """A user's object that cannot be imported."""
 
 
 @contextmanager
-def looking_in(folders: Sequence[str]) -> Iterator[None]:
-    """Look up users' modules in these folders too, before the working directory."""
+def looking_in(folders: Iterable[str]) -> Iterator[None]:
+    """Look up users' modules in these folders first, then in those of an outer call."""
     token = _folders.set(tuple(dict.fromkeys([*folders, *_folders.get()])))
     try:
         yield
@@ -40,8 +56,13 @@ def looking_in(folders: Sequence[str]) -> Iterator[None]:
         _folders.reset(token)
 
 
+def folders_looked_in() -> tuple[str, ...]:
+    """Return the folders of the `looking_in` calls in effect."""
+    return _folders.get()
+
+
 def beside(file: str) -> tuple[str, ...]:
-    """Return where the modules that a scenario or study file names are looked up first: its folder."""
+    """Return the folder of a scenario or study file, for `looking_in`."""
     return (str(Path(file).parent.resolve()),)
 
 
@@ -52,90 +73,183 @@ def forbid_user_code(forbid: bool = True) -> None:
 
 
 def import_own(name: str) -> Any:
-    """Return the object that `package.module:Object` names; the object's part may have dots.
+    """Return the object `package.module:Object`; the part after the colon may have dots.
 
-    Raises OwnObjectError where users' code is forbidden, or where another file of the module's name
-    goes before or has been imported; and whatever the user's module raises.
+    Raises OwnObjectError if users' code is forbidden or the object cannot be imported, and whatever
+    the user's module raises.
     """
-    if _forbidden or os.environ.get(NO_USER_CODE, "") not in ("", "0"):
-        raise OwnObjectError(
-            f"it is a user's own code, and --no-user-code (or {NO_USER_CODE}) forbids to import that"
-        )
-    module, _, attributes = name.partition(":")
-    top = module.partition(".")[0]
-    folders = _places(top)
-    _refuse_another(top, folders)
-    try:
-        with _at_the_end_of_the_path(folders):
-            found = importlib.import_module(module)
-            for attribute in attributes.split("."):
-                found = getattr(found, attribute)
-    except SystemExit:
-        raise OwnObjectError(f"module {module} ends the program when it is imported") from None
-    except (AttributeError, ModuleNotFoundError) as error:
-        _explain_what_went_before(top, folders)
-        raise error
-    _searched[top] = folders
+    module = import_own_module(name.partition(":")[0])
+    found: Any = module
+    for attribute in name.partition(":")[2].split("."):
+        try:
+            found = getattr(found, attribute)
+        except AttributeError:
+            _explain_precedence(module)
+            where = plain_name(getattr(found, "__name__", type(found).__name__))
+            raise OwnObjectError(f"{where} has no attribute {attribute!r}") from None
     return found
 
 
-@contextmanager
-def calling(name: str) -> Iterator[None]:
-    """Let a user's object import modules that lie beside it while it is called.
-
-    `name` is what it was imported by; any other name changes nothing.
-    """
-    folders = _searched.get(name.partition(":")[0].partition(".")[0], ()) if ":" in name else ()
-    with _at_the_end_of_the_path(folders):
-        yield
-
-
-def _places(top: str) -> tuple[str, ...]:
-    """Return the folders in which a module is looked up; those of before where none are named now."""
-    if not _folders.get() and top in _searched:
-        return _searched[top]
-    return tuple(dict.fromkeys([*_folders.get(), str(Path.cwd())]))
-
-
-@contextmanager
-def _at_the_end_of_the_path(folders: Sequence[str]) -> Iterator[None]:
-    added = [folder for folder in folders if folder not in sys.path]
-    sys.path.extend(added)
+def import_own_module(name: str) -> ModuleType:
+    """Import the module of a user's object. Raises what `import_own` raises."""
+    if _forbids():
+        raise OwnObjectError(_FORBIDDEN)
+    top = name.partition(".")[0]
     importlib.invalidate_caches()
+    folder = _home(top, _candidates(top))
     try:
-        yield
-    finally:
-        for folder in added:
-            if folder in sys.path:  # the last of them: a user's module may have put it first itself
-                del sys.path[len(sys.path) - 1 - sys.path[::-1].index(folder)]
+        module = importlib.import_module(name if folder is None else _full_name(name, folder))
+    except SystemExit:
+        raise OwnObjectError(f"module {name} ends the program when it is imported") from None
+    except Exception as error:
+        if folder is None and isinstance(error, ModuleNotFoundError) and top in sys.modules:
+            _explain_precedence(sys.modules[top])
+        if isinstance(error, ImportError):
+            error.msg = _without_keys(error.msg)
+        error.args = tuple(_without_keys(a) if isinstance(a, str) else a for a in error.args)
+        raise
+    if folder is not None:
+        _imported_from.setdefault(top, set()).add(folder)
+    return module
 
 
-def _refuse_another(top: str, folders: Sequence[str]) -> None:
-    """Refuse a module whose name an earlier scenario's module, from another file, has taken."""
-    loaded = getattr(sys.modules.get(top), "__spec__", None)
-    if not _folders.get() or top not in _searched or loaded is None:
+def plain_name(module: str) -> str:
+    """Return the name by which a user knows a module, whatever its folder."""
+    return module.removeprefix(_PREFIX).partition(".")[2] if is_own(module) else module
+
+
+def is_own(module: str) -> bool:
+    """Return whether a module's name is that of one from a user's folder."""
+    return module.startswith(_PREFIX)
+
+
+def _forbids() -> bool:
+    return _forbidden or os.environ.get(NO_USER_CODE, "") not in ("", "0")
+
+
+def _candidates(top: str) -> Sequence[str]:
+    """Return the folders to search; outside `looking_in` the one that the module came from before."""
+    if _folders.get() or top not in _imported_from:
+        return [*_folders.get(), str(Path.cwd())]
+    known = sorted(_imported_from[top])
+    if len(known) > 1:
+        raise OwnObjectError(f"module {top} was imported from several folders: {', '.join(known)}")
+    return known
+
+
+def _home(top: str, folders: Iterable[str]) -> str | None:
+    """Return the first folder with a module; None if `import top` is to find it instead."""
+    specs = [(folder, PathFinder.find_spec(top, [folder])) for folder in folders]
+    found = [(folder, spec) for folder, spec in specs if spec is not None]
+    # A module goes before a plain folder of its name, as on Python's own path.
+    folder, own = next((one for one in found if one[1].origin), found[0]) if found else (None, None)
+    usual = None if own is None else _usual(top)
+    if own is None or (usual is None and top not in _FIRST):
+        return folder
+    if own.origin is None or _goes_first(top, usual) or _file(own) == _file(usual):
+        return None
+    return folder
+
+
+def _usual(top: str) -> ModuleSpec | None:
+    """Return what `import top` finds, if anything."""
+    try:
+        return find_spec(top)
+    except ValueError:  # a module without a spec, such as __main__
+        return None
+
+
+def _goes_first(top: str, usual: ModuleSpec | None) -> bool:
+    """Return whether a module is Cutlayer's, the standard library's or an installed package's."""
+    return top in _FIRST or bool(_INSTALLED & set(Path(_file(usual)).parts))
+
+
+def _file(spec: ModuleSpec | None) -> str:
+    """Return a module's file, or the folder of a package without a file."""
+    if spec is None:
+        return ""
+    file = spec.origin or next(iter(spec.submodule_search_locations or ()), spec.name)
+    return os.path.realpath(file) if os.path.exists(file) else file  # noqa: PTH110
+
+
+def _explain_precedence(module: ModuleType) -> None:
+    """Raise OwnObjectError if a user's file has the name of a module that goes first."""
+    top = module.__name__.partition(".")[0]
+    if is_own(module.__name__):
         return
-    if PathFinder.find_spec(top) is not None:
-        return  # on Python's own path: Python's own rule, that the first one imported stays
-    wanted = PathFinder.find_spec(top, list(folders))
-    if wanted is not None and _file(wanted) != _file(loaded):
-        raise OwnObjectError(
-            f"module {top} of {_file(wanted)} cannot be imported: this process has imported the one of"
-            f" {_file(loaded)}; rename one of them, or use a process for each"
-        )
+    for folder in _candidates(top):
+        own = PathFinder.find_spec(top, [folder])
+        usual = _usual(top)
+        if own is not None and usual is not None and _file(own) != _file(usual):
+            raise OwnObjectError(
+                f"{_file(own)} has the name of another module ({_file(usual)}), which goes first;"
+                " rename yours"
+            )
 
 
-def _explain_what_went_before(top: str, folders: Sequence[str]) -> None:
-    """Raise OwnObjectError where a user's module stands behind another one of the same name."""
-    found = getattr(sys.modules.get(top), "__spec__", None)
-    meant = PathFinder.find_spec(top, list(folders))
-    if found is not None and meant is not None and _file(meant) != _file(found):
-        raise OwnObjectError(
-            f"{_file(meant)} has the name of another module ({_file(found)}), which goes before it;"
-            " rename yours"
-        )
+def _full_name(name: str, folder: str) -> str:
+    return f"{_PREFIX}_{os.fsencode(folder).hex()}.{name}"
 
 
-def _file(spec: ModuleSpec) -> str:
-    """Return a module's file, or the folder of a package without a file of its own."""
-    return spec.origin or next(iter(spec.submodule_search_locations or ()), spec.name)
+def _folder(key: str) -> str:
+    """Return the folder of a key. Raises ValueError if it is not one."""
+    return os.fsdecode(bytes.fromhex(key.removeprefix("_")))
+
+
+def _without_keys(message: str) -> str:
+    """Return a message of Python about users' modules with their plain names."""
+    while _PREFIX in message:
+        before, _, after = message.partition(_PREFIX)
+        message = before + after.partition(".")[2]
+    return message
+
+
+class _OwnFinder(MetaPathFinder):
+    """Finds `cutlayer.models.own_object.KEY` and the modules in that folder."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if not is_own(fullname):
+            return None
+        if _forbids():
+            raise ModuleNotFoundError(_FORBIDDEN, name=fullname)
+        key, _, module = fullname.removeprefix(_PREFIX).partition(".")
+        if not module:
+            spec = ModuleSpec(fullname, None, is_package=True)
+            spec.submodule_search_locations = [_folder(key)]
+            return spec
+        found = PathFinder.find_spec(fullname, path, target)
+        if found is not None and isinstance(found.loader, SourceFileLoader):
+            found.loader = _OwnLoader(fullname, found.loader.path)
+        return found
+
+
+class _OwnLoader(SourceFileLoader):
+    """Loads a user's module, whose import statements look in its folder."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the module with an `__import__` of its own."""
+        folder = _folder(self.name.removeprefix(_PREFIX).partition(".")[0])
+
+        def import_(
+            name: str,
+            globals: Mapping[str, object] | None = None,  # noqa: A002
+            locals: Mapping[str, object] | None = None,  # noqa: A002
+            fromlist: Sequence[str] | None = (),
+            level: int = 0,
+        ) -> ModuleType:
+            top = name.partition(".")[0]
+            if level or _home(top, [folder]) is None:
+                return builtins.__import__(name, globals, locals, fromlist or (), level)
+            full = _full_name(name, folder)
+            if fromlist:
+                return builtins.__import__(full, globals, locals, fromlist)
+            importlib.import_module(full)
+            return sys.modules[_full_name(top, folder)]
+
+        module.__dict__["__builtins__"] = vars(builtins) | {"__import__": import_}
+        super().exec_module(module)
+
+
+sys.meta_path.insert(0, _OwnFinder())  # before the one of Python, which finds the same files

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cutlayer.models.own_object import beside, looking_in
+from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.weights_notes import conversions
@@ -28,6 +30,11 @@ def check_command(
 ) -> None:
     """Print the outlook of every method; raises for what `run` would refuse."""
     loaded = load_scenario(scenario, overrides)
+    with looking_in(beside(loaded.document.source)):
+        _check(loaded, executor, data_dir)
+
+
+def _check(loaded: Loaded, executor: ExecutorName, data_dir: Path | None) -> None:
     plans = plan_checked(loaded, trains=executor == "inline")
     plan = plans[0]
     if executor == "inline":

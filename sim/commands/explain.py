@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from cutlayer.models.own_object import beside, looking_in
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.files.atomic import check_output_file, whole_text
@@ -31,8 +32,10 @@ def explain_command(
         check_output_file(csv_file, "--csv", force=force)
     if seed is not None:
         overrides = [*overrides, "seeds=null", f"seed={seed}"]
-    plan = plan_checked(load_scenario(scenario, overrides), trains=False)[0]
-    explained = explain(plan, method, round_index, client)
+    loaded = load_scenario(scenario, overrides)
+    with looking_in(beside(loaded.document.source)):
+        plan = plan_checked(loaded, trains=False)[0]
+        explained = explain(plan, method, round_index, client)
     if csv_file is not None:
         _write(explained, csv_file, force)
     console = make_console()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cutlayer.models.own_object import beside, looking_in
 from cutlayer.sim.build.weights_notes import conversions
 from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.commands.console import make_console
@@ -54,8 +55,11 @@ def run_command(
         if kind == "seeds":
             write_common_views(results, folder.path, plots=plots)
     print_table(results, console)
-    for line in conversions(loaded.scenario) if executor == "inline" else ():
-        console.say(line)
+    if executor == "inline":
+        with looking_in(beside(loaded.document.source)):
+            notes = conversions(loaded.scenario)
+        for line in notes:
+            console.say(line)
     statuses = {result.status for result in results}
     if "stopped" in statuses:
         console.print("interrupted: these are the rounds that had closed", style="bold")

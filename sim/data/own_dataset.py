@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.models.own_object import OwnObjectError, calling, import_own
+from cutlayer.models.own_object import OwnObjectError, import_own
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.data.info import DataError, DatasetInfo
 from cutlayer.sim.data.readers import Chunk, Split
@@ -42,8 +42,7 @@ def own_reader(own: Any, name: str, root: Path | None) -> Callable[[Split], Iter
     """Load a data set by the object that reads it, and return the reader of its splits."""
     info = replace(own.info, name=name)
     try:
-        with calling(name):
-            loaded = own(root)
+        loaded = own(root)
     except DataError:
         raise
     except Exception as error:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
-from cutlayer.models.own_object import import_own
+from cutlayer.models.own_object import import_own, import_own_module, plain_name
 
 Digest = str | None
 Ingredient = str | int | float | bool | None | Sequence["Ingredient"] | Mapping[str, "Ingredient"]
@@ -27,18 +27,19 @@ def node(operation: str, hyperparameters: Ingredient, reads: Sequence[Digest]) -
 
 
 def source_identity(name: str) -> Digest:
-    """Return a fingerprint of the code behind `package.module:Object`; "" for a catalogue's name.
+    """Return a fingerprint of the code behind `package.module:Object`; "" for a name of the catalogue.
 
-    It covers the file of the module that is named and of the one that defines the object, not what
-    these import. None, which makes the learning digest None, where there is no such file.
+    It covers the file of the named module and the file of the module that defines the object, but not
+    the modules that these import. It does not depend on the folder. None, which makes the learning
+    digest None, if there is no such file.
     """
     module_name, colon, _ = name.partition(":")
     if not colon:
         return ""
-    found = import_own(name)
-    homes = {module_name, getattr(found, "__module__", module_name)}
+    module = import_own_module(module_name).__name__
+    homes = {module, getattr(import_own(name), "__module__", module)}
     fingerprint = blake2b(digest_size=16)
-    for home in sorted(homes):
+    for home in sorted(homes, key=plain_name):
         file = getattr(sys.modules.get(home), "__file__", None)
         if file is None:
             return None

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from cutlayer.models.catalogue import MODELS
+from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.load import load as read_scenario
 from cutlayer.scenarios.methods import Method as MethodEntry
@@ -99,10 +101,11 @@ def run(
     anything is written, OutputError where results cannot be written.
     """
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
-    if isinstance(out, Path):
-        with claim_folder(out, folder_kind(loaded), option="folder") as folder:
-            return _run(loaded, executor, folder, log, reuse, data_dir, progress, curves, views)
-    return _run(loaded, executor, out, log, reuse, data_dir, progress, curves, views)
+    with ExitStack() as stack:
+        stack.enter_context(looking_in(beside(loaded.document.source)))
+        if isinstance(out, Path):
+            out = stack.enter_context(claim_folder(out, folder_kind(loaded), option="folder"))
+        return _run(loaded, executor, out, log, reuse, data_dir, progress, curves, views)
 
 
 def folder_kind(loaded: Loaded) -> str:

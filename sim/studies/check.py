@@ -82,18 +82,17 @@ def check_point(
 ) -> CheckedPoint:
     """Return one point. Raises ScenarioError for what cannot be run, DataError for missing data."""
     loaded = study.scenario(point, extra)
-    with looking_in(beside(study.document.source)):
+    with looking_in([*beside(loaded.document.source), *beside(study.document.source)]):
         plans, problems = plan_feasible(loaded, trains=trains)
-    if trains:
-        directory = _directory(loaded, data_dir)
-        for plan in plans:
-            key = (plan.info, directory)
+        for info in {plan.info: None for plan in plans} if trains else ():
+            key = (info, directory := _directory(loaded, data_dir))
             if seen is None or key not in seen:
-                load(plan.info, directory)
+                load(info, directory)
             if seen is not None:
                 seen.add(key)
+        cells = tuple(cells_of(loaded, str(point), pieces or Shared()))
     infeasible = {label: "; ".join(p.rule for p in told) for label, told in problems.items()}
-    return CheckedPoint(point, tuple(cells_of(loaded, str(point), pieces or Shared())), infeasible)
+    return CheckedPoint(point, cells, infeasible)
 
 
 def _directory(loaded: Loaded, data_dir: Path | None) -> Path | None:

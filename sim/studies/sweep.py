@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cutlayer.models.own_object import beside
+from cutlayer.models.own_object import beside, folders_looked_in, looking_in
 from cutlayer.scenarios.problems import ScenarioError
 from cutlayer.scenarios.study import LoadedStudy
 from cutlayer.scenarios.study import load_study as read_study_file
@@ -56,14 +56,15 @@ def sweep(
     """
     loaded = study if isinstance(study, LoadedStudy) else load_study(study)
     work = _Sweep(loaded, executor, workers, data_dir, cache, progress, warn)
-    if isinstance(out, ResultFolder):
-        return work.into(out)
-    if out is not None:
-        with claim_study(out, loaded.study.name) as folder:
-            return work.into(folder)
-    points, asked = work.checked()
-    with TemporaryDirectory() as temporary, workers or Here() as doing:
-        return work.run(doing, Path(temporary), points, asked, lambda: None)
+    with looking_in([*beside(loaded.base.document.source), *beside(loaded.document.source)]):
+        if isinstance(out, ResultFolder):
+            return work.into(out)
+        if out is not None:
+            with claim_study(out, loaded.study.name) as folder:
+                return work.into(folder)
+        points, asked = work.checked()
+        with TemporaryDirectory() as temporary, workers or Here() as doing:
+            return work.run(doing, Path(temporary), points, asked, lambda: None)
 
 
 @dataclass
@@ -125,7 +126,7 @@ class _Sweep:
             data_dir=self.data_dir,
             progress=self.progress,
             cache=self.cache,
-            folders=[*beside(loaded.base.document.source), *beside(loaded.document.source)],
+            folders=folders_looked_in(),
             check_folder=check_folder,
         )
         _collect(result, points, runner)

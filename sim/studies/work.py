@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cutlayer.models.catalogue import MODELS
-from cutlayer.models.own_object import looking_in
+from cutlayer.models.own_object import folders_looked_in, looking_in
 from cutlayer.scenarios.load import Loaded, load_text
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan, make_plan
@@ -89,8 +89,13 @@ def _directory(plan: Plan, data_dir: str | None) -> str | None:
     return data_dir or plan.scenario.data.dir
 
 
-@cache
 def _dataset(info: DatasetInfo, directory: str | None) -> Dataset:
+    return _loaded(info, directory, folders_looked_in())
+
+
+@cache
+def _loaded(info: DatasetInfo, directory: str | None, folders: tuple[str, ...]) -> Dataset:
+    del folders  # a user's data set of the same name in another folder is another data set
     return load(info, None if directory is None else Path(directory))
 
 

@@ -16,6 +16,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Final, Protocol, Self
 
 from cutlayer.errors import UserError
+from cutlayer.models.own_object import is_own
 from cutlayer.sim.process.python_path import safe_path_for_children
 
 ATTEMPTS: Final = 3
@@ -77,7 +78,8 @@ def portable(error: Exception) -> Exception:
 
     What a user's code raises has a type that only the worker may know.
     """
-    if type(error).__module__.partition(".")[0] in _PORTABLE:
+    module = type(error).__module__
+    if module.partition(".")[0] in _PORTABLE and not is_own(module):
         return error
     return RuntimeError(f"{type(error).__name__}: {error}")
 

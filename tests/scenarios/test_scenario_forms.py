@@ -275,7 +275,10 @@ def test_quantities_and_names_come_back_to_the_last_bit(
 
 def test_the_public_names_are_there_and_bring_no_torch():
     assert [name for name in scenarios.__all__ if not hasattr(scenarios, name)] == []
-    code = "import sys, scenarios; scenarios.shipped_names(); print('torch' in sys.modules)"
+    code = (
+        "import sys; from cutlayer import scenarios; scenarios.shipped_names();"
+        " print('torch' in sys.modules)"
+    )
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import TINY, CommandLine, assert_refused
 
-from cutlayer import load_scenario
+from cutlayer import load_scenario, run
 from cutlayer.models import UnknownModelError, own_object
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.process.python_path import drop_working_directory
@@ -110,6 +110,37 @@ def test_workers_find_a_users_module_beside_the_scenario(tmp_path: Path) -> None
     assert "2 points" in answer.stdout
 
 
+NET = """\
+from cutlayer.models.lenet import lenet
+from cutlayer.models.vgg import vgg5
+
+def net(classes, input_shape):
+    from sizes_of_two_q import small
+    return (lenet if small else vgg5)(classes, input_shape)
+"""
+
+
+def test_scenarios_in_two_folders_run_their_own_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    loaded = {}
+    for name, small in (("one", True), ("two", False), ("copy", True)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "sizes_of_two_q.py").write_text(f"small = {small}\n", encoding="utf-8")
+        (folder / "net_of_two_q.py").write_text(NET, encoding="utf-8")
+        scenario = TINY.replace("name: lenet", "name: 'net_of_two_q:net'")
+        (folder / "a.yaml").write_text(scenario, encoding="utf-8")
+        loaded[name] = load_scenario(folder / "a.yaml")
+    found = {}
+    for name, scenario in loaded.items():
+        method = run(scenario, executor="none")[0].methods["splitfed"]
+        found[name] = method.virtual_time_s, method.learning_digest
+    assert found["one"] == found["copy"]
+    assert found["one"][0] != found["two"][0]
+
+
 @pytest.mark.parametrize("command", ["run", "check", "explain"])
 @pytest.mark.parametrize(
     ("override", "field"),
@@ -196,15 +227,12 @@ def test_a_cluster_s_worker_looks_in_the_folders_that_come_with_its_job(
     loaded = load_scenario(tmp_path / "tiny.yaml")
     plan_checked(loaded, trains=False)
     cell = next(cells_of(loaded, "", Shared()))
-    for name in ("nets_of_a_job_q",):  # a worker has not imported it
-        del sys.modules[name]
-    monkeypatch.setattr(own_object, "_searched", {})
+    monkeypatch.setattr(own_object, "_imported_from", {})  # a worker has not imported it
     arguments = {"scenario": dict(cell.scenario), "data_dir": None}
     with pytest.raises(UnknownModelError, match="nets_of_a_job_q"):
         perform_one("clock", arguments, 1)
     found = perform_one("clock", {**arguments, "folders": [str(tmp_path)]}, 1)
     assert list(found) == ["splitfed"]
-    del sys.modules["nets_of_a_job_q"]
 
 
 def test_a_working_directory_that_was_removed_is_one_line(tmp_path: Path) -> None:
