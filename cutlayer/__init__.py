@@ -5,16 +5,19 @@
     (result,) = run(load_scenario("quickstart"), executor="none")
     result.methods["ecofed"].virtual_time_s
 
-`ScenarioError` (a ValueError) lists everything that is wrong with a scenario. Importing this package
-imports neither torch nor anything else that is slow.
+Invalid input raises a `UserError`, a ValueError; `ScenarioError` is the one that lists everything that
+is wrong with a scenario. `import cutlayer` is fast: torch and other large packages are imported when a
+function needs them.
 """
 
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# In a clone, `sim` and its three neighbours are links to the folders beside this one. Where the clone
-# was made without links (git on Windows may write text files in their place), these are searched.
+__version__ = "0.1.0"
+
+# In a clone, `sim`, `models`, `topologies` and `scenarios` in this folder are links to the folders
+# beside it. Git on Windows may write text files instead of links; then the folders are found here:
 if not (Path(__file__).parent / "sim").is_dir():
     __path__ = [*__path__, str(Path(__file__).resolve().parents[1])]
 
@@ -28,6 +31,22 @@ if TYPE_CHECKING:
     from cutlayer.sim.run.run import load_scenario, run
     from cutlayer.sim.studies.result import StudyResult
     from cutlayer.sim.studies.sweep import load_study, sweep
+
+_MODULES = {
+    "DataError": "cutlayer.sim.data.info",
+    "MethodResult": "cutlayer.sim.results.method",
+    "RoundResult": "cutlayer.sim.results.round",
+    "RunResult": "cutlayer.sim.results.method",
+    "ScenarioError": "cutlayer.scenarios.problems",
+    "StudyResult": "cutlayer.sim.studies.result",
+    "UserError": "cutlayer.errors",
+    "load_scenario": "cutlayer.sim.run.run",
+    "load_study": "cutlayer.sim.studies.sweep",
+    "read_run": "cutlayer.sim.results.read",
+    "read_study": "cutlayer.sim.results.read",
+    "run": "cutlayer.sim.run.run",
+    "sweep": "cutlayer.sim.studies.sweep",
+}
 
 __all__ = [
     "DataError",
@@ -45,28 +64,12 @@ __all__ = [
     "sweep",
 ]
 
-_HOME = {
-    "DataError": "cutlayer.sim.data.info",
-    "MethodResult": "cutlayer.sim.results.method",
-    "RoundResult": "cutlayer.sim.results.round",
-    "RunResult": "cutlayer.sim.results.method",
-    "ScenarioError": "cutlayer.scenarios.problems",
-    "StudyResult": "cutlayer.sim.studies.result",
-    "UserError": "cutlayer.errors",
-    "load_scenario": "cutlayer.sim.run.run",
-    "load_study": "cutlayer.sim.studies.sweep",
-    "read_run": "cutlayer.sim.results.read",
-    "read_study": "cutlayer.sim.results.read",
-    "run": "cutlayer.sim.run.run",
-    "sweep": "cutlayer.sim.studies.sweep",
-}
-
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its file when it is first asked for (PEP 562)."""
-    if name not in _HOME:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'cutlayer' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from cutlayer import __version__
 from cutlayer.errors import UserError
 from cutlayer.sim.files.plain_text import argument_text, show_what_cannot_be_encoded, visible
 from cutlayer.sim.process.interrupts import INTERRUPTED, final_code, interrupts_handled
@@ -93,9 +94,7 @@ Threads = Annotated[
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"cutlayer {version('cutlayer')}")
+        typer.echo(f"cutlayer {__version__}")
         raise typer.Exit
 
 

@@ -3,9 +3,9 @@
 import html
 import json
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
+from cutlayer import __version__
 from cutlayer.sim.files.plain_text import visible
 from cutlayer.sim.report.charts import Chart, Part, Source, Table, Words
 from cutlayer.sim.report.interactive import figure_of
@@ -34,14 +34,14 @@ def html_page(sources: Sequence[Source]) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="cutlayer {escape(version("cutlayer"))}">
+<meta name="generator" content="cutlayer {__version__}">
 <link rel="icon" href="data:,">
 <title>{escape(title)} - Cutlayer</title>
 <style>
 {style}</style>
 </head>
 <body>
-<header><span class="brand">Cutlayer {escape(version("cutlayer"))}: a simulated prediction</span>
+<header><span class="brand">Cutlayer {__version__}: a simulated prediction</span>
 <button class="plain" id="theme" type="button">Dark or light</button></header>
 <main>
 {"".join(bodies)}</main>

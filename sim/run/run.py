@@ -3,12 +3,12 @@
 import platform
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from cutlayer import __version__
 from cutlayer.models.catalogue import MODELS
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
@@ -237,7 +237,7 @@ def versions(executor: ExecutorName, dataset: Dataset | None) -> dict[str, Any]:
 
         numerics = fingerprint()
     return {
-        "cutlayer": version("cutlayer"),
+        "cutlayer": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "numerics": numerics,
