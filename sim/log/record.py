@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cutlayer.sim.log.energy import ActiveTimes, active_times
 from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Intervals, Phase
 from cutlayer.sim.log.link_use import Key, LinkUse
-from cutlayer.sim.network.load_series import LoadSeries
+from cutlayer.sim.network.observers import LoadSeries
 
 TOLERANCE: Final = 1e-9  # of a round's length, for sums of floating-point times
 

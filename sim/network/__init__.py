@@ -1,12 +1,15 @@
 """Transfers as fluid flows on shared links, with a SimPy event for the end of each."""
 
-from cutlayer.sim.network.errors import AllocationError, NetworkError, StalledClockError
-from cutlayer.sim.network.flow import Flow, Route
+from cutlayer.sim.network.flow import Flow
 from cutlayer.sim.network.network import Network
-from cutlayer.sim.network.transport import Transport
+from cutlayer.sim.network.routes import NetworkError, Route
+from cutlayer.sim.network.settling import StalledClockError
+from cutlayer.sim.network.solvers.check import AllocationError
+from cutlayer.sim.network.transport import Carrier, Transport
 
 __all__ = [
     "AllocationError",
+    "Carrier",
     "Flow",
     "Network",
     "NetworkError",

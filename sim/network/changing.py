@@ -5,18 +5,15 @@ transfer begins to cross the resource until none does: a trace of an hour in ste
 costs nothing while nothing flows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from simpy import Event
 
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.network.route_runs import Lazy
-from cutlayer.sim.network.solvers.fill import Uses
-
-if TYPE_CHECKING:
-    from cutlayer.sim.network.network import Network
+from cutlayer.sim.network.routes import Uses
 
 
 class Profile(Protocol):
@@ -41,10 +38,17 @@ class _Followed:
 
 
 class Changing:
-    """The resources of a network whose capacity has a profile."""
+    """Follows the profiles of resources, and calls `set_capacity` at every change."""
 
-    def __init__(self, clock: Clock, profiles: Mapping[str, Profile], uses: Sequence[Uses]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        profiles: Mapping[str, Profile],
+        uses: Sequence[Uses],
+        set_capacity: Callable[[str, float], None],
+    ) -> None:
         self._clock = clock
+        self._set_capacity = set_capacity
         self.profiles = dict(profiles)
         followed = {name: _Followed(name, profile) for name, profile in profiles.items()}
         self._of_route = Lazy(
@@ -52,31 +56,31 @@ class Changing:
             lambda route: tuple(followed[name] for name, _ in uses[route] if name in followed),
         )
 
-    def begins(self, network: "Network", route: int) -> None:
+    def begins(self, route: int) -> None:
         """A transfer is about to begin on a route: bring its resources up to date."""
         for resource in self._of_route[route]:
             resource.users += 1
             if resource.users == 1:
                 resource.generation += 1
-                self._follow(network, resource, self._clock.elapsed_s)
+                self._follow(resource, self._clock.elapsed_s)
 
     def ends(self, route: int) -> None:
         """A transfer that had begun on a route is over."""
         for resource in self._of_route[route]:
             resource.users -= 1
 
-    def _follow(self, network: "Network", resource: _Followed, at: float) -> None:
+    def _follow(self, resource: _Followed, at: float) -> None:
         value, resource.until = resource.profile.piece(at)
         if value != resource.value:
             resource.value = value
-            network.set_capacity(resource.name, value)
+            self._set_capacity(resource.name, value)
         if resource.until < inf:
             generation = resource.generation
 
             def turn(_: Event) -> None:
                 if resource.users and resource.generation == generation:
                     # From the end that was foreseen: the clock may be a rounding short of it.
-                    self._follow(network, resource, max(resource.until, self._clock.elapsed_s))
+                    self._follow(resource, max(resource.until, self._clock.elapsed_s))
 
             timer = self._clock.timeout(max(0.0, resource.until - self._clock.elapsed_s))
             assert timer.callbacks is not None

@@ -1,8 +1,8 @@
-"""One transfer: so many bytes over one route."""
+"""A transfer, and the queue of those that wait for the same route."""
 
-from collections.abc import Sequence
+from collections import deque
 from math import nan
-from typing import Final, Protocol
+from typing import Final
 
 from simpy import Environment, Event
 
@@ -12,28 +12,17 @@ FINISHED: Final = "finished"
 CANCELLED: Final = "cancelled"
 
 
-class Route(Protocol):
-    """The path of a flow: the resources it crosses, and how long a bit travels.
-
-    `resources` pairs a resource's name with the consumption per byte of traffic (1 on a wire, 1/r
-    for a Wi-Fi station of rate r on a medium of capacity 1).
-    """
-
-    @property
-    def resources(self) -> Sequence[tuple[str, float]]:
-        """Pairs of resource name and consumption per byte."""
-
-    @property
-    def delay_s(self) -> float:
-        """Propagation delay in seconds; whoever waits for the arrival adds it to `finish_s`."""
-
-
 class Flow:
     """A transfer in bytes and seconds; times that have not come yet are NaN.
 
     `done` succeeds with the flow when the last byte has left, and never for a cancelled flow.
-    `queued_s` is when it was asked for, `start_s` when its first byte left (later than `queued_s`
-    if an earlier flow held the route), `finish_s` when its last byte left.
+    `queued_s` is when it was started, `start_s` when its first byte left (later than `queued_s` if
+    an earlier flow held the route), `finish_s` when its last byte left. `left` are the bytes still
+    to be sent while it waits and after it has ended; while it is sent, see `Network.left_bytes`.
+
+    `capped_s` is how long it ran at its cap, up to its last change of cap or its end. Of that,
+    `charged_s` is charged to what set the cap: `held_by` is the link of its own that sets it now
+    (None: the transport), `own_link_s` the part of such links.
     """
 
     __slots__ = (
@@ -44,21 +33,13 @@ class Flow:
         "finish_s",
         "held_by",
         "left",
-        "limit",
-        "load",
         "own_link_s",
-        "place",
         "queued_s",
-        "rate",
         "route",
         "sequence",
-        "since",
         "size_bytes",
         "start_s",
         "state",
-        "tag",
-        "turn",
-        "version",
         "weight",
     )
 
@@ -82,27 +63,57 @@ class Flow:
         self.start_s = nan
         self.finish_s = nan
         self.state = WAITING
-        # What is still to be sent: of the whole flow while it waits and after it has ended; while
-        # it is being sent the solver keeps its own account here, so ask `Network.left_bytes`.
         self.left = size_bytes
-        # Who held it: `capped_s` is how long it ran at its cap (the solver's account, up to date once
-        # a cap has changed and at its end), `charged_s` how much of that is charged to who set the
-        # cap, `held_by` the own link that sets it now (None: the transport), `own_link_s` their part.
         self.capped_s: float = 0
         self.charged_s: float = 0
         self.held_by: str | None = None
         self.own_link_s: float = 0
-        # The solver's account: set by the solver that holds the flow, read by nobody else.
-        self.limit = cap
-        self.load: float = 0
-        self.rate: float = 0
-        self.since: float = 0
-        self.tag: float = 0
-        self.place = 0
-        self.version = 0
-        self.turn = 0
 
     def __repr__(self) -> str:
         return (
             f"<flow {self.sequence}: {self.size_bytes:g} bytes on route {self.route}, {self.state}>"
         )
+
+
+class RouteQueues:
+    """For each route, the transfer that is being sent and those that wait for it, in order."""
+
+    __slots__ = ("_serving", "_waiting")
+
+    def __init__(self) -> None:
+        self._serving: dict[int, Flow | None] = {}
+        self._waiting: dict[int, deque[Flow]] = {}
+
+    def serving(self, route: int) -> Flow | None:
+        """Return the transfer that holds the route."""
+        return self._serving.get(route)
+
+    def enter(self, flow: Flow) -> bool:
+        """Queue a transfer; return whether it may begin at once.
+
+        A transfer without bytes does not hold its route.
+        """
+        route = flow.route
+        if self._serving.get(route) is None:
+            if flow.size_bytes:
+                self._serving[route] = flow
+            return True
+        waiting = self._waiting.get(route)
+        if waiting is None:
+            waiting = self._waiting[route] = deque()
+        waiting.append(flow)
+        return False
+
+    def following(self, route: int) -> list[Flow]:
+        """Free the route; return the transfers that begin now: any without bytes, then the next."""
+        self._serving[route] = None
+        waiting = self._waiting.get(route)
+        next_flows: list[Flow] = []
+        while waiting:
+            flow = waiting.popleft()
+            if flow.state == WAITING:
+                next_flows.append(flow)
+                if flow.size_bytes:
+                    self._serving[route] = flow
+                    break
+        return next_flows

@@ -21,22 +21,21 @@ from simpy import Environment
 
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.network.changing import Changing, Profile, integral
-from cutlayer.sim.network.errors import NetworkError
-from cutlayer.sim.network.flow import CANCELLED, FINISHED, SENDING, WAITING, Flow, Route
-from cutlayer.sim.network.load_series import Loads
+from cutlayer.sim.network.flow import (
+    CANCELLED,
+    FINISHED,
+    SENDING,
+    WAITING,
+    Flow,
+    RouteQueues,
+)
 from cutlayer.sim.network.private_links import OwnLinks
-from cutlayer.sim.network.queues import RouteQueues
 from cutlayer.sim.network.route_runs import Lazy, Runs
+from cutlayer.sim.network.routes import NetworkError, Route, Uses, check_capacity, total_uses
 from cutlayer.sim.network.settling import Observer, Settling
 from cutlayer.sim.network.solvers.check import check_allocation
-from cutlayer.sim.network.solvers.choose import (
-    check_capacity,
-    choose,
-    consumption,
-    consumptions,
-)
-from cutlayer.sim.network.solvers.fill import Uses
-from cutlayer.sim.network.stall import Standstill
+from cutlayer.sim.network.solvers.choose import choose
+from cutlayer.sim.network.solvers.solver import Solver
 from cutlayer.sim.network.transport import Transport
 from cutlayer.suggestion import suggestion
 
@@ -77,17 +76,16 @@ class Network:
             for name, capacity in resources.items():
                 check_capacity(name, capacity)
             self._capacities = dict(resources)
-            self._uses = consumptions(self._capacities, routes)
+            self._uses = [total_uses(self._capacities, i, route) for i, route in enumerate(routes)]
         else:
             self._capacities = ChainMap({}, cast(MutableMapping[str, float], resources))
             self._uses = Lazy(
-                len(routes), lambda route: consumption(self._capacities, route, routes[route])
+                len(routes), lambda index: total_uses(self._capacities, index, routes[index])
             )
         self._queues = RouteQueues()
         self._sequence = 0
         self._latest = 0
-        self._settling = Settling(env, self._end_all, self._count_settle)
-        self._standstill = Standstill(stall_limit + 100 * len(routes))
+        self._settling = Settling(env, self._end_all, stall_limit + 100 * len(routes), self._state)
         self._weights = weights
         self._transport = transport
         if transport is not None:
@@ -95,7 +93,7 @@ class Network:
         self._changing: Changing | None = None
         if profiles:
             assert isinstance(env, Clock), "profiles are in seconds since the run began"
-            self._changing = Changing(env, profiles, self._uses)
+            self._changing = Changing(env, profiles, self._uses, self.set_capacity)
         self._choose()
 
     def _choose(self) -> None:
@@ -156,7 +154,7 @@ class Network:
             flow.left = solver.remove(flow, now)
             flow.state = CANCELLED
             self._over(flow)
-            self._settling.lost(solver, now)
+            self._settling.removed(solver, now)
             if self.fifo:
                 self._serve_next(flow.route, now)
         elif flow.state == WAITING:
@@ -199,18 +197,22 @@ class Network:
             return integral(self._changing.profiles[resource], until_s, since_s)
         return self._capacities[resource] * (until_s - since_s)
 
+    def capacity(self, resource: str) -> float:
+        """Return the capacity of a resource now."""
+        return self._capacities[resource]
+
     @property
     def shared(self) -> tuple[str, ...]:
         """The resources that several transfers may share at a time."""
         return tuple(self._shared_by)
 
+    def solver_of(self, resource: str) -> Solver | None:
+        """Return the solver that shares out a resource, or None if none does."""
+        return self._shared_by.get(resource)
+
     def observe(self, *observers: Observer) -> None:
         """Have these, and no others, look on as rates change from now on."""
         self._settling.observers = observers
-
-    def loads_of(self, names: Sequence[str]) -> Loads:
-        """Return an observer that takes down the loads of these shared resources."""
-        return Loads(lambda: self._shared_by, self._capacities, names)
 
     def collect_bottlenecks(self) -> dict[str, float]:
         """Return for how many seconds each resource held a transfer back since the last call.
@@ -279,11 +281,11 @@ class Network:
     def _begin(self, flow: Flow, now: float) -> None:
         flow.start_s = now
         if not flow.size_bytes:
-            self._count_settle(now)
+            self._settling.count(now)
             self._end(flow, now)
             return
         if self._changing is not None:
-            self._changing.begins(self, flow.route)
+            self._changing.begins(flow.route)
         if self._transport is not None:
             flow.cap = min(flow.cap, self._transport.begins(flow))
         flow.state = SENDING
@@ -346,6 +348,8 @@ class Network:
             solver.add(flow, left, cap, now)
             self._settling.touch(solver, now)
 
-    def _count_settle(self, now: float) -> None:
-        if self._standstill.count(now):
-            raise self._standstill.error(len(self.in_flight()), self._sequence, self._latest)
+    def _state(self) -> str:
+        return (
+            f"{len(self.in_flight())} transfers in flight, {self._sequence} started so far, the"
+            f" latest on route {self._latest}"
+        )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 
 from cutlayer.sim.network.flow import Flow
-from cutlayer.sim.network.solvers.fill import Uses
+from cutlayer.sim.network.routes import Uses
 
 
 class OwnLinks:

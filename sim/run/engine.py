@@ -20,7 +20,7 @@ from cutlayer.sim.log.intervals import NO_CAUSE, Intervals
 from cutlayer.sim.log.link_use import Key, LinkTotals
 from cutlayer.sim.log.record import ConservationError, RoundRecord, close_record
 from cutlayer.sim.methods.method import Method, Round
-from cutlayer.sim.network.load_series import Loads
+from cutlayer.sim.network.observers import Loads
 from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.method import MethodResult
@@ -261,7 +261,7 @@ class Engine:
         """Take down the loads of shared links in the rounds whose intervals are surely kept."""
         network = self.world.network
         if self.keep_all or rnd.round_type not in self._last_of_type:
-            loads = network.loads_of(network.shared[:MOST_RECORDED])
+            loads = Loads(network, network.shared[:MOST_RECORDED])
             network.observe(loads, *observers)
             return loads
         network.observe(*observers)

@@ -19,7 +19,7 @@ from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.log.intervals import Activity, Intervals, Phase
 from cutlayer.sim.methods.method import Round
 from cutlayer.sim.network.flow import FINISHED, Flow
-from cutlayer.sim.network.probe import TRANSPORT, Probe, Probed, Span
+from cutlayer.sim.network.observers import TRANSPORT, Probe, Probed, Span
 from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult

@@ -22,7 +22,7 @@ from typing import Any, Final
 from simpy import Environment, Event
 from simpy.events import NORMAL
 
-from cutlayer.sim.network import Flow, Network, NetworkError
+from cutlayer.sim.network import Carrier, Flow, NetworkError
 from cutlayer.sim.network.route_runs import Lazy
 from cutlayer.sim.transport.account import Account, CapFrom
 from cutlayer.sim.transport.formulas import retransmission_timeout
@@ -155,7 +155,7 @@ class Tcp:
         self._keep = keep_accounts
         self._round = 0
         self._callbacks: list[Callable[[Any], None]] = [self._wake]
-        self._network: Network
+        self._network: Carrier
         connections: defaultdict[int, _Connection] = defaultdict(_Connection)
 
         def direction(route: int) -> _Direction:
@@ -164,7 +164,7 @@ class Tcp:
 
         self._directions = Lazy(len(paths), direction)
 
-    def attach(self, network: Network) -> None:
+    def attach(self, network: Carrier) -> None:
         """Take note of the network; its routes must carry one transfer at a time."""
         if not network.fifo:
             raise NetworkError("TCP needs a network whose routes carry one transfer at a time")

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cutlayer.sim.log.intervals import SERVER, Activity, Phase
 from cutlayer.sim.log.link_use import ACCESS
-from cutlayer.sim.network.load_series import LoadSeries
+from cutlayer.sim.network.observers import LoadSeries
 from cutlayer.sim.results.round import KeptRound, RoundResult
 
 ROUNDING: Final = 1e-9  # of the largest value is nothing

@@ -8,9 +8,12 @@ from cutlayer.sim.network.solvers.solver import Solver
 
 
 class Alone(Solver):
-    """At most one flow, at its cap: a start costs O(1) and no solve."""
+    """At most one flow, at its cap: a start costs O(1) and no solve.
 
-    __slots__ = ("_due_at", "_flow")
+    The flow had `_left` bytes left at `_since`.
+    """
+
+    __slots__ = ("_cap", "_due_at", "_flow", "_left", "_since")
 
     form = "alone"
     at_once = True
@@ -19,42 +22,45 @@ class Alone(Solver):
         super().__init__()
         self._flow: Flow | None = None
         self._due_at: float = inf
+        self._left: float = 0
+        self._cap: float = inf
+        self._since: float = 0
 
     def add(self, flow: Flow, left_bytes: float, cap: float, now: float) -> None:
-        """Take up the flow; a second one at the same time is our mistake."""
+        """Add the flow; the next `solve` starts it."""
         assert self._flow is None, "a route that shares nothing carries one flow at a time"
         self._flow = flow
         self._due_at = inf
         self.count = 1
-        flow.left = left_bytes
-        flow.limit = cap
-        flow.since = now
+        self._left = left_bytes
+        self._cap = cap
+        self._since = now
 
     def remove(self, flow: Flow, now: float) -> float:
-        """Let go of the flow and return the bytes that it had left."""
+        """Remove the flow and return the bytes that it had left."""
         left = self.left(flow, now)
-        flow.capped_s += now - flow.since
+        flow.capped_s += now - self._since
         self._flow = None
         self.count = 0
         return left
 
     def set_cap(self, flow: Flow, cap: float, now: float) -> None:
         """Change the cap of the flow, in bytes/s."""
-        flow.left = self.left(flow, now)
-        flow.capped_s += now - flow.since
-        flow.since = now
-        flow.limit = cap
+        self._left = self.left(flow, now)
+        flow.capped_s += now - self._since
+        self._since = now
+        self._cap = cap
 
     def set_capacity(self, resource: str, capacity: float, now: float) -> None:
-        """Nothing is shared here: the network turns capacities of private resources into caps."""
+        """Fail: the network turns capacities of private resources into caps."""
         raise AssertionError(f"{resource} is not shared, yet set to {capacity} at {now} s")
 
     def due(self, now: float) -> list[Flow]:
-        """Let go of the flow if it ends at `now`."""
+        """Remove the flow and return it if it ends at `now`."""
         flow = self._flow
         if flow is None or now < self._due_at:
             return []
-        flow.capped_s += now - flow.since
+        flow.capped_s += now - self._since
         self._flow = None
         self.count = 0
         return [flow]
@@ -64,26 +70,27 @@ class Alone(Solver):
         flow = self._flow
         if flow is None:
             return inf
-        if now != flow.since:
-            flow.left = self.left(flow, now)
-            flow.capped_s += now - flow.since
-            flow.since = now
-        left = flow.left
-        delay = left / flow.limit if flow.limit else inf if left else 0
+        if now != self._since:
+            self._left = self.left(flow, now)
+            flow.capped_s += now - self._since
+            self._since = now
+        delay = self._left / self._cap if self._cap else inf if self._left else 0
         self._due_at = now + delay
         return delay
 
     def rate(self, flow: Flow) -> float:
         """Rate of the flow in bytes/s: its cap."""
-        return flow.limit
+        assert flow is self._flow
+        return self._cap
 
     def left(self, flow: Flow, now: float) -> float:
         """Bytes that the flow has left at `now`."""
+        assert flow is self._flow
         if now >= self._due_at:
             return 0
-        if now == flow.since:
-            return flow.left
-        return max(0, flow.left - flow.limit * (now - flow.since))
+        if now == self._since:
+            return self._left
+        return max(0, self._left - self._cap * (now - self._since))
 
     def flows(self) -> Iterator[Flow]:
         """The flow, if there is one."""
@@ -91,9 +98,9 @@ class Alone(Solver):
             yield self._flow
 
     def load(self, resource: str) -> float:
-        """Nothing is shared here."""
+        """Fail: nothing is shared here."""
         raise AssertionError(f"{resource} is not shared")
 
     def collect(self) -> dict[str, float]:
-        """Nothing is shared here, so nothing shared holds anybody back."""
+        """Return nothing: no shared resource was a bottleneck."""
         return {}

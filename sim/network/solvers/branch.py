@@ -1,38 +1,40 @@
-"""The parts of a tree of shared resources: its resources, and who shares or passes each of them.
+"""The parts of a tree of shared resources: its resources, and what shares or passes each of them.
 
-A *member* is a transfer, or the transfers that share one resource and go on together to those above
-it (its *group*). Everything is per weight, as in sides.py: `limit` is the level that a member reaches
-at most (a transfer's cap, or the level at which its own resource is full), `loads` what it consumes
-of each resource on its path, from the lowest up, at level 1.
+A *member* is a flow, or the flows that share one resource and go on together to those above it (its
+*group*). Everything is per weight, as in capped_sharing.py: `limit` is the highest level that a member
+reaches (a flow's cap, or the level at which its own resource is full), `loads` is its consumption of
+each resource on its path at level 1, from the lowest up.
 
-On its path up, a member passes every resource whose level is at least its limit, and stays at the first
-one whose level is below: there it shares. One that passes them all runs at its limit.
+On its path up, a member passes every resource whose level is at least its limit, and stays at the
+first one whose level is below: there it shares. A member that passes them all runs at its limit.
 """
 
-from collections.abc import Iterator
-from heapq import heapify, heappop, heappush
+from collections.abc import Iterable
 from math import inf
 from typing import Final
 
 from cutlayer.sim.network.flow import Flow
+from cutlayer.sim.network.solvers.lazy_heap import TIDY_AFTER, Entry, LazyHeap, take
+from cutlayer.sim.network.solvers.virtual_clock import VirtualClock
 
 NOWHERE: Final = -1
-TIDY_AFTER: Final = 64
-
-Entry = tuple[float, int, int, "Member"]  # key, order, ticket, member
 
 
 class Member:
-    """A transfer (`flow`) or a resource's group (`group`), with its place on its path up.
+    """A flow (`flow`) or a resource's group (`group`), and how far it has come on its path.
 
-    `path` are the resources above it, the lowest first. `rests` is the index of the one where it
-    shares, `len(path)` if it passes all, or NOWHERE; `waits` the index of the one that is to place it.
-    `passes` has a ticket for each resource that it passes, `ticket` is for where it rests. `tag` is
-    when it ends: a virtual time of the resource where it shares, else a time. `left` was left at
-    `since`, while it runs at its limit.
+    `path` has the resources above it, the lowest first. `rests` is the index of the one where it
+    shares, `len(path)` if it passes all, or NOWHERE; `waits` is the index of the one that is to place
+    it. `tag` is when it ends: a virtual time of the resource where it shares, else a time. `left` was
+    left at `since`, while it runs at its limit.
+
+    `passes` has an entry for each resource that it passes. Where it rests, it has the entry `end` by
+    its tag (None if nothing limits it) and, if it shares and has a limit, `by_limit`.
     """
 
     __slots__ = (
+        "by_limit",
+        "end",
         "flow",
         "group",
         "left",
@@ -44,7 +46,6 @@ class Member:
         "rests",
         "since",
         "tag",
-        "ticket",
         "turn",
         "waits",
     )
@@ -63,10 +64,11 @@ class Member:
         self.flow = flow
         self.group = group
         self.limit: float = inf
-        self.passes = [0] * len(path)
+        self.passes: list[Entry | None] = [None] * len(path)
         self.rests = NOWHERE
         self.waits = NOWHERE
-        self.ticket = 0
+        self.end: Entry | None = None
+        self.by_limit: Entry | None = None
         self.turn = 0
         self.tag: float = 0
         self.left: float = 0
@@ -74,30 +76,27 @@ class Member:
 
 
 class Branch:
-    """A shared resource: who passes it and who shares it, with the virtual clock of those that share.
+    """A shared resource, the members that pass it, and those that share it by one virtual clock.
 
-    Of those that pass, some share a resource above and run below their limit there: `lent_load` has
-    the sum of their loads here by how far above that is, `lent_at_limit` what they would take here at
-    their limits.
+    Of the members that pass, some share a resource above and run below their limit there: `lent_load`
+    has the sum of their loads here by how far above that is, `lent_at_limit` what they would consume
+    here at their limits.
 
-    The clock advances at the group's level: its own while the group passes all resources above
-    (`leader` is None), else that of `leader`, where the group shares, from which it is `offset` away.
+    The clock advances at the group's level while the group passes all resources above, else it follows
+    the clock of the resource where the group shares.
     """
 
     __slots__ = (
-        "base",
         "bottleneck_s",
         "capacity",
         "changes",
+        "clock",
         "depth",
         "dirty",
         "group",
-        "leader",
         "lent_at_limit",
         "lent_load",
-        "level",
         "name",
-        "offset",
         "passing",
         "passing_by_limit",
         "passing_load",
@@ -107,7 +106,6 @@ class Branch:
         "sharing_by_limit",
         "sharing_by_tag",
         "sharing_load",
-        "since",
     )
 
     def __init__(self, name: str, capacity: float, parent: "Branch | None", order: int) -> None:
@@ -117,9 +115,10 @@ class Branch:
         self.depth = len(self.path)
         self.group = Member(self.path, [0] * self.depth, order, group=self)
         self.pending: list[Member] = []
-        self.passing_by_limit: list[Entry] = []  # keys negative: the largest first
-        self.sharing_by_limit: list[Entry] = []  # without those that have no limit
-        self.sharing_by_tag: list[Entry] = []
+        self.passing_by_limit: LazyHeap[Member] = LazyHeap()  # keys negative: the largest first
+        self.sharing_by_limit: LazyHeap[Member] = LazyHeap()  # without those that have no limit
+        self.sharing_by_tag: LazyHeap[Member] = LazyHeap()
+        self.clock = VirtualClock()
         self.bottleneck_s: float = 0
         self.dirty = False
         self.clear()
@@ -132,15 +131,14 @@ class Branch:
         self.passing = self.sharing = self.changes = 0
         self.passing_load: float = 0
         self.sharing_load: float = 0
-        self.lent_load: list[float] = [0] * self.depth
-        self.lent_at_limit: list[float] = [0] * self.depth
-        self.leader: Branch | None = None
-        self.offset: float = 0
-        self.base: float = 0
-        self.since: float = 0
-        self.level: float = 0
+        self._forget_lent()
+        self.clock.reset()
         self.group.rests = self.group.waits = NOWHERE
         self.group.loads = [0] * self.depth
+
+    def _forget_lent(self) -> None:
+        self.lent_load: list[float] = [0] * self.depth
+        self.lent_at_limit: list[float] = [0] * self.depth
 
     def full_at(self) -> float:
         """Return the level at which the members fill the resource; infinite if none shares it."""
@@ -148,160 +146,114 @@ class Branch:
             return inf
         return max(0, (self.capacity - self.passing_load) / self.sharing_load)
 
-    def virtual(self, now: float) -> float:
-        """Return the virtual time of those that share it."""
-        if self.leader is not None:
-            return self.leader.virtual(now) + self.offset
-        if now == self.since:
-            return self.base
-        return self.base + self.level * (now - self.since)
-
-    def speed(self) -> float:
-        """Return the level at which those that share it run now."""
-        branch = self
-        while branch.leader is not None:
-            branch = branch.leader
-        return branch.level
-
     def load(self) -> float:
-        """Return what is consumed of it per second now."""
+        """Return the consumption of it per second now."""
         load = self.passing_load
         if self.sharing:
-            load += self.sharing_load * self.speed()
+            load += self.sharing_load * self.clock.speed()
         for above, lent, at_limit in zip(
             self.path, self.lent_load, self.lent_at_limit, strict=True
         ):
             if lent and above.sharing:
-                load += lent * above.speed() - at_limit
+                load += lent * above.clock.speed() - at_limit
         return max(0, load)
 
     def index(self, member: Member) -> int:
-        """Return the place of this resource on a member's path."""
+        """Return the index of this resource on a member's path."""
         return member.path[0].depth - self.depth
 
-    def let_pass(self, member: Member, place: int, ticket: int) -> None:
-        """Take a member as one that passes."""
-        member.passes[place] = ticket
+    def let_pass(self, member: Member, index: int) -> None:
+        """Add a member that passes."""
         self.passing += 1
         self.changes += 1
-        self.passing_load += member.loads[place] * member.limit
-        heappush(self.passing_by_limit, (-member.limit, member.order, ticket, member))
+        self.passing_load += member.loads[index] * member.limit
+        member.passes[index] = self.passing_by_limit.push(-member.limit, member.order, member)
 
-    def block(self, member: Member, place: int) -> None:
-        """Take away a member that passed."""
-        member.passes[place] = 0
+    def block(self, member: Member, index: int) -> None:
+        """Remove a member that passed."""
+        take(member.passes[index])
+        member.passes[index] = None
         self.passing -= 1
         self.changes += 1
-        load = self.passing_load - member.loads[place] * member.limit
-        # Rounding must not leave less than nothing: an outage would let transfers creep.
+        load = self.passing_load - member.loads[index] * member.limit
+        # Rounding must not leave less than nothing: flows would creep during an outage.
         self.passing_load = load if self.passing and load > 0 else 0
         if not self.passing:
-            self.lent_load = [0] * self.depth
-            self.lent_at_limit = [0] * self.depth
+            self._forget_lent()
 
-    def lend(self, member: Member, place: int, rests: int, sign: int = 1) -> None:
-        """Note that a member that passes here, on its place, shares the resource `rests` above."""
+    def lend(self, member: Member, index: int, rests: int, sign: int = 1) -> None:
+        """Record that a member that passes here, at `index`, shares the resource at `rests`."""
         if self.capacity < inf:
-            load = sign * member.loads[place]
-            self.lent_load[rests - place - 1] += load
-            self.lent_at_limit[rests - place - 1] += load * member.limit
+            load = sign * member.loads[index]
+            self.lent_load[rests - index - 1] += load
+            self.lent_at_limit[rests - index - 1] += load * member.limit
 
-    def share(self, member: Member, place: int, ticket: int) -> None:
-        """Take a member, whose tag is set, as one that shares; the group must be detached."""
-        member.rests = place
-        member.ticket = ticket
+    def share(self, member: Member, index: int) -> None:
+        """Add a member, whose tag is set, that shares; the group must be detached."""
+        member.rests = index
         self.sharing += 1
         self.changes += 1
-        self.sharing_load += member.loads[place]
+        self.sharing_load += member.loads[index]
         loads = self.group.loads
         for above in range(self.depth):
-            loads[above] += member.loads[place + 1 + above]
-        for below in range(place):
-            member.path[below].lend(member, below, place)
-        heappush(self.sharing_by_tag, (member.tag, member.order, ticket, member))
+            loads[above] += member.loads[index + 1 + above]
+        for below in range(index):
+            member.path[below].lend(member, below, index)
+        member.end = self.sharing_by_tag.push(member.tag, member.order, member)
         if member.limit < inf:
-            heappush(self.sharing_by_limit, (member.limit, member.order, ticket, member))
+            member.by_limit = self.sharing_by_limit.push(member.limit, member.order, member)
 
     def unshare(self, member: Member) -> None:
-        """Take away a member that shared; the group must be detached."""
-        place = member.rests
+        """Remove a member that shared; the group must be detached."""
+        index = member.rests
         member.rests = NOWHERE
-        member.ticket = 0
-        for below in range(place):
-            member.path[below].lend(member, below, place, -1)
+        take(member.end)
+        take(member.by_limit)
+        for below in range(index):
+            member.path[below].lend(member, below, index, -1)
         self.sharing -= 1
         self.changes += 1
         loads = self.group.loads
         if self.sharing:
-            self.sharing_load -= member.loads[place]
+            self.sharing_load -= member.loads[index]
             for above in range(self.depth):
-                loads[above] -= member.loads[place + 1 + above]
+                loads[above] -= member.loads[index + 1 + above]
         else:
             self.sharing_load = 0
             self.group.loads = [0] * self.depth
 
-    def next_passing(self) -> Member | None:
-        """Return the member with the largest limit among those that pass."""
-        heap = self.passing_by_limit
-        while heap:
-            _, _, ticket, member = heap[0]
-            if member.passes[self.index(member)] == ticket:
-                return member
-            heappop(heap)
-        return None
-
-    def next_sharing(self) -> Member | None:
-        """Return the member with the least limit among those that share."""
-        return _first(self.sharing_by_limit)
-
-    def next_due(self) -> Member | None:
-        """Return the member that ends next among those that share."""
-        return _first(self.sharing_by_tag)
-
-    def sharers(self) -> Iterator[Member]:
-        """Yield the members that share, in no particular order."""
-        return (m for _, _, ticket, m in self.sharing_by_tag if m.ticket == ticket)
+    def first_due(self) -> Member:
+        """Return the member that ends first among those that share; there must be one."""
+        first = self.sharing_by_tag.first()
+        assert first is not None
+        return first
 
     def tidy(self, now: float) -> None:
-        """Drop stale entries, put the clock back to 0 and add the sums afresh, against rounding."""
+        """Drop emptied entries, set the clock to 0 and add the sums anew, against rounding."""
         if self.changes <= TIDY_AFTER + 4 * (self.passing + self.sharing):
             return
         self.changes = 0
-        shift = self.virtual(now)
-        self.base = 0
-        members = list(self.sharers())
+        shift = self.clock.at(now)
+        self.clock.value = 0
+        members = list(self.sharing_by_tag.items())
         for member in members:
             member.tag -= shift
             if member.group is not None:
-                member.group.offset += shift
-        self.sharing_by_tag[:] = [(m.tag, m.order, m.ticket, m) for m in members]
-        self.sharing_by_limit[:] = [
-            (m.limit, m.order, m.ticket, m) for m in members if m.limit < inf
-        ]
-        self.passing_by_limit[:] = [
-            entry
-            for entry in self.passing_by_limit
-            if entry[3].passes[self.index(entry[3])] == entry[2]
-        ]
+                member.group.clock.offset += shift
         self.sharing_load = sum(m.loads[m.rests] for m in members)
         self.group.loads = [
             sum(m.loads[m.rests + 1 + above] for m in members) for above in range(self.depth)
         ]
-        passing = [entry[3] for entry in self.passing_by_limit]
-        self.passing_load = sum(m.loads[self.index(m)] * m.limit for m in passing)
-        self.lent_load = [0] * self.depth
-        self.lent_at_limit = [0] * self.depth
-        for member in passing:
+        self._add_passing(self.passing_by_limit.items())
+        self.sharing_by_tag.tidy(lambda member: member.tag)
+        self.sharing_by_limit.tidy()
+        self.passing_by_limit.tidy()
+
+    def _add_passing(self, members: Iterable[Member]) -> None:
+        self.passing_load = 0
+        self._forget_lent()
+        for member in members:
+            index = self.index(member)
+            self.passing_load += member.loads[index] * member.limit
             if NOWHERE < member.rests < len(member.path):
-                self.lend(member, self.index(member), member.rests)
-        for heap in (self.sharing_by_tag, self.sharing_by_limit, self.passing_by_limit):
-            heapify(heap)
-
-
-def _first(heap: list[Entry]) -> Member | None:
-    while heap:
-        _, _, ticket, member = heap[0]
-        if member.ticket == ticket:
-            return member
-        heappop(heap)
-    return None
+                self.lend(member, index, member.rests)

@@ -7,8 +7,11 @@ is at its cap, or it crosses a saturated resource on which no flow has a larger 
 from collections.abc import Mapping, Sequence
 from math import inf
 
-from cutlayer.sim.network.errors import AllocationError
-from cutlayer.sim.network.solvers.fill import Uses
+from cutlayer.sim.network.routes import Uses
+
+
+class AllocationError(AssertionError):
+    """Rates that are not feasible, or not max-min fair: a defect of a solver."""
 
 
 def check_allocation(

@@ -17,16 +17,13 @@ from itertools import pairwise
 from math import inf
 from typing import TypeVar
 
-from cutlayer.sim.network.errors import NetworkError
-from cutlayer.sim.network.flow import Route
 from cutlayer.sim.network.route_runs import ByRun, Lazy, Runs
+from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.alone import Alone
-from cutlayer.sim.network.solvers.fill import Uses
 from cutlayer.sim.network.solvers.filling import Filling
 from cutlayer.sim.network.solvers.solver import Solver
 from cutlayer.sim.network.solvers.star import Star
 from cutlayer.sim.network.solvers.tree import Tree
-from cutlayer.suggestion import suggestion
 
 Value = TypeVar("Value")
 
@@ -44,36 +41,6 @@ class Choice:
     private: Sequence[Uses]
     shared_by: Mapping[str, Solver]
     private_of: Mapping[str, int]
-
-
-def check_capacity(name: str, capacity: float) -> None:
-    """Raise NetworkError unless the capacity is 0 or more; infinite is allowed."""
-    if not capacity >= 0:
-        raise NetworkError(
-            f"resource {name!r}: the capacity must be 0 or more, or infinite, got {capacity!r}"
-        )
-
-
-def consumptions(capacities: Mapping[str, float], routes: Sequence[Route]) -> list[Uses]:
-    """Per route its resources with the total consumption per byte; unknown ones are errors."""
-    return [consumption(capacities, index, route) for index, route in enumerate(routes)]
-
-
-def consumption(capacities: Mapping[str, float], index: int, route: Route) -> Uses:
-    """A route's resources with the total consumption per byte; unknown ones are errors."""
-    total: dict[str, float] = {}
-    for name, amount in route.resources:
-        if name not in capacities:
-            raise NetworkError(
-                f"route {index} crosses an unknown resource {name!r}{suggestion(name, capacities)}"
-            )
-        if not 0 < amount < inf:
-            raise NetworkError(
-                f"route {index} on resource {name!r}: the consumption per byte must be positive"
-                f" and finite, got {amount!r}"
-            )
-        total[name] = total.get(name, 0) + amount
-    return tuple(total.items())
 
 
 def choose(

@@ -1,7 +1,7 @@
-"""The flows that hang together at the moment: a change of one may change the rates of all of them.
+"""The flows that are connected at the moment: a change of one may change the rates of all of them.
 
-A group's account stands at `now`, the time of its latest change, and is advanced from there at the
-next one. A few flows keep their account themselves; those of a large group are in a table.
+A component's account stands at `now`, the time of its latest change, and is advanced from there at
+the next one. A few flows have an account each; those of a large component are in a table.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,62 +9,60 @@ from itertools import chain
 from math import inf
 from typing import Final
 
-from cutlayer.sim.network.flow import Flow
-from cutlayer.sim.network.solvers.components import Links, Resource
 from cutlayer.sim.network.solvers.fill import share_out
+from cutlayer.sim.network.solvers.lazy_heap import Entry
+from cutlayer.sim.network.solvers.resource import Resource, Sender
 from cutlayer.sim.network.solvers.table import Table
 
 TABLE_FROM: Final = 40
-"""So many flows are solved faster in a table; with less than half as many it is given up."""
+"""From this many flows on a table is faster; with less than half as many it is given up."""
 
 
-class Group:
-    """Flows that share resources with each other, and with no flow of another group.
+class Component:
+    """Flows that share resources with each other, and with no flow of another component.
 
-    `due_at` is when the first of them ends, as of the latest solve; `ticket` tells whether an entry
-    for that time is still valid. `torn` are resources that lost a flow which crossed others as well:
-    they may hang together no more.
+    `due_at` is when the first of them ends, as of the latest solve, and `end` the entry of that time
+    in the solver's heap. `torn` are resources that lost a flow which crossed others as well: they may
+    be connected no more.
     """
 
     __slots__ = (
         "_bottlenecks",
-        "_links",
         "_loose",
         "_next",
         "_table",
         "count",
         "due_at",
+        "end",
         "now",
-        "ticket",
         "torn",
     )
 
-    def __init__(self, links: Links, now: float) -> None:
+    def __init__(self, now: float) -> None:
         self.count = 0
         self.now = now
         self.due_at: float = inf
-        self.ticket = 0
+        self.end: Entry | None = None
         self.torn: dict[Resource, None] = {}
-        self._links = links
-        self._loose: dict[Flow, None] = {}  # not in the table
+        self._loose: dict[Sender, None] = {}  # not in the table
         self._table: Table | None = None
-        self._next: Sequence[Flow] = ()
+        self._next: Sequence[Sender] = ()
         self._bottlenecks: Sequence[Resource] = ()
 
-    def flows(self) -> Iterator[Flow]:
-        """All flows, in a reproducible order."""
-        return chain(() if self._table is None else self._table.flows(), self._loose)
+    def senders(self) -> Iterator[Sender]:
+        """Return all its flows, in a reproducible order."""
+        return chain(() if self._table is None else self._table.senders(), self._loose)
 
     def advance(self, now: float, horizon: float) -> None:
-        """Take off what has been sent; flows foreseen to end by `horizon` have nothing left."""
+        """Subtract what has been sent; flows foreseen to end by `horizon` have nothing left."""
         if now != self.now:
             elapsed = now - self.now
             if self._table is not None:
                 self._table.advance(float(elapsed))
-            for flow in self._loose:
-                flow.left = max(0, flow.left - flow.rate * elapsed)
-                if flow.rate >= flow.limit:
-                    flow.capped_s += elapsed
+            for sender in self._loose:
+                sender.left = max(0, sender.left - sender.rate * elapsed)
+                if sender.rate >= sender.limit:
+                    sender.flow.capped_s += elapsed
             for resource in self._bottlenecks:
                 resource.bottleneck_s += elapsed
             self.now = now
@@ -72,57 +70,58 @@ class Group:
             self.due_at = inf
             if self._table is not None:
                 self._table.end_next()
-            for flow in self._next:
-                flow.left = 0
+            for sender in self._next:
+                sender.left = 0
 
-    def join(self, flow: Flow) -> None:
-        """Take up a flow, whose account is as of now."""
-        self._loose[flow] = None
+    def join(self, sender: Sender) -> None:
+        """Add a flow, whose account is as of now."""
+        self._loose[sender] = None
         self.count += 1
 
-    def leave(self, flow: Flow) -> None:
-        """Let go of a flow; it keeps its account, as of now."""
-        if flow.place:
+    def leave(self, sender: Sender) -> None:
+        """Remove a flow; its account is as of now."""
+        if sender.row:
             assert self._table is not None
-            self._table.take_out(flow)
+            self._table.take_out(sender)
         else:
-            del self._loose[flow]
+            del self._loose[sender]
         self.count -= 1
 
-    def set_limit(self, flow: Flow, limit: float) -> None:
+    def set_limit(self, sender: Sender, limit: float) -> None:
         """Change the cap of a flow, from now on."""
-        flow.limit = limit
-        if flow.place:
+        sender.limit = limit
+        if sender.row:
             assert self._table is not None
-            self._table.set_limit(flow, limit)
+            self._table.set_limit(sender, limit)
 
     def set_capacity(self, resource: Resource) -> None:
-        """Take note that the capacity of a resource has changed, from now on."""
+        """Use the new capacity of a resource, from now on."""
         if self._table is not None:
             self._table.set_capacity(resource)
 
-    def ended(self) -> list[Flow]:
-        """Flows with nothing left that the clock could resolve."""
-        found = [] if self._table is None else self._table.ended(float(self.now))
-        for flow in self._loose:
-            if flow.left <= 0 or (flow.rate and self.now + flow.left / flow.rate <= self.now):
-                found.append(flow)
-        return found
+    def ended(self) -> list[Sender]:
+        """Return the flows with nothing left that the clock could resolve."""
+        over = [] if self._table is None else self._table.ended(float(self.now))
+        for sender in self._loose:
+            left, rate = sender.left, sender.rate
+            if left <= 0 or (rate and self.now + left / rate <= self.now):
+                over.append(sender)
+        return over
 
     def solve(self) -> None:
         """Share out anew, from now on."""
         if self._wants_table():
             if self._table is None:
-                self._table = Table(self._links)
+                self._table = Table()
             self._table.update(list(self._loose))
             self._loose.clear()
             self._next = ()
             delay, self._bottlenecks = self._table.solve()
         else:
             if self._table is not None:
-                for flow in list(self._table.flows()):
-                    self._table.take_out(flow)
-                    self._loose[flow] = None
+                for sender in list(self._table.senders()):
+                    self._table.take_out(sender)
+                    self._loose[sender] = None
                 self._table = None
             delay = self._solve_loose()
         self.due_at = self.now + delay
@@ -132,46 +131,45 @@ class Group:
             return 2 * self.count >= TABLE_FROM
         return self.count >= TABLE_FROM and all(
             isinstance(number, int | float)
-            for flow in self._loose
+            for sender in self._loose
             for number in (
-                flow.left,
-                flow.limit,
-                flow.weight,
-                *(n for used, a in self._links[flow.route] for n in (a, used.capacity)),
+                sender.left,
+                sender.limit,
+                sender.flow.weight,
+                *(n for used, a in sender.uses for n in (a, used.capacity)),
             )
         )
 
     def _solve_loose(self) -> float:
-        flows = list(self._loose)
-        uses = [self._links[flow.route] for flow in flows]
+        senders = list(self._loose)
         rates, self._bottlenecks = share_out(
-            {resource: resource.capacity for used in uses for resource, _ in used},
-            [flow.weight for flow in flows],
-            [flow.limit for flow in flows],
-            uses,
+            {resource: resource.capacity for sender in senders for resource, _ in sender.uses},
+            [sender.flow.weight for sender in senders],
+            [sender.limit for sender in senders],
+            [sender.uses for sender in senders],
         )
         waits: list[float] = []
-        for flow, rate in zip(flows, rates, strict=True):
-            flow.rate = rate
-            waits.append(flow.left / rate if rate else inf if flow.left else 0)
+        for sender, rate in zip(senders, rates, strict=True):
+            sender.rate = rate
+            waits.append(sender.left / rate if rate else inf if sender.left else 0)
         delay = min(waits)
-        self._next = [flow for flow, wait in zip(flows, waits, strict=True) if wait == delay]
+        self._next = [s for s, wait in zip(senders, waits, strict=True) if wait == delay]
         return delay
 
-    def rate(self, flow: Flow) -> float:
-        """Rate of a flow in bytes/s, as of the latest solve."""
-        if flow.place:
+    def rate(self, sender: Sender) -> float:
+        """Return the rate of a flow in bytes/s, as of the latest solve."""
+        if sender.row:
             assert self._table is not None
-            return self._table.rate(flow)
-        return flow.rate
+            return self._table.rate(sender)
+        return sender.rate
 
-    def left(self, flow: Flow, now: float, horizon: float) -> float:
-        """Bytes that a flow has left at `now`; less than the clock resolves is none."""
-        if flow.place:
+    def left(self, sender: Sender, now: float, horizon: float) -> float:
+        """Return the bytes that a flow has left at `now`; less than the clock resolves is none."""
+        if sender.row:
             assert self._table is not None
-            left, rate, first = self._table.account(flow)
+            left, rate, first = self._table.account(sender)
         else:
-            left, rate, first = flow.left, flow.rate, flow in self._next
+            left, rate, first = sender.left, sender.rate, sender in self._next
         if self.due_at <= horizon and first:
             return 0
         if now != self.now:
@@ -179,16 +177,16 @@ class Group:
         return 0 if left <= 0 or (rate and now + left / rate <= now) else left
 
     def load(self, resource: Resource) -> float:
-        """Consumption per second of one of its resources, as of the latest solve."""
+        """Return the consumption per second of one of its resources, as of the latest solve."""
         if self._table is not None:
             return self._table.load(resource)
         return sum(
-            a * flow.rate
-            for flow in resource.users
-            for used, a in self._links[flow.route]
+            a * sender.rate
+            for sender in resource.users
+            for used, a in sender.uses
             if used is resource
         )
 
     def bottlenecks(self) -> Sequence[Resource]:
-        """The resources that hold a flow back below its cap, as of the latest solve."""
+        """Return the resources that hold a flow back below its cap, as of the latest solve."""
         return self._bottlenecks

@@ -4,9 +4,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from math import inf
 from typing import TypeVar
 
-Uses = Sequence[tuple[str, float]]
-"""The resources of a route by name, with the consumption per byte of each."""
-
 Name = TypeVar("Name", bound=Hashable)
 
 

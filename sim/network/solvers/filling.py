@@ -1,37 +1,36 @@
-"""Any graph of shared resources: progressive filling of the flows that a change may concern.
+"""Any graph of shared resources: progressive filling of the flows that a change may affect.
 
-The flows in flight fall into groups that share nothing at the moment. A change costs in proportion
-to its group, which is formed anew when flows join what was apart, or leave what they held together.
+The flows in flight form components that share nothing at the moment. A change costs in proportion to
+its component, which is formed anew when flows connect several, or leave what they connected.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from heapq import heapify, heappop, heappush
 from math import inf
-from typing import Final
 
 from cutlayer.sim.network.flow import Flow
 from cutlayer.sim.network.route_runs import mapped
-from cutlayer.sim.network.solvers.component import Group
-from cutlayer.sim.network.solvers.components import Resource, separated
-from cutlayer.sim.network.solvers.fill import Uses
-from cutlayer.sim.network.solvers.solver import Solver
-
-TIDY_AFTER: Final = 64
+from cutlayer.sim.network.routes import Uses
+from cutlayer.sim.network.solvers.component import Component
+from cutlayer.sim.network.solvers.components import separated
+from cutlayer.sim.network.solvers.lazy_heap import KEY, LazyHeap, take
+from cutlayer.sim.network.solvers.resource import Resource, Sender
+from cutlayer.sim.network.solvers.solver import Solver, by_sequence
 
 
 class Filling(Solver):
-    """The flows on several shared resources; `uses` is per route, its resources and consumption."""
+    """The flows on several shared resources; `uses` has those of each route, with consumption."""
 
     __slots__ = (
         "_changed",
+        "_component_at",
+        "_component_of",
         "_due_at",
         "_ends",
-        "_group_of",
         "_horizon",
-        "_links",
         "_now",
         "_resources",
-        "_tickets",
+        "_senders",
+        "_uses",
     )
 
     form = "filling"
@@ -39,46 +38,46 @@ class Filling(Solver):
     def __init__(self, capacities: Mapping[str, float], uses: Mapping[int, Uses]) -> None:
         super().__init__()
         self._resources = {name: Resource(name, limit) for name, limit in capacities.items()}
-        self._links = mapped(uses, lambda used: tuple((self._resources[n], a) for n, a in used))
-        self._group_of: dict[Flow, Group] = {}
-        self._changed: dict[Group, None] = {}
-        self._ends: list[tuple[float, int, Group]] = []  # some out of date: see Group.ticket
+        self._uses = mapped(uses, lambda used: tuple((self._resources[n], a) for n, a in used))
+        self._senders: dict[Flow, Sender] = {}
+        self._component_of: dict[Sender, Component] = {}
+        # Not of resources without users or without a limit: these connect nothing.
+        self._component_at: dict[Resource, Component] = {}
+        self._changed: dict[Component, None] = {}
+        self._ends: LazyHeap[Component] = LazyHeap()
         self._forget()
 
     def _forget(self) -> None:
-        """Forget all times: what happens after an idle time does not depend on what was before."""
+        """Forget all times, so that what follows an idle time does not depend on what was before."""
         self._changed.clear()
         self._ends.clear()
-        self._tickets = 0
         self._now: float = 0
         # The end foreseen by the latest solve: when the clock will be there, and its exact time.
         self._due_at: float = inf
         self._horizon: float = inf
 
     def add(self, flow: Flow, left_bytes: float, cap: float, now: float) -> None:
-        """Take up a flow; it gets its rate in the next `solve`."""
-        flow.left = left_bytes
-        flow.limit = cap
-        flow.rate = 0
-        flow.place = 0
-        for resource, _ in self._links[flow.route]:
-            resource.users[flow] = None
-        self._join(flow, now)
+        """Add a flow; the next `solve` gives it its rate."""
+        sender = self._senders[flow] = Sender(flow, self._uses[flow.route], left_bytes, cap)
+        for resource, _ in sender.uses:
+            resource.users[sender] = None
+        self._join(sender, now)
         self.count += 1
 
     def remove(self, flow: Flow, now: float) -> float:
-        """Let go of a flow and return the bytes that it had left."""
+        """Remove a flow and return the bytes that it had left."""
         left = self.left(flow, now)
-        self._advance(self._group_of[flow], now)
+        self._advance(self._component_of[self._senders[flow]], now)
         self._take_out(flow)
         self._settle_count()
         return left
 
     def set_cap(self, flow: Flow, cap: float, now: float) -> None:
         """Change the cap of a flow in flight, in bytes/s."""
-        group = self._group_of[flow]
-        self._advance(group, now)
-        group.set_limit(flow, cap)
+        sender = self._senders[flow]
+        component = self._component_of[sender]
+        self._advance(component, now)
+        component.set_limit(sender, cap)
 
     def set_capacity(self, resource: str, capacity: float, now: float) -> None:
         """Change the capacity of one of the shared resources."""
@@ -88,177 +87,176 @@ class Filling(Solver):
             return
         if inf in (before, capacity):
             self._form_anew(changed, now)
-        elif changed.group is not None:
-            self._advance(changed.group, now)
-            changed.group.set_capacity(changed)
+        elif (component := self._component_at.get(changed)) is not None:
+            self._advance(component, now)
+            component.set_capacity(changed)
 
     def due(self, now: float) -> list[Flow]:
-        """Let go of the flows that end at `now`, in sequence order."""
+        """Remove the flows that end at `now` and return them, in sequence order."""
         horizon = self._until(now)
-        found = []
-        while (end := self._next_end()) is not None and end[0] <= horizon:
-            _, _, group = heappop(self._ends)
-            group.advance(now, horizon)
-            found += group.ended()
-        for flow in found:
-            self._changed[self._group_of[flow]] = None
-            self._take_out(flow)
+        ended: list[Sender] = []
+        while (component := self._next_due()) is not None and _end(component) <= horizon:
+            self._ends.pop()
+            component.advance(now, horizon)
+            ended += component.ended()
+        for sender in ended:
+            self._changed[self._component_of[sender]] = None
+            self._take_out(sender.flow)
         self._now = now
         self._settle_count()
-        return sorted(found, key=_sequence)
+        return sorted((sender.flow for sender in ended), key=by_sequence)
 
     def solve(self, now: float) -> float:
-        """Share out anew in the groups that changed; return the seconds until the next flow ends."""
+        """Share out anew in changed components; return the seconds until the next flow ends."""
         self._now = now
-        for group in list(self._changed):
-            if group.torn and group.count:
-                self._part(group)
-        for group in self._changed:
-            self._advance(group, now)
-            if group.count:
-                group.solve()
-                self._tickets += 1
-                group.ticket = self._tickets
-                if group.due_at < inf:
-                    heappush(self._ends, (group.due_at, group.ticket, group))
-            else:
-                group.ticket = 0
+        for component in list(self._changed):
+            if component.torn and component.count:
+                self._part(component)
+        for component in self._changed:
+            self._advance(component, now)
+            take(component.end)
+            if component.count:
+                component.solve()
+                if component.due_at < inf:
+                    component.end = self._ends.push(component.due_at, 0, component)
         self._changed.clear()
-        end = self._next_end()
-        self._horizon = inf if end is None else end[0]
+        first = self._next_due()
+        self._horizon = inf if first is None else _end(first)
         delay = max(0, self._horizon - now)
         self._due_at = now + delay
         return delay
 
     def rate(self, flow: Flow) -> float:
         """Rate of a flow in bytes/s, as of the latest solve."""
-        return self._group_of[flow].rate(flow)
+        sender = self._senders[flow]
+        return self._component_of[sender].rate(sender)
 
     def left(self, flow: Flow, now: float) -> float:
         """Bytes that a flow in flight has left at `now`; less than the clock resolves is none."""
-        return self._group_of[flow].left(flow, now, self._until(now))
+        sender = self._senders[flow]
+        return self._component_of[sender].left(sender, now, self._until(now))
 
     def flows(self) -> Iterator[Flow]:
         """All flows in flight, in the order in which they came."""
-        return iter(self._group_of)
+        return iter(self._senders)
 
     def load(self, resource: str) -> float:
         """Consumption per second of a shared resource, as of the latest solve."""
-        asked = self._resources[resource]
-        if asked.group is not None:
-            return asked.group.load(asked)
+        loaded = self._resources[resource]
+        if (component := self._component_at.get(loaded)) is not None:
+            return component.load(loaded)
         return sum(
-            a * self.rate(flow)
-            for flow in asked.users
-            for used, a in self._links[flow.route]
-            if used is asked
+            a * self._component_of[sender].rate(sender)
+            for sender in loaded.users
+            for used, a in sender.uses
+            if used is loaded
         )
 
     def collect(self) -> dict[str, float]:
-        """Return for how long each resource was a bottleneck since the last call."""
+        """Return for how many seconds each resource was a bottleneck since the last call."""
         until_now = {
-            resource: self._now - group.now
-            for group in dict.fromkeys(self._group_of.values())
-            for resource in group.bottlenecks()
+            resource: self._now - component.now
+            for component in dict.fromkeys(self._component_of.values())
+            for resource in component.bottlenecks()
         }
-        found = {}
+        held = {}
         for name, resource in self._resources.items():
             since = until_now.get(resource, 0)
             if resource.bottleneck_s + since:
-                found[name] = resource.bottleneck_s + since
+                held[name] = resource.bottleneck_s + since
             resource.bottleneck_s = -since
-        return found
+        return held
 
     def _until(self, now: float) -> float:
         """Return the exact time of the ends that have come by `now`."""
         return max(now, self._horizon) if now >= self._due_at else now
 
-    def _advance(self, group: Group, now: float) -> None:
-        """Bring the account of a group up to now, since it changes."""
-        group.advance(now, self._until(now))
-        self._changed[group] = None
+    def _advance(self, component: Component, now: float) -> None:
+        """Bring the account of a component up to now, before it changes."""
+        component.advance(now, self._until(now))
+        self._changed[component] = None
 
-    def _join(self, flow: Flow, now: float) -> None:
-        """Put a flow into the group of its resources; several groups become one."""
-        groups = {r.group: None for r, _ in self._links[flow.route] if r.group is not None}
-        home = max(groups, key=_count, default=None) or Group(self._links, now)
+    def _join(self, sender: Sender, now: float) -> None:
+        """Add a flow to the component of its resources; several components become one."""
+        at = self._component_at
+        components = {at[resource]: None for resource, _ in sender.uses if resource in at}
+        home = max(components, key=_count, default=None) or Component(now)
         self._advance(home, now)
-        for group in groups:
-            if group is not home:
-                self._advance(group, now)
-                home.torn.update(group.torn)
-                self._move(list(group.flows()), group, home)
-        self._place(flow, home)
+        for component in components:
+            if component is not home:
+                self._advance(component, now)
+                home.torn.update(component.torn)
+                self._move(list(component.senders()), component, home)
+        self._place(sender, home)
 
-    def _place(self, flow: Flow, group: Group) -> None:
-        group.join(flow)
-        self._group_of[flow] = group
-        for resource, _ in self._links[flow.route]:
+    def _place(self, sender: Sender, component: Component) -> None:
+        component.join(sender)
+        self._component_of[sender] = component
+        for resource, _ in sender.uses:
             if resource.capacity < inf:
-                resource.group = group
+                self._component_at[resource] = component
 
-    def _move(self, flows: Iterable[Flow], group: Group, home: Group) -> None:
-        for flow in flows:
-            group.leave(flow)
-            self._place(flow, home)
+    def _move(self, senders: Iterable[Sender], component: Component, home: Component) -> None:
+        for sender in senders:
+            component.leave(sender)
+            self._place(sender, home)
 
     def _take_out(self, flow: Flow) -> None:
-        group = self._group_of.pop(flow)
-        group.leave(flow)
+        sender = self._senders.pop(flow)
+        component = self._component_of.pop(sender)
+        component.leave(sender)
         crossed = []
-        for resource, _ in self._links[flow.route]:
-            del resource.users[flow]
+        for resource, _ in sender.uses:
+            del resource.users[sender]
             if not resource.users:
-                resource.group = None
-            elif resource.group is not None:
+                self._component_at.pop(resource, None)
+            elif resource in self._component_at:
                 crossed.append(resource)
         if len(crossed) > 1:
-            group.torn.update(dict.fromkeys(crossed))
+            component.torn.update(dict.fromkeys(crossed))
 
-    def _part(self, group: Group) -> None:
-        """Give flows that do not hang together with the rest any more a group of their own."""
-        torn = [resource for resource in group.torn if resource.group is group]
-        group.torn.clear()
-        for part in separated(torn, self._links):
-            home = Group(self._links, group.now)
+    def _part(self, component: Component) -> None:
+        """Move flows that are no longer connected with the rest to components of their own."""
+        torn = [r for r in component.torn if self._component_at.get(r) is component]
+        component.torn.clear()
+        for part in separated(torn):
+            home = Component(component.now)
             self._changed[home] = None
             for resource in part:
-                flows = [flow for flow in resource.users if self._group_of[flow] is group]
-                self._move(flows, group, home)
+                senders = [s for s in resource.users if self._component_of[s] is component]
+                self._move(senders, component, home)
 
     def _form_anew(self, resource: Resource, now: float) -> None:
-        """Group the flows that may hang together otherwise, now that a resource binds them or not."""
-        groups = dict.fromkeys(self._group_of[flow] for flow in resource.users)
-        flows = []
-        for group in groups:
-            self._advance(group, now)
-            for flow in list(group.flows()):
-                group.leave(flow)
-                flows.append(flow)
-                for used, _ in self._links[flow.route]:
-                    used.group = None
-            group.torn.clear()
-        for flow in flows:
-            self._join(flow, now)
+        """Form the components of a resource's flows anew: it connects them from now on, or no more."""
+        components = dict.fromkeys(self._component_of[sender] for sender in resource.users)
+        senders = []
+        for component in components:
+            self._advance(component, now)
+            for sender in list(component.senders()):
+                component.leave(sender)
+                senders.append(sender)
+                for used, _ in sender.uses:
+                    self._component_at.pop(used, None)
+            component.torn.clear()
+        for sender in senders:
+            self._join(sender, now)
 
-    def _next_end(self) -> tuple[float, int, Group] | None:
-        ends = self._ends
-        if len(ends) > TIDY_AFTER + 4 * self.count:
-            ends[:] = [end for end in ends if end[1] == end[2].ticket]
-            heapify(ends)
-        while ends and ends[0][1] != ends[0][2].ticket:
-            heappop(ends)
-        return ends[0] if ends else None
+    def _next_due(self) -> Component | None:
+        self._ends.tidy_beyond(self.count)
+        return self._ends.first()
 
     def _settle_count(self) -> None:
-        self.count = len(self._group_of)
+        self.count = len(self._senders)
         if not self.count:
             self._forget()
 
 
-def _count(group: Group) -> int:
-    return group.count
+def _end(component: Component) -> float:
+    """Return the end that the latest solve foresaw, which its account may have passed since."""
+    assert component.end is not None
+    end: float = component.end[KEY]
+    return end
 
 
-def _sequence(flow: Flow) -> int:
-    return flow.sequence
+def _count(component: Component) -> int:
+    return component.count

@@ -1,4 +1,4 @@
-"""The account of a large group of flows, in arrays that stay from one solve to the next."""
+"""The account of the flows of a large component, in arrays that stay from one solve to the next."""
 
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -8,8 +8,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.network.flow import Flow
-from cutlayer.sim.network.solvers.components import Links, Resource
 from cutlayer.sim.network.solvers.fill_arrays import (
     NO_RESOURCE,
     Marks,
@@ -17,16 +15,17 @@ from cutlayer.sim.network.solvers.fill_arrays import (
     Places,
     fill_arrays,
 )
+from cutlayer.sim.network.solvers.resource import Resource, Sender
 
 SPARE: Final = 64
-"""So many resources without a user are not worth a new numbering."""
+"""Resources are numbered anew once more than this many of them have no user."""
 
 
 class Table:
     """A row for each flow, in the order in which they came, and one for each use of a resource.
 
-    `flow.place` is the flow's number here, from 1 on; numbers rise from row to row. A flow that is
-    taken out has the place 0, and its row is dropped by the next `update`, which also adds rows.
+    `Sender.row` is a flow's number here, from 1 on; numbers rise from row to row. A flow that is
+    taken out has the number 0; the next `update` drops its row, and adds rows for new flows.
     """
 
     __slots__ = (
@@ -35,11 +34,9 @@ class Table:
         "_capped",
         "_capped_s",
         "_consumption",
-        "_flows",
         "_gone",
         "_left",
         "_limit",
-        "_links",
         "_loads",
         "_next",
         "_number",
@@ -48,19 +45,19 @@ class Table:
         "_rate",
         "_resource",
         "_resources",
+        "_senders",
         "_weight",
     )
 
-    def __init__(self, links: Links) -> None:
-        self._links = links
+    def __init__(self) -> None:
         self._numbers = count(1)
         self._gone: list[int] = []
-        self._flows: NDArray[np.object_] = np.empty(0, object)
+        self._senders: NDArray[np.object_] = np.empty(0, object)
         self._number: Places = np.empty(0, np.intp)
         self._bind(np.empty((5, 0)))
         self._capped: Marks = np.empty(0, bool)
         self._next: Places = np.empty(0, np.intp)  # the rows that end first
-        # The uses of each flow, a column each as in fill_arrays.py; a resource is a place in:
+        # The uses of each flow, a column each as in fill_arrays.py; a resource is an index in the lists:
         self._resource: Places = np.empty((1, 0), np.intp)
         self._consumption: Numbers = np.empty((1, 0))
         self._resources: list[Resource | None] = [None]
@@ -72,12 +69,12 @@ class Table:
         self._account = account
         self._weight, self._limit, self._left, self._rate, self._capped_s = account
 
-    def flows(self) -> Iterator[Flow]:
-        """The flows that were not taken out."""
-        return (flow for flow in self._flows if flow.place)
+    def senders(self) -> Iterator[Sender]:
+        """Return the flows that were not taken out."""
+        return (sender for sender in self._senders if sender.row)
 
     def advance(self, elapsed: float) -> None:
-        """Take off what has been sent in so many seconds."""
+        """Subtract what has been sent in `elapsed` seconds."""
         self._left -= self._rate * elapsed
         np.maximum(self._left, 0, out=self._left)
         self._capped_s += self._capped * elapsed
@@ -86,43 +83,43 @@ class Table:
         """Leave nothing to the flows that were foreseen to end first."""
         self._left[self._next] = 0
 
-    def rate(self, flow: Flow) -> float:
-        """Rate of a flow, bytes/s."""
-        return float(self._rate[self._row(flow)])
+    def rate(self, sender: Sender) -> float:
+        """Return the rate of a flow, bytes/s."""
+        return float(self._rate[self._row(sender)])
 
-    def account(self, flow: Flow) -> tuple[float, float, bool]:
-        """Bytes that a flow has left, its rate, and whether it was foreseen to end first."""
-        row = self._row(flow)
+    def account(self, sender: Sender) -> tuple[float, float, bool]:
+        """Return the bytes that a flow has left, its rate, and whether it was foreseen to end first."""
+        row = self._row(sender)
         return float(self._left[row]), float(self._rate[row]), row in self._next
 
-    def set_limit(self, flow: Flow, limit: float) -> None:
-        """Change the cap of a flow; its account of the time at its cap is brought up to date."""
-        row = self._row(flow)
+    def set_limit(self, sender: Sender, limit: float) -> None:
+        """Change the cap of a flow, and add the time at its old cap to its account."""
+        row = self._row(sender)
         self._limit[row] = limit
-        flow.capped_s += float(self._capped_s[row])
+        sender.flow.capped_s += float(self._capped_s[row])
         self._capped_s[row] = 0
 
     def set_capacity(self, resource: Resource) -> None:
-        """Take note that the capacity of a resource has changed."""
+        """Use the new capacity of a resource."""
         place = self._place_of.get(resource)
         if place is not None:
             self._capacity[place] = resource.capacity
 
-    def take_out(self, flow: Flow) -> None:
-        """Hand a flow its account; its row is dropped later."""
-        row = self._row(flow)
-        self._gone.append(flow.place)
-        flow.place = 0
-        flow.left = float(self._left[row])
-        flow.rate = float(self._rate[row])
-        flow.capped_s += float(self._capped_s[row])
+    def take_out(self, sender: Sender) -> None:
+        """Copy the account of a flow to the flow; its row is dropped later."""
+        row = self._row(sender)
+        self._gone.append(sender.row)
+        sender.row = 0
+        sender.left = float(self._left[row])
+        sender.rate = float(self._rate[row])
+        sender.flow.capped_s += float(self._capped_s[row])
 
-    def ended(self, now: float) -> list[Flow]:
-        """Flows that have nothing left that the clock could resolve; those taken out excepted."""
+    def ended(self, now: float) -> list[Sender]:
+        """Return the flows with nothing left that the clock could resolve, unless taken out."""
         over = now + self._waits() <= now
-        return [flow for flow in self._flows[over] if flow.place]
+        return [sender for sender in self._senders[over] if sender.row]
 
-    def update(self, new: Sequence[Flow]) -> None:
+    def update(self, new: Sequence[Sender]) -> None:
         """Drop the rows of the flows taken out, add rows for new ones."""
         if self._gone:
             self._drop()
@@ -133,7 +130,7 @@ class Table:
         keep = np.ones(len(self._number), bool)
         keep[np.searchsorted(self._number, self._gone)] = False
         self._gone.clear()
-        self._flows, self._number = self._flows[keep], self._number[keep]
+        self._senders, self._number = self._senders[keep], self._number[keep]
         self._bind(self._account[:, keep])
         self._resource, self._consumption = self._resource[:, keep], self._consumption[:, keep]
         if len(self._capacity) > SPARE + self._resource.size:
@@ -147,8 +144,8 @@ class Table:
         self._resources = [self._resources[k] for k in used]
         self._place_of = {r: k for k, r in enumerate(self._resources) if r is not None}
 
-    def _add(self, new: Sequence[Flow]) -> None:
-        most = max(len(self._links[flow.route]) for flow in new)
+    def _add(self, new: Sequence[Sender]) -> None:
+        most = max(len(sender.uses) for sender in new)
         if most > len(self._resource):
             below = ((0, most - len(self._resource)), (0, 0))
             self._resource = np.pad(self._resource, below)
@@ -156,27 +153,27 @@ class Table:
         resource = np.full((len(new), len(self._resource)), NO_RESOURCE)
         consumption = np.zeros(resource.shape)
         capacities: dict[int, float] = {}
-        for row, (flow, number) in enumerate(zip(new, self._numbers, strict=False)):
-            flow.place = number
-            uses = [(used, a) for used, a in self._links[flow.route] if used.capacity < inf]
+        for row, (sender, number) in enumerate(zip(new, self._numbers, strict=False)):
+            sender.row = number
+            uses = [(used, a) for used, a in sender.uses if used.capacity < inf]
             for k, (used, a) in enumerate(uses):
                 place = self._place_of.setdefault(used, 1 + len(self._place_of))
                 resource[row, k], consumption[row, k] = place, a
                 capacities[place] = used.capacity
         self._resource = np.hstack((self._resource, resource.T))
         self._consumption = np.hstack((self._consumption, consumption.T))
-        rows = [(f.weight, f.limit, f.left, f.rate, 0.0) for f in new]
+        rows = [(s.flow.weight, s.limit, s.left, s.rate, 0.0) for s in new]
         self._bind(np.hstack((self._account, np.array(rows, float).T)))
-        self._flows = np.append(self._flows, _objects(new))
-        self._number = np.append(self._number, [flow.place for flow in new])
+        self._senders = np.append(self._senders, _objects(new))
+        self._number = np.append(self._number, [sender.row for sender in new])
         self._resources = [None, *self._place_of]
         unknown = len(self._resources) - len(self._capacity)
         self._capacity = np.append(self._capacity, np.empty(unknown))
-        # Those of known ones may have changed while nobody crossed them.
+        # Known capacities may have changed while no flow in the table crossed the resource.
         self._capacity[list(capacities)] = list(capacities.values())
 
     def solve(self) -> tuple[float, list[Resource]]:
-        """Share out anew; return the seconds to the first end and who holds a flow below its cap."""
+        """Share out anew; return the seconds to the first end, and the bottlenecks."""
         self._rate[:], full = fill_arrays(
             self._capacity, self._weight, self._limit, self._resource, self._consumption
         )
@@ -185,11 +182,11 @@ class Table:
         wait = self._waits()
         delay = wait.min()
         self._next = np.flatnonzero(wait == delay)
-        found = (self._resources[k] for k in np.flatnonzero(full))
-        return float(delay), [resource for resource in found if resource is not None]
+        bottlenecks = (self._resources[k] for k in np.flatnonzero(full))
+        return float(delay), [resource for resource in bottlenecks if resource is not None]
 
     def load(self, resource: Resource) -> float:
-        """Consumption per second of a resource, as of the latest solve."""
+        """Return the consumption per second of a resource, as of the latest solve."""
         loads = self._loads
         if loads is None:
             used = (self._consumption * self._rate).ravel()
@@ -203,11 +200,11 @@ class Table:
         np.divide(self._left, self._rate, out=wait, where=self._rate > 0)
         return wait
 
-    def _row(self, flow: Flow) -> int:
-        return int(np.searchsorted(self._number, flow.place))
+    def _row(self, sender: Sender) -> int:
+        return int(np.searchsorted(self._number, sender.row))
 
 
-def _objects(flows: Sequence[Flow]) -> NDArray[np.object_]:
-    found = np.empty(len(flows), object)
-    found[:] = flows
-    return found
+def _objects(senders: Sequence[Sender]) -> NDArray[np.object_]:
+    array = np.empty(len(senders), object)
+    array[:] = senders
+    return array

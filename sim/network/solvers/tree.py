@@ -1,82 +1,36 @@
 """A rooted tree of shared resources (client, edge, region, server): O(depth log n) a change, exact.
 
-Each resource is a star of its own (see star.py): of its members some pass it, each at its limit, and
+Each resource is a star of its own (see star.py): some of its members pass it, each at its limit, and
 the others share what these leave. Those that share it go on to the resource above as one member, the
 group, whose limit is the level at which the resource is full; those that pass go on by themselves. So
 
     rate of f = weight * min(cap / weight, level of every resource on the path)
-
-A change of a transfer takes the groups above it apart, up to the root, and puts them together again
-with their new limits: some heap operations a resource, and amortised few moves of other members.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from heapq import heapify, heappop, heappush
-from itertools import count
+from collections.abc import Iterator, Mapping
 from math import inf
 
 from cutlayer.sim.network.flow import Flow
-from cutlayer.sim.network.route_runs import mapped
-from cutlayer.sim.network.solvers.branch import NOWHERE, TIDY_AFTER, Branch, Entry, Member
-from cutlayer.sim.network.solvers.solver import Solver
-
-Chain = Sequence[tuple[str, float]]
+from cutlayer.sim.network.solvers.branch import NOWHERE, Branch, Member
+from cutlayer.sim.network.solvers.placement import Chain, Placement
+from cutlayer.sim.network.solvers.solver import by_sequence
 
 
-class Tree(Solver):
-    """The flows of a tree; `chains` lists each route's resources with consumption, the root last."""
+class Tree(Placement):
+    """The flows of a tree; `chains` has the resources of each route."""
 
-    __slots__ = (
-        "_branches",
-        "_chains",
-        "_dirty",
-        "_due_at",
-        "_due_end",
-        "_due_tag",
-        "_ends",
-        "_members",
-        "_now",
-        "_root",
-        "_running",
-        "_tickets",
-        "_turns",
-        "_unlimited",
-    )
+    __slots__ = ("_due_at", "_due_end", "_due_tag")
 
     form = "tree"
 
     def __init__(self, capacities: Mapping[str, float], chains: Mapping[int, Chain]) -> None:
-        super().__init__()
-        self._branches: dict[str, Branch] = {}
-        self._chains: dict[int, tuple[tuple[Branch, ...], tuple[float, ...]]]
-
-        def grown(chain: Chain) -> tuple[tuple[Branch, ...], tuple[float, ...]]:
-            above: Branch | None = None
-            for name, _ in reversed(chain):
-                branch = self._branches.get(name)
-                if branch is None:
-                    order = -1 - len(self._branches)  # before all flows
-                    branch = self._branches[name] = Branch(name, capacities[name], above, order)
-                above = branch
-            assert above is not None
-            return (above, *above.path), tuple(amount for _, amount in chain)
-
-        self._chains = mapped(chains, grown)
-        self._root = next(iter(self._branches.values()))
-        self._dirty: list[list[Branch]] = [
-            [] for _ in range(1 + max(branch.depth for branch in self._branches.values()))
-        ]
-        self._members: dict[Flow, Member] = {}
-        self._ends: list[Entry] = []  # of those that pass everything
-        self._unlimited: list[Member] = []
-        self._running = 0
-        self._tickets = count(1)
-        self._turns = count(1)
+        super().__init__(capacities, chains)
         self._forget()
 
     def _forget(self) -> None:
-        """Forget all times: what happens after an idle time does not depend on what was before."""
+        """Forget all times, so that what follows an idle time does not depend on what was before."""
         self._now: float = 0
+        # The end foreseen by the latest solve: its time, and its key in either heap.
         self._due_at: float = inf
         self._due_end: float = -inf
         self._due_tag: float = -inf
@@ -84,7 +38,7 @@ class Tree(Solver):
         self._ends.clear()
 
     def add(self, flow: Flow, left_bytes: float, cap: float, now: float) -> None:
-        """Take up a flow; it gets its place in the next `solve`."""
+        """Add a flow; the next `solve` gives it its rate."""
         self._now = now
         weight = flow.weight
         branches, consumption = self._chains[flow.route]
@@ -96,7 +50,7 @@ class Tree(Solver):
         self.count += 1
 
     def remove(self, flow: Flow, now: float) -> float:
-        """Let go of a flow and return the bytes that it had left."""
+        """Remove a flow and return the bytes that it had left."""
         self._now = now
         left = self.left(flow, now)
         self._take_out(self._members.pop(flow), 0)
@@ -125,279 +79,72 @@ class Tree(Solver):
             self._mark(branch)
 
     def due(self, now: float) -> list[Flow]:
-        """Let go of the flows that end at `now`, in sequence order."""
+        """Remove the flows that end at `now` and return them, in sequence order."""
         self._now = now
-        found = self._unlimited
+        ended = self._unlimited
         self._unlimited = []
         foreseen = now >= self._due_at
         if self._root.sharing and self._root.capacity < inf:
-            virtual = self._root.virtual(now)
+            clock = self._root.clock
+            virtual = clock.at(now)
             bound = max(virtual, self._due_tag) if foreseen else virtual
-            self._gather(self._root, bound, self._root.level, virtual, found)
+            self._gather(self._root, bound, clock.level, virtual, ended)
         horizon = max(now, self._due_end) if foreseen else now
         while (member := self._next_running()) is not None and member.tag <= horizon:
-            heappop(self._ends)
+            self._ends.pop()
             if member.group is None:
-                found.append(member)
+                ended.append(member)
             else:
                 branch = member.group
-                virtual = branch.virtual(now)
-                first = branch.next_due()
-                assert first is not None
-                self._gather(branch, max(virtual, first.tag), branch.level, virtual, found)
-        for member in found:
+                virtual = branch.clock.at(now)
+                bound = max(virtual, branch.first_due().tag)
+                self._gather(branch, bound, branch.clock.level, virtual, ended)
+        for member in ended:
             assert member.flow is not None
             self._take_out(member, 0)
             del self._members[member.flow]
-        self.count -= len(found)
+        self.count -= len(ended)
         self._settle_count()
-        return sorted((m.flow for m in found if m.flow is not None), key=_sequence)
+        return sorted((m.flow for m in ended if m.flow is not None), key=by_sequence)
 
     def _gather(
-        self, branch: Branch, bound: float, level: float, virtual: float, found: list[Member]
+        self, branch: Branch, bound: float, level: float, virtual: float, ended: list[Member]
     ) -> None:
-        """Collect the transfers that end by the virtual time `bound` among those that share.
+        """Collect the flows that end by the virtual time `bound` among those that share.
 
-        One that is nearer than the clock resolves ends too.
+        A flow that is nearer to its end than the clock resolves has ended too.
         """
         now = self._now
-        while (member := branch.next_due()) is not None:
+        while (member := branch.sharing_by_tag.first()) is not None:
             tag = member.tag
             if tag > bound and (not level or now + (tag - virtual) / level > now):
                 return
-            heappop(branch.sharing_by_tag)
+            branch.sharing_by_tag.pop()
             if member.group is None:
-                found.append(member)
+                ended.append(member)
             else:
                 inner = member.group
-                first = inner.next_due()
-                assert first is not None
-                own_bound = max(bound + inner.offset, first.tag)
-                self._gather(inner, own_bound, level, virtual + inner.offset, found)
+                offset = inner.clock.offset
+                inner_bound = max(bound + offset, inner.first_due().tag)
+                self._gather(inner, inner_bound, level, virtual + offset, ended)
 
     def solve(self, now: float) -> float:
         """Place the new flows, restore all levels, return the seconds to the next end."""
         self._now = now
-        for branches in reversed(self._dirty):
-            for branch in branches:
-                branch.dirty = False
-                self._renew(branch, now)
-            branches.clear()
-        return self._next_end(now)
+        self._renew_dirty()
+        return self._next_end()
 
-    def _renew(self, branch: Branch, now: float) -> None:
-        """Bring a resource's members and level up to date, and its group to the one above."""
-        self._detach(branch)
-        if branch.capacity == inf:
-            for member in branch.pending:
-                place = branch.index(member)
-                if member.waits == place:
-                    self._go_on(member, place + 1)
-            branch.pending.clear()
-            return
-        if branch.pending:
-            self._place(branch)
-        level = self._balance(branch)
-        if not branch.sharing:
-            branch.base = branch.since = 0
-            branch.tidy(now)
-            return
-        branch.tidy(now)
-        group = branch.group
-        group.limit = level
-        if branch.path:
-            self._wait(group, 0)
-        else:
-            branch.since = now
-            branch.level = level
-
-    def _place(self, branch: Branch) -> None:
-        """Give each new member the place that it will probably keep: a burst needs no moves then."""
-        new = []
-        load = branch.sharing_load
-        for member in branch.pending:
-            place = branch.index(member)
-            if member.waits == place:
-                member.waits = NOWHERE
-                new.append((member, place))
-                load += member.loads[place]
-        branch.pending.clear()
-        if new:
-            guess = (branch.capacity - branch.passing_load) / load
-            for member, place in new:
-                if member.limit <= guess and member.limit < inf:
-                    branch.let_pass(member, place, next(self._tickets))
-                    self._go_on(member, place + 1)
-                else:
-                    self._share(branch, member, place)
-
-    def _balance(self, branch: Branch) -> float:
-        """Move members over the boundary until limits of passing <= level < limits of sharing.
-
-        As in star.py: a member that would be moved back shows nothing but rounding, and ends the
-        search.
-        """
-        turn = next(self._turns)
-        while True:
-            level = branch.full_at()
-            while (member := branch.next_sharing()) is not None:
-                if member.limit > level or member.turn == turn:
-                    break
-                member.turn = turn
-                place = member.rests
-                self._unshare(branch, member)
-                branch.let_pass(member, place, next(self._tickets))
-                self._go_on(member, place + 1)
-                level = branch.full_at()
-            member = branch.next_passing()
-            if member is None or member.turn == turn:
-                return level
-            if member.limit <= level and (branch.sharing or branch.passing_load <= branch.capacity):
-                return level
-            member.turn = turn
-            place = branch.index(member)
-            self._take_out(member, place + 1)
-            branch.block(member, place)
-            self._share(branch, member, place)
-
-    def _share(self, branch: Branch, member: Member, place: int) -> None:
-        """Let a member share a resource whose group is detached."""
+    def _next_end(self) -> float:
+        """Return the seconds to the next end, and keep its key: rounding cannot miss it then."""
         now = self._now
-        here = branch.virtual(now)
-        inner = member.group
-        if inner is None:
-            member.tag = here + member.left
-        else:
-            first = inner.next_due()
-            assert first is not None
-            inner.offset = inner.virtual(now) - here
-            inner.leader = branch
-            member.tag = first.tag - inner.offset
-        branch.share(member, place, next(self._tickets))
-
-    def _unshare(self, branch: Branch, member: Member) -> None:
-        """Take a member from those that share; its own clock, or what it has left, stands still."""
-        if member.group is None:
-            member.left = max(0, member.tag - branch.virtual(self._now))
-        else:
-            self._stop(member.group)
-        branch.unshare(member)
-
-    def _stop(self, branch: Branch) -> None:
-        """Let the clock of a group stand still at the present."""
-        branch.base = branch.virtual(self._now)
-        branch.leader = None
-        branch.since = self._now
-        branch.level = 0
-
-    def _detach(self, branch: Branch) -> None:
-        """Take a resource's group from all resources above it, and let its clock stand still."""
-        if branch.path:
-            if branch.group.rests != NOWHERE:
-                self._take_out(branch.group, 0)
-            branch.group.waits = NOWHERE
-            return
-        if self._now != branch.since and branch.sharing:
-            branch.bottleneck_s += self._now - branch.since
-        self._stop(branch)
-
-    def _take_out(self, member: Member, start: int) -> None:
-        """Take a member from all resources on its path from `start` on; those are to be renewed."""
-        member.waits = NOWHERE
-        path = member.path
-        rests = member.rests
-        if rests == len(path):
-            self._halt(member)
-        elif rests != NOWHERE:
-            branch = path[rests]
-            self._detach(branch)
-            self._unshare(branch, member)
-            self._mark(branch)
-        for place in range(start, len(path)):
-            if member.passes[place]:
-                path[place].block(member, place)
-                self._mark(path[place])
-
-    def _go_on(self, member: Member, place: int) -> None:
-        """Hand a member that passes on to the next resource, or let it run at its limit."""
-        if place < len(member.path):
-            self._wait(member, place)
-        else:
-            self._run(member)
-
-    def _wait(self, member: Member, place: int) -> None:
-        member.waits = place
-        branch = member.path[place]
-        branch.pending.append(member)
-        self._mark(branch)
-
-    def _mark(self, branch: Branch) -> None:
-        if not branch.dirty:
-            branch.dirty = True
-            self._dirty[branch.depth].append(branch)
-
-    def _run(self, member: Member) -> None:
-        """Let a member run at its limit: nothing above holds it."""
-        now, limit = self._now, member.limit
-        member.waits = NOWHERE
-        member.rests = len(member.path)
-        member.since = now
-        if member.group is None:
-            if limit == inf:
-                self._unlimited.append(member)
-                return
-            left = member.left
-        else:
-            branch = member.group
-            first = branch.next_due()
-            assert first is not None
-            left = first.tag - branch.virtual(now)
-            branch.since = now
-            branch.level = limit
-        member.tag = now + left / limit if limit else inf if left > 0 else now
-        member.ticket = next(self._tickets)
-        self._running += 1
-        heappush(self._ends, (member.tag, member.order, member.ticket, member))
-
-    def _halt(self, member: Member) -> None:
-        """Stop a member that ran at its limit."""
-        now = self._now
-        ran = now - member.since
-        member.rests = NOWHERE
-        if member.group is not None:
-            member.group.bottleneck_s += ran
-            self._stop(member.group)
-        else:
-            assert member.flow is not None
-            if not member.ticket:
-                self._unlimited = [m for m in self._unlimited if m is not member]
-                return
-            member.flow.capped_s += ran
-            member.left = max(0, member.left - member.limit * ran)
-        member.ticket = 0
-        self._running -= 1
-
-    def _next_running(self) -> Member | None:
-        ends = self._ends
-        if len(ends) > TIDY_AFTER + 4 * self._running:
-            ends[:] = [entry for entry in ends if entry[3].ticket == entry[2]]
-            heapify(ends)
-        while ends:
-            _, _, ticket, member = ends[0]
-            if member.ticket == ticket:
-                return member
-            heappop(ends)
-        return None
-
-    def _next_end(self, now: float) -> float:
-        """Seconds to the next end; note which it is, so that rounding cannot miss it then."""
         delay: float = 0 if self._unlimited else inf
         self._due_tag = self._due_end = -inf
         root = self._root
-        first = root.next_due() if root.capacity < inf else None
+        first = root.sharing_by_tag.first() if root.capacity < inf else None
         if first is not None:
-            left = first.tag - root.virtual(now)
-            wait = left / root.level if root.level else inf if left > 0 else 0
+            level = root.clock.level
+            left = first.tag - root.clock.at(now)
+            wait = left / level if level else inf if left > 0 else 0
             if wait <= delay:
                 delay = max(0, wait)
                 self._due_tag = first.tag
@@ -417,7 +164,7 @@ class Tree(Solver):
             return 0
         if member.rests == len(member.path):
             return member.limit * flow.weight
-        return member.path[member.rests].speed() * flow.weight
+        return member.path[member.rests].clock.speed() * flow.weight
 
     def left(self, flow: Flow, now: float) -> float:
         """Bytes that a flow in flight has left at `now`; less than the clock resolves is none."""
@@ -426,29 +173,30 @@ class Tree(Solver):
             return member.left * flow.weight
         if member.rests == len(member.path):
             horizon = max(now, self._due_end) if now >= self._due_at else now
-            if not member.ticket or member.tag <= horizon:
+            if member.end is None or member.tag <= horizon:
                 return 0
             return max(0, member.left - member.limit * (now - member.since)) * flow.weight
-        branch = member.path[member.rests]
-        level = branch.speed()
-        left = member.tag - branch.virtual(now)
+        clock = member.path[member.rests].clock
+        level = clock.speed()
+        left = member.tag - clock.at(now)
         if left > 0 and not (level and now + left / level <= now) and not self._is_due(member, now):
             return left * flow.weight
         return 0
 
     def _is_due(self, member: Member, now: float) -> bool:
-        """Whether a flow that shares was foreseen to end by now, as the first of its resource."""
+        """Return whether a flow that shares was foreseen to end by now, as the first of its resource."""
         if now < self._due_at:
             return False
         branch = member.path[member.rests]
-        first = branch.next_due()
+        first = branch.sharing_by_tag.first()
         while first is not None and member.tag <= first.tag:
-            if branch.leader is None:
+            group = branch.group
+            if branch.clock.leader is None:
                 if branch is self._root:
                     return first.tag <= self._due_tag
-                return branch.group.tag <= self._due_end
-            member, branch = branch.group, branch.leader
-            first = branch.next_due()
+                return group.tag <= self._due_end
+            member, branch = group, group.path[group.rests]
+            first = branch.sharing_by_tag.first()
         return False
 
     def flows(self) -> Iterator[Flow]:
@@ -458,7 +206,7 @@ class Tree(Solver):
     def load(self, resource: str) -> float:
         """Consumption per second of a shared resource, as of the latest solve."""
         branch = self._branches[resource]
-        if branch.capacity == inf:  # who passes it is not counted
+        if branch.capacity == inf:  # it keeps no account of the members that pass
             return sum(
                 self.rate(flow) * m.loads[branch.index(m)] / flow.weight
                 for flow, m in self._members.items()
@@ -467,15 +215,15 @@ class Tree(Solver):
         return branch.load()
 
     def collect(self) -> dict[str, float]:
-        """Return for how long each resource was a bottleneck since the last call."""
-        found = {}
+        """Return for how many seconds each resource was a bottleneck since the last call."""
+        held = {}
         for name, branch in self._branches.items():
-            leads = branch.sharing and branch.leader is None
-            ran = self._now - branch.since if leads else 0
+            leads = branch.sharing and branch.clock.leader is None
+            ran = self._now - branch.clock.since if leads else 0
             if branch.bottleneck_s + ran:
-                found[name] = branch.bottleneck_s + ran
+                held[name] = branch.bottleneck_s + ran
             branch.bottleneck_s = -ran
-        return found
+        return held
 
     def _settle_count(self) -> None:
         if not self.count:
@@ -489,7 +237,7 @@ class Tree(Solver):
             self._forget()
 
     def _start_afresh(self, now: float) -> None:
-        """Place all flows anew: a resource has no limit any more, or one again."""
+        """Place all flows anew: a resource has no limit any more, or has one again."""
         lefts = [(flow, member, self.left(flow, now)) for flow, member in self._members.items()]
         for _, member, _ in lefts:
             self._take_out(member, 0)
@@ -497,7 +245,3 @@ class Tree(Solver):
         for flow, member, left in lefts:
             member.left = left / flow.weight
             self._wait(member, 0)
-
-
-def _sequence(flow: Flow) -> int:
-    return flow.sequence

@@ -8,7 +8,7 @@ import simpy
 from slow_twin import Route
 
 from cutlayer.sim.network import Network
-from cutlayer.sim.network.solvers import component as group
+from cutlayer.sim.network.solvers import component
 from cutlayer.sim.network.solvers.table import SPARE
 
 OVER_BOTH, OVER_A, OVER_B = Route((("a", 1), ("b", 2))), Route((("a", 1),)), Route((("b", 1),))
@@ -16,7 +16,7 @@ OVER_BOTH, OVER_A, OVER_B = Route((("a", 1), ("b", 2))), Route((("a", 1),)), Rou
 
 @pytest.fixture(params=[1, 10**9], ids=["tables", "no tables"], autouse=True)
 def tables(request, monkeypatch):
-    monkeypatch.setattr(group, "TABLE_FROM", request.param)
+    monkeypatch.setattr(component, "TABLE_FROM", request.param)
 
 
 def network_of(a, b, routes=(OVER_BOTH, OVER_A, OVER_B)):
@@ -145,7 +145,8 @@ def test_a_table_forgets_resources_that_nobody_uses_any_more():
         assert network.cancel(flow) < 1e6
         flow = following
         network.check_allocation()
-        found = network._solver[0]._group_of[flow]._table
+        solver = network._solver[0]
+        found = solver._component_of[solver._senders[flow]]._table
         sizes.append(0 if found is None else len(found._capacity))
     assert max(sizes) <= SPARE + 10
     network.set_capacity(f"l{links - 1}", 0.25)

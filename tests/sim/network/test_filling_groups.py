@@ -12,10 +12,11 @@ from slow_twin import Route, assert_same, simulate, twin
 
 from cutlayer.sim.network import Network
 from cutlayer.sim.network.flow import Flow
-from cutlayer.sim.network.solvers import component as group
-from cutlayer.sim.network.solvers.component import Group
-from cutlayer.sim.network.solvers.components import Resource, separated
+from cutlayer.sim.network.solvers import component
+from cutlayer.sim.network.solvers.component import Component
+from cutlayer.sim.network.solvers.components import separated
 from cutlayer.sim.network.solvers.filling import Filling
+from cutlayer.sim.network.solvers.resource import Resource, Sender
 
 RESOURCES = 9
 
@@ -23,7 +24,7 @@ RESOURCES = 9
 @pytest.fixture(params=[1, 4, 10**9], ids=["tables", "tables from 4 flows", "no tables"])
 def tables(request, monkeypatch):
     """From how many flows on a group keeps a table; with 4 they come and go."""
-    monkeypatch.setattr(group, "TABLE_FROM", request.param)
+    monkeypatch.setattr(component, "TABLE_FROM", request.param)
 
 
 def random_world(rng, number):
@@ -67,19 +68,21 @@ def assert_groups(solver):
     graph = nx.Graph()
     for flow in solver.flows():
         graph.add_node(flow)
-        for resource, _ in solver._links[flow.route]:
-            assert flow in resource.users
+        sender = solver._senders[flow]
+        for resource, _ in sender.uses:
+            assert sender in resource.users
             if resource.capacity < inf:
                 graph.add_edge(flow, resource)
     whole = {
         frozenset(n for n in part if isinstance(n, Flow)) for part in nx.connected_components(graph)
     }
-    groups = set(solver._group_of.values())
-    assert {frozenset(g.flows()) for g in groups} == whole
-    assert all(g.count == len(list(g.flows())) for g in groups)
+    components = set(solver._component_of.values())
+    assert {frozenset(s.flow for s in c.senders()) for c in components} == whole
+    assert all(c.count == len(list(c.senders())) for c in components)
     for resource in solver._resources.values():
         expected = resource.capacity < inf and resource.users
-        assert (resource.group in groups) if expected else (resource.group is None)
+        at = solver._component_at.get(resource)
+        assert (at in components) if expected else (at is None)
 
 
 @pytest.mark.parametrize("fifo", [True, False])
@@ -106,7 +109,7 @@ def test_groups_that_meet_and_part_agree_with_the_twin(tables, fifo, monkeypatch
 
 
 def test_in_fractions_groups_agree_exactly_whatever_the_table_size(monkeypatch):
-    monkeypatch.setattr(group, "TABLE_FROM", 1)
+    monkeypatch.setattr(component, "TABLE_FROM", 1)
     for seed in range(8):
         rng = np.random.default_rng([3, seed])
 
@@ -125,13 +128,13 @@ def test_in_fractions_groups_agree_exactly_whatever_the_table_size(monkeypatch):
 def solved(monkeypatch):
     """The groups solved so far, as sets of routes."""
     found = []
-    solve = Group.solve
+    solve = Component.solve
 
-    def noted(solver_group):
-        found.append(frozenset(flow.route for flow in solver_group.flows()))
-        solve(solver_group)
+    def noted(solved_component):
+        found.append(frozenset(sender.flow.route for sender in solved_component.senders()))
+        solve(solved_component)
 
-    monkeypatch.setattr(Group, "solve", noted)
+    monkeypatch.setattr(Component, "solve", noted)
     return found
 
 
@@ -190,6 +193,14 @@ def test_a_change_costs_no_more_with_many_others_in_flight(solved):
     assert sum(map(len, solved)) == 300
 
 
+def send(number, uses):
+    """Put a flow on resources."""
+    flow = Flow(simpy.Environment(), number, number, 1, 1, inf, 0)
+    sender = Sender(flow, uses, 1, inf)
+    for resource, _ in uses:
+        resource.users[sender] = None
+
+
 def test_searches_in_turns_find_the_parts():
     """Against networkx; one of the parts with a start is left out, and never the only one."""
     for seed in range(200):
@@ -199,9 +210,7 @@ def test_searches_in_turns_find_the_parts():
         for route in range(int(rng.integers(5, 25))):
             picked = rng.choice(20, size=int(rng.integers(1, 4)), replace=False)
             links[route] = [(resources[k], 1.0) for k in picked.tolist()]
-            flow = Flow(simpy.Environment(), route, route, 1, 1, inf, 0)
-            for resource, _ in links[route]:
-                resource.users[flow] = None
+            send(route, links[route])
         graph = nx.Graph()
         for used in links.values():
             finite = [r for r, _ in used if r.capacity < inf]
@@ -209,7 +218,7 @@ def test_searches_in_turns_find_the_parts():
             graph.add_edges_from(pairwise(finite))
         starts = [r for r in resources if r in graph and rng.random() < 0.4]
         expected = [set(p) for p in nx.connected_components(graph) if p & set(starts)]
-        found = [set(part) for part in separated(starts, links)]
+        found = [set(part) for part in separated(starts)]
         assert len(found) == max(0, len(expected) - 1)
         assert all(part in expected for part in found)
         assert sum(map(len, found)) == len(set().union(*found))
@@ -220,14 +229,15 @@ def test_a_search_that_meets_another_at_once_looks_at_few(monkeypatch):
     left, right = Resource("left", 1.0), Resource("right", 1.0)
     looked = []
 
-    class Links(dict):
-        def __getitem__(self, route):
-            looked.append(route)
-            return super().__getitem__(route)
+    class Uses(tuple):
+        __slots__ = ()
 
-    links = Links({0: [(left, 1.0), (right, 1.0)]})
+        def __iter__(self):
+            looked.append(self)
+            return super().__iter__()
+
     for k in range(10_000):
-        flow = Flow(simpy.Environment(), 0, k, 1, 1, inf, 0)
-        left.users[flow] = right.users[flow] = None
-    assert separated([left, right], links) == []
+        send(k, Uses([(left, 1.0), (right, 1.0)]))
+    looked.clear()
+    assert separated([left, right]) == []
     assert len(looked) == 1

@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 from slow_twin import Route
 
 from cutlayer.sim.network import Network
-from cutlayer.sim.network.solvers import component as group
+from cutlayer.sim.network.solvers import component
 from cutlayer.sim.network.solvers.check import check_allocation
 from cutlayer.sim.network.solvers.fill import fill
 
@@ -109,7 +109,7 @@ def test_rates_are_lexicographic_max_min_by_linear_programs(kind, general):
 
 
 def test_filling_in_tables_is_too(monkeypatch):
-    monkeypatch.setattr(group, "TABLE_FROM", 1)
+    monkeypatch.setattr(component, "TABLE_FROM", 1)
     for seed in range(10):
         rng = np.random.default_rng([1, seed])
         world = random_world(rng, "graph", lambda low, high, rng=rng: float(rng.uniform(low, high)))

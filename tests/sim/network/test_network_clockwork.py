@@ -218,7 +218,7 @@ def test_a_clock_that_stands_still_is_reported():
             yield network.start(0, 0).done
 
     env.process(endless())
-    with pytest.raises(StalledClockError, match=r"stands still at 2 s: 601 settles .* route 0"):
+    with pytest.raises(StalledClockError, match=r"has stopped at 2 s: 601 settles .* route 0"):
         env.run()
 
 

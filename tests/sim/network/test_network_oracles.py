@@ -10,6 +10,7 @@ from test_star_solver import random_actions
 from test_tree_solver import tree_world
 
 from cutlayer.sim.network import Network
+from cutlayer.sim.network.observers import Loads
 
 
 def world_of(form, rng):
@@ -56,7 +57,7 @@ def test_littles_law_conservation_and_utilisation(form):
     capacities, routes = world_of(form, rng)
     env = simpy.Environment()
     network = Network(env, capacities, routes)
-    loads = network.loads_of(network.shared)
+    loads = Loads(network, network.shared)
     network.observe(loads)
     flows = []
 

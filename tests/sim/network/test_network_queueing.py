@@ -15,7 +15,8 @@ from scipy.stats import t as student
 from slow_twin import Route, star_routes
 
 from cutlayer.sim.network import Network
-from cutlayer.sim.network.solvers import component as group
+from cutlayer.sim.network.observers import Loads
+from cutlayer.sim.network.solvers import component
 
 SIZES = np.array([0.5, 2.0, 6.0])
 CHANCES = np.array([0.5, 0.35, 0.15])
@@ -159,13 +160,13 @@ class Watcher:
 def test_bytes_load_and_number_are_conserved(world, monkeypatch):
     """Of each transfer and each link; Little's law; no more than the capacity; no capacity wasted."""
     if world == "filling in tables":
-        monkeypatch.setattr(group, "TABLE_FROM", 1)
+        monkeypatch.setattr(component, "TABLE_FROM", 1)
     capacities, routes = WORLDS[world.removesuffix(" in tables")]
     rng = np.random.default_rng(1)
     env = simpy.Environment()
     network = Network(env, capacities, routes)
     assert set(network.forms) == {"star" if world == "one link" else world.split()[0]}
-    watcher, loads = Watcher(network), network.loads_of(network.shared)
+    watcher, loads = Watcher(network), Loads(network, network.shared)
     network.observe(loads, watcher)
     flows = []
 

@@ -12,6 +12,7 @@ from test_star_solver import random_actions
 
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.network import Network
+from cutlayer.sim.network.observers import Loads
 
 
 def tree_world(rng, number, depth=3, count=6):
@@ -150,7 +151,7 @@ class TestAccounts:
 
     def test_rates_and_loads(self):
         env, network, flows = self.play((30, 30, 40))
-        loads = network.loads_of(("edge", "root"))
+        loads = Loads(network, ("edge", "root"))
         network.observe(loads)
         env.run(until=1)
         assert [network.rate(flow) for flow in flows] == [3, 3, 4]

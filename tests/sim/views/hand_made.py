@@ -8,7 +8,7 @@ import numpy as np
 from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Interval, Intervals, Phase
 from cutlayer.sim.log.link_use import ClientRoutes, LinkTotals
 from cutlayer.sim.log.record import RoundRecord, close_record
-from cutlayer.sim.network.load_series import LoadSeries
+from cutlayer.sim.network.observers import LoadSeries
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import KeptRound, RoundResult
 

@@ -8,7 +8,7 @@ from hand_made import DOWN_RATE, SHARED_RATE, UP_RATE, method, run_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutlayer.sim.network.load_series import LoadSeries
+from cutlayer.sim.network.observers import LoadSeries
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.views.links_plot import MOST, MOST_STRIPS, links_figure, strips
 from cutlayer.sim.views.steps import Steps, access_steps, load_steps, run_steps, shared_steps

@@ -8,7 +8,7 @@ import pytest
 from hand_made import method, run_of
 
 from cutlayer.sim.log.intervals import PHASES, Phase
-from cutlayer.sim.network.load_series import LoadSeries
+from cutlayer.sim.network.observers import LoadSeries
 from cutlayer.sim.views.trace import write_trace
 
 
