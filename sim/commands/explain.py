@@ -9,7 +9,7 @@ from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.files.atomic import check_output_file, whole_text
 from cutlayer.sim.files.csv_text import CsvWriter
-from cutlayer.sim.results.round import Row
+from cutlayer.sim.results.columns import Row
 from cutlayer.sim.run.explain import Explained, Transfer, explain
 from cutlayer.sim.run.run import load_scenario
 from cutlayer.sim.views.explained import print_explained

@@ -89,6 +89,11 @@ class DeviceUse:
     receive_s: float = 0.0
     energy_j: float | None = 0.0
 
+    @property
+    def idle_fraction(self) -> float | None:
+        """The share of the time in which the device did not compute."""
+        return 1 - self.compute_s / self.elapsed_s if self.elapsed_s else None
+
     def add(
         self, power_w: Mapping[str, float], elapsed_s: float, active: ActiveTimes, member: int
     ) -> float | None:

@@ -11,7 +11,8 @@ from cutlayer.sim.report.study_axes import over_axes
 from cutlayer.sim.report.study_curves import accuracy_charts
 from cutlayer.sim.report.study_decisions import front_charts, study_table, tornado
 from cutlayer.sim.report.study_maps import heat_maps
-from cutlayer.sim.results.read import Row, SavedStudy
+from cutlayer.sim.results.columns import Row
+from cutlayer.sim.results.read import SavedStudy
 from cutlayer.sim.views.studies import crossover_sentences
 
 

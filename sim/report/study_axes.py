@@ -6,7 +6,8 @@ from typing import Any
 from cutlayer.scenarios.study.values import place
 from cutlayer.sim.report.charts import Chart, Series
 from cutlayer.sim.report.numbers import mean
-from cutlayer.sim.results.read import Row, SavedStudy
+from cutlayer.sim.results.columns import Row
+from cutlayer.sim.results.read import SavedStudy
 from cutlayer.sim.views.quantities import BYTES, TIMES, Unit, common_unit, significant
 
 ENERGY: tuple[Unit, ...] = (("J", 1.0), ("kJ", 1e3), ("MJ", 1e6))

@@ -5,7 +5,7 @@ from typing import Any
 
 from cutlayer.sim.report.charts import Chart, Series, Table
 from cutlayer.sim.report.numbers import number
-from cutlayer.sim.results.read import Row
+from cutlayer.sim.results.columns import Row
 from cutlayer.sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
 from cutlayer.sim.views.studies import formatted, heading
 

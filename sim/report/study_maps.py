@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from cutlayer.sim.report.charts import Chart, Series
 from cutlayer.sim.report.numbers import mean
 from cutlayer.sim.report.study_axes import MEASURES
-from cutlayer.sim.results.read import Row, SavedStudy
+from cutlayer.sim.results.columns import Row
+from cutlayer.sim.results.read import SavedStudy
 from cutlayer.sim.views.quantities import Unit, common_unit, significant
 
 

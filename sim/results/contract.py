@@ -12,51 +12,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutlayer.errors import UserError
-from cutlayer.sim.log.intervals import COLUMNS, PHASES, SERVER, Activity, Phase
+from cutlayer.sim.log.intervals import COLUMNS, SERVER, Activity, Phase
+from cutlayer.sim.results.columns import STUDY_TABLES, Column
 
 Count = Annotated[int, Field(ge=0)]
 Figure = Annotated[float, Field(allow_inf_nan=False)]
 NAMES: Final = ("actor_names", "labels", "phase_names", "activity_names")
-
-_ROUND_FIGURES: Final = (
-    "virtual_time_s",
-    "round_time_s",
-    "barrier_mean_s",
-    "wire_bytes_up",
-    "wire_bytes_down",
-    *(f"critical_{phase}_s" for phase in PHASES),
-)
-REQUIRED: Final[Mapping[str, Sequence[str]]] = {  # columns by table; the first ones are texts
-    "rounds": ("label", "round_type", "straggler", "round", *_ROUND_FIGURES, "accuracy"),
-    "accuracy": ("label", "round", "virtual_time_s", "value"),
-    "links": ("label", "link", "utilisation"),
-    "devices": ("label", "client", "device", "idle_fraction", "energy_j"),
-}
-_WHOLE: Final = ("round", "clients")
-_PRESENT: Final = ("label", "round", *_ROUND_FIGURES)  # never empty
-
-
-_CURVE: Final = ("round", "virtual_time_s", "wire_bytes", "accuracy")
-STUDY_NUMBERS: Final[Mapping[str, Sequence[str]]] = {  # columns of figures by table
-    "points": ("virtual_time_s", "wire_bytes_per_client_round", "energy_j", "accuracy_final"),
-    "curves": _CURVE,
-    "crossovers": ("place", "low", "high"),
-    "best": ("value", "second_over_best", "infeasible"),
-    "pareto": (),
-    "sensitivity": ("factor", "less", "base", "more", "swing"),
-}
-STUDY_REQUIRED: Final[Mapping[str, Sequence[str]]] = {
-    "points": ("point", "seed", "label", "status", "curve", *STUDY_NUMBERS["points"]),
-    "curves": ("point", "seed", "label", *_CURVE),
-    "crossovers": (
-        *("axis", "first", "second", "by", "better", "overtaken", "value", "note"),
-        *STUDY_NUMBERS["crossovers"],
-    ),
-    "best": ("label", "by", "axis", "best", "second", *STUDY_NUMBERS["best"]),
-    "pareto": ("point", "label"),
-    "sensitivity": ("label", "assumption", "by", *STUDY_NUMBERS["sensitivity"]),
-}
-
 
 WITH_AXES: Final = ("points", "crossovers", "best", "pareto")  # a column for each axis
 
@@ -165,22 +126,22 @@ def _validated(form: type[_Form], content: Any) -> _Form:
         raise ContractError(f"{place}: {problem['msg']}") from None
 
 
-def check_rows(table: str, rows: Sequence[Mapping[str, Any]], texts: frozenset[str]) -> None:
+def check_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
     """Check the rows of a run's table. Raises ContractError with the first problem."""
-    required = REQUIRED[table]
+    by_name = {column.name: column for column in columns}
     for number, row in enumerate(rows, start=1):
-        if missing := [name for name in required if name not in row]:
-            raise ContractError(f"it has no column {missing[0]!r}")
+        _check_present(row, columns)
         for name, value in row.items():
+            column = by_name.get(name) or Column(name)
             where = f"row {number}: {name}"
             if value is None:
-                if table == "rounds" and name in _PRESENT:
+                if column.need == "filled":
                     raise ContractError(f"{where} is empty")
-            elif name not in texts and not isinstance(value, int | float):
+            elif column.form != "text" and not isinstance(value, int | float):
                 raise ContractError(f"{where} is not a number (got {value!r})")
-            elif name in _WHOLE and (not isinstance(value, int) or value < 0):
+            elif column.form == "count" and (not isinstance(value, int) or value < 0):
                 raise ContractError(f"{where} is not a count (got {value!r})")
-            elif name in _PRESENT and isinstance(value, float) and not np.isfinite(value):
+            elif column.need == "filled" and isinstance(value, float) and not np.isfinite(value):
                 raise ContractError(f"{where} is not finite (got {value!r})")
 
 
@@ -189,7 +150,7 @@ def check_study_rows(
 ) -> None:
     """Check the rows of a study's table. Raises ContractError with the first problem.
 
-    Points, seeds, methods and steps of axes are those that its summary names.
+    Points, seeds, methods and steps of axes must be those that the summary names.
     """
     known: dict[str, Collection[object]] = {
         "point": range(summary["points"]),
@@ -199,12 +160,13 @@ def check_study_rows(
         "second": summary["labels"] if table == "crossovers" else (),
     }
     known |= summary["axes"] | {"axis": list(summary["axes"])}
-    numbers = STUDY_NUMBERS[table]
+    columns = STUDY_TABLES[table]
+    numbers = {column.name for column in columns if column.form == "number"}
     for number, row in enumerate(rows, start=1):
-        axes = [name for name in summary["axes"] if name != row.get("axis")]
-        required = (*STUDY_REQUIRED[table], *(axes if table in WITH_AXES else ()))
-        if missing := [name for name in required if name not in row]:
-            raise ContractError(f"it has no column {missing[0]!r}")
+        axes = [
+            Column(name, need="required") for name in summary["axes"] if name != row.get("axis")
+        ]
+        _check_present(row, (*columns, *(axes if table in WITH_AXES else ())))
         for name, value in row.items():
             where = f"row {number}: {name}"
             if known.get(name) and value is not None and value not in known[name]:
@@ -215,6 +177,12 @@ def check_study_rows(
                 _figure(str(value).partition(" ")[0], where)
             if name in numbers and value is not None and not isinstance(value, int | float):
                 raise ContractError(f"{where} is not a number (got {value!r})")
+
+
+def _check_present(row: Mapping[str, Any], columns: Sequence[Column]) -> None:
+    for column in columns:
+        if column.need != "optional" and column.name not in row:
+            raise ContractError(f"it has no column {column.name!r}")
 
 
 def check_events(events: Mapping[str, NDArray[Any]]) -> None:

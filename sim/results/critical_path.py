@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cutlayer.sim.log.intervals import PHASES, SERVER, Activity, Phase
+from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.files import SavedError
-from cutlayer.sim.results.read import Row, SavedRun
+from cutlayer.sim.results.read import SavedRun
 
 NAMES = {
     "device_compute": "device",

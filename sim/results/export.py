@@ -9,10 +9,8 @@ from cutlayer.errors import UserError
 from cutlayer.sim.files.atomic import errors_named, whole_file, whole_text, write_text
 from cutlayer.sim.files.csv_text import write_rows
 from cutlayer.sim.files.names import FileNames
-from cutlayer.sim.results.read import Row, SavedRun, SavedStudy
-
-RUN_TABLES: Final = ("rounds", "accuracy", "links", "devices")
-STUDY_TABLES: Final = ("points", "curves", "crossovers", "best", "pareto", "sensitivity")
+from cutlayer.sim.results.columns import RUN_TABLES, STUDY_TABLES, Row
+from cutlayer.sim.results.read import SavedRun, SavedStudy
 
 
 class ExportError(UserError):

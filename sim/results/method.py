@@ -7,13 +7,21 @@ every table compares, `payload` bytes the tensors and labels alone.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.link_use import LinkTotals
-from cutlayer.sim.results.round import KeptRound, RoundResult, Row
+from cutlayer.sim.results.columns import (
+    DEVICE_COLUMNS,
+    LINK_COLUMNS,
+    Row,
+    Value,
+    by_column,
+    method_row,
+)
+from cutlayer.sim.results.round import KeptRound, RoundResult
 
 Status = Literal["complete", "stopped", "stalled"]  # all there is, interrupted, can never end
 
@@ -83,37 +91,29 @@ class MethodResult:
     def summary(self, others: Mapping[str, "MethodResult"]) -> dict[str, Any]:
         """Return this method's entry of summary.json, compared with the `others`."""
         times = np.array([r.round_time_s for r in self.rounds])
-        curve = self.curve
         return {
             "method": self.method,
             "rounds": len(self.rounds),
             "virtual_time_s": self.virtual_time_s,
             "round_time_s": {
-                "mean": float(times.mean()) if len(times) else None,
+                "mean": self.mean_of("round_time_s"),
                 "p50": float(np.percentile(times, 50)) if len(times) else None,
                 "p95": float(np.percentile(times, 95)) if len(times) else None,
             },
             "wire_bytes": self._bytes("wire"),
             "payload_bytes": self._bytes("payload"),
-            "accuracy": {"final": curve[-1][1], "best": max(v for _, v in curve)}
-            if curve
+            "accuracy": {"final": self.final_accuracy, "best": self.best_accuracy}
+            if self.curve
             else None,
-            "curve": [list(point) for point in curve],
+            "curve": [list(point) for point in self.curve],
             "time_to_accuracy_s": {str(t): self.time_to(t) for t in self.targets},
             "learning_digest": self.learning_digest,
             "weights_digest": self.weights_digest,
             "event_digest": self.event_digest,
-            "additive_round_time_s": (
-                float(np.mean([r.additive_round_time_s for r in self.rounds]))
-                if self.rounds
-                else None
-            ),
+            "additive_round_time_s": self.mean_of("additive_round_time_s"),
             "energy_j": self.energy_j,
-            "server_wait_s": self._server_wait(),
-            "idle_fraction": {
-                "clients": _idle(self.clients_busy_s, self.clients_available_s),
-                "server": _idle(self.server_busy_s, self.server_available_s),
-            },
+            "server_wait_s": {"mean": self.server_wait_mean_s, "max": self.server_wait_max_s},
+            "idle_fraction": {"clients": self.clients_idle, "server": self.server_idle},
             "diverged_in_round": self.diverged_in_round,
             "coarse": list(self.coarse),
             "ended": self.ended,
@@ -124,34 +124,46 @@ class MethodResult:
             },
         }
 
-    def link_rows(self) -> list[Row]:
-        """Return the rows of links.csv: what each link and medium carried, the busiest first."""
-        elapsed = self.virtual_time_s
-        rows: list[Row] = [
-            {
-                "label": self.label,
-                "method": self.method,
-                "link": name,
-                "clients": self.link_clients[name],
-                "mean_capacity": self.capacity_s[name] / elapsed if elapsed else None,
-                "wire_bytes": total.wire_bytes,
-                "busy_s": total.busy_s,
-                "mean_flows": total.flow_s / elapsed if elapsed else None,
-                "peak_flows": total.peak,
-                "utilisation": _ratio(total.consumed, self.capacity_s[name]),
-                "bottleneck_s": total.bottleneck_s,
-                "bottleneck_share": total.bottleneck_s / elapsed if elapsed else None,
-            }
-            for name, total in self.links.items()
-        ]
-        return sorted(rows, key=_by_importance)
-
     def against(self, other: "MethodResult") -> dict[str, float | None]:
-        """Return how many times faster, and how many times fewer bytes, than `other`, per round."""
+        """Return the speedup and the traffic reduction over `other`, per round."""
         return {
             "time_x": _ratio(_per_round(other, "time"), _per_round(self, "time")),
             "bytes_x": _ratio(_per_round(other, "bytes"), _per_round(self, "bytes")),
         }
+
+    def link_rows(self) -> list[Row]:
+        """Return the rows of links.csv: what each link and medium carried, the busiest first."""
+        rows = [
+            method_row(self.label, self.method, LINK_COLUMNS, _LinkOfRun(self, name, totals))
+            for name, totals in self.links.items()
+        ]
+        return sorted(rows, key=_by_importance)
+
+    def device_rows(self) -> list[Row]:
+        """Return a row of devices.csv for every client that took part."""
+        return [
+            method_row(self.label, self.method, DEVICE_COLUMNS, client)
+            for client in self.devices.items()
+        ]
+
+    def mean_of(self, figure: str) -> float | None:
+        """Return the mean over the rounds of one figure of `RoundResult`; None without a round."""
+        return float(np.mean([getattr(r, figure) for r in self.rounds])) if self.rounds else None
+
+    def mean_critical_s(self, phase: str) -> float | None:
+        """Return the mean seconds of a phase on the rounds' critical paths; None without a round."""
+        seconds = [r.critical_path_s[phase] for r in self.rounds]
+        return float(np.mean(seconds)) if seconds else None
+
+    @property
+    def final_accuracy(self) -> float | None:
+        """The accuracy of the last evaluation."""
+        return self.curve[-1][1] if self.curve else None
+
+    @property
+    def best_accuracy(self) -> float | None:
+        """The highest accuracy of all evaluations."""
+        return max((value for _, value in self.curve), default=None)
 
     @property
     def energy_j(self) -> float | None:
@@ -160,35 +172,33 @@ class MethodResult:
         known = [joules for joules in energies if joules is not None]
         return sum(known) if known and len(known) == len(energies) else None
 
-    def device_rows(self) -> list[Row]:
-        """Return a row of devices.csv for every client that took part."""
-        return [
-            {
-                "label": self.label,
-                "method": self.method,
-                "client": name,
-                "device": use.device,
-                "rounds": use.rounds,
-                "elapsed_s": use.elapsed_s,
-                "compute_s": use.compute_s,
-                "send_s": use.send_s,
-                "receive_s": use.receive_s,
-                "idle_fraction": 1 - use.compute_s / use.elapsed_s if use.elapsed_s else None,
-                "energy_j": use.energy_j,
-            }
-            for name, use in self.devices.items()
-        ]
-
-    def _server_wait(self) -> dict[str, float | None]:
-        """Return the mean and the longest wait of a job for a slot, None where there was no job."""
+    @property
+    def server_wait_mean_s(self) -> float | None:
+        """The mean wait of a job for a slot of the server; None without a job."""
         jobs = sum(r.server_jobs for r in self.rounds)
-        if not jobs:
-            return {"mean": None, "max": None}
-        waits = sum(r.server_wait_s for r in self.rounds)
-        return {
-            "mean": waits / jobs,
-            "max": max(r.longest_server_wait_s for r in self.rounds),
-        }
+        return sum(r.server_wait_s for r in self.rounds) / jobs if jobs else None
+
+    @property
+    def server_wait_max_s(self) -> float | None:
+        """The longest wait of a job for a slot of the server; None without a job."""
+        if not any(r.server_jobs for r in self.rounds):
+            return None
+        return max(r.longest_server_wait_s for r in self.rounds)
+
+    @property
+    def clients_idle(self) -> float | None:
+        """The share of the clients' time in which they did not compute."""
+        return _idle(self.clients_busy_s, self.clients_available_s)
+
+    @property
+    def server_idle(self) -> float | None:
+        """The share of the time of the server's slots in which they had no job."""
+        return _idle(self.server_busy_s, self.server_available_s)
+
+    @property
+    def bytes_per_client_round(self) -> float | None:
+        """Wire bytes of a client in a round, both directions; None where no client took part."""
+        return self._bytes("wire")["per_client_round"]
 
     def _bytes(self, counted: Literal["wire", "payload"]) -> dict[str, float | int | None]:
         up = sum(getattr(r, f"{counted}_up") for r in self.rounds)
@@ -199,6 +209,29 @@ class MethodResult:
             "down": down,
             "per_client_round": (up + down) / client_rounds if client_rounds else None,
         }
+
+
+class _LinkOfRun(NamedTuple):
+    """A row of links.csv: a link, and what it carried in a method's run."""
+
+    result: MethodResult
+    name: str
+    totals: LinkTotals
+
+    def per_second(self, value: float) -> float | None:
+        """Return a value over the time of the run."""
+        elapsed_s = self.result.virtual_time_s
+        return value / elapsed_s if elapsed_s else None
+
+    @property
+    def capacity_s(self) -> float:
+        """The link's capacity integrated over the run."""
+        return self.result.capacity_s[self.name]
+
+    @property
+    def utilisation(self) -> float | None:
+        """The share of the capacity that was used."""
+        return _ratio(self.totals.consumed, self.capacity_s)
 
 
 @dataclass
@@ -225,20 +258,19 @@ class RunResult:
             },
         }
 
-    def table(self) -> dict[str, list[str | int | float | None]]:
+    def table(self) -> dict[str, list[Value]]:
         """Return rounds.csv as columns; `pandas.DataFrame(result.table())` takes it."""
-        rows = [r.row(m.label, m.method) for m in self.methods.values() for r in m.rounds]
-        return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
+        return by_column(
+            [r.row(m.label, m.method) for m in self.methods.values() for r in m.rounds]
+        )
 
-    def links_table(self) -> dict[str, list[str | int | float | None]]:
-        """Return links.csv as columns; `pandas.DataFrame(result.links_table())` takes it."""
-        rows = [row for method in self.methods.values() for row in method.link_rows()]
-        return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
+    def links_table(self) -> dict[str, list[Value]]:
+        """Return links.csv as columns."""
+        return by_column([row for m in self.methods.values() for row in m.link_rows()])
 
-    def devices_table(self) -> dict[str, list[str | int | float | None]]:
+    def devices_table(self) -> dict[str, list[Value]]:
         """Return devices.csv as columns."""
-        rows = [row for method in self.methods.values() for row in method.device_rows()]
-        return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
+        return by_column([row for m in self.methods.values() for row in m.device_rows()])
 
 
 def _idle(busy_s: float, available_s: float) -> float | None:

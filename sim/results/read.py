@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.sim.files.csv_text import read_rows
+from cutlayer.sim.results.columns import RUN_TABLES, STUDY_TABLES, Column, Row, Value
 from cutlayer.sim.results.contract import (
     ContractError,
     check_events,
@@ -51,9 +52,6 @@ _Column = TypeVar("_Column")
 if TYPE_CHECKING:
     import pandas as pd
 
-Value = str | float | int | None
-Row = dict[str, Value]
-
 # Columns of runs that version 0.x wrote, by table, with their present names.
 OLD_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     "rounds": {"kind": "round_type", "clients_lost": "clients_dropped"},
@@ -65,11 +63,6 @@ OLD_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "label_names": "activity_names",
     },
 }
-
-TEXTS = frozenset(
-    {"label", "method", "round_type", "straggler", "metric", "link", "client", "device", "status"}
-    | {"learning_digest", "event_digest", "weights_digest", "curve", "note"}
-)
 
 
 @dataclass(frozen=True)
@@ -112,9 +105,10 @@ class SavedRun:
         """
         if name not in self._tables:
             file = ResultFiles(self.path).checked(f"{name}.csv")
-            rows = [_renamed(name, row, file) for row in read_table(file)]
+            columns = RUN_TABLES[name]
+            rows = [_renamed(name, row, file) for row in read_table(file, columns)]
             with _damage_named(file):
-                check_rows(name, rows, TEXTS)
+                check_rows(rows, columns)
             self._tables[name] = rows
         return [dict(row) for row in self._tables[name]]
 
@@ -193,7 +187,8 @@ class SavedStudy:
         file, files = self.path / f"{name}.csv", ResultFiles(self.path)
         if not file.is_file() and not files.lists(file.name):
             return []
-        rows = read_table(files.checked(file.name), texts=TEXTS | set(self.axes))
+        axes = [Column(axis, form="text") for axis in self.axes]
+        rows = read_table(files.checked(file.name), [*STUDY_TABLES[name], *axes])
         with _damage_named(file):
             check_study_rows(name, rows, self.summary)
         return rows
@@ -280,7 +275,7 @@ def _damage_named(file: Path) -> Iterator[None]:
         raise SavedError(f"{file} is damaged: {error}") from None
 
 
-def read_table(file: Path, texts: frozenset[str] | set[str] = TEXTS) -> list[Row]:
+def read_table(file: Path, columns: Sequence[Column]) -> list[Row]:
     """Return the rows of a CSV file: numbers as numbers, empty fields as None."""
     try:
         with file.open(newline="", encoding="utf-8") as text:
@@ -289,6 +284,7 @@ def read_table(file: Path, texts: frozenset[str] | set[str] = TEXTS) -> list[Row
         raise SavedError(f"{file} cannot be read: {error.strerror}") from None
     except (csv.Error, ValueError) as error:
         raise SavedError(f"{file} is damaged: {error}") from None
+    texts = {column.name for column in columns if column.form == "text"}
     return [{name: _value(field, name in texts) for name, field in row.items()} for row in rows]
 
 

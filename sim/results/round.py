@@ -6,11 +6,9 @@ Times are virtual seconds; what was not measured is None, never 0.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cutlayer.sim.log.intervals import PHASES
 from cutlayer.sim.log.link_use import Key
 from cutlayer.sim.log.record import RoundRecord
-
-Row = dict[str, str | int | float | None]
+from cutlayer.sim.results.columns import ROUND_COLUMNS, Row, method_row
 
 
 @dataclass(frozen=True)
@@ -63,33 +61,4 @@ class RoundResult:
 
     def row(self, label: str, method: str) -> Row:
         """Return the round as a row of rounds.csv."""
-        wire, payload = self.wire_up + self.wire_down, self.payload_up + self.payload_down
-        return {
-            "label": label,
-            "method": method,
-            "round": self.index,
-            "round_type": self.round_type,
-            "clients": self.clients,
-            "clients_dropped": self.clients_dropped,
-            "virtual_time_s": self.virtual_time_s,
-            "waited_s": self.waited_s,
-            "round_time_s": self.round_time_s,
-            "additive_round_time_s": self.additive_round_time_s,
-            "wire_bytes_up": self.wire_up,
-            "wire_bytes_down": self.wire_down,
-            "wire_bytes_per_client_round": wire / self.clients if self.clients else None,
-            "payload_bytes_up": self.payload_up,
-            "payload_bytes_down": self.payload_down,
-            "payload_bytes_per_client_round": payload / self.clients if self.clients else None,
-            "wasted_bytes": self.wasted_bytes,
-            "energy_j": self.energy_j,
-            "server_jobs": self.server_jobs,
-            "server_wait_mean_s": self.server_wait_s / self.server_jobs
-            if self.server_jobs
-            else None,
-            "server_wait_max_s": self.longest_server_wait_s if self.server_jobs else None,
-            **{f"critical_{phase}_s": self.critical_path_s[phase] for phase in PHASES},
-            "barrier_mean_s": self.barrier_s,
-            "straggler": self.straggler,
-            "accuracy": self.accuracy,
-        }
+        return method_row(label, method, ROUND_COLUMNS, self)

@@ -32,6 +32,7 @@ from cutlayer.sim.files.checksums import CHECKSUMS, write_checksums
 from cutlayer.sim.files.csv_text import CsvWriter
 from cutlayer.sim.log.intervals import COLUMNS, SERVER, Activity, Phase
 from cutlayer.sim.process.interrupts import held_back, let_in
+from cutlayer.sim.results.columns import EVALUATION_COLUMNS, RUN_TABLES, method_row
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
 
@@ -45,7 +46,7 @@ __all__ = [
     "write_seeds",
 ]
 
-ACCURACY_COLUMNS = ("label", "method", "round", "virtual_time_s", "metric", "value")
+ACCURACY: Final = [column.name for column in RUN_TABLES["accuracy"]]
 SUMMARY: Final = "summary.json"
 DATA: Final = (
     "scenario.yaml",
@@ -82,7 +83,7 @@ class RunFolder:
         self._rounds = _new_table(path / "rounds.csv")
         self._accuracy = _new_table(path / "accuracy.csv")
         with errors_named(path / "accuracy.csv"):
-            self._evaluations = CsvWriter(self._accuracy, ACCURACY_COLUMNS)
+            self._evaluations = CsvWriter(self._accuracy, ACCURACY)
             self._accuracy.flush()
 
     def __enter__(self) -> Self:
@@ -113,7 +114,7 @@ class RunFolder:
             self._rounds.flush()
         if closed.accuracy is not None:
             with errors_named(self.path / "accuracy.csv"):
-                self._evaluations.add_values(_accuracy_row(label, method, closed))
+                self._evaluations.add(method_row(label, method, EVALUATION_COLUMNS, closed))
                 self._accuracy.flush()
 
     def finish(self, result: RunResult, views: Views = no_views) -> None:
@@ -140,11 +141,11 @@ class RunFolder:
         _write_table(self.path / "links.csv", result.links_table())
         _write_table(self.path / "devices.csv", result.devices_table())
         with whole_text(self.path / "accuracy.csv") as file:
-            writer = CsvWriter(file, ACCURACY_COLUMNS)
+            writer = CsvWriter(file, ACCURACY)
             for label, method in result.methods.items():
                 for closed in method.rounds:
                     if closed.accuracy is not None:
-                        writer.add_values(_accuracy_row(label, method.method, closed))
+                        writer.add(method_row(label, method.method, EVALUATION_COLUMNS, closed))
         with whole_file(self.path / "events.npz") as part, part.open("wb") as file:
             np.savez_compressed(file, **event_columns(result.methods))
 
@@ -154,10 +155,6 @@ def _new_table(file: Path) -> TextIO:
     with errors_named(file):
         file.unlink(missing_ok=True)  # of an earlier run into a folder that is continued
         return file.open("x", encoding="utf-8", newline="")
-
-
-def _accuracy_row(label: str, method: str, closed: RoundResult) -> Sequence[Any]:
-    return (label, method, closed.index, closed.virtual_time_s, "accuracy", closed.accuracy)
 
 
 def _write_table(target: Path, table: Mapping[str, Sequence[Any]]) -> None:
@@ -208,12 +205,11 @@ def write_seeds(results: Sequence[RunResult], path: Path) -> None:
 
     methods: dict[str, Any] = {}
     for label, runs in by_label(results).items():
-        curves = [run.curve for run in runs]
         values: dict[str, Sequence[float | None]] = {
             "virtual_time_s": [run.virtual_time_s for run in runs],
             "wire_bytes": [float(run.wire_bytes) for run in runs],
-            "final_accuracy": [curve[-1][1] if curve else None for curve in curves],
-            "best_accuracy": [max(v for _, v in curve) if curve else None for curve in curves],
+            "final_accuracy": [run.final_accuracy for run in runs],
+            "best_accuracy": [run.best_accuracy for run in runs],
         }
         methods[label] = {}
         for name, column in values.items():

@@ -35,14 +35,13 @@ from cutlayer.sim.files.checksums import (
     write_checksums,
 )
 from cutlayer.sim.process.interrupts import held_back
+from cutlayer.sim.results.columns import STUDY_TABLES
 from cutlayer.sim.results.folder import FolderTakenError, ResultFolder, claim_folder
-from cutlayer.sim.studies.result import StudyResult
+from cutlayer.sim.studies.result import StudyResult, curve_rows, point_rows
 from cutlayer.sim.studies.store import Report
-from cutlayer.sim.studies.tables import curve_rows, point_rows
 
 KIND, STUDY, SUMMARY, VERSIONS = "study", "study.yaml", "summary.json", "versions.json"
-TABLES = ("points", "curves", "crossovers", "best", "pareto", "sensitivity")
-RESULTS = (STUDY, VERSIONS, SUMMARY, *(f"{name}.csv" for name in TABLES))
+RESULTS = (STUDY, VERSIONS, SUMMARY, *(f"{name}.csv" for name in STUDY_TABLES))
 CELLS, TRAININGS = "cells", "trainings"  # folders of what is found, by address
 
 

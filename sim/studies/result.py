@@ -1,14 +1,14 @@
 """What a study found: a result for every cell, the trainings behind them, and the decisions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cutlayer.scenarios.study import LoadedStudy, Point
+from cutlayer.sim.results.columns import DIGESTS, RESULT_COLUMNS, Row, by_column
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.results.round import Row
 from cutlayer.sim.studies.cells import Cell
 
 Key = tuple[int, int, str]  # point, seed, label
@@ -90,7 +90,55 @@ class StudyResult:
 
     def table(self) -> dict[str, list[Any]]:
         """Return points.csv as columns; `pandas.DataFrame(study.table())` takes it."""
-        from cutlayer.sim.studies.tables import point_rows
+        return by_column(point_rows(self))
 
-        rows = point_rows(self)
-        return {name: [row[name] for row in rows] for name in rows[0]}
+
+def point_rows(study: StudyResult) -> list[Row]:
+    """Return the rows of points.csv; what was not measured is None."""
+    targets = sorted({t for found in study.cells for t in found.cell.targets})
+    return [_point_row(found, targets) for found in study.cells]
+
+
+def curve_rows(study: StudyResult) -> list[Row]:
+    """Return the rows of curves.csv: every evaluation of every cell."""
+    rows: list[Row] = []
+    for found in study.cells:
+        if found.result is None:
+            continue
+        sent = 0
+        for closed in found.result.rounds:
+            sent += closed.wire_up + closed.wire_down
+            if closed.accuracy is not None:
+                rows.append(
+                    {
+                        "point": found.point.number,
+                        "seed": found.cell.seed,
+                        "label": found.cell.label,
+                        "round": closed.index,
+                        "virtual_time_s": closed.virtual_time_s,
+                        "wire_bytes": sent,
+                        "accuracy": closed.accuracy,
+                    }
+                )
+    return rows
+
+
+def _point_row(found: CellResult, targets: Sequence[float]) -> Row:
+    result = found.result
+    row: Row = {
+        "point": found.point.number,
+        **found.point.labels,
+        "seed": found.cell.seed,
+        "label": found.cell.label,
+        "method": found.cell.method,
+        "status": found.status,
+        **{c.name: None if result is None else c.value(result) for c in RESULT_COLUMNS},
+    }
+    for target in targets:
+        row[f"time_to_{target}_s"] = None if result is None else result.time_to(target)
+        row[f"bytes_to_{target}"] = None if result is None else result.bytes_to(target)
+    for name in DIGESTS:
+        row[name] = None if result is None else getattr(result, name)
+    row["curve"] = found.curve
+    row["note"] = found.infeasible if result is None else result.ended
+    return row

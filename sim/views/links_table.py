@@ -10,9 +10,9 @@ from typing import Final
 from rich.console import Console
 
 from cutlayer.sim.files.plain_text import plain
+from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.estimate import estimate
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.results.round import Row
 from cutlayer.sim.views.columns import Cell, Column, print_columns
 from cutlayer.sim.views.names import natural_order, numberless, together
 from cutlayer.sim.views.quantities import significant, spread

@@ -6,7 +6,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from cutlayer.sim.files.plain_text import plain
-from cutlayer.sim.results.round import Row
+from cutlayer.sim.results.columns import Row
 from cutlayer.sim.studies.result import StudyResult
 from cutlayer.sim.views.columns import Column, print_columns
 from cutlayer.sim.views.quantities import BYTES, TIMES, quantity, significant

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutlayer.sim.results.round import Row
+from cutlayer.sim.results.columns import Row
 from cutlayer.sim.studies.measures import Measured
 from cutlayer.sim.studies.result import CellResult, StudyResult
 

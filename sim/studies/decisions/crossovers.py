@@ -14,7 +14,7 @@ import numpy as np
 from cutlayer.scenarios.study import Point
 from cutlayer.scenarios.study.points import Step
 from cutlayer.scenarios.study.values import between
-from cutlayer.sim.results.round import Row
+from cutlayer.sim.results.columns import Row
 from cutlayer.sim.studies.cells import Cell
 from cutlayer.sim.studies.check import check_point
 from cutlayer.sim.studies.measures import Measured

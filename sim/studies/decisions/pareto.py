@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.results.round import Row
+from cutlayer.sim.results.columns import Row
 from cutlayer.sim.studies.measures import WITH_TARGET, Measured
 from cutlayer.sim.studies.result import StudyResult
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from cutlayer.scenarios.scale import Scale
 from cutlayer.scenarios.study import LoadedStudy, Point
-from cutlayer.sim.results.round import Row
+from cutlayer.sim.results.columns import Row
 from cutlayer.sim.studies.check import check_point
 from cutlayer.sim.studies.measures import Measured
 from cutlayer.sim.studies.result import StudyResult

@@ -1,0 +1,188 @@
+"""The columns of the tables of results: one description for the writer and for the reader.
+
+`rounds.csv`, `accuracy.csv`, `links.csv`, `devices.csv` and the tables of a study are lists of `Column`:
+the writer asks each for its value, the reader checks each for its form.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from cutlayer.sim.log.intervals import PHASES
+
+Value = str | int | float | None
+Row = dict[str, Value]
+Form = Literal["text", "count", "number", "either"]  # either: a number if it reads as one
+Need = Literal[
+    "optional", "required", "filled"
+]  # required: the column is there; filled: in every row
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, where a record has its value, and what the reader expects."""
+
+    name: str
+    value: Callable[[Any], Value] = lambda _: None
+    form: Form = "number"
+    need: Need = "optional"
+
+
+DIGESTS: Final = ("learning_digest", "event_digest", "weights_digest")
+
+# Which method a row of a run's tables is about; the writer adds them to each record's own columns.
+METHOD_COLUMNS: Final = (
+    Column("label", form="text", need="filled"),
+    Column("method", form="text"),
+)
+
+
+def row_of(columns: Sequence[Column], record: Any) -> Row:
+    """Return a record as a row."""
+    return {column.name: column.value(record) for column in columns}
+
+
+def method_row(label: str, method: str, columns: Sequence[Column], record: Any) -> Row:
+    """Return a record of a method as a row of one of its run's tables."""
+    return {"label": label, "method": method, **row_of(columns, record)}
+
+
+def by_column(rows: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
+    """Return rows as columns; no rows have none."""
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
+
+
+def _per_client(up: str, down: str) -> Callable[[Any], Value]:
+    def value(closed: Any) -> Value:
+        total: int = getattr(closed, up) + getattr(closed, down)
+        return total / closed.clients if closed.clients else None
+
+    return value
+
+
+def _on_critical_path(phase: str) -> Callable[[Any], Value]:
+    return lambda closed: closed.critical_path_s[phase]
+
+
+ROUND_COLUMNS: Final = (
+    Column("round", lambda r: r.index, "count", "filled"),
+    Column("round_type", lambda r: r.round_type, "text", "required"),
+    Column("clients", lambda r: r.clients, "count"),
+    Column("clients_dropped", lambda r: r.clients_dropped),
+    Column("virtual_time_s", lambda r: r.virtual_time_s, need="filled"),
+    Column("waited_s", lambda r: r.waited_s),
+    Column("round_time_s", lambda r: r.round_time_s, need="filled"),
+    Column("additive_round_time_s", lambda r: r.additive_round_time_s),
+    Column("wire_bytes_up", lambda r: r.wire_up, need="filled"),
+    Column("wire_bytes_down", lambda r: r.wire_down, need="filled"),
+    Column("wire_bytes_per_client_round", _per_client("wire_up", "wire_down")),
+    Column("payload_bytes_up", lambda r: r.payload_up),
+    Column("payload_bytes_down", lambda r: r.payload_down),
+    Column("payload_bytes_per_client_round", _per_client("payload_up", "payload_down")),
+    Column("wasted_bytes", lambda r: r.wasted_bytes),
+    Column("energy_j", lambda r: r.energy_j),
+    Column("server_jobs", lambda r: r.server_jobs),
+    Column(
+        "server_wait_mean_s", lambda r: r.server_wait_s / r.server_jobs if r.server_jobs else None
+    ),
+    Column("server_wait_max_s", lambda r: r.longest_server_wait_s if r.server_jobs else None),
+    *(Column(f"critical_{phase}_s", _on_critical_path(phase), need="filled") for phase in PHASES),
+    Column("barrier_mean_s", lambda r: r.barrier_s, need="filled"),
+    Column("straggler", lambda r: r.straggler, "text", "required"),
+    Column("accuracy", lambda r: r.accuracy, need="required"),
+)
+
+EVALUATION_COLUMNS: Final = (  # of accuracy.csv, for rounds whose accuracy was taken
+    Column("round", lambda r: r.index, "count", "required"),
+    Column("virtual_time_s", lambda r: r.virtual_time_s, need="required"),
+    Column("metric", lambda _: "accuracy", "text"),
+    Column("value", lambda r: r.accuracy, need="required"),
+)
+
+LINK_COLUMNS: Final = (
+    Column("link", lambda link: link.name, "text", "required"),
+    Column("clients", lambda link: link.result.link_clients[link.name], "count"),
+    Column("mean_capacity", lambda link: link.per_second(link.capacity_s)),
+    Column("wire_bytes", lambda link: link.totals.wire_bytes),
+    Column("busy_s", lambda link: link.totals.busy_s),
+    Column("mean_flows", lambda link: link.per_second(link.totals.flow_s)),
+    Column("peak_flows", lambda link: link.totals.peak),
+    Column("utilisation", lambda link: link.utilisation, need="required"),
+    Column("bottleneck_s", lambda link: link.totals.bottleneck_s),
+    Column("bottleneck_share", lambda link: link.per_second(link.totals.bottleneck_s)),
+)
+
+DEVICE_COLUMNS: Final = (  # of pairs: a client's name, and the use of its device
+    Column("client", lambda client: client[0], "text", "required"),
+    Column("device", lambda client: client[1].device, "text", "required"),
+    Column("rounds", lambda client: client[1].rounds),
+    Column("elapsed_s", lambda client: client[1].elapsed_s),
+    Column("compute_s", lambda client: client[1].compute_s),
+    Column("send_s", lambda client: client[1].send_s),
+    Column("receive_s", lambda client: client[1].receive_s),
+    Column("idle_fraction", lambda client: client[1].idle_fraction, need="required"),
+    Column("energy_j", lambda client: client[1].energy_j, need="required"),
+)
+
+
+def _critical_column(phase: str) -> Column:
+    return Column(f"critical_{phase}_s", lambda m: m.mean_critical_s(phase))
+
+
+RESULT_COLUMNS: Final = (  # a method's figures in a row of a study's points
+    Column("rounds", lambda m: len(m.rounds)),
+    Column("virtual_time_s", lambda m: m.virtual_time_s, need="required"),
+    Column("round_time_mean_s", lambda m: m.mean_of("round_time_s")),
+    Column("additive_round_time_s", lambda m: m.mean_of("additive_round_time_s")),
+    Column("wire_bytes_up", lambda m: sum(r.wire_up for r in m.rounds)),
+    Column("wire_bytes_down", lambda m: sum(r.wire_down for r in m.rounds)),
+    Column("wire_bytes_per_client_round", lambda m: m.bytes_per_client_round, need="required"),
+    Column("energy_j", lambda m: m.energy_j, need="required"),
+    Column("server_wait_mean_s", lambda m: m.server_wait_mean_s),
+    Column("idle_fraction_clients", lambda m: m.clients_idle),
+    Column("idle_fraction_server", lambda m: m.server_idle),
+    *(_critical_column(phase) for phase in PHASES),
+    Column("accuracy_final", lambda m: m.final_accuracy, need="required"),
+    Column("accuracy_best", lambda m: m.best_accuracy),
+)
+
+RUN_TABLES: Final[Mapping[str, Sequence[Column]]] = {
+    "rounds": (*METHOD_COLUMNS, *ROUND_COLUMNS),
+    "accuracy": (*METHOD_COLUMNS, *EVALUATION_COLUMNS),
+    "links": (*METHOD_COLUMNS, *LINK_COLUMNS),
+    "devices": (*METHOD_COLUMNS, *DEVICE_COLUMNS),
+}
+
+
+def _required(form: Form, *names: str) -> list[Column]:
+    return [Column(name, form=form, need="required") for name in names]
+
+
+# Without the columns of the axes, and for `pareto` without those of the aims.
+STUDY_TABLES: Final[Mapping[str, Sequence[Column]]] = {
+    "points": (
+        *_required("number", "point", "seed"),
+        *_required("text", "label", "status", "curve"),
+        *(Column(name, form="text") for name in ("method", "note", *DIGESTS)),
+        *RESULT_COLUMNS,
+    ),
+    "curves": (
+        *_required("text", "label"),
+        *_required("number", "point", "seed", "round", "virtual_time_s", "wire_bytes", "accuracy"),
+    ),
+    "crossovers": (
+        *_required("text", "axis", "first", "second", "by", "better", "overtaken", "note"),
+        *_required("either", "value"),
+        *_required("number", "place", "low", "high"),
+    ),
+    "best": (
+        *_required("text", "label", "by", "axis"),
+        *_required("either", "best", "second"),
+        *_required("number", "value", "second_over_best", "infeasible"),
+    ),
+    "pareto": (*_required("number", "point"), *_required("text", "label")),
+    "sensitivity": (
+        *_required("text", "label", "assumption", "by"),
+        *_required("number", "factor", "less", "base", "more", "swing"),
+    ),
+}
