@@ -7,12 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import cutlayer
-
 SAFE_PATH: Final = (
     "PYTHONSAFEPATH"  # of Python itself: do not put the working directory on sys.path
 )
-HOME: Final = Path(cutlayer.__file__).resolve().parents[1]  # where `cutlayer` is imported from
+HOME: Final = Path(str(sys.modules["cutlayer"].__file__)).resolve().parents[1]  # of `cutlayer`
 
 
 def drop_working_directory() -> None:
