@@ -1,0 +1,1 @@
+"""From a scenario to a plan and a world: topology, network, compute, memory, and their checks."""
