@@ -1,7 +1,6 @@
 """The forms of a rate that changes: a recording, a schedule, or a random process.
 
-They stand where a rate does: `up: {trace: lte.up.gz}`. Files are looked for from the current folder,
-and read when the scenario is.
+They stand where a rate does: `up: {trace: lte.up.gz}`. Files are read when the scenario is.
 """
 
 import math

@@ -87,10 +87,7 @@ class Sizes(Section):
 
 
 class GivenSplit(Section):
-    """Who holds which samples, from a file; with `overlap` a sample may be held twice.
-
-    The file is looked for from the current folder.
-    """
+    """Who holds which samples, from a file; with `overlap` a sample may be held twice."""
 
     shorthand = "path"
     path: Text

@@ -1,7 +1,7 @@
 """A scenario file, or a shipped scenario by its name, read and validated."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ from pydantic import BaseModel, ValidationError
 from cutlayer.scenarios.checks import check_sections
 from cutlayer.scenarios.document import Document
 from cutlayer.scenarios.fields import Names
+from cutlayer.scenarios.file_paths import beside, place_files
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.methods import read_methods
-from cutlayer.scenarios.overrides import apply_overrides
+from cutlayer.scenarios.overrides import SOURCE, apply_overrides
 from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.scenarios.shipped import shipped_names, shipped_path
@@ -44,7 +45,7 @@ class Loaded:
         return ScenarioError(problems)
 
     def resolved(self) -> dict[str, Any]:
-        """Plain data that loads again to an equal scenario, every default spelled out."""
+        """Plain data that loads again to an equal scenario: defaults spelled out, paths absolute."""
         return self.scenario.written()
 
 
@@ -95,6 +96,7 @@ def load_text(
         rule = "is empty" if empty else "must be a mapping with name, data, model and so on"
         raise ScenarioError([Problem((), 1, rule, NOTHING, source)])
     problems += document.problems
+    document = _with_files_placed(document)
     sound_methods, found = read_methods(document, methods)
     problems += found
     problems += check_sections(document, device_names())
@@ -113,6 +115,19 @@ def load_text(
     if scenario is None or problems:
         raise ScenarioError([*problems, *_beside(document, raw, names, problems, further)])
     return Loaded(scenario, document)
+
+
+def _with_files_placed(document: Document) -> Document:
+    """Return the document with the files that it names relative to the working directory.
+
+    What `--set` names is so already.
+    """
+
+    def place(path: KeyPath, file: str) -> str:
+        source = document.origin(path).source
+        return file if source == SOURCE else beside(source)(path, file)
+
+    return replace(document, data=place_files(document.data, place))
 
 
 def _beside(

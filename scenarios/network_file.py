@@ -1,6 +1,6 @@
 """The topology `network_file`: a network from a file or from topohub, with clients at its nodes.
 
-Files are looked for from the current folder, and read when the scenario is.
+Files are read when the scenario is.
 """
 
 from collections.abc import Mapping

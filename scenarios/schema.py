@@ -24,6 +24,7 @@ from cutlayer.scenarios.changes import Change
 from cutlayer.scenarios.computing import Computing
 from cutlayer.scenarios.data import Data
 from cutlayer.scenarios.fields import ModelName, Section, Text, not_empty, rule, unique
+from cutlayer.scenarios.file_paths import absolute, place_files
 from cutlayer.scenarios.layout import Topology
 from cutlayer.scenarios.limits import Limits
 from cutlayer.scenarios.methods import Method
@@ -76,7 +77,7 @@ class PowerStates(Section):
 class OwnDevice(Section):
     """A device of the scenario's own: a profile in a file, or one speed for everything (coarse).
 
-    Files are looked for from the current folder. `memory` and `power` stand in place of the file's.
+    `memory` and `power` stand in place of the file's.
     """
 
     speed: Speed | None = None
@@ -164,6 +165,8 @@ class Scenario(Section):
         return self.training.clients_per_round or self.client_count
 
     def written(self) -> dict[str, Any]:
-        """The scenario as plain data for YAML or JSON, every default spelled out."""
+        """The scenario as plain data for YAML or JSON: every default spelled out, paths absolute."""
         plain = self.model_dump(mode="json", exclude={"methods"}, exclude_none=True)
-        return {**plain, "methods": [method.written() for method in self.methods]}
+        methods = [method.written() for method in self.methods]
+        placed: dict[str, Any] = place_files({**plain, "methods": methods}, absolute)
+        return placed

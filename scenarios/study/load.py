@@ -10,10 +10,12 @@ from pydantic import ValidationError
 
 from cutlayer.scenarios.aliases import current_path
 from cutlayer.scenarios.document import Document
+from cutlayer.scenarios.file_paths import beside, place_files
 from cutlayer.scenarios.load import Loaded, find_file, read_text
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.overrides import apply_overrides
 from cutlayer.scenarios.problems import NOTHING, Problem, ScenarioError
+from cutlayer.scenarios.shipped import shipped_names
 from cutlayer.scenarios.study.points import (
     ConditionError,
     LabelsError,
@@ -50,15 +52,14 @@ class LoadedStudy:
 
     def overrides(self, point: Point) -> tuple[str, ...]:
         """All that a point sets, entry by entry of the lists that `*` stands for."""
-        return (*self._settings(), *self._spread(point.overrides))
+        return (*self._settings(), *self._spread(point.settings))
 
     def _settings(self) -> tuple[str, ...]:
         seeds = () if self.study.seeds is None else (override("seeds", list(self.study.seeds)),)
-        return (*seeds, *self._spread(override(p, v) for p, v in self.study.set.items()))
+        return (*seeds, *self._spread(self.study.set.items()))
 
-    def _spread(self, overrides: Iterable[str]) -> tuple[str, ...]:
-        data = self.base.document.data
-        return tuple(one for text in overrides for one in spread(text, data))
+    def _spread(self, settings: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
+        return spread(settings, self.base.document.data, self.document.source)
 
     def _base_file(self) -> str | Path:
         return base_file(self.study.scenario, self.document.source)
@@ -129,16 +130,29 @@ def _with_current_paths(document: Document, study: Study) -> Study:
 
 
 def base_file(named: str, source: str) -> str | Path:
-    """The scenario that a study names: beside the study's file if it is there, else as it stands."""
-    beside = Path(source).parent / named
+    """Return the scenario that a study names: a file, relative to the study's, or a shipped one."""
+    file = Path(source).parent / named
     try:
-        return beside if beside.is_file() else named
-    except OSError:  # no name of a file: the loader says so
-        return named
+        return named if named in shipped_names() and not file.is_file() else file
+    except OSError:  # not the name of a file: the loader says so
+        return file
 
 
-def spread(text: str, data: Any) -> Iterator[str]:
-    """An override, once for every entry of each list that a `*` stands for in `data`."""
+def spread(settings: Iterable[tuple[str, Any]], data: Any, source: str) -> tuple[str, ...]:
+    """Return settings of the study in the file `source` as overrides of the scenario `data`.
+
+    One with a `*` is there once for every entry of the list; files are relative to the study's.
+    """
+    place = beside(source)
+    texts = [
+        override(path, place_files(value, place, tuple(path.split("."))))
+        for path, value in settings
+    ]
+    return tuple(one for text in texts for one in _entries(text, data))
+
+
+def _entries(text: str, data: Any) -> Iterator[str]:
+    """Yield an override, once for every entry of each list that a `*` stands for in `data`."""
     path, equals, value = text.partition("=")
     before, star, after = path.partition(".*")
     if not star:
@@ -152,7 +166,7 @@ def spread(text: str, data: Any) -> Iterator[str]:
         rule = f"has a * where {before} is no list with entries"
         raise ScenarioError([Problem((), None, rule, NOTHING, path)])
     for index in range(count):
-        yield from spread(f"{before}.{index}{after}{equals}{value}", data)
+        yield from _entries(f"{before}.{index}{after}{equals}{value}", data)
 
 
 def _base(document: Document, study: Study, loader: Loader) -> Loaded:
@@ -160,7 +174,7 @@ def _base(document: Document, study: Study, loader: Loader) -> Loaded:
     file = base_file(study.scenario, document.source)
     base = loader(file, ())
     data = base.document.data
-    settings = [one for p, v in study.set.items() for one in spread(override(p, v), data)]
+    settings = [*spread(study.set.items(), data, document.source)]
     if study.seeds is not None:
         settings.append(override("seeds", list(study.seeds)))
     _, problems = apply_overrides(base.document, settings)

@@ -68,11 +68,9 @@ class Point:
         return {name: step.label for name, step in self.steps.items()}
 
     @property
-    def overrides(self) -> tuple[str, ...]:
-        """What the point sets, as for `--set`."""
-        return tuple(
-            override(path, value) for step in self.steps.values() for path, value in step.settings
-        )
+    def settings(self) -> tuple[tuple[str, Any], ...]:
+        """What the point sets: fields of the scenario, with their values."""
+        return tuple(setting for step in self.steps.values() for setting in step.settings)
 
     def __str__(self) -> str:
         where = ", ".join(f"{name} = {label}" for name, label in self.labels.items())

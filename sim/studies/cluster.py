@@ -1,8 +1,8 @@
 """A Dask cluster that does a study's jobs: the same results, in the same order of rows.
 
-Every worker needs this Cutlayer, the same numerics, and the same current folder if a scenario names
-files. A worker does one job at a time, whatever its threads. One that dies costs its job a retry, which
-the scheduler sees to.
+Every worker needs this Cutlayer, the same numerics, and the files that a scenario names under the same
+absolute paths. A worker does one job at a time, whatever its threads. The scheduler retries the job of a
+worker that dies.
 """
 
 import logging
