@@ -216,17 +216,17 @@ def sentences() -> list[tuple[str, str, list[float]]]:
         ),
         (
             "docs/scenarios/lte_trace_fleet.md",
-            "EcoFed is {} times as fast as classic FL a round on the trace, and {} times on constant",
+            "EcoFed's rounds are {} times as fast as those of classic FL on the trace, and {} times on",
             lead,
         ),
         (
             "docs/scenarios/lte_trace_fleet.md",
-            "percentile of classic FL is {} here and {} there",
+            "percentile of classic FL is {} on the trace and {} on constant links",
             [slow_round(lte["classic_fl"]), slow_round(constant["classic_fl"])],
         ),
         (
             "docs/scenarios/commuters.md",
-            "Classic FL wastes more that way, {}:",
+            "Classic FL wastes more bytes this way, {},",
             [float(sum(closed.wasted_bytes for closed in back["classic_fl"].rounds))],
         ),
     ]
