@@ -1,59 +1,93 @@
 """Content addresses: equal addresses mean that the same code would find the same result.
 
-An address covers the code, the resolved scenario of one method with one seed, and the content of
-every file that the scenario names. What only names or reports (the scenario's name and description,
-the label, the targets) is left out.
+An address covers the code of the rooms that decide the result, the resolved scenario of one method with
+one seed, and the content of every file that the scenario names. What only names or reports (the
+scenario's name and description, the label, the targets) is left out.
 """
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from cutlayer import models, scenarios, sim, streams, topologies
 from cutlayer.scenarios.fields import is_object_path
 from cutlayer.sim.learning.digest import source_identity
 
-# Rooms of `sim` that only show, measure or ask: they decide no result.
-NO_RESULT: Final = ("views", "commands", "report", "saved", "calibrate", "reproduce", "cli.py")
+# What decides a training, beside what its learning digest covers: folders and files of the package.
+LEARNING_CODE: Final = (
+    "streams.py",
+    "models",
+    "sim/data",
+    "sim/learning",
+    "sim/methods",
+    "sim/build/initial.py",
+    "sim/build/plan.py",
+    "sim/build/world.py",
+    "sim/run/engine.py",
+    "sim/studies/stored.py",
+)
+# What decides a cell: the clock as well.
+CELL_CODE: Final = (
+    *LEARNING_CODE,
+    "topologies",
+    "scenarios",
+    "sim/clock.py",
+    "sim/build",
+    "sim/compute",
+    "sim/endpoints",
+    "sim/log",
+    "sim/network",
+    "sim/run",
+    "sim/transport",
+    "sim/results/method.py",
+    "sim/results/round.py",
+    "sim/studies/work.py",
+)
 SUFFIXES: Final = (".py", ".yaml", ".csv", ".safetensors")
+ASKED: Final = "scenarios/shipped"  # what a study is asked: its content is in the address already
+PACKAGE: Final = tuple(Path(folder) for folder in sys.modules["cutlayer"].__path__)
 
 
 @cache
-def code_digest() -> str:
-    """Return the fingerprint of all code and figures of the four packages that decide a result."""
-    fingerprint = hashlib.blake2b(Path(streams.__file__).read_bytes(), digest_size=16)
-    for package in (models, topologies, scenarios, sim):
-        assert package.__file__ is not None
-        root = Path(package.__file__).parent
-        for file in sorted(root.rglob("*")):
-            inside = file.relative_to(root)
-            left_out = package is sim and inside.parts[0] in NO_RESULT
-            asked = package is scenarios and inside.parts[0] == "shipped" and file.suffix == ".yaml"
-            if file.suffix in SUFFIXES and not left_out and not asked:
-                fingerprint.update(f"{package.__name__}/{inside.as_posix()}".encode())
-                fingerprint.update(hashlib.blake2b(file.read_bytes()).digest())
+def code_digest(parts: tuple[str, ...] = CELL_CODE, package: tuple[Path, ...] = PACKAGE) -> str:
+    """Return the fingerprint of code and figures in some folders and files of the package.
+
+    `package` has the folders in which the package's parts lie.
+    """
+    files: dict[str, Path] = {}
+    for part in parts:
+        root = next(folder for folder in package if (folder / part).exists())
+        inside = [root / part] if part.endswith(".py") else (root / part).rglob("*")
+        files |= {file.relative_to(root).as_posix(): file for file in inside}
+    fingerprint = hashlib.blake2b(digest_size=16)
+    for name, file in sorted(files.items()):
+        asked = name.startswith(f"{ASKED}/") and file.suffix == ".yaml"
+        if file.suffix in SUFFIXES and not asked:
+            fingerprint.update(name.encode())
+            fingerprint.update(hashlib.blake2b(file.read_bytes()).digest())
     return fingerprint.hexdigest()
 
 
 def cell_address(scenario: Mapping[str, Any]) -> str:
     """Return the address of a scenario with one method and one seed, as `Cell.scenario` has it."""
-    told = {k: v for k, v in scenario.items() if k not in ("name", "description", "methods")}
-    told["training"] = {k: v for k, v in scenario["training"].items() if k != "targets"}
-    told["methods"] = [
+    decisive = {k: v for k, v in scenario.items() if k not in ("name", "description", "methods")}
+    decisive["training"] = {k: v for k, v in scenario["training"].items() if k != "targets"}
+    decisive["methods"] = [
         {k: v for k, v in method.items() if k != "label"} for method in scenario["methods"]
     ]
-    texts = sorted(set(_texts(told)))
+    texts = sorted(set(_texts(decisive)))
     files = {text: _content(text) for text in texts if _is_file(text)}
-    own = {name: source_identity(name) for name in _own_objects(told) if is_object_path(name)}
-    return _digest(["cell", code_digest(), told, files, own])
+    own = {name: source_identity(name) for name in _own_objects(decisive) if is_object_path(name)}
+    return _digest(["cell", code_digest(), decisive, files, own])
 
 
 def training_key(learning_digest: str, evaluate_every: int, numerics: Mapping[str, Any]) -> str:
-    """Return the key of a learning curve: what was learned, when it was looked at, and with what."""
-    return _digest(["training", code_digest(), learning_digest, evaluate_every, dict(numerics)])
+    """Return the key of a learning curve: what is learned, when it is evaluated, with what numerics."""
+    code = code_digest(LEARNING_CODE)
+    return _digest(["training", code, learning_digest, evaluate_every, dict(numerics)])
 
 
 def _digest(content: Any) -> str:
