@@ -1,1 +1,1 @@
-"""Running a scenario: the engine, its preview, and the explanation of a round."""
+"""Running a scenario: the round loop, the preview, and the explanation of a round."""

@@ -1,48 +1,42 @@
-"""The round loop of one method: open, play on the clock, learn, check, log.
+"""The round loop of one method: open a round, play it on the clock, train, evaluate, log.
 
-A round whose timing is decided by what an earlier round had alike (same method signature, same kinds
-of clients in the same order) need not be played again: its record is reused, and its digests are the
-same, since every round starts at local time 0. That is done only where no tensors are trained.
+Two rounds have the same timing if their method signatures are equal and their participants have equal
+timing classes in the same order. Such a round is not played again: its record, digest included, is
+reused, since every round starts at local time 0. Rounds that train tensors are always played.
 """
 
 import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
-from typing import Final
 
-from cutlayer.errors import UserError
 from cutlayer.sim.clock import EndlessRoundError, TooManyEventsError
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.layer import Progress as ChainProgress
 from cutlayer.sim.log.energy import DeviceUse
-from cutlayer.sim.log.intervals import NO_CAUSE, Intervals
+from cutlayer.sim.log.intervals import NO_CAUSE
 from cutlayer.sim.log.link_use import Key, LinkTotals
-from cutlayer.sim.log.record import ConservationError, RoundRecord, close_record
+from cutlayer.sim.log.record import RoundRecord
 from cutlayer.sim.methods.method import Method, Round
-from cutlayer.sim.network.observers import Loads
 from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import KeptRound, RoundResult
-
-MOST_NAMED: Final = 3  # links of a round that never ends
-MOST_RECORDED: Final = 32  # shared links whose load over time is taken down
-
-
-class UnfinishedRoundError(UserError):
-    """A method closed a round while some of its clients were still at work."""
-
+from cutlayer.sim.run.one_round import (
+    UnfinishedRoundError,
+    obstacle,
+    play_round,
+    recorded_links,
+)
 
 Observe = Callable[[World, Round], Sequence[Observer]]
 
 
 @dataclass(frozen=True)
 class StopCondition:
-    """When to stop: after so many rounds, at a virtual time (seconds), at a test accuracy.
+    """When a run stops: after `rounds` rounds, or with the first round that reaches another limit.
 
-    The last two, and a number of events of the clock, end the run with the first round that closes at
-    or beyond them.
+    The other limits are a virtual time (seconds), a test accuracy, and a number of the clock's events.
     """
 
     rounds: int
@@ -52,7 +46,7 @@ class StopCondition:
     events: float = inf
 
     def passed(self, virtual_time_s: float) -> bool:
-        """Whether the limit of virtual time is reached; the end of time is beyond any."""
+        """Whether the limit of virtual time is reached; infinity passes even without a limit."""
         limit = inf if self.virtual_time_s is None else self.virtual_time_s
         return virtual_time_s >= limit
 
@@ -66,10 +60,11 @@ class RoundProgress:
 
 
 class Engine:
-    """Runs one method in its world and keeps what the log says of it.
+    """Runs one method in its world and fills its result.
 
-    `watched` says who looks on in a round; such a round is played even if its timing is known.
-    `learned` has accuracies by round, of a training with the same digest; they are not checked here.
+    `observe` returns the network observers of a round; a round with observers is played even if its
+    timing is known. `learned` has the accuracies by round of a training with the same learning digest.
+    `keep_all` keeps the intervals of every round, not only of the first and last of each type.
     """
 
     def __init__(
@@ -94,13 +89,13 @@ class Engine:
         self._records: dict[Hashable, RoundRecord] = {}
         self._last_of_type: dict[str, KeptRound] = {}
         self._events = hashlib.blake2b(digest_size=16)
-        self._members: Sequence[int] = ()  # of the round under way
+        self._members: Sequence[int] = ()  # of the current round
 
     def run(self, stop_condition: StopCondition, progress: RoundProgress) -> None:
-        """Play rounds until a limit is reached; `result` is up to date after every round.
+        """Play rounds until a limit is reached; the result is up to date after every round.
 
-        A round begins as soon as a client that could take part is online. Where none ever will be,
-        the run ends, and `result.ended` says so.
+        A round begins as soon as an eligible client is online. If none will ever be, the run ends and
+        `result.ended` says why.
         """
         for index in range(stop_condition.rounds):
             waited_s = self._wait_for_clients(index)
@@ -114,14 +109,17 @@ class Engine:
             if waited_s:
                 self.world.clock.rebase(waited_s)
             try:
-                with held_back():  # a round is accounted for and reported as a whole, or not at all
+                with held_back():  # a round is counted and reported as a whole or not at all
                     closed = self._play(index, stop_condition, progress, waited_s)
                     self.result.rounds.append(closed)
                     progress.round_closed(closed)
-            except TooManyEventsError as error:
-                raise TooManyEventsError(f"{self.result.label}, round {index}: {error}") from None
+            except (TooManyEventsError, UnfinishedRoundError) as error:
+                where = f"{self.result.label}, round {index}"
+                raise type(error)(f"{where}: {error}") from None
             except EndlessRoundError:
-                self.result.ended = f"round {index} never ends: {self._obstacle()}"
+                self.result.ended = (
+                    f"round {index} never ends: {obstacle(self.world, len(self._members))}"
+                )
                 self.result.stalled = True
                 break
             late = stop_condition.passed(closed.virtual_time_s)
@@ -134,7 +132,7 @@ class Engine:
                 break
 
     def finish(self) -> None:
-        """Take down the digests and the last kept rounds."""
+        """Store the digests, the capacities of links and the last kept rounds in the result."""
         result, learning = self.result, self.world.learning
         first = {kept.index for kept in result.kept}
         result.kept.extend(k for k in self._last_of_type.values() if k.index not in first)
@@ -204,7 +202,7 @@ class Engine:
         )
 
     def _evaluated(self, rnd: Round, learned: float | None) -> float | None:
-        """Return the accuracy after a round; `learned` where nothing is trained here."""
+        """Return the accuracy after a round, or `learned` if nothing is trained here."""
         learning = self.world.learning
         if learning.executor is None:
             return learned
@@ -220,33 +218,12 @@ class Engine:
             self.result.diverged_in_round = rnd.index
         return accuracy
 
-    def _obstacle(self) -> str:
-        """Return why nothing is left to happen in a round that is not over."""
-        network, clients = self.world.network, len(self.world.clients)
-        held = {flow.route % clients for flow in network.in_flight()}
-        links = network.without_capacity()
-        if held and links:
-            more = f" and {len(links) - MOST_NAMED} more" if len(links) > MOST_NAMED else ""
-            has = "its link has" if len(held) == 1 else "their links have"
-            names = ", ".join(links[:MOST_NAMED]) + more
-            return f"{self._who(len(held))} finish, {has} zero capacity ({names})"
-        if held:
-            return f"{self._who(len(held))} finish"
-        if self.world.churn is not None:
-            return "a client that went offline does not come back"
-        return "it waits for something that never happens"
-
-    def _who(self, held: int) -> str:
-        """Return how many of the round's clients can never do something, up to the verb."""
-        taking_part = len(self._members)
-        if held >= taking_part:
-            return "no client can" if taking_part > 1 else "its client can never"
-        return f"{held} of {taking_part} clients can never"
-
     def _record_of(self, rnd: Round) -> RoundRecord:
+        """Play a round, or return the record of an equal one that was played before."""
         observers = self._observe(self.world, rnd) if self._observe else ()
+        loads = self.keep_all or rnd.round_type not in self._last_of_type
         if observers or not self._reuse:
-            return self._simulate(rnd, observers)
+            return play_round(self.method, rnd, observers, record_loads=loads)
         timing_classes = tuple(
             self.world.clients[client].timing_class for client in rnd.participants
         )
@@ -254,66 +231,11 @@ class Engine:
         if key in self._records:
             self.result.reused_rounds += 1
         else:
-            self._records[key] = self._simulate(rnd, ())
+            self._records[key] = play_round(self.method, rnd, record_loads=loads)
         return self._records[key]
 
-    def _recording(self, rnd: Round, observers: Sequence[Observer]) -> Loads | None:
-        """Take down the loads of shared links in the rounds whose intervals are surely kept."""
-        network = self.world.network
-        if self.keep_all or rnd.round_type not in self._last_of_type:
-            loads = Loads(network, network.shared[:MOST_RECORDED])
-            network.observe(loads, *observers)
-            return loads
-        network.observe(*observers)
-        return None
-
-    def _simulate(self, rnd: Round, observers: Sequence[Observer]) -> RoundRecord:
-        world = self.world
-        world.rows = []
-        world.bytes_sent = world.bytes_delivered = world.bytes_dropped = 0
-        if world.transport is not None:
-            world.transport.open_round()
-        if world.churn is not None:
-            world.churn.open_round(lambda member: self.method.drop(rnd, member))
-        loads = self._recording(rnd, observers)
-        world.clock.play(world.clock.process(self.method.run_round(rnd)))
-        self._check_finished(rnd)
-        intervals = Intervals.from_rows(world.rows)
-        logged, sent = int(intervals.wire_bytes.sum()), world.bytes_sent
-        delivered, dropped = world.bytes_delivered, world.bytes_dropped
-        if not sent == logged == delivered + dropped:
-            raise ConservationError(
-                f"{sent} bytes were sent, {logged} logged, {delivered} delivered, {dropped} dropped"
-            )
-        members = len(rnd.participants)
-        record = close_record(
-            intervals,
-            members,
-            world.clock.now,
-            world.server.slots,
-            interleaves=world.server.interleaves,
-        )
-        held = world.network.collect_bottlenecks()
-        uses = world.client_routes.uses(intervals, rnd.participants, held)
-        return replace(record, uses=uses, loads={} if loads is None else loads.series())
-
-    def _check_finished(self, rnd: Round) -> None:
-        """Check that nothing of a round goes on when its method closes it."""
-        world = self.world
-        under_way = len(world.network.in_flight())
-        travelling = world.bytes_sent - world.bytes_delivered - world.bytes_dropped
-        computing = sum(row.end > world.clock.now for row in world.rows)
-        if not (under_way or travelling or computing or not world.server.idle):
-            return
-        raise UnfinishedRoundError(
-            f"{self.result.label}: round {rnd.index} was closed at {world.clock.now:.6g} s with"
-            f" {under_way} transfers in flight, {travelling} bytes not delivered, {computing}"
-            f" computations running and the server {'idle' if world.server.idle else 'busy'}; a method"
-            " that closes a round early cancels the clients that are not done (Method.cancel)"
-        )
-
     def _log(self, rnd: Round, record: RoundRecord, start_s: float) -> dict[str, float]:
-        """Take a round down in the result; return its `utilisation`."""
+        """Add a round to the totals of the result; return its `utilisation`."""
         result, world = self.result, self.world
         names = tuple(world.clients[client].name for client in rnd.participants)
         self._events.update(
@@ -335,12 +257,12 @@ class Engine:
         return self._utilisation(links, record, start_s)
 
     def _energy(self, rnd: Round, record: RoundRecord) -> float | None:
-        """Count the round for every participant's device; return the energy of all."""
+        """Add the round to every participant's device; return the energy of all of them, joules."""
         total: float | None = 0.0
         for member, client in enumerate(rnd.participants):
-            who = self.world.clients[client]
-            profile = who.work.profile
-            use = self.result.devices.setdefault(who.name, DeviceUse(profile.name))
+            participant = self.world.clients[client]
+            profile = participant.work.profile
+            use = self.result.devices.setdefault(participant.name, DeviceUse(profile.name))
             joules = use.add(profile.power_w, record.duration_s, record.active, member)
             total = None if joules is None or total is None else total + joules
         return total
@@ -348,7 +270,7 @@ class Engine:
     def _utilisation(
         self, links: Mapping[Key, str], record: RoundRecord, start_s: float
     ) -> dict[str, float]:
-        network, recorded = self.world.network, set(self.world.network.shared[:MOST_RECORDED])
+        network, recorded = self.world.network, set(recorded_links(self.world))
         used: dict[str, float] = {}
         offered: dict[str, float] = {}
         for key, use in record.uses.items():

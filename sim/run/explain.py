@@ -1,8 +1,7 @@
-"""Where the time of one client's transfers went, in one round of one method.
+"""Explain where the time of one client's transfers went, in one round of one method.
 
-The round is played again, without tensors, and the client's two routes are looked at while it goes:
-what held each transfer back, from moment to moment. Until then rounds that cannot differ are not
-played again. Looking on changes nothing: times and bytes are those of the run.
+The round is played again, without tensors, with a probe on the client's two routes: it records what
+limited each transfer at every moment. The probe changes nothing; times and bytes are those of the run.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,16 +30,16 @@ from cutlayer.suggestion import suggestion
 
 SET_UP: Final = "connection set-up"
 SLOW_START: Final = "slow start"
-NEAR_S: Final = 1e-9  # of time booked to slow start is none left
+NEGLIGIBLE_S: Final = 1e-9  # rest of the time in slow start that counts as none
 
 
 class ExplainError(UserError):
-    """There is no such method, round or client to explain."""
+    """An unknown method, round or client to explain."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """For so long a transfer ran at `rate` (bytes/s), held back by a link or an effect of TCP."""
+    """A stretch of a transfer at one `rate` (bytes/s), limited by a link or an effect of TCP."""
 
     start_s: float
     end_s: float
@@ -49,17 +48,17 @@ class Piece:
 
     @property
     def seconds(self) -> float:
-        """How long it was."""
+        """Its duration."""
         return self.end_s - self.start_s
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """One message. Times are seconds since the round began, rates wire bytes/s.
+    """One message. Times are seconds since the round began, rates are wire bytes/s.
 
-    `start_s` is when its turn on its connection came; `carried_bytes` went over each link, headers
-    included. It ran at no more than `cap` at its end, set by `cap_from`: "slow start", "window",
-    "loss", a link of its own, or "none". `account` has its seconds by what held it.
+    `start_s` is when its turn on its connection came; `carried_bytes` crossed each link, headers
+    included. `cap` is the last limit on its rate, set by `cap_from`: "slow start", "window", "loss", a
+    link of its own, or "none". `account` has its seconds by what limited it.
     """
 
     number: int
@@ -79,12 +78,12 @@ class Transfer:
 
     @property
     def seconds(self) -> float:
-        """From its turn to its last byte."""
+        """Seconds from its turn to its last byte."""
         return self.end_s - self.start_s
 
     @property
     def mean_rate(self) -> float | None:
-        """Wire bytes/s, or None if it took no time."""
+        """Mean rate in wire bytes/s, None if it took no time."""
         return self.wire_bytes / self.seconds if self.seconds > 0 else None
 
 
@@ -100,7 +99,7 @@ class Explained:
     transfers: tuple[Transfer, ...]
 
     def held_s(self) -> dict[str, float]:
-        """Return the seconds of all transfers by what held them back, the most first."""
+        """Return the seconds of all transfers by what limited them, longest first."""
         held: dict[str, float] = {}
         for transfer in self.transfers:
             for piece in transfer.pieces:
@@ -111,9 +110,9 @@ class Explained:
 def explain(
     plan: Plan, label: str | None = None, round_index: int = 0, client: str | None = None
 ) -> Explained:
-    """Explain a client's transfers; by default those of the straggler, with the first method.
+    """Explain a client's transfers; by default the straggler's, under the first method.
 
-    Raises ExplainError for a method, round or client that is not there.
+    Raises ExplainError for an unknown method, round or client.
     """
     entry = _entry(plan, label)
     rounds = plan.scenario.training.rounds
@@ -183,7 +182,7 @@ class _RoutesOfClient:
         return (self._probe,)
 
     def transfers(self, plan: Plan) -> Iterator[Transfer]:
-        """Yield the client's transfers of the round that was played last, as they ended."""
+        """Yield the client's transfers of the round in the order in which they ended."""
         world = self._world
         assert world is not None
         assert self._probe is not None
@@ -246,12 +245,12 @@ def _cap(world: World, probed: Probed | None, account: Account) -> tuple[float, 
 
 
 def _is_of(flow: Flow, end_s: float, dropped: bool) -> bool:
-    """Whether a row of the log may be that of the flow which is next on its route."""
+    """Whether a row of the log can belong to `flow`, the next one on its route."""
     return flow.finish_s == end_s if flow.state == FINISHED else dropped and flow.start_s <= end_s
 
 
 def _pieces(spans: Sequence[Span], end_s: float, account: Account) -> Iterator[Piece]:
-    """Yield what held a transfer, with the transport told apart: set-up, slow start, and then on."""
+    """Yield what limited a transfer, with the transport split into set-up, slow start and the rest."""
     opened_s = account.start_s + account.connect_s
     slow_s = account.slow_start_s
     after = account.cap_from if account.cap_from in ("window", "loss") else SLOW_START
@@ -261,7 +260,7 @@ def _pieces(spans: Sequence[Span], end_s: float, account: Account) -> Iterator[P
         if held_by == TRANSPORT and span.start_s < opened_s:
             held_by = SET_UP
         elif held_by == TRANSPORT:
-            held_by = SLOW_START if slow_s > NEAR_S else after
+            held_by = SLOW_START if slow_s > NEGLIGIBLE_S else after
             slow_s -= end - span.start_s
         yield Piece(span.start_s, end, span.rate, held_by)
 

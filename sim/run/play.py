@@ -1,7 +1,7 @@
 """Play one method of a plan: build its world, run its rounds, and return the result.
 
-Runs, previews, explanations and studies all play a method in this way; they differ in when they stop,
-in what they observe, and in what they keep.
+Runs, previews, explanations and studies play a method in the same way. They differ in when they stop,
+what they observe and what they keep.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from cutlayer.sim.process.interrupts import held_back
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.engine import Engine, Observe, RoundProgress, StopCondition
 
-UNTIMED: Final = ("power_w", "memory_bytes")  # figures of a device that decide no time
+UNTIMED: Final = ("power_w", "memory_bytes")  # figures of a device that no time depends on
 
 
 def play(
@@ -36,10 +36,10 @@ def play(
 ) -> MethodResult:
     """Play a method and return its result; with a `dataset` it trains, without one it only counts.
 
-    By default it stops as the scenario says. A `result` that is given is filled as rounds close, so that
-    an interrupted run has what there is. `observe` returns the network observers of a round. `curve` is
-    a training with the same learning digest (see `cutlayer.sim.studies.stored.curve_of`), whose
-    accuracies the result takes. `keep_all` keeps the intervals of every round.
+    `stop` defaults to the scenario's. Pass a `result` to keep the rounds of an interrupted run: it is
+    filled as rounds close. `observe` returns the network observers of a round. `curve` is the learning
+    curve of a training with the same learning digest (see `cutlayer.sim.studies.stored.curve_of`); the
+    result takes its accuracies. `keep_all` keeps the intervals of every round.
     """
     result = empty_result(plan, entry) if result is None else result
     engine = Engine(
@@ -68,7 +68,7 @@ def empty_result(plan: Plan, entry: MethodEntry) -> MethodResult:
 
 
 def scenario_stop(scenario: Scenario) -> StopCondition:
-    """Return when a scenario says that a method stops."""
+    """Return the scenario's stop condition."""
     training, stop = scenario.training, scenario.stop
     return StopCondition(
         training.rounds, stop.virtual_time, stop.target_accuracy, training.evaluate_every
@@ -76,17 +76,17 @@ def scenario_stop(scenario: Scenario) -> StopCondition:
 
 
 def coarse_figures(plan: Plan) -> tuple[str, ...]:
-    """Return what is coarse or guessed of the times, one text for each profile or link."""
+    """Return which figures behind the times are coarse or guessed: one text per profile or link."""
     server = profile_of(plan.topology, plan.topology.server)
     profiles = {p.name: p for p in (*(p for p, _ in plan.topology.device_runs()), server)}
-    found = []
+    texts = []
     for profile in profiles.values():
         if profile.coarse:
-            found.append(f"{profile.name}: one speed for every operation")
+            texts.append(f"{profile.name}: one speed for every operation")
         unsure = [figure for figure in profile.unsure if not figure.startswith(UNTIMED)]
         if unsure:
-            found.append(f"{profile.name}: {', '.join(unsure)} guessed or recalled")
+            texts.append(f"{profile.name}: {', '.join(unsure)} guessed or recalled")
     for name, link in links_of(plan.scenario).items():
         if link.unsure:
-            found.append(f"link {name}: {', '.join(link.unsure)} guessed or recalled")
-    return (*found, *assumed_delays(plan.scenario))
+            texts.append(f"link {name}: {', '.join(link.unsure)} guessed or recalled")
+    return (*texts, *assumed_delays(plan.scenario))

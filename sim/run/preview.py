@@ -1,7 +1,4 @@
-"""What would run: sizes, memory and predicted time of each method, before anything runs.
-
-The prediction plays one round of each kind on the clock, without tensors.
-"""
+"""Predict sizes, memory and time of each method before a run, without tensors."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,14 +10,14 @@ from cutlayer.sim.build.world import options_of
 from cutlayer.sim.run.engine import StopCondition
 from cutlayer.sim.run.play import play
 
-MOST_EVENTS: Final = 300_000  # of the clock, in all the rounds that are played of a method
+MAX_EVENTS: Final = 300_000  # of the clock, in all rounds that are played of one method
 
 
 @dataclass(frozen=True)
 class MethodPreview:
-    """One method's outlook. Bytes are wire bytes; memory is the peak, by device and of the server.
+    """The prediction for one method. Bytes are wire bytes, memory is the peak in bytes.
 
-    `stalled` says why a round can never end, None where all can; the time is then that of the
+    `stalled` says why a round can never end (None if every round can); the time is then that of the
     `rounds` before it.
     """
 
@@ -36,24 +33,25 @@ class MethodPreview:
 
 
 def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
-    """Play up to `rounds` rounds of every method, fewer of large ones, and scale to the whole run.
+    """Play up to `rounds` rounds of every method and scale to the whole run.
 
-    The prediction is exact when all rounds were played (rounds that repeat cost nothing).
+    Fewer rounds are played if they have many events. The prediction is exact if all rounds were played;
+    rounds that repeat cost nothing.
     """
     scenario: Scenario = plan.scenario
     previews = []
     for entry in scenario.methods:
-        most = min(rounds, scenario.training.rounds)
-        stop = StopCondition(most, scenario.stop.virtual_time, events=MOST_EVENTS)
+        planned = min(rounds, scenario.training.rounds)
+        stop = StopCondition(planned, scenario.stop.virtual_time, events=MAX_EVENTS)
         result = play(plan, entry, stop=stop)
         played = len(result.rounds)
-        whole = (
+        exact = (
             result.stalled
             or played == scenario.training.rounds
-            or (played < most and result.ended is not None)
+            or (played < planned and result.ended is not None)
             or stop.passed(result.virtual_time_s)
         )
-        scale = 1.0 if whole else scenario.training.rounds / played
+        scale = 1.0 if exact else scenario.training.rounds / played
         client_rounds = sum(r.clients for r in result.rounds)
         previews.append(
             MethodPreview(
@@ -63,7 +61,7 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
                     result.wire_bytes / client_rounds if client_rounds else None
                 ),
                 virtual_time_s=result.virtual_time_s * scale,
-                exact=whole,
+                exact=exact,
                 memory_bytes=memory_by_device(plan, options_of(entry)[0]),
                 server_memory_bytes=server_memory(plan, *options_of(entry)),
                 rounds=len(result.rounds),

@@ -1,8 +1,9 @@
-"""Run a scenario: every method in a world of its own, seed after seed, and keep what came out."""
+"""Run a scenario: every method in a world of its own, for each seed, and keep the results."""
 
 import platform
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -66,7 +67,7 @@ class NoProgress:
 def load_scenario(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Loaded:
     """Load a scenario file, or a shipped scenario by name, with overrides such as `seed=3`.
 
-    Raises ScenarioError, a ValueError that lists everything that is wrong with it.
+    Raises ScenarioError, a ValueError that lists all of its problems.
     """
     return read_scenario(
         path_or_name,
@@ -90,15 +91,18 @@ def run(
     curves: Curves | None = None,
     views: Views = no_views,
 ) -> list[RunResult]:
-    """Run every method of a scenario for each of its seeds; returns one result per seed.
+    """Run every method of a scenario for each of its seeds; return one result per seed.
 
     `executor` is "inline" (real training) or "none" (time and bytes only, no tensors, no data).
-    With `out`, a new or empty folder or one that the caller has claimed, results are written there as
-    rounds close, into seed-N/ where there are several seeds; `views` adds files to a seed's folder
-    before its status is written. `log="events"` keeps the intervals of all rounds. Ctrl-C gives what
-    there is, with the status "stopped". `curves` gives methods, by seed and label, the curve of a
-    training elsewhere, and leaves all other methods out. Raises ScenarioError or DataError before
-    anything is written, OutputError where results cannot be written.
+
+    `out` is a new or empty folder, or one that the caller has claimed. Results are written there as
+    rounds close, in seed-N/ if there are several seeds. `views` adds files to a seed's folder before its
+    status is written. `log="events"` keeps the intervals of all rounds.
+
+    `curves` has learning curves by seed and label; only these methods are run, and not trained.
+
+    Ctrl-C ends the run with the results so far and the status "stopped". Raises ScenarioError or
+    DataError before anything is written, and OutputError if results cannot be written.
     """
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
     with ExitStack() as stack:
@@ -127,13 +131,14 @@ def _run(
     trains = executor == "inline"
     if curves is None:
         plans = plan_checked(loaded, trains=trains)
-    else:  # what does not fit into memory has been left out already
+    else:  # methods that do not fit into memory are not among them
         plans, _ = plan_feasible(loaded, trains=trains)
     directory = data_dir or (Path(d) if (d := loaded.scenario.data.dir) else None)
     datasets: list[Dataset | None] = [None] * len(plans)
-    if executor == "inline":  # seeds that train on the same samples share them
-        found = {info: load(info, directory) for info in {plan.info: None for plan in plans}}
-        datasets = [found[plan.info] for plan in plans]
+    if executor == "inline":  # seeds with the same data set share it
+        loaded_once = {plan.info: None for plan in plans}
+        by_info = {info: load(info, directory) for info in loaded_once}
+        datasets = [by_info[plan.info] for plan in plans]
     results = []
     for plan, dataset in zip(plans, datasets, strict=True):
         result = RunResult(
@@ -170,29 +175,20 @@ def _run_into(folder: Path, runner: "_Runner", result: RunResult, views: Views) 
         files.finish(result, views)
 
 
+@dataclass
 class _Runner:
-    """The methods of one seed, one after another."""
+    """Runs the methods of one seed, one after another."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        dataset: Dataset | None,
-        result: RunResult,
-        progress: Progress,
-        log: LogName,
-        reuse: bool,
-        curves: Curves | None,
-    ) -> None:
-        self.plan = plan
-        self.dataset = dataset
-        self.result = result
-        self.progress = progress
-        self.log = log
-        self.reuse = reuse
-        self.curves = curves
+    plan: Plan
+    dataset: Dataset | None
+    result: RunResult
+    progress: Progress
+    log: LogName
+    reuse: bool
+    curves: Curves | None
 
     def run(self, files: RunFolder | None = None) -> None:
-        """Run all methods and set the result's status; Ctrl-C leaves it as it is, "stopped"."""
+        """Run all methods and set the result's status, which Ctrl-C leaves at "stopped"."""
         try:
             with let_in():
                 for entry in self.plan.scenario.methods:
@@ -230,7 +226,7 @@ class _Runner:
 
 
 def versions(executor: ExecutorName, dataset: Dataset | None) -> dict[str, Any]:
-    """Return what made the numbers: versions of the code and of what decides a training's bits."""
+    """Return the versions behind the numbers: of the code and of what a training's bits depend on."""
     numerics = None
     if executor == "inline":
         from cutlayer.sim.learning.inline import numerics as fingerprint

@@ -13,7 +13,8 @@ from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.classic_fl import ClassicFL
 from cutlayer.sim.methods.splitfed import SplitFed
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition, UnfinishedRoundError
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
+from cutlayer.sim.run.one_round import UnfinishedRoundError
 
 WEIGHTS = 2888
 ALONE_S = 9.972  # when a client's weights have arrived

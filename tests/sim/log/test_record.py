@@ -20,7 +20,8 @@ from cutlayer.sim.log.record import ConservationError, close_record
 from cutlayer.sim.methods.classic_fl import ClassicFL
 from cutlayer.sim.methods.registry import METHODS
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition, UnfinishedRoundError
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
+from cutlayer.sim.run.one_round import UnfinishedRoundError
 
 OPTIONS = {"ecofed": {"init": "random"}}
 DELAYS = (0.5, 0.25)  # of both members, up and down
