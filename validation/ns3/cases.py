@@ -2,7 +2,7 @@
 
 A dumbbell: every flow crosses one bottleneck whose drop-tail queue holds one bandwidth-delay product
 (of the longest round trip), or four and at least 250 packets in the cases called `deep`. Flows start
-within 20 ms, so that they are not in step to the packet.
+at random within 20 ms, so that they are not synchronized.
 """
 
 import json
@@ -40,7 +40,7 @@ def case(
 
 
 def spread(count: int) -> list[float]:
-    """Round trips from 20 to 100 ms."""
+    """Return round-trip times from 20 to 100 ms."""
     return [0.02 + 0.08 * i / (count - 1) for i in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""The same cases with Cutlayer, held against ns-3: `python compare.py cases.json packets.json`.
+"""Simulate the cases with Cutlayer and compare with ns-3: `python compare.py cases.json packets.json`.
 
 Run from the repository's root. Writes `results.csv` beside this file and prints the tables of
 docs/validation/packet-simulator.md. An error is (Cutlayer - ns-3) / ns-3 of the time from a flow's start
@@ -28,7 +28,7 @@ class Route(NamedTuple):
 
 
 def simulate(case: dict[str, Any], settings: TransportSettings) -> list[float]:
-    """Seconds at which the last byte of each flow arrives."""
+    """Return when the last byte of each flow arrives, in seconds."""
     env = simpy.Environment()
     flows = case["flows"]
     per_byte = FRAMED / header_efficiency(settings)
@@ -52,7 +52,7 @@ def simulate(case: dict[str, Any], settings: TransportSettings) -> list[float]:
 
 
 def plain(case: dict[str, Any]) -> list[float]:
-    """What latency + size / rate says, with fair sharing: no TCP at all."""
+    """Return the same times without TCP: latency + size / rate, with fair sharing."""
     ideal = TransportSettings(
         handshake="open", slow_start=False, window_bytes=float("inf"), headers=False
     )
@@ -60,7 +60,7 @@ def plain(case: dict[str, Any]) -> list[float]:
 
 
 class Row(NamedTuple):
-    """Errors of one case, as shares; `flows` and `flows_without_tcp` have one for each flow."""
+    """Relative errors of one case; `flows` and `flows_without_tcp` have one per flow."""
 
     kind: str
     name: str
@@ -73,7 +73,7 @@ class Row(NamedTuple):
 
     @property
     def flow(self) -> float:
-        """Mean over the flows of the size of their error."""
+        """Return the mean absolute error of the flows."""
         return fmean(abs(error) for error in self.flows)
 
     @property
@@ -81,7 +81,7 @@ class Row(NamedTuple):
         return fmean(abs(error) for error in self.flows_without_tcp)
 
     def key(self, names: list[str]) -> tuple[str, ...]:
-        """What the case's name says of n, S, C and RTT."""
+        """Return n, S, C and RTT from the name of the case."""
         words = dict(word.split("=") for word in self.name.split())
         return tuple(words[name] for name in names)
 
@@ -133,7 +133,7 @@ def number(word: str) -> int:
 
 
 def table(rows: list[Row], names: list[str]) -> None:
-    """One line for each combination of what the cases' names say, and one for all."""
+    """Return one row per combination of the parameters in the names of the cases, and one for all."""
     groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for each in rows:
         groups[each.key(names)].append(each)

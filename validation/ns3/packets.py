@@ -1,6 +1,6 @@
-"""Run the cases through ns-3: `python packets.py cases.json packets.json`, in a place with `ns3`.
+"""Run the cases through ns-3: `python packets.py cases.json packets.json`, in an environment with `ns3`.
 
-`ns3` is a wheel of PyPI (3.44 was used), with cppyy; Cutlayer does not depend on it.
+`ns3` is a package on PyPI (3.44 was used) and needs cppyy; Cutlayer does not depend on it.
 """
 
 import json

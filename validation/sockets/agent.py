@@ -1,4 +1,4 @@
-"""One end of real transfers, run inside a namespace: reads its jobs from stdin, prints what happened.
+"""One end of real transfers, run in a namespace: reads jobs from stdin and prints their times.
 
 A job is {"id", "kind", "size", "rounds", "start", "port", "peer"}; times are CLOCK_MONOTONIC, which all
 namespaces of a machine share. Kinds: `send` and `take` are the ends of a one-way transfer, `ask` and
@@ -30,7 +30,7 @@ def pull(connection: socket.socket, size: int) -> None:
 
 
 def connected(job: dict) -> socket.socket:
-    """Return the job's connection, made before its start: `peer` is None for who listens."""
+    """Return the connection of a job, opened before its start; `peer` is None for the listener."""
     if job["peer"] is None:
         with socket.create_server(("", job["port"])) as listening:
             listening.settimeout(PATIENCE_S)

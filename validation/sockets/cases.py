@@ -1,4 +1,4 @@
-"""What is sent: transfers alone, together, one after the other, over a star, and to and fro."""
+"""The transfers of each case: single, concurrent, staggered, over a star, and ping-pong."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ ACTIVATION = 327_680  # bytes: a batch of 10 activations of 64 x 16 x 16 floats,
 
 @dataclass(frozen=True)
 class Transfer:
-    """`size` bytes between client `client` (1, 2, ...) and the server, beginning at `start` s.
+    """A transfer of `size` bytes between client `client` (1, 2, ...) and the server, from `start` s.
 
-    With `rounds` the same goes back and forth so often, in turn, beginning `up`.
+    With `rounds` the bytes go up and down in turn, that many times.
     """
 
     client: int
@@ -102,7 +102,7 @@ STAR = (
 
 
 def ping_pong(rounds: int) -> Case:
-    """The pattern of split training: an activation up, its gradient down, again and again."""
+    """Return the pattern of split training: an activation up, its gradient down, repeatedly."""
     shape = Shape(50 * MBIT, 50 * MBIT)
     transfers = (Transfer(1, ACTIVATION, rounds=rounds),)
     return Case(

@@ -1,4 +1,4 @@
-"""Measured and predicted ends of a case, and how far they are apart."""
+"""Compare the measured and predicted end times of a case."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from cases import Case
 
 @dataclass(frozen=True)
 class Comparison:
-    """A case's transfers: medians of the measured ends, and the predicted ones, in seconds."""
+    """The transfers of a case: medians of the measured end times, and predicted ones, in seconds."""
 
     case: Case
     queue: str
@@ -20,12 +20,12 @@ class Comparison:
 
     @property
     def errors(self) -> list[float]:
-        """Predicted over measured, less 1, of each transfer."""
+        """Return (predicted - measured) / measured for each transfer."""
         return [p / m - 1 for m, p in zip(self.measured_s, self.predicted_s, strict=True)]
 
     @property
     def last_error(self) -> float:
-        """The same of the last end of all, after the first start."""
+        """Return the same for the time from the first start to the last end."""
         starts = [transfer.start for transfer in self.case.transfers]
         last = [
             max(start + end for start, end in zip(starts, ends, strict=True))
@@ -35,21 +35,21 @@ class Comparison:
 
 
 def compare(case: Case, queue: str, runs: Iterable[list[float]]) -> Comparison:
-    """Compare a case with several runs of it."""
+    """Compare the prediction of a case with several runs of it."""
     middle = tuple(median(ends) for ends in zip(*runs, strict=True))
     return Comparison(case, queue, middle, tuple(predicted.ends(case)))
 
 
 def measure(case: Case, queue: str, repeats: int) -> Comparison:
-    """Run a case so often and compare."""
+    """Run a case `repeats` times and compare."""
     return compare(case, queue, [measured.ends(case, fair=queue == "fair") for _ in range(repeats)])
 
 
 def mean_error(comparisons: Iterable[Comparison]) -> float:
-    """Return the mean size of the error over all transfers."""
+    """Return the mean absolute error over all transfers."""
     return mean(abs(error) for comparison in comparisons for error in comparison.errors)
 
 
 def mean_last_error(comparisons: Iterable[Comparison]) -> float:
-    """Return the mean size of the error of the last ends."""
+    """Return the mean absolute error of the last end times."""
     return mean(abs(comparison.last_error) for comparison in comparisons)

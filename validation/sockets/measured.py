@@ -1,4 +1,4 @@
-"""What really happens: a case's transfers over real sockets in shaped namespaces."""
+"""Measure the transfers of a case over real sockets in shaped namespaces."""
 
 import json
 import subprocess

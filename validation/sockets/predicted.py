@@ -1,4 +1,4 @@
-"""What Cutlayer says of a case: its network, with the links as a topology would have them."""
+"""Predict a case with Cutlayer's network, with the links as in a topology."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ BUCKET_PAYLOAD = ETA * BUCKET_BYTES
 
 
 class Route(NamedTuple):
-    """A route as the network takes it."""
+    """A route as the network expects it."""
 
     resources: tuple[tuple[str, float], ...]
     delay_s: float = 0.0
@@ -23,8 +23,8 @@ class Route(NamedTuple):
 def ends(case: Case) -> list[float]:
     """Return when each transfer of a case ends, seconds after its own start.
 
-    The full token bucket at a transfer's first link lets two frames through at once; they are taken
-    off its size. Nothing here is fitted.
+    The full token bucket at the first link lets two frames pass at once; they are subtracted from the
+    size of the transfer. Nothing is fitted.
     """
     capacities = {"server.up": case.server.up / 8, "server.down": case.server.down / 8}
     routes = []

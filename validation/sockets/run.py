@@ -1,9 +1,9 @@
-"""Real TCP over real sockets in shaped namespaces, beside what Cutlayer says.
+"""Compare real TCP over real sockets in shaped namespaces with Cutlayer.
 
     sudo python validation/sockets/run.py [--repeats 3] [--csv FILE]
 
 Takes about five minutes, needs root, `ip` and `tc` (iproute2), and prints a table in Markdown. Cases
-of several transfers run twice: over one first-in-first-out queue, and with a queue for each client.
+with several transfers run twice: with one first-in-first-out queue, and with one queue per client.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def queues(case: Case) -> tuple[str, ...]:
 
 
 def play(repeats: int) -> list[Comparison]:
-    """Run everything `repeats` times, interleaved, so that a slow moment of the machine hits all."""
+    """Run all cases `repeats` times, interleaved, so that a slow moment of the machine affects all."""
     plan = [(case, queue) for case in ALL for queue in queues(case)]
     ends: list[list[list[float]]] = [[] for _ in plan]
     for repeat in range(repeats):

@@ -1,8 +1,8 @@
 """A small network of namespaces: clients and a server around a router, every link shaped by tbf.
 
 Each node is a network namespace; a veth pair leads to the router's. A token bucket (`tc ... tbf`) at
-the sending end of each direction sets its rate, with a bucket of two frames, so that almost nothing
-goes at the speed of the machine. Needs root, `ip` and `tc`.
+the sending end of each direction sets its rate. The bucket holds two frames, so that bursts are short.
+Needs root, `ip` and `tc`.
 """
 
 import os
@@ -19,19 +19,19 @@ QUEUE_S = 0.05
 
 
 class CannotShapeError(Exception):
-    """This machine cannot make shaped namespaces; the text says why."""
+    """This machine cannot create shaped namespaces; the message has the reason."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A node's link to the router: bits/s from the node and to it."""
+    """The link of a node to the router: bits/s in each direction."""
 
     up: float
     down: float
 
 
 def _queue(bits_per_s: float) -> int:
-    """Return how many bytes may wait: QUEUE_S at that rate, and ten frames at least."""
+    """Return the size of a queue in bytes: QUEUE_S at that rate, and at least ten frames."""
     return max(10 * FRAME_BYTES, int(bits_per_s / 8 * QUEUE_S))
 
 
@@ -43,10 +43,10 @@ def run(*command: str) -> str:
 
 
 class Shaped:
-    """Namespaces for the server (node 0) and the clients; removed at the end, whatever happens.
+    """Create namespaces for the server (node 0) and the clients; always remove them at the end.
 
-    With `fair` the server's link has a queue for each client (htb classes that lend each other what
-    they do not use) instead of one first-in-first-out queue for all.
+    With `fair` the server's link has one queue per client (htb classes that borrow unused rate from each
+    other) instead of a single first-in-first-out queue.
     """
 
     def __init__(self, nodes: Sequence[Shape], *, fair: bool = False) -> None:
@@ -113,7 +113,7 @@ class Shaped:
         run("tc", "-n", space, "qdisc", "add", "dev", device, "root", "handle", "1:", *tbf)
 
     def _share(self, space: str, device: str, bits_per_s: float, end: str) -> None:
-        """Give each client a class of its own on the server's link, and a queue in it."""
+        """Give each client its own class and queue on the server's link."""
         clients = range(1, len(self.nodes))
         tc, to = ("tc", "-n", space), ("dev", device)
         bucket = ("burst", str(BUCKET_BYTES), "cburst", str(BUCKET_BYTES))

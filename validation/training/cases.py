@@ -1,4 +1,4 @@
-"""What is trained for real between two processes: fixed here, before anything is measured."""
+"""The cases of real training between two processes, fixed before the measurements."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ BITS = 8
 
 @dataclass(frozen=True)
 class Case:
-    """A model and cut, batches of one client in a round, and its link's rates in bit/s."""
+    """A model, its cut, the batches of a client in a round, and the rates of its link in bit/s."""
 
     model: str
     cut: int

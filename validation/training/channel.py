@@ -1,4 +1,4 @@
-"""Messages of known sizes over a TCP connection, exactly as heavy as the simulator counts them."""
+"""Messages over a TCP connection, with exactly the sizes that the simulator counts."""
 
 import contextlib
 import fcntl
@@ -39,9 +39,9 @@ def _ready(connection: socket.socket) -> socket.socket:
 
 
 class Channel:
-    """A connection whose incoming bytes are taken at once, as the simulator's mailbox does.
+    """A connection that reads incoming bytes at once, like the mailbox of the simulator.
 
-    `expected` are the sizes of the messages that will come, in order. `sent` and `received` count bytes.
+    `expected` has the sizes of the incoming messages, in order. `sent` and `received` count bytes.
     """
 
     def __init__(self, connection: socket.socket, expected: list[int]) -> None:
@@ -53,7 +53,7 @@ class Channel:
         self._reader.start()
 
     def send(self, wire_bytes: int, *parts: memoryview | bytes) -> None:
-        """Send the parts and zeros up to `wire_bytes`; return when the other end has them all."""
+        """Send the parts, padded to `wire_bytes`; return when the other end has received them."""
         rest = wire_bytes - sum(len(part) for part in parts)
         if rest < 0:
             raise ValueError(f"a message of {wire_bytes} bytes has {-rest} too many")
@@ -79,7 +79,7 @@ class Channel:
                 view = memoryview(message)
                 while len(view):
                     got = self._connection.recv_into(view)
-                    # Acknowledged at once, so that the sender knows; it has to be asked for each time.
+                    # Acknowledge at once, so that the sender knows; the option is reset after each use.
                     self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
                     if not got:
                         raise ConnectionError("the other end closed early")

@@ -1,4 +1,4 @@
-"""A round as it was timed, beside what was predicted."""
+"""Compare measured and predicted rounds."""
 
 from dataclasses import dataclass
 from statistics import fmean, median
@@ -9,10 +9,10 @@ from measured import Run
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rounds of one kind (train, upload or replay): seconds, and bytes up and down in all rounds.
+    """Rounds of one type (train, upload or replay): seconds, and bytes up and down in all rounds.
 
-    `measured_s` holds every round of every repeat; the median counts. The two last pairs are how long
-    device and server compute in a round.
+    `measured_s` has every round of every repeat; the median is compared. The last two pairs are the
+    seconds of computing on device and server in a round.
     """
 
     case: Case
@@ -25,12 +25,12 @@ class Comparison:
 
     @property
     def error(self) -> float:
-        """Predicted over the median measured, less 1."""
+        """Return (predicted - measured) / measured, for the median measured round."""
         return self.predicted_s / median(self.measured_s) - 1
 
     @property
     def noise(self) -> float:
-        """The mean deviation of the rounds from their median, as a share of it."""
+        """Return the mean deviation of the rounds from their median, relative to the median."""
         middle = median(self.measured_s)
         return fmean(abs(one / middle - 1) for one in self.measured_s)
 
@@ -38,7 +38,7 @@ class Comparison:
 def compare(
     case: Case, method: str, runs: list[Run], predicted: dict[str, dict[str, float]]
 ) -> list[Comparison]:
-    """Return a comparison for each kind of round; `runs` are repeats of the same."""
+    """Return one comparison per type of round; `runs` are repeats of the same case."""
     found = []
     for kind, said in predicted.items():
         kinds = [measured for run in runs for measured in run.kinds if measured.kind == kind]
@@ -82,7 +82,7 @@ def table(comparisons: list[Comparison]) -> str:
 
 
 def rows(comparisons: list[Comparison]) -> list[list[object]]:
-    """Return the rows of a CSV, the header first."""
+    """Return the rows of a CSV file, header first."""
     header: list[object] = [
         "case",
         "method",

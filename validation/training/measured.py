@@ -1,4 +1,4 @@
-"""What really happens: rounds of a case and method between two processes in shaped namespaces."""
+"""Measure rounds of a case and method between two processes in shaped namespaces."""
 
 import json
 import os
@@ -20,7 +20,7 @@ WARM_UP = 2  # rounds that are not counted: memory is mapped, kernels are chosen
 
 @dataclass(frozen=True)
 class Measured:
-    """Rounds of one kind: seconds each, and how long device and server computed in them."""
+    """Rounds of one type: their seconds, and the seconds of computing on device and server."""
 
     kind: str
     seconds: list[float]
@@ -30,7 +30,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Run:
-    """A case and method's rounds by kind, all bytes that the server sent and got, and the losses."""
+    """The rounds of a case and method by type, the bytes the server sent and received, the losses."""
 
     kinds: list[Measured]
     rounds: int
@@ -40,7 +40,7 @@ class Run:
 
 
 def play(case: Case, method: str, rounds: int) -> Run:
-    """Train `rounds` rounds that count, after some that do not. Raises where a process fails."""
+    """Train `rounds` rounds after some warm-up rounds. Raises if a process fails."""
     played = rounds + WARM_UP
     cores = sorted(os.sched_getaffinity(0))
     job = {"case": asdict(case), "method": method, "rounds": played, "port": PORT}

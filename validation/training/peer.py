@@ -1,4 +1,4 @@
-"""One of the two processes, run inside a namespace: reads its job from stdin, prints what it saw.
+"""One of the two processes, run in a namespace: reads its job from stdin and prints its times.
 
 A job is {"role", "case", "method", "rounds", "core", "address", "port"}.
 """

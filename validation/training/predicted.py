@@ -1,4 +1,4 @@
-"""What Cutlayer says of a case: a scenario with the calibrated profile at both ends."""
+"""Predict a case with Cutlayer: a scenario with the calibrated profile at both ends."""
 
 import sys
 from pathlib import Path
@@ -28,7 +28,7 @@ methods: [{method}]
 
 
 def rounds(case: Case, method: str, profile: Path) -> dict[str, dict[str, float]]:
-    """Return, by type of round: seconds, bytes up and down, and how long both ends compute."""
+    """Return, by type of round, the seconds, the bytes up and down, and the computing at both ends."""
     options = f"{{ecofed: {{period: {PERIOD}, bits: {BITS}, init: random}}}}"
     text = SCENARIO.format(
         samples=case.batches * case.batch_size,

@@ -1,10 +1,10 @@
-"""Real split training of two processes over TCP in shaped namespaces, beside what Cutlayer says.
+"""Compare real split training between two processes in shaped namespaces with Cutlayer.
 
     cutlayer calibrate --threads 1 --out profile.yaml
     sudo python validation/training/run.py --profile profile.yaml [--repeats 2] [--csv FILE]
 
-Takes about a quarter of an hour, needs root, `ip` and `tc` (iproute2) and two cores, and prints a table
-in Markdown. Nothing of what it measures goes into the profile.
+Takes about 15 minutes, needs root, `ip` and `tc` (iproute2) and two cores, and prints a table in
+Markdown. The profile does not use these measurements.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from shaped import CannotShapeError
 
 
 def played(profile: Path, *, repeats: int, counted: int, quick: bool) -> list[Comparison]:
-    """Run everything `repeats` times, in turns, so that a slow moment of the machine hits all."""
+    """Run all cases `repeats` times, interleaved, so that a slow moment of the machine affects all."""
     plan = [(case, method) for case in (QUICK if quick else CASES) for method in METHODS]
     predictions = [
         rounds(case, method, profile) for case, method in plan

@@ -1,4 +1,4 @@
-"""Both ends of a client's round as real PyTorch: device block here, server block there."""
+"""Both ends of a client's round in PyTorch: the device block and the server block."""
 
 import sys
 import time
@@ -32,7 +32,7 @@ def floats(message: bytearray, shape: tuple[int, ...], offset: int = 0) -> Tenso
 
 
 class Sizes:
-    """The messages of a case, as the simulator weighs them."""
+    """The messages of a case, with the sizes of the simulator."""
 
     def __init__(self, case: Case, method: str) -> None:
         model = models.build(case.model, classes=CLASSES, seed=0)
@@ -48,7 +48,7 @@ class Sizes:
         self.control = wire.control().wire_bytes
 
     def coming(self, case: Case, method: str, rounds: int) -> tuple[list[int], list[int]]:
-        """Return the sizes of what comes to the device, and of what comes to the server, in order."""
+        """Return the sizes of the messages to the device and to the server, in order."""
         down: list[int] = []
         up: list[int] = []
         for index in range(rounds):
@@ -66,7 +66,7 @@ class Sizes:
 
 
 class Loader:
-    """Images like CIFAR's from memory: picked, cropped, flipped, normalised."""
+    """A loader of CIFAR-like images in memory: selected, cropped, flipped, normalised."""
 
     def __init__(self, case: Case) -> None:
         generator = torch.Generator().manual_seed(0)
@@ -90,7 +90,7 @@ class Loader:
 
 
 class Device:
-    """The device: `round` plays one and returns the seconds in which it computed."""
+    """The device: `round` runs a round and returns the seconds of computing."""
 
     def __init__(self, case: Case, method: str, sizes: Sizes, channel: Channel) -> None:
         self.case, self.method, self.sizes, self.channel = case, method, sizes, channel
