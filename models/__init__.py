@@ -1,7 +1,7 @@
-"""What is trained and what it costs: models cut into blocks, their costs, the quantiser, weights.
+"""Models cut into blocks, their costs, the quantiser, and weights files.
 
-This room knows no clock and no model. Importing it does not import torch: a name is fetched from
-its module when it is first used.
+Nothing here depends on the simulation. Importing this package does not import torch: each public name
+is imported from its module on first use.
 """
 
 from importlib import import_module
@@ -48,7 +48,7 @@ __all__ = [
     "shipped",
 ]
 
-# The function `quantise` is not here: its module has the same name (cutlayer.models.quantise.quantise).
+# `quantise` is left out: its module has the same name (cutlayer.models.quantise.quantise).
 _HOME = {
     "MODELS": "catalogue",
     "UnknownModelError": "catalogue",
@@ -79,12 +79,12 @@ _HOME = {
 
 
 def __getattr__(name: str) -> object:
-    """The public object of that name, imported on first use (PEP 562)."""
+    """Import a public object on first use (PEP 562)."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    """The names that are there already and the public ones that are not fetched yet."""
+    """Return all names, including public ones that have not been imported yet."""
     return sorted({*globals(), *__all__})

@@ -10,9 +10,9 @@ from cutlayer.models.model import Model, NamedBlock, flat_features
 
 
 def alexnet(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
-    """AlexNet with 3x3 convolutions and BatchNorm: 23,274,570 parameters for 10 classes.
+    """Build AlexNet with 3x3 convolutions and BatchNorm: 23,274,570 parameters for 10 classes.
 
-    Krizhevsky, Sutskever and Hinton, NIPS 2012, shrunk to 32x32 as in EcoFed (arXiv 2304.05495).
+    Krizhevsky, Sutskever and Hinton, NIPS 2012, adapted to 32x32 images as in EcoFed (arXiv 2304.05495).
     """
     halve = nn.MaxPool2d
     last_pool = nn.Sequential(OrderedDict(max=halve(2), average=nn.AdaptiveAvgPool2d(2)))

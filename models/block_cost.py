@@ -1,4 +1,4 @@
-"""What a layer and a block of layers cost: figures only, so that reading them needs no torch."""
+"""Costs of a layer and of a block of layers, as plain figures that need no torch."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,14 +11,13 @@ FLOAT_BYTES: Final = 4  # of a float32 value
 
 @dataclass(frozen=True, slots=True)
 class LayerCost:
-    """Cost of one kernel: FLOPs and bytes per sample, weights once; float32 as the module has it.
+    """Cost of one kernel: FLOPs and activation bytes per sample, and the bytes of its weights.
 
-    `op_class` is conv_input (a convolution of at most 4 channels), conv_wide (one whose weights are
-    more than `WIDE_BYTES`), pointwise (1x1), conv, depthwise, linear, norm, pool or elementwise.
-    `map_size` is the side of the input feature map, 1 where there is none.
-    `backward_flops` are those for the gradients with respect to weights and to the input, the
-    latter only where a gradient is needed. `parameters` and `parameter_tensors` count each parameter
-    in the layer that uses it first.
+    `op_class` is conv_input (a convolution of at most 4 input channels), conv_wide (one with more than
+    `WIDE_BYTES` of weights), pointwise (1x1), conv, depthwise, linear, norm, pool or elementwise.
+    `map_size` is the side of the input feature map, or 1 if the input is not a map.
+    `backward_flops` cover the gradient of the weights, and that of the input if it needs one.
+    `parameters` and `parameter_tensors` count each parameter in the first layer that uses it.
     """
 
     name: str
@@ -37,11 +36,11 @@ class LayerCost:
 class BlockCost:
     """Cost of a block of layers; FLOPs, activation bytes and shapes are per sample.
 
-    `saved_activation_bytes` is what forward through the block leaves in memory until backward: the
-    tensors made in the block that autograd keeps, and the block's output. A part of the model
-    then holds (part's input + sum over its blocks) x batch, beside weights, gradients and optimizer
-    state. `parameter_tensors` and `state_bytes` are those of the state dict, `buffer_bytes` those of
-    its tensors that are not parameters, such as BatchNorm's running statistics.
+    `saved_activation_bytes` stay in memory from the forward to the backward pass: the tensors computed
+    in the block that autograd saves, and the block's output. A part of the model therefore holds
+    (its input + the sum over its blocks) x batch size, in addition to weights, gradients and optimizer
+    state. `parameter_tensors` and `state_bytes` cover the whole state dict; `buffer_bytes` only its
+    tensors that are not parameters, such as BatchNorm's running statistics.
     """
 
     name: str
@@ -58,21 +57,21 @@ class BlockCost:
 
     @property
     def forward_flops(self) -> int:
-        """FLOPs of the forward pass."""
+        """Return the FLOPs of the forward pass."""
         return sum(layer.forward_flops for layer in self.layers)
 
     @property
     def backward_flops(self) -> int:
-        """FLOPs of the backward pass."""
+        """Return the FLOPs of the backward pass."""
         return sum(layer.backward_flops for layer in self.layers)
 
     def optimizer_bytes(self, name: str, *, momentum: bool = False) -> int:
-        """Bytes of optimizer state: "sgd" (one copy with momentum, else none), "adam", "adamw".
+        """Return the bytes of optimizer state for "sgd" (none without momentum), "adam" or "adamw".
 
-        Raises CostError for another optimizer.
+        Raises CostError for any other optimizer.
         """
         copies = {"sgd": int(momentum), "adam": 2, "adamw": 2}
         if name not in copies:
             known = ", ".join(copies)
-            raise CostError(f"no optimizer state is known for {name!r}, expected one of {known}")
+            raise CostError(f"unknown optimizer {name!r}, expected one of {known}")
         return FLOAT_BYTES * self.parameters * copies[name]

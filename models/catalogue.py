@@ -1,4 +1,4 @@
-"""The models by name, and the way to a user's own model."""
+"""Models by name: the built-in ones, and a user's own as `package.module:Object`."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -28,42 +28,41 @@ MODELS: dict[str, str] = {
 }
 
 
-# The random stream of the auxiliary head's initial weights: part of learning digests.
+# The random stream of the auxiliary head's initial weights. It is part of learning digests.
 HEAD: Final = "auxiliary head"
 
 
 class UnknownModelError(UserError):
-    """A model name that leads nowhere, or to something that is no model."""
+    """An unknown model name, or an object that is not a model."""
 
 
 def resolve(name: str) -> "Callable[..., Model]":
-    """The factory behind a name of the catalogue or a `package.module:Object` of the user's own.
+    """Return the function that builds a model of the catalogue or a user's `package.module:Object`.
 
-    The object is called as `Object(classes=10, input_shape=(3, 32, 32))` and returns a Model.
-    Raises UnknownModelError with the closest name.
+    It is called as `Object(classes=10, input_shape=(3, 32, 32))` and returns a Model.
+    Raises UnknownModelError, with the closest name.
     """
     if ":" not in name:
         if name not in MODELS:
             raise UnknownModelError(
                 f"unknown model {name!r}{suggestion(name, MODELS)}"
-                " (one of your own is named package.module:Object)"
+                " (your own is named package.module:Object)"
             )
         module_name, _, object_name = MODELS[name].partition(":")
         built_in: Callable[..., Model] = getattr(import_module(module_name), object_name)
         return built_in
     try:
-        found = import_own(name)
+        factory: Callable[..., Model] = import_own(name)
     except OwnObjectError as error:
         raise UnknownModelError(f"model {name!r} cannot be loaded: {error}") from None
-    except Exception as error:  # whatever a user's module does wrong, the answer names it
+    except Exception as error:  # a user's module may raise anything
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UnknownModelError(f"model {name!r} cannot be loaded ({reason})") from error
-    if not callable(found):
+    if not callable(factory):
         raise UnknownModelError(
-            f"model {name!r} is {type(found).__name__}, expected something to be called with "
+            f"model {name!r} is {type(factory).__name__}, expected a callable with the parameters "
             "classes and input_shape"
         )
-    factory: Callable[..., Model] = found
     return factory
 
 
@@ -75,10 +74,10 @@ def build(
     seed: int,
     device: str = "cpu",
 ) -> "Model":
-    """The named model with weights drawn from `seed`; torch's global generator does not move.
+    """Build a model by name, with weights drawn from `seed`; torch's global generator is unchanged.
 
-    `device="meta"` builds it without weights and without memory.
-    Raises UnknownModelError for the name, ModelError where the input does not fit.
+    `device="meta"` builds it without weights or memory. Raises UnknownModelError for the name and
+    ModelError if the input does not fit.
     """
     factory = resolve(name)
     from cutlayer.models.draws import initialised
@@ -98,11 +97,11 @@ def build(
         model = initialised(partial(factory, **arguments), seed=seed, device=device)
     except ModelError:
         raise
-    except Exception as error:  # a user's own model can do anything wrong
+    except Exception as error:  # a user's model may raise anything
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UnknownModelError(f"model {name!r} cannot be built ({reason})") from error
     if not isinstance(model, Model):
         raise UnknownModelError(
-            f"model {name!r} gave a {type(model).__name__}, expected models.Model"
+            f"model {name!r} returned a {type(model).__name__}, expected a cutlayer.models.Model"
         )
     return model

@@ -1,8 +1,7 @@
-"""What a block costs, taken from the module itself: it runs once on `meta`, and is watched.
+"""Costs of a block, found by running it once on torch's `meta` device and recording its operations.
 
-Every tensor operation is seen, also one that belongs to no layer object (the addition of a
-residual block, a functional call). Not modelled: the optimizer's step, workspace that a kernel
-allocates for itself, and the loss.
+Every tensor operation is recorded, including those outside layer objects, such as the addition in a
+residual block. Not modelled: the optimizer step, a kernel's own workspace, and the loss.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +21,8 @@ from cutlayer.models.meta import State, meta_call, meta_state
 from cutlayer.models.model import Model
 from cutlayer.models.operators import NO_RULES, Rule, arithmetic, is_free
 
-# A prime: no channel count is a multiple of it by accident, so a tensor whose size is has the
-# batch among its dimensions. On `meta` the size costs nothing.
+# A large prime, so that a tensor whose size is a multiple of it has the batch among its dimensions.
+# On `meta` the size costs nothing.
 _BATCH = 10_007
 
 
@@ -35,35 +34,35 @@ def module_cost(
     name: str = "",
     rules: Mapping[str, Rule] = NO_RULES,
 ) -> BlockCost:
-    """Cost of any module for an input of that shape (per sample).
+    """Return the cost of any module for an input of this shape (per sample).
 
-    `first`: its input is data, so no gradient with respect to it is computed. Parameters that do
-    not require a gradient get none. `rules` are for operations that have none in `models.operators`.
-    Raises CostError for an operation that cannot be charged.
+    With `first`, the input is data and needs no gradient. Parameters that do not require a gradient get
+    none. `rules` cover operations that have no rule in `models.operators`. Raises CostError for an
+    operation without a rule.
     """
     state = meta_state(module)
     x = torch.empty(_BATCH, *input_shape, device="meta", requires_grad=not first)
-    watch = _Watch(module, state, name, rules)
-    kept = [x]
+    recorder = _Recorder(module, state, name, rules)
+    saved = [x]
 
-    def keep(tensor: Tensor) -> Tensor:
-        kept.append(tensor)
+    def save(tensor: Tensor) -> Tensor:
+        saved.append(tensor)
         return tensor
 
     try:
-        with torch.enable_grad(), saved_tensors_hooks(keep, lambda tensor: tensor), watch:
+        with torch.enable_grad(), saved_tensors_hooks(save, lambda tensor: tensor), recorder:
             output = meta_call(module, x, state)
     finally:
-        watch.close()
-    made = {_storage(t): _per_sample_bytes(t) for t in (*kept, output)}
+        recorder.close()
+    held = {_storage(t): _per_sample_bytes(t) for t in (*saved, output)}
     for outside in (x, *state.values()):
-        made.pop(_storage(outside), None)
+        held.pop(_storage(outside), None)
     parameters = list(module.parameters())
     tensors = module.state_dict()
     buffers = [name for name, _ in module.named_buffers() if name in tensors]
     return BlockCost(
         name=name,
-        layers=tuple(watch.layers),
+        layers=tuple(recorder.layers),
         parameters=sum(parameter.numel() for parameter in parameters),
         parameter_tensors=len(tensors),
         state_bytes=sum(tensor.nbytes for tensor in tensors.values()),
@@ -71,16 +70,16 @@ def module_cost(
         output_shape=tuple(output.shape[1:]),
         input_bytes=_per_sample_bytes(x),
         output_bytes=_per_sample_bytes(output),
-        saved_activation_bytes=sum(made.values()),
+        saved_activation_bytes=sum(held.values()),
         buffer_bytes=sum(tensors[name].nbytes for name in buffers),
     )
 
 
 def block_costs(model: Model, detached: int = 0) -> tuple[BlockCost, ...]:
-    """Cost of every block of a model, in order.
+    """Return the cost of every block of a model, in order.
 
-    Block 0 gets data, and so does block `detached`: the first of a server block from which no
-    gradient goes back to the device (local loss, EcoFed).
+    The inputs of block 0 and of block `detached` need no gradient. `detached` is the first block on a
+    server that sends no gradient back to the device (local loss, EcoFed).
     """
     return tuple(
         module_cost(
@@ -101,19 +100,16 @@ def model_cost(
     input_shape: tuple[int, ...] = (3, 32, 32),
     detached: int = 0,
 ) -> tuple[BlockCost, ...]:
-    """Cost of every block of a model of the catalogue (or `package.module:Object`), in order.
-
-    `detached` as in `block_costs`.
-    """
+    """Return the cost of every block of a model by name, in order; `detached` as in `block_costs`."""
     model = build(model_name, classes=classes, input_shape=input_shape, seed=0, device="meta")
     return block_costs(model, detached)
 
 
-class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Collects the cost of every operation.
 
-    Each is named after the module in whose forward it runs: a plain layer of torch by its own name,
-    anything else by its name and the operation's (`residual3.add`).
+    An operation is named after the module whose forward pass runs it: the name alone for one of torch's
+    own layers, otherwise the name and the operation (`residual3.add`).
     """
 
     def __init__(
@@ -135,7 +131,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._hooks.append(part.register_forward_hook(self._leave))
 
     def close(self) -> None:
-        """Leaves the module as it was."""
+        """Remove the hooks from the module."""
         for hook in self._hooks:
             hook.remove()
 
@@ -188,7 +184,7 @@ def _storage(tensor: Tensor) -> int:
 
 
 def _per_sample_bytes(tensor: Tensor) -> int:
-    """Bytes per sample; 0 for what does not grow with the batch, as BatchNorm's statistics."""
+    """Return bytes per sample; 0 if they do not grow with the batch, such as BatchNorm's statistics."""
     return tensor.nbytes // _BATCH if tensor.numel() % _BATCH == 0 else 0
 
 

@@ -1,11 +1,11 @@
-"""Random numbers that modules draw for themselves, from the global generators of the process.
+"""Control of the random numbers that modules draw from the process's global generators.
 
-Dropout draws from torch's generator and takes no other; a user's module may also use numpy's or the
-one of `random`. Code that runs such modules borrows the three, sets them to a stream that has a name,
-and restores their states. Not covered: a generator that a module keeps for itself.
+Dropout draws from torch's global generator and accepts no other; a user's module may also use those of
+numpy and `random`. Code that runs such modules saves the states of all three, seeds them from a named
+stream, and restores them. Not covered: a generator that a module keeps for itself.
 """
 
-# ruff: noqa: NPY002 - numpy's global generator is what users' modules use
+# ruff: noqa: NPY002 - users' modules draw from numpy's global generator
 
 import random
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def seed_of(seed: int, purpose: str, *key: int | str) -> int:
-    """Return 63 bits that depend on every part of a stream's name and on nothing else."""
+    """Return a 63-bit seed that depends on every part of a stream's name and on nothing else."""
     name = "\x1f".join([str(seed), purpose, *map(str, key)])
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) >> 1
 
@@ -44,7 +44,7 @@ def borrowed_generators() -> Iterator[None]:
 
 
 def seed_generators(number: int) -> None:
-    """Set the three global generators, which the caller has borrowed, to the beginning of a stream."""
+    """Seed the three global generators; the caller restores them (`borrowed_generators`)."""
     torch.default_generator.manual_seed(number)
     np.random.seed(number % 2**32)
     random.seed(number)
@@ -53,11 +53,11 @@ def seed_generators(number: int) -> None:
 def initialised(
     make: Callable[[], M], *, seed: int, device: str = "cpu", stream: str | None = None
 ) -> M:
-    """The module that `make` builds, its weights drawn from `seed`; no global generator moves.
+    """Build a module with `make`, drawing its weights from `seed`; global generators are unchanged.
 
-    Modules that are drawn from one seed begin with the same numbers; a `stream` of its own, named
-    after the module, keeps one apart from the others. Weights are drawn on the CPU and then moved, so
-    they do not depend on the device; on `meta` there are none.
+    Modules built from the same seed start from the same random numbers unless they have a `stream`,
+    named after the module. Weights are drawn on the CPU and then moved, so they do not depend on the
+    device; on `meta` there are none.
     """
     with borrowed_generators():
         seed_generators(seed if stream is None else seed_of(seed, f"initial {stream}"))

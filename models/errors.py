@@ -1,4 +1,4 @@
-"""What can be wrong with a model, a cut, a cost or a weights file; no torch is needed to say it."""
+"""Errors of models, cuts, costs and weights files; importing them needs no torch."""
 
 from operator import index
 
@@ -10,11 +10,11 @@ class ModelError(UserError):
 
 
 class CutError(ModelError):
-    """A cut that the model does not have."""
+    """A cut beyond the model's last block."""
 
 
 def checked_cut(cut: int, last: int, model: str) -> int:
-    """Return a cut of a model of `last` blocks, or raise CutError where there is none of it."""
+    """Return `cut` if it is between 0 and `last`, the number of blocks. Raises CutError."""
     if not 0 <= index(cut) <= last:
         raise CutError(
             f"cut {cut} of model {model!r} is out of range: expected 0 (all on the "
@@ -24,8 +24,8 @@ def checked_cut(cut: int, last: int, model: str) -> int:
 
 
 class CostError(UserError):
-    """A module whose cost cannot be told."""
+    """An operation or optimizer without a cost rule."""
 
 
 class WeightsError(UserError):
-    """A weights file that cannot be read, written or used for a module."""
+    """A weights file that cannot be read or written, or does not fit a module."""

@@ -1,7 +1,7 @@
-"""The pieces that the models are made of: convolution blocks, fully connected blocks, residuals.
+"""Building blocks of models: convolution blocks, fully connected blocks, residual blocks, the head.
 
-A block keeps its pooling, and a fully connected block flattens its own input, so that the
-activation at every cut has the shape that the next block wants.
+A block includes its pooling, and a fully connected block flattens its input, so a cut between two
+blocks sends the activation in its smallest form.
 """
 
 from collections import OrderedDict
@@ -28,9 +28,9 @@ def conv_block(
     activation: nn.Module | None = None,
     pool: nn.Module | None = None,
 ) -> nn.Sequential:
-    """Convolution, BatchNorm without running statistics, activation (default ReLU), pooling.
+    """Build convolution, BatchNorm without running statistics, activation (default ReLU), pooling.
 
-    `activation=nn.Identity()` leaves the activation out.
+    `activation=nn.Identity()` means no activation.
     """
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     parts["conv"] = nn.Conv2d(
@@ -46,7 +46,7 @@ def conv_block(
 
 
 def fc_block(inputs: int, outputs: int, *, relu: bool = True, bias: bool = True) -> nn.Sequential:
-    """Flatten, fully connected layer, and ReLU unless it is the last layer."""
+    """Build flattening, a fully connected layer, and ReLU unless `relu` is false."""
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     parts["flatten"] = nn.Flatten()
     parts["linear"] = nn.Linear(inputs, outputs, bias=bias)
@@ -56,7 +56,7 @@ def fc_block(inputs: int, outputs: int, *, relu: bool = True, bias: bool = True)
 
 
 class Residual(nn.Module):
-    """`after(body(x) + shortcut(x))`; the shortcut is the identity unless one is given."""
+    """Computes `after(body(x) + shortcut(x))`; the shortcut is the identity by default."""
 
     def __init__(
         self, body: nn.Module, shortcut: nn.Module | None = None, after: nn.Module | None = None
@@ -67,7 +67,7 @@ class Residual(nn.Module):
         self.after = nn.Identity() if after is None else after
 
     def forward(self, x: Tensor) -> Tensor:
-        """The block's activation for `x`."""
+        """Return the block's activation for `x`."""
         out: Tensor = self.after(self.body(x) + self.shortcut(x))
         return out
 
@@ -75,11 +75,11 @@ class Residual(nn.Module):
 def auxiliary_head(
     activation_shape: Sequence[int], classes: int, *, seed: int | None = None, device: str = "cpu"
 ) -> nn.Module:
-    """One linear layer on the flattened activation (8192 values to classes for VGG11 at cut 2).
+    """Build the head that trains a device block locally: one linear layer on the flattened activation.
 
-    As in EcoFed's local-loss baseline. The weights are drawn from `seed`, in a stream of their own,
-    so that they have nothing in common with those of a model of the same seed; without a seed, from
-    torch's current generator. Shapes are per sample.
+    As in EcoFed's local-loss baseline; for VGG11 at cut 2 it has 8192 inputs. Its weights come from a
+    stream of `seed` of their own, independent of the model's weights, or from torch's current generator
+    if there is no seed. Shapes are per sample.
     """
     make = partial(fc_block, prod(activation_shape), classes, relu=False)
     if seed is None:

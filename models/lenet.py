@@ -1,4 +1,4 @@
-"""LeNet, the smallest model here and the only one without BatchNorm."""
+"""LeNet: the smallest model of the catalogue, without BatchNorm."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from cutlayer.models.model import Model, NamedBlock, flat_features
 
 
 def lenet(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
-    """LeNet-5 with ReLU and max pooling: 62,006 parameters for 3x32x32 and 10 classes.
+    """Build LeNet-5 with ReLU and max pooling: 62,006 parameters for 3x32x32 and 10 classes.
 
     LeCun, Bottou, Bengio and Haffner, Proceedings of the IEEE 86(11), 1998.
     """

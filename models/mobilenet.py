@@ -1,4 +1,4 @@
-"""MobileNetV2: the model whose cost is in depthwise convolutions."""
+"""MobileNetV2, built of depthwise convolutions."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ from torch import nn
 from cutlayer.models.layers import Residual, conv_block, fc_block
 from cutlayer.models.model import Model, NamedBlock
 
-# Expansion, output channels, repetitions, stride: table 2 of the paper. On small images the strides of
-# the stem and of the second row are 1, so that 32x32 ends as 4x4.
+# Expansion, output channels, repetitions, stride (table 2 of the paper). For small images the stem and
+# the second row have stride 1, so that 32x32 ends as 4x4.
 _STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -19,14 +19,14 @@ _STAGES = (
     (6, 320, 1, 1),
 )
 
-_LARGE = 96  # the side of an image from which the paper's own strides are used
+_LARGE = 96  # smallest side of an image with the paper's own strides
 
 
 def mobilenetv2(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
-    """MobileNetV2 1.0: 2,236,682 parameters for 10 classes, 3,504,872 for 1000.
+    """Build MobileNetV2 1.0: 2,236,682 parameters for 10 classes, 3,504,872 for 1000.
 
-    Sandler et al., CVPR 2018, without dropout. Images of a side of less than 96 are small: they keep
-    their size in the stem and in the second row.
+    Sandler et al., CVPR 2018, without dropout. Images with a side below 96 keep their size in the stem
+    and in the second row.
     """
     large = min(input_shape[1:]) >= _LARGE
     stem = conv_block(

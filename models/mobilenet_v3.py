@@ -25,9 +25,9 @@ _STEM, _LAST, _HIDDEN = 16, 576, 1024
 
 
 def mobilenetv3_small(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Model:
-    """MobileNetV3-small 1.0: 2,542,856 parameters for 1000 classes, 56 M multiply-accumulates.
+    """Build MobileNetV3-small 1.0, without dropout.
 
-    Without dropout.
+    2,542,856 parameters for 1000 classes, 56 M multiply-accumulates.
     """
     stem = conv_block(input_shape[0], _STEM, stride=2, bias=False, activation=nn.Hardswish())
     blocks: list[NamedBlock] = [("stem", stem)]
@@ -51,7 +51,7 @@ def mobilenetv3_small(classes: int = 1000, input_shape: Sequence[int] = (3, 224,
 
 
 class SqueezeExcite(nn.Module):
-    """Scales each channel by what two pointwise convolutions make of all channels' means."""
+    """Scales each channel by a weight that two pointwise convolutions compute from the channel means."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class SqueezeExcite(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """The scaled activation, of the shape of `x`."""
+        """Return the scaled activation, in the shape of `x`."""
         scaled: Tensor = self.weigh(x) * x
         return scaled
 

@@ -11,17 +11,17 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from cutlayer.models.block_cost import Shape
 from cutlayer.models.errors import ModelError, checked_cut
-from cutlayer.models.meta import answering, linear_shape, meta_call
+from cutlayer.models.meta import forward_replaced, linear_shape, meta_call
 from cutlayer.models.operators import NO_RULES, Rule
 
 NamedBlock = tuple[str, nn.Module]
 
 
 class Split(NamedTuple):
-    """The two sides of a cut; both share their modules with the model that was split.
+    """The two parts of a model, which share their modules with it.
 
-    The keys of their state dicts are the model's own (`blocks.3.conv.weight`), so they load into
-    one another, into the model and into the parts of another cut without renaming.
+    The keys of their state dicts are those of the model (`blocks.3.conv.weight`), so a state dict also
+    loads into the model and into the parts of another cut.
     """
 
     device: nn.Sequential
@@ -29,13 +29,13 @@ class Split(NamedTuple):
 
 
 class Model(nn.Module):
-    """Blocks in order; cut `c` leaves the first `c` of them on the device, the rest on the server.
+    """Blocks in order; cut `c` puts the first `c` of them on the device and the rest on the server.
 
     `input_shape` and all other shapes are per sample. `feature_blocks` is the number of leading
     blocks that form the convolutional feature extractor. `min_batch` is the smallest batch that can
-    be trained: 2 where a BatchNorm sees a single value per channel and sample, else 1. `cost_rules`
-    says what operations cost that Cutlayer has no rule for, by their names (`upsample_nearest2d`).
-    Raises ModelError if the blocks do not turn such an input into one value per class.
+    be trained: 2 if a BatchNorm gets a single value per channel and sample, otherwise 1. `cost_rules`
+    maps the names of operations that Cutlayer has no rule for (`upsample_nearest2d`) to their costs.
+    Raises ModelError if the blocks do not map an input of this shape to one value per class.
     """
 
     blocks: nn.ModuleList
@@ -72,22 +72,22 @@ class Model(nn.Module):
             )
 
     def __len__(self) -> int:
-        """The number of blocks, which is also the last cut."""
+        """Return the number of blocks, which is also the last cut."""
         return len(self.blocks)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Class scores (batch, classes) for a batch of inputs."""
+        """Return class scores [batch, classes] for a batch of inputs."""
         for block in self.blocks:
             x = block(x)
         return x
 
     def split(self, cut: int) -> Split:
-        """The device block and the server block; an empty one passes its input on (cut 0, last)."""
+        """Return device block and server block; an empty one (cut 0, last cut) returns its input."""
         at = checked_cut(cut, len(self), self.name)
         return Split(self._part(0, at), self._part(at, len(self)))
 
     def activation_shape(self, cut: int) -> Shape:
-        """Shape, per sample, of what crosses the cut; the input's at cut 0."""
+        """Return the per-sample shape of the activation at the cut, the input's shape at cut 0."""
         return self._shapes[checked_cut(cut, len(self), self.name)]
 
     def _part(self, start: int, stop: int) -> nn.Sequential:
@@ -98,11 +98,11 @@ class Model(nn.Module):
 def trace_blocks(
     blocks: Sequence[NamedBlock], input_shape: Sequence[int], *, model: str = "?"
 ) -> tuple[list[Shape], int]:
-    """Shapes per sample before, between and after the blocks, and the smallest batch; on `meta`."""
+    """Return the shapes before, between and after the blocks (per sample), and the smallest batch."""
     shape = tuple(input_shape)
     if not shape or not all(isinstance(side, int) and side > 0 for side in shape):
         raise ModelError(
-            f"model {model!r}: an input shape is whole numbers above zero such as (3, 32, 32), "
+            f"model {model!r}: an input shape must be positive whole numbers such as (3, 32, 32), "
             f"got {shape}"
         )
     single_values = []
@@ -119,7 +119,7 @@ def trace_blocks(
     shapes = [shape]
     for name, block in blocks:
         try:
-            with answering(block, {_BatchNorm: norm, nn.Linear: linear_shape}):
+            with forward_replaced(block, {_BatchNorm: norm, nn.Linear: linear_shape}):
                 x = meta_call(block, x)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             reason = str(error).splitlines()[0]
@@ -132,6 +132,6 @@ def trace_blocks(
 
 
 def flat_features(blocks: Sequence[NamedBlock], input_shape: Sequence[int]) -> int:
-    """Values per sample that leave the last block: what a fully connected layer then takes in."""
+    """Return the number of values per sample that the last block gives to a fully connected layer."""
     shapes, _ = trace_blocks(blocks, input_shape)
     return prod(shapes[-1])

@@ -1,10 +1,9 @@
-"""What one tensor operation costs: the rules behind every FLOP that is charged.
+"""Cost rules: the FLOPs of one tensor operation.
 
-A multiply-accumulate is 2 FLOPs. The addition of a bias is not counted. Of normalisation, pooling
-and elementwise operations the arithmetic is counted per value; what they cost on a device is
-mostly the bytes that they move. Fused kernels of attention are not modelled: an operation without a
-rule is an error, never free. A model of one's own can bring rules for operations that have none
-here (`Model.cost_rules`). docs/reference/operations.md lists what is covered.
+A multiply-accumulate is 2 FLOPs; adding a bias is not counted. Normalisation, pooling and elementwise
+operations are counted per value; on a device they mostly cost the bytes that they move. An operation
+without a rule, such as a fused attention kernel, is an error and never free. A user's model can bring
+rules of its own (`Model.cost_rules`). docs/reference/operations.md lists the operations with a rule.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,8 +36,8 @@ _FREE = (
 )
 
 
-# The operations that have a rule, by name; beside them all that torch tags as pointwise. Those of `norm`
-# are parts of names (native_batch_norm). `free` are those that cost nothing, beside views.
+# Operations with a rule, by name, in addition to all that torch tags as pointwise. Those of `norm` match
+# parts of names (native_batch_norm). `free` operations, like views, cost nothing.
 COVERED: Mapping[str, tuple[str, ...]] = {
     "convolution": ("convolution", "_convolution"),
     "linear": tuple(_MATRIX_PRODUCTS),
@@ -50,20 +49,20 @@ COVERED: Mapping[str, tuple[str, ...]] = {
     "free": _FREE,
 }
 
-# A convolution with more weights than a core's cache holds streams them again for every sample.
+# A convolution whose weights exceed a core's cache reads them again for every sample.
 WIDE_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """Class and FLOPs, for the whole batch, of one operation."""
+    """The class and the FLOPs of one operation on a whole batch."""
 
     op_class: str
     forward_flops: int
     backward_flops: int
 
 
-# What an operation costs, from its arguments and its (first) output: both are on `meta`, whole batches.
+# Computes the cost from an operation's arguments and its (first) output, whole batches on `meta`.
 Rule = Callable[[Sequence[Any], Tensor], Arithmetic]
 NO_RULES: Mapping[str, Rule] = {}
 
@@ -75,10 +74,10 @@ def arithmetic(
     output: Tensor,
     own: Mapping[str, Rule] = NO_RULES,
 ) -> Arithmetic:
-    """The FLOPs of an aten operation (`tagged`: torch calls it pointwise).
+    """Return the cost of an aten operation (`tagged`: torch tags it as pointwise).
 
-    `own` are rules of the model's, by operation, for what no rule here covers. Raises CostError for
-    an operation that neither covers.
+    `own` are the model's rules, by operation, for those without a rule here. Raises CostError if there
+    is no rule at all.
     """
     tensors = [arg for arg in args if isinstance(arg, Tensor)]
     needed = any(tensor.requires_grad for tensor in tensors)
@@ -108,13 +107,13 @@ def arithmetic(
     if operation in own:
         return own[operation](args, output)
     raise CostError(
-        f"no cost is known for the operation {operation!r}; a model of your own can bring a rule for "
-        "it (`cost_rules`)"
+        f"no cost rule for the operation {operation!r}; a model of your own can bring one "
+        "(`cost_rules`)"
     )
 
 
 def is_free(function: torch._ops.OpOverload, operation: str) -> bool:
-    """Whether an operation only renames memory (a view) or makes a tensor out of nothing."""
+    """Return whether an operation is a view or creates a tensor without reading one."""
     arguments, returns = function._schema.arguments, function._schema.returns
     makes = not any("Tensor" in str(argument.type) for argument in arguments)
     view = any(r.alias_info is not None and not r.alias_info.is_write for r in returns)
@@ -123,8 +122,8 @@ def is_free(function: torch._ops.OpOverload, operation: str) -> bool:
 
 def _convolution(args: Sequence[Any], output: Tensor) -> Arithmetic:
     inputs, weight, transposed, groups = args[0], args[1], args[6], args[8]
-    # weight.shape[1:] is one filter: it is applied once for each output value, and by a transposed
-    # convolution once for each input value.
+    # One filter, weight.shape[1:], is applied once for each output value; in a transposed convolution
+    # once for each input value.
     applications = (inputs if transposed else output).numel()
     flops = 2 * applications * prod(weight.shape[1:])
     channels = inputs.shape[1]

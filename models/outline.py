@@ -1,7 +1,7 @@
-"""A model's outline: its shapes and what its blocks cost, without the model itself.
+"""Outlines: a model's shapes and the costs of its blocks, without its weights.
 
-To count time and bytes needs no weights, and no torch: an outline that was drawn once is read from the
-cache (`cutlayer.models.outline_cache`). Where there is none, the model is built on the `meta` device.
+Counting time and bytes needs neither weights nor torch: outlines are cached on disk
+(`cutlayer.models.outline_cache`). An outline that is not cached is computed on the `meta` device.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelOutline:
-    """Shapes per sample, and costs, of a model of so many classes; as `models.Model` has them.
+    """The shapes and costs of a model; the fields are those of `models.Model`.
 
-    `shapes` are those before, between and after the blocks. `blocks` are the costs of training the
-    whole model.
+    `shapes` are per sample: before, between and after the blocks. `blocks` are the costs of training
+    the whole model.
     """
 
     name: str
@@ -32,15 +32,15 @@ class ModelOutline:
     blocks: tuple[BlockCost, ...]
 
     def __len__(self) -> int:
-        """The number of blocks, which is also the last cut."""
+        """Return the number of blocks, which is also the last cut."""
         return len(self.blocks)
 
     def activation_shape(self, cut: int) -> Shape:
-        """Shape, per sample, of what crosses the cut; the input's at cut 0. Raises CutError."""
+        """Return the per-sample shape of the activation at a cut (0: the input). Raises CutError."""
         return self.shapes[checked_cut(cut, len(self), self.name)]
 
     def detached_blocks(self, cut: int) -> tuple[BlockCost, ...]:
-        """Costs of the blocks behind the cut when no gradient goes back across it."""
+        """Return the costs of the blocks after the cut if no gradient crosses it."""
 
         def compute() -> tuple[BlockCost, ...]:
             from cutlayer.models.cost import block_costs
@@ -53,7 +53,7 @@ class ModelOutline:
         return cached_blocks(["detached", self.name, self.classes, self.input_shape, cut], compute)
 
     def head(self, cut: int) -> BlockCost:
-        """Cost of the auxiliary head at the cut."""
+        """Return the cost of the auxiliary head at the cut."""
         shape = self.activation_shape(cut)
 
         def compute() -> tuple[BlockCost, ...]:
@@ -68,9 +68,9 @@ class ModelOutline:
 
 
 def outline(name: str, *, classes: int, input_shape: Shape) -> ModelOutline:
-    """Return the outline of a model of the catalogue, or of `package.module:Object`.
+    """Return the outline of a model of the catalogue or of a user's `package.module:Object`.
 
-    That of a user's own model is drawn anew each time: what its code imports is not known.
+    A user's model is never cached, since the code that it imports may change.
     Raises UnknownModelError, ModelError or CostError.
     """
 

@@ -1,9 +1,9 @@
-"""Outlines on disk, from one command to the next.
+"""A cache of outlines on disk, shared by all commands.
 
-An entry's name is a digest of what it is for, of the code of this room and of torch's version, so that
-an entry never outlives what made it. A file holds its own checksum: one that is damaged or cannot be
-read is computed anew, and a folder that cannot be written is done without. `CUTLAYER_CACHE_DIR` names
-another folder than the user's cache folder; removing it costs nothing but time.
+An entry's name is a digest of its key, of the code of `models` and of torch's version, so stale entries
+are never read. Each file starts with a checksum; a damaged or unreadable entry is computed again, and a
+folder that cannot be written is ignored. `CUTLAYER_CACHE_DIR` overrides the user's cache folder, which
+can be removed at any time.
 """
 
 import json
@@ -27,19 +27,19 @@ T = TypeVar("T")
 
 
 def cached(kind: type[T], key: Sequence[Any], compute: Callable[[], T]) -> T:
-    """Return the entry of `key`, a dataclass of type `kind`; computed and kept where there is none."""
-    return _kept(kind, key, compute)
+    """Return the cached entry of `key`, a dataclass of type `kind`, or compute and store it."""
+    return _cached(kind, key, compute)
 
 
 def cached_blocks(
     key: Sequence[Any], compute: Callable[[], tuple[BlockCost, ...]]
 ) -> tuple[BlockCost, ...]:
-    """Return the block costs of `key`; computed and kept where there are none."""
-    return _kept(tuple[BlockCost, ...], key, compute)
+    """Return the cached block costs of `key`, or compute and store them."""
+    return _cached(tuple[BlockCost, ...], key, compute)
 
 
 def cache_folder() -> Path:
-    """Return the folder of the entries, which need not be there."""
+    """Return the folder of the entries, which may not exist."""
     named = os.environ.get(FOLDER)
     root = Path(named) if named else Path(platformdirs.user_cache_dir("cutlayer", appauthor=False))
     return root / "outlines"
@@ -47,7 +47,7 @@ def cache_folder() -> Path:
 
 @cache
 def _code_digest() -> str:
-    """Return a fingerprint of this room's code and of torch's version."""
+    """Return a fingerprint of the code of `models` and of torch's version."""
     fingerprint = blake2b(version("torch").encode(), digest_size=16)
     for file in sorted(Path(__file__).parent.glob("*.py")):
         fingerprint.update(file.name.encode())
@@ -55,19 +55,19 @@ def _code_digest() -> str:
     return fingerprint.hexdigest()
 
 
-def _kept(kind: Any, key: Sequence[Any], compute: Callable[[], T]) -> T:
+def _cached(kind: Any, key: Sequence[Any], compute: Callable[[], T]) -> T:
     name = _digest(json.dumps([_code_digest(), key]))
     file = cache_folder() / f"{name}.json"
     adapter: TypeAdapter[T] = TypeAdapter(kind)
-    found = _read(file)
-    if found is not None:
+    text = _read(file)
+    if text is not None:
         try:
-            return adapter.validate_json(found, strict=True)
+            return adapter.validate_json(text, strict=True)
         except ValidationError:
-            pass  # an entry of another form; it is replaced below
-    made = compute()
-    _write(file, adapter.dump_json(made).decode("ascii"))
-    return made
+            pass  # an entry in another format is replaced below
+    value = compute()
+    _write(file, adapter.dump_json(value).decode("ascii"))
+    return value
 
 
 def _digest(text: str) -> str:
@@ -75,7 +75,7 @@ def _digest(text: str) -> str:
 
 
 def _read(file: Path) -> str | None:
-    """Return an entry's text, None where it is not there or is not what was written."""
+    """Return an entry's text, or None if it is missing or damaged."""
     try:
         checksum, _, text = file.read_text(encoding="ascii").partition("\n")
     except (OSError, UnicodeDecodeError):
@@ -84,7 +84,7 @@ def _read(file: Path) -> str | None:
 
 
 def _write(file: Path, text: str) -> None:
-    """Write an entry whole or not at all; a folder that cannot be written keeps nothing."""
+    """Write an entry completely or not at all; ignore a folder that cannot be written."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, unfinished = tempfile.mkstemp(dir=file.parent, prefix=f"{file.stem}.")

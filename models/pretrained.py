@@ -1,9 +1,9 @@
-"""Modules to and from weights files: safetensors, with the recipe that made them.
+"""Save modules to weights files (safetensors, with the recipe of their training), and load them.
 
-Keys are those of the model (`blocks.0.conv.weight`), so one file with
-the whole feature extractor serves every cut: `load_into(model.split(cut).device, path)` takes the
-device block out of it (EcoFed's partial initialisation), and
-`load_into(model.split(model.feature_blocks).device, path)` all convolutional blocks (holistic).
+Keys are those of the model (`blocks.0.conv.weight`), so one file with the whole feature extractor works
+for every cut: `load_into(model.split(cut).device, path)` loads the device block (EcoFed's partial
+initialisation), `load_into(model.split(model.feature_blocks).device, path)` all convolutional blocks
+(holistic).
 """
 
 import os
@@ -23,9 +23,9 @@ from cutlayer.models.weights_files import load_weights, type_name
 def save_weights(
     path: str | PathLike[str], weights: nn.Module | Mapping[str, Tensor], recipe: Mapping[str, str]
 ) -> None:
-    """Writes a module's state dict, or any tensors by name, and how they came about.
+    """Write a module's state dict, or any tensors by name, with the recipe that produced them.
 
-    The file appears whole or not at all. Raises WeightsError if it cannot be written.
+    The file is written completely or not at all. Raises WeightsError if it cannot be written.
     """
     content = weights_bytes(weights, recipe)
     target = Path(path)
@@ -43,21 +43,21 @@ def save_weights(
 
 
 def weights_bytes(weights: nn.Module | Mapping[str, Tensor], recipe: Mapping[str, str]) -> bytes:
-    """The content of a weights file. Raises WeightsError for a recipe that is not texts by name."""
+    """Return the content of a weights file. Raises WeightsError for a recipe with other than strings."""
     tensors = weights.state_dict() if isinstance(weights, nn.Module) else weights
     odd = [key for key, value in recipe.items() if not isinstance(value, str)]
     if odd:
-        raise WeightsError(f"a recipe holds texts by name, {odd[0]!r} is {recipe[odd[0]]!r}")
+        raise WeightsError(f"a recipe must hold strings, {odd[0]!r} is {recipe[odd[0]]!r}")
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     return save(plain, metadata=dict(recipe))
 
 
 def load_into(module: nn.Module, path: str | PathLike[str]) -> dict[str, str]:
-    """Fills all of the module's tensors from the file and returns the recipe.
+    """Fill all tensors of a module from a file and return the recipe.
 
-    Floating-point numbers are converted to the module's own. Tensors that the module does not have
-    are ignored. Raises WeightsError, with the module left as it was, if one that it needs is
-    missing, has another shape, or holds another kind of numbers.
+    Floating-point tensors are converted to the module's types; tensors that the module lacks are
+    ignored. Raises WeightsError, leaving the module unchanged, if a tensor is missing, not finite, or
+    has another shape or kind of numbers.
     """
     tensors, recipe = load_weights(path)
     needed = module.state_dict()
@@ -69,18 +69,18 @@ def load_into(module: nn.Module, path: str | PathLike[str]) -> dict[str, str]:
                 f"weights file {str(path)!r}: tensor {name!r} of shape {expected} is missing "
                 f"among its {len(tensors)} tensors"
             )
-        found = tensors[name]
-        got = tuple(found.shape)
+        stored = tensors[name]
+        got = tuple(stored.shape)
         if got != expected:
             raise WeightsError(
                 f"weights file {str(path)!r}: tensor {name!r} has shape {got}, expected {expected}"
             )
-        if _kind(found) != _kind(tensor):
+        if _kind(stored) != _kind(tensor):
             raise WeightsError(
-                f"weights file {str(path)!r}: tensor {name!r} holds {type_name(found)} numbers, "
+                f"weights file {str(path)!r}: tensor {name!r} holds {type_name(stored)} numbers, "
                 f"expected {type_name(tensor)}"
             )
-        fitting[name] = found.to(tensor.dtype)
+        fitting[name] = stored.to(tensor.dtype)
         if not torch.isfinite(fitting[name]).all():
             raise WeightsError(
                 f"weights file {str(path)!r}: tensor {name!r} is not finite in {type_name(tensor)}"

@@ -1,7 +1,7 @@
 """Per-tensor symmetric linear quantisation of activations to 2-16 bits, packed without gaps.
 
-The default of EcoFed (arXiv 2304.05495) is 8 bits: scale = max|x| / 127, zero point 0. The packed
-bytes are what travels; the scale's own bytes belong to the message's framing.
+EcoFed (arXiv 2304.05495) uses 8 bits: scale = max|x| / 127, zero point 0. A message carries the packed
+bytes; the bytes of the scale belong to its framing.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MIN_BITS, MAX_BITS = 2, 16
 
 
 class QuantisationError(UserError):
-    """A tensor or a number of bits that cannot be quantised."""
+    """A tensor that cannot be quantised, or a number of bits out of range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Quantised:
     """`prod(shape)` signed integers of `bits` bits, packed; value = integer * scale.
 
     Integers are two's complement, least significant bit first, without gaps between them. `dtype` is
-    what they become again: float32, or float64 if that is what was quantised.
+    the type after dequantisation: float64 for a float64 tensor, otherwise float32.
     """
 
     packed: Tensor
@@ -35,10 +35,10 @@ class Quantised:
 
 
 def quantise(tensor: Tensor, bits: int = 8) -> Quantised:
-    """The tensor rounded to the nearest multiple of scale = max|x| / (2^(bits-1) - 1).
+    """Round a tensor to multiples of scale = max|x| / (2^(bits-1) - 1) and pack them.
 
-    Each value moves by at most scale / 2, up to rounding (2^-22 of the largest value in float32).
-    Raises QuantisationError for NaN and infinite values and for bits outside 2..16.
+    The error of a value is at most scale / 2, up to rounding (2^-22 of the largest value in float32).
+    Raises QuantisationError for NaN and infinite values, and for bits outside 2 to 16.
     """
     if not MIN_BITS <= bits <= MAX_BITS:
         raise QuantisationError(f"bits must be {MIN_BITS} to {MAX_BITS}, got {bits}")
@@ -54,18 +54,18 @@ def quantise(tensor: Tensor, bits: int = 8) -> Quantised:
             f"{bad} of {values.numel()} values of a tensor of shape {tuple(tensor.shape)} are NaN "
             "or infinite and cannot be quantised: training has diverged"
         )
-    # The smallest normal number keeps the division defined for zeros and denormal values.
+    # The smallest normal number avoids a division by zero or by a denormal scale.
     scale = max(peak / levels, torch.finfo(dtype).tiny)
     codes = (values / scale).round_().clamp_(-levels, levels).to(torch.int16)
     return Quantised(_pack(codes, bits), scale, bits, tuple(tensor.shape), dtype)
 
 
 def dequantise(quantised: Quantised) -> Tensor:
-    """The tensor that the receiver works with, on the device of the packed bytes."""
+    """Return the tensor of the quantised values, on the device of the packed bytes."""
     count = torch.Size(quantised.shape).numel()
     codes = _unpack(quantised.packed, count, quantised.bits)
     values = codes.to(quantised.dtype) * quantised.scale
-    # The largest integer times the rounded scale may pass the largest number of the type.
+    # The largest integer times the rounded scale may exceed the type's largest number.
     largest = torch.finfo(quantised.dtype).max
     return values.clamp_(-largest, largest).reshape(quantised.shape)
 

@@ -1,4 +1,4 @@
-"""What it costs to quantise and to dequantise (`cutlayer.models.quantise`): operations and bytes."""
+"""Costs of quantising and dequantising (`cutlayer.models.quantise`): operations and bytes."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -7,7 +7,7 @@ from cutlayer.models.block_cost import FLOAT_BYTES, LayerCost
 
 CODE, BYTE = 2, 1  # bytes of a code before packing, and of one packed in 8 bits
 
-# (name, bytes read and written for each value). Packing to other than 8 or 16 bits goes bit by bit.
+# (name, bytes read, bytes written) for each value. Only 8 and 16 bits are not packed bit by bit.
 _TO_CODES: Final = (
     ("abs", FLOAT_BYTES, FLOAT_BYTES),
     ("max", FLOAT_BYTES, 0),
@@ -24,12 +24,12 @@ _FROM_CODES: Final = (
 
 
 def packed_bytes(values: int, bits: int) -> int:
-    """Bytes of that many packed values: ceil(values * bits / 8)."""
+    """Return the bytes of packed values: ceil(values * bits / 8)."""
     return (values * bits + 7) // 8
 
 
 def quantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:
-    """Return the operations that turn `values` fp32 values per sample into packed codes."""
+    """Return the costs of packing `values` float32 values per sample."""
     packing: tuple[tuple[str, int, int], ...] = (("pack", CODE, BYTE),)
     if bits == 16:
         packing = ()
@@ -45,7 +45,7 @@ def quantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:
 
 
 def dequantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:
-    """Return the operations that turn packed codes back into `values` fp32 values per sample."""
+    """Return the costs of unpacking `values` float32 values per sample."""
     unpacking: tuple[tuple[str, int, int], ...] = ()
     if bits not in (8, 16):
         unpacking = (

@@ -9,11 +9,11 @@ from cutlayer.models.model import Model, NamedBlock
 
 
 def resnet9(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
-    """ResNet9: 9,395,722 parameters for 10 classes (EcoFed, arXiv 2304.05495).
+    """Build ResNet9: 9,395,722 parameters for 10 classes (EcoFed, arXiv 2304.05495).
 
-    Two residual blocks halve the map, by max pooling after the two convolution blocks and by a
-    strided 1x1 convolution on the shortcut; the third ends in global average pooling. There is no
-    activation after an addition.
+    Two residual blocks halve the map: by max pooling after their two convolution blocks, and by a
+    strided 1x1 convolution on the shortcut. The third ends in global average pooling. Additions have no
+    activation after them.
     """
     blocks: list[NamedBlock] = [
         ("conv1", conv_block(input_shape[0], 64, pool=nn.MaxPool2d(2))),
@@ -33,7 +33,7 @@ def resnet9(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Mode
 
 
 def resnet12(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
-    """ResNet12 without any bias: 1,268,800 parameters for 10 classes.
+    """Build ResNet12 without biases: 1,268,800 parameters for 10 classes.
 
     Two convolution blocks and three basic blocks of stride 2 (He et al., CVPR 2016), each with a
     1x1 convolution and BatchNorm on the shortcut and a ReLU after the addition. At 32x32 the last
@@ -54,7 +54,7 @@ def resnet12(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Mod
 
 
 def _halving(inputs: int, outputs: int) -> Residual:
-    # ceil_mode: a map of odd side is halved as the strided shortcut halves it.
+    # With ceil_mode a map of odd side gets the size that the strided shortcut gives it.
     pool = nn.MaxPool2d(2, ceil_mode=True)
     body = nn.Sequential(conv_block(inputs, outputs), conv_block(outputs, outputs, pool=pool))
     return Residual(body, nn.Conv2d(inputs, outputs, 1, stride=2))

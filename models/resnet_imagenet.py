@@ -14,14 +14,14 @@ MakeBlock = Callable[[int, int, int], nn.Module]
 
 
 def resnet18(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Model:
-    """ResNet18: 11,689,512 parameters for 1000 classes, 1.81 G multiply-accumulates at 224x224."""
+    """Build ResNet18: 11,689,512 parameters for 1000 classes, 1.81 G multiply-accumulates at 224x224."""
     return _resnet("resnet18", (2, 2, 2, 2), _basic, 1, classes, input_shape)
 
 
 def resnet50(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Model:
-    """ResNet50: 25,557,032 parameters for 1000 classes, 4.09 G multiply-accumulates at 224x224.
+    """Build ResNet50: 25,557,032 parameters for 1000 classes, 4.09 G multiply-accumulates at 224x224.
 
-    A bottleneck's stride is in its 3x3 convolution, as usual since the paper, not in its first 1x1.
+    As in most later work, and unlike the paper, a bottleneck's stride is in its 3x3 convolution.
     """
     return _resnet("resnet50", (3, 4, 6, 3), _bottleneck, _WIDENING, classes, input_shape)
 

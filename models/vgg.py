@@ -10,10 +10,10 @@ from cutlayer.models.model import Model, NamedBlock, flat_features
 
 
 def vgg11(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32), width: float = 1.0) -> Model:
-    """VGG11 for small images with BatchNorm: 34,440,970 parameters for 10 classes.
+    """Build VGG11 for small images with BatchNorm: 34,440,970 parameters for 10 classes.
 
-    Simonyan and Zisserman, ICLR 2015, configuration A, without the last pooling and with a feature
-    vector of 2048 values at 32x32, as trained in EcoFed (arXiv 2304.05495).
+    Simonyan and Zisserman, ICLR 2015, configuration A, without the last pooling, as trained in EcoFed
+    (arXiv 2304.05495). At 32x32 the feature vector has 2048 values.
     `width` multiplies all channels and hidden units.
     """
     plan = [(64, True), (128, True), (256, False), (256, True)]
@@ -22,7 +22,7 @@ def vgg11(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32), width: fl
 
 
 def vgg5(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32), width: float = 1.0) -> Model:
-    """VGG5 with BatchNorm: 582,346 parameters, 8,488,192 multiply-accumulates forward.
+    """Build VGG5 with BatchNorm: 582,346 parameters, 8,488,192 multiply-accumulates forward.
 
     The model of FedAdapt (arXiv 2107.04271) and FedFly (arXiv 2111.01516).
     `width` multiplies all channels and hidden units.
@@ -32,11 +32,11 @@ def vgg5(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32), width: flo
 
 
 def vgg19(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
-    """VGG19 without BatchNorm: 139,611,210 parameters for 10 classes.
+    """Build VGG19 without BatchNorm: 139,611,210 parameters for 10 classes.
 
-    Simonyan and Zisserman, ICLR 2015, configuration E, as the public code of MP-SL trains it on CIFAR
-    (github.com/jtirana98/MultiHop-Federeated-Split-Learning): its pooling pads by 1, so that the maps
-    are 32, 17, 9, 5 and 3 wide, and what is left is spread to 7x7 before the linear layers.
+    Simonyan and Zisserman, ICLR 2015, configuration E, as trained on CIFAR in the public code of MP-SL
+    (github.com/jtirana98/MultiHop-Federeated-Split-Learning). Pooling pads by 1, so the maps are 32, 17,
+    9, 5 and 3 wide; the last one is resized to 7x7 before the linear layers.
     """
     shape: Shape = tuple(input_shape)
     channels = shape[0]

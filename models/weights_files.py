@@ -1,7 +1,7 @@
-"""Weights files: where they are, what they hold, and their fingerprint.
+"""Weights files (safetensors): how to find them, read them and compute their fingerprint.
 
-Importing this module does not import torch, and only `load_weights`, or the fingerprint of a file with
-tensors of fewer bits than float32, needs it. Nothing is ever unpickled.
+Importing this module does not import torch. Only `load_weights` needs it, and the fingerprint of a file
+that holds floating-point types below float32. Nothing is ever unpickled.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ SHIPPED = Path(__file__).parent / "weights"
 MAX_BYTES: Final = 4 * 2**30
 MAX_HEADER_BYTES: Final = 8 * 2**20
 
-# Types that a file's tensors keep when they are read, by torch's names for them.
+# Types that are kept when a tensor is read, and torch's names for them.
 KEPT: Final = {
     "F32": "torch.float32",
     "F64": "torch.float64",
@@ -39,13 +39,13 @@ KEPT: Final = {
 
 
 def shipped(name: str) -> Path | None:
-    """The file `name`.safetensors that came with the package, None if there is none."""
+    """Return the file `name`.safetensors of the package, or None."""
     files = {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
     return files.get(name)
 
 
 def weights_exist(path: str | PathLike[str]) -> bool:
-    """Whether a file is there. Raises WeightsError where that cannot be told."""
+    """Return whether a file exists. Raises WeightsError if the path cannot be examined."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError) as error:
@@ -55,21 +55,18 @@ def weights_exist(path: str | PathLike[str]) -> bool:
 
 
 def converted_types(path: str | PathLike[str]) -> dict[str, int]:
-    """How many tensors of a file are in which type other than float32 (`BF16`: 10), by its name.
+    """Count a file's floating-point tensors by type (`BF16`: 10), without those of float32.
 
-    Whole numbers and truth values, which are not converted, are left out. Raises WeightsError.
+    Integer and boolean tensors, which are not converted, are left out. Raises WeightsError.
     """
     with opened(path, "np") as file:
         names = sorted(file.keys())
-        found = Counter(file.get_slice(name).get_dtype() for name in names)
-    return {name: n for name, n in sorted(found.items()) if "F" in name and name != "F32"}
+        types = Counter(file.get_slice(name).get_dtype() for name in names)
+    return {name: n for name, n in sorted(types.items()) if "F" in name and name != "F32"}
 
 
 def fingerprint(path: str | PathLike[str]) -> str:
-    """Return a fingerprint of a file's tensors as they are read, whatever its metadata.
-
-    Raises WeightsError.
-    """
+    """Return a fingerprint of a file's tensors, without its metadata. Raises WeightsError."""
     with opened(path, "np") as file:
         names = sorted(file.keys())
         types = {name: file.get_slice(name).get_dtype() for name in names}
@@ -83,8 +80,7 @@ def fingerprint(path: str | PathLike[str]) -> str:
 def load_weights(path: str | PathLike[str]) -> "tuple[dict[str, Tensor], dict[str, str]]":
     """Return a file's tensors by name, and its recipe. Raises WeightsError if it cannot be read.
 
-    Numbers of fewer bits than float32 (bfloat16, float16, float8) become float32, which holds them
-    exactly.
+    Smaller floating-point types (bfloat16, float16, float8) become float32, which holds them exactly.
     """
     with opened(path, "pt") as file:
         tensors = {
@@ -101,7 +97,7 @@ def _widened(path: str | PathLike[str], name: str, tensor: "Tensor") -> "Tensor"
     except (NotImplementedError, RuntimeError):
         raise WeightsError(
             f"weights file {str(path)!r}: tensor {name!r} holds {type_name(tensor)} numbers, which "
-            "are not read: store it as float32"
+            "cannot be read: store it as float32"
         ) from None
 
 
@@ -111,19 +107,19 @@ def type_name(tensor: "Tensor") -> str:
 
 
 def _fingerprint(arrays: Iterable[tuple[str, str, NDArray[Any]]]) -> str:
-    found = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     for name, kind, array in arrays:
         shape = ", ".join(map(str, array.shape)) + ("," if array.ndim == 1 else "")
-        found.update(f"{name}({kind}, ({shape}))".encode())
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()
+        digest.update(f"{name}({kind}, ({shape}))".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 @contextmanager
 def opened(path: str | PathLike[str], framework: str) -> Iterator[Any]:
-    """Open a weights file whose tensors are wanted as `framework` ("pt", "np") has them.
+    """Open a weights file to read tensors of torch (`framework` "pt") or numpy ("np").
 
-    Raises WeightsError, also for what goes wrong while it is read.
+    Raises WeightsError, also for errors while it is read.
     """
     where = f"weights file {str(path)!r}"
     if not weights_exist(path):
@@ -148,18 +144,18 @@ def opened(path: str | PathLike[str], framework: str) -> Iterator[Any]:
 
 
 def _reason(error: Exception) -> str:
-    said = error.strerror if isinstance(error, OSError) else None
-    lines = (said or str(error) or type(error).__name__).splitlines()
+    message = error.strerror if isinstance(error, OSError) else None
+    lines = (message or str(error) or type(error).__name__).splitlines()
     return lines[0][:160]
 
 
 def _hint(path: str | PathLike[str]) -> str:
-    """Return what to do about a file of torch.save, which is told by its first bytes."""
+    """Return advice for a file of torch.save, recognised by its first bytes."""
     try:
         with Path(path).open("rb") as file:
             start = file.read(4)
     except OSError:
         return ""
     if start.startswith((b"PK", b"\x80")):
-        return ": it looks like a file of torch.save, which could run code; save it as safetensors"
+        return ": it looks like a file of torch.save, which can run code; save it as safetensors"
     return ""

@@ -1,1 +1,1 @@
-"""Data sets: readers, catalogue, partition over clients, batches, random streams."""
+"""Data sets: readers, catalogue, partition over clients, batches and augmentation."""

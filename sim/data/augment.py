@@ -1,7 +1,7 @@
 """Random crops and horizontal flips, from a stream of (seed, client, round, epoch, batch).
 
-As usual for CIFAR (He et al., CVPR 2016, section 4.2): pad with black by 4 pixels, take a window of
-the original size at random, mirror half of the images. Works on pixels, before normalisation.
+The usual augmentation for CIFAR (He et al., CVPR 2016, section 4.2): pad by 4 black pixels, crop to the
+original size at random, mirror half of the images. It is applied to pixels, before normalisation.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to the images of a training batch; with both off, nothing."""
+    """Random crops and flips of the images of a training batch, if they are on."""
 
     crop: bool
     flip: bool
@@ -33,9 +33,9 @@ class Augmentation:
         epoch: int,
         batch: int,
     ) -> "torch.Tensor":
-        """Return augmented images, uint8 or float as given, of shape [n, channels, height, width].
+        """Return augmented images [n, channels, height, width], in the same type.
 
-        Crops and flips have streams of their own: one does not change when the other is off.
+        Crops and flips have separate streams, so switching one off does not change the other.
         """
         import torch
         from torch.nn.functional import pad
@@ -53,6 +53,8 @@ class Augmentation:
             moves = generator(seed, "crop", *key).integers(0, 2 * self.padding + 1, (n, 2))
             rows, columns = rows + moves[:, :1], columns + moves[:, 1:]
             images = pad(images, (self.padding,) * 4)
-        places = rows[:, :, np.newaxis] * images.shape[3] + columns[:, np.newaxis, :]
-        pixels = torch.from_numpy(places.reshape(n, 1, height * width)).expand(-1, channels, -1)
+        pixel_indices = rows[:, :, np.newaxis] * images.shape[3] + columns[:, np.newaxis, :]
+        pixels = torch.from_numpy(pixel_indices.reshape(n, 1, height * width)).expand(
+            -1, channels, -1
+        )
         return images.flatten(2).gather(2, pixels).view(n, channels, height, width)

@@ -1,7 +1,7 @@
-"""Batches of a shard: their sizes without data, the order of samples in them, and normalisation.
+"""Batches of a shard: their sizes (without data), the order of their samples, and normalisation.
 
-A last batch with fewer than `min_batch` samples, on which BatchNorm would be undefined, is dropped
-in training and joined to the batch before it in evaluation, where every sample must count.
+A last batch with fewer than `min_batch` samples, for which BatchNorm is undefined, is dropped in
+training and joined to the previous batch in evaluation, where every sample counts.
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def batch_sizes(shard_size: int, batch_size: int, min_batch: int = 1) -> tuple[int, ...]:
-    """Return the sizes of one epoch's training batches; none if the shard is below min_batch."""
+    """Return the sizes of one epoch's training batches; none if the shard has fewer than min_batch."""
     if not 1 <= min_batch <= batch_size:
         raise ValueError(f"batch_size must be at least {max(min_batch, 1)}, got {batch_size}")
     full, rest = divmod(shard_size, batch_size)
@@ -34,14 +34,14 @@ def batch_indices(
     epoch: int,
     min_batch: int = 1,
 ) -> list[NDArray[np.int64]]:
-    """Return the training batches of one local epoch as places in the client's shard, shuffled."""
+    """Return the shuffled training batches of a local epoch, as positions in the client's shard."""
     sizes = batch_sizes(shard_size, batch_size, min_batch)
     order = generator(seed, "batch order", client, round_index, epoch).permutation(shard_size)
     return np.split(order[: sum(sizes)], np.cumsum(sizes)[:-1]) if sizes else []
 
 
 def evaluation_batches(samples: int, batch_size: int, min_batch: int = 1) -> list[slice]:
-    """Return the batches that cover all samples in order."""
+    """Return batches that cover all samples in order."""
     if samples < min_batch:
         raise ValueError(f"evaluation needs at least {min_batch} samples, got {samples}")
     sizes = batch_sizes(samples, batch_size, min_batch)
@@ -51,10 +51,10 @@ def evaluation_batches(samples: int, batch_size: int, min_batch: int = 1) -> lis
 
 
 def normalise(images: "torch.Tensor", info: DatasetInfo) -> "torch.Tensor":
-    """Return float32 inputs with the data set's mean taken off, in units of its deviation.
+    """Return inputs as float32, less the data set's mean and divided by its standard deviation.
 
-    Takes uint8, or floating point in 0..1, of shape [n, channels, height, width]; or rows of floating
-    point [n, features]. (uint8 in rows are numbers of their own, not pixels.)
+    Takes images [n, channels, height, width] as uint8 or floating point in 0..1, or rows [n, features]
+    of any numbers (uint8 in rows are not scaled as pixels are).
     """
     import torch
 

@@ -1,10 +1,10 @@
-"""The data sets that are known by name, declared without reading any file.
+"""The data sets known by name, declared without reading files.
 
 Counts per class are those of the official distributions: CIFAR (Krizhevsky, 2009), MNIST (LeCun,
-Cortes and Burges), Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017), and the digits that
-scikit-learn embeds (the test part of Optical Recognition of Handwritten Digits, Alpaydin and
-Kaynak, CC BY 4.0). Mean and deviation are the values in common use, of training pixels before
-padding; those of digits are of all images at 32 x 32.
+Cortes and Burges), Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017), and the digits included in
+scikit-learn (the test part of Optical Recognition of Handwritten Digits, Alpaydin and Kaynak,
+CC BY 4.0). Means and standard deviations are the commonly used values for training pixels before
+padding; those of digits are for all images at 32 x 32.
 """
 
 from cutlayer.sim.data.info import DatasetInfo
@@ -87,7 +87,7 @@ DATASETS: dict[str, DatasetInfo] = {
     )
 }
 
-# The image shapes in which a set can be had, where there is more than the declared one.
+# The image shapes of sets that are available in more than the declared one.
 SHAPES: dict[str, tuple[tuple[int, ...], ...]] = {
     "mnist": (RGB32, GREY28),
     "fashion_mnist": (RGB32, GREY28),

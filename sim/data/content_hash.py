@@ -1,4 +1,4 @@
-"""The hash by which the content of a data set is known."""
+"""The hash that identifies the content of a data set."""
 
 from collections.abc import Iterable
 from hashlib import blake2b

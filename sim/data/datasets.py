@@ -1,6 +1,6 @@
-"""Data sets by name: what is declared of them (`describe`) and their tensors (`load`).
+"""Data sets by name: their declaration (`describe`) and their tensors (`load`).
 
-A set is one of the catalogue, or a user's own, named "package.module:Object": a callable
+A set is one of the catalogue, or a user's "package.module:Object": a callable
 `(data_dir: Path | None) -> Dataset` with an attribute `info: DatasetInfo`.
 """
 
@@ -39,9 +39,9 @@ READERS: dict[str, Callable[[Path | None, Split], Iterator[Chunk]]] = {
 class Dataset:
     """The tensors of a data set, in file order.
 
-    Images are [n, channels, height, width], uint8, or float32 in 0..1, and not normalised; rows are
-    [n, features]; labels are int64 [n]. Grey images may be one channel expanded over three: do not
-    write into them.
+    Images are [n, channels, height, width], uint8 or float32 in 0..1, not normalised; rows are
+    [n, features]; labels are int64 [n]. Do not write into images: the three channels of grey images may
+    share memory.
     """
 
     info: DatasetInfo
@@ -52,7 +52,7 @@ class Dataset:
 
     @cached_property
     def identity(self) -> str:
-        """Hash of what is really here: BLAKE2b over shapes, types, images and labels."""
+        """Return the hash of the loaded content: BLAKE2b over shapes, types, images and labels."""
         tensors = (self.train_images, self.train_labels, self.test_images, self.test_labels)
         return content_hash(tensor.numpy() for tensor in tensors)
 
@@ -66,21 +66,20 @@ def describe(
     seed: int = 0,
     input_shape: tuple[int, ...] | None = None,
 ) -> DatasetInfo:
-    """Return what is declared of a data set and a selection of its samples; reads no data.
+    """Return the declaration of a data set and a selection of its samples, without reading data.
 
-    `name` may be a whole declaration in place of a name. `dataset_info` explains the options.
-    `input_shape` is 3x32x32 unless given; MNIST and Fashion-MNIST can also be had as they are, 1x28x28.
-    Raises DataError.
+    `name` may also be a declaration. `cutlayer.sim.data.info` explains the options. `input_shape` is
+    3x32x32 by default; MNIST and Fashion-MNIST are also available as 1x28x28. Raises DataError.
     """
     whole = name if isinstance(name, DatasetInfo) else _whole(name, input_shape)
     return whole.select(Selection(train_samples, test_samples, test_fraction, seed))
 
 
 def load(dataset: str | DatasetInfo, data_dir: Path | str | None = None) -> Dataset:
-    """Load what `describe` declared, from `data_dir` or the directory CUTLAYER_DATA_DIR names.
+    """Load a declared data set from `data_dir`, by default the directory in CUTLAYER_DATA_DIR.
 
-    The tensors agree with the declared counts and shape. Raises DataError where files are missing,
-    damaged, or hold fewer samples than are asked for.
+    The tensors have the declared counts and shape. Raises DataError if files are missing or damaged, or
+    hold fewer samples than requested.
     """
     import torch
 
@@ -110,7 +109,7 @@ def load(dataset: str | DatasetInfo, data_dir: Path | str | None = None) -> Data
 
 
 class NoData:
-    """Stands where a data set would be read, and says that there is none."""
+    """The source of a data set that is only declared: reading it is an error."""
 
     def __init__(self, info: DatasetInfo) -> None:
         self.info = info
@@ -124,7 +123,7 @@ class NoData:
 def only_declared(
     input_shape: Sequence[int], classes: int, train_samples: int, test_samples: int = 0
 ) -> DatasetInfo:
-    """Return a set with so many samples of each class (the first ones have one more, if need be)."""
+    """Declare a set whose samples are spread evenly over the classes, for runs that train nothing."""
     info = DatasetInfo(
         name="declared",
         input_shape=tuple(input_shape),
@@ -163,7 +162,7 @@ def _whole(name: str, input_shape: tuple[int, ...] | None) -> DatasetInfo:
 
 
 def _fit(images: "torch.Tensor", input_shape: tuple[int, ...]) -> "torch.Tensor":
-    """Return images padded all round with zeros to the input shape, grey seen as any channels."""
+    """Return images padded with zeros to the input shape, and grey expanded to its channels."""
     from torch.nn.functional import pad
 
     if len(input_shape) != 3:

@@ -1,4 +1,4 @@
-"""Where data sets lie on disk: a directory that the user names, in the layouts torchvision uses."""
+"""The directory of data sets on disk, with the layouts of torchvision."""
 
 import os
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ VARIABLE = "CUTLAYER_DATA_DIR"
 
 
 def data_directory(explicit: Path | str | None) -> Path | None:
-    """Return the directory given, else the one CUTLAYER_DATA_DIR names, else None."""
+    """Return the given directory, else that of CUTLAYER_DATA_DIR, else None. Raises DataError."""
     named = explicit if explicit is not None else os.environ.get(VARIABLE) or None
     if named is None:
         return None
@@ -24,7 +24,7 @@ def data_directory(explicit: Path | str | None) -> Path | None:
 def find_folder(
     dataset: str, root: Path | None, folders: Sequence[str], files: Sequence[str]
 ) -> Path:
-    """Return the first folder of `root`, or `root` itself, that holds one of `files`."""
+    """Return the first of `folders` in `root`, or `root`, with one of `files`. Raises DataError."""
     wanted = f"{files[0]} in one of {', '.join(f'{folder}/' for folder in folders)}"
     if root is None:
         raise DataError(

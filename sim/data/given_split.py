@@ -1,16 +1,16 @@
-"""Who holds which training samples, as a file says: a split made elsewhere.
+"""Partitions read from a file, which lists the training samples of each client.
 
-A sample is identified by its place in the training set that the scenario takes: after `test_fraction`
-and `train_samples`, in the order of the data set's files, from 0. The forms of the file:
+A sample index counts from 0 in the training set that the scenario selects, after `test_fraction` and
+`train_samples`, in the order of the data set's files. File formats:
 
 - JSON: a mapping of client names to lists of indices, a list of such lists in client order, or a file
-  of LEAF (Caldas et al., 2018), whose users hold runs of samples one after the other;
-- CSV with a header: `client,index` or `index,client`, a line for each sample; a client without a line
-  holds none;
-- `.npz`: an array of indices for each client, by name, or in client order where they have none;
-- `.npy`: one row of indices for each client, in client order.
+  of LEAF (Caldas et al., 2018), whose users hold consecutive samples;
+- CSV with a header `client,index` or `index,client` and a line for each sample; a client without a line
+  holds no samples;
+- `.npz`: an array of indices for each client, by name, or in client order if unnamed;
+- `.npy`: a row of indices for each client, in client order.
 
-In place of names, numbers from 0 may stand for the clients in their order.
+Clients may also be given by number, from 0, instead of by name.
 """
 
 import csv
@@ -32,7 +32,7 @@ from cutlayer.topologies.json_keys import unique_keys
 
 MOST_BYTES: Final = 100_000_000  # of a text, or of the arrays in a file
 LONGEST_NUMBER: Final = 18  # digits: what fits into 64 bits
-NOTHING: Final = np.empty(0, np.int64)
+EMPTY: Final = np.empty(0, np.int64)
 LEAF_KEYS: Final = {"users", "num_samples", "user_data"}
 
 ByName = Mapping[str, Ints]
@@ -41,12 +41,12 @@ InOrder = Sequence[Ints]
 
 @dataclass(frozen=True, eq=False)
 class GivenPartition:
-    """The shards of all clients, as sample indices; `content` identifies them."""
+    """The shards of all clients, as sample indices; `content` is their hash."""
 
     sizes: tuple[int, ...]
     held: Ints
     content: str
-    users: int | None = None  # of a data set that was made by so many
+    users: int | None = None  # number of users, for a data set that has them
 
     @classmethod
     def of(cls, shards: Sequence[Ints], users: int | None = None) -> "GivenPartition":
@@ -72,63 +72,65 @@ class GivenPartition:
 def given_partition(
     path: Path, clients: Sequence[str], train_samples: int, *, overlap: bool
 ) -> GivenPartition:
-    """Return the partition in a file for these clients. Raises PartitionError with one sentence.
+    """Read the partition of these clients from a file. Raises PartitionError with one sentence.
 
-    Every client needs an entry, which may be empty. With `overlap` a sample may be held twice.
+    Every client needs an entry, which may be empty. With `overlap` a sample may be held more than once.
     """
     where = f"{path}"
-    found = _read(path)
-    if isinstance(found, Mapping):
+    shards = _read(path)
+    if isinstance(shards, Mapping):
         every = path.suffix.lower() != ".csv"
-        found = _in_client_order(found, clients, where, every=every)
-    elif len(found) != len(clients):
-        raise PartitionError(f"{where}: holds {len(found)} lists for {len(clients)} clients")
-    for shard, name in zip(found, clients, strict=True):
+        shards = _in_client_order(shards, clients, where, every=every)
+    elif len(shards) != len(clients):
+        raise PartitionError(f"{where}: holds {len(shards)} lists for {len(clients)} clients")
+    for shard, name in zip(shards, clients, strict=True):
         beyond = shard[(shard < 0) | (shard >= train_samples)]
         if len(beyond):
             raise PartitionError(
                 f"{where}: {name} holds sample {beyond[0]}, and the training set has "
                 f"{train_samples} (0 to {train_samples - 1})"
             )
-    made = GivenPartition.of(found)
+    partition = GivenPartition.of(shards)
     if not overlap:
-        _check_apart(made, clients, where)
-    return made
+        _check_disjoint(partition, clients, where)
+    return partition
 
 
-def _check_apart(made: GivenPartition, clients: Sequence[str], where: str) -> None:
-    """Raise PartitionError for a sample that is held twice."""
-    order = np.argsort(made.held, kind="stable")
-    twice = np.flatnonzero(np.diff(made.held[order]) == 0)
+def _check_disjoint(partition: GivenPartition, clients: Sequence[str], where: str) -> None:
+    """Raise PartitionError if a sample is held twice."""
+    order = np.argsort(partition.held, kind="stable")
+    twice = np.flatnonzero(np.diff(partition.held[order]) == 0)
     if len(twice):
-        owners = np.repeat(np.arange(len(clients)), made.sizes)
+        owners = np.repeat(np.arange(len(clients)), partition.sizes)
         one, other = (clients[owners[order[twice[0] + i]]] for i in (0, 1))
         by = f"twice by {one}" if one == other else f"by {one} and by {other}"
         raise PartitionError(
-            f"{where}: sample {made.held[order[twice[0]]]} is held {by}; "
+            f"{where}: sample {partition.held[order[twice[0]]]} is held {by}; "
             f"give overlap: true if that is meant"
         )
 
 
-def _in_client_order(found: ByName, clients: Sequence[str], where: str, *, every: bool) -> InOrder:
+def _in_client_order(
+    by_name: ByName, clients: Sequence[str], where: str, *, every: bool
+) -> InOrder:
     known = set(clients)
-    if not known & found.keys() and all(_is_number(name) for name in found):
-        return _by_number(found, clients, where, every=every)
-    for name in found:
+    if not known & by_name.keys() and all(_is_number(name) for name in by_name):
+        return _by_number(by_name, clients, where, every=every)
+    for name in by_name:
         if name not in known:
             hint = suggestion(name, clients)
             raise PartitionError(f"{where}: there is no client {name[:100]!r}{hint}")
     for name in clients:
-        if every and name not in found:
+        if every and name not in by_name:
             raise PartitionError(
                 f"{where}: has no entry for the client {name!r} (an empty list: no samples)"
             )
-    return [found.get(name, NOTHING) for name in clients]
+    return [by_name.get(name, EMPTY) for name in clients]
 
 
-def _by_number(found: ByName, clients: Sequence[str], where: str, *, every: bool) -> InOrder:
-    shards = {int(name): shard for name, shard in found.items()}
-    if len(shards) < len(found) or max(shards, default=-1) >= len(clients):
+def _by_number(by_name: ByName, clients: Sequence[str], where: str, *, every: bool) -> InOrder:
+    shards = {int(name): shard for name, shard in by_name.items()}
+    if len(shards) < len(by_name) or max(shards, default=-1) >= len(clients):
         raise PartitionError(
             f"{where}: numbers the clients: expected 0 to {len(clients) - 1}, each once"
         )
@@ -137,44 +139,44 @@ def _by_number(found: ByName, clients: Sequence[str], where: str, *, every: bool
             raise PartitionError(
                 f"{where}: has no entry for client {number} (an empty list: no samples)"
             )
-    return [shards.get(number, NOTHING) for number in range(len(clients))]
+    return [shards.get(number, EMPTY) for number in range(len(clients))]
 
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
 
 
-def _shard(written: object, where: str) -> Ints:
-    if not isinstance(written, list):
+def _shard(indices: object, where: str) -> Ints:
+    if not isinstance(indices, list):
         raise PartitionError(f"{where}: expected a list of sample indices")
-    for index in written:
+    for index in indices:
         if type(index) is not int:
             raise PartitionError(f"{where}: {str(index)[:40]!r} is not a sample index")
     try:
-        return np.array(written, np.int64)
+        return np.array(indices, np.int64)
     except OverflowError:
         raise PartitionError(f"{where}: holds a sample index beyond 2^63") from None
 
 
 def _read(path: Path) -> ByName | InOrder:
     try:
-        about = path.stat()
+        status = path.stat()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PartitionError(f"{path}: cannot be read: {reason}") from None
     if not path.is_file():
         raise PartitionError(f"{path}: is not a file")
-    return _read_once(path.resolve(), str(path), about.st_mtime_ns, about.st_size)
+    return _read_cached(path.resolve(), str(path), status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=4)  # the points of a study name the same file again and again
-def _read_once(path: Path, said: str, changed_ns: int, size: int) -> ByName | InOrder:
+@lru_cache(maxsize=4)  # the points of a study name the same file
+def _read_cached(path: Path, where: str, changed_ns: int, size: int) -> ByName | InOrder:
     del changed_ns
     suffix = path.suffix.lower()
     if suffix not in (".json", ".csv", ".npz", ".npy"):
-        raise PartitionError(f"{said}: expected a file named .json, .csv, .npz or .npy")
+        raise PartitionError(f"{where}: expected a file named .json, .csv, .npz or .npy")
     if size > MOST_BYTES:
-        raise PartitionError(f"{said}: has {size:,} bytes, and at most {MOST_BYTES:,} are read")
+        raise PartitionError(f"{where}: has {size:,} bytes, and at most {MOST_BYTES:,} are read")
     try:
         if suffix == ".npz":
             return _arrays(read_npz(path, MOST_BYTES))
@@ -185,21 +187,21 @@ def _read_once(path: Path, said: str, changed_ns: int, size: int) -> ByName | In
             return list(array.astype(np.int64))
         text = path.read_text(encoding="utf-8-sig")
     except ArrayFileError as error:
-        raise PartitionError(f"{said}: {error}") from None
+        raise PartitionError(f"{where}: {error}") from None
     except UnicodeDecodeError:
-        raise PartitionError(f"{said}: is not text in UTF-8") from None
+        raise PartitionError(f"{where}: is not text in UTF-8") from None
     except OSError as error:
-        raise PartitionError(f"{said}: cannot be read: {error.strerror or error}") from None
-    return _json(text, said) if suffix == ".json" else _csv(text, said)
+        raise PartitionError(f"{where}: cannot be read: {error.strerror or error}") from None
+    return _json(text, where) if suffix == ".json" else _csv(text, where)
 
 
-def _arrays(found: Mapping[str, NDArray[Any]]) -> ByName | InOrder:
-    for name, array in found.items():
+def _arrays(arrays: Mapping[str, NDArray[Any]]) -> ByName | InOrder:
+    for name, array in arrays.items():
         if array.ndim != 1:
             raise ArrayFileError(f"{name[:100]}: expected a row of indices, got {array.shape}")
-    shards = {name: array.astype(np.int64) for name, array in found.items()}
-    unnamed = [f"arr_{number}" for number in range(len(found))]
-    if set(found) == set(unnamed):
+    shards = {name: array.astype(np.int64) for name, array in arrays.items()}
+    unnamed = [f"arr_{number}" for number in range(len(arrays))]
+    if set(arrays) == set(unnamed):
         return [shards[name] for name in unnamed]
     return shards
 
@@ -223,7 +225,7 @@ def _json(text: str, where: str) -> ByName | InOrder:
 
 
 def _leaf(content: Mapping[str, Any], where: str) -> InOrder:
-    """Return what LEAF's users hold: so many samples each, one user after the other."""
+    """Return the shards of LEAF's users, who hold consecutive samples."""
     counts = content["num_samples"]
     if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
         raise PartitionError(f"{where}: num_samples must be a list of whole numbers, 0 or more")
@@ -243,7 +245,7 @@ def _csv(text: str, where: str) -> ByName | InOrder:
     if sorted(header) != ["client", "index"]:
         raise PartitionError(f"{where}: line 1: expected the header client,index or index,client")
     client, index = header.index("client"), header.index("index")
-    found: dict[str, list[int]] = {}
+    indices: dict[str, list[int]] = {}
     try:
         for row in rows:
             if not row:
@@ -257,7 +259,7 @@ def _csv(text: str, where: str) -> ByName | InOrder:
                 raise PartitionError(
                     f"{where}: line {rows.line_num}: {number[:40]!r} is not a sample index"
                 )
-            found.setdefault(row[client].strip(), []).append(int(number))
+            indices.setdefault(row[client].strip(), []).append(int(number))
     except csv.Error as error:
         raise PartitionError(f"{where}: line {rows.line_num}: {error}") from None
-    return {name: np.array(held, np.int64) for name, held in found.items()}
+    return {name: np.array(held, np.int64) for name, held in indices.items()}

@@ -1,16 +1,16 @@
-"""What is known of a data set without any file on disk: shapes, counts per class and identity.
+"""Declarations of data sets: shapes, counts per class and identity, without reading a file.
 
-Which samples are taken is a rule on counts, so that a run without tensors knows every size:
+A selection of samples is a rule on counts, so that all sizes are known without data:
 
-1. `test_fraction` (only where there is no official test split) takes, of each class with n samples,
-   n x test_fraction of them, rounded half up, drawn by a stream of (seed, class);
-2. `train_samples` and `test_samples` take the first n/classes of each class in file order. The
-   count of the whole set is allowed too, balanced or not.
+1. `test_fraction` (only without an official test split) takes n x test_fraction of the n samples of each
+   class, rounded half up, drawn from a stream of (seed, class);
+2. `train_samples` and `test_samples` take the first n/classes samples of each class in file order. The
+   count of the whole set is also allowed, balanced or not.
 
-The declared identity (`checksum`) of a set is its name, plus a hash of the content for the set that
-is embedded, followed by shape and selection. For sets that lie on the user's disk it names the
-official content: a copy with other images in it has the same declared identity. The hash of what
-was really loaded is `Dataset.identity`: whoever keeps results between runs must key on both.
+The declared identity (`checksum`) of a set is its name, for the built-in digits with a hash of the
+content, followed by shape and selection. For sets on the user's disk it stands for the official content:
+a copy with different images has the same declared identity. `Dataset.identity` is the hash of the loaded
+content. Results that are stored between runs must be keyed on both.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,12 +24,12 @@ from cutlayer.errors import UserError
 
 
 class DataError(UserError):
-    """A data set that cannot be had as asked: unknown, missing, corrupt or too small."""
+    """A data set that is unknown, missing, damaged or too small."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The samples that are taken of a data set; `seed` matters only with `test_fraction`."""
+    """The samples taken from a data set; `seed` only matters with `test_fraction`."""
 
     train_samples: int | None = None
     test_samples: int | None = None
@@ -42,10 +42,9 @@ class DatasetInfo:
     """A declared data set: images of shape (channels, height, width), or rows of (features,).
 
     `mean` and `std` are per channel, of pixels in 0..1, or per feature. `checksum` is the declared
-    identity, None where it is unknown. `has_test` says whether the set comes with a test split of its
-    own. Values from `value_range` are scaled to 0..1 when they are loaded; without it images are uint8,
-    or float32 in 0..1, and the values of rows may be any. `source` reads the set; None for one that is
-    found by its name.
+    identity, or None if unknown. `has_test` is whether the set has an official test split. Loading
+    scales values in `value_range` to 0..1; without it images are uint8 or float32 in 0..1, and rows may
+    hold any values. `source` reads the set; it is None for sets that are read by name.
     """
 
     name: str
@@ -64,7 +63,7 @@ class DatasetInfo:
     def __post_init__(self) -> None:
         if not self.input_shape or not all(type(n) is int and n > 0 for n in self.input_shape):
             raise DataError(
-                f"data set {self.name}: input_shape must be whole numbers above 0, such as "
+                f"data set {self.name}: input_shape must be positive whole numbers, such as "
                 f"(3, 32, 32) for images or (13,) for rows, got {self.input_shape}"
             )
         if self.value_range is not None:
@@ -93,29 +92,29 @@ class DatasetInfo:
 
     @property
     def is_image(self) -> bool:
-        """Whether the inputs are images, which have three dimensions."""
+        """Return whether the inputs are images, which have three dimensions."""
         return len(self.input_shape) == 3
 
     @property
     def classes(self) -> int:
-        """Number of classes."""
+        """Return the number of classes."""
         return len(self.train_counts)
 
     @property
     def train_samples(self) -> int:
-        """Number of training samples."""
+        """Return the number of training samples."""
         return sum(self.train_counts)
 
     @property
     def test_samples(self) -> int:
-        """Number of test samples."""
+        """Return the number of test samples."""
         return sum(self.test_counts)
 
     def select(self, selection: Selection) -> Self:
-        """Return the same data set with the counts and identity of a selection of its samples."""
+        """Return the declaration of a selection of this set's samples. Raises DataError."""
         assert self.selection is None, "a selection of a selection has no declared identity"
         if selection.test_fraction is None:
-            selection = replace(selection, seed=0)  # it decides nothing
+            selection = replace(selection, seed=0)  # it has no effect
         train, test = self.train_counts, self.test_counts
         parts = [] if self.checksum is None else [self.checksum]
         parts.append("x".join(map(str, self.input_shape)))
@@ -150,7 +149,7 @@ def split_counts(name: str, counts: Sequence[int], test_fraction: float) -> tupl
         if not 0 < t < n:
             raise DataError(
                 f"{name}: test_fraction {test_fraction} puts {t} of the {n} samples of class "
-                f"{label} into the test split, and each side needs at least one"
+                f"{label} into the test split, and each split needs at least one"
             )
     return test
 

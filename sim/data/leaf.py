@@ -1,4 +1,4 @@
-"""Data sets in the format of LEAF, and their natural partition: a client for each user."""
+"""Data sets in LEAF's format, and their natural partition: one client for each user."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from cutlayer.sim.data.given_split import GivenPartition
 from cutlayer.sim.data.info import DataError, DatasetInfo
 from cutlayer.sim.data.partition import PartitionError
 from cutlayer.sim.data.readers.leaf import LeafSamples, leaf_files, read_leaf
-from cutlayer.sim.data.selection import training_places
+from cutlayer.sim.data.selection import training_indices
 from cutlayer.sim.data.values import checked_values
 
 LEAST_DEVIATION: Final = 1e-6  # a feature that does not vary is left as it is
@@ -22,14 +22,14 @@ LEAST_DEVIATION: Final = 1e-6  # a feature that does not vary is left as it is
 
 @dataclass(frozen=True, eq=False)
 class LeafSource:
-    """The samples of such a data set, as they were read; called, it returns them as tensors."""
+    """The samples of a LEAF data set; calling it returns them as tensors."""
 
     info: DatasetInfo
     train: LeafSamples
     test: LeafSamples | None
 
     def __call__(self, data_dir: Path | None) -> Any:
-        """Return the data set as a user's own would."""
+        """Return the data set, as a user's own data set does."""
         from torch import from_numpy
 
         from cutlayer.sim.data.datasets import Dataset
@@ -55,18 +55,18 @@ def leaf_declaration(
     classes: int | None = None,
     value_range: tuple[float, float] | None = None,
 ) -> DatasetInfo:
-    """Return the declaration of LEAF's files, which are read for it. Raises DataError.
+    """Read LEAF's files and return their declaration. Raises DataError.
 
-    Without an `input_shape` the inputs have that of the file. There are as many `classes` as the
-    greatest one says, unless given. Means and deviations are those of the training samples.
+    `input_shape` is that of the file by default, and `classes` the largest label plus one. Means and
+    standard deviations are those of the training samples.
     """
     files = [leaf_files(path) for path in (train, test) if path is not None]
-    stamps = tuple((str(file), file.stat().st_mtime_ns) for found in files for file in found)
+    stamps = tuple((str(file), file.stat().st_mtime_ns) for part in files for file in part)
     shape = None if input_shape is None else tuple(input_shape)
     return _declaration(train, test, shape, classes, value_range, stamps)
 
 
-@lru_cache(maxsize=1)  # the seeds of a scenario and the points of a study share it
+@lru_cache(maxsize=1)  # shared by the seeds of a scenario and the points of a study
 def _declaration(
     train: Path,
     test: Path | None,
@@ -76,41 +76,41 @@ def _declaration(
     stamps: tuple[tuple[str, int], ...],
 ) -> DatasetInfo:
     del stamps
-    found = read_leaf(leaf_files(train))
+    trained = read_leaf(leaf_files(train))
     tested = None if test is None else read_leaf(leaf_files(test))
-    shape = found.inputs.shape[1:] if input_shape is None else input_shape
-    for part in (found, tested):
-        if part is not None and np.prod(part.inputs.shape[1:], dtype=int) != np.prod(shape):
+    shape = trained.inputs.shape[1:] if input_shape is None else input_shape
+    parts = [part for part in (trained, tested) if part is not None]
+    for part in parts:
+        if np.prod(part.inputs.shape[1:], dtype=int) != np.prod(shape):
             raise DataError(
                 f"{train}: samples of shape {part.inputs.shape[1:]} do not fit an input_shape of {shape}"
             )
-    most = max(int(part.labels.max()) for part in (found, tested) if part is not None)
+    most = max(int(part.labels.max()) for part in parts)
     classes = most + 1 if classes is None else classes
     if most >= classes:
         raise DataError(f"{train}: has class {most}, and {classes} classes are declared (from 0)")
-    parts = [part for part in (found, tested) if part is not None]
-    read = content_hash([array for part in parts for array in part[1:]])
+    content = content_hash([array for part in parts for array in part[1:]])
     info = DatasetInfo(
         name=f"leaf:{train}",
         input_shape=tuple(shape),
-        train_counts=tuple(np.bincount(found.labels, minlength=classes).tolist()),
+        train_counts=tuple(np.bincount(trained.labels, minlength=classes).tolist()),
         test_counts=(0,) * classes
         if tested is None
         else tuple(np.bincount(tested.labels, minlength=classes).tolist()),
         mean=(0.0,) * shape[0],
         std=(1.0,) * shape[0],
         class_names=tuple(map(str, range(classes))),
-        checksum=f"leaf:{read}:{value_range}",
+        checksum=f"leaf:{content}:{value_range}",
         has_test=tested is not None,
         value_range=value_range,
     )
-    info = _standardised(info, found)
-    return replace(info, source=LeafSource(info, found, tested))
+    info = _standardised(info, trained)
+    return replace(info, source=LeafSource(info, trained, tested))
 
 
-def _standardised(info: DatasetInfo, found: LeafSamples) -> DatasetInfo:
-    """Return the declaration with means and deviations of the training samples, as scaled."""
-    inputs = checked_values(info, found.inputs.reshape(-1, *info.input_shape), "train")
+def _standardised(info: DatasetInfo, trained: LeafSamples) -> DatasetInfo:
+    """Return the declaration with the means and deviations of the scaled training samples."""
+    inputs = checked_values(info, trained.inputs.reshape(-1, *info.input_shape), "train")
     rest = (0, *range(2, inputs.ndim))
     mean, std = inputs.mean(rest, dtype=np.float64), inputs.std(rest, dtype=np.float64)
     std[std < LEAST_DEVIATION] = 1.0
@@ -120,7 +120,7 @@ def _standardised(info: DatasetInfo, found: LeafSamples) -> DatasetInfo:
 def partition_by_user(info: DatasetInfo, clients: int) -> GivenPartition:
     """Return the partition in which client i holds the samples of user i. Raises PartitionError.
 
-    Users beyond the number of clients hold their samples for nobody.
+    Samples of users beyond the number of clients belong to no client.
     """
     source = info.source
     if not isinstance(source, LeafSource):
@@ -130,7 +130,7 @@ def partition_by_user(info: DatasetInfo, clients: int) -> GivenPartition:
     users = len(source.train.users)
     if users < clients:
         raise PartitionError(f"users: {info.name} has {users} users for {clients} clients")
-    owners = source.train.owners[training_places(info, source.train.labels)]
+    owners = source.train.owners[training_indices(info, source.train.labels)]
     order = np.argsort(owners, kind="stable")
     edges = np.searchsorted(owners[order], np.arange(clients + 1))
     shards = [order[start:end] for start, end in pairwise(edges)]

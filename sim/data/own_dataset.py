@@ -1,4 +1,4 @@
-"""A user's own data set, named "package.module:Object"."""
+"""Users' data sets, named "package.module:Object"."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,29 +17,29 @@ from cutlayer.suggestion import suggestion
 
 
 def find_own(name: str) -> Any:
-    """Return the object of that name: a callable `(data_dir) -> Dataset` with an `info`."""
+    """Import a data set: a callable `(data_dir) -> Dataset` with an `info`. Raises DataError."""
     if ":" not in name:
         raise DataError(
             f"unknown data set {name!r}{suggestion(name, DATASETS)}"
             " (your own is named package.module:Object)"
         )
     try:
-        found = import_own(name)
+        own = import_own(name)
     except OwnObjectError as error:
         raise DataError(f"data set {name!r} cannot be imported: {error}") from None
-    except Exception as error:  # whatever a user's module does wrong, the answer names it
+    except Exception as error:  # a user's module may raise anything
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DataError(f"data set {name!r} cannot be imported ({reason})") from error
-    if not callable(found) or not isinstance(getattr(found, "info", None), DatasetInfo):
+    if not callable(own) or not isinstance(getattr(own, "info", None), DatasetInfo):
         raise DataError(
             f"data set {name!r} must be a callable (data_dir) -> Dataset "
             f"with an attribute info: DatasetInfo"
         )
-    return found
+    return own
 
 
 def own_reader(own: Any, name: str, root: Path | None) -> Callable[[Split], Iterator[Chunk]]:
-    """Load a data set by the object that reads it, and return the reader of its splits."""
+    """Load a user's data set and return the reader of its splits. Raises DataError."""
     info = replace(own.info, name=name)
     try:
         loaded = own(root)
@@ -52,7 +52,7 @@ def own_reader(own: Any, name: str, root: Path | None) -> Callable[[Split], Iter
 
 
 def _checked(name: str, info: DatasetInfo, loaded: object, split: Split) -> Chunk:
-    """Return a split of what was loaded, once it is seen to be what `info` declares."""
+    """Return a split of a loaded data set after checking it against `info`."""
     counts = info.train_counts if split == "train" else info.test_counts
     try:
         images = getattr(loaded, f"{split}_images").numpy()
@@ -70,20 +70,20 @@ def _checked(name: str, info: DatasetInfo, loaded: object, split: Split) -> Chun
             f"data set {name!r}: its info declares {split} images of shape {declared}, "
             f"got {images.shape} with labels of shape {labels.shape}"
         )
-    found = [int((labels == label).sum()) for label in range(info.classes)]
-    if found != list(counts):
+    loaded_counts = [int((labels == label).sum()) for label in range(info.classes)]
+    if loaded_counts != list(counts):
         raise DataError(
             f"data set {name!r}: its info declares {list(counts)} {split} samples per class, "
-            f"got {found}{_strangers(labels, info.classes)}"
+            f"got {loaded_counts}{_unknown_labels(labels, info.classes)}"
         )
     return Chunk(checked_values(info, images, split), labels, None)
 
 
-def _strangers(labels: NDArray[np.int64], classes: int) -> str:
-    """Return a clause about labels that name no class, if there are any."""
+def _unknown_labels(labels: NDArray[np.int64], classes: int) -> str:
+    """Return a clause about labels out of range, if there are any."""
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if not wrong.size:
         return ""
-    there = np.unique(labels)
-    gaps = " (number them without gaps)" if len(there) == classes else ""
+    used = np.unique(labels)
+    gaps = " (number them without gaps)" if len(used) == classes else ""
     return f", and label {labels[wrong[0]]} of sample {wrong[0]} is not one of 0 to {classes - 1}{gaps}"

@@ -1,9 +1,8 @@
-"""Who holds which training samples, worked out from the counts per class alone.
+"""Partition of the training samples over the clients, computed from the counts per class alone.
 
-The samples are thought of as sorted by class; a *position* is a place in that order, and a client's
-shard is a list of positions. `Partition.indices` turns them into sample indices once labels are at
-hand: the k-th position of a class is the k-th sample of that class in file order. Every sample
-belongs to at most one client.
+A *position* is an index into the samples sorted by class, and a client's shard is a list of positions.
+`Partition.indices` converts them to sample indices once the labels are known: the k-th position of a
+class is the k-th sample of that class in file order. A sample belongs to at most one client.
 """
 
 import math
@@ -19,19 +18,19 @@ from cutlayer.streams import generator
 
 Ints = NDArray[np.int64]
 DIRICHLET_TRIES = 100
-MOST_DEALT = 20_000_000  # a sample takes some 60 bytes while it is dealt
+MOST_DEALT = 20_000_000  # dealing a sample takes about 60 bytes
 
 
 class PartitionError(UserError):
-    """A partition that the data set cannot give."""
+    """A partition that does not fit the data set, or a file of one that cannot be read."""
 
 
 class Held(Protocol):
-    """Who holds which training samples; client i holds `sizes[i]` of them."""
+    """The training samples of each client; client i holds `sizes[i]` of them."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many samples each client holds."""
+        """Return the number of samples of each client."""
 
     def indices(self, client: int, labels: NDArray[np.integer]) -> Ints:
         """Return a client's sample indices into a data set with these labels."""
@@ -44,16 +43,16 @@ class PartitionRule(Protocol):
     """A rule that deals positions to clients."""
 
     def deal(self, counts: Ints, clients: int, seed: int) -> tuple[Ints, Ints]:
-        """Return all clients' positions one after another, and the number of each client's."""
+        """Return the positions of all clients, concatenated, and the number of each client's."""
         ...
 
 
 @dataclass(frozen=True)
 class Iid:
-    """All samples at random in equal shares: shard sizes differ by one at most."""
+    """All samples, shuffled, in equal shares: shard sizes differ by at most one."""
 
     def deal(self, counts: Ints, clients: int, seed: int) -> tuple[Ints, Ints]:
-        """Deal equal runs of one random order."""
+        """Deal equal slices of one random order."""
         total = int(counts.sum())
         if clients > total:
             raise PartitionError(f"iid: {clients} clients cannot share {total} samples")
@@ -72,25 +71,25 @@ class Sizes:
             raise PartitionError(f"sizes: each must be 1 or more, got {self.sizes}")
 
     def deal(self, counts: Ints, clients: int, seed: int) -> tuple[Ints, Ints]:
-        """Deal runs of those sizes of one random order."""
+        """Deal slices of these sizes of one random order."""
         sizes = (self.sizes,) * clients if isinstance(self.sizes, int) else self.sizes
         if len(sizes) != clients:
             raise PartitionError(f"sizes: {len(sizes)} are given for {clients} clients")
         total = int(counts.sum())
         if sum(sizes) > total:
             raise PartitionError(
-                f"sizes: {clients} clients want {sum(sizes)} samples in all, and there are {total}"
+                f"sizes: {clients} clients need {sum(sizes)} samples in all, and there are {total}"
             )
         return _random_order(total, seed)[: sum(sizes)], np.array(sizes, np.int64)
 
 
 @dataclass(frozen=True)
 class Shards:
-    """Samples sorted by class and cut into equal pieces, of which each client gets some at random.
+    """Samples sorted by class and cut into equal pieces, which are dealt to the clients at random.
 
-    McMahan et al., AISTATS 2017, section 3: few classes per client. Without `size` all samples are
-    used and pieces differ by one at most; with it they have `size` samples each, as many as there
-    are, and those that are not dealt belong to nobody.
+    McMahan et al., AISTATS 2017, section 3: few classes per client. Without `size`, all samples are used
+    and pieces differ by at most one; with it, each piece has `size` samples, and the samples of pieces
+    that are not dealt belong to no client.
     """
 
     per_client: int
@@ -124,9 +123,9 @@ class Shards:
 class Dirichlet:
     """Each class divided over the clients in proportions drawn from Dirichlet(alpha, ..., alpha).
 
-    Yurochkin et al., ICML 2019, section 4; the whole draw is repeated until every client has
-    `min_samples`, as in Li et al., ICDE 2022. A client's share of a class has mean 1/K and variance
-    (K - 1) / (K^2 (K alpha + 1)) for K clients: small alpha, few classes per client.
+    Yurochkin et al., ICML 2019, section 4; the draw is repeated until every client has `min_samples`,
+    as in Li et al., ICDE 2022. With K clients, a client's share of a class has mean 1/K and variance
+    (K - 1) / (K^2 (K alpha + 1)): a small alpha gives few classes per client.
     """
 
     alpha: float
@@ -140,14 +139,14 @@ class Dirichlet:
             )
 
     def deal(self, counts: Ints, clients: int, seed: int) -> tuple[Ints, Ints]:
-        """Deal each class in random order by proportions that leave nobody short."""
+        """Deal each class in random order, in the proportions drawn."""
         shares = self._shares(counts, clients, seed)
         owners = [np.repeat(np.arange(clients), share) for share in shares]
         by_client = np.argsort(np.concatenate(owners), kind="stable")
         return np.concatenate(_shuffled_classes(counts, seed))[by_client], shares.sum(axis=0)
 
     def _shares(self, counts: Ints, clients: int, seed: int) -> Ints:
-        """Return samples per [class, client]."""
+        """Return the numbers of samples, [class, client]."""
         if counts.sum() > MOST_DEALT:
             raise PartitionError(
                 f"dirichlet: deals at most {MOST_DEALT:,} samples one by one, and there are"
@@ -209,13 +208,13 @@ class Partition:
         return self._by_class(labels)[self.positions]
 
     def all_indices(self, labels: NDArray[np.integer]) -> list[Ints]:
-        """Return every client's sample indices; labels are sorted once, not once per client."""
+        """Return every client's sample indices, sorting the labels only once."""
         return np.split(self.order(labels), self._ends[:-1])
 
     def _by_class(self, labels: NDArray[np.integer]) -> Ints:
-        found = np.bincount(labels, minlength=len(self.counts))
-        assert found.tolist() == list(self.counts), "labels of another selection of samples"
-        narrow = labels.astype(np.min_scalar_type(len(self.counts)))  # sorted ten times as fast
+        counts = np.bincount(labels, minlength=len(self.counts))
+        assert counts.tolist() == list(self.counts), "labels of another selection of samples"
+        narrow = labels.astype(np.min_scalar_type(len(self.counts)))  # sorts ten times as fast
         return np.argsort(narrow, kind="stable")
 
 

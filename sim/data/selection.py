@@ -1,4 +1,4 @@
-"""Which samples of the files in hand belong to a selection (the rules stand in `dataset_info`)."""
+"""Take the samples of a selection from files (the rules are in `cutlayer.sim.data.info`)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,14 +9,14 @@ from cutlayer.sim.data.info import DataError, DatasetInfo, split_counts
 from cutlayer.sim.data.readers import Chunk, Split
 from cutlayer.streams import generator
 
-COPIED_SAMPLES = 4096  # at a time: a bound on what is held beside the data
+COPIED_SAMPLES = 4096  # at a time, to bound the extra memory
 
 Images = NDArray[np.generic]
 Labels = NDArray[np.int64]
 
 
 def first_of_each_class(labels: Labels, wanted: Sequence[int]) -> NDArray[np.int64]:
-    """Return the places, ascending, of the first `wanted[c]` labels of each class c (or fewer)."""
+    """Return the indices, ascending, of the first `wanted[c]` labels of each class c (or fewer)."""
     order = np.argsort(labels, kind="stable")
     counts = np.bincount(labels, minlength=len(wanted))
     rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -26,64 +26,64 @@ def first_of_each_class(labels: Labels, wanted: Sequence[int]) -> NDArray[np.int
 def collect(
     chunks: Iterable[Chunk], info: DatasetInfo, declared: Sequence[int], split: Split
 ) -> tuple[Images, Labels]:
-    """Take the samples of a selection from files, reading no further than it needs.
+    """Take the samples of a selection from files, reading only as many files as needed.
 
-    `declared` are the counts of the whole split, which no set of files can exceed.
+    `declared` are the counts of the whole split, which the files must not exceed. Raises DataError.
     """
     wanted = np.array(info.train_counts if split == "train" else info.test_counts)
     if not wanted.any():
         empty = np.zeros((0, *info.input_shape), np.uint8)
         return empty, np.zeros(0, np.int64)
-    found = np.zeros_like(wanted)
+    seen = np.zeros_like(wanted)
     images: Images | None = None
-    kept: list[Labels] = []
+    taken: list[Labels] = []
     for chunk in chunks:
-        here = np.bincount(chunk.labels, minlength=len(wanted))
-        excess = np.flatnonzero(found + here > np.asarray(declared))
+        in_chunk = np.bincount(chunk.labels, minlength=len(wanted))
+        excess = np.flatnonzero(seen + in_chunk > np.asarray(declared))
         if excess.size:
             label = excess[0]
             raise DataError(
-                f"{chunk.path}: found {found[label] + here[label]:,} {split} samples of class {label}, "
-                f"but {info.name} has {declared[label]:,}: is this another data set?"
+                f"{chunk.path}: found {seen[label] + in_chunk[label]:,} {split} samples of class "
+                f"{label}, but {info.name} has {declared[label]:,}: is this another data set?"
             )
-        chosen = first_of_each_class(chunk.labels, np.maximum(wanted - found, 0))
-        kept.append(chunk.labels[chosen])
-        found += here
+        chosen = first_of_each_class(chunk.labels, np.maximum(wanted - seen, 0))
+        taken.append(chunk.labels[chosen])
+        seen += in_chunk
         if images is None:
-            images = _room(chunk.images, len(chosen), int(wanted.sum()), info)
+            images = _allocated(chunk.images, len(chosen), int(wanted.sum()), info)
         if images is not chunk.images:
-            _place(images, sum(map(len, kept)) - len(chosen), chunk.images, chosen)
-        del chunk  # or two files are held while the next is read
-        if (found >= wanted).all():
+            _copy_centred(images, sum(map(len, taken)) - len(chosen), chunk.images, chosen)
+        del chunk  # otherwise two files are in memory while the next is read
+        if (seen >= wanted).all():
             break
-    short = np.flatnonzero(found < wanted)
+    short = np.flatnonzero(seen < wanted)
     if short.size:
         label = short[0]
         raise DataError(
-            f"{info.name}: the files hold {found.sum():,} {split} samples, {found[label]:,} of "
-            f"class {label}, where {wanted[label]:,} are wanted: set {split}_samples to at most "
-            f"{found.min() * len(found):,} or complete the files"
+            f"{info.name}: the files hold {seen.sum():,} {split} samples, {seen[label]:,} of "
+            f"class {label}, where {wanted[label]:,} are needed: set {split}_samples to at most "
+            f"{seen.min() * len(seen):,} or complete the files"
         )
     assert images is not None
-    return images, np.concatenate(kept)
+    return images, np.concatenate(taken)
 
 
-def _room(first: Images, chosen: int, wanted: int, info: DatasetInfo) -> Images:
-    """Return an array for all samples: the first file's own, if it has just those and fits."""
+def _allocated(first: Images, chosen: int, wanted: int, info: DatasetInfo) -> Images:
+    """Return an array for all samples: that of the first file if it holds exactly these."""
     shape = (first.shape[1], *info.input_shape[1:]) if info.is_image else info.input_shape
     if chosen == len(first) == wanted and first.shape[1:] == shape and first.flags.writeable:
         return first
     return np.zeros((wanted, *shape), first.dtype)
 
 
-def _place(images: Images, at: int, found: Images, chosen: NDArray[np.int64]) -> None:
-    """Copy the chosen samples of a file, in the middle of a border of zeros if they are smaller."""
-    border = zip(images.shape[2:], found.shape[2:], strict=True)
+def _copy_centred(images: Images, at: int, source: Images, chosen: NDArray[np.int64]) -> None:
+    """Copy the chosen samples of a file, centred in a border of zeros if they are smaller."""
+    border = zip(images.shape[2:], source.shape[2:], strict=True)
     middle = tuple(slice((room - n) // 2, (room - n) // 2 + n) for room, n in border)
     inside = images[(slice(at, at + len(chosen)), slice(None), *middle)]
     for start in range(0, len(chosen), COPIED_SAMPLES):
         some = slice(start, start + COPIED_SAMPLES)
-        inside[some] = found[chosen[some]]
+        inside[some] = source[chosen[some]]
 
 
 def divide(info: DatasetInfo, chunk: Chunk) -> tuple[Images, Labels, Images, Labels]:
@@ -94,7 +94,7 @@ def divide(info: DatasetInfo, chunk: Chunk) -> tuple[Images, Labels, Images, Lab
 
 
 def divided(info: DatasetInfo, labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the places of the training and the test samples of a selection by `test_fraction`."""
+    """Return the indices of the training and test samples of a selection by `test_fraction`."""
     selection = info.selection
     assert selection is not None
     assert selection.test_fraction is not None
@@ -108,8 +108,8 @@ def divided(info: DatasetInfo, labels: Labels) -> tuple[NDArray[np.int64], NDArr
     return train, test[first_of_each_class(labels[test], info.test_counts)]
 
 
-def training_places(info: DatasetInfo, labels: Labels) -> NDArray[np.int64]:
-    """Return which samples of a whole training split, with these labels, a selection trains on."""
+def training_indices(info: DatasetInfo, labels: Labels) -> NDArray[np.int64]:
+    """Return the indices of the samples that a selection takes from a training split."""
     if info.selection is not None and info.selection.test_fraction is not None:
         return divided(info, labels)[0]
     return first_of_each_class(labels, info.train_counts)

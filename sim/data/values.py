@@ -1,4 +1,4 @@
-"""Whether the values of a data set are what its declaration says, and their scaling."""
+"""Check the values of a data set against its declaration, and scale them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,38 +8,38 @@ from numpy.typing import NDArray
 
 from cutlayer.sim.data.info import DataError, DatasetInfo
 
-AT_A_TIME = 4096  # samples: a bound on what is held beside the data
+CHECKED_SAMPLES = 4096  # at a time, to bound the extra memory
 
 
 def checked_values(info: DatasetInfo, values: NDArray[Any], split: str) -> NDArray[Any]:
     """Return the inputs of a split, scaled from the declared `value_range` if there is one.
 
-    Raises DataError for NaN, infinity, and values beyond what is declared.
+    Raises DataError for NaN, infinity, and values out of the declared range.
     """
     low, high = np.inf, -np.inf
     for start, part in _parts(values):
         if part.dtype.kind == "f":
-            strange = np.flatnonzero(~np.isfinite(part).all(axis=tuple(range(1, part.ndim))))
-            if strange.size:
+            invalid = np.flatnonzero(~np.isfinite(part).all(axis=tuple(range(1, part.ndim))))
+            if invalid.size:
                 raise DataError(
-                    f"data set {info.name!r}: {split} sample {start + strange[0]} holds NaN or infinity"
+                    f"data set {info.name!r}: {split} sample {start + invalid[0]} holds NaN or infinity"
                 )
         low, high = min(low, float(part.min())), max(high, float(part.max()))
     if not len(values):
         return values
-    found = f"data set {info.name!r}: the {split} inputs hold values from {low:g} to {high:g}"
+    finding = f"data set {info.name!r}: the {split} inputs hold values from {low:g} to {high:g}"
     if info.value_range is not None:
         least, most = info.value_range
         if low < least or high > most:
-            raise DataError(f"{found}, beyond the declared value_range of {least:g} to {most:g}")
+            raise DataError(f"{finding}, beyond the declared value_range of {least:g} to {most:g}")
         return _scaled(values, least, most)
     if info.is_image and values.dtype != np.uint8 and (low < 0 or high > 1):
         raise DataError(
-            f"{found}, and float32 images have 0 to 1: declare a value_range to have them scaled"
+            f"{finding}, and float32 images have 0 to 1: declare a value_range to have them scaled"
         )
     if info.is_image and values.dtype == np.uint8 and high == 1:
         raise DataError(
-            f"{found}, and uint8 images have 0 to 255: declare value_range=(0, 1) if that is meant"
+            f"{finding}, and uint8 images have 0 to 255: declare value_range=(0, 1) if that is meant"
         )
     return values
 
@@ -52,5 +52,5 @@ def _scaled(values: NDArray[Any], least: float, most: float) -> NDArray[np.float
 
 
 def _parts(values: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
-    for start in range(0, len(values), AT_A_TIME):
-        yield start, values[start : start + AT_A_TIME]
+    for start in range(0, len(values), CHECKED_SAMPLES):
+        yield start, values[start : start + CHECKED_SAMPLES]

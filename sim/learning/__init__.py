@@ -1,1 +1,1 @@
-"""Learning: replicas, data, partition, aggregation and the layers that perform operations."""
+"""Training: chains of operations on replicas, averages, learning digests and the inline executor."""

@@ -1,10 +1,9 @@
 """Chains: the operations on one set of replicas, in the order in which a method issued them.
 
-A chain reads named states of the run ("device", "server", "buffer/7", ...), works on replicas of its
-own, and leaves states behind: members of the round's averages, or states that it alone writes. Chains
-of a round do not touch each other's replicas, so an executor may run them one after another or side
-by side. What a chain reads and writes is declared when it is opened, since its digest is made of that;
-the executor enforces it.
+A chain reads named states of the run ("device", "server", "buffer/7", ...), trains replicas of its own,
+and produces members of the round's averages or states that no other chain writes. Chains of a round
+share no replicas, so an executor may run them in sequence or in parallel. The states that a chain reads
+and writes are declared when it is opened, since its digest covers them; the executor enforces this.
 """
 
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from cutlayer.sim.learning.digest import Digest
 
 
 class Batch(NamedTuple):
-    """A batch of a client's round: its number in the round, local epoch, number in it, and size."""
+    """A batch of a client: its number in the round, local epoch, position in the epoch, and size."""
 
     number: int
     epoch: int
@@ -24,7 +23,7 @@ class Batch(NamedTuple):
 
 
 class TensorRef:
-    """Stands for the result of an operation that may not have run yet; used exactly once."""
+    """A reference to the result of an operation that may not have run yet; used exactly once."""
 
     __slots__ = ()
 
@@ -32,15 +31,15 @@ class TensorRef:
 Operation = Callable[..., Any]
 
 ALL_CLIENTS: Final = -1  # the client index of a chain or shard of all clients together
-# State names enter learning digests: the spelling must stay as it is in recorded digests.
+# The first part of a state's name. State names are part of learning digests, hence the old spelling.
 OPTIMIZER_STATE: Final = "optimiser"
 
 
 @dataclass(frozen=True)
 class StateAccess:
-    """Who opens a chain and what it reads, averages and writes (names of states).
+    """The client of a chain, and the names of the states that it reads, averages and writes.
 
-    `weight` is how much it counts in averages.
+    `weight` is the chain's weight in averages.
     """
 
     client: int
@@ -51,7 +50,7 @@ class StateAccess:
 
 
 class Chain:
-    """Collects operations; without tensors (`records=False`) it only stands for its digest."""
+    """Collects operations; without tensors (`records=False`) it only has a digest."""
 
     __slots__ = ("access", "digest", "lr", "operations", "records", "round_index")
 

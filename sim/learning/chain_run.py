@@ -1,4 +1,4 @@
-"""A chain at work: its replicas, what it may read, and what it leaves behind."""
+"""Execution of a chain: its replicas, the states that it may read, and those that it writes."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from cutlayer.sim.learning.workspace import Workspace
 
 
 class ChainRun:
-    """The context that operations run in. Reading or writing an undeclared state is a defect."""
+    """The context in which operations run. Access to an undeclared state is an assertion error."""
 
     def __init__(self, chain: Chain, workspace: Workspace) -> None:
         self.chain = chain
@@ -31,18 +31,18 @@ class ChainRun:
                 ]
                 draws.begin(getattr(operation, "__qualname__", type(operation).__qualname__))
                 self._values[result] = operation(self, *resolved)
-            self._leave_behind()
+            self._write_states()
 
     def replica(self, part: str) -> Replica:
-        """Return this chain's replica of a part, made from the part's state at first use.
+        """Return this chain's replica of a part, created from the part's state on first use.
 
-        A client's own part ("device/3") is taken where the chain declares it instead of the shared one.
+        The client's own state ("device/3") is used if the chain declares it, otherwise the shared one.
         """
         if part not in self._replicas:
             name = self._own(part)
             module = self.workspace.module(part, self.read(name))
-            kept = f"{OPTIMIZER_STATE}/{part}/{self.chain.access.client}"
-            state = self.read(kept) if self.may_read(kept) else None
+            saved = f"{OPTIMIZER_STATE}/{part}/{self.chain.access.client}"
+            state = self.read(saved) if self.may_read(saved) else None
             optimizer = make_optimizer(
                 module, self.workspace.recipe.optimizer, self.chain.lr, state
             )
@@ -51,13 +51,13 @@ class ChainRun:
         return self._replicas[part]
 
     def frozen(self, part: str) -> nn.Module:
-        """Return a part in evaluation mode that nobody trains."""
+        """Return a part in evaluation mode, which is not trained."""
         if part not in self._frozen:
             self._frozen[part] = self.workspace.module(part, self.read(part)).eval()
         return self._frozen[part]
 
     def may_read(self, name: str) -> bool:
-        """Whether the chain declared that it reads the state `name`."""
+        """Return whether the chain declared that it reads the state `name`."""
         return name in self.chain.access.reads
 
     def read(self, name: str) -> Any:
@@ -66,24 +66,24 @@ class ChainRun:
         return self.workspace.states[name]
 
     def fill(self, name: str) -> list[Any]:
-        """Return the list that replaces state `name` when the chain ends."""
+        """Return the list that becomes the state `name` when the chain ends."""
         self._check_write(name)
         entries: list[Any] = self.written.setdefault(name, [])
         return entries
 
     def table(self, name: str, client: int, columns: int) -> Tensor:
-        """Return the [shard size, columns] table that replaces state `name` when the chain ends.
+        """Return the table that becomes the state `name` when the chain ends, [shard size, columns].
 
-        Rows that were never written are NaN.
+        It starts as a copy of the state if the chain reads it; rows never written are NaN.
         """
         self._check_write(name)
         if name not in self.written:
             size = self.workspace.feed.shard_size(client)
-            known = self.workspace.states.get(name) if self.may_read(name) else None
+            current = self.workspace.states.get(name) if self.may_read(name) else None
             self.written[name] = (
                 torch.full((size, columns), torch.nan, dtype=self.workspace.dtype)
-                if known is None
-                else known.clone()
+                if current is None
+                else current.clone()
             )
         table: Tensor = self.written[name]
         return table
@@ -92,23 +92,23 @@ class ChainRun:
         assert name in self.chain.access.writes, f"{name} is written but not declared"
 
     def batch(self, client: int, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return images and labels of a batch of this round."""
+        """Return inputs [n, *input shape] and labels [n] of a batch of this round."""
         images, labels = self.workspace.feed.batch(client, self.chain.round_index, batch)
         return self.workspace.converted(images), labels
 
     def samples(self, client: int, batch: Batch) -> Tensor:
-        """Return the positions in the client's shard of a batch of this round."""
+        """Return the positions of a batch's samples in the client's shard, int64 [n]."""
         return self.workspace.feed.samples(client, self.chain.round_index, batch)
 
     def member(self, part: str) -> dict[str, Tensor]:
-        """Return this chain's weights of a part, as a member of the round's average."""
+        """Return this chain's weights of a part, for the round's average."""
         return self.replica(part).state()
 
     def _own(self, part: str) -> str:
         own = f"{part}/{self.chain.access.client}"
         return own if self.may_read(own) else part
 
-    def _leave_behind(self) -> None:
+    def _write_states(self) -> None:
         for name in self.chain.access.writes:
             if name.startswith(f"{OPTIMIZER_STATE}/"):
                 optimizer = self.replica(name.split("/")[1]).optimizer

@@ -1,8 +1,7 @@
-"""Operations that are imported when the first of them runs.
+"""Operations that are imported only when they run.
 
-A method issues operations whether tensors are trained or not, and the functions behind them need torch.
-Without tensors none of them runs, and torch, which takes longer to import than most rounds to play,
-stays out.
+A method issues operations even if no tensors are trained, but their functions need torch, which takes
+longer to import than most rounds take to simulate. Without tensors it is never imported.
 """
 
 from importlib import import_module
@@ -10,7 +9,7 @@ from typing import Any
 
 
 class DeferredOperations:
-    """Stands for a module of operations: its attributes are operations, found when they are called."""
+    """A stand-in for a module of operations, which is imported when one of them is called."""
 
     def __init__(self, module: str) -> None:
         self._module = module
@@ -20,7 +19,10 @@ class DeferredOperations:
 
 
 class _Deferred:
-    """One operation of a module that may not be imported yet."""
+    """One operation of a module that may not be imported yet.
+
+    The class name is the name of a random stream (`ChainRun.execute`): renaming it changes numbers.
+    """
 
     __slots__ = ("_module", "_name")
 

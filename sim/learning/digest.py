@@ -1,9 +1,9 @@
-"""Learning digests: names for states of the training that are equal when the mathematics is equal.
+"""Learning digests: identifiers of training states that are equal if the mathematics is equal.
 
-A digest is a Merkle node: what was done, every hyperparameter of it, and the digests of all states it
-read. It never mentions time, so a change of links or devices leaves it alone unless the order of the
-updates changed. An unknown ingredient (a data set without a declared identity) makes every digest
-that depends on it None, and None is never equal to anything.
+A digest is a Merkle node: the operation, all of its hyperparameters, and the digests of the states that
+it reads. Times are not part of it, so links and devices only change it if they change the order of
+updates. If an ingredient is unknown (a data set without a declared identity), all digests that depend on
+it are None, and None is never equal to anything.
 """
 
 import json
@@ -27,20 +27,20 @@ def node(operation: str, hyperparameters: Ingredient, reads: Sequence[Digest]) -
 
 
 def source_identity(name: str) -> Digest:
-    """Return a fingerprint of the code behind `package.module:Object`; "" for a name of the catalogue.
+    """Return a fingerprint of the code of `package.module:Object`, "" for a name of the catalogue.
 
-    It covers the file of the named module and the file of the module that defines the object, but not
-    the modules that these import. It does not depend on the folder. None, which makes the learning
-    digest None, if there is no such file.
+    It covers the files of the named module and of the module that defines the object, but not their
+    imports, and does not depend on the folder. Without such a file it is None, and so is the learning
+    digest.
     """
     module_name, colon, _ = name.partition(":")
     if not colon:
         return ""
     module = import_own_module(module_name).__name__
-    homes = {module, getattr(import_own(name), "__module__", module)}
+    modules = {module, getattr(import_own(name), "__module__", module)}
     fingerprint = blake2b(digest_size=16)
-    for home in sorted(homes, key=plain_name):
-        file = getattr(sys.modules.get(home), "__file__", None)
+    for defining in sorted(modules, key=plain_name):
+        file = getattr(sys.modules.get(defining), "__file__", None)
         if file is None:
             return None
         fingerprint.update(Path(file).read_bytes())

@@ -1,11 +1,11 @@
-"""The operations of FedGKT (He et al., NeurIPS 2020, Alg. 1): knowledge goes both ways as logits.
+"""The operations of FedGKT (He et al., NeurIPS 2020, Alg. 1): distillation in both directions.
 
 With D = T^2 KL(teacher / T || student / T) and CE the cross entropy with the labels,
 
     device: loss = CE + alpha D
     server: loss = D + alpha CE, or CE + alpha D
 
-The server's logits are remembered for each sample, since every pass over the data shuffles anew.
+The server's logits are stored for each sample, since every epoch has a new order.
 """
 
 from typing import Literal
@@ -35,16 +35,16 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
 def train_device(
     run: ChainRun, client: int, batch: Batch, memory: str, temperature: float, alpha: float
 ) -> None:
-    """Train device block and head on labels and, where remembered, on the server's logits."""
+    """Train device block and head on labels and, for samples that have them, the server's logits."""
     device, head = run.replica("device"), run.replica("head")
     images, labels = run.batch(client, batch)
     logits = head.module(device.module(images))
     loss = functional.cross_entropy(logits, labels)
     if run.may_read(memory):
         teacher = run.read(memory)[run.samples(client, batch)]
-        taught = ~teacher[:, 0].isnan()
-        if taught.any():
-            loss = loss + alpha * distillation_loss(logits[taught], teacher[taught], temperature)
+        stored = ~teacher[:, 0].isnan()
+        if stored.any():
+            loss = loss + alpha * distillation_loss(logits[stored], teacher[stored], temperature)
     torch.autograd.backward(loss)
     device.step()
     head.step()
@@ -53,7 +53,7 @@ def train_device(
 def features(run: ChainRun, client: int, batch: Batch) -> Features:
     """Return activation, labels and device logits of a batch, in evaluation mode.
 
-    This is the second forward pass: it extracts features and trains nothing.
+    This is the second forward pass, which extracts features without training.
     """
     device, head = run.replica("device"), run.replica("head")
     images, labels = run.batch(client, batch)
@@ -66,9 +66,9 @@ def features(run: ChainRun, client: int, batch: Batch) -> Features:
 def train_server(
     run: ChainRun, upload: Features, temperature: float, alpha: float, weighted: Weighted
 ) -> Tensor:
-    """Train the server block on labels and the device's logits; return its own logits.
+    """Train the server block on labels and the device's logits; return the server's logits.
 
-    `weighted` says which of the two terms of its loss `alpha` multiplies.
+    `weighted` is the term of the loss that `alpha` multiplies.
     """
     activation, labels, teacher = upload
     server = run.replica("server")
@@ -78,22 +78,22 @@ def train_server(
     weights = (alpha, 1.0) if weighted == "labels" else (1.0, alpha)
     torch.autograd.backward(weights[0] * on_labels + weights[1] * on_logits)
     server.step()
-    own: Tensor = logits.detach()
-    return own
+    server_logits: Tensor = logits.detach()
+    return server_logits
 
 
 def remember(run: ChainRun, client: int, batch: Batch, memory: str, logits: Tensor) -> None:
-    """Keep the server's logits for each sample of the batch."""
+    """Store the server's logits for each sample of the batch."""
     table = run.table(memory, client, logits.shape[1])
     table[run.samples(client, batch)] = logits
 
 
 def publish(run: ChainRun, shelf: str, upload: Features) -> None:
-    """Lay a batch's features down where a chain that is opened later can read them."""
+    """Append a batch's features to the state `shelf`, for a chain that is opened later."""
     run.fill(shelf).append(upload)
 
 
 def collect(run: ChainRun, shelf: str, number: int) -> Features:
-    """Take batch `number` from another chain's features."""
+    """Return batch `number` of the features that another chain published."""
     upload: Features = run.read(shelf)[number]
     return upload

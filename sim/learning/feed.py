@@ -1,4 +1,4 @@
-"""The data feed: the images of a client's batch in a round, and the test batches."""
+"""The data feed: the training batches of a client in a round, and the test batches."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,7 @@ EVALUATION_BATCH = 100
 
 
 class Feed:
-    """Real samples, in the order and with the augmentation that the recipe's streams give."""
+    """Samples in the order, and with the augmentation, of the recipe's random streams."""
 
     def __init__(
         self, dataset: Dataset, partition: Held, recipe: Recipe, augmentation: Augmentation
@@ -36,13 +36,13 @@ class Feed:
         return len(self._shard(client))
 
     def _shard(self, client: int) -> Tensor:
-        """Return a client's sample indices; of all clients together for `ALL_CLIENTS`."""
+        """Return the indices of a client's samples; for `ALL_CLIENTS`, those of all clients."""
         if client == ALL_CLIENTS:
             return self._held
         return self._held[self._ends[client] : self._ends[client + 1]]
 
     def samples(self, client: int, round_index: int, batch: Batch) -> Tensor:
-        """Return the places of a batch's samples in the client's shard, int64 [batch size]."""
+        """Return the positions of a batch's samples in the client's shard, int64 [batch size]."""
         key = (client, round_index, batch.epoch)
         if self._order[0] != key:
             recipe = self.recipe
@@ -72,7 +72,7 @@ class Feed:
         return model_inputs(images, self.dataset.info), self.dataset.train_labels[rows]
 
     def test_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the test images in order, `EVALUATION_BATCH` at a time; every sample counts once."""
+        """Yield all test inputs and labels in order, about `EVALUATION_BATCH` samples at a time."""
         if self._test is None:
             images, labels = self.dataset.test_images, self.dataset.test_labels
             slices = evaluation_batches(len(labels), EVALUATION_BATCH, self.recipe.min_batch)

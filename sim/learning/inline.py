@@ -1,7 +1,7 @@
-"""The `inline` executor: chains run one after another in this process when their round closes.
+"""The `inline` executor: runs the chains of a round in sequence, in this process, when it closes.
 
-One chain's replicas exist at a time and an average is accumulated member by member, so memory does not
-grow with the number of clients.
+Only one chain's replicas exist at a time, and averages are accumulated member by member, so memory use
+does not grow with the number of clients.
 """
 
 import hashlib
@@ -21,16 +21,16 @@ from cutlayer.sim.process.interrupts import let_in
 
 
 class Inline:
-    """Runs chains on the calling thread; bit-identical for equal digests and equal numerics."""
+    """Runs chains on the calling thread; equal digests and equal `numerics()` give equal bits."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._closed = dict(workspace.states)
 
     def run(self, chains: Sequence[Chain], progress: Progress | None) -> None:
-        """Run a round's chains in order, apply what each writes, then the averages.
+        """Run a round's chains in order and apply their writes, then apply the averages.
 
-        Where that is interrupted the states stay those of the last closed round.
+        If it is interrupted, the states remain those of the last closed round.
         """
         self._closed = dict(self.workspace.states)
         try:
@@ -41,7 +41,7 @@ class Inline:
             raise
 
     def undo(self) -> None:
-        """Give the states back as they were before the last `run`."""
+        """Restore the states from before the last `run`."""
         self.workspace.states = dict(self._closed)
 
     def _run(self, chains: Sequence[Chain], progress: Progress | None) -> None:
@@ -62,9 +62,9 @@ class Inline:
         self.workspace.states.update(sums)
 
     def accuracy(self, parts: Sequence[tuple[str, ...]]) -> float:
-        """Return the accuracy on the test images, mean over the models that `parts` name.
+        """Return the mean test accuracy of the models that `parts` name.
 
-        BatchNorm uses its running statistics; without them, those of each evaluation batch.
+        BatchNorm uses its running statistics, or those of each evaluation batch if it has none.
         """
         return sum(self._accuracy_of(names) for names in parts) / len(parts)
 
@@ -87,7 +87,7 @@ class Inline:
         return correct / total
 
     def weights_digest(self) -> str:
-        """Return a fingerprint of all trained weights; device and server block whatever the cut."""
+        """Return a fingerprint of all trained weights, which does not depend on the cut."""
         fingerprint = hashlib.blake2b(digest_size=16)
         weights: State = {}
         for name, state in self.workspace.states.items():
@@ -101,10 +101,9 @@ class Inline:
 
 
 def accumulate(total: dict[str, Tensor], member: State, share: float) -> None:
-    """Add `share` times a member's weights to a running average, in place.
+    """Add `share` times a member's weights and floating-point buffers to a running average, in place.
 
-    So are floating-point buffers, such as BatchNorm's running statistics. Of whole numbers and truth
-    values, such as its count of batches, the largest is taken: an average need not be one of them.
+    Integers and booleans, such as BatchNorm's count of batches, become the largest of the members'.
     """
     for name, value in member.items():
         if not (value.is_floating_point() or value.is_complex()):
@@ -116,9 +115,9 @@ def accumulate(total: dict[str, Tensor], member: State, share: float) -> None:
 
 
 def numerics() -> dict[str, str | int]:
-    """Return what else decides the bits of a training beside its digest.
+    """Return what determines the bits of a training in addition to its digest.
 
-    `kernels` is measured; the rest says what it was measured with.
+    `kernels` is a measured fingerprint; the other entries describe the environment.
     """
     return {
         "torch": torch.__version__,

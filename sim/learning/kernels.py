@@ -1,11 +1,10 @@
-"""A measured fingerprint of this process's arithmetic: what a few fixed kernels return, bit by bit.
+"""A measured fingerprint of this process's arithmetic: a hash of the results of a few fixed kernels.
 
-Which instructions a kernel uses, and so in which order it adds, depends on the processor, on torch's
-build and on environment variables (ONEDNN_MAX_CPU_ISA, ATEN_CPU_CAPABILITY, MKL_CBWR, ...), and no list
-of settings names all of them. Hence small forward passes, backward passes and optimizer steps of every
-kind that models here are made of are computed and hashed. Where the bits of a training would differ,
-some of these differ too. Their sizes are those of small batches; a setting that only reaches larger
-tensors can go unnoticed.
+A kernel's instructions, and so its order of additions, depend on the processor, on torch's build and on
+environment variables (ONEDNN_MAX_CPU_ISA, ATEN_CPU_CAPABILITY, MKL_CBWR, ...), which cannot all be
+listed. Small forward passes, backward passes and optimizer steps of all layer types are therefore
+computed and hashed. If the bits of a training would differ, some of these bits differ too. The sizes are
+those of small batches, so a setting that only affects larger tensors can go unnoticed.
 """
 
 import hashlib
@@ -44,13 +43,13 @@ def fingerprint() -> str:
 
 @cache
 def _fingerprint(threads: int, dtype: torch.dtype, onednn: bool) -> str:
-    del threads, onednn  # the settings that the results below are computed with
-    found = hashlib.blake2b(digest_size=16)
+    del threads, onednn  # part of the cache key: the results depend on them
+    digest = hashlib.blake2b(digest_size=16)
     with torch.enable_grad():
         for value in _results(dtype):
-            found.update(str(tuple(value.shape)).encode())
-            found.update(value.detach().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
+            digest.update(str(tuple(value.shape)).encode())
+            digest.update(value.detach().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _results(dtype: torch.dtype) -> Iterator[Tensor]:
@@ -68,13 +67,13 @@ def _results(dtype: torch.dtype) -> Iterator[Tensor]:
         values = random(length)
         yield from (values.sum(), values.mean(), values.std(), values.exp().sum(), values @ values)
     smallest = torch.full((8,), torch.finfo(dtype).smallest_normal, dtype=dtype)
-    yield smallest / 3  # 0 where such numbers are flushed
+    yield smallest / 3  # 0 if denormal numbers are flushed
 
 
 def _convolution(
     batch: int, inputs: int, outputs: int, side: int, kernel: int, groups: int, random: _Draw
 ) -> Iterator[Tensor]:
-    """Yield a block of a model, trained by one step."""
+    """Yield the results of one training step of a convolution block."""
     fan = inputs // groups * kernel**2
     image = random(batch, inputs, side, side).contiguous(memory_format=torch.channels_last)
     weight = random(outputs, inputs // groups, kernel, kernel, scale=fan**-0.5)
@@ -91,21 +90,21 @@ def _convolution(
 
 
 def _layer(values: Tensor, weight: Tensor) -> Iterator[Tensor]:
-    """Yield a fully connected layer, trained by a step on labels and on logits."""
+    """Yield the results of one step of a linear layer on labels and on a teacher's logits."""
     batch, outputs = len(values), len(weight)
     bias = torch.linspace(-1, 1, outputs, dtype=values.dtype)
     leaves = [value.requires_grad_() for value in (values, weight, bias)]
     logits = functional.linear(values, weight, bias)
     soft = functional.log_softmax(logits / 3, dim=1)
     teacher = functional.softmax(logits.detach().flip(1) / 3, dim=1)
-    taught = functional.kl_div(soft, teacher, reduction="batchmean")
-    loss = functional.cross_entropy(logits, torch.arange(batch) % outputs) + taught
+    distillation = functional.kl_div(soft, teacher, reduction="batchmean")
+    loss = functional.cross_entropy(logits, torch.arange(batch) % outputs) + distillation
     yield logits
     yield from _step(loss, leaves)
 
 
 def _attention(tokens: Tensor, weight: Tensor) -> Iterator[Tensor]:
-    """Yield a layer of attention, trained by one step."""
+    """Yield the results of one training step of an attention layer."""
     leaves = [value.requires_grad_() for value in (tokens, weight)]
     ready = functional.layer_norm(tokens, tokens.shape[-1:])
     query, key, value = functional.linear(ready, weight).chunk(3, dim=-1)
@@ -116,9 +115,9 @@ def _attention(tokens: Tensor, weight: Tensor) -> Iterator[Tensor]:
 
 
 def _step(loss: Tensor, leaves: list[Tensor]) -> Iterator[Tensor]:
-    """Yield the loss, the gradients, and what the arithmetic of SGD and Adam makes of them.
+    """Yield the loss, the gradients, and the results of SGD's and Adam's arithmetic.
 
-    Written out, since torch's optimizers import a compiler, which takes far longer than all of this.
+    Written out, since torch's optimizers import a compiler, which takes much longer.
     """
     torch.autograd.backward(loss)
     yield loss.detach()

@@ -1,8 +1,8 @@
-"""The learning layer: the one way from a method to tensors.
+"""The learning layer, through which methods train.
 
-It opens chains, folds their digests, and closes a round: the chains are run by the executor (if there
-is one), the averages are taken in client order, and the states get their new digests. With no executor
-(`none`) all this happens to the digests alone: no tensor exists, and the digests are the same.
+It opens chains and closes rounds: the executor, if there is one, runs the chains and takes the averages
+in client order, and the states get new digests. Without an executor (`none`) only the digests are
+computed; they are the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ class Executor(Protocol):
         """Run the chains of a closed round, then take its averages in the order of `chains`."""
 
     def accuracy(self, parts: Sequence[tuple[str, ...]]) -> float:
-        """Return the test accuracy, mean over `parts`: names of the states that make up a model."""
+        """Return the mean test accuracy over `parts`: the states of each model, by name."""
 
     def finite(self, parts: Sequence[tuple[str, ...]]) -> bool:
         """Return whether the weights of the models that `parts` name are all finite."""
@@ -38,11 +38,11 @@ class Executor(Protocol):
         """Return a fingerprint of every bit of the global weights."""
 
     def undo(self) -> None:
-        """Give the states back as they were before the last `run`."""
+        """Restore the states from before the last `run`."""
 
 
 class Learning:
-    """Named states of a run, their digests, and (unless `executor` is None) their tensors."""
+    """The named states of a run: their digests and, with an `executor`, their tensors."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Learning:
 
     @property
     def trains(self) -> bool:
-        """Whether there are tensors."""
+        """Return whether tensors are trained."""
         return self.executor is not None
 
     def chain(
@@ -77,11 +77,11 @@ class Learning:
         writes: Sequence[str] = (),
         members: Sequence[int] = (),
     ) -> Chain:
-        """Open a chain of a round for `client`, whose shard (of `samples` samples) it may read.
+        """Open a chain for `client`, whose shard of `samples` samples it may read.
 
-        `reads`, `averages` and `writes` name states; `members` lists the clients, in order, whose
-        shards a chain passes through when it is not one client's own. What a chain writes can be
-        read by the chains that are opened after it; averages are there from the next round on.
+        `reads`, `averages` and `writes` are names of states. `members` lists the clients, in order,
+        whose shards a chain of several clients reads. States that a chain writes are available to chains
+        opened after it; averages from the next round on.
         """
         reads, writes = list(reads), list(writes)
         if self.recipe.optimizer.state == "kept":
@@ -119,7 +119,7 @@ class Learning:
         return chain
 
     def drop(self, chain: Chain) -> None:
-        """Forget a chain whose client was lost: it is not run, and what it would write stays as it was.
+        """Drop a chain whose client dropped out: it is not run, and its states stay unchanged.
 
         Only for chains whose writes no other chain of the round reads.
         """
@@ -131,10 +131,10 @@ class Learning:
                 self.digests[name] = digest
 
     def close_round(self, progress: Progress | None = None) -> None:
-        """Run what was issued, average, and move the digests on.
+        """Run the issued operations, take the averages, and update the digests.
 
-        Members of an average count by their samples, or all alike if the recipe says so, in the order
-        in which their chains were opened (client order), whatever order they finished in.
+        Members of an average are weighted by their samples, or equally if the recipe says so, and added
+        in the order in which their chains were opened (client order), not in which they finished.
         """
         if self.executor is not None:
             self.executor.run(self._chains, progress)
@@ -154,9 +154,9 @@ class Learning:
         self._before = {}
 
     def undo_round(self) -> None:
-        """Give weights and digest of the run back as they were before the last round.
+        """Restore the weights and the run digest from before the last round.
 
-        For a run that is interrupted before the round counts; it cannot go on after that.
+        For a run that is interrupted before the round counts; it cannot continue.
         """
         self.run_digest = self._round_before
         if self.executor is not None:

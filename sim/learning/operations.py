@@ -1,7 +1,7 @@
-"""What methods do to tensors, one function per operation; each runs within one chain.
+"""The operations of methods on tensors, one function each; they run within one chain.
 
-The parts of a model are named "device", "server" and "head" (the auxiliary head). A client's
-activation travels as a pair (activation, labels). Losses are means over the batch.
+The parts of a model are "device", "server" and "head" (the auxiliary head). An upload is a pair
+(activation, labels). Losses are means over the batch.
 """
 
 import torch
@@ -17,7 +17,7 @@ Buffered = tuple[Tensor | Quantised, Tensor]
 
 
 def train_whole(run: ChainRun, client: int, batch: Batch) -> None:
-    """Train device and server block, one after the other in one place, on a batch."""
+    """Train device and server block on a batch, in one place."""
     device, server = run.replica("device"), run.replica("server")
     images, labels = run.batch(client, batch)
     torch.autograd.backward(functional.cross_entropy(server.module(device.module(images)), labels))
@@ -26,7 +26,7 @@ def train_whole(run: ChainRun, client: int, batch: Batch) -> None:
 
 
 def forward(run: ChainRun, client: int, batch: Batch) -> Upload:
-    """Run the device block on a batch and keep the graph for the gradient to come."""
+    """Run the device block on a batch; its graph waits for `backward`."""
     device = run.replica("device")
     images, labels = run.batch(client, batch)
     activation = device.module(images)
@@ -35,9 +35,9 @@ def forward(run: ChainRun, client: int, batch: Batch) -> Upload:
 
 
 def backward(run: ChainRun, batch: Batch, gradient: Tensor | None) -> None:
-    """Finish the batch that `forward` began, with the gradient that came back.
+    """Finish the batch that `forward` started, with the gradient from the server.
 
-    There is no gradient, and nothing to do, if the device block has no parameters (cut 0).
+    Does nothing if the device block has no parameters (cut 0), since there is no gradient then.
     """
     device = run.replica("device")
     activation = device.pending.pop(batch.number)
@@ -47,7 +47,7 @@ def backward(run: ChainRun, batch: Batch, gradient: Tensor | None) -> None:
 
 
 def server_step(run: ChainRun, upload: Upload) -> Tensor | None:
-    """Train the server block on an activation and return the loss's gradient for it."""
+    """Train the server block on an activation; return the gradient of the loss with respect to it."""
     server = run.replica("server")
     activation = upload[0].requires_grad_()
     torch.autograd.backward(functional.cross_entropy(server.module(activation), upload[1]))
@@ -56,7 +56,7 @@ def server_step(run: ChainRun, upload: Upload) -> Tensor | None:
 
 
 def train_local(run: ChainRun, client: int, batch: Batch) -> Upload:
-    """Train the device block by the loss of its auxiliary head; return the activation it had."""
+    """Train the device block with the loss of its auxiliary head; return the activation."""
     device, head = run.replica("device"), run.replica("head")
     images, labels = run.batch(client, batch)
     activation = device.module(images)
@@ -67,7 +67,7 @@ def train_local(run: ChainRun, client: int, batch: Batch) -> Upload:
 
 
 def server_step_detached(run: ChainRun, upload: Buffered) -> None:
-    """Train the server block on an activation that needs no gradient; dequantise it first."""
+    """Train the server block on an activation without returning a gradient; dequantise it first."""
     server = run.replica("server")
     loss = functional.cross_entropy(server.module(_restored(upload[0])), upload[1])
     torch.autograd.backward(loss)
@@ -75,7 +75,7 @@ def server_step_detached(run: ChainRun, upload: Buffered) -> None:
 
 
 def forward_frozen(run: ChainRun, client: int, batch: Batch, bits: int | None) -> Buffered:
-    """Run the frozen device block on a batch; quantise the activation if `bits` says so."""
+    """Run the frozen device block on a batch; quantise the activation to `bits`, if given."""
     images, labels = run.batch(client, batch)
     with torch.no_grad():
         activation = run.frozen("device")(images)
@@ -83,13 +83,13 @@ def forward_frozen(run: ChainRun, client: int, batch: Batch, bits: int | None) -
 
 
 def store_activation(run: ChainRun, buffer: str, upload: Buffered) -> Buffered:
-    """Append an upload to a replay buffer that this chain fills anew."""
+    """Append an upload to the replay buffer that this chain refills; return the upload."""
     run.fill(buffer).append(upload)
     return upload
 
 
 def replay(run: ChainRun, buffer: str, number: int) -> Buffered:
-    """Take entry `number` of a replay buffer."""
+    """Return entry `number` of a replay buffer."""
     entry: Buffered = run.read(buffer)[number]
     return entry
 

@@ -1,7 +1,7 @@
-"""Pre-train a model in one place and keep its first blocks, for EcoFed's device block.
+"""Pre-train a model in one place and save its first blocks, for EcoFed's device block.
 
-Plain supervised training as in EcoFed's recipe (SGD, step schedule, crop and flip); what is saved is
-the feature extractor, or the device block of a cut, with the whole recipe in the file's metadata.
+Plain supervised training with EcoFed's recipe (SGD, step schedule, crop and flip). The saved file holds
+the feature extractor, or the device block of a cut, and the recipe in its metadata.
 """
 
 import math
@@ -30,7 +30,7 @@ EpochDone = Callable[[int, float, float], None]
 
 @dataclass(frozen=True)
 class PretrainRecipe:
-    """How to pre-train; `milestones` are epochs at which the learning rate falls to a tenth."""
+    """The settings of a pre-training; `milestones` are the epochs at which the rate falls to a tenth."""
 
     model: str
     epochs: int
@@ -54,11 +54,11 @@ def pretrain(
     *,
     replace: bool = True,
 ) -> float | None:
-    """Train, save to `out` (safetensors), and return the test accuracy (None without test images).
+    """Train, save to `out` (safetensors), and return the test accuracy (None without test samples).
 
-    `epoch_done` is told epoch (from 1), mean training loss and learning rate. Raises WeightsError
-    if training diverges, OutputError if `out` cannot be written or, without `replace`, exists, CutError
-    for `blocks` out of range.
+    `epoch_done` is called with the epoch (from 1), the mean training loss and the learning rate. Raises
+    WeightsError if training diverges, OutputError if `out` cannot be written or (without `replace`)
+    exists, CutError if `blocks` is out of range.
     """
     info = dataset.info
     model = cutlayer.models.catalogue.build(
@@ -66,8 +66,8 @@ def pretrain(
     )
     channels_last_module(model)
     seed_generators(seed_of(recipe.seed, "pretraining"))
-    kept = model.feature_blocks if recipe.blocks is None else recipe.blocks
-    part = model.split(kept).device
+    saved_blocks = model.feature_blocks if recipe.blocks is None else recipe.blocks
+    part = model.split(saved_blocks).device
     optimizer = torch.optim.SGD(
         model.parameters(),
         lr=recipe.lr,
@@ -93,7 +93,7 @@ def pretrain(
         part,
         notes
         | {
-            "blocks": str(kept),
+            "blocks": str(saved_blocks),
             "dataset": str(info.checksum or info.name),
             "dataset_content": dataset.identity,
             "train_samples": str(info.train_samples),

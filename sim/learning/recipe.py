@@ -1,4 +1,4 @@
-"""Everything of a run that touches learning, and nothing that only touches time."""
+"""The recipe of a run: all settings that affect learning, and none that only affect time."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from cutlayer.sim.learning.digest import Digest, Ingredient, node
 
 @dataclass(frozen=True)
 class Optimizer:
-    """The optimizer of every replica and how its learning rate moves with the rounds."""
+    """The optimizer of every replica; `state` is whether its state is kept between rounds."""
 
     name: Literal["sgd", "adam"]
     lr: float
@@ -21,13 +21,13 @@ class Optimizer:
 
     @property
     def state_slots(self) -> int:
-        """Values that the optimizer keeps for each parameter."""
+        """Return the number of values that the optimizer stores for each parameter."""
         return 2 if self.name == "adam" else int(self.momentum > 0)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A learning-rate schedule over rounds (round 0 has the optimizer's own rate)."""
+    """A learning-rate schedule over rounds; round 0 has the optimizer's rate."""
 
     name: Literal["constant", "step", "cosine", "exponential"] = "constant"
     milestones: tuple[int, ...] = ()
@@ -49,11 +49,11 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a method trains and how. Two runs of equal recipes differ at most in time.
+    """What a method trains and how. Two runs with equal recipes differ at most in time.
 
-    `cut` is where this method cuts; `options` are those of the method's options that touch learning;
-    `data` is the declared identity of the data set and selection, the two sources are those of a
-    user's own model and method ("" for the catalogue's); None where unknown.
+    `cut` is the method's cut; `options` are the method's options that affect learning; `data` is the
+    declared identity of the data set and selection. `model_source` and `method_source` identify the code
+    of a user's model and method ("" for those of the catalogue). None means unknown.
     """
 
     seed: int
@@ -76,15 +76,15 @@ class Recipe:
     method_source: Digest = ""
 
     def digest(self) -> Digest:
-        """Return the digest of what every round of the run has in common.
+        """Return the digest of the settings that all rounds share.
 
-        The schedule and the rule of averaging are left out: each round's learning rate and the
-        weights of an average's members stand in nodes of their own.
+        Schedule and averaging rule are left out: the learning rates and the weights of averages have
+        nodes of their own.
         """
         parts = asdict(self)
         for name in ("schedule", "averaging", "data", "model_source", "method_source"):
             del parts[name]
-        # As spelt in recorded digests.
+        # These two keys keep their names in recorded digests.
         parts["optimiser"] = parts.pop("optimizer")
         parts["network"] = parts.pop("model")
         return node("recipe", parts, [self.data, self.model_source, self.method_source])

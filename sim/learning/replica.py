@@ -1,4 +1,4 @@
-"""A replica: a copy of one part of the model that one chain of operations trains."""
+"""Replicas: copies of a part of the model, each trained by one chain."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ State = dict[str, Tensor]
 
 
 class Replica:
-    """A module, its optimizer, and the activations that wait for their gradients (by batch)."""
+    """A module, its optimizer, and the activations that wait for gradients, by batch number."""
 
     def __init__(self, module: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:
         self.module = module
@@ -33,7 +33,7 @@ class Replica:
 
 @contextmanager
 def evaluating(*modules: nn.Module) -> Iterator[None]:
-    """Put modules in evaluation mode (no dropout, running statistics), and back in training mode."""
+    """Put modules into evaluation mode (no dropout, running statistics), then into training mode."""
     for module in modules:
         module.eval()
     try:
@@ -44,11 +44,11 @@ def evaluating(*modules: nn.Module) -> Iterator[None]:
 
 
 def make_optimizer(
-    module: nn.Module, recipe: Optimizer, lr: float, kept: Mapping[str, Any] | None
+    module: nn.Module, recipe: Optimizer, lr: float, saved: Mapping[str, Any] | None
 ) -> torch.optim.Optimizer | None:
-    """Return the module's optimizer at learning rate `lr`, fresh or going on from a kept state.
+    """Return the module's optimizer with learning rate `lr`, new or with a saved state.
 
-    A module without parameters has none.
+    Returns None for a module without parameters.
     """
     parameters = list(module.parameters())
     if not parameters:
@@ -64,8 +64,8 @@ def make_optimizer(
             weight_decay=recipe.weight_decay,
             nesterov=recipe.nesterov,
         )
-    if kept is not None:
-        optimizer.load_state_dict(dict(kept))
+    if saved is not None:
+        optimizer.load_state_dict(dict(saved))
         for group in optimizer.param_groups:
             group["lr"] = lr
     return optimizer

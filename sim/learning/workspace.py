@@ -26,26 +26,26 @@ from cutlayer.sim.learning.replica import State
 
 
 class Draws:
-    """Streams of one chain, or of one evaluation."""
+    """The random streams of one chain or one evaluation."""
 
     def __init__(self, seed: int, purpose: str, *key: int) -> None:
         self.seed = seed
         self.purpose = purpose
         self.key = key
-        self._begun: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
 
     def begin(self, name: str) -> None:
-        """Set the global generators to the stream of this call of `name`."""
-        number = self._begun[name]
-        self._begun[name] += 1
+        """Set the global generators to the stream of the next call of `name`."""
+        number = self._calls[name]
+        self._calls[name] += 1
         seed_generators(seed_of(self.seed, self.purpose, *self.key, name, number))
 
 
 class Workspace:
-    """States by name; `module` gives a part's module loaded with a state.
+    """The states by name, and one module for each part of the model.
 
-    Everything is computed in `dtype`, to which the initial `states` are converted: float32 but for
-    comparisons in which rounding must not matter.
+    Everything is computed in `dtype`, to which the initial `states` are converted. It is float32 except
+    in comparisons that must not depend on rounding.
     """
 
     def __init__(
@@ -66,27 +66,27 @@ class Workspace:
         self._modules: dict[str, nn.Module] = {}
 
     def module(self, part: str, state: State) -> nn.Module:
-        """Return the one working module of a part, loaded with `state`.
+        """Return the module of a part, loaded with `state` and without gradients.
 
-        Chains run one at a time, so one module per part is enough; its gradients are cleared.
+        Chains run one at a time, so one module for each part is enough.
         """
         if part not in self._modules:
-            made = channels_last_module(make_part(self.recipe, part)).to(self.dtype)
-            for name, block in named_blocks(part, made):
-                block.register_forward_pre_hook(self._beginning(name))
-            self._modules[part] = made
+            new = channels_last_module(make_part(self.recipe, part)).to(self.dtype)
+            for name, block in named_blocks(part, new):
+                block.register_forward_pre_hook(self._stream_setter(name))
+            self._modules[part] = new
         module = self._modules[part]
         module.load_state_dict(state)
         module.zero_grad(set_to_none=True)
         return module
 
     def converted(self, value: Tensor) -> Tensor:
-        """Return a floating-point tensor in the workspace's dtype, any other as it is."""
+        """Convert a floating-point tensor to the workspace's dtype; return others unchanged."""
         return value.to(self.dtype) if value.is_floating_point() else value
 
     @contextmanager
     def drawing(self, purpose: str, *key: int) -> Iterator[Draws]:
-        """Let what modules draw come from the streams of (seed, purpose, key) in the meantime."""
+        """Let modules draw from the streams of (seed, purpose, key) within the context."""
         with borrowed_generators():
             self.draws = Draws(self.recipe.seed, purpose, *key)
             try:
@@ -94,7 +94,7 @@ class Workspace:
             finally:
                 self.draws = None
 
-    def _beginning(self, block: str) -> Callable[..., None]:
+    def _stream_setter(self, block: str) -> Callable[..., None]:
         def begin(*_: object) -> None:
             if self.draws is not None:
                 self.draws.begin(block)
@@ -115,12 +115,12 @@ def make_part(recipe: Recipe, part: str) -> nn.Module:
 
 
 def named_blocks(part: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the blocks of a part, named by their place in the model whatever the cut."""
+    """Yield the blocks of a part, named by their index in the whole model."""
     if part == "head":
         yield part, module
         return
-    for place, block in module.get_submodule("blocks").named_children():
-        yield f"block {place}", block
+    for index, block in module.get_submodule("blocks").named_children():
+        yield f"block {index}", block
 
 
 def channels_last_module(module: nn.Module) -> nn.Module:

@@ -226,7 +226,7 @@ def flat(outputs):
         ([("a", flat(2))], 2, "feature_blocks must be 0 to 1, got 2"),
         ([("a", flat(3))], 0, r"each of 2 classes, it gives \(3,\)"),
         ([("a", flat(3)), ("b", flat(2))], 0, r"block 'b' does not accept .* \(3,\)"),
-        ([("a", nn.LSTM(2, 2))], 0, "gives a tuple instead of a tensor"),
+        ([("a", nn.LSTM(2, 2))], 0, "returns a tuple instead of a tensor"),
     ],
 )
 def test_blocks_that_make_no_model(blocks, feature_blocks, message):

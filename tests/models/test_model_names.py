@@ -56,9 +56,9 @@ def test_a_users_own_model(own):
         ("names_own_models:", "cannot be loaded"),
         ("names_own_models:tyni", "has no attribute 'tyni'"),
         ("broken_models:net", "cannot be loaded .SyntaxError"),
-        ("names_own_models:number", "is int, expected something to be called"),
+        ("names_own_models:number", "is int, expected a callable"),
         ("names_own_models:no_arguments", "must accept classes and input_shape"),
-        ("names_own_models:no_model", "gave a Linear, expected models.Model"),
+        ("names_own_models:no_model", "returned a Linear, expected a cutlayer.models.Model"),
     ],
 )
 def test_a_name_that_leads_nowhere_gets_one_sentence(own, name, message):

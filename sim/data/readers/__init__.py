@@ -1,4 +1,4 @@
-"""Readers of the official on-disk layouts: bytes in, labelled uint8 images out (numpy only)."""
+"""Readers of the official file layouts: labelled uint8 images, in numpy."""
 
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,7 +20,7 @@ class Chunk(NamedTuple):
 
 
 def checked_labels(path: Path, labels: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
-    """Return the labels as int64, or raise if one is not a class."""
+    """Return the labels as int64. Raises DataError if one is out of range."""
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
         raise DataError(

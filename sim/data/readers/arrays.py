@@ -1,6 +1,6 @@
-"""Arrays of whole numbers from `.npy` and `.npz` files, read without trusting them.
+"""Arrays of integers from untrusted `.npy` and `.npz` files.
 
-Nothing is unpickled, and nothing is allocated before the file is seen to hold it.
+Nothing is unpickled, and no more memory is allocated than the file has data.
 """
 
 import zipfile
@@ -19,7 +19,7 @@ HEADERS: Final = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_head
 
 
 class ArrayFileError(UserError):
-    """A file that holds no such arrays, or too much."""
+    """A file without arrays of integers, damaged, or too large."""
 
 
 def read_npy(path: Path) -> NDArray[Any]:
@@ -29,21 +29,21 @@ def read_npy(path: Path) -> NDArray[Any]:
 
 
 def read_npz(path: Path, most_bytes: int) -> dict[str, NDArray[Any]]:
-    """Return the arrays in a `.npz` file by name, of at most `most_bytes` in all."""
+    """Return the arrays in a `.npz` file, by name. Raises ArrayFileError above `most_bytes` in all."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             total = sum(member.file_size for member in members)
             if total > most_bytes:
                 raise ArrayFileError(f"holds {total:,} bytes, and at most {most_bytes:,} are read")
-            found = {}
+            arrays = {}
             for member in members:
                 name = member.filename.removesuffix(".npy")
-                if name in found:
+                if name in arrays:
                     raise ArrayFileError(f"holds {name[:100]!r} twice")
                 with archive.open(member) as file:
-                    found[name] = _array(file, member.file_size)
-            return found
+                    arrays[name] = _array(file, member.file_size)
+            return arrays
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise ArrayFileError(f"is not a sound .npz file ({error})") from None
 
@@ -58,16 +58,16 @@ def _array(file: IO[bytes], size: int) -> NDArray[Any]:
         raise
     except Exception as error:  # a damaged header may raise anything
         raise ArrayFileError(f"is not a sound .npy file ({str(error)[:100]})") from None
-    if (
-        prod(shape, start=1) == 0 and dtype.kind in "iuf"
-    ):  # numpy makes an empty list one of float64
+    if prod(shape, start=1) == 0 and dtype.kind in "iuf":  # numpy stores an empty list as float64
         dtype = np.dtype(np.int64)
     if dtype.kind not in "iu":
         raise ArrayFileError(f"holds {dtype} where whole numbers were expected")
     announced = prod(shape, start=1) * dtype.itemsize
     content = file.read(min(announced, size) + 1)
     if len(content) != announced:
-        raise ArrayFileError(f"announces {announced:,} bytes of numbers and holds another amount")
+        raise ArrayFileError(
+            f"announces {announced:,} bytes of numbers and holds a different amount"
+        )
     values = np.frombuffer(content, dtype)
     if dtype.kind == "u" and values.size and values.max() > np.iinfo(np.int64).max:
         raise ArrayFileError("holds a whole number beyond 2^63")

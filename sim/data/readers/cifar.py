@@ -21,7 +21,7 @@ COARSE_CLASSES = 20
 
 @dataclass(frozen=True)
 class Layout:
-    """One of the ways in which a CIFAR set lies on disk."""
+    """One of the file layouts of a CIFAR set."""
 
     folder: str
     files: dict[Split, tuple[str, ...]]
@@ -29,12 +29,12 @@ class Layout:
 
 
 def read_cifar10(root: Path | None, split: Split) -> Iterator[Chunk]:
-    """Yield the files of CIFAR-10, one by one."""
+    """Yield the samples of CIFAR-10, one file at a time."""
     return _read("cifar10", CIFAR10, root, split)
 
 
 def read_cifar100(root: Path | None, split: Split) -> Iterator[Chunk]:
-    """Yield the file of CIFAR-100, with its fine labels."""
+    """Yield the samples of CIFAR-100, with fine labels."""
     return _read("cifar100", CIFAR100, root, split)
 
 
@@ -58,7 +58,7 @@ def _read(
         if path.name in missing:
             raise DataError(
                 f"{name}: {folder} lacks {', '.join(missing)}, needed for the {split} samples "
-                f"asked for (fewer can be asked for with {split}_samples)"
+                f"requested ({split}_samples can request fewer)"
             )
         yield layout.read(path)
 

@@ -1,6 +1,6 @@
-"""The 1,797 handwritten digits of 8 x 8 pixels that scikit-learn embeds, at 32 x 32.
+"""The 1,797 handwritten digits of 8 x 8 pixels in scikit-learn, enlarged to 32 x 32.
 
-Bilinear with half-pixel centres and clamped edges, in whole numbers: the same bytes on any machine.
+Bilinear with half-pixel centres and clamped edges, in integers: the same bytes on every machine.
 """
 
 from collections.abc import Iterator
@@ -16,29 +16,29 @@ from cutlayer.sim.data.readers import Chunk, Split
 SIDE = 8
 SCALE = 4
 BRIGHTEST = 16
-# What `read_digits` gives, as known to this project's declared identities.
+# The content hash of `read_digits`, part of the declared identity.
 CONTENT = "1cdd30c920a3460b1fabd2779acfce3b"
 
 
 def read_digits(root: Path | None, split: Split) -> Iterator[Chunk]:  # noqa: ARG001 - no file
-    """Yield all digits as the training split, since there is no other."""
+    """Yield all digits as the training split, the only one."""
     from sklearn.datasets import load_digits
 
     if split == "train":
         digits = load_digits()
         images = enlarge(digits.images.astype(np.int64))[:, np.newaxis]
         labels = digits.target.astype(np.int64)
-        found = content_hash([images, labels])
-        if found != CONTENT:
+        content = content_hash([images, labels])
+        if content != CONTENT:
             raise DataError(
-                f"digits: the installed scikit-learn holds other images than are declared here "
-                f"(content {found}, expected {CONTENT})"
+                f"digits: the images of the installed scikit-learn differ from those declared here "
+                f"(content {content}, expected {CONTENT})"
             )
         yield Chunk(images, labels, None)
 
 
 def enlarge(images: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return [n, 8, 8] images of 0..16 as [n, 32, 32] images of 0..255, rounded half up."""
+    """Enlarge [n, 8, 8] images of 0..16 to [n, 32, 32] images of 0..255, rounded half up."""
     weights = _weights()
     denominator = (2 * SCALE) ** 2 * BRIGHTEST
     enlarged = weights @ images @ weights.T * 255

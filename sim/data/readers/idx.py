@@ -30,8 +30,8 @@ def read_mnist(root: Path | None, split: Split) -> Iterator[Chunk]:
 def read_fashion_mnist(root: Path | None, split: Split) -> Iterator[Chunk]:
     """Yield the one file of Fashion-MNIST.
 
-    `root` may hold it in FashionMNIST/raw/, fashion-mnist/ or directly: where Debian's package
-    dataset-fashion-mnist is installed, `root` may be /usr/share/datasets.
+    `root` may hold it in FashionMNIST/raw/, fashion-mnist/ or directly. With Debian's package
+    dataset-fashion-mnist, `root` may be /usr/share/datasets.
     """
     return _read("fashion_mnist", ("FashionMNIST/raw", "fashion-mnist"), root, split)
 
@@ -64,7 +64,7 @@ def _existing(name: str, folder: Path, stem: str) -> Path:
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
-    """Return the unsigned bytes of an IDX file that has `dimensions` dimensions."""
+    """Return the unsigned bytes of an IDX file with `dimensions` dimensions. Raises DataError."""
     header_bytes = 4 + 4 * dimensions
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -77,16 +77,16 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
                 )
             shape = [int(n) for n in np.frombuffer(header, ">u4", offset=4)]
             announced = int(np.prod(shape, dtype=object))
-            # One byte more than announced shows that there is more; never all of a huge file.
+            # Read at most one block beyond the announced bytes, never all of a huge file.
             content = bytearray()
             while len(content) <= announced and (block := file.read(BLOCK_BYTES)):
                 content += block
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error})") from error
     if len(content) != announced:
-        found = f"{len(content):,}" if len(content) < announced else "more"
+        size = f"{len(content):,}" if len(content) < announced else "more"
         raise DataError(
             f"{path}: its header announces {' x '.join(map(str, shape))} = {announced:,} bytes, "
-            f"found {found}"
+            f"found {size}"
         )
     return np.frombuffer(content, np.uint8).reshape(shape)

@@ -1,8 +1,8 @@
-"""Data in the format of LEAF (Caldas et al., 2018, "all_data" files): samples by user, as JSON.
+"""Files in LEAF's format (Caldas et al., 2018, "all_data" files): samples by user, as JSON.
 
     {"users": [name, ...], "num_samples": [n, ...], "user_data": {name: {"x": [...], "y": [...]}}}
 
-`x` are numbers (text and names of pictures are refused), `y` are classes numbered from 0.
+`x` holds numbers (text and file names of images are rejected), `y` holds classes numbered from 0.
 """
 
 import json
@@ -21,7 +21,7 @@ MOST_BYTES: Final = 256_000_000  # of one file; a folder may hold several
 
 
 class LeafSamples(NamedTuple):
-    """All samples in the order of files and users: inputs, classes, and users by their number."""
+    """All samples in the order of files and users; `owners` are the users' indices."""
 
     users: tuple[str, ...]
     inputs: NDArray[np.float32]
@@ -38,7 +38,7 @@ def leaf_files(path: Path) -> list[Path]:
 
 
 def read_leaf(files: list[Path]) -> LeafSamples:
-    """Return what is in such files, one after the other. Raises DataError with one sentence."""
+    """Read such files in order. Raises DataError with one sentence."""
     users: dict[str, None] = {}
     inputs, labels, sizes = [], [], []
     for file in files:
@@ -97,7 +97,7 @@ def _json(file: Path) -> dict[str, Any]:
         raise DataError(f"{file}: is nested too deeply") from None
     except DataError:
         raise
-    except ValueError as error:  # no UTF-8, no JSON, a number of too many digits
+    except ValueError as error:  # not UTF-8, not JSON, or a number with too many digits
         raise DataError(f"{file}: is not JSON ({str(error)[:100]})") from None
     if not isinstance(content, dict):
         raise DataError(f"{file}: expected users, num_samples and user_data, as LEAF writes them")
@@ -106,20 +106,20 @@ def _json(file: Path) -> dict[str, Any]:
 
 def _numbers(values: list[Any], where: str) -> NDArray[Any]:
     try:
-        found = np.array(values)
+        numbers = np.array(values)
     except (ValueError, OverflowError):
         raise DataError(f"{where}: the samples have different shapes") from None
-    if found.dtype.kind not in "iuf":
+    if numbers.dtype.kind not in "iuf":
         raise DataError(f"{where}: expected numbers only (text is not supported)")
-    return found
+    return numbers
 
 
 def _classes(values: list[Any], where: str) -> NDArray[np.int64]:
-    found = _numbers(values, f"{where}: y")
-    if found.ndim != 1 or not np.isfinite(found).all() or (found != np.floor(found)).any():
+    labels = _numbers(values, f"{where}: y")
+    if labels.ndim != 1 or not np.isfinite(labels).all() or (labels != np.floor(labels)).any():
         raise DataError(f"{where}: y: expected one class for each sample, a whole number")
-    if len(found) and (found.min() < 0 or found.max() > 10**6):
+    if len(labels) and (labels.min() < 0 or labels.max() > 10**6):
         raise DataError(
-            f"{where}: y: expected classes numbered from 0, got {found.min():g} to {found.max():g}"
+            f"{where}: y: expected classes numbered from 0, got {labels.min():g} to {labels.max():g}"
         )
-    return found.astype(np.int64)
+    return labels.astype(np.int64)

@@ -1,8 +1,8 @@
-"""Pickles of plain containers and uint8 arrays, read without trusting them.
+"""Untrusted pickles of plain containers and uint8 arrays.
 
-The official CIFAR python batches are pickles, and a pickle may name any function to be called. Here
-nothing of Python or numpy can be named: the three names by which numpy writes an array are answered
-with the stand-ins below, which only remember what they are given, and every other name is refused.
+The official CIFAR python batches are pickles, and a pickle can call any function. Here the names that
+numpy needs for an array resolve to the stand-ins below, which only store their arguments, and all other
+names are rejected.
 """
 
 import pickle
@@ -20,7 +20,7 @@ class _Dtype:
         self.code = code.decode("ascii") if isinstance(code, bytes) else code
 
     def __setstate__(self, state: object) -> None:
-        """Forget the byte order: single bytes have none."""
+        """Ignore the byte order: single bytes have none."""
 
 
 class _Array:
@@ -44,8 +44,8 @@ def _latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-# numpy.ndarray appears only as an argument of _reconstruct, where nothing looks at it.
-_ADMITTED: dict[tuple[str, str], Any] = {
+# numpy.ndarray appears only as an argument of _reconstruct, which ignores it.
+_ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy", "ndarray"): _Array,
@@ -56,9 +56,9 @@ _ADMITTED: dict[tuple[str, str], Any] = {
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ADMITTED:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which is not admitted")
-        return _ADMITTED[module, name]
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which is not allowed")
+        return _ALLOWED[module, name]
 
 
 def read_pickle(path: Path) -> dict[str, Any]:

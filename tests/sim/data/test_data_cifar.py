@@ -228,7 +228,7 @@ def test_a_pickle_that_calls_something_is_refused_and_not_run(
     call = Malicious(function, argument, *(["w"] if function is open else []))
     content = pickle.dumps({"data": call, "labels": [0]}, protocol)
     (tmp_path / "data_batch_1").write_bytes(content)
-    with pytest.raises(DataError, match=f"it names .*{name}, which is not admitted"):
+    with pytest.raises(DataError, match=f"it names .*{name}, which is not allowed"):
         load(describe("cifar10", train_samples=10, test_samples=10), tmp_path)
     assert not marker.exists()
 

@@ -178,7 +178,7 @@ def test_given_sizes_are_kept() -> None:
         (0, Iid(), "at least one client, got 0"),
         (101, Iid(), "101 clients cannot share 100 samples"),
         (3, Sizes((1, 2)), "2 are given for 3 clients"),
-        (3, Sizes(40), "want 120 samples in all, and there are 100"),
+        (3, Sizes(40), "need 120 samples in all, and there are 100"),
         (60, Shards(2), "60 clients with 2 each need 120 shards, and there are 100 samples"),
         (6, Shards(2, size=10), "need 12 shards of 10 samples, and there are 100"),
         (3, Dirichlet(1.0, min_samples=34), "3 clients with at least 34 samples each need 102"),

@@ -163,8 +163,8 @@ def test_rows_may_hold_any_numbers_but_must_be_numbers() -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"input_shape": ()}, "input_shape must be whole numbers above 0"),
-        ({"input_shape": (0, 3)}, "input_shape must be whole numbers above 0"),
+        ({"input_shape": ()}, "input_shape must be positive whole numbers"),
+        ({"input_shape": (0, 3)}, "input_shape must be positive whole numbers"),
         ({"mean": (0.0,)}, r"one value per feature \(2\)"),
         ({"value_range": (1.0, 0.0)}, "value_range must be a smaller and a larger number"),
         ({"value_range": (0.0, float("inf"))}, "value_range must be a smaller and a larger"),
