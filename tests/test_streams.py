@@ -5,14 +5,14 @@ import numpy as np
 from cutlayer.streams import generator
 
 
-def test_a_stream_depends_on_nothing_but_its_name() -> None:
+def test_a_stream_depends_only_on_its_name() -> None:
     first = generator(0, "batch order", 3, 7).random(5)
     np.random.default_rng().random(100)
     generator(0, "batch order", 4, 7).random(100)
     assert generator(0, "batch order", 3, 7).random(5).tolist() == first.tolist()
 
 
-def test_this_stream_is_what_it_always_was() -> None:
+def test_a_known_stream_is_unchanged() -> None:
     """Changing the naming of streams changes every result: it belongs in the changelog."""
     assert generator(0, "batch order", 3, 7).integers(0, 1000, 5).tolist() == GOLDEN
 
@@ -20,7 +20,7 @@ def test_this_stream_is_what_it_always_was() -> None:
 GOLDEN = [941, 24, 326, 987, 524]
 
 
-def test_names_that_look_alike_are_different_streams() -> None:
+def test_similar_names_are_different_streams() -> None:
     names = [
         (0, "order", 1, 23),
         (0, "order", 12, 3),

@@ -53,7 +53,9 @@ def test_mobilenetv2_has_the_parameters_of_the_imagenet_model():
         ("mobilenetv3-small", 2_542_856, 56.5),
     ],
 )
-def test_models_for_large_images_have_their_parameters_and_arithmetic(name, parameters, millions):
+def test_models_for_large_images_have_the_published_parameters_and_operations(
+    name, parameters, millions
+):
     model = meta(name, 1000, (3, 224, 224))
     assert count(model) == parameters
     products = ("conv", "pointwise", "depthwise", "linear", "conv_input", "conv_wide")
@@ -63,7 +65,7 @@ def test_models_for_large_images_have_their_parameters_and_arithmetic(name, para
 
 
 @pytest.mark.parametrize("name", ["vgg11", "resnet9"])
-def test_device_block_of_ecofed(name):
+def test_ecofed_device_block(name):
     device, server = meta(name).split(2)
     assert count(device) == 76_032
     assert len(device.state_dict()) == 8
@@ -88,12 +90,12 @@ def test_device_block_of_ecofed(name):
         ("vgg11", 11, (10,)),
     ],
 )
-def test_activation_shape_at_the_cut(name, cut, shape):
+def test_activation_shape_at_a_cut(name, cut, shape):
     assert meta(name).activation_shape(cut) == shape
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_shapes_traced_on_meta_are_those_of_real_tensors(name):
+def test_shapes_on_meta_equal_those_of_real_tensors(name):
     model = build(name, classes=7, seed=0)
     x = torch.randn(2, 3, 32, 32)
     for cut, block in enumerate(model.blocks):
@@ -112,7 +114,7 @@ def test_batchnorm_keeps_no_running_statistics(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_parts_share_modules_and_keys_with_the_model_at_every_cut(name):
+def test_parts_share_modules_and_keys_with_the_model(name):
     model = meta(name)
     whole = model.state_dict(keep_vars=True)
     for cut in range(len(model) + 1):
@@ -123,7 +125,7 @@ def test_parts_share_modules_and_keys_with_the_model_at_every_cut(name):
         assert len(device.blocks) == cut
 
 
-def test_parts_load_into_the_model_and_into_one_another():
+def test_parts_load_into_the_model_and_into_each_other():
     first, second = build("vgg5", classes=10, seed=1), build("vgg5", classes=10, seed=2)
     second.split(2).device.load_state_dict(first.split(2).device.state_dict())
     second.load_state_dict(first.split(2).server.state_dict(), strict=False)
@@ -132,14 +134,14 @@ def test_parts_load_into_the_model_and_into_one_another():
 
 
 @pytest.mark.parametrize("cut", [-1, 6, 100])
-def test_a_cut_out_of_range_names_the_range(cut):
+def test_a_cut_out_of_range_is_refused_with_the_range(cut):
     model = meta("vgg5")
     for use in (model.split, model.activation_shape):
         with pytest.raises(CutError, match=rf"cut {cut} of model 'vgg5' .* 0 .* to 5 "):
             use(cut)
 
 
-def test_weights_follow_the_seed_and_the_global_generator_stays():
+def test_weights_depend_on_the_seed_and_the_global_generator_is_unchanged():
     torch.manual_seed(5)
     before = torch.get_rng_state()
     one, same, other = (build("lenet", classes=10, seed=seed) for seed in (1, 1, 2))
@@ -150,7 +152,7 @@ def test_weights_follow_the_seed_and_the_global_generator_stays():
         assert not torch.equal(a, c)
 
 
-def test_the_heads_initial_weights_have_a_stream_of_their_own():
+def test_the_head_has_its_own_stream_of_initial_weights():
     """Not those of a model of the same seed, at any scale, whatever its first layer."""
     head = auxiliary_head((6, 14, 14), 10, seed=0)
     drawn = next(head.parameters()).detach().flatten()
@@ -164,7 +166,7 @@ def test_the_heads_initial_weights_have_a_stream_of_their_own():
     )
 
 
-def test_auxiliary_head_is_one_linear_layer_on_the_flat_activation():
+def test_the_auxiliary_head_is_one_linear_layer_on_the_flattened_activation():
     head = auxiliary_head((128, 8, 8), 10, seed=3)
     assert count(head) == 8192 * 10 + 10
     assert head(torch.randn(2, 128, 8, 8)).shape == (2, 10)
@@ -174,7 +176,7 @@ def test_auxiliary_head_is_one_linear_layer_on_the_flat_activation():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_smallest_batch_trains_and_a_smaller_one_does_not(name):
+def test_the_smallest_batch_trains_and_a_smaller_one_fails(name):
     model = build(name, classes=10, seed=0)
     assert model.min_batch == (2 if name in ONE_VALUE_AT_THE_END else 1)
     model(torch.randn(model.min_batch, 3, 32, 32)).sum().backward()
@@ -192,7 +194,7 @@ def test_the_smallest_batch_depends_on_the_input_size():
     assert small(torch.randn(2, 3, 16, 16)).shape == (2, 10)
 
 
-def test_batchnorm_of_a_users_own_after_a_linear_layer_needs_two_samples():
+def test_batchnorm_after_a_linear_layer_needs_two_samples():
     blocks = [("fc", nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.BatchNorm1d(3)))]
     assert Model("own", blocks, (1, 2, 2), 3, feature_blocks=0).min_batch == 2
 
@@ -205,10 +207,10 @@ def test_other_input_shapes(name, input_shape):
     assert model.activation_shape(len(model)) == (3,)
 
 
-def test_an_input_that_is_too_small_is_refused_with_the_block():
+def test_a_too_small_input_is_refused_with_the_name_of_the_block():
     with pytest.raises(ModelError, match=r"block 'conv4' does not accept .* \(256, 1, 1\), re"):
         meta("vgg11", input_shape=(3, 4, 4))
-    with pytest.raises(ModelError, match="input shape is whole numbers"):
+    with pytest.raises(ModelError, match="an input shape must be positive whole"):
         meta("lenet", input_shape=(3, 0, 32))
     with pytest.raises(ModelError, match="at least 1 class"):
         meta("lenet", classes=0)
@@ -229,7 +231,7 @@ def flat(outputs):
         ([("a", nn.LSTM(2, 2))], 0, "returns a tuple instead of a tensor"),
     ],
 )
-def test_blocks_that_make_no_model(blocks, feature_blocks, message):
+def test_blocks_that_do_not_form_a_model_are_refused(blocks, feature_blocks, message):
     with pytest.raises(ModelError, match=message):
         Model("own", blocks, (2, 2), 2, feature_blocks)
 

@@ -21,7 +21,7 @@ def unsplit(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_gradients_through_every_cut_are_bitwise_those_of_the_unsplit_model(name):
+def test_gradients_at_every_cut_equal_those_of_the_unsplit_model(name):
     model, x, y, loss, expected = unsplit(name)
     for cut in range(len(model) + 1):
         model.zero_grad(set_to_none=True)
@@ -43,7 +43,7 @@ def test_gradients_are_not_trivial():
     assert all(gradient.abs().max() > 0 for gradient in gradients[-2:])
 
 
-def test_steps_on_both_sides_give_bitwise_the_weights_of_the_unsplit_model():
+def test_steps_on_both_sides_give_the_weights_of_the_unsplit_model():
     x, y = torch.randn(3, 4, 3, 32, 32), torch.randint(0, 10, (3, 4))
     whole, cut = build("vgg5", classes=10, seed=1), build("vgg5", classes=10, seed=1)
     device, server = cut.split(2)

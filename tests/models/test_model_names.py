@@ -61,12 +61,12 @@ def test_a_users_own_model(own):
         ("names_own_models:no_model", "returned a Linear, expected a cutlayer.models.Model"),
     ],
 )
-def test_a_name_that_leads_nowhere_gets_one_sentence(own, name, message):
+def test_an_unknown_name_is_refused_with_one_sentence(own, name, message):
     with pytest.raises(UnknownModelError, match=message):
         build(name, classes=3, seed=0)
 
 
-def test_resolve_gives_the_factory():
+def test_resolve_returns_the_factory():
     from cutlayer.models.vgg import vgg5
 
     assert resolve("vgg5") is vgg5

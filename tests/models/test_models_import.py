@@ -24,7 +24,7 @@ def test_importing_does_not_import_torch(statement):
     run(f"{statement}; import sys; assert 'torch' not in sys.modules")
 
 
-def test_every_public_name_is_there_from_a_fresh_import():
+def test_every_public_name_can_be_imported():
     run("from models import *")
     assert sorted(models.__all__) == sorted(models._HOME)
     for name in models.__all__:
@@ -32,7 +32,7 @@ def test_every_public_name_is_there_from_a_fresh_import():
         assert name in dir(models)
 
 
-def test_public_objects_are_those_of_their_modules():
+def test_public_names_are_the_objects_of_their_modules():
     from cutlayer.models.errors import WeightsError
     from cutlayer.models.model import Model
 

@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ["vgg5", "resnet12", "mobilenetv2"])
-def test_an_outline_is_what_the_model_is(name: str, folder: Path) -> None:
+def test_an_outline_equals_its_model(name: str, folder: Path) -> None:
     model = build(name, classes=7, input_shape=SHAPE, seed=0, device="meta")
     for _ in ("drawn", "read"):
         drawn = outline(name, classes=7, input_shape=SHAPE)
@@ -44,7 +44,7 @@ def test_an_outline_is_what_the_model_is(name: str, folder: Path) -> None:
         drawn.activation_shape(len(model) + 1)
 
 
-def test_every_argument_is_another_entry(folder: Path) -> None:
+def test_every_argument_is_part_of_the_key(folder: Path) -> None:
     for arguments in (
         {"classes": 10},
         {"classes": 11},
@@ -55,7 +55,7 @@ def test_every_argument_is_another_entry(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["cut off", "changed", "emptied", "not text"])
-def test_a_damaged_entry_is_drawn_anew(damage: str, folder: Path) -> None:
+def test_a_damaged_entry_is_computed_again(damage: str, folder: Path) -> None:
     right = outline("lenet", classes=10, input_shape=SHAPE)
     (entry,) = folder.glob("*.json")
     content = entry.read_bytes()
@@ -73,7 +73,7 @@ def test_a_damaged_entry_is_drawn_anew(damage: str, folder: Path) -> None:
     assert entry.read_bytes() == content
 
 
-def test_a_folder_that_cannot_be_written_is_done_without(
+def test_a_folder_that_cannot_be_written_is_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blocked = tmp_path / "file"
@@ -83,7 +83,7 @@ def test_a_folder_that_cannot_be_written_is_done_without(
     assert blocked.read_text(encoding="utf-8") == "in the way"
 
 
-def test_an_entry_of_another_form_is_drawn_anew(
+def test_an_entry_in_another_format_is_computed_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a change of the code that left its digest alone, which cannot happen by itself."""
@@ -95,7 +95,7 @@ def test_an_entry_of_another_form_is_drawn_anew(
     assert outline("lenet", classes=10, input_shape=SHAPE) == right
 
 
-def test_the_code_of_this_room_is_part_of_the_key(
+def test_the_code_of_models_is_part_of_the_key(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import cutlayer.models.outline_cache as kept

@@ -45,7 +45,7 @@ def test_round_trip_with_the_recipe(features, source):
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 3])
-def test_one_file_serves_every_cut(features, source, cut):
+def test_one_file_works_for_every_cut(features, source, cut):
     target = build("vgg5", classes=10, seed=2)
     untouched = {key: value.clone() for key, value in target.split(cut).server.state_dict().items()}
     assert load_into(target.split(cut).device, features) == RECIPE
@@ -54,7 +54,7 @@ def test_one_file_serves_every_cut(features, source, cut):
         assert torch.equal(value, expected), key
 
 
-def test_the_weights_may_be_any_tensors_by_name_in_any_layout(tmp_path):
+def test_weights_can_be_any_named_tensors_in_any_layout(tmp_path):
     tensor = torch.arange(6.0).reshape(2, 3).T
     save_weights(tmp_path / "w", {"a": tensor, "b": tensor}, {})
     tensors, recipe = load_weights(tmp_path / "w")
@@ -63,7 +63,7 @@ def test_the_weights_may_be_any_tensors_by_name_in_any_layout(tmp_path):
     assert recipe == {}
 
 
-def test_a_missing_tensor_is_named_with_its_shape(features):
+def test_a_missing_tensor_is_reported_with_its_shape(features):
     target = build("vgg5", classes=10, seed=2)
     with pytest.raises(
         WeightsError, match=r"'blocks\.3\.linear\.weight' of shape \(128, 4096\) is missing among"
@@ -71,7 +71,7 @@ def test_a_missing_tensor_is_named_with_its_shape(features):
         load_into(target.split(4).device, features)
 
 
-def test_a_wrong_shape_is_named_and_the_module_is_left_as_it_was(features):
+def test_a_wrong_shape_is_reported_and_the_module_unchanged(features):
     target = build("vgg11", classes=10, seed=2)
     device = target.split(2).device
     before = {key: value.clone() for key, value in device.state_dict().items()}
@@ -90,7 +90,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16, torch.float8_e4m3fn])
-def test_fewer_bits_become_float32_exactly(tmp_path, stored):
+def test_smaller_types_become_float32_exactly(tmp_path, stored):
     values = torch.tensor([[1.0, -0.375], [448.0, 0.0]])  # all types hold them
     save_weights(tmp_path / "w", {"weight": values.to(stored)}, RECIPE)
     (tensor,) = load_weights(tmp_path / "w")[0].values()
@@ -103,7 +103,7 @@ def test_fewer_bits_become_float32_exactly(tmp_path, stored):
     assert converted_types(tmp_path / "w") == {names[stored]: 1}
 
 
-def test_more_bits_are_rounded_or_kept_as_the_module_has_them(tmp_path):
+def test_larger_types_are_converted_to_those_of_the_module(tmp_path):
     third = torch.tensor([[1 / 3]], dtype=torch.float64)
     save_weights(tmp_path / "w", {"weight": third, "count": torch.tensor(3)}, {})
     assert converted_types(tmp_path / "w") == {"F64": 1}
@@ -117,7 +117,7 @@ def test_more_bits_are_rounded_or_kept_as_the_module_has_them(tmp_path):
         load_into(single, tmp_path / "w")
 
 
-def test_whole_numbers_stay_what_they_are(tmp_path):
+def test_integers_are_not_converted(tmp_path):
     module = nn.BatchNorm2d(1)
     state = {**module.state_dict(), "num_batches_tracked": torch.tensor(7, dtype=torch.int32)}
     save_weights(tmp_path / "w", state, {})
@@ -135,7 +135,7 @@ def test_whole_numbers_stay_what_they_are(tmp_path):
         (torch.complex64, "'weight' holds complex64 numbers, expected float32"),
     ],
 )
-def test_other_kinds_of_numbers_are_refused(tmp_path, stored, said):
+def test_wrong_kinds_of_numbers_are_refused(tmp_path, stored, said):
     save_weights(tmp_path / "w", {"weight": torch.ones(1, 1, dtype=stored)}, {})
     with pytest.raises(WeightsError, match=said):
         load_into(nn.Linear(1, 1, bias=False), tmp_path / "w")
@@ -165,7 +165,7 @@ FOUR = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
         (b"PK\x03\x04" + b"x" * 99, r"it looks like a file of torch\.save"),
     ],
 )
-def test_a_damaged_header_gets_one_sentence(tmp_path, content, said):
+def test_a_damaged_header_is_refused_with_one_sentence(tmp_path, content, said):
     (tmp_path / "w").write_bytes(content)
     with pytest.raises(WeightsError, match=said) as caught:
         load_weights(tmp_path / "w")
@@ -173,7 +173,7 @@ def test_a_damaged_header_gets_one_sentence(tmp_path, content, said):
     assert len(str(caught.value)) < len(str(tmp_path)) + 300
 
 
-def test_what_is_over_a_limit_is_refused_with_its_number(features, monkeypatch):
+def test_files_over_a_limit_are_refused_with_their_size(features, monkeypatch):
     monkeypatch.setattr(weights_files, "MAX_HEADER_BYTES", 100)
     with pytest.raises(WeightsError, match=r"has a header of [0-9,]+ bytes: at most 100 are read"):
         load_weights(features)
@@ -182,7 +182,7 @@ def test_what_is_over_a_limit_is_refused_with_its_number(features, monkeypatch):
         load_weights(features)
 
 
-def test_names_that_lead_nowhere_are_refused(tmp_path):
+def test_missing_files_are_refused(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     for name, said in [
         (tmp_path / "fifo", "does not exist or is not a file"),
@@ -194,7 +194,7 @@ def test_names_that_lead_nowhere_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["missing", "folder", "empty", "text", "truncated", "pickle"])
-def test_an_unreadable_file_gets_one_sentence(features, tmp_path, damage):
+def test_an_unreadable_file_is_refused_with_one_sentence(features, tmp_path, damage):
     path = tmp_path / "bad.safetensors"
     if damage == "folder":
         path.mkdir()
@@ -211,7 +211,7 @@ def test_an_unreadable_file_gets_one_sentence(features, tmp_path, damage):
     assert "\n" not in str(caught.value)
 
 
-def test_a_place_that_cannot_be_written_and_a_recipe_that_is_no_text(tmp_path):
+def test_unwritable_files_and_recipes_of_other_than_strings_are_refused(tmp_path):
     with pytest.raises(WeightsError, match="cannot be written"):
         save_weights(tmp_path / "nowhere" / "w", {"a": torch.zeros(1)}, {})
     with pytest.raises(WeightsError, match="'epochs' is 3"):

@@ -21,7 +21,7 @@ def bound(q, tensor):
 
 
 @given(shapes, st.sampled_from(BITS), st.integers(0, 2**31), st.integers(-140, 125))
-def test_round_trip_moves_no_value_by_more_than_half_a_step(shape, bits, seed, exponent):
+def test_the_error_of_a_round_trip_is_at_most_half_a_step(shape, bits, seed, exponent):
     generator = torch.Generator().manual_seed(seed)
     tensor = (torch.rand(shape, generator=generator) * 2 - 1) * 2.0**exponent
     q = quantise(tensor, bits)
@@ -54,7 +54,7 @@ def test_scale_and_extremes(bits):
 
 
 @pytest.mark.parametrize("bits", BITS)
-def test_integers_on_the_wire_are_twos_complement_without_gaps(bits):
+def test_packed_integers_are_twos_complement_without_gaps(bits):
     """The stream is read here digit by digit, against integers that are known exactly."""
     levels = 2 ** (bits - 1) - 1
     codes = [levels, -levels, 0, 1, -1, levels // 2, -(levels // 2)]
@@ -80,7 +80,7 @@ def test_zeros_constants_and_single_values(bits):
 
 
 @pytest.mark.parametrize("bits", [3, 8, 16])
-def test_layout_in_memory_does_not_matter(bits):
+def test_memory_layout_has_no_effect(bits):
     tensor = torch.randn(6, 5, 4)
     for strange in (tensor.permute(2, 0, 1), tensor[::2, 1:], tensor.expand(2, 6, 5, 4)):
         assert not strange.is_contiguous()
@@ -97,13 +97,13 @@ def test_ecofed_activation_has_the_published_bytes():
     assert q.packed.nbytes == 10 * 8192
 
 
-def test_more_bits_never_hurt():
+def test_more_bits_never_increase_the_error():
     tensor = torch.randn(500)
     errors = [(dequantise(quantise(tensor, bits)) - tensor).pow(2).mean() for bits in BITS]
     assert errors == sorted(errors, reverse=True)
 
 
-def test_a_tensor_in_a_graph_and_half_precision_are_accepted():
+def test_tensors_with_a_graph_and_half_precision_are_accepted():
     tensor = torch.randn(4, requires_grad=True)
     assert not dequantise(quantise(tensor, 8)).requires_grad
     half = torch.randn(9).to(torch.bfloat16)
@@ -128,7 +128,7 @@ def test_bits_out_of_range_and_integers_are_refused():
 
 
 @pytest.mark.parametrize("bits", [2, 8, 16])
-def test_double_precision_is_kept(bits):
+def test_double_precision_is_preserved(bits):
     """By hand: scale = max|x| / (2^(bits-1) - 1), each value rounded to a multiple of it."""
     tensor = torch.linspace(-1, 1.1, 77, dtype=torch.float64)
     back = dequantise(quantise(tensor, bits))

@@ -27,7 +27,7 @@ def kept_by_torch(model: torch.nn.Module, x: torch.Tensor) -> int:
 
 
 @pytest.mark.parametrize("name", ["vgg5", "vgg11", "resnet9", "resnet12", "alexnet", "mobilenetv2"])
-def test_saved_activations_are_those_that_torch_keeps(name):
+def test_saved_activations_match_those_of_autograd(name):
     model = build(name, classes=10, seed=0).train()
     costs = block_costs(model)
     expected = BATCH * sum(cost.saved_activation_bytes for cost in costs)

@@ -43,7 +43,7 @@ def test_each_image_is_one_of_the_possible_crops_and_flips_of_itself(dtype: torc
     assert set(seen) == set(outcomes)  # 18 outcomes, 200 images: P(one is missed) < 2e-4
 
 
-def test_moves_and_flips_are_uniform() -> None:
+def test_crops_and_flips_are_uniform() -> None:
     """Theory: counts of k equally likely outcomes, within 4 standard deviations."""
     n = 8100
     places = torch.zeros(n, 1, 9, 9)
@@ -58,7 +58,7 @@ def test_moves_and_flips_are_uniform() -> None:
     assert abs(flipped - n / 2) < 4 * np.sqrt(n / 4)
 
 
-def test_a_flip_alone_mirrors_left_and_right() -> None:
+def test_flips_alone_mirror_left_and_right() -> None:
     images = some_images(20)
     flipped = Augmentation(crop=False, flip=True).apply(images, **KEY)
     same = (flipped == images).flatten(1).all(dim=1)
@@ -68,7 +68,7 @@ def test_a_flip_alone_mirrors_left_and_right() -> None:
     assert mirrored.any()
 
 
-def test_nothing_is_done_when_both_are_off() -> None:
+def test_images_are_unchanged_if_both_are_off() -> None:
     images = some_images()
     assert Augmentation(crop=False, flip=False).apply(images, **KEY) is images
 

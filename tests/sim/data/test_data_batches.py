@@ -30,7 +30,7 @@ def test_sizes_by_hand(work: tuple[int, int, int], sizes: tuple[int, ...]) -> No
 
 
 @given(WORK)
-def test_batches_have_the_sizes_that_were_known_without_data(work: tuple[int, int, int]) -> None:
+def test_batches_have_the_sizes_computed_without_data(work: tuple[int, int, int]) -> None:
     shard, size, least = work
     batches = batch_indices(shard, size, min_batch=least, **KEY)
     assert tuple(len(batch) for batch in batches) == batch_sizes(shard, size, least)
@@ -40,7 +40,7 @@ def test_batches_have_the_sizes_that_were_known_without_data(work: tuple[int, in
     assert shard - len(taken) < least
 
 
-def test_the_order_has_a_stream_of_its_own_for_each_client_round_and_epoch() -> None:
+def test_each_client_round_and_epoch_has_its_own_order() -> None:
     def order(**change: int) -> list[int]:
         return np.concatenate(batch_indices(100, 10, **KEY | change)).tolist()
 
@@ -49,7 +49,7 @@ def test_the_order_has_a_stream_of_its_own_for_each_client_round_and_epoch() -> 
     assert len({tuple(each) for each in orders}) == len(orders)
 
 
-def test_every_sample_is_equally_likely_in_every_place() -> None:
+def test_every_sample_is_equally_likely_in_every_position() -> None:
     """Theory: the mean place of a sample over n epochs has deviation sqrt((m^2 - 1) / 12 n)."""
     m, n = 20, 400
     places = np.array(
@@ -78,12 +78,12 @@ def test_evaluation_covers_every_sample_once_in_order(work: tuple[int, int, int]
     assert all(n == size for n in sizes[:-1])
 
 
-def test_a_last_evaluation_batch_that_is_too_small_joins_the_one_before() -> None:
+def test_a_too_small_last_evaluation_batch_joins_the_previous_one() -> None:
     assert evaluation_batches(21, 10, 2) == [slice(0, 10), slice(10, 21)]
     assert evaluation_batches(22, 10, 2) == [slice(0, 10), slice(10, 20), slice(20, 22)]
 
 
-def test_a_batch_size_below_the_least_batch_is_refused() -> None:
+def test_a_batch_size_below_the_smallest_batch_is_refused() -> None:
     with pytest.raises(ValueError, match="batch_size must be at least 2, got 1"):
         batch_sizes(10, 1, 2)
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
@@ -98,7 +98,7 @@ def test_normalised_digits_have_mean_0_and_deviation_1() -> None:
     assert (images.std() - 1).abs() < 1e-3
 
 
-def test_normalisation_takes_bytes_and_fractions_alike_by_channel() -> None:
+def test_normalisation_treats_bytes_and_fractions_alike() -> None:
     info = DATASETS["cifar10"]
     pixels = torch.randint(0, 256, (7, 3, 32, 32), dtype=torch.uint8)
     for images in (pixels, pixels.double() / 255):

@@ -77,7 +77,7 @@ def write_cifar10(root: Path, layout: str, batches: int = 5, each: int = 40) -> 
 
 
 @pytest.mark.parametrize("layout", WRITERS)
-def test_each_layout_gives_the_images_that_were_written(tmp_path: Path, layout: str) -> None:
+def test_each_layout_returns_the_written_images(tmp_path: Path, layout: str) -> None:
     written = write_cifar10(tmp_path, layout)
     dataset = load(describe("cifar10", train_samples=200, test_samples=40), tmp_path)
     pixels = np.concatenate([records[0] for records in written[:5]])
@@ -99,7 +99,7 @@ def test_all_layouts_have_the_same_content(tmp_path: Path) -> None:
     assert len(set(identities)) == 1
 
 
-def test_a_column_major_array_is_read_as_it_was(tmp_path: Path) -> None:
+def test_a_column_major_array_is_read_correctly(tmp_path: Path) -> None:
     pixels, labels = some_records(20, 10, 0)
     write_python(tmp_path / "data_batch_1", (np.asfortranarray(pixels), labels))
     write_python(tmp_path / "test_batch", (pixels, labels))
@@ -107,7 +107,7 @@ def test_a_column_major_array_is_read_as_it_was(tmp_path: Path) -> None:
     assert torch.equal(dataset.train_images, dataset.test_images)
 
 
-def test_the_first_of_each_class_are_taken_and_no_more_files_than_needed(tmp_path: Path) -> None:
+def test_the_first_of_each_class_are_taken_from_as_few_files_as_needed(tmp_path: Path) -> None:
     written = write_cifar10(tmp_path, "binary", batches=2)
     for path in (tmp_path / "cifar-10-batches-bin").glob("data_batch_2*"):
         path.unlink()
@@ -120,7 +120,7 @@ def test_the_first_of_each_class_are_taken_and_no_more_files_than_needed(tmp_pat
     assert dataset.train_labels.tolist() == [labels[index] for index in taken]
 
 
-def test_a_subset_may_span_files_that_are_not_balanced(tmp_path: Path) -> None:
+def test_a_subset_can_span_unbalanced_files(tmp_path: Path) -> None:
     """The official batches are not balanced either, each for itself."""
     pixels, _ = some_records(40, 10, 0)
     labels = [0] * 8 + [*range(1, 10)] + [*range(10)] * 2 + [1, 2, 3]
@@ -143,7 +143,7 @@ def test_missing_batches_are_listed(tmp_path: Path, layout: str) -> None:
     assert folder in str(caught.value)
 
 
-def test_a_gap_is_not_jumped_over(tmp_path: Path) -> None:
+def test_a_missing_batch_is_not_skipped(tmp_path: Path) -> None:
     """Otherwise the same scenario would train on other images, depending on what lies there."""
     write_cifar10(tmp_path, "binary")
     (tmp_path / "cifar-10-batches-bin" / "data_batch_1.bin").unlink()
@@ -151,7 +151,7 @@ def test_a_gap_is_not_jumped_over(tmp_path: Path) -> None:
         load(describe("cifar10", train_samples=30, test_samples=10), tmp_path)
 
 
-def test_too_few_samples_name_what_could_be_had(tmp_path: Path) -> None:
+def test_too_few_samples_are_reported_with_the_available_number(tmp_path: Path) -> None:
     write_cifar10(tmp_path, "binary", each=40)
     with pytest.raises(DataError, match="hold 200 train samples, 20 of class 0, where 21 are"):
         load(describe("cifar10", train_samples=210, test_samples=10), tmp_path)
@@ -190,7 +190,7 @@ def relabel(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "found 0"),
     ],
 )
-def test_a_damaged_binary_file_is_named(
+def test_a_damaged_binary_file_is_reported(
     tmp_path: Path, damage: Callable[[Path], None], message: str
 ) -> None:
     write_cifar10(tmp_path, "binary")
@@ -202,7 +202,7 @@ def test_a_damaged_binary_file_is_named(
     assert message in str(caught.value)
 
 
-def test_a_coarse_label_out_of_range_is_noticed(tmp_path: Path) -> None:
+def test_a_coarse_label_out_of_range_is_reported(tmp_path: Path) -> None:
     write_binary(tmp_path / "train.bin", some_records(100, 100, 0), coarse=20)
     with pytest.raises(DataError, match="record 0 has label 20, expected 0 to 19"):
         load(describe("cifar100", train_samples=100, test_samples=100), tmp_path)
@@ -220,7 +220,7 @@ class Malicious:
 @pytest.mark.parametrize(
     ("function", "name"), [(open, "open"), (eval, "eval"), (np.fromfile, "fromfile")]
 )
-def test_a_pickle_that_calls_something_is_refused_and_not_run(
+def test_a_pickle_with_a_call_is_refused_and_not_run(
     tmp_path: Path, protocol: int, function: Callable, name: str
 ) -> None:
     marker = tmp_path / "marker"
@@ -260,7 +260,7 @@ PIXELS = np.zeros((2, 3072), np.uint8)
         (pickled({"data": PIXELS, "labels": [0, 2**70]}), "whole numbers 0 to 9 only"),
     ],
 )
-def test_a_damaged_python_batch_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_damaged_python_batch_is_reported(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "data_batch_1"
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
@@ -269,7 +269,7 @@ def test_a_damaged_python_batch_is_named(tmp_path: Path, content: bytes, message
     assert message in str(caught.value)
 
 
-def test_a_pickle_cut_anywhere_or_flipped_anywhere_raises_nothing_but_data_errors(
+def test_truncated_and_corrupted_pickles_raise_only_data_errors(
     tmp_path: Path,
 ) -> None:
     whole = io.BytesIO()
@@ -287,7 +287,7 @@ def test_a_pickle_cut_anywhere_or_flipped_anywhere_raises_nothing_but_data_error
                 load(describe("cifar10", train_samples=10, test_samples=10), tmp_path)
 
 
-def test_a_set_is_held_once_while_it_is_loaded(tmp_path: Path) -> None:
+def test_loading_holds_a_set_in_memory_only_once(tmp_path: Path) -> None:
     folder = tmp_path / "cifar-10-batches-bin"
     for number in range(1, 6):
         write_binary(folder / f"data_batch_{number}.bin", some_records(200, 10, number))
@@ -307,7 +307,7 @@ def test_a_set_is_held_once_while_it_is_loaded(tmp_path: Path) -> None:
     assert len(loaded.train_images) == 1000
 
 
-def test_seeds_that_take_the_same_samples_declare_the_same() -> None:
+def test_seeds_that_select_the_same_samples_have_the_same_identity() -> None:
     assert describe("cifar10", seed=1) == describe("cifar10", seed=2)
     assert describe("digits", test_fraction=0.2, seed=1) != describe(
         "digits", test_fraction=0.2, seed=2

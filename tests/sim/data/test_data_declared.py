@@ -19,7 +19,7 @@ OFFICIAL = {
 }
 
 
-def test_the_catalogue_adds_up_to_the_official_sizes() -> None:
+def test_the_catalogue_has_the_official_sizes() -> None:
     sizes = {
         name: (info.train_samples, info.test_samples, info.classes)
         for name, info in DATASETS.items()
@@ -46,7 +46,7 @@ def test_a_balanced_subset_takes_as_many_of_each_class() -> None:
     assert info.checksum == "cifar10:3x32x32:train=20000,test=4000"
 
 
-def test_the_whole_of_an_unbalanced_set_can_be_asked_for_by_its_number() -> None:
+def test_the_full_count_of_an_unbalanced_set_is_allowed() -> None:
     assert describe("mnist", train_samples=60_000).train_counts == DATASETS["mnist"].train_counts
     assert describe("mnist", train_samples=60_000).checksum == describe("mnist").checksum
 
@@ -70,7 +70,7 @@ def test_test_counts_are_the_exact_fraction_rounded_half_up(
             split_counts("any", counts, float(percent / 100))
 
 
-def test_a_fraction_means_its_decimals() -> None:
+def test_a_fraction_is_exact_in_decimals() -> None:
     """0.15 as a binary number lies below 0.15, and 10 x 0.15 would be rounded down."""
     assert split_counts("any", [10, 30], 0.15) == (2, 5)
 
@@ -96,7 +96,7 @@ def test_every_option_that_changes_the_samples_changes_the_identity() -> None:
     assert len(set(identities)) == len(identities)
 
 
-def test_a_seed_that_splits_nothing_leaves_the_identity_alone() -> None:
+def test_a_seed_without_a_split_does_not_change_the_identity() -> None:
     assert describe("cifar10", seed=1).checksum == describe("cifar10", seed=2).checksum
 
 
@@ -119,7 +119,7 @@ def test_a_seed_that_splits_nothing_leaves_the_identity_alone() -> None:
         ("mnist", {"input_shape": (3, 28, 28)}, "must be 3x32x32 or 1x28x28, got 3x28x28"),
     ],
 )
-def test_an_impossible_request_is_answered_in_one_sentence(
+def test_an_impossible_request_is_refused_with_one_sentence(
     name: str, options: dict, message: str
 ) -> None:
     with pytest.raises(DataError) as caught:
@@ -138,7 +138,7 @@ def test_an_impossible_request_is_answered_in_one_sentence(
         ({"train_counts": (3, -1)}, "0 or more"),
     ],
 )
-def test_a_declaration_that_contradicts_itself_is_refused(change: dict, message: str) -> None:
+def test_an_inconsistent_declaration_is_refused(change: dict, message: str) -> None:
     declared = {
         "name": "mine",
         "input_shape": (1, 8, 8),

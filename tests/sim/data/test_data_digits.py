@@ -12,7 +12,7 @@ def split() -> Dataset:
     return load(describe("digits", test_fraction=0.2))
 
 
-def test_enlarged_digits_are_the_bilinear_interpolation_of_torch() -> None:
+def test_enlarged_digits_equal_torchs_bilinear_interpolation() -> None:
     images = load_digits().images
     expected = torch.nn.functional.interpolate(
         torch.from_numpy(images)[:, None], size=(32, 32), mode="bilinear", align_corners=False
@@ -21,7 +21,7 @@ def test_enlarged_digits_are_the_bilinear_interpolation_of_torch() -> None:
     assert difference.abs().max() <= 0.5 + 1e-9
 
 
-def test_loaded_digits_are_what_was_declared(split: Dataset) -> None:
+def test_loaded_digits_match_their_declaration(split: Dataset) -> None:
     assert split.train_images.shape == (1438, 3, 32, 32)
     assert split.train_images.dtype == torch.uint8
     assert split.train_labels.dtype == torch.int64
@@ -40,7 +40,7 @@ def test_the_split_uses_every_digit_once(split: Dataset) -> None:
     assert sorted(image.numpy().tobytes() for image in both) == everything
 
 
-def test_the_split_follows_its_seed(split: Dataset) -> None:
+def test_the_split_depends_on_its_seed(split: Dataset) -> None:
     again = load(describe("digits", test_fraction=0.2))
     other = load(describe("digits", test_fraction=0.2, seed=1))
     assert again.identity == split.identity
@@ -62,13 +62,15 @@ def test_a_subset_is_the_first_of_each_class_of_its_split(split: Dataset) -> Non
         assert torch.equal(getattr(subset, f"{name}_images"), images)
 
 
-def test_digits_other_than_the_declared_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digits_that_differ_from_the_declaration_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(digits, "CONTENT", "0" * 32)
     with pytest.raises(DataError, match="scikit-learn holds other images"):
         load(describe("digits", test_fraction=0.2))
 
 
-def test_declared_mean_and_deviation_are_those_of_the_images() -> None:
+def test_declared_mean_and_deviation_match_the_images() -> None:
     whole = load("digits")
     pixels = whole.train_images[:, 0].double() / 255
     assert pixels.mean().item() == pytest.approx(whole.info.mean[0], abs=5e-5)

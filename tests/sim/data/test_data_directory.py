@@ -6,7 +6,7 @@ from cutlayer.sim.data.datasets import DATASETS, DataError, load
 from cutlayer.sim.data.directory import data_directory, find_folder
 
 
-def test_an_argument_wins_over_the_environment(
+def test_an_argument_takes_precedence_over_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given, set_ = tmp_path / "given", tmp_path / "set"
@@ -20,14 +20,14 @@ def test_an_argument_wins_over_the_environment(
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_nothing_is_guessed(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+def test_there_is_no_default_directory(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
     monkeypatch.delenv("CUTLAYER_DATA_DIR", raising=False)
     if value is not None:
         monkeypatch.setenv("CUTLAYER_DATA_DIR", value)
     assert data_directory(None) is None
 
 
-def test_a_directory_that_is_not_there_is_an_error_that_says_who_named_it(
+def test_a_missing_directory_is_reported_with_its_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(DataError, match=r"the data directory names .*nowhere, which is not a dir"):
@@ -38,7 +38,7 @@ def test_a_directory_that_is_not_there_is_an_error_that_says_who_named_it(
 
 
 @pytest.mark.parametrize("name", [name for name in DATASETS if name != "digits"])
-def test_an_absent_set_is_answered_with_where_it_was_looked_for_and_how_to_set_it(
+def test_a_missing_set_is_reported_with_the_searched_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.delenv("CUTLAYER_DATA_DIR", raising=False)
@@ -48,7 +48,7 @@ def test_an_absent_set_is_answered_with_where_it_was_looked_for_and_how_to_set_i
         load(name, tmp_path)
 
 
-def test_a_folder_with_a_file_of_the_set_is_found_before_the_root(tmp_path: Path) -> None:
+def test_a_folder_of_the_set_is_preferred_to_the_root(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert find_folder("any", tmp_path, ["a", "b"], ["file"]) == tmp_path
     (tmp_path / "a").mkdir()

@@ -40,7 +40,7 @@ def write(folder: Path, *, compressed: bool) -> dict[str, tuple[np.ndarray, np.n
         ("fashion_mnist", "."),
     ],
 )
-def test_images_are_read_from_every_place_and_padded(
+def test_images_are_read_from_every_folder_and_padded(
     tmp_path: Path, name: str, folder: str, compressed: bool
 ) -> None:
     written = write(tmp_path / folder, compressed=compressed)
@@ -54,7 +54,7 @@ def test_images_are_read_from_every_place_and_padded(
     assert dataset.test_labels.tolist() == written["t10k"][1].tolist()
 
 
-def test_images_can_be_had_as_they_are(tmp_path: Path) -> None:
+def test_images_can_be_loaded_unpadded(tmp_path: Path) -> None:
     written = write(tmp_path, compressed=False)
     info = describe("mnist", train_samples=60, test_samples=30, input_shape=(1, 28, 28))
     dataset = load(info, tmp_path)
@@ -94,7 +94,9 @@ TRAIN = idx(some_images(60, 0)[0])
         ("labels-idx1", TRAIN, "expected an IDX header starting 00 00 08 01"),
     ],
 )
-def test_a_damaged_file_is_named(tmp_path: Path, file: str, content: bytes, message: str) -> None:
+def test_a_damaged_file_is_reported(
+    tmp_path: Path, file: str, content: bytes, message: str
+) -> None:
     write(tmp_path, compressed=False)
     path = tmp_path / f"train-{file}-ubyte"
     path.write_bytes(content)
@@ -112,7 +114,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, file: str, content: bytes, mess
         gzip.compress(TRAIN, mtime=0)[:20] + b"\0" * 5000,
     ],
 )
-def test_a_damaged_gzip_file_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_gzip_file_is_reported(tmp_path: Path, content: bytes) -> None:
     write(tmp_path, compressed=True)
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(content)
@@ -120,7 +122,7 @@ def test_a_damaged_gzip_file_is_named(tmp_path: Path, content: bytes) -> None:
         load(describe("mnist", train_samples=60, test_samples=30), tmp_path)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     write(tmp_path, compressed=False)
     (tmp_path / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(DataError, match="neither t10k-labels-idx1-ubyte nor"):

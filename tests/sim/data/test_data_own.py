@@ -72,7 +72,7 @@ def fill(fields: dict) -> str:
 
 
 @pytest.mark.usefixtures("module")
-def test_an_own_set_is_loaded_by_its_name(tmp_path: Path) -> None:
+def test_a_users_set_is_loaded_by_name(tmp_path: Path) -> None:
     dataset = load("own_data_for_tests:stripes", tmp_path)
     assert dataset.info.name == "own_data_for_tests:stripes"
     assert dataset.info.checksum is None
@@ -83,7 +83,7 @@ def test_an_own_set_is_loaded_by_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("module")
-def test_declaring_an_own_set_does_not_load_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_declaring_a_users_set_does_not_load_it(monkeypatch: pytest.MonkeyPatch) -> None:
     info = describe("own_data_for_tests:stripes", train_samples=8)
     assert info.train_counts == (4, 4)
     assert sys.modules["own_data_for_tests"].Stripes.calls == []
@@ -93,7 +93,7 @@ def test_declaring_an_own_set_does_not_load_it(monkeypatch: pytest.MonkeyPatch) 
     assert dataset.train_labels.tolist() == [0, 1, 0, 1, 0, 1, 0, 1]
 
 
-def test_an_own_set_without_a_test_split_is_split_and_keeps_its_identity(module: Path) -> None:
+def test_a_users_set_without_a_test_split_can_be_split(module: Path) -> None:
     fields = {"test": "0, 0", "tests": 0, "test_labels": [], "has_test": False}
     module.write_text(fill(fields | {"checksum": "stripes-1"}), encoding="utf-8")
     info = describe("own_data_for_tests:stripes", test_fraction=0.5)
@@ -120,7 +120,7 @@ def test_an_own_set_without_a_test_split_is_split_and_keeps_its_identity(module:
         ("own_data_for_tests:other_counts", "declares [6, 4] train samples per class, got [9, 0]"),
     ],
 )
-def test_an_own_set_that_is_not_one_is_answered_in_one_sentence(name: str, message: str) -> None:
+def test_an_invalid_users_set_is_refused_with_one_sentence(name: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
         load(name)
     assert message in str(caught.value)

@@ -46,7 +46,7 @@ def written(folder: Path) -> dict[str, Path]:
     }
 
 
-def test_every_form_says_the_same_and_has_the_same_identity(tmp_path: Path) -> None:
+def test_all_formats_give_the_same_partition_and_identity(tmp_path: Path) -> None:
     forms = written(tmp_path)
     for form, path in forms.items():
         assert held(path) == [list(shard) for shard in HELD], form
@@ -56,16 +56,16 @@ def test_every_form_says_the_same_and_has_the_same_identity(tmp_path: Path) -> N
     assert given_partition(other, CLIENTS, 10, overlap=False).content != made[0].content
 
 
-def test_rows_of_an_array_are_clients_in_order(tmp_path: Path) -> None:
+def test_rows_of_an_array_are_the_clients_in_order(tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", np.array([[1, 2], [3, 4], [5, 6]]))
     assert held(tmp_path / "rows.npy") == [[1, 2], [3, 4], [5, 6]]
 
 
-def test_users_of_leaf_hold_their_samples_one_after_the_other(tmp_path: Path) -> None:
+def test_users_of_leaf_hold_consecutive_samples(tmp_path: Path) -> None:
     assert held(write(tmp_path, "all_data.json", LEAF)) == [[0, 1, 2], [], [3, 4]]
 
 
-def test_a_sample_is_held_twice_only_if_that_is_said(tmp_path: Path) -> None:
+def test_a_sample_is_held_twice_only_with_overlap(tmp_path: Path) -> None:
     path = write(tmp_path, "twice.json", [[1, 2], [2], [3]])
     assert held(path, overlap=True) == [[1, 2], [2], [3]]
     with pytest.raises(PartitionError, match=r"sample 2 is held by a-0 and by a-1; give overlap"):
@@ -109,7 +109,7 @@ def test_a_sample_is_held_twice_only_if_that_is_said(tmp_path: Path) -> None:
         ("a.txt", "1", "expected a file named .json, .csv, .npz or .npy"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_sentence(
+def test_errors_are_reported_in_one_sentence(
     tmp_path: Path, name: str, content: object, said: str
 ) -> None:
     path = write(tmp_path, name, content)
@@ -120,7 +120,7 @@ def test_what_is_wrong_is_said_in_one_sentence(
     assert "\n" not in str(caught.value)
 
 
-def test_arrays_of_another_kind_are_refused_before_they_are_read(tmp_path: Path) -> None:
+def test_arrays_of_other_types_are_refused_before_they_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "floats.npy", np.zeros((3, 2)))
     np.save(tmp_path / "line.npy", np.arange(3))
     np.save(tmp_path / "objects.npy", np.array([None]), allow_pickle=True)
@@ -150,32 +150,32 @@ def test_no_more_than_the_limit_is_read(tmp_path: Path, monkeypatch: pytest.Monk
         held(write(tmp_path, "long.json", " " * 3000))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(PartitionError, match=r"gone\.json: cannot be read: No such file"):
         held(tmp_path / "gone.json")
     with pytest.raises(PartitionError, match="is not a file"):
         held(tmp_path)
 
 
-def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     path = write(tmp_path, "a.json", [[1], [2], [3]])
     assert held(path) == [[1], [2], [3]]
     write(tmp_path, "a.json", [[1], [2, 4], [3]])
     assert held(path) == [[1], [2, 4], [3]]
 
 
-def test_an_empty_array_of_any_kind_is_a_client_without_samples(tmp_path: Path) -> None:
+def test_an_empty_array_of_any_type_is_a_client_without_samples(tmp_path: Path) -> None:
     np.savez(tmp_path / "split.npz", np.array([4, 2]), np.array([]), np.array([0]))
     assert held(tmp_path / "split.npz") == [[4, 2], [], [0]]
 
 
-def test_whole_numbers_beyond_63_bits_are_not_taken_for_negative_ones(tmp_path: Path) -> None:
+def test_integers_beyond_63_bits_are_not_read_as_negative(tmp_path: Path) -> None:
     np.savez(tmp_path / "split.npz", np.array([2**64 - 1], np.uint64), np.array([1]), np.array([2]))
     with pytest.raises(PartitionError, match="holds a whole number beyond 2"):
         held(tmp_path / "split.npz")
 
 
-def test_an_archive_that_holds_a_client_twice_is_refused(tmp_path: Path) -> None:
+def test_an_archive_with_a_client_twice_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([1]))
     content = (tmp_path / "a.npy").read_bytes()
     with zipfile.ZipFile(tmp_path / "split.npz", "w") as archive:

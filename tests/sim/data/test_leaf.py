@@ -50,7 +50,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 SHAPE = (1, SIDE, SIDE)
 
 
-def test_the_declaration_says_what_is_there(files: Path) -> None:
+def test_the_declaration_matches_the_files(files: Path) -> None:
     info = leaf_declaration(files / "train", files / "test.json", input_shape=SHAPE)
     assert info.train_counts == (6, 5, 4)  # ann 2 2 1, cyd 2 1 1, dan 2 2 2 from class 1 on
     assert info.test_samples == 6
@@ -62,7 +62,7 @@ def test_the_declaration_says_what_is_there(files: Path) -> None:
     assert info.std[0] == pytest.approx(loaded.train_images.double().std(correction=0).item())
 
 
-def test_every_client_holds_the_samples_of_its_user(files: Path) -> None:
+def test_each_client_holds_the_samples_of_its_user(files: Path) -> None:
     info = describe(leaf_declaration(files / "train", None, input_shape=SHAPE), test_fraction=0.4)
     shards = partition_by_user(info, 4)
     assert shards.users == 4
@@ -98,7 +98,7 @@ def test_a_scenario_trains_on_it_by_user(files: Path) -> None:
     assert other.learning_digest != timed.learning_digest
 
 
-def test_rows_that_are_flat_are_rows_of_features(files: Path) -> None:
+def test_flat_samples_are_rows_of_features(files: Path) -> None:
     info = leaf_declaration(files / "test.json", None)
     assert info.input_shape == (SIDE * SIDE,)
     assert not info.is_image
@@ -139,7 +139,7 @@ def test_pixels_of_another_range_are_scaled_on_request(tmp_path: Path) -> None:
         ({"v": {"x": [[1, 2], [3, float("nan")]], "y": [0, 1]}}, "train sample 4 holds NaN"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_sentence(tmp_path: Path, changes: dict, said: str) -> None:
+def test_errors_are_reported_in_one_sentence(tmp_path: Path, changes: dict, said: str) -> None:
     good = {
         "users": ["u", "v"],
         "num_samples": [3, 2],
@@ -157,7 +157,7 @@ def test_what_is_wrong_is_said_in_one_sentence(tmp_path: Path, changes: dict, sa
     assert "\n" not in str(caught.value)
 
 
-def test_files_that_are_not_there_or_too_large_are_refused(
+def test_missing_and_too_large_files_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(DataError, match=r"is neither a file nor a folder with \.json files"):
@@ -173,7 +173,7 @@ def test_files_that_are_not_there_or_too_large_are_refused(
         leaf_declaration(path, None)
 
 
-def test_a_set_that_is_only_declared_is_timed_and_not_trained() -> None:
+def test_a_declared_set_is_timed_but_not_trained() -> None:
     data = (
         "data={dataset: {declared: {input_shape: [3, 32, 32], classes: 7, train_samples: 100}},"
         " partition: {sizes: 25}}"
@@ -187,7 +187,7 @@ def test_a_set_that_is_only_declared_is_timed_and_not_trained() -> None:
         run(tiny(data), executor="inline")
 
 
-def test_users_that_are_there_twice_are_refused(tmp_path: Path) -> None:
+def test_duplicate_users_are_refused(tmp_path: Path) -> None:
     content = all_data({"ann": 2})
     twice = {**content, "users": ["ann", "ann"], "num_samples": [2, 2]}
     with pytest.raises(DataError, match="has the user 'ann' twice"):

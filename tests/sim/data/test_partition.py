@@ -58,7 +58,7 @@ def test_every_sample_belongs_to_at_most_one_client(
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
-def test_a_seed_deals_the_same_shards_and_another_seed_others(rule: PartitionRule) -> None:
+def test_shards_depend_on_the_seed(rule: PartitionRule) -> None:
     labels = np.repeat(np.arange(10), 20)
     first, again, other = (partition((20,) * 10, 5, rule, seed) for seed in (0, 0, 1))
     same = [
@@ -70,13 +70,13 @@ def test_a_seed_deals_the_same_shards_and_another_seed_others(rule: PartitionRul
     )
 
 
-def test_labels_of_another_selection_are_noticed() -> None:
+def test_labels_of_another_selection_are_refused() -> None:
     made = partition((20,) * 10, 5, Iid(), 0)
     with pytest.raises(AssertionError):
         made.indices(0, np.zeros(200, np.int64))
 
 
-def test_iid_shards_differ_by_one_sample_at_most() -> None:
+def test_iid_shards_differ_by_at_most_one_sample() -> None:
     sizes = partition(DATASETS["digits"].train_counts, 100, Iid(), 0).sizes
     assert sum(sizes) == 1797
     assert set(sizes) == {17, 18}
@@ -159,7 +159,7 @@ def test_a_small_alpha_gives_fewer_classes_per_client() -> None:
     assert classes[2] == 10
 
 
-def test_dirichlet_draws_again_until_nobody_is_short() -> None:
+def test_dirichlet_repeats_the_draw_until_every_client_has_enough() -> None:
     least = [
         min(partition((100,) * 10, 10, Dirichlet(0.5, min_samples=need), 7).sizes)
         for need in (0, 40)
@@ -167,7 +167,7 @@ def test_dirichlet_draws_again_until_nobody_is_short() -> None:
     assert least[0] < 40 <= least[1]
 
 
-def test_given_sizes_are_kept() -> None:
+def test_shards_have_the_given_sizes() -> None:
     assert partition((50, 50), 3, Sizes((10, 20, 70)), 0).sizes == (10, 20, 70)
     assert partition((50, 50), 3, Sizes(30), 0).sizes == (30, 30, 30)
 
@@ -185,7 +185,7 @@ def test_given_sizes_are_kept() -> None:
         (10, Dirichlet(0.01, min_samples=9), "fewer than 9 samples in each of 100 draws"),
     ],
 )
-def test_a_partition_that_cannot_be_is_answered_in_one_sentence(
+def test_an_impossible_partition_is_refused_with_one_sentence(
     clients: int, rule: PartitionRule, message: str
 ) -> None:
     with pytest.raises(PartitionError) as caught:
@@ -213,12 +213,12 @@ def test_impossible_options_are_refused(name: str, options: dict) -> None:
         PARTITIONS[name](**options)
 
 
-def test_a_hundred_thousand_clients_are_dealt_in_a_moment() -> None:
+def test_a_hundred_thousand_clients_can_be_dealt() -> None:
     made = partition((100_000,) * 10, 100_000, Iid(), 0)
     assert set(made.sizes) == {10}
     assert sum(made.class_counts(99_999)) == 10
 
 
-def test_dirichlet_says_how_many_samples_it_deals_at_most() -> None:
+def test_dirichlet_has_a_limit_of_samples() -> None:
     with pytest.raises(PartitionError, match="at most 20,000,000 samples one by one"):
         Dirichlet(0.5).deal(np.array([10**15, 10**15]), 3, 0)

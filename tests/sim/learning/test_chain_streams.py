@@ -54,14 +54,14 @@ def order_of(feed: Feed, client: int, rounds: range) -> list[list[int]]:
     return [feed.samples(client, index, batch).tolist() for index in rounds for batch in BATCHES]
 
 
-def test_adding_a_client_does_not_change_another_ones_batch_order(digits):
+def test_another_client_does_not_change_a_clients_batch_order(digits):
     two, three = feed_of(digits, [25, 25]), feed_of(digits, [25, 25, 40])
     for client in (0, 1):
         assert order_of(two, client, range(3)) == order_of(three, client, range(3))
     assert order_of(two, 0, range(3)) != order_of(two, 1, range(3))
 
 
-def test_the_order_in_which_clients_are_asked_does_not_matter(digits):
+def test_the_order_of_the_clients_has_no_effect_on_batches(digits):
     feed, other = feed_of(digits, [25, 25]), feed_of(digits, [25, 25])
     forwards = [order_of(feed, client, range(2)) for client in (0, 1)]
     mixed: list[list[list[int]]] = [[], []]
@@ -72,7 +72,7 @@ def test_the_order_in_which_clients_are_asked_does_not_matter(digits):
     assert mixed == forwards
 
 
-def test_every_round_and_epoch_shuffles_anew_and_covers_the_shard(digits):
+def test_every_round_and_epoch_has_a_new_order_of_the_whole_shard(digits):
     feed = feed_of(digits, [25, 25])
     epochs = set()
     for index in range(3):
@@ -90,7 +90,7 @@ def test_every_round_and_epoch_shuffles_anew_and_covers_the_shard(digits):
     assert len({tuple(places) for places in first_epochs}) == 4  # asked one after the other
 
 
-def test_augmentation_is_the_clients_own_too(digits):
+def test_augmentation_does_not_depend_on_other_clients(digits):
     two, three = (feed_of(digits, sizes, crop=True) for sizes in ([25, 25], [25, 25, 40]))
     batch = BATCHES[1]
     # The shards differ with the partition: compare what is done to equal images.
@@ -106,7 +106,7 @@ def test_augmentation_is_the_clients_own_too(digits):
     assert torch.equal(two.batch(1, 2, batch)[0], two.batch(1, 2, batch)[0])
 
 
-def test_the_feed_takes_the_documented_stream(digits):
+def test_the_feed_uses_the_documented_stream(digits):
     feed = feed_of(digits, [25, 25], seed=5)
     for batch in BATCHES:
         expected = batch_indices(
@@ -115,7 +115,7 @@ def test_the_feed_takes_the_documented_stream(digits):
         np.testing.assert_array_equal(feed.samples(1, 4, batch), expected[batch.position])
 
 
-def test_pooled_batches_hold_every_sample_once(digits):
+def test_pooled_batches_contain_every_sample_once(digits):
     feed = feed_of(digits, [25, 15])
     assert feed.shard_size(ALL_CLIENTS) == 40
     drawn = [

@@ -49,7 +49,7 @@ def three(*more: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_others_train_and_are_averaged_as_without_it(method: str) -> None:
+def test_the_others_train_and_are_averaged_as_if_it_did_not_exist(method: str) -> None:
     of_five = Inside(*five(f"methods=[{method}]")).train()
     of_three = Inside(*three(f"methods=[{method}]")).train()
     for name in ("device", "server"):
@@ -67,7 +67,7 @@ def test_time_and_bytes_are_those_of_the_others(method: str) -> None:
     assert [r.clients for r in with_empty.rounds] == [r.clients for r in without.rounds]
 
 
-def test_it_is_never_drawn() -> None:
+def test_it_is_never_sampled() -> None:
     held = [[i] if i not in (1, 3, 6) else [] for i in range(8)]
     Path("eight.json").write_text(str(held), encoding="utf-8")
     eight = ("topology.star.clients.0.count=8", "data.partition={file: eight.json}")
@@ -80,7 +80,7 @@ def test_it_is_never_drawn() -> None:
     assert world.sample(0, among=[0, 1, 3, 4]) == (0, 4)
 
 
-def test_a_shard_whose_batches_are_all_dropped_counts_as_none() -> None:
+def test_a_shard_without_complete_batches_counts_as_empty() -> None:
     # BatchNorm of resnet12 sees single values: a batch of one is dropped.
     plan = plan_checked(
         tiny("model.name=resnet12", "data.partition.sizes=[1, 9, 8]"), trains=False
@@ -91,7 +91,7 @@ def test_a_shard_whose_batches_are_all_dropped_counts_as_none() -> None:
     assert world.able == [1, 2]
 
 
-def test_dirichlet_may_leave_clients_with_nothing() -> None:
+def test_dirichlet_can_give_clients_no_samples() -> None:
     skewed = "data.partition={dirichlet: {alpha: 0.01, min_samples: 0}}"
     plan = plan_checked(tiny(skewed, "topology.star.clients.0.count=40"), trains=False)[0]
     assert 0 in plan.shards.sizes

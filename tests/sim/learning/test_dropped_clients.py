@@ -45,7 +45,7 @@ def states_equal(one, other):
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_a_lost_client_leaves_the_same_bits_as_one_that_was_never_there(name):
+def test_a_dropped_client_leaves_the_same_bits_as_an_absent_one(name):
     moment = 0.5 * Inside(METHODS[name]).train(rounds=1).result.virtual_time_s
     dropped = with_churn(METHODS[name], {1: Presence(Until(moment), "drop")})
     absent = with_churn(METHODS[name], {1: Presence(Until(0.0), "drop")})
@@ -62,7 +62,7 @@ def test_a_lost_client_leaves_the_same_bits_as_one_that_was_never_there(name):
     assert dropped.result.weights_digest != everybody.result.weights_digest
 
 
-def test_when_all_are_lost_nothing_is_learned_and_the_run_goes_on():
+def test_if_all_clients_drop_out_nothing_is_learned_and_the_run_continues():
     whole = Inside(METHODS["splitfed"]).train(rounds=1).result.virtual_time_s
     presences = {i: Presence(Until(0.5 * whole), "drop") for i in (0, 1)}
     presences[2] = Presence(Blink(0.4 * whole, 2 * whole), "drop")
@@ -88,7 +88,7 @@ class Blink:
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_who_resumes_learns_as_if_nothing_had_happened(name):
+def test_a_client_that_resumes_trains_as_if_never_interrupted(name):
     calm = Inside(METHODS[name]).train(rounds=2)
     whole = calm.result.rounds[0].round_time_s
     blink = Presence(Blink(0.05 * whole, 0.95 * whole), "resume")
@@ -100,7 +100,7 @@ def test_who_resumes_learns_as_if_nothing_had_happened(name):
     assert resumed.result.event_digest != calm.result.event_digest
 
 
-def test_a_buffer_of_an_earlier_round_outlives_a_loss():
+def test_a_buffer_of_an_earlier_round_survives_a_dropout():
     ecofed = "methods=[{ecofed: {init: random, period: 2}}]"
     first = Inside(ecofed).train(rounds=2).result.virtual_time_s
     upload = Inside(ecofed).train(rounds=3).result.rounds[2].round_time_s
@@ -115,7 +115,7 @@ def test_a_buffer_of_an_earlier_round_outlives_a_loss():
         assert torch.equal(entry.packed, other.packed)
 
 
-def test_kept_optimizer_state_of_a_lost_client_is_that_of_before():
+def test_a_dropped_client_keeps_its_earlier_optimizer_state():
     overrides = "methods=[classic_fl]"
     kept = "training.optimizer_state=kept"
     one = Inside(overrides, kept).train(rounds=1)

@@ -52,7 +52,7 @@ def test_partial_loads_the_blocks_before_the_scenarios_cut_and_no_others(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_holistic_loads_every_convolutional_block(method: str, pretrained: State) -> None:
+def test_holistic_loads_all_convolutional_blocks(method: str, pretrained: State) -> None:
     loaded = started(method, "holistic")
     assert all(torch.equal(loaded[name], value) for name, value in pretrained.items())
 
@@ -83,7 +83,7 @@ def test_the_initial_weights_are_part_of_the_digest(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["classic_fl", "splitfed", "centralised"])
-def test_another_cut_of_partial_is_another_digest(method: str) -> None:
+def test_the_cut_of_partial_is_part_of_the_digest(method: str) -> None:
     entry = f"methods=[{{{method}: {{init: partial}}}}]"
     digests = {
         only(*VGG5, f"model.cut={cut}", entry, executor="none").learning_digest for cut in (1, 2)
@@ -91,7 +91,9 @@ def test_another_cut_of_partial_is_another_digest(method: str) -> None:
     assert len(digests) == 2
 
 
-def test_the_files_content_counts_not_its_path(tmp_path: Path, pretrained: State) -> None:
+def test_the_digest_depends_on_the_files_content_and_not_on_its_path(
+    tmp_path: Path, pretrained: State
+) -> None:
     same, other = tmp_path / "same.safetensors", tmp_path / "other.safetensors"
     save_weights(same, pretrained, {})
     save_weights(other, {name: value + 1 for name, value in pretrained.items()}, {})
@@ -111,7 +113,7 @@ def test_the_files_content_counts_not_its_path(tmp_path: Path, pretrained: State
         ("{local_loss: {init: partial, weights: nowhere}}", "neither a file nor shipped"),
     ],
 )
-def test_what_does_not_fit_is_refused(entry: str, told: str) -> None:
+def test_files_that_do_not_fit_are_refused(entry: str, told: str) -> None:
     with pytest.raises(ScenarioError, match=told):
         plan_checked(tiny(*VGG5, f"methods=[{entry}]"), trains=True)
 

@@ -70,7 +70,7 @@ def test_equal_processes_have_one_fingerprint(measured: list[tuple[str, str]]) -
     assert measured[0] == measured[1]
 
 
-def test_other_bits_are_another_fingerprint(measured: list[tuple[str, str]]) -> None:
+def test_different_bits_have_different_fingerprints(measured: list[tuple[str, str]]) -> None:
     for kernels, weights in measured:
         for other_kernels, other_weights in measured:
             if weights != other_weights:
@@ -81,12 +81,12 @@ def test_other_bits_are_another_fingerprint(measured: list[tuple[str, str]]) -> 
     torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"),
     reason="needs a processor with more than the oldest instructions",
 )
-def test_instruction_sets_are_told_apart(measured: list[tuple[str, str]]) -> None:
+def test_instruction_sets_have_different_fingerprints(measured: list[tuple[str, str]]) -> None:
     plain, _, onednn, aten = (kernels for kernels, _ in measured)
     assert len({plain, onednn, aten}) == 3
 
 
-def test_it_is_part_of_the_numerics_and_leaves_nothing_behind() -> None:
+def test_it_is_part_of_the_numerics_and_has_no_side_effects() -> None:
     state = torch.random.get_rng_state()
     with torch.no_grad():
         assert numerics()["kernels"] == fingerprint()

@@ -39,7 +39,7 @@ UNDECLARED = {
 
 
 @pytest.mark.parametrize("name", UNDECLARED)
-def test_an_undeclared_state_is_a_defect(name: str) -> None:
+def test_access_to_an_undeclared_state_fails(name: str) -> None:
     with pytest.raises(AssertionError, match="but not declared"):
         run_one(UNDECLARED[name], reads=("server",))
 
@@ -58,7 +58,7 @@ def test_declared_states_may_be_used() -> None:
     assert states["logits/0"].isnan().all()
 
 
-def test_an_average_of_what_was_not_read_is_a_defect() -> None:
+def test_averaging_an_undeclared_state_fails() -> None:
     with pytest.raises(AssertionError, match="server is read but not declared"):
         run_one(lambda run: None, reads=("device",), averages=("server",))
 
@@ -69,7 +69,7 @@ def test_a_chain_without_tensors_records_nothing() -> None:
     assert chain.operations == []
 
 
-def test_handles_carry_results_from_one_operation_to_the_next() -> None:
+def test_references_carry_results_to_later_operations() -> None:
     seen = []
     layer = learning()
     chain = layer.chain(0, 0, 10, reads=("server",))
@@ -97,7 +97,7 @@ def opened(layer: Learning, **changed: Any) -> Chain:
     return layer.chain(**(plain | changed))
 
 
-def test_everything_a_chain_declares_is_in_its_digest() -> None:
+def test_the_digest_covers_everything_that_a_chain_declares() -> None:
     found = {"plain": opened(learning(trains=False)).digest}
     for name, value in DECLARED.items():
         found[name] = opened(learning(trains=False), **{name: value}).digest
@@ -108,7 +108,7 @@ def test_everything_a_chain_declares_is_in_its_digest() -> None:
     assert opened(learning(trains=False)).digest == found["plain"]
 
 
-def test_a_chain_depends_on_the_states_it_reads_and_on_no_others() -> None:
+def test_a_chains_digest_depends_only_on_the_states_that_it_reads() -> None:
     layers = [learning(trains=False) for _ in range(3)]
     layers[1].digests["server"] = "another"
     layers[2].digests["buffer/0"] = "another"
@@ -116,7 +116,7 @@ def test_a_chain_depends_on_the_states_it_reads_and_on_no_others() -> None:
     assert plain == unread != read
 
 
-def test_the_digest_of_a_round_knows_who_was_averaged() -> None:
+def test_the_digest_of_a_round_covers_the_averaged_clients() -> None:
     def closed(*clients: tuple[int, int]) -> str | None:
         layer = learning(trains=False)
         for client, samples in clients:
@@ -129,7 +129,7 @@ def test_the_digest_of_a_round_knows_who_was_averaged() -> None:
     assert closed((0, 10), (1, 10)) == found[2]
 
 
-def test_rounds_follow_one_another_in_the_digest() -> None:
+def test_the_digest_of_a_round_covers_the_rounds_before_it() -> None:
     layer = learning(trains=False)
     seen = [layer.run_digest]
     for _ in range(3):
@@ -138,7 +138,7 @@ def test_rounds_follow_one_another_in_the_digest() -> None:
     assert len(set(seen)) == 4
 
 
-def test_an_unknown_ingredient_makes_all_that_depends_on_it_unknown() -> None:
+def test_an_unknown_ingredient_makes_dependent_digests_unknown() -> None:
     assert node("chain", {}, ["a", None]) is None
     layer = learning(trains=False)
     layer.digests["server"] = None
@@ -148,7 +148,7 @@ def test_an_unknown_ingredient_makes_all_that_depends_on_it_unknown() -> None:
     assert layer.run_digest is None
 
 
-def test_a_client_may_have_a_part_of_its_own() -> None:
+def test_a_client_can_have_its_own_state_of_a_part() -> None:
     layer = learning()
     workspace = layer.executor.workspace  # type: ignore[union-attr]
     own = {name: torch.zeros_like(value) for name, value in workspace.states["device"].items()}

@@ -265,7 +265,7 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield path
 
 
-def test_every_field_is_known_to_touch_learning_or_not() -> None:
+def test_every_field_is_classified_as_learning_or_time() -> None:
     """A new field fails here until somebody says which of the two it is."""
     known = set(fields(Scenario))
     for method, options in OptionModels().items():
@@ -300,7 +300,7 @@ def digests(*overrides: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", LEARNING)
-def test_what_touches_learning_changes_the_digest(path: str, folder: Path) -> None:
+def test_fields_that_affect_learning_change_the_digest(path: str, folder: Path) -> None:
     change = LEARNING[path]
     first = [override.replace("FOLDER", str(folder)) for override in change.before]
     before = digests(*first)
@@ -322,7 +322,7 @@ def trained(*overrides: str) -> dict[str, tuple[str | None, str | None]]:
 
 
 @pytest.mark.parametrize("path", TIME)
-def test_what_touches_time_alone_changes_neither_digest_nor_weights(
+def test_fields_that_only_affect_time_change_neither_digest_nor_weights(
     path: str, folder: Path
 ) -> None:
     change = TIME[path]
@@ -333,7 +333,7 @@ def test_what_touches_time_alone_changes_neither_digest_nor_weights(
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_another_place_changes_the_time_and_not_the_learning(name: str) -> None:
+def test_another_topology_or_device_changes_only_the_time(name: str) -> None:
     assert digests(PLACES[name]) == digests()
     assert trained(PLACES[name]) == trained()
     if name != "a device of one's own":  # declared, yet nobody uses it
@@ -341,20 +341,20 @@ def test_another_place_changes_the_time_and_not_the_learning(name: str) -> None:
         assert there.event_digest != here.event_digest
 
 
-def test_a_label_is_no_part_of_the_digest() -> None:
+def test_the_label_is_not_part_of_the_digest() -> None:
     renamed = only("methods=[{splitfed: {}, label: mine}]", executor="none")
     assert renamed.label == "mine"
     assert renamed.learning_digest == only(executor="none").learning_digest
 
 
-def test_more_clients_are_another_training() -> None:
+def test_more_clients_change_the_digest() -> None:
     iid = ["data.partition=iid", "training.clients_per_round=2"]
     three = digests(*iid)
     four = digests(*iid, "topology.star.clients.0.count=4")
     assert all(three[label] != four[label] for label in three)
 
 
-def test_weights_count_by_content_and_not_by_path(folder: Path) -> None:
+def test_the_digest_depends_on_the_content_of_weights_and_not_on_their_path(folder: Path) -> None:
     found = [
         only(
             "model.name=vgg5", f"methods=[{{ecofed: {{weights: {weights}}}}}]", executor="none"
@@ -365,7 +365,7 @@ def test_weights_count_by_content_and_not_by_path(folder: Path) -> None:
     assert None not in found
 
 
-def test_weights_that_are_not_there_leave_the_digest_unknown() -> None:
+def test_missing_weights_make_the_digest_unknown() -> None:
     method = "methods=[{ecofed: {weights: nowhere.safetensors}}]"
     assert only(method, executor="none").learning_digest is None
 

@@ -109,7 +109,7 @@ def test_upload_and_replay_rounds_train_on_the_buffered_values() -> None:
     assert not set(buffers[0]) & set(buffers[2])
 
 
-def test_the_period_says_how_often_activations_go_up() -> None:
+def test_activations_are_uploaded_once_a_period() -> None:
     for period, kinds in ((1, "uuuu"), (2, "urur"), (3, "urru"), (9, "urrr")):
         run = only(
             f"methods=[{{ecofed: {{init: random, period: {period}}}}}]",
@@ -135,7 +135,7 @@ def test_a_client_without_a_buffer_sits_out_replay_rounds_or_uploads() -> None:
     assert sum(closed.wire_up > 10_000 for closed in uploading.result.rounds) == len(everybody)
 
 
-def test_bits_decide_what_the_server_learns() -> None:
+def test_the_number_of_bits_changes_the_servers_weights() -> None:
     weights = {
         bits: only(f"methods=[{{ecofed: {{init: random, bits: {bits}}}}}]").weights_digest
         for bits in ("null", 8, 4, 16)
@@ -143,7 +143,7 @@ def test_bits_decide_what_the_server_learns() -> None:
     assert len(set(weights.values())) == 4
 
 
-def test_switches_of_time_and_bytes_leave_the_weights_alone() -> None:
+def test_options_of_time_and_bytes_do_not_change_the_weights() -> None:
     plain = only(RANDOM)
     for switch in ("download_device_block: true", "control_messages: false"):
         other = only(f"methods=[{{ecofed: {{init: random, {switch}}}}}]")
@@ -167,7 +167,7 @@ def started(init: str, cut: int, weights: Path | str | None = None) -> dict[str,
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
-def test_init_loads_nothing_the_device_block_or_the_feature_extractor(cut: int) -> None:
+def test_init_options_load_the_documented_blocks(cut: int) -> None:
     drawn = cutlayer.models.catalogue.build("vgg5", classes=10, seed=0)
     path = shipped("vgg5")
     assert path is not None
@@ -184,7 +184,7 @@ def test_init_loads_nothing_the_device_block_or_the_feature_extractor(cut: int) 
             assert torch.equal(value, source[name]), (init, name)
 
 
-def test_init_takes_the_file_that_weights_names(tmp_path: Path) -> None:
+def test_init_loads_the_file_given_as_weights(tmp_path: Path) -> None:
     path = shipped("vgg5")
     assert path is not None
     twos = {name: torch.full_like(value, 2) for name, value in load_weights(path)[0].items()}
@@ -196,7 +196,7 @@ def test_init_takes_the_file_that_weights_names(tmp_path: Path) -> None:
     assert not any((states[name] == 2).all() for name in states.keys() - inside)
 
 
-def test_the_shipped_block_is_frozen_as_it_was_shipped() -> None:
+def test_the_shipped_block_stays_unchanged() -> None:
     run = Inside("model.name=vgg5", "methods=[ecofed]").train(rounds=1)
     pretrained, _ = load_weights(shipped("vgg5"))  # type: ignore[arg-type]
     for name, value in run.states["device"].items():

@@ -77,7 +77,7 @@ class OneReplica:
             pass
 
 
-def test_only_samples_with_remembered_logits_are_distilled() -> None:
+def test_only_samples_with_stored_logits_are_distilled() -> None:
     memory = torch.tensor([[1.0, 2, 3], [torch.nan] * 3, [0.0, 5, 1], [2.0, 2, -2]])
     run = OneReplica(memory)
     train_device(run, 0, None, "logits/0", 2.0, 0.5)  # type: ignore[arg-type]
@@ -94,7 +94,7 @@ def test_only_samples_with_remembered_logits_are_distilled() -> None:
 
 
 @pytest.mark.parametrize("memory", [None, torch.full((4, 3), torch.nan)], ids=["none", "empty"])
-def test_without_memory_the_device_learns_from_labels_alone(memory: Tensor | None) -> None:
+def test_without_stored_logits_the_device_trains_on_labels_only(memory: Tensor | None) -> None:
     run = OneReplica(memory)
     train_device(run, 0, None, "logits/0", 2.0, 0.5)  # type: ignore[arg-type]
     twin = OneReplica(memory)
@@ -104,7 +104,7 @@ def test_without_memory_the_device_learns_from_labels_alone(memory: Tensor | Non
     assert torch.equal(run.parts["device"].weight.grad, expected)  # type: ignore[arg-type]
 
 
-def test_alpha_weighs_what_the_server_learns_from_the_device() -> None:
+def test_alpha_weights_the_device_logits_in_the_servers_loss() -> None:
     teacher = torch.tensor([[1.0, 0, 0], [0.0, 2, 0], [0.0, 0, 3], [4.0, 0, 0]])
     gradients = {}
     for alpha in (0.0, 1.0, 2.0):

@@ -47,7 +47,7 @@ def test_kept_momentum_changes_the_second_round_of_every_trained_part(method: st
         assert any(not torch.equal(state[key], other[key]) for key in state), name
 
 
-def test_without_momentum_there_is_nothing_to_keep() -> None:
+def test_without_momentum_there_is_no_state_to_keep() -> None:
     plain = "training.optimizer={name: sgd, lr: 0.05}"
     assert only(plain).weights_digest == only(plain, KEPT).weights_digest
 
@@ -60,7 +60,7 @@ def test_without_momentum_there_is_nothing_to_keep() -> None:
         "{name: adam, lr: 0.002, weight_decay: 0.01}",
     ],
 )
-def test_kept_rounds_of_one_client_are_one_long_training(optimizer: str) -> None:
+def test_with_kept_state_all_rounds_equal_one_long_training(optimizer: str) -> None:
     """Exactly, bit by bit: one optimizer over all rounds' batches in plain torch."""
     run = Inside(
         "methods=[classic_fl]", *ONE_CLIENT, KEPT, f"training.optimizer={optimizer}"
@@ -89,7 +89,7 @@ def test_kept_rounds_of_one_client_are_one_long_training(optimizer: str) -> None
         assert torch.equal(run.states["device"][name], value), name
 
 
-def test_a_kept_optimizer_takes_the_rate_of_its_round() -> None:
+def test_a_kept_optimizer_uses_the_rate_of_the_round() -> None:
     """The rate falls to next to nothing in round 1, and so does all movement, momentum or not."""
     seen: list[dict[str, Tensor]] = []
     run = Inside(KEPT, "training.lr_schedule={step: {milestones: [1], gamma: 1.0e-9}}")
@@ -119,7 +119,7 @@ def test_schedules_follow_their_formulas(schedule: str, expected: list[float]) -
     assert [made.rate(0.1, index) for index in range(6)] == pytest.approx(expected, rel=1e-12)
 
 
-def test_every_round_trains_at_its_scheduled_rate() -> None:
+def test_every_round_uses_its_scheduled_rate() -> None:
     """One batch a round, plain SGD: the step of round i is the gradient times the rate."""
     run = Inside(
         "methods=[classic_fl]",
@@ -163,7 +163,7 @@ def averaging(rule: str = "samples") -> tuple[Learning, Workspace]:
     return learning, workspace
 
 
-def test_an_average_weighs_members_by_their_samples() -> None:
+def test_an_average_weights_members_by_their_samples() -> None:
     learning, workspace = averaging()
     for client, samples, value in ((0, 10, 1.0), (1, 20, 4.0), (2, 50, -2.0)):
         chain = learning.chain(0, client, samples, reads=("server",), averages=("server",))
@@ -176,7 +176,7 @@ def test_an_average_weighs_members_by_their_samples() -> None:
     assert workspace.states["device"] == device
 
 
-def test_in_an_equal_average_all_count_alike() -> None:
+def test_an_equal_average_weights_all_members_equally() -> None:
     learning, workspace = averaging("equal")
     for client, samples, value in ((0, 10, 1.0), (1, 20, 4.0), (2, 50, -2.0)):
         chain = learning.chain(0, client, samples, reads=("server",), averages=("server",))
@@ -187,7 +187,7 @@ def test_in_an_equal_average_all_count_alike() -> None:
 
 
 @pytest.mark.parametrize("method", [name for name in TRAINED if name != "centralised"])
-def test_equal_shards_count_alike_either_way(method: str) -> None:
+def test_both_averages_agree_for_equal_shards(method: str) -> None:
     overrides = [f"methods=[{method}]", "training.optimizer.lr=0.005", "training.rounds=1"]
 
     def weights(rule: str, sizes: list[int]) -> str | None:
@@ -199,7 +199,7 @@ def test_equal_shards_count_alike_either_way(method: str) -> None:
     assert (weights("samples", [10, 20, 30]) != weights("equal", [10, 20, 30])) == averages
 
 
-def test_shares_count_only_those_who_take_part() -> None:
+def test_averages_cover_only_participants() -> None:
     learning, workspace = averaging()
     for value in (3.0, 5.0):
         chain = learning.chain(0, 0, 7, reads=("server",), averages=("server",))
@@ -209,7 +209,7 @@ def test_shares_count_only_those_who_take_part() -> None:
 
 
 @pytest.mark.parametrize("method", ["splitfed", "fedgkt", "local_loss"])
-def test_only_one_clients_replicas_live_at_a_time(
+def test_only_one_clients_replicas_exist_at_a_time(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alive: weakref.WeakSet[Replica] = weakref.WeakSet()
@@ -233,7 +233,7 @@ def test_only_one_clients_replicas_live_at_a_time(
     assert len(alive) == 0
 
 
-def test_a_schedule_is_no_part_of_the_recipes_own_digest_but_its_rates_are() -> None:
+def test_learning_rates_are_part_of_digests_and_the_schedule_itself_is_not() -> None:
     late = "training.lr_schedule={step: {milestones: [50], gamma: 0.1}}"
     assert only(late, executor="none").learning_digest == only(executor="none").learning_digest
     assert only(late).weights_digest == only().weights_digest

@@ -69,7 +69,7 @@ def outside() -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_callers_seeds_do_not_matter_and_are_left_alone(model: str) -> None:
+def test_the_callers_generators_have_no_effect_and_are_unchanged(model: str) -> None:
     with borrowed_generators():
         disturb(1)
         first = learnt(ALL, *drawing(model))
@@ -121,7 +121,7 @@ def trained(run: Inside, *, backwards: bool) -> dict[int, dict[str, Tensor]]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_order_of_the_clients_does_not_matter(model: str) -> None:
+def test_the_order_of_the_clients_has_no_effect(model: str) -> None:
     forwards, backwards = (
         trained(Inside(*drawing(model)), backwards=order) for order in (False, True)
     )
@@ -141,7 +141,7 @@ def drawn(*sizes: int, rounds: int = 1) -> list[float]:
     return list(own_models.DRAWN)
 
 
-def test_another_client_changes_no_draw_and_every_draw_is_another() -> None:
+def test_draws_are_distinct_and_independent_of_other_clients() -> None:
     """Two numbers in each of two blocks, for 2 batches of client 0, 3 of client 1, 4 of client 2."""
     two, three = drawn(10, 20), drawn(10, 20, 30)
     two, three = two[: 4 * 5], three[: 4 * 9]
@@ -151,13 +151,13 @@ def test_another_client_changes_no_draw_and_every_draw_is_another() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_model_that_is_cut_draws_what_the_uncut_one_draws(model: str) -> None:
+def test_a_cut_model_draws_the_numbers_of_the_uncut_one(model: str) -> None:
     federated, split = results("methods=[classic_fl, splitfed]", *drawing(model)).values()
     assert federated.weights_digest == split.weights_digest is not None
 
 
 @pytest.mark.parametrize("method", ["local_loss", "fedgkt"])
-def test_how_fast_a_side_is_does_not_matter(method: str) -> None:
+def test_the_speed_of_an_endpoint_has_no_effect(method: str) -> None:
     """Where the device does not wait for the server, the order of their work depends on the link."""
     found = [
         only(f"methods=[{method}]", *drawing("dropout"), f"topology.star.clients.0.link={link}")
@@ -170,7 +170,7 @@ def test_how_fast_a_side_is_does_not_matter(method: str) -> None:
     assert found[0].weights_digest == found[1].weights_digest is not None
 
 
-def test_dropout_leaves_out_its_share_and_rests_in_evaluation() -> None:
+def test_dropout_drops_its_share_and_is_off_in_evaluation() -> None:
     run = Inside(*drawing("dropout"), "training.rounds=1").train()
     block = run.workspace.module("server", run.states["server"]).train()
     with run.workspace.drawing("test"):
@@ -183,7 +183,7 @@ def test_dropout_leaves_out_its_share_and_rests_in_evaluation() -> None:
     assert first == executor.accuracy([("device", "server")])
 
 
-def test_the_cost_of_a_model_that_draws_is_always_the_same() -> None:
+def test_the_cost_of_a_random_model_is_always_the_same() -> None:
     costs, depths = set(), set()
     with borrowed_generators():
         for seed in range(8):
@@ -197,7 +197,7 @@ def test_the_cost_of_a_model_that_draws_is_always_the_same() -> None:
     assert len(costs) == 1
 
 
-def test_noise_is_charged_once_for_each_value() -> None:
+def test_noise_is_counted_once_for_each_value() -> None:
     class Noisy(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return x + torch.randn_like(x)
@@ -206,7 +206,7 @@ def test_noise_is_charged_once_for_each_value() -> None:
     assert (cost.forward_flops, cost.backward_flops) == (2 * 256, 256)
 
 
-def test_pre_training_draws_from_its_seed_alone(tmp_path: Path) -> None:
+def test_pretraining_draws_only_from_its_seed(tmp_path: Path) -> None:
     data = load(describe("digits", train_samples=60, test_samples=20, test_fraction=0.2))
     files = []
     with borrowed_generators():
@@ -223,7 +223,7 @@ def test_pre_training_draws_from_its_seed_alone(tmp_path: Path) -> None:
     assert files[0] == files[1] != files[2]
 
 
-def test_streams_depend_on_every_part_of_their_names() -> None:
+def test_streams_depend_on_every_part_of_their_name() -> None:
     names = [(0, "module", 1, 2), (1, "module", 1, 2), (0, "other", 1, 2), (0, "module", 2, 1)]
     names += [(0, "module", 12), (0, "module", 1, 2, "block", 0)]  # type: ignore[list-item]
     numbers = [seed_of(*name) for name in names]
@@ -237,7 +237,7 @@ def draw_and_fail() -> None:
     raise KeyError
 
 
-def test_borrowed_generators_are_given_back_after_an_error_and_nested() -> None:
+def test_borrowed_generators_are_restored_after_errors_and_when_nested() -> None:
     with borrowed_generators():
         disturb(5)
         before = outside()

@@ -135,14 +135,14 @@ def info(shape: tuple[int, ...], value_range: tuple[float, float] | None = None)
         ),
     ],
 )
-def test_values_beyond_what_is_declared_are_refused(values: np.ndarray, said: str) -> None:
+def test_values_out_of_the_declared_range_are_refused(values: np.ndarray, said: str) -> None:
     with pytest.raises(DataError) as caught:
         checked_values(info((1, 1, 2)), values, "train")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_values_are_scaled_where_that_is_declared() -> None:
+def test_values_are_scaled_from_the_declared_range() -> None:
     pixels = np.float32([[[[-1.0, 0.0]]], [[[0.5, 1.0]]]])
     scaled = checked_values(info((1, 1, 2), (-1.0, 1.0)), pixels, "train")
     assert scaled.dtype == np.float32
@@ -153,7 +153,7 @@ def test_values_are_scaled_where_that_is_declared() -> None:
         checked_values(info((1, 1, 2), (0.0, 1.0)), pixels, "train")
 
 
-def test_rows_may_hold_any_numbers_but_must_be_numbers() -> None:
+def test_rows_may_hold_any_finite_numbers() -> None:
     rows = np.float32([[-1e6, 3.0]])
     assert checked_values(info((2,)), rows, "train") is rows
     with pytest.raises(DataError, match="test sample 0 holds NaN"):
@@ -170,7 +170,7 @@ def test_rows_may_hold_any_numbers_but_must_be_numbers() -> None:
         ({"value_range": (0.0, float("inf"))}, "value_range must be a smaller and a larger"),
     ],
 )
-def test_a_declaration_that_cannot_be_is_refused(fields: dict, said: str) -> None:
+def test_an_invalid_declaration_is_refused(fields: dict, said: str) -> None:
     known = {
         "name": "mine", "input_shape": (2,), "train_counts": (1,), "test_counts": (1,),
         "mean": (0.0, 0.0), "std": (1.0, 1.0), "class_names": ("a",),
@@ -179,7 +179,7 @@ def test_a_declaration_that_cannot_be_is_refused(fields: dict, said: str) -> Non
         DatasetInfo(**{**known, **fields})
 
 
-def test_labels_that_are_no_classes_are_named(own: tuple[str, ...]) -> None:
+def test_labels_out_of_range_are_reported(own: tuple[str, ...]) -> None:
     module = __import__("own_rows_for_tests")
     rows, labels = module.blobs.make(60, 1)
     module.Blobs.make = lambda self, samples, seed: (rows[:samples], 10 * labels[:samples])

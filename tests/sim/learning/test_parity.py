@@ -143,14 +143,14 @@ def assert_equal(pairs: dict[str, tuple[Tensor, Tensor]]) -> None:
 @pytest.mark.parametrize(
     ("kept", "equal"), [(False, True), (True, False)], ids=["fresh-equal", "kept-weighted"]
 )
-def test_every_method_meets_its_twin(method: str, kept: bool, equal: bool) -> None:
+def test_every_method_equals_its_twin(method: str, kept: bool, equal: bool) -> None:
     assert_equal(compared(method, kept, equal))
 
 
 @pytest.mark.parametrize(
     ("kept", "equal"), [(False, False), (True, True)], ids=["fresh-weighted", "kept-equal"]
 )
-def test_the_other_two_of_fresh_or_kept_and_weighted_or_equal(kept: bool, equal: bool) -> None:
+def test_the_other_combinations_of_optimizer_state_and_average(kept: bool, equal: bool) -> None:
     assert_equal(compared("splitfed", kept, equal))
 
 
@@ -169,7 +169,7 @@ OTHER_STUDIES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("changed", OTHER_STUDIES.values(), ids=OTHER_STUDIES)
-def test_a_twin_of_another_study_is_told_apart(changed: dict[str, Any]) -> None:
+def test_a_twin_of_a_different_study_differs(changed: dict[str, Any]) -> None:
     """The comparison can fail: a study that differs in one thing is far off."""
     pairs = compared("splitfed", kept=False, equal=True, changed=changed)
     weight, expected = pairs["server:blocks.3.1.weight"]

@@ -33,7 +33,7 @@ def test_it_saves_the_feature_extractor_with_its_recipe(cli: CommandLine) -> Non
     assert recipe["dataset_content"] == load(describe("digits", train_samples=100)).identity
 
 
-def test_its_weights_start_ecofed(cli: CommandLine) -> None:
+def test_ecofed_starts_from_its_weights(cli: CommandLine) -> None:
     cli("pretrain", *SMALL, "--out", "w.safetensors", "--lr", "0.005", "--blocks", "1")
     tensors, _ = load_weights(cli.folder / "w.safetensors")
     model = catalogue.build("lenet", classes=10, seed=0)
@@ -45,7 +45,7 @@ def test_its_weights_start_ecofed(cli: CommandLine) -> None:
     assert "is missing" in too_deep.err
 
 
-def test_it_learns_and_says_how_well(tmp_path: Path) -> None:
+def test_it_learns_and_reports_its_accuracy(tmp_path: Path) -> None:
     recipe = PretrainRecipe("vgg5", epochs=2, batch_size=10, lr=0.01, augment=False)
     data = load(describe("digits", train_samples=300, test_samples=100, test_fraction=0.2))
     told = []
@@ -64,7 +64,7 @@ def test_the_rate_falls_to_a_tenth_at_the_milestones(tmp_path: Path) -> None:
     assert rates == pytest.approx([0.01, 0.001, 0.001, 0.0001])
 
 
-def test_the_same_recipe_gives_the_same_file(tmp_path: Path) -> None:
+def test_the_same_recipe_writes_the_same_file(tmp_path: Path) -> None:
     data = load(describe("digits", train_samples=50))
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         pretrain(PretrainRecipe("lenet", epochs=1, seed=seed), data, tmp_path / name)
@@ -75,7 +75,7 @@ def test_the_same_recipe_gives_the_same_file(tmp_path: Path) -> None:
     assert not any(torch.equal(a[name], c[name]) for name in a)
 
 
-def test_a_training_that_diverges_saves_nothing(tmp_path: Path) -> None:
+def test_a_diverging_training_saves_nothing(tmp_path: Path) -> None:
     data = load(describe("digits", train_samples=50))
     recipe = PretrainRecipe("lenet", epochs=3, batch_size=10, lr=1e30)
     with pytest.raises(WeightsError, match=r"diverged in epoch \d .*nothing is saved"):

@@ -94,7 +94,7 @@ def test_fedavg_of_running_statistics_and_counts() -> None:
     assert trained["blocks.2.2.places"].tolist() == [0, 1, 2, 3, 4]
 
 
-def test_evaluation_takes_the_running_statistics() -> None:
+def test_evaluation_uses_the_running_statistics() -> None:
     """In plain torch, image by image: with the statistics of a batch that would not be possible."""
     run = Inside("methods=[splitfed]", STATISTICS, GENTLE).train()
     model = cutlayer.models.catalogue.build("own_models:statistics", classes=10, seed=0)
@@ -111,7 +111,7 @@ def test_evaluation_takes_the_running_statistics() -> None:
     assert len(right) == 20
 
 
-def test_the_frozen_block_of_ecofed_runs_on_statistics_that_stay() -> None:
+def test_ecofeds_frozen_block_keeps_its_statistics() -> None:
     run = Inside("methods=[{ecofed: {init: random, bits: null}}]", STATISTICS, GENTLE)
     model = cutlayer.models.catalogue.build("own_models:statistics", classes=10, seed=0)
     start = {name: value.clone() for name, value in run.states["device"].items()}
@@ -129,7 +129,7 @@ def test_the_frozen_block_of_ecofed_runs_on_statistics_that_stay() -> None:
         assert torch.equal(run.states["device"][name], value), name
 
 
-def test_a_last_batch_of_one_sample_is_dropped_where_batch_norm_needs_two() -> None:
+def test_a_last_batch_of_one_sample_is_dropped_if_batchnorm_needs_two() -> None:
     run = Inside(FLAT, GENTLE, "data.partition={sizes: [9, 17, 16]}")
     assert [c.batch_sizes for c in run.method.world.clients] == [(8,), (8, 8), (8, 8)]
     run.train()
@@ -137,7 +137,7 @@ def test_a_last_batch_of_one_sample_is_dropped_where_batch_norm_needs_two() -> N
     assert run.states["device"]["blocks.1.0.num_batches_tracked"].item() == 4
 
 
-def test_messages_of_weights_carry_the_buffers() -> None:
+def test_messages_of_weights_include_the_buffers() -> None:
     """Device block: 196 + 148 weights and 8 of BatchNorm; statistics 2 x 4 x 4 B, one count 8 B.
 
     Its tensors are 4 of the convolutions and 5 of BatchNorm, each with its framing.
@@ -157,13 +157,13 @@ def test_messages_of_weights_carry_the_buffers() -> None:
     assert closed.payload_up == 3 * message.payload_bytes + activations
 
 
-def test_without_buffers_nothing_is_added() -> None:
+def test_models_without_buffers_add_no_bytes() -> None:
     run = Inside("methods=[splitfed]", "model.name=vgg5")
     assert set(run.method.world.buffer_bytes.values()) == {0}
     assert run.method.buffer_bytes("device", "server") == 0  # type: ignore[attr-defined]
 
 
-def test_an_average_of_whole_numbers_is_the_largest() -> None:
+def test_averages_of_integers_are_their_maximum() -> None:
     total: dict[str, Tensor] = {}
     members = [
         {"n": torch.tensor([5, 7, 0]), "b": torch.tensor([True, False]), "w": torch.tensor(4.0)},
