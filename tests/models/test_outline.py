@@ -128,7 +128,7 @@ def test_commands_that_train_nothing_import_no_torch(
     monkeypatch.setenv("CUTLAYER_CACHE_DIR", str(tmp_path / "cache"))
     for name in MODELS:
         outline(name, classes=10, input_shape=SHAPE)
-    said = ""
+    message = ""
     for _ in ("draws the rest", "reads"):
         done = subprocess.run(
             [sys.executable, "-c", WITHOUT_TORCH],
@@ -139,5 +139,5 @@ def test_commands_that_train_nothing_import_no_torch(
             encoding="utf-8",
             check=True,
         )
-        said = done.stdout.splitlines()[-1]
-    assert said == "False False"
+        message = done.stdout.splitlines()[-1]
+    assert message == "False False"

@@ -128,16 +128,16 @@ def test_integers_are_not_converted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("stored", "said"),
+    ("stored", "message"),
     [
         (torch.int8, "'weight' holds int8 numbers, expected float32"),
         (torch.bool, "'weight' holds bool numbers, expected float32"),
         (torch.complex64, "'weight' holds complex64 numbers, expected float32"),
     ],
 )
-def test_wrong_kinds_of_numbers_are_refused(tmp_path, stored, said):
+def test_wrong_kinds_of_numbers_are_refused(tmp_path, stored, message):
     save_weights(tmp_path / "w", {"weight": torch.ones(1, 1, dtype=stored)}, {})
-    with pytest.raises(WeightsError, match=said):
+    with pytest.raises(WeightsError, match=message):
         load_into(nn.Linear(1, 1, bias=False), tmp_path / "w")
 
 
@@ -150,7 +150,7 @@ FOUR = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (header({}, size=2**63), "header too large"),
         (header({}, size=10**6), "invalid header length"),
@@ -165,9 +165,9 @@ FOUR = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
         (b"PK\x03\x04" + b"x" * 99, r"it looks like a file of torch\.save"),
     ],
 )
-def test_a_damaged_header_is_refused_with_one_sentence(tmp_path, content, said):
+def test_a_damaged_header_is_refused_with_one_sentence(tmp_path, content, message):
     (tmp_path / "w").write_bytes(content)
-    with pytest.raises(WeightsError, match=said) as caught:
+    with pytest.raises(WeightsError, match=message) as caught:
         load_weights(tmp_path / "w")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < len(str(tmp_path)) + 300
@@ -184,12 +184,12 @@ def test_files_over_a_limit_are_refused_with_their_size(features, monkeypatch):
 
 def test_missing_files_are_refused(tmp_path):
     os.mkfifo(tmp_path / "fifo")
-    for name, said in [
+    for name, message in [
         (tmp_path / "fifo", "does not exist or is not a file"),
         ("x" * 5000, "cannot be read .File name too long"),
         ("a\0b", "does not exist|cannot be read"),
     ]:
-        with pytest.raises(WeightsError, match=said):
+        with pytest.raises(WeightsError, match=message):
             load_weights(name)
 
 

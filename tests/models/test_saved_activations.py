@@ -31,7 +31,7 @@ def test_saved_activations_match_those_of_autograd(name):
     model = build(name, classes=10, seed=0).train()
     costs = block_costs(model)
     expected = BATCH * sum(cost.saved_activation_bytes for cost in costs)
-    found = kept_by_torch(model, torch.randn(BATCH, 3, 32, 32))
+    actual = kept_by_torch(model, torch.randn(BATCH, 3, 32, 32))
     # The estimate also keeps the outputs of the blocks, which autograd may not need, and is per
     # sample, where BatchNorm's statistics are per batch.
-    assert found == pytest.approx(expected, rel=0.1)
+    assert actual == pytest.approx(expected, rel=0.1)

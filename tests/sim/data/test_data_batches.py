@@ -103,8 +103,8 @@ def test_normalisation_treats_bytes_and_fractions_alike() -> None:
     pixels = torch.randint(0, 256, (7, 3, 32, 32), dtype=torch.uint8)
     for images in (pixels, pixels.double() / 255):
         before = images.clone()
-        found = normalise(images, info)
+        actual = normalise(images, info)
         for channel in range(3):
             expected = (pixels[:, channel].double() / 255 - info.mean[channel]) / info.std[channel]
-            assert torch.allclose(found[:, channel].double(), expected, atol=1e-6)
+            assert torch.allclose(actual[:, channel].double(), expected, atol=1e-6)
         assert torch.equal(images, before)

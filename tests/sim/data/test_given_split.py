@@ -17,8 +17,8 @@ LEAF = {"users": ["x", "y", "z"], "num_samples": [3, 0, 2], "user_data": {}}
 
 
 def held(path: Path, *, overlap: bool = False) -> list[list[int]]:
-    made = given_partition(path, CLIENTS, 10, overlap=overlap)
-    return [made.indices(client, np.zeros(10, np.int64)).tolist() for client in range(3)]
+    partitions = given_partition(path, CLIENTS, 10, overlap=overlap)
+    return [partitions.indices(client, np.zeros(10, np.int64)).tolist() for client in range(3)]
 
 
 def write(folder: Path, name: str, content: object) -> Path:
@@ -50,10 +50,10 @@ def test_all_formats_give_the_same_partition_and_identity(tmp_path: Path) -> Non
     forms = written(tmp_path)
     for form, path in forms.items():
         assert held(path) == [list(shard) for shard in HELD], form
-    made = [given_partition(p, CLIENTS, 10, overlap=False) for p in forms.values()]
-    assert len({one.content for one in made}) == 1
+    partitions = [given_partition(p, CLIENTS, 10, overlap=False) for p in forms.values()]
+    assert len({one.content for one in partitions}) == 1
     other = write(tmp_path, "other.json", [[4, 2, 9], [], [0, 8]])
-    assert given_partition(other, CLIENTS, 10, overlap=False).content != made[0].content
+    assert given_partition(other, CLIENTS, 10, overlap=False).content != partitions[0].content
 
 
 def test_rows_of_an_array_are_the_clients_in_order(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_sample_is_held_twice_only_with_overlap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("a.json", {"a-0": [0], "a-1": [1], "a-3": [2]}, "no client 'a-3'; did you mean 'a-"),
         ("a.json", {"a-0": [0], "a-2": [2]}, "has no entry for the client 'a-1'"),
@@ -110,12 +110,12 @@ def test_a_sample_is_held_twice_only_with_overlap(tmp_path: Path) -> None:
     ],
 )
 def test_errors_are_reported_in_one_sentence(
-    tmp_path: Path, name: str, content: object, said: str
+    tmp_path: Path, name: str, content: object, message: str
 ) -> None:
     path = write(tmp_path, name, content)
     with pytest.raises(PartitionError) as caught:
         given_partition(path, CLIENTS, 10, overlap=False)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
 
@@ -128,7 +128,7 @@ def test_arrays_of_other_types_are_refused_before_they_are_read(tmp_path: Path) 
     header = b"{'descr': '<i8', 'fortran_order': False, 'shape': (1000000000000,), }"
     huge = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
     (tmp_path / "huge.npy").write_bytes(huge)
-    for name, said in {
+    for name, message in {
         "floats.npy": "holds float64 where whole numbers were expected",
         "line.npy": "expected a row for each client, got shape (3,)",
         "objects.npy": "holds object where",
@@ -137,7 +137,7 @@ def test_arrays_of_other_types_are_refused_before_they_are_read(tmp_path: Path) 
     }.items():
         with pytest.raises(PartitionError) as caught:
             held(tmp_path / name)
-        assert said in str(caught.value)
+        assert message in str(caught.value)
 
 
 def test_no_more_than_the_limit_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ def test_pixels_of_another_range_are_scaled_on_request(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"users": None}, "expected users, num_samples and user_data"),
         ({"num_samples": [3]}, "has 2 users and 1 num_samples"),
@@ -139,7 +139,7 @@ def test_pixels_of_another_range_are_scaled_on_request(tmp_path: Path) -> None:
         ({"v": {"x": [[1, 2], [3, float("nan")]], "y": [0, 1]}}, "train sample 4 holds NaN"),
     ],
 )
-def test_errors_are_reported_in_one_sentence(tmp_path: Path, changes: dict, said: str) -> None:
+def test_errors_are_reported_in_one_sentence(tmp_path: Path, changes: dict, message: str) -> None:
     good = {
         "users": ["u", "v"],
         "num_samples": [3, 2],
@@ -153,7 +153,7 @@ def test_errors_are_reported_in_one_sentence(tmp_path: Path, changes: dict, said
     path = write(tmp_path / "x.json", {**good, **changes})
     with pytest.raises(DataError) as caught:
         leaf_declaration(path, None)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -30,8 +30,8 @@ RULES = [
 USES_ALL = (Iid, Dirichlet)
 
 
-def composition(made: Partition) -> np.ndarray:
-    return np.array([made.class_counts(client) for client in range(len(made.sizes))])
+def composition(dealt: Partition) -> np.ndarray:
+    return np.array([dealt.class_counts(client) for client in range(len(dealt.sizes))])
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
@@ -42,19 +42,19 @@ def composition(made: Partition) -> np.ndarray:
 def test_every_sample_belongs_to_at_most_one_client(
     rule: PartitionRule, counts: list[int], seed: int
 ) -> None:
-    made = partition(counts, 5, rule, seed)
+    dealt = partition(counts, 5, rule, seed)
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
-    shards = [made.indices(client, labels) for client in range(5)]
-    assert tuple(len(shard) for shard in shards) == made.sizes
-    for one, of_all in zip(shards, made.all_indices(labels), strict=True):
+    shards = [dealt.indices(client, labels) for client in range(5)]
+    assert tuple(len(shard) for shard in shards) == dealt.sizes
+    for one, of_all in zip(shards, dealt.all_indices(labels), strict=True):
         assert one.tolist() == of_all.tolist()
     dealt = np.concatenate(shards)
     assert len(np.unique(dealt)) == len(dealt)
     assert (np.sort(dealt) < sum(counts)).all()
     assert len(dealt) == sum(counts) or not isinstance(rule, USES_ALL)
     for client, shard in enumerate(shards):
-        found = np.bincount(labels[shard], minlength=len(counts))
-        assert tuple(found.tolist()) == made.class_counts(client)
+        actual = np.bincount(labels[shard], minlength=len(counts))
+        assert tuple(actual.tolist()) == dealt.class_counts(client)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
@@ -71,9 +71,9 @@ def test_shards_depend_on_the_seed(rule: PartitionRule) -> None:
 
 
 def test_labels_of_another_selection_are_refused() -> None:
-    made = partition((20,) * 10, 5, Iid(), 0)
+    dealt = partition((20,) * 10, 5, Iid(), 0)
     with pytest.raises(AssertionError):
-        made.indices(0, np.zeros(200, np.int64))
+        dealt.indices(0, np.zeros(200, np.int64))
 
 
 def test_iid_shards_differ_by_at_most_one_sample() -> None:
@@ -89,9 +89,9 @@ def test_iid_shards_are_as_mixed_as_random_ones() -> None:
     clients, runs, n = 8, 200, 4000
     statistics = []
     for seed in range(runs):
-        found = composition(partition((400,) * 10, clients, Iid(), seed))
+        actual = composition(partition((400,) * 10, clients, Iid(), seed))
         expected = n / clients / 10
-        statistics.append(((found - expected) ** 2 / expected).sum())
+        statistics.append(((actual - expected) ** 2 / expected).sum())
     freedom = (clients - 1) * 9
     mean = n / (n - 1) * freedom
     assert abs(np.mean(statistics) - mean) < 4 * np.sqrt(2 * freedom / runs)
@@ -104,8 +104,8 @@ def test_every_sample_is_equally_likely_for_every_client() -> None:
     labels = np.repeat(np.arange(4), 10)
     for rule in (Iid(), Shards(2), Dirichlet(1.0, min_samples=0), Sizes(8)):
         holders = [
-            next(c for c in range(5) if 0 in made.indices(c, labels))
-            for made in (partition((10,) * 4, 5, rule, seed) for seed in range(500))
+            next(c for c in range(5) if 0 in dealt.indices(c, labels))
+            for dealt in (partition((10,) * 4, 5, rule, seed) for seed in range(500))
         ]
         share = np.bincount(holders, minlength=5) / 500
         assert np.abs(share - 0.2).max() < 4 * np.sqrt(0.2 * 0.8 / 500)
@@ -113,11 +113,11 @@ def test_every_sample_is_equally_likely_for_every_client() -> None:
 
 def test_ecofeds_shards_have_one_class_each() -> None:
     """500 shards of 100 samples, 5 for each of 100 clients (the setting of its public code)."""
-    made = partition(CIFAR, 100, Shards(per_client=5), 0)
-    assert made.sizes == (500,) * 100
-    found = composition(made)
-    assert (found % 100 == 0).all()
-    classes = (found > 0).sum(axis=1)
+    dealt = partition(CIFAR, 100, Shards(per_client=5), 0)
+    assert dealt.sizes == (500,) * 100
+    counts = composition(dealt)
+    assert (counts % 100 == 0).all()
+    classes = (counts > 0).sum(axis=1)
     assert classes.max() <= 5
     # Theory: 5 of 500 shards, 50 per class, miss a class with chance C(450, 5) / C(500, 5).
     missed = np.prod([(450 - k) / (500 - k) for k in range(5)])
@@ -125,15 +125,15 @@ def test_ecofeds_shards_have_one_class_each() -> None:
 
 
 def test_shards_of_a_given_size_leave_the_rest_undealt() -> None:
-    made = partition(CIFAR, 10, Shards(per_client=5, size=100), 0)
-    assert made.sizes == (500,) * 10
-    assert (composition(made) % 100 == 0).all()
+    dealt = partition(CIFAR, 10, Shards(per_client=5, size=100), 0)
+    assert dealt.sizes == (500,) * 10
+    assert (composition(dealt) % 100 == 0).all()
 
 
 def test_shards_that_do_not_divide_evenly_still_use_every_sample() -> None:
-    made = partition(DATASETS["digits"].train_counts, 7, Shards(per_client=2), 0)
-    assert sum(made.sizes) == 1797
-    assert ((composition(made) > 0).sum(axis=1) <= 4).all()  # a shard may straddle two classes
+    dealt = partition(DATASETS["digits"].train_counts, 7, Shards(per_client=2), 0)
+    assert sum(dealt.sizes) == 1797
+    assert ((composition(dealt) > 0).sum(axis=1) <= 4).all()  # a shard may straddle two classes
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.5, 5.0])
@@ -214,9 +214,9 @@ def test_impossible_options_are_refused(name: str, options: dict) -> None:
 
 
 def test_a_hundred_thousand_clients_can_be_dealt() -> None:
-    made = partition((100_000,) * 10, 100_000, Iid(), 0)
-    assert set(made.sizes) == {10}
-    assert sum(made.class_counts(99_999)) == 10
+    dealt = partition((100_000,) * 10, 100_000, Iid(), 0)
+    assert set(dealt.sizes) == {10}
+    assert sum(dealt.class_counts(99_999)) == 10
 
 
 def test_dirichlet_has_a_limit_of_samples() -> None:

@@ -106,15 +106,15 @@ def test_the_digest_depends_on_the_files_content_and_not_on_its_path(
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "message"),
     [
         ("{splitfed: {weights: vgg5}}", "has no effect with init: random"),
         ("{splitfed: {init: pretrained}}", "must be random, partial or holistic"),
         ("{local_loss: {init: partial, weights: nowhere}}", "neither a file nor shipped"),
     ],
 )
-def test_files_that_do_not_fit_are_refused(entry: str, told: str) -> None:
-    with pytest.raises(ScenarioError, match=told):
+def test_files_that_do_not_fit_are_refused(entry: str, message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
         plan_checked(tiny(*VGG5, f"methods=[{entry}]"), trains=True)
 
 

@@ -57,13 +57,13 @@ def measured() -> list[tuple[str, str]]:
         )
         for changed in ENVIRONMENTS
     ]
-    found = []
+    measurements = []
     for process in started:
         output, _ = process.communicate()
         assert process.returncode == 0
         kernels, weights = output.split()
-        found.append((kernels, weights))
-    return found
+        measurements.append((kernels, weights))
+    return measurements
 
 
 def test_equal_processes_have_one_fingerprint(measured: list[tuple[str, str]]) -> None:

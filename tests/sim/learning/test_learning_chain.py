@@ -98,14 +98,14 @@ def opened(layer: Learning, **changed: Any) -> Chain:
 
 
 def test_the_digest_covers_everything_that_a_chain_declares() -> None:
-    found = {"plain": opened(learning(trains=False)).digest}
+    digests = {"plain": opened(learning(trains=False)).digest}
     for name, value in DECLARED.items():
-        found[name] = opened(learning(trains=False), **{name: value}).digest
+        digests[name] = opened(learning(trains=False), **{name: value}).digest
     rates = "training.lr_schedule={exponential: {gamma: 0.5}}"
-    found["rate"] = opened(learning(rates, trains=False), round_index=1).digest
-    for one, other in combinations(found, 2):
-        assert found[one] != found[other], (one, other)
-    assert opened(learning(trains=False)).digest == found["plain"]
+    digests["rate"] = opened(learning(rates, trains=False), round_index=1).digest
+    for one, other in combinations(digests, 2):
+        assert digests[one] != digests[other], (one, other)
+    assert opened(learning(trains=False)).digest == digests["plain"]
 
 
 def test_a_chains_digest_depends_only_on_the_states_that_it_reads() -> None:
@@ -124,9 +124,9 @@ def test_the_digest_of_a_round_covers_the_averaged_clients() -> None:
         layer.close_round()
         return layer.run_digest
 
-    found = [closed((0, 10)), closed((1, 10)), closed((0, 10), (1, 10)), closed((0, 10), (1, 11))]
-    assert len({*found, closed()}) == 5
-    assert closed((0, 10), (1, 10)) == found[2]
+    digests = [closed((0, 10)), closed((1, 10)), closed((0, 10), (1, 10)), closed((0, 10), (1, 11))]
+    assert len({*digests, closed()}) == 5
+    assert closed((0, 10), (1, 10)) == digests[2]
 
 
 def test_the_digest_of_a_round_covers_the_rounds_before_it() -> None:

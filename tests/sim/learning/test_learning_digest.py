@@ -279,24 +279,24 @@ def test_every_field_is_classified_as_learning_or_time() -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of VGG5: the shipped ones under another name, and others; and two splits."""
-    made = tmp_path_factory.mktemp("files")
+    folder_of_files = tmp_path_factory.mktemp("files")
     split = [list(range(10)), list(range(10, 30)), list(range(30, 60))]
     for name, shards in {"split": split, "other": [split[0][::-1], *split[1:]]}.items():
-        (made / f"{name}.json").write_text(json.dumps(shards), encoding="utf-8")
+        (folder_of_files / f"{name}.json").write_text(json.dumps(shards), encoding="utf-8")
     path = shipped("vgg5")
     assert path is not None
     tensors, _ = load_weights(path)
-    save_weights(made / "same.safetensors", tensors, {"made": "by a test"})
+    save_weights(folder_of_files / "same.safetensors", tensors, {"made": "by a test"})
     first, *_ = sorted(tensors)
     other = tensors | {first: torch.nextafter(tensors[first], torch.tensor(9.0))}
-    save_weights(made / "other.safetensors", other, {})
-    return made
+    save_weights(folder_of_files / "other.safetensors", other, {})
+    return folder_of_files
 
 
 @cache
 def digests(*overrides: str) -> dict[str, Any]:
-    found = results(ALL, *CASES, *overrides, executor="none")
-    return {label: result.learning_digest for label, result in found.items()}
+    by_label = results(ALL, *CASES, *overrides, executor="none")
+    return {label: result.learning_digest for label, result in by_label.items()}
 
 
 @pytest.mark.parametrize("path", LEARNING)
@@ -317,8 +317,8 @@ UNTOUCHED = {"splitfed": "splitfed", "ecofed": "{ecofed: {init: random}}"}
 @cache
 def trained(*overrides: str) -> dict[str, tuple[str | None, str | None]]:
     methods = f"methods=[{', '.join(UNTOUCHED.values())}]"
-    found = results(methods, *CASES, *overrides)
-    return {label: (r.learning_digest, r.weights_digest) for label, r in found.items()}
+    by_label = results(methods, *CASES, *overrides)
+    return {label: (r.learning_digest, r.weights_digest) for label, r in by_label.items()}
 
 
 @pytest.mark.parametrize("path", TIME)
@@ -355,14 +355,14 @@ def test_more_clients_change_the_digest() -> None:
 
 
 def test_the_digest_depends_on_the_content_of_weights_and_not_on_their_path(folder: Path) -> None:
-    found = [
+    identities = [
         only(
             "model.name=vgg5", f"methods=[{{ecofed: {{weights: {weights}}}}}]", executor="none"
         ).learning_digest
         for weights in ("null", "vgg5", folder / "same.safetensors", folder / "other.safetensors")
     ]
-    assert found[0] == found[1] == found[2] != found[3]
-    assert None not in found
+    assert identities[0] == identities[1] == identities[2] != identities[3]
+    assert None not in identities
 
 
 def test_missing_weights_make_the_digest_unknown() -> None:
@@ -380,5 +380,5 @@ def test_without_tensors_the_digest_is_the_same() -> None:
             assert result.learning_digest == without[label].learning_digest is not None
             assert result.event_digest == without[label].event_digest
             assert without[label].weights_digest is None
-        found = [result.learning_digest for result in with_tensors.values()]
-        assert len(set(found)) == len(found)
+        identities = [result.learning_digest for result in with_tensors.values()]
+        assert len(set(identities)) == len(identities)

@@ -36,9 +36,9 @@ def test_the_distillation_loss_by_hand() -> None:
     for student, teacher in zip(students, teachers, strict=True):
         p, q = softmax(teacher, temperature), softmax(student, temperature)
         expected += sum(a * log(a / b) for a, b in zip(p, q, strict=True)) / 2
-    found = distillation_loss(torch.tensor(students), torch.tensor(teachers), temperature)
-    assert found.item() == pytest.approx(9 * expected, rel=1e-5)
-    assert found.item() > 0.1
+    actual = distillation_loss(torch.tensor(students), torch.tensor(teachers), temperature)
+    assert actual.item() == pytest.approx(9 * expected, rel=1e-5)
+    assert actual.item() > 0.1
     assert distillation_loss(torch.tensor(students), torch.tensor(students), 3.0).item() == (
         pytest.approx(0, abs=1e-6)
     )
@@ -81,7 +81,7 @@ def test_only_samples_with_stored_logits_are_distilled() -> None:
     memory = torch.tensor([[1.0, 2, 3], [torch.nan] * 3, [0.0, 5, 1], [2.0, 2, -2]])
     run = OneReplica(memory)
     train_device(run, 0, None, "logits/0", 2.0, 0.5)  # type: ignore[arg-type]
-    found = run.parts["device"].weight.grad
+    actual = run.parts["device"].weight.grad
     twin = OneReplica(memory)
     logits = twin.parts["head"](twin.parts["device"](twin.images))
     taught, teachers = logits[:3], memory[[3, 0, 2]]
@@ -90,7 +90,7 @@ def test_only_samples_with_stored_logits_are_distilled() -> None:
     )
     loss = functional.cross_entropy(logits, twin.labels) + 0.5 * 4 * divergence / 3
     (expected,) = torch.autograd.grad(loss, [twin.parts["device"].weight])
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(actual, expected)
 
 
 @pytest.mark.parametrize("memory", [None, torch.full((4, 3), torch.nan)], ids=["none", "empty"])

@@ -23,12 +23,12 @@ def test_a_batch_is_what_the_streams_say(augment: bool) -> None:
             )
             for position, order in enumerate(orders):
                 batch = Batch(epoch * len(orders) + position, epoch, position, len(order))
-                images, found = feed.batch(client, index, batch)
+                images, batch_labels = feed.batch(client, index, batch)
                 rows = shard[torch.from_numpy(order)]
                 key = {"client": client, "round_index": index, "epoch": epoch, "batch": position}
                 plain = dataset.train_images[rows]
                 changed = Augmentation(crop=augment, flip=augment).apply(plain, seed=3, **key)
-                assert torch.equal(found, labels[rows])
+                assert torch.equal(batch_labels, labels[rows])
                 assert torch.equal(images, normalise(changed, dataset.info))
                 assert torch.equal(changed, plain) is not augment
                 seen.add((client, tuple(rows.tolist())))

@@ -68,11 +68,11 @@ def test_with_kept_state_all_rounds_equal_one_long_training(optimizer: str) -> N
     section = run.plan.scenario.training.optimizer
     model = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    made: torch.optim.Optimizer
+    reference: torch.optim.Optimizer
     if section.name == "adam":
-        made = torch.optim.Adam(model.parameters(), lr=0.002, weight_decay=0.01)
+        reference = torch.optim.Adam(model.parameters(), lr=0.002, weight_decay=0.01)
     else:
-        made = torch.optim.SGD(
+        reference = torch.optim.SGD(
             model.parameters(),
             lr=0.05,
             momentum=section.momentum,
@@ -82,9 +82,9 @@ def test_with_kept_state_all_rounds_equal_one_long_training(optimizer: str) -> N
     for index in range(3):
         for position, size in enumerate([8, 8, 4]):
             images, labels = run.workspace.feed.batch(0, index, Batch(0, 0, position, size))
-            made.zero_grad()
+            reference.zero_grad()
             functional.cross_entropy(model(images), labels).backward()
-            made.step()
+            reference.step()
     for name, value in model.state_dict().items():
         assert torch.equal(run.states["device"][name], value), name
 
@@ -115,8 +115,8 @@ def test_a_kept_optimizer_uses_the_rate_of_the_round() -> None:
 )
 def test_schedules_follow_their_formulas(schedule: str, expected: list[float]) -> None:
     loaded = tiny(f"training.lr_schedule={schedule}", "training.rounds=8")
-    made = schedule_of(loaded.scenario)
-    assert [made.rate(0.1, index) for index in range(6)] == pytest.approx(expected, rel=1e-12)
+    rates = schedule_of(loaded.scenario)
+    assert [rates.rate(0.1, index) for index in range(6)] == pytest.approx(expected, rel=1e-12)
 
 
 def test_every_round_uses_its_scheduled_rate() -> None:

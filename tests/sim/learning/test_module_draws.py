@@ -40,8 +40,8 @@ def drawing(model: str) -> tuple[str, ...]:
 def learnt(*overrides: str) -> dict[str, tuple[str | None, str | None, float | None]]:
     """Digests and the last accuracy of every method."""
     return {
-        label: (found.learning_digest, found.weights_digest, found.rounds[-1].accuracy)
-        for label, found in results(*overrides).items()
+        label: (result.learning_digest, result.weights_digest, result.rounds[-1].accuracy)
+        for label, result in results(*overrides).items()
     }
 
 
@@ -77,7 +77,7 @@ def test_the_callers_generators_have_no_effect_and_are_unchanged(model: str) -> 
         before = outside()
         assert learnt(ALL, *drawing(model)) == first
         assert outside() == before
-    assert all(None not in found for found in first.values())
+    assert all(None not in digests for digests in first.values())
     assert len({weights for _, weights, _ in first.values()}) >= len(first) - 1  # the cut apart
 
 
@@ -93,7 +93,7 @@ print({{name: learnt(SOME, *drawing(name)) for name in {MODELS}}})
 def test_another_process_draws_the_same() -> None:
     here = Path(__file__).parent
     path = os.pathsep.join(map(str, (here, *here.parents[:3])))
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env=os.environ | {"PYTHONPATH": path, "PYTHONHASHSEED": "7"},
         capture_output=True,
@@ -101,7 +101,7 @@ def test_another_process_draws_the_same() -> None:
         encoding="utf-8",
         check=True,
     )
-    assert found.stdout.strip() == str({name: learnt(SOME, *drawing(name)) for name in MODELS})
+    assert process.stdout.strip() == str({name: learnt(SOME, *drawing(name)) for name in MODELS})
 
 
 def trained(run: Inside, *, backwards: bool) -> dict[int, dict[str, Tensor]]:
@@ -159,15 +159,15 @@ def test_a_cut_model_draws_the_numbers_of_the_uncut_one(model: str) -> None:
 @pytest.mark.parametrize("method", ["local_loss", "fedgkt"])
 def test_the_speed_of_an_endpoint_has_no_effect(method: str) -> None:
     """Where the device does not wait for the server, the order of their work depends on the link."""
-    found = [
+    runs = [
         only(f"methods=[{method}]", *drawing("dropout"), f"topology.star.clients.0.link={link}")
         for link in (
             "{up: 10 kbit/s, down: 1 Gbit/s, delay: 0 s}",
             "{up: 10 Gbit/s, down: 10 Gbit/s, delay: 0 s}",
         )
     ]
-    assert found[0].event_digest != found[1].event_digest
-    assert found[0].weights_digest == found[1].weights_digest is not None
+    assert runs[0].event_digest != runs[1].event_digest
+    assert runs[0].weights_digest == runs[1].weights_digest is not None
 
 
 def test_dropout_drops_its_share_and_is_off_in_evaluation() -> None:

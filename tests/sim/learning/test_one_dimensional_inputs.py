@@ -123,7 +123,7 @@ def info(shape: tuple[int, ...], value_range: tuple[float, float] | None = None)
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         (np.float32([[[[0.0, 255.0]]]]), "hold values from 0 to 255, and float32 images have 0 to"),
         (np.float32([[[[-1.0, 1.0]]]]), "hold values from -1 to 1, and float32 images have 0 to 1"),
@@ -135,10 +135,10 @@ def info(shape: tuple[int, ...], value_range: tuple[float, float] | None = None)
         ),
     ],
 )
-def test_values_out_of_the_declared_range_are_refused(values: np.ndarray, said: str) -> None:
+def test_values_out_of_the_declared_range_are_refused(values: np.ndarray, message: str) -> None:
     with pytest.raises(DataError) as caught:
         checked_values(info((1, 1, 2)), values, "train")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -161,7 +161,7 @@ def test_rows_may_hold_any_finite_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"input_shape": ()}, "input_shape must be positive whole numbers"),
         ({"input_shape": (0, 3)}, "input_shape must be positive whole numbers"),
@@ -170,12 +170,12 @@ def test_rows_may_hold_any_finite_numbers() -> None:
         ({"value_range": (0.0, float("inf"))}, "value_range must be a smaller and a larger"),
     ],
 )
-def test_an_invalid_declaration_is_refused(fields: dict, said: str) -> None:
+def test_an_invalid_declaration_is_refused(fields: dict, message: str) -> None:
     known = {
         "name": "mine", "input_shape": (2,), "train_counts": (1,), "test_counts": (1,),
         "mean": (0.0, 0.0), "std": (1.0, 1.0), "class_names": ("a",),
     }  # fmt: skip
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         DatasetInfo(**{**known, **fields})
 
 

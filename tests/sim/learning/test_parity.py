@@ -58,12 +58,12 @@ def study_of(run: Inside, kept: bool, equal: bool) -> Study:
 
     def batches(client: int, index: int, epoch: int) -> list[Batch]:
         sizes = batch_sizes(feed.shard_size(client), BATCH_SIZE, recipe.min_batch)
-        found = []
+        batches_of_epoch = []
         for position, size in enumerate(sizes):
             batch = chain.Batch(position, epoch, position, size)
             images, labels = feed.batch(client, index, batch)
-            found.append((feed.samples(client, index, batch), images.double(), labels))
-        return found
+            batches_of_epoch.append((feed.samples(client, index, batch), images.double(), labels))
+        return batches_of_epoch
 
     def sample(index: int, among: Sequence[int]) -> Sequence[int]:
         return world.sample(index, among)
@@ -114,14 +114,14 @@ def compared(
     twin, options = TWINS[method]
     start = {name: value for state in run.states.values() for name, value in state.items()}
     expected = twin(study, **options)
-    found = run.train().states
+    states = run.train().states
     if method in ("classic_fl", "centralised"):  # one of the two blocks is the whole model
         expected = {"model": flat(expected["device"]) | flat(expected["server"])}
-        found = {"model": found["device"] | found["server"]}
+        states = {"model": states["device"] | states["server"]}
     pairs = {}
     for part, weights in expected.items():
-        assert weights.keys() == found[part].keys()
-        pairs |= {f"{part}:{name}": (found[part][name], value) for name, value in weights.items()}
+        assert weights.keys() == states[part].keys()
+        pairs |= {f"{part}:{name}": (states[part][name], value) for name, value in weights.items()}
     moved = [
         (value - start[name]).abs().max()
         for name, value in expected[part].items()
@@ -132,10 +132,10 @@ def compared(
 
 
 def assert_equal(pairs: dict[str, tuple[Tensor, Tensor]]) -> None:
-    for name, (found, expected) in pairs.items():
-        assert found.dtype == expected.dtype, name
+    for name, (actual, expected) in pairs.items():
+        assert actual.dtype == expected.dtype, name
         torch.testing.assert_close(
-            found, expected, rtol=1e-12, atol=1e-12, msg=lambda text, name=name: f"{name}: {text}"
+            actual, expected, rtol=1e-12, atol=1e-12, msg=lambda text, name=name: f"{name}: {text}"
         )
 
 

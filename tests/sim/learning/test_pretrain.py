@@ -48,12 +48,12 @@ def test_ecofed_starts_from_its_weights(cli: CommandLine) -> None:
 def test_it_learns_and_reports_its_accuracy(tmp_path: Path) -> None:
     recipe = PretrainRecipe("vgg5", epochs=2, batch_size=10, lr=0.01, augment=False)
     data = load(describe("digits", train_samples=300, test_samples=100, test_fraction=0.2))
-    told = []
-    accuracy = pretrain(recipe, data, tmp_path / "w", lambda *line: told.append(line))
+    epochs = []
+    accuracy = pretrain(recipe, data, tmp_path / "w", lambda *line: epochs.append(line))
     assert accuracy is not None
     assert accuracy > 0.6
-    assert [epoch for epoch, _, _ in told] == [1, 2]
-    assert told[1][1] < told[0][1]
+    assert [epoch for epoch, _, _ in epochs] == [1, 2]
+    assert epochs[1][1] < epochs[0][1]
 
 
 def test_the_rate_falls_to_a_tenth_at_the_milestones(tmp_path: Path) -> None:

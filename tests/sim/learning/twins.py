@@ -176,10 +176,10 @@ def fedgkt_without_exchange(study: Study, gkt: GKT) -> dict[str, Weights]:
         for _ in range(gkt.server_epochs):
             for client, uploads in features.items():
                 gkt_server(gkt, far, uploads, logits[client])
-    found = {"server": far.weights()[0]}
+    weights_by_part = {"server": far.weights()[0]}
     for client, near in on_device.items():
-        found[f"device/{client}"], found[f"head/{client}"] = near.weights()
-    return found
+        weights_by_part[f"device/{client}"], weights_by_part[f"head/{client}"] = near.weights()
+    return weights_by_part
 
 
 def through_8_bits(activation: Tensor) -> Tensor:
