@@ -13,7 +13,7 @@ def test_a_stream_depends_only_on_its_name() -> None:
 
 
 def test_a_known_stream_is_unchanged() -> None:
-    """Changing the naming of streams changes every result: it belongs in the changelog."""
+    """Renaming streams changes every result, and belongs in the changelog."""
     assert generator(0, "batch order", 3, 7).integers(0, 1000, 5).tolist() == GOLDEN
 
 

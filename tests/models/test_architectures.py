@@ -1,4 +1,4 @@
-"""The models: exact sizes, shapes at the cuts, seeds, and the smallest batch."""
+"""The models of the catalogue: parameters, shapes at cuts, seeds, and the smallest batch."""
 
 from collections import OrderedDict
 
@@ -11,7 +11,7 @@ from cutlayer.models import MODELS, CutError, Model, ModelError, auxiliary_head,
 from cutlayer.models.cost import block_costs
 from cutlayer.models.vgg import vgg5, vgg11
 
-# Their last maps are 1x1 at 32x32, so that BatchNorm sees one value per channel and sample.
+# For 32x32 images their last maps are 1x1, so BatchNorm gets one value per channel and sample.
 ONE_VALUE_AT_THE_END = ("resnet12", "resnet18", "resnet50", "mobilenetv3-small")
 
 
@@ -153,7 +153,7 @@ def test_weights_depend_on_the_seed_and_the_global_generator_is_unchanged():
 
 
 def test_the_head_has_its_own_stream_of_initial_weights():
-    """Not those of a model of the same seed, at any scale, whatever its first layer."""
+    """They are not those of a model with the same seed, at any scale and for any first layer."""
     head = auxiliary_head((6, 14, 14), 10, seed=0)
     drawn = next(head.parameters()).detach().flatten()
     for name in ("lenet", "vgg5", "resnet9"):

@@ -1,4 +1,4 @@
-"""Training through a cut gives bitwise the gradients of the unsplit model."""
+"""Training through a cut gives the gradients of the unsplit model, bit by bit."""
 
 from functools import lru_cache
 

@@ -87,7 +87,7 @@ def test_a_conv_block_by_hand():
     assert (pool.input_bytes, pool.output_bytes) == (4 * map_values, map_values)
     assert (cost.input_shape, cost.output_shape) == ((3, 32, 32), (64, 16, 16))
     assert (cost.parameters, cost.parameter_tensors, cost.state_bytes) == (1920, 4, 7680)
-    # Kept: the convolution's output (BatchNorm needs it), the ReLU's, where each maximum was
+    # Saved: the convolution's output (for BatchNorm), the ReLU's, the positions of the maxima
     # (8 bytes per output value), and the output itself.
     quarter = map_values // 4
     assert cost.saved_activation_bytes == 2 * 4 * map_values + 8 * quarter + 4 * quarter

@@ -1,4 +1,4 @@
-"""Models by name: the catalogue, a user's own, and names that lead nowhere."""
+"""Models by name: the catalogue, users' models, and unknown names."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The public namespace, and that it is fetched late."""
+"""The public namespace, which is imported lazily."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Outlines of models: what the model itself says, kept on disk and never trusted blindly."""
+"""Outlines of models: they equal the models, and entries on disk are checked."""
 
 import os
 import subprocess
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_written_is_ignored(
 def test_an_entry_in_another_format_is_computed_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a change of the code that left its digest alone, which cannot happen by itself."""
+    """As after a change of code that did not change its digest, which cannot happen on its own."""
     import cutlayer.models.outline_cache as kept
 
     right = outline("lenet", classes=10, input_shape=SHAPE)
@@ -124,7 +124,7 @@ print("torch" in sys.modules, "matplotlib" in sys.modules)
 def test_commands_that_train_nothing_import_no_torch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once the outlines are there: by far the most of such a command's time was importing torch."""
+    """With cached outlines, importing torch would take most of such a command's time."""
     monkeypatch.setenv("CUTLAYER_CACHE_DIR", str(tmp_path / "cache"))
     for name in MODELS:
         outline(name, classes=10, input_shape=SHAPE)

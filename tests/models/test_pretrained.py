@@ -1,4 +1,4 @@
-"""Weights on disk: what is written is read, and a bad file gets one sentence."""
+"""Weights files: they are read as written, and errors are one sentence."""
 
 import json
 import os
@@ -91,7 +91,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
 
 @pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16, torch.float8_e4m3fn])
 def test_smaller_types_become_float32_exactly(tmp_path, stored):
-    values = torch.tensor([[1.0, -0.375], [448.0, 0.0]])  # all types hold them
+    values = torch.tensor([[1.0, -0.375], [448.0, 0.0]])  # exact in all types
     save_weights(tmp_path / "w", {"weight": values.to(stored)}, RECIPE)
     (tensor,) = load_weights(tmp_path / "w")[0].values()
     assert tensor.dtype == torch.float32

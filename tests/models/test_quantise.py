@@ -1,4 +1,4 @@
-"""The quantiser: error bound, packed size, and the exact integers on the wire."""
+"""The quantiser: error bound, packed size, and the exact packed integers."""
 
 from math import ceil, prod
 
@@ -15,7 +15,7 @@ shapes = st.lists(st.integers(0, 7), min_size=0, max_size=4)
 
 
 def bound(q, tensor):
-    """Half a step, and the rounding of float32 arithmetic on the largest value."""
+    """Half a step plus the rounding error of float32 for the largest value."""
     peak = tensor.abs().max().item() if tensor.numel() else 0.0
     return q.scale / 2 + peak * 2.0**-22
 
@@ -55,7 +55,7 @@ def test_scale_and_extremes(bits):
 
 @pytest.mark.parametrize("bits", BITS)
 def test_packed_integers_are_twos_complement_without_gaps(bits):
-    """The stream is read here digit by digit, against integers that are known exactly."""
+    """The bits are read one by one and compared with integers that are known exactly."""
     levels = 2 ** (bits - 1) - 1
     codes = [levels, -levels, 0, 1, -1, levels // 2, -(levels // 2)]
     q = quantise(torch.tensor(codes, dtype=torch.float32), bits)

@@ -1,4 +1,4 @@
-"""The memory of activations against torch itself: what autograd keeps for the backward pass."""
+"""The memory of activations, compared with the tensors that autograd saves for the backward pass."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ BATCH = 4
 
 
 def kept_by_torch(model: torch.nn.Module, x: torch.Tensor) -> int:
-    """Bytes of all storages that autograd holds and of the output; without weights and input."""
+    """Bytes of the storages that autograd saves and of the output, without weights and input."""
     own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     own.add(x.untyped_storage().data_ptr())
     held: dict[int, torch.UntypedStorage] = {}
@@ -32,6 +32,6 @@ def test_saved_activations_match_those_of_autograd(name):
     costs = block_costs(model)
     expected = BATCH * sum(cost.saved_activation_bytes for cost in costs)
     actual = kept_by_torch(model, torch.randn(BATCH, 3, 32, 32))
-    # The estimate also keeps the outputs of the blocks, which autograd may not need, and is per
-    # sample, where BatchNorm's statistics are per batch.
+    # The estimate also counts the blocks' outputs, which autograd may not need, and is per sample,
+    # while BatchNorm's statistics are per batch.
     assert actual == pytest.approx(expected, rel=0.1)

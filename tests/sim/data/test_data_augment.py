@@ -12,7 +12,7 @@ def some_images(n: int = 6, shape: tuple[int, int, int] = (3, 32, 32)) -> torch.
 
 
 def crops(image: np.ndarray, padding: int) -> dict[tuple[int, int, bool], bytes]:
-    """Return every possible outcome, pixel by pixel."""
+    """Return all possible outcomes, pixel by pixel."""
     height, width = image.shape[1:]
     outcomes = {}
     for down in range(-padding, padding + 1):
@@ -87,7 +87,7 @@ def test_every_part_of_the_key_changes_the_draw(crop: bool, flip: bool) -> None:
 
 def test_flips_do_not_change_when_crops_are_off() -> None:
     marked = torch.zeros(50, 1, 32, 32)
-    marked[:, :, :, :16] = 1  # the bright half stays on its side under any crop by 4
+    marked[:, :, :, :16] = 1  # the bright half stays on its side in any crop by 4
     both = Augmentation(crop=True, flip=True).apply(marked, **KEY)[:, 0, 16, 6]
     alone = Augmentation(crop=False, flip=True).apply(marked, **KEY)[:, 0, 16, 6]
     assert torch.equal(both, alone)

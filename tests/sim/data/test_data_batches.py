@@ -50,7 +50,7 @@ def test_each_client_round_and_epoch_has_its_own_order() -> None:
 
 
 def test_every_sample_is_equally_likely_in_every_position() -> None:
-    """Theory: the mean place of a sample over n epochs has deviation sqrt((m^2 - 1) / 12 n)."""
+    """Theory: a sample's mean position over n epochs has deviation sqrt((m^2 - 1) / 12 n)."""
     m, n = 20, 400
     places = np.array(
         [

@@ -38,7 +38,7 @@ def write_python(path: Path, records: Records, key: str = "labels") -> None:
 
 
 def write_python2(path: Path, records: Records, key: str = "labels") -> None:
-    """Write the opcodes that Python 2 and numpy 1 wrote, as in the official files."""
+    """Write the opcodes of Python 2 and numpy 1, as in the official files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels, labels = records
 
@@ -121,7 +121,7 @@ def test_the_first_of_each_class_are_taken_from_as_few_files_as_needed(tmp_path:
 
 
 def test_a_subset_can_span_unbalanced_files(tmp_path: Path) -> None:
-    """The official batches are not balanced either, each for itself."""
+    """The single official batches are not balanced either."""
     pixels, _ = some_records(40, 10, 0)
     labels = [0] * 8 + [*range(1, 10)] + [*range(10)] * 2 + [1, 2, 3]
     write_binary(tmp_path / "data_batch_1.bin", (pixels[:20], labels[:20]))
@@ -144,7 +144,7 @@ def test_missing_batches_are_listed(tmp_path: Path, layout: str) -> None:
 
 
 def test_a_missing_batch_is_not_skipped(tmp_path: Path) -> None:
-    """Otherwise the same scenario would train on other images, depending on what lies there."""
+    """Otherwise the images of a scenario would depend on the files present."""
     write_cifar10(tmp_path, "binary")
     (tmp_path / "cifar-10-batches-bin" / "data_batch_1.bin").unlink()
     with pytest.raises(DataError, match=r"lacks data_batch_1\.bin, needed"):
@@ -293,7 +293,7 @@ def test_loading_holds_a_set_in_memory_only_once(tmp_path: Path) -> None:
         write_binary(folder / f"data_batch_{number}.bin", some_records(200, 10, number))
     write_binary(folder / "test_batch.bin", some_records(100, 10, 9))
     info = describe("cifar10", train_samples=1000, test_samples=100)
-    load(info, tmp_path)  # imports, and what torch makes once
+    load(info, tmp_path)  # imports and one-time allocations of torch
     tracemalloc.start()
     try:
         loaded = load(info, tmp_path)
@@ -302,7 +302,7 @@ def test_loading_holds_a_set_in_memory_only_once(tmp_path: Path) -> None:
         tracemalloc.stop()
     data = sum(part.nbytes for part in (loaded.train_images, loaded.test_images))
     file = 200 * 3073
-    # The data, a file that is being read, and what is copied of it at a time.
+    # The data, one file, and the samples copied at a time.
     assert peak < data + 2.2 * file
     assert len(loaded.train_images) == 1000
 

@@ -71,7 +71,7 @@ def test_test_counts_are_the_exact_fraction_rounded_half_up(
 
 
 def test_a_fraction_is_exact_in_decimals() -> None:
-    """0.15 as a binary number lies below 0.15, and 10 x 0.15 would be rounded down."""
+    """The binary number nearest to 0.15 is smaller, so 10 x 0.15 would be rounded down."""
     assert split_counts("any", [10, 30], 0.15) == (2, 5)
 
 

@@ -66,7 +66,7 @@ def test_digits_that_differ_from_the_declaration_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(digits, "CONTENT", "0" * 32)
-    with pytest.raises(DataError, match="scikit-learn holds other images"):
+    with pytest.raises(DataError, match="installed scikit-learn differ"):
         load(describe("digits", test_fraction=0.2))
 
 

@@ -1,4 +1,4 @@
-"""Splits that a file gives: every form says the same, and what is wrong is one sentence."""
+"""Partitions from files: all formats agree, and errors are one sentence."""
 
 import json
 import zipfile
@@ -28,7 +28,7 @@ def write(folder: Path, name: str, content: object) -> Path:
 
 
 def written(folder: Path) -> dict[str, Path]:
-    """The same split in every form that can say it."""
+    """The same partition in every format."""
     mapping = dict(zip(CLIENTS, HELD, strict=True))
     lines = [f"{name},{index}" for name, shard in mapping.items() for index in shard]
     turned = [",".join(reversed(line.split(","))) for line in lines]

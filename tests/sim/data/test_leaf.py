@@ -19,7 +19,7 @@ SIDE = 32
 
 
 def user(number: int, samples: int, *, constant: float = 0.0) -> dict:
-    """Pixels that say who it was: user `number`, sample k, the first pixel k / 100."""
+    """Samples that identify their user: `number`, with k / 100 as the first pixel of sample k."""
     x = [[k / 100, number / 100] + [constant] * (SIDE * SIDE - 2) for k in range(samples)]
     return {"x": x, "y": [(number + k) % 3 for k in range(samples)]}
 
@@ -103,7 +103,7 @@ def test_flat_samples_are_rows_of_features(files: Path) -> None:
     assert info.input_shape == (SIDE * SIDE,)
     assert not info.is_image
     assert len(info.mean) == SIDE * SIDE
-    assert min(info.std) > 0  # pixels that never vary are left as they are
+    assert min(info.std) > 0  # constant pixels are not scaled
 
 
 def test_pixels_of_another_range_are_scaled_on_request(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_shards_of_a_given_size_leave_the_rest_undealt() -> None:
 def test_shards_that_do_not_divide_evenly_still_use_every_sample() -> None:
     dealt = partition(DATASETS["digits"].train_counts, 7, Shards(per_client=2), 0)
     assert sum(dealt.sizes) == 1797
-    assert ((composition(dealt) > 0).sum(axis=1) <= 4).all()  # a shard may straddle two classes
+    assert ((composition(dealt) > 0).sum(axis=1) <= 4).all()  # a shard can span two classes
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.5, 5.0])

@@ -1,6 +1,6 @@
-"""Small models of a user's own, whose modules draw numbers or keep running statistics."""
+"""Small models with modules that draw random numbers or have running statistics."""
 
-# ruff: noqa: NPY002 - the global generator is what this is about
+# ruff: noqa: NPY002 - these modules draw from the global generators on purpose
 
 import random
 from collections.abc import Callable, Sequence
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from cutlayer.models import Model
 
-DRAWN: list[float] = []  # what `Noise` drew, in order
+DRAWN: list[float] = []  # the numbers drawn by `Noise`, in order
 
 
 class StochasticDepth(nn.Module):
-    """Leaves its body out for half of the samples, in training."""
+    """Skips its body for half of the samples, in training."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -29,14 +29,14 @@ class StochasticDepth(nn.Module):
 
 
 class SkippedAtTimes(nn.Module):
-    """Is the identity for half of the batches, in evaluation too."""
+    """Skips its body for half of the batches, also in evaluation."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x if torch.rand(1).item() < 0.5 else torch.tanh(x)
 
 
 class Noise(nn.Module):
-    """Adds numbers of torch's, numpy's and Python's global generators, in evaluation too."""
+    """Adds numbers from torch's, numpy's and Python's global generators, also in evaluation."""
 
     def forward(self, x: Tensor) -> Tensor:
         shift = random.gauss(0, 0.1)
@@ -76,7 +76,7 @@ def noise(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
 
 
 class CountingCalls(nn.Module):
-    """The identity, with buffers of whole numbers and truth values that move in training."""
+    """The identity, with an integer and a boolean buffer that change in training."""
 
     calls: Tensor
     trained: Tensor
@@ -96,7 +96,7 @@ class CountingCalls(nn.Module):
 
 
 def statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
-    """PyTorch's default BatchNorm on both sides of a cut after block 2, and a count of calls."""
+    """PyTorch's default BatchNorm on both sides of a cut after block 2, and a call counter."""
     return _small(
         "statistics",
         classes,
@@ -107,7 +107,7 @@ def statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> M
 
 
 def flat_statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
-    """BatchNorm that sees one value for each channel and sample, so that it cannot train on one."""
+    """BatchNorm with one value per channel and sample, which cannot train on a single sample."""
     channels, height, width = input_shape
     return Model(
         "flat_statistics",

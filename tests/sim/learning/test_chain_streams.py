@@ -1,4 +1,4 @@
-"""A client's draws are its own: another client beside it changes none of them."""
+"""Batch orders and augmentation of a client do not depend on other clients."""
 
 import numpy as np
 import pytest
@@ -87,13 +87,13 @@ def test_every_round_and_epoch_has_a_new_order_of_the_whole_shard(digits):
             epochs.add(tuple(drawn))
     assert len(epochs) == 6
     first_epochs = [feed.samples(0, index, BATCHES[0]).tolist() for index in range(4)]
-    assert len({tuple(places) for places in first_epochs}) == 4  # asked one after the other
+    assert len({tuple(places) for places in first_epochs}) == 4  # the orders, client by client
 
 
 def test_augmentation_does_not_depend_on_other_clients(digits):
     two, three = (feed_of(digits, sizes, crop=True) for sizes in ([25, 25], [25, 25, 40]))
     batch = BATCHES[1]
-    # The shards differ with the partition: compare what is done to equal images.
+    # Shards differ with the partition, so compare the augmentation of equal images.
     images = digits.train_images[:10]
     assert two.augmentation == three.augmentation
     same = [

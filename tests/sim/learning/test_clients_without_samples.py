@@ -1,4 +1,4 @@
-"""A client without a batch to train on takes no part: the others train as if it was not there."""
+"""A client without a batch takes no part: the others train as if it did not exist."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ SPLIT = """
  "raspberry-pi-4b-4": []}
 """
 OTHERS = "[[0, 1, 2, 3, 4, 5, 6, 7], [10, 11, 12, 13, 14, 15], [20, 21, 22, 23, 24]]"
-# One batch for each client: the order in it, which depends on the client's number, hardly matters.
+# One batch for each client, so that the order, which depends on the client index, hardly matters.
 WHOLE = "training.batch_size=100"
 WHOLE = "training.batch_size=100"
 
@@ -81,7 +81,7 @@ def test_it_is_never_sampled() -> None:
 
 
 def test_a_shard_without_complete_batches_counts_as_empty() -> None:
-    # BatchNorm of resnet12 sees single values: a batch of one is dropped.
+    # BatchNorm of resnet12 gets single values, so a batch of one sample is dropped.
     plan = plan_checked(
         tiny("model.name=resnet12", "data.partition.sizes=[1, 9, 8]"), trains=False
     )[0]

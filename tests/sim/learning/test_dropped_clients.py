@@ -1,4 +1,4 @@
-"""What a dropped client leaves behind: nothing. The round is as if it had not been drawn."""
+"""A dropped client leaves no trace: the round is as if it had not been sampled."""
 
 from math import inf
 
@@ -19,7 +19,7 @@ METHODS = {
 
 
 class Until:
-    """Online until a moment, or never from one on."""
+    """Online until `moment`, or only from `moment` on."""
 
     def __init__(self, moment, online_first=True):
         self.moment = moment

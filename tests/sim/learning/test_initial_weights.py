@@ -1,4 +1,4 @@
-"""Pre-trained initial weights for every method: the same blocks, in the digest, trained by baselines."""
+"""Pre-trained initial weights: the same blocks for every method, part of the digest."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ METHODS = (
 
 
 def started(method: str, init: str, *overrides: str) -> State:
-    """The whole model's initial weights, whatever the method's own cut."""
+    """The initial weights of the whole model, for any cut of the method."""
     run = Inside(*VGG5, f"methods=[{{{method}: {{init: {init}}}}}]", *overrides)
     device, server = run.states.get("device", {}), run.states.get("server", {})
     return {**device, **server}

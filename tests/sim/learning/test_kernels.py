@@ -1,4 +1,4 @@
-"""The fingerprint of the arithmetic: it differs exactly where the bits of a training may."""
+"""The fingerprint of the arithmetic: it differs if the bits of a training may differ."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ ENVIRONMENTS = [
 
 @pytest.fixture(scope="module")
 def measured() -> list[tuple[str, str]]:
-    """The fingerprint and the trained weights' hash in a process of each environment."""
+    """The fingerprint and the hash of trained weights, from a process in each environment."""
     started = [
         subprocess.Popen(
             [sys.executable, "-c", TRAINED],

@@ -1,4 +1,4 @@
-"""Chains are held to what they declare; their digests are made of it, and of nothing else."""
+"""Chains can only access the states that they declare, and their digests cover exactly these."""
 
 from itertools import combinations
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which fields of a scenario name another training, and which only another time: every one of them."""
+"""Each field of a scenario changes either the learning digest or only the time."""
 
 import json
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ EVERY = ("classic_fl", "splitfed", "local_loss", "fedgkt", "split_learning", "ce
 ALL = f"methods=[{', '.join(EVERY)}, {{ecofed: {{init: random}}}}]"
 LABELS = frozenset({*EVERY, "ecofed"})
 CASES = ["training.rounds=3", "training.clients_per_round=2"]
-WHOLE = ("topology", "devices", "methods")  # looked at as a whole, below
+WHOLE = ("topology", "devices", "methods")  # tested as a whole below
 
 
 @dataclass(frozen=True)
 class Change:
-    """Overrides before and after, and the methods whose training is not touched."""
+    """Overrides before and after, and the methods whose training does not change."""
 
     after: str
     before: tuple[str, ...] = ()
@@ -76,7 +76,9 @@ LEARNING = {
     "data.partition.sizes.samples": Change("data.partition={sizes: [20, 20, 20]}"),
     "data.test_fraction": Change("data.test_fraction=0.25"),
     "data.train_samples": Change("data.train_samples=70"),
-    "data.test_samples": Change("data.test_samples=10"),  # another curve, if not other weights
+    "data.test_samples": Change(
+        "data.test_samples=10"
+    ),  # another accuracy curve, though the same weights
     "data.augment.crop": Change("data.augment={crop: true}"),
     "data.augment.flip": Change("data.augment={flip: true}"),
     "model.name": Change("model.name=vgg5"),
@@ -151,7 +153,7 @@ TIME = {
         partition("{file: FOLDER/split.json}"),
     ),
     "changes": Change("changes=[{at: 1 s, clients: raspberry-pi-4b, up: 1 Mbit/s}]"),
-    # Where all resume, nothing else is trained; a client that is lost changes the training.
+    # If all clients resume, the training stays the same; a dropped client changes it.
     "availability": Change(
         "availability=[{clients: raspberry-pi-4b, on_disconnect: resume, "
         "offline: [{from: 0.1 s, until: 5 s}]}]"
@@ -249,7 +251,7 @@ PLACES = {
 
 
 def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every field of a section and of the sections within; a choice is a field, too."""
+    """Every field of a section and its subsections; choices count as fields."""
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
         if path in WHOLE:
@@ -266,7 +268,7 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def test_every_field_is_classified_as_learning_or_time() -> None:
-    """A new field fails here until somebody says which of the two it is."""
+    """A new field fails here until it is added to one of the two tables."""
     known = set(fields(Scenario))
     for method, options in OptionModels().items():
         known |= set(fields(options, f"methods.{method}."))
@@ -278,7 +280,7 @@ def test_every_field_is_classified_as_learning_or_time() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of VGG5: the shipped ones under another name, and others; and two splits."""
+    """Weights of VGG5 (the shipped ones under another name, and different ones) and two splits."""
     folder_of_files = tmp_path_factory.mktemp("files")
     split = [list(range(10)), list(range(10, 30)), list(range(30, 60))]
     for name, shards in {"split": split, "other": [split[0][::-1], *split[1:]]}.items():
@@ -336,7 +338,7 @@ def test_fields_that_only_affect_time_change_neither_digest_nor_weights(
 def test_another_topology_or_device_changes_only_the_time(name: str) -> None:
     assert digests(PLACES[name]) == digests()
     assert trained(PLACES[name]) == trained()
-    if name != "a device of one's own":  # declared, yet nobody uses it
+    if name != "a device of one's own":  # declared but not used
         there, here = only(PLACES[name], executor="none"), only(executor="none")
         assert there.event_digest != here.event_digest
 

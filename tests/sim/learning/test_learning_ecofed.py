@@ -1,4 +1,4 @@
-"""EcoFed's three parts on tensors: the frozen block, the quantiser, the replay buffer."""
+"""EcoFed on tensors: the frozen block, the quantiser and the replay buffer."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def test_without_bits_the_buffer_holds_the_activations_themselves() -> None:
 
 
 def server_in_plain_torch(start: dict[str, Tensor], run: Inside) -> dict[str, Tensor]:
-    """One round of training on what the buffers hold, and the mean of what comes out."""
+    """A round of training on the contents of the buffers, and the mean of the resulting weights."""
     mean = {name: torch.zeros_like(value) for name, value in start.items()}
     for client, samples in ((0, 10), (1, 20), (2, 30)):
         _, server = blocks()

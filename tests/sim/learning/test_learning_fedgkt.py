@@ -1,4 +1,4 @@
-"""FedGKT: the loss by hand, logits remembered by sample, and two rounds written out in plain torch."""
+"""FedGKT: the loss by hand, logits stored by sample, and two rounds in plain torch."""
 
 from math import exp, log
 
@@ -45,7 +45,7 @@ def test_the_distillation_loss_by_hand() -> None:
 
 
 class OneReplica:
-    """As much of a chain at work as an operation sees: linear parts, one batch, one memory."""
+    """A stand-in for `ChainRun`: linear parts, one batch and one table of logits."""
 
     def __init__(self, memory: Tensor | None) -> None:
         torch.manual_seed(1)

@@ -1,4 +1,4 @@
-"""Optimizer state, learning-rate schedules, weighted averages, and how many replicas live at once."""
+"""Optimizer state, learning-rate schedules, weighted averages, and the number of live replicas."""
 
 import weakref
 from math import cos, pi
@@ -61,7 +61,7 @@ def test_without_momentum_there_is_no_state_to_keep() -> None:
     ],
 )
 def test_with_kept_state_all_rounds_equal_one_long_training(optimizer: str) -> None:
-    """Exactly, bit by bit: one optimizer over all rounds' batches in plain torch."""
+    """Bit by bit, one optimizer over the batches of all rounds in plain torch."""
     run = Inside(
         "methods=[classic_fl]", *ONE_CLIENT, KEPT, f"training.optimizer={optimizer}"
     ).train(rounds=3)
@@ -90,7 +90,7 @@ def test_with_kept_state_all_rounds_equal_one_long_training(optimizer: str) -> N
 
 
 def test_a_kept_optimizer_uses_the_rate_of_the_round() -> None:
-    """The rate falls to next to nothing in round 1, and so does all movement, momentum or not."""
+    """In round 1 the rate is nearly 0, so the weights hardly change, even with momentum."""
     seen: list[dict[str, Tensor]] = []
     run = Inside(KEPT, "training.lr_schedule={step: {milestones: [1], gamma: 1.0e-9}}")
     run.train(rounds=2, round_closed=lambda _: seen.append(dict(run.states["server"])))
@@ -146,7 +146,7 @@ def test_every_round_uses_its_scheduled_rate() -> None:
 
 
 def set_to(run: ChainRun, value: float) -> None:
-    """An operation that leaves all weights of the server block at one value."""
+    """An operation that sets all weights of the server block to one value."""
     for parameter in run.replica("server").module.parameters():
         parameter.data.fill_(value)
 

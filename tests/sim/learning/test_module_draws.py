@@ -1,6 +1,6 @@
-"""What modules draw while they run: the same in every process, order and company, wherever it is cut."""
+"""Random numbers of modules depend on no process, order, other client or cut."""
 
-# ruff: noqa: NPY002 - the global generator is what this is about
+# ruff: noqa: NPY002 - the tests are about the global generators
 
 import os
 import random
@@ -48,7 +48,7 @@ def learnt(*overrides: str) -> dict[str, tuple[str | None, str | None, float | N
 def disturb(seed: int) -> None:
     torch.manual_seed(seed)
     np.random.seed(seed)
-    np.random.standard_normal()  # leaves the other half of a pair behind
+    np.random.standard_normal()  # numpy stores the second number of a pair
     random.seed(seed)
     random.gauss(0, 1)
 
@@ -78,7 +78,9 @@ def test_the_callers_generators_have_no_effect_and_are_unchanged(model: str) -> 
         assert learnt(ALL, *drawing(model)) == first
         assert outside() == before
     assert all(None not in digests for digests in first.values())
-    assert len({weights for _, weights, _ in first.values()}) >= len(first) - 1  # the cut apart
+    assert (
+        len({weights for _, weights, _ in first.values()}) >= len(first) - 1
+    )  # all but those that only differ in the cut
 
 
 PROGRAM = f"""
@@ -105,7 +107,7 @@ def test_another_process_draws_the_same() -> None:
 
 
 def trained(run: Inside, *, backwards: bool) -> dict[int, dict[str, Tensor]]:
-    """Each client's device block after a round whose chains run in that order."""
+    """Each client's device block after a round whose chains run in the given order."""
     executor = run.method.world.learning.executor
     members: dict[int, dict[str, Tensor]] = {}
 
@@ -142,7 +144,7 @@ def drawn(*sizes: int, rounds: int = 1) -> list[float]:
 
 
 def test_draws_are_distinct_and_independent_of_other_clients() -> None:
-    """Two numbers in each of two blocks, for 2 batches of client 0, 3 of client 1, 4 of client 2."""
+    """Two numbers in each of two blocks: 2 batches of client 0, 3 of client 1 and 4 of client 2."""
     two, three = drawn(10, 20), drawn(10, 20, 30)
     two, three = two[: 4 * 5], three[: 4 * 9]
     assert three[: 4 * 5] == two
@@ -158,7 +160,7 @@ def test_a_cut_model_draws_the_numbers_of_the_uncut_one(model: str) -> None:
 
 @pytest.mark.parametrize("method", ["local_loss", "fedgkt"])
 def test_the_speed_of_an_endpoint_has_no_effect(method: str) -> None:
-    """Where the device does not wait for the server, the order of their work depends on the link."""
+    """If the device does not wait for the server, the order of their work depends on the link."""
     runs = [
         only(f"methods=[{method}]", *drawing("dropout"), f"topology.star.clients.0.link={link}")
         for link in (

@@ -1,4 +1,4 @@
-"""Rows of features in place of images: every method trains on them; and values that are refused."""
+"""Rows of features instead of images: every method trains on them; and invalid values."""
 
 import sys
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from cutlayer.sim.data.datasets import Dataset, DatasetInfo
 
 
 class Blobs:
-    """Two clouds in 5 dimensions, far from 0, one feature a thousand times as wide."""
+    """Two clusters in 5 dimensions, far from 0, with one feature a thousand times as wide."""
 
     info = DatasetInfo(
         name="blobs", input_shape=(5,), train_counts=(30, 30), test_counts=(20, 20),
@@ -90,7 +90,7 @@ def test_every_method_learns_from_rows(own: tuple[str, ...], method: str) -> Non
 
 
 def test_costs_and_bytes_are_those_of_linear_layers(own: tuple[str, ...]) -> None:
-    # Up: 20 samples of 8 fp32 values and a label; down: as many gradients. Weights: 5 x 8 + 8.
+    # Up: 20 samples of 8 float32 values and a label; down: 20 gradients. Weights: 5 x 8 + 8.
     one_batch = ("methods=[splitfed]", "training.batch_size=20", "training.rounds=1")
     (timed,) = run(tiny(*own, *one_batch), executor="none")[0].methods.values()
     block, activation = 4 * (5 * 8 + 8), 4 * 20 * 8
@@ -98,7 +98,7 @@ def test_costs_and_bytes_are_those_of_linear_layers(own: tuple[str, ...]) -> Non
     assert only.payload_up == 3 * (activation + 20 * 8 + block)
     assert only.payload_down == 3 * (activation + block)
     (whole,) = run(tiny(*own, "methods=[centralised]"), executor="none")[0].methods.values()
-    assert whole.rounds[0].payload_up == 60 * (5 * 4 + 8)  # rows travel as fp32, with a label
+    assert whole.rounds[0].payload_up == 60 * (5 * 4 + 8)  # rows are float32, with a label
 
 
 def test_rows_are_neither_cropped_nor_flipped(own: tuple[str, ...], cli: CommandLine) -> None:

@@ -1,7 +1,7 @@
 """Every method against its slow twin (`twins.py`), in double precision: equal to 1e-12.
 
-Unequal shards whose last batches are smaller, two of three clients in a round, two local epochs, crops,
-momentum, weight decay; optimizer states fresh and kept, averages weighted and equal.
+The study has unequal shards with smaller last batches, two of three clients in a round, two local
+epochs, crops, momentum and weight decay; optimizer states are fresh or kept, averages weighted or equal.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ def in_double(method: str, kept: bool, equal: bool, model: str) -> Inside:
 
 
 def study_of(run: Inside, kept: bool, equal: bool) -> Study:
-    """The twin's view of a run that has not begun."""
+    """The twin's study of a run that has not started."""
     feed, world, states = run.workspace.feed, run.method.world, run.states
     recipe = run.workspace.recipe
 
@@ -95,7 +95,7 @@ def study_of(run: Inside, kept: bool, equal: bool) -> Study:
 
 
 def flat(weights: Weights) -> Weights:
-    """Weights under the names that they have in the model, wherever it was cut."""
+    """Weights by their names in the whole model, for any cut."""
     return {
         name[name.index("blocks") :] if "blocks" in name else name: v for name, v in weights.items()
     }
@@ -108,7 +108,7 @@ def compared(
     model: str = "own_models:statistics",
     changed: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Every tensor of a run, and of its twin in a study that is changed."""
+    """Every tensor of a run, paired with that of its twin in a changed study."""
     run = in_double(method, kept, equal, model)
     study = replace(study_of(run, kept, equal), **changed)
     twin, options = TWINS[method]
@@ -170,7 +170,7 @@ OTHER_STUDIES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("changed", OTHER_STUDIES.values(), ids=OTHER_STUDIES)
 def test_a_twin_of_a_different_study_differs(changed: dict[str, Any]) -> None:
-    """The comparison can fail: a study that differs in one thing is far off."""
+    """The comparison can fail: changing one setting of the study gives a large difference."""
     pairs = compared("splitfed", kept=False, equal=True, changed=changed)
     weight, expected = pairs["server:blocks.3.1.weight"]
     assert (weight - expected).abs().max() > 1e-7

@@ -1,4 +1,4 @@
-"""`cutlayer pretrain`: what it saves, that it learns, and what it refuses."""
+"""`cutlayer pretrain`: the saved file, its accuracy, and invalid arguments."""
 
 from pathlib import Path
 

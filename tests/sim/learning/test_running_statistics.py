@@ -1,4 +1,4 @@
-"""PyTorch's default BatchNorm: its running statistics travel, are averaged, and serve in evaluation."""
+"""PyTorch's default BatchNorm: running statistics are sent, averaged and used in evaluation."""
 
 import pytest
 import torch
@@ -55,7 +55,7 @@ def test_split_training_ends_with_the_weights_and_statistics_of_classic_fl(
 
 
 def fedavg_in_plain_torch(run: Inside, rounds: int) -> dict[str, Tensor]:
-    """Weights and running statistics are weighted means, counts the largest."""
+    """Weights and running statistics are weighted means, counts are maxima."""
     feed = run.workspace.feed
     model = cutlayer.models.catalogue.build("own_models:statistics", classes=10, seed=0)
     weights = {name: value.clone() for name, value in model.state_dict().items()}
@@ -76,7 +76,7 @@ def fedavg_in_plain_torch(run: Inside, rounds: int) -> dict[str, Tensor]:
                 shares = zip(members, (1 / 6, 2 / 6, 3 / 6), strict=True)
                 weights[name] = sum(share * member[name] for member, share in shares)  # type: ignore[assignment]
             else:
-                weights[name] = members[2][name]  # the client with 30 samples has most batches
+                weights[name] = members[2][name]  # the client with 30 samples has the most batches
     return weights
 
 
@@ -87,7 +87,7 @@ def test_fedavg_of_running_statistics_and_counts() -> None:
     assert trained.keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(trained[name], value, rtol=1e-5, atol=1e-6)
-    # Batches of 8 from shards of 10, 20, 30: at most 4 in a round, and 4 more from there.
+    # Batches of 8 from shards of 10, 20 and 30 samples: at most 4 in a round, 8 in two.
     assert trained["blocks.1.1.num_batches_tracked"].item() == 8
     assert trained["blocks.2.2.calls"].item() == 8
     assert trained["blocks.2.2.trained"].item() is True
@@ -95,7 +95,7 @@ def test_fedavg_of_running_statistics_and_counts() -> None:
 
 
 def test_evaluation_uses_the_running_statistics() -> None:
-    """In plain torch, image by image: with the statistics of a batch that would not be possible."""
+    """In plain torch, image by image, which batch statistics would not allow."""
     run = Inside("methods=[splitfed]", STATISTICS, GENTLE).train()
     model = cutlayer.models.catalogue.build("own_models:statistics", classes=10, seed=0)
     model.load_state_dict(run.states["device"] | run.states["server"])
@@ -133,7 +133,7 @@ def test_a_last_batch_of_one_sample_is_dropped_if_batchnorm_needs_two() -> None:
     run = Inside(FLAT, GENTLE, "data.partition={sizes: [9, 17, 16]}")
     assert [c.batch_sizes for c in run.method.world.clients] == [(8,), (8, 8), (8, 8)]
     run.train()
-    # 2 batches a round at most: the count of the largest member, and 2 more from there.
+    # At most 2 batches a round, 4 in two rounds: the count of the largest member.
     assert run.states["device"]["blocks.1.0.num_batches_tracked"].item() == 4
 
 

@@ -1,4 +1,4 @@
-"""What the slow twins of the methods have in common: a study, its averages, and copies of blocks."""
+"""Shared parts of the slow twins of the methods: a study, its averages, and copies of blocks."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 Weights = dict[str, Tensor]
-Batch = tuple[Tensor, Tensor, Tensor]  # places in the client's shard, images, labels
+Batch = tuple[Tensor, Tensor, Tensor]  # positions in the client's shard, images, labels
 EVERYBODY = -1
 
 
 @dataclass
 class Study:
-    """What all methods of a comparison have in common. `sizes` are the clients' samples."""
+    """The settings of a comparison. `sizes` are the numbers of the clients' samples."""
 
     device: nn.Module
     server: nn.Module
@@ -28,10 +28,12 @@ class Study:
     equal: bool
     sizes: Sequence[int]
     batches: Callable[[int, int, int], list[Batch]]  # of a client, in a round, in an epoch
-    sample: Callable[[int, Sequence[int]], Sequence[int]]  # of those in a round who may take part
+    sample: Callable[
+        [int, Sequence[int]], Sequence[int]
+    ]  # of the clients that may take part in a round
 
     def everybody(self, index: int) -> Sequence[int]:
-        """The clients of a round in which all may take part."""
+        """The clients of a round, sampled from all."""
         return self.sample(index, range(len(self.sizes)))
 
     def training(self, client: int, index: int) -> list[Batch]:
@@ -39,7 +41,7 @@ class Study:
         return [b for epoch in range(self.epochs) for b in self.batches(client, index, epoch)]
 
     def mean(self, members: dict[int, Weights]) -> Weights:
-        """FedAvg: by samples, or all alike; the largest of whole numbers."""
+        """FedAvg, by samples or equal; the maximum of integers."""
         weights = {client: 1 if self.equal else self.sizes[client] for client in members}
         total = sum(weights.values())
         mean: Weights = {}
@@ -63,7 +65,7 @@ class Copy:
         self.sgd: torch.optim.SGD | None = None
 
     def begin_round(self, *weights: Weights) -> None:
-        """Take over weights; the optimizer is new unless its state is kept."""
+        """Load weights; the optimizer is new unless its state is kept."""
         for block, values in zip(self.blocks, weights, strict=False):
             block.load_state_dict(values)
         for block in self.blocks:
@@ -93,7 +95,7 @@ def weights_of(*blocks: nn.Module) -> list[Weights]:
 
 
 class Copies(dict[int, Copy]):
-    """Each client's copy of some blocks, made when it first takes part."""
+    """Each client's copy of some blocks, created when it first takes part."""
 
     def __init__(self, study: Study, *blocks: nn.Module) -> None:
         super().__init__()

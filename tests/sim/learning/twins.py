@@ -1,7 +1,7 @@
-"""The methods as a reader of their papers would write them: plain PyTorch, one loop inside another.
+"""The methods as written in their papers: plain PyTorch in nested loops.
 
-Nothing here is shared with the package but the data loader (`Study.batches`), the sampled clients
-(`Study.sample`) and the initial weights. No method is fast, and each stands for itself.
+Only the data loader (`Study.batches`), the sampled clients (`Study.sample`) and the initial weights
+are shared with the package. The methods are slow and independent of each other.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ def splitfed(study: Study) -> dict[str, Weights]:
 
 
 def local_loss(study: Study) -> dict[str, Weights]:
-    """Han et al., 2021: the device learns from its auxiliary head, the server from what comes up."""
+    """Han et al., 2021: the device trains with its auxiliary head, the server on the uploads."""
     assert study.head is not None
     on_device, on_server = Copies(study, study.device, study.head), Copies(study, study.server)
     device, head, server = weights_of(study.device, study.head, study.server)
@@ -97,7 +97,7 @@ class GKT:
 def gkt_device(
     study: Study, gkt: GKT, own: Copy, client: int, index: int, logits: dict[int, Tensor]
 ) -> list[tuple[Batch, Tensor, Tensor]]:
-    """The device's part of He et al., NeurIPS 2020, Algorithm 1; `logits` are the server's, by place.
+    """The device's part of He et al., NeurIPS 2020, Algorithm 1; `logits` are the server's, by position.
 
     Returns batch, activation and device logits of the second pass, which trains nothing.
     """
@@ -124,7 +124,7 @@ def gkt_device(
 def gkt_server(
     gkt: GKT, far: Copy, features: list[tuple[Batch, Tensor, Tensor]], logits: dict[int, Tensor]
 ) -> None:
-    """The server's part: learn from labels and the device's logits, return its own, by sample."""
+    """The server's part: train on labels and the device's logits; return its own, by sample."""
     for (places, _, labels), activation, teacher in features:
         student = far.blocks[0](activation)
         on_labels = cross_entropy(student, labels)
@@ -139,7 +139,7 @@ def gkt_server(
 
 
 def fedgkt(study: Study, gkt: GKT) -> dict[str, Weights]:
-    """As EcoFed's public code has it: a replica of each block for each client, all averaged."""
+    """As in EcoFed's public code: a replica of each block for each client, all averaged."""
     assert study.head is not None
     on_device, on_server = Copies(study, study.device, study.head), Copies(study, study.server)
     device, head, server = weights_of(study.device, study.head, study.server)
@@ -183,7 +183,7 @@ def fedgkt_without_exchange(study: Study, gkt: GKT) -> dict[str, Weights]:
 
 
 def through_8_bits(activation: Tensor) -> Tensor:
-    """What is left of an activation that was sent as whole numbers from -127 to 127."""
+    """An activation after rounding to integers from -127 to 127."""
     scale = activation.abs().max().item() / 127
     return (activation / scale).round() * scale
 
@@ -217,7 +217,7 @@ def ecofed(study: Study, period: int, bits: int | None) -> dict[str, Weights]:
 
 
 def split_learning(study: Study) -> dict[str, Weights]:
-    """Gupta and Raskar, 2018: the device block is handed on from client to client."""
+    """Gupta and Raskar, 2018: the device block is passed from client to client."""
     near, far = Copy(study, study.device), Copy(study, study.server)
     for index in range(study.rounds):
         near.begin_round()
@@ -234,7 +234,7 @@ def split_learning(study: Study) -> dict[str, Weights]:
 
 
 def centralised(study: Study) -> dict[str, Weights]:
-    """Stochastic gradient descent over everybody's samples in one place."""
+    """Stochastic gradient descent on the samples of all clients in one place."""
     model = Copy(study, nn.Sequential(study.device, study.server))
     for index in range(study.rounds):
         model.begin_round()
