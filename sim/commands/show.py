@@ -1,4 +1,4 @@
-"""`cutlayer show`: everything that is known of a thing, and the topology of a scenario."""
+"""`cutlayer show`: the details of anything that `list` names, and the topology of a scenario."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +9,7 @@ from cutlayer.scenarios.aliases import canonical, canonical_method
 from cutlayer.scenarios.shipped import shipped_names, shipped_path
 from cutlayer.scenarios.study.shipped import study_path
 from cutlayer.sim.build.checks import topology_checked
+from cutlayer.sim.build.client_rates import client_rates
 from cutlayer.sim.commands.catalogue import (
     KINDS,
     dataset_summary,
@@ -22,19 +23,20 @@ from cutlayer.sim.files.atomic import check_output_file
 from cutlayer.sim.methods import registry
 from cutlayer.sim.run.run import load_scenario
 from cutlayer.sim.views import topology_lines, write_topology
-from cutlayer.sim.views.columns import print_columns, print_grid, text_columns
+from cutlayer.sim.views.columns import print_grid
+from cutlayer.sim.views.topology_text import limited
 from cutlayer.suggestion import suggestion
-from cutlayer.topologies import catalogue
-from cutlayer.topologies.units import format_size
+from cutlayer.topologies import Topology, catalogue
+from cutlayer.topologies.units import format_duration, format_rate, format_size
 
 FORMATS = (".png", ".svg", ".pdf")
 
 
 def show_command(name: str, plot: Path | None = None, *, force: bool = False) -> None:
-    """Print everything that is known of a thing, whatever its kind; draw a scenario's topology.
+    """Print the details of what `name` names; draw the topology of a scenario if `plot` is given.
 
-    The text of a shipped scenario is followed by its topology as comments, so that it is a scenario
-    still. A file is a scenario of the user's own.
+    The topology of a shipped scenario follows its text as comments, so that the output is still a
+    scenario. A file is a scenario of the user's own.
     """
     shown = {
         "studies": _show_study,
@@ -55,14 +57,14 @@ def show_command(name: str, plot: Path | None = None, *, force: bool = False) ->
         find = canonical_method if kind == "methods" else canonical
         if kind in shown and (found := find(name, names())) is not None:
             if plot is not None:
-                raise UserError(f"--plot: {name} is no scenario, and only these have a topology")
+                raise UserError(f"--plot: {name} is not a scenario; only scenarios have a topology")
             shown[kind](found)
             return
     if _is_file(name):
         _show_scenario(name, plot, force)
         return
     everything = [n for names, _ in KINDS.values() for n in names()]
-    raise UserError(f"show: there is nothing called {name}{suggestion(name, everything)}")
+    raise UserError(f"show: unknown name {name}{suggestion(name, everything)}")
 
 
 def _is_file(name: str) -> bool:
@@ -77,10 +79,40 @@ def _show_scenario(name: str, plot: Path | None, force: bool) -> None:
     shipped = name in shipped_names()
     if shipped:
         print_as_it_is(shipped_path(name).read_text(encoding="utf-8"))
-    for line in topology_lines(topology):
+    for line in [*topology_lines(topology), "", *rate_lines(topology)]:
         print_as_it_is(f"# {line}".rstrip() if shipped else line)
     if plot is not None:
         write_topology(topology, plot, replace=force)
+
+
+def rate_lines(topology: Topology) -> list[str]:
+    """Return a table of the rates that the clients of a topology get, as lines."""
+    heading = ("", "delay", "alone", "limited by", "all at once", "limited by")
+    rows = [heading]
+    owners: list[str] = []
+    for share in client_rates(topology):
+        for label, direction in (("up", share.up), ("down", share.down)):
+            alone, together = (format_rate(rate) for rate in (direction.alone, direction.together))
+            by, all_by = (
+                _holder(x, share.client) for x in (direction.alone_by, direction.together_by)
+            )
+            rows.append((label, format_duration(direction.delay_s), alone, by, together, all_by))
+            owners.append(f"{share.count} like {share.client}" if share.count > 1 else share.client)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heading))]
+    lines = ["rates of clients (all at once: while all send, or all receive)"]
+    for owner, row in zip(["", *owners], rows, strict=True):
+        if row[0] == "up":
+            lines.append(owner)
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append(f"  {'  '.join(cells)}".rstrip())
+    return limited(lines)
+
+
+def _holder(resource: str | None, client: str) -> str:
+    if resource is None:
+        return "nothing"
+    own = resource.startswith((f"{client}.", f"{client}->")) or resource.endswith(f"->{client}")
+    return "own link" if own else resource
 
 
 def _show_study(name: str) -> None:
@@ -90,7 +122,7 @@ def _show_study(name: str) -> None:
 def _show_method(name: str) -> None:
     found = registry.method(name)
     console = make_console()
-    console.say(f"{name}: {found.summary}")
+    console.print(f"{name}: {found.summary}")
     rows = [
         (option, str(field.default), field.description or "")
         for option, field in found.Options.model_fields.items()
@@ -116,19 +148,18 @@ def _show_model(name: str) -> None:
     console = make_console()
     console.print(f"{name}: {model_summary(name)}. Figures per sample; cut after a block:")
     headings = ("cut", "block", "parameters", "forward", "backward", "activation", "shape")
-    names, *columns = text_columns(headings, rows)
-    print_columns(console, names, columns)
+    print_grid(console, headings, rows)
 
 
 def _show_dataset(name: str) -> None:
     info = DATASETS[name]
     console = make_console()
-    console.say(f"{name}: {dataset_summary(name)}")
+    console.print(f"{name}: {dataset_summary(name)}")
     counts = zip(info.class_names, info.train_counts, info.test_counts, strict=True)
     rows = [(label, f"{train:,}", f"{test:,}") for label, train, test in counts]
     print_grid(console, ("class", "training images", "test images"), rows)
     if not info.has_test:
-        console.print("No test split of its own: give data.test_fraction.")
+        console.print("It has no test split: set data.test_fraction.")
 
 
 def _rates(by_map: Mapping[int, float]) -> str:
@@ -142,27 +173,27 @@ def _rates(by_map: Mapping[int, float]) -> str:
 def _show_device(name: str) -> None:
     profile = catalogue.device(name)
     console = make_console()
-    console.say(f"{name}: {device_summary(name)}")
+    console.print(f"{name}: {device_summary(name)}")
     rows = [
         (op_class, pass_, _rates(rates.of(pass_)))
         for op_class, rates in profile.rates.items()
         for pass_ in ("forward", "backward")
     ]
-    print_grid(console, ("class", "pass", "map side: GFLOP/s"), rows)
+    print_grid(console, ("operation class", "pass", "GFLOP/s by map side"), rows)
     for figure, status in profile.status.items():
         note = profile.notes.get(figure, "")
-        console.say(f"{figure}: {status}. {note}")
+        console.print(f"{figure}: {status}. {note}".rstrip())
     for source in profile.sources:
-        console.say(f"source: {source}")
+        console.print(f"source: {source}")
 
 
 def _show_link(name: str) -> None:
     link = catalogue.link(name)
     console = make_console()
-    console.say(f"{name}: {link.description}")
-    console.say(link_summary(name))
+    console.print(f"{name}: {link.description}")
+    console.print(link_summary(name))
     for figure, status in link.status.items():
         note = link.notes.get(figure, "")
-        console.say(f"{figure}: {status}. {note}")
+        console.print(f"{figure}: {status}. {note}".rstrip())
     for source in link.sources:
-        console.say(f"source: {source}")
+        console.print(f"source: {source}")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from cutlayer.sim.views.topology_groups import Group, Grouped, grouped
-from cutlayer.sim.views.topology_shares import Share, shares
 from cutlayer.topologies import Link, Medium, Node, Topology
 from cutlayer.topologies.units import format_duration, format_rate
 
@@ -12,17 +11,17 @@ MAX_NAMES = 12
 
 
 def topology_lines(topology: Topology) -> list[str]:
-    """Return the connections, the tree and the media of a topology, and what its clients get."""
+    """Return the connections, the tree and the media of a topology."""
     found = grouped(topology)
     lines = [_headline(topology), ""]
     if len(found.core) > 1:
-        lines += [*_limited(list(_connections(found))), ""]
-    lines += _limited(list(_trees(found)))
+        lines += [*limited(list(_connections(found))), ""]
+    lines += limited(list(_trees(found)))
     if topology.media:
-        lines += ["", *_limited(list(_media(topology)))]
+        lines += ["", *limited(list(_media(topology)))]
     if topology.unconnected:
         lines += ["", unconnected(topology)]
-    return [*lines, "", *_limited(_shares(shares(topology)))]
+    return lines
 
 
 def describe_links(up: Link | None, down: Link | None) -> str:
@@ -125,35 +124,6 @@ def _media(topology: Topology) -> Iterator[str]:
         yield f"  {medium.id}: {describe_medium(medium)}"
 
 
-def _shares(found: list[Share]) -> list[str]:
-    heading = ("", "delay", "alone", "held by", "all at once", "held by")
-    rows = [heading]
-    owners: list[str] = []
-    for share in found:
-        for label, direction in (("up", share.up), ("down", share.down)):
-            alone, together = (format_rate(rate) for rate in (direction.alone, direction.together))
-            by, all_by = (
-                _holder(x, share.client) for x in (direction.alone_by, direction.together_by)
-            )
-            rows.append((label, format_duration(direction.delay_s), alone, by, together, all_by))
-            owners.append(f"{share.count} like {share.client}" if share.count > 1 else share.client)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heading))]
-    lines = ["what a client gets (all at once: while all send, or all receive)"]
-    for owner, row in zip(["", *owners], rows, strict=True):
-        if row[0] == "up":
-            lines.append(owner)
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append(f"  {'  '.join(cells)}".rstrip())
-    return lines
-
-
-def _holder(resource: str | None, client: str) -> str:
-    if resource is None:
-        return "nothing"
-    own = resource.startswith((f"{client}.", f"{client}->")) or resource.endswith(f"->{client}")
-    return "own link" if own else resource
-
-
 def _rate(link: Link) -> str:
     about = "about " if link.varies is not None else ""
     return f"{about}{format_rate(link.rate_bytes_per_s)}"
@@ -166,6 +136,7 @@ def _delay(link: Link) -> str:
     return said + (f", loss {link.loss:.3g}" if link.loss else "")
 
 
-def _limited(lines: list[str]) -> list[str]:
+def limited(lines: list[str]) -> list[str]:
+    """Return the first lines, and how many more there are."""
     left = len(lines) - MAX_LINES
     return lines if left <= 0 else [*lines[:MAX_LINES], f"... and {left} more"]

@@ -5,12 +5,13 @@ import math
 import networkx
 import pytest
 
+from cutlayer.sim.build.client_rates import client_rates
+from cutlayer.sim.commands.show import rate_lines
 from cutlayer.sim.views.labels import Box, Labels
 from cutlayer.sim.views.style import new_figure
 from cutlayer.sim.views.topology_groups import grouped
 from cutlayer.sim.views.topology_layout import core, tree
 from cutlayer.sim.views.topology_plot import topology_figure, write_topology
-from cutlayer.sim.views.topology_shares import shares
 from cutlayer.sim.views.topology_text import MAX_LINES, topology_lines
 from cutlayer.topologies import (
     AccessLink,
@@ -60,6 +61,10 @@ CELLS = cells(
         BaseStation([Subscribers(PI, 4, 1e6, 8e6)], 0.015, WIRE),
     ],
 )
+
+
+def lines_of(topology):
+    return [*topology_lines(topology), *rate_lines(topology)]
 
 
 def backbone(**options):
@@ -164,7 +169,7 @@ def test_what_hangs_on_a_backbone_by_one_link_is_below_it():
 
 
 def test_shares_are_what_theory_says():
-    shown = {share.client: share for share in shares(TIERS)}
+    shown = {share.client: share for share in client_rates(TIERS)}
     edge, rural = shown["edge-0.pi-0"], shown["rural.pi-0"]
     assert (edge.count, rural.count) == (30, 2)
     assert (edge.up.alone, edge.up.alone_by) == (1.25e6, "edge-0.pi-0.up")
@@ -177,7 +182,7 @@ def test_shares_are_what_theory_says():
 
 
 def test_shares_in_cells_are_by_airtime_and_by_time():
-    shown = {share.client: share for share in shares(CELLS)}
+    shown = {share.client: share for share in client_rates(CELLS)}
     near, far, phone = (
         shown[f"{name}.{client}"]
         for name, client in (
@@ -197,14 +202,14 @@ def test_shares_in_cells_are_by_airtime_and_by_time():
 
 
 def test_transfers_without_a_limit_are_held_by_nothing():
-    (share,) = shares(EVERY["unlimited"])
+    (share,) = client_rates(EVERY["unlimited"])
     assert share.up.together == share.down.alone == math.inf
     assert share.up.together_by is None
-    assert "nothing" in "\n".join(topology_lines(EVERY["unlimited"]))
+    assert "nothing" in "\n".join(lines_of(EVERY["unlimited"]))
 
 
 def test_the_text_says_rates_delays_devices_and_what_holds():
-    text = "\n".join(topology_lines(TIERS))
+    text = "\n".join(lines_of(TIERS))
     assert "32 clients, 4 nodes that forward" in text
     assert "server (big, 2 slots)" in text
     assert "|- 3 x edge-0 ... edge-2 (forwards): 100 Mbit/s, 5 ms" in text
@@ -214,7 +219,7 @@ def test_the_text_says_rates_delays_devices_and_what_holds():
 
 
 def test_the_text_of_a_ring_tells_equal_sites_once():
-    lines = topology_lines(RING)
+    lines = lines_of(RING)
     assert "site-0 -- site-1: 100 Mbit/s, 5 ms" in lines
     assert "server stands at site-1" in lines
     assert "each of site-0, site-1, site-2, site-3, site-4" in lines
@@ -222,17 +227,17 @@ def test_the_text_of_a_ring_tells_equal_sites_once():
 
 
 def test_the_text_of_cells_names_their_media():
-    text = "\n".join(topology_lines(CELLS))
+    text = "\n".join(lines_of(CELLS))
     assert "access-point-1.cell: airtime, shared so that all on it are equally fast" in text
     assert "base-station-0.uplink: equal times for all on it (proportionally fair)" in text
     assert ", on base-station-0.uplink" in text
     half = star(server=SERVER, clients=[Clients(PI, 1, AccessLink(1e6, 1e6, 0.0, "half"))])
-    assert "8 Mbit/s half duplex, 0 s" in "\n".join(topology_lines(half))
+    assert "8 Mbit/s half duplex, 0 s" in "\n".join(lines_of(half))
 
 
 def test_a_long_text_is_cut():
     many = star(server=SERVER, clients=[Clients(PI, 1, FOUR_G, f"a{i}") for i in range(100)])
-    lines = topology_lines(many)
+    lines = lines_of(many)
     assert len(lines) < 2 * MAX_LINES + 10
     assert "... and 41 more" in lines
 
@@ -352,7 +357,7 @@ def test_shares_in_a_cell_of_unequal_devices_are_in_proportion():
     near, far = Subscribers(PI, 3, 4e6, 8e6, "near"), Subscribers(PI, 1, 1e6, 2e6, "far")
     fast = AccessLink(1e9, 1e9, 0.0)
     topology = cells(server=SERVER, cells=[BaseStation([near, far], 0.01, fast)])
-    first, last = shares(topology)
+    first, last = client_rates(topology)
     assert (first.up.together, last.up.together) == pytest.approx((1e6, 0.25e6))
     assert (first.down.together, last.down.together) == pytest.approx((2e6, 0.5e6))
     assert last.up.together_by == "base-station-0.uplink"
@@ -362,7 +367,7 @@ def test_a_full_link_does_not_hold_who_is_slower_by_itself():
     slow, fast = AccessLink(1e6, 1e6, 0.0), AccessLink(90e6, 90e6, 0.0)
     clients = [Clients(PI, 1, slow, "slow"), Clients(PI, 1, fast, "fast")]
     topology = star(server=SERVER, clients=clients, server_link=AccessLink(10e6, 10e6, 0.0))
-    first, last = shares(topology)
+    first, last = client_rates(topology)
     assert (first.down.together, first.down.together_by) == (1e6, "slow.down")
     assert (last.down.together, last.down.together_by) == (9e6, "server.up")
 
@@ -392,7 +397,7 @@ def test_a_part_without_the_server_is_said_and_not_drawn(shape):
         + ", ".join(topology.unconnected)
     )
     assert sorted(topology.unconnected) == apart_names
-    assert said in topology_lines(topology)
+    assert said in lines_of(topology)
     figure = topology_figure(topology)
     texts = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
     assert any("not connected with the server" in text for text in texts)

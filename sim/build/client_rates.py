@@ -1,4 +1,4 @@
-"""What every client's transfers get in a topology: alone, and when all are busy at once."""
+"""The rates that the transfers of each client get in a topology: alone, and all at once."""
 
 import math
 import re
@@ -16,7 +16,7 @@ _SATURATED = 1 - 1e-9
 
 @dataclass(frozen=True)
 class Direction:
-    """One direction: rates in bytes/s with the resource that sets each, and the delay."""
+    """Rates in one direction (bytes/s), the resource that limits each, and the delay."""
 
     alone: float
     alone_by: str | None
@@ -26,8 +26,8 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class Share:
-    """What so many clients get, of which `client` is the first."""
+class ClientRates:
+    """The rates of `count` equal clients, of which `client` is the first."""
 
     client: str
     count: int
@@ -35,8 +35,8 @@ class Share:
     down: Direction
 
 
-def shares(topology: Topology) -> list[Share]:
-    """Return what clients get, those that get the same taken together; rates that vary by means.
+def client_rates(topology: Topology) -> list[ClientRates]:
+    """Return the rates of all clients, equal ones grouped; links that vary count with their means.
 
     `together` is while every client sends and nothing is received, or the other way round.
     """
@@ -53,7 +53,7 @@ def shares(topology: Topology) -> list[Share]:
         key = (_numberless(client), _key(up), _key(down))
         found.setdefault(key, []).append(client)
         directions.setdefault(key, (up, down))
-    return [Share(names[0], len(names), *directions[key]) for key, names in found.items()]
+    return [ClientRates(names[0], len(names), *directions[key]) for key, names in found.items()]
 
 
 def _rate(topology: Topology, link: str) -> float:
