@@ -271,56 +271,71 @@ def export(
     export_command(folder, to=to.value, out=out)
 
 
-@app.command()
+@app.command(hidden=True)
 def why(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `run` wrote.")],
-    method: Annotated[
-        str | None,
-        typer.Option(metavar="LABEL", help="Round by round of this method.", callback=_as_text),
-    ] = None,
-    round_index: Annotated[
-        int | None, typer.Option("--round", metavar="N", help="The critical path of this round.")
-    ] = None,
+    method: Annotated[str | None, typer.Option(metavar="LABEL", callback=_as_text)] = None,
+    round_index: Annotated[int | None, typer.Option("--round", metavar="N")] = None,
 ) -> None:
-    """Say what a run's rounds took so long for: phases, barriers, and who was last."""
-    from cutlayer.sim.commands.why import why_command
+    """Explain a run; deprecated: `cutlayer explain` does the same."""
+    from cutlayer.scenarios.aliases import report_renamed
+    from cutlayer.sim.commands.explain import explain_run
 
-    why_command(run, method=method, round_index=round_index)
+    report_renamed("cutlayer", "why", "explain")
+    explain_run(run, method=method, round_index=round_index)
 
 
 @app.command()
 def explain(
-    scenario: ScenarioArgument,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN_OR_SCENARIO",
+            help="A folder that `run` wrote, or a scenario (a file, or the name of a shipped one).",
+        ),
+    ],
     overrides: Overrides = None,
     method: Annotated[
         str | None,
-        typer.Option(metavar="LABEL", help="Which method [the first].", callback=_as_text),
+        typer.Option(metavar="LABEL", help="Only this method [the first].", callback=_as_text),
     ] = None,
-    round_index: Annotated[int, typer.Option("--round", metavar="N", help="Which round.")] = 0,
+    round_index: Annotated[
+        int | None,
+        typer.Option("--round", metavar="N", help="Only this round [of a scenario: 0]."),
+    ] = None,
     client: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Which client [the one that was last].", callback=_as_text
+            metavar="NAME",
+            help="Of a scenario: whose transfers [those of the last client to finish].",
+            callback=_as_text,
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=0, help="How many transfers to show: the longest.")
-    ] = 20,
+        int | None,
+        typer.Option(min=0, help="Of a scenario: how many of the longest transfers to show [20]."),
+    ] = None,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write all of them to a new file.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Of a scenario: write all transfers to a new file."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**63 - 1, help="Another seed than the scenario's.")
+        int | None,
+        typer.Option(min=0, max=2**63 - 1, help="Of a scenario: another seed than its own."),
     ] = None,
     no_user_code: NoUserCode = False,
     force: Force = False,
 ) -> None:
-    """Say where the time of a client's transfers in a round went: which links, or TCP, held them."""
+    """Explain where the time goes: of a run, by critical paths; of a scenario, by transfers.
+
+    A run folder: which phases make up each method's round, why one method is faster than another,
+    who is last. A scenario: step by step, what limited each transfer of one client in one round.
+    """
     _user_code(forbid=no_user_code)
     from cutlayer.sim.commands.explain import explain_command
 
     explain_command(
-        scenario,
+        target,
         overrides or [],
         method=method,
         round_index=round_index,

@@ -1,33 +1,96 @@
-"""`cutlayer explain`: where the time of a client's transfers went."""
+"""`cutlayer explain`: where the time of a run's rounds, or of a scenario's transfers, goes."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from cutlayer.errors import UserError
 from cutlayer.models.own_object import beside, looking_in
+from cutlayer.scenarios.shipped import shipped_names
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.commands.console import make_console
+from cutlayer.sim.commands.transfers import print_transfers
 from cutlayer.sim.files.atomic import check_output_file, whole_text
 from cutlayer.sim.files.csv_text import CsvWriter
 from cutlayer.sim.results.columns import Row
+from cutlayer.sim.results.read import read
 from cutlayer.sim.run.explain import Explained, Transfer, explain
 from cutlayer.sim.run.run import load_scenario
-from cutlayer.sim.views.explained import print_explained
+from cutlayer.sim.views.critical_path import print_methods, print_path, print_rounds
+from cutlayer.suggestion import suggestion
+
+LONGEST: Final = 20  # transfers shown
 
 
 def explain_command(
-    scenario: str,
+    target: str,
     overrides: Sequence[str],
     *,
     method: str | None,
-    round_index: int,
+    round_index: int | None,
     client: str | None,
-    limit: int,
+    limit: int | None,
     csv_file: Path | None,
     seed: int | None,
     force: bool,
 ) -> None:
-    """Print the longest transfers of a client's round and where its time went; write all of them."""
+    """Explain a run folder by its critical paths, or a scenario by one client's transfers."""
+    if not _is_folder(target):
+        _explain_scenario(
+            target, overrides, method, round_index or 0, client, limit, csv_file, seed, force
+        )
+        return
+    given = {"--set": overrides, "--client": client, "--csv": csv_file, "--seed": seed}
+    for option, value in (given | {"--limit": limit}).items():
+        if value not in (None, []):
+            raise UserError(f"{option}: {target} is a run folder; {option} explains a scenario")
+    explain_run(Path(target), method=method, round_index=round_index)
+
+
+def explain_run(path: Path, *, method: str | None, round_index: int | None) -> None:
+    """Print where the time of all methods went, of one method's rounds, or of one round."""
+    runs = read(path)
+    if not isinstance(runs, list):
+        raise UserError(
+            f"{path} holds a study: sweep it with --full POINT, and explain points/POINT"
+        )
+    run = runs[0]
+    labels = list(run.methods)
+    if method is not None and method not in labels:
+        raise UserError(
+            f"--method {method}: not in {path}{suggestion(method, labels)} ({', '.join(labels)})"
+        )
+    console = make_console()
+    if len(runs) > 1:
+        console.print(f"seed {run.seed}, the first of {len(runs)}")
+    if round_index is not None:
+        print_path(run, method or labels[0], round_index, console)
+        return
+    print_methods(run, [method] if method else labels, console)
+    if method is not None:
+        console.print()
+        print_rounds(run, method, console)
+
+
+def _is_folder(target: str) -> bool:
+    try:
+        return target not in shipped_names() and Path(target).is_dir()
+    except (OSError, ValueError):  # not a path that the system accepts
+        return False
+
+
+def _explain_scenario(
+    scenario: str,
+    overrides: Sequence[str],
+    method: str | None,
+    round_index: int,
+    client: str | None,
+    limit: int | None,
+    csv_file: Path | None,
+    seed: int | None,
+    force: bool,
+) -> None:
     if csv_file is not None:
         check_output_file(csv_file, "--csv", force=force)
     if seed is not None:
@@ -39,7 +102,7 @@ def explain_command(
     if csv_file is not None:
         _write(explained, csv_file, force)
     console = make_console()
-    print_explained(explained, limit, console)
+    print_transfers(explained, LONGEST if limit is None else limit, console)
     if csv_file is not None:
         console.say(f"all transfers: {csv_file}")
 

@@ -1,4 +1,4 @@
-"""Why a round took as long as it did: its critical path, whose it was, and what was waited for."""
+"""The critical path of a round, the time of its phases, stragglers and barriers."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from cutlayer.sim.results.files import SavedError
 from cutlayer.sim.results.read import SavedRun
 
 NAMES = {
-    "device_compute": "device",
+    "device_compute": "device compute",
     "uplink": "uplink",
-    "server_queue": "queue",
-    "server_compute": "server",
+    "server_queue": "server queue",
+    "server_compute": "server compute",
     "downlink": "downlink",
     "offline": "offline",
 }
@@ -23,9 +23,9 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Attribution:
-    """Where a method's rounds went: seconds on the critical paths by phase, over `rounds` rounds.
+    """Seconds on the critical paths of a method's `rounds` rounds, by phase.
 
-    `barrier_s` is what the participants, in the mean, waited at the end of the rounds for the last.
+    `barrier_s` is how long the participants waited for the last one, on average, over all rounds.
     """
 
     label: str
@@ -37,7 +37,7 @@ class Attribution:
 
     @property
     def largest(self) -> str:
-        """The phase that took most."""
+        """The phase that took longest."""
         return max(self.phases_s, key=lambda phase: self.phases_s[phase])
 
 

@@ -91,7 +91,7 @@ def test_an_escape_in_a_scenario_reaches_the_terminal_visibly(cli: CommandLine) 
     (cli.folder / "tiny.yaml").write_text(scenario, encoding="utf-8")
     assert_refused(cli("check", "tiny.yaml"), r"\u001b[31mred", "name")
     folder = cli.folder / "\x1b[2Jgone"
-    assert_refused(cli("why", folder), r"\x1b[2Jgone")
+    assert_refused(cli("explain", folder), r"\x1b[2Jgone")
 
 
 def test_labels_and_folders_are_no_markup(cli: CommandLine) -> None:
@@ -100,10 +100,10 @@ def test_labels_and_folders_are_no_markup(cli: CommandLine) -> None:
     (cli.folder / "tiny.yaml").write_text(scenario, encoding="utf-8")
     answer = cli("run", "tiny.yaml", "--executor", "none", "--out", "runs/[a] [/b]")
     assert answer.code in (0, None), answer.err
-    assert f"B {label}" in answer.out
+    assert label in answer.out
     assert "results: runs/[a] [/b]" in answer.out.splitlines()
-    assert label in cli("why", "runs/[a] [/b]").out
-    assert label in cli("why", "runs/[a] [/b]", "--method", label, "--round", 0).out
+    assert label in cli("explain", "runs/[a] [/b]").out
+    assert label in cli("explain", "runs/[a] [/b]", "--method", label, "--round", 0).out
     assert label in cli("compare", "runs/[a] [/b]", "runs/[a] [/b]").out
     assert "[a] [/b]" in cli("compare", "runs/[a] [/b]", "runs/[a] [/b]").out
     assert label in cli("check", "tiny.yaml").out

@@ -65,10 +65,10 @@ def test_the_barrier_is_what_the_others_wait_for(saved: SavedRun) -> None:
 
 def test_the_command_prints_all_three(cli: CommandLine) -> None:
     cli.run()
-    assert "last to finish" in cli("why", "runs/tiny").out
-    rounds = cli("why", "runs/tiny", "--method", "splitfed").out
+    assert "straggler" in cli("explain", "runs/tiny").out
+    rounds = cli("explain", "runs/tiny", "--method", "splitfed").out
     assert rounds.count("raspberry-pi-4b-") == 4
-    path = cli("why", "runs/tiny", "--method", "splitfed", "--round", "0")
+    path = cli("explain", "runs/tiny", "--method", "splitfed", "--round", "0")
     assert path.code in (0, None), path.err
     assert "the critical path" in path.out
 
@@ -86,31 +86,29 @@ def test_narrow_terminals_cut_nothing(
     rows = read_run("runs/tiny").rounds(label)
     monkeypatch.setenv("COLUMNS", str(width))
     shown = [
-        cli("why", "runs/tiny", *more).out
+        cli("explain", "runs/tiny", *more).out
         for more in ((), ("--method", label), ("--method", label, "--round", 0))
     ]
     for text in shown:
         assert "\u2026" not in text
         assert max(map(len, text.splitlines())) <= width
-        letters = {word for word in text.split() if len(word) == 1 and word.isalpha()}
-        assert letters <= {"a", "s"}  # of sentences and seconds: no word is cut to one
     for text in shown[:2]:
-        for heading in ("device", "uplink", "server", "barrier", "last to finish"):
+        for heading in ("device", "compute", "uplink", "server", "barrier", "straggler"):
             assert heading in text
     assert label in shown[0]
     assert shown[0].count("(") >= 2  # who was last, of each method
     for row in rows:
         assert str(row["straggler"]) in shown[1]
-    for heading in ("from", "took", "share", "where", "whose", "what"):
+    for heading in ("start", "duration", "share", "phase", "client", "activity"):
         assert heading in shown[2]
 
 
 def test_what_is_not_there_is_said(cli: CommandLine) -> None:
     cli.run()
-    assert_refused(cli("why", "nowhere"), "nowhere", "is not a folder")
-    assert_refused(cli("why", "."), "no summary.json")
-    assert_refused(cli("why", "runs/tiny", "--method", "splitfet"), "did you mean 'splitfed'?")
-    assert_refused(cli("why", "runs/tiny", "--round", "1"), "0, 2 are kept", "--log events")
+    assert_refused(cli("explain", "nowhere"), "nowhere")
+    assert_refused(cli("explain", "."), "no summary.json")
+    assert_refused(cli("explain", "runs/tiny", "--method", "splitfet"), "did you mean 'splitfed'?")
+    assert_refused(cli("explain", "runs/tiny", "--round", "1"), "0, 2 are kept", "--log events")
 
 
 def test_arrows_lead_from_upload_to_step_to_gradient(cli: CommandLine) -> None:
@@ -140,3 +138,28 @@ def test_arrows_lead_from_upload_to_step_to_gradient(cli: CommandLine) -> None:
         assert [step["ph"] for step in steps] == [*["s", "t", "f"][: len(steps) - 1], "f"]
         lengths.add(len(steps))
     assert lengths == {2, 3}  # EcoFed's batches come without a gradient
+
+
+def test_the_old_command_is_still_understood_for_a_release(cli: CommandLine) -> None:
+    cli.run()
+    old, new = cli("why", "runs/tiny"), cli("explain", "runs/tiny")
+    assert old.out == new.out
+    assert old.err == "cutlayer: why is deprecated: write explain\n"
+    assert "why" not in cli("--help").out.split()
+
+
+def test_the_fastest_method_is_compared_with_the_first(cli: CommandLine) -> None:
+    """The differences of the phases add up to that of the round times."""
+    cli.run("methods=[classic_fl, splitfed]")
+    said = " ".join(cli("explain", "runs/tiny").out.split())
+    runs = read_run("runs/tiny")
+    found = [attribution(label, runs.rounds(label)) for label in runs.methods]
+    own, other = sorted(found, key=lambda about: about.total_s)
+    ratio = other.total_s / own.total_s
+    assert f"{own.label} is {ratio:.2f} times as fast as {other.label}" in said
+
+
+def test_options_of_a_scenario_are_refused_for_a_run(cli: CommandLine) -> None:
+    cli.run()
+    for option in (("--client", "x"), ("--seed", "1"), ("--set", "seed=1"), ("--limit", "3")):
+        assert_refused(cli("explain", "runs/tiny", *option), option[0], "is a run folder")

@@ -15,15 +15,15 @@ from command_line import Answer, CommandLine
 
 import cutlayer.sim.commands.run
 from cutlayer.sim.files.checksums import CHECKSUMS
-from cutlayer.sim.results.compare import asked_differences, figure_changes
+from cutlayer.sim.results.compare import figure_changes, scenario_differences
 from cutlayer.sim.results.files import SavedError
 from cutlayer.sim.results.folder import MARKER
 from cutlayer.sim.results.read import read_run
 
 COMMANDS: dict[str, Sequence[str]] = {
     "report": ("report", "out", "--out", "page.html", "--force"),
-    "why": ("why", "out"),
-    "why-round": ("why", "out", "--method", "splitfed", "--round", "0"),
+    "explain": ("explain", "out"),
+    "explain-round": ("explain", "out", "--method", "splitfed", "--round", "0"),
     "compare": ("compare", "out", "whole"),
     "export": ("export", "out", "--to", "csv", "--out", "new"),
 }
@@ -32,8 +32,8 @@ USED = {
         *("summary.json", "versions.json", "scenario.yaml", "rounds.csv", "links.csv"),
         *("devices.csv", "events.npz"),
     ],
-    "why": ["summary.json", "versions.json", "rounds.csv"],
-    "why-round": ["summary.json", "versions.json", "rounds.csv", "events.npz"],
+    "explain": ["summary.json", "versions.json", "rounds.csv"],
+    "explain-round": ["summary.json", "versions.json", "rounds.csv", "events.npz"],
     "compare": ["summary.json", "versions.json"],
     "export": ["summary.json", "versions.json", "rounds.csv", "links.csv", "events.npz"],
 }
@@ -125,17 +125,17 @@ def test_the_checksums_are_those_of_sha256sum(copy: CommandLine) -> None:
 def test_an_edited_file_is_read_once_its_line_is_deleted(copy: CommandLine) -> None:
     file = Path("out/rounds.csv")
     file.write_text(file.read_text("utf-8").replace("raspberry-pi-4b-0", "mine"), "utf-8")
-    assert_one_line(ask(copy, "why"), f"delete its line in out/{CHECKSUMS}")
+    assert_one_line(ask(copy, "explain"), f"delete its line in out/{CHECKSUMS}")
     lines = (Path("out") / CHECKSUMS).read_text("utf-8").splitlines()
     kept = [line for line in lines if not line.endswith("rounds.csv")]
     (Path("out") / CHECKSUMS).write_text("\n".join(kept) + "\n", "utf-8")
-    assert ask(copy, "why").code in (0, None)
+    assert ask(copy, "explain").code in (0, None)
 
 
 def test_a_folder_of_an_earlier_version_is_read_unchecked(copy: CommandLine) -> None:
     (Path("out") / CHECKSUMS).unlink()
     (Path("out") / MARKER).unlink()
-    assert ask(copy, "why").code in (0, None)
+    assert ask(copy, "explain").code in (0, None)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -196,7 +196,7 @@ def test_wrong_types_in_the_summary_are_one_line() -> None:
                 refused.append(str(error))
             else:
                 assert figure_changes(whole, found)
-                assert asked_differences(whole, found) is not None
+                assert scenario_differences(whole, found) is not None
     assert len(refused) > 100
     assert not [line for line in refused if "\n" in line or "out/summary.json" not in line]
 
@@ -227,7 +227,7 @@ def test_intervals_that_make_no_sense_are_one_line(
     file = io.BytesIO()
     np.savez_compressed(file, **events)
     Path("out/events.npz").write_bytes(file.getvalue())
-    assert_one_line(ask(copy, "why-round"), "events.npz is damaged", words)
+    assert_one_line(ask(copy, "explain-round"), "events.npz is damaged", words)
 
 
 def test_a_table_that_makes_no_sense_is_one_line(copy: CommandLine) -> None:
@@ -243,9 +243,9 @@ def test_a_table_that_makes_no_sense_is_one_line(copy: CommandLine) -> None:
                 continue
             values[names.index(name)] = wrong
             file.write_text(f"{header}\n{','.join(values)}\n", "utf-8")
-            assert_one_line(ask(copy, "why"), f"out/rounds.csv is damaged: row 1: {name} {why}")
+            assert_one_line(ask(copy, "explain"), f"out/rounds.csv is damaged: row 1: {name} {why}")
     file.write_text(text.replace("round_time_s", "other"), "utf-8")
-    assert_one_line(ask(copy, "why"), "no column 'round_time_s'")
+    assert_one_line(ask(copy, "explain"), "no column 'round_time_s'")
 
 
 def test_a_run_without_rounds_and_one_of_several_seeds_that_was_stopped_are_reported(
@@ -260,7 +260,7 @@ def test_a_run_without_rounds_and_one_of_several_seeds_that_was_stopped_are_repo
     assert cli.run().code == 0
     Path("runs/tiny").rename("whole")
     for command in COMMANDS:
-        if command != "why-round":
+        if command != "explain-round":
             answer = ask(cli, command)
             assert answer.code in (0, None), (command, answer)
 
@@ -277,7 +277,7 @@ def test_a_run_without_rounds_and_one_of_several_seeds_that_was_stopped_are_repo
     )
     shutil.rmtree("out")
     Path("runs/tiny").rename("out")
-    for command in ("report", "why", "export"):
+    for command in ("report", "explain", "export"):
         answer = ask(cli, command)
         assert answer.code in (0, None), (command, answer)
 
@@ -291,6 +291,6 @@ def test_a_run_that_is_stopped_before_its_first_round_is_reported(
     monkeypatch.setattr(cutlayer.sim.commands.run.RunProgress, "method_started", interrupted)
     assert cli.run().code == 130
     Path("runs/tiny").rename("out")
-    for command in ("report", "why", "export"):
+    for command in ("report", "explain", "export"):
         answer = ask(cli, command)
         assert answer.code in (0, None), (command, answer)

@@ -11,11 +11,11 @@ from small_scenarios import MIXED, PLAIN, scenario
 
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.world import make_method
+from cutlayer.sim.commands.transfers import summary
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.explain import SET_UP, SLOW_START, Explained, Transfer, explain
 from cutlayer.sim.transport.formulas import HEADER_EFFICIENCY, MSS_BYTES
-from cutlayer.sim.views.explained import summary
 
 ONE = PLAIN + "methods: [splitfed]\n"
 LINK = {"up": 1e6, "down": 2e6}  # bytes/s, of PLAIN
@@ -148,7 +148,7 @@ def test_a_shared_link_is_named(tmp_path: Path, transport: str) -> None:
     assert on_edge > 0.9 * sum(t.seconds for t in uploads)
     assert all(held(t, "edge-0.down") == 0 for t in found.transfers)
     assert next(iter(found.held_s())) == "edge-0.up"
-    assert "held back by edge-0.up for" in summary(found)
+    assert "limited by edge-0.up for" in summary(found)
 
 
 @pytest.mark.parametrize("text", [MIXED, COMMUTERS], ids=["always there", "coming and going"])
@@ -213,7 +213,7 @@ def test_options_of_the_command(cli: CommandLine) -> None:
     assert "seed 3" in seeds.out
     none = cli("explain", "tiny.yaml", "--limit", "0")
     assert "longest" not in none.out
-    assert "were held back by" in none.out
+    assert "were limited by" in none.out
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A client's transfers on the terminal: how long each took, what held it, and a summary."""
+"""A client's transfers on the terminal: how long each took, what limited it, and a summary."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,12 +11,12 @@ from cutlayer.sim.views.columns import Column, print_columns
 from cutlayer.sim.views.quantities import BYTES, TIMES, quantity, significant
 from cutlayer.topologies.units import format_rate
 
-MOST_CHANGES: Final = 4  # of what held a transfer; of one with more the sums are told
-SLIGHT: Final = 0.01  # of all time; what held transfers for less is not told in the summary
+MOST_CHANGES: Final = 4  # a transfer whose limit changed more often is summed up
+SLIGHT: Final = 0.01  # of all time; the summary leaves out what limited transfers for less
 
 
-def print_explained(explained: Explained, limit: int, console: Console) -> None:
-    """Print the longest `limit` transfers in order of time, then where the time of all went."""
+def print_transfers(explained: Explained, limit: int, console: Console) -> None:
+    """Print the longest `limit` transfers in order of time, then a summary of all of them."""
     rnd, transfers = explained.rnd, explained.transfers
     console.print(
         plain(
@@ -26,11 +26,11 @@ def print_explained(explained: Explained, limit: int, console: Console) -> None:
         )
     )
     began_s = max(0.0, rnd.virtual_time_s - rnd.round_time_s)
-    last = " It was the last of all." if rnd.straggler == explained.client else ""
+    last = " It was the last client to finish." if rnd.straggler == explained.client else ""
     console.print(
         plain(
             f"The round began at {quantity(began_s, TIMES)} and took "
-            f"{quantity(rnd.round_time_s, TIMES)}. The client's round trip is "
+            f"{quantity(rnd.round_time_s, TIMES)}. The client's round-trip time is "
             f"{quantity(explained.rtt_s, TIMES)}.{last}"
         )
     )
@@ -54,19 +54,19 @@ def _columns(shown: Sequence[Transfer]) -> list[Column]:
             [f"{t.direction} {t.activity}{' (dropped)' * t.dropped}" for t in shown],
             numbers=False,
         ),
-        column("began\n(s)", [f"{t.start_s:.3f}" for t in shown]),
-        column("took", [quantity(t.seconds, TIMES) for t in shown]),
-        column("arrived\nafter", ["-" if t.dropped else quantity(t.delay_s, TIMES) for t in shown]),
+        column("start (s)", [f"{t.start_s:.3f}" for t in shown]),
+        column("duration", [quantity(t.seconds, TIMES) for t in shown]),
+        column("delay", ["-" if t.dropped else quantity(t.delay_s, TIMES) for t in shown]),
         column("payload", [quantity(t.payload_bytes, BYTES) for t in shown]),
-        column("wire", [quantity(t.wire_bytes, BYTES) for t in shown]),
-        column("on links", [quantity(t.carried_bytes, BYTES) for t in shown]),
+        column("on the wire", [quantity(t.wire_bytes, BYTES) for t in shown]),
+        column("on all links", [quantity(t.carried_bytes, BYTES) for t in shown]),
         column("mean rate", ["-" if t.mean_rate is None else _rate(t.mean_rate) for t in shown]),
-        column("at most", [_rate(t.cap) for t in shown]),
-        column("by", [t.cap_from for t in shown], numbers=False),
+        column("rate limit", [_rate(t.cap) for t in shown]),
+        column("set by", [t.cap_from for t in shown], numbers=False),
     ]
     if any(t.account.rounds for t in shown):
-        columns.append(column("slow start\n(RTTs)", [str(t.account.rounds) for t in shown]))
-    columns.append(column("held back by", [_held(t.pieces) for t in shown], numbers=False))
+        columns.append(column("slow start (RTTs)", [str(t.account.rounds) for t in shown]))
+    columns.append(column("limited by", [_held(t.pieces) for t in shown], numbers=False))
     return columns
 
 
@@ -75,7 +75,7 @@ def _rate(bytes_per_s: float) -> str:
 
 
 def _held(pieces: Sequence[Piece]) -> str:
-    """Say what held a transfer, one after the other, or in all if that changed often."""
+    """Return what limited a transfer in turn, or the sums if that changed often."""
     runs: list[tuple[str, float]] = []
     for piece in pieces:
         if piece.seconds > 0:
@@ -88,8 +88,8 @@ def _held(pieces: Sequence[Piece]) -> str:
     sums: dict[str, float] = {}
     for name, seconds in runs:
         sums[name] = sums.get(name, 0.0) + seconds
-    told = sorted(sums.items(), key=lambda item: -item[1])
-    listed = ", ".join(f"{name} {quantity(seconds, TIMES)}" for name, seconds in told)
+    most_first = sorted(sums.items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{name} {quantity(seconds, TIMES)}" for name, seconds in most_first)
     return f"in {len(runs)} turns: {listed}"
 
 
@@ -100,7 +100,7 @@ def summary(explained: Explained) -> str:
     if not total_s:
         return f"{client} spent no time on transfers in this round."
     held = explained.held_s()
-    told = [
+    limits = [
         f"{name} for {quantity(seconds, TIMES)} ({_percent(seconds / total_s)})"
         for name, seconds in held.items()
         if seconds >= SLIGHT * total_s
@@ -115,9 +115,8 @@ def summary(explained: Explained) -> str:
         f"{len(transfers)} transfer{'s' * (len(transfers) > 1)} of {client} took "
         f"{quantity(total_s, TIMES)} in all: {quantity(up, TIMES)} up and "
         f"{quantity(down, TIMES)} down.",
-        f"They were held back by {_and(told)}.",
-        f"On top of that messages travelled for {quantity(travelled_s, TIMES)} after their last bytes "
-        "had left.",
+        f"They were limited by {_and(limits)}.",
+        f"Propagation delays added {quantity(travelled_s, TIMES)}.",
     ]
     if dropped:
         sentences.append(f"{dropped} of them {'was' if dropped == 1 else 'were'} dropped.")

@@ -1,0 +1,138 @@
+"""The critical paths of a run on the terminal: of all methods, of a method's rounds, of one round."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console
+
+from cutlayer.errors import UserError
+from cutlayer.sim.files.plain_text import plain
+from cutlayer.sim.results.critical_path import NAMES, Attribution, attribution, critical_chain
+from cutlayer.sim.results.read import SavedRun
+from cutlayer.sim.views.columns import Column, print_columns
+from cutlayer.sim.views.quantities import TIMES, quantity, significant
+from cutlayer.topologies.units import format_duration
+
+MOST_STEPS: Final = 40
+MOST_ROUNDS: Final = 30
+SLIGHT: Final = 0.005  # of a round; a difference of less is not mentioned
+
+
+def print_methods(run: SavedRun, labels: Sequence[str], console: Console) -> None:
+    """Print the shares of the phases in each method's rounds, and why the fastest is faster."""
+    found = [attribution(label, run.rounds(label)) for label in labels]
+    columns = [
+        Column("round time", [_time(about.total_s / max(about.rounds, 1)) for about in found])
+    ]
+    for phase, name in _phases(found):
+        shares = [_share(about.phases_s[phase] / (about.total_s or 1.0)) for about in found]
+        columns.append(Column(name, shares))
+    barriers = [_share(about.barrier_s / (about.total_s or 1.0)) for about in found]
+    columns.append(Column("barrier wait", barriers))
+    stragglers = []
+    for about in found:
+        name, rounds = about.stragglers[0] if about.stragglers else ("-", 0)
+        stragglers.append(f"{name} ({rounds} of {about.rounds})")
+    columns.append(Column("straggler (rounds)", stragglers, numbers=False))
+    print_columns(console, Column("method", labels), columns)
+    console.print()
+    _say(
+        console,
+        "Shares of the critical paths, which add up to the round time. Barrier wait: how long a"
+        " client waited for the last one, on average. Straggler: the client that was last most often.",
+    )
+    timed = [about for about in found if about.rounds and about.total_s]
+    if len(timed) > 1:
+        slow, fast = timed[0], min(timed, key=lambda about: about.total_s / about.rounds)
+        if fast is slow:
+            slow = min((a for a in timed if a is not fast), key=lambda a: a.total_s / a.rounds)
+        _say(console, difference(fast, slow))
+
+
+def difference(fast: Attribution, slow: Attribution) -> str:
+    """Return why the rounds of one method are shorter than those of another, phase by phase."""
+    own, other = fast.total_s / fast.rounds, slow.total_s / slow.rounds
+    changes = {
+        name: slow.phases_s[phase] / slow.rounds - fast.phases_s[phase] / fast.rounds
+        for phase, name in NAMES.items()
+    }
+    parts = [
+        f"{_time(abs(saved))} {'less' if saved > 0 else 'more'} {name}"
+        for name, saved in sorted(changes.items(), key=lambda item: -abs(item[1]))
+        if abs(saved) >= SLIGHT * other
+    ]
+    said = f"{fast.label} is {significant(other / own)} times as fast as {slow.label}"
+    return f"{said} per round: {', '.join(parts)}." if parts else f"{said} per round."
+
+
+def print_rounds(run: SavedRun, label: str, console: Console) -> None:
+    """Print the phases of each of a method's first rounds."""
+    rows = run.rounds(label)
+    shown = rows[:MOST_ROUNDS]
+    found = [attribution(label, [row]) for row in shown]
+    columns = [
+        Column("type", [str(row["round_type"]) for row in shown], numbers=False),
+        Column("round time", [_time(about.total_s) for about in found]),
+    ]
+    for phase, name in _phases(found):
+        columns.append(Column(name, [_time(about.phases_s[phase]) for about in found]))
+    columns.append(Column("barrier wait", [_time(about.barrier_s) for about in found]))
+    last = [str(row["straggler"] or "-") for row in shown]
+    columns.append(Column("straggler", last, numbers=False))
+    print_columns(console, Column("round", [str(row["round"]) for row in shown]), columns)
+    if len(rows) > MOST_ROUNDS:
+        _say(console, f"... and {len(rows) - MOST_ROUNDS} more rounds, which are in rounds.csv")
+
+
+def print_path(run: SavedRun, label: str, round_index: int, console: Console) -> None:
+    """Print the critical path of a round whose intervals are kept, step by step."""
+    kept = run.kept_rounds(label)
+    if round_index not in kept:
+        rounds = ", ".join(map(str, kept))
+        raise UserError(
+            f"--round {round_index}: the intervals of {label}'s rounds {rounds} are kept;"
+            " run with --log events to keep all"
+        )
+    chain = critical_chain(run, label, round_index)
+    total = sum(step.seconds for step in chain) or 1.0
+    shown = chain[:MOST_STEPS]
+    activities = [step.what + (f" ({step.count})" if step.count > 1 else "") for step in shown]
+    columns = [
+        Column("duration", [_time(step.seconds) for step in shown]),
+        Column("share", [_share(step.seconds / total) for step in shown]),
+        Column("phase", [NAMES[step.phase] for step in shown], numbers=False),
+        Column("client", [step.who for step in shown], numbers=False),
+        Column("activity", activities, numbers=False),
+    ]
+    starts = [format_duration(step.start_s, 4) for step in shown]
+    title = f"{label}, round {round_index}: the critical path, {format_duration(total, 4)}"
+    print_columns(console, Column("start", starts), columns, title)
+    if len(chain) > MOST_STEPS:
+        rest = sum(step.seconds for step in chain[MOST_STEPS:])
+        _say(console, f"... and {len(chain) - MOST_STEPS} more steps, {format_duration(rest, 3)}")
+    console.print()
+    for phase, name in NAMES.items():
+        seconds = sum(step.seconds for step in chain if step.phase == phase)
+        if seconds:
+            _say(console, f"{name}: {format_duration(seconds, 4)}, {_share(seconds / total)}")
+
+
+def _phases(found: Sequence[Attribution]) -> list[tuple[str, str]]:
+    """Return the phases that took any time, with their names."""
+    return [
+        (phase, name)
+        for phase, name in NAMES.items()
+        if any(about.phases_s[phase] for about in found)
+    ]
+
+
+def _time(seconds: float) -> str:
+    return quantity(seconds, TIMES)
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}" if value else "-"
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(plain(line, encoding=console.encoding))
