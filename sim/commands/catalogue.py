@@ -1,4 +1,4 @@
-"""`cutlayer list` and `schema`: what a scenario can name."""
+"""`cutlayer list` and `schema`: the names that a scenario may use."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from cutlayer.scenarios.study.shipped import shipped_studies, study_path
 from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.methods import registry
-from cutlayer.sim.views.columns import print_grid
+from cutlayer.sim.views.columns import print_list
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies import catalogue
 from cutlayer.topologies.units import format_duration, format_rate
@@ -37,14 +37,14 @@ def _method_summary(name: str) -> str:
 
 
 def model_summary(name: str) -> str:
-    """Return a model's parameters and blocks in a line."""
+    """Return a model's numbers of parameters and blocks."""
     blocks = outline(name, classes=10, input_shape=(3, 32, 32)).blocks
     parameters = sum(block.parameters for block in blocks)
     return f"{parameters:,} parameters for 10 classes, {len(blocks)} blocks"
 
 
 def dataset_summary(name: str) -> str:
-    """Return a data set's samples, shape and classes in a line."""
+    """Return a data set's numbers of samples and classes, and its shape."""
     info = DATASETS[name]
     shape = "x".join(map(str, info.input_shape))
     return (
@@ -53,13 +53,13 @@ def dataset_summary(name: str) -> str:
 
 
 def device_summary(name: str) -> str:
-    """Return what a device is in a line."""
+    """Return a device's description."""
     profile = catalogue.device(name)
     return profile.description + (" (coarse)" if profile.coarse else "")
 
 
 def link_summary(name: str) -> str:
-    """Return a link's rates and delay in a line."""
+    """Return a link's rates and delay."""
     link = catalogue.link(name)
     delay = "delay unknown" if link.delay_s is None else format_duration(link.delay_s)
     sharing = ", half duplex" if link.duplex == "half" else ""
@@ -82,17 +82,16 @@ KINDS: dict[str, tuple[Callable[[], tuple[str, ...]], Summary]] = {
 
 
 def list_command(what: str | None) -> None:
-    """Print the names of one kind, or of all, each with a line about it."""
+    """Print the names of one kind, or of all kinds, each with a summary."""
     if what == "networks":
         report_renamed("list", "networks", "models")
         what = "models"
     if what is not None and what not in KINDS:
-        raise UserError(f"list: there is no kind {what}{suggestion(what, KINDS)}")
+        raise UserError(f"list: unknown kind {what}{suggestion(what, KINDS)}")
     console = make_console()
     for kind in KINDS if what is None else [what]:
         names, summary = KINDS[kind]
-        rows = [(name, summary(name)) for name in names()]
-        print_grid(console, ("name", ""), rows, kind, lines=False)
+        print_list(console, [(name, summary(name)) for name in names()], kind)
         console.print()
 
 

@@ -1,4 +1,4 @@
-"""`cutlayer check`: what would run, before it runs."""
+"""`cutlayer check`: what a scenario would run, and the predicted time, traffic and memory."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from cutlayer.sim.commands.console import CommandConsole, make_console
 from cutlayer.sim.data.datasets import load
 from cutlayer.sim.data.given_split import GivenPartition
 from cutlayer.sim.run.play import coarse_figures
-from cutlayer.sim.run.preview import preview
+from cutlayer.sim.run.preview import MethodPreview, preview
 from cutlayer.sim.run.run import load_scenario
 from cutlayer.sim.views.columns import print_grid
 from cutlayer.sim.views.topology_text import unconnected
@@ -28,7 +28,7 @@ NEVER = "never ends"
 def check_command(
     scenario: str, overrides: Sequence[str], *, executor: ExecutorName, data_dir: Path | None
 ) -> None:
-    """Print the outlook of every method; raises for what `run` would refuse."""
+    """Print the outlook of every method; raises whatever `run` would raise for the scenario."""
     loaded = load_scenario(scenario, overrides)
     with looking_in(beside(loaded.document.source)):
         _check(loaded, executor, data_dir)
@@ -44,52 +44,42 @@ def _check(loaded: Loaded, executor: ExecutorName, data_dir: Path | None) -> Non
     console = make_console()
     _describe(plan, len(plans), console)
     for line in conversions(plan.scenario):
-        console.say(line)
-    headings = (
-        "method",
-        "per client and round",
-        "virtual time",
-        "memory, device",
-        "memory, server",
-    )
-    rows = []
-    guessed = False
+        console.print(line)
+    console.print()
     outlooks = preview(plan, PREVIEW_ROUNDS)
-    for outlook in outlooks:
-        time = (
-            format_duration(outlook.virtual_time_s, 3)
-            if outlook.exact
-            else (f"about {format_duration(outlook.virtual_time_s, 3)}")
-        )
-        if outlook.stalled is not None:
-            time = NEVER if not outlook.rounds else f"{NEVER}, stuck after {time}"
-        guessed |= not outlook.exact
-        volume = outlook.bytes_per_client_round
-        memory = sorted(set(outlook.memory_bytes.values()))
-        rows.append(
-            (
-                outlook.label,
-                "none arrives"
-                if volume is None and outlook.stalled
-                else "none sent"
-                if volume is None
-                else format_size(round(volume), 3),
-                time,
-                " - ".join(format_size(value, 3) for value in memory),
-                format_size(outlook.server_memory_bytes, 3),
-            )
-        )
-    print_grid(console, headings, rows)
+    headings = ("method", "traffic per client and round", "virtual time", "memory of a device")
+    print_grid(console, (*headings, "memory of the server"), map(_row, outlooks))
+    console.print()
     for outlook in outlooks:
         if outlook.stalled is not None:
-            console.say(f"{outlook.label}: {outlook.stalled}")
-    if guessed:
+            console.print(f"{outlook.label}: {outlook.stalled}")
+    if not all(outlook.exact for outlook in outlooks):
         console.print(
-            f"'about': up to {PREVIEW_ROUNDS} rounds were played and scaled to the whole run."
+            f"'about': extrapolated from the first rounds, {PREVIEW_ROUNDS} of them at most."
         )
-    for figure in coarse_figures(plan):
-        said = f"coarse or guessed: {figure}"
-        console.say(said)
+    if figures := coarse_figures(plan):
+        console.print(f"The times rest on coarse or guessed figures: {'; '.join(figures)}.")
+
+
+def _row(outlook: MethodPreview) -> tuple[str, ...]:
+    time = format_duration(outlook.virtual_time_s, 3)
+    if not outlook.exact:
+        time = f"about {time}"
+    if outlook.stalled is not None:
+        time = f"{NEVER}, stuck after {time}" if outlook.rounds else NEVER
+    volume = outlook.bytes_per_client_round
+    if volume is None:
+        traffic = "none arrives" if outlook.stalled else "none sent"
+    else:
+        traffic = format_size(round(volume), 3)
+    memory = sorted(set(outlook.memory_bytes.values()))
+    return (
+        outlook.label,
+        traffic,
+        time,
+        " - ".join(format_size(value, 3) for value in memory),
+        format_size(outlook.server_memory_bytes, 3),
+    )
 
 
 def _describe(plan: Plan, seeds: int, console: CommandConsole) -> None:
@@ -109,11 +99,11 @@ def _describe(plan: Plan, seeds: int, console: CommandConsole) -> None:
     if plan.topology.unconnected:
         lines.append(unconnected(plan.topology))
     for line in lines:
-        console.say(line)
+        console.print(line)
 
 
 def _out_of_the_run(plan: Plan) -> list[str]:
-    """Return how many clients take no part for want of samples, if any."""
+    """Return how many clients take no part because they have too few samples, if any."""
     out, least = len(plan.shards.sizes) - plan.able_clients(), plan.model.min_batch
     if not out:
         return []
@@ -123,7 +113,7 @@ def _out_of_the_run(plan: Plan) -> list[str]:
 
 
 def _given_split(plan: Plan) -> list[str]:
-    """Return how many samples a split from a file or by users deals, where there is one."""
+    """Return the size of a split that a file or the data's users define, if there is one."""
     shards = plan.shards
     if not isinstance(shards, GivenPartition):
         return []

@@ -1,4 +1,4 @@
-"""What differs between two runs: what was asked, and what came out."""
+"""Differences between two runs: in their scenarios, and in their results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Change:
         return self.other / self.one if self.one and self.other is not None else None
 
 
-def asked_differences(one: SavedRun, other: SavedRun) -> list[Difference]:
+def scenario_differences(one: SavedRun, other: SavedRun) -> list[Difference]:
     """Return where the resolved scenarios, seeds and versions differ, in the first one's order."""
     before = _flat(one.summary["scenario"]) | _flat({"seed": one.seed, "versions": one.versions})
     after = _flat(other.summary["scenario"]) | _flat(
@@ -76,10 +76,10 @@ def _figures(entry: Mapping[str, Any] | None) -> dict[str, float | None]:
         for target, seconds in entry["time_to_accuracy_s"].items()
     }
     return {
-        "time of a round": entry["round_time_s"]["mean"],
+        "round time": entry["round_time_s"]["mean"],
         "virtual time": entry["virtual_time_s"],
-        "bytes per client and round": entry["wire_bytes"]["per_client_round"],
-        "energy of the devices": entry["energy_j"],
+        "traffic per client and round": entry["wire_bytes"]["per_client_round"],
+        "device energy": entry["energy_j"],
         "final accuracy": accuracy["final"],
         **reached,
     }

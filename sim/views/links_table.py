@@ -1,6 +1,6 @@
-"""The links that matter on the terminal: what held transfers back, and how full it was.
+"""The bottleneck links on the terminal, and how busy they were.
 
-Access links that differ by their number only are told of together.
+Access links that differ only by their number share a row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,6 @@ from typing import Final
 
 from rich.console import Console
 
-from cutlayer.sim.files.plain_text import plain
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.estimate import estimate
 from cutlayer.sim.results.method import MethodResult
@@ -17,14 +16,14 @@ from cutlayer.sim.views.columns import Cell, Column, print_columns
 from cutlayer.sim.views.names import natural_order, numberless, together
 from cutlayer.sim.views.quantities import significant, spread
 
-MOST: Final = (5, 3)  # lines of a method: where there are up to three methods, and more
+MOST: Final = (5, 3)  # rows of a method: with up to three methods, and with more
 DIGITS: Final = 2
-SLIGHT: Final = 0.01  # of a method's time; links that hold transfers back for less are left out
+SLIGHT: Final = 0.01  # of a method's time; links that limit transfers for less are left out
 
 
 @dataclass(frozen=True)
 class LinkGroup:
-    """A link or medium, or access links that are told of together; `seeds` has its rows of each."""
+    """A link or medium, or access links that share a row; `seeds` has their rows of each seed."""
 
     names: tuple[str, ...]
     seeds: tuple[tuple[Row, ...], ...]
@@ -43,18 +42,18 @@ class LinkGroup:
         return _short(found.mean / factor, places)
 
     def share(self, column: str, sign: str) -> str:
-        """Return the mean over its links in percent, and where they differ also the largest."""
+        """Return the mean over its links in percent, followed by the largest if that differs."""
         text, most = self.mean(column, 0.01, 1, sign), _short(self.most(column) / 0.01, 1)
         return text if len(self.names) == 1 or most == text else f"{text} ({most})"
 
 
 def _short(value: float, places: int) -> str:
-    """Return a number to so many significant digits, and to no more places than are of use."""
+    """Return a number to `DIGITS` significant digits, with at most `places` decimals."""
     return min(significant(value, DIGITS), f"{value:.{places}f}", key=len)
 
 
 def link_groups(results: Sequence[MethodResult]) -> list[LinkGroup]:
-    """Return the links of a method (with one seed or several), the narrowest first."""
+    """Return the links of a method over its seeds, the most limiting first."""
     found: dict[tuple[str, bool], list[tuple[Row, ...]]] = {}
     for result in results:
         rows: dict[tuple[str, bool], list[Row]] = {}
@@ -79,7 +78,7 @@ def print_links(
     console: Console,
     sign: str,
 ) -> None:
-    """Print the few links of each method that held transfers back most, or at least the fullest."""
+    """Print the few links of each method that limited transfers most, or else the busiest."""
     limit = MOST[0] if len(methods) <= 3 else MOST[1]
     labels: list[Cell] = []
     shown: list[LinkGroup] = []
@@ -92,15 +91,15 @@ def print_links(
     if not shown:
         return
     console.print()
-    console.print(
-        plain("Links that held transfers back (of several: the mean, and the largest)", "bold")
-    )
-    columns = [Column("link", [together(group.names) for group in shown], numbers=False)]
+    names_of = [together(group.names) for group in shown]
+    columns = []
     for heading, column in (
-        ("held\nthem (%\nof time)", "bottleneck_share"),
-        ("used\n(%)", "utilisation"),
+        ("bottleneck time (%)", "bottleneck_share"),
+        ("utilisation (%)", "utilisation"),
     ):
         columns.append(Column(heading, [group.share(column, sign) for group in shown]))
     flows = [f"{g.mean('mean_flows', 1.0, 2, sign)}, {g.most('peak_flows'):g}" for g in shown]
-    columns.append(Column("transfers\nat once,\nmost", flows))
-    print_columns(console, Column("method", labels), columns)
+    columns.append(Column("transfers at once, peak", flows))
+    title = "Bottleneck links (of several links: the mean, and the largest in brackets)"
+    keys = [Column("method", labels), Column("link", names_of, numbers=False)]
+    print_columns(console, keys, columns, title)

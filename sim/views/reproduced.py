@@ -28,7 +28,7 @@ MAP_COLUMNS = (
 def print_reproduced(table: Table, console: Console) -> None:
     """Print the lines, what was fitted, and the remarks."""
     console.print(plain(table.title, "bold", console.encoding))
-    headings = ("quantity", "published", "kind", "simulated", "deviation", "asked")
+    headings = ("quantity", "published", "kind", "simulated", "deviation", "tolerance")
     print_grid(console, headings, [_cells(line) for line in table.lines])
     for fitted in table.fitted:
         _say(console, f"Fitted: {fitted.name} = {fitted.value}, on {fitted.fitted_on}.")
@@ -41,15 +41,15 @@ def print_reproduced(table: Table, console: Console) -> None:
 
 
 def verdict(table: Table) -> str:
-    """Return how many lines are as near as we ask, and which are not."""
+    """Return how many figures are within their tolerance, and which are not."""
     asked = [line for line in table.lines if line.holds is not None]
     missed = [line for line in asked if not line.holds]
     if not asked:
-        return "No figure here is asked to be met."
+        return "No figure of this table has a tolerance."
     if not missed:
-        return f"All {len(asked)} figures that are asked for are met."
+        return f"All {len(asked)} figures with a tolerance are within it."
     names = ", ".join(f"{line.quantity} ({_deviation(line)})" for line in missed)
-    return f"{len(missed)} of {len(asked)} figures that are asked for are NOT met: {names}."
+    return f"{len(missed)} of {len(asked)} figures with a tolerance are NOT within it: {names}."
 
 
 def write_csv(table: Table, path: Path) -> None:
@@ -88,7 +88,7 @@ def markdown(table: Table) -> str:
     lines = [
         f"# {table.title}",
         "",
-        "| quantity | published | kind | simulated | deviation | asked |",
+        "| quantity | published | kind | simulated | deviation | tolerance |",
     ]
     lines.append("|---|---|---|---|---|---|")
     lines += [f"| {' | '.join(_cells(line))} |" for line in table.lines]
@@ -104,7 +104,7 @@ def markdown(table: Table) -> str:
 def _cells(line: Line) -> tuple[str, ...]:
     asked = "" if line.within is None else f"{100 * line.within:g} %"
     if line.holds is False:
-        asked += ", not met"
+        asked += ", missed"
     return (
         line.quantity,
         _quantity(line.published, line.unit),

@@ -1,4 +1,4 @@
-"""Pictures of reproduced tables: simulated over published, and time ratios over the link."""
+"""Figures of reproduced tables: deviations from published values, and time ratios over the link rate."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -26,7 +26,7 @@ ROW_INCHES: Final = 0.36
 
 
 def table_figure(table: Table) -> "Figure":
-    """Return simulated over published, a mark for each line; nearer to 1 is better."""
+    """Return the deviation of each line from the published figure."""
     lines = [line for line in table.lines if line.deviation is not None]
     figure = new_figure(10, 1.6 + ROW_INCHES * len(lines))
     axes = figure.add_subplot()
@@ -53,14 +53,14 @@ def table_figure(table: Table) -> "Figure":
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * (value - 1):+.0f} %")
     axes.set_yticks(range(len(lines)), shown(line.quantity for line in lines))
     axes.invert_yaxis()
-    axes.set_xlabel("simulated against published (bars: what is asked)", fontsize=TEXT_SIZE)
+    axes.set_xlabel("deviation from the published figure (bars: tolerance)", fontsize=TEXT_SIZE)
     figure.suptitle(table.title, fontsize=SMALL_TEXT_SIZE)
     figure.legend(loc="outside lower right", ncols=3, frameon=False, fontsize=SMALL_TEXT_SIZE)
     return figure
 
 
 def map_figure(points: Sequence[Point]) -> "Figure":
-    """Return the time ratios over the link, for every device and server; lines are the headlines."""
+    """Return the time ratios over the link rate; dotted lines are the published headlines."""
     devices = list(dict.fromkeys(point.device for point in points))
     servers = list(dict.fromkeys(point.server_x for point in points))
     figure = new_figure(4.2 * len(devices), 8)

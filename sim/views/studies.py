@@ -1,4 +1,4 @@
-"""A study in words and tables for a terminal; how its figures are written anywhere."""
+"""A study on the terminal, and the units of its figures everywhere."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -12,25 +12,26 @@ from cutlayer.sim.views.columns import Column, print_columns
 from cutlayer.sim.views.quantities import BYTES, TIMES, quantity, significant
 
 MOST_ROWS: Final = 24
-MEASURED: Final = ("value", "less", "base", "more")  # columns in the unit of the row's measure
+MEASURED: Final = ("value", "less", "base", "more")  # columns in the unit of the row's `by`
 HEADINGS: Final = {
-    "second_over_best": "second / best",
+    "second_over_best": "second to best (ratio)",
     "virtual_time_s": "virtual time",
-    "wire_bytes_per_client_round": "bytes per client and round",
-    "energy_j": "energy",
-    "accuracy_final": "accuracy",
-    "infeasible": "too big",
+    "wire_bytes_per_client_round": "traffic per client and round",
+    "wire_bytes": "traffic",
+    "energy_j": "device energy",
+    "accuracy_final": "final accuracy",
+    "infeasible": "out of memory",
 }
 
 
 def print_study(study: StudyResult, console: Console) -> None:
-    """Print what was run, how often it was trained, and what was decided."""
+    """Print the numbers of points, runs and trainings, and the decisions."""
     sentences = crossover_sentences(study.decisions.get("crossovers", ()), list(study.study.axes))
     for line in [*counted(study), *sentences]:
-        console.print(plain(line, encoding=console.encoding), soft_wrap=True)
+        console.print(plain(line, encoding=console.encoding))
     for name, title in (
         ("best", "best"),
-        ("sensitivity", "what moves the result most"),
+        ("sensitivity", "sensitivity: which assumption changes the result most"),
         ("pareto", "Pareto front"),
     ):
         rows = study.decisions.get(name)
@@ -39,7 +40,7 @@ def print_study(study: StudyResult, console: Console) -> None:
 
 
 def counted(study: StudyResult) -> list[str]:
-    """Return how many points, cells and trainings there were, in sentences."""
+    """Return the numbers of points, runs and trainings, as sentences."""
     infeasible = sum(found.status == "infeasible" for found in study.cells)
     stalled = sum(found.status == "stalled" for found in study.cells)
     lines = [
@@ -55,7 +56,7 @@ def counted(study: StudyResult) -> list[str]:
             f" {trainings.shared} are shared, bit for bit, by equal learning digests"
         )
         if trainings.alone:
-            text += f"; {trainings.alone} could only be trained by themselves"
+            text += f"; {trainings.alone} cannot be shared"
         lines.append(text)
     lines.append(
         f"new in this sweep: {study.new.get('clock runs', 0)} clock runs,"
@@ -65,7 +66,7 @@ def counted(study: StudyResult) -> list[str]:
 
 
 def crossover_sentences(rows: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> list[str]:
-    """Return crossovers in words: who overtakes whom, where, known how well; those without last."""
+    """Return crossovers as sentences, pairs of methods without a crossover last."""
     found = sorted(rows, key=lambda row: row["value"] is None)
     return [_sentence(row, [name for name in axes if name != row["axis"]]) for row in found]
 
@@ -86,22 +87,23 @@ def _sentence(row: Mapping[str, Any], others: Sequence[str]) -> str:
 
 
 def heading(column: str) -> str:
-    """Return a column's name for people."""
+    """Return the heading of a column."""
     return HEADINGS.get(column, column.replace("_", " "))
 
 
 def formatted(column: str, value: object, row: Mapping[str, Any]) -> str:
-    """Return a figure of a study's table in its unit, which its column or the row's `by` tells."""
+    """Return a figure of a study's table with the unit of its column or of the row's `by`."""
     if value is None:
         return "-"
     if not isinstance(value, int | float) or isinstance(value, bool):
         return str(value)
     about = str(row.get("by", "")) if column in MEASURED else column
-    if isinstance(value, int) and "bytes" not in about:
+    traffic = "bytes" in about or "traffic" in about
+    if isinstance(value, int) and not traffic:
         return str(value)
     if "time" in about or about.endswith("_s"):
         return quantity(value, TIMES)
-    if "bytes" in about:
+    if traffic:
         return quantity(value, BYTES)
     if "energy" in about:
         return f"{significant(value)} J"
@@ -111,10 +113,10 @@ def formatted(column: str, value: object, row: Mapping[str, Any]) -> str:
 
 
 def _print_rows(console: Console, title: str, rows: Sequence[Row]) -> None:
-    """Print a decision's rows; what stands first in each is said again where the columns go on below."""
-    told = [name for name in ("axis", "by", "factor") if name in rows[0]]
-    said = ", ".join(f"{name} {rows[0][name]}" for name in told)
-    names = [name for name in rows[0] if name not in told]
+    """Print the rows of a decision, with what all of them share in the title."""
+    common = [name for name in ("axis", "by", "factor") if name in rows[0]]
+    said = ", ".join(f"{name} {rows[0][name]}" for name in common)
+    names = [name for name in rows[0] if name not in common]
     keys = ["point", "label"] if {"point", "label"} <= set(names) else names[:1]
     shown = rows[:MOST_ROWS]
 
@@ -122,14 +124,13 @@ def _print_rows(console: Console, title: str, rows: Sequence[Row]) -> None:
         return [formatted(name, row[name], row) for row in shown]
 
     console.print()
-    heading_line = f"{title} ({said})" if said else title
-    console.print(plain(heading_line, "bold", console.encoding))
-    first = [" ".join(parts) for parts in zip(*(cells(key) for key in keys), strict=True)]
     columns = [
         Column(heading(name), cells(name), numbers=isinstance(shown[0][name], int | float))
         for name in names
-        if name not in keys
     ]
-    print_columns(console, Column(" ".join(heading(key) for key in keys), first), columns)
+    order = [names.index(key) for key in keys]
+    leading = [columns[i] for i in order]
+    rest = [column for i, column in enumerate(columns) if i not in order]
+    print_columns(console, leading, rest, f"{title} ({said})" if said else title)
     if len(rows) > MOST_ROWS:
         console.print(f"... and {len(rows) - MOST_ROWS} more")

@@ -1,11 +1,7 @@
-"""The result table on the terminal: what each method took, and how it compares with every other.
-
-A plain terminal of 80 columns is enough: columns that do not fit go to a further table below.
-"""
+"""The result table on the terminal: time, traffic and accuracy of each method, and its speedups."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from string import ascii_uppercase
 from typing import Any
 
 from rich.console import Console
@@ -17,12 +13,10 @@ from cutlayer.sim.views.columns import Column, print_columns
 from cutlayer.sim.views.links_table import print_links
 from cutlayer.sim.views.quantities import BYTES, MEGABYTES, TIMES, Unit, common_unit, spread
 
-COARSE_MARK = "*"
-MOST_STALLED = 10  # lines on methods, one for each seed
-NOT_TRAINED = "not trained"
+MOST_STALLED = 10  # lines, one for each method and seed
 COMPARISONS = {
-    "time_x": "Speedup: how many times faster per round the row's method is than the column's",
-    "bytes_x": "Traffic: how many times fewer bytes per round the row sends than the column",
+    "time_x": "Speedup over each method (ratio of round times)",
+    "bytes_x": "Traffic reduction against each method (ratio of bytes per round)",
 }
 
 
@@ -41,22 +35,22 @@ def print_table(result: RunResult | Sequence[RunResult], console: Console) -> No
     if not methods:
         _print(console, "No round was closed: there is nothing to compare.")
         return
-    names = _names(methods)
+    marked = _marked(methods)
+    names = Column("method", [f"{label}{' *' * (label in marked)}" for label in methods])
     sign = "±" if _wide_characters(console) else "+/-"
     print_columns(console, names, _columns(methods, sign))
     if len(methods) > 1:
-        for what, sentence in COMPARISONS.items():
+        for what, title in COMPARISONS.items():
             console.print()
-            _print(console, sentence, "bold")
-            print_columns(console, names, _comparison(runs, list(methods), what, sign))
+            print_columns(console, names, _comparison(runs, list(methods), what, sign), title)
     print_links(methods, names.cells, console, sign)
     console.print()
-    for line in _footnotes(runs, methods):
+    for line in _footnotes(runs, methods, marked):
         _print(console, line, "dim")
 
 
 def _stalled(runs: Sequence[RunResult]) -> list[str]:
-    """Say which methods came to a round that can never end, and why."""
+    """Return which methods stalled, and why."""
     lines = [
         f"{label} stalled (seed {run.seed}) after {len(method.rounds)} rounds: {method.ended}."
         for run in runs
@@ -74,22 +68,14 @@ def _wide_characters(console: Console) -> bool:
     return console.encoding.startswith("utf")
 
 
-def _letter(position: int) -> str:
-    return ascii_uppercase[position] if position < len(ascii_uppercase) else f"#{position + 1}"
-
-
-def _names(methods: dict[str, list[MethodResult]]) -> Column:
-    """Return the methods' labels, each with the letter that stands for it in comparisons."""
-    cells = []
-    for position, (label, results) in enumerate(methods.items()):
-        letter = f"{_letter(position)} " if len(methods) > 1 else ""
-        mark = f" {COARSE_MARK}" if any(result.coarse for result in results) else ""
-        cells.append(f"{letter}{label}{mark}")
-    return Column("method", cells)
+def _marked(methods: dict[str, list[MethodResult]]) -> set[str]:
+    """Return the methods whose times rest on guessed figures; none if all do, which is said once."""
+    coarse = {label for label, seeds in methods.items() if any(r.coarse for r in seeds)}
+    return coarse if len(coarse) < len(methods) else set()
 
 
 def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[Column]:
-    """Return everything that is told of a method by itself."""
+    """Return the columns of figures that compare no methods."""
     summaries = {
         label: [result.summary({}) for result in results] for label, results in methods.items()
     }
@@ -114,40 +100,37 @@ def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[Column]:
     percent = ("%", 0.01)
     trained = any(result.curve for results in methods.values() for result in results)
     targets = dict.fromkeys(t for results in methods.values() for t in results[0].targets)
-    return [
-        timed("virtual\ntime ({})", over(lambda s: s["virtual_time_s"])),
-        column("time per\nround ({})", makespan, per_round),
-        column("additive\nper round\n({})", additive, per_round),
+    accuracies = [
         column(
-            "sent per\nclient and\nround ({})",
+            "final accuracy ({})",
+            over(lambda s: s["accuracy"]["final"] if s["accuracy"] else None),
+            percent,
+            "not trained",
+        ),
+        *(
+            timed(
+                f"time to {100 * target:g}% ({{}})",
+                over(partial(_time_to, str(target))),
+                "not reached",
+            )
+            for target in targets
+        ),
+    ]
+    return [
+        timed("virtual time ({})", over(lambda s: s["virtual_time_s"])),
+        column("round time ({})", makespan, per_round),
+        column("additive round time ({})", additive, per_round),
+        column(
+            "traffic per client and round ({})",
             over(lambda s: s["wire_bytes"]["per_client_round"]),
             MEGABYTES,
             digits=4,
         ),
-        column(
-            "final\naccuracy\n({})",
-            over(lambda s: s["accuracy"]["final"] if s["accuracy"] else None),
-            percent,
-            NOT_TRAINED,
-        ),
-        *(
-            timed(
-                f"time to\n{100 * target:g} %\n({{}})",
-                over(partial(_time_to, str(target))),
-                "not reached" if trained else "not trained",
-            )
-            for target in targets
-        ),
+        *(accuracies if trained else ()),
         column("rounds", over(lambda s: s["rounds"]), ("", 1.0), digits=1),
-        column("sent\nin all\n({})", total, _unit(total, BYTES)),
-        column(
-            "devices\nnot com-\nputing\n({})",
-            over(lambda s: s["idle_fraction"]["clients"]),
-            percent,
-        ),
-        column(
-            "server\nnot com-\nputing\n({})", over(lambda s: s["idle_fraction"]["server"]), percent
-        ),
+        column("total traffic ({})", total, _unit(total, BYTES)),
+        column("device idle share ({})", over(lambda s: s["idle_fraction"]["clients"]), percent),
+        column("server idle share ({})", over(lambda s: s["idle_fraction"]["server"]), percent),
     ]
 
 
@@ -161,13 +144,13 @@ def _unit(values: Sequence[Estimate | None], units: tuple[Unit, ...]) -> Unit:
 
 
 def _comparison(runs: Sequence[RunResult], labels: list[str], what: str, sign: str) -> list[Column]:
-    """Return one column per method: how each row compares with it, a ratio per seed averaged."""
+    """Return one column per method: the ratio of its figure to each row's, averaged over seeds."""
     columns = []
-    for position, other in enumerate(labels):
+    for other in labels:
         cells = []
         for label in labels:
             if label == other:
-                cells.append(plain("."))
+                cells.append(plain("-"))
                 continue
             ratio = estimate(
                 run.methods[label].against(run.methods[other])[what]
@@ -178,36 +161,40 @@ def _comparison(runs: Sequence[RunResult], labels: list[str], what: str, sign: s
             cells.append(
                 plain(spread(ratio, sign=sign) if ratio else "-", "green" if better else "")
             )
-        columns.append(Column(_letter(position), cells))
+        columns.append(Column(other, cells))
     return columns
 
 
-def _footnotes(runs: Sequence[RunResult], methods: dict[str, list[MethodResult]]) -> list[str]:
-    """Say where the numbers come from, and which costs are coarse."""
+def _footnotes(
+    runs: Sequence[RunResult], methods: dict[str, list[MethodResult]], marked: set[str]
+) -> list[str]:
+    """Return where the figures come from, and which of them rest on guesses."""
     trained = any(
         result.weights_digest is not None for results in methods.values() for result in results
     )
     lines = [
         "Times, bytes and idle shares are simulated: a virtual clock, computed costs. "
-        + ("Accuracy is that of models really trained." if trained else "Nothing was trained.")
+        + ("Accuracy is that of really trained models." if trained else "Nothing was trained.")
     ]
     lines.append(
-        "Time per round is what a stopwatch shows; additive is the mean over clients of their "
-        "computing and transfers, without waiting. Bytes are wire bytes, both directions; "
+        "The round time is the makespan of a round; the additive round time is the mean over clients "
+        "of their computing and transfers, without waiting. Traffic is in wire bytes, both directions; "
         "1 MB = 10^6 B."
     )
     if len(runs) > 1:
-        lines.append(f"Means over {len(runs)} seeds with 95 % t-intervals; none where they agree.")
+        lines.append(
+            f"Means over {len(runs)} seeds with 95 % t-intervals; none if all seeds agree."
+        )
     for label, results in methods.items():
         ended = [(r.seed, r.ended) for r in results if r.ended is not None and not r.stalled]
         if ended:
             seed, why = ended[0]
-            lines.append(f"{label} ended before its rounds were played (seed {seed}): {why}.")
+            lines.append(f"{label} ended early (seed {seed}): {why}.")
         rounds = [r.diverged_in_round for r in results if r.diverged_in_round is not None]
         if rounds:
             lines.append(
-                f"{label} diverged: in round {min(rounds) + 1} its weights were no longer finite, and "
-                "its accuracy means nothing. A lower training.optimizer.lr may help."
+                f"{label} diverged: its weights were no longer finite in round {min(rounds) + 1}, so "
+                "its accuracy is meaningless. A lower training.optimizer.lr may help."
             )
     coarse: dict[tuple[str, ...], list[str]] = {}
     for label, results in methods.items():
@@ -215,8 +202,8 @@ def _footnotes(runs: Sequence[RunResult], methods: dict[str, list[MethodResult]]
         if figures:
             coarse.setdefault(figures, []).append(label)
     for figures, labels in coarse.items():
-        who = "" if len(labels) == len(methods) else f" of {', '.join(labels)}"
+        mark, who = ("* ", f" of {', '.join(labels)}") if marked else ("", "")
         lines.append(
-            f"{COARSE_MARK} The times{who} rest on coarse or guessed figures: {'; '.join(figures)}."
+            f"{mark}The times{who} rest on coarse or guessed figures: {'; '.join(figures)}."
         )
     return lines

@@ -173,9 +173,9 @@ def test_a_device_without_the_memory_is_refused(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["list", "devicez"], ["no kind devicez", "mean 'devices'?"]),
-        (["show", "rasberry-pi-4b"], ["nothing called rasberry-pi-4b", "mean 'raspberry-pi-4b'?"]),
-        (["show", "nothing-like-it"], ["nothing called nothing-like-it", "quickstart"]),
+        (["list", "devicez"], ["unknown kind devicez", "mean 'devices'?"]),
+        (["show", "rasberry-pi-4b"], ["unknown name rasberry-pi-4b", "mean 'raspberry-pi-4b'?"]),
+        (["show", "nothing-like-it"], ["unknown name nothing-like-it", "quickstart"]),
     ],
 )
 def test_unknown_names_are_refused_with_the_closest(
@@ -238,7 +238,7 @@ def test_errors_of_the_parts_are_told_at_their_section(
     "arguments",
     [
         ("show", "x" * 5000),
-        ("why", "x" * 5000),
+        ("explain", "x" * 5000),
         ("report", "x" * 5000),
         ("compare", "x" * 5000, "y"),
         ("run", "quickstart", "--threads", "9" * 21),

@@ -36,9 +36,9 @@ def test_a_topology_is_drawn(cli, name):
         (["tiny.yaml", "--plot", "p.gif"], ["--plot: p.gif must end in .png, .svg or .pdf"]),
         (["tiny.yaml", "--plot", "p.PNG"], ["--plot: p.PNG must end in .png"]),
         (["tiny.yaml", "--plot", "no/p.png"], ["--plot no/p.png: the folder no does not exist"]),
-        (["4g", "--plot", "p.png"], ["--plot: 4g is no scenario"]),
+        (["4g", "--plot", "p.png"], ["--plot: 4g is not a scenario"]),
         (["tinny.yaml"], ["tinny.yaml: is neither a file nor a shipped scenario"]),
-        (["quickstrat"], ["nothing called quickstrat", "mean 'quickstart'?"]),
+        (["quickstrat"], ["unknown name quickstrat", "mean 'quickstart'?"]),
     ],
 )
 def test_what_cannot_be_shown_is_refused(cli, arguments, words):

@@ -73,7 +73,7 @@ def test_ares_is_fitted_on_whole_models_and_says_what_it_misses():
     nano = [line for line in cut if "jetson" in line.quantity]
     assert not any(line.holds for line in nano)
     assert all("both messages need 0.69 s" in line.note for line in nano)
-    assert "NOT met" in verdict(table)
+    assert "NOT within" in verdict(table)
 
 
 def test_mpsls_inputs_come_out_and_its_predictions_beat_one_number():
@@ -133,11 +133,11 @@ TABLE = Table(
 
 
 def test_a_line_that_misses_says_so():
-    assert verdict(TABLE) == "1 of 2 figures that are asked for are NOT met: a round (+25.0 %)."
+    assert verdict(TABLE) == "1 of 2 figures with a tolerance are NOT within it: a round (+25.0 %)."
     met = replace(TABLE, lines=TABLE.lines[1:])
-    assert verdict(met) == "All 1 figures that are asked for are met."
+    assert verdict(met) == "All 1 figures with a tolerance are within it."
     free = replace(TABLE, lines=(replace(LINE, within=None),))
-    assert verdict(free) == "No figure here is asked to be met."
+    assert verdict(free) == "No figure of this table has a tolerance."
 
 
 def test_tables_are_printed_and_written(tmp_path):
@@ -148,7 +148,7 @@ def test_tables_are_printed_and_written(tmp_path):
         "Some table",
         "2.000 s",
         "+25.0 %",
-        "10 %, not met",
+        "10 %, missed",
         "Fitted: a speed",
         "A remark.",
     ):
@@ -161,7 +161,7 @@ def test_tables_are_printed_and_written(tmp_path):
     assert (first["holds"], second["holds"]) == ("False", "True")
     assert (first["source"], first["note"]) == ("a log", "a note")
     page = markdown(TABLE)
-    assert "| a round | 2.000 s | predicted | 2.500 s | +25.0 % | 10 %, not met |" in page
+    assert "| a round | 2.000 s | predicted | 2.500 s | +25.0 % | 10 %, missed |" in page
     assert "- a log" in page
     write_map([point(20, 2.8)], tmp_path / "m.csv")
     assert (tmp_path / "m.csv").read_text(encoding="utf-8").splitlines()[

@@ -16,7 +16,7 @@ def printed(result, width=80):
     buffer = io.StringIO()
     print_table(result, Console(file=buffer, width=width))
     text = buffer.getvalue()
-    return text[text.index("Links that held") : text.index("Times, bytes")]
+    return text[text.index("Bottleneck links") : text.index("Times, bytes")]
 
 
 def lines(result, width=80):
@@ -103,7 +103,7 @@ def test_lines_fit_and_no_link_is_no_table():
     assert max(len(line) for line in printed(run_of(result)).splitlines()) <= 80
     buffer = io.StringIO()
     print_table(run_of(bare()), Console(file=buffer, width=80))
-    assert "Links that held" not in buffer.getvalue()
+    assert "Bottleneck links" not in buffer.getvalue()
 
 
 def test_names():
