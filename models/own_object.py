@@ -28,6 +28,7 @@ from typing import Any, Final
 from cutlayer.errors import UserError
 
 NO_USER_CODE: Final = "CUTLAYER_NO_USER_CODE"
+_ROOT: Final = Path(__file__).resolve().parents[1]  # of the repository, or of the package
 _FORBIDDEN: Final = (
     f"it is a user's own code, and --no-user-code (or {NO_USER_CODE}) forbids importing it"
 )
@@ -146,17 +147,20 @@ def _home(top: str, folders: Iterable[str]) -> str | None:
     usual = None if own is None else _usual(top)
     if own is None or (usual is None and top not in _FIRST):
         return folder
-    if own.origin is None or _goes_first(top, usual) or _file(own) == _file(usual):
+    behind = own.origin is None and usual is not None and usual.origin is not None
+    if behind or _goes_first(top, usual) or _file(own) == _file(usual):
         return None
     return folder
 
 
 def _usual(top: str) -> ModuleSpec | None:
-    """Return what `import top` finds, if anything."""
+    """Return what `import top` finds, if anything other than a folder of Cutlayer's repository."""
     try:
-        return find_spec(top)
+        spec = find_spec(top)
     except ValueError:  # a module without a spec, such as __main__
         return None
+    is_ours = top != "cutlayer" and _file(spec) == str(_ROOT / top / "__init__.py")
+    return None if is_ours else spec
 
 
 def _goes_first(top: str, usual: ModuleSpec | None) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("cutlayer", "models", "scenarios", "sim", "topologies")
+SOURCES = ("cutlayer", "models", "scenarios", "sim", "src", "topologies")
 BUILD = "import setuptools.build_meta as backend; backend.build_wheel('dist')"
 SCRIPT = "#!{python}\nimport sys\nfrom cutlayer.sim.cli import main\nsys.exit(main())\n"
 WAIT_S = 600.0
@@ -61,9 +61,7 @@ class Environment:
         """Create an environment that sees the packages of the running one, but no clone."""
         venv.create(folder, symlinks=os.name != "nt")
         made = cls(folder)
-        outside = [
-            p for p in sys.path if p and Path(p).is_dir() and not (Path(p) / "cutlayer").exists()
-        ]
+        outside = [p for p in sys.path if Path(p).name in ("site-packages", "dist-packages")]
         (made.packages / "dependencies.pth").write_text("\n".join(outside), encoding="utf-8")
         return made
 

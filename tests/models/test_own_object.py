@@ -89,6 +89,17 @@ def test_names_that_are_folders_of_cutlayer_s_repository_are_free(top: str, fold
     assert plain_name(import_own_module(f"{top}.mynet").__name__) == f"{top}.mynet"
 
 
+def test_a_plain_folder_is_found_although_the_repository_is_on_the_path(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT), str(folder / "far")])
+    write(folder / "models" / "mynet.py", "size = 4\n")
+    assert import_own("models.mynet:size") == 4
+    write(folder / "far" / "own_nets_q" / "mynet.py", "size = 6\n")
+    write(folder / "own_nets_q" / "mynet.py", "size = 5\n")
+    assert import_own("own_nets_q.mynet:size") == 5
+
+
 def test_siblings_are_found_whenever_they_are_imported(folder: Path) -> None:
     write(folder / "sub" / "own_late_helper_q.py", "value = 3\n")
     write(
