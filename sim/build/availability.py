@@ -1,36 +1,36 @@
-"""The `availability` of a scenario as functions of time: when each client is online."""
+"""The `availability` of a scenario: when each client is online, as a function of time."""
 
 import math
-from typing import Literal
 
 from cutlayer.scenarios.availability import Absence, OfflineMarkov, OfflineTrace, OfflineWindows
 from cutlayer.scenarios.problems import KeyPath
-from cutlayer.sim.build.names import NamedPlaceError, clients_named
+from cutlayer.sim.build.names import NamedPlaceError, entry_of_client
 from cutlayer.sim.build.plan import Plan
+from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.availability import presence, read_recording
 from cutlayer.topologies.bandwidth import Profile, TwoStates
 
-OnDisconnect = Literal["drop", "resume"]
 
+def availability(plan: Plan) -> dict[int, Presence]:
+    """Return the presence of each client that may go offline, by index; the others are always online.
 
-def availability(plan: Plan) -> dict[str, tuple[Profile, OnDisconnect]]:
-    """Return of each client that may go offline: 1 or 0 over time (s), and what happens then.
-
-    Who is not there is always online. Raises NamedPlaceError for a name that the topology does not
-    have, or one that two entries speak of.
+    Raises NamedPlaceError for an unknown client, for one that two entries name, and for one that a
+    recording does not have.
     """
-    found: dict[str, tuple[Profile, OnDisconnect]] = {}
-    for index, absence in enumerate(plan.scenario.availability):
-        path: KeyPath = ("availability", index)
-        clients = clients_named(plan.topology, absence.clients, (*path, "clients"))
-        for client in clients:
-            if client in found:
-                complaint = f"speaks of {client}, as does an entry before it"
-                raise NamedPlaceError((*path, "clients"), complaint)
-        profiles = _profiles(absence, clients, plan.seed, path)
-        found |= {client: (profiles[client], absence.on_disconnect) for client in clients}
-    return found
+    topology, absences = plan.topology, plan.scenario.availability
+    owner = entry_of_client(topology, "availability", absences)
+    clients: dict[int, list[str]] = {}
+    for client, number in owner.items():
+        clients.setdefault(number, []).append(client)
+    profiles: dict[str, Profile] = {}
+    for number, names in clients.items():
+        profiles |= _profiles(absences[number], tuple(names), plan.seed, ("availability", number))
+    return {
+        index: Presence(profiles[name], absences[owner[name]].on_disconnect)
+        for index, name in enumerate(topology.clients if owner else ())
+        if name in owner
+    }
 
 
 def _profiles(

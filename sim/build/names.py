@@ -1,6 +1,8 @@
 """The clients that a scenario means by a name: one client, or all of a group."""
 
 import re
+from collections.abc import Sequence
+from typing import Protocol
 
 from cutlayer.errors import UserError
 from cutlayer.scenarios.problems import KeyPath
@@ -30,10 +32,34 @@ def clients_named(topology: Topology, name: str, path: KeyPath) -> tuple[str, ..
     """
     if name in topology.clients:
         return (name,)
-    members = re.compile(re.escape(name) + r"-\d+")
-    found = tuple(client for client in topology.clients if members.fullmatch(client))
-    if not found:
+    numbered = re.compile(re.escape(name) + r"-\d+")
+    group = tuple(client for client in topology.clients if numbered.fullmatch(client))
+    if not group:
         groups = [re.sub(r"-\d+$", "", client) for client in topology.clients]
         known = dict.fromkeys([*groups, *topology.clients])
         raise NamedPlaceError(path, f"is neither a group nor a client{suggestion(name, known)}")
-    return found
+    return group
+
+
+class ClientsEntry(Protocol):
+    """An entry of a scenario's section that applies to a client or a group."""
+
+    @property
+    def clients(self) -> str:
+        """The name."""
+
+
+def entry_of_client(
+    topology: Topology, section: str, entries: Sequence[ClientsEntry]
+) -> dict[str, int]:
+    """Return for each client that a section names the number of the entry that does.
+
+    Raises NamedPlaceError for an unknown name, and for a client that two entries name.
+    """
+    owner: dict[str, int] = {}
+    for number, entry in enumerate(entries):
+        path: KeyPath = (section, number, "clients")
+        for client in clients_named(topology, entry.clients, path):
+            if owner.setdefault(client, number) != number:
+                raise NamedPlaceError(path, f"{client} is already set by an earlier entry")
+    return owner

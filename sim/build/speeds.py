@@ -1,10 +1,10 @@
-"""The `speeds` of a scenario: every client's own device, as much faster or slower as was drawn."""
+"""The `speeds` of a scenario: a device for each client, faster or slower by a factor that is drawn."""
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from cutlayer.scenarios.speeds import Speeds
-from cutlayer.sim.build.names import NamedPlaceError, clients_named
+from cutlayer.sim.build.names import entry_of_client
 from cutlayer.streams import generator
 from cutlayer.topologies import Topology
 from cutlayer.topologies.device import DeviceProfile
@@ -13,25 +13,21 @@ from cutlayer.topologies.device import DeviceProfile
 def with_speeds(topology: Topology, speeds: Iterable[Speeds], seed: int) -> Topology:
     """Return the topology with the drawn devices.
 
-    A client's draw depends on the seed and its own index alone. Raises NamedPlaceError for clients
-    that are not there, or are named twice.
+    The draw of a client depends only on the seed and its own index. Raises NamedPlaceError for an
+    unknown client, and for one that two entries name.
     """
-    drawn: dict[str, Callable[[int], float]] = {}
-    for number, spread in enumerate(speeds):
-        path = ("speeds", number, "clients")
-        draw = _draw(spread, seed)
-        for name in clients_named(topology, spread.clients, path):
-            if drawn.setdefault(name, draw) is not draw:
-                raise NamedPlaceError(path, f"names {name}, whose speed is drawn above already")
-    if not drawn:
+    entries = tuple(speeds)
+    owner = entry_of_client(topology, "speeds", entries)
+    if not owner:
         return topology
-    places = {name: index for index, name in enumerate(topology.clients)}
-    faster = Faster(topology, drawn.keys(), lambda name: drawn[name](places[name]))
+    draws = [_draw(spread, seed) for spread in entries]
+    indices = {name: index for index, name in enumerate(topology.clients)}
+    faster = Faster(topology, owner.keys(), lambda name: draws[owner[name]](indices[name]))
     return topology.with_devices(faster)
 
 
 def _draw(spread: Speeds, seed: int) -> Callable[[int], float]:
-    """Return how many times as fast a client, by its index, is drawn to be."""
+    """Return a function that draws the factor of a client's speed from its index."""
     scores = spread.read() if spread.scores is not None else ()
 
     def factor(client: int) -> float:
@@ -39,14 +35,14 @@ def _draw(spread: Speeds, seed: int) -> Callable[[int], float]:
         if spread.lognormal is None:
             return scores[int(stream.integers(len(scores)))]
         spread_of_log = math.log1p(spread.lognormal**2)
-        drawn = float(stream.standard_normal())
-        return math.exp(math.sqrt(spread_of_log) * drawn - spread_of_log / 2)
+        normal = float(stream.standard_normal())
+        return math.exp(math.sqrt(spread_of_log) * normal - spread_of_log / 2)
 
     return factor
 
 
 class Faster(Mapping[str, DeviceProfile]):
-    """The devices of some nodes of a topology, each so many times as fast; made on demand."""
+    """The devices of some nodes of a topology, sped up by a factor for each; created on access."""
 
     def __init__(
         self, topology: Topology, names: Collection[str], factor: Callable[[str], float]
@@ -54,7 +50,7 @@ class Faster(Mapping[str, DeviceProfile]):
         self._topology = topology
         self._names = names
         self._factor = factor
-        self._made: dict[tuple[int, float], DeviceProfile] = {}
+        self._devices: dict[tuple[int, float], DeviceProfile] = {}
 
     def __getitem__(self, name: str) -> DeviceProfile:
         if name not in self._names:
@@ -62,9 +58,9 @@ class Faster(Mapping[str, DeviceProfile]):
         device = self._topology.node(name).device
         assert device is not None
         key = id(device), self._factor(name)
-        if key not in self._made:
-            self._made[key] = device.faster(key[1])
-        return self._made[key]
+        if key not in self._devices:
+            self._devices[key] = device.faster(key[1])
+        return self._devices[key]
 
     def __contains__(self, name: object) -> bool:
         return name in self._names

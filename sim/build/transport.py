@@ -1,8 +1,7 @@
-"""The `transport` of a scenario, and the `transports` of its groups, as the switches of each client."""
+"""The `transport` of a scenario, and the `transports` of its groups, as the settings of each client."""
 
-from cutlayer.scenarios.problems import KeyPath
 from cutlayer.scenarios.transport import Tcp, Transport
-from cutlayer.sim.build.names import NamedPlaceError, clients_named
+from cutlayer.sim.build.names import entry_of_client
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.transport import IDEAL, TransportSettings
 
@@ -10,21 +9,15 @@ from cutlayer.sim.transport import IDEAL, TransportSettings
 def transports(plan: Plan) -> tuple[TransportSettings, ...]:
     """Return the transport of each client's connection, in client order.
 
-    Raises NamedPlaceError for a name that the topology does not have, or one that two entries speak of.
+    Raises NamedPlaceError for an unknown client, and for one that two entries name.
     """
     scenario = plan.scenario
-    own: dict[str, TransportSettings] = {}
-    for index, entry in enumerate(scenario.transports):
-        path: KeyPath = ("transports", index, "clients")
-        settings = _settings(entry.transport)
-        for client in clients_named(plan.topology, entry.clients, path):
-            if client in own:
-                raise NamedPlaceError(path, f"speaks of {client}, as does an entry before it")
-            own[client] = settings
+    owner = entry_of_client(plan.topology, "transports", scenario.transports)
     default = _settings(scenario.transport)
-    if not own:
+    if not owner:
         return (default,) * len(plan.topology.clients)
-    return tuple(own.get(client, default) for client in plan.topology.clients)
+    own = [_settings(entry.transport) for entry in scenario.transports]
+    return tuple(own[owner[c]] if c in owner else default for c in plan.topology.clients)
 
 
 def _settings(section: Transport) -> TransportSettings:

@@ -1,8 +1,7 @@
 """The `computing` section of a scenario: the variability of each client's device."""
 
 from cutlayer.scenarios.computing import Computing
-from cutlayer.scenarios.problems import KeyPath
-from cutlayer.sim.build.names import NamedPlaceError, clients_named
+from cutlayer.sim.build.names import entry_of_client
 from cutlayer.sim.compute.variability import VariabilitySettings
 from cutlayer.topologies import Topology
 
@@ -10,25 +9,24 @@ from cutlayer.topologies import Topology
 def client_variability(
     topology: Topology, computing: tuple[Computing, ...]
 ) -> dict[int, VariabilitySettings]:
-    """Return the settings of each client that has some, by index.
+    """Return the settings of each client that has any, by index.
 
-    Raises NamedPlaceError for clients that are not there, or are named twice.
+    Raises NamedPlaceError for an unknown client, and for one that two entries name.
     """
-    found: dict[int, VariabilitySettings] = {}
-    if not computing:
-        return found
-    places = {name: index for index, name in enumerate(topology.clients)}
-    for number, section in enumerate(computing):
-        path: KeyPath = ("computing", number, "clients")
-        throttle = section.throttle
-        settings = VariabilitySettings(
-            None if section.variability is None else section.variability.jitter(),
-            0.0 if throttle is None else throttle.after,
-            1.0 if throttle is None else throttle.slowdown,
-            section.prefetch,
-        )
-        for name in clients_named(topology, section.clients, path):
-            if places[name] in found:
-                raise NamedPlaceError(path, f"speaks of {name}, as does an entry before it")
-            found[places[name]] = settings
-    return found
+    owner = entry_of_client(topology, "computing", computing)
+    settings = [_settings(section) for section in computing]
+    return {
+        index: settings[owner[name]]
+        for index, name in enumerate(topology.clients if owner else ())
+        if name in owner
+    }
+
+
+def _settings(section: Computing) -> VariabilitySettings:
+    throttle = section.throttle
+    return VariabilitySettings(
+        None if section.variability is None else section.variability.jitter(),
+        0.0 if throttle is None else throttle.after,
+        1.0 if throttle is None else throttle.slowdown,
+        section.prefetch,
+    )

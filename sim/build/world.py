@@ -1,13 +1,14 @@
-"""From a plan to a method in its world, with the executor that was asked for."""
+"""Build the world of a method from a plan, with or without tensors to train."""
 
 from functools import lru_cache
+from math import prod
 from typing import Any, Literal
 
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.availability import availability
 from cutlayer.sim.build.extent import most_events
 from cutlayer.sim.build.initial import initial_digests, initial_states
-from cutlayer.sim.build.network import connect
+from cutlayer.sim.build.network import ClientNetwork, connect
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.transport import transports
 from cutlayer.sim.build.variability import client_variability
@@ -15,8 +16,8 @@ from cutlayer.sim.clock import Clock
 from cutlayer.sim.compute.queueing import make_queue
 from cutlayer.sim.compute.work import DeviceWork, ServerWork
 from cutlayer.sim.data.datasets import Dataset
-from cutlayer.sim.endpoints.churn import Churn, Presence
-from cutlayer.sim.endpoints.world import Client, PlannedBatches, World, plan_batches
+from cutlayer.sim.endpoints.fleet import Client, Fleet, PlannedBatches
+from cutlayer.sim.endpoints.world import Costs, World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.digest import Digest, node
 from cutlayer.sim.learning.layer import Learning
@@ -34,10 +35,10 @@ def options_of(entry: MethodEntry) -> tuple[type[Method], Any]:
 
     Raises UnknownMethodError, or pydantic's ValidationError for a method of the user's own.
     """
-    found = registry.method(entry.name)
+    method = registry.method(entry.name)
     if isinstance(entry.options, dict):
-        return found, found.Options.model_validate(entry.options)
-    return found, entry.options
+        return method, method.Options.model_validate(entry.options)
+    return method, entry.options
 
 
 def make_method(
@@ -45,13 +46,41 @@ def make_method(
 ) -> Method:
     """Build a world and the method in it; with a `dataset` it trains, without it only counts.
 
-    `keep_accounts` keeps what held each transfer of a round, see `cutlayer.sim.transport.Tcp`.
+    `keep_accounts` keeps what limited each transfer of a round, see `cutlayer.sim.transport.Tcp`.
     """
-    found, options = options_of(entry)
-    recipe = plan.recipe(found, entry.name, options)
-    learning = _learning(plan, recipe, found, options, dataset)
-    world = _world(plan, recipe, found, learning, keep_accounts=keep_accounts)
-    return found(world, options)
+    method, options = options_of(entry)
+    return assemble(plan, method, entry.name, options, dataset, keep_accounts=keep_accounts)
+
+
+def assemble(
+    plan: Plan,
+    method: type[Method],
+    name: str,
+    options: Any,
+    dataset: Dataset | None = None,
+    *,
+    keep_accounts: bool = False,
+) -> Method:
+    """Build a world and a method of a class in it; see `make_method`."""
+    recipe = plan.recipe(method, name, options)
+    clock = Clock(most_events(plan))
+    topology, training = plan.topology, plan.scenario.training
+    connected = connect(plan, clock, keep_accounts=keep_accounts)
+    server = topology.node(topology.server)
+    world = World(
+        clock=clock,
+        network=connected.network,
+        transport=connected.transport,
+        client_routes=connected.client_routes,
+        server=make_queue(clock, server.slots, server.queueing),
+        fleet=_fleet(plan, recipe, method, clock, connected),
+        costs=_costs(plan, recipe, method),
+        learning=_learning(plan, recipe, method, options, dataset),
+        uploads_outstanding=training.uploads_outstanding,
+        framing=plan.scenario.scale.framing,
+        constant_rates=not topology.profiles,
+    )
+    return method(world, options)
 
 
 def profile_of(topology: Topology, name: str) -> DeviceProfile:
@@ -82,100 +111,84 @@ def _learning(
     return Learning(recipe, initial_digests(recipe, method, options, cut=cut), shard, executor)
 
 
-def _world(
+def _costs(plan: Plan, recipe: Recipe, method: type[Method]) -> Costs:
+    cut, training = recipe.cut, plan.scenario.training
+    shape = plan.model.activation_shape(cut)
+    blocks = {"device": plan.device_block(cut), "server": plan.server_block(cut)}
+    if "head" in method.parts:
+        blocks["head"] = (plan.head(cut),)
+    return Costs(
+        server_work=ServerWork(
+            profile_of(plan.topology, plan.topology.server),
+            plan.server_block(cut),
+            plan.detached_block(cut),
+            prod(shape),
+            recipe.optimizer.state_slots,
+        ),
+        input_shape=plan.info.input_shape,
+        activation_shape=shape,
+        classes=plan.info.classes,
+        pooled_batches=PlannedBatches(
+            sum(plan.shards.sizes), training.batch_size, training.local_epochs, recipe.min_batch
+        ),
+        parameters={part: sum(b.parameters for b in costs) for part, costs in blocks.items()},
+        tensors={part: sum(b.parameter_tensors for b in costs) for part, costs in blocks.items()},
+        buffer_bytes={part: sum(b.buffer_bytes for b in costs) for part, costs in blocks.items()},
+    )
+
+
+def _fleet(
     plan: Plan,
     recipe: Recipe,
     method: type[Method],
-    learning: Learning,
-    *,
-    keep_accounts: bool,
-) -> World:
-    clock = Clock(most_events(plan))
-    topology, training = plan.topology, plan.scenario.training
-    settings = transports(plan)
-    connected = connect(plan, clock, keep_accounts=keep_accounts)
-    presences = {}
-    if found := availability(plan):
-        presences = {
-            index: Presence(*found[name])
-            for index, name in enumerate(topology.clients)
-            if name in found
-        }
-    cut = recipe.cut
+    clock: Clock,
+    connected: ClientNetwork,
+) -> Fleet:
+    cut, topology, training = recipe.cut, plan.topology, plan.scenario.training
     head = plan.head(cut) if "head" in method.parts else None
-    slots = recipe.optimizer.state_slots
-    shape = plan.model.activation_shape(cut)
-    values = 1
-    for side in shape:
-        values *= side
+    values = prod(plan.model.activation_shape(cut))
+    transport_of = transports(plan)
     variability = client_variability(topology, plan.scenario.computing)
+    presences = availability(plan)
     works: dict[tuple[str, float], DeviceWork] = {}
     count = len(topology.clients)
 
     def client(index: int) -> Client:
         name = topology.clients[index]
         profile = profile_of(topology, name)
-        kind = (profile.name, profile.speed_factor)
-        if kind not in works:
-            works[kind] = DeviceWork(profile, plan.device_block(cut), head, values, slots)
+        device = (profile.name, profile.speed_factor)
+        if device not in works:
+            works[device] = DeviceWork(
+                profile, plan.device_block(cut), head, values, recipe.optimizer.state_slots
+            )
         samples = plan.shards.sizes[index]
         batches, first_epoch, sizes = _planned(
             samples, training.batch_size, training.local_epochs, recipe.min_batch
         )
-        up, down = connected.routes[index], connected.routes[count + index]
         return Client(
             index=index,
             name=name,
-            work=works[kind],
+            work=works[device],
             samples=samples,
             batches=batches,
             first_epoch=first_epoch,
             batch_sizes=sizes,
             up=index,
             down=count + index,
-            up_delay_s=up.delay_s,
-            down_delay_s=down.delay_s,
-            timing_class=(topology.route_class(name), settings[index], variability.get(index)),
+            up_delay_s=connected.routes[index].delay_s,
+            down_delay_s=connected.routes[count + index].delay_s,
+            timing_class=(topology.route_class(name), transport_of[index], variability.get(index)),
         )
 
-    server = topology.node(topology.server)
-    server_profile = profile_of(topology, topology.server)
-    counted = {"device": plan.device_block(cut), "server": plan.server_block(cut)}
-    if head is not None:
-        counted["head"] = (head,)
-    return World(
+    return Fleet(
         clock=clock,
-        network=connected.network,
-        server=make_queue(clock, server.slots, server.queueing),
+        seed=plan.seed,
         clients=Lazy(count, client),
         clients_per_round=plan.scenario.clients_per_round,
-        server_work=ServerWork(
-            server_profile, plan.server_block(cut), plan.detached_block(cut), values, slots
-        ),
-        learning=learning,
-        able_clients=plan.able(),
-        seed=plan.seed,
-        input_shape=plan.info.input_shape,
-        activation_shape=shape,
-        classes=plan.info.classes,
-        parameters={part: sum(b.parameters for b in costs) for part, costs in counted.items()},
-        tensors={part: sum(b.parameter_tensors for b in costs) for part, costs in counted.items()},
-        buffer_bytes={part: sum(b.buffer_bytes for b in costs) for part, costs in counted.items()},
-        pooled_batches=PlannedBatches(
-            sum(plan.shards.sizes), training.batch_size, training.local_epochs, recipe.min_batch
-        ),
-        uploads_outstanding=training.uploads_outstanding,
-        framing=plan.scenario.scale.framing,
-        rows=[],
-        client_routes=connected.client_routes,
-        transport=connected.transport,
+        able=plan.able(),
+        presences=presences,
+        variability_settings=variability,
         jitters=connected.jitters,
-        churn=(
-            Churn(clock, presences, cancels=method.cancels) if presences or method.cancels else None
-        ),
-        variability=variability,
-        time_invariant=not (topology.profiles or connected.jitters or presences or method.cancels)
-        and all(settings.time_invariant for settings in variability.values()),
     )
 
 
@@ -184,5 +197,5 @@ def _planned(
     samples: int, batch_size: int, epochs: int, min_batch: int
 ) -> tuple[tuple[Batch, ...], tuple[Batch, ...], tuple[int, ...]]:
     """Return a round's batches, those of its first epoch, and their sizes."""
-    batches = plan_batches(samples, batch_size, epochs, min_batch)
+    batches = tuple(PlannedBatches(samples, batch_size, epochs, min_batch))
     return batches, batches[: len(batches) // epochs], tuple(batch.size for batch in batches)

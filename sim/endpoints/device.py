@@ -6,7 +6,8 @@ import simpy
 
 from cutlayer.sim.compute.roofline import Work
 from cutlayer.sim.endpoints.endpoint import Endpoint
-from cutlayer.sim.endpoints.world import Client, World
+from cutlayer.sim.endpoints.fleet import Client
+from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch, Chain
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Interval, Phase
@@ -26,10 +27,10 @@ class DeviceEndpoint(Endpoint):
 
     def __init__(self, world: World, client: Client, member: int, chain: Chain) -> None:
         super().__init__(world, client, member, chain)
-        self.variability = world.variability_of(client.index, chain.round_index)
+        self.variability = world.fleet.variability(client.index, chain.round_index)
 
     def compute(self, work: Work, activity: Activity, value: Any = None) -> simpy.Event:
-        """Be busy for `work`; the event's value is `value`."""
+        """Compute for as long as `work` takes; the event's value is `value`."""
         if self.variability is not None:
             work = self.variability.of(work, self.world.clock.now)
         return self._compute(work, activity, value)
@@ -37,7 +38,7 @@ class DeviceEndpoint(Endpoint):
     def compute_batch(
         self, batch: Batch, work: Work, activity: Activity, value: Any = None
     ) -> simpy.Event:
-        """Be busy for `work` that begins with loading a batch; the event's value is `value`."""
+        """Compute `work`, which includes loading a batch; the event's value is `value`."""
         if self.variability is not None:
             load = self.client.work.load(batch.size)
             work = self.variability.of_batch(work, load, self.world.clock.now)
@@ -46,8 +47,7 @@ class DeviceEndpoint(Endpoint):
     def _compute(self, work: Work, activity: Activity, value: Any) -> simpy.Event:
         world = self.world
         now = world.clock.now
-        rows = world.rows
-        rows.append(
+        self.last = world.log.add(
             Interval(
                 now,
                 now + work.seconds,
@@ -59,23 +59,22 @@ class DeviceEndpoint(Endpoint):
                 flops=work.flops,
             )
         )
-        self.last = len(rows) - 1
         return world.clock.timeout(work.seconds, value)
 
-    def prepared(self, process: Process) -> Process:
-        """Return what the device does in a round, after what every round begins with."""
+    def after_overhead(self, process: Process) -> Process:
+        """Return the process of the device, with the overhead of a round in front."""
         seconds = self.client.work.profile.round_overhead_s
         if seconds == 0:
             return process
-        return self._prepare(process, seconds)
+        return self._spend_overhead(process, seconds)
 
-    def _prepare(self, process: Process, seconds: float) -> Process:
+    def _spend_overhead(self, process: Process, seconds: float) -> Process:
         yield self.compute(Work(seconds, 0.0), Activity.LOAD)
         yield from process
 
     def stop_computing(self, now: float) -> None:
-        """Cut off what the device computes at `now`: its row ends there."""
-        rows = self.world.rows
+        """End the interval of the current computation at `now`."""
+        rows = self.world.log.rows
         if self.last == NO_CAUSE:
             return
         row = rows[self.last]
@@ -84,7 +83,7 @@ class DeviceEndpoint(Endpoint):
             rows[self.last] = row._replace(end=now, flops=done)
 
     def load(self, batch: Batch) -> simpy.Event:
-        """Go through the data loader for one batch without training on it."""
+        """Load a batch without training on it."""
         return self.compute_batch(batch, self.client.work.load(batch.size), Activity.LOAD)
 
     def train_whole(self, batch: Batch) -> simpy.Event:
@@ -100,12 +99,12 @@ class DeviceEndpoint(Endpoint):
         )
 
     def backward(self, batch: Batch, gradient: Any) -> simpy.Event:
-        """Run the device block backward from the gradient that came back, and step."""
+        """Run the device block backward from the server's gradient, and step."""
         self.chain.do(operations.backward, batch, gradient)
         return self.compute(self.client.work.backward(batch.size), Activity.BACKWARD)
 
     def train_local(self, batch: Batch) -> simpy.Event:
-        """Train device block and auxiliary head by their local loss; value: the activation."""
+        """Train device block and auxiliary head on their local loss; value: the activation."""
         upload = self.chain.do(operations.train_local, self.client.index, batch)
         return self.compute_batch(batch, self.client.work.train(batch.size), Activity.TRAIN, upload)
 

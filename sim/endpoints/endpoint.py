@@ -1,29 +1,29 @@
-"""What both ends of a client's round have: a mailbox, a route, and where they are in the log."""
+"""What both ends of a client's round have: a mailbox, a route, and a position in the log."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections import deque
+from typing import Any, ClassVar
 
 import simpy
 
-from cutlayer.sim.endpoints.mailbox import Mailbox
+from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.message import Message, with_framing
-from cutlayer.sim.endpoints.transfer import Delivery
-from cutlayer.sim.endpoints.world import Client, World
+from cutlayer.sim.endpoints.transfer import Transfer
+from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch, Chain
 from cutlayer.sim.log.intervals import NO_CAUSE, Phase
 
-if TYPE_CHECKING:
-    from cutlayer.sim.endpoints.churn import Churn
-
 
 class Endpoint:
-    """One end: where it is in the log (`last`, the row it just ended), its mailbox and its peer.
+    """One end of a client's round.
 
-    `latest` is the row of its latest transfer. Where clients come and go, `under_way` holds what
-    has not arrived yet, `held` what waits for the client to be back online.
+    `last` is the log's row that it ended last, `latest` that of its latest transfer. If the client can
+    leave the round (`interruptible`), `under_way` holds its transfers that have not arrived, and
+    `held` those that wait until it is back online.
     """
 
     phase: ClassVar[Phase]
     peer: "Endpoint"
+    process: simpy.Process | None = None
 
     def __init__(self, world: World, client: Client, member: int, chain: Chain) -> None:
         self.world = world
@@ -34,14 +34,15 @@ class Endpoint:
         self.latest = NO_CAUSE
         self.busy_until = 0.0
         self.mailbox = Mailbox(world.clock)
-        self.churn: Churn | None = None
+        self.interruptible = False
         self.offline = False
-        self.under_way: dict[Delivery, None] = {}
-        self.held: list[Delivery] = []
+        self.dropped = False
+        self.under_way: dict[Transfer, None] = {}
+        self.held: list[Transfer] = []
         up = self.phase == Phase.UPLINK
         self.route = client.up if up else client.down
         self.delay_s = client.up_delay_s if up else client.down_delay_s
-        self.propagation = world.propagation(self.route, chain.round_index)
+        self.propagation = world.fleet.propagation(self.route, chain.round_index)
         self._outstanding = 0
         self._room: simpy.Event | None = None
 
@@ -55,19 +56,24 @@ class Endpoint:
         """The batches of the first local epoch: every sample once."""
         return self.client.first_epoch
 
+    @property
+    def working(self) -> bool:
+        """Whether its process has begun and not ended."""
+        return self.process is not None and self.process.is_alive
+
     def receive(self) -> simpy.Event:
-        """Wait for the next message of the other endpoint; the event's value is its content."""
+        """Wait for the next message of the peer; the event's value is its content."""
         return self.mailbox.get()
 
     def send(self, message: Message, content: Any = None) -> simpy.Event:
         """Send a message; the event succeeds when its last byte has left.
 
-        With more than one upload outstanding it succeeds as soon as another may be handed over.
+        With more than one upload outstanding, it succeeds as soon as the next message may be sent.
         """
         world = self.world
         if world.framing != 1.0:
             message = with_framing(message, world.framing)
-        left = self._hand_over(message, content)
+        left = self._start(message, content)
         limit = world.uploads_outstanding
         if limit == 1:
             return left
@@ -79,21 +85,21 @@ class Endpoint:
             self._room = room
         return room
 
-    def _hand_over(self, message: Message, content: Any) -> simpy.Event:
-        """Begin the transfer, or hold it while the client is offline; when it leaves is an event."""
-        if self.churn is None:
-            return Delivery(self, message, content, None).begin().done
+    def _start(self, message: Message, content: Any) -> simpy.Event:
+        """Begin a transfer, or hold it while the client is offline; the event succeeds when it left."""
+        if not self.interruptible:
+            return Transfer(self, message, content, None).begin().done
         left = self.world.clock.event()
-        delivery = Delivery(self, message, content, left)
-        self.under_way[delivery] = None
+        transfer = Transfer(self, message, content, left)
+        self.under_way[transfer] = None
         if self.offline:
-            self.held.append(delivery)
+            self.held.append(transfer)
         else:
-            delivery.begin()
+            transfer.begin()
         return left
 
     def has_sent(self, row: int) -> None:
-        """Take note that the message logged as `row` has left."""
+        """Continue after the transfer that is logged as `row`: its last byte has left."""
         self.latest = row
         if self.world.uploads_outstanding == 1:
             self.last = row
@@ -103,3 +109,43 @@ class Endpoint:
             room, self._room = self._room, None
             self.last = row
             room.succeed()
+
+    def deliver(self, transfer: Transfer) -> None:
+        """Hand the content of a transfer that has arrived to the peer."""
+        if self.interruptible:
+            if self.dropped:
+                return
+            del self.under_way[transfer]
+        self.world.log.bytes_delivered += transfer.message.wire_bytes
+        if self.peer.mailbox.put(transfer.content):
+            self.peer.last = transfer.row
+
+
+class Mailbox:
+    """Messages that have arrived at an endpoint, in order; at most one receiver waits."""
+
+    __slots__ = ("_contents", "_env", "_waiting")
+
+    def __init__(self, env: simpy.Environment) -> None:
+        self._env = env
+        self._contents: deque[Any] = deque()
+        self._waiting: simpy.Event | None = None
+
+    def put(self, content: Any) -> bool:
+        """Deliver a content; return whether a receiver was waiting for it."""
+        if self._waiting is None:
+            self._contents.append(content)
+            return False
+        waiting, self._waiting = self._waiting, None
+        waiting.succeed(content)
+        return True
+
+    def get(self) -> simpy.Event:
+        """Return an event that succeeds with the content of the next message."""
+        event = self._env.event()
+        if self._contents:
+            event.succeed(self._contents.popleft())
+        else:
+            assert self._waiting is None, "two receivers wait at one endpoint"
+            self._waiting = event
+        return event

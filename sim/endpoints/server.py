@@ -22,66 +22,59 @@ class ServerEndpoint(Endpoint):
     phase = Phase.DOWNLINK
 
     def compute(self, work: Work, activity: Activity, value: Any = None) -> simpy.Event:
-        """Queue for a slot and be busy there for `work`; the event's value is `value`."""
+        """Queue for a slot and compute `work` on it; the event's value is `value`."""
         return self.world.server.submit(_ServerJob(self, work, activity), value)
 
     def server_step(self, batch: Batch, upload: Any) -> simpy.Event:
         """Train the server block on an activation; value: the gradient to send back."""
         gradient = self.chain.do(operations.server_step, upload)
-        return self.compute(self.world.server_work.train(batch.size), Activity.TRAIN, gradient)
+        return self.compute(
+            self.world.costs.server_work.train(batch.size), Activity.TRAIN, gradient
+        )
 
     def server_step_detached(
         self, batch: Batch, upload: Any, bits: int | None = None
     ) -> simpy.Event:
-        """Train the server block on an activation, of so many bits, that needs no gradient."""
+        """Train the server block on an activation (of `bits` bits) that needs no gradient."""
         self.chain.do(operations.server_step_detached, upload)
-        return self.compute(self.world.server_work.train_detached(batch.size, bits), Activity.TRAIN)
+        return self.compute(
+            self.world.costs.server_work.train_detached(batch.size, bits), Activity.TRAIN
+        )
 
 
 class _ServerJob:
-    """A job of the server's queue: logs its waiting and its running, once they are known."""
+    """A job of the server's queue; logs its waiting and its running once they are known."""
 
-    __slots__ = ("activity", "arrival", "endpoint", "owner", "work")
+    __slots__ = ("activity", "arrival", "owner", "work")
 
-    def __init__(self, endpoint: ServerEndpoint, work: Work, activity: Activity) -> None:
-        self.endpoint = self.owner = endpoint
+    def __init__(self, owner: ServerEndpoint, work: Work, activity: Activity) -> None:
+        self.owner = owner
         self.work = work
         self.activity = activity
-        self.arrival = endpoint.world.clock.now
+        self.arrival = owner.world.clock.now
 
     @property
     def device(self) -> str:
-        """The device of the client for whom it is done."""
-        return self.endpoint.client.work.profile.name
+        """The name of the device whose client the job belongs to."""
+        return self.owner.client.work.profile.name
 
     def began(self, now: float, seconds: float) -> None:
-        """Log the interval in the queue, if there is one, and the interval on the slot."""
+        """Log the wait in the queue, if there was one, and the interval on the slot."""
         self._log(now, now + seconds)
 
     def interleaved(self, end: float, seconds: float) -> None:
-        """Log the job as if it had waited first and then had a slot for itself."""
+        """Log the job as if it had waited first and then had a slot to itself."""
         self._log(max(end - seconds, self.arrival), end)
 
     def _log(self, start: float, end: float) -> None:
-        endpoint = self.endpoint
         if start > self.arrival:
-            self._row(self.arrival, start, Phase.SERVER_QUEUE, 0.0)
-        self._row(start, end, Phase.SERVER_COMPUTE, self.work.flops)
-        endpoint.busy_until = end
+            self._add(self.arrival, start, Phase.SERVER_QUEUE, 0.0)
+        self._add(start, end, Phase.SERVER_COMPUTE, self.work.flops)
+        self.owner.busy_until = end
 
-    def _row(self, start: float, end: float, phase: Phase, flops: float) -> None:
-        endpoint = self.endpoint
-        rows = endpoint.world.rows
-        rows.append(
-            Interval(
-                start,
-                end,
-                SERVER,
-                phase,
-                endpoint.member,
-                self.activity,
-                endpoint.last,
-                flops=flops,
-            )
+    def _add(self, start: float, end: float, phase: Phase, flops: float) -> None:
+        owner = self.owner
+        interval = Interval(
+            start, end, SERVER, phase, owner.member, self.activity, owner.last, flops=flops
         )
-        endpoint.last = len(rows) - 1
+        owner.last = owner.world.log.add(interval)

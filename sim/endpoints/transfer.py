@@ -1,84 +1,99 @@
-"""A message on its way from one endpoint of a client's round to the other.
+"""One message on its way from an endpoint to its peer.
 
-It is logged when its last byte has left, and is delivered one propagation delay later. Under TCP the
-interval begins with the set-up of its connection, which is a row of its own. If the client's
-connection breaks in between, what had been sent is logged as dropped.
+The transfer is logged when its last byte has left, and delivered one propagation delay later. Under TCP
+the set-up of the connection comes first and has a row of its own. If the client disconnects before
+the message has arrived, the bytes already sent are logged as dropped.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, ClassVar, Final, Protocol
 
 import simpy
 
 from cutlayer.sim.endpoints.message import Message
+from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.log.intervals import SERVER, Activity, Interval, Phase
 from cutlayer.sim.network import Flow
-
-if TYPE_CHECKING:
-    from cutlayer.sim.endpoints.endpoint import Endpoint
+from cutlayer.sim.network.propagation import Propagation
 
 DELIVERED: Final = 0
 DROPPED: Final = 1
 
 
-class Delivery:
-    """One message's transfer, from `begin` to its arrival; `sent` succeeds when it has left."""
+class Sender(Protocol):
+    """What a transfer uses of the endpoint that sends it."""
 
-    __slots__ = ("cause", "content", "endpoint", "flow", "message", "row", "sent", "start")
+    phase: ClassVar[Phase]
+    world: World
+    member: int
+    route: int
+    delay_s: float
+    propagation: Propagation | None
+    last: int
+    latest: int
+
+    def has_sent(self, row: int) -> None:
+        """Continue after the transfer that is logged as `row`: its last byte has left."""
+
+    def deliver(self, transfer: "Transfer") -> None:
+        """Hand the content of a transfer that has arrived to the peer."""
+
+
+class Transfer:
+    """The transfer of one message, from `begin` to its arrival; `sent` succeeds when it has left."""
+
+    __slots__ = ("cause", "content", "flow", "message", "row", "sender", "sent", "start")
 
     flow: Flow
 
     def __init__(
-        self, endpoint: "Endpoint", message: Message, content: Any, sent: simpy.Event | None
+        self, sender: Sender, message: Message, content: Any, sent: simpy.Event | None
     ) -> None:
-        self.endpoint = endpoint
+        self.sender = sender
         self.message = message
         self.content = content
         self.sent = sent
 
     def begin(self) -> Flow:
         """Hand the message to the network."""
-        endpoint = self.endpoint
-        self.start = endpoint.world.clock.now
-        self.cause = endpoint.last
-        endpoint.world.bytes_sent += self.message.wire_bytes
-        self.flow = endpoint.world.network.start(endpoint.route, self.message.wire_bytes)
+        sender = self.sender
+        world = sender.world
+        self.start = world.clock.now
+        self.cause = sender.last
+        world.log.bytes_sent += self.message.wire_bytes
+        self.flow = world.network.start(sender.route, self.message.wire_bytes)
         assert self.flow.done.callbacks is not None
         self.flow.done.callbacks.append(self._left)
         return self.flow
 
     def _left(self, _: Any) -> None:
-        endpoint, message = self.endpoint, self.message
-        world = endpoint.world
+        sender, message = self.sender, self.message
+        world = sender.world
         now = world.clock.now
-        if self.flow.start_s > self.start:  # it waited behind an earlier message of its connection
-            self.start, self.cause = self.flow.start_s, endpoint.latest
-        if world.transport is not None:
-            self._log_set_up(now)
-        travel = endpoint.propagation
-        delay = endpoint.delay_s if travel is None else travel.delay_s(now)
-        self.row = len(world.rows)
-        world.rows.append(
+        self._begin_when_sent(now)
+        delay = sender.delay_s if sender.propagation is None else sender.propagation.delay_s(now)
+        self.row = world.log.add(
             self._interval(now, message.wire_bytes, message.payload_bytes, delay=delay)
         )
-        endpoint.has_sent(self.row)
+        sender.has_sent(self.row)
         if self.sent is not None:
             self.sent.succeed()
         if delay > 0:
             timer = world.clock.timeout(delay)
             assert timer.callbacks is not None
-            timer.callbacks.append(self._arrive)
+            timer.callbacks.append(lambda _: sender.deliver(self))
         else:
-            self._arrive(None)
+            sender.deliver(self)
 
-    def _log_set_up(self, now: float) -> None:
-        """Log the interval in which the connection was being opened, if there was one."""
-        endpoint = self.endpoint
-        assert endpoint.world.transport is not None
-        opened = min(now, endpoint.world.transport.opened_s(endpoint.route))
-        if opened > self.start:
-            rows = endpoint.world.rows
-            rows.append(self._interval(opened, activity=Activity.CONNECT))
-            self.start, self.cause = opened, len(rows) - 1
+    def _begin_when_sent(self, now: float) -> None:
+        """Move the start of the interval to the first byte; log the set-up of the connection."""
+        sender, world = self.sender, self.sender.world
+        if self.flow.start_s > self.start:  # it waited behind an earlier message of its connection
+            self.start, self.cause = self.flow.start_s, sender.latest
+        if world.transport is not None:
+            opened = min(now, world.transport.opened_s(sender.route))
+            if opened > self.start:
+                self.cause = world.log.add(self._interval(opened, activity=Activity.CONNECT))
+                self.start = opened
 
     def _interval(
         self,
@@ -90,14 +105,14 @@ class Delivery:
         delay: float = 0.0,
         dropped: int = DELIVERED,
     ) -> Interval:
-        endpoint = self.endpoint
-        up = endpoint.phase == Phase.UPLINK
+        sender = self.sender
+        up = sender.phase == Phase.UPLINK
         return Interval(
             self.start,
             end,
-            endpoint.member if up else SERVER,
-            endpoint.phase,
-            SERVER if up else endpoint.member,
+            sender.member if up else SERVER,
+            sender.phase,
+            SERVER if up else sender.member,
             self.message.activity if activity is None else activity,
             self.cause,
             wire_bytes,
@@ -106,40 +121,27 @@ class Delivery:
             dropped=dropped,
         )
 
-    def _arrive(self, _: Any) -> None:
-        endpoint = self.endpoint
-        if endpoint.churn is not None and not endpoint.churn.arrives(self):
-            return
-        peer = endpoint.peer
-        endpoint.world.bytes_delivered += self.message.wire_bytes
-        if peer.mailbox.put(self.content):
-            peer.last = self.row
-
     @property
     def left(self) -> bool:
         """Whether its last byte has left the sender."""
         return hasattr(self, "row")
 
     def abort(self) -> None:
-        """Stop sending; log what had been sent as dropped."""
-        endpoint = self.endpoint
-        world = endpoint.world
+        """Stop sending; log the bytes already sent as dropped."""
+        sender = self.sender
+        world, log = sender.world, sender.world.log
         remaining = world.network.cancel(self.flow)
         sent = max(0, min(self.message.wire_bytes, round(self.message.wire_bytes - remaining)))
-        world.bytes_sent -= self.message.wire_bytes - sent
-        world.bytes_dropped += sent
-        if self.flow.start_s == self.flow.start_s:  # not NaN: it was no longer waiting for its turn
+        log.bytes_sent -= self.message.wire_bytes - sent
+        log.bytes_dropped += sent
+        if self.flow.start_s == self.flow.start_s:  # not NaN: its turn on the connection had come
             now = world.clock.now
-            if self.flow.start_s > self.start:
-                self.start, self.cause = self.flow.start_s, endpoint.latest
-            if world.transport is not None:
-                self._log_set_up(now)
-            world.rows.append(self._interval(now, sent, dropped=DROPPED))
-            endpoint.last = endpoint.latest = len(world.rows) - 1
+            self._begin_when_sent(now)
+            sender.last = sender.latest = log.add(self._interval(now, sent, dropped=DROPPED))
 
     def drop(self) -> None:
-        """Lose a message that had left and has not arrived."""
-        world = self.endpoint.world
-        world.bytes_dropped += self.message.wire_bytes
-        row = world.rows[self.row]
-        world.rows[self.row] = row._replace(payload_bytes=0, delay=0.0, dropped=DROPPED)
+        """Discard a message that has left and has not arrived."""
+        log = self.sender.world.log
+        log.bytes_dropped += self.message.wire_bytes
+        row = log.rows[self.row]
+        log.rows[self.row] = row._replace(payload_bytes=0, delay=0.0, dropped=DROPPED)

@@ -12,7 +12,6 @@ from cutlayer.sim.learning.chain import ALL_CLIENTS
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.log.intervals import SERVER, Activity
-from cutlayer.sim.methods.members import Barrier, pair
 from cutlayer.sim.methods.method import Method, MethodOptions, Process, Round
 
 if TYPE_CHECKING:
@@ -68,11 +67,11 @@ class Centralised(Method):
     def open_round(self, index: int) -> Round:
         """Open the one chain; clients take part only when they send their images."""
         world = self.world
-        everybody = tuple(client.index for client in world.clients if client.samples)
+        everybody = tuple(client.index for client in world.fleet.clients if client.samples)
         chain = world.learning.chain(
             index,
             ALL_CLIENTS,
-            sum(client.samples for client in world.clients),
+            sum(client.samples for client in world.fleet.clients),
             reads=("device", "server"),
             writes=("server",),
             members=everybody,
@@ -80,27 +79,24 @@ class Centralised(Method):
         collecting = index == 0 and self.options.collect_images
         round_type = "collect" if collecting else "train"
         participants = everybody if collecting else ()
-        return Round(index, round_type, participants, (chain,), {"joint": chain})
+        return Round(
+            index, round_type, participants, (chain,) * len(participants), {"joint": chain}
+        )
 
     def run_round(self, rnd: Round) -> Process:
-        """Collect the images if that is due, then train batch after batch."""
-        env, world = self.world.clock, self.world
-        (chain,) = rnd.chains
-        barrier = Barrier()
-        arrived = []
-        for member, client in enumerate(rnd.participants):
-            device, server = pair(world, client, member, chain)
-            env.process(self._upload(device))
-            arrived.append(barrier.process(env, self._wait(server), server))
-        yield env.all_of(arrived)
-        trainer = ServerEndpoint(world, world.clients[0], SERVER, chain)
-        trainer.last = barrier.last
-        for batch in world.pooled_batches:
+        """Collect the images in the first round, then train batch after batch."""
+        world, chain = self.world, rnd.notes["joint"]
+        # Sending raw images needs no preparation: the overhead of a round belongs to training.
+        members = self.start_members(rnd, self._upload, self._collect, round_overhead=False)
+        yield members.done
+        trainer = members.server_after_all(0, SERVER, chain)
+        for batch in world.costs.pooled_batches:
             chain.do(operations.train_whole, ALL_CLIENTS, batch)
-            yield trainer.compute(world.server_work.train(batch.size), Activity.TRAIN)
+            yield trainer.compute(world.costs.server_work.train(batch.size), Activity.TRAIN)
 
-    def _upload(self, device: DeviceEndpoint) -> Process:
-        yield device.send(wire.images(self.world.input_shape, device.client.samples))
+    def _upload(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
+        images = wire.images(self.world.costs.input_shape, device.client.samples)
+        yield device.send(images)
 
-    def _wait(self, server: ServerEndpoint) -> Process:
+    def _collect(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         yield server.receive()

@@ -19,7 +19,6 @@ from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.learning.digest import Ingredient
-from cutlayer.sim.methods.cuts import needs_both_blocks
 from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
 
 if TYPE_CHECKING:
@@ -59,6 +58,7 @@ class EcoFed(SplitMethod):
     summary = "frozen pre-trained device block, quantised activations, replay buffer on the server"
     Options = EcoFedOptions
     parts = ("server",)
+    needs_both_blocks = True
     freezes_device = True
 
     def __init__(self, world: World, options: EcoFedOptions) -> None:
@@ -88,11 +88,6 @@ class EcoFed(SplitMethod):
         return epochs * sum(samples[: uploads * participants]) * (each + wire.LABEL_BYTES)
 
     @classmethod
-    def check_cut(cls, cut: int, last: int) -> str | None:
-        """Both blocks must be there: one frozen, one to train."""
-        return needs_both_blocks(cls.name, cut, last)
-
-    @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Leave out the weights' path (their content counts) and what only costs time and bytes."""
         return {"period": options.period, "bits": options.bits, "init": options.init}
@@ -111,7 +106,7 @@ class EcoFed(SplitMethod):
         """Choose an upload or a replay round, and for each participant whether it uploads."""
         world = self.world
         upload_round = self._uploads_in(index)
-        participants = world.sample(index, among=self.eligible(index))
+        participants = world.fleet.sample(index, among=self.eligible(index))
         uploads = tuple(upload_round or client not in self._buffered for client in participants)
         chains = []
         fresh: set[int] = set()
@@ -121,7 +116,7 @@ class EcoFed(SplitMethod):
                 world.learning.chain(
                     index,
                     client,
-                    world.clients[client].samples,
+                    world.fleet.clients[client].samples,
                     reads=("device", "server") if uploading else ("server", buffer),
                     averages=("server",),
                     writes=(buffer,) if uploading else (),
@@ -148,7 +143,7 @@ class EcoFed(SplitMethod):
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Upload every batch's quantised activation, or only announce the batches to be replayed."""
-        shape, bits = self.world.activation_shape, self.options.bits
+        shape, bits = self.world.costs.activation_shape, self.options.bits
         if self.options.download_device_block:
             yield device.receive()
         if rnd.notes["uploads"][device.member]:

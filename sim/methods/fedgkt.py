@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.fields import rule
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
@@ -15,8 +16,6 @@ from cutlayer.sim.learning.chain import ALL_CLIENTS, Batch
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.log.intervals import Activity
-from cutlayer.sim.methods.cuts import needs_both_blocks
-from cutlayer.sim.methods.members import Barrier, pair
 from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
 
 if TYPE_CHECKING:
@@ -85,6 +84,7 @@ class FedGKT(SplitMethod):
     summary = "an auxiliary head on the device; device and server distil from each other's logits"
     Options = FedGKTOptions
     parts = ("device", "head", "server")
+    needs_both_blocks = True
 
     def __init__(self, world: World, options: FedGKTOptions) -> None:
         super().__init__(world, options)
@@ -109,17 +109,12 @@ class FedGKT(SplitMethod):
         """Return the features of all participants, where the server trains on them together."""
         if options.exchange_weights:
             return 0
-        return sum(samples[:participants]) * (4 * values + wire.LABEL_BYTES)
+        return sum(samples[:participants]) * (FLOAT_BYTES * values + wire.LABEL_BYTES)
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Add which streams the second pass draws its batches and their augmentation from."""
         return super().learning_options(options) | {"second_pass": "an epoch of its own"}
-
-    @classmethod
-    def check_cut(cls, cut: int, last: int) -> str | None:
-        """Both blocks must have something to train."""
-        return needs_both_blocks(cls.name, cut, last)
 
     @classmethod
     def check_dropout(cls, options: Any) -> str | None:
@@ -131,7 +126,7 @@ class FedGKT(SplitMethod):
     def open_round(self, index: int) -> Round:
         """Open each client's chain; it remembers the server's logits from one round to the next."""
         world, learning = self.world, self.world.learning
-        participants = world.sample(index)
+        participants = world.fleet.sample(index)
         if not self.options.exchange_weights:
             return self._open_jointly(index, participants)
         chains = []
@@ -142,7 +137,7 @@ class FedGKT(SplitMethod):
                 learning.chain(
                     index,
                     client,
-                    world.clients[client].samples,
+                    world.fleet.clients[client].samples,
                     reads=(*self.parts, *known),
                     averages=self.parts,
                     writes=(memory,),
@@ -164,7 +159,7 @@ class FedGKT(SplitMethod):
                 learning.chain(
                     index,
                     client,
-                    world.clients[client].samples,
+                    world.fleet.clients[client].samples,
                     reads=(*own, *known),
                     writes=(f"device/{client}", f"head/{client}", f"features/{client}"),
                 )
@@ -174,7 +169,7 @@ class FedGKT(SplitMethod):
         joint = learning.chain(
             index,
             ALL_CLIENTS,
-            sum(world.clients[client].samples for client in participants),
+            sum(world.fleet.clients[client].samples for client in participants),
             reads=("server", *(f"features/{client}" for client in participants), *remembered),
             writes=("server", *memories),
             members=participants,
@@ -184,7 +179,7 @@ class FedGKT(SplitMethod):
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train locally for the epochs of the round, then exchange features for logits."""
         world, options = self.world, self.options
-        shape, classes = world.activation_shape, world.classes
+        shape, classes = world.costs.activation_shape, world.costs.classes
         client, memory = device.client.index, f"logits/{device.client.index}"
         if options.exchange_weights:
             yield device.receive()
@@ -215,7 +210,7 @@ class FedGKT(SplitMethod):
         for batch in second_pass(server):
             upload = yield server.receive()
             logits = yield from self._train(server, batch.size, upload)
-            yield server.send(wire.logits(batch.size, self.world.classes), logits)
+            yield server.send(wire.logits(batch.size, self.world.costs.classes), logits)
         yield server.receive()
 
     def run_round(self, rnd: Round) -> Process:
@@ -223,24 +218,16 @@ class FedGKT(SplitMethod):
         if self.options.exchange_weights:
             yield from super().run_round(rnd)
             return
-        env, world = self.world.clock, self.world
-        barrier = Barrier()
-        devices, collected, servers = [], [], []
-        for member, (client, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
-            device, server = pair(world, client, member, chain)
-            devices.append(env.process(device.prepared(self.device(device, rnd))))
-            collected.append(barrier.process(env, self._collect(server), server))
-            servers.append(server)
-        yield env.all_of(collected)
-        trainer = ServerEndpoint(world, world.clients[rnd.participants[0]], 0, rnd.notes["joint"])
-        trainer.last = barrier.last
+        members = self.start_members(rnd, self.device, self._collect)
+        yield members.servers_done
+        trainer = members.server_after_all(rnd.participants[0], 0, rnd.notes["joint"])
         epochs = self.options.server_epochs
         for epoch in range(epochs):
-            for endpoint in servers:
-                yield from self._train_for(endpoint, trainer, last=epoch == epochs - 1)
-        yield env.all_of(devices)
+            for server in members.servers:
+                yield from self._train_for(server, trainer, last=epoch == epochs - 1)
+        yield members.done
 
-    def _collect(self, server: ServerEndpoint) -> Process:
+    def _collect(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         for _ in second_pass(server):
             yield server.receive()
 
@@ -255,7 +242,7 @@ class FedGKT(SplitMethod):
                 continue
             chain.do(distillation.remember, client, batch, f"logits/{client}", logits)
             server.last = trainer.last
-            server.send(wire.logits(batch.size, self.world.classes))
+            server.send(wire.logits(batch.size, self.world.costs.classes))
 
     def _train(self, server: ServerEndpoint, batch_size: int, upload: Any) -> Any:
         options = self.options
@@ -266,7 +253,7 @@ class FedGKT(SplitMethod):
             options.alpha,
             options.server_alpha,
         )
-        work = self.world.server_work.train_detached(batch_size)
+        work = self.world.costs.server_work.train_detached(batch_size)
         return (yield server.compute(work, Activity.TRAIN, logits))
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:

@@ -3,7 +3,6 @@
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.methods.cuts import needs_both_blocks
 from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
 
 
@@ -14,15 +13,11 @@ class LocalLoss(SplitMethod):
     summary = "an auxiliary head trains the device block; activations go up, no gradient comes down"
     Options = MethodOptions
     parts = ("device", "head", "server")
-
-    @classmethod
-    def check_cut(cls, cut: int, last: int) -> str | None:
-        """Both blocks must have something to train."""
-        return needs_both_blocks(cls.name, cut, last)
+    needs_both_blocks = True
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train block and head locally, send each activation on."""
-        shape = self.world.activation_shape
+        shape = self.world.costs.activation_shape
         yield device.receive()
         for batch in device.batches:
             activation = yield device.train_local(batch)

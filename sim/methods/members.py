@@ -1,9 +1,10 @@
-"""The participants of a round at work: the two endpoints of each, and what the round waits for."""
+"""The members of a round at work: both endpoints of each, and what the round waits for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 
 import simpy
 
+from cutlayer.sim.endpoints.churn import Churn, until_dropped
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
@@ -15,31 +16,97 @@ Process = simpy.events.ProcessGenerator
 
 
 class Members:
-    """The participants of a round at work: the processes of each one's two endpoints."""
+    """Starts the members of a round, numbered 0, 1, ... in the order in which they start.
+
+    `last` is the row with which the latest endpoint to end has ended, `last_member` its member. If
+    `cancels`, members can be cancelled. `on_drop` is called with each member that drops out.
+    """
 
     def __init__(
-        self, env: simpy.Environment, processes: Mapping[int, Sequence[simpy.Process]]
+        self, world: World, on_drop: Callable[[int], None], *, cancels: bool = False
     ) -> None:
-        self._env = env
-        self._processes = processes
+        self._world = world
+        churns = cancels or bool(world.fleet.presences)
+        self._churn = Churn(world, on_drop, cancels=cancels) if churns else None
+        self.devices: list[DeviceEndpoint] = []
+        self.servers: list[ServerEndpoint] = []
+        self._processes: list[tuple[simpy.Process, simpy.Process]] = []
+        self.last = NO_CAUSE
+        self.last_member = 0
+
+    def start(
+        self,
+        client: int,
+        chain: Chain,
+        device: Callable[[DeviceEndpoint], Process],
+        server: Callable[[ServerEndpoint], Process],
+        *,
+        after: int = NO_CAUSE,
+        round_overhead: bool = True,
+    ) -> None:
+        """Start the two endpoints of a client, whose processes `device` and `server` return.
+
+        `after` is the row that the server's endpoint follows. The device first spends its profile's
+        overhead of a round, unless `round_overhead` is False.
+        """
+        world, member = self._world, len(self.devices)
+        on_device = DeviceEndpoint(world, world.fleet.clients[client], member, chain)
+        on_server = ServerEndpoint(world, world.fleet.clients[client], member, chain)
+        on_device.peer, on_server.peer = on_server, on_device
+        on_server.last = after
+        self.devices.append(on_device)
+        self.servers.append(on_server)
+        if self._churn is not None:
+            self._churn.follow(on_device, on_server)
+        work = device(on_device)
+        if round_overhead:
+            work = on_device.after_overhead(work)
+        self._processes.append(
+            (self._begin(on_device, work), self._begin(on_server, server(on_server)))
+        )
+
+    def _begin(self, endpoint: Endpoint, work: Process) -> simpy.Process:
+        def ended(_: simpy.Event) -> None:
+            self.last, self.last_member = endpoint.last, endpoint.member
+
+        if endpoint.interruptible:
+            work = until_dropped(work, endpoint)
+        endpoint.process = self._world.clock.process(work)
+        assert endpoint.process.callbacks is not None
+        endpoint.process.callbacks.append(ended)
+        return endpoint.process
+
+    def server_after_all(self, client: int, member: int, chain: Chain) -> ServerEndpoint:
+        """Return an endpoint for work of the server that follows the latest endpoint to end."""
+        server = ServerEndpoint(self._world, self._world.fleet.clients[client], member, chain)
+        server.last = self.last
+        return server
+
+    def cancel(self, member: int) -> None:
+        """End a member's round now; see `cutlayer.sim.methods.method.Method.cancel`."""
+        assert self._churn is not None
+        self._churn.cancel(self.devices[member], self.servers[member])
 
     @property
     def done(self) -> simpy.Event:
-        """An event, a new one at each call, that succeeds when every participant has ended."""
-        return self._env.all_of([p for endpoints in self._processes.values() for p in endpoints])
+        """A new event that succeeds when all members have ended."""
+        return self._world.clock.all_of([process for pair in self._processes for process in pair])
+
+    @property
+    def servers_done(self) -> simpy.Event:
+        """A new event that succeeds when the server's endpoints of all members have ended."""
+        return self._world.clock.all_of([server for _, server in self._processes])
 
     @property
     def unfinished(self) -> tuple[int, ...]:
-        """The members that are not done."""
-        return tuple(
-            member
-            for member, endpoints in self._processes.items()
-            if any(process.is_alive for process in endpoints)
-        )
+        """The members of which an endpoint is still working."""
+        pairs = enumerate(self._processes)
+        return tuple(member for member, pair in pairs if any(p.is_alive for p in pair))
 
     def first(self, count: int) -> simpy.Event:
-        """Return an event that succeeds when `count` participants, or all, have ended."""
-        enough, ended = self._env.event(), []
+        """Return an event that succeeds when `count` members, or all, have ended."""
+        clock, ended = self._world.clock, []
+        enough = clock.event()
         wanted = min(count, len(self._processes))
 
         def one_more(_: simpy.Event) -> None:
@@ -47,43 +114,8 @@ class Members:
             if len(ended) == wanted:
                 enough.succeed()
 
-        for endpoints in self._processes.values():
-            both = self._env.all_of(endpoints)
+        for pair in self._processes:
+            both = clock.all_of(pair)
             assert both.callbacks is not None
             both.callbacks.append(one_more)
         return enough
-
-
-class Barrier:
-    """Remembers which endpoint came last: its last row is what the barrier waited for."""
-
-    def __init__(self) -> None:
-        self.last = NO_CAUSE
-        self.member = 0
-
-    def process(self, env: simpy.Environment, work: Process, endpoint: Endpoint) -> simpy.Process:
-        """Start the process of an endpoint, and remember it as the last when it ends."""
-
-        def passed(_: simpy.Event) -> None:
-            self.last, self.member = endpoint.last, endpoint.member
-
-        if endpoint.churn is not None:
-            work = endpoint.churn.guard(work, endpoint)
-        process = env.process(work)
-        assert process.callbacks is not None
-        process.callbacks.append(passed)
-        if endpoint.churn is not None:
-            endpoint.churn.tend(process, endpoint)
-        return process
-
-
-def pair(
-    world: World, client: int, member: int, chain: Chain
-) -> tuple[DeviceEndpoint, ServerEndpoint]:
-    """Return the two endpoints of a client, joined."""
-    device = DeviceEndpoint(world, world.clients[client], member, chain)
-    server = ServerEndpoint(world, world.clients[client], member, chain)
-    device.peer, server.peer = server, device
-    if world.churn is not None:
-        world.churn.join(device, server)
-    return device, server

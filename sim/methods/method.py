@@ -6,7 +6,7 @@ that tell each endpoint of a client what to do.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -23,7 +23,7 @@ from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.log.intervals import Activity
-from cutlayer.sim.methods.members import Barrier, Members, pair
+from cutlayer.sim.methods.members import Members
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -70,6 +70,7 @@ class Round:
     chains: tuple[Chain, ...]
     notes: dict[str, Any] = field(default_factory=dict)
     dropped: list[int] = field(default_factory=list)
+    members: Members | None = None
 
 
 class Method(ABC):
@@ -81,6 +82,7 @@ class Method(ABC):
     parts: ClassVar[tuple[str, ...]] = ("device", "server")
     synchronous: ClassVar[bool] = True
     freezes_device: ClassVar[bool] = False
+    needs_both_blocks: ClassVar[bool] = False
     cancels: ClassVar[bool] = False
 
     def __init__(self, world: World, options: Any) -> None:
@@ -93,9 +95,14 @@ class Method(ABC):
         return cut
 
     @classmethod
-    def check_cut(cls, cut: int, last: int) -> str | None:  # noqa: ARG003
-        """Return what is wrong with the scenario's cut for this method, or None."""
-        return None
+    def check_cut(cls, cut: int, last: int) -> str | None:
+        """Return why this method does not work with the scenario's cut, or None if it does."""
+        if not cls.needs_both_blocks or 1 <= cut <= last - 1:
+            return None
+        return (
+            f"{cls.name} needs a cut between 1 and {last - 1}, so that device and server have a"
+            " block each"
+        )
 
     @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003
@@ -146,7 +153,7 @@ class Method(ABC):
 
     def eligible(self, index: int) -> Sequence[int]:  # noqa: ARG002
         """Return the clients that could take part in a round, if they are online."""
-        return self.world.able
+        return self.world.fleet.able
 
     @abstractmethod
     def open_round(self, index: int) -> Round:
@@ -170,12 +177,42 @@ class Method(ABC):
         that is done or has dropped out is left alone. Only for methods that set `cancels = True`.
         """
         assert self.cancels, f"{self.name} cancels clients, and does not set `cancels = True`"
-        assert self.world.churn is not None
-        self.world.churn.cancel(rnd.participants[member])
+        assert rnd.members is not None, "a round has members once it has started"
+        rnd.members.cancel(member)
+
+    def start_members(
+        self,
+        rnd: Round,
+        device: Callable[[DeviceEndpoint, Round], Process],
+        server: Callable[[ServerEndpoint, Round], Process],
+        *,
+        round_overhead: bool = True,
+    ) -> Members:
+        """Start both endpoints of every member of a round; see `Members.start`."""
+        members = self.members(rnd)
+        for client, chain in zip(rnd.participants, rnd.chains, strict=True):
+            members.start(
+                client,
+                chain,
+                lambda endpoint: device(endpoint, rnd),
+                lambda endpoint: server(endpoint, rnd),
+                round_overhead=round_overhead,
+            )
+        return members
+
+    def members(self, rnd: Round) -> Members:
+        """Return the members of a round, none of them started."""
+        rnd.members = Members(
+            self.world, lambda member: self.drop(rnd, member), cancels=self.cancels
+        )
+        return rnd.members
 
     def signature(self, rnd: Round) -> Hashable:
         """Return what, beside the devices and links of its members, decides the round's timing."""
-        return (rnd.round_type, tuple(self.world.clients[i].batch_sizes for i in rnd.participants))
+        return (
+            rnd.round_type,
+            tuple(self.world.fleet.clients[i].batch_sizes for i in rnd.participants),
+        )
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:  # noqa: ARG002
         """Return the models to evaluate after the round, each as names of its states."""
@@ -195,12 +232,12 @@ class SplitMethod(Method):
 
     def open_round(self, index: int) -> Round:
         """Sample the clients; each trains its own replica of every part, and all are averaged."""
-        participants = self.world.sample(index)
+        participants = self.world.fleet.sample(index)
         chains = tuple(
             self.world.learning.chain(
                 index,
                 client,
-                self.world.clients[client].samples,
+                self.world.fleet.clients[client].samples,
                 reads=self.parts,
                 averages=self.parts,
             )
@@ -217,28 +254,19 @@ class SplitMethod(Method):
         """Tell the server what to do for this client in this round."""
 
     def run_round(self, rnd: Round) -> Process:
-        """Run both endpoints of every participant, wait for them, and average."""
-        env, world = self.world.clock, self.world
-        barrier = Barrier()
-        processes: dict[int, list[simpy.Process]] = {}
-        for member, (index, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
-            device, server = pair(world, index, member, chain)
-            processes[member] = [
-                barrier.process(env, device.prepared(self.device(device, rnd)), device),
-                barrier.process(env, self.server(server, rnd), server),
-            ]
-        members = Members(env, processes)
+        """Run both endpoints of every member, wait for them, and average."""
+        members = self.start_members(rnd, self.device, self.server)
         yield from self.wait(rnd, members)
-        if self.cancels:  # those that were cancelled a moment ago, and their running jobs
+        if self.cancels:  # the members that were cancelled end now, and their running jobs later
             yield members.done
         averaged = self.averaged_parameters(rnd)
-        there = len(rnd.participants) - len(rnd.dropped)
-        if averaged and there:
-            first = world.clients[rnd.participants[0]]
-            aggregator = ServerEndpoint(world, first, barrier.member, rnd.chains[0])
-            aggregator.last = barrier.last
-            work = world.server_work.average(averaged, there)
-            yield aggregator.compute(work, Activity.AGGREGATE)
+        averaged_members = len(rnd.participants) - len(rnd.dropped)
+        if averaged and averaged_members:
+            server = members.server_after_all(
+                rnd.participants[0], members.last_member, rnd.chains[0]
+            )
+            work = self.world.costs.server_work.average(averaged, averaged_members)
+            yield server.compute(work, Activity.AGGREGATE)
 
     def wait(self, rnd: Round, members: Members) -> Process:  # noqa: ARG002
         """Wait until the round may close: for all participants, unless overridden.
@@ -250,17 +278,17 @@ class SplitMethod(Method):
     def averaged_parameters(self, rnd: Round) -> int:  # noqa: ARG002
         """Return how many values, buffers included, the server averages at the end of the round."""
         buffers = self.buffer_bytes(*self.parts) // FLOAT_BYTES
-        return sum(self.world.parameters[part] for part in self.parts) + buffers
+        return sum(self.world.costs.parameters[part] for part in self.parts) + buffers
 
     def weights(self, *parts: str) -> Message:
         """Return the message that carries the weights of these parts."""
-        world = self.world
+        costs = self.world.costs
         return wire.weights(
-            sum(world.parameters[part] for part in parts),
-            sum(world.tensors[part] for part in parts),
+            sum(costs.parameters[part] for part in parts),
+            sum(costs.tensors[part] for part in parts),
             self.buffer_bytes(*parts),
         )
 
     def buffer_bytes(self, *parts: str) -> int:
         """Return the bytes of the buffers (BatchNorm's running statistics) of these parts."""
-        return sum(self.world.buffer_bytes.get(part, 0) for part in parts)
+        return sum(self.world.costs.buffer_bytes.get(part, 0) for part in parts)

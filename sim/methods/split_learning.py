@@ -3,7 +3,7 @@
 from typing import Any
 
 from cutlayer.sim.learning.chain import ALL_CLIENTS
-from cutlayer.sim.methods.members import pair
+from cutlayer.sim.log.intervals import NO_CAUSE
 from cutlayer.sim.methods.method import Process, Round
 from cutlayer.sim.methods.splitfed import SplitFed
 
@@ -30,11 +30,11 @@ class SplitLearning(SplitFed):
     def open_round(self, index: int) -> Round:
         """Open one chain that passes through the sampled clients in order."""
         world = self.world
-        participants = world.sample(index)
+        participants = world.fleet.sample(index)
         chain = world.learning.chain(
             index,
             ALL_CLIENTS,
-            sum(world.clients[client].samples for client in participants),
+            sum(world.fleet.clients[client].samples for client in participants),
             reads=("device", "server"),
             writes=("device", "server"),
             members=participants,
@@ -43,16 +43,14 @@ class SplitLearning(SplitFed):
 
     def run_round(self, rnd: Round) -> Process:
         """Run the clients in turn; each begins when the block of the one before has come back."""
-        env, world = self.world.clock, self.world
-        last = None
-        for member, (client, chain) in enumerate(zip(rnd.participants, rnd.chains, strict=True)):
-            device, server = pair(world, client, member, chain)
-            if last is not None:
-                server.last = last
-            yield env.all_of(
-                [
-                    env.process(device.prepared(self.device(device, rnd))),
-                    env.process(self.server(server, rnd)),
-                ]
+        members, last = self.members(rnd), NO_CAUSE
+        for client, chain in zip(rnd.participants, rnd.chains, strict=True):
+            members.start(
+                client,
+                chain,
+                lambda endpoint: self.device(endpoint, rnd),
+                lambda endpoint: self.server(endpoint, rnd),
+                after=last,
             )
-            last = server.last
+            yield members.done
+            last = members.servers[-1].last

@@ -19,7 +19,8 @@ class SplitFed(SplitMethod):
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Forward, send, wait for the gradient, backward; at the end send the device block."""
-        shape, trains = self.world.activation_shape, self.world.parameters["device"] > 0
+        costs = self.world.costs
+        shape, trains = costs.activation_shape, costs.parameters["device"] > 0
         yield device.receive()
         for batch in device.batches:
             activation = yield device.forward(batch)
@@ -31,7 +32,8 @@ class SplitFed(SplitMethod):
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train on each activation as it comes and return the gradient."""
-        shape, trains = self.world.activation_shape, self.world.parameters["device"] > 0
+        costs = self.world.costs
+        shape, trains = costs.activation_shape, costs.parameters["device"] > 0
         yield server.send(self.weights("device"))
         for batch in server.batches:
             activation = yield server.receive()

@@ -84,7 +84,11 @@ class Engine:
         self._observe = observe
         self._learned = learned or {}
         self._reuse = (
-            reuse and method.synchronous and world.time_invariant and not world.learning.trains
+            reuse
+            and method.synchronous
+            and not method.cancels
+            and world.time_invariant
+            and not world.learning.trains
         )
         self._records: dict[Hashable, RoundRecord] = {}
         self._last_of_type: dict[str, KeptRound] = {}
@@ -150,8 +154,7 @@ class Engine:
             result.weights_digest = learning.executor.weights_digest()
 
     def _wait_for_clients(self, index: int) -> float:
-        churn = self.world.churn
-        return 0.0 if churn is None else churn.wait_s(self.method.eligible(index))
+        return self.world.fleet.wait_s(self.method.eligible(index))
 
     def _play(
         self, index: int, stop_condition: StopCondition, progress: RoundProgress, waited_s: float
@@ -194,7 +197,7 @@ class Engine:
             longest_server_wait_s=record.longest_server_wait_s,
             utilisation=utilisation,
             straggler=(
-                world.clients[rnd.participants[straggler]].name
+                world.fleet.clients[rnd.participants[straggler]].name
                 if straggler != NO_CAUSE and rnd.participants
                 else None
             ),
@@ -225,7 +228,7 @@ class Engine:
         if observers or not self._reuse:
             return play_round(self.method, rnd, observers, record_loads=loads)
         timing_classes = tuple(
-            self.world.clients[client].timing_class for client in rnd.participants
+            self.world.fleet.clients[client].timing_class for client in rnd.participants
         )
         key = (self.method.signature(rnd), timing_classes)
         if key in self._records:
@@ -237,7 +240,7 @@ class Engine:
     def _log(self, rnd: Round, record: RoundRecord, start_s: float) -> dict[str, float]:
         """Add a round to the totals of the result; return its `utilisation`."""
         result, world = self.result, self.world
-        names = tuple(world.clients[client].name for client in rnd.participants)
+        names = tuple(world.fleet.clients[client].name for client in rnd.participants)
         self._events.update(
             repr(
                 (rnd.index, rnd.round_type, names, start_s, record.duration_s, record.digest)
@@ -260,7 +263,7 @@ class Engine:
         """Add the round to every participant's device; return the energy of all of them, joules."""
         total: float | None = 0.0
         for member, client in enumerate(rnd.participants):
-            participant = self.world.clients[client]
+            participant = self.world.fleet.clients[client]
             profile = participant.work.profile
             use = self.result.devices.setdefault(participant.name, DeviceUse(profile.name))
             joules = use.add(profile.power_w, record.duration_s, record.active, member)

@@ -176,7 +176,7 @@ class _RoutesOfClient:
             return ()
         self._world = world
         self.member = rnd.participants.index(self._client)
-        client = world.clients[self._client]
+        client = world.fleet.clients[self._client]
         self.delays = client.up_delay_s, client.down_delay_s
         self._probe = Probe(world.network, (client.up, client.down))
         return (self._probe,)
@@ -186,8 +186,8 @@ class _RoutesOfClient:
         world = self._world
         assert world is not None
         assert self._probe is not None
-        client = world.clients[self._client]
-        log = Intervals.from_rows(world.rows)
+        client = world.fleet.clients[self._client]
+        log = Intervals.from_rows(world.log.rows)
         weight = 1 / header_efficiency(transports(plan)[self._client])
         seen = {
             Phase.UPLINK: [p for p in self._probe.transfers if p.flow.route == client.up],

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from cutlayer.errors import UserError
-from cutlayer.sim.endpoints.world import World
+from cutlayer.sim.endpoints.world import RoundLog, World
 from cutlayer.sim.log.intervals import Intervals
 from cutlayer.sim.log.record import ConservationError, RoundRecord, close_record
 from cutlayer.sim.methods.method import Method, Round
@@ -29,19 +29,16 @@ def play_round(
     ConservationError, and what the clock raises.
     """
     world = method.world
-    world.rows = []
-    world.bytes_sent = world.bytes_delivered = world.bytes_dropped = 0
+    log = world.log = RoundLog()
     if world.transport is not None:
         world.transport.open_round()
-    if world.churn is not None:
-        world.churn.open_round(lambda member: method.drop(rnd, member))
     loads = Loads(world.network, recorded_links(world)) if record_loads else None
     world.network.observe(*([] if loads is None else [loads]), *observers)
     world.clock.play(world.clock.process(method.run_round(rnd)))
     _check_finished(world)
-    intervals = Intervals.from_rows(world.rows)
-    logged, sent = int(intervals.wire_bytes.sum()), world.bytes_sent
-    delivered, dropped = world.bytes_delivered, world.bytes_dropped
+    intervals = Intervals.from_rows(log.rows)
+    logged, sent = int(intervals.wire_bytes.sum()), log.bytes_sent
+    delivered, dropped = log.bytes_delivered, log.bytes_dropped
     if not sent == logged == delivered + dropped:
         raise ConservationError(
             f"{sent} bytes were sent, {logged} logged, {delivered} delivered, {dropped} dropped"
@@ -66,8 +63,9 @@ def recorded_links(world: World) -> Sequence[str]:
 def _check_finished(world: World) -> None:
     """Check that nothing of a round goes on when its method closes it."""
     in_flight = len(world.network.in_flight())
-    travelling = world.bytes_sent - world.bytes_delivered - world.bytes_dropped
-    computing = sum(row.end > world.clock.now for row in world.rows)
+    log = world.log
+    travelling = log.bytes_sent - log.bytes_delivered - log.bytes_dropped
+    computing = sum(row.end > world.clock.now for row in log.rows)
     if not (in_flight or travelling or computing or not world.server.idle):
         return
     raise UnfinishedRoundError(
@@ -80,7 +78,7 @@ def _check_finished(world: World) -> None:
 
 def obstacle(world: World, members: int) -> str:
     """Return why a round with `members` clients can never end."""
-    network, clients = world.network, len(world.clients)
+    network, clients = world.network, len(world.fleet.clients)
     stuck = len({flow.route % clients for flow in network.in_flight()})
     if stuck >= members:
         subject = "no client can" if members > 1 else "its client can never"
@@ -94,6 +92,6 @@ def obstacle(world: World, members: int) -> str:
         return f"{subject} finish, {has} zero capacity ({names})"
     if stuck:
         return f"{subject} finish"
-    if world.churn is not None:
+    if world.fleet.presences:
         return "a client that went offline does not come back"
     return "it waits for something that never happens"

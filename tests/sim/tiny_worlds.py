@@ -6,25 +6,27 @@ in 3, 4 and 2 tensors; momentum makes an optimizer step 4 FLOPs a parameter. An 
 sample, an image 4 bytes, and there are 3 classes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from cutlayer.models.block_cost import BlockCost, LayerCost
-from cutlayer.sim.clock import Clock
-from cutlayer.sim.compute.queueing import FirstComeFirstServed
-from cutlayer.sim.compute.work import DeviceWork, ServerWork
-from cutlayer.sim.endpoints.world import Client, World, plan_batches
-from cutlayer.sim.learning.digest import node
-from cutlayer.sim.learning.layer import Learning
-from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
+from cutlayer.models.outline import ModelOutline
+from cutlayer.scenarios import load_text
+from cutlayer.scenarios.schema import Scenario
+from cutlayer.sim.build.plan import Plan
+from cutlayer.sim.build.world import assemble
+from cutlayer.sim.data.datasets import only_declared
+from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.sim.log.intervals import SERVER, Activity, Phase
-from cutlayer.sim.log.link_use import ClientRoutes
+from cutlayer.sim.methods.method import Method
+from cutlayer.sim.methods.registry import OptionModels
 from cutlayer.sim.methods.registry import method as find_method
-from cutlayer.sim.network import Network
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import KeptRound
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
@@ -34,6 +36,7 @@ from cutlayer.topologies import (
     DeviceProfile,
     Server,
     Stations,
+    Topology,
     star,
     wifi_cell,
 )
@@ -75,22 +78,84 @@ def block(name: str, forward: int, backward: int, parameters: int, tensors: int)
     return BlockCost(name, (layer,), parameters, tensors, 4 * parameters, (4,), (4,), 16, 16, 16)
 
 
-DEVICE_BLOCK = block("device", 100, 200, 50, 3)
-SERVER_BLOCK = block("server", 300, 600, 80, 4)
-DETACHED = block("server", 300, 500, 80, 4)
-HEAD = block("head", 10, 20, 5, 2)
-CUTS = {"classic_fl": 2, "centralised": 0}
+class Outline(ModelOutline):
+    """Two blocks and a head, with the costs above."""
+
+    def detached_blocks(self, cut: int) -> tuple[BlockCost, ...]:
+        return (self.blocks[0], block("server", 300, 500, 80, 4))[cut:]
+
+    def head(self, cut: int) -> BlockCost:
+        return block("head", 10, 20, 5, 2)
 
 
-def profile(device: Device, name: str) -> DeviceProfile:
-    made = DeviceProfile.from_speed(name, device.speed)
-    return made.with_loader(device.loader) if device.loader else made
+OUTLINE = Outline(
+    name="tiny",
+    input_shape=(1, 2, 2),
+    classes=3,
+    feature_blocks=1,
+    min_batch=1,
+    shapes=((1, 2, 2), (4,), (4,)),
+    blocks=(block("device", 100, 200, 50, 3), block("server", 300, 600, 80, 4)),
+)
+SCENARIO = """\
+name: tiny
+seed: 0
+data: {dataset: digits, partition: {sizes: 1}}
+model: {name: lenet, cut: 1}
+training: {rounds: 1, batch_size: 1, optimizer: {name: sgd, lr: 0.1, momentum: 0.9}}
+topology:
+  star:
+    server: {device: server-8-core, slots: 1}
+    clients: [{device: raspberry-pi-4b, count: 1, link: 4g}]
+methods: [splitfed]
+"""
 
 
-def make_world(
-    method: str,
+@dataclass(frozen=True)
+class Shards:
+    """How many samples each client holds."""
+
+    sizes: tuple[int, ...]
+
+
+@cache
+def scenario(*overrides: str) -> Scenario:
+    return load_text(
+        SCENARIO,
+        source="tiny.yaml",
+        methods=OptionModels(),
+        models=("lenet",),
+        datasets=("digits",),
+        overrides=overrides,
+    ).scenario
+
+
+def topology_of(devices: Sequence[Device], server: Server, cell: Cell | None) -> Topology:
+    profiles = []
+    for i, device in enumerate(devices):
+        profile = DeviceProfile.from_speed(f"device-{i}", device.speed)
+        profiles.append(profile.with_loader(device.loader) if device.loader else profile)
+    if cell is None:
+        groups = [
+            Clients(profile, 1, AccessLink(device.up, device.down, device.delay), f"c{i}")
+            for i, (profile, device) in enumerate(zip(profiles, devices, strict=True))
+        ]
+        return star(server=server, clients=groups)
+    stations = [
+        Stations(profile, 1, device.up if cell.rate is None else None, f"c{i}")
+        for i, (profile, device) in enumerate(zip(profiles, devices, strict=True))
+    ]
+    return wifi_cell(
+        server=server, stations=stations, delay_s=cell.delay, rate_bytes_per_s=cell.rate
+    )
+
+
+def make_method(
+    method: str | type[Method],
     devices: Sequence[Device],
     *,
+    options: dict[str, Any] | None = None,
+    presences: Mapping[int, Presence] = MappingProxyType({}),
     server_speed: float = 10_000.0,
     slots: int = 1,
     cell: Cell | None = None,
@@ -99,113 +164,43 @@ def make_world(
     outstanding: int = 1,
     clients_per_round: int | None = None,
     seed: int = 0,
-) -> World:
-    """Return a world for `method` (which decides where the model is cut)."""
-    cut = CUTS.get(method, 1)
-    server = Server(DeviceProfile.from_speed("server", server_speed), slots)
-    profiles = [profile(d, f"device-{i}") for i, d in enumerate(devices)]
-    if cell is None:
-        links = [AccessLink(d.up, d.down, d.delay) for d in devices]
-        groups = [
-            Clients(p, 1, k, f"c{i}") for i, (p, k) in enumerate(zip(profiles, links, strict=True))
-        ]
-        topology = star(server=server, clients=groups)
-    else:
-        own = [d.up if cell.rate is None else None for d in devices]
-        stations = [
-            Stations(p, 1, r, f"c{i}") for i, (p, r) in enumerate(zip(profiles, own, strict=True))
-        ]
-        topology = wifi_cell(
-            server=server, stations=stations, delay_s=cell.delay, rate_bytes_per_s=cell.rate
-        )
-    clock = Clock()
-    ups = [topology.route(client, "server") for client in topology.clients]
-    downs = [topology.route("server", client) for client in topology.clients]
-    network = Network(clock, topology.resources, [*ups, *downs])
-    blocks, detached = [DEVICE_BLOCK, SERVER_BLOCK], [DEVICE_BLOCK, DETACHED]
-    head = HEAD if method in ("local_loss", "fedgkt") else None
-    clients = []
-    for i, device in enumerate(devices):
-        batches = plan_batches(device.samples, batch_size, epochs, 1)
-        clients.append(
-            Client(
-                index=i,
-                name=f"c{i}",
-                work=DeviceWork(profiles[i], blocks[:cut], head, 4, 1),
-                samples=device.samples,
-                batches=batches,
-                first_epoch=batches[: len(batches) // epochs],
-                batch_sizes=tuple(batch.size for batch in batches),
-                up=i,
-                down=len(ups) + i,
-                up_delay_s=ups[i].delay_s,
-                down_delay_s=downs[i].delay_s,
-                timing_class=topology.route_class(f"c{i}"),
-            )
-        )
-    recipe = Recipe(
-        seed=seed,
-        model="tiny",
-        input_shape=(1, 2, 2),
-        classes=3,
-        cut=cut,
-        data="tiny",
-        partition={},
-        augment={},
-        batch_size=batch_size,
-        local_epochs=epochs,
-        min_batch=1,
-        optimizer=Optimizer("sgd", 0.1, momentum=0.9),
-        schedule=Schedule(),
-        method=method,
-        options={},
-    )
-    parts = {"device": blocks[:cut], "server": blocks[cut:], "head": [head] if head else []}
-    return World(
-        clock=clock,
-        network=network,
-        server=FirstComeFirstServed(clock, slots),
-        clients=clients,
-        clients_per_round=clients_per_round or len(devices),
-        server_work=ServerWork(server.device, blocks[cut:], detached[cut:], 4, 1),
-        learning=Learning(
-            recipe,
-            {part: node("initial", part, []) for part in parts},
-            lambda client: node("shard", client, []),
-            None,
+) -> Method:
+    """Return a method in a world of these devices, built as one of a scenario is."""
+    found = find_method(method) if isinstance(method, str) else method
+    count, samples = len(devices), tuple(device.samples for device in devices)
+    plan = Plan(
+        scenario(
+            f"topology.star.clients.0.count={count}",
+            f"training.clients_per_round={clients_per_round or count}",
+            f"training.batch_size={batch_size}",
+            f"training.local_epochs={epochs}",
+            f"training.uploads_outstanding={outstanding}",
         ),
-        seed=seed,
-        input_shape=(1, 2, 2),
-        activation_shape=(4,),
-        classes=3,
-        parameters={part: sum(b.parameters for b in costs) for part, costs in parts.items()},
-        tensors={part: sum(b.parameter_tensors for b in costs) for part, costs in parts.items()},
-        pooled_batches=plan_batches(sum(d.samples for d in devices), batch_size, epochs, 1),
-        framing=1.0,
-        uploads_outstanding=outstanding,
-        rows=[],
-        client_routes=ClientRoutes([r.resources for r in ups], [r.resources for r in downs]),
+        seed,
+        OUTLINE,
+        replace(only_declared((1, 2, 2), 3, sum(samples)), checksum="tiny"),
+        Shards(samples),
+        topology_of(devices, Server(DeviceProfile.from_speed("server", server_speed), slots), cell),
     )
+    playing = assemble(plan, found, found.name, found.Options(**(options or {})))
+    playing.world.fleet.presences = presences
+    return playing
+
+
+def played(method: Method, rounds: int = 1, **engine: Any) -> MethodResult:
+    """Run rounds with all checks of the engine, and return the result with all intervals."""
+    result = MethodResult(method.name, method.name, 0, ())
+    running = Engine(method, result, keep_all=True, **engine)
+    running.run(StopCondition(rounds), RoundProgress())
+    running.finish()
+    return result
 
 
 def play(
-    method: str,
-    devices: Sequence[Device],
-    *,
-    rounds: int = 1,
-    options: dict[str, Any] | None = None,
-    **world: Any,
+    method: str, devices: Sequence[Device], *, rounds: int = 1, **world: Any
 ) -> list[KeptRound]:
     """Run the method's rounds one by one, with all checks of the engine, and return them."""
-    found = find_method(method)
-    made = make_world(method, devices, **world)
-    result = MethodResult(method, method, 0, ())
-    engine = Engine(
-        found(made, found.Options(**(options or {}))), result, reuse=False, keep_all=True
-    )
-    engine.run(StopCondition(rounds), RoundProgress())
-    engine.finish()
-    return result.kept
+    return played(make_method(method, devices, **world), rounds, reuse=False).kept
 
 
 def drawn(kept: KeptRound) -> list[tuple[float, float, str, str, int, int]]:

@@ -137,9 +137,9 @@ def test_nothing_is_made_of_clients_that_take_no_part() -> None:
     }
     scenario = loaded(document).scenario
     plan = make_plan(scenario, 0)
-    world = make_method(plan, scenario.methods[0], None).world
-    assert len(world.clients) == 100_000
-    assert not list(world.clients.made())
-    participants = world.sample(0)
-    assert [world.clients[client].samples for client in participants] == [1] * 4
-    assert len(list(world.clients.made())) == 4
+    fleet = make_method(plan, scenario.methods[0], None).world.fleet
+    assert len(fleet.clients) == 100_000
+    assert not list(fleet.clients.made())
+    participants = fleet.sample(0)
+    assert [fleet.clients[client].samples for client in participants] == [1] * 4
+    assert len(list(fleet.clients.made())) == 4

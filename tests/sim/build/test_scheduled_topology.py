@@ -193,7 +193,11 @@ def test_a_change_that_cannot_be(where, written, said):
 
 
 def present(scenario: Scenario, seed: int = 0) -> dict[str, tuple[Profile, str]]:
-    return availability(make_plan(scenario, seed))  # type: ignore[return-value]
+    plan = make_plan(scenario, seed)
+    return {
+        plan.topology.clients[client]: (presence.profile, presence.on_disconnect)
+        for client, presence in availability(plan).items()
+    }
 
 
 def absent(written: str) -> dict[str, tuple[Profile, str]]:
@@ -272,7 +276,7 @@ def test_at_random_each_client_by_itself():
         (
             "{clients: pi, trace: here.csv, on_disconnect: drop}, "
             "{clients: pi-1, markov: {online: 1 s, offline: 1 s}, on_disconnect: drop}",
-            "availability.1.clients: speaks of pi-1, as does an entry before it",
+            "availability.1.clients: pi-1 is already set by an earlier entry",
         ),
     ],
 )

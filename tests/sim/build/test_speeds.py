@@ -159,7 +159,7 @@ def test_a_file_without_scores_is_refused_in_one_sentence(tmp_path, name, conten
         ("{clients: raspbery-pi-4b, lognormal: 1}", ["speeds.0.clients", "did you mean"]),
         (
             "{clients: raspberry-pi-4b, lognormal: 1}, {clients: raspberry-pi-4b-1, lognormal: 1}",
-            ["speeds.1.clients", "raspberry-pi-4b-1", "drawn above already"],
+            ["speeds.1.clients", "raspberry-pi-4b-1", "is already set by an earlier entry"],
         ),
     ],
 )

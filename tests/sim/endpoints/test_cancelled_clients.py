@@ -6,14 +6,11 @@ up until 9.472 and arrive at 9.972.
 """
 
 import pytest
-from tiny_worlds import Device, make_world, rows_of
+from tiny_worlds import Device, make_method, played, rows_of
 
-from cutlayer.sim.endpoints.churn import Churn
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.classic_fl import ClassicFL
 from cutlayer.sim.methods.splitfed import SplitFed
-from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.one_round import UnfinishedRoundError
 
 WEIGHTS = 2888
@@ -53,22 +50,15 @@ class Careless(ClassicFL):
         yield members.done | self.world.clock.timeout(Deadline.deadline_s)
 
 
-def engine_of(method, devices, rounds=1, deadline_s=8.0, **world):
-    name = "splitfed" if issubclass(method, SplitFed) else "classic_fl"
-    made = make_world(name, devices, **world)
-    if method.cancels:
-        made.churn, made.time_invariant = Churn(made.clock, {}, cancels=True), False
-    playing = method(made, method.Options())
+def result_of(method, devices, rounds=1, deadline_s=8.0, **world):
+    playing = make_method(method, devices, **world)
     playing.deadline_s = deadline_s
-    engine = Engine(playing, MethodResult(name, name, 0, ()), keep_all=True)
-    engine.run(StopCondition(rounds), RoundProgress())
-    engine.finish()
-    return engine
+    return played(playing, rounds)
 
 
 def test_an_upload_at_the_deadline_is_cut_off_and_its_bytes_are_dropped() -> None:
-    engine = engine_of(Deadline, [Device()])
-    (kept,), (rnd,) = engine.result.kept, engine.result.rounds
+    result = result_of(Deadline, [Device()])
+    (kept,), (rnd,) = result.kept, result.rounds
     sent = round((8 - 6.584) * 1000)
     assert rows_of(kept, Activity.WEIGHTS, Activity.CANCELLED) == [
         ("DOWNLINK", "WEIGHTS", 0, 1.444, WEIGHTS, 0),
@@ -80,22 +70,22 @@ def test_an_upload_at_the_deadline_is_cut_off_and_its_bytes_are_dropped() -> Non
 
 
 def test_the_others_are_averaged_without_the_one_that_was_cancelled() -> None:
-    engine = engine_of(Deadline, [Device(), Device(up=100)], deadline_s=10.0)
-    (rnd,) = engine.result.rounds
+    result = result_of(Deadline, [Device(), Device(up=100)], deadline_s=10.0)
+    (rnd,) = result.rounds
     assert rnd.round_time_s == pytest.approx(10 + AVERAGING_S)
     assert rnd.clients_dropped == 1
     assert rnd.wasted_bytes == round((10 - 6.584) * 100)
 
 
 def test_a_deadline_that_nobody_misses_changes_nothing() -> None:
-    (rnd,) = engine_of(Deadline, [Device()], deadline_s=50.0).result.rounds
-    (plain,) = engine_of(ClassicFL, [Device()]).result.rounds
+    (rnd,) = result_of(Deadline, [Device()], deadline_s=50.0).rounds
+    (plain,) = result_of(ClassicFL, [Device()]).rounds
     assert rnd == plain
 
 
 def test_the_first_of_two_closes_the_round() -> None:
-    engine = engine_of(FirstOne, [Device(up=100), Device()])
-    (rnd,) = engine.result.rounds
+    result = result_of(FirstOne, [Device(up=100), Device()])
+    (rnd,) = result.rounds
     assert rnd.round_time_s == pytest.approx(ALONE_S + AVERAGING_S)
     assert rnd.clients_dropped == 1
 
@@ -105,9 +95,9 @@ def test_whatever_the_client_does_at_the_deadline_the_next_round_is_whole(
     deadline_s: float,
 ) -> None:
     """Down, in flight, computing, going up, in flight: all conservation checks of the engine hold."""
-    engine = engine_of(Deadline, [Device(), Device(up=100)], rounds=3, deadline_s=deadline_s)
-    assert [rnd.round_time_s for rnd in engine.result.rounds] == [deadline_s] * 3
-    for kept in engine.result.kept:
+    result = result_of(Deadline, [Device(), Device(up=100)], rounds=3, deadline_s=deadline_s)
+    assert [rnd.round_time_s for rnd in result.rounds] == [deadline_s] * 3
+    for kept in result.kept:
         assert kept.record.critical_path_s
         assert sum(kept.record.critical_path_s.values()) == pytest.approx(deadline_s)
 
@@ -115,23 +105,23 @@ def test_whatever_the_client_does_at_the_deadline_the_next_round_is_whole(
 @pytest.mark.parametrize("deadline_s", [0.3, 2.0, 3.1, 3.9, 4.4, 5.5, 6.2])
 def test_split_training_is_cut_off_wherever_it_is(deadline_s: float) -> None:
     """A job that runs on the server is finished; the round closes with it."""
-    engine = engine_of(
+    result = result_of(
         SplitDeadline, [Device(), Device(), Device()], 2, deadline_s, server_speed=500.0
     )
-    for rnd in engine.result.rounds:
+    for rnd in result.rounds:
         assert rnd.clients_dropped == 3
         assert deadline_s <= rnd.round_time_s < deadline_s + 4
 
 
 def test_a_cancelled_clients_update_is_not_in_the_digest() -> None:
     """Who was cancelled decides the average, and so the learning digest."""
-    late = engine_of(Deadline, [Device(), Device(up=100)], deadline_s=10.0)
-    both = engine_of(Deadline, [Device(), Device(up=100)], deadline_s=100.0)
-    later = engine_of(Deadline, [Device(), Device(up=100)], deadline_s=11.0)
-    assert late.result.learning_digest == later.result.learning_digest
-    assert late.result.learning_digest != both.result.learning_digest
+    late = result_of(Deadline, [Device(), Device(up=100)], deadline_s=10.0)
+    both = result_of(Deadline, [Device(), Device(up=100)], deadline_s=100.0)
+    later = result_of(Deadline, [Device(), Device(up=100)], deadline_s=11.0)
+    assert late.learning_digest == later.learning_digest
+    assert late.learning_digest != both.learning_digest
 
 
 def test_to_close_a_round_without_cancelling_is_one_clear_message() -> None:
     with pytest.raises(UnfinishedRoundError, match=r"1 transfers in flight.*Method\.cancel"):
-        engine_of(Careless, [Device()])
+        result_of(Careless, [Device()])

@@ -9,14 +9,12 @@ from bisect import bisect_right
 from math import inf
 
 import pytest
-from tiny_worlds import Device, make_world, rows_of
+from tiny_worlds import Device, make_method, played, rows_of
 
-from cutlayer.sim.endpoints.churn import Churn, Presence
+from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.sim.log.intervals import Activity, Phase
 from cutlayer.sim.methods.registry import METHODS
 from cutlayer.sim.methods.registry import method as find_method
-from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 
 WEIGHTS = 2888
 OPTIONS = {"ecofed": {"init": "random"}}
@@ -29,31 +27,21 @@ class Offline:
         self.turns = [time for span in spans for time in span]
 
     def piece(self, t: float) -> tuple[float, float]:
-        place = bisect_right(self.turns, t)
-        end = self.turns[place] if place < len(self.turns) else inf
-        return (0.0 if place % 2 else 1.0), end
+        turns = bisect_right(self.turns, t)
+        end = self.turns[turns] if turns < len(self.turns) else inf
+        return (0.0 if turns % 2 else 1.0), end
 
 
-def engine_of(method, devices, offline, on_disconnect, rounds=1, options=None, **world):
-    made = make_world(method, devices, **world)
-    made.churn = Churn(
-        made.clock,
-        {index: Presence(Offline(*spans), on_disconnect) for index, spans in offline.items()},
-    )
-    made.time_invariant = False
-    found = find_method(method)
+def result_of(method, devices, offline, on_disconnect, rounds=1, options=None, **world):
+    presences = {i: Presence(Offline(*spans), on_disconnect) for i, spans in offline.items()}
     given = OPTIONS.get(method, {}) if options is None else options
-    result = MethodResult(method, method, 0, ())
-    engine = Engine(found(made, found.Options(**given)), result, keep_all=True)
-    engine.run(StopCondition(rounds), RoundProgress())
-    engine.finish()
-    return engine
+    return played(make_method(method, devices, options=given, presences=presences, **world), rounds)
 
 
 class TestResume:
     def test_an_upload_that_breaks_is_sent_again_from_its_first_byte(self):
-        engine = engine_of("classic_fl", [Device()], {0: [(8, 20)]}, "resume")
-        (kept,) = engine.result.kept
+        result = result_of("classic_fl", [Device()], {0: [(8, 20)]}, "resume")
+        (kept,) = result.kept
         wasted = round((8 - 6.584) * 1000)
         assert rows_of(kept, Activity.WEIGHTS, Activity.OFFLINE) == [
             ("DOWNLINK", "WEIGHTS", 0, 1.444, WEIGHTS, 0),
@@ -61,7 +49,7 @@ class TestResume:
             ("OFFLINE", "OFFLINE", 8, 20, 0, 0),
             ("UPLINK", "WEIGHTS", 20, 22.888, WEIGHTS, 0),
         ]
-        (rnd,) = engine.result.rounds
+        (rnd,) = result.rounds
         assert rnd.round_time_s == pytest.approx(22.888 + 0.5 + 0.026)
         assert (rnd.wasted_bytes, rnd.clients_dropped) == (wasted, 0)
         assert rnd.wire_up == WEIGHTS + wasted
@@ -70,33 +58,33 @@ class TestResume:
         assert rnd.straggler == "c0"
 
     def test_a_device_goes_on_computing_while_it_is_offline(self):
-        engine = engine_of("classic_fl", [Device()], {0: [(2, 6)]}, "resume")
-        (rnd,) = engine.result.rounds
+        result = result_of("classic_fl", [Device()], {0: [(2, 6)]}, "resume")
+        (rnd,) = result.rounds
         assert rnd.round_time_s == pytest.approx(9.998)
         assert rnd.wasted_bytes == 0
 
     def test_what_is_to_be_sent_while_offline_waits(self):
-        engine = engine_of("classic_fl", [Device()], {0: [(5, 7.584)]}, "resume")
-        (kept,) = engine.result.kept
+        result = result_of("classic_fl", [Device()], {0: [(5, 7.584)]}, "resume")
+        (kept,) = result.kept
         assert rows_of(kept, Activity.WEIGHTS, Activity.OFFLINE)[1:] == [
             ("OFFLINE", "OFFLINE", 6.584, 7.584, 0, 0),
             ("UPLINK", "WEIGHTS", 7.584, 10.472, WEIGHTS, 0),
         ]
 
     def test_a_download_breaks_too(self):
-        engine = engine_of("classic_fl", [Device()], {0: [(1, 2)]}, "resume")
-        (rnd,) = engine.result.rounds
+        result = result_of("classic_fl", [Device()], {0: [(1, 2)]}, "resume")
+        (rnd,) = result.rounds
         assert rnd.round_time_s == pytest.approx(9.998 + 2)  # 1 s sent in vain, 1 s offline
         assert rnd.wire_down == WEIGHTS + 2000
 
     def test_a_message_that_has_left_arrives(self):
-        engine = engine_of("classic_fl", [Device()], {0: [(1.5, 1.9)]}, "resume")
-        assert engine.result.rounds[0].round_time_s == pytest.approx(9.998)
+        result = result_of("classic_fl", [Device()], {0: [(1.5, 1.9)]}, "resume")
+        assert result.rounds[0].round_time_s == pytest.approx(9.998)
 
     def test_it_may_break_more_than_once(self):
         spans = [(7, 8), (8.5, 9), (9.25, 10)]
-        engine = engine_of("classic_fl", [Device()], {0: spans}, "resume")
-        (rnd,) = engine.result.rounds
+        result = result_of("classic_fl", [Device()], {0: spans}, "resume")
+        (rnd,) = result.rounds
         assert rnd.round_time_s == pytest.approx(10 + 2.888 + 0.5 + 0.026)
         assert rnd.wasted_bytes == round(1000 * (7 - 6.584)) + 500 + 250
         assert rnd.critical_path_s["offline"] == pytest.approx(1 + 0.5 + 0.75)
@@ -107,25 +95,25 @@ class TestResume:
         """Conservation, occupancy and the critical path are checked by the engine."""
         devices = [Device(), Device(speed=700), Device(up=300)]
         offline = {0: [(0.3, 0.9), (2, 2.4), (5, 6)], 2: [(1.1, 1.3), (3, 9), (9.5, 9.7)]}
-        engine = engine_of(
+        result = result_of(
             name, devices, offline, "resume", rounds=3, slots=2, outstanding=outstanding
         )
-        calm = engine_of(name, devices, {}, "resume", rounds=3, slots=2, outstanding=outstanding)
-        assert len(engine.result.rounds) == 3
-        for churned, rnd in zip(engine.result.rounds, calm.result.rounds, strict=True):
+        calm = result_of(name, devices, {}, "resume", rounds=3, slots=2, outstanding=outstanding)
+        assert len(result.rounds) == 3
+        for churned, rnd in zip(result.rounds, calm.rounds, strict=True):
             if churned.clients == rnd.clients:
                 assert churned.wire_up + churned.wire_down - churned.wasted_bytes == (
                     rnd.wire_up + rnd.wire_down
                 )
                 assert churned.round_time_s >= rnd.round_time_s - 1e-9
         if name not in ("centralised", "ecofed"):
-            assert engine.result.virtual_time_s > calm.result.virtual_time_s
+            assert result.virtual_time_s > calm.virtual_time_s
 
 
 class TestLost:
     def test_an_upload_is_cut_off_and_the_round_goes_on_without(self):
-        engine = engine_of("classic_fl", [Device(), Device(speed=500)], {1: [(13, inf)]}, "drop")
-        (rnd,) = engine.result.rounds
+        result = result_of("classic_fl", [Device(), Device(speed=500)], {1: [(13, inf)]}, "drop")
+        (rnd,) = result.rounds
         # The slow one trains from 1.944 to 11.224 and uploads; it is dropped after 1.776 s of that.
         assert rnd.clients_dropped == 1
         assert rnd.wasted_bytes == 1776
@@ -133,39 +121,39 @@ class TestLost:
         assert rnd.straggler in ("c0", "c1")
 
     def test_computing_is_cut_off(self):
-        engine = engine_of("classic_fl", [Device(), Device()], {1: [(3, inf)]}, "drop")
-        (kept,) = engine.result.kept
+        result = result_of("classic_fl", [Device(), Device()], {1: [(3, inf)]}, "drop")
+        (kept,) = result.kept
         trained = [row for row in rows_of(kept, Activity.TRAIN) if row[2] == 1.944]
         assert sorted(float(row[3].expected) for row in trained) == pytest.approx([3, 4.864])
         busy = kept.record.device_busy_s
         assert busy.tolist() == pytest.approx([4.64, 3 - 1.944])
-        assert engine.result.rounds[0].round_time_s == pytest.approx(9.998)
+        assert result.rounds[0].round_time_s == pytest.approx(9.998)
 
     def test_a_message_that_has_left_is_lost_with_the_client(self):
-        engine = engine_of("classic_fl", [Device(), Device()], {1: [(9.7, inf)]}, "drop")
-        (rnd,) = engine.result.rounds
+        result = result_of("classic_fl", [Device(), Device()], {1: [(9.7, inf)]}, "drop")
+        (rnd,) = result.rounds
         assert rnd.clients_dropped == 1
         assert rnd.wasted_bytes == WEIGHTS
         assert rnd.wire_up == 2 * WEIGHTS
 
     def test_all_may_be_lost(self):
-        engine = engine_of("splitfed", [Device()], {0: [(2, inf)]}, "drop", rounds=2)
-        (rnd,) = engine.result.rounds
+        result = result_of("splitfed", [Device()], {0: [(2, inf)]}, "drop", rounds=2)
+        (rnd,) = result.rounds
         assert rnd.round_time_s == pytest.approx(2)
         assert rnd.clients_dropped == 1
-        assert "none is online any more" in engine.result.ended
+        assert "none is online any more" in result.ended
 
     def test_a_job_that_runs_on_the_server_is_finished_and_one_that_waits_is_not(self):
         # A server so slow that the first client's first job is still running when both are dropped.
-        engine = engine_of(
+        result = result_of(
             "splitfed",
             [Device(), Device(), Device(delay=1.5)],
             {0: [(4, inf)], 1: [(4, inf)]},
             "drop",
             server_speed=500,
         )
-        (kept,) = engine.result.kept
-        assert engine.result.rounds[0].clients_dropped == 2
+        (kept,) = result.kept
+        assert result.rounds[0].clients_dropped == 2
         log = kept.record.intervals
         served = log.peer[(log.phase == Phase.SERVER_COMPUTE) & (log.activity == Activity.TRAIN)]
         assert served.tolist().count(0) == 1
@@ -185,11 +173,11 @@ class TestLost:
     @pytest.mark.parametrize("outstanding", [1, 3])
     def test_every_moment_of_a_round_can_be_the_last(self, name, options, outstanding):
         devices = [Device(samples=5), Device(speed=700), Device(up=300)]
-        plain = engine_of(name, devices, {}, "drop", options=options, outstanding=outstanding)
-        whole = plain.result.virtual_time_s
+        plain = result_of(name, devices, {}, "drop", options=options, outstanding=outstanding)
+        whole = plain.virtual_time_s
         for step in range(1, 40):
             moment = whole * step / 40
-            engine = engine_of(
+            result = result_of(
                 name,
                 devices,
                 {0: [(moment, moment + 100)]},
@@ -198,7 +186,7 @@ class TestLost:
                 options=options,
                 outstanding=outstanding,
             )
-            rounds = engine.result.rounds
+            rounds = result.rounds
             assert len(rounds) == 3
             assert rounds[0].clients_dropped in (0, 1)
             assert [rnd.clients_dropped for rnd in rounds[1:]] == [0, 0]
@@ -215,39 +203,39 @@ class TestLost:
 
 class TestRoundsUnderChurn:
     def test_a_round_that_never_ends_is_told(self):
-        engine = engine_of("classic_fl", [Device()], {0: [(8, inf)]}, "resume", rounds=3)
-        assert engine.result.rounds == []
-        assert "round 0 never ends" in engine.result.ended
-        assert engine.result.event_digest
+        result = result_of("classic_fl", [Device()], {0: [(8, inf)]}, "resume", rounds=3)
+        assert result.rounds == []
+        assert "round 0 never ends" in result.ended
+        assert result.event_digest
 
     def test_who_is_offline_is_not_drawn(self):
         devices = [Device()] * 4
-        engine = engine_of(
+        result = result_of(
             "classic_fl", devices, {0: [(0, 50)], 2: [(0, 50)]}, "drop", clients_per_round=3
         )
-        (kept,) = engine.result.kept
+        (kept,) = result.kept
         assert kept.participants == ("c1", "c3")
 
     def test_a_round_waits_for_the_first_that_is_online(self):
-        engine = engine_of("classic_fl", [Device()], {0: [(0, 30), (41, 55)]}, "drop", rounds=3)
-        rounds = engine.result.rounds
+        result = result_of("classic_fl", [Device()], {0: [(0, 30), (41, 55)]}, "drop", rounds=3)
+        rounds = result.rounds
         assert [rnd.waited_s for rnd in rounds] == pytest.approx([30, 0, 14])
         assert [rnd.clients_dropped for rnd in rounds] == [0, 1, 0]
         assert [rnd.virtual_time_s for rnd in rounds] == pytest.approx([39.998, 41, 64.998])
 
     def test_ecofed_replays_only_for_those_that_are_online(self):
         devices = [Device()] * 3
-        calm = engine_of("ecofed", devices, {}, "drop", options={"init": "random"})
-        ends = calm.result.virtual_time_s
-        engine = engine_of(
+        calm = result_of("ecofed", devices, {}, "drop", options={"init": "random"})
+        ends = calm.virtual_time_s
+        result = result_of(
             "ecofed", devices, {0: [(ends, 1000)]}, "drop", rounds=2, options={"init": "random"}
         )
-        uploads, replays = engine.result.kept
+        uploads, replays = result.kept
         assert uploads.participants == ("c0", "c1", "c2")
         assert replays.participants == ("c1", "c2")
 
     def test_ecofed_does_not_replay_a_buffer_that_was_never_filled(self):
-        engine = engine_of(
+        result = result_of(
             "ecofed",
             [Device(), Device()],
             {0: [(0.5, 3)]},
@@ -255,12 +243,12 @@ class TestRoundsUnderChurn:
             rounds=2,
             options={"init": "random", "control_messages": False},
         )
-        assert engine.result.rounds[0].clients_dropped == 1
-        assert engine.result.kept[1].participants == ("c1",)
+        assert result.rounds[0].clients_dropped == 1
+        assert result.kept[1].participants == ("c1",)
 
     def test_ecofed_uploads_again_when_no_buffer_is_left(self):
-        engine = engine_of(
+        result = result_of(
             "ecofed", [Device()], {0: [(0.5, 3)]}, "drop", rounds=2, options={"init": "random"}
         )
-        assert [rnd.round_type for rnd in engine.result.rounds] == ["upload", "upload"]
-        assert [rnd.clients_dropped for rnd in engine.result.rounds] == [1, 0]
+        assert [rnd.round_type for rnd in result.rounds] == ["upload", "upload"]
+        assert [rnd.clients_dropped for rnd in result.rounds] == [1, 0]

@@ -72,12 +72,12 @@ def test_it_is_never_sampled() -> None:
     Path("eight.json").write_text(str(held), encoding="utf-8")
     eight = ("topology.star.clients.0.count=8", "data.partition={file: eight.json}")
     plan = make_plan(tiny(*eight).scenario, 0)
-    world = make_method(plan, plan.scenario.methods[0], None).world
-    world.clients_per_round = 3
-    drawn = [world.sample(index) for index in range(60)]
+    fleet = make_method(plan, plan.scenario.methods[0], None).world.fleet
+    fleet.clients_per_round = 3
+    drawn = [fleet.sample(index) for index in range(60)]
     assert {client for clients in drawn for client in clients} == {0, 2, 4, 5, 7}
     assert {len(clients) for clients in drawn} == {3}
-    assert world.sample(0, among=[0, 1, 3, 4]) == (0, 4)
+    assert fleet.sample(0, among=[0, 1, 3, 4]) == (0, 4)
 
 
 def test_a_shard_without_complete_batches_counts_as_empty() -> None:
@@ -87,8 +87,8 @@ def test_a_shard_without_complete_batches_counts_as_empty() -> None:
     )[0]
     assert plan.able_clients() == 2
     assert plan.trained_samples().tolist() == [0, 8, 8]
-    world = make_method(plan, plan.scenario.methods[0], None).world
-    assert world.able == [1, 2]
+    fleet = make_method(plan, plan.scenario.methods[0], None).world.fleet
+    assert fleet.able == [1, 2]
 
 
 def test_dirichlet_can_give_clients_no_samples() -> None:

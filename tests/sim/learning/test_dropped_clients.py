@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_runs import Inside
 
-from cutlayer.sim.endpoints.churn import Churn, Presence
+from cutlayer.sim.endpoints.fleet import Presence
 
 CLIENTS = 3
 METHODS = {
@@ -32,9 +32,7 @@ class Until:
 
 def with_churn(overrides, presences, rounds=2):
     inside = Inside(overrides)
-    world = inside.method.world
-    world.churn = Churn(world.clock, presences)
-    world.time_invariant = False
+    inside.method.world.fleet.presences = presences
     return inside.train(rounds=rounds)
 
 
@@ -121,9 +119,7 @@ def test_a_dropped_client_keeps_its_earlier_optimizer_state():
     one = Inside(overrides, kept).train(rounds=1)
     moment = one.result.virtual_time_s
     run = Inside(overrides, kept)
-    world = run.method.world
-    world.churn = Churn(world.clock, {0: Presence(Until(1.5 * moment), "drop")})
-    world.time_invariant = False
+    run.method.world.fleet.presences = {0: Presence(Until(1.5 * moment), "drop")}
     run.train(rounds=2)
     assert run.result.rounds[1].clients_dropped == 1
     before, after = one.states["optimiser/device/0"], run.states["optimiser/device/0"]

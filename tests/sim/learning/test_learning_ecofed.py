@@ -45,7 +45,7 @@ def test_the_device_block_never_changes_and_the_server_block_does() -> None:
 def test_a_buffer_holds_the_quantised_activations_of_every_batch_in_order() -> None:
     run = Inside(RANDOM).train(rounds=1)
     device, _ = blocks()
-    for client in run.method.world.clients:
+    for client in run.method.world.fleet.clients:
         buffer = run.states[f"buffer/{client.index}"]
         assert [len(labels) for _, labels in buffer] == list(client.batch_sizes)
         for batch, (entry, labels) in zip(client.batches, buffer, strict=True):
@@ -63,7 +63,7 @@ def test_a_buffer_holds_the_quantised_activations_of_every_batch_in_order() -> N
 def test_without_bits_the_buffer_holds_the_activations_themselves() -> None:
     run = Inside("methods=[{ecofed: {init: random, bits: null}}]").train(rounds=1)
     device, _ = blocks()
-    client = run.method.world.clients[0]
+    client = run.method.world.fleet.clients[0]
     for batch, (entry, _) in zip(client.batches, run.states["buffer/0"], strict=True):
         with torch.no_grad():
             assert torch.equal(entry, device(run.workspace.feed.batch(0, 0, batch)[0]))
@@ -123,11 +123,11 @@ def test_a_client_without_a_buffer_sits_out_replay_rounds_or_uploads() -> None:
     drawn = "training.clients_per_round=1"
     sitting = Inside(RANDOM, drawn).train(rounds=8)
     owners = {int(name.split("/")[1]) for name in sitting.states if name.startswith("buffer/")}
-    uploaders = [sitting.method.world.sample(index)[0] for index in range(0, 8, 2)]
+    uploaders = [sitting.method.world.fleet.sample(index)[0] for index in range(0, 8, 2)]
     assert owners == set(uploaders)
     rest = "methods=[{ecofed: {init: random, period: 100, upload_when_unbuffered: true}}]"
     uploading = Inside(rest, drawn).train(rounds=8)
-    everybody = {uploading.method.world.sample(index)[0] for index in range(8)}
+    everybody = {uploading.method.world.fleet.sample(index)[0] for index in range(8)}
     assert len(everybody) > 1
     assert {name for name in uploading.states if name.startswith("buffer/")} == {
         f"buffer/{client}" for client in everybody

@@ -149,7 +149,7 @@ def twin_of_one_client(run: Inside, rounds: int) -> tuple[dict[str, Tensor], Ten
     model = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
     device, server = model.to(memory_format=torch.channels_last).split(1)  # type: ignore[call-overload]
     head = auxiliary_head((6, 14, 14), 10, seed=0)
-    feed, client = run.workspace.feed, run.method.world.clients[0]
+    feed, client = run.workspace.feed, run.method.world.fleet.clients[0]
     memory: Tensor | None = None
     for index in range(rounds):
         on_device = torch.optim.SGD(

@@ -65,10 +65,10 @@ def fedavg_in_plain_torch(run: Inside, rounds: int) -> dict[str, Tensor]:
     model = cutlayer.models.catalogue.build(recipe.model, classes=10, seed=recipe.seed)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     weights = {name: value.clone() for name, value in model.state_dict().items()}
-    sizes = [client.samples for client in run.method.world.clients]
+    sizes = [client.samples for client in run.method.world.fleet.clients]
     for index in range(rounds):
         mean = {name: torch.zeros_like(value) for name, value in weights.items()}
-        for client in run.method.world.clients:
+        for client in run.method.world.fleet.clients:
             model.load_state_dict(weights)
             sgd = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
             for epoch in range(training.local_epochs):
@@ -100,7 +100,11 @@ def test_fedavg_is_the_weighted_mean_of_what_clients_train(method: str) -> None:
 def test_the_bytes_of_the_last_batch_are_trained_too() -> None:
     """Shards of 10, 20, 30 in batches of 8: the last batches have 2, 4 and 6 samples."""
     run = Inside()
-    assert [c.batch_sizes for c in run.method.world.clients] == [(8, 2), (8, 8, 4), (8, 8, 8, 6)]
+    assert [c.batch_sizes for c in run.method.world.fleet.clients] == [
+        (8, 2),
+        (8, 8, 4),
+        (8, 8, 8, 6),
+    ]
 
 
 def local_loss_in_plain_torch(run: Inside, client: int, samples: int) -> dict[str, Tensor]:
@@ -109,7 +113,7 @@ def local_loss_in_plain_torch(run: Inside, client: int, samples: int) -> dict[st
     device = device.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     head = auxiliary_head((6, 14, 14), 10, seed=0)
     sgd = torch.optim.SGD([*device.parameters(), *head.parameters()], lr=0.05, momentum=0.9)
-    for position, size in enumerate(run.method.world.clients[client].batch_sizes):
+    for position, size in enumerate(run.method.world.fleet.clients[client].batch_sizes):
         images, labels = run.workspace.feed.batch(client, 0, Batch(0, 0, position, size))
         sgd.zero_grad()
         functional.cross_entropy(head(device(images)), labels).backward()
@@ -157,7 +161,7 @@ def test_split_learning_hands_both_blocks_on_and_averages_nothing() -> None:
     model = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     sgd = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    for client in run.method.world.clients:
+    for client in run.method.world.fleet.clients:
         for position, size in enumerate(client.batch_sizes):
             images, labels = run.workspace.feed.batch(client.index, 0, Batch(0, 0, position, size))
             sgd.zero_grad()
@@ -170,9 +174,9 @@ def test_split_learning_hands_both_blocks_on_and_averages_nothing() -> None:
 
 def test_centralised_training_goes_through_everybodys_samples() -> None:
     run = Inside("methods=[centralised]", "training.rounds=1")
-    assert [batch.size for batch in run.method.world.pooled_batches] == [8] * 7 + [4]
+    assert [batch.size for batch in run.method.world.costs.pooled_batches] == [8] * 7 + [4]
     feed = run.workspace.feed
-    seen = torch.cat([feed.samples(-1, 0, b) for b in run.method.world.pooled_batches])
+    seen = torch.cat([feed.samples(-1, 0, b) for b in run.method.world.costs.pooled_batches])
     assert sorted(seen.tolist()) == list(range(60))
     assert feed.shard_size(-1) == 60
     before = {name: value.clone() for name, value in run.states["server"].items()}

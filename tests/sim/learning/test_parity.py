@@ -66,7 +66,7 @@ def study_of(run: Inside, kept: bool, equal: bool) -> Study:
         return batches_of_epoch
 
     def sample(index: int, among: Sequence[int]) -> Sequence[int]:
-        return world.sample(index, among)
+        return world.fleet.sample(index, among)
 
     split = cutlayer.models.catalogue.build(recipe.model, classes=10, seed=0).double().split(2)
     start = {name: value for part in ("device", "server") for name, value in states[part].items()}
@@ -74,7 +74,7 @@ def study_of(run: Inside, kept: bool, equal: bool) -> Study:
     split.server.load_state_dict({name: start[name] for name in split.server.state_dict()})
     head: nn.Module | None = None
     if "head" in states:
-        shape = world.activation_shape
+        shape = world.costs.activation_shape
         head = auxiliary_head(shape, 10, seed=0).double()
         head.load_state_dict(states["head"])
     return Study(

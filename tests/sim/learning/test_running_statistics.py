@@ -61,7 +61,7 @@ def fedavg_in_plain_torch(run: Inside, rounds: int) -> dict[str, Tensor]:
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     for index in range(rounds):
         members = []
-        for client in run.method.world.clients:
+        for client in run.method.world.fleet.clients:
             model.load_state_dict(weights)
             model.train()
             sgd = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
@@ -117,7 +117,7 @@ def test_ecofeds_frozen_block_keeps_its_statistics() -> None:
     start = {name: value.clone() for name, value in run.states["device"].items()}
     run.train(rounds=1)
     device = model.split(2).device.eval()
-    for client in run.method.world.clients:
+    for client in run.method.world.fleet.clients:
         for batch, (activation, labels) in zip(
             client.batches, run.states[f"buffer/{client.index}"], strict=True
         ):
@@ -131,7 +131,7 @@ def test_ecofeds_frozen_block_keeps_its_statistics() -> None:
 
 def test_a_last_batch_of_one_sample_is_dropped_if_batchnorm_needs_two() -> None:
     run = Inside(FLAT, GENTLE, "data.partition={sizes: [9, 17, 16]}")
-    assert [c.batch_sizes for c in run.method.world.clients] == [(8,), (8, 8), (8, 8)]
+    assert [c.batch_sizes for c in run.method.world.fleet.clients] == [(8,), (8, 8), (8, 8)]
     run.train()
     # At most 2 batches a round, 4 in two rounds: the count of the largest member.
     assert run.states["device"]["blocks.1.0.num_batches_tracked"].item() == 4
@@ -159,7 +159,7 @@ def test_messages_of_weights_include_the_buffers() -> None:
 
 def test_models_without_buffers_add_no_bytes() -> None:
     run = Inside("methods=[splitfed]", "model.name=vgg5")
-    assert set(run.method.world.buffer_bytes.values()) == {0}
+    assert set(run.method.world.costs.buffer_bytes.values()) == {0}
     assert run.method.buffer_bytes("device", "server") == 0  # type: ignore[attr-defined]
 
 

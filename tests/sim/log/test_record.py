@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tiny_worlds import Cell, Device, make_world, play
+from tiny_worlds import Cell, Device, make_method, play, played
 
 from cutlayer.sim.compute.roofline import Work
 from cutlayer.sim.endpoints import message as wire
@@ -19,8 +19,6 @@ from cutlayer.sim.log.intervals import (
 from cutlayer.sim.log.record import ConservationError, close_record
 from cutlayer.sim.methods.classic_fl import ClassicFL
 from cutlayer.sim.methods.registry import METHODS
-from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.one_round import UnfinishedRoundError
 
 OPTIONS = {"ecofed": {"init": "random"}}
@@ -170,11 +168,9 @@ class Careless(ClassicFL):
 @pytest.mark.parametrize(("leaves", "complaint"), [("message", "delivered"), ("job", "busy")])
 def test_what_is_in_flight_when_a_round_closes_is_found(monkeypatch, leaves, complaint):
     monkeypatch.setattr(Careless, "leaves", leaves)
-    world = make_world("classic_fl", [Device()], slots=2)
-    method = Careless(world, Careless.Options())
-    engine = Engine(method, MethodResult("careless", "careless", 0, ()))
+    method = make_method(Careless, [Device()], slots=2)
     with pytest.raises(UnfinishedRoundError, match=complaint):
-        engine.run(StopCondition(1), RoundProgress())
+        played(method)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -15,7 +15,7 @@ from tiny_worlds import (
     Pen,
     assert_chart,
     drawn,
-    make_world,
+    make_method,
     play,
 )
 
@@ -230,12 +230,12 @@ def test_ecofed_draws_replay_clients_among_those_with_a_buffer_unless_told_other
 
 
 def test_the_sample_of_a_round_depends_on_seed_and_round_alone():
-    few = make_world("splitfed", [Device()] * 6, clients_per_round=3)
-    again = make_world("splitfed", [Device()] * 6, clients_per_round=3)
+    few = make_method("splitfed", [Device()] * 6, clients_per_round=3).world.fleet
+    again = make_method("splitfed", [Device()] * 6, clients_per_round=3).world.fleet
     backwards = [again.sample(index) for index in reversed(range(20))][::-1]
     draws = [few.sample(index) for index in range(20)]
     assert draws == backwards
     assert len(set(draws)) > 5
     assert all(tuple(sorted(set(draw))) == draw and len(draw) == 3 for draw in draws)
-    other = make_world("splitfed", [Device()] * 6, clients_per_round=3, seed=1)
+    other = make_method("splitfed", [Device()] * 6, clients_per_round=3, seed=1).world.fleet
     assert draws != [other.sample(index) for index in range(20)]

@@ -130,7 +130,7 @@ def test_a_round_is_not_reused_for_a_client_with_another_transport(load):
         ),
         (
             "[{clients: phones, transport: tcp}, {clients: phones-1, transport: ideal}]",
-            "transports.1.clients: speaks of phones-1, as does an entry before it",
+            "transports.1.clients: phones-1 is already set by an earlier entry",
         ),
         ("[{clients: phones}]", "transports.0.transport: is required"),
     ],

@@ -1,0 +1,180 @@
+"""The clients of a world: what each has to do, who takes part in a round, and who is online.
+
+All draws come from streams of their own, named by the seed, the client or route, and the round.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import inf
+from typing import Final, Literal, Protocol, overload
+
+from cutlayer.sim.clock import Clock
+from cutlayer.sim.compute.variability import Variability, VariabilitySettings
+from cutlayer.sim.compute.work import DeviceWork
+from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.network.propagation import Jitters, Propagation
+from cutlayer.streams import generator
+
+OnDisconnect = Literal["drop", "resume"]
+RESOLUTION_S: Final = 1e-9  # a change of presence that is nearer than this has happened
+
+
+class PresenceProfile(Protocol):
+    """1 while a client is online, 0 while it is offline."""
+
+    def piece(self, t: float) -> tuple[float, float]:
+        """Return the value at t (virtual seconds since the run began) and the time of its end."""
+
+
+@dataclass(frozen=True)
+class Presence:
+    """When a client is online, and what happens if it goes offline during a round."""
+
+    profile: PresenceProfile
+    on_disconnect: OnDisconnect
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client: its device's work, its shard's batches, and its two routes in the network.
+
+    Clients of an equal `timing_class` have devices and links that behave alike on the clock.
+    """
+
+    index: int
+    name: str
+    work: DeviceWork
+    samples: int
+    batches: tuple[Batch, ...]
+    first_epoch: tuple[Batch, ...]
+    batch_sizes: tuple[int, ...]
+    up: int
+    down: int
+    up_delay_s: float
+    down_delay_s: float
+    timing_class: Hashable
+
+
+@dataclass
+class Fleet:
+    """The clients, and what varies from client to client and from round to round.
+
+    `able` are the clients that have a batch to train on, in order; the others never take part.
+    `presences` and `variability_settings` are by client, for those that have any. `jitters` has, by
+    route, the mean delay (seconds) and the jitters of its links.
+    """
+
+    clock: Clock
+    seed: int
+    clients: Sequence[Client]
+    clients_per_round: int
+    able: Sequence[int]
+    presences: Mapping[int, Presence] = field(default_factory=dict)
+    variability_settings: Mapping[int, VariabilitySettings] = field(default_factory=dict)
+    jitters: Mapping[int, tuple[float, Jitters]] = field(default_factory=dict)
+
+    @property
+    def time_invariant(self) -> bool:
+        """Whether equal rounds take equal times, whenever they begin, as far as clients decide it."""
+        return not (self.presences or self.jitters) and all(
+            settings.time_invariant for settings in self.variability_settings.values()
+        )
+
+    @cached_property
+    def _able_set(self) -> frozenset[int]:
+        return frozenset(self.able)
+
+    @property
+    def now(self) -> float:
+        """The moment at which presence is looked up, virtual seconds since the run began."""
+        return self.clock.elapsed_s + RESOLUTION_S
+
+    def sample(self, round_index: int, among: Sequence[int] | None = None) -> tuple[int, ...]:
+        """Draw the round's clients without replacement; return them in client order.
+
+        Candidates are the clients in `among` (default: all) that have a batch to train on and are
+        online; if there are no more than `clients_per_round`, all of them take part. The draw depends
+        only on the seed, the round and the candidates.
+        """
+        candidates = self.able
+        if among is not None and len(self.able) == len(self.clients):
+            candidates = among
+        elif among is not None:
+            candidates = [client for client in among if client in self._able_set]
+        if self.presences:
+            candidates = [client for client in candidates if self.online(client)]
+        count = min(self.clients_per_round, len(candidates))
+        if count == len(candidates):
+            return tuple(candidates)
+        stream = generator(self.seed, "sample", round_index)
+        chosen = stream.choice(len(candidates), size=count, replace=False)
+        return tuple(sorted(candidates[int(i)] for i in chosen))
+
+    def online(self, client: int) -> bool:
+        """Return whether a client is online now."""
+        presence = self.presences.get(client)
+        return presence is None or presence.profile.piece(self.now)[0] > 0
+
+    def wait_s(self, clients: Iterable[int]) -> float:
+        """Return the seconds until the first of the clients is online; infinite if none ever is."""
+        if not self.presences:
+            return 0.0
+        wait = inf
+        for client in clients:
+            presence = self.presences.get(client)
+            if presence is None:
+                return 0.0
+            value, end = presence.profile.piece(self.now)
+            if value > 0:
+                return 0.0
+            while value <= 0 and end < inf:
+                start = end
+                value, end = presence.profile.piece(start)
+                if value > 0:
+                    wait = min(wait, start - self.clock.elapsed_s)
+        return wait
+
+    def variability(self, client: int, round_index: int) -> Variability | None:
+        """Return the variability of a client's device in a round, or None if it has none."""
+        settings = self.variability_settings.get(client)
+        if settings is None:
+            return None
+        stream = generator(self.seed, "computing", client, round_index)
+        return Variability(settings, stream, self.clock.epoch_s)
+
+    def propagation(self, route: int, round_index: int) -> Propagation | None:
+        """Return the delays of a round's messages on a route, or None if they are constant."""
+        if route not in self.jitters:
+            return None
+        mean_s, jitters = self.jitters[route]
+        down, client = divmod(route, len(self.clients))
+        stream = generator(self.seed, "jitter", client, down, round_index)
+        return Propagation(mean_s, jitters, stream)
+
+
+class PlannedBatches(Sequence[Batch]):
+    """The batches of a round over a number of samples, created on access."""
+
+    def __init__(self, samples: int, batch_size: int, epochs: int, min_batch: int) -> None:
+        full, rest = divmod(samples, batch_size)
+        self._rest = rest if rest >= min_batch else 0
+        self._size = batch_size
+        self._per_epoch = full + (self._rest > 0)
+        self._count = epochs * self._per_epoch
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, number: int) -> Batch: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Batch]: ...
+    def __getitem__(self, number: int | slice) -> Batch | list[Batch]:
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(self._count))]
+        if not 0 <= number < self._count:
+            raise IndexError(number)
+        epoch, position = divmod(number, self._per_epoch)
+        last = position == self._per_epoch - 1 and self._rest
+        return Batch(number, epoch, position, self._rest if last else self._size)
