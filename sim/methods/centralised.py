@@ -1,4 +1,4 @@
-"""Centralised training: the images are collected once and the server trains on all of them."""
+"""Centralised training: the server collects all images once, and trains on them."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ else:
 
 
 class CentralisedOptions(MethodOptions):
-    """Whether the first round shows what collecting the images costs."""
+    """Whether collecting the images costs time and bytes."""
 
     collect_images: bool = Field(
         True, description="round 0: every client sends its raw images once"
@@ -29,13 +29,13 @@ class CentralisedOptions(MethodOptions):
 
 
 class Centralised(Method):
-    """A reference, not a federated method: what the data could give if they were in one place.
+    """A reference, not a federated method: the accuracy with all data in one place.
 
-    A round is `local_epochs` epochs over everybody's samples.
+    A round is `local_epochs` epochs over the samples of all clients.
     """
 
     name = "centralised"
-    summary = "the server trains on everybody's images (a reference for accuracy)"
+    summary = "the server trains on the images of all clients (a reference for accuracy)"
     Options = CentralisedOptions
     parts = ("server",)
 
@@ -51,7 +51,7 @@ class Centralised(Method):
         participants: int,  # noqa: ARG003
         batch_size: int,
     ) -> list[int]:
-        """Return the one batch, drawn from everybody's samples."""
+        """Return the size of one batch, drawn from the samples of all clients."""
         return [min(batch_size, sum(samples))]
 
     @classmethod
@@ -61,11 +61,11 @@ class Centralised(Method):
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:  # noqa: ARG003
-        """Collecting the images takes time but teaches nothing."""
+        """Return nothing: collecting the images takes time but does not affect learning."""
         return {}
 
     def open_round(self, index: int) -> Round:
-        """Open the one chain; clients take part only when they send their images."""
+        """Open one chain; clients take part only in the round in which they send their images."""
         world = self.world
         everybody = tuple(client.index for client in world.fleet.clients if client.samples)
         chain = world.learning.chain(
@@ -86,7 +86,7 @@ class Centralised(Method):
     def run_round(self, rnd: Round) -> Process:
         """Collect the images in the first round, then train batch after batch."""
         world, chain = self.world, rnd.notes["joint"]
-        # Sending raw images needs no preparation: the overhead of a round belongs to training.
+        # The devices do not train, so they do not spend the overhead of a training round.
         members = self.start_members(rnd, self._upload, self._collect, round_overhead=False)
         yield members.done
         trainer = members.server_after_all(0, SERVER, chain)

@@ -6,10 +6,10 @@ from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMeth
 
 
 class ClassicFL(SplitMethod):
-    """Every client trains the whole model and sends it; the server takes the weighted mean."""
+    """Every client trains the whole model and sends it; the server averages the models."""
 
     name = "classic_fl"
-    summary = "the whole model travels and is trained on every device (FedAvg)"
+    summary = "every device trains the whole model, and the server averages (FedAvg)"
     Options = MethodOptions
 
     @classmethod
@@ -18,13 +18,13 @@ class ClassicFL(SplitMethod):
         return last
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
-        """Fetch the model, train it on every batch, send it back."""
+        """Receive the model, train it on every batch, send it back."""
         yield device.receive()
         for batch in device.batches:
             yield device.train_whole(batch)
         yield device.send(self.weights("device"))
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
-        """Send the model, wait for it to come back."""
+        """Send the model and wait for its return."""
         yield server.send(self.weights("device"))
         yield server.receive()

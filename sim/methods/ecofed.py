@@ -1,9 +1,9 @@
 """EcoFed (Wu et al., IEEE TPDS 35(3), 2024; arXiv 2304.05495): frozen block, 8 bits, replay buffer.
 
-The device block starts from pre-trained weights and is never trained, so no gradient comes down and
-no weights go up. Activations are quantised, and the server keeps them: they are uploaded once in
-`period` rounds. In the rounds between, the server trains on the buffers of clients drawn at random
-among those that have one; their devices send a control message for each batch, as in the public code.
+The device block starts from pre-trained weights and is never trained, so no gradients are sent down and
+no weights are sent up. Activations are quantised and uploaded once in `period` rounds; the server keeps
+them in a replay buffer. In the rounds in between, the server trains on the buffers of clients drawn from
+those that have one; their devices send a control message for each batch, as in the public code.
 """
 
 from collections.abc import Hashable, Sequence
@@ -28,11 +28,11 @@ else:
 
 
 class EcoFedOptions(MethodOptions):
-    """EcoFed's three parts, each of which can be switched off, and the switches of its versions.
+    """EcoFed's three parts, each of which can be disabled, and the differences between its versions.
 
-    `download_device_block` and `upload_when_unbuffered` lead from the journal's version back to the
-    first two preprints: the block is sent down again each round, and a client that is drawn in a
-    replay round without having a buffer uploads.
+    `download_device_block` and `upload_when_unbuffered` give the first two preprints instead of the
+    journal version: the block is sent down in every round, and a client without a buffer that is
+    drawn in a replay round uploads.
     """
 
     period: int = Field(2, ge=1, description="rounds from one upload to the next; 1: no replay")
@@ -52,7 +52,7 @@ class EcoFedOptions(MethodOptions):
 
 
 class EcoFed(SplitMethod):
-    """Uploads in every `period`-th round, replays in the others; only the server block is trained."""
+    """Clients upload in every `period`-th round; only the server block is trained, also in between."""
 
     name = "ecofed"
     summary = "frozen pre-trained device block, quantised activations, replay buffer on the server"
@@ -77,9 +77,9 @@ class EcoFed(SplitMethod):
         epochs: int,
         rounds: int,
     ) -> int:
-        """Return the replay buffers: activations as they came, and labels, of every local epoch.
+        """Return the bytes of the replay buffers: received activations and labels of all local epochs.
 
-        There are no more of them than clients that can have uploaded by the end of the run.
+        The number of buffers is limited by the clients that can have uploaded by the end of the run.
         """
         if options.period == 1:
             return 0
@@ -89,15 +89,15 @@ class EcoFed(SplitMethod):
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
-        """Leave out the weights' path (their content counts) and what only costs time and bytes."""
+        """Return the options without those that only cost time and bytes."""
         return {"period": options.period, "bits": options.bits, "init": options.init}
 
     def _uploads_in(self, index: int) -> bool:
-        """Whether a round is an upload round: by the period, or because there is nothing to replay."""
+        """Whether a round is an upload round: by the period, or for lack of anything to replay."""
         return index % self.options.period == 0 or not self._buffered
 
     def eligible(self, index: int) -> Sequence[int]:
-        """In replay rounds, those clients that have a buffer on the server."""
+        """Return, for a replay round, the clients that have a buffer on the server."""
         if self._uploads_in(index) or self.options.upload_when_unbuffered:
             return super().eligible(index)
         return sorted(self._buffered)
@@ -131,18 +131,18 @@ class EcoFed(SplitMethod):
         )
 
     def drop(self, rnd: Round, member: int) -> None:
-        """Forget the buffer that the client had begun to fill; an older one stays."""
+        """Discard the buffer that the client had begun to fill; an older one stays."""
         super().drop(rnd, member)
         client = rnd.participants[member]
         if client in rnd.notes["fresh"]:
             self._buffered.discard(client)
 
     def signature(self, rnd: Round) -> Hashable:
-        """Add which members upload."""
+        """Add the members that upload."""
         return (super().signature(rnd), rnd.notes["uploads"])
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
-        """Upload every batch's quantised activation, or only announce the batches to be replayed."""
+        """Upload a quantised activation per batch, or only announce the batches to be replayed."""
         shape, bits = self.world.costs.activation_shape, self.options.bits
         if self.options.download_device_block:
             yield device.receive()
@@ -156,7 +156,7 @@ class EcoFed(SplitMethod):
                 yield device.send(wire.control())
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
-        """Train on what arrives and keep it, or train on what was kept."""
+        """Train on the activations that arrive and store them, or train on the stored ones."""
         buffer, bits = f"buffer/{server.client.index}", self.options.bits
         if self.options.download_device_block:
             yield server.send(self.weights("device"))

@@ -1,4 +1,4 @@
-"""FedGKT (He et al., NeurIPS 2020): device and server teach each other by their logits."""
+"""FedGKT (He et al., NeurIPS 2020): device and server distil knowledge from each other's logits."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,12 +25,12 @@ else:
 
 
 class FedGKTOptions(MethodOptions):
-    """Two-way distillation; with or without the weights' exchange.
+    """Two-way distillation, with or without an exchange of weights.
 
-    With `exchange_weights` (as EcoFed's code has it, T = 3, alpha = 1) the server has one replica per
-    client, and device block, head and server block are averaged. Without it every client keeps its
-    own block and head, and the server trains one block on everybody's features; with several
-    `server_epochs` and `optimizer_state: kept` in addition, that is the original's procedure.
+    With `exchange_weights` (as in EcoFed's code: T = 3, alpha = 1) the server has one replica per
+    client, and device block, head and server block are averaged. Without it, every client keeps its
+    own block and head, and the server trains one block on the features of all clients; with several
+    `server_epochs` and `optimizer_state: kept`, this is the original procedure.
     """
 
     temperature: float = Field(
@@ -69,16 +69,16 @@ class FedGKTOptions(MethodOptions):
 
 
 def second_pass(endpoint: Endpoint) -> tuple[Batch, ...]:
-    """Return the batches of the pass that extracts features: one more pass over the data loader.
+    """Return the batches of the pass that extracts features: one more pass over the data.
 
-    It follows the local epochs and shuffles and augments anew, from the streams of the next epoch.
+    It follows the local epochs; shuffling and augmentation use the streams of the next epoch.
     """
     epochs = endpoint.batches[-1].epoch + 1 if endpoint.batches else 0
     return tuple(batch._replace(epoch=epochs) for batch in endpoint.first_epoch)
 
 
 class FedGKT(SplitMethod):
-    """A local epoch on block and head, then features and logits up and the server's logits down."""
+    """Local epochs on block and head, then features and logits up, and the server's logits down."""
 
     name = "fedgkt"
     summary = "an auxiliary head on the device; device and server distil from each other's logits"
@@ -92,7 +92,7 @@ class FedGKT(SplitMethod):
 
     @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:
-        """Return one for each participant, or one for all where weights are not exchanged."""
+        """Return one per participant, or 1 if weights are not exchanged."""
         return participants if options.exchange_weights else 1
 
     @classmethod
@@ -106,25 +106,25 @@ class FedGKT(SplitMethod):
         epochs: int,  # noqa: ARG003 - features are sent once, after the local epochs
         rounds: int,  # noqa: ARG003
     ) -> int:
-        """Return the features of all participants, where the server trains on them together."""
+        """Return the bytes of all features, if the server trains on them together."""
         if options.exchange_weights:
             return 0
         return sum(samples[:participants]) * (FLOAT_BYTES * values + wire.LABEL_BYTES)
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
-        """Add which streams the second pass draws its batches and their augmentation from."""
+        """Add the source of the batches of the second pass."""
         return super().learning_options(options) | {"second_pass": "an epoch of its own"}
 
     @classmethod
     def check_dropout(cls, options: Any) -> str | None:
-        """With one server block for all, a client that is dropped would leave half of itself in it."""
+        """Return a reason if the server block is shared: it would keep part of a dropped client's work."""
         if options.exchange_weights:
             return None
-        return "fedgkt without exchange_weights trains one server block on everybody's features"
+        return "fedgkt without exchange_weights trains one server block for all clients"
 
     def open_round(self, index: int) -> Round:
-        """Open each client's chain; it remembers the server's logits from one round to the next."""
+        """Open each client's chain; it keeps the server's logits from one round to the next."""
         world, learning = self.world, self.world.learning
         participants = world.fleet.sample(index)
         if not self.options.exchange_weights:
@@ -177,7 +177,7 @@ class FedGKT(SplitMethod):
         return Round(index, "train", participants, tuple(chains), {"joint": joint})
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
-        """Train locally for the epochs of the round, then exchange features for logits."""
+        """Train locally for all epochs of the round, then send features and receive logits."""
         world, options = self.world, self.options
         shape, classes = world.costs.activation_shape, world.costs.classes
         client, memory = device.client.index, f"logits/{device.client.index}"
@@ -205,7 +205,7 @@ class FedGKT(SplitMethod):
                 yield device.receive()
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
-        """Train this client's replica on its features, and return the logits batch by batch."""
+        """Train this client's replica on its features, and send the logits of each batch."""
         yield server.send(self.weights("device", "head"))
         for batch in second_pass(server):
             upload = yield server.receive()
@@ -214,7 +214,7 @@ class FedGKT(SplitMethod):
         yield server.receive()
 
     def run_round(self, rnd: Round) -> Process:
-        """Run the round; without exchange, train on everybody's features once they are all there."""
+        """Run the round; without exchange, train once the features of all members have arrived."""
         if self.options.exchange_weights:
             yield from super().run_round(rnd)
             return
@@ -232,7 +232,7 @@ class FedGKT(SplitMethod):
             yield server.receive()
 
     def _train_for(self, server: ServerEndpoint, trainer: ServerEndpoint, *, last: bool) -> Process:
-        """Train the one server block on a client's features; in the last epoch, send the logits."""
+        """Train the shared server block on a client's features; send the logits in the last epoch."""
         client, chain = server.client.index, trainer.chain
         trainer.member = server.member
         for batch in second_pass(server):
@@ -257,7 +257,7 @@ class FedGKT(SplitMethod):
         return (yield server.compute(work, Activity.TRAIN, logits))
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:
-        """Return the shared model or, without exchange, each participant's block with the server's."""
+        """Return the shared model or, without exchange, each member's block with the server's."""
         if self.options.exchange_weights:
             return super().evaluated(rnd)
         return [(f"device/{client}", "server") for client in rnd.participants]

@@ -7,16 +7,16 @@ from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMeth
 
 
 class LocalLoss(SplitMethod):
-    """The device block learns from its own head's loss; activations go up, nothing comes down."""
+    """The device block trains on its own head's loss; activations go up, no gradients come down."""
 
     name = "local_loss"
-    summary = "an auxiliary head trains the device block; activations go up, no gradient comes down"
+    summary = "an auxiliary head trains the device block; activations go up, no gradients come down"
     Options = MethodOptions
     parts = ("device", "head", "server")
     needs_both_blocks = True
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
-        """Train block and head locally, send each activation on."""
+        """Train block and head locally and send each activation."""
         shape = self.world.costs.activation_shape
         yield device.receive()
         for batch in device.batches:
@@ -25,7 +25,7 @@ class LocalLoss(SplitMethod):
         yield device.send(self.weights("device", "head"))
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
-        """Train the server block on each activation as it comes."""
+        """Train the server block on each activation that arrives."""
         yield server.send(self.weights("device", "head"))
         for batch in server.batches:
             activation = yield server.receive()

@@ -1,8 +1,8 @@
-"""What all training methods share: options, rounds, and the synchronous round of a server.
+"""The base classes of training methods: options, rounds, and the synchronous round.
 
-A method asks for operations; it never reads a clock, touches a weight or counts a byte. A new method
-is one file: a subclass with its `Options`, `open_round`, and the two generators `device` and `server`
-that tell each endpoint of a client what to do.
+A method calls operations; it does not read the clock, touch weights or count bytes. A new method is one
+file: a subclass with its `Options`, `open_round`, and the two generators `device` and `server`, which
+define what each endpoint of a client does.
 """
 
 from abc import ABC, abstractmethod
@@ -29,11 +29,11 @@ Process = Generator[simpy.Event, Any, None]
 
 
 class MethodOptions(BaseModel):
-    """A method's options in a scenario; unknown keys are errors.
+    """The options of a method in a scenario; unknown keys are errors.
 
-    Every method can start from pre-trained weights, as in EcoFed's public code, where the baselines
-    start from the same weights as EcoFed and go on training them. Comparing EcoFed's pre-trained block
-    with baselines that start from random weights measures the initialisation, not the method.
+    Every method can start from pre-trained weights. In EcoFed's public code the baselines start from
+    the same weights as EcoFed and continue to train them: comparing EcoFed's pre-trained block with
+    baselines that start from random weights would measure the initialisation, not the method.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -91,7 +91,7 @@ class Method(ABC):
 
     @classmethod
     def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003 - for those that never cut there
-        """Return where this method cuts, given the scenario's `cut` and the model's `last`."""
+        """Return the cut of this method, given the scenario's `cut` and the model's `last`."""
         return cut
 
     @classmethod
@@ -106,7 +106,7 @@ class Method(ABC):
 
     @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003
-        """Return how many replicas of the server block there are at once: one for each participant."""
+        """Return how many replicas of the server block exist at once: by default one per participant."""
         return participants
 
     @classmethod
@@ -115,7 +115,7 @@ class Method(ABC):
     ) -> list[int]:
         """Return the largest batch that the server trains on for each participant, largest first.
 
-        `samples` are those that all clients hold, most first.
+        `samples` are the numbers of samples of all clients, largest first.
         """
         return [min(batch_size, held) for held in samples[:participants]]
 
@@ -130,51 +130,52 @@ class Method(ABC):
         epochs: int,  # noqa: ARG003
         rounds: int,  # noqa: ARG003
     ) -> int:
-        """Return the bytes of activations that the server keeps beyond a batch, at most.
+        """Return the peak bytes of activations that the server keeps for longer than a batch.
 
-        `samples` are those of all clients that an epoch trains on, most first; a round has `epochs` of
-        them. An activation has `values` a sample.
+        `samples` are the numbers of samples that an epoch trains on, of all clients, largest first; a
+        round has `epochs` epochs. An activation has `values` values per sample.
         """
         return 0
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
-        """Return those options that touch learning (all of them unless overridden).
+        """Return the options that affect learning (all of them unless overridden).
 
-        `init` and `weights` are left out: they are part of the digests of the initial weights.
+        `init` and `weights` are not among them: they are in the digests of the initial weights.
         """
         dumped: dict[str, Ingredient] = options.model_dump(mode="json", exclude={"init", "weights"})
         return dumped
 
     @classmethod
     def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003
-        """Return why this method cannot go on when a client is dropped in a round, or None if it can."""
+        """Return why a round cannot continue without a client that drops out, or None if it can."""
         return f"{cls.name} needs every client of its round to the end"
 
     def eligible(self, index: int) -> Sequence[int]:  # noqa: ARG002
-        """Return the clients that could take part in a round, if they are online."""
+        """Return the clients that may take part in a round, whether online or not."""
         return self.world.fleet.able
 
     @abstractmethod
     def open_round(self, index: int) -> Round:
-        """Decide who takes part and open their chains. Takes no virtual time."""
+        """Choose the clients of a round and open their chains. Takes no virtual time."""
 
     @abstractmethod
     def run_round(self, rnd: Round) -> Process:
-        """Play the round on the clock."""
+        """Simulate the round on the clock."""
 
     def drop(self, rnd: Round, member: int) -> None:
-        """Take note that a participant went offline and drops out of the round, with its update."""
+        """Record that a member drops out of the round, and discard its update."""
         rnd.dropped.append(member)
         self.world.learning.drop(rnd.chains[member])
 
     def cancel(self, rnd: Round, member: int) -> None:
-        """End a participant's round now: a deadline has passed, or enough others are done.
+        """End a member's round now: a deadline has passed, or enough others are done.
 
-        Its transfers are aborted (what they had sent counts as dropped), its device stops computing,
-        its waiting jobs leave the server's queue, both of its processes end, and its update is dropped,
-        as if it had gone offline for good. A job that is running on the server is finished. A client
-        that is done or has dropped out is left alone. Only for methods that set `cancels = True`.
+        The effect is that of going offline for good: its transfers are aborted (the bytes already sent
+        count as dropped), its device stops computing, its waiting jobs leave the server's queue, both
+        of its processes end, and its update is discarded. A job that is running on the server is
+        finished. A member that is done or has dropped out is not affected. Only for methods that set
+        `cancels = True`.
         """
         assert self.cancels, f"{self.name} cancels clients, and does not set `cancels = True`"
         assert rnd.members is not None, "a round has members once it has started"
@@ -208,30 +209,30 @@ class Method(ABC):
         return rnd.members
 
     def signature(self, rnd: Round) -> Hashable:
-        """Return what, beside the devices and links of its members, decides the round's timing."""
+        """Return what decides a round's timing, apart from the devices and links of its members."""
         return (
             rnd.round_type,
             tuple(self.world.fleet.clients[i].batch_sizes for i in rnd.participants),
         )
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:  # noqa: ARG002
-        """Return the models to evaluate after the round, each as names of its states."""
+        """Return the models to evaluate after a round, each as the names of its states."""
         return [("device", "server")]
 
 
 class SplitMethod(Method):
-    """A synchronous round: every participant's two endpoints run, then the server averages.
+    """A synchronous round: both endpoints of every member run, then the server averages.
 
-    The average is over those that were not dropped on the way; without any, nothing changes.
+    The average is over the members that did not drop out; if all did, nothing changes.
     """
 
     @classmethod
     def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003
-        """Each client works on replicas of its own: the others do without one that is dropped."""
+        """Return None: every client has replicas of its own, so the others continue."""
         return None
 
     def open_round(self, index: int) -> Round:
-        """Sample the clients; each trains its own replica of every part, and all are averaged."""
+        """Sample the clients; each trains its own replica of every part, and these are averaged."""
         participants = self.world.fleet.sample(index)
         chains = tuple(
             self.world.learning.chain(
@@ -247,11 +248,11 @@ class SplitMethod(Method):
 
     @abstractmethod
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
-        """Tell the device what to do in this round."""
+        """Yield the operations of a client's device in this round."""
 
     @abstractmethod
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
-        """Tell the server what to do for this client in this round."""
+        """Yield the operations of the server for one client in this round."""
 
     def run_round(self, rnd: Round) -> Process:
         """Run both endpoints of every member, wait for them, and average."""
@@ -269,19 +270,19 @@ class SplitMethod(Method):
             yield server.compute(work, Activity.AGGREGATE)
 
     def wait(self, rnd: Round, members: Members) -> Process:  # noqa: ARG002
-        """Wait until the round may close: for all participants, unless overridden.
+        """Wait until the round may close: by default, for all members.
 
-        A method that closes it earlier cancels those that are not done.
+        A method that closes it earlier has to cancel the members that are not done.
         """
         yield members.done
 
     def averaged_parameters(self, rnd: Round) -> int:  # noqa: ARG002
-        """Return how many values, buffers included, the server averages at the end of the round."""
+        """Return the number of values, including buffers, that the server averages in a round."""
         buffers = self.buffer_bytes(*self.parts) // FLOAT_BYTES
         return sum(self.world.costs.parameters[part] for part in self.parts) + buffers
 
     def weights(self, *parts: str) -> Message:
-        """Return the message that carries the weights of these parts."""
+        """Return a message with the weights of these parts."""
         costs = self.world.costs
         return wire.weights(
             sum(costs.parameters[part] for part in parts),

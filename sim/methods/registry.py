@@ -1,4 +1,4 @@
-"""The methods by name, and the way to a user's own method."""
+"""The methods by name, and the import of a user's own method."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -21,13 +21,13 @@ METHODS: Final[dict[str, str]] = {
 
 
 class UnknownMethodError(UserError):
-    """A method name that leads nowhere, or to something that is no method."""
+    """An unknown method name, or a name of something that is not a method."""
 
 
 def method(name: str) -> type[Method]:
-    """Return the method of a catalogue name or of `package.module:Object`.
+    """Return the method with a catalogue name or of `package.module:Object`.
 
-    Raises UnknownMethodError with what was expected.
+    Raises UnknownMethodError.
     """
     if name in METHODS:
         module, _, attribute = METHODS[name].partition(":")
@@ -36,25 +36,25 @@ def method(name: str) -> type[Method]:
     if ":" not in name:
         raise UnknownMethodError(f"{name} is not a method; there are {', '.join(METHODS)}")
     try:
-        found = import_own(name)
+        own = import_own(name)
     except OwnObjectError as error:
         raise UnknownMethodError(f"{name} cannot be imported: {error}") from None
-    except Exception as error:  # whatever a user's module does wrong, the answer names it
+    except Exception as error:  # a user's module can fail in any way; the message names it
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UnknownMethodError(f"{name} cannot be imported ({reason})") from error
-    if not (isinstance(found, type) and issubclass(found, Method)):
+    if not (isinstance(own, type) and issubclass(own, Method)):
         raise UnknownMethodError(f"{name} is not a subclass of cutlayer.sim.methods.method.Method")
-    options = getattr(found, "Options", None)
-    if inspect.isabstract(found):
-        missing = ", ".join(sorted(found.__abstractmethods__))
-        raise UnknownMethodError(f"{name} is not complete: it lacks {missing}")
+    options = getattr(own, "Options", None)
+    if inspect.isabstract(own):
+        missing = ", ".join(sorted(own.__abstractmethods__))
+        raise UnknownMethodError(f"{name} is incomplete: it lacks {missing}")
     if not (isinstance(options, type) and issubclass(options, MethodOptions)):
         raise UnknownMethodError(f"{name} has no Options, a subclass of MethodOptions")
-    return found
+    return own
 
 
 class OptionModels(Mapping[str, type[MethodOptions]]):
-    """Every method's options by its name; a method's file is imported when it is asked for."""
+    """The options class of every method, by name; a method is imported on access."""
 
     def __getitem__(self, name: str) -> type[MethodOptions]:
         if name not in METHODS:

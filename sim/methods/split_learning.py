@@ -9,23 +9,23 @@ from cutlayer.sim.methods.splitfed import SplitFed
 
 
 class SplitLearning(SplitFed):
-    """As SplitFed for each client, but the device block is handed on from client to client.
+    """Like SplitFed for each client, but the device block is passed on from client to client.
 
-    A reference, not a federated method: there is one device block and one server block, no average.
+    A reference, not a federated method: one device block and one server block, without averaging.
     """
 
     name = "split_learning"
-    summary = "clients train one after another and hand the device block on (sequential SL)"
+    summary = "clients train one after another and pass the device block on (sequential SL)"
 
     @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003
-        """Return 1: there is one server block."""
+        """Return 1: there is a single server block."""
         return 1
 
     @classmethod
     def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003
-        """A dropped client would take the one device block with it."""
-        return "split_learning hands its one device block from client to client"
+        """Return a reason: a client that drops out would take the only device block with it."""
+        return "split_learning passes a single device block from client to client"
 
     def open_round(self, index: int) -> Round:
         """Open one chain that passes through the sampled clients in order."""
@@ -42,7 +42,7 @@ class SplitLearning(SplitFed):
         return Round(index, "train", participants, (chain,) * len(participants))
 
     def run_round(self, rnd: Round) -> Process:
-        """Run the clients in turn; each begins when the block of the one before has come back."""
+        """Run the clients in turn; each begins when the device block has returned to the server."""
         members, last = self.members(rnd), NO_CAUSE
         for client, chain in zip(rnd.participants, rnd.chains, strict=True):
             members.start(

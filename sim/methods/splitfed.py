@@ -1,4 +1,4 @@
-"""Vanilla DNN-partitioning FL: SplitFed v1 (Thapa et al., AAAI 2022, Algorithm 1)."""
+"""Vanilla DNN-partitioning FL (DPFL): SplitFed v1 (Thapa et al., AAAI 2022, Algorithm 1)."""
 
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
@@ -7,10 +7,10 @@ from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMeth
 
 
 class SplitFed(SplitMethod):
-    """For every batch an activation goes up and its gradient comes down; both blocks are averaged.
+    """Every batch sends an activation up and its gradient down; both blocks are averaged.
 
-    The server has one replica of the server block for each client. A device block without parameters
-    (cut 0) needs no gradient, and none is sent.
+    The server has a replica of the server block for each client. A device block without parameters
+    (cut 0) needs no gradients, and none are sent.
     """
 
     name = "splitfed"
@@ -18,7 +18,7 @@ class SplitFed(SplitMethod):
     Options = MethodOptions
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
-        """Forward, send, wait for the gradient, backward; at the end send the device block."""
+        """Run forward, send, receive the gradient, run backward; at the end, send the device block."""
         costs = self.world.costs
         shape, trains = costs.activation_shape, costs.parameters["device"] > 0
         yield device.receive()
@@ -31,7 +31,7 @@ class SplitFed(SplitMethod):
         yield device.send(self.weights("device"))
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
-        """Train on each activation as it comes and return the gradient."""
+        """Train on each activation that arrives and return the gradient."""
         costs = self.world.costs
         shape, trains = costs.activation_shape, costs.parameters["device"] > 0
         yield server.send(self.weights("device"))

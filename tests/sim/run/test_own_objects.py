@@ -241,7 +241,7 @@ def test_a_method_that_is_not_complete_is_refused(
         encoding="utf-8",
     )
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(UnknownMethodError, match="Half is not complete: it lacks open_round"):
+    with pytest.raises(UnknownMethodError, match="Half is incomplete: it lacks open_round"):
         method("unfinished_methods:Half")
     with pytest.raises(UnknownMethodError, match="Bare has no Options"):
         method("unfinished_methods:Bare")
