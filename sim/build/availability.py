@@ -4,7 +4,7 @@ import math
 
 from cutlayer.scenarios.availability import Absence, OfflineMarkov, OfflineTrace, OfflineWindows
 from cutlayer.scenarios.problems import KeyPath
-from cutlayer.sim.build.names import NamedPlaceError, entry_of_client
+from cutlayer.sim.build.names import ScenarioNameError, entry_of_client
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.suggestion import suggestion
@@ -15,7 +15,7 @@ from cutlayer.topologies.bandwidth import Profile, TwoStates
 def availability(plan: Plan) -> dict[int, Presence]:
     """Return the presence of each client that may go offline, by index; the others are always online.
 
-    Raises NamedPlaceError for an unknown client, for one that two entries name, and for one that a
+    Raises ScenarioNameError for an unknown client, for one that two entries name, and for one that a
     recording does not have.
     """
     topology, absences = plan.topology, plan.scenario.availability
@@ -60,5 +60,5 @@ def _recorded(absence: OfflineTrace, clients: tuple[str, ...], path: KeyPath) ->
     for client in clients:
         if client not in recorded:
             complaint = f"has no line for {client}{suggestion(client, recorded)}"
-            raise NamedPlaceError((*path, "trace"), complaint)
+            raise ScenarioNameError((*path, "trace"), complaint)
     return {client: recorded[client] for client in clients}

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from cutlayer.scenarios.changes import Change, ClientsChange, LinkChange
 from cutlayer.scenarios.problems import KeyPath
-from cutlayer.sim.build.names import NamedPlaceError, clients_named
+from cutlayer.sim.build.names import ScenarioNameError, clients_named
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies import Link, Medium, Topology
 from cutlayer.topologies.bandwidth import Changed
@@ -18,7 +18,7 @@ Place = TypeVar("Place", Link, Medium)
 def changed(topology: Topology, changes: tuple[Change, ...]) -> Topology:
     """Return the topology with its links and media changing as said.
 
-    Raises NamedPlaceError for a name that is not there, and for a rate that cannot change.
+    Raises ScenarioNameError for a name that is not there, and for a rate that cannot change.
     """
     if not changes:
         return topology
@@ -30,7 +30,7 @@ def changed(topology: Topology, changes: tuple[Change, ...]) -> Topology:
     for link in topology.links.values():
         if not link.own_limit and {link.id, link.medium} <= found.steps.keys():
             complaint = f"cannot change {link.id} and {link.medium}: only one of them had a rate"
-            raise NamedPlaceError(("changes",), complaint)
+            raise ScenarioNameError(("changes",), complaint)
     return topology.with_places(
         [_with(link, found.steps.get(link.id)) for link in topology.links.values()],
         [_with(medium, found.steps.get(medium.id)) for medium in topology.media.values()],
@@ -65,29 +65,31 @@ class _Rates:
             if change.rate is not None:
                 yield link.medium or link.id if half_duplex else link.id, change.rate
             elif half_duplex:
-                raise NamedPlaceError(path, f"must have rate: {client} is on a half-duplex link")
+                raise ScenarioNameError(path, f"must have rate: {client} is on a half-duplex link")
             elif rate is not None:
                 yield link.id, rate
 
     def add(self, name: str, at: float, rate: float, path: KeyPath) -> None:
-        """Note a change, or raise NamedPlaceError if there can be none."""
+        """Note a change, or raise ScenarioNameError if there can be none."""
         topology = self._topology
         link, medium = topology.links.get(name), topology.media.get(name)
         if link is None and medium is None:
             known = suggestion(name, [*topology.links, *topology.media])
-            raise NamedPlaceError((*path, "link"), f"is no link or medium of the topology{known}")
+            raise ScenarioNameError((*path, "link"), f"is no link or medium of the topology{known}")
         if link is not None and link.medium is not None:
             medium = topology.media[link.medium]
         if medium is not None and medium.rate_bytes_per_s is None:
-            raise NamedPlaceError(path, f"cannot change {name}: its stations share airtime")
+            raise ScenarioNameError(path, f"cannot change {name}: its stations share airtime")
         if link is not None and medium is not None and not link.own_limit and medium.varies:
-            raise NamedPlaceError(path, f"cannot change {name}: only its medium has a rate")
+            raise ScenarioNameError(path, f"cannot change {name}: only its medium has a rate")
         place = medium if link is None else link
         assert place is not None
         if place.rate_bytes_per_s == math.inf:
-            raise NamedPlaceError(path, f"cannot change {name}: it is unlimited, and needs a rate")
+            raise ScenarioNameError(
+                path, f"cannot change {name}: it is unlimited, and needs a rate"
+            )
         if self.steps.setdefault(name, {}).setdefault(at, rate) != rate:
-            raise NamedPlaceError(path, f"gives {name} a second rate for the same time")
+            raise ScenarioNameError(path, f"gives {name} a second rate for the same time")
 
 
 def _with(place: Place, steps: dict[float, float] | None) -> Place:

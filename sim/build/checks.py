@@ -17,12 +17,12 @@ from cutlayer.sim.build.examination import USERS, cut_problems, examine, problem
 from cutlayer.sim.build.initial import initial_states
 from cutlayer.sim.build.memory import memory_by_device, server_memory
 from cutlayer.sim.build.plan import Plan, make_plan
-from cutlayer.sim.build.topology import places
-from cutlayer.sim.build.world import options_of, profile_of
+from cutlayer.sim.build.topology import make_topology
+from cutlayer.sim.build.world import profile_of
 from cutlayer.sim.data.datasets import NoData
 from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
-from cutlayer.sim.methods.registry import UnknownMethodError
+from cutlayer.sim.methods.registry import UnknownMethodError, options_of
 from cutlayer.topologies import DeviceError, DeviceProfile, Topology
 from cutlayer.topologies.units import format_size
 
@@ -94,7 +94,7 @@ def _priority_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
 def topology_checked(loaded: Loaded) -> Topology:
     """Return the topology of a scenario. Raises ScenarioError for what it cannot be."""
     try:
-        return places(loaded.scenario, loaded.scenario.all_seeds[0])
+        return make_topology(loaded.scenario, loaded.scenario.all_seeds[0])
     except USERS as error:
         raise loaded.error([problem_of(loaded, error)]) from None
 

@@ -9,9 +9,9 @@ from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import KeyPath, Problem
 from cutlayer.sim.build.availability import availability
 from cutlayer.sim.build.extent import batch_problems, fleet_problems
-from cutlayer.sim.build.names import NamedPlaceError
+from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, info_of, model_of, shards_of
-from cutlayer.sim.build.topology import places
+from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.build.transport import transports
 from cutlayer.sim.build.variability import client_variability
 from cutlayer.sim.data.info import DataError
@@ -27,7 +27,7 @@ USERS: Final = (
     DataError,
     DeviceError,
     LinkError,
-    NamedPlaceError,
+    ScenarioNameError,
     ModelError,
     PartitionError,
     TopologyError,
@@ -37,7 +37,7 @@ USERS: Final = (
 
 def problem_of(loaded: Loaded, error: ValueError) -> Problem:
     """Return one of the errors of `USERS` as a problem at its section."""
-    if isinstance(error, NamedPlaceError):
+    if isinstance(error, ScenarioNameError):
         return loaded.problem(error.path, str(error))
     path: KeyPath = ("topology",)
     if isinstance(error, DataError):
@@ -73,7 +73,7 @@ def examine(
     if sound("topology", "devices", "limits"):
         problems += fleet_problems(loaded)
         if not problems:
-            topology = attempt(lambda: places(scenario, seed))
+            topology = attempt(lambda: make_topology(scenario, seed))
     info = attempt(lambda: info_of(scenario, seed)) if sound(*_DATA) else None
     model = shards = None
     if info is not None and sound("model.name"):

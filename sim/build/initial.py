@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from cutlayer.models.catalogue import HEAD
 from cutlayer.models.errors import WeightsError
-from cutlayer.models.weights_files import fingerprint, shipped, weights_exist
+from cutlayer.models.weights_files import (
+    converted_types,
+    fingerprint,
+    shipped,
+    weights_exist,
+)
+from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.learning.digest import Digest, Ingredient, node
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.methods.method import Method
+from cutlayer.sim.methods.registry import options_of
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning.replica import State
@@ -97,6 +104,28 @@ def initial_digests(
     return {
         name: node("initial", described | {"part": name} | own, read) for name, own in parts.items()
     }
+
+
+def conversions(scenario: Scenario) -> list[str]:
+    """Return a line for each tensor type that is converted when a weights file is loaded.
+
+    Files that cannot be read are skipped: not every run uses them.
+    """
+    lines = {}
+    for entry in scenario.methods:
+        _, options = options_of(entry)
+        try:
+            path = weights_file(scenario.model.name, options)
+            types = {} if path is None else converted_types(path)
+        except WeightsError:
+            continue
+        for stored, count in types.items():
+            tensors = "1 tensor is" if count == 1 else f"{count} tensors are"
+            how = "rounded" if stored == "F64" else "converted"
+            lines[path, stored] = (
+                f"weights {path}: {tensors} stored as {stored} and {how} to float32"
+            )
+    return list(lines.values())
 
 
 def _copy(module: Any) -> "State":

@@ -10,7 +10,7 @@ from cutlayer.suggestion import suggestion
 from cutlayer.topologies import Topology
 
 
-class NamedPlaceError(UserError):
+class ScenarioNameError(UserError):
     """A name in a scenario that the topology does not have, or that cannot be used so.
 
     `path` is where it stands in the scenario.
@@ -28,7 +28,7 @@ class NamedPlaceError(UserError):
 def clients_named(topology: Topology, name: str, path: KeyPath) -> tuple[str, ...]:
     """Return the client `name`, or the clients of the group: `name-0`, `name-1` and so on.
 
-    Raises NamedPlaceError if there is neither.
+    Raises ScenarioNameError if there is neither.
     """
     if name in topology.clients:
         return (name,)
@@ -37,7 +37,7 @@ def clients_named(topology: Topology, name: str, path: KeyPath) -> tuple[str, ..
     if not group:
         groups = [re.sub(r"-\d+$", "", client) for client in topology.clients]
         known = dict.fromkeys([*groups, *topology.clients])
-        raise NamedPlaceError(path, f"is neither a group nor a client{suggestion(name, known)}")
+        raise ScenarioNameError(path, f"is neither a group nor a client{suggestion(name, known)}")
     return group
 
 
@@ -54,12 +54,12 @@ def entry_of_client(
 ) -> dict[str, int]:
     """Return for each client that a section names the number of the entry that does.
 
-    Raises NamedPlaceError for an unknown name, and for a client that two entries name.
+    Raises ScenarioNameError for an unknown name, and for a client that two entries name.
     """
     owner: dict[str, int] = {}
     for number, entry in enumerate(entries):
         path: KeyPath = (section, number, "clients")
         for client in clients_named(topology, entry.clients, path):
             if owner.setdefault(client, number) != number:
-                raise NamedPlaceError(path, f"{client} is already set by an earlier entry")
+                raise ScenarioNameError(path, f"{client} is already set by an earlier entry")
     return owner

@@ -15,7 +15,7 @@ from cutlayer.models.block_cost import BlockCost
 from cutlayer.models.outline import ModelOutline, outline
 from cutlayer.scenarios.data import ByUser, Declared, GivenSplit, Leaf
 from cutlayer.scenarios.schema import Scenario
-from cutlayer.sim.build.topology import places
+from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.datasets import DatasetInfo, describe, only_declared
 from cutlayer.sim.data.given_split import GivenPartition, given_partition
@@ -118,7 +118,7 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
     """Build the plan of a scenario. Raises ValueError with one sentence for what does not fit."""
     info = info_of(scenario, seed)
     model = model_of(scenario, info)
-    topology = places(scenario, seed)
+    topology = make_topology(scenario, seed)
     shards = shards_of(scenario, seed, info, topology.clients)
     return Plan(scenario, seed, model, info, shards, topology)
 

@@ -6,7 +6,7 @@ from cutlayer.scenarios import cells as cell_sections
 from cutlayer.scenarios import groups, layout, network_file, sites
 from cutlayer.scenarios import tiers as tier_sections
 from cutlayer.scenarios.schema import Scenario
-from cutlayer.sim.build.links import access_link, mean_and_varying, some_link
+from cutlayer.sim.build.links import access_link, mean_and_varying, optional_link
 from cutlayer.topologies import (
     AccessPoint,
     Attribute,
@@ -96,7 +96,7 @@ def _star(section: layout.Star, devices: Devices) -> Topology:
     return star(
         server=devices.server(section.server),
         clients=devices.clients(section.clients),
-        server_link=some_link(section.server.link),
+        server_link=optional_link(section.server.link),
         medium_bytes_per_s=medium,
         medium_varies=medium_varies,
     )
@@ -110,7 +110,7 @@ def _wifi_cell(section: layout.WifiCell, devices: Devices) -> Topology:
         delay_s=section.delay,
         rate_bytes_per_s=rate,
         rate_varies=rate_varies,
-        backhaul=some_link(section.backhaul),
+        backhaul=optional_link(section.backhaul),
     )
 
 
@@ -118,7 +118,7 @@ def _cells(section: cell_sections.Cells, devices: Devices) -> Topology:
     return cells(
         server=devices.server(section.server),
         cells=[_cell(cell, devices) for cell in section.cells],
-        server_link=some_link(section.server.link),
+        server_link=optional_link(section.server.link),
     )
 
 
@@ -157,7 +157,7 @@ def _tiers(section: tier_sections.TwoTier | tier_sections.ThreeTier, devices: De
     return tiers(
         server=devices.server(section.server),
         branches=branches,
-        server_link=some_link(section.server.link),
+        server_link=optional_link(section.server.link),
     )
 
 
@@ -169,7 +169,7 @@ def _sites(section: sites.Ring | sites.Mesh, devices: Devices) -> Topology:
         link=access_link(section.link),
         clients=devices.clients(section.clients),
         server_at=section.server_at,
-        server_link=some_link(section.server.link),
+        server_link=optional_link(section.server.link),
         routing=section.routing,
     )
 
@@ -192,7 +192,7 @@ def _network(section: network_file.NetworkFile, devices: Devices) -> Topology:
         ],
         rate=rate if isinstance(rate, float) else _attribute(rate, parse_rate(f"1 {rate.unit}")),
         delay=_delay(delay),
-        server_link=some_link(section.server.link),
+        server_link=optional_link(section.server.link),
         routing=section.routing,
     )
 

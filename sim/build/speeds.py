@@ -13,7 +13,7 @@ from cutlayer.topologies.device import DeviceProfile
 def with_speeds(topology: Topology, speeds: Iterable[Speeds], seed: int) -> Topology:
     """Return the topology with the drawn devices.
 
-    The draw of a client depends only on the seed and its own index. Raises NamedPlaceError for an
+    The draw of a client depends only on the seed and its own index. Raises ScenarioNameError for an
     unknown client, and for one that two entries name.
     """
     entries = tuple(speeds)

@@ -9,7 +9,7 @@ from cutlayer.sim.transport import IDEAL, TransportSettings
 def transports(plan: Plan) -> tuple[TransportSettings, ...]:
     """Return the transport of each client's connection, in client order.
 
-    Raises NamedPlaceError for an unknown client, and for one that two entries name.
+    Raises ScenarioNameError for an unknown client, and for one that two entries name.
     """
     scenario = plan.scenario
     owner = entry_of_client(plan.topology, "transports", scenario.transports)

@@ -11,7 +11,7 @@ def client_variability(
 ) -> dict[int, VariabilitySettings]:
     """Return the settings of each client that has any, by index.
 
-    Raises NamedPlaceError for an unknown client, and for one that two entries name.
+    Raises ScenarioNameError for an unknown client, and for one that two entries name.
     """
     owner = entry_of_client(topology, "computing", computing)
     settings = [_settings(section) for section in computing]

@@ -22,23 +22,12 @@ from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.digest import Digest, node
 from cutlayer.sim.learning.layer import Learning
 from cutlayer.sim.learning.recipe import Recipe
-from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
+from cutlayer.sim.methods.registry import options_of
 from cutlayer.sim.network.route_runs import Lazy
 from cutlayer.topologies import DeviceProfile, Topology
 
 ExecutorName = Literal["none", "inline"]
-
-
-def options_of(entry: MethodEntry) -> tuple[type[Method], Any]:
-    """Return a method entry's class and its validated options.
-
-    Raises UnknownMethodError, or pydantic's ValidationError for a method of the user's own.
-    """
-    method = registry.method(entry.name)
-    if isinstance(entry.options, dict):
-        return method, method.Options.model_validate(entry.options)
-    return method, entry.options
 
 
 def make_method(

@@ -8,8 +8,8 @@ import numpy as np
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.build.initial import conversions
 from cutlayer.sim.build.plan import Plan
-from cutlayer.sim.build.weights_notes import conversions
 from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.commands.console import CommandConsole, make_console
 from cutlayer.sim.data.datasets import load

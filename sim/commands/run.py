@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cutlayer.models.own_object import beside, looking_in
-from cutlayer.sim.build.weights_notes import conversions
+from cutlayer.sim.build.initial import conversions
 from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.commands.progress import RunProgress

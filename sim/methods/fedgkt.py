@@ -118,7 +118,7 @@ class FedGKT(SplitMethod):
 
     @classmethod
     def check_dropout(cls, options: Any) -> str | None:
-        """Return a reason if the server block is shared: it would keep part of a dropped client's work."""
+        """Return a reason if the server block is shared: it would keep a dropped client's work."""
         if options.exchange_weights:
             return None
         return "fedgkt without exchange_weights trains one server block for all clients"

@@ -3,10 +3,11 @@
 import inspect
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import OwnObjectError, import_own
+from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.methods.method import Method, MethodOptions
 
 METHODS: Final[dict[str, str]] = {
@@ -51,6 +52,17 @@ def method(name: str) -> type[Method]:
     if not (isinstance(options, type) and issubclass(options, MethodOptions)):
         raise UnknownMethodError(f"{name} has no Options, a subclass of MethodOptions")
     return own
+
+
+def options_of(entry: MethodEntry) -> tuple[type[Method], Any]:
+    """Return a method entry's class and its validated options.
+
+    Raises UnknownMethodError, or pydantic's ValidationError for a method of the user's own.
+    """
+    chosen = method(entry.name)
+    if isinstance(entry.options, dict):
+        return chosen, chosen.Options.model_validate(entry.options)
+    return chosen, entry.options
 
 
 class OptionModels(Mapping[str, type[MethodOptions]]):

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.schema import Scenario
+from cutlayer.sim.build.links import links_of
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.sections import assumed_delays
-from cutlayer.sim.build.topology import links_of
 from cutlayer.sim.build.world import make_method, profile_of
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.process.interrupts import held_back

@@ -6,7 +6,7 @@ from typing import Final
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.memory import memory_by_device, server_memory
 from cutlayer.sim.build.plan import Plan
-from cutlayer.sim.build.world import options_of
+from cutlayer.sim.methods.registry import options_of
 from cutlayer.sim.run.engine import StopCondition
 from cutlayer.sim.run.play import play
 

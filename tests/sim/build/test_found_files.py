@@ -7,7 +7,7 @@ import pytest
 from command_line import CommandLine, assert_refused
 
 from cutlayer import load_scenario, run
-from cutlayer.sim.build.topology import places
+from cutlayer.sim.build.topology import make_topology
 
 SCENARIO = """\
 name: found
@@ -107,7 +107,7 @@ def test_latitude_and_long_give_delays(cli: CommandLine) -> None:
         NETWORK.format(delay="distance", server="a", at="b"),
         net=nodes(zurich, paris, edges=["ab"]),
     )
-    topology = places(load_scenario(cli.folder / "found.yaml").scenario, 0)
+    topology = make_topology(load_scenario(cli.folder / "found.yaml").scenario, 0)
     assert topology.links["a->b"].delay_s == pytest.approx(490e3 / 2e8, rel=0.01)
 
 
@@ -117,7 +117,7 @@ def test_unique_labels_are_names_where_others_are_repeated(cli: CommandLine) -> 
     net = nodes(*described, edges=["01", "12", "13"])
     for at, named in [("Paris", "Paris"), ("1", "Paris"), ("3", "3"), ("[0, London]", "London")]:
         written(cli, NETWORK.format(delay="1 ms", server="London", at=at), net=net)
-        topology = places(load_scenario(cli.folder / "found.yaml").scenario, 0)
+        topology = make_topology(load_scenario(cli.folder / "found.yaml").scenario, 0)
         assert topology.clients[0] == f"{named}.raspberry-pi-4b-0"
     written(cli, NETWORK.format(delay="1 ms", server="London", at='"?"'), net=net)
     assert_refused(
@@ -142,14 +142,14 @@ def test_a_node_without_a_position_is_guessed_and_said_so(cli: CommandLine) -> N
         "network net.json: the delay of 1 of 2 edges, an end of which has no position, is guessed"
     )
     assert said in answer.out
-    topology = places(load_scenario(cli.folder / "found.yaml").scenario, 0)
+    topology = make_topology(load_scenario(cli.folder / "found.yaml").scenario, 0)
     assert topology.links["b->exchange"].delay_s == topology.links["a->b"].delay_s
     given = "{distance: {otherwise: 7 ms}}"
     written(cli, NETWORK.format(delay=given, server="a", at="exchange"), net=net)
     answer = cli("check", "found.yaml", "--executor", "none")
     assert answer.code == 0, answer.err
     assert "is guessed" not in answer.out
-    topology = places(load_scenario(cli.folder / "found.yaml").scenario, 0)
+    topology = make_topology(load_scenario(cli.folder / "found.yaml").scenario, 0)
     assert topology.links["b->exchange"].delay_s == 0.007
 
 
@@ -162,7 +162,7 @@ def test_a_detached_tree_is_shown_and_not_used(cli: CommandLine) -> None:
             assert answer.code == 0, answer.err
             if command[0] != "run":
                 assert "nodes are not connected with the server: c, d" in answer.out
-        topology = places(load_scenario(cli.folder / "found.yaml").scenario, 0)
+        topology = make_topology(load_scenario(cli.folder / "found.yaml").scenario, 0)
         assert len(topology.clients) == clients
     written(cli, NETWORK.format(delay="1 ms", server="a", at="[b, d]"), net=net)
     assert_refused(

@@ -10,7 +10,7 @@ from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.availability import availability
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.plan import make_plan
-from cutlayer.sim.build.topology import places
+from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.methods.registry import OptionModels
 from cutlayer.sim.run.run import run
@@ -65,7 +65,7 @@ def read(places: str, section: str = "") -> Loaded:
 
 def topology(written: str, changes: str = "") -> Topology:
     section = f"changes: [{changes}]\n" if changes else ""
-    return places(read(written, section).scenario, 0)
+    return make_topology(read(written, section).scenario, 0)
 
 
 def steps(profile: Profile) -> list[tuple[float, float]]:

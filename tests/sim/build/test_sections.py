@@ -9,7 +9,8 @@ from simpy import Environment
 from cutlayer import load_scenario, run
 from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.build.checks import topology_checked
-from cutlayer.sim.build.topology import links_of, places
+from cutlayer.sim.build.links import links_of
+from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.network import Network
 from cutlayer.topologies import Topology
 
@@ -71,7 +72,7 @@ def rates(topology: Topology, ways: list[tuple[str, str]], *, general: bool) -> 
 
 @pytest.mark.parametrize("general", [False, True])
 def test_the_slow_station_slows_a_wifi_cell(load, general):
-    topology = places(load(WIFI).scenario)
+    topology = make_topology(load(WIFI).scenario)
     ups = [(client, "server") for client in topology.clients]
     r = [5e6, 5e6, 5e6, 0.5e6]
     equal = 1 / sum(1 / rate for rate in r)
@@ -84,7 +85,7 @@ def test_the_slow_station_slows_a_wifi_cell(load, general):
 
 @pytest.mark.parametrize("general", [False, True])
 def test_in_a_cellular_cell_each_has_its_share_of_its_own_rate(load, general):
-    topology = places(load(CELLULAR).scenario)
+    topology = make_topology(load(CELLULAR).scenario)
     ups = [(client, "server") for client in topology.clients]
     downs = [("server", client) for client in topology.clients]
     up, down = [1e6, 1e6, 1e6, 0.25e6], [10e6, 10e6, 10e6, 1e6]
@@ -102,7 +103,7 @@ def test_an_edge_nodes_uplink_is_shared_by_those_behind_it(load):
     text = (
         f"  two_tier: {{{SERVER}, edge_nodes: [{{count: 2, link: {link}, clients: {clients}}}]}}\n"
     )
-    topology = places(load(text).scenario)
+    topology = make_topology(load(text).scenario)
     ups = [(client, "server") for client in topology.clients]
     assert rates(topology, ups, general=False) == pytest.approx([0.25e6] * 8)
     assert rates(topology, ups[:5], general=False) == pytest.approx([0.25e6] * 4 + [1e6])
@@ -132,13 +133,13 @@ def net(tmp_path):
 
 
 def test_a_network_file_has_its_rates_delays_and_routing(load, net):
-    topology = places(load(NETWORK).scenario)
+    topology = make_topology(load(NETWORK).scenario)
     far = topology.route("a.raspberry-pi-4b-0", "server")
     assert [name for name, _ in far.resources[1:]] == ["a->c", "c->b"]
     assert far.delay_s == pytest.approx(0.003 + 0.002 + 0.003)
     assert topology.resources["a->c"] == 10e6
     assert topology.resources["c->b"] == 1e6
-    direct = places(load(NETWORK.replace("inverse_rate", "delay")).scenario)
+    direct = make_topology(load(NETWORK.replace("inverse_rate", "delay")).scenario)
     assert len(direct.path("a.raspberry-pi-4b-0", "server")) == 3
 
 
@@ -184,7 +185,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_servers_own_link_is_crossed_by_all(load, kind):
-    topology = places(load(f"  {kind}: {KINDS[kind]}\n").scenario)
+    topology = make_topology(load(f"  {kind}: {KINDS[kind]}\n").scenario)
     for client in topology.clients:
         assert topology.route(client, "server").resources[-1][0] == "server.down"
         assert topology.route("server", client).resources[0][0] == "server.up"
@@ -196,7 +197,7 @@ def test_the_servers_own_link_is_crossed_by_all(load, kind):
 def test_sites_are_routed_as_they_say(load, kind):
     for routing in ("delay", "hops", "inverse_rate"):
         section = KINDS[kind].replace("sites: 3", f"sites: 3, routing: {routing}")
-        assert places(load(f"  {kind}: {section}\n").scenario).routing == routing
+        assert make_topology(load(f"  {kind}: {section}\n").scenario).routing == routing
 
 
 def test_a_graph_is_routed_as_it_says(load):
@@ -209,5 +210,5 @@ def test_a_graph_is_routed_as_it_says(load):
       - {{from: c, to: x, link: {{rate: 1 Mbit/s, delay: 1 ms, duplex: full}}}}
       - {{from: x, to: server, link: {{rate: 1 Mbit/s, delay: 1 ms, duplex: full}}}}
 """
-    assert len(places(load(text).scenario).path("c", "server")) == 2
-    assert len(places(load(f"{text}    routing: hops\n").scenario).path("c", "server")) == 1
+    assert len(make_topology(load(text).scenario).path("c", "server")) == 2
+    assert len(make_topology(load(f"{text}    routing: hops\n").scenario).path("c", "server")) == 1

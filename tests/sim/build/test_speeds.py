@@ -9,7 +9,7 @@ import pytest
 from command_line import CommandLine, assert_refused
 
 from cutlayer import load_scenario, run
-from cutlayer.sim.build.topology import places
+from cutlayer.sim.build.topology import make_topology
 from cutlayer.topologies import scores
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.scores import ScoresError, read_scores
@@ -34,7 +34,7 @@ methods: [classic_fl]
 def fleet(folder: Path, speeds: str, count: int = 1000, seed: int = 0) -> dict[str, DeviceProfile]:
     path = folder / "fleet.yaml"
     path.write_text(SCENARIO.format(speeds=speeds, count=count), encoding="utf-8")
-    topology = places(load_scenario(path).scenario, seed)
+    topology = make_topology(load_scenario(path).scenario, seed)
     return {name: topology.node(name).device for name in topology.clients}
 
 
@@ -102,7 +102,7 @@ def test_slower_devices_take_longer(tmp_path):
     fleet(tmp_path, "{clients: phone, lognormal: 0.8}", count=5)
     (result,) = run(load_scenario(tmp_path / "fleet.yaml"), executor="none", log="events")
     uses = result.methods["classic_fl"].devices
-    topology = places(load_scenario(tmp_path / "fleet.yaml").scenario, 0)
+    topology = make_topology(load_scenario(tmp_path / "fleet.yaml").scenario, 0)
     spans = {
         uses[f"phone-{n}"].compute_s * topology.node(f"phone-{n}").device.speed_factor
         for n in range(5)

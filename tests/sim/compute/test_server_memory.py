@@ -6,8 +6,8 @@ from command_line import CommandLine, assert_refused
 from cutlayer import load_scenario
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.memory import memory_by_device, server_memory
-from cutlayer.sim.build.world import options_of
 from cutlayer.sim.compute.memory import training_bytes
+from cutlayer.sim.methods.registry import options_of
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from cutlayer.models.quantise import Quantised, dequantise, quantise
 from cutlayer.models.weights_files import load_weights, shipped
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.initial import initial_states
-from cutlayer.sim.build.world import options_of
+from cutlayer.sim.methods.registry import options_of
 
 RANDOM = "methods=[{ecofed: {init: random}}]"
 
