@@ -1,1 +1,1 @@
-"""Files that are written whole or not at all, their names, checksums and plain text."""
+"""Output files: atomic writes, checksums, CSV, and plain text."""

@@ -1,10 +1,10 @@
-"""Files that appear whole or not at all, and outputs that replace nothing of a user's.
+"""Atomic writes: a file appears complete or not at all, and an existing one is not replaced by accident.
 
-A file is written beside its target under a name of its own, `.PID-RANDOM.part`, and renamed when it is
-whole, so that a reader sees the old file or the new one, and two writers do not meet. Before the rename
-its content is on the disk, and after it the folder's entry too, so that whatever is written later cannot
-survive a power failure that this file does not (`sync=False` leaves that out). What cannot be written
-is one line, an OutputError, and the unfinished file is removed.
+A file is written beside its target under a unique name, `.PID-RANDOM.part`, and renamed when it is
+complete: readers see the old file or the new one, and concurrent writers do not interfere. Its content
+is flushed to disk before the rename and the folder's entry after it, so that no file written later can
+survive a power failure that this one does not (`sync=False` skips both). A failure removes the
+unfinished file and raises an OutputError with a message of one line.
 """
 
 import errno
@@ -21,7 +21,7 @@ from typing import Any, Final, TextIO
 
 from cutlayer.errors import UserError
 
-PART: Final = ".part"  # ends the name of every unfinished file
+PART: Final = ".part"  # suffix of unfinished files
 STALE_AFTER_S: Final = 3600
 _PART_NAME: Final = re.compile(rf"\.([1-9][0-9]{{0,9}})-[0-9a-f]{{16}}{re.escape(PART)}")
 _NO_FOLDER_SYNC: Final = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)
@@ -29,17 +29,17 @@ _NO_HARD_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK,
 
 
 class OutputError(UserError):
-    """Results that cannot be written where they were asked for."""
+    """Results that cannot be written to the requested place."""
 
 
 def unwritable(target: Path, error: OSError) -> OutputError:
-    """Return the one line for a file or folder that cannot be written."""
+    """Return the error for a file or folder that cannot be written."""
     return OutputError(f"{target} cannot be written: {error.strerror or error}")
 
 
 @contextmanager
 def errors_named(target: Path) -> Iterator[None]:
-    """Raise every OSError of the block as an OutputError that names `target`."""
+    """Convert every OSError of the block to an OutputError that names `target`."""
     try:
         yield
     except OSError as error:
@@ -47,35 +47,35 @@ def errors_named(target: Path) -> Iterator[None]:
 
 
 def part_path(folder: Path) -> Path:
-    """Return a path for an unfinished file in `folder` that nothing else uses."""
+    """Return a unique path for an unfinished file in `folder`."""
     return folder / f".{os.getpid()}-{secrets.token_hex(8)}{PART}"
 
 
 def is_part(name: str) -> bool:
-    """Whether a file's name is one that `part_path` gives."""
+    """Return whether `part_path` makes such a file name."""
     return _PART_NAME.fullmatch(name) is not None
 
 
 def remove_stale_parts(folder: Path) -> None:
-    """Remove unfinished files that a command left in `folder` when it was killed.
+    """Remove unfinished files that a killed command left in `folder`.
 
-    Only files named as `part_path` names them, an hour old, whose process is not running here any more.
-    A command on another machine that shares the folder finishes its files sooner.
+    These have a name that `part_path` makes, are over an hour old, and their process is not running on
+    this machine. A command on another machine that shares the folder finishes a file in less time.
     """
     with suppress(FileNotFoundError, NotADirectoryError):
         for entry in list(os.scandir(folder)):
             named = _PART_NAME.fullmatch(entry.name)
             if named is None or not entry.is_file(follow_symlinks=False):
                 continue
-            with suppress(OSError):  # another command has removed it, or it is not ours to remove
+            with suppress(OSError):  # another command removed it, or we lack the permission
                 age_s = time.time() - entry.stat(follow_symlinks=False).st_mtime
                 if age_s > STALE_AFTER_S and not _is_running(int(named[1])):
                     Path(entry.path).unlink()
 
 
 def _is_running(process: int) -> bool:
-    """Whether a process with this number may be running on this machine."""
-    if os.name == "nt":  # signal 0 is not a question there
+    """Return whether a process with this number may be running on this machine."""
+    if os.name == "nt":  # os.kill would end the process
         return False
     try:
         os.kill(process, 0)
@@ -88,16 +88,16 @@ def _is_running(process: int) -> bool:
 
 @contextmanager
 def whole_file(target: Path, *, replace: bool = True, sync: bool = True) -> Iterator[Path]:
-    """Yield the path to write to; it becomes `target` when the block ends without an error.
+    """Yield the path to write to; it is renamed to `target` when the block ends without an error.
 
-    With `replace=False` a target that exists by then is left alone. Raises OutputError for it, and for
-    every OSError of the block.
+    Raises OutputError for every OSError of the block and, with `replace=False`, if `target` exists by
+    then.
     """
     part = part_path(target.parent)
     with errors_named(target):
         try:
             with part.open("xb"):
-                pass  # reserves the name
+                pass  # reserve the name
             yield part
             if sync:
                 _sync(part)
@@ -108,13 +108,13 @@ def whole_file(target: Path, *, replace: bool = True, sync: bool = True) -> Iter
             if sync:
                 sync_folder(target.parent)
         finally:
-            with suppress(OSError):  # the first error is the one to tell
+            with suppress(OSError):  # report the first error
                 part.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_text(target: Path, *, replace: bool = True, sync: bool = True) -> Iterator[TextIO]:
-    """Yield a UTF-8 text file, without translation of line ends, that becomes `target` at the end."""
+    """Yield a UTF-8 text file that becomes `target` as in `whole_file`; line ends are not translated."""
     with (
         whole_file(target, replace=replace, sync=sync) as part,
         part.open("w", encoding="utf-8", newline="") as text,
@@ -123,31 +123,31 @@ def whole_text(target: Path, *, replace: bool = True, sync: bool = True) -> Iter
 
 
 def write_bytes(target: Path, content: bytes, *, replace: bool = True, sync: bool = True) -> None:
-    """Write a file whole or not at all. Raises OutputError."""
+    """Write a file atomically. Raises OutputError."""
     with whole_file(target, replace=replace, sync=sync) as part:
         part.write_bytes(content)
 
 
 def write_text(target: Path, text: str, *, replace: bool = True, sync: bool = True) -> None:
-    """Write a UTF-8 file whole or not at all. Raises OutputError."""
+    """Write a UTF-8 file atomically. Raises OutputError."""
     write_bytes(target, text.encode(), replace=replace, sync=sync)
 
 
 def json_text(content: Mapping[str, Any]) -> str:
-    """Return a mapping as the JSON text that result files have."""
+    """Return a mapping as JSON in the form of result files."""
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def write_json(
     target: Path, content: Mapping[str, Any], *, replace: bool = True, sync: bool = True
 ) -> None:
-    """Write a JSON file whole or not at all. Raises OutputError."""
+    """Write a JSON file atomically. Raises OutputError."""
     write_text(target, json_text(content), replace=replace, sync=sync)
 
 
 def sync_folder(folder: Path) -> None:
-    """Put a folder's entries on the disk, where the system can."""
-    if os.name == "nt":  # a folder cannot be opened there
+    """Flush a folder's entries to disk, if the system can."""
+    if os.name == "nt":  # folders cannot be opened
         return
     entry = os.open(folder, os.O_RDONLY)
     try:
@@ -162,11 +162,11 @@ def sync_folder(folder: Path) -> None:
 def check_output_file(
     target: Path, option: str, *, force: bool = False, makes_folder: bool = False
 ) -> None:
-    """Check that a file a user named may be written; for before the work begins.
+    """Check, before the work begins, that a file named by the user may be written.
 
-    What exists is refused: a file, a link even if it leads nowhere, a folder, a device, a pipe. With
-    `force` a regular file or a link is allowed, and the link itself is replaced, not what it leads to.
-    The folder must exist unless the command `makes_folder`. Raises OutputError.
+    Anything that exists is refused: a file, a link (even a broken one), a folder, a device, a pipe.
+    With `force` a regular file or a link is accepted; the link is replaced, not its target. The folder
+    must exist unless the command `makes_folder`. Raises OutputError.
     """
     if not makes_folder and not target.parent.is_dir():
         raise OutputError(f"{option} {target}: the folder {target.parent} does not exist")
@@ -202,9 +202,9 @@ def _sync(file: Path) -> None:
 
 
 def _publish(part: Path, target: Path) -> None:
-    """Give a whole file its name unless that is taken; a hard link does both at once.
+    """Rename a complete file unless its target exists; a hard link checks and creates in one step.
 
-    On a file system without hard links the check comes just before the rename.
+    On a file system without hard links, the check comes just before the rename.
     """
     try:
         os.link(part, target, follow_symlinks=False)

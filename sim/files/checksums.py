@@ -1,7 +1,7 @@
-"""Checksums of a run's files, so that a damaged or edited one is noticed when it is read.
+"""Checksums of result files, which reveal a damaged or edited file when it is read.
 
-They are kept in `checksums.sha256`, one line a file, in the format of `sha256sum`, which can check them
-too. Only files that are listed are checked: whoever edits a file on purpose deletes its line.
+They are stored in `checksums.sha256`, one line per file, in the format of `sha256sum`, which can check
+them too. Only listed files are checked: to edit a file on purpose, delete its line.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ CHECKSUMS: Final = "checksums.sha256"
 
 
 class ChecksumError(UserError):
-    """A file that is not what was written, or a list of checksums that cannot be read."""
+    """A file that differs from its checksum, or a list of checksums that cannot be read."""
 
 
 def write_checksums(folder: Path, files: Iterable[str], also: Mapping[str, bytes]) -> None:
-    """List files of a folder, by their relative paths, and contents that are to be written.
+    """Write the checksums of a folder's files and, with `also`, of contents yet to be written.
 
-    Raises OutputError.
+    Files are given by their relative paths. Raises OutputError.
     """
     found = {}
     for name in files:
@@ -34,7 +34,7 @@ def write_checksums(folder: Path, files: Iterable[str], also: Mapping[str, bytes
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
-    """Return the checksums of a folder by file. Raises ChecksumError where the list is damaged."""
+    """Return a folder's checksums by relative path. Raises ChecksumError if the list is damaged."""
     file = folder / CHECKSUMS
     found = {}
     try:

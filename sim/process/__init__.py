@@ -1,1 +1,1 @@
-"""The process itself: signals, and the path on which modules are found."""
+"""The process: signals, and Python's module search path."""

@@ -1,7 +1,7 @@
-"""Ctrl-C, SIGTERM, SIGHUP and a closed output end a command in the same way: with what it has so far.
+"""Ctrl-C, SIGTERM, SIGHUP and a closed output end a command in the same way, keeping its results so far.
 
-Each of them is raised in the main thread as a KeyboardInterrupt. What must not be divided, such as the
-account of a round that closed, holds them back until it is done; long work within may let them in again.
+Each is raised in the main thread as a KeyboardInterrupt. Code that must not be interrupted, such as the
+bookkeeping of a finished round, holds them back; long-running work inside it may let them in again.
 """
 
 import errno
@@ -17,12 +17,12 @@ from typing import Any, Final, TextIO, cast
 SIGNALS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-INTERRUPTED: Final = 130  # what a command that was interrupted returns, by whatever
-CLOSED_OUTPUT: Final = 13  # SIGPIPE's number, which Windows does not name
+INTERRUPTED: Final = 130  # returned by a command that was interrupted in any of these ways
+CLOSED_OUTPUT: Final = 13  # the number of SIGPIPE, which Windows does not have
 
 
 class Interrupted(KeyboardInterrupt):
-    """An interruption by a signal of this number."""
+    """An interruption by the signal `number`."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"signal {number}")
@@ -30,7 +30,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _State:
-    """What has arrived: of the whole process, since signals are."""
+    """The signals received by this process."""
 
     held = False
     pending: int | None = None
@@ -40,9 +40,10 @@ class _State:
 
 
 def final_code(code: int) -> int:
-    """Return what a command ends with: its own exit code, or that of its interruption.
+    """Return the exit code of a command that returned `code`.
 
-    An interruption is 128 and the number of the first signal. Output that could not be written is 2.
+    For an interrupted command it is 128 plus the number of the first signal; if standard output could
+    not be written, it is 2.
     """
     if code == INTERRUPTED or (code == 0 and _State.lost_output):
         return 2 if _State.failed_output else 128 + (_State.first or signal.SIGINT)
@@ -51,9 +52,9 @@ def final_code(code: int) -> int:
 
 @contextmanager
 def interrupts_handled() -> Iterator[None]:
-    """Let signals and a closed output interrupt the block; for the command line.
+    """Raise Interrupted in the block on a signal or a closed output; for the command line.
 
-    A signal that whoever started the process has it ignore, as nohup does, is ignored still.
+    A signal that the parent process set to be ignored, as nohup does, stays ignored.
     """
     _State.held, _State.pending, _State.first = False, None, None
     _State.lost_output = _State.failed_output = False
@@ -71,7 +72,7 @@ def interrupts_handled() -> Iterator[None]:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Let signals wait until the block has ended. In other threads than the main one they never come."""
+    """Delay signals until the block has ended. Only the main thread receives signals."""
     if not _in_main_thread() or _State.held:
         yield
         return
@@ -86,7 +87,7 @@ def held_back() -> Iterator[None]:
 
 @contextmanager
 def let_in() -> Iterator[None]:
-    """Let signals interrupt the block, though they are held back around it."""
+    """Let signals interrupt the block inside a block of `held_back`."""
     if not _in_main_thread() or not _State.held:
         yield
         return
@@ -104,7 +105,7 @@ def _in_main_thread() -> bool:
 
 @contextmanager
 def _handlers(*, also_default: bool) -> Iterator[None]:
-    """Have the signals raise Interrupted: Python's own Ctrl-C, and signals that end the process."""
+    """Raise Interrupted on Ctrl-C and, with `also_default`, on signals that would end the process."""
     before: dict[int, Any] = {}
     if _in_main_thread():
         for number in SIGNALS:
@@ -136,7 +137,7 @@ def _raise_pending() -> None:
 
 
 class _Output:
-    """Standard output, which interrupts the command when nobody reads it any more, or it is full."""
+    """Standard output that interrupts the command when its reader has gone or the disk is full."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -158,17 +159,17 @@ class _Output:
 
 
 def _flush(output: TextIO) -> None:
-    """Write what is left, so that no error comes when the interpreter ends."""
+    """Write the rest of the output now, so that the interpreter reports no error when it exits."""
     try:
         output.flush()
     except OSError as error:
         _lost(output, error)
     except ValueError:
-        return  # it is closed
+        return  # already closed
 
 
 def _lost(output: TextIO, error: OSError) -> Interrupted:
-    """Send all further output nowhere; return the interruption."""
+    """Discard all further output; return the interruption to raise."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, output.fileno())
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""Keeping the working directory off `sys.path`, where a user's files would stand in for modules."""
+"""Keep the working directory off `sys.path`, where a user's files would hide modules."""
 
 import os
 import sys
@@ -7,16 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-SAFE_PATH: Final = (
-    "PYTHONSAFEPATH"  # of Python itself: do not put the working directory on sys.path
-)
+SAFE_PATH: Final = "PYTHONSAFEPATH"  # tells Python not to put the working directory on sys.path
 HOME: Final = Path(str(sys.modules["cutlayer"].__file__)).resolve().parents[1]  # of `cutlayer`
 
 
 def drop_working_directory() -> None:
-    """Take the working directory off the front of `sys.path`, where `python -c` and `-m` put it.
+    """Remove the working directory from the front of `sys.path`, where `python -c` and `-m` put it.
 
-    It stays where Cutlayer itself is imported from there.
+    It stays if Cutlayer itself is imported from it.
     """
     if sys.flags.safe_path or not sys.path:
         return
@@ -27,9 +25,9 @@ def drop_working_directory() -> None:
 
 @contextmanager
 def safe_path_for_children() -> Iterator[None]:
-    """Let Python processes that are started meanwhile leave the working directory off their path.
+    """Keep the working directory off the path of Python processes started in the block.
 
-    `multiprocessing` starts them with `python -c`; they are sent this process's own path afterwards.
+    `multiprocessing` starts them with `python -c` and sends them this process's path afterwards.
     """
     before = os.environ.get(SAFE_PATH)
     os.environ[SAFE_PATH] = "1"

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cutlayer.sim.files.atomic import errors_named, whole_text
 from cutlayer.sim.files.csv_text import CsvWriter, write_rows
-from cutlayer.sim.files.names import FileNames
-from cutlayer.sim.files.plain_text import visible
+from cutlayer.sim.files.plain_text import FileNames, visible
 from cutlayer.sim.report.charts import Chart, Series, Source, Table, csv_rows, reach_of_ratios
 from cutlayer.sim.views import style
 from cutlayer.sim.views.quantities import significant

@@ -8,7 +8,7 @@ from typing import Any, Final
 from cutlayer.errors import UserError
 from cutlayer.sim.files.atomic import errors_named, whole_file, whole_text, write_text
 from cutlayer.sim.files.csv_text import write_rows
-from cutlayer.sim.files.names import FileNames
+from cutlayer.sim.files.plain_text import FileNames
 from cutlayer.sim.results.columns import RUN_TABLES, STUDY_TABLES, Row
 from cutlayer.sim.results.read import SavedRun, SavedStudy
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutlayer.sim.files.names import LONGEST, FileNames
+from cutlayer.sim.files.plain_text import LONGEST_NAME, FileNames
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from cutlayer.sim.files.names import LONGEST, FileNames
         ("Gerät", "Ger-t"),
         ("東京", "-"),
         ("", "-"),
-        ("x" * 300, "x" * LONGEST),
+        ("x" * 300, "x" * LONGEST_NAME),
     ],
 )
 def test_a_name_of_plain_characters(text: str, name: str) -> None:
