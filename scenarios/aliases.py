@@ -5,7 +5,7 @@ A resolved scenario, its digests and its results have the present name; a label 
 
 import re
 import sys
-from collections.abc import Collection, Iterator, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
 from cutlayer.scenarios.document import Origin
@@ -43,6 +43,10 @@ OLD_KEYS: Final = {
     "transport.tcp.loss": "loss_model",
     "transports.*.transport.tcp.loss": "loss_model",
 }
+OLD_PROFILE_KEYS: Final = {
+    "optimiser_bandwidth": "optimizer_bandwidth",
+    "optimiser_overhead": "optimizer_overhead",
+}
 OLD_VALUES: Final = {"availability.*.on_disconnect": {"lost": "drop"}}
 
 _reported: set[str] = set()
@@ -56,13 +60,18 @@ def report_renamed(where: str, old: str, new: str) -> None:
         sys.stderr.write(f"{line}\n")
 
 
-def rename_old(data: Any, origins: MutableMapping[KeyPath, Origin], source: str) -> None:
+def rename_old(
+    data: Any,
+    origins: MutableMapping[KeyPath, Origin],
+    source: str,
+    old_keys: Mapping[str, str] = OLD_KEYS,
+) -> None:
     """Give old keys and values of a scenario's plain data their present names, in place.
 
     An old key beside the present one is left for the schema to refuse. `source` is what a report
     names where `origins` do not have the path.
     """
-    for pattern, new in OLD_KEYS.items():
+    for pattern, new in old_keys.items():
         *section, old = pattern.split(".")
         for path, node in _matching(data, section):
             if isinstance(node, dict) and old in node and new not in node:

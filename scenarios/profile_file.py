@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from cutlayer.scenarios.aliases import report_renamed
+from cutlayer.scenarios.aliases import OLD_PROFILE_KEYS, rename_old
 from cutlayer.scenarios.document import Document
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.problems import Problem, ScenarioError
@@ -20,12 +20,6 @@ from cutlayer.topologies.text_file import TextFileError, read_text
 from cutlayer.topologies.units import parse_duration, parse_rate, parse_size, parse_speed
 
 MAX_BYTES: Final = 256 * 2**10
-
-# Old keys that are still read, and their names now.
-_RENAMED: Final = {
-    "optimiser_bandwidth": "optimizer_bandwidth",
-    "optimiser_overhead": "optimizer_overhead",
-}
 
 # The same bounds as in a scenario.
 _KINDS: Final[dict[Callable[[object], float], TypeAdapter[Any]]] = {
@@ -47,31 +41,15 @@ def read_profile(path: Path, name: str) -> DeviceProfile:
         raise ProfileFileError(f"device profile {path} {error}") from None
     try:
         document = read(text, str(path))
-        return _entry(_renamed(document)).profile(name, _no_other)
+        origins = dict(document.origins)
+        rename_old(document.data, origins, document.source, OLD_PROFILE_KEYS)
+        return _entry(replace(document, origins=origins)).profile(name, _no_other)
     except ScenarioError as error:
         first, more = error.problems[0], len(error.problems) - 1
         others = f"; and {more} more problem{'s' if more > 1 else ''}" if more else ""
         raise ProfileFileError(f"device profile {first}{others}") from None
     except DeviceError as error:
         raise ProfileFileError(f"device profile {path}: {error}") from None
-
-
-def _renamed(document: Document) -> Document:
-    """Return the document with renamed keys under their new names; report each on stderr."""
-    if not isinstance(document.data, dict):
-        return document
-    given = document.data
-    names = {old: new for old, new in _RENAMED.items() if old in given and new not in given}
-    for old, new in names.items():
-        report_renamed(f"{document.source}:{document.origin((old,)).line}", old, new)
-    return replace(
-        document,
-        data={names.get(key, key): value for key, value in given.items()},
-        origins={
-            (names.get(str(path[0]), path[0]), *path[1:]) if path else path: origin
-            for path, origin in document.origins.items()
-        },
-    )
 
 
 def _entry(document: Document) -> DeviceEntry:

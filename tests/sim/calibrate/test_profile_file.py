@@ -77,7 +77,7 @@ def test_keys_of_the_old_spelling_are_read_and_reported(tmp_path: Path, capsys):
     path.write_text(text.replace("optimizer_", "optimiser_"), encoding="utf-8")
     assert read_profile(path, "mine") == expected
     first, second = capsys.readouterr().err.splitlines()
-    assert first.endswith("optimiser_bandwidth is deprecated: write optimizer_bandwidth")
+    assert first.endswith(": optimiser_bandwidth is deprecated: write optimizer_bandwidth")
     assert second.endswith("optimiser_overhead is deprecated: write optimizer_overhead")
     assert first.startswith(
         f"{path}:{text[: text.index('optimizer_bandwidth')].count(chr(10)) + 1}: "
