@@ -80,15 +80,15 @@ def import_own(name: str) -> Any:
     the user's module raises.
     """
     module = import_own_module(name.partition(":")[0])
-    found: Any = module
+    own: Any = module
     for attribute in name.partition(":")[2].split("."):
         try:
-            found = getattr(found, attribute)
+            own = getattr(own, attribute)
         except AttributeError:
             _explain_precedence(module)
-            where = plain_name(getattr(found, "__name__", type(found).__name__))
+            where = plain_name(getattr(own, "__name__", type(own).__name__))
             raise OwnObjectError(f"{where} has no attribute {attribute!r}") from None
-    return found
+    return own
 
 
 def import_own_module(name: str) -> ModuleType:
@@ -141,11 +141,13 @@ def _candidates(top: str) -> Sequence[str]:
 def _home(top: str, folders: Iterable[str]) -> str | None:
     """Return the first folder with a module; None if `import top` is to find it instead."""
     specs = [(folder, PathFinder.find_spec(top, [folder])) for folder in folders]
-    found = [(folder, spec) for folder, spec in specs if spec is not None]
-    # A module goes before a plain folder of its name, as on Python's own path.
-    folder, own = next((one for one in found if one[1].origin), found[0]) if found else (None, None)
-    usual = None if own is None else _usual(top)
-    if own is None or (usual is None and top not in _FIRST):
+    matches = [(folder, spec) for folder, spec in specs if spec is not None]
+    if not matches:
+        return None
+    # A module takes precedence over a plain folder of its name, as on Python's own path.
+    folder, own = next((match for match in matches if match[1].origin), matches[0])
+    usual = _usual(top)
+    if usual is None and top not in _FIRST:
         return folder
     behind = own.origin is None and usual is not None and usual.origin is not None
     if behind or _goes_first(top, usual) or _file(own) == _file(usual):
@@ -223,10 +225,10 @@ class _OwnFinder(MetaPathFinder):
             spec = ModuleSpec(fullname, None, is_package=True)
             spec.submodule_search_locations = [_folder(key)]
             return spec
-        found = PathFinder.find_spec(fullname, path, target)
-        if found is not None and isinstance(found.loader, SourceFileLoader):
-            found.loader = _OwnLoader(fullname, found.loader.path)
-        return found
+        own = PathFinder.find_spec(fullname, path, target)
+        if own is not None and isinstance(own.loader, SourceFileLoader):
+            own.loader = _OwnLoader(fullname, own.loader.path)
+        return own
 
 
 class _OwnLoader(SourceFileLoader):
