@@ -55,18 +55,10 @@ class GivenPartition:
         held = np.concatenate([np.empty(0, np.int64), *shards])
         return cls(tuple(sizes.tolist()), held, content_hash([sizes, held]), users)
 
-    def indices(self, client: int, labels: NDArray[np.integer]) -> Ints:
-        """Return a client's sample indices into the data set with these labels."""
-        return self.all_indices(labels)[client]
-
     def order(self, labels: NDArray[np.integer]) -> Ints:
         """Return the sample indices of all clients, one client after the other."""
         assert self.held.max(initial=-1) < len(labels), "labels of another selection of samples"
         return self.held
-
-    def all_indices(self, labels: NDArray[np.integer]) -> list[Ints]:
-        """Return every client's sample indices into the data set with these labels."""
-        return np.split(self.order(labels), np.cumsum(self.sizes)[:-1])
 
 
 def given_partition(

@@ -1,7 +1,7 @@
 """Partition of the training samples over the clients, computed from the counts per class alone.
 
 A *position* is an index into the samples sorted by class, and a client's shard is a list of positions.
-`Partition.indices` converts them to sample indices once the labels are known: the k-th position of a
+`Partition.order` converts them to sample indices once the labels are known: the k-th position of a
 class is the k-th sample of that class in file order. A sample belongs to at most one client.
 """
 
@@ -31,9 +31,6 @@ class Held(Protocol):
     @property
     def sizes(self) -> tuple[int, ...]:
         """Return the number of samples of each client."""
-
-    def indices(self, client: int, labels: NDArray[np.integer]) -> Ints:
-        """Return a client's sample indices into a data set with these labels."""
 
     def order(self, labels: NDArray[np.integer]) -> Ints:
         """Return the sample indices of all clients, one client after the other."""
@@ -187,35 +184,13 @@ class Partition:
     counts: tuple[int, ...]
     sizes: tuple[int, ...]
     positions: Ints
-    _ends: Ints
-
-    def shard(self, client: int) -> Ints:
-        """Return a client's positions."""
-        end = self._ends[client]
-        return self.positions[end - self.sizes[client] : end]
-
-    def class_counts(self, client: int) -> tuple[int, ...]:
-        """Return a client's number of samples of each class."""
-        labels = np.searchsorted(np.cumsum(self.counts), self.shard(client), side="right")
-        return tuple(np.bincount(labels, minlength=len(self.counts)).tolist())
-
-    def indices(self, client: int, labels: NDArray[np.integer]) -> Ints:
-        """Return a client's sample indices into a data set with these labels."""
-        return self._by_class(labels)[self.shard(client)]
 
     def order(self, labels: NDArray[np.integer]) -> Ints:
         """Return the sample indices of all clients, one client after the other."""
-        return self._by_class(labels)[self.positions]
-
-    def all_indices(self, labels: NDArray[np.integer]) -> list[Ints]:
-        """Return every client's sample indices, sorting the labels only once."""
-        return np.split(self.order(labels), self._ends[:-1])
-
-    def _by_class(self, labels: NDArray[np.integer]) -> Ints:
         counts = np.bincount(labels, minlength=len(self.counts))
         assert counts.tolist() == list(self.counts), "labels of another selection of samples"
         narrow = labels.astype(np.min_scalar_type(len(self.counts)))  # sorts ten times as fast
-        return np.argsort(narrow, kind="stable")
+        return np.argsort(narrow, kind="stable")[self.positions]
 
 
 def partition(counts: Sequence[int], clients: int, rule: PartitionRule, seed: int) -> Partition:
@@ -225,7 +200,7 @@ def partition(counts: Sequence[int], clients: int, rule: PartitionRule, seed: in
     positions, sizes = rule.deal(np.array(counts, np.int64), clients, seed)
     assert len(sizes) == clients
     assert len(positions) == sizes.sum()
-    return Partition(tuple(counts), tuple(sizes.tolist()), positions, np.cumsum(sizes))
+    return Partition(tuple(counts), tuple(sizes.tolist()), positions)
 
 
 def _random_order(total: int, seed: int) -> Ints:

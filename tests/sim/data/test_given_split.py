@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shards import shards_of
 
 from cutlayer.sim.data import given_split
 from cutlayer.sim.data.given_split import given_partition
@@ -17,8 +18,8 @@ LEAF = {"users": ["x", "y", "z"], "num_samples": [3, 0, 2], "user_data": {}}
 
 
 def held(path: Path, *, overlap: bool = False) -> list[list[int]]:
-    partitions = given_partition(path, CLIENTS, 10, overlap=overlap)
-    return [partitions.indices(client, np.zeros(10, np.int64)).tolist() for client in range(3)]
+    partition = given_partition(path, CLIENTS, 10, overlap=overlap)
+    return [shard.tolist() for shard in shards_of(partition, np.zeros(10, np.int64))]
 
 
 def write(folder: Path, name: str, content: object) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shards import shards_of
 from tiny_runs import tiny
 
 from cutlayer import run
@@ -68,7 +69,7 @@ def test_each_client_holds_the_samples_of_its_user(files: Path) -> None:
     assert shards.users == 4
     assert sum(shards.sizes) == info.train_samples == 9
     data = load(info)
-    for client, rows in enumerate(shards.all_indices(data.train_labels.numpy())):
+    for client, rows in enumerate(shards_of(shards, data.train_labels.numpy())):
         marks = data.train_images[rows, 0, 0, 1].numpy()
         # In its own file, ann is user 0 and bob 1; cyd is 0 and dan 1 in theirs.
         assert np.allclose(marks, (client % 2) / 100)

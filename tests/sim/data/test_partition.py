@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
+from shards import shards_of
 
 from cutlayer.sim.data.datasets import DATASETS
 from cutlayer.sim.data.partition import (
@@ -31,7 +32,12 @@ USES_ALL = (Iid, Dirichlet)
 
 
 def composition(dealt: Partition) -> np.ndarray:
-    return np.array([dealt.class_counts(client) for client in range(len(dealt.sizes))])
+    """The samples of each class, [client, class]."""
+    classes = np.searchsorted(np.cumsum(dealt.counts), dealt.positions, side="right")
+    clients = np.repeat(np.arange(len(dealt.sizes)), dealt.sizes)
+    counts = np.zeros((len(dealt.sizes), len(dealt.counts)), np.int64)
+    np.add.at(counts, (clients, classes), 1)
+    return counts
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
@@ -44,36 +50,31 @@ def test_every_sample_belongs_to_at_most_one_client(
 ) -> None:
     dealt = partition(counts, 5, rule, seed)
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
-    shards = [dealt.indices(client, labels) for client in range(5)]
+    shards = shards_of(dealt, labels)
     assert tuple(len(shard) for shard in shards) == dealt.sizes
-    for one, of_all in zip(shards, dealt.all_indices(labels), strict=True):
-        assert one.tolist() == of_all.tolist()
-    dealt = np.concatenate(shards)
-    assert len(np.unique(dealt)) == len(dealt)
-    assert (np.sort(dealt) < sum(counts)).all()
-    assert len(dealt) == sum(counts) or not isinstance(rule, USES_ALL)
-    for client, shard in enumerate(shards):
-        actual = np.bincount(labels[shard], minlength=len(counts))
-        assert tuple(actual.tolist()) == dealt.class_counts(client)
+    samples = np.concatenate(shards)
+    assert len(np.unique(samples)) == len(samples)
+    assert (np.sort(samples) < sum(counts)).all()
+    assert len(samples) == sum(counts) or not isinstance(rule, USES_ALL)
+    actual = [np.bincount(labels[shard], minlength=len(counts)).tolist() for shard in shards]
+    assert actual == composition(dealt).tolist()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_shards_depend_on_the_seed(rule: PartitionRule) -> None:
     labels = np.repeat(np.arange(10), 20)
-    first, again, other = (partition((20,) * 10, 5, rule, seed) for seed in (0, 0, 1))
-    same = [
-        first.indices(c, labels).tolist() == again.indices(c, labels).tolist() for c in range(5)
-    ]
-    assert all(same)
-    assert any(
-        first.indices(c, labels).tolist() != other.indices(c, labels).tolist() for c in (0, 1)
+    first, again, other = (
+        [shard.tolist() for shard in shards_of(partition((20,) * 10, 5, rule, seed), labels)]
+        for seed in (0, 0, 1)
     )
+    assert first == again
+    assert first[:2] != other[:2]
 
 
 def test_labels_of_another_selection_are_refused() -> None:
     dealt = partition((20,) * 10, 5, Iid(), 0)
     with pytest.raises(AssertionError):
-        dealt.indices(0, np.zeros(200, np.int64))
+        dealt.order(np.zeros(200, np.int64))
 
 
 def test_iid_shards_differ_by_at_most_one_sample() -> None:
@@ -104,7 +105,7 @@ def test_every_sample_is_equally_likely_for_every_client() -> None:
     labels = np.repeat(np.arange(4), 10)
     for rule in (Iid(), Shards(2), Dirichlet(1.0, min_samples=0), Sizes(8)):
         holders = [
-            next(c for c in range(5) if 0 in dealt.indices(c, labels))
+            next(c for c, shard in enumerate(shards_of(dealt, labels)) if 0 in shard)
             for dealt in (partition((10,) * 4, 5, rule, seed) for seed in range(500))
         ]
         share = np.bincount(holders, minlength=5) / 500
@@ -216,7 +217,7 @@ def test_impossible_options_are_refused(name: str, options: dict) -> None:
 def test_a_hundred_thousand_clients_can_be_dealt() -> None:
     dealt = partition((100_000,) * 10, 100_000, Iid(), 0)
     assert set(dealt.sizes) == {10}
-    assert sum(dealt.class_counts(99_999)) == 10
+    assert composition(dealt).sum(axis=1)[-1] == 10
 
 
 def test_dirichlet_has_a_limit_of_samples() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from shards import shards_of
 from tiny_runs import Inside, digits
 
 from cutlayer.sim.data.augment import Augmentation
@@ -16,7 +17,7 @@ def test_a_batch_is_what_the_streams_say(augment: bool) -> None:
     labels = dataset.train_labels
     seen = set()
     for client, size in enumerate((10, 20, 30)):
-        shard = torch.from_numpy(run.plan.shards.indices(client, labels.numpy()))
+        shard = torch.from_numpy(shards_of(run.plan.shards, labels.numpy())[client])
         for index, epoch in ((0, 0), (0, 1), (1, 0)):
             orders = batch_indices(
                 size, 8, seed=3, client=client, round_index=index, epoch=epoch, min_batch=1
