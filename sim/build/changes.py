@@ -1,4 +1,4 @@
-"""The `changes` of a scenario, put into its topology: links and media that vary from then on."""
+"""The `changes` of a scenario, applied to its topology: links and media whose rates vary over time."""
 
 import math
 from collections.abc import Iterator
@@ -12,28 +12,28 @@ from cutlayer.suggestion import suggestion
 from cutlayer.topologies import Link, Medium, Topology
 from cutlayer.topologies.bandwidth import Changed
 
-Place = TypeVar("Place", Link, Medium)
+LinkOrMedium = TypeVar("LinkOrMedium", Link, Medium)
 
 
 def changed(topology: Topology, changes: tuple[Change, ...]) -> Topology:
-    """Return the topology with its links and media changing as said.
+    """Return the topology with the changes applied to its links and media.
 
-    Raises ScenarioNameError for a name that is not there, and for a rate that cannot change.
+    Raises ScenarioNameError for an unknown name, and for a rate that cannot change.
     """
     if not changes:
         return topology
-    found = _Rates(topology)
+    rates = _Rates(topology)
     for index, change in enumerate(changes):
         path: KeyPath = ("changes", index)
-        for name, rate in found.of(change, path):
-            found.add(name, change.at, rate, path)
+        for name, rate in rates.of(change, path):
+            rates.add(name, change.at, rate, path)
     for link in topology.links.values():
-        if not link.own_limit and {link.id, link.medium} <= found.steps.keys():
+        if not link.own_limit and {link.id, link.medium} <= rates.steps.keys():
             complaint = f"cannot change {link.id} and {link.medium}: only one of them had a rate"
             raise ScenarioNameError(("changes",), complaint)
     return topology.with_places(
-        [_with(link, found.steps.get(link.id)) for link in topology.links.values()],
-        [_with(medium, found.steps.get(medium.id)) for medium in topology.media.values()],
+        [_with(link, rates.steps.get(link.id)) for link in topology.links.values()],
+        [_with(medium, rates.steps.get(medium.id)) for medium in topology.media.values()],
     )
 
 
@@ -45,7 +45,7 @@ class _Rates:
         self.steps: dict[str, dict[float, float]] = {}
 
     def of(self, change: Change, path: KeyPath) -> Iterator[tuple[str, float]]:
-        """Yield the links and media that a change touches, with their new rates."""
+        """Yield the links and media that a change affects, with their new rates."""
         if isinstance(change, LinkChange):
             yield change.link, change.rate
             return
@@ -70,21 +70,23 @@ class _Rates:
                 yield link.id, rate
 
     def add(self, name: str, at: float, rate: float, path: KeyPath) -> None:
-        """Note a change, or raise ScenarioNameError if there can be none."""
+        """Add a change. Raises ScenarioNameError if the rate cannot change."""
         topology = self._topology
         link, medium = topology.links.get(name), topology.media.get(name)
         if link is None and medium is None:
             known = suggestion(name, [*topology.links, *topology.media])
-            raise ScenarioNameError((*path, "link"), f"is no link or medium of the topology{known}")
+            raise ScenarioNameError(
+                (*path, "link"), f"is not a link or medium of the topology{known}"
+            )
         if link is not None and link.medium is not None:
             medium = topology.media[link.medium]
         if medium is not None and medium.rate_bytes_per_s is None:
             raise ScenarioNameError(path, f"cannot change {name}: its stations share airtime")
         if link is not None and medium is not None and not link.own_limit and medium.varies:
             raise ScenarioNameError(path, f"cannot change {name}: only its medium has a rate")
-        place = medium if link is None else link
-        assert place is not None
-        if place.rate_bytes_per_s == math.inf:
+        target = medium if link is None else link
+        assert target is not None
+        if target.rate_bytes_per_s == math.inf:
             raise ScenarioNameError(
                 path, f"cannot change {name}: it is unlimited, and needs a rate"
             )
@@ -92,12 +94,12 @@ class _Rates:
             raise ScenarioNameError(path, f"gives {name} a second rate for the same time")
 
 
-def _with(place: Place, steps: dict[float, float] | None) -> Place:
+def _with(target: LinkOrMedium, steps: dict[float, float] | None) -> LinkOrMedium:
     if steps is None:
-        return place
-    assert place.rate_bytes_per_s is not None
-    base = place.rate_bytes_per_s if place.varies is None else place.varies
+        return target
+    assert target.rate_bytes_per_s is not None
+    base = target.rate_bytes_per_s if target.varies is None else target.varies
     varies = Changed(base, tuple(sorted(steps.items())))
-    if isinstance(place, Link):
-        return replace(place, varies=varies, own_limit=True)
-    return replace(place, varies=varies)
+    if isinstance(target, Link):
+        return replace(target, varies=varies, own_limit=True)
+    return replace(target, varies=varies)

@@ -1,6 +1,6 @@
-"""What is wrong with a scenario beyond its form: cuts, shards, batches, memory, weights.
+"""Checks of a scenario beyond its schema: cuts, shards, batches, memory, weights.
 
-Everything here needs the model or the data set's counts. Problems carry the place in the file.
+They need the model, or the sizes of the data set. Each problem has its position in the file.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -13,7 +13,7 @@ from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError
 from cutlayer.scenarios.stand_ins import touches
-from cutlayer.sim.build.examination import USERS, cut_problems, examine, problem_of
+from cutlayer.sim.build.examination import PLAN_ERRORS, cut_problems, examine, problem_of
 from cutlayer.sim.build.initial import initial_states
 from cutlayer.sim.build.memory import memory_by_device, server_memory
 from cutlayer.sim.build.plan import Plan, make_plan
@@ -26,7 +26,7 @@ from cutlayer.sim.methods.registry import UnknownMethodError, options_of
 from cutlayer.topologies import DeviceError, DeviceProfile, Topology
 from cutlayer.topologies.units import format_size
 
-MANY_CLIENTS: Final = 10_000
+LARGE_FLEET: Final = 10_000
 
 
 class MemoryProblem(Problem):
@@ -34,22 +34,22 @@ class MemoryProblem(Problem):
 
 
 def plan_checked(loaded: Loaded, *, trains: bool) -> list[Plan]:
-    """Return the plan of every seed. Raises ScenarioError with all that is wrong.
+    """Return the plan of every seed. Raises ScenarioError with all problems.
 
-    `trains` says whether tensors will be trained, so that data and weights must really be there.
+    If `trains`, tensors will be trained, so data and weights must exist.
     """
     plans, infeasible = plan_feasible(loaded, trains=trains)
     if infeasible:
-        raise loaded.error(problem for found in infeasible.values() for problem in found)
+        raise loaded.error(problem for some in infeasible.values() for problem in some)
     return plans
 
 
 def plan_feasible(
     loaded: Loaded, *, trains: bool
 ) -> tuple[list[Plan], dict[str, list[MemoryProblem]]]:
-    """Return the plan of every seed, and by label the methods that do not fit into memory.
+    """Return the plan of every seed, and the problems of methods that exceed a memory, by label.
 
-    Raises ScenarioError where anything else is wrong, with all that is.
+    Raises ScenarioError with all problems if there is any other.
     """
     with looking_in(beside(loaded.document.source)):
         return _plan_feasible(loaded, trains)
@@ -67,7 +67,7 @@ def _plan_feasible(
         raise loaded.error(problems)
     try:
         plans = [first, *(make_plan(scenario, seed) for seed in scenario.all_seeds[1:])]
-    except USERS as error:
+    except PLAN_ERRORS as error:
         raise loaded.error([problem_of(loaded, error)]) from None
     problems += [problem for plan in plans for problem in _shard_problems(loaded, plan)]
     if any(not isinstance(problem, MemoryProblem) for problem in problems):
@@ -81,31 +81,31 @@ def _plan_feasible(
 
 
 def _priority_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
-    """Yield a problem for each device with priority that no client has."""
+    """Yield a problem for each prioritised device that no client has."""
     topology = plan.topology
     devices = {device.name for device, _ in topology.device_runs()}
     for name in topology.node(topology.server).queueing.first:
         if name not in devices:
-            there = ", ".join(sorted(devices))
-            rule = f"the server gives priority to {name!r}, which is no client's device ({there})"
+            known = ", ".join(sorted(devices))
+            rule = f"the server gives priority to {name!r}, a device that no client has ({known})"
             yield loaded.problem(("topology",), rule)
 
 
 def topology_checked(loaded: Loaded) -> Topology:
-    """Return the topology of a scenario. Raises ScenarioError for what it cannot be."""
+    """Return the topology of a scenario. Raises ScenarioError if it is invalid."""
     try:
         return make_topology(loaded.scenario, loaded.scenario.all_seeds[0])
-    except USERS as error:
+    except PLAN_ERRORS as error:
         raise loaded.error([problem_of(loaded, error)]) from None
 
 
 def problems_beside(loaded: Loaded, refused: Collection[KeyPath]) -> list[Problem]:
-    """Return what is wrong with a scenario beside what its schema has refused.
+    """Return the problems of a scenario beyond those that its schema has found.
 
-    `refused` has the paths of the latter; in their place are stand-ins, of which nothing is said. A
-    large fleet is not laid out for it.
+    `refused` has the paths of the latter. At these the scenario has stand-ins, for which no problems
+    are reported. The topology of a large fleet is not built for this.
     """
-    if loaded.scenario.client_count > MANY_CLIENTS:
+    if loaded.scenario.client_count > LARGE_FLEET:
         refused = {*refused, ("topology",)}
 
     def sound(*names: str) -> bool:
@@ -130,14 +130,14 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     if too_deep := cut_problems(loaded, len(plan.blocks)):
         yield from too_deep
         return
-    least = plan.model.min_batch
-    if scenario.training.batch_size < least:
-        rule = f"must be at least {least}: BatchNorm of {scenario.model.name} needs it"
+    min_batch = plan.model.min_batch
+    if scenario.training.batch_size < min_batch:
+        rule = f"must be at least {min_batch}: BatchNorm of {scenario.model.name} needs it"
         yield loaded.problem(("training", "batch_size"), rule)
     if trains and isinstance(plan.info.source, NoData):
         rule = "is only declared, and nothing can be trained on it: use the executor none"
         yield loaded.problem(("data", "dataset"), rule)
-    elif trains and plan.info.test_samples < least:
+    elif trains and plan.info.test_samples < min_batch:
         rule = "leaves no test samples: give test_fraction"
         yield loaded.problem(("data",), rule, plan.info.name)
     if not plan.info.is_image and (scenario.data.augment.crop or scenario.data.augment.flip):
@@ -152,31 +152,31 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
 
 def _shard_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
     if plan.scenario.training.batch_size >= plan.model.min_batch and not plan.able_clients():
-        least, most = plan.model.min_batch, max(plan.shards.sizes)
+        needed, largest = plan.model.min_batch, max(plan.shards.sizes)
         rule = (
             f"leaves no client with enough samples to train on (seed {plan.seed}): "
-            f"the most is {most}, and {least} are needed"
+            f"the largest shard has {largest}, and {needed} are needed"
         )
         yield loaded.problem(("data", "partition"), rule)
 
 
 def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Iterator[Problem]:
     scenario, entry = plan.scenario, plan.scenario.methods[index]
-    place = ("methods", index)
+    path = ("methods", index)
     try:
         method, options = options_of(entry)
     except UnknownMethodError as error:
-        yield loaded.problem(place, str(error))
+        yield loaded.problem(path, str(error))
         return
     except ValidationError as error:
         options_model = registry.method(entry.name).Options
-        yield from loaded.option_problems((*place, entry.name), error, options_model)
+        yield from loaded.option_problems((*path, entry.name), error, options_model)
         return
     if any(absence.on_disconnect == "drop" for absence in scenario.availability):
         complaint = method.check_dropout(options)
         if complaint is not None:
             rule = f"needs on_disconnect: resume: {complaint}"
-            yield loaded.problem(place, rule, entry.label)
+            yield loaded.problem(path, rule, entry.label)
             return
     complaint = method.check_cut(scenario.model.cut, len(plan.blocks))
     if complaint is not None:
@@ -184,20 +184,20 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
         return
     if options.init == "partial" and scenario.model.cut == 0:
         rule = "init: partial loads the blocks before the cut, and cut 0 leaves none: choose random"
-        yield loaded.problem(place, rule, entry.label)
+        yield loaded.problem(path, rule, entry.label)
         return
     if trains:
         try:
             recipe = plan.recipe(method, entry.name, options)
             initial_states(recipe, method, options, cut=scenario.model.cut)
         except WeightsError as error:
-            yield loaded.problem(place, str(error))
+            yield loaded.problem(path, str(error))
     rates = list(_rate_problems(loaded, plan, method))
     yield from rates or _memory_problems(loaded, plan, index)
 
 
 def _rate_problems(loaded: Loaded, plan: Plan, method: type[Method]) -> Iterator[Problem]:
-    """Yield a problem for each profile that lacks a rate which the method needs."""
+    """Yield a problem for each profile without a rate that the method needs."""
     cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
     blocks = [*plan.device_block(cut), *([plan.head(cut)] if "head" in method.parts else [])]
     needed = {layer.op_class for block in blocks for layer in block.layers}
@@ -225,9 +225,9 @@ def _lacking(
 def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem]:
     entry = plan.scenario.methods[index]
     method, options = options_of(entry)
-    has = {device.name: device.memory_bytes for device, _ in plan.topology.device_runs()}
+    memories = {device.name: device.memory_bytes for device, _ in plan.topology.device_runs()}
     for name, needed in memory_by_device(plan, method).items():
-        memory = has[name]
+        memory = memories[name]
         if memory is not None and needed > memory:
             rule = (
                 f"{entry.label} needs {format_size(needed)} on a {name}, "
@@ -246,8 +246,8 @@ def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem
 
 
 def _memory_problem(loaded: Loaded, index: int, rule: str) -> MemoryProblem:
-    found = loaded.problem(("methods", index), rule)
-    return MemoryProblem(found.path, found.line, found.rule, found.value, found.source)
+    problem = loaded.problem(("methods", index), rule)
+    return MemoryProblem(problem.path, problem.line, problem.rule, problem.value, problem.source)
 
 
 __all__ = ["MemoryProblem", "ScenarioError", "plan_checked", "plan_feasible"]

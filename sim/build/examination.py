@@ -1,4 +1,4 @@
-"""A plan made part by part, so that what is wrong with one part hides nothing of the others."""
+"""Build a plan part by part, so that a problem of one part does not hide those of the others."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -22,7 +22,7 @@ T = TypeVar("T")
 Sound = Callable[..., bool]
 
 _DATA: Final = ("data.dataset", "data.train_samples", "data.test_samples", "data.test_fraction")
-USERS: Final = (
+PLAN_ERRORS: Final = (
     CostError,
     DataError,
     DeviceError,
@@ -36,7 +36,7 @@ USERS: Final = (
 
 
 def problem_of(loaded: Loaded, error: ValueError) -> Problem:
-    """Return one of the errors of `USERS` as a problem at its section."""
+    """Return an error of `PLAN_ERRORS` as a problem of its section."""
     if isinstance(error, ScenarioNameError):
         return loaded.problem(error.path, str(error))
     path: KeyPath = ("topology",)
@@ -54,10 +54,10 @@ def problem_of(loaded: Loaded, error: ValueError) -> Problem:
 def examine(
     loaded: Loaded, seed: int, sound: Sound = lambda *_: True
 ) -> tuple[Plan | None, list[Problem]]:
-    """Return the plan of a seed, if it can be made, and all that is wrong with its parts.
+    """Return the plan of a seed, if it can be built, and the problems of its parts.
 
-    `sound` says whether sections (or fields) stand in the file as they are in the scenario: what
-    does not is taken from nothing, and nothing is said of it.
+    `sound` returns whether sections (or fields) are in the scenario as they are in the file. Parts
+    that depend on others are not built, and no problems are reported for them.
     """
     scenario = loaded.scenario
     problems: list[Problem] = []
@@ -65,7 +65,7 @@ def examine(
     def attempt(make: Callable[[], T]) -> T | None:
         try:
             return make()
-        except USERS as error:
+        except PLAN_ERRORS as error:
             problems.append(problem_of(loaded, error))
             return None
 
@@ -94,7 +94,7 @@ def examine(
 
 
 def cut_problems(loaded: Loaded, blocks: int) -> list[Problem]:
-    """Return the problem of a cut beyond the model's last block."""
+    """Return a problem if the cut is beyond the model's last block."""
     model = loaded.scenario.model
     if model.cut <= blocks:
         return []

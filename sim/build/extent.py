@@ -1,4 +1,4 @@
-"""How much work a scenario asks for, and which of its `limits` it exceeds, before any of it is done."""
+"""The amount of work of a scenario, compared with its `limits` before anything is built or run."""
 
 from collections.abc import Iterator
 from math import ceil
@@ -27,11 +27,9 @@ def batch_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
     scenario = loaded.scenario
     training, limits = scenario.training, scenario.limits
     batches = round_batches(plan)
-    place: KeyPath = ("training",) if training.local_epochs == 1 else ("training", "local_epochs")
+    path: KeyPath = ("training",) if training.local_epochs == 1 else ("training", "local_epochs")
     if batches > limits.round_batches:
-        yield _problem(
-            loaded, place, f"makes {batches:,} batches a round", "round_batches", batches
-        )
+        yield _problem(loaded, path, f"makes {batches:,} batches a round", "round_batches", batches)
         return
     times = training.rounds * len(scenario.methods) * len(scenario.all_seeds)
     if batches * times > limits.run_batches:
@@ -40,19 +38,19 @@ def batch_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
 
 
 def round_batches(plan: Plan) -> int:
-    """Return the most batches that the clients of a round can have, all epochs together."""
+    """Return the largest number of batches that the clients of a round can have, over all epochs."""
     training = plan.scenario.training
     largest = sorted(plan.shards.sizes, reverse=True)[: plan.scenario.clients_per_round]
     return training.local_epochs * sum(ceil(size / training.batch_size) for size in largest)
 
 
 def most_events(plan: Plan) -> int:
-    """Return how many events the clock may process in a round."""
+    """Return the number of events that the clock may process in a round."""
     return max(plan.scenario.limits.round_events, EVENTS_PER_BATCH * round_batches(plan))
 
 
 def links_between_nodes(scenario: Scenario) -> int:
-    """Return how many links a mesh, a ring or a graph has between its nodes, at most."""
+    """Return the maximum number of links between the nodes of a mesh, a ring or a graph."""
     section = scenario.topology
     if isinstance(section, sites.Mesh):
         return section.sites * (section.sites - 1) // 2
@@ -67,9 +65,9 @@ def links_between_nodes(scenario: Scenario) -> int:
     return 0
 
 
-def _problem(loaded: Loaded, place: KeyPath, what: str, limit: str, wanted: int) -> Problem:
+def _problem(loaded: Loaded, path: KeyPath, extent: str, limit: str, value: int) -> Problem:
     allowed = getattr(loaded.scenario.limits, limit)
     rule = (
-        f"{what}, more than the {allowed:,} of limits.{limit}: set that to {wanted} to allow them"
+        f"{extent}, more than the {allowed:,} of limits.{limit}: set that to {value} to allow them"
     )
-    return loaded.problem(place, rule)
+    return loaded.problem(path, rule)

@@ -1,8 +1,8 @@
-"""The weights that a run starts from, and their digests: drawn from the seed, or pre-trained.
+"""The initial weights of a run, drawn from the seed or pre-trained, and their digests.
 
-Every method has EcoFed's options (Wu et al., 2024): `random`; `partial`, the blocks before the
-scenario's cut from a file; `holistic`, the whole convolutional feature extractor. `partial` means the
-same blocks for every method of a scenario, also for classic FL, which cuts nowhere.
+Every method has EcoFed's options (Wu et al., 2024): `random`; `partial`, which loads the blocks before
+the scenario's cut from a file; `holistic`, which loads the whole convolutional feature extractor.
+`partial` loads the same blocks for every method of a scenario, including classic FL, which has no cut.
 """
 
 from pathlib import Path
@@ -27,17 +27,16 @@ if TYPE_CHECKING:
 
 
 def weights_file(model: str, options: Any) -> Path | None:
-    """Return the file that a method's options ask to start a model from, None if none.
+    """Return the file of a method's initial weights, or None if they are random.
 
-    Options without `init` or with `init: random` ask for none. Raises WeightsError if the file is
-    not there, or if no device block is shipped for the model.
+    Raises WeightsError if the file does not exist, or if no weights are shipped for the model.
     """
     if getattr(options, "init", "random") == "random":
         return None
     name = options.weights or model
-    found = shipped(name)
-    if found is not None:
-        return found
+    path = shipped(name)
+    if path is not None:
+        return path
     if options.weights is None:
         raise WeightsError(
             f"no pre-trained weights are shipped for {model}: make some with "
@@ -52,10 +51,10 @@ def weights_file(model: str, options: Any) -> Path | None:
 def initial_states(
     recipe: Recipe, method: type[Method], options: Any, *, cut: int
 ) -> "dict[str, State]":
-    """Return the initial weights of "device", "server" and, where used, "head".
+    """Return the initial weights of "device", "server" and, if the method has one, "head".
 
-    `cut` is the scenario's, where `init: partial` ends; `recipe.cut` is the method's own. Raises
-    WeightsError where a weights file is missing, unreadable or does not fit.
+    `cut` is that of the scenario, at which `init: partial` ends; `recipe.cut` is that of the method.
+    Raises WeightsError if a weights file is missing, unreadable or does not fit the model.
     """
     from cutlayer.models.catalogue import build
     from cutlayer.models.layers import auxiliary_head
@@ -79,7 +78,7 @@ def initial_states(
 def initial_digests(
     recipe: Recipe, method: type[Method], options: Any, *, cut: int
 ) -> dict[str, Digest]:
-    """Return the digests of `initial_states` without making them; None where a file is missing."""
+    """Return the digests of `initial_states` without building them; None if a file is missing."""
     source: Digest = ""
     init = getattr(options, "init", "random")
     if init != "random":

@@ -1,4 +1,4 @@
-"""The peak memory of a method, on each client device and on the server, before anything runs."""
+"""Estimate the peak memory of a method on each client device and on the server."""
 
 from math import prod
 from typing import Any
@@ -13,7 +13,7 @@ from cutlayer.sim.methods.method import Method
 def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
     """Return the estimated peak bytes of each client device under a method, by profile name.
 
-    Each is charged for the largest batch that one of its clients trains on.
+    Each device is charged for the largest batch that one of its clients trains on.
     """
     cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
     blocks = list(plan.device_block(cut))

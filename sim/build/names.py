@@ -1,4 +1,4 @@
-"""The clients that a scenario means by a name: one client, or all of a group."""
+"""The clients that a name in a scenario stands for: one client, or all clients of a group."""
 
 import re
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from cutlayer.topologies import Topology
 
 
 class ScenarioNameError(UserError):
-    """A name in a scenario that the topology does not have, or that cannot be used so.
+    """A name in a scenario that the topology does not have, or that cannot be used in its section.
 
-    `path` is where it stands in the scenario.
+    `path` is its path in the scenario.
     """
 
     def __init__(self, path: KeyPath, complaint: str) -> None:

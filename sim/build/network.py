@@ -1,4 +1,4 @@
-"""From a topology's routes to a network that carries transfers: consumption, weights, transport."""
+"""Build the network of a topology: what its routes consume, their weights, and the transport."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class ClientNetwork:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A route as the network needs it: headers included in what a byte consumes."""
+    """A route as the network uses it: what a byte consumes includes the headers."""
 
     resources: Uses
     delay_s: float
@@ -86,7 +86,7 @@ def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> ClientN
 
 
 def _runs_of_clients(topology: Topology, settings: Sequence[TransportSettings]) -> Runs:
-    """Return runs of clients whose routes and transports are alike."""
+    """Return runs of clients with equal routes and transports."""
     same = len({id(chosen) for chosen in settings}) == 1
     starts: list[int] = []
     for start, size in topology.alike():

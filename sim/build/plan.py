@@ -1,6 +1,6 @@
-"""What all methods of a scenario share: the model's costs, the data's counts, the topology.
+"""What all methods of a scenario have in common: the model's costs, the shards, the topology.
 
-Built once per scenario and seed, without weights and without reading data.
+It is built once per scenario and seed, without weights and without reading data.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from cutlayer.topologies import Topology
 
 @dataclass(frozen=True)
 class Plan:
-    """A scenario with one seed, as far as its methods have it in common."""
+    """What the methods of a scenario have in common, for one seed."""
 
     scenario: Scenario
     seed: int
@@ -44,22 +44,22 @@ class Plan:
         return self.model.blocks
 
     def trained_samples(self) -> NDArray[np.int64]:
-        """Return how many samples of each client an epoch trains on: those in its batches."""
+        """Return the number of samples that an epoch trains on, by client: those in its batches."""
         held = np.asarray(self.shards.sizes, np.int64)
         rest = held % self.scenario.training.batch_size
         return held - np.where(rest < self.model.min_batch, rest, 0)
 
     def largest_batches(self) -> NDArray[np.int64]:
-        """Return the size of each client's largest batch, 0 for a client without any."""
+        """Return the size of each client's largest batch, 0 for a client without batches."""
         return np.minimum(self.trained_samples(), self.scenario.training.batch_size)
 
     def able(self) -> Sequence[int]:
-        """Return the clients that have a batch to train on, in order; the others take no part."""
+        """Return the clients that have a batch to train on, in order; the others never take part."""
         trained = self.trained_samples()
         return range(len(trained)) if trained.all() else np.flatnonzero(trained).tolist()
 
     def able_clients(self) -> int:
-        """Return how many clients have a batch to train on."""
+        """Return the number of clients that have a batch to train on."""
         return int(np.count_nonzero(self.trained_samples()))
 
     @property
@@ -85,7 +85,7 @@ class Plan:
         return self.model.head(cut)
 
     def recipe(self, method: type[Method], name: str, options: Any) -> Recipe:
-        """Return everything of one method's run that touches learning."""
+        """Return everything that affects the learning of one method."""
         scenario = self.scenario
         training = scenario.training
         if isinstance(self.shards, GivenPartition):
@@ -115,7 +115,7 @@ class Plan:
 
 
 def make_plan(scenario: Scenario, seed: int) -> Plan:
-    """Build the plan of a scenario. Raises ValueError with one sentence for what does not fit."""
+    """Build the plan of a scenario. Raises one of the errors of its parts (a UserError)."""
     info = info_of(scenario, seed)
     model = model_of(scenario, info)
     topology = make_topology(scenario, seed)
@@ -124,7 +124,7 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
 
 
 def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
-    """Return what is known of the data set without reading it. Raises DataError."""
+    """Return the description of the data set, without reading it. Raises DataError."""
     data = scenario.data
     named = data.dataset
     return describe(
@@ -145,7 +145,7 @@ def model_of(scenario: Scenario, info: DatasetInfo) -> ModelOutline:
 
 
 def declaration(section: Leaf | Declared) -> DatasetInfo:
-    """Return the data set that a scenario describes in place of a name. Raises DataError."""
+    """Return a data set that a scenario declares instead of naming one. Raises DataError."""
     if isinstance(section, Leaf):
         return leaf_declaration(
             Path(section.train),
@@ -160,7 +160,7 @@ def declaration(section: Leaf | Declared) -> DatasetInfo:
 
 
 def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequence[str]) -> Held:
-    """Return who holds which samples. Raises PartitionError."""
+    """Return the samples of each client. Raises PartitionError."""
     section = scenario.data.partition
     if isinstance(section, GivenSplit):
         return given_partition(
@@ -172,7 +172,7 @@ def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequenc
 
 
 def partition_rule(scenario: Scenario) -> PartitionRule:
-    """Return the rule by which the samples are dealt. Raises PartitionError."""
+    """Return the rule by which the samples are distributed. Raises PartitionError."""
     described = dict(_rule_of(scenario.data.partition))
     options = {key: value for key, value in described.items() if key != "kind"}
     return PARTITIONS[str(described["kind"])](**options)  # type: ignore[arg-type]
@@ -187,7 +187,7 @@ def _rule_of(section: Any) -> dict[str, Ingredient]:
 
 
 def optimizer_of(scenario: Scenario, options: Any = None) -> Optimizer:
-    """Return the scenario's optimizer; a method's options may say what becomes of its state."""
+    """Return the scenario's optimizer; a method's options may override the handling of its state."""
     section = scenario.training.optimizer
     state = getattr(options, "optimizer_state", None) or scenario.training.optimizer_state
     return Optimizer(**section.model_dump(), state=state)

@@ -1,4 +1,4 @@
-"""A scenario's `topology` section, whatever its kind, as the topology that the builders make."""
+"""Build the topology of a scenario's `topology` section, of any kind."""
 
 from collections.abc import Iterable
 
@@ -40,9 +40,9 @@ from cutlayer.topologies.builders.network_edges import assumed_delay
 
 
 def built(scenario: Scenario) -> Topology:
-    """Return the topology of a scenario, before anything changes.
+    """Return the topology of a scenario, before speeds, changes and scale are applied.
 
-    Raises TopologyError for what the section cannot be, LinkError for a link of unknown delay.
+    Raises TopologyError for an invalid section, LinkError for a link of unknown delay.
     """
     devices = Devices(scenario)
     section = scenario.topology
@@ -62,7 +62,7 @@ def built(scenario: Scenario) -> Topology:
 
 
 class Devices:
-    """The catalogue's profiles and the scenario's own."""
+    """The device profiles of the catalogue and of the scenario."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._own = {name: device.named(name) for name, device in scenario.devices.items()}
@@ -208,7 +208,7 @@ def _delay(
 
 
 def assumed_delays(scenario: Scenario) -> tuple[str, ...]:
-    """Return what is guessed of a network's delays: those of edges whose length is not known."""
+    """Return a sentence about the delays of edges of unknown length, which are guessed."""
     section = scenario.topology
     if not isinstance(section, network_file.NetworkFile):
         return ()
@@ -245,11 +245,10 @@ def _graph(section: layout.Graph, devices: Devices) -> Topology:
         nodes.extend(Node(member, "client", devices[node.device]) for member in names)
     media = [Medium(name, *mean_and_varying(medium.rate)) for name, medium in section.media.items()]
     edges = [
-        made
+        _edge(edge, source, target, section)
         for edge in section.edges
         for source in members.get(edge.source, [edge.source])
         for target in members.get(edge.target, [edge.target])
-        for made in [_edge(edge, source, target, section)]
     ]
     return from_graph(nodes=nodes, edges=edges, media=media, routing=section.routing)
 

@@ -148,7 +148,7 @@ ERRORS = [
         "changes.0.clients: is neither a group nor a client",
     ),
     (STAR, "{at: 0 s, clients: pi-9, up: 8 B/s}", "nor a client; did you mean 'pi-1'?"),
-    (STAR, "{at: 0 s, link: pi-0.op, rate: 8 B/s}", "changes.0.link: is no link or medium of the"),
+    (STAR, "{at: 0 s, link: pi-0.op, rate: 8 B/s}", "changes.0.link: is not a link or medium of"),
     (STAR, "{at: 0 s, link: server.pu, rate: 8 B/s}", "topology; did you mean 'server.up'?"),
     (
         STAR,

@@ -145,7 +145,10 @@ def test_shards_of_one_take_no_part_and_are_refused_where_there_are_no_others(
     assert "no part" not in answer.out
     answer = cli.run(model, "data.partition={sizes: 1}")
     assert_refused(
-        answer, "data.partition", "leaves no client with enough samples", "the most is 1, and 2"
+        answer,
+        "data.partition",
+        "leaves no client with enough samples",
+        "the largest shard has 1, and 2",
     )
 
 
