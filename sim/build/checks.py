@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from cutlayer.models.errors import WeightsError
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
-from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError
+from cutlayer.scenarios.problems import KeyPath, Problem
 from cutlayer.scenarios.stand_ins import touches
 from cutlayer.sim.build.examination import PLAN_ERRORS, cut_problems, examine, problem_of
 from cutlayer.sim.build.initial import initial_states
@@ -198,7 +198,7 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
 
 def _rate_problems(loaded: Loaded, plan: Plan, method: type[Method]) -> Iterator[Problem]:
     """Yield a problem for each profile without a rate that the method needs."""
-    cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
+    cut = plan.cut(method)
     blocks = [*plan.device_block(cut), *([plan.head(cut)] if "head" in method.parts else [])]
     needed = {layer.op_class for block in blocks for layer in block.layers}
     clients = {profile_of(plan.topology, name) for name in plan.topology.clients}
@@ -233,7 +233,7 @@ def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem
                 f"{entry.label} needs {format_size(needed)} on a {name}, "
                 f"which has {format_size(memory)}"
             )
-            cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
+            cut = plan.cut(method)
             yield _memory_problem(loaded, index, f"{rule} (cut {cut})")
     server = profile_of(plan.topology, plan.topology.server)
     needed = server_memory(plan, method, options)
@@ -248,6 +248,3 @@ def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem
 def _memory_problem(loaded: Loaded, index: int, rule: str) -> MemoryProblem:
     problem = loaded.problem(("methods", index), rule)
     return MemoryProblem(problem.path, problem.line, problem.rule, problem.value, problem.source)
-
-
-__all__ = ["MemoryProblem", "ScenarioError", "plan_checked", "plan_feasible"]

@@ -47,13 +47,13 @@ def client_rates(topology: Topology) -> list[ClientRates]:
     server = topology.server
     ups = _directions(capacities, [topology.route(client, server) for client in topology.clients])
     downs = _directions(capacities, [topology.route(server, client) for client in topology.clients])
-    found: dict[tuple[object, ...], list[str]] = {}
+    clients: dict[tuple[object, ...], list[str]] = {}
     directions: dict[tuple[object, ...], tuple[Direction, Direction]] = {}
     for client, up, down in zip(topology.clients, ups, downs, strict=True):
         key = (_numberless(client), _key(up), _key(down))
-        found.setdefault(key, []).append(client)
+        clients.setdefault(key, []).append(client)
         directions.setdefault(key, (up, down))
-    return [ClientRates(names[0], len(names), *directions[key]) for key, names in found.items()]
+    return [ClientRates(names[0], len(names), *directions[key]) for key, names in clients.items()]
 
 
 def _rate(topology: Topology, link: str) -> float:

@@ -15,7 +15,7 @@ def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
 
     Each device is charged for the largest batch that one of its clients trains on.
     """
-    cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
+    cut = plan.cut(method)
     blocks = list(plan.device_block(cut))
     slots = optimizer_of(plan.scenario).state_slots
     if "head" in method.parts:
@@ -32,7 +32,7 @@ def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
 
 def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
     """Return the estimated peak bytes of the server under a method."""
-    cut = method.cut(plan.scenario.model.cut, len(plan.blocks))
+    cut = plan.cut(method)
     training = plan.scenario.training
     participants = min(plan.scenario.clients_per_round, plan.able_clients())
     held, trained = (

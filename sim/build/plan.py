@@ -68,6 +68,10 @@ class Plan:
         augment = self.scenario.data.augment
         return Augmentation(crop=augment.crop, flip=augment.flip)
 
+    def cut(self, method: type[Method]) -> int:
+        """Return the number of blocks that a method runs on the device."""
+        return method.cut(self.scenario.model.cut, len(self.blocks))
+
     def device_block(self, cut: int) -> tuple[BlockCost, ...]:
         """Return the costs of the blocks before the cut."""
         return self.blocks[:cut]
@@ -97,7 +101,7 @@ class Plan:
             model=scenario.model.name,
             input_shape=self.info.input_shape,
             classes=self.info.classes,
-            cut=method.cut(scenario.model.cut, len(self.blocks)),
+            cut=self.cut(method),
             data=self.info.checksum,
             partition=rule | {"clients": len(self.shards.sizes)},
             augment={"crop": scenario.data.augment.crop, "flip": scenario.data.augment.flip},

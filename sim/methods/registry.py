@@ -9,6 +9,7 @@ from cutlayer.errors import UserError
 from cutlayer.models.own_object import OwnObjectError, import_own
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.methods.method import Method, MethodOptions
+from cutlayer.suggestion import suggestion
 
 METHODS: Final[dict[str, str]] = {
     "classic_fl": "cutlayer.sim.methods.classic_fl:ClassicFL",
@@ -35,7 +36,7 @@ def method(name: str) -> type[Method]:
         built_in: type[Method] = getattr(import_module(module), attribute)
         return built_in
     if ":" not in name:
-        raise UnknownMethodError(f"{name} is not a method; there are {', '.join(METHODS)}")
+        raise UnknownMethodError(f"{name} is not a known method{suggestion(name, METHODS)}")
     try:
         own = import_own(name)
     except OwnObjectError as error:

@@ -104,7 +104,7 @@ def test_waiting_times_are_in_the_summary(played):
         ("discipline={priority: []}", ["discipline.priority", "must not be empty"]),
         (
             "discipline={priority: [raspberry-pi-5]}",
-            ["priority to 'raspberry-pi-5'", "no client's"],
+            ["priority to 'raspberry-pi-5'", "a device that no client has"],
         ),
         (
             "discipline={batching: {max_jobs: 1, max_wait: 1 ms}}",
