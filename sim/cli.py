@@ -1,11 +1,11 @@
 """The command line: arguments in, exit codes out.
 
-Exit codes: 0 done; 1 a defect of Cutlayer itself; 2 bad input, or results that cannot be written;
-3 a run that stalled: a round of it can never end; 128 + N interrupted by the signal N (130: Ctrl-C,
-143: SIGTERM, 129: SIGHUP, 141: nobody reads the output any more), with what there was written. Nothing
-slow is imported before a command needs it.
+Exit codes: 0 success; 1 a defect of Cutlayer; 2 invalid input, or results that cannot be written; 3 a
+run that stalled because a round can never end; 128 + N interrupted by signal N (130: Ctrl-C, 143:
+SIGTERM, 129: SIGHUP, 141: the output was closed), after writing the results so far. Large packages are
+imported when a command needs them.
 
-This file is long because every option of every command is declared in it, and nothing else.
+This file declares every option of every command and does nothing else, which is why it is long.
 """
 
 import sys
@@ -21,9 +21,11 @@ from cutlayer.errors import UserError
 from cutlayer.sim.files.plain_text import argument_text, show_what_cannot_be_encoded, visible
 from cutlayer.sim.process.interrupts import INTERRUPTED, final_code, interrupts_handled
 
+MAX_THREADS = 1024
+
 app = typer.Typer(
     name="cutlayer",
-    help="How long, how many bytes and how accurate would this split or federated training be?",
+    help="Predict the time, traffic and accuracy of split and federated training.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -31,18 +33,15 @@ app = typer.Typer(
 )
 
 
-MOST_THREADS = 1024
-
-
 class Executor(StrEnum):
-    """Whether tensors are trained."""
+    """Whether a run trains."""
 
     none = "none"
     inline = "inline"
 
 
 class Format(StrEnum):
-    """What results are exported to."""
+    """File format of an export."""
 
     csv = "csv"
     json = "json"
@@ -51,7 +50,7 @@ class Format(StrEnum):
 
 
 class Log(StrEnum):
-    """Which intervals are kept."""
+    """Rounds whose intervals are kept."""
 
     rounds = "rounds"
     events = "events"
@@ -62,38 +61,37 @@ def _as_text(value: str | None) -> str | None:
 
 
 ScenarioArgument = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one.")
+    str,
+    typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped scenario."),
 ]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Override a field: training.rounds=5.",
+        help="Override a field, as in training.rounds=5; repeatable.",
         callback=lambda values: [argument_text(value) for value in values or ()],
     ),
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Folder of the data sets, as torchvision lays them out [CUTLAYER_DATA_DIR]."),
+    typer.Option(help="Folder of the data sets in torchvision's layout [CUTLAYER_DATA_DIR]."),
 ]
 NoUserCode = Annotated[
     bool,
     typer.Option(
         "--no-user-code",
-        help="Refuse to import a user's own objects (package.module:Object) [CUTLAYER_NO_USER_CODE=1].",
+        help="Do not import objects named package.module:Object [CUTLAYER_NO_USER_CODE=1].",
     ),
 ]
-Force = Annotated[
-    bool, typer.Option("--force", help="Replace the named file if it exists; never a device.")
-]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing output file.")]
 Threads = Annotated[
-    int, typer.Option(min=1, max=MOST_THREADS, help="Torch threads; small batches want 1.")
+    int, typer.Option(min=1, max=MAX_THREADS, help="Torch threads; 1 is best for small batches.")
 ]
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"cutlayer {__version__}")
         raise typer.Exit
 
@@ -102,11 +100,13 @@ def _print_version(asked: bool) -> None:
 def options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
-    """How long, how many bytes and how accurate would this split or federated training be?"""
-    del version  # its callback has answered
+    """Predict the time, traffic and accuracy of split and federated training."""
+    del version  # handled by its callback
 
 
 @app.command()
@@ -114,26 +114,24 @@ def run(
     scenario: ScenarioArgument,
     overrides: Overrides = None,
     executor: Annotated[
-        Executor, typer.Option(help="inline really trains; none counts time and bytes only.")
+        Executor, typer.Option(help="inline trains the model; none only simulates time and bytes.")
     ] = Executor.inline,
     out: Annotated[
         Path | None, typer.Option(help="New folder for the results [runs/NAME].")
     ] = None,
     data_dir: DataDir = None,
     log: Annotated[
-        Log, typer.Option(help="Keep the intervals of a few rounds, or of all of them.")
+        Log, typer.Option(help="Keep the intervals of selected rounds, or (events) of all.")
     ] = Log.rounds,
     reuse: Annotated[
         bool,
-        typer.Option(help="With --executor none, play rounds that cannot differ only once."),
+        typer.Option(help="With --executor none, simulate identical rounds once."),
     ] = True,
-    plots: Annotated[
-        bool, typer.Option(help="Draw pictures; `report` can draw them later.")
-    ] = True,
+    plots: Annotated[bool, typer.Option(help="Draw plots; `report` can draw them later.")] = True,
     threads: Threads = 1,
     no_user_code: NoUserCode = False,
 ) -> None:
-    """Run every method of a scenario and compare them."""
+    """Run and compare every method of a scenario."""
     _user_code(forbid=no_user_code)
     from cutlayer.sim.commands.run import run_command
 
@@ -155,38 +153,44 @@ def run(
 @app.command()
 def sweep(
     study: Annotated[
-        str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")
+        str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped study.")
     ],
     executor: Annotated[
-        Executor, typer.Option(help="inline trains each learning digest once; none only times.")
+        Executor,
+        typer.Option(help="inline trains each distinct training once; none only simulates time."),
     ] = Executor.inline,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the results, or one to go on with [runs/NAME]."),
+        typer.Option(help="Folder for the results, or of a sweep to continue [runs/NAME]."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes on this machine [one for each core].")
+        int | None, typer.Option(min=1, help="Worker processes on this machine [one per core].")
     ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="A Dask cluster instead: tcp://host:8786. It is trusted: see SECURITY.md.",
+            help="Use a Dask cluster, such as tcp://host:8786, which must be trusted (SECURITY.md).",
         ),
     ] = None,
     data_dir: DataDir = None,
     cache: Annotated[
         Path | None,
-        typer.Option(help="Folder of learning curves that several studies share [OUT/trainings]."),
+        typer.Option(help="Folder of learning curves shared between studies [OUT/trainings]."),
     ] = None,
     full: Annotated[
         list[int] | None,
-        typer.Option(metavar="POINT", help="Write this point's whole run folder too; repeatable."),
+        typer.Option(
+            metavar="POINT", help="Also write the full run folder of this point; repeatable."
+        ),
     ] = None,
     threads: Threads = 1,
     no_user_code: NoUserCode = False,
 ) -> None:
-    """Run a study: a scenario at many points, trained once for all that only differ in time."""
+    """Run a study: one scenario at many points.
+
+    Points that differ only in time share one training. A sweep that was interrupted can be continued.
+    """
     _user_code(forbid=no_user_code)
     from cutlayer.sim.commands.sweep import sweep_command
 
@@ -210,15 +214,15 @@ def check(
     scenario: ScenarioArgument,
     overrides: Overrides = None,
     executor: Annotated[
-        Executor, typer.Option(help="inline also asks for data and weights.")
+        Executor, typer.Option(help="inline also checks that data and weights are there.")
     ] = Executor.none,
     data_dir: DataDir = None,
     no_user_code: NoUserCode = False,
 ) -> None:
-    """Say what would run: clients, bytes, memory, predicted virtual time.
+    """Predict clients, bytes, memory and time of a run.
 
-    Trains nothing and writes nothing. Objects of a user's own that the scenario names
-    (package.module:Object) are imported, which executes their code; --no-user-code refuses them.
+    Trains nothing and writes nothing. Objects that the scenario names as package.module:Object are
+    imported, which executes their code; --no-user-code refuses them.
     """
     _user_code(forbid=no_user_code)
     from cutlayer.sim.commands.check import check_command
@@ -229,18 +233,25 @@ def check(
 @app.command()
 def report(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="RUN_OR_STUDY...", help="What `run` or `sweep` wrote.")
+        list[Path],
+        typer.Argument(metavar="RUN_OR_STUDY...", help="Folders that `run` or `sweep` wrote."),
     ],
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The page [report.html in the first].")
+        Path | None,
+        typer.Option(metavar="FILE", help="The page to write [report.html in the first folder]."),
     ] = None,
     figures: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write every figure as SVG, PDF and CSV to a new folder."),
+        typer.Option(
+            metavar="DIR", help="Also write every figure as SVG, PDF and CSV to a new folder."
+        ),
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write one self-contained page of runs and studies: charts, timelines, figures, provenance."""
+    """Write an HTML page of runs and studies.
+
+    It is one self-contained file with charts, timelines, tables and provenance.
+    """
     from cutlayer.sim.commands.report import report_command
 
     report_command(folders, out=out, figures=figures, force=force)
@@ -249,9 +260,12 @@ def report(
 @app.command()
 def compare(
     one: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `run` wrote.")],
-    other: Annotated[Path, typer.Argument(metavar="RUN", help="Another.")],
+    other: Annotated[Path, typer.Argument(metavar="RUN", help="Another one.")],
 ) -> None:
-    """Show where two runs differ: what was asked, what came out, whether the same was learned."""
+    """Show where two runs differ.
+
+    Compares their scenarios, their results, and whether they learned the same.
+    """
     from cutlayer.sim.commands.compare import compare_command
 
     compare_command(one, other)
@@ -260,12 +274,15 @@ def compare(
 @app.command()
 def export(
     folder: Annotated[
-        Path, typer.Argument(metavar="RUN_OR_STUDY", help="What `run` or `sweep` wrote.")
+        Path, typer.Argument(metavar="RUN_OR_STUDY", help="A folder that `run` or `sweep` wrote.")
     ],
-    to: Annotated[Format, typer.Option(help="The format.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder.")],
+    to: Annotated[Format, typer.Option(help="File format.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for the files.")],
 ) -> None:
-    """Write the tables of a run or study as CSV, JSON, Parquet or TensorBoard event files."""
+    """Export the tables of a run or study.
+
+    Formats are CSV, JSON, Parquet and TensorBoard event files.
+    """
     from cutlayer.sim.commands.export import export_command
 
     export_command(folder, to=to.value, out=out)
@@ -326,7 +343,7 @@ def explain(
     no_user_code: NoUserCode = False,
     force: Force = False,
 ) -> None:
-    """Explain where the time goes: of a run, by critical paths; of a scenario, by transfers.
+    """Explain where the time of a run or scenario goes.
 
     A run folder: which phases make up each method's round, why one method is faster than another,
     who is last. A scenario: step by step, what limited each transfer of one client in one round.
@@ -352,7 +369,7 @@ def list_(
     what: Annotated[
         str | None,
         typer.Argument(
-            help="scenarios, studies, methods, models, datasets, devices or links; all if left out."
+            help="scenarios, studies, methods, models, datasets, devices or links [all]."
         ),
     ] = None,
 ) -> None:
@@ -370,12 +387,15 @@ def show(
     ],
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw the scenario's topology: a .png, .svg or .pdf."),
+        typer.Option(metavar="FILE", help="Draw the scenario's topology as .png, .svg or .pdf."),
     ] = None,
     no_user_code: NoUserCode = False,
     force: Force = False,
 ) -> None:
-    """Show one of the things that `list` names, with its figures and sources; or a topology."""
+    """Show a scenario, method, model, data set, device or link.
+
+    Devices and links are shown with the sources of their figures.
+    """
     _user_code(forbid=no_user_code)
     from cutlayer.sim.commands.show import show_command
 
@@ -392,24 +412,35 @@ def schema() -> None:
 
 @app.command()
 def calibrate(
-    out: Annotated[Path, typer.Option(help="The profile to write, a new YAML file.")],
-    name: Annotated[str, typer.Option(help="What to call the machine.")] = "this-machine",
+    out: Annotated[Path, typer.Option(help="YAML file of the profile to write.")],
+    name: Annotated[str, typer.Option(help="Name of the profile.")] = "this-machine",
     threads: Annotated[
         int | None,
         typer.Option(
-            min=1, max=MOST_THREADS, help="Torch threads, as in the training [torch's own]."
+            min=1, max=MAX_THREADS, help="Torch threads, as in the training [torch's default]."
         ),
     ] = None,
     minutes: Annotated[
-        float, typer.Option(min=0.1, help="About how long; long iterations are left out.")
+        float,
+        typer.Option(
+            min=0.1, help="Approximate duration; iterations that take too long are left out."
+        ),
     ] = 5.0,
-    passes: Annotated[int, typer.Option(min=2, help="How often everything is timed.")] = 3,
+    passes: Annotated[
+        int, typer.Option(min=2, help="Number of times that each iteration is timed.")
+    ] = 3,
     errors: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the held-out cases to a new CSV.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write the errors of held-out cases to a new CSV file."
+        ),
     ] = None,
     force: Force = False,
 ) -> None:
-    """Measure this machine with real training and write its profile, with its error."""
+    """Measure this machine and write its device profile.
+
+    Trains small models, fits the profile, and prints its error on models that the fit has not seen.
+    """
     from cutlayer.sim.commands.calibrate import calibrate_command
 
     calibrate_command(
@@ -430,7 +461,10 @@ def reproduce(
         Path | None, typer.Option(help="New folder for tables (CSV, Markdown) and plots.")
     ] = None,
 ) -> None:
-    """Print a paper's table: published, fitted or predicted, simulated, deviation."""
+    """Compare a paper's published figures with simulated ones.
+
+    The table says of each figure whether it is fitted or predicted, and how far it deviates.
+    """
     from cutlayer.sim.commands.reproduce import reproduce_command
 
     reproduce_command(name, out)
@@ -438,22 +472,20 @@ def reproduce(
 
 @app.command()
 def pretrain(
-    model: Annotated[str, typer.Argument(help="Which model to train.")],
-    dataset: Annotated[str, typer.Argument(help="On which data set.")],
+    model: Annotated[str, typer.Argument(help="Model to train.")],
+    dataset: Annotated[str, typer.Argument(help="Data set to train on.")],
     out: Annotated[Path, typer.Option(help="The safetensors file to write.")],
     epochs: Annotated[int, typer.Option(min=1)] = 30,
     blocks: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="How many leading blocks to save; all convolutional ones if left out."
-        ),
+        typer.Option(min=1, help="Number of leading blocks to save [all convolutional ones]."),
     ] = None,
     train_samples: Annotated[int | None, typer.Option(min=1)] = None,
     test_samples: Annotated[int | None, typer.Option(min=0)] = None,
     test_fraction: Annotated[
         float | None,
         typer.Option(
-            help="For a set without a test split: leave out what a scenario with the same seed tests on."
+            help="Share to hold out of a data set without a test split, as scenarios of this seed do."
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 128,
@@ -461,7 +493,10 @@ def pretrain(
     momentum: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.9,
     weight_decay: Annotated[float, typer.Option(min=0.0)] = 5e-4,
     milestone: Annotated[
-        list[int] | None, typer.Option(min=1, help="Epochs after which the rate falls to a tenth.")
+        list[int] | None,
+        typer.Option(
+            min=1, help="Epoch after which the learning rate drops to a tenth; repeatable."
+        ),
     ] = None,
     augment: Annotated[bool, typer.Option(help="Random crops and flips.")] = True,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
@@ -470,7 +505,10 @@ def pretrain(
     no_user_code: NoUserCode = False,
     force: Force = False,
 ) -> None:
-    """Train a model in one place and save its first blocks with their recipe."""
+    """Train a model centrally and save its first blocks.
+
+    The file also records the recipe of the training.
+    """
     _user_code(forbid=no_user_code)
     from cutlayer.sim.commands.pretrain import DataChoice, pretrain_command
     from cutlayer.sim.learning.pretrain import PretrainRecipe
@@ -499,7 +537,7 @@ def _user_code(*, forbid: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line; bad input ends in one message and exit code 2."""
+    """Run the command line; invalid input ends in one message and exit code 2."""
     from cutlayer.sim.process.python_path import drop_working_directory
 
     show_what_cannot_be_encoded()
