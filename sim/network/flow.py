@@ -18,7 +18,7 @@ class Flow:
     `done` succeeds with the flow when the last byte has left, and never for a cancelled flow.
     `queued_s` is when it was started, `start_s` when its first byte left (later than `queued_s` if
     an earlier flow held the route), `finish_s` when its last byte left. `left` are the bytes still
-    to be sent while it waits and after it has ended; while it is sent, see `Network.left_bytes`.
+    to be sent while it waits and after it has ended; while it is sent, ask `Network.left_bytes`.
 
     `capped_s` is how long it ran at its cap, up to its last change of cap or its end. Of that,
     `charged_s` is charged to what set the cap: `held_by` is the link of its own that sets it now
@@ -33,15 +33,32 @@ class Flow:
         "finish_s",
         "held_by",
         "left",
+        "limit",
+        "load",
+        "number",
         "own_link_s",
+        "place",
         "queued_s",
         "route",
         "sequence",
+        "since",
         "size_bytes",
         "start_s",
         "state",
+        "tag",
+        "turn",
         "weight",
     )
+
+    # The account of a flow that shares one link, which capped_sharing.py keeps here: an object of its
+    # own for each flow would cost a tenth of the time of a large burst. All are per weight.
+    limit: float  # the cap
+    load: float  # the consumption at level 1
+    place: int  # NEW, CAPPED, SHARING or UNLIMITED
+    since: float  # the time at which a capped flow had `left` to send
+    tag: float  # when it ends: a time if it is capped, a virtual time if it shares
+    turn: int  # that of its latest move between the two
+    number: int  # that of its valid entries in heaps
 
     def __init__(
         self,
@@ -68,6 +85,7 @@ class Flow:
         self.charged_s: float = 0
         self.held_by: str | None = None
         self.own_link_s: float = 0
+        self.number = 0
 
     def __repr__(self) -> str:
         return (

@@ -10,11 +10,12 @@ first one whose level is below: there it shares. A member that passes them all r
 """
 
 from collections.abc import Iterable
+from heapq import heappop, heappush
 from math import inf
 from typing import Final
 
 from cutlayer.sim.network.flow import Flow
-from cutlayer.sim.network.solvers.lazy_heap import TIDY_AFTER, Entry, LazyHeap, take
+from cutlayer.sim.network.solvers.lazy_heap import TIDY_AFTER, LazyHeap
 from cutlayer.sim.network.solvers.virtual_clock import VirtualClock
 
 NOWHERE: Final = -1
@@ -25,21 +26,20 @@ class Member:
 
     `path` has the resources above it, the lowest first. `rests` is the index of the one where it
     shares, `len(path)` if it passes all, or NOWHERE; `waits` is the index of the one that is to place
-    it. `tag` is when it ends: a virtual time of the resource where it shares, else a time. `left` was
-    left at `since`, while it runs at its limit.
+    it. `tag` is when it ends: a virtual time of the resource where it shares, else a time (-inf if
+    nothing limits it). `left` was left at `since`, while it runs at its limit.
 
-    `passes` has an entry for each resource that it passes. Where it rests, it has the entry `end` by
-    its tag (None if nothing limits it) and, if it shares and has a limit, `by_limit`.
+    `passes` has its number in the heap of each resource that it passes, else 0; `number` is that of its
+    valid entries where it rests.
     """
 
     __slots__ = (
-        "by_limit",
-        "end",
         "flow",
         "group",
         "left",
         "limit",
         "loads",
+        "number",
         "order",
         "passes",
         "path",
@@ -64,15 +64,47 @@ class Member:
         self.flow = flow
         self.group = group
         self.limit: float = inf
-        self.passes: list[Entry | None] = [None] * len(path)
+        self.passes = [0] * len(path)
         self.rests = NOWHERE
         self.waits = NOWHERE
-        self.end: Entry | None = None
-        self.by_limit: Entry | None = None
+        self.number = 0
         self.turn = 0
         self.tag: float = 0
         self.left: float = 0
         self.since: float = 0
+
+
+class PassingHeap(LazyHeap[Member]):
+    """The members that pass a resource at `depth`, the largest limit first.
+
+    A member passes several resources, so that its valid numbers are in `Member.passes`.
+    """
+
+    __slots__ = ("_depth", "_pushed")
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self._depth = depth
+        self._pushed = 0
+
+    def add(self, member: Member, index: int) -> None:
+        """Add a member; the resource has this index on its path."""
+        self._pushed += 1
+        member.passes[index] = self._pushed
+        heappush(self.entries, (-member.limit, member.order, self._pushed, member))
+
+    def first(self) -> Member | None:
+        """Return the member with the largest limit, or None if none passes."""
+        entries, depth = self.entries, self._depth
+        while entries:
+            _, _, number, member = entries[0]
+            if member.passes[member.path[0].depth - depth] == number:
+                return member
+            heappop(entries)
+        return None
+
+    def _is_valid(self, number: int, member: Member) -> bool:
+        return member.passes[member.path[0].depth - self._depth] == number
 
 
 class Branch:
@@ -115,7 +147,7 @@ class Branch:
         self.depth = len(self.path)
         self.group = Member(self.path, [0] * self.depth, order, group=self)
         self.pending: list[Member] = []
-        self.passing_by_limit: LazyHeap[Member] = LazyHeap()  # keys negative: the largest first
+        self.passing_by_limit = PassingHeap(self.depth)
         self.sharing_by_limit: LazyHeap[Member] = LazyHeap()  # without those that have no limit
         self.sharing_by_tag: LazyHeap[Member] = LazyHeap()
         self.clock = VirtualClock()
@@ -167,12 +199,11 @@ class Branch:
         self.passing += 1
         self.changes += 1
         self.passing_load += member.loads[index] * member.limit
-        member.passes[index] = self.passing_by_limit.push(-member.limit, member.order, member)
+        self.passing_by_limit.add(member, index)
 
     def block(self, member: Member, index: int) -> None:
         """Remove a member that passed."""
-        take(member.passes[index])
-        member.passes[index] = None
+        member.passes[index] = 0
         self.passing -= 1
         self.changes += 1
         load = self.passing_load - member.loads[index] * member.limit
@@ -199,16 +230,15 @@ class Branch:
             loads[above] += member.loads[index + 1 + above]
         for below in range(index):
             member.path[below].lend(member, below, index)
-        member.end = self.sharing_by_tag.push(member.tag, member.order, member)
+        self.sharing_by_tag.push(member.tag, member.order, member)
         if member.limit < inf:
-            member.by_limit = self.sharing_by_limit.push(member.limit, member.order, member)
+            self.sharing_by_limit.push(member.limit, member.order, member)
 
     def unshare(self, member: Member) -> None:
         """Remove a member that shared; the group must be detached."""
         index = member.rests
         member.rests = NOWHERE
-        take(member.end)
-        take(member.by_limit)
+        member.number += 1
         for below in range(index):
             member.path[below].lend(member, below, index, -1)
         self.sharing -= 1

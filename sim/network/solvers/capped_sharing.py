@@ -2,8 +2,8 @@
 
 Weights are normalised away: `limit` = cap / weight, `load` = consumption * weight, and bytes left
 are per weight too, so that all sharing flows run at one level and end by one virtual clock (see
-virtual_clock.py). Both kinds have a heap by limit (which crosses the boundary next) and a heap by
-end (which is due next).
+virtual_clock.py). The account of a flow is in its own fields (see flow.py). Both kinds have a heap
+by limit (which crosses the boundary next) and a heap by end (which is due next).
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from math import inf
 from typing import Final
 
 from cutlayer.sim.network.flow import Flow
-from cutlayer.sim.network.solvers.lazy_heap import Entry, LazyHeap, take
+from cutlayer.sim.network.solvers.lazy_heap import LazyHeap
 from cutlayer.sim.network.solvers.solver import Solver, by_sequence
 from cutlayer.sim.network.solvers.virtual_clock import VirtualClock
 
@@ -19,39 +19,6 @@ NEW: Final = 0  # not placed yet
 CAPPED: Final = 1
 SHARING: Final = 2
 UNLIMITED: Final = 3  # held by neither the resource nor its cap: ends at the instant of its start
-
-
-class Sender:
-    """A flow in flight. `left` (per weight) is as of `since` while it is capped, else as of its start.
-
-    `tag` is when it ends: a time if it is capped, a virtual time if it shares. `by_end` and `by_limit`
-    are its entries in the heaps of its state, `turn` is that of its latest move between them.
-    """
-
-    __slots__ = (
-        "by_end",
-        "by_limit",
-        "flow",
-        "left",
-        "limit",
-        "load",
-        "since",
-        "state",
-        "tag",
-        "turn",
-    )
-
-    def __init__(self, flow: Flow, load: float) -> None:
-        self.flow = flow
-        self.load = load
-        self.state = NEW
-        self.turn = 0
-        self.limit: float = inf
-        self.left: float = 0
-        self.since: float = 0
-        self.tag: float = 0
-        self.by_end: Entry | None = None
-        self.by_limit: Entry | None = None
 
 
 class CappedSharing(Solver):
@@ -71,7 +38,6 @@ class CappedSharing(Solver):
         "_full_since",
         "_new",
         "_now",
-        "_senders",
         "_sharing",
         "_sharing_by_limit",
         "_sharing_by_tag",
@@ -81,13 +47,12 @@ class CappedSharing(Solver):
 
     def __init__(self) -> None:
         super().__init__()
-        self._senders: dict[Flow, Sender] = {}
-        self._new: list[Sender] = []
-        self._unlimited: list[Sender] = []
-        self._capped_by_end: LazyHeap[Sender] = LazyHeap()
-        self._capped_by_limit: LazyHeap[Sender] = LazyHeap()  # keys negative: the largest first
-        self._sharing_by_tag: LazyHeap[Sender] = LazyHeap()
-        self._sharing_by_limit: LazyHeap[Sender] = LazyHeap()  # without the flows that have no cap
+        self._new: list[Flow] = []
+        self._unlimited: list[Flow] = []
+        self._capped_by_end: LazyHeap[Flow] = LazyHeap()
+        self._capped_by_limit: LazyHeap[Flow] = LazyHeap()  # keys negative: the largest first
+        self._sharing_by_tag: LazyHeap[Flow] = LazyHeap()
+        self._sharing_by_limit: LazyHeap[Flow] = LazyHeap()  # without the flows that have no cap
         self._clock = VirtualClock()
         self._full_s: float = 0  # for how long flows have shared, up to `_full_since`
         self._reset()
@@ -118,134 +83,130 @@ class CappedSharing(Solver):
         if now >= self._due_at and clock.value < self._due_tag:
             clock.value = self._due_tag
 
-    def _cap(self, sender: Sender, left: float) -> None:
+    def _cap(self, flow: Flow, left: float) -> None:
         """Run a flow with `left` bytes per weight at its cap."""
         now = self._now
-        limit = sender.limit
-        sender.state = CAPPED
-        sender.left = left
-        sender.since = now
-        sender.tag = end = now + left / limit if limit else inf if left else now
+        limit = flow.limit
+        flow.place = CAPPED
+        flow.left = left
+        flow.since = now
+        flow.tag = end = now + left / limit if limit else inf if left else now
         self._changes += 1
         self._capped += 1
-        self._capped_load += sender.load * limit
-        sequence = sender.flow.sequence
-        sender.by_end = self._capped_by_end.push(end, sequence, sender)
-        sender.by_limit = self._capped_by_limit.push(-limit, sequence, sender)
+        self._capped_load += flow.load * limit
+        sequence = flow.sequence
+        self._capped_by_end.push(end, sequence, flow)
+        self._capped_by_limit.push(-limit, sequence, flow)
 
-    def _share(self, sender: Sender, left: float) -> None:
+    def _share(self, flow: Flow, left: float) -> None:
         """Let a flow with `left` bytes per weight share the resource."""
-        sender.state = SHARING
-        sender.tag = tag = self._clock.value + left
+        flow.place = SHARING
+        flow.tag = tag = self._clock.value + left
         self._changes += 1
         if not self._sharing:
             self._full_since = self._now
         self._sharing += 1
-        self._sharing_load += sender.load
-        sequence = sender.flow.sequence
-        sender.by_end = self._sharing_by_tag.push(tag, sequence, sender)
-        if sender.limit < inf:
-            sender.by_limit = self._sharing_by_limit.push(sender.limit, sequence, sender)
+        self._sharing_load += flow.load
+        sequence = flow.sequence
+        self._sharing_by_tag.push(tag, sequence, flow)
+        if flow.limit < inf:
+            self._sharing_by_limit.push(flow.limit, sequence, flow)
 
-    def _displace(self, sender: Sender) -> float:
+    def _displace(self, flow: Flow) -> float:
         """Take a flow from its heaps and return the bytes that it has left, per weight."""
-        take(sender.by_end)
-        if sender.state == CAPPED:
-            self._uncap(sender)
-            return max(0, sender.left - sender.limit * (self._now - sender.since))
-        self._unshare(sender)
-        return max(0, sender.tag - self._clock.value)
+        if flow.place == CAPPED:
+            self._uncap(flow)
+            left = flow.left - flow.limit * (self._now - flow.since)
+            return left if left > 0 else 0
+        self._unshare(flow)
+        left = flow.tag - self._clock.value
+        return left if left > 0 else 0
 
-    def _uncap(self, sender: Sender) -> None:
-        take(sender.by_limit)
+    def _uncap(self, flow: Flow) -> None:
+        flow.number += 1
         self._capped -= 1
-        sender.flow.capped_s += self._now - sender.since
+        flow.capped_s += self._now - flow.since
         # Rounding must not leave less than nothing: flows would creep during an outage.
-        load = self._capped_load - sender.load * sender.limit
+        load = self._capped_load - flow.load * flow.limit
         self._capped_load = load if self._capped and load > 0 else 0
 
-    def _unshare(self, sender: Sender) -> None:
-        take(sender.by_limit)
+    def _unshare(self, flow: Flow) -> None:
+        flow.number += 1
         self._sharing -= 1
         if not self._sharing:
             self._full_s += self._now - self._full_since
-        self._sharing_load = self._sharing_load - sender.load if self._sharing else 0
+        self._sharing_load = self._sharing_load - flow.load if self._sharing else 0
 
     def _horizon(self, now: float) -> float:
         """Return the time up to which capped flows have ended by `now`."""
-        return max(now, self._due_end) if now >= self._due_at else now
+        return self._due_end if now >= self._due_at and now < self._due_end else now
 
     def left(self, flow: Flow, now: float) -> float:
         """Bytes that a flow in flight has left at `now`; less than the clock resolves is none."""
-        return self._left(self._senders[flow], now)
-
-    def _left(self, sender: Sender, now: float) -> float:
-        weight = sender.flow.weight
-        if sender.state == NEW:
-            return sender.left * weight
-        if sender.state == CAPPED:
-            if sender.tag <= self._horizon(now):
+        weight = flow.weight
+        if flow.place == NEW:
+            return flow.left * weight
+        if flow.place == CAPPED:
+            if flow.tag <= self._horizon(now):
                 return 0
-            return max(0, sender.left - sender.limit * (now - sender.since)) * weight
-        if sender.state == SHARING:
+            return max(0, flow.left - flow.limit * (now - flow.since)) * weight
+        if flow.place == SHARING:
             virtual, level = self._clock.at(now), self._clock.level
             if now >= self._due_at:
                 virtual = max(virtual, self._due_tag)
-            left = sender.tag - virtual
+            left = flow.tag - virtual
             if left > 0 and not (level and now + left / level <= now):
                 return left * weight
         return 0
 
     def rate(self, flow: Flow) -> float:
         """Rate of a flow in bytes/s, as of the latest solve."""
-        sender = self._senders[flow]
-        if sender.state == NEW:
+        if flow.place == NEW:
             return 0
-        if sender.state == UNLIMITED:
+        if flow.place == UNLIMITED:
             return inf
-        return flow.weight * (sender.limit if sender.state == CAPPED else self._clock.level)
+        return flow.weight * (flow.limit if flow.place == CAPPED else self._clock.level)
 
     def flows(self) -> Iterator[Flow]:
-        """All flows in flight, in the order in which they came."""
-        return iter(self._senders)
+        """All flows in flight, in a reproducible order."""
+        yield from self._capped_by_end.items()
+        yield from self._sharing_by_tag.items()
+        yield from self._new
+        yield from self._unlimited
 
     def _pop_due(self) -> list[Flow]:
         """Take the flows that have ended, in sequence order."""
         ended = self._unlimited
         self._unlimited = []
         now, virtual, level = self._now, self._clock.value, self._clock.level
-        heap = self._sharing_by_tag
-        while (sender := heap.first()) is not None:
-            tag = sender.tag
-            if tag > virtual and (not level or now + (tag - virtual) / level > now):
-                break
-            heap.pop()
-            self._unshare(sender)
-            ended.append(sender)
-        horizon = self._horizon(now)
-        heap = self._capped_by_end
-        while (sender := heap.first()) is not None:
-            if sender.tag > horizon:
-                break
-            heap.pop()
-            self._uncap(sender)
-            ended.append(sender)
-        flows = [sender.flow for sender in ended]
-        for flow in flows:
-            del self._senders[flow]
-        if len(flows) > 1:
-            flows.sort(key=by_sequence)
-        return flows
+        if (heap := self._sharing_by_tag).entries:
+            shared = heap.pop_up_to(virtual)
+            while (flow := heap.first()) is not None:
+                if not level or now + (flow.tag - virtual) / level > now:
+                    break
+                heap.pop()
+                shared.append(flow)
+            for flow in shared:
+                self._unshare(flow)
+            ended += shared
+        if (heap := self._capped_by_end).entries:
+            capped = heap.pop_up_to(self._horizon(now))
+            for flow in capped:
+                self._uncap(flow)
+            ended += capped
+        if len(ended) > 1:
+            ended.sort(key=by_sequence)
+        return ended
 
     def _tidy(self) -> None:
         """Drop emptied entries, set the virtual clock to 0 and add the sums anew, against rounding."""
         self._changes = 0
         shift = self._clock.value
         self._clock.value = 0
-        for sender in self._sharing_by_tag.items():
-            sender.tag -= shift
-        self._sharing_load = sum(sender.load for sender in self._sharing_by_tag.items())
+        for flow in self._sharing_by_tag.items():
+            flow.tag -= shift
+        self._sharing_load = sum(flow.load for flow in self._sharing_by_tag.items())
         self._capped_load = sum(s.load * s.limit for s in self._capped_by_end.items())
-        self._sharing_by_tag.tidy(lambda sender: sender.tag)
+        self._sharing_by_tag.tidy(lambda flow: flow.tag)
         for heap in (self._sharing_by_limit, self._capped_by_end, self._capped_by_limit):
             heap.tidy()

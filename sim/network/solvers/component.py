@@ -10,7 +10,6 @@ from math import inf
 from typing import Final
 
 from cutlayer.sim.network.solvers.fill import share_out
-from cutlayer.sim.network.solvers.lazy_heap import Entry
 from cutlayer.sim.network.solvers.resource import Resource, Sender
 from cutlayer.sim.network.solvers.table import Table
 
@@ -21,9 +20,9 @@ TABLE_FROM: Final = 40
 class Component:
     """Flows that share resources with each other, and with no flow of another component.
 
-    `due_at` is when the first of them ends, as of the latest solve, and `end` the entry of that time
-    in the solver's heap. `torn` are resources that lost a flow which crossed others as well: they may
-    be connected no more.
+    `due_at` is when the first of them ends, as of the latest solve; `number` is that of its entry in
+    the solver's heap of ends. `torn` are resources that lost a flow which crossed others as well: they
+    may be connected no more.
     """
 
     __slots__ = (
@@ -33,8 +32,8 @@ class Component:
         "_table",
         "count",
         "due_at",
-        "end",
         "now",
+        "number",
         "torn",
     )
 
@@ -42,7 +41,7 @@ class Component:
         self.count = 0
         self.now = now
         self.due_at: float = inf
-        self.end: Entry | None = None
+        self.number = 0
         self.torn: dict[Resource, None] = {}
         self._loose: dict[Sender, None] = {}  # not in the table
         self._table: Table | None = None

@@ -5,6 +5,7 @@ its component, which is formed anew when flows connect several, or leave what th
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from math import inf
 
 from cutlayer.sim.network.flow import Flow
@@ -12,7 +13,7 @@ from cutlayer.sim.network.route_runs import mapped
 from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.component import Component
 from cutlayer.sim.network.solvers.components import separated
-from cutlayer.sim.network.solvers.lazy_heap import KEY, LazyHeap, take
+from cutlayer.sim.network.solvers.lazy_heap import LazyHeap
 from cutlayer.sim.network.solvers.resource import Resource, Sender
 from cutlayer.sim.network.solvers.solver import Solver, by_sequence
 
@@ -28,6 +29,7 @@ class Filling(Solver):
         "_ends",
         "_horizon",
         "_now",
+        "_numbers",
         "_resources",
         "_senders",
         "_uses",
@@ -45,6 +47,7 @@ class Filling(Solver):
         self._component_at: dict[Resource, Component] = {}
         self._changed: dict[Component, None] = {}
         self._ends: LazyHeap[Component] = LazyHeap()
+        self._numbers = count(1)
         self._forget()
 
     def _forget(self) -> None:
@@ -95,7 +98,7 @@ class Filling(Solver):
         """Remove the flows that end at `now` and return them, in sequence order."""
         horizon = self._until(now)
         ended: list[Sender] = []
-        while (component := self._next_due()) is not None and _end(component) <= horizon:
+        while (component := self._next_due()) is not None and self._ends.first_key() <= horizon:
             self._ends.pop()
             component.advance(now, horizon)
             ended += component.ended()
@@ -114,14 +117,14 @@ class Filling(Solver):
                 self._part(component)
         for component in self._changed:
             self._advance(component, now)
-            take(component.end)
+            component.number = next(self._numbers)
             if component.count:
                 component.solve()
                 if component.due_at < inf:
-                    component.end = self._ends.push(component.due_at, 0, component)
+                    self._ends.push(component.due_at, component.number, component)
         self._changed.clear()
         first = self._next_due()
-        self._horizon = inf if first is None else _end(first)
+        self._horizon = inf if first is None else self._ends.first_key()
         delay = max(0, self._horizon - now)
         self._due_at = now + delay
         return delay
@@ -249,13 +252,6 @@ class Filling(Solver):
         self.count = len(self._senders)
         if not self.count:
             self._forget()
-
-
-def _end(component: Component) -> float:
-    """Return the end that the latest solve foresaw, which its account may have passed since."""
-    assert component.end is not None
-    end: float = component.end[KEY]
-    return end
 
 
 def _count(component: Component) -> int:

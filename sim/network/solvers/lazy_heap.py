@@ -1,71 +1,88 @@
-"""A heap from which any item can be taken at O(1): its entry stays, emptied, until it surfaces."""
+"""A heap from which any item can be taken at O(1): its entry stays until it surfaces."""
 
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
-Item = TypeVar("Item")
-Entry = list[Any]
-"""Key, order among equal keys, running number and item; the item is None once it was taken."""
-KEY: Final = 0
-ITEM: Final = 3
 TIDY_AFTER: Final = 64
 
 
-class LazyHeap(Generic[Item]):
-    """Items by key, the least first; equal keys by `order`, which is the item's own."""
+class Numbered(Protocol):
+    """An item of a heap. Its entries are valid as long as it has the number that they were given."""
 
-    __slots__ = ("_entries", "_number")
+    number: int
+
+
+Item = TypeVar("Item", bound=Numbered)
+
+
+class LazyHeap(Generic[Item]):
+    """Items by key, the least first; equal keys by `order`, which is the item's own.
+
+    An item is taken from all its heaps by a new number, which it has not had before. `entries` is
+    empty only if there are no items, and may hold more than these.
+    """
+
+    __slots__ = ("entries",)
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
-        self._number = 0
+        self.entries: list[tuple[float, int, int, Item]] = []  # key, order, number, item
 
-    def push(self, key: float, order: int, item: Item) -> Entry:
-        """Add an item; return its entry, by which `take` finds it."""
-        self._number = number = self._number + 1
-        entry = [key, order, number, item]
-        heappush(self._entries, entry)
-        return entry
+    def push(self, key: float, order: int, item: Item) -> None:
+        """Add an item."""
+        heappush(self.entries, (key, order, item.number, item))
 
     def first(self) -> Item | None:
         """Return the item with the least key, or None from an empty heap."""
-        entries = self._entries
+        entries = self.entries
         while entries:
-            item: Item | None = entries[0][ITEM]
-            if item is not None:
+            _, _, number, item = entries[0]
+            if item.number == number:
                 return item
             heappop(entries)
         return None
 
+    def first_key(self) -> float:
+        """Return the key of the item that `first` has just returned."""
+        return self.entries[0][0]
+
     def pop(self) -> None:
-        """Take the item that `first` has just returned."""
-        heappop(self._entries)[ITEM] = None
+        """Take the item that `first` has just returned, from this heap only."""
+        heappop(self.entries)
+
+    def pop_up_to(self, bound: float) -> list[Item]:
+        """Take the items with keys of at most `bound`, from this heap only; the least first."""
+        entries = self.entries
+        popped = []
+        while entries:
+            key, _, number, item = entries[0]
+            if item.number == number:
+                if key > bound:
+                    break
+                popped.append(item)
+            heappop(entries)
+        return popped
 
     def items(self) -> Iterator[Item]:
         """Yield all items, in no particular order."""
-        return (entry[ITEM] for entry in self._entries if entry[ITEM] is not None)
+        return (item for _, _, number, item in self.entries if self._is_valid(number, item))
+
+    def _is_valid(self, number: int, item: Item) -> bool:
+        return item.number == number
 
     def clear(self) -> None:
-        """Take all items."""
-        self._entries.clear()
+        """Take all items, from this heap only."""
+        self.entries.clear()
 
     def tidy(self, key: Callable[[Item], float] | None = None) -> None:
-        """Drop emptied entries, and give every item a new key if one is given."""
-        entries = [entry for entry in self._entries if entry[ITEM] is not None]
+        """Drop the entries of taken items, and give the others new keys if `key` is given."""
+        entries = [entry for entry in self.entries if self._is_valid(entry[2], entry[3])]
         if key is not None:
-            for entry in entries:
-                entry[KEY] = key(entry[ITEM])
-        heapify(entries)
-        self._entries = entries
+            entries = [(key(item), order, number, item) for _, order, number, item in entries]
+        self.entries = entries
+        heapify(self.entries)
 
     def tidy_beyond(self, live: int) -> None:
-        """Drop emptied entries once they are most of the heap, which has `live` items."""
-        if len(self._entries) > TIDY_AFTER + 4 * live:
+        """Drop the entries of taken items once the `live` ones are less than about a quarter."""
+        if len(self.entries) > TIDY_AFTER + 4 * live:
             self.tidy()
-
-
-def take(entry: Entry | None) -> None:
-    """Take an item from its heap by its entry; nothing happens if it was taken before."""
-    if entry is not None:
-        entry[ITEM] = None

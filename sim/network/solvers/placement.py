@@ -11,7 +11,7 @@ from math import inf
 from cutlayer.sim.network.flow import Flow
 from cutlayer.sim.network.route_runs import mapped
 from cutlayer.sim.network.solvers.branch import NOWHERE, Branch, Member
-from cutlayer.sim.network.solvers.lazy_heap import LazyHeap, take
+from cutlayer.sim.network.solvers.lazy_heap import LazyHeap
 from cutlayer.sim.network.solvers.solver import Solver
 
 Chain = Sequence[tuple[str, float]]
@@ -126,7 +126,8 @@ class Placement(Solver):
         turn = next(self._turns)
         while True:
             level = branch.full_at()
-            while (member := branch.sharing_by_limit.first()) is not None:
+            sharing = branch.sharing_by_limit
+            while sharing.entries and (member := sharing.first()) is not None:
                 if member.limit > level or member.turn == turn:
                     break
                 member.turn = turn
@@ -191,7 +192,7 @@ class Placement(Solver):
             self._unshare(branch, member)
             self._mark(branch)
         for index in range(start, len(path)):
-            if member.passes[index] is not None:
+            if member.passes[index]:
                 path[index].block(member, index)
                 self._mark(path[index])
 
@@ -221,7 +222,7 @@ class Placement(Solver):
         member.since = now
         if member.group is None:
             if limit == inf:
-                member.end = None
+                member.tag = -inf
                 self._unlimited.append(member)
                 return
             left = member.left
@@ -231,7 +232,7 @@ class Placement(Solver):
             clock.run(now, limit)
         member.tag = now + left / limit if limit else inf if left > 0 else now
         self._running += 1
-        member.end = self._ends.push(member.tag, member.order, member)
+        self._ends.push(member.tag, member.order, member)
 
     def _halt(self, member: Member) -> None:
         """Stop a member that ran at its limit."""
@@ -243,12 +244,12 @@ class Placement(Solver):
             member.group.clock.stop(now)
         else:
             assert member.flow is not None
-            if member.end is None:
+            if member.tag == -inf:
                 self._unlimited = [m for m in self._unlimited if m is not member]
                 return
             member.flow.capped_s += ran
             member.left = max(0, member.left - member.limit * ran)
-        take(member.end)
+        member.number += 1
         self._running -= 1
 
     def _next_running(self) -> Member | None:

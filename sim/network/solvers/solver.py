@@ -69,7 +69,7 @@ class Solver(ABC):
 
     @abstractmethod
     def flows(self) -> Iterator[Flow]:
-        """All flows in flight, in the order in which they came."""
+        """All flows in flight, in a reproducible order."""
 
     @abstractmethod
     def load(self, resource: str) -> float:

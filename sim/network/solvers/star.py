@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from math import inf
 
 from cutlayer.sim.network.flow import Flow
-from cutlayer.sim.network.solvers.capped_sharing import NEW, UNLIMITED, CappedSharing, Sender
+from cutlayer.sim.network.solvers.capped_sharing import NEW, UNLIMITED, CappedSharing
 from cutlayer.sim.network.solvers.lazy_heap import TIDY_AFTER
 
 
@@ -34,40 +34,35 @@ class Star(CappedSharing):
     def add(self, flow: Flow, left_bytes: float, cap: float, now: float) -> None:
         """Add a flow; the next `solve` gives it its rate."""
         assert now >= self._now, "an idle star is at 0, a busy one is never ahead"
-        sender = Sender(flow, self._consumption[flow.route] * flow.weight)
-        self._senders[flow] = sender
-        self._enter(sender, left_bytes, cap)
-
-    def _enter(self, sender: Sender, left_bytes: float, cap: float) -> None:
-        weight = sender.flow.weight
-        sender.limit = cap / weight
-        sender.left = left_bytes / weight
-        sender.state = NEW
-        sender.turn = 0
-        self._new.append(sender)
+        weight = flow.weight
+        flow.limit = cap / weight
+        flow.load = self._consumption[flow.route] * weight
+        flow.left = left_bytes / weight
+        flow.place = NEW
+        flow.turn = 0
+        self._new.append(flow)
         self.count += 1
 
     def remove(self, flow: Flow, now: float) -> float:
         """Remove a flow and return the bytes that it had left."""
-        left = self._leave(self._senders.pop(flow), now)
+        left = self._leave(flow, now)
         if not self.count:
             self._reset()
         return left
 
     def set_cap(self, flow: Flow, cap: float, now: float) -> None:
         """Change the cap of a flow in flight, in bytes/s."""
-        sender = self._senders[flow]
-        self._enter(sender, self._leave(sender, now), cap)
+        self.add(flow, self._leave(flow, now), cap, now)
 
-    def _leave(self, sender: Sender, now: float) -> float:
+    def _leave(self, flow: Flow, now: float) -> float:
         self._advance(now)
-        left = self._left(sender, now)
-        if sender.state == NEW:
-            self._new.remove(sender)
-        elif sender.state == UNLIMITED:
-            self._unlimited.remove(sender)
+        left = self.left(flow, now)
+        if flow.place == NEW:
+            self._new.remove(flow)
+        elif flow.place == UNLIMITED:
+            self._unlimited.remove(flow)
         else:
-            self._displace(sender)
+            self._displace(flow)
         self.count -= 1
         return left
 
@@ -89,7 +84,8 @@ class Star(CappedSharing):
 
     def solve(self, now: float) -> float:
         """Place the new flows, restore the boundary, return the seconds to the next end."""
-        self._advance(now)
+        if now != self._now:
+            self._advance(now)
         if self._changes > TIDY_AFTER + 4 * self.count:
             self._tidy()
         if self._capacity == inf:
@@ -104,28 +100,28 @@ class Star(CappedSharing):
         """Run every flow at its cap: there is no limit to share."""
         released = self._new
         self._new = []
-        for sender in list(self._sharing_by_tag.items()):
-            sender.left = self._displace(sender)
-            released.append(sender)
+        for flow in list(self._sharing_by_tag.items()):
+            flow.left = self._displace(flow)
+            released.append(flow)
         self._clock.level = 0
-        for sender in released:
-            if sender.limit < inf:
-                self._cap(sender, sender.left)
+        for flow in released:
+            if flow.limit < inf:
+                self._cap(flow, flow.left)
             else:
-                sender.state = UNLIMITED
-                self._unlimited.append(sender)
+                flow.place = UNLIMITED
+                self._unlimited.append(flow)
 
     def _place(self) -> None:
         """Cap each new flow or let it share, by a good guess: a burst needs no moves then."""
         load = self._sharing_load
-        for sender in self._new:
-            load += sender.load
+        for flow in self._new:
+            load += flow.load
         guess = (self._capacity - self._capped_load) / load
-        for sender in self._new:
-            if sender.limit <= guess:
-                self._cap(sender, sender.left)
+        for flow in self._new:
+            if flow.limit <= guess:
+                self._cap(flow, flow.left)
             else:
-                self._share(sender, sender.left)
+                self._share(flow, flow.left)
         self._new.clear()
 
     def _balance(self) -> None:
@@ -140,19 +136,19 @@ class Star(CappedSharing):
         capped, sharing = self._capped_by_limit, self._sharing_by_limit
         while True:
             level = self._theta()
-            while (sender := sharing.first()) is not None:
-                if sender.limit > level or sender.turn == turn:
+            while sharing.entries and (flow := sharing.first()) is not None:
+                if flow.limit > level or flow.turn == turn:
                     break
-                sender.turn = turn
-                self._cap(sender, self._displace(sender))
+                flow.turn = turn
+                self._cap(flow, self._displace(flow))
                 level = self._theta()
-            sender = capped.first()
-            if sender is None or sender.turn == turn:
+            flow = capped.first() if capped.entries else None
+            if flow is None or flow.turn == turn:
                 break
-            if sender.limit <= level and (self._sharing or self._capped_load <= capacity):
+            if flow.limit <= level and (self._sharing or self._capped_load <= capacity):
                 break
-            sender.turn = turn
-            self._share(sender, self._displace(sender))
+            flow.turn = turn
+            self._share(flow, self._displace(flow))
         self._clock.level = level if self._sharing else 0
 
     def load(self, resource: str) -> float:
@@ -170,25 +166,26 @@ class Star(CappedSharing):
     def _theta(self) -> float:
         if not self._sharing:
             return inf
-        return max(0, (self._capacity - self._capped_load) / self._sharing_load)
+        level = (self._capacity - self._capped_load) / self._sharing_load
+        return level if level > 0 else 0
 
     def _next_end(self) -> float:
         """Return the seconds to the next end, and keep its key: rounding cannot miss it then."""
         now = self._now
         delay: float = 0 if self._unlimited else inf
         self._due_tag = self._due_end = -inf
-        sender = self._sharing_by_tag.first()
-        if sender is not None:
-            tag = sender.tag
+        heap = self._sharing_by_tag
+        if heap.entries and (flow := heap.first()) is not None:
+            tag = flow.tag
             left = tag - self._clock.value
             level = self._clock.level
             wait = left / level if level else inf if left > 0 else 0
             if wait <= delay:
-                delay = max(0, wait)
+                delay = wait if wait > 0 else 0
                 self._due_tag = tag
-        sender = self._capped_by_end.first()
-        if sender is not None:
-            end = sender.tag
+        heap = self._capped_by_end
+        if heap.entries and (flow := heap.first()) is not None:
+            end = flow.tag
             if end - now <= delay:
                 if end - now < delay:
                     self._due_tag = -inf

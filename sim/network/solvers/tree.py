@@ -173,7 +173,7 @@ class Tree(Placement):
             return member.left * flow.weight
         if member.rests == len(member.path):
             horizon = max(now, self._due_end) if now >= self._due_at else now
-            if member.end is None or member.tag <= horizon:
+            if member.tag <= horizon:
                 return 0
             return max(0, member.left - member.limit * (now - member.since)) * flow.weight
         clock = member.path[member.rests].clock
