@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from cutlayer.errors import UserError
-from cutlayer.models.own_object import OwnObjectError, import_own
+from cutlayer.models.own_object import OwnObjectError, import_own, reason_of
 from cutlayer.suggestion import suggestion
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def resolve(name: str) -> "Callable[..., Model]":
     except OwnObjectError as error:
         raise UnknownModelError(f"model {name!r} cannot be loaded: {error}") from None
     except Exception as error:  # a user's module may raise anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UnknownModelError(f"model {name!r} cannot be loaded ({reason})") from error
+        raise UnknownModelError(f"model {name!r} cannot be loaded ({reason_of(error)})") from error
     if not callable(factory):
         raise UnknownModelError(
             f"model {name!r} is {type(factory).__name__}, expected a callable with the parameters "
@@ -98,8 +97,7 @@ def build(
     except ModelError:
         raise
     except Exception as error:  # a user's model may raise anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UnknownModelError(f"model {name!r} cannot be built ({reason})") from error
+        raise UnknownModelError(f"model {name!r} cannot be built ({reason_of(error)})") from error
     if not isinstance(model, Model):
         raise UnknownModelError(
             f"model {name!r} returned a {type(model).__name__}, expected a cutlayer.models.Model"

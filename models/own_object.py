@@ -124,6 +124,11 @@ def is_own(module: str) -> bool:
     return module.startswith(_PREFIX)
 
 
+def reason_of(error: Exception) -> str:
+    """Return the type and the first line of an error that a user's code raised."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
 def _forbids() -> bool:
     return _forbidden or os.environ.get(NO_USER_CODE, "") not in ("", "0")
 

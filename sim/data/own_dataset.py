@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.models.own_object import OwnObjectError, import_own
+from cutlayer.models.own_object import OwnObjectError, import_own, reason_of
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.data.info import DataError, DatasetInfo
 from cutlayer.sim.data.readers import Chunk, Split
@@ -28,8 +28,7 @@ def find_own(name: str) -> Any:
     except OwnObjectError as error:
         raise DataError(f"data set {name!r} cannot be imported: {error}") from None
     except Exception as error:  # a user's module may raise anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise DataError(f"data set {name!r} cannot be imported ({reason})") from error
+        raise DataError(f"data set {name!r} cannot be imported ({reason_of(error)})") from error
     if not callable(own) or not isinstance(getattr(own, "info", None), DatasetInfo):
         raise DataError(
             f"data set {name!r} must be a callable (data_dir) -> Dataset "
@@ -46,8 +45,7 @@ def own_reader(own: Any, name: str, root: Path | None) -> Callable[[Split], Iter
     except DataError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise DataError(f"data set {name!r} cannot be loaded ({reason})") from error
+        raise DataError(f"data set {name!r} cannot be loaded ({reason_of(error)})") from error
     return lambda split: iter([_checked(name, info, loaded, split)])
 
 

@@ -147,9 +147,8 @@ class Learning:
             self.digests[name] = node("average", [name, weights], [c.digest for c in chains])
         names = sorted(self.digests)
         self._round_before = self.run_digest
-        self.run_digest = node(
-            "round", list(names), [self.run_digest, *(self.digests[name] for name in names)]
-        )
+        states = [self.digests[name] for name in names]
+        self.run_digest = node("round", names, [self.run_digest, *states])
         self._chains = []
         self._before = {}
 

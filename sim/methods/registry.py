@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from cutlayer.errors import UserError
-from cutlayer.models.own_object import OwnObjectError, import_own
+from cutlayer.models.own_object import OwnObjectError, import_own, reason_of
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.methods.method import Method, MethodOptions
 from cutlayer.suggestion import suggestion
@@ -42,8 +42,7 @@ def method(name: str) -> type[Method]:
     except OwnObjectError as error:
         raise UnknownMethodError(f"{name} cannot be imported: {error}") from None
     except Exception as error:  # a user's module can fail in any way; the message names it
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UnknownMethodError(f"{name} cannot be imported ({reason})") from error
+        raise UnknownMethodError(f"{name} cannot be imported ({reason_of(error)})") from error
     if not (isinstance(own, type) and issubclass(own, Method)):
         raise UnknownMethodError(f"{name} is not a subclass of cutlayer.sim.methods.method.Method")
     options = getattr(own, "Options", None)
