@@ -30,8 +30,8 @@ from cutlayer.sim.data.readers.arrays import ArrayFileError, read_npy, read_npz
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.json_keys import unique_keys
 
-MOST_BYTES: Final = 100_000_000  # of a text, or of the arrays in a file
-LONGEST_NUMBER: Final = 18  # digits: what fits into 64 bits
+MAX_BYTES: Final = 100_000_000  # of a text, or of the arrays in a file
+MAX_DIGITS: Final = 18  # digits: what fits into 64 bits
 EMPTY: Final = np.empty(0, np.int64)
 LEAF_KEYS: Final = {"users", "num_samples", "user_data"}
 
@@ -135,7 +135,7 @@ def _by_number(by_name: ByName, clients: Sequence[str], where: str, *, every: bo
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
+    return text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS
 
 
 def _shard(indices: object, where: str) -> Ints:
@@ -167,11 +167,11 @@ def _read_cached(path: Path, where: str, changed_ns: int, size: int) -> ByName |
     suffix = path.suffix.lower()
     if suffix not in (".json", ".csv", ".npz", ".npy"):
         raise PartitionError(f"{where}: expected a file named .json, .csv, .npz or .npy")
-    if size > MOST_BYTES:
-        raise PartitionError(f"{where}: has {size:,} bytes, and at most {MOST_BYTES:,} are read")
+    if size > MAX_BYTES:
+        raise PartitionError(f"{where}: has {size:,} bytes, and at most {MAX_BYTES:,} are read")
     try:
         if suffix == ".npz":
-            return _arrays(read_npz(path, MOST_BYTES))
+            return _arrays(read_npz(path, MAX_BYTES))
         if suffix == ".npy":
             array = read_npy(path)
             if array.ndim != 2:
@@ -222,8 +222,8 @@ def _leaf(content: Mapping[str, Any], where: str) -> InOrder:
     if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
         raise PartitionError(f"{where}: num_samples must be a list of whole numbers, 0 or more")
     ends = np.cumsum([0, *counts])
-    if ends[-1] > MOST_BYTES:
-        raise PartitionError(f"{where}: has {ends[-1]:,} samples, at most {MOST_BYTES:,} are read")
+    if ends[-1] > MAX_BYTES:
+        raise PartitionError(f"{where}: has {ends[-1]:,} samples, at most {MAX_BYTES:,} are read")
     return [np.arange(end - n, end) for n, end in zip(counts, ends[1:], strict=True)]
 
 

@@ -166,10 +166,10 @@ def balanced_counts(
     if total == 0:
         raise DataError(f"{name}: {field} needs test_fraction, since there is no test split")
     each, remainder = divmod(samples, classes)
-    most = min(counts) * classes
-    if samples < 1 or remainder or samples > most:
+    largest = min(counts) * classes
+    if samples < 1 or remainder or samples > largest:
         raise DataError(
-            f"{name}: {field} must be a multiple of the {classes} classes up to {most}, "
+            f"{name}: {field} must be a multiple of the {classes} classes up to {largest}, "
             f"or all {total}, got {samples}"
         )
     return (each,) * classes

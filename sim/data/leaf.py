@@ -17,7 +17,7 @@ from cutlayer.sim.data.readers.leaf import LeafSamples, leaf_files, read_leaf
 from cutlayer.sim.data.selection import training_indices
 from cutlayer.sim.data.values import checked_values
 
-LEAST_DEVIATION: Final = 1e-6  # a feature that does not vary is left as it is
+MIN_DEVIATION: Final = 1e-6  # below it a feature is constant and not scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +85,12 @@ def _declaration(
             raise DataError(
                 f"{train}: samples of shape {part.inputs.shape[1:]} do not fit an input_shape of {shape}"
             )
-    most = max(int(part.labels.max()) for part in parts)
-    classes = most + 1 if classes is None else classes
-    if most >= classes:
-        raise DataError(f"{train}: has class {most}, and {classes} classes are declared (from 0)")
+    largest_label = max(int(part.labels.max()) for part in parts)
+    classes = largest_label + 1 if classes is None else classes
+    if largest_label >= classes:
+        raise DataError(
+            f"{train}: has class {largest_label}, and {classes} classes are declared (from 0)"
+        )
     content = content_hash([array for part in parts for array in part[1:]])
     info = DatasetInfo(
         name=f"leaf:{train}",
@@ -113,7 +115,7 @@ def _standardised(info: DatasetInfo, trained: LeafSamples) -> DatasetInfo:
     inputs = checked_values(info, trained.inputs.reshape(-1, *info.input_shape), "train")
     rest = (0, *range(2, inputs.ndim))
     mean, std = inputs.mean(rest, dtype=np.float64), inputs.std(rest, dtype=np.float64)
-    std[std < LEAST_DEVIATION] = 1.0
+    std[std < MIN_DEVIATION] = 1.0
     return replace(info, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 
 

@@ -18,7 +18,7 @@ from cutlayer.streams import generator
 
 Ints = NDArray[np.int64]
 DIRICHLET_TRIES = 100
-MOST_DEALT = 20_000_000  # dealing a sample takes about 60 bytes
+MAX_DEALT = 20_000_000  # dealing a sample takes about 60 bytes
 
 
 class PartitionError(UserError):
@@ -144,9 +144,9 @@ class Dirichlet:
 
     def _shares(self, counts: Ints, clients: int, seed: int) -> Ints:
         """Return the numbers of samples, [class, client]."""
-        if counts.sum() > MOST_DEALT:
+        if counts.sum() > MAX_DEALT:
             raise PartitionError(
-                f"dirichlet: deals at most {MOST_DEALT:,} samples one by one, and there are"
+                f"dirichlet: deals at most {MAX_DEALT:,} samples one by one, and there are"
                 f" {counts.sum():,}: take fewer, or an iid partition"
             )
         if clients * self.min_samples > counts.sum():

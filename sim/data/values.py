@@ -29,10 +29,12 @@ def checked_values(info: DatasetInfo, values: NDArray[Any], split: str) -> NDArr
         return values
     finding = f"data set {info.name!r}: the {split} inputs hold values from {low:g} to {high:g}"
     if info.value_range is not None:
-        least, most = info.value_range
-        if low < least or high > most:
-            raise DataError(f"{finding}, beyond the declared value_range of {least:g} to {most:g}")
-        return _scaled(values, least, most)
+        smallest, largest = info.value_range
+        if low < smallest or high > largest:
+            raise DataError(
+                f"{finding}, beyond the declared value_range of {smallest:g} to {largest:g}"
+            )
+        return _scaled(values, smallest, largest)
     if info.is_image and values.dtype != np.uint8 and (low < 0 or high > 1):
         raise DataError(
             f"{finding}, and float32 images have 0 to 1: declare a value_range to have them scaled"
@@ -44,10 +46,10 @@ def checked_values(info: DatasetInfo, values: NDArray[Any], split: str) -> NDArr
     return values
 
 
-def _scaled(values: NDArray[Any], least: float, most: float) -> NDArray[np.float32]:
+def _scaled(values: NDArray[Any], smallest: float, largest: float) -> NDArray[np.float32]:
     scaled = np.empty(values.shape, np.float32)
     for start, part in _parts(values):
-        scaled[start : start + len(part)] = (part - np.float64(least)) / (most - least)
+        scaled[start : start + len(part)] = (part - np.float64(smallest)) / (largest - smallest)
     return scaled
 
 

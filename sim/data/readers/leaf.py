@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cutlayer.sim.data.info import DataError
 from cutlayer.topologies.json_keys import unique_keys
 
-MOST_BYTES: Final = 256_000_000  # of one file; a folder may hold several
+MAX_BYTES: Final = 256_000_000  # of one file; a folder may hold several
 
 
 class LeafSamples(NamedTuple):
@@ -88,8 +88,8 @@ def _users_of(file: Path) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np
 def _json(file: Path) -> dict[str, Any]:
     try:
         size = file.stat().st_size
-        if size > MOST_BYTES:
-            raise DataError(f"{file}: has {size:,} bytes, and at most {MOST_BYTES:,} are read")
+        if size > MAX_BYTES:
+            raise DataError(f"{file}: has {size:,} bytes, and at most {MAX_BYTES:,} are read")
         content = json.loads(file.read_text(encoding="utf-8-sig"), object_pairs_hook=unique_keys)
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror or error}") from None

@@ -142,7 +142,7 @@ def test_arrays_of_other_types_are_refused_before_they_are_read(tmp_path: Path) 
 
 
 def test_no_more_than_the_limit_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(given_split, "MOST_BYTES", 1000)
+    monkeypatch.setattr(given_split, "MAX_BYTES", 1000)
     np.savez_compressed(tmp_path / "bomb.npz", np.zeros(10_000, int))
     assert (tmp_path / "bomb.npz").stat().st_size < 1000
     with pytest.raises(PartitionError, match="and at most 1,000 are read"):

@@ -168,7 +168,7 @@ def test_missing_and_too_large_files_are_refused(
         leaf_declaration(path, None, input_shape=(3, 3))
     with pytest.raises(DataError, match="has class 2, and 2 classes are declared"):
         leaf_declaration(path, None, classes=2)
-    monkeypatch.setattr("cutlayer.sim.data.readers.leaf.MOST_BYTES", 100)
+    monkeypatch.setattr("cutlayer.sim.data.readers.leaf.MAX_BYTES", 100)
     write(path, all_data({"u": 4}))
     with pytest.raises(DataError, match="bytes, and at most 100 are read"):
         leaf_declaration(path, None)
