@@ -8,7 +8,7 @@ from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.batches import batch_indices
 from cutlayer.sim.data.datasets import load
 from cutlayer.sim.data.partition import Partition, Sizes, partition
-from cutlayer.sim.endpoints.world import plan_batches
+from cutlayer.sim.endpoints.fleet import PlannedBatches
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.feed import ALL_CLIENTS, Feed
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
@@ -47,7 +47,7 @@ def feed_of(digits, sizes: list[int], seed: int = 0, crop: bool = False) -> Feed
     return Feed(digits, shards, recipe(seed), Augmentation(crop=crop, flip=crop))
 
 
-BATCHES = plan_batches(25, 10, 2, 1)
+BATCHES = PlannedBatches(25, 10, 2, 1)
 
 
 def order_of(feed: Feed, client: int, rounds: range) -> list[list[int]]:
@@ -120,7 +120,7 @@ def test_pooled_batches_contain_every_sample_once(digits):
     assert feed.shard_size(ALL_CLIENTS) == 40
     drawn = [
         place
-        for batch in plan_batches(40, 10, 1, 1)
+        for batch in PlannedBatches(40, 10, 1, 1)
         for place in feed.samples(ALL_CLIENTS, 0, batch).tolist()
     ]
     assert sorted(drawn) == list(range(40))
