@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from cutlayer.scenarios.study.shipped import study_path
+from cutlayer.scenarios.shipped import study_path
 
 STUDY = "uplink_sweep"
 

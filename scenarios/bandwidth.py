@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from cutlayer.scenarios.fields import Positive, Section, Text, not_empty, rule
+from cutlayer.scenarios.quality import Variation
 from cutlayer.scenarios.quantities import Delay, Duration, FiniteRate, Rate, RateOrOutage
 from cutlayer.scenarios.shipped import trace_path
 from cutlayer.topologies.bandwidth import (
@@ -45,7 +46,6 @@ def _at_least_1_ms(seconds: float) -> float:
 
 
 Step = Annotated[Duration, AfterValidator(_at_least_1_ms)]
-Variation = Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False)]
 Correlation = Annotated[float, Field(strict=True, ge=0, lt=1, allow_inf_nan=False)]
 
 

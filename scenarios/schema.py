@@ -6,9 +6,7 @@ FLOP/s. Nothing that costs time or bytes has a default.
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
@@ -21,21 +19,14 @@ from pydantic import (
 
 from cutlayer.scenarios.availability import Absence
 from cutlayer.scenarios.changes import Change
-from cutlayer.scenarios.computing import Computing
 from cutlayer.scenarios.data import Data
-from cutlayer.scenarios.fields import ModelName, Section, Text, not_empty, rule, unique
+from cutlayer.scenarios.devices import Computing, OwnDevice, Speeds
+from cutlayer.scenarios.fields import Count, ModelName, Section, Text, not_empty, rule, unique
 from cutlayer.scenarios.file_paths import absolute, place_files
 from cutlayer.scenarios.layout import Topology
-from cutlayer.scenarios.limits import Limits
 from cutlayer.scenarios.methods import Method
-from cutlayer.scenarios.profile_file import read_profile
-from cutlayer.scenarios.quantities import Power, Size, Speed
-from cutlayer.scenarios.scale import Scale
-from cutlayer.scenarios.speeds import Speeds
 from cutlayer.scenarios.training import Stop, Training
 from cutlayer.scenarios.transport import ClientsTransport, Ideal, Transport
-from cutlayer.topologies.catalogue.profile_file import ProfileFileError
-from cutlayer.topologies.device import DeviceProfile
 
 
 def _check_file_name(name: str) -> str:
@@ -45,8 +36,11 @@ def _check_file_name(name: str) -> str:
     return name
 
 
+EVENTS_PER_BATCH: Final = 40  # more than any method has for a batch: messages, steps, queues
+
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Cut = Annotated[int, Field(strict=True, ge=0)]
+Factor = Annotated[float, Field(strict=True, gt=0, le=1e6, allow_inf_nan=False)]
 ScenarioName = Annotated[Text, StringConstraints(max_length=100), AfterValidator(_check_file_name)]
 
 
@@ -57,57 +51,35 @@ class Model(Section):
     cut: Cut
 
 
-def _profile_is_sound(file: str) -> str:
-    try:
-        read_profile(Path(file), "any")
-    except ProfileFileError as error:
-        raise rule(str(error)) from None
-    return file
+class Scale(Section):
+    """Factors on what a scenario assumes; 1 leaves it as it is.
 
-
-class PowerStates(Section):
-    """The power of a whole board while it idles, computes, sends and receives."""
-
-    idle: Power
-    compute: Power
-    send: Power | None = None
-    receive: Power | None = None
-
-
-class OwnDevice(Section):
-    """A device of the scenario's own: a profile in a file, or one speed for everything (coarse).
-
-    `memory` and `power` stand in place of the file's.
+    `links` multiplies every rate of a link or medium, `delays` every propagation delay, `devices` and
+    `server` the speed of the clients' devices and of the server, `framing` the bytes of a message
+    beyond its tensors and labels.
     """
 
-    speed: Speed | None = None
-    profile: Annotated[Text, AfterValidator(_profile_is_sound)] | None = None
-    memory: Size | None = None
-    power: PowerStates | None = None
-    description: str = ""
+    links: Factor = 1.0
+    delays: Factor = 1.0
+    devices: Factor = 1.0
+    server: Factor = 1.0
+    framing: Factor = 1.0
 
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if (self.speed is None) == (self.profile is None):
-            raise rule(
-                "needs either a speed, or the file of a profile as cutlayer calibrate writes it"
-            )
-        return self
 
-    def named(self, name: str) -> DeviceProfile:
-        """Return the device as a profile."""
-        if self.profile is not None:
-            found = read_profile(Path(self.profile), name)
-            found = replace(found, description=self.description or found.description)
-        else:
-            assert self.speed is not None
-            found = DeviceProfile.from_speed(name, self.speed, self.description)
-        if self.memory is not None:
-            found = replace(found, memory_bytes=int(self.memory))
-        if self.power is not None:
-            states = {name: watts for name, watts in self.power if watts is not None}
-            found = replace(found, power_w=states)
-        return found
+class Limits(Section):
+    """The most of each that a run may have; none of them changes a result.
+
+    `clients` and `links` (between sites, or of a graph) count what the topology has; `round_batches`
+    the batches that the clients of a round train on, `run_batches` those of all rounds, methods and
+    seeds. `round_events` bounds the steps of the clock in a round: rates that change every few
+    milliseconds while a transfer takes years, for one. There may be 40 for each batch in any case.
+    """
+
+    clients: Count = 1_000_000
+    links: Count = 200_000
+    round_batches: Count = 200_000
+    run_batches: Count = 100_000_000
+    round_events: Count = 500_000
 
 
 class Scenario(Section):

@@ -1,4 +1,4 @@
-"""The scenarios that come with Cutlayer, by name."""
+"""The scenarios, studies and bandwidth traces that come with Cutlayer, by name."""
 
 from pathlib import Path
 
@@ -13,6 +13,16 @@ def shipped_names() -> tuple[str, ...]:
 def shipped_path(name: str) -> Path:
     """The file of a shipped scenario."""
     return FOLDER / f"{name}.yaml"
+
+
+def shipped_studies() -> tuple[str, ...]:
+    """The names of the shipped studies, in alphabetical order."""
+    return tuple(sorted(path.stem for path in (FOLDER / "studies").glob("*.yaml")))
+
+
+def study_path(name: str) -> Path:
+    """The file of a shipped study."""
+    return FOLDER / "studies" / f"{name}.yaml"
 
 
 def shipped_traces() -> tuple[str, ...]:

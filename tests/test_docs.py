@@ -19,18 +19,16 @@ import cutlayer.scenarios.availability
 import cutlayer.scenarios.bandwidth
 import cutlayer.scenarios.cells
 import cutlayer.scenarios.changes
-import cutlayer.scenarios.computing
 import cutlayer.scenarios.data
+import cutlayer.scenarios.devices
 import cutlayer.scenarios.disciplines
 import cutlayer.scenarios.groups
 import cutlayer.scenarios.layout
 import cutlayer.scenarios.links
 import cutlayer.scenarios.network_file
 import cutlayer.scenarios.quality
-import cutlayer.scenarios.scale
 import cutlayer.scenarios.schema
 import cutlayer.scenarios.sites
-import cutlayer.scenarios.speeds
 import cutlayer.scenarios.study.schema
 import cutlayer.scenarios.tiers
 import cutlayer.scenarios.training
@@ -39,7 +37,7 @@ from cutlayer import load_scenario, run, sweep
 from cutlayer.models.catalogue import MODELS
 from cutlayer.scenarios import ScenarioError, shipped_names
 from cutlayer.scenarios.fields import Section
-from cutlayer.scenarios.scale import Scale
+from cutlayer.scenarios.schema import Scale
 from cutlayer.scenarios.study import shipped_studies
 from cutlayer.sim.cli import app
 from cutlayer.sim.data.catalogue import DATASETS
@@ -69,12 +67,10 @@ SCENARIO_MODULES = (
     cutlayer.scenarios.links,
     cutlayer.scenarios.bandwidth,
     cutlayer.scenarios.quality,
-    cutlayer.scenarios.scale,
     cutlayer.scenarios.changes,
     cutlayer.scenarios.availability,
-    cutlayer.scenarios.computing,
+    cutlayer.scenarios.devices,
     cutlayer.scenarios.disciplines,
-    cutlayer.scenarios.speeds,
     cutlayer.scenarios.transport,
 )
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
 """Where a scenario runs: devices, links, the graph they form, and a catalogue of known ones.
 
-A name is fetched from its module when it is first used: networkx is slow to import.
+Names are imported from their modules on first use, because networkx is slow to import.
 """
 
 from importlib import import_module
@@ -91,60 +91,36 @@ __all__ = [
     "wifi_cell",
 ]
 
-_HOME = {
-    "AccessPoint": "cutlayer.topologies.builders",
-    "BaseStation": "cutlayer.topologies.builders",
-    "Branch": "cutlayer.topologies.builders",
-    "Clients": "cutlayer.topologies.builders",
-    "Edge": "cutlayer.topologies.builders",
-    "Residents": "cutlayer.topologies.builders",
-    "Server": "cutlayer.topologies.builders",
-    "Stations": "cutlayer.topologies.builders",
-    "Subscribers": "cutlayer.topologies.builders",
-    "cells": "cutlayer.topologies.builders",
-    "from_graph": "cutlayer.topologies.builders",
-    "from_networkx": "cutlayer.topologies.builders",
-    "mesh": "cutlayer.topologies.builders",
-    "ring": "cutlayer.topologies.builders",
-    "star": "cutlayer.topologies.builders",
-    "tiers": "cutlayer.topologies.builders",
-    "wifi_cell": "cutlayer.topologies.builders",
-    "Attribute": "cutlayer.topologies.builders.network_edges",
-    "CatalogueError": "cutlayer.topologies.catalogue",
-    "DeviceError": "cutlayer.topologies.device",
-    "DeviceProfile": "cutlayer.topologies.device",
-    "RateTable": "cutlayer.topologies.device",
-    "Distance": "cutlayer.topologies.distance",
-    "Topology": "cutlayer.topologies.graph",
-    "AccessLink": "cutlayer.topologies.link",
-    "LinkError": "cutlayer.topologies.link",
-    "read_network": "cutlayer.topologies.network_files",
-    "topohub_network": "cutlayer.topologies.network_files",
-    "Link": "cutlayer.topologies.parts",
-    "Medium": "cutlayer.topologies.parts",
-    "Node": "cutlayer.topologies.parts",
-    "Route": "cutlayer.topologies.parts",
-    "TopologyError": "cutlayer.topologies.parts",
-    "QuantityError": "cutlayer.topologies.units",
-    "format_duration": "cutlayer.topologies.units",
-    "format_rate": "cutlayer.topologies.units",
-    "format_size": "cutlayer.topologies.units",
-    "parse_duration": "cutlayer.topologies.units",
-    "parse_rate": "cutlayer.topologies.units",
-    "parse_size": "cutlayer.topologies.units",
-    "parse_speed": "cutlayer.topologies.units",
+_NAMES = {
+    "builders": (
+        "AccessPoint BaseStation Branch Clients Edge Residents Server Stations Subscribers "
+        "cells from_graph from_networkx mesh ring star tiers wifi_cell"
+    ),
+    "builders.network_edges": "Attribute",
+    "catalogue": "CatalogueError",
+    "device": "DeviceError DeviceProfile RateTable",
+    "distance": "Distance",
+    "graph": "Topology",
+    "link": "AccessLink LinkError",
+    "network_files": "read_network topohub_network",
+    "parts": "Link Medium Node Route TopologyError",
+    "units": (
+        "QuantityError format_duration format_rate format_size parse_duration parse_rate "
+        "parse_size parse_speed"
+    ),
 }
+_HOME = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:
-    """The public object of that name, imported on first use (PEP 562)."""
+    """Return the public object of that name, imported on first use (PEP 562)."""
     if name == "catalogue":
         return import_module("cutlayer.topologies.catalogue")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    """The names that are there already and the public ones that are not fetched yet."""
+    """Return the names that are imported already and all public ones."""
     return sorted({*globals(), *__all__})

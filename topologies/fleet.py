@@ -18,6 +18,7 @@ from cutlayer.topologies.bandwidth import Profile
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.graph import Topology
 from cutlayer.topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
+from cutlayer.topologies.routing import cost_of, routing_graph
 
 UP: Final = ".up"
 DOWN: Final = ".down"
@@ -143,7 +144,7 @@ class Fleet(Topology):
     @cached_property
     def graph(self) -> "networkx.DiGraph[str]":
         """All nodes and links, if somebody wants to see them."""
-        return self._graph()
+        return routing_graph(self.nodes, self.links, self.media, cost_of(self.routing, self.media))
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:

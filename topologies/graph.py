@@ -24,9 +24,7 @@ from cutlayer.suggestion import suggestion
 from cutlayer.topologies.bandwidth import Profile
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
-from cutlayer.topologies.routing import cost_of, shortest_paths
-
-__all__ = ["Link", "Medium", "Node", "Route", "Topology", "TopologyError"]
+from cutlayer.topologies.routing import cost_of, routing_graph, shortest_paths
 
 Thing = TypeVar("Thing")
 
@@ -108,7 +106,7 @@ class Topology:
     @cached_property
     def graph(self) -> "networkx.DiGraph[str]":
         """The nodes, and the links between them with what they add to the length of a route."""
-        return self._graph()
+        return routing_graph(self.nodes, self.links, self.media, cost_of(self.routing, self.media))
 
     @cached_property
     def resources(self) -> Mapping[str, float]:
@@ -197,32 +195,6 @@ class Topology:
             routes.append(tuple(steps))
         node = self.node(client)
         return (node.device, node.slots, node.queueing, *routes)
-
-    def _graph(self) -> "networkx.DiGraph[str]":
-        graph: networkx.DiGraph[str] = networkx.DiGraph()
-        cost = cost_of(self.routing, self.media)
-        for node in self.nodes.values():
-            graph.add_node(node.name, node=node)
-        for link in self.links.values():
-            if link.source == link.target:
-                raise TopologyError(f"link {link.id!r} leads from {link.source!r} to itself")
-            for end in (link.source, link.target):
-                if end not in self.nodes:
-                    raise TopologyError(
-                        f"link {link.id!r} names a node {end!r} that is not there"
-                        f"{suggestion(end, self.nodes)}"
-                    )
-            if link.medium is not None and link.medium not in self.media:
-                raise TopologyError(
-                    f"link {link.id!r} names a medium {link.medium!r} that is not there"
-                    f"{suggestion(link.medium, self.media)}"
-                )
-            if graph.has_edge(link.source, link.target):
-                raise TopologyError(
-                    f"there are two links from {link.source!r} to {link.target!r}: expected one"
-                )
-            graph.add_edge(link.source, link.target, link=link, cost=cost(link))
-        return graph
 
     def _the_server(self) -> str:
         servers = [node.name for node in self.nodes.values() if node.role == "server"]

@@ -18,9 +18,8 @@ import networkx
 
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.builders.network_nodes import network_nodes
-from cutlayer.topologies.json_keys import unique_keys
 from cutlayer.topologies.parts import TopologyError
-from cutlayer.topologies.text_file import TextFileError, read_text
+from cutlayer.topologies.text_file import TextFileError, read_text, unique_keys
 
 MAX_BYTES: Final = 32 * 2**20
 MAX_NODES: Final = 100_000

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 
 import networkx
 
-from cutlayer.topologies.parts import Link, Medium, Routing
+from cutlayer.suggestion import suggestion
+from cutlayer.topologies.parts import Link, Medium, Node, Routing, TopologyError
 
 Cost = Callable[[Link], float]
 
@@ -22,6 +23,35 @@ def cost_of(routing: Routing, media: Mapping[str, Medium]) -> Cost:
         return 1 / min(link.rate_bytes_per_s, math.inf if medium is None else medium)
 
     return {"delay": _delay, "hops": _hop, "inverse_rate": inverse_rate}[routing]
+
+
+def routing_graph(
+    nodes: Mapping[str, Node], links: Mapping[str, Link], media: Mapping[str, Medium], cost: Cost
+) -> "networkx.DiGraph[str]":
+    """Return nodes and links as a graph with the `cost` of each. Raises TopologyError."""
+    graph: networkx.DiGraph[str] = networkx.DiGraph()
+    for node in nodes.values():
+        graph.add_node(node.name, node=node)
+    for link in links.values():
+        if link.source == link.target:
+            raise TopologyError(f"link {link.id!r} leads from {link.source!r} to itself")
+        for end in (link.source, link.target):
+            if end not in nodes:
+                raise TopologyError(
+                    f"link {link.id!r} names a node {end!r} that is not there"
+                    f"{suggestion(end, nodes)}"
+                )
+        if link.medium is not None and link.medium not in media:
+            raise TopologyError(
+                f"link {link.id!r} names a medium {link.medium!r} that is not there"
+                f"{suggestion(link.medium, media)}"
+            )
+        if graph.has_edge(link.source, link.target):
+            raise TopologyError(
+                f"there are two links from {link.source!r} to {link.target!r}: expected one"
+            )
+        graph.add_edge(link.source, link.target, link=link, cost=cost(link))
+    return graph
 
 
 def shortest_paths(graph: "networkx.DiGraph[str]", root: str, outwards: bool) -> Mapping[str, Link]:

@@ -16,8 +16,7 @@ from typing import Any, Final
 from cutlayer.errors import UserError
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.column_units import names_a_duration
-from cutlayer.topologies.json_keys import unique_keys
-from cutlayer.topologies.text_file import NUMBER, TextFileError, read_text
+from cutlayer.topologies.text_file import NUMBER, TextFileError, read_text, unique_keys
 
 MAX_BYTES: Final = 16 * 2**20
 MAX_ROWS: Final = 1_000_000

@@ -79,6 +79,21 @@ def read_text(path: str | PathLike[str], max_bytes: int) -> str:
     return text
 
 
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON, as `json.loads(..., object_pairs_hook=unique_keys)` wants it.
+
+    Raises ValueError where a key is there twice: a parser keeps the last value and drops the others.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"{key[:100]!r} is there twice")
+            seen.add(key)
+    return found
+
+
 def _content(path: Path, max_bytes: int) -> bytes:
     file_state(path)
     opener: Any = gzip.open if path.name.endswith(".gz") else open

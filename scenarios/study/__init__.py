@@ -1,8 +1,8 @@
 """Studies: one scenario at many points, as YAML files; `load_study` reads and lays one out."""
 
+from cutlayer.scenarios.shipped import shipped_studies
 from cutlayer.scenarios.study.load import LoadedStudy, load_study
 from cutlayer.scenarios.study.points import Point
 from cutlayer.scenarios.study.schema import Study
-from cutlayer.scenarios.study.shipped import shipped_studies
 
 __all__ = ["LoadedStudy", "Point", "Study", "load_study", "shipped_studies"]

@@ -15,7 +15,7 @@ from cutlayer.scenarios.load import Loaded, find_file, read_text
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.overrides import apply_overrides
 from cutlayer.scenarios.problems import NOTHING, Problem, ScenarioError
-from cutlayer.scenarios.shipped import shipped_names
+from cutlayer.scenarios.shipped import shipped_names, shipped_studies, study_path
 from cutlayer.scenarios.study.points import (
     ConditionError,
     LabelsError,
@@ -28,7 +28,6 @@ from cutlayer.scenarios.study.points import (
     steps_of,
 )
 from cutlayer.scenarios.study.schema import Axis, Study
-from cutlayer.scenarios.study.shipped import shipped_studies, study_path
 from cutlayer.scenarios.study.values import RangeError
 from cutlayer.scenarios.yaml_text import read
 

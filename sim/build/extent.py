@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from math import ceil
 
 from cutlayer.scenarios import layout, sites
-from cutlayer.scenarios.limits import EVENTS_PER_BATCH
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import KeyPath, Problem
-from cutlayer.scenarios.schema import Scenario
+from cutlayer.scenarios.schema import EVENTS_PER_BATCH, Scenario
 from cutlayer.sim.build.plan import Plan
 
 

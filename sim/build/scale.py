@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from cutlayer.scenarios.scale import Scale
+from cutlayer.scenarios.schema import Scale
 from cutlayer.sim.build.speeds import Faster
 from cutlayer.topologies import Link, Medium, Topology
 from cutlayer.topologies.bandwidth import Varying
-from cutlayer.topologies.bandwidth.scaled import Scaled
+from cutlayer.topologies.bandwidth.changed import Scaled
 
 
 def scaled(topology: Topology, scale: Scale) -> Topology:

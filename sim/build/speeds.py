@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from cutlayer.scenarios.speeds import Speeds
+from cutlayer.scenarios.devices import Speeds
 from cutlayer.sim.build.names import entry_of_client
 from cutlayer.streams import generator
 from cutlayer.topologies import Topology

@@ -1,6 +1,6 @@
 """The `computing` section of a scenario: the variability of each client's device."""
 
-from cutlayer.scenarios.computing import Computing
+from cutlayer.scenarios.devices import Computing
 from cutlayer.sim.build.names import entry_of_client
 from cutlayer.sim.compute.variability import VariabilitySettings
 from cutlayer.topologies import Topology

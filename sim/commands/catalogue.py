@@ -11,8 +11,7 @@ from cutlayer.models.catalogue import MODELS
 from cutlayer.models.outline import outline
 from cutlayer.scenarios.aliases import report_renamed
 from cutlayer.scenarios.export import json_schema
-from cutlayer.scenarios.shipped import shipped_names, shipped_path
-from cutlayer.scenarios.study.shipped import shipped_studies, study_path
+from cutlayer.scenarios.shipped import shipped_names, shipped_path, shipped_studies, study_path
 from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.methods import registry

@@ -6,8 +6,7 @@ from pathlib import Path
 from cutlayer.errors import UserError
 from cutlayer.models.outline import outline
 from cutlayer.scenarios.aliases import canonical, canonical_method
-from cutlayer.scenarios.shipped import shipped_names, shipped_path
-from cutlayer.scenarios.study.shipped import study_path
+from cutlayer.scenarios.shipped import shipped_names, shipped_path, study_path
 from cutlayer.sim.build.checks import topology_checked
 from cutlayer.sim.build.client_rates import client_rates
 from cutlayer.sim.commands.catalogue import (

@@ -28,7 +28,7 @@ from cutlayer.sim.data.content_hash import content_hash
 from cutlayer.sim.data.partition import Ints, PartitionError
 from cutlayer.sim.data.readers.arrays import ArrayFileError, read_npy, read_npz
 from cutlayer.suggestion import suggestion
-from cutlayer.topologies.json_keys import unique_keys
+from cutlayer.topologies.text_file import unique_keys
 
 MAX_BYTES: Final = 100_000_000  # of a text, or of the arrays in a file
 MAX_DIGITS: Final = 18  # digits: what fits into 64 bits

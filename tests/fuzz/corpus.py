@@ -4,8 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutlayer.scenarios.shipped import shipped_names, shipped_path
-from cutlayer.scenarios.study.shipped import shipped_studies, study_path
+from cutlayer.scenarios.shipped import shipped_names, shipped_path, shipped_studies, study_path
 
 HEAD = """\
 name: rich

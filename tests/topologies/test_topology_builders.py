@@ -17,8 +17,8 @@ from cutlayer.topologies.builders import (
 )
 from cutlayer.topologies.catalogue import device, link
 from cutlayer.topologies.device import DeviceProfile
-from cutlayer.topologies.graph import Medium, Node, Route, TopologyError
 from cutlayer.topologies.link import AccessLink, LinkError
+from cutlayer.topologies.parts import Medium, Node, Route, TopologyError
 from cutlayer.topologies.queueing import FIFO
 
 PI = DeviceProfile.from_speed("pi", 1e9)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutlayer.topologies.device import DeviceProfile
-from cutlayer.topologies.graph import Link, Medium, Node, Route, Topology, TopologyError
+from cutlayer.topologies.graph import Topology
+from cutlayer.topologies.parts import Link, Medium, Node, Route, TopologyError
 from cutlayer.topologies.queueing import Queueing, QueueingError
 
 PI = DeviceProfile.from_speed("pi", 1e9)

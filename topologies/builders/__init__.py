@@ -8,9 +8,8 @@ and do not compute.
 
 from cutlayer.topologies.builders.cells import AccessPoint, BaseStation, Subscribers, cells
 from cutlayer.topologies.builders.draft import Edge, Server
-from cutlayer.topologies.builders.graph import from_graph
 from cutlayer.topologies.builders.groups import Clients
-from cutlayer.topologies.builders.networkx_graph import Residents, from_networkx
+from cutlayer.topologies.builders.networkx_graph import Residents, from_graph, from_networkx
 from cutlayer.topologies.builders.sites import mesh, ring
 from cutlayer.topologies.builders.star import star
 from cutlayer.topologies.builders.tiers import Branch, tiers

@@ -1,4 +1,4 @@
-"""Any networkx graph, as a backbone with clients and a server at its nodes."""
+"""Any graph: from nodes and edges, or from networkx, as a backbone with clients at its nodes."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import networkx
 
-from cutlayer.topologies.builders.draft import Draft, Server
+from cutlayer.topologies.builders.draft import Draft, Edge, Server
 from cutlayer.topologies.builders.groups import Clients
 from cutlayer.topologies.builders.network_edges import Attribute, network_edges
 from cutlayer.topologies.builders.network_nodes import NetworkNodes, UnknownNodeError, network_nodes
@@ -15,7 +15,7 @@ from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.distance import Distance, position_of
 from cutlayer.topologies.graph import Topology
 from cutlayer.topologies.link import AccessLink
-from cutlayer.topologies.parts import Routing, TopologyError
+from cutlayer.topologies.parts import Medium, Node, Routing, TopologyError
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,24 @@ class Residents:
     link: AccessLink
     at: Sequence[str] | Literal["all", "spread"]
     name: str | None = None
+
+
+def from_graph(
+    *,
+    nodes: Sequence[Node],
+    edges: Sequence[Edge],
+    media: Sequence[Medium] = (),
+    routing: Routing = "delay",
+) -> Topology:
+    """Return any graph. An edge is two links, unless it is one-way.
+
+    A half-duplex edge has one capacity for both directions: its own, or that of the medium it
+    names. Edges that name one medium share it.
+    """
+    draft = Draft(list(nodes), media=list(media))
+    for edge in edges:
+        draft.edge(edge)
+    return draft.topology(routing)
 
 
 def from_networkx(

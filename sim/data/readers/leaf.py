@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.sim.data.info import DataError
-from cutlayer.topologies.json_keys import unique_keys
+from cutlayer.topologies.text_file import unique_keys
 
 MAX_BYTES: Final = 256_000_000  # of one file; a folder may hold several
 

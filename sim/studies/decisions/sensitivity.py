@@ -6,7 +6,7 @@ each assumption: the fields of `scale`, and the server's slots.
 
 from collections.abc import Sequence
 
-from cutlayer.scenarios.scale import Scale
+from cutlayer.scenarios.schema import Scale
 from cutlayer.scenarios.study import LoadedStudy, Point
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.studies.check import check_point

@@ -1,15 +1,17 @@
-"""Recordings of presence: lines of `client,online_from_s,online_until_s`.
+"""When devices are online: functions of time with the values 1 and 0, and recordings of them.
 
-The times are seconds unless a header names another unit: `client,from_ms,until_ms`.
+A recording has lines of `client,online_from_s,online_until_s`. The times are seconds unless a header
+names another unit: `client,from_ms,until_ms`.
 """
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from cutlayer.topologies.availability.intervals import Interval
+from cutlayer.topologies.bandwidth import Table
 from cutlayer.topologies.bandwidth.files import Lines, stamp
 from cutlayer.topologies.column_units import ColumnUnitError, duration_unit
 from cutlayer.topologies.text_file import NUMBER, FileState
@@ -20,7 +22,39 @@ MAX_LINES: Final = 1_000_000
 _FROM: Final = re.compile(r"^(?!.*offline).*(from|start|begin)", re.IGNORECASE)
 _UNTIL: Final = re.compile(r"^(?!.*offline).*(until|end|stop|to(?![a-z]))", re.IGNORECASE)
 
+Interval = tuple[float, float]
 Recording = Mapping[str, tuple[Interval, ...]]
+
+
+def presence(intervals: Iterable[Interval], *, online: bool, period_s: float = math.inf) -> Table:
+    """Return 1 and 0 over time from when a device is online, or from when it is not.
+
+    Each interval is a time and a later one (s); they may overlap. After `period_s`, before which
+    they end, they begin anew. `online` says what they are; at other times it is the opposite.
+    """
+    starts, values = [0.0], [not online]
+    for begin, end in _merged(intervals):
+        assert 0 <= begin < end <= period_s
+        if begin == starts[-1]:  # only at 0: merged intervals do not touch
+            values[-1] = online
+        else:
+            starts.append(begin)
+            values.append(online)
+        if end < period_s:
+            starts.append(end)
+            values.append(not online)
+    return Table(starts, [float(value) for value in values], period_s)
+
+
+def _merged(intervals: Iterable[Interval]) -> list[Interval]:
+    """Return the intervals in order, those that overlap or touch as one."""
+    merged: list[Interval] = []
+    for begin, end in sorted(intervals):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((begin, end))
+    return merged
 
 
 def read_recording(path: str) -> Recording:

@@ -1,0 +1,130 @@
+"""The `devices`, `computing` and `speeds` sections: devices of a user's own, and how devices vary."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from cutlayer.scenarios.fields import Section, Switch, Text, rule
+from cutlayer.scenarios.profile_file import read_profile
+from cutlayer.scenarios.quality import JitterForm, Variation
+from cutlayer.scenarios.quantities import Delay, Power, Size, Speed
+from cutlayer.topologies.catalogue.profile_file import ProfileFileError
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.scores import ScoresError, read_scores
+
+Slowdown = Annotated[float, Field(strict=True, gt=1, le=1000, allow_inf_nan=False)]
+
+
+def _profile_is_sound(file: str) -> str:
+    try:
+        read_profile(Path(file), "any")
+    except ProfileFileError as error:
+        raise rule(str(error)) from None
+    return file
+
+
+class PowerStates(Section):
+    """The power of a whole board while it idles, computes, sends and receives."""
+
+    idle: Power
+    compute: Power
+    send: Power | None = None
+    receive: Power | None = None
+
+
+class OwnDevice(Section):
+    """A device of the scenario's own: a profile in a file, or one speed for everything (coarse).
+
+    `memory` and `power` stand in place of the file's.
+    """
+
+    speed: Speed | None = None
+    profile: Annotated[Text, AfterValidator(_profile_is_sound)] | None = None
+    memory: Size | None = None
+    power: PowerStates | None = None
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.speed is None) == (self.profile is None):
+            raise rule(
+                "needs either a speed, or the file of a profile as cutlayer calibrate writes it"
+            )
+        return self
+
+    def named(self, name: str) -> DeviceProfile:
+        """Return the device as a profile."""
+        if self.profile is not None:
+            found = read_profile(Path(self.profile), name)
+            found = replace(found, description=self.description or found.description)
+        else:
+            assert self.speed is not None
+            found = DeviceProfile.from_speed(name, self.speed, self.description)
+        if self.memory is not None:
+            found = replace(found, memory_bytes=int(self.memory))
+        if self.power is not None:
+            states = {name: watts for name, watts in self.power if watts is not None}
+            found = replace(found, power_w=states)
+        return found
+
+
+class Throttle(Section):
+    """From a virtual time on, everything takes `slowdown` times as long: the device is hot."""
+
+    after: Delay
+    slowdown: Slowdown
+
+
+class Computing(Section):
+    """How the clients of a group (or one client) compute.
+
+    `variability` varies the time of each operation around its mean, which it keeps. With `prefetch` a
+    device loads the next batch while it computes, sends or waits.
+    """
+
+    clients: Text
+    variability: JitterForm | None = None
+    throttle: Throttle | None = None
+    prefetch: Switch = False
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.variability is None and self.throttle is None and not self.prefetch:
+            raise rule("needs at least one of variability, throttle and prefetch: true")
+        return self
+
+
+class Speeds(Section):
+    """How the speeds of a group's clients (or of one client) lie around that of their device.
+
+    A `lognormal` distribution with this coefficient of variation, or `scores` in a `column` of a CSV
+    or JSON file, from which one is drawn for each client. The mean speed is the device's.
+    """
+
+    clients: Text
+    lognormal: Variation | None = None
+    scores: Text | None = None
+    column: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.lognormal is None) == (self.scores is None):
+            raise rule("needs either lognormal, a coefficient of variation, or scores, a file")
+        if (self.scores is None) != (self.column is None):
+            raise rule("needs a column of its scores, and only then")
+        if self.scores is not None:
+            self.read()
+        return self
+
+    def read(self) -> tuple[float, ...]:
+        """Return the file's scores, divided by their mean."""
+        assert self.scores is not None
+        assert self.column is not None
+        try:
+            scores = read_scores(Path(self.scores), self.column)
+        except ScoresError as error:
+            raise rule(str(error)) from None
+        mean = sum(scores) / len(scores)
+        return tuple(score / mean for score in scores)
