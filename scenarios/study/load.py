@@ -132,9 +132,10 @@ def base_file(named: str, source: str) -> str | Path:
     """Return the scenario that a study names: a file, relative to the study's, or a shipped one."""
     file = Path(source).parent / named
     try:
-        return named if named in shipped_names() and not file.is_file() else file
-    except OSError:  # not the name of a file: the loader says so
-        return file
+        is_file = file.is_file()
+    except OSError:  # the loader reports it
+        return named
+    return file if is_file or named not in shipped_names() else named
 
 
 def spread(settings: Iterable[tuple[str, Any]], data: Any, source: str) -> tuple[str, ...]:
