@@ -1,4 +1,4 @@
-"""Worlds with round numbers, in which every duration can be worked out by hand.
+"""Worlds with simple numbers, in which every duration can be worked out by hand.
 
 A sample costs (FLOPs forward / backward) 100 / 200 in the device block, 300 / 600 in the server block
 (500 without the gradient of its input), 10 / 20 in the auxiliary head. They have 50, 80 and 5 parameters
@@ -64,7 +64,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Cell:
-    """One half-duplex medium instead of own links; without a `rate` stations share its airtime.
+    """One half-duplex medium instead of own links; without a `rate`, the stations share its airtime.
 
     Then each station's own rate is its device's `up`.
     """
@@ -113,7 +113,7 @@ methods: [splitfed]
 
 @dataclass(frozen=True)
 class Shards:
-    """How many samples each client holds."""
+    """The number of samples of each client."""
 
     sizes: tuple[int, ...]
 
@@ -165,8 +165,8 @@ def make_method(
     clients_per_round: int | None = None,
     seed: int = 0,
 ) -> Method:
-    """Return a method in a world of these devices, built as one of a scenario is."""
-    found = find_method(method) if isinstance(method, str) else method
+    """Return a method in a world of these devices, built with the same code as that of a scenario."""
+    method_class = find_method(method) if isinstance(method, str) else method
     count, samples = len(devices), tuple(device.samples for device in devices)
     plan = Plan(
         scenario(
@@ -182,7 +182,9 @@ def make_method(
         Shards(samples),
         topology_of(devices, Server(DeviceProfile.from_speed("server", server_speed), slots), cell),
     )
-    playing = assemble(plan, found, found.name, found.Options(**(options or {})))
+    playing = assemble(
+        plan, method_class, method_class.name, method_class.Options(**(options or {}))
+    )
     playing.world.fleet.presences = presences
     return playing
 
@@ -245,9 +247,9 @@ def assert_chart(kept: KeptRound, bars: Sequence[Bar], duration_s: float) -> Non
     expected = sorted(
         ((s, e, k.name, x.name, member, b) for k, x, member, s, e, b in bars), key=order
     )
-    found = sorted(drawn(kept), key=order)
-    assert [bar[2:] for bar in found] == [bar[2:] for bar in expected]
-    for bar, wanted in zip(found, expected, strict=True):
+    logged = sorted(drawn(kept), key=order)
+    assert [bar[2:] for bar in logged] == [bar[2:] for bar in expected]
+    for bar, wanted in zip(logged, expected, strict=True):
         assert abs(bar[0] - wanted[0]) < 1e-9, (bar, wanted)
         assert abs(bar[1] - wanted[1]) < 1e-9, (bar, wanted)
     assert abs(kept.record.duration_s - duration_s) < 1e-9
@@ -259,7 +261,7 @@ def assert_chart(kept: KeptRound, bars: Sequence[Bar], duration_s: float) -> Non
 
 
 class Pen:
-    """Draws bars one after the other: each begins where the last one ended."""
+    """Draws consecutive bars: each begins where the last one ended."""
 
     def __init__(self, member: int, at: float = 0.0) -> None:
         self.member = member

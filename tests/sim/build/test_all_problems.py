@@ -37,12 +37,10 @@ def test_memory_is_reported_beside_an_unknown_section_and_a_method(cli: CommandL
     text = text.replace("- splitfed\n", "- splitfed\n  - splitfet\n")
     text += "devices: {mine: {speed: 5 GFLOP/s, memory: 100 kB}}\nscales: {links: 2}\n"
     lines = problem_lines(cli, text)
-    place = line_of(text, "- splitfed\n")
-    assert lines[0].startswith(f"s.yaml:{place}: methods.0: splitfed needs ")
+    line = line_of(text, "- splitfed\n")
+    assert lines[0].startswith(f"s.yaml:{line}: methods.0: splitfed needs ")
     assert lines[0].endswith('on a mine, which has 100 kB (cut 1) (got "splitfed")')
-    assert lines[1].startswith(
-        f"s.yaml:{place + 1}: methods.1: is not a known method; did you mean"
-    )
+    assert lines[1].startswith(f"s.yaml:{line + 1}: methods.1: is not a known method; did you mean")
     assert lines[-1].startswith(f"s.yaml:{line_of(text, 'scales')}: scales: is an unknown key;")
     assert sum("which has 100 kB" in line for line in lines) == 2  # splitfed and ecofed
 
@@ -57,7 +55,7 @@ def test_data_that_do_not_fit_are_reported_beside_an_unknown_device(cli: Command
     assert "clients.0.device: is not a known device; did you mean 'raspberry-pi-4b'?" in lines[1]
 
 
-def test_parts_of_a_plan_hide_nothing_of_each_other(cli: CommandLine) -> None:
+def test_a_problem_of_one_part_does_not_hide_those_of_others(cli: CommandLine) -> None:
     text = TINY.replace("train_samples: 60", "train_samples: 61")
     text += "changes: [{at: 1 s, clients: nobody, up: 1 Mbit/s}]\n"
     lines = problem_lines(cli, text)
@@ -78,7 +76,7 @@ def test_parts_of_a_plan_hide_nothing_of_each_other(cli: CommandLine) -> None:
     ]
 
 
-def test_nothing_is_said_of_stand_ins(cli: CommandLine) -> None:
+def test_no_problem_is_reported_for_stand_ins(cli: CommandLine) -> None:
     for text, words in (
         ("name: x\n", ["data", "model", "training", "topology", "methods"]),
         (TINY.replace("name: lenet, ", ""), ["model.name"]),
@@ -91,5 +89,5 @@ def test_nothing_is_said_of_stand_ins(cli: CommandLine) -> None:
         assert sorted(line.split(": ")[1] for line in lines) == sorted(words), lines
 
 
-def test_what_is_sound_is_loaded_as_before(cli: CommandLine) -> None:
+def test_a_valid_scenario_is_loaded(cli: CommandLine) -> None:
     assert load_scenario("tiny.yaml").scenario.name == "tiny"

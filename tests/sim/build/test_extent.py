@@ -1,20 +1,18 @@
-"""Work beyond a scenario's limits: refused with its count before any of it is done, or allowed."""
+"""Work beyond a scenario's limits is refused with its amount before it begins; limits can be raised."""
 
 import pytest
 from command_line import TINY, CommandLine, assert_refused, files, summary
 
 from cutlayer.sim.clock import Clock, TooManyEventsError
 
-# 60 samples for three clients: 20 each, 2 batches of 10; two clients take part in a round.
+# 60 samples for three clients: 20 each, in 2 batches of 10; two clients per round.
 assert "train_samples: 60" in TINY
 ROUND = 4
 RUN = ROUND * 3 * 2  # rounds, methods
 
 
 @pytest.mark.parametrize("command", ["run", "check"])
-def test_epochs_beyond_the_limit_are_refused_with_their_count(
-    command: str, cli: CommandLine
-) -> None:
+def test_too_many_epochs_are_refused_with_their_batches(command: str, cli: CommandLine) -> None:
     sets = ["--set", "training.local_epochs=1000000000", "--executor", "none"]
     assert_refused(
         cli(command, "tiny.yaml", *sets),
@@ -24,11 +22,8 @@ def test_epochs_beyond_the_limit_are_refused_with_their_count(
     assert files(cli.folder) == ["tiny.yaml"]
 
 
-def test_a_limit_holds_to_the_batch_and_can_be_raised(cli: CommandLine) -> None:
-    assert cli("check", "tiny.yaml", "--set", f"limits.round_batches={ROUND}").code in (
-        0,
-        None,
-    )
+def test_a_limit_is_exact_and_can_be_raised(cli: CommandLine) -> None:
+    assert cli("check", "tiny.yaml", "--set", f"limits.round_batches={ROUND}").code in (0, None)
     refused = cli("check", "tiny.yaml", "--set", f"limits.round_batches={ROUND - 1}")
     assert_refused(refused, f"training: makes {ROUND} batches a round", "limits.round_batches")
     assert cli("check", "tiny.yaml", "--set", f"limits.run_batches={RUN}").code in (0, None)
@@ -38,7 +33,7 @@ def test_a_limit_holds_to_the_batch_and_can_be_raised(cli: CommandLine) -> None:
     )
 
 
-def test_rounds_without_end_are_refused(cli: CommandLine) -> None:
+def test_too_many_rounds_are_refused(cli: CommandLine) -> None:
     answer = cli.run("training.rounds=1000000000")
     assert_refused(answer, "training.rounds: makes 8,000,000,000 batches in all", "run_batches")
 
@@ -65,15 +60,15 @@ def test_rounds_without_end_are_refused(cli: CommandLine) -> None:
         ),
     ],
 )
-def test_fleets_beyond_the_limits_are_refused_before_they_are_built(
+def test_too_large_fleets_are_refused_before_they_are_built(
     topology: str, words: list[str], cli: CommandLine
 ) -> None:
     answer = cli.run(f"topology={topology}", "data={dataset: cifar10}")
     assert_refused(answer, "topology: ", *words)
 
 
-def test_rates_that_change_for_years_end_the_round_in_words(cli: CommandLine) -> None:
-    # 4 batches may take 160 events at least; the uplink needs some 4e9 steps of a millisecond.
+def test_a_round_with_too_many_rate_changes_ends_with_a_message(cli: CommandLine) -> None:
+    # 4 batches may take at least 160 events; the uplink needs about 4e9 steps of a millisecond.
     walk = "{lognormal: {mean: 1 bit/s, cv: 0.5, step: 1 ms, correlation: 0.9}}"
     link = f"topology.star.clients.0.link={{up: {walk}, down: 10 Mbit/s, delay: 5 ms}}"
     answer = cli("check", "tiny.yaml", "--set", link, "--set", "limits.round_events=3000")
@@ -89,7 +84,7 @@ def test_a_clock_counts_the_events_of_each_round() -> None:
         for _ in range(count):
             yield clock.timeout(1.0)
 
-    # A process is an event when it begins and one when it ends.
+    # The start and the end of a process are an event each.
     clock.play(clock.process(ticks(8)))
     assert clock.events == 10
     clock.rebase(8.0)
@@ -103,7 +98,7 @@ def test_a_clock_counts_the_events_of_each_round() -> None:
         clock.play(clock.process(ticks(10)))
 
 
-def test_limits_change_no_result(cli: CommandLine) -> None:
+def test_limits_do_not_change_results(cli: CommandLine) -> None:
     assert cli("run", "tiny.yaml", "--executor", "none", "--out", "a").code == 0
     wide = ["--set", "limits={round_events: 1000000000, run_batches: 1000000000000}"]
     assert cli("run", "tiny.yaml", "--executor", "none", "--out", "b", *wide).code == 0
@@ -111,7 +106,7 @@ def test_limits_change_no_result(cli: CommandLine) -> None:
     assert a == b
 
 
-def test_a_profile_without_a_rate_is_told_at_its_device(cli: CommandLine) -> None:
+def test_a_profile_without_a_rate_is_reported_at_its_device(cli: CommandLine) -> None:
     figure = "{value: 1 us, status: guess, note: x}"
     fast = "{value: 1 GB/s, status: guess, note: x}"
     (cli.folder / "p.yaml").write_text(

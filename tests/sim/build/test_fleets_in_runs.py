@@ -1,4 +1,4 @@
-"""Clients in groups run as the same clients one by one do: to the last bit, whatever they share."""
+"""Clients in groups give bit-identical runs to the same clients in groups of one, on any topology."""
 
 import copy
 import json
@@ -60,7 +60,7 @@ MORE: dict[str, dict[str, Any]] = {
     "speeds": {"speeds": [{"clients": "raspberry-pi-4b", "lognormal": 0.4}]},
     "changes": {"changes": [{"at": "1 s", "clients": "raspberry-pi-4b", "up": "1 Mbit/s"}]},
     "scale": {"scale": {"devices": 2.0, "server": 3.0, "links": 0.5}},
-    "lost": {
+    "dropout": {
         "availability": [
             {
                 "clients": "raspberry-pi-4b-1",
@@ -83,9 +83,9 @@ def loaded(document: dict[str, Any]) -> Loaded:
 
 
 def apart(topology: dict[str, Any]) -> dict[str, Any]:
-    """The same clients, a group for each: then none of them stands for another."""
-    made = copy.deepcopy(topology)
-    section = made["star"] if "star" in made else made["two_tier"]["edge_nodes"][0]
+    """The same clients, each in a group of its own, so that none represents another."""
+    single = copy.deepcopy(topology)
+    section = single["star"] if "star" in single else single["two_tier"]["edge_nodes"][0]
     counted: dict[str, int] = {}
     clients = []
     for group in section["clients"]:
@@ -94,10 +94,10 @@ def apart(topology: dict[str, Any]) -> dict[str, Any]:
             counted[group["device"]] = number + 1
             clients.append({**group, "count": 1, "name": f"{group['device']}-{number}"})
     section["clients"] = clients
-    return made
+    return single
 
 
-def told(document: dict[str, Any]) -> dict[str, Any]:
+def outcome(document: dict[str, Any]) -> dict[str, Any]:
     (result,) = run(loaded(document), executor="none")
     return {
         label: (
@@ -114,17 +114,17 @@ def told(document: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("more", MORE)
 @pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_groups_run_as_their_clients_do(topology: str, more: str) -> None:
+def test_groups_run_like_their_clients(topology: str, more: str) -> None:
     extra = copy.deepcopy(MORE[more])
-    if topology == "two tiers":  # the names of clients below an edge node begin with its own
+    if topology == "two tiers":  # clients below an edge node have its name as a prefix
         extra = json.loads(json.dumps(extra).replace('"raspberry', '"e.raspberry'))
     one = {**BASE, **extra, "topology": TOPOLOGIES[topology]}
     other = {**BASE, **extra, "topology": apart(TOPOLOGIES[topology])}
-    assert told(one) == told(other)
+    assert outcome(one) == outcome(other)
 
 
-def test_nothing_is_made_of_clients_that_take_no_part() -> None:
-    """A registered client costs its name: nothing else is there before it is drawn."""
+def test_clients_that_are_not_sampled_are_not_built() -> None:
+    """A client that is not sampled costs only its name."""
     many = {"device": "raspberry-pi-4b", "count": 100_000, "link": LINK}
     document = {
         **BASE,

@@ -1,4 +1,4 @@
-"""Whole rounds react in the right direction: less capacity, more delay or company cost time."""
+"""Whole rounds react in the right direction: less capacity, more delay or more clients cost time."""
 
 import pytest
 
@@ -26,7 +26,7 @@ topology:
 transport: TRANSPORT
 methods: [classic_fl, splitfed, {ecofed: {init: random}}]
 """
-# Each tier is a bottleneck for somebody: an edge for its two clients, the server's link for all.
+# Each tier is a bottleneck: an edge node's link for its two clients, the server's link for all.
 USUAL = {
     "SERVER": "12 Mbit/s",
     "EDGE": "8 Mbit/s",
@@ -72,7 +72,7 @@ def usual():
     ],
     ids=lambda changes: " ".join(changes),
 )
-def test_half_a_capacity_or_twice_a_delay_makes_every_method_slower(usual, changes, transport):
+def test_half_the_capacity_or_twice_the_delay_slows_every_method(usual, changes, transport):
     slower = results(TRANSPORT=transport, **changes)
     for label, before in usual[transport].items():
         assert slower[label].virtual_time_s > before.virtual_time_s * (1 + 1e-9), label
@@ -80,16 +80,16 @@ def test_half_a_capacity_or_twice_a_delay_makes_every_method_slower(usual, chang
 
 
 @pytest.mark.parametrize("transport", ["ideal", "tcp"])
-def test_a_third_client_at_each_edge_makes_every_method_slower(usual, transport):
+def test_a_third_client_at_each_edge_slows_every_method(usual, transport):
     company = results(TRANSPORT=transport, COUNT="3")
     for label, before in usual[transport].items():
         assert company[label].virtual_time_s > before.virtual_time_s * (1 + 1e-9), label
 
 
-def test_tcp_makes_every_method_slower_and_sends_the_same_bytes(usual):
+def test_tcp_slows_every_method_and_sends_the_same_bytes(usual):
     for label, ideal in usual["ideal"].items():
         tcp = usual["tcp"][label]
-        assert tcp.virtual_time_s > ideal.virtual_time_s * 1.03  # headers alone make 3.6 %
+        assert tcp.virtual_time_s > ideal.virtual_time_s * 1.03  # headers alone cost 3.6 %
         assert tcp.wire_bytes == ideal.wire_bytes
         assert tcp.learning_digest == ideal.learning_digest
 
@@ -103,7 +103,7 @@ def test_tcp_makes_every_method_slower_and_sends_the_same_bytes(usual):
         ("the first window", "initial_window: 40"),
     ],
 )
-def test_each_switch_of_tcp_gives_some_time_back(usual, switch, change):
+def test_disabling_a_part_of_tcp_saves_time(usual, switch, change):
     freer = results(TRANSPORT=f"{{tcp: {{{change}}}}}")
     gains = [usual["tcp"][label].virtual_time_s - freer[label].virtual_time_s for label in freer]
     assert min(gains) > -1e-9

@@ -1,4 +1,4 @@
-"""The sections `changes` and `availability`, put on the clients and links of a topology."""
+"""The sections `changes` and `availability`, applied to the clients and links of a topology."""
 
 from itertools import pairwise
 from math import inf
@@ -53,9 +53,9 @@ GRAPH = """\
 """
 
 
-def read(places: str, section: str = "") -> Loaded:
+def read(topology_text: str, section: str = "") -> Loaded:
     return load_text(
-        HEAD + places + section,
+        HEAD + topology_text + section,
         source="s.yaml",
         methods=OptionModels(),
         models=["lenet"],
@@ -69,16 +69,16 @@ def topology(written: str, changes: str = "") -> Topology:
 
 
 def steps(profile: Profile) -> list[tuple[float, float]]:
-    """Where the pieces begin, with their values."""
-    found, t = [], 0.0
+    """The start and the value of each piece."""
+    starts, t = [], 0.0
     while t < inf:
         value, end = profile.piece(t)
-        found.append((t, value))
+        starts.append((t, value))
         t = end
-    return found
+    return starts
 
 
-def test_a_group_changes_each_of_its_clients_and_nobody_else():
+def test_a_change_of_a_group_affects_exactly_its_clients():
     changed = topology(
         STAR,
         "{at: 90 s, clients: pi, up: 10 kB/s, down: 20 kB/s}, {at: 60 s, clients: pi, up: 0 bit/s}",
@@ -90,11 +90,11 @@ def test_a_group_changes_each_of_its_clients_and_nobody_else():
     assert changed.resources == topology(STAR).resources
 
 
-def test_a_change_at_nought_is_there_from_the_beginning():
+def test_a_change_at_zero_holds_from_the_start():
     assert topology(STAR, "{at: 0 s, clients: pi-1, up: 0 bit/s}").resources["pi-1.up"] == 0
 
 
-def test_one_rate_stands_for_both_directions_or_for_a_half_duplex_link():
+def test_one_rate_changes_both_directions_or_a_half_duplex_link():
     changed = topology(STAR, "{at: 5 s, clients: pi, rate: 7 kB/s}")
     assert {
         changed.profiles[f"pi-0.{direction}"].piece(5.0)[0] for direction in ("up", "down")
@@ -110,7 +110,7 @@ def test_a_link_changes_by_its_name():
     assert steps(changed.profiles["server.up"]) == [(0, 1e6), (5, 7e3)]
 
 
-def test_a_cell_rises_above_the_rate_that_its_stations_had():
+def test_a_cell_can_become_faster_than_its_stations_were():
     changed = topology(CELL, "{at: 5 s, link: cell, rate: 900 kB/s}")
     assert {name: steps(p) for name, p in changed.profiles.items()} == {
         "cell": [(0, 4e5), (5, 9e5)]
@@ -121,7 +121,7 @@ def test_a_cell_rises_above_the_rate_that_its_stations_had():
     assert changed.resources.keys() == {"air", "hub->server", "server->hub"}
 
 
-def test_a_medium_that_rises_leaves_the_links_their_own_rates():
+def test_a_faster_medium_does_not_change_the_rates_of_links():
     star = MEDIUM.split("      - {device: laptop")[0] + "    medium: {rate: 100 kB/s}\n"
     before = topology(star).route("pi-0", "server")
     after = topology(star, "{at: 5 s, link: cell, rate: 900 kB/s}").route("pi-0", "server")
@@ -136,7 +136,7 @@ def test_a_station_gets_a_limit_of_its_own():
     assert changed.resources.keys() == {"cell", "pi-0.up"}
 
 
-def test_in_a_graph_a_client_changes_the_links_that_touch_it():
+def test_in_a_graph_a_client_changes_its_own_links():
     changed = topology(GRAPH, "{at: 5 s, clients: pi, down: 10 kB/s}")
     assert changed.profiles.keys() == {"hub->pi-0", "hub->pi-1"}
 
@@ -185,7 +185,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("where", "written", "said"), ERRORS)
-def test_a_change_that_cannot_be(where, written, said):
+def test_invalid_changes_are_refused(where, written, said):
     with pytest.raises(ScenarioError) as error:
         plan_checked(read(where, f"changes: [{written}]\n"), trains=False)
     assert said in str(error.value)
@@ -200,29 +200,29 @@ def present(scenario: Scenario, seed: int = 0) -> dict[str, tuple[Profile, str]]
     }
 
 
-def absent(written: str) -> dict[str, tuple[Profile, str]]:
+def presence_of(written: str) -> dict[str, tuple[Profile, str]]:
     return present(read(STAR, f"availability: [{written}]\n").scenario)
 
 
-def test_nobody_is_absent_by_default():
+def test_all_clients_are_online_by_default():
     assert present(read(STAR).scenario) == {}
 
 
-def test_windows():
-    found = absent(
+def test_offline_windows():
+    presences = presence_of(
         "{clients: pi, on_disconnect: drop, offline: "
         "[{from: 5 s, until: 9 s}, {from: 0 s, until: 3 s}, {from: 6 s, until: 7 s}, "
         "{from: 8 s, until: 10 s}]}"
     )
-    assert found.keys() == {"pi-0", "pi-1"}
-    profile, on_disconnect = found["pi-1"]
+    assert presences.keys() == {"pi-0", "pi-1"}
+    profile, on_disconnect = presences["pi-1"]
     assert on_disconnect == "drop"
     assert steps(profile) == [(0, 0), (3, 1), (5, 0), (10, 1)]
 
 
-def test_windows_repeat():
+def test_offline_windows_repeat():
     window = "{from: 8 s, until: 10 s}"
-    profile, _ = absent(
+    profile, _ = presence_of(
         f"{{clients: pi-0, on_disconnect: resume, offline: [{window}], repeat: 10 s}}"
     )["pi-0"]
     assert [profile.piece(t) for t in (0.0, 8.0, 10.0, 19.0)] == [(1, 8), (0, 10), (1, 18), (0, 20)]
@@ -237,31 +237,31 @@ def here(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("here")
 def test_a_recording_by_name_and_by_position():
-    found = absent("{clients: pi, on_disconnect: drop, trace: here.csv}")
-    assert steps(found["pi-0"][0]) == [(0, 1), (10, 0)]
-    assert steps(found["pi-1"][0]) == [(0, 0), (5, 1), (20, 0)]
-    found = absent(
+    presences = presence_of("{clients: pi, on_disconnect: drop, trace: here.csv}")
+    assert steps(presences["pi-0"][0]) == [(0, 1), (10, 0)]
+    assert steps(presences["pi-1"][0]) == [(0, 0), (5, 1), (20, 0)]
+    presences = presence_of(
         "{clients: pi, on_disconnect: drop, trace: here.csv, match: position, repeat: 20 s}"
     )
-    assert [found["pi-0"][0].piece(t) for t in (6.0, 20.0, 25.0)] == [(1, 20), (0, 25), (1, 40)]
-    assert found["pi-1"][0].piece(9.0) == (1, 10)
+    assert [presences["pi-0"][0].piece(t) for t in (6.0, 20.0, 25.0)] == [(1, 20), (0, 25), (1, 40)]
+    assert presences["pi-1"][0].piece(9.0) == (1, 10)
 
 
-def test_at_random_each_client_by_itself():
+def test_random_presence_is_independent_by_client():
     section = (
         "availability: [{clients: pi, on_disconnect: drop, markov: {online: 9 s, offline: 3 s}}]\n"
     )
-    found, again = (present(read(STAR, section).scenario) for _ in range(2))
+    presences, again = (present(read(STAR, section).scenario) for _ in range(2))
     other = present(read(STAR, section).scenario, seed=1)
-    assert found["pi-0"][0].mean == 0.75
+    assert presences["pi-0"][0].mean == 0.75
 
     def looks(profiles, client):
         return [profiles[client][0].piece(float(t)) for t in range(0, 500, 7)]
 
-    assert {value for value, _ in looks(found, "pi-0")} == {0.0, 1.0}
-    assert looks(found, "pi-0") == looks(again, "pi-0")
-    assert looks(found, "pi-0") != looks(found, "pi-1")
-    assert looks(found, "pi-0") != looks(other, "pi-0")
+    assert {value for value, _ in looks(presences, "pi-0")} == {0.0, 1.0}
+    assert looks(presences, "pi-0") == looks(again, "pi-0")
+    assert looks(presences, "pi-0") != looks(presences, "pi-1")
+    assert looks(presences, "pi-0") != looks(other, "pi-0")
 
 
 @pytest.mark.usefixtures("here")
@@ -280,7 +280,7 @@ def test_at_random_each_client_by_itself():
         ),
     ],
 )
-def test_an_absence_that_cannot_be(written, said):
+def test_invalid_availability_is_refused(written, said):
     with pytest.raises(ScenarioError) as error:
         plan_checked(read(STAR, f"availability: [{written}]\n"), trains=False)
     assert said in str(error.value)
@@ -293,14 +293,14 @@ def round_times(where: str, section: str = "") -> list[float]:
     return [end - begin for begin, end in pairwise(ends)]
 
 
-def test_a_slower_link_from_a_time_on_makes_only_the_rounds_after_it_longer():
+def test_a_link_that_becomes_slower_only_affects_later_rounds():
     before = round_times(STAR)
     after = round_times(STAR, f"changes: [{{at: {before[0]} s, clients: pi, rate: 5 kB/s}}]\n")
     assert after[0] == pytest.approx(before[0])
     assert after[1] > 2 * before[1]
 
 
-def test_an_outage_adds_its_length_and_aborts_nothing():
+def test_an_outage_adds_its_length_and_aborts_no_transfer():
     """The slowest link is down for 1,000 s while the last update of the first round is sent."""
     before = round_times(STAR)
     late = 0.9 * before[0]

@@ -1,4 +1,4 @@
-"""Scenarios' topologies from the file to the rates that transfers get."""
+"""Topologies of scenarios, from the file to the rates of transfers."""
 
 import json
 
@@ -59,7 +59,7 @@ def load(tmp_path, monkeypatch):
 
 
 def rates(topology: Topology, ways: list[tuple[str, str]], *, general: bool) -> list[float]:
-    """What transfers on these ways get while all of them are under way, in bytes per second."""
+    """The rates of transfers on these routes, all in flight at once, in bytes per second."""
     env = Environment()
     routes = [topology.route(*way) for way in ways]
     weights = [route.weight for route in routes]
@@ -77,27 +77,27 @@ def test_the_slow_station_slows_a_wifi_cell(load, general):
     r = [5e6, 5e6, 5e6, 0.5e6]
     equal = 1 / sum(1 / rate for rate in r)
     assert rates(topology, ups, general=general) == pytest.approx([equal] * 4)
-    # Down is on the same medium: of twice the transfers each has half.
+    # Downloads use the same medium: with twice the transfers, each has half the rate.
     both = ups + [("server", client) for client in topology.clients]
     assert rates(topology, both, general=general) == pytest.approx([equal / 2] * 8)
     assert rates(topology, ups[:2], general=general) == pytest.approx([2.5e6] * 2)
 
 
 @pytest.mark.parametrize("general", [False, True])
-def test_in_a_cellular_cell_each_has_its_share_of_its_own_rate(load, general):
+def test_in_a_cellular_cell_each_client_gets_a_share_of_its_own_rate(load, general):
     topology = make_topology(load(CELLULAR).scenario)
     ups = [(client, "server") for client in topology.clients]
     downs = [("server", client) for client in topology.clients]
     up, down = [1e6, 1e6, 1e6, 0.25e6], [10e6, 10e6, 10e6, 1e6]
     assert rates(topology, ups, general=general) == pytest.approx([r / 4 for r in up])
     assert rates(topology, downs, general=general) == pytest.approx([r / 4 for r in down])
-    # Up and down are two media: they do not disturb each other.
+    # Uplink and downlink are separate media and do not affect each other.
     both = rates(topology, ups + downs, general=general)
     assert both == pytest.approx([r / 4 for r in up + down])
     assert rates(topology, ups[2:], general=general) == pytest.approx([0.5e6, 0.125e6])
 
 
-def test_an_edge_nodes_uplink_is_shared_by_those_behind_it(load):
+def test_clients_behind_an_edge_node_share_its_uplink(load):
     link = "{up: 8 Mbit/s, down: 80 Mbit/s, delay: 5 ms}"
     clients = f"[{{{PI}, count: 4, link: wifi-50}}]"
     text = (
@@ -122,7 +122,7 @@ NETWORK = f"""\
 
 @pytest.fixture
 def net(tmp_path):
-    """A triangle, whose direct way from a to b is near and slow."""
+    """A triangle whose direct link from a to b is short and slow."""
     graph = networkx.Graph()
     graph.add_edge("a", "b", Mbps=1, delay=10)
     graph.add_edge("a", "c", Mbps=80, delay=2000)
@@ -143,21 +143,21 @@ def test_a_network_file_has_its_rates_delays_and_routing(load, net):
     assert len(direct.path("a.raspberry-pi-4b-0", "server")) == 3
 
 
-def test_what_a_network_lacks_is_said_at_the_topology(load, net):
+def test_missing_attributes_of_a_network_are_reported_at_the_topology(load, net):
     loaded = load(NETWORK.replace("name: delay", "name: dealy"))
     with pytest.raises(ValueError, match=r"t\.yaml:\d+: topology: the edge from 'a' to 'b' has"):
         topology_checked(loaded)
 
 
 @pytest.mark.parametrize("text", [WIFI, CELLULAR, NETWORK], ids=["wifi", "cellular", "network"])
-def test_runs_take_place_in_them(load, net, text):
+def test_every_kind_of_topology_runs(load, net, text):
     (result,) = run(load(text), executor="none")
     (method,) = result.methods.values()
     assert result.status == "complete"
     assert method.rounds[0].virtual_time_s > 0
 
 
-def test_links_are_found_wherever_they_are_named(load):
+def test_links_are_found_in_every_part_of_a_section(load):
     text = f"""\
   three_tier:
     server: {{device: server-8-core, slots: 1, link: wifi-50}}
@@ -184,7 +184,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_servers_own_link_is_crossed_by_all(load, kind):
+def test_all_routes_use_the_servers_own_link(load, kind):
     topology = make_topology(load(f"  {kind}: {KINDS[kind]}\n").scenario)
     for client in topology.clients:
         assert topology.route(client, "server").resources[-1][0] == "server.down"
@@ -194,13 +194,13 @@ def test_the_servers_own_link_is_crossed_by_all(load, kind):
 
 
 @pytest.mark.parametrize("kind", ["ring", "mesh"])
-def test_sites_are_routed_as_they_say(load, kind):
+def test_routing_of_sites_is_that_of_the_section(load, kind):
     for routing in ("delay", "hops", "inverse_rate"):
         section = KINDS[kind].replace("sites: 3", f"sites: 3, routing: {routing}")
         assert make_topology(load(f"  {kind}: {section}\n").scenario).routing == routing
 
 
-def test_a_graph_is_routed_as_it_says(load):
+def test_routing_of_a_graph_is_that_of_the_section(load):
     text = f"""\
   graph:
     {SERVER}

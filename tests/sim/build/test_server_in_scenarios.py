@@ -1,4 +1,4 @@
-"""The server's disciplines in whole runs: same bytes and digests, other times, and waits that add up."""
+"""The server's disciplines in whole runs: equal bytes and digests, different times, consistent waits."""
 
 import pytest
 from command_line import CommandLine, assert_refused
@@ -41,23 +41,23 @@ def played(tmp_path):
 
 
 @pytest.mark.parametrize("discipline", DISCIPLINES)
-def test_a_discipline_changes_times_and_nothing_else(discipline, played):
+def test_a_discipline_only_changes_times(discipline, played):
     plain = played()
-    found = played(f"{SERVER}.discipline={discipline}")
-    for label, method in found.items():
+    methods = played(f"{SERVER}.discipline={discipline}")
+    for label, method in methods.items():
         assert method.wire_bytes == plain[label].wire_bytes
         assert method.learning_digest == plain[label].learning_digest
-        assert [r.server_jobs for r in method.rounds] == [6 * 4 + 1] * 2  # and averaging
+        assert [r.server_jobs for r in method.rounds] == [6 * 4 + 1] * 2  # and one for averaging
         for r in method.rounds:
             assert sum(r.critical_path_s.values()) == pytest.approx(r.round_time_s)
             assert r.longest_server_wait_s <= r.server_wait_s <= r.round_time_s * 25
-        if "batching" not in discipline:  # the others share out the same work
+        if "batching" not in discipline:  # the other disciplines do the same work
             assert method.server_busy_s == pytest.approx(plain[label].server_busy_s)
         if discipline != "fifo":
             assert method.event_digest != plain[label].event_digest
 
 
-def test_batching_saves_the_overheads_of_jobs_that_come_together(played):
+def test_batching_saves_the_overheads_of_simultaneous_jobs(played):
     alone = played()["local_loss"]
     together = played(f"{SERVER}.discipline={{batching: {{max_jobs: 3, max_wait: 100 ms}}}}")[
         "local_loss"
@@ -65,7 +65,7 @@ def test_batching_saves_the_overheads_of_jobs_that_come_together(played):
     assert together.server_busy_s < alone.server_busy_s
 
 
-def test_whom_the_server_prefers_waits_less(played):
+def test_clients_with_priority_wait_less(played):
     def wait(name: str, discipline: str) -> float:
         method = played(f"{SERVER}.discipline={discipline}", f"{SERVER}.slots=1")["splitfed"]
         waited = 0.0
@@ -82,7 +82,7 @@ def test_whom_the_server_prefers_waits_less(played):
     assert wait(fast, f"{{priority: [{fast}]}}") < wait(fast, f"{{priority: [{slow}]}}")
 
 
-def test_slots_that_share_a_device_are_no_gain_where_one_is_enough(played):
+def test_slots_that_share_a_device_do_not_help_if_one_suffices(played):
     whole = played(f"{SERVER}.slots=4")
     share = played(f"{SERVER}.slots=4", f"{SERVER}.slot_speed=share")
     for label, method in share.items():

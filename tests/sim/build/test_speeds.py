@@ -1,4 +1,4 @@
-"""A thousand phones are a thousand different phones, as fast as their kind on average."""
+"""Speeds drawn for each client of a group: their distribution, their streams, and bad input."""
 
 import json
 import math
@@ -42,13 +42,13 @@ def factors(devices: dict[str, DeviceProfile]) -> list[float]:
     return [d.speed_factor for name, d in devices.items() if name != "odd"]
 
 
-def test_lognormal_speeds_keep_the_mean_and_have_the_spread(tmp_path):
+def test_lognormal_speeds_have_the_stated_mean_and_spread(tmp_path):
     devices = fleet(tmp_path, "{clients: phone, lognormal: 0.5}")
-    found = factors(devices)
-    assert len(set(found)) == 1000
+    drawn = factors(devices)
+    assert len(set(drawn)) == 1000
     # 99.9 % intervals of a mean over 1000 draws, and of a standard deviation of logarithms.
-    assert fmean(found) == pytest.approx(1.0, abs=3.3 * 0.5 / math.sqrt(1000))
-    logs = [math.log(factor) for factor in found]
+    assert fmean(drawn) == pytest.approx(1.0, abs=3.3 * 0.5 / math.sqrt(1000))
+    logs = [math.log(factor) for factor in drawn]
     sigma = math.sqrt(math.log(1.25))
     spread = math.sqrt(fmean([(x - fmean(logs)) ** 2 for x in logs]))
     assert spread == pytest.approx(sigma, rel=3.3 / math.sqrt(2000))
@@ -58,7 +58,7 @@ def test_lognormal_speeds_keep_the_mean_and_have_the_spread(tmp_path):
     assert devices["odd"].speed_factor == 1
 
 
-def test_a_draw_depends_on_the_seed_and_the_client_alone(tmp_path):
+def test_a_draw_depends_only_on_the_seed_and_the_client(tmp_path):
     few = fleet(tmp_path, "{clients: phone, lognormal: 0.5}", count=3)
     many = fleet(tmp_path, "{clients: phone, lognormal: 0.5}", count=30)
     for name in ("phone-0", "phone-1", "phone-2"):
@@ -70,26 +70,26 @@ def test_a_draw_depends_on_the_seed_and_the_client_alone(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["json", "csv"])
-def test_scores_are_drawn_from_a_file_around_their_mean(tmp_path, suffix):
+def test_scores_of_a_file_are_drawn_relative_to_their_mean(tmp_path, suffix):
     path = tmp_path / f"scores.{suffix}"
     if suffix == "json":
         rows = [{"Model": "a", "CPU": " 100 "}, {"Model": "b", "CPU": 300}, {"Model": "c"}]
         path.write_text(json.dumps(rows), encoding="utf-8")
     else:
         path.write_text("Model,CPU\na,100\nb,300\nc,\n", encoding="utf-8")
-    found = factors(fleet(tmp_path, f"{{clients: phone, scores: {path}, column: CPU}}", 400))
-    assert set(found) == {0.5, 1.5}
-    assert fmean(found) == pytest.approx(1.0, abs=3.3 * 0.5 / math.sqrt(400))
+    drawn = factors(fleet(tmp_path, f"{{clients: phone, scores: {path}, column: CPU}}", 400))
+    assert set(drawn) == {0.5, 1.5}
+    assert fmean(drawn) == pytest.approx(1.0, abs=3.3 * 0.5 / math.sqrt(400))
 
 
-def test_a_mark_of_the_byte_order_and_other_ends_of_lines_change_nothing(tmp_path):
+def test_byte_order_marks_and_line_endings_are_ignored(tmp_path):
     (tmp_path / "s.csv").write_bytes(b'\xef\xbb\xbfscore,model\r\n900,"A, B"\r\n 300,C\r\n')
     assert read_scores(tmp_path / "s.csv", "score") == (900.0, 300.0)
     (tmp_path / "s.json").write_bytes(b'\xef\xbb\xbf[{"score": 900}]')
     assert read_scores(tmp_path / "s.json", "score") == (900.0,)
 
 
-def test_times_are_no_scores_and_too_many_rows_are_counted(tmp_path, monkeypatch):
+def test_times_are_refused_as_scores_and_too_many_rows_are_counted(tmp_path, monkeypatch):
     (tmp_path / "s.csv").write_text("inference_ms\n5\n6\n7\n", encoding="utf-8")
     with pytest.raises(ScoresError, match="'inference_ms' is a time, less is faster"):
         read_scores(tmp_path / "s.csv", "inference_ms")
@@ -140,7 +140,7 @@ def test_slower_devices_take_longer(tmp_path):
         ("s.csv", "Model,CPU\na,\n", "the column 'CPU' is empty"),
     ],
 )
-def test_a_file_without_scores_is_refused_in_one_sentence(tmp_path, name, content, said):
+def test_a_file_without_scores_is_refused_with_one_sentence(tmp_path, name, content, said):
     path = tmp_path / name
     if content is not None:
         path.write_text(content, encoding="utf-8")

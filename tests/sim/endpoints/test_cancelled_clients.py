@@ -44,7 +44,7 @@ class FirstOne(ClassicFL):
 
 
 class Careless(ClassicFL):
-    """Closes its round at a deadline and cancels nobody."""
+    """Closes its round at a deadline without cancelling any member."""
 
     def wait(self, rnd, members):
         yield members.done | self.world.clock.timeout(Deadline.deadline_s)
@@ -69,7 +69,7 @@ def test_an_upload_at_the_deadline_is_cut_off_and_its_bytes_are_dropped() -> Non
     assert (rnd.clients_dropped, rnd.wasted_bytes, rnd.wire_up) == (1, sent, sent)
 
 
-def test_the_others_are_averaged_without_the_one_that_was_cancelled() -> None:
+def test_the_average_is_without_the_cancelled_client() -> None:
     result = result_of(Deadline, [Device(), Device(up=100)], deadline_s=10.0)
     (rnd,) = result.rounds
     assert rnd.round_time_s == pytest.approx(10 + AVERAGING_S)
@@ -77,7 +77,7 @@ def test_the_others_are_averaged_without_the_one_that_was_cancelled() -> None:
     assert rnd.wasted_bytes == round((10 - 6.584) * 100)
 
 
-def test_a_deadline_that_nobody_misses_changes_nothing() -> None:
+def test_a_deadline_that_all_meet_changes_nothing() -> None:
     (rnd,) = result_of(Deadline, [Device()], deadline_s=50.0).rounds
     (plain,) = result_of(ClassicFL, [Device()]).rounds
     assert rnd == plain
@@ -91,10 +91,10 @@ def test_the_first_of_two_closes_the_round() -> None:
 
 
 @pytest.mark.parametrize("deadline_s", [1.0, 1.7, 3.0, 6.0, 7.0, 9.6])
-def test_whatever_the_client_does_at_the_deadline_the_next_round_is_whole(
+def test_a_client_can_be_cancelled_in_any_phase(
     deadline_s: float,
 ) -> None:
-    """Down, in flight, computing, going up, in flight: all conservation checks of the engine hold."""
+    """Downloading, in flight, computing, uploading: all conservation checks of the engine hold."""
     result = result_of(Deadline, [Device(), Device(up=100)], rounds=3, deadline_s=deadline_s)
     assert [rnd.round_time_s for rnd in result.rounds] == [deadline_s] * 3
     for kept in result.kept:
@@ -103,8 +103,8 @@ def test_whatever_the_client_does_at_the_deadline_the_next_round_is_whole(
 
 
 @pytest.mark.parametrize("deadline_s", [0.3, 2.0, 3.1, 3.9, 4.4, 5.5, 6.2])
-def test_split_training_is_cut_off_wherever_it_is(deadline_s: float) -> None:
-    """A job that runs on the server is finished; the round closes with it."""
+def test_split_training_can_be_cancelled_in_any_phase(deadline_s: float) -> None:
+    """A job that is running on the server is finished, and then the round closes."""
     result = result_of(
         SplitDeadline, [Device(), Device(), Device()], 2, deadline_s, server_speed=500.0
     )
@@ -114,7 +114,7 @@ def test_split_training_is_cut_off_wherever_it_is(deadline_s: float) -> None:
 
 
 def test_a_cancelled_clients_update_is_not_in_the_digest() -> None:
-    """Who was cancelled decides the average, and so the learning digest."""
+    """The average, and so the learning digest, depends on which clients were cancelled."""
     late = result_of(Deadline, [Device(), Device(up=100)], deadline_s=10.0)
     both = result_of(Deadline, [Device(), Device(up=100)], deadline_s=100.0)
     later = result_of(Deadline, [Device(), Device(up=100)], deadline_s=11.0)
@@ -122,6 +122,6 @@ def test_a_cancelled_clients_update_is_not_in_the_digest() -> None:
     assert late.learning_digest != both.learning_digest
 
 
-def test_to_close_a_round_without_cancelling_is_one_clear_message() -> None:
+def test_closing_a_round_with_unfinished_members_is_an_error() -> None:
     with pytest.raises(UnfinishedRoundError, match=r"1 transfers in flight.*Method\.cancel"):
         result_of(Careless, [Device()])

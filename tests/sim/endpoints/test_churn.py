@@ -1,4 +1,4 @@
-"""Devices that go offline in a round: what is aborted, wasted, sent again, and left out.
+"""Clients that go offline during a round: aborted transfers, wasted bytes, resending, dropouts.
 
 As in tiny_worlds: up 1,000 bytes/s, down 2,000 bytes/s, 0.5 s of delay. In classic FL 2,888 bytes
 come down by 1.444 and arrive at 1.944; two batches are trained until 4.864 and 6.584; the weights go
@@ -21,7 +21,7 @@ OPTIONS = {"ecofed": {"init": "random"}}
 
 
 class Offline:
-    """Online but for the given spans of seconds."""
+    """Online except during the given spans (seconds)."""
 
     def __init__(self, *spans: tuple[float, float]) -> None:
         self.turns = [time for span in spans for time in span]
@@ -39,7 +39,7 @@ def result_of(method, devices, offline, on_disconnect, rounds=1, options=None, *
 
 
 class TestResume:
-    def test_an_upload_that_breaks_is_sent_again_from_its_first_byte(self):
+    def test_an_aborted_upload_is_sent_again_from_its_first_byte(self):
         result = result_of("classic_fl", [Device()], {0: [(8, 20)]}, "resume")
         (kept,) = result.kept
         wasted = round((8 - 6.584) * 1000)
@@ -57,13 +57,13 @@ class TestResume:
         assert rnd.critical_path_s["offline"] == pytest.approx(12)
         assert rnd.straggler == "c0"
 
-    def test_a_device_goes_on_computing_while_it_is_offline(self):
+    def test_a_device_keeps_computing_while_offline(self):
         result = result_of("classic_fl", [Device()], {0: [(2, 6)]}, "resume")
         (rnd,) = result.rounds
         assert rnd.round_time_s == pytest.approx(9.998)
         assert rnd.wasted_bytes == 0
 
-    def test_what_is_to_be_sent_while_offline_waits(self):
+    def test_messages_wait_while_the_client_is_offline(self):
         result = result_of("classic_fl", [Device()], {0: [(5, 7.584)]}, "resume")
         (kept,) = result.kept
         assert rows_of(kept, Activity.WEIGHTS, Activity.OFFLINE)[1:] == [
@@ -71,17 +71,17 @@ class TestResume:
             ("UPLINK", "WEIGHTS", 7.584, 10.472, WEIGHTS, 0),
         ]
 
-    def test_a_download_breaks_too(self):
+    def test_a_download_is_aborted_too(self):
         result = result_of("classic_fl", [Device()], {0: [(1, 2)]}, "resume")
         (rnd,) = result.rounds
-        assert rnd.round_time_s == pytest.approx(9.998 + 2)  # 1 s sent in vain, 1 s offline
+        assert rnd.round_time_s == pytest.approx(9.998 + 2)  # 1 s of wasted sending, 1 s offline
         assert rnd.wire_down == WEIGHTS + 2000
 
     def test_a_message_that_has_left_arrives(self):
         result = result_of("classic_fl", [Device()], {0: [(1.5, 1.9)]}, "resume")
         assert result.rounds[0].round_time_s == pytest.approx(9.998)
 
-    def test_it_may_break_more_than_once(self):
+    def test_a_client_can_disconnect_more_than_once(self):
         spans = [(7, 8), (8.5, 9), (9.25, 10)]
         result = result_of("classic_fl", [Device()], {0: spans}, "resume")
         (rnd,) = result.rounds
@@ -91,8 +91,8 @@ class TestResume:
 
     @pytest.mark.parametrize("name", sorted(METHODS))
     @pytest.mark.parametrize("outstanding", [1, 3])
-    def test_every_method_comes_through(self, name, outstanding):
-        """Conservation, occupancy and the critical path are checked by the engine."""
+    def test_every_method_finishes(self, name, outstanding):
+        """The engine checks conservation, occupancy and the critical path."""
         devices = [Device(), Device(speed=700), Device(up=300)]
         offline = {0: [(0.3, 0.9), (2, 2.4), (5, 6)], 2: [(1.1, 1.3), (3, 9), (9.5, 9.7)]}
         result = result_of(
@@ -110,17 +110,17 @@ class TestResume:
             assert result.virtual_time_s > calm.virtual_time_s
 
 
-class TestLost:
-    def test_an_upload_is_cut_off_and_the_round_goes_on_without(self):
+class TestDrop:
+    def test_an_upload_is_aborted_and_the_round_continues_without_the_client(self):
         result = result_of("classic_fl", [Device(), Device(speed=500)], {1: [(13, inf)]}, "drop")
         (rnd,) = result.rounds
-        # The slow one trains from 1.944 to 11.224 and uploads; it is dropped after 1.776 s of that.
+        # The slow one trains from 1.944 to 11.224 and uploads; it is dropped 1.776 s later.
         assert rnd.clients_dropped == 1
         assert rnd.wasted_bytes == 1776
-        assert rnd.round_time_s == pytest.approx(13 + 260 / 10_000)  # an average of one
+        assert rnd.round_time_s == pytest.approx(13 + 260 / 10_000)  # an average of one client
         assert rnd.straggler in ("c0", "c1")
 
-    def test_computing_is_cut_off(self):
+    def test_computing_ends(self):
         result = result_of("classic_fl", [Device(), Device()], {1: [(3, inf)]}, "drop")
         (kept,) = result.kept
         trained = [row for row in rows_of(kept, Activity.TRAIN) if row[2] == 1.944]
@@ -129,22 +129,22 @@ class TestLost:
         assert busy.tolist() == pytest.approx([4.64, 3 - 1.944])
         assert result.rounds[0].round_time_s == pytest.approx(9.998)
 
-    def test_a_message_that_has_left_is_lost_with_the_client(self):
+    def test_a_message_in_flight_is_dropped_with_the_client(self):
         result = result_of("classic_fl", [Device(), Device()], {1: [(9.7, inf)]}, "drop")
         (rnd,) = result.rounds
         assert rnd.clients_dropped == 1
         assert rnd.wasted_bytes == WEIGHTS
         assert rnd.wire_up == 2 * WEIGHTS
 
-    def test_all_may_be_lost(self):
+    def test_all_clients_can_drop_out(self):
         result = result_of("splitfed", [Device()], {0: [(2, inf)]}, "drop", rounds=2)
         (rnd,) = result.rounds
         assert rnd.round_time_s == pytest.approx(2)
         assert rnd.clients_dropped == 1
         assert "none is online any more" in result.ended
 
-    def test_a_job_that_runs_on_the_server_is_finished_and_one_that_waits_is_not(self):
-        # A server so slow that the first client's first job is still running when both are dropped.
+    def test_a_running_job_of_the_server_is_finished_and_a_waiting_one_is_not(self):
+        # The server is slow: the first client's first job is still running when both drop out.
         result = result_of(
             "splitfed",
             [Device(), Device(), Device(delay=1.5)],
@@ -171,7 +171,7 @@ class TestLost:
         ],
     )
     @pytest.mark.parametrize("outstanding", [1, 3])
-    def test_every_moment_of_a_round_can_be_the_last(self, name, options, outstanding):
+    def test_a_client_can_drop_out_at_any_moment(self, name, options, outstanding):
         devices = [Device(samples=5), Device(speed=700), Device(up=300)]
         plain = result_of(name, devices, {}, "drop", options=options, outstanding=outstanding)
         whole = plain.virtual_time_s
@@ -191,24 +191,24 @@ class TestLost:
             assert rounds[0].clients_dropped in (0, 1)
             assert [rnd.clients_dropped for rnd in rounds[1:]] == [0, 0]
             if rounds[0].clients_dropped:
-                assert rounds[1].clients == 2  # it is not back yet
+                assert rounds[1].clients == 2  # the client is not back yet
 
-    def test_methods_that_need_everybody_say_so(self):
-        for name, found in METHODS.items():
+    def test_methods_that_need_every_client_give_a_reason(self):
+        for name in METHODS:
             complaint = find_method(name).check_dropout(find_method(name).Options())
-            assert (complaint is None) == (name not in ("centralised", "split_learning")), found
+            assert (complaint is None) == (name not in ("centralised", "split_learning")), name
         fedgkt = find_method("fedgkt")
         assert "one server block" in fedgkt.check_dropout(fedgkt.Options(exchange_weights=False))
 
 
 class TestRoundsUnderChurn:
-    def test_a_round_that_never_ends_is_told(self):
+    def test_a_round_that_never_ends_is_reported(self):
         result = result_of("classic_fl", [Device()], {0: [(8, inf)]}, "resume", rounds=3)
         assert result.rounds == []
         assert "round 0 never ends" in result.ended
         assert result.event_digest
 
-    def test_who_is_offline_is_not_drawn(self):
+    def test_offline_clients_are_not_sampled(self):
         devices = [Device()] * 4
         result = result_of(
             "classic_fl", devices, {0: [(0, 50)], 2: [(0, 50)]}, "drop", clients_per_round=3
@@ -216,14 +216,14 @@ class TestRoundsUnderChurn:
         (kept,) = result.kept
         assert kept.participants == ("c1", "c3")
 
-    def test_a_round_waits_for_the_first_that_is_online(self):
+    def test_a_round_waits_for_the_first_client_online(self):
         result = result_of("classic_fl", [Device()], {0: [(0, 30), (41, 55)]}, "drop", rounds=3)
         rounds = result.rounds
         assert [rnd.waited_s for rnd in rounds] == pytest.approx([30, 0, 14])
         assert [rnd.clients_dropped for rnd in rounds] == [0, 1, 0]
         assert [rnd.virtual_time_s for rnd in rounds] == pytest.approx([39.998, 41, 64.998])
 
-    def test_ecofed_replays_only_for_those_that_are_online(self):
+    def test_ecofed_replays_only_for_online_clients(self):
         devices = [Device()] * 3
         calm = result_of("ecofed", devices, {}, "drop", options={"init": "random"})
         ends = calm.virtual_time_s

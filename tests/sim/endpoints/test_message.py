@@ -1,4 +1,4 @@
-"""What messages weigh, by hand; the framing constants are EcoFed's (bb1c516)."""
+"""Sizes of messages, worked out by hand; the framing constants are EcoFed's (bb1c516)."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from cutlayer.sim.log.intervals import Activity
         (wire.activation((128, 8, 8), 10), Activity.ACTIVATION, 327_680 + 80, 755),
         (wire.activation((128, 8, 8), 10, 8), Activity.ACTIVATION, 81_920 + 80, 820),
         (wire.activation((128, 8, 8), 10, 4), Activity.ACTIVATION, 40_960 + 80, 820),
-        (wire.activation((3,), 1, 3), Activity.ACTIVATION, 2 + 8, 820),  # 9 bits are two bytes
+        (wire.activation((3,), 1, 3), Activity.ACTIVATION, 2 + 8, 820),  # 9 bits take two bytes
         (wire.gradient((128, 8, 8), 10), Activity.GRADIENT, 327_680, 491),
         (
             wire.activation_and_logits((128, 8, 8), 10, 100),

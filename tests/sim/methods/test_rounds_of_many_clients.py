@@ -1,6 +1,6 @@
-"""Two and three clients drawn by hand: shared media, late joiners, a busy server, turns.
+"""Rounds of two and three clients, worked out by hand: shared media, late starters, a busy server.
 
-Costs and defaults as in tiny_worlds; the times in comments are where each bar ends.
+Costs and defaults are those of tiny_worlds; comments give the time at which each bar ends.
 """
 
 import pytest
@@ -24,8 +24,8 @@ from cutlayer.sim.log.intervals import Activity
 DELAY = 0.5
 
 
-def test_a_late_joiner_slows_the_transfer_that_began_early():
-    """Classic FL on one medium: the fast device's upload is under way when the slow one's begins."""
+def test_a_late_transfer_slows_an_earlier_one():
+    """Classic FL on one medium: the fast device is uploading when the slow one begins."""
     slow, fast = Device(speed=1000, samples=2), Device(speed=4000, samples=2)
     (kept,) = play("classic_fl", [slow, fast], cell=Cell(1000, 0.25))
     bars = [(DOWN, Activity.WEIGHTS, i, 0, 2888 / 500, 2888) for i in (0, 1)]  # half each: 5.776
@@ -116,15 +116,22 @@ def local_loss_device_bars(member: int) -> list[tuple]:
 
 
 def test_a_busy_server_queues_in_order():
-    """Local loss, three equal clients, one slot: 1.92 s each, all asked for at 3.662 s."""
+    """Local loss, three equal clients, one slot: 1.92 s each, all submitted at 3.662 s."""
     (kept,) = play("local_loss", [Device(samples=2)] * 3, server_speed=1000)
     bars = [bar for member in range(3) for bar in local_loss_device_bars(member)]
-    asked, work = 3.662, 1.92
-    bars.append((SERVE, Activity.TRAIN, 0, asked, asked + work, 0))
+    arrival, work = 3.662, 1.92
+    bars.append((SERVE, Activity.TRAIN, 0, arrival, arrival + work, 0))
     for member in (1, 2):
-        bars.append((QUEUE, Activity.TRAIN, member, asked, asked + member * work, 0))
+        bars.append((QUEUE, Activity.TRAIN, member, arrival, arrival + member * work, 0))
         bars.append(
-            (SERVE, Activity.TRAIN, member, asked + member * work, asked + (member + 1) * work, 0)
+            (
+                SERVE,
+                Activity.TRAIN,
+                member,
+                arrival + member * work,
+                arrival + (member + 1) * work,
+                0,
+            )
         )
     bars.append((SERVE, Activity.AGGREGATE, 2, 9.422, 9.422 + 2 * 135 * 3 / 1000, 0))
     assert_chart(kept, bars, 10.232)
@@ -162,7 +169,7 @@ def test_a_client_that_asks_while_the_server_is_busy_waits_for_the_rest():
     assert kept.record.critical_path_s["server_queue"] == pytest.approx(0.43, abs=1e-9)
 
 
-def test_split_learning_hands_the_block_on():
+def test_split_learning_passes_the_block_on():
     devices = [Device(speed=1000, samples=2), Device(speed=500, samples=1, delay=0.1)]
     (kept,) = play("split_learning", devices)
     pen = (
@@ -178,8 +185,8 @@ def test_split_learning_hands_the_block_on():
     assert_chart(kept, pen.bars + second.bars, 6.0385 + 4.5165)
 
 
-def test_fedgkt_without_exchange_trains_on_everybody_once_all_are_there():
-    """The first client waits for the second; the logits of one batch leave while the next trains."""
+def test_fedgkt_without_exchange_trains_once_all_features_have_arrived():
+    """The first client waits for the second; logits are sent while the next batch trains."""
     devices = [Device(samples=2), Device(speed=500, samples=3)]
     (kept,) = play("fedgkt", devices, options={"exchange_weights": False})
     early = Pen(0).bar(DEVICE, Activity.TRAIN, 0.88).bar(DEVICE, Activity.FORWARD, 0.22)
@@ -198,19 +205,19 @@ def test_fedgkt_without_exchange_trains_on_everybody_once_all_are_there():
     assert_chart(kept, early.bars + late.bars + bars, 7.479)
 
 
-def test_fedgkt_with_exchange_and_ecofed_overlap_their_clients():
-    """Two clients on own links with two slots take as long as the slower one and one average."""
+def test_clients_of_fedgkt_with_exchange_and_ecofed_overlap():
+    """Two clients with own links and slots take as long as the slower one, and one average."""
     pair = [Device(samples=2), Device(speed=500, samples=2)]
     for method, options in (("fedgkt", {}), ("ecofed", {"init": "random"})):
         (both,) = play(method, pair, options=options, slots=2)
         (slower,) = play(method, pair[1:], options=options, slots=2)
         averaged = {"fedgkt": 135, "ecofed": 80}[method]
-        more = 2 * averaged / 10_000  # one member more in the average
+        more = 2 * averaged / 10_000  # one more member in the average
         assert both.record.duration_s == pytest.approx(slower.record.duration_s + more, abs=1e-9)
         assert both.record.straggler == 1
 
 
-def test_ecofed_draws_replay_clients_among_those_with_a_buffer_unless_told_otherwise():
+def test_ecofed_samples_replay_clients_with_a_buffer_unless_others_may_upload():
     for switch in (False, True):
         options = {"init": "random", "upload_when_unbuffered": switch}
         rounds = play("ecofed", [Device()] * 8, rounds=24, options=options, clients_per_round=2)
@@ -229,7 +236,7 @@ def test_ecofed_draws_replay_clients_among_those_with_a_buffer_unless_told_other
         assert (late_uploads > 0) == switch
 
 
-def test_the_sample_of_a_round_depends_on_seed_and_round_alone():
+def test_the_sample_of_a_round_depends_only_on_seed_and_round():
     few = make_method("splitfed", [Device()] * 6, clients_per_round=3).world.fleet
     again = make_method("splitfed", [Device()] * 6, clients_per_round=3).world.fleet
     backwards = [again.sample(index) for index in reversed(range(20))][::-1]

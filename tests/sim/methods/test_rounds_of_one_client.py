@@ -1,4 +1,4 @@
-"""Every method with one client, drawn by hand.
+"""Rounds of every method with one client, worked out by hand.
 
 Unless a test says otherwise: a device of 1,000 FLOP/s with 3 samples (batches of 2 and 1), a link of
 1,000 bytes/s up and 2,000 down with 0.5 s of delay, a server of 10,000 FLOP/s. See tiny_worlds.
@@ -54,7 +54,7 @@ def test_local_loss_overlaps_training_upload_and_server():
     assert_chart(kept, pen.bars + first.bars + second.bars, 6.976)
 
 
-def test_fedgkt_with_the_weights_exchange():
+def test_fedgkt_with_exchange_of_weights():
     (kept,) = play("fedgkt", [Device()], epochs=2)
     parts = 1958
     pen = Pen(0).bar(DOWN, Activity.WEIGHTS, parts / 2000, parts).gap(DELAY)
@@ -74,14 +74,16 @@ def test_fedgkt_with_the_weights_exchange():
     assert_chart(kept, pen.bars, downs + computed + ups + served + 6 * DELAY)
 
 
-def test_fedgkt_without_the_weights_exchange():
+def test_fedgkt_without_exchange_of_weights():
     (kept,) = play("fedgkt", [Device()], options={"exchange_weights": False})
     pen = Pen(0)
     pen.bar(DEVICE, Activity.TRAIN, (2 * 330 + 220) / 1000)
     pen.bar(DEVICE, Activity.TRAIN, (330 + 220) / 1000)
     pen.bar(DEVICE, Activity.FORWARD, 0.22).bar(UP, Activity.ACTIVATION, 1.051, 1051)
     pen.bar(DEVICE, Activity.FORWARD, 0.11).bar(UP, Activity.ACTIVATION, 1.015, 1015)
-    everything = 0.88 + 0.55 + 0.22 + 1.051 + 0.11 + 1.015 + DELAY  # the server waits for all
+    everything = (
+        0.88 + 0.55 + 0.22 + 1.051 + 0.11 + 1.015 + DELAY
+    )  # then the server has all features
     server = Pen(0, everything).bar(SERVE, Activity.TRAIN, 0.192)
     first = Pen(0, server.now).bar(DOWN, Activity.LOGITS, (24 + 491) / 2000, 515)
     server.bar(SERVE, Activity.TRAIN, 0.112)
@@ -116,7 +118,7 @@ def test_ecofed_upload_and_replay_rounds():
     assert_chart(replay, pen.bars + server + average.bars, 0.708 + DELAY + 0.1132 + 0.016)
 
 
-def test_ecofed_replay_without_control_messages_is_the_server_alone():
+def test_ecofed_replay_without_control_messages_only_uses_the_server():
     _, replay = play(
         "ecofed", [Device()], rounds=2, options={"init": "random", "control_messages": False}
     )
@@ -139,7 +141,7 @@ def test_ecofed_downloading_the_block_in_fp32():
     assert_chart(replay, pen.bars, 1.154 + 0.104 + 0.5 + 0.192 + 0.016)
 
 
-def test_ecofed_period_says_which_rounds_upload():
+def test_ecofed_uploads_once_per_period():
     for period, round_types in ((1, "uuuuu"), (2, "ururu"), (3, "urrur")):
         options = {"init": "random", "period": period}
         rounds = play("ecofed", [Device()], rounds=5, options=options)
@@ -159,22 +161,20 @@ def test_centralised_collects_once():
     assert train.participants == ()
 
 
-def test_centralised_may_have_the_images_already():
+def test_centralised_can_start_with_the_images():
     options = {"collect_images": False}
     (train,) = play("centralised", [Device()], server_speed=1000, options=options)
     pen = Pen(-1).bar(SERVE, Activity.TRAIN, 2.92).bar(SERVE, Activity.TRAIN, 1.72)
     assert_chart(train, pen.bars, 4.64)
 
 
-def test_two_uploads_outstanding_let_the_device_compute_on():
-    """The third activation must wait for the first to leave, the fourth for the second."""
+def test_with_two_uploads_outstanding_the_device_keeps_computing():
+    """The third activation waits until the first has left, the fourth until the second has."""
     device = Device(samples=8, delay=0.0, up=1000.0)
     (kept,) = play("ecofed", [device], options={"init": "random"}, outstanding=2)
     compute = Pen(0)
     compute.bar(DEVICE, Activity.FORWARD, 0.256).bar(DEVICE, Activity.FORWARD, 0.256)
-    compute.until(0.256 + 0.844).bar(
-        DEVICE, Activity.FORWARD, 0.256
-    )  # room when the first has left
+    compute.until(0.256 + 0.844).bar(DEVICE, Activity.FORWARD, 0.256)  # once the first has left
     compute.until(0.256 + 2 * 0.844).bar(DEVICE, Activity.FORWARD, 0.256)
     ups = Pen(0, 0.256)
     for _ in range(4):

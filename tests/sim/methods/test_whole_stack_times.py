@@ -1,4 +1,4 @@
-"""Units through the whole stack, and what a worse or fuller network may never do: help."""
+"""Units through the whole stack; a slower or busier network never makes a round shorter."""
 
 import itertools
 from dataclasses import replace
@@ -36,7 +36,7 @@ def test_one_megabyte_over_8_mbit_per_second_takes_one_second():
     assert env.now == flows[0].finish_s == flows[1].finish_s == 1.0
 
 
-def test_a_scenario_of_8_mbit_per_second_sends_a_million_bytes_a_second(tmp_path):
+def test_8_mbit_per_second_send_a_million_bytes_per_second(tmp_path):
     loaded = scenario(tmp_path, PLAIN + "methods: [splitfed]\n")
     rows = kept_round(loaded, "splitfed").record.intervals
     up, down = rows.phase == Phase.UPLINK, rows.phase == Phase.DOWNLINK
@@ -46,8 +46,8 @@ def test_a_scenario_of_8_mbit_per_second_sends_a_million_bytes_a_second(tmp_path
     np.testing.assert_allclose(rows.duration[down], rows.wire_bytes[down] / 2e6, rtol=0, atol=1e-12)
 
 
-def test_a_scenario_of_1_gflop_per_second_computes_a_billion_flops_a_second(tmp_path):
-    """SplitFed on VGG5 cut at 1, its first block's FLOPs by hand."""
+def test_1_gflop_per_second_computes_a_billion_flops_per_second(tmp_path):
+    """SplitFed on VGG5 at cut 1; the FLOPs of its first block are worked out by hand."""
     loaded = scenario(tmp_path, PLAIN + "methods: [splitfed]\n")
     rows = kept_round(loaded, "splitfed").record.intervals
     values = 32 * 32 * 32
@@ -77,8 +77,8 @@ def test_a_whole_round_of_classic_fl_from_text_to_seconds(tmp_path):
     assert record.duration_s == pytest.approx(expected, abs=1e-9)
 
 
-def test_the_slots_of_a_scenario_are_the_servers(tmp_path):
-    """Three equal clients ask at once: so many slots, so many that wait."""
+def test_the_server_has_the_slots_of_the_scenario(tmp_path):
+    """Three equal clients submit jobs at once: those without a slot wait."""
     waiting = []
     for slots in (1, 2, 3):
         text = PLAIN.replace("slots: 4", f"slots: {slots}").replace("count: 1", "count: 3")
@@ -112,7 +112,7 @@ def duration(method: str, devices, **world) -> float:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("outstanding", [1, 2])
 def test_a_worse_link_never_makes_a_round_shorter(method, outstanding):
-    """On links of one's own, with a slot for everybody."""
+    """With own links, and a slot for each client."""
     for seed in range(4):
         devices = worlds(seed, 3)
         before = duration(method, devices, slots=3, outstanding=outstanding)
@@ -130,7 +130,7 @@ def test_a_worse_link_never_makes_a_round_shorter(method, outstanding):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_slower_medium_never_makes_a_round_of_two_shorter(method):
-    """With two clients nobody gets more than half a medium's rate for longer than before."""
+    """With two clients, none has more than half the medium's rate for longer than before."""
     for seed in range(6):
         devices = worlds(seed, 2)
         before = duration(method, devices, slots=2, cell=Cell(800.0, 0.1))
