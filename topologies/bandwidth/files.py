@@ -4,6 +4,7 @@ A recording is at most 128 MiB, decompressed, with 20 million lines of at most 1
 """
 
 import re
+import warnings
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, Final
@@ -127,14 +128,20 @@ class Lines:
         return None
 
     def _parsed(self, body: bytes, kind: type) -> NDArray[Any]:
-        table: NDArray[Any] = np.loadtxt(
-            BytesIO(body),
-            dtype=kind,
-            comments=None,
-            delimiter="," if self._columns > 1 else None,
-            ndmin=2,
-            encoding="latin-1",
-        )
+        with warnings.catch_warnings():
+            # Before numpy 2.4, loadtxt reads "1.5" as the integer 1 and only warns.
+            warnings.simplefilter("error", DeprecationWarning)
+            try:
+                table: NDArray[Any] = np.loadtxt(
+                    BytesIO(body),
+                    dtype=kind,
+                    comments=None,
+                    delimiter="," if self._columns > 1 else None,
+                    ndmin=2,
+                    encoding="latin-1",
+                )
+            except DeprecationWarning as warning:
+                raise ValueError(str(warning)) from warning
         return table
 
     def _skip_to(self, line: int) -> None:
