@@ -1,9 +1,9 @@
-"""What a message weighs: the tensors' own bytes (payload) and what really travels (wire).
+"""Messages and their sizes: the bytes of the tensors (payload) and the bytes that are sent (wire).
 
-The framing of each message kind is a documented constant: the bytes that the public EcoFed code
-(github blessonvar/EcoFed, commit bb1c516: Python objects pickled over TCP sockets) adds to the
-tensors of a message. They are derived from the sizes of its messages, not fitted to any ratio.
-TCP/IP headers belong to the transport and are in no byte count.
+The framing of a message is a documented constant: the bytes that the public EcoFed code
+(github blessonvar/EcoFed, commit bb1c516: Python objects pickled over TCP sockets) adds to its
+tensors. The constants are derived from the sizes of its messages, not fitted to any ratio.
+TCP/IP headers belong to the transport and are not included in any byte count.
 """
 
 from dataclasses import dataclass, replace
@@ -14,21 +14,21 @@ from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.models.quantise_cost import packed_bytes
 from cutlayer.sim.log.intervals import Activity
 
-LABEL_BYTES: Final = 8  # int64, as torch keeps class labels
+LABEL_BYTES: Final = 8  # int64, as class labels are in torch
 
 # Bytes beyond the tensors and labels, per message (EcoFed, bb1c516).
 ACTIVATION_FRAMING: Final = 755
 GRADIENT_FRAMING: Final = 491
 QUANTISED_FRAMING: Final = 820  # with the scale and zero point of the tensor
-LOGITS_FRAMING: Final = 224  # a second tensor in a message that has one already
+LOGITS_FRAMING: Final = 224  # a second tensor in a message
 CONTROL_BYTES: Final = 104  # a message without tensors: one per batch of a replay round
-STATE_FRAMING: Final = 163  # a state dict, whatever it holds
-TENSOR_FRAMING: Final = 315  # and each tensor in it
+STATE_FRAMING: Final = 163  # a state dict of any size
+TENSOR_FRAMING: Final = 315  # each tensor in a state dict
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message's activity and size: `payload_bytes` of tensors and labels, `wire_bytes` in all."""
+    """A message: `payload_bytes` of tensors and labels, `wire_bytes` with the framing."""
 
     activity: Activity
     payload_bytes: int
@@ -42,15 +42,15 @@ def with_framing(message: Message, factor: float) -> Message:
 
 
 def weights(parameters: int, tensors: int, buffer_bytes: int = 0) -> Message:
-    """Return the message of a state dict of `tensors` tensors: fp32 `parameters`, and buffers."""
+    """Return a message with a state dict of `tensors` tensors: fp32 parameters, and buffers."""
     payload = FLOAT_BYTES * parameters + buffer_bytes
     return Message(Activity.WEIGHTS, payload, payload + STATE_FRAMING + TENSOR_FRAMING * tensors)
 
 
 def activation(shape: tuple[int, ...], batch_size: int, bits: int | None = None) -> Message:
-    """Return the message of one batch's activation (per-sample `shape`) and its labels.
+    """Return a message with the activation of one batch (`shape` per sample) and its labels.
 
-    With `bits` the activation is quantised and its packed bytes are sent; otherwise fp32.
+    With `bits` the activation is quantised and packed; otherwise it is fp32.
     """
     values = prod(shape) * batch_size
     labels = LABEL_BYTES * batch_size
@@ -62,7 +62,7 @@ def activation(shape: tuple[int, ...], batch_size: int, bits: int | None = None)
 
 
 def gradient(shape: tuple[int, ...], batch_size: int) -> Message:
-    """Return the message of the loss's gradient with respect to one batch's activation (fp32)."""
+    """Return a message with the gradient with respect to the activation of one batch (fp32)."""
     payload = FLOAT_BYTES * prod(shape) * batch_size
     return Message(Activity.GRADIENT, payload, payload + GRADIENT_FRAMING)
 
@@ -88,9 +88,9 @@ def control() -> Message:
 
 
 def images(input_shape: tuple[int, ...], samples: int) -> Message:
-    """Return raw inputs with their labels, as a centralised baseline has to collect them.
+    """Return a message with raw inputs and labels, which a centralised baseline collects.
 
-    Images have 8 bits a value, rows of features are fp32.
+    Images have 8 bits per value; rows of features are fp32.
     """
     value_bytes = 1 if len(input_shape) == 3 else FLOAT_BYTES
     payload = (value_bytes * prod(input_shape) + LABEL_BYTES) * samples

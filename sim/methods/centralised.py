@@ -66,19 +66,11 @@ class Centralised(Method):
 
     def open_round(self, index: int) -> Round:
         """Open one chain; clients take part only in the round in which they send their images."""
-        world = self.world
-        everybody = tuple(client.index for client in world.fleet.clients if client.samples)
-        chain = world.learning.chain(
-            index,
-            ALL_CLIENTS,
-            sum(client.samples for client in world.fleet.clients),
-            reads=("device", "server"),
-            writes=("server",),
-            members=everybody,
-        )
+        owners = tuple(client.index for client in self.world.fleet.clients if client.samples)
+        chain = self.joint_chain(index, owners, reads=("device", "server"), writes=("server",))
         collecting = index == 0 and self.options.collect_images
         round_type = "collect" if collecting else "train"
-        participants = everybody if collecting else ()
+        participants = owners if collecting else ()
         return Round(
             index, round_type, participants, (chain,) * len(participants), {"joint": chain}
         )

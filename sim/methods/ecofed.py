@@ -104,19 +104,17 @@ class EcoFed(SplitMethod):
 
     def open_round(self, index: int) -> Round:
         """Choose an upload or a replay round, and for each participant whether it uploads."""
-        world = self.world
         upload_round = self._uploads_in(index)
-        participants = world.fleet.sample(index, among=self.eligible(index))
+        participants = self.world.fleet.sample(index, among=self.eligible(index))
         uploads = tuple(upload_round or client not in self._buffered for client in participants)
         chains = []
         fresh: set[int] = set()
         for client, uploading in zip(participants, uploads, strict=True):
             buffer = f"buffer/{client}"
             chains.append(
-                world.learning.chain(
+                self.chain(
                     index,
                     client,
-                    world.fleet.clients[client].samples,
                     reads=("device", "server") if uploading else ("server", buffer),
                     averages=("server",),
                     writes=(buffer,) if uploading else (),

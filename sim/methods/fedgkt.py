@@ -12,7 +12,7 @@ from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.learning.chain import ALL_CLIENTS, Batch
+from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.log.intervals import Activity
@@ -57,7 +57,7 @@ class FedGKTOptions(MethodOptions):
         description="epochs of the server over a round's features; the logits are the last one's",
     )
     optimizer_state: Literal["fresh", "kept"] | None = Field(
-        None, description="as in `training`, for this method alone; null: what `training` says"
+        None, description="as in `training`, for this method only; null: that of `training`"
     )
 
     @field_validator("server_epochs")
@@ -125,54 +125,48 @@ class FedGKT(SplitMethod):
 
     def open_round(self, index: int) -> Round:
         """Open each client's chain; it keeps the server's logits from one round to the next."""
-        world, learning = self.world, self.world.learning
-        participants = world.fleet.sample(index)
+        participants = self.world.fleet.sample(index)
         if not self.options.exchange_weights:
             return self._open_jointly(index, participants)
-        chains = []
-        for client in participants:
-            memory = f"logits/{client}"
-            known = (memory,) if memory in learning.digests else ()
-            chains.append(
-                learning.chain(
-                    index,
-                    client,
-                    world.fleet.clients[client].samples,
-                    reads=(*self.parts, *known),
-                    averages=self.parts,
-                    writes=(memory,),
-                )
+        chains = tuple(
+            self.chain(
+                index,
+                client,
+                reads=(*self.parts, *self._logits_of(client)),
+                averages=self.parts,
+                writes=(f"logits/{client}",),
             )
-        return Round(index, "train", participants, tuple(chains))
+            for client in participants
+        )
+        return Round(index, "train", participants, chains)
+
+    def _logits_of(self, client: int) -> list[str]:
+        """Return the state with the server's logits for a client, if there is one yet."""
+        name = f"logits/{client}"
+        return [name] if name in self.world.learning.digests else []
 
     def _open_jointly(self, index: int, participants: tuple[int, ...]) -> Round:
-        world, learning = self.world, self.world.learning
+        known = self.world.learning.digests
         chains = []
         for client in participants:
             own = [
-                name if name in learning.digests else name.split("/")[0]
+                name if name in known else name.split("/")[0]
                 for name in (f"device/{client}", f"head/{client}")
             ]
-            memory = f"logits/{client}"
-            known = (memory,) if memory in learning.digests else ()
             chains.append(
-                learning.chain(
+                self.chain(
                     index,
                     client,
-                    world.fleet.clients[client].samples,
-                    reads=(*own, *known),
+                    reads=(*own, *self._logits_of(client)),
                     writes=(f"device/{client}", f"head/{client}", f"features/{client}"),
                 )
             )
-        memories = [f"logits/{client}" for client in participants]
-        remembered = [memory for memory in memories if memory in learning.digests]
-        joint = learning.chain(
+        remembered = [name for client in participants for name in self._logits_of(client)]
+        joint = self.joint_chain(
             index,
-            ALL_CLIENTS,
-            sum(world.fleet.clients[client].samples for client in participants),
+            participants,
             reads=("server", *(f"features/{client}" for client in participants), *remembered),
-            writes=("server", *memories),
-            members=participants,
+            writes=("server", *(f"logits/{client}" for client in participants)),
         )
         return Round(index, "train", participants, tuple(chains), {"joint": joint})
 

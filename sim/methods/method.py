@@ -20,7 +20,7 @@ from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.message import Message
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.learning.chain import Chain
+from cutlayer.sim.learning.chain import ALL_CLIENTS, Chain
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.members import Members
@@ -151,6 +151,34 @@ class Method(ABC):
         """Return why a round cannot continue without a client that drops out, or None if it can."""
         return f"{cls.name} needs every client of its round to the end"
 
+    def chain(
+        self,
+        index: int,
+        client: int,
+        *,
+        reads: Sequence[str] = (),
+        averages: Sequence[str] = (),
+        writes: Sequence[str] = (),
+    ) -> Chain:
+        """Open the chain of one client for a round; see `Learning.chain`."""
+        samples = self.world.fleet.clients[client].samples
+        return self.world.learning.chain(
+            index, client, samples, reads=reads, averages=averages, writes=writes
+        )
+
+    def joint_chain(
+        self, index: int, clients: Sequence[int], *, reads: Sequence[str], writes: Sequence[str]
+    ) -> Chain:
+        """Open one chain of a round that passes through the shards of several clients, in order."""
+        return self.world.learning.chain(
+            index,
+            ALL_CLIENTS,
+            sum(self.world.fleet.clients[client].samples for client in clients),
+            reads=reads,
+            writes=writes,
+            members=clients,
+        )
+
     def eligible(self, index: int) -> Sequence[int]:  # noqa: ARG002
         """Return the clients that may take part in a round, whether online or not."""
         return self.world.fleet.able
@@ -235,13 +263,7 @@ class SplitMethod(Method):
         """Sample the clients; each trains its own replica of every part, and these are averaged."""
         participants = self.world.fleet.sample(index)
         chains = tuple(
-            self.world.learning.chain(
-                index,
-                client,
-                self.world.fleet.clients[client].samples,
-                reads=self.parts,
-                averages=self.parts,
-            )
+            self.chain(index, client, reads=self.parts, averages=self.parts)
             for client in participants
         )
         return Round(index, "train", participants, chains)

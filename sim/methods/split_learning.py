@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from cutlayer.sim.learning.chain import ALL_CLIENTS
 from cutlayer.sim.log.intervals import NO_CAUSE
 from cutlayer.sim.methods.method import Process, Round
 from cutlayer.sim.methods.splitfed import SplitFed
@@ -29,16 +28,9 @@ class SplitLearning(SplitFed):
 
     def open_round(self, index: int) -> Round:
         """Open one chain that passes through the sampled clients in order."""
-        world = self.world
-        participants = world.fleet.sample(index)
-        chain = world.learning.chain(
-            index,
-            ALL_CLIENTS,
-            sum(world.fleet.clients[client].samples for client in participants),
-            reads=("device", "server"),
-            writes=("device", "server"),
-            members=participants,
-        )
+        participants = self.world.fleet.sample(index)
+        parts = ("device", "server")
+        chain = self.joint_chain(index, participants, reads=parts, writes=parts)
         return Round(index, "train", participants, (chain,) * len(participants))
 
     def run_round(self, rnd: Round) -> Process:
