@@ -6,8 +6,8 @@ from cutlayer.errors import UserError
 from cutlayer.sim.commands.console import CommandConsole, make_console
 from cutlayer.sim.commands.progress import PhaseProgress
 from cutlayer.sim.files.atomic import write_text
-from cutlayer.sim.papers.ranking import kendall_tau, timed
 from cutlayer.sim.papers.registry import TABLES, Reproduced, reproduce
+from cutlayer.sim.papers.table import kendall_tau, timed
 from cutlayer.sim.results.folder import claim_folder
 from cutlayer.sim.views.reproduced import markdown, print_reproduced, write_csv, write_map
 from cutlayer.suggestion import suggestion

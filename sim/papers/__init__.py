@@ -1,1 +1,1 @@
-"""The papers' tables: what is published beside what is simulated, and which figures were fitted."""
+"""The papers' tables: published figures beside simulated ones, and which of them were fitted."""

@@ -17,9 +17,9 @@ from cutlayer.topologies.device import DeviceProfile
 SOURCE: Final = "github.com/ricsamikwa/RES-Things"
 BATCH, BATCHES = 100, 50
 LINK: Final = 76 * MBIT
-MESSAGE_BYTES: Final = 3_276_800  # of an activation, and of its gradient
+MESSAGE_BYTES: Final = 3_276_800  # of an activation or its gradient
 NATIVE_S: Final = {"raspberry-pi-3b-plus": 3.57, "jetson-nano": 0.116}
-SERVERS: Final = ("laptop-8-core", "server-8-core")  # whose like is not known
+SERVERS: Final = ("laptop-8-core", "server-8-core")  # candidates: the real one is unknown
 CUT_S: Final = {"raspberry-pi-3b-plus": 1.93, "jetson-nano": 0.444}
 
 SCENARIO: Final = """
@@ -48,7 +48,7 @@ def table() -> Table:
         )
         for server in SERVERS:
             result = played(SCENARIO.format(server=server), {"here": profile})["splitfed"]
-            note = "the real server is not known"
+            note = "the real server is unknown"
             if CUT_S[name] < air:
                 note += f"; both messages need {air:.2f} s at {LINK / MBIT:.0f} Mbit/s"
             lines.append(
@@ -71,17 +71,17 @@ def table() -> Table:
         tuple(lines),
         tuple(fitted),
         (
-            "The Jetson Nano's row cannot match: an activation and its gradient are 6.55 MB, and its"
-            f" published 0.444 s need over {needed:.0f} Mbit/s. The link of 76 Mbit/s is not its own.",
-            "The Pi's cut iteration leaves 1.24 s for computing beside 0.69 s on the link. Its first"
-            " block is charged more: the share of early layers in VGG5's time is overestimated.",
-            "The Jetson Nano's profile is one speed for everything.",
+            "The Jetson Nano's row cannot match: an activation and its gradient are 6.55 MB, so that the"
+            f" published 0.444 s require over {needed:.0f} Mbit/s, more than the link of 76 Mbit/s.",
+            "The Pi's cut iteration leaves 1.24 s for computation besides 0.69 s on the link. The"
+            " profile takes longer for the first block: it overestimates early layers.",
+            "The Jetson Nano's profile has one speed for all operations.",
         ),
     )
 
 
 def _fitted(name: str, native: float) -> tuple[DeviceProfile, float]:
-    """Return a profile that takes `native` seconds for VGG5, and how much slower that is."""
+    """Return the profile slowed down to `native` seconds for VGG5, and by which factor."""
     plain = device(name)
     costs = block_costs(build("vgg5", classes=10, seed=0, device="meta"))
     factor = native / DeviceWork(plain, costs, None, 1, 1).train(BATCH).seconds

@@ -1,7 +1,7 @@
 """EcoFed's headline ratios: bytes from first principles, time as a function of link and server.
 
 arXiv 2304.05495 v1 to v3 (IEEE TPDS 35(3):377-390, 2024); settings of github.com/blessonvar/EcoFed,
-bb1c516. The paper's links and server are not known to us.
+bb1c516. The paper's links and server are unknown.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ EARLIER_RATIOS: Final = (
 
 
 def table(points: Sequence[Point]) -> Table:
-    """Return the byte ratios, and the time ratios at the setting that meets the headlines best."""
+    """Return the byte ratios, and the time ratios at the settings nearest to the headlines."""
     found = played(SCENARIO, overrides=["training.rounds=2"])
     sizes = {label: bytes_per_client_round(result) for label, result in found.items()}
     methods = ", ".join(method for _, method in EARLIER)
@@ -59,10 +59,10 @@ def table(points: Sequence[Point]) -> Table:
     ]
     remarks = [
         "Bytes: nothing is fitted. Framing constants are those of the public code's messages.",
-        "Times: the paper's links and server are unknown, so that its ratios are sought on a map of"
-        f" {len(points)} settings of (device, link, server), equal for all methods. The settings shown"
-        " are the nearest; the ratios there are found, not predicted. The paper's ratios are maxima"
-        " ('up to'), and need not be of one setting; it reports the additive time.",
+        "Times: the paper's links and server are unknown, so its ratios are searched for on a map of"
+        f" {len(points)} settings of (device, link, server), equal for all methods. The nearest settings"
+        " are shown; their ratios are fitted, not predicted. The paper's ratios are maxima ('up to') and"
+        " may belong to different settings; it reports the additive time.",
     ]
     for version, (classic, split) in HEADLINES.items():
         for measure in ("makespan", "additive"):
@@ -98,6 +98,6 @@ def _verdict(version: str, measure: str, points: Sequence[Point]) -> str:
     best = nearest(points, classic, split, measure)
     first, second = best.ratios(measure)
     return (
-        f"{version}, {measure}: nowhere on the map do both time headlines hold within 10 %. Nearest:"
+        f"{version}, {measure}: no setting of the map meets both time headlines within 10 %. Nearest:"
         f" {first:.1f} and {second:.2f} for {classic} and {split}, at {best}."
     )

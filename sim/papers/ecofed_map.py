@@ -15,12 +15,7 @@ Measure = Literal["makespan", "additive"]
 HEADLINES: Final = {"v2": (25.66, 2.83), "v3": (21.0, 2.86)}
 DEVICES: Final = ("raspberry-pi-3b-plus", "raspberry-pi-4b", "raspberry-pi-5")
 LINKS: Final = (2, 5, 10, 20, 35, 50, 75, 100)  # Mbit/s each way
-SERVERS: Final = (
-    1,
-    4,
-    16,
-    64,
-)  # times as fast as one virtual machine of 8 cores, one job at a time
+SERVERS: Final = (1, 4, 16, 64)  # speed over a virtual machine of 8 cores, one job at a time
 SERVER: Final = "server-8-core"
 
 
@@ -42,18 +37,18 @@ class Point:
         return self.makespan if measure == "makespan" else self.additive
 
     def distance(self, classic: float, split: float, measure: str) -> float:
-        """Return the larger of the two deviations, in logarithms."""
+        """Return the larger deviation of the two ratios, as a natural logarithm."""
         first, second = self.ratios(measure)
         return max(abs(math.log(first / classic)), abs(math.log(second / split)))
 
     def meets(self, classic: float, split: float, measure: str, within: float) -> bool:
-        """Whether both ratios deviate by no more than a share."""
+        """Return whether both ratios deviate by at most `within`, relatively."""
         first, second = self.ratios(measure)
         return abs(first / classic - 1) <= within and abs(second / split - 1) <= within
 
 
 def nearest(points: Sequence[Point], classic: float, split: float, measure: str) -> Point:
-    """Return the setting whose worse ratio is nearest to the published one."""
+    """Return the setting with the smallest `distance`."""
     return min(points, key=lambda point: point.distance(classic, split, measure))
 
 

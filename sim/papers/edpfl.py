@@ -22,14 +22,14 @@ LINK: Final = 38 * MBIT  # bit/s of the whole medium; the logs imply 36 to 40
 UPLOAD_S: Final = {"pi-a": 0.158, "pi-b": 0.21}  # an upload round's iteration, sending included
 FULL_S: Final = 2.15  # an iteration of the whole model, loader included
 OFFSETS: Final = 10
-CONV: Final = ("conv",)  # the classes that the first block does not have; others stand in for them
+CONV: Final = ("conv",)  # operation classes that only later blocks have
 
 ROUNDS: Final = {  # label: (seconds a round, MiB a round over both clients and directions)
     "classic_fl": (58.12, 19.41),
     "splitfed": (32.33, 125.10),
     "ecofed": (3.85, 7.84),
 }
-KINDS: Final = {"upload": 6.51, "replay": 1.19}
+ROUND_TYPES: Final = {"upload": 6.51, "replay": 1.19}
 
 SCENARIO: Final = "edpfl_pi4_wifi"
 CELL: Final = (
@@ -39,16 +39,16 @@ CELL: Final = (
 
 
 def pis(loader_s: float = 0.0) -> dict[str, DeviceProfile]:
-    """Return the two Pis, with so much of an iteration as the loader.
+    """Return the profiles of both Pis, whose loader takes `loader_s` of an iteration.
 
-    Each is the catalogue's Pi 4 made slower, so that it loads, runs the first block and quantises in
-    its time per upload iteration, less what its message needs alone on the medium. The convolutions
-    behind are slower still, so that the slower Pi takes `FULL_S` for the whole model. What the server
-    and the loader leave of a replay round is a fixed overhead of every round.
+    Each is the catalogue's Pi 4 slowed down so that loading, the first block and quantising take its
+    time per upload iteration, less the time of its message alone on the medium. Later convolutions are
+    slowed down further so that the slower Pi takes `FULL_S` for the whole model. The rest of a replay
+    round, without server and loader, is a fixed overhead of every round.
     """
     bare = _without_overhead(loader_s)
     replayed = played(SCENARIO, bare, [CELL, "methods=[{ecofed: {init: random}}]"])["ecofed"]
-    overhead = max(KINDS["replay"] - seconds_per_round(replayed, "replay"), 0.0)
+    overhead = max(ROUND_TYPES["replay"] - seconds_per_round(replayed, "replay"), 0.0)
     return {name: replace(pi, round_overhead_s=overhead) for name, pi in bare.items()}
 
 
@@ -75,7 +75,7 @@ def _without_overhead(loader_s: float) -> dict[str, DeviceProfile]:
 
 
 def table() -> Table:
-    """Return the testbed's figures beside ours."""
+    """Return the testbed's figures beside simulated ones."""
     devices = pis()
     found = played(SCENARIO, devices, [CELL])
     lines = []
@@ -104,21 +104,21 @@ def table() -> Table:
                 within=0.005,
             )
         )
-    for kind, seconds in KINDS.items():
+    for round_type, seconds in ROUND_TYPES.items():
         lines.append(
             Line(
-                f"ecofed, {kind} round",
+                f"ecofed, {round_type} round",
                 "s",
                 seconds,
-                "fitted" if kind == "replay" else "predicted",
-                seconds_per_round(found["ecofed"], kind),
+                "fitted" if round_type == "replay" else "predicted",
+                seconds_per_round(found["ecofed"], round_type),
                 SOURCE,
-                "the fixed overhead was set from it" if kind == "replay" else "",
+                "the fixed overhead was set from it" if round_type == "replay" else "",
                 within=0.15,
             )
         )
     lines += _offset_lines(devices)
-    loader = KINDS["replay"] / BATCHES
+    loader = ROUND_TYPES["replay"] / BATCHES
     other = played(SCENARIO, pis(loader), [CELL])
     alternative = ", ".join(f"{label} {seconds_per_round(other[label]):.2f} s" for label in ROUNDS)
     return Table(
@@ -136,24 +136,24 @@ def table() -> Table:
         (
             "Given, not fitted: the two Pis' times per upload iteration (0.158 and 0.21 s, sending"
             " included), from which each Pi's speed follows; the medium's 38 Mbit/s.",
-            "A replay round's 1.19 s are shared by the loader and a fixed overhead, nobody knows how:"
-            f" here all is overhead. Were all of it the loader ({1000 * loader:.0f} ms a batch):"
+            "How the 1.19 s of a replay round divide between the loader and a fixed overhead is unknown;"
+            f" here all is overhead. If all were the loader ({1000 * loader:.0f} ms a batch):"
             f" {alternative}.",
             "Before fitting, the catalogue's Pi 4 takes 0.45 s for the iteration that took 2.15 s"
-            " here: the testbed trains five times slower than VGG19's rates say.",
+            " here: the testbed trains five times slower than VGG19's rates predict.",
         ),
     )
 
 
 _NOTES: Final = {
-    "classic_fl": "25 iterations of 2.15 s, which these logs gave, and the weights' way",
+    "classic_fl": "25 iterations of 2.15 s, from these logs, and the transfer of the weights",
     "splitfed": "both Pis start together",
-    "ecofed": "an upload round and a replay round in turn; the replay round is fitted",
+    "ecofed": "upload and replay rounds alternate; the replay round is fitted",
 }
 
 
 def _offset_lines(devices: dict[str, DeviceProfile]) -> list[Line]:
-    """Return SplitFed's round over start offsets of the second Pi, up to an iteration."""
+    """Return SplitFed's mean round time over start offsets of the second Pi, up to an iteration."""
     step = ROUNDS["splitfed"][0] / BATCHES / OFFSETS
     rounds = []
     for number in range(OFFSETS):

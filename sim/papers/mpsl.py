@@ -1,4 +1,4 @@
-"""MP-SL's VGG19 by layer and batch, and what its Raspberry Pi 4 profile says of other models.
+"""MP-SL's VGG19 by layer and batch, and predictions of its Raspberry Pi 4 profile for other models.
 
 github.com/jtirana98/MultiHop-Federeated-Split-Learning has VGG19 on CIFAR-10 in batches of 128;
 github.com/jafermarq/federated-embedded-vision whole training steps at 224x224 in batches of 16;
@@ -72,7 +72,7 @@ STEPS: Final[tuple[tuple[str, str, int, int, int, float, Kind, str, str], ...]] 
 
 
 def table() -> Table:
-    """Return the profile's inputs, what it makes of them, and its predictions."""
+    """Return the figures that the profile was fitted to, and its predictions."""
     lines = [*_layer_lines(), *_batch_lines(), *_step_lines()]
     return Table(
         "mpsl",
@@ -80,16 +80,17 @@ def table() -> Table:
         tuple(lines),
         (
             Fitted("convolution rates by map and pass", "12 rates", "VGG19's layers"),
-            Fitted("rate of linear layers", "17 and 12.8 GFLOP/s", "what is left of VGG19's batch"),
+            Fitted("rate of linear layers", "17 and 12.8 GFLOP/s", "the rest of VGG19's batch"),
             Fitted("optimizer's bandwidth", "1.49 GB/s", "VGG19's Adam step"),
             Fitted("rate of depthwise convolutions", "0.18 GFLOP/s", "MobileNetV2's step"),
             Fitted("speed-ups of Pi 5, Pi 3B+, VM, laptop", "1 to 4 factors each", "see devices"),
         ),
         (
-            "One number: a profile of one speed, VGG19's FLOPs over its 71.9 s a batch.",
-            "Rates are effective: a layer's share of bias, ReLU and pooling is in them, and nominal maps"
-            " (32 to 2) although the published code pools with a padding of 1 (32, 17, 9, 5, 3).",
-            "Beside those rates VGG19's batch has its linear layers (80 % of its parameters) and Adam.",
+            "One number: a profile with one speed, VGG19's FLOPs over its 71.9 s a batch.",
+            "Rates are effective: they include a layer's share of bias, ReLU and pooling, and assume"
+            " nominal maps (32 to 2), although the published code pools with a padding of 1 (32, 17,"
+            " 9, 5, 3).",
+            "VGG19's batch also includes its linear layers (80 % of its parameters) and Adam.",
             "The two sources disagree: ResNet18's step of 10.9 s is 16 GFLOP/s on dense convolutions,"
             " both passes together, where VGG19's backward pass had 7 to 9. One is PyTorch, the other"
             " libtorch of another year; a profile of one cannot predict the other.",
@@ -156,7 +157,7 @@ def _step_lines() -> list[Line]:
 
 
 def _one_number(name: str, model: str, side: int, classes: int, batch: int) -> float:
-    """Return the seconds of a step at the one speed that VGG19's batch has on the device."""
+    """Return the seconds of a step at a single speed: that of VGG19's batch on the device."""
     costs = layers_of(_costs("vgg19", 32, 10))
     whole = Stage(device(name), costs, ADAM).train(BATCH)
     flops = BATCH * sum(layer.forward_flops + layer.backward_flops for layer in costs)

@@ -1,4 +1,4 @@
-"""The tables by name, and what each needs to be made."""
+"""The tables by name, and how each is made."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ TABLES: Final = {
 
 @dataclass(frozen=True)
 class Reproduced:
-    """A table, and the points of its map where it has one."""
+    """A table, and the points of its map if it has one."""
 
     table: Table
     points: list[Point] = field(default_factory=list)

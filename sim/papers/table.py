@@ -1,6 +1,8 @@
-"""A table that holds published figures against simulated ones, and says where each comes from."""
+"""A table of published figures beside simulated ones, with the status of each, and its ranking."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Literal
 
 Kind = Literal["fitted", "predicted", "inferred"]
@@ -8,12 +10,12 @@ Kind = Literal["fitted", "predicted", "inferred"]
 
 @dataclass(frozen=True)
 class Line:
-    """One figure of a paper or a log beside ours.
+    """A published figure, of a paper or a log, beside the simulated one.
 
-    `kind` says what the simulated figure is: `fitted` (it, or something it rests on alone, was set from
-    the published figure), `predicted` (nothing of it was), `inferred` (predicted by a switch of which
-    the source does not say that it was used). `simulated` is None where it cannot be told, and the
-    `note` says why. `within` is the deviation that we ask of ourselves, as a share.
+    `kind` is the status of the simulated figure: `fitted` (set from the published one, itself or through
+    the only figure that decides it), `predicted` (independent of it), or `inferred` (predicted with an
+    option that the source does not state to have used). `simulated` is None if it cannot be determined;
+    `note` says why. `within` is the largest relative deviation that we accept.
     """
 
     quantity: str
@@ -27,14 +29,14 @@ class Line:
 
     @property
     def deviation(self) -> float | None:
-        """By how much the simulated figure is more than the published, as a share of that."""
+        """Relative deviation of the simulated figure from the published one."""
         if self.published is None or self.simulated is None:
             return None
         return self.simulated / self.published - 1
 
     @property
     def holds(self) -> bool | None:
-        """Whether the deviation is as small as we ask; None where nothing is asked or known."""
+        """Whether the deviation is at most `within`; None if one of them is missing."""
         if self.within is None or self.deviation is None:
             return None
         return abs(self.deviation) <= self.within
@@ -42,7 +44,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A figure that was set so that the simulation meets a published one."""
+    """A figure that was set so that the simulation reproduces a published one."""
 
     name: str
     value: str
@@ -51,10 +53,32 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Table:
-    """The lines of one source, what was fitted for them, and what is to be said about them."""
+    """The lines of one source, the figures fitted for them, and remarks."""
 
     name: str
     title: str
     lines: tuple[Line, ...]
     fitted: tuple[Fitted, ...] = ()
     remarks: tuple[str, ...] = ()
+
+
+def timed(tables: Iterable[Table], *, only_predicted: bool = False) -> list[Line]:
+    """Return the lines in seconds that have both figures, without the fitted ones if requested."""
+    return [
+        line
+        for table in tables
+        for line in table.lines
+        if line.unit == "s"
+        and line.deviation is not None
+        and not (only_predicted and line.kind == "fitted")
+    ]
+
+
+def kendall_tau(lines: Iterable[Line]) -> float | None:
+    """Return Kendall's tau-b between published and simulated figures; None for fewer than two."""
+    pairs = [(line.published, line.simulated) for line in lines]
+    if len(pairs) < 2:
+        return None
+    published, simulated = zip(*pairs, strict=True)
+    # Imported here because it is slow, and untyped.
+    return float(import_module("scipy.stats").kendalltau(published, simulated).statistic)

@@ -1,4 +1,4 @@
-"""Playing a scenario on device profiles that a table has made for itself."""
+"""Simulate a scenario with device profiles that a table defines."""
 
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -20,9 +20,10 @@ def played(
     devices: Mapping[str, DeviceProfile] | None = None,
     overrides: Iterable[str] = (),
 ) -> dict[str, MethodResult]:
-    """Return the methods' results of a scenario, on the clock alone.
+    """Return each method's result of a scenario, without training.
 
-    `scenario` is a shipped one's name or a YAML text; `devices` are what it calls by their keys.
+    `scenario` is the name of a shipped scenario or a YAML text; `devices` are the profiles of devices
+    that it names.
     """
     with tempfile.TemporaryDirectory() as folder:
         files = {}
@@ -43,21 +44,21 @@ def played(
 
 
 def seconds_per_round(result: MethodResult, round_type: str | None = None) -> float:
-    """Return the mean makespan of the rounds (of one type), seconds."""
+    """Return the mean round time, of all rounds or of one type, in seconds."""
     times = [r.round_time_s for r in result.rounds if round_type in (None, r.round_type)]
     return sum(times) / len(times)
 
 
 def additive_seconds(result: MethodResult) -> float:
-    """Return the mean over rounds of EcoFed's additive time, seconds."""
+    """Return the mean of EcoFed's additive round time, in seconds."""
     return sum(r.additive_round_time_s for r in result.rounds) / len(result.rounds)
 
 
 def mib_per_round(result: MethodResult) -> float:
-    """Return the MiB of a round, both directions and all clients."""
+    """Return the mean traffic of a round in MiB, both directions and all clients."""
     return result.wire_bytes / len(result.rounds) / MIB
 
 
 def bytes_per_client_round(result: MethodResult) -> float:
-    """Return the wire bytes of a client and round, both directions."""
+    """Return the mean wire bytes per client and round, both directions."""
     return result.wire_bytes / sum(r.clients for r in result.rounds)
