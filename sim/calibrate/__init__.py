@@ -1,1 +1,1 @@
-"""Calibration: a device profile from what the machine that this runs on takes for real training."""
+"""Calibration: a device profile of this machine, fitted to timings of real training."""

@@ -1,7 +1,7 @@
 """The measurements of a calibration: what is timed, how often, and in which order.
 
-Probes and held-out cases are timed in turns, in an order that is shuffled anew for every pass, so that
-neither has the machine at a better time than the other.
+Every pass times the probes and the held-out cases together in a new random order, so that both meet the
+same conditions of the machine.
 """
 
 import random
@@ -16,26 +16,26 @@ from cutlayer.sim.calibrate.probes import BATCHES
 from cutlayer.sim.calibrate.timing import BlockTimes, Passes
 from cutlayer.sim.calibrate.worker import Job, ProbeKey, Workshop
 
-LONGEST_SHARE: Final = 0.02  # of the time that there is: what a single iteration may take
+LONGEST_SHARE: Final = 0.02  # longest iteration, as a fraction of the time budget
 
 
 @dataclass
 class Timed:
-    """All iterations of one probe or case: a list of times for every pass over the jobs."""
+    """All timed iterations of one probe or case, by pass over the jobs."""
 
     passes: list[list[Passes]] = field(default_factory=list)
     blocks: list[list[BlockTimes]] = field(default_factory=list)
 
     def seconds(self, part: str) -> float:
-        """Return the median over the passes of the median in each: a part of `Passes`, or its total."""
+        """Return the median over passes of each pass's median, of a field of `Passes`, in seconds."""
         return median(self.each(part))
 
     def each(self, part: str) -> list[float]:
-        """Return the median of every pass."""
+        """Return the median of every pass, in seconds."""
         return [median(getattr(one, part) for one in taken) for taken in self.passes]
 
     def block_seconds(self, index: int) -> tuple[float, float]:
-        """Return forward and backward of a block, medians of medians."""
+        """Return a block's forward and backward seconds, medians of medians."""
         forward = [median(one.forward[index] for one in taken) for taken in self.blocks]
         backward = [median(one.backward[index] for one in taken) for taken in self.blocks]
         return median(forward), median(backward)
@@ -46,9 +46,9 @@ Progress = Callable[[str, int, int, str], None]  # phase, done, total, what is n
 
 @dataclass
 class Measured:
-    """What was timed: probes by (name, batch size), and cases; `left_out` says what was not, and why.
+    """The timings of probes, by (name, batch size), and of cases; `left_out` gives the others and why.
 
-    `passes_made` are fewer than asked for where the time was up.
+    `passes_made` is less than requested if the time was up.
     """
 
     probes: dict[ProbeKey, Timed] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Measured:
     passes_made: int = 0
 
     def add(self, job: Job, passes: list[Passes], blocks: list[BlockTimes]) -> None:
-        """Keep another pass over a job."""
+        """Add another pass over a job."""
         if isinstance(job, Case):
             timed = self.cases.setdefault(job, Timed())
         else:
@@ -78,8 +78,8 @@ def measure(
 ) -> Measured:
     """Time all probes and cases `passes` times, reporting to `progress`.
 
-    A job is left out of which an iteration takes more than its share of the time. When the time is up
-    after a whole pass, the passes that are left are not made.
+    A job is left out if one iteration takes more than `LONGEST_SHARE` of the time budget. No pass
+    begins once the time is up.
     """
     workshop = Workshop(threads, seed)
     order = random.Random(seed)  # noqa: S311
@@ -106,5 +106,5 @@ def measure(
 
 
 def name_of(job: Job) -> str:
-    """Return a job in words."""
+    """Return a job's name for messages."""
     return str(job) if isinstance(job, Case) else f"probe {job[0]}, batch {job[1]}"

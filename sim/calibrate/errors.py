@@ -1,4 +1,4 @@
-"""How far a profile's predictions of held-out cases are from what was measured, and the noise."""
+"""Errors of a profile's predictions on held-out cases, and the noise of the measurements."""
 
 from dataclasses import dataclass
 from statistics import fmean, median
@@ -17,9 +17,10 @@ MOMENTUM_SLOTS: Final = 1
 
 @dataclass(frozen=True)
 class CaseError:
-    """A held-out case: seconds as measured and as predicted, all passes of it together.
+    """A held-out case: measured and predicted seconds of an iteration.
 
-    `noise` is the mean deviation of single repeats from their median, as a share of it.
+    `noise` is the mean deviation of single passes from their median, as a fraction of it.
+    `one_number_s` is the prediction of a profile with one speed for everything.
     """
 
     case: Case
@@ -30,17 +31,17 @@ class CaseError:
 
     @property
     def error(self) -> float:
-        """Predicted over measured, less 1."""
+        """Relative error of the prediction."""
         return self.predicted_s / self.measured_s - 1
 
     @property
     def one_number_error(self) -> float:
-        """The same for a profile of a single speed."""
+        """Relative error of a profile with one speed."""
         return self.one_number_s / self.measured_s - 1
 
 
 def case_errors(profile: DeviceProfile, measured: Measured) -> list[CaseError]:
-    """Return the error of every held-out case, and what one speed for everything would have said."""
+    """Return the errors of every held-out case, of `profile` and of a profile with one speed."""
     speed = one_speed(measured)
     return [
         CaseError(
@@ -60,19 +61,19 @@ def mean_error(errors: list[CaseError]) -> float:
 
 
 def predicted_seconds(profile: DeviceProfile, case: Case) -> float:
-    """Return the time of an iteration (forward, backward, step and what lies between), seconds."""
+    """Return the seconds of an iteration: forward, backward, step, and the time between them."""
     return _stage(profile, case).train(case.batch_size).seconds + profile.iteration_overhead_s
 
 
 def noise(timed: Timed) -> float:
-    """Return the mean deviation of the passes' medians from their median, as a share of it."""
+    """Return the mean deviation of the passes' medians from their median, as a fraction of it."""
     totals = timed.each("total")
     middle = median(totals)
     return fmean(abs(total / middle - 1) for total in totals)
 
 
 def one_speed(measured: Measured) -> float:
-    """Return the probes' median FLOP/s: what a profile of one number would hold."""
+    """Return the probes' median FLOP/s, the speed of a profile with one speed."""
     speeds = []
     for (name, batch_size), timed in measured.probes.items():
         flops = sum(cost.forward_flops + cost.backward_flops for cost in probe_costs(name))
@@ -81,7 +82,7 @@ def one_speed(measured: Measured) -> float:
 
 
 def flops_of(case: Case) -> float:
-    """Return the FLOPs of a case's iteration, its step included."""
+    """Return the FLOPs of a case's iteration, including its step."""
     return _stage(DeviceProfile.from_speed("any", 1.0), case).train(case.batch_size).flops
 
 

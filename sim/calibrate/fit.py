@@ -1,16 +1,16 @@
-"""The roofline (`cutlayer.topologies.device`), fitted to observations: least squares of relative errors.
+"""Fit the roofline (`cutlayer.topologies.device`) to observations, by least squares of relative errors.
 
-The unknowns: a rate for each class of operations, pass and map size that was seen, the two bandwidths,
-and the overhead of a layer. All are fitted in logarithms, with a prior for each (see
+The unknowns are a rate for each observed class of operations, pass and map size, the two bandwidths, and
+the overhead of a layer. All are fitted as logarithms, with a prior for each (see
 `cutlayer.sim.calibrate.prior`) and within bounds. A figure that the times do not determine stays at its
-prior, given the figures beside it, and is listed in `Fit.undetermined`. The loss on times is
-soft, so that a moment in which the machine did something else does not bend the fit.
+prior, given the other figures, and is listed in `Fit.undetermined`. The loss on times is soft, so that
+moments in which the machine was busy otherwise do not distort the fit.
 
-The roofline's maximum has minima of its own for each choice of what binds which layer. So it is made
-sharp in steps, from a smooth function in which everything counts a little (`SHARPNESS`), and the
-minimum is followed: which one it ends in does not depend on how a sum is rounded. What remains is
-whether memory binds at all, or arithmetic alone explains the times as well: then the bandwidth is left
-at its prior.
+The maximum in the roofline creates a local minimum for each assignment of compute-bound and memory-bound
+layers. The fit therefore starts from a smooth function, sharpens it in steps (`SHARPNESS`), and follows
+the minimum: the one in which it ends does not depend on the rounding of sums. One choice remains:
+whether memory limits anything at all. If arithmetic alone explains the times as well, the bandwidth is
+left at its prior.
 """
 
 import math
@@ -30,17 +30,17 @@ from cutlayer.sim.compute.roofline import Pass
 from cutlayer.topologies.device import PASSES, DeviceProfile, RateTable
 
 SHARPNESS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 64.0, math.inf)
-# By the names that they have in the profile's file, in the order in which they are fitted.
+# Names as in a profile file, in the order of the fit.
 SHARED_FIGURES: Final = ("memory_bandwidth", "weight_bandwidth", "layer_overhead")
 STEP_FIGURES: Final = ("optimizer_overhead", "optimizer_bandwidth")
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted profile, and the mean relative error of its blocks and whole passes on the probes.
+    """A fitted profile, with the mean relative errors of blocks and of whole passes on the probes.
 
-    `undetermined` names the figures that the times did not determine, as the profile's file does; for
-    a class of operations (`rates.norm`) with the passes and map sizes concerned.
+    `undetermined` names the figures that the times did not determine as a profile file does; for a
+    class of operations (`rates.norm`), with the passes and map sizes concerned.
     """
 
     profile: DeviceProfile
@@ -60,7 +60,7 @@ def fit(
     description: str,
     source: str,
 ) -> Fit:
-    """Fit a profile; `rest_s` are the seconds of iterations beside their passes."""
+    """Fit a profile; `rest_s` are the seconds of iterations outside their passes."""
     roofline, _, found = fitted_roofline(observations)
     seconds = np.array([seen.seconds for seen in observations])
     whole = np.array([seen.whole for seen in observations])
@@ -103,7 +103,7 @@ def fit(
 
 
 def fitted_roofline(observations: Sequence[Observation]) -> tuple[Roofline, Prior, Solution]:
-    """Return the roofline of the observations, the prior of its figures, and the figures found."""
+    """Return the roofline of the observations, the prior of its figures, and the fitted figures."""
     roofline = Roofline.of(observations)
     seconds = np.array([seen.seconds for seen in observations])
     scale = np.array([seen.scale for seen in observations])
@@ -122,7 +122,7 @@ def _tables(keys: Sequence[RateKey], figures: Sequence[float]) -> dict[str, Rate
 
 
 class _Steps:
-    """Optimizer steps: seconds for each tensor, and its traffic at a bandwidth."""
+    """The time of an optimizer step: an overhead per tensor, and the traffic at a bandwidth."""
 
     def __init__(self, steps: Sequence[StepObservation]) -> None:
         self.tensors = np.array([step.tensors for step in steps], dtype=np.float64)
@@ -138,7 +138,7 @@ class _Steps:
 
 
 def _step_figures(steps: Sequence[StepObservation]) -> tuple[float, float, tuple[bool, ...]]:
-    """Return seconds for each tensor, bytes/s of an optimizer step, and whether each is determined."""
+    """Return an optimizer step's seconds per tensor and bytes/s, and whether each is determined."""
     law = _Steps(steps)
     seconds = np.array([step.seconds for step in steps])
     least = float(np.min(seconds / law.tensors)) / MARGIN

@@ -1,6 +1,6 @@
-"""What a profile is tried on: models that it was not fitted on, whole and in parts, by batch size.
+"""The held-out cases that test a profile: catalogue models, whole and in parts, by batch size.
 
-The list is fixed here, before anything is measured. None of these models is among the probes.
+The list is fixed before anything is measured. None of these models is a probe.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ Part = Literal["whole", "front", "back"]
 
 @dataclass(frozen=True)
 class Case:
-    """An iteration of training: of a whole model, or of its blocks before or behind a cut.
+    """One training iteration of a whole model, or of its blocks before or behind a cut.
 
-    The front gets a gradient and takes a step; the back has the loss and returns a gradient.
+    The front part receives a gradient; the back part computes the loss and returns a gradient.
     """
 
     model: str

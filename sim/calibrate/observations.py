@@ -1,4 +1,4 @@
-"""What the fit sees: runs of layers, each with the seconds that one pass over them took."""
+"""The observations of the fit: sequences of layers, with the measured seconds of one pass over them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from cutlayer.sim.compute.roofline import Pass, layer_flops
 
 @dataclass(frozen=True)
 class Observation:
-    """A pass over some layers at a batch size took `seconds`; errors are measured by `scale`.
+    """A pass over layers at a batch size, in `seconds`; its error is divided by `scale`.
 
-    `whole` is a pass over a whole model, not over a block.
+    `whole` marks a pass over a whole model, not over one block.
     """
 
     layers: tuple[LayerCost, ...]
@@ -31,7 +31,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class StepObservation:
-    """An optimizer step with so many bytes of traffic over so many tensors took `seconds`."""
+    """An optimizer step over `tensors` with `traffic_bytes` of memory traffic, in `seconds`."""
 
     traffic_bytes: float
     tensors: int
@@ -39,11 +39,11 @@ class StepObservation:
 
 
 STEP_WORDS = 5  # SGD with momentum: reads weight, gradient and momentum, writes weight and momentum
-SMALL = 0.02  # of the iteration: errors of blocks below this count less
+SMALL = 0.02  # fraction of the pass: errors of shorter blocks count less
 
 
 def observations(measured: Measured) -> Iterator[Observation]:
-    """Yield a block's and a whole iteration's passes for every probe."""
+    """Yield the passes over each block and over the whole model of every probe."""
     for (name, batch_size), timed in measured.probes.items():
         costs = probe_costs(name)
         totals: dict[Pass, float] = {
@@ -68,13 +68,13 @@ def step_observations(measured: Measured) -> list[StepObservation]:
 
 
 def rest_seconds(timed: Iterable[Timed]) -> list[float]:
-    """Return what iterations took beside their passes."""
+    """Return the seconds of iterations outside their passes."""
     return [one.seconds("rest") for one in timed]
 
 
 @cache
 def probe_costs(name: str) -> tuple[BlockCost, ...]:
-    """Return what the blocks of a probe cost; draws no weights."""
+    """Return the costs of a probe's blocks, without drawing weights."""
     with torch.device("meta"):
         return block_costs(probe(name))
 

@@ -1,8 +1,8 @@
-"""The models that a profile is fitted on; none of them is one of the catalogue.
+"""The probes, the models that a profile is fitted on; none of them is in the catalogue.
 
-Between them they have dense, wide, pointwise, depthwise and strided convolutions of few and of many
-channels on maps of 32 to 2, normalisation and pooling with and without, and linear layers that are
-bound by arithmetic or by their weights.
+Together they have dense, wide, pointwise, depthwise and strided convolutions with few and many channels
+on maps of size 32 to 2, with and without normalisation and pooling, and linear layers that are limited
+by arithmetic or by the traffic of their weights.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ PROBES: Final = tuple(_PLANS)
 
 
 def probe(name: str) -> Model:
-    """Return the probe `name`, with weights from torch's generator."""
+    """Return the probe `name`, with weights from torch's global generator."""
     blocks: list[NamedBlock] = []
     channels = INPUT_SHAPE[0]
     plan = _PLANS[name]

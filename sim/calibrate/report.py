@@ -1,4 +1,4 @@
-"""A calibration's result in words and as a table: errors on what the fit has not seen."""
+"""The result of a calibration in words and as a table: errors on held-out cases."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,20 +16,22 @@ from cutlayer.topologies.units import format_duration
 COLUMNS = ("case", "measured_s", "noise", "predicted_s", "error", "one_number_error")
 
 _PRIORS: Final = {
-    "memory_bandwidth": "4 times the fastest that bytes were seen to move",
-    "weight_bandwidth": "4 times the fastest that bytes were seen to move",
-    "layer_overhead": "a quarter of the shortest time of a layer that was seen",
-    "optimizer_overhead": "a quarter of the shortest time for each tensor that was seen",
-    "optimizer_bandwidth": "4 times the fastest step that was seen",
+    "memory_bandwidth": "4 times the fastest observed movement of bytes",
+    "weight_bandwidth": "4 times the fastest observed movement of bytes",
+    "layer_overhead": "a quarter of the shortest observed time per layer",
+    "optimizer_overhead": "a quarter of the shortest observed time per tensor",
+    "optimizer_bandwidth": "4 times the fastest observed step",
 }
-_RATES: Final = "the median speed of the probes, drawn to the next map size and the other pass"
+_RATES: Final = (
+    "the median speed of the probes, pulled towards the next map size and the other pass"
+)
 
 
-HEADINGS = ("not in the fit", "measured", "+/-", "predicted", "error", "one number's error")
+HEADINGS = ("held-out case", "measured", "+/-", "predicted", "error", "one-speed error")
 
 
 def error_rows(errors: list[CaseError]) -> list[tuple[str, ...]]:
-    """Return the held-out cases as rows under HEADINGS: measured, its noise, predicted, error."""
+    """Return the held-out cases as rows under HEADINGS."""
     return [
         (
             str(one.case),
@@ -44,29 +46,29 @@ def error_rows(errors: list[CaseError]) -> list[tuple[str, ...]]:
 
 
 def verdict(errors: list[CaseError]) -> str:
-    """Return the mean error, the noise beside it, and what one number would have given."""
+    """Return a sentence with the mean error, the noise, and the error of a profile with one speed."""
     noise = sum(one.noise for one in errors) / len(errors)
     coarse = sum(abs(one.one_number_error) for one in errors) / len(errors)
     return (
-        f"Mean error on {len(errors)} cases that were left out of the fit: {mean_error(errors):.1%}"
-        f" (repeats differ by {noise:.1%}; one speed for everything would miss by {coarse:.0%})."
+        f"Mean error on {len(errors)} held-out cases: {mean_error(errors):.1%}"
+        f" (repeats differ by {noise:.1%}; a profile with one speed would err by {coarse:.0%})."
     )
 
 
 def undetermined(fit: Fit) -> str:
-    """Return a line that names the figures that the times did not determine; empty if there are none."""
+    """Return a line that names the undetermined figures; empty if there are none."""
     if not fit.undetermined:
         return ""
     named = [
         f"{name} ({_which(name, rates)})" if rates else name
         for name, rates in fit.undetermined.items()
     ]
-    return f"Not determined by the probes, and kept at their priors: {'; '.join(named)}."
+    return f"Not determined by the probes and left at their priors: {'; '.join(named)}."
 
 
 def prior_notes(fit: Fit) -> dict[str, str]:
-    """Return, for each figure that the times did not determine, what it is instead of a measurement."""
-    kept = "not determined by the probes, and kept at"
+    """Return a note on the value of each undetermined figure."""
+    kept = "not determined by the probes and left at"
     return {
         name: f"{_which(name, rates)}: {kept} {_RATES}" if rates else f"{kept} {_PRIORS[name]}"
         for name, rates in fit.undetermined.items()
@@ -74,7 +76,7 @@ def prior_notes(fit: Fit) -> dict[str, str]:
 
 
 def _which(name: str, rates: Sequence[tuple[Pass, int]]) -> str:
-    """Return the passes and map sizes of a class in words: "forward 2, backward 2 4"."""
+    """Return the passes and map sizes of a class in words, such as "forward 2x2, backward 2x2 4x4"."""
     by_map = name.removeprefix("rates.") in BY_MAP
     parts = []
     for pass_ in PASSES:

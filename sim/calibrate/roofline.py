@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 
 
 def nearest_map(op_class: str, map_size: int) -> int:
-    """Return the map size under which the rate of a layer is kept."""
+    """Return the map size whose rate applies to a layer."""
     if op_class not in BY_MAP:
         return 1
     return min(MAPS, key=lambda size: abs(math.log2(size / max(map_size, 1))))
@@ -29,24 +29,24 @@ def nearest_map(op_class: str, map_size: int) -> int:
 
 @dataclass(frozen=True)
 class Roofline:
-    """The layers of all observations in columns, so that one evaluation is a few array operations.
+    """The layers of all observations as arrays, for a fast evaluation.
 
-    `keys` names the rates, both passes of every class and map size that is seen in one of them, in an
-    order that does not depend on that of the observations. The figures are these rates, the bandwidths
-    of activations and of weights, and the overhead of a layer.
+    `keys` names the rates: both passes of every class and map size observed in either, in an order
+    that does not depend on the observations' order. The figures are these rates, the bandwidths of
+    activations and of weights, and the overhead of a layer.
     """
 
     keys: tuple[RateKey, ...]
     count: int  # of observations
     owner: Ints  # the observation of each layer
-    key: Ints  # the place of its rate in `keys`
+    key: Ints  # the index of its rate in `keys`
     flops: Floats
     moved: Floats  # bytes of activations
     weights: Floats  # bytes of weights
 
     @classmethod
     def of(cls, observations: Sequence[Observation]) -> "Roofline":
-        """Return the roofline of the layers of `observations` that compute anything."""
+        """Return the roofline of those layers of `observations` that compute something."""
         rows: list[tuple[int, RateKey, float, float, float]] = []
         for number, seen in enumerate(observations):
             for layer in seen.layers:
@@ -59,21 +59,21 @@ class Roofline:
                     )
         seen_maps = {(op_class, size) for _, (op_class, _, size), *_ in rows}
         keys = sorted(((c, pass_, size) for c, size in seen_maps for pass_ in PASSES), key=_order)
-        places = {key: place for place, key in enumerate(keys)}
+        indices = {key: index for index, key in enumerate(keys)}
         return cls(
             keys=tuple(keys),
             count=len(observations),
             owner=np.array([row[0] for row in rows], dtype=np.int64),
-            key=np.array([places[row[1]] for row in rows], dtype=np.int64),
+            key=np.array([indices[row[1]] for row in rows], dtype=np.int64),
             flops=np.array([row[2] for row in rows], dtype=np.float64),
             moved=np.array([row[3] for row in rows], dtype=np.float64),
             weights=np.array([row[4] for row in rows], dtype=np.float64),
         )
 
     def seconds(self, logs: Floats, sharpness: float = math.inf) -> Floats:
-        """Return the time of every observation under the figures whose logarithms are given.
+        """Return the seconds of every observation for the given logarithms of the figures.
 
-        With a finite `sharpness` p, the maximum of a and b is (a^p + b^p)^(1/p): their sum at p = 1.
+        A finite `sharpness` p replaces the maximum of a and b by (a^p + b^p)^(1/p), their sum at p = 1.
         """
         bound, _ = self._bound(logs, sharpness)
         _, weights, overhead = np.exp(logs[len(self.keys) :])
@@ -94,9 +94,9 @@ class Roofline:
         return np.column_stack([-by_rate.reshape(self.count, rates), *columns])
 
     def _bound(self, logs: Floats, sharpness: float) -> tuple[Floats, Floats]:
-        """Return what arithmetic or memory takes of each layer, and the share of arithmetic in it.
+        """Return each layer's time for arithmetic or memory, and the share of arithmetic in it.
 
-        The ratio of the smaller to the larger of both is at most 1, so that its powers cannot overflow.
+        Both are divided by the larger, so that their powers cannot overflow.
         """
         compute = self.flops / np.exp(logs[: len(self.keys)])[self.key]
         memory = self.moved / np.exp(logs[len(self.keys)])
@@ -107,7 +107,7 @@ class Roofline:
         return larger * (one + other) ** (1 / sharpness), one / (one + other)
 
     def totals(self, values: Floats) -> Floats:
-        """Return the sum over the layers of every observation."""
+        """Return the sum over the layers of each observation."""
         return np.bincount(self.owner, weights=values, minlength=self.count).astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""The figures that suit times and a prior best, and how well the times determine each of them."""
+"""Solve for the figures that fit times and a prior best, and for how well the times determine each."""
 
 import math
 from collections.abc import Sequence
@@ -12,18 +12,16 @@ from threadpoolctl import threadpool_limits
 from cutlayer.sim.calibrate.prior import SOFT, Prior
 from cutlayer.sim.calibrate.roofline import Floats
 
-DETERMINED: Final = math.log(
-    2
-)  # the largest standard deviation of a logarithm that counts as known
-WORTH: Final = 2.0  # how much more likely a figure must make the times, as a logarithm, to be kept
-AT_BOUND: Final = 0.01  # how near a bound a logarithm is held by it
-ROUGHLY: Final = 1e-6  # relative tolerances, before the last stage and in it
-EXACTLY: Final = 1e-10
-MOST_EVALUATIONS: Final = 200
+DETERMINED: Final = math.log(2)  # largest standard deviation of a logarithm that counts as known
+WORTH: Final = 2.0  # least gain in log-likelihood for which a figure is kept
+AT_BOUND: Final = 0.01  # distance within which a logarithm counts as held by a bound
+COARSE_TOLERANCE: Final = 1e-6  # relative, before the last stage
+FINE_TOLERANCE: Final = 1e-10  # in it
+MAX_EVALUATIONS: Final = 200
 
 
 class Law(Protocol):
-    """Times as a function of figures' logarithms; with a finite sharpness, a smooth one."""
+    """Times as a function of the logarithms of figures; smooth if the sharpness is finite."""
 
     def seconds(self, logs: Floats, sharpness: float) -> Floats:
         """Return the times."""
@@ -34,15 +32,15 @@ class Law(Protocol):
 
 @dataclass(frozen=True)
 class Solution:
-    """Logarithms of figures, and their standard deviations, with errors of `SOFT` in the times."""
+    """Logarithms of figures, and their standard deviations for errors of `SOFT` in the times."""
 
     logs: Floats
     deviations: Floats
-    held: tuple[bool, ...]  # at its prior, or by a bound of it
+    held: tuple[bool, ...]  # at its prior or a bound
 
     @property
     def determined(self) -> tuple[bool, ...]:
-        """Which figures the times determine, to a factor of 2."""
+        """Whether the times determine each figure to a factor of 2."""
         return tuple(
             bool(deviation <= DETERMINED) and not held
             for deviation, held in zip(self.deviations, self.held, strict=True)
@@ -58,26 +56,27 @@ def solve(
     sharpness: Sequence[float] = (math.inf,),
     spare: int | None = None,
 ) -> Solution:
-    """Return the figures with the least sum of soft squared errors and of squares of the prior.
+    """Return the figures that minimise the soft squared errors plus the squares of the prior.
 
-    An error is (the law's time - `seconds`) / `scale`. One minimum after another is sought, each from
-    the one before, for the values of `sharpness` in turn. With a prior on every figure, a minimum moves
-    in proportion when the times change a little; logarithms stay within the prior's bounds, where no
-    exponential overflows.
+    An error is (the law's time - `seconds`) / `scale`. The values of `sharpness` are used in turn, each
+    minimisation starting from the previous minimum. Because every figure has a prior, small changes of
+    the times move a minimum in proportion; the prior's bounds keep exponentials from overflowing.
 
-    `spare` is the place of a figure without which the others may suit the times as well: it is then
-    left at its prior, and is not determined.
+    `spare` is the index of a figure that is left at its prior, and not determined, if the others fit
+    the times as well without it.
     """
     problem = _Problem(law, seconds, scale, prior)
-    # Threads of the linear algebra would cost far more than they gain, and change the last bits.
+    # Threads of the linear algebra cost far more than they gain here, and change the last bits.
     with threadpool_limits(limits=1, user_api="blas"):  # type: ignore[no-untyped-call]
         logs = prior.centre
         for sharp in sharpness[:-1]:
-            logs, _ = problem.minimum(logs, sharp, ROUGHLY)
-        logs, loss = problem.minimum(logs, sharpness[-1], EXACTLY)
+            logs, _ = problem.minimum(logs, sharp, COARSE_TOLERANCE)
+        logs, loss = problem.minimum(logs, sharpness[-1], FINE_TOLERANCE)
         spared = False
         if spare is not None:
-            without, loss_without = problem.minimum(logs, sharpness[-1], EXACTLY, fixed=spare)
+            without, loss_without = problem.minimum(
+                logs, sharpness[-1], FINE_TOLERANCE, fixed=spare
+            )
             spared = loss_without - loss < WORTH * SOFT**2
             logs = without if spared else logs
         deviations = problem.deviations(logs, sharpness[-1])
@@ -89,16 +88,16 @@ def solve(
 
 
 class _Problem:
-    """Soft errors of times and the plain ones of the prior, as scipy's least squares wants them."""
+    """The errors of times, with a soft loss, and of the prior, in the form of scipy's least squares."""
 
     def __init__(self, law: Law, seconds: Floats, scale: Floats, prior: Prior) -> None:
         self.law, self.seconds, self.scale, self.prior = law, seconds, scale, prior
-        self.optimize: Any = import_module("scipy.optimize")  # slow to import, and not all typed
+        self.optimize: Any = import_module("scipy.optimize")  # slow to import, partly untyped
 
     def minimum(
         self, start: Floats, sharp: float, tolerance: float, fixed: int | None = None
     ) -> tuple[Floats, float]:
-        """Return the minimum near `start`, and the loss there; figure `fixed` stays at its prior."""
+        """Return the minimum near `start` and its loss; the figure `fixed` stays at its prior."""
         free = np.arange(len(start)) != fixed
         logs = np.where(free, start, self.prior.centre)
 
@@ -117,7 +116,7 @@ class _Problem:
             xtol=tolerance,
             ftol=tolerance,
             gtol=tolerance,
-            max_nfev=MOST_EVALUATIONS,
+            max_nfev=MAX_EVALUATIONS,
         )
         return whole(found.x), float(found.cost)
 
@@ -130,7 +129,7 @@ class _Problem:
         return np.vstack([by_figure, self.prior.rows])
 
     def deviations(self, logs: Floats, sharp: float) -> Floats:
-        """Return the standard deviations of the logarithms, with errors of `SOFT` in the times."""
+        """Return the standard deviations of the logarithms for errors of `SOFT` in the times."""
         slopes = self.slopes(logs, sharp)
         squares = (self.errors(logs, sharp) / SOFT) ** 2
         weights = _softened(squares, len(self.seconds))[1]
@@ -139,7 +138,7 @@ class _Problem:
 
 
 def _softened(squares: Floats, times: int) -> Floats:
-    """Return the loss of squared errors and its two derivatives: of times soft, of the prior plain."""
+    """Return the loss of squared errors and its two derivatives, soft for times, plain for the prior."""
     loss = np.empty((3, len(squares)))
     loss[0], loss[1], loss[2] = squares, 1.0, 0.0
     more = 1 + squares[:times]

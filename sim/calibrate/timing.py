@@ -1,4 +1,4 @@
-"""Timing real training: an iteration in its passes, or block by block. Plain torch, one process."""
+"""Time real training: the passes of an iteration, or block by block, in this process."""
 
 import time
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MOMENTUM = 0.9
 
 @dataclass(frozen=True)
 class Passes:
-    """One iteration, seconds: forward, backward, optimizer step, and all that is between them."""
+    """Seconds of one iteration: forward, backward, optimizer step, and the time between them."""
 
     forward: float
     backward: float
@@ -24,20 +24,20 @@ class Passes:
 
     @property
     def total(self) -> float:
-        """The whole iteration."""
+        """Seconds of the whole iteration."""
         return self.forward + self.backward + self.step + self.rest
 
 
 @dataclass(frozen=True)
 class BlockTimes:
-    """Each block's passes in one iteration, seconds, in the order of the model."""
+    """Seconds of each block's passes in one iteration, in the order of the model."""
 
     forward: tuple[float, ...]
     backward: tuple[float, ...]
 
 
 class Trainer:
-    """A model, or its front or back, with data for one batch size and an optimizer."""
+    """A model, or its front or back part, with random data of one batch size and an optimizer."""
 
     def __init__(self, model: Model, part: Part, cut: int, batch_size: int) -> None:
         split = model.split(cut if part != "whole" else 0)
@@ -52,7 +52,7 @@ class Trainer:
         self._optimizer = torch.optim.SGD(parameters, lr=1e-5, momentum=MOMENTUM)
 
     def iterate(self) -> Passes:
-        """Train one batch."""
+        """Train on one batch and return its times."""
         now = time.perf_counter
         start = now()
         self._optimizer.zero_grad()
@@ -72,15 +72,15 @@ class Trainer:
         return Passes(forward - begun, backward - lost, step - backward, rest)
 
     def close(self) -> None:
-        """Give the gradients' memory back."""
+        """Free the memory of the gradients."""
         self._optimizer.zero_grad()
 
 
 def block_times(model: Model, batch_size: int) -> BlockTimes:
-    """Train one batch block by block, with a detached activation between any two.
+    """Run both passes of one batch block by block, with detached activations between blocks.
 
-    Memory is used as in an ordinary iteration: all activations are kept until their block's backward
-    pass. No step is taken.
+    Memory is used as in an ordinary iteration: activations are kept until their block's backward pass.
+    No optimizer step is taken.
     """
     x = torch.randn(batch_size, *model.input_shape)
     inputs, outputs, forward = [], [], []
@@ -114,7 +114,7 @@ def loader_seconds(batch_size: int, repeats: int) -> float:
     images = torch.randint(0, 256, (1000, 3, 32, 32), dtype=torch.uint8)
     mean, deviation = torch.full((1, 3, 1, 1), 120.0), torch.full((1, 3, 1, 1), 60.0)
     augmentation = Augmentation(crop=True, flip=True)
-    taken = []
+    times = []
     for number in range(repeats):
         rows = torch.randint(0, len(images), (batch_size,))
         start = time.perf_counter()
@@ -122,5 +122,5 @@ def loader_seconds(batch_size: int, repeats: int) -> float:
             images[rows], seed=0, client=0, round_index=0, epoch=0, batch=number
         )
         ((batch.float() - mean) / deviation).contiguous()
-        taken.append(time.perf_counter() - start)
-    return median(taken)
+        times.append(time.perf_counter() - start)
+    return median(times)

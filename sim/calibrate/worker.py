@@ -1,8 +1,9 @@
-"""Timing one job in a process of its own, which trains nothing else and keeps its memory.
+"""Time one job in a process of its own, which trains nothing else and keeps its memory.
 
-What a process has trained before decides which memory its allocator has at hand.
+What a process trained before would decide which memory its allocator has available.
 """
 
+import ctypes
 import multiprocessing
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -12,15 +13,17 @@ import torch
 
 import cutlayer.models.catalogue
 from cutlayer.models.model import Model
-from cutlayer.sim.calibrate.allocator import keep_memory
 from cutlayer.sim.calibrate.held_out import Case
 from cutlayer.sim.calibrate.probes import CLASSES, probe
 from cutlayer.sim.calibrate.timing import BlockTimes, Passes, Trainer, block_times
 from cutlayer.sim.process.python_path import safe_path_for_children
 
-ITERATIONS: Final = 3  # of each kind, four times as many of the short ones
-SHORT: Final = 0.02  # seconds
+ITERATIONS: Final = 3  # of a job; four times as many if they are short
+SHORT_S: Final = 0.02
 WARM_UP: Final = 2  # iterations that are not counted
+M_TRIM_THRESHOLD: Final = -1  # of mallopt(3)
+M_MMAP_MAX: Final = -4
+NEVER: Final = 2**31 - 1
 
 ProbeKey = tuple[str, int]
 Job = ProbeKey | Case
@@ -28,7 +31,7 @@ Times = tuple[list[Passes], list[BlockTimes]]
 
 
 class Workshop:
-    """Starts a process for each job; one that is forked, where there is forking, after the imports."""
+    """Starts a process for each job; with a fork server, after the imports, if the system has one."""
 
     def __init__(self, threads: int, seed: int) -> None:
         self._threads = threads
@@ -49,12 +52,27 @@ class Workshop:
         theirs.close()
         try:
             times: Times | None = ours.recv()
-        except EOFError:  # it was killed: too little memory, most likely
+        except EOFError:  # killed, most likely for lack of memory
             times = None
         finally:
             ours.close()
         process.join()
         return times
+
+
+def keep_memory() -> bool:
+    """Make this process keep freed memory, as jemalloc and tcmalloc do; return whether that worked.
+
+    glibc returns large freed tensors to the system, which maps them again, page by page, in the next
+    iteration. That can take a fifth of an iteration, varies with the tensor sizes of a model, and is
+    not a property of the processor. Long trainings avoid it with another allocator, or with
+    MALLOC_MMAP_MAX_=0 and MALLOC_TRIM_THRESHOLD_=2147483647.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return False
+    return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, NEVER))
 
 
 def _work(job: Job, longest_s: float, threads: int, seed: int, answer: Connection) -> None:
@@ -66,7 +84,7 @@ def _work(job: Job, longest_s: float, threads: int, seed: int, answer: Connectio
 
 
 def timed(job: Job, longest_s: float) -> Times | None:
-    """Return the times of a job's iterations, and of a probe's blocks; None if it takes too long."""
+    """Return the times of a job's iterations, and of a probe's blocks; None if one is too long."""
     model = model_of(job)
     if isinstance(job, Case):
         trainer = Trainer(model, job.part, job.cut, job.batch_size)
@@ -92,4 +110,4 @@ def model_of(job: Job) -> Model:
 
 
 def _times(seconds: float) -> Iterator[int]:
-    yield from range(ITERATIONS if seconds > SHORT else 4 * ITERATIONS)
+    yield from range(ITERATIONS if seconds > SHORT_S else 4 * ITERATIONS)

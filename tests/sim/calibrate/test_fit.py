@@ -110,21 +110,21 @@ def test_what_was_not_determined_is_said_in_a_line_and_in_a_note_for_each_figure
     assert "rates.elementwise" in found.undetermined
     assert "memory_bandwidth" not in found.undetermined
     line, notes = undetermined(found), prior_notes(found)
-    assert line.startswith("Not determined by the probes, and kept at their priors: rates.norm (")
+    assert line.startswith("Not determined by the probes and left at their priors: rates.norm (")
     assert (
         "rates.elementwise (forward, backward); rates.pool (backward 4x4 8x8 16x16 32x32)" in line
     )
     assert notes.keys() == found.undetermined.keys()
     assert notes["rates.elementwise"] == (
-        "forward, backward: not determined by the probes, and kept at the median speed of the probes,"
-        " drawn to the next map size and the other pass"
+        "forward, backward: not determined by the probes and left at the median speed of the probes,"
+        " pulled towards the next map size and the other pass"
     )
     without = replace(found, undetermined={"memory_bandwidth": ()})
     assert undetermined(without) == (
-        "Not determined by the probes, and kept at their priors: memory_bandwidth."
+        "Not determined by the probes and left at their priors: memory_bandwidth."
     )
     assert prior_notes(without)["memory_bandwidth"] == (
-        "not determined by the probes, and kept at 4 times the fastest that bytes were seen to move"
+        "not determined by the probes and left at 4 times the fastest observed movement of bytes"
     )
     assert undetermined(replace(found, undetermined={})) == ""
 

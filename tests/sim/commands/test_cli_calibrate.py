@@ -29,7 +29,7 @@ def test_the_machine_is_measured_and_its_profile_used(cli: CommandLine) -> None:
     )
     assert answer.code in (0, None), answer.err
     assert "calibrating: 0 of" in answer.out
-    assert "Mean error on 1 cases that were left out of the fit" in answer.out
+    assert "Mean error on 1 held-out cases" in answer.out
     assert "saved: me.yaml" in answer.out
     written = (cli.folder / "me.yaml").read_text(encoding="utf-8")
     assert ("Not determined by the probes" in answer.out) == ("status: derived" in written)
