@@ -1,9 +1,9 @@
-"""Speed of the clock: what one operation of a method costs, as a multiple of one bare SimPy timeout.
+"""Speed of the simulation: the cost of one operation of a method, in bare SimPy timeouts.
 
 Plays rounds of `ecofed_headline` (VGG11, 20 of 100 clients, 50 batches) without tensors and without
 reusing rounds, each method beside a bare SimPy process that only waits, in the same run and in CPU
-time; the time of a run of one round is taken off, so that building the world does not count. Then the
-whole scenario of 500 rounds, with reuse. Absolute times mean nothing on a shared machine.
+time; the time of a run of one round is subtracted, so that building the world does not count. Then runs
+the whole scenario of 500 rounds, with reuse. Absolute times mean nothing on a shared machine.
 
     python benchmarks/headline.py [rounds]
 """

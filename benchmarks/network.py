@@ -1,13 +1,13 @@
-"""What a transfer costs: the network against a naive solver in the same run.
+"""The cost of a transfer: the network against a naive solver in the same run.
 
     python benchmarks/network.py [--flows 1000000]
 
 Prints microseconds of one core per transfer, SimPy's events included: first for messages back and
 forth among a few clients, then for many transfers at a time on one link, a star, a tree of two tiers
 (n / 100 edges, at most 1,000) and a random graph (each over 3 of 60 links). The naive solver computes
-all rates anew at every end; its ends are compared with the network's. Memory is the growth of the
-process (peak), each case in a process of its own. Of a large graph only the first solves are played:
-its line says how many. The exponent is the growth of time from the line above: n log n is a bit over 1.
+all rates anew at every end; its ends are compared with the network's. Memory is the peak growth of the
+process; each case has a process of its own. A large graph is run for its first solves only, whose
+number is printed. The exponent is the growth of time from the row above; n log n is a bit over 1.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from typing import NamedTuple
 from simpy import Environment
 
 from cutlayer.sim.network import Network
-from cutlayer.sim.network.solvers.fill import fill
+from cutlayer.sim.network.solvers.fill import share_out
 
 NAIVE_UP_TO = 10_000
 NAIVE_BY_FILLING_UP_TO = 1000
@@ -55,7 +55,7 @@ def messages(clients: int, server: float, count: int, *, general: bool = False) 
 
 
 class World(NamedTuple):
-    """A burst: links with capacities, a route and a size for each flow, and how many solves to play."""
+    """A burst: capacities, a route, a size and a cap for each flow, and how many solves to run."""
 
     resources: dict[str, float]
     routes: list[Route]
@@ -102,7 +102,7 @@ def burst(shape: str, flows: int) -> tuple[float, int, float, list[float]]:
 
 
 def alone(shape: str, flows: int) -> tuple[float, int, float, list[float]]:
-    """The same in a process of its own."""
+    """Run a burst in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(burst, (shape, flows))
 
@@ -114,7 +114,7 @@ def naive_by_filling(made: World) -> tuple[float, list[float]]:
     going = list(range(len(left)))
     while going:
         uses = [made.routes[f].resources for f in going]
-        rates = fill(made.resources, [1.0] * len(going), [inf] * len(going), uses)
+        rates, _ = share_out(made.resources, [1.0] * len(going), [inf] * len(going), uses)
         waits = [left[f] / rate for f, rate in zip(going, rates, strict=True)]
         wait = min(waits)
         now += wait

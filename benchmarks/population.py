@@ -1,9 +1,8 @@
-"""What a registered client costs: a star of 10^6 clients beside one of 10^4, in the same run.
+"""The cost of a registered client: a star of 10^6 clients beside one of 10^4, in the same run.
 
-Each is a whole command in a process of its own: load, plan, and three rounds of 100 clients on the
-clock (`--executor none`). What counts is the memory for each client beyond the first 10^4, and how many
-times as much processor time the hundredfold population takes; absolute times mean nothing on a shared
-machine. At most 2 GB in all is asked.
+Each is a whole command in a process of its own: load, plan, and three rounds of 100 clients without
+tensors (`--executor none`). The results are the memory for each client beyond the first 10^4, and the
+ratio of processor times; absolute times mean nothing on a shared machine. The target is 2 GB at most.
 
     python benchmarks/population.py [--clients 1000000]
 """
@@ -36,13 +35,7 @@ def cost(folder: Path, clients: int) -> tuple[float, float]:
     scenario = folder / f"population-{clients}.yaml"
     text = SCENARIO.format(clients=clients, samples=SAMPLES_EACH * clients)
     scenario.write_text(text, encoding="utf-8")
-    command = [
-        sys.executable,
-        "-c",
-        "from cutlayer.sim.cli import main; main()",
-        "run",
-        str(scenario),
-    ]
+    command = [sys.executable, "-m", "cutlayer", "run", str(scenario)]
     command += ["--executor", "none", "--out", str(folder / str(clients))]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)

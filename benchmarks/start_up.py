@@ -1,8 +1,8 @@
-"""What short commands cost: processor time of whole processes, as a multiple of importing torch.
+"""The cost of short commands: processor time of whole processes, as a multiple of importing torch.
 
-Commands that train nothing import no torch and read the outlines of models from the cache. The first
-row of each command is with an empty cache, the second with a full one; each is the median of runs that
-alternate with the baseline. Absolute times mean nothing on a shared machine.
+Commands that train nothing do not import torch, and read the outlines of models from the cache.
+The first row of each command is with an empty cache, the second with a full one; each is the median of
+runs that alternate with the baseline. Absolute times mean nothing on a shared machine.
 
     python benchmarks/start_up.py [repeats]
 """

@@ -1,8 +1,8 @@
-"""What 40 bandwidths cost over one: `uplink_sweep` beside the same study with a single uplink.
+"""The cost of 40 bandwidths over one: `uplink_sweep` beside the same study with a single uplink.
 
 Both are whole commands in new folders on all cores, training, tables and report included, one after
-the other, repeated; the ratio of their wall times is what counts (at most 1.3 is asked). Beside them
-the clock runs alone (`--executor none`). Absolute times mean nothing on a shared machine.
+the other, repeated. The result is the ratio of their wall times (target: at most 1.3). A third run is
+without training (`--executor none`). Absolute times mean nothing on a shared machine.
 
     python benchmarks/studies.py [repetitions]
 """
@@ -21,13 +21,7 @@ STUDY = "uplink_sweep"
 
 
 def seconds(study: Path, out: Path, *options: str) -> float:
-    command = [
-        sys.executable,
-        "-c",
-        "from cutlayer.sim.cli import main; main()",
-        "sweep",
-        str(study),
-    ]
+    command = [sys.executable, "-m", "cutlayer", "sweep", str(study)]
     start = time.monotonic()
     subprocess.run([*command, "--out", str(out), *options], check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - start

@@ -1,9 +1,9 @@
 """The virtual clock: a SimPy environment that can start again at zero.
 
 A synchronous method leaves nothing in flight when a round closes. The clock is then *rebased*: its
-time moves into `epoch_s` and the next round starts at local time 0. Rounds that are equal in all that
-the clock sees are then equal bit for bit, however late they happen, no precision is lost over a long
-run, and what a round did can be reused. Nothing here reads the host's clock.
+time moves into `epoch_s` and the next round starts at local time 0. Rounds with the same events are
+then equal bit for bit however late they happen, a long run loses no precision, and the record of a
+round can be reused. Nothing here reads the host's clock.
 """
 
 from math import inf
@@ -14,25 +14,25 @@ import simpy
 from cutlayer.errors import UserError
 from cutlayer.topologies.units import format_duration
 
-STUCK: Final = 5_000_000  # events at one instant
+STUCK_AFTER: Final = 5_000_000  # events at one instant
 
 
 class StuckClockError(Exception):
-    """A process keeps the clock at one instant for ever."""
+    """A process keeps the clock at one instant."""
 
 
 class EndlessRoundError(Exception):
-    """Nothing is left to happen, and yet the round is not over."""
+    """No events are left, but the round is not over."""
 
 
 class TooManyEventsError(UserError):
-    """A round takes more events than the scenario's limit allows."""
+    """A round takes more events than the scenario allows."""
 
 
 class Clock(simpy.Environment):
     """A SimPy environment whose `now` counts seconds since `epoch_s` (seconds of virtual time).
 
-    `events` counts what was processed since the run began; a round may take `round_events`.
+    `events` counts the events since the run began; a round may take `round_events`.
     """
 
     def __init__(self, round_events: float = inf) -> None:
@@ -40,7 +40,7 @@ class Clock(simpy.Environment):
         self.epoch_s = 0.0
         self.events = 0
         self._round_events = round_events
-        self._most_events = round_events
+        self._last_event = round_events
         self._instant = 0.0
         self._events = 0
 
@@ -55,7 +55,7 @@ class Clock(simpy.Environment):
         Raises StuckClockError if the clock has stopped advancing, TooManyEventsError at the limit.
         """
         self.events += 1
-        if self.events > self._most_events:
+        if self.events > self._last_event:
             raise TooManyEventsError(
                 f"takes more than {self._round_events:,} events up to a virtual time of"
                 f" {format_duration(self.elapsed_s)}, the limit of a round: raise"
@@ -66,13 +66,13 @@ class Clock(simpy.Environment):
         if now != self._instant:
             self._instant, self._events = now, 0
         self._events += 1
-        if self._events > STUCK:
+        if self._events > STUCK_AFTER:
             raise StuckClockError(
-                f"the clock has not advanced beyond {self.elapsed_s} s for {STUCK} events"
+                f"the clock has not advanced beyond {self.elapsed_s} s for {STUCK_AFTER} events"
             )
 
     def play(self, process: simpy.Process) -> None:
-        """Run until a process has ended. Raises EndlessRoundError if it never will."""
+        """Run until a process has ended. Raises EndlessRoundError if no events are left before."""
         try:
             self.run(until=process)
         except RuntimeError as error:
@@ -83,8 +83,8 @@ class Clock(simpy.Environment):
     def rebase(self, duration_s: float) -> None:
         """Close a round that took `duration_s`: move it into the epoch and start again at 0.
 
-        The caller makes sure that nothing is in flight; wake-ups that no longer matter are dropped.
+        The caller ensures that nothing is in flight; obsolete wake-ups are dropped.
         """
         super().__init__(0.0)
-        self._most_events = self.events + self._round_events
+        self._last_event = self.events + self._round_events
         self.epoch_s += duration_s

@@ -1,10 +1,10 @@
-"""Peak memory of a device or the server in a round, estimated from what a method keeps at once.
+"""Peak memory of a device or the server in a round, estimated from what is held at the same time.
 
 Training holds weights, gradients, optimizer state and, for one batch, every activation that the
 backward pass needs; a frozen block holds its weights and its two largest neighbouring activations. The
-batch is the largest that occurs, which may be smaller than the scenario's batch size. The
-server holds a replica of its block for every client of the round, activations for each slot, the model
-and the sum that becomes the next one, and what its method keeps between rounds.
+batch is the largest that occurs, which may be smaller than the scenario's batch size. The server
+holds a replica of its block for every client of the round, activations for each slot, the model, the
+sum that becomes the next model, and what its method keeps between rounds.
 Not counted: the interpreter, the framework's own workspace, and the data set.
 """
 
@@ -44,9 +44,9 @@ def server_bytes(
 ) -> int:
     """Return the peak bytes of a server that trains `replicas` of `blocks` on `slots` at a time.
 
-    `batches` has the largest batch that the server trains on for each client, the largest first: the
-    server works on one batch of a client at a time. `kept` are the bytes of activations that it keeps,
-    by its method.
+    `batches` has the largest batch of each client that the server trains on, the largest first: the
+    server works on one batch of a client at a time. `kept` is the size in bytes of the activations that
+    the method keeps between rounds.
     """
     parameters = FLOAT_BYTES * sum(block.parameters for block in blocks) * (2 + state_slots)
     running = 0

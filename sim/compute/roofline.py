@@ -2,9 +2,9 @@
 
     t(layer) = overhead + max(FLOPs / rate[class, pass, map size], bytes / bandwidth)
 
-(`cutlayer.topologies.device` has it in full, with what a calibrated profile adds). A stage is a run of
-layers; its time is the sum over them. What is not modelled: overlap of layers, caches (a rate is what
-the profile's source measured, caches included), frequency changes.
+(`cutlayer.topologies.device` has it in full, with the terms of a calibrated profile). A stage is a run
+of layers; its time is the sum over them. Not modelled: overlap of layers, caches (rates are as the
+profile's source measured them, caches included), frequency changes.
 """
 
 from collections.abc import Iterable
@@ -22,9 +22,9 @@ READS_AND_WRITES: Final = 3  # of an optimizer step: read weight and gradient, w
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Something to compute: how long it takes (seconds) and how many FLOPs that is.
+    """A piece of computing: its time in seconds and its FLOPs.
 
-    `overhead_s` is the part of its time that does not depend on how much there is to compute.
+    `overhead_s` is the part of its time that does not depend on the amount of computing.
     """
 
     seconds: float
@@ -39,11 +39,11 @@ class Work:
         )
 
 
-NOTHING: Final = Work(0.0, 0.0)
+NO_WORK: Final = Work(0.0, 0.0)
 
 
 class Stage:
-    """A run of layers on one processor; gives the `Work` of each pass for a batch size."""
+    """A run of layers on one processor, with the `Work` of each pass by batch size."""
 
     def __init__(
         self, profile: DeviceProfile, layers: Iterable[LayerCost], state_slots: int = 0
@@ -66,7 +66,7 @@ class Stage:
     def step(self) -> Work:
         """Return one optimizer step: memory traffic over weights, gradients and optimizer state."""
         if self.parameters == 0:
-            return NOTHING
+            return NO_WORK
         traffic = FLOAT_BYTES * self.parameters * (READS_AND_WRITES + 2 * self.state_slots)
         flops = 2.0 * self.parameters * (1 + self.state_slots)
         tensors = sum(layer.parameter_tensors for layer in self.layers)

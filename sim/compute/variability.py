@@ -1,7 +1,7 @@
-"""What makes a device's computing longer or shorter than its profile says: jitter, heat, prefetching.
+"""How a device's computing times differ from its profile: jitter, throttling, prefetching.
 
-A hot device is slower from a moment on, and stays so: there is no model of its temperature. A loader
-that runs ahead does so on cores of its own.
+A throttled device is slower from a given time on for the rest of the run; temperature is not modelled.
+A loader that prefetches does not slow down the computing.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from cutlayer.topologies.jitter import Jitter
 
 @dataclass(frozen=True)
 class VariabilitySettings:
-    """A client's jitter (mean 1), when (s) and how much it slows down, whether its loader runs ahead."""
+    """A client's jitter (mean 1), from when (s) and how much it is throttled, whether it prefetches."""
 
     jitter: Jitter | None = None
     throttled_after_s: float = 0.0
@@ -23,7 +23,7 @@ class VariabilitySettings:
 
     @property
     def time_invariant(self) -> bool:
-        """Whether equal rounds take equal times, whenever they are."""
+        """Whether equal rounds take equal times at any time of the run."""
         return self.jitter is None and self.slowdown == 1.0
 
 
@@ -36,10 +36,10 @@ class Variability:
         self._settings = settings
         self._generator = generator
         self._epoch_s = epoch_s
-        self._loaded_at: float | None = None  # when the next batch is ready, if one is under way
+        self._loaded_at: float | None = None  # when the next batch is ready, if one is loading
 
     def of(self, work: Work, now: float) -> Work:
-        """Return the work as long as it takes at `now`, seconds since the round began."""
+        """Return work with the time that it takes at `now`, seconds since the round began."""
         factor = self._factor(now)
         return Work(work.seconds * factor, work.flops, work.overhead_s * factor)
 

@@ -1,4 +1,4 @@
-"""What a device or the server has to compute for each operation of a method, as `Work` by batch size."""
+"""The `Work` of each operation of a method on a device and on the server, by batch size."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -24,7 +24,7 @@ class DeviceWork:
         self.block = Stage(profile, layers_of(block), state_slots)
         self.head = Stage(profile, head.layers if head else (), state_slots)
         self._values = activation_values
-        # Asked for once per batch: remember the few batch sizes that occur.
+        # Called once per batch, with few batch sizes.
         self.forward = cache(self._forward)
         self.backward = cache(self._backward)
         self.train = cache(self._train)
@@ -32,7 +32,7 @@ class DeviceWork:
         self.forward_frozen = cache(self._forward_frozen)
 
     def load(self, batch_size: int) -> Work:
-        """Return the time that a batch costs beside its computing: the data loader, above all."""
+        """Return the time of a batch besides its computing, mainly the data loader."""
         profile = self.profile
         return Work(profile.iteration_overhead_s + profile.loader_s_per_sample * batch_size, 0.0)
 
@@ -64,8 +64,8 @@ class DeviceWork:
 class ServerWork:
     """The server's operations on its server block.
 
-    `detached` is the server block's cost when nobody needs the gradient of its input. The server loads
-    no data, but has the rest of a batch's overhead.
+    `detached` is the cost of the server block without the gradient of its input. The server loads no
+    data, but has the rest of a batch's overhead.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class ServerWork:
     def average(self, parameters: int, members: int) -> Work:
         """Return FedAvg's weighted sum over `members` copies of `parameters` weights."""
         flops = 2.0 * parameters * members
-        traffic = FLOAT_BYTES * parameters * 2.0 * members  # the member and the sum so far
+        traffic = FLOAT_BYTES * parameters * 2.0 * members  # a member and the sum so far
         return Work(self.profile.optimizer_seconds(traffic, flops), flops)
 
 

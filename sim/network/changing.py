@@ -1,8 +1,7 @@
-"""Capacities that change with time, looked at only while something flows.
+"""Capacities that change with time, evaluated only while transfers cross the resource.
 
-A profile says what a resource gives from when to when. The network follows it from the moment a
-transfer begins to cross the resource until none does: a trace of an hour in steps of a millisecond
-costs nothing while nothing flows.
+The network follows a profile from the moment at which a transfer begins to cross the resource until
+none does: a trace of an hour in steps of a millisecond costs nothing without transfers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +56,7 @@ class Changing:
         )
 
     def begins(self, route: int) -> None:
-        """A transfer is about to begin on a route: bring its resources up to date."""
+        """Bring the resources of a route up to date, before a transfer begins on it."""
         for resource in self._of_route[route]:
             resource.users += 1
             if resource.users == 1:
@@ -65,7 +64,7 @@ class Changing:
                 self._follow(resource, self._clock.elapsed_s)
 
     def ends(self, route: int) -> None:
-        """A transfer that had begun on a route is over."""
+        """Stop following for a transfer that had begun on a route and is over."""
         for resource in self._of_route[route]:
             resource.users -= 1
 
@@ -79,7 +78,7 @@ class Changing:
 
             def turn(_: Event) -> None:
                 if resource.users and resource.generation == generation:
-                    # From the end that was foreseen: the clock may be a rounding short of it.
+                    # Rounding may leave the clock just before the end of the piece.
                     self._follow(resource, max(resource.until, self._clock.elapsed_s))
 
             timer = self._clock.timeout(max(0.0, resource.until - self._clock.elapsed_s))
@@ -88,7 +87,7 @@ class Changing:
 
 
 def integral(profile: Profile, until_s: float, since_s: float = 0.0) -> float:
-    """Return what a profile gives from `since_s` to `until_s`, piece by piece."""
+    """Return the integral of a profile from `since_s` to `until_s`."""
     total, at = 0.0, since_s
     while at < until_s:
         value, end = profile.piece(at)

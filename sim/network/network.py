@@ -6,10 +6,10 @@ share the resources by weighted max-min fairness; rates change at every start, e
 and change of a cap or capacity, never in between. Not modelled here: packets, queueing delay of
 other traffic, retransmissions; propagation is the caller's to add.
 
-One event a flow and no process: all changes of one instant lead to one solve per component, after
+A flow has one event and no process: all changes of one instant lead to one solve per component, after
 every ordinary event of that instant (priority 2). A wake-up that a later change made obsolete stays
-in the queue of SimPy and does nothing when its time comes; so let `run` end at an event, not at the
-queue's end, where the time of the last event matters.
+in SimPy's queue and does nothing when its time comes. Where the time of the last event matters, let
+`run` end at an event and not with the queue.
 """
 
 from collections import ChainMap
@@ -21,14 +21,7 @@ from simpy import Environment
 
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.network.changing import Changing, Profile, integral
-from cutlayer.sim.network.flow import (
-    CANCELLED,
-    FINISHED,
-    SENDING,
-    WAITING,
-    Flow,
-    RouteQueues,
-)
+from cutlayer.sim.network.flow import CANCELLED, FINISHED, SENDING, WAITING, Flow, RouteQueues
 from cutlayer.sim.network.private_links import OwnLinks
 from cutlayer.sim.network.route_runs import Lazy, Runs
 from cutlayer.sim.network.routes import NetworkError, Route, Uses, check_capacity, total_uses
@@ -41,15 +34,15 @@ from cutlayer.suggestion import suggestion
 
 
 class Network:
-    """Starts, shares out and ends transfers.
+    """Starts transfers, gives them their rates, and ends them.
 
     `resources` gives capacities (bytes/s, or another unit that the routes' consumption per byte is
     in; infinite allowed, 0 is an outage). Flows name their route by its index in `routes`; a route
     has a `weight` if `weights` are given, else 1. A `transport` caps transfers; `profiles`
-    give capacities that change with time, for which `env` must be our `Clock`. Where routes are `alike`,
-    in runs, they are looked at when they are first used. With
-    `general` every component is solved by progressive filling, which checks the faster solvers.
-    More than `stall_limit` settles at one instant (plus 100 a route) are reported as an error.
+    give capacities that change with time, for which `env` must be a `Clock`. Routes that are
+    `alike`, in runs, are evaluated when they are first used. With `general` every component is solved
+    by progressive filling, as a check of the faster solvers. More than `stall_limit` settles at one
+    instant (plus 100 a route) raise a StalledClockError.
     """
 
     def __init__(
@@ -112,7 +105,7 @@ class Network:
 
     @property
     def solves(self) -> int:
-        """Number of times that rates were shared out among flows with a common resource."""
+        """How often rates were shared out among flows with a common resource."""
         return self._settling.solves
 
     @property
@@ -123,7 +116,7 @@ class Network:
     def start(
         self, route_index: int, size_bytes: float, weight: float | None = None, cap: float = inf
     ) -> Flow:
-        """Start a transfer at no more than `cap` bytes/s; it waits while its route is taken.
+        """Start a transfer at no more than `cap` bytes/s; it waits while its route is busy.
 
         Its weight is the route's unless given.
         """
@@ -147,7 +140,7 @@ class Network:
         return flow
 
     def cancel(self, flow: Flow) -> float:
-        """Stop a transfer and return the bytes that it had left; `flow.done` will not happen."""
+        """Stop a transfer and return the bytes that it had left; `flow.done` never succeeds."""
         if flow.state == SENDING:
             now = self.env.now
             solver = self._solver[flow.route]
@@ -211,27 +204,27 @@ class Network:
         return self._shared_by.get(resource)
 
     def observe(self, *observers: Observer) -> None:
-        """Have these, and no others, look on as rates change from now on."""
+        """Call these observers, and no others, whenever rates change from now on."""
         self._settling.observers = observers
 
     def collect_bottlenecks(self) -> dict[str, float]:
         """Return for how many seconds each resource held a transfer back since the last call.
 
-        A shared resource does while it is saturated; a route's own while its transfer runs at the
-        rate that it sets. To be called when nothing is in flight.
+        A shared resource does so while it is saturated, a route's own while its transfer runs at the
+        rate that it sets. Call it only when nothing is in flight.
         """
-        found = self._own.collect()
+        held_s = self._own.collect()
         for solver in dict.fromkeys(self._shared_by.values()):
             for name, seconds in solver.collect().items():
-                found[name] = found.get(name, 0) + seconds
-        return found
+                held_s[name] = held_s.get(name, 0) + seconds
+        return held_s
 
     def rate(self, flow: Flow) -> float:
-        """Rate of a transfer in bytes/s as settled last; 0 unless it is being sent."""
+        """Rate of a transfer in bytes/s, as of the latest settle; 0 unless it is being sent."""
         return self._solver[flow.route].rate(flow) if flow.state == SENDING else 0
 
     def limit(self, flow: Flow) -> tuple[float, str | None]:
-        """Return a transfer's cap, bytes/s, and the link of its own that sets it, if one does."""
+        """Return a transfer's cap, bytes/s, and the private link that sets it, or None."""
         return self._own.limit(flow)
 
     def shared_uses(self, route: int) -> list[tuple[str, float]]:
@@ -243,7 +236,7 @@ class Network:
         ]
 
     def reach(self, route: int) -> float:
-        """Most that a transfer could get now if it were alone on its route's resources, bytes/s."""
+        """Return the rate, bytes/s, that a transfer alone on its route's resources would get now."""
         return min((self._capacities[name] / a for name, a in self._uses[route]), default=inf)
 
     def left_bytes(self, flow: Flow) -> float:
@@ -253,19 +246,19 @@ class Network:
         return flow.left
 
     def in_flight(self) -> list[Flow]:
-        """The flows being sent, in the order in which they were asked for."""
+        """The flows being sent, in the order in which they were started."""
         flows = [flow for solver in self._solvers() for flow in solver.flows()]
         return sorted(flows, key=lambda flow: flow.sequence)
 
     def without_capacity(self) -> list[str]:
-        """The resources of zero capacity that keep transfers from being sent, by first transfer."""
+        """The resources of zero capacity that hold up transfers, in the order of these."""
         names = [name for flow in self.in_flight() for name, _ in self._uses[flow.route]]
         return [name for name in dict.fromkeys(names) if self._capacities[name] == 0]
 
     def check_allocation(self, tolerance: float = 1e-9) -> int:
-        """Prove that the rates are max-min fair, or raise AllocationError; return how many.
+        """Prove that the rates are max-min fair; return how many. Raises AllocationError.
 
-        Components with a change at this very instant are not settled yet, and left out.
+        Components that are not settled yet after a change at this instant are left out.
         """
         flows = [flow for flow in self.in_flight() if not self._solver[flow.route].touched]
         check_allocation(
@@ -313,7 +306,7 @@ class Network:
         flow.done.succeed(flow)
 
     def _over(self, flow: Flow) -> None:
-        """Take note, and tell those who follow transfers, that one is over."""
+        """Close the accounts of a transfer that has ended or was cancelled."""
         self._own.charge(flow)
         if self._transport is not None:
             self._transport.ends(flow)
@@ -321,7 +314,7 @@ class Network:
             self._changing.ends(flow.route)
 
     def _serve_next(self, route: int, now: float) -> None:
-        """The route is free: begin the next flow that waits for it."""
+        """Begin the next flow that waits for a route."""
         for flow in self._queues.following(route):
             self._begin(flow, now)
 
@@ -335,7 +328,7 @@ class Network:
         self._settling.touch(solver, now)
 
     def _choose_again(self, now: float) -> None:
-        """A resource left out as unlimited has a limit now: form the components anew."""
+        """Form the components anew, because a resource that had no limit has one now."""
         flows = [(flow, self.left_bytes(flow)) for flow in self.in_flight()]
         for solver in self._solvers():
             self._settling.forget(solver)

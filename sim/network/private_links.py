@@ -1,4 +1,4 @@
-"""The resources that a route has for itself: no more than a cap on the one transfer it carries."""
+"""The private resources of a route, which cap the one transfer that it carries."""
 
 from collections.abc import Mapping, Sequence
 from math import inf
@@ -8,9 +8,9 @@ from cutlayer.sim.network.routes import Uses
 
 
 class OwnLinks:
-    """Per route the cap that its own resources set, and for how long each of them held a transfer.
+    """The cap that each route's own resources set, and for how long each of them held a transfer back.
 
-    `capacities` is the network's and may change; `renew` then brings a route's cap up to date.
+    `capacities` are the network's. After a change, `renew` brings a route's cap up to date.
     """
 
     __slots__ = ("_capacities", "_caps", "_held_s", "_private")
@@ -22,7 +22,7 @@ class OwnLinks:
         self._caps: dict[int, tuple[float, str | None]] = {}
 
     def renew(self, route: int) -> None:
-        """Find a route's cap, bytes/s, and the resource that sets it."""
+        """Compute a route's cap, bytes/s, and which resource sets it."""
         cap: float = inf
         narrowest = None
         for name, consumption in self._private[route]:
@@ -35,11 +35,11 @@ class OwnLinks:
         """Return the least cap of a transfer, bytes/s, and the own resource that sets it, or None."""
         if flow.route not in self._caps:
             self.renew(flow.route)
-        found = self._caps[flow.route]
-        return found if found[0] <= flow.cap else (flow.cap, None)
+        cap, narrowest = self._caps[flow.route]
+        return (cap, narrowest) if cap <= flow.cap else (flow.cap, None)
 
     def charge(self, flow: Flow) -> None:
-        """Charge the time that a transfer has run at its cap since the last call to who set it."""
+        """Charge the time at its cap since the last call to the resource that set the cap."""
         held_s = flow.capped_s - flow.charged_s
         if held_s:
             flow.charged_s = flow.capped_s
@@ -49,10 +49,10 @@ class OwnLinks:
                 self._held_s[name] = self._held_s.get(name, 0) + held_s
 
     def collect(self) -> dict[str, float]:
-        """Return the seconds for which each resource held a transfer back, and begin anew."""
+        """Return for how many seconds each resource held a transfer back, and start again at 0."""
         held, self._held_s = self._held_s, {}
         return held
 
     def restore(self, held_s: Mapping[str, float]) -> None:
-        """Go on from what an earlier account had collected."""
+        """Continue from the seconds of an earlier account."""
         self._held_s = dict(held_s)

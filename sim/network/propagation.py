@@ -1,4 +1,4 @@
-"""How long a message travels after its last byte has left: a delay, with jitter or without."""
+"""The propagation delay of a message, with or without jitter."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,14 +14,14 @@ class Jitter(Protocol):
 
 
 Jitters = Sequence[tuple[float, Jitter]]
-"""Of each link that has one: its mean delay in seconds, and the distribution around it."""
+"""For each link with jitter: its mean delay in seconds, and the distribution around it."""
 
 
 class Propagation:
-    """The delays of the messages on one route, one after the other.
+    """Draws the delays of the messages on one route.
 
-    A connection delivers in order: a message that overtook the one before it waits for it. That
-    can only add to the drawn delays, whose mean is that of the links.
+    A connection delivers in order: a message that would overtake the one before it arrives with it.
+    This can only add to the drawn delays, whose mean is that of the links.
     """
 
     __slots__ = ("_fixed_s", "_generator", "_jitters", "_last_arrival_s")
@@ -33,7 +33,7 @@ class Propagation:
         self._last_arrival_s = 0.0
 
     def delay_s(self, now: float) -> float:
-        """Return the seconds until the message whose last byte leaves at `now` has arrived."""
+        """Return the seconds from `now`, when the last byte of a message leaves, to its arrival."""
         delay = self._fixed_s + sum(
             jitter.sample(self._generator, mean) for mean, jitter in self._jitters
         )

@@ -1,8 +1,8 @@
-"""Routes that are alike, in runs: a million routes of a few kinds cost what the kinds cost.
+"""Runs of routes that are alike: a million routes of a few sorts cost as much as the few.
 
-The routes of a run cross the same shared resources with the same consumption per byte, each beside
-resources of its own. So the first route of a run stands for all of it, and what is kept by route is kept
-by run, or made when a transfer first takes the route.
+The routes of a run cross the same shared resources with the same consumption per byte, and each has
+private resources beside these. The first route of a run stands for all of it: values are kept by run,
+or computed when a transfer first takes a route.
 """
 
 from bisect import bisect_right
@@ -14,7 +14,7 @@ Other = TypeVar("Other")
 
 
 class Runs:
-    """So many routes in runs that begin at `starts`, ascending from 0."""
+    """Runs of `count` routes that begin at `starts`, ascending from 0."""
 
     def __init__(self, starts: Sequence[int], count: int) -> None:
         assert not count or starts[0] == 0
@@ -24,7 +24,7 @@ class Runs:
 
     @classmethod
     def apart(cls, count: int) -> "Runs":
-        """Return so many runs of one route."""
+        """Return `count` runs of one route each."""
         return cls(range(count), count)
 
     def run_of(self, route: int) -> int:
@@ -37,13 +37,13 @@ class Runs:
         return [end - start for start, end in zip(self.starts, ends, strict=True)]
 
     def twice(self) -> "Runs":
-        """Return these runs, and the same once more after them."""
+        """Return these runs followed by the same runs once more."""
         more = [self.count + start for start in self.starts]
         return Runs([*self.starts, *more], 2 * self.count)
 
 
 class ByRun(dict[int, Value]):
-    """Values by the first route of their run, which any route of it finds."""
+    """Values by run: the keys are the first routes, and any route of a run finds its value."""
 
     def __init__(self, runs: Runs, values: Mapping[int, Value]) -> None:
         super().__init__(values)
@@ -54,37 +54,37 @@ class ByRun(dict[int, Value]):
 
 
 def mapped(values: Mapping[int, Value], change: Callable[[Value], Other]) -> dict[int, Other]:
-    """Return changed values by route, or by run if these are."""
+    """Apply `change` to values by route, or by run if they are by run."""
     changed = {route: change(value) for route, value in values.items()}
     return ByRun(values.runs, changed) if isinstance(values, ByRun) else changed
 
 
 class Lazy(Sequence[Value]):
-    """So many values, each made when it is first asked for."""
+    """A sequence of `count` values, each computed by `make` at its first use."""
 
     def __init__(self, count: int, make: Callable[[int], Value]) -> None:
         self._count = count
         self._make = make
-        self._made: dict[int, Value] = {}
+        self._computed: dict[int, Value] = {}
 
     def __len__(self) -> int:
         return self._count
 
     @overload
-    def __getitem__(self, place: int) -> Value: ...
+    def __getitem__(self, index: int) -> Value: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Value]: ...
-    def __getitem__(self, place: int | slice) -> Value | list[Value]:
-        if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(self._count))]
-        found = self._made.get(place)
-        if found is None:
-            if not -self._count <= place < self._count:
-                raise IndexError(place)
-            place %= self._count
-            found = self._made[place] = self._make(place)
-        return found
+    def __getitem__(self, index: slice) -> list[Value]: ...
+    def __getitem__(self, index: int | slice) -> Value | list[Value]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self._count))]
+        value = self._computed.get(index)
+        if value is None:
+            if not -self._count <= index < self._count:
+                raise IndexError(index)
+            index %= self._count
+            value = self._computed[index] = self._make(index)
+        return value
 
-    def made(self) -> Iterator[Value]:
-        """Yield the values that were asked for."""
-        yield from self._made.values()
+    def computed(self) -> Iterator[Value]:
+        """Yield the values computed so far."""
+        yield from self._computed.values()

@@ -27,24 +27,25 @@ class Observer(Protocol):
         """Record the rates of a solver, which hold from `now` on."""
 
 
-class _Wake(Event):
-    """Calls `callbacks` in `delay` seconds, after every ordinary event of that instant."""
+class Wake(Event):
+    """Calls `callbacks` in `delay` seconds; `generation` shows whether it is still valid then."""
 
     def __init__(
         self,
         env: Environment,
         callbacks: list[Callable[[Any], None]],
-        solver: Solver,
+        target: Any,
         generation: int,
         delay: float,
+        priority: EventPriority = AFTER_ALL_ELSE,
     ) -> None:
         self.env = env
         self.callbacks = callbacks
         self._value = None
         self._ok = True
-        self.solver = solver
+        self.target = target
         self.generation = generation
-        env.schedule(self, AFTER_ALL_ELSE, delay)
+        env.schedule(self, priority, delay)
 
 
 class Settling:
@@ -90,7 +91,7 @@ class Settling:
             self._solve(solver, now)
         elif not solver.touched:
             solver.touched = True
-            _Wake(self._env, self._callbacks, solver, SETTLE, 0)
+            Wake(self._env, self._callbacks, solver, SETTLE, 0)
 
     def forget(self, solver: Solver) -> None:
         """Cancel what was foreseen for a solver, even if the clock is put back."""
@@ -127,10 +128,10 @@ class Settling:
             solver.generation += 1
             solver.wake_at = wake_at
             if wake_at < inf:
-                _Wake(self._env, self._callbacks, solver, solver.generation, delay)
+                Wake(self._env, self._callbacks, solver, solver.generation, delay)
 
-    def _look_after(self, wake: _Wake) -> None:
-        solver = wake.solver
+    def _look_after(self, wake: Wake) -> None:
+        solver: Solver = wake.target
         if wake.generation == SETTLE:
             if not solver.touched:
                 return

@@ -1,4 +1,4 @@
-"""TCP above the fluid network: what holds a flow back beside the links."""
+"""TCP above the fluid network: what holds a flow back besides the links."""
 
 from cutlayer.sim.transport.account import Account
 from cutlayer.sim.transport.settings import (

@@ -1,22 +1,22 @@
-"""What held a transfer: the account that explains its time."""
+"""The account of a transfer's time, by what held it back."""
 
 from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
 CapFrom = Literal["none", "slow start", "window", "loss"]
-"""What in the transport a cap comes from; "none" is no cap."""
+"""The part of the transport that sets a cap; "none" is no cap."""
 
 
 @dataclass
 class Account:
     """The seconds of one transfer, from its turn to its last byte, by what held it back.
 
-    They add up: `connect_s` while its connection was opened, then while it ran at the cap of slow
-    start, of the window, for loss, or of a link that is its route's own, and `shared_s` for the rest,
-    when links that others use too gave it less than that. `rounds` are the round trips that it spent
-    in slow start; `window_bytes` is its congestion window at the end, as slow start left it. `cap`
-    (bytes/s) is the last one of the transport and `cap_from` what it came from.
+    They add up to its duration: `connect_s` while its connection was opened, then while it ran at the
+    cap of slow start, of the window, for loss, or of a link of its own, and `shared_s` while links that
+    other routes use too gave it less. `rounds` is the number of round trips in slow start,
+    `window_bytes` the congestion window at the end, as slow start left it. `cap` (bytes/s) is the last
+    cap of the transport and `cap_from` the part that set it.
     """
 
     start_s: float
@@ -33,12 +33,12 @@ class Account:
 
     @property
     def shared_s(self) -> float:
-        """Seconds for which links that other routes use too gave it less than its cap."""
+        """Seconds in which links that other routes use too gave it less than its cap."""
         held = self.slow_start_s + self.window_s + self.loss_s + self.own_link_s
         return max(0.0, self.end_s - self.start_s - self.connect_s - held)
 
     def book(self, seconds: float) -> None:
-        """Book time at the last cap that was set."""
+        """Add time at the last cap of the transport."""
         if self.cap_from == "slow start":
             self.slow_start_s += seconds
         elif self.cap_from == "window":

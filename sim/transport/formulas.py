@@ -1,7 +1,7 @@
-"""What TCP does to a flow, in closed form.
+"""TCP's effects on a flow, in closed form.
 
-Rates are bytes of payload per second, times seconds, sizes bytes of payload. The event form
-(`cutlayer.sim.transport.tcp`) gives a flow alone exactly `sending_time`; with other flows on its path
+Rates are bytes of payload per second, times seconds, sizes bytes of payload. In the event form
+(`cutlayer.sim.transport.tcp`) a flow alone takes exactly `sending_time`; for flows that share links
 there is no closed form. Not modelled: time-outs of a burst that overflows a queue (incast), the queueing
 delay that other traffic adds to the round-trip time, delayed acknowledgements, HyStart.
 """
@@ -25,7 +25,7 @@ CUBIC_BETA: Final = 0.7
 
 
 def window_rate(window_bytes: float, rtt_s: float) -> float:
-    """Return the most that a window lets through: W / RTT; without a round trip, no limit."""
+    """Return W / RTT, the highest rate that a window allows; infinite without a round trip."""
     return window_bytes / rtt_s if rtt_s else inf
 
 
@@ -57,10 +57,10 @@ def sending_time(
     window_bytes: float = inf,
     slow_start: bool = True,
 ) -> float:
-    """Return the seconds from the wish to send until the last byte has left, for a flow alone.
+    """Return the seconds from the request to send until the last byte has left, for a flow alone.
 
-    `rate` is what the links give. Until the window covers it, a round trip passes for each window;
-    the last window, or what comes after slow start, leaves at min(rate, window / RTT).
+    `rate` is that of the links. Until the window covers it, each window takes a round trip; the last
+    window, or the rest after slow start, leaves at min(rate, window / RTT).
     """
     reached = min(rate, window_rate(window_bytes, rtt_s))
     rounds, sent = 0, 0.0
@@ -79,7 +79,7 @@ def transfer_time(
     window_bytes: float = inf,
     slow_start: bool = True,
 ) -> float:
-    """Return `sending_time` and half a round trip: when the last byte has arrived."""
+    """Return `sending_time` plus half a round trip, the time until the last byte has arrived."""
     sending = sending_time(
         size_bytes,
         rate,
@@ -93,7 +93,7 @@ def transfer_time(
 
 
 def retransmission_timeout(rtt_s: float) -> float:
-    """Return the time-out of a path whose round trip does not vary: RTT + 200 ms, as Linux has it.
+    """Return the time-out of a path whose round trip does not vary: RTT + 200 ms, as in Linux.
 
     RFC 6298 has SRTT + max(G, 4 RTTVAR) and at least 1 s; Linux keeps the second term at 200 ms or
     more instead.
@@ -104,7 +104,7 @@ def retransmission_timeout(rtt_s: float) -> float:
 def mathis_rate(
     loss: float, rtt_s: float, *, mss_bytes: float = MSS_BYTES, packets_per_ack: float = 1
 ) -> float:
-    """Return MSS / RTT * sqrt(3 / (2 b p)) for a loss of p per packet; no limit without loss or RTT.
+    """Return MSS / RTT * sqrt(3 / (2 b p)) for a loss p per packet; infinite without loss or RTT.
 
     Mathis, Semke, Mahdavi and Ott, CCR 27(3), 1997: congestion avoidance of Reno, no time-outs.
     b is 1 where the sender counts acknowledged bytes (RFC 3465, Linux), 2 where it counts delayed
@@ -118,7 +118,7 @@ def mathis_rate(
 def pftk_rate(
     loss: float, rtt_s: float, *, mss_bytes: float = MSS_BYTES, packets_per_ack: float = 1
 ) -> float:
-    """Return Reno's rate with its time-outs T0; no limit without loss or RTT.
+    """Return Reno's rate with its time-outs T0; infinite without loss or RTT.
 
         MSS / (RTT sqrt(2bp/3) + T0 min(1, 3 sqrt(3bp/8)) p (1 + 32 p^2))
 
@@ -133,13 +133,13 @@ def pftk_rate(
 
 
 def cubic_rate(loss: float, rtt_s: float, *, mss_bytes: float = MSS_BYTES) -> float:
-    """Return CUBIC's rate, never less than that of Reno; no limit without loss or RTT.
+    """Return CUBIC's rate, never less than that of Reno; infinite without loss or RTT.
 
     The window's mean is (C (3 + beta) / (4 (1 - beta)))^(1/4) (RTT / p)^(3/4) segments (RFC 9438,
     section 5.1), which makes 1.054 MSS / (RTT^(1/4) p^(3/4)). On short or lossy paths this falls
-    below the window that Reno would have. CUBIC is then in its Reno-friendly region (section 4.3): it
-    grows by 3 (1 - beta) / (1 + beta) segments a round trip and falls to beta, so that the mean is
-    Reno's sqrt(3 / (2 p)).
+    below the window that Reno would have. CUBIC is then in its Reno-friendly region (section 4.3): the
+    window grows by 3 (1 - beta) / (1 + beta) segments a round trip and is multiplied by beta at a loss,
+    so that its mean is Reno's sqrt(3 / (2 p)).
     """
     if not loss or not rtt_s:
         return inf
@@ -151,6 +151,6 @@ def cubic_rate(loss: float, rtt_s: float, *, mss_bytes: float = MSS_BYTES) -> fl
 def rtt_weight(rtt_s: float, alpha: float) -> float:
     """Return RTT^-alpha, the weight of a flow where short round trips get more of a shared link.
 
-    Less than 1 ms counts as 1 ms: there the round trip is the hosts' and the queue's.
+    Less than 1 ms counts as 1 ms, because hosts and queues then dominate the round trip.
     """
     return float(max(rtt_s, LEAST_RTT_S) ** -alpha)

@@ -1,4 +1,4 @@
-"""The switches of a transport, and what they mean for the path of a flow."""
+"""The switches of a transport and their effects on a path."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ _LOSS_RATES: Final[Mapping[LossModel, Callable[[float, float], float]]] = {
 
 @dataclass(frozen=True)
 class TransportSettings:
-    """Each effect of TCP can be turned off; with all of them off, transport is ideal.
+    """The effects of TCP, each with a switch; with all of them off, transport is ideal.
 
     `headers`: links carry headers too. `handshake`: opening a connection, once a round, takes round
     trips. `slow_start`: a window of `initial_window` segments doubles each round trip.
-    `window_bytes`: the most that may be under way, infinite for no limit. `idle_restart`: slow start
+    `window_bytes`: the limit of unacknowledged bytes, may be infinite. `idle_restart`: slow start
     begins again after an idle retransmission time-out. `loss`: the model that caps flows whose path
     loses packets. `rtt_bias`: the weight of a flow is RTT^-rtt_bias.
     """
@@ -63,7 +63,7 @@ class TransportSettings:
         return self.initial_window * MSS_BYTES
 
     def weight(self, rtt_s: float) -> float:
-        """Return the weight of a flow where it shares a link."""
+        """Return the weight of a flow on shared links."""
         return rtt_weight(rtt_s, self.rtt_bias)
 
     def setup_s(self, rtt_s: float) -> float:
@@ -71,7 +71,7 @@ class TransportSettings:
         return SETUP_RTTS[self.handshake] * rtt_s
 
     def limit(self, rtt_s: float, loss: float) -> tuple[float, Limit]:
-        """Return the most that a flow may ever get, bytes/s, and what says so."""
+        """Return the highest rate that a flow can reach, bytes/s, and which effect sets it."""
         by_window = window_rate(self.window_bytes, rtt_s)
         by_loss = _LOSS_RATES[self.loss](loss, rtt_s)
         if by_loss < by_window:
@@ -87,11 +87,11 @@ IDEAL: Final = TransportSettings(
     idle_restart=False,
     loss="none",
 )
-"""Nothing of TCP: a flow gets what the links give, from its first byte on."""
+"""No effect of TCP: a flow runs at the rate of the links from its first byte on."""
 
 
 def header_efficiency(settings: TransportSettings) -> float:
-    """Return the share of payload in what the links carry: a byte consumes its inverse of each."""
+    """Return the share of payload in what links carry; a byte of payload consumes its inverse."""
     return HEADER_EFFICIENCY if settings.headers else 1.0
 
 
@@ -99,7 +99,7 @@ def header_efficiency(settings: TransportSettings) -> float:
 class PathSettings:
     """The transport of one route: round trip (s) without queues, and loss per packet on the path.
 
-    Routes with the same `connection` share it: what goes up and down between a client and the server.
+    Routes with the same `connection` share it: those between a client and the server, up and down.
     """
 
     rtt_s: float

@@ -1,17 +1,17 @@
-"""TCP as a cap on each flow that moves with time: set-up, slow start, windows, loss.
+"""TCP as a cap on each flow that changes with time: set-up, slow start, windows, loss.
 
-A connection is opened once a round, by the side that first has something to send; both directions
-wait until it is open. Each direction then has its own congestion window. In slow start a flow may send
-one window a round trip, evenly; the window doubles as long as at least half of it is used. What is left
-of a message goes out at line rate as soon as it fits into the window. Slow start is over when the window
-covers all that the links could give, or twice what they gave in a round trip: a queue of one
+A connection is opened once a round, by the first message in either direction; both directions wait
+until it is open. Each direction has its own congestion window. In slow start a flow sends one window a
+round trip, evenly; the window doubles as long as at least half of it is used. The rest of a message
+leaves at line rate as soon as it fits into the window. Slow start ends when the window covers the rate
+that the links could give, or twice the rate that they gave for a round trip: a queue of one
 bandwidth-delay product would have overflowed. From then on only the receive window and loss cap the
-flow; how congestion avoidance finds its share is not modelled: it has its max-min fair share at once.
+flow. Congestion avoidance is not modelled: the flow has its max-min fair share at once.
 
-A round trip begins with the first message after the last one was over, and later messages take part
-in what it leaves of the window. The window is kept between messages, and for an outage of a link.
+A round trip begins with the first message after the previous one has ended; later messages use what
+it leaves of the window. The window is kept between messages and during an outage of a link.
 
-Events: one when a connection opens, one for each round trip of slow start that is not the last.
+There is one event when a connection opens, and one for each round trip of slow start but the last.
 """
 
 from collections import defaultdict
@@ -19,39 +19,21 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, Final
 
-from simpy import Environment, Event
+from simpy import Environment
 from simpy.events import NORMAL
 
 from cutlayer.sim.network import Carrier, Flow, NetworkError
 from cutlayer.sim.network.route_runs import Lazy
+from cutlayer.sim.network.settling import Wake
 from cutlayer.sim.transport.account import Account, CapFrom
 from cutlayer.sim.transport.formulas import retransmission_timeout
 from cutlayer.sim.transport.settings import PathSettings
 
-NEAR_BYTES: Final = 0.5  # sizes are whole bytes: rounding of the clock must not cost a round trip
-
-
-class _Tick(Event):
-    """Wakes a direction in `delay` seconds, before the network settles that instant."""
-
-    def __init__(
-        self,
-        env: Environment,
-        callbacks: list[Callable[[Any], None]],
-        direction: "_Direction",
-        delay: float,
-    ) -> None:
-        self.env = env
-        self.callbacks = callbacks
-        self._value = None
-        self._ok = True
-        self.direction = direction
-        self.generation = direction.generation
-        env.schedule(self, NORMAL, delay)
+ROUNDING_BYTES: Final = 0.5  # sizes are whole bytes: rounding must not cost a round trip
 
 
 class _Connection:
-    """What two directions share; `epoch` counts how often it was closed."""
+    """The state that two directions share; `epoch` counts how often it was closed."""
 
     __slots__ = ("epoch", "opened_s", "round")
 
@@ -66,11 +48,10 @@ class _Connection:
 
 
 class _Direction:
-    """One sender: its path, its window, and the flow that it is sending."""
+    """One sender: its path, its window, and the flow that it sends."""
 
     __slots__ = (
         "account",
-        "asked",
         "booked_s",
         "connection",
         "epoch",
@@ -82,6 +63,7 @@ class _Direction:
         "limit_from",
         "opening",
         "path",
+        "requested_cap",
         "room",
         "round_end_s",
         "sent_s",
@@ -92,7 +74,7 @@ class _Direction:
     )
 
     account: Account
-    asked: float
+    requested_cap: float
     booked_s: float
 
     def __init__(self, path: PathSettings, connection: _Connection) -> None:
@@ -110,7 +92,7 @@ class _Direction:
         self.forget()
 
     def forget(self) -> None:
-        """Be a direction of a connection that was just opened."""
+        """Reset to the state of a connection that was just opened."""
         self.epoch = self.connection.epoch
         self.sent_s = inf  # when its last byte left
         self.restart(self.path.settings.slow_start and self.path.rtt_s > 0)
@@ -125,15 +107,15 @@ class _Direction:
         self.left = 0.0  # of the flow, then
 
     def count(self, left: float) -> float:
-        """Take what the flow has sent since its cap was set from the window; return how much."""
+        """Subtract the bytes sent since the cap was set from the window, and return them."""
         sent = min(self.left - left, self.room)
         self.used += sent
         return sent
 
     def end_round(self) -> None:
-        """A round trip is over: add what was acknowledged, if at least half the window was used.
+        """End a round trip: the window grows by what was acknowledged, if half of it was used.
 
-        Linux has about the same bound (`tcp_is_cwnd_limited`).
+        Linux has about the same condition (`tcp_is_cwnd_limited`).
         """
         if 2 * self.used >= self.window:
             self.window += self.used
@@ -165,22 +147,22 @@ class Tcp:
         self._directions = Lazy(len(paths), direction)
 
     def attach(self, network: Carrier) -> None:
-        """Take note of the network; its routes must carry one transfer at a time."""
+        """Cap the transfers of a network, whose routes must carry one transfer at a time."""
         if not network.fifo:
             raise NetworkError("TCP needs a network whose routes carry one transfer at a time")
         self._network = network
 
     def open_round(self) -> None:
-        """Close all connections, and keep no account of earlier rounds."""
+        """Close all connections, and forget the accounts of earlier rounds."""
         self._round += 1
         self.accounts = {}
 
     def disconnect(self, route: int) -> None:
-        """Close the connection of a route, whose transfers are to be cancelled at this instant."""
+        """Close the connection of a route; the caller cancels its transfers at this instant."""
         self._connection(route).close()
 
     def opened_s(self, route: int) -> float:
-        """Return when the connection of a route was or will be open; -inf if nobody opened it."""
+        """Return when the connection of a route was or will be open; -inf if it was not opened."""
         opened = self._connection(route).opened_s
         return -inf if opened is None else opened
 
@@ -196,18 +178,18 @@ class Tcp:
         if connection.opened_s is None:
             connection.opened_s = now + direction.path.settings.setup_s(direction.path.rtt_s)
         direction.flow = flow
-        direction.asked = flow.cap
+        direction.requested_cap = flow.cap
         direction.account = account = Account(now, now)
         direction.booked_s = 0.0
         direction.opening = connection.opened_s > now
         if direction.opening:
-            _Tick(self._env, self._callbacks, direction, connection.opened_s - now)
+            self._wake_in(direction, connection.opened_s - now)
             return 0.0
         account.cap, account.cap_from = self._choose_cap(direction, flow, now)
         return account.cap
 
     def ends(self, flow: Flow) -> None:
-        """Close the account; a message that ends in slow start leaves its window to the next."""
+        """Close the account of a flow; the next message goes on with its window."""
         now = self._env.now
         direction = self._directions[flow.route]
         account = direction.account
@@ -233,9 +215,15 @@ class Tcp:
             connection.close()
         return connection
 
-    def _wake(self, tick: _Tick) -> None:
-        direction, flow = tick.direction, tick.direction.flow
-        if flow is None or tick.generation != direction.generation:
+    def _wake_in(self, direction: _Direction, delay: float) -> None:
+        """Wake a direction in `delay` seconds, before the network settles that instant."""
+        generation = direction.generation
+        Wake(self._env, self._callbacks, direction, generation, delay, NORMAL)
+
+    def _wake(self, wake: Wake) -> None:
+        direction: _Direction = wake.target
+        flow = direction.flow
+        if flow is None or wake.generation != direction.generation:
             return
         now = self._env.now
         account = direction.account
@@ -248,12 +236,13 @@ class Tcp:
             direction.round_end_s = now
             account.rounds += 1
         cap, cap_from = self._choose_cap(direction, flow, now)
-        self._network.set_cap(flow, min(cap, direction.asked))  # brings `capped_s` up to date
+        # This brings `capped_s` up to date.
+        self._network.set_cap(flow, min(cap, direction.requested_cap))
         self._book(direction, flow)
         account.cap, account.cap_from = cap, cap_from
 
     def _choose_cap(self, direction: _Direction, flow: Flow, now: float) -> tuple[float, CapFrom]:
-        """Return a flow's cap from now on and what it comes from; in slow start, set a tick."""
+        """Return a flow's cap from now on and what sets it; in slow start, set a wake-up."""
         rtt = direction.path.rtt_s
         rest = direction.round_end_s - now
         if direction.slow:
@@ -266,15 +255,15 @@ class Tcp:
         if direction.slow:
             direction.room = direction.window - direction.used
             direction.left = self._network.left_bytes(flow)
-            if direction.left > direction.room + NEAR_BYTES:
-                _Tick(self._env, self._callbacks, direction, rest)
+            if direction.left > direction.room + ROUNDING_BYTES:
+                self._wake_in(direction, rest)
                 cap = direction.room / rest
                 if cap < direction.limit:
                     return cap, "slow start"
         return direction.limit, direction.limit_from
 
     def _book(self, direction: _Direction, flow: Flow) -> None:
-        """Book the time at a cap of the transport, as far as no own link set it."""
+        """Add the time at a cap of the transport, without that at the cap of an own link."""
         held_s = flow.capped_s - flow.own_link_s
         direction.account.book(max(0.0, held_s - direction.booked_s))
         direction.booked_s = held_s

@@ -1,4 +1,4 @@
-"""The clock: rebasing, standing still, and rounds that do not depend on when they happen."""
+"""The clock: rebasing, a stopped clock, and rounds that do not depend on their time."""
 
 import pytest
 from tiny_worlds import Device, play
@@ -11,13 +11,13 @@ def test_rebase_moves_a_round_into_the_epoch():
     clock = Clock()
     clock.run(until=clock.timeout(3.5))
     assert (clock.now, clock.elapsed_s) == (3.5, 3.5)
-    clock.timeout(100)  # no longer matters
+    clock.timeout(100)  # obsolete
     clock.rebase(3.5)
     assert (clock.now, clock.epoch_s, clock.elapsed_s) == (0, 3.5, 3.5)
     clock.run(until=clock.timeout(1.25))
     assert (clock.now, clock.elapsed_s) == (1.25, 4.75)
     clock.run()
-    assert clock.now == 1.25  # the forgotten wake-up is gone
+    assert clock.now == 1.25  # the obsolete wake-up is gone
 
 
 def spin(clock: Clock, times: int, step: float):
@@ -25,8 +25,8 @@ def spin(clock: Clock, times: int, step: float):
         yield clock.timeout(step)
 
 
-def test_a_clock_that_stands_still_is_reported(monkeypatch):
-    monkeypatch.setattr(cutlayer.sim.clock, "STUCK", 1000)
+def test_a_stopped_clock_is_reported(monkeypatch):
+    monkeypatch.setattr(cutlayer.sim.clock, "STUCK_AFTER", 1000)
     clock = Clock()
     clock.rebase(7.0)
     clock.process(spin(clock, 10**9, 0.0))
@@ -34,8 +34,8 @@ def test_a_clock_that_stands_still_is_reported(monkeypatch):
         clock.run()
 
 
-def test_a_clock_that_moves_is_not_reported_however_many_events(monkeypatch):
-    monkeypatch.setattr(cutlayer.sim.clock, "STUCK", 1000)
+def test_a_moving_clock_is_not_reported_however_many_events(monkeypatch):
+    monkeypatch.setattr(cutlayer.sim.clock, "STUCK_AFTER", 1000)
     clock = Clock()
     clock.process(spin(clock, 5000, 1e-9))
     clock.run()

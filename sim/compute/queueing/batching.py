@@ -1,9 +1,9 @@
-"""Batching: jobs of several clients run as one on a slot, and pay for the overheads once.
+"""Batching: a slot runs jobs of several clients as one, with one overhead for all.
 
 The clients' replicas are stacked: the kernels of a batch of jobs are launched once, while arithmetic,
 activations and every replica's own weights count in full. So k jobs take the sum of their times less
-the overheads of all but the longest. A slot waits for `most` jobs, but for no longer than `wait`
-after the first came. Jobs are taken in the order in which they came.
+the overheads of all but the longest. A slot waits for `most` jobs, but no longer than `wait` after the
+first arrived. Jobs are taken in the order of their arrival.
 """
 
 from collections import deque
@@ -51,7 +51,7 @@ class Batching(ServerQueue):
         self._queue = deque(entry for entry in self._queue if entry[1].job.owner is not owner)
 
     def _begin(self, _: simpy.Event | None = None) -> None:
-        """Fill free slots with full batches, or with those that have waited for long enough."""
+        """Fill free slots with full batches, or with jobs that have waited for long enough."""
         while self._free and self._queue:
             due = self._queue[0][0] + self.wait
             if len(self._queue) < self.most and self.env.now < due:
@@ -69,7 +69,7 @@ class Batching(ServerQueue):
         total = sum(work.seconds for work in works) - sum(overheads) + max(overheads)
         total *= self.slowness
         alone = sum(work.seconds for work in works)
-        for waiting in batch:  # each has its share of the slot's time in the log
+        for waiting in batch:  # the log shows each job's share of the slot's time
             share = waiting.job.work.seconds / alone if alone else 1 / len(batch)
             waiting.job.interleaved(self.env.now + total, total * share)
         timer = self.env.timeout(total)

@@ -1,4 +1,4 @@
-"""What a queue and its jobs promise one another."""
+"""The interfaces of a server's queue and of its jobs."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
@@ -9,35 +9,35 @@ from cutlayer.sim.compute.roofline import Work
 
 
 class Job(Protocol):
-    """A piece of work for the server. It is told once, by `began` or by `interleaved`, how it runs."""
+    """A piece of work for the server. The queue calls `began` or `interleaved` once."""
 
     @property
     def owner(self) -> object:
-        """Whom the job is done for."""
+        """The client's round that submitted the job."""
 
     @property
     def device(self) -> str:
-        """The device of the client for whom it is done."""
+        """The device of the client that submitted the job."""
 
     @property
     def work(self) -> Work:
-        """What there is to do."""
+        """What the job computes."""
 
     def began(self, now: float, seconds: float) -> None:
-        """Take note that the job has a slot for itself from `now` on, for `seconds`."""
+        """Record that the job has a slot of its own from `now` on, for `seconds`."""
 
     def interleaved(self, end: float, seconds: float) -> None:
-        """Take note that the job is over at `end` and has had `seconds` of a slot's time by then."""
+        """Record that the job ends at `end`, after `seconds` of a slot's time."""
 
 
 class ServerQueue(ABC):
-    """S slots and those who wait for them. Jobs that run are never interrupted.
+    """S slots, and the jobs that wait for one. Running jobs are never interrupted.
 
-    `slowness` is how much longer a job takes on a slot than the profile says: 1 where each slot has
-    the device's full speed, S where the slots share it.
+    `slowness` is the time of a job on a slot over that of the profile: 1 if each slot has the device's
+    full speed, S if the slots share it.
     """
 
-    interleaves = False  # whether more jobs than slots may be under way at the same time
+    interleaves = False  # whether more jobs than slots may run at the same time
 
     def __init__(self, env: simpy.Environment, slots: int, slowness: float = 1.0) -> None:
         assert slots >= 1
@@ -59,12 +59,12 @@ class ServerQueue(ABC):
         """Take the waiting jobs of `owner` out of the queue; their events never happen."""
 
     def seconds(self, job: Job) -> float:
-        """Return how long a slot needs for a job alone."""
+        """Return the seconds that a slot takes for a job alone."""
         return job.work.seconds * self.slowness
 
 
 class Waiting:
-    """A job in the queue; slotted, because there may be very many."""
+    """A job in the queue; with slots, because there may be very many."""
 
     __slots__ = ("done", "job", "value")
 
@@ -74,5 +74,5 @@ class Waiting:
         self.done = done
 
     def succeed(self, _: simpy.Event) -> None:
-        """Tell whom it waited for."""
+        """Trigger the job's event."""
         self.done.succeed(self.value)

@@ -10,7 +10,7 @@ from cutlayer.sim.compute.queueing.job import Waiting
 
 
 class Priority(FirstComeFirstServed):
-    """The waiting job whose device is named earliest in `first` is next; else who came first."""
+    """Next is the waiting job whose device is earliest in `first`; among equals, the first to arrive."""
 
     def __init__(
         self,

@@ -1,8 +1,7 @@
-"""Processor sharing: nobody waits, everybody is slower (Kleinrock, JACM 14(2), 1967).
+"""Processor sharing: no job waits, and all share the slots (Kleinrock, JACM 14(2), 1967).
 
-With n jobs on S slots each has min(1, S/n) of a slot. All jobs have the same share at any time, so
-that they end in the order of how much work all jobs must have had by then: one number per job, in a
-heap, and one timer.
+With n jobs on S slots each has min(1, S/n) of a slot. A virtual time advances by that share; a job
+ends when it has advanced by the job's seconds. So one number per job, in a heap, and one timer suffice.
 """
 
 from heapq import heapify, heappop, heappush
@@ -12,7 +11,7 @@ import simpy
 
 from cutlayer.sim.compute.queueing.job import Job, ServerQueue, Waiting
 
-DONE: Final = 1e-12  # of what a job needs: less than this is left when it ends
+ROUNDING: Final = 1e-12  # relative, of the virtual time at which a job ends
 
 
 class ProcessorSharing(ServerQueue):
@@ -24,9 +23,9 @@ class ProcessorSharing(ServerQueue):
         super().__init__(env, slots, slowness)
         self._jobs: list[tuple[float, int, Waiting]] = []
         self._came = 0
-        self._had = 0.0  # what a job has had that was there from the beginning, seconds of a slot
+        self._virtual = 0.0  # seconds of a slot since the queue was last empty, for each job
         self._since = 0.0
-        self._timer = 0  # the number of the timer that counts
+        self._timer = 0  # the number of the valid timer
 
     @property
     def idle(self) -> bool:
@@ -38,7 +37,7 @@ class ProcessorSharing(ServerQueue):
         self._catch_up()
         done = self.env.event()
         self._came += 1
-        end = self._had + self.seconds(job)
+        end = self._virtual + self.seconds(job)
         heappush(self._jobs, (end, self._came, Waiting(job, value, done)))
         self._set_timer()
         return done
@@ -52,7 +51,7 @@ class ProcessorSharing(ServerQueue):
                 kept.append((end, came, waiting))
                 continue
             seconds = self.seconds(waiting.job)
-            waiting.job.interleaved(self.env.now, max(seconds - max(end - self._had, 0.0), 0.0))
+            waiting.job.interleaved(self.env.now, max(seconds - max(end - self._virtual, 0.0), 0.0))
         heapify(kept)
         self._jobs = kept
         self._set_timer()
@@ -65,16 +64,16 @@ class ProcessorSharing(ServerQueue):
         if now < self._since:  # the clock begins again at 0 with every round
             self._since = now
         if self._jobs:
-            self._had += (now - self._since) * self._share()
+            self._virtual += (now - self._since) * self._share()
         else:
-            self._had = 0.0
+            self._virtual = 0.0
         self._since = now
 
     def _set_timer(self) -> None:
         self._timer += 1
         if not self._jobs:
             return
-        left = max(self._jobs[0][0] - self._had, 0.0)
+        left = max(self._jobs[0][0] - self._virtual, 0.0)
         timer = self.env.timeout(left / self._share(), self._timer)
         assert timer.callbacks is not None
         timer.callbacks.append(self._end)
@@ -84,8 +83,9 @@ class ProcessorSharing(ServerQueue):
             return
         self._catch_up()
         first = self._jobs[0][0]
-        self._had = max(self._had, first)  # rounding must not leave a sliver that never ends
-        while self._jobs and self._jobs[0][0] <= self._had * (1 + DONE):
+        # Rounding must not leave a rest that never ends.
+        self._virtual = max(self._virtual, first)
+        while self._jobs and self._jobs[0][0] <= self._virtual * (1 + ROUNDING):
             _, _, waiting = heappop(self._jobs)
             waiting.job.interleaved(self.env.now, self.seconds(waiting.job))
             waiting.done.succeed(waiting.value)

@@ -1,4 +1,4 @@
-"""The proof that rates are max-min fair, which needs no second solver.
+"""The proof that rates are max-min fair, without a second solver.
 
 Rates are weighted max-min fair if and only if they are feasible and every flow has a bottleneck: it
 is at its cap, or it crosses a saturated resource on which no flow has a larger rate / weight.

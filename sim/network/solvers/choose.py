@@ -1,13 +1,13 @@
-"""Which solver for which routes: decided once, from the routes, per connected component.
+"""Chooses the solver of each connected component of routes, once.
 
-A resource of a single route is private: it is no more than a cap on that route's flow, as long as
-the route carries one flow at a time. A shared resource without a limit holds nobody and is left
-out. What remains connects routes into components, and each gets the cheapest exact solver:
+A resource of a single route is private: it only caps that route's flow, as long as the route carries
+one flow at a time. A shared resource without a limit holds no flow back and is left out. The others
+connect routes into components, and each component gets the cheapest exact solver:
 
     alone     a route without a shared resource
     star      the routes of a component with one shared resource
-    tree      the routes of a component whose shared resources are nested: whatever crosses one of
-              them goes on over the same ones
+    tree      the routes of a component whose shared resources are nested: all routes over one of
+              them go on over the same ones
     filling   all others
 """
 
@@ -30,10 +30,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Per route its solver and its private resources; per resource who has it.
+    """The solver and the private resources of each route; the solver or the route of each resource.
 
-    `solvers` are those of `solver` that can hold transfers by now, each once. A private resource of a
-    route within a run of several is not in `private_of`.
+    `solvers` returns those of `solver` that may hold transfers by now, each once. `private_of` does
+    not have the private resources of routes in a run of several.
     """
 
     solver: Sequence[Solver]
@@ -54,7 +54,7 @@ def choose(
     """Group routes into components and give each its solver.
 
     Without `fifo` several flows may be on one route, so no resource is private to a flow. With
-    `general` every component is solved by progressive filling, as a check of the faster forms. The
+    `general` every component is solved by progressive filling, as a check of the faster solvers. The
     routes of each of `runs` are alike.
     """
     one_at_a_time = fifo and not general
@@ -80,7 +80,7 @@ def choose(
     shared_by: dict[str, Solver] = {}
     for names, members in _components(shared, firsts):
         if not names and one_at_a_time:
-            continue  # nothing is shared: a solver for each route
+            continue  # shares nothing: has a solver for each route
         routes = {runs.starts[run]: firsts[run] for run in members}
         solver = _solver_of(names, routes, crossing, capacities, runs, general=general)
         for run in members:
@@ -92,7 +92,7 @@ def choose(
         mine = [name in private_of or name in own[run] for name, _ in firsts[run]]
         return tuple(use for use, is_mine in zip(uses[route], mine, strict=True) if is_mine)
 
-    found = [solver for solver in dict.fromkeys(of_run) if solver is not None]
+    sharing = [solver for solver in dict.fromkeys(of_run) if solver is not None]
     if runs.single:
         each = tuple(Alone() if solver is None else solver for solver in of_run)
         privates = [private(route) for route in range(len(uses))]
@@ -105,7 +105,7 @@ def choose(
     lazy = Lazy(len(uses), solver_of)
     return Choice(
         solver=lazy,
-        solvers=lambda: dict.fromkeys([*found, *lazy.made()]),
+        solvers=lambda: dict.fromkeys([*sharing, *lazy.computed()]),
         private=Lazy(len(uses), private),
         shared_by=shared_by,
         private_of=private_of,
@@ -113,7 +113,7 @@ def choose(
 
 
 def _own_of_runs(runs: Runs, uses: Sequence[Uses]) -> list[set[str]]:
-    """Return, for each run, the resources of its first route that the next one has others for."""
+    """Return, for each run, the private resources of its first route: those that the next one lacks."""
     return [
         {name for name, _ in uses[start]} - {name for name, _ in uses[start + 1]}
         if size > 1
@@ -131,7 +131,7 @@ def _solver_of(
     *,
     general: bool,
 ) -> Solver:
-    """Return the solver of a component: its shared resources, and the first routes of its runs."""
+    """Return the solver of a component, given its shared resources and the first routes of its runs."""
     if len(names) == 1 and not general:
         name = names[0]
         amounts = {route: dict(used)[name] for route, used in routes.items()}
@@ -152,7 +152,7 @@ def _nested(
 ) -> dict[int, list[tuple[str, float]]] | None:
     """Return each route's resources from the lowest to the root, or None if they form no tree.
 
-    The routes of two resources must be nested or disjoint. So the one with more routes is above,
+    The routes of two resources must be nested or disjoint: the one with more routes is then above,
     and a resource has the same one above it on all of its routes.
     """
     place = {name: (crossing[name], -i) for i, name in enumerate(names)}
@@ -171,7 +171,7 @@ def _nested(
 def _components(
     shared: Mapping[str, Sequence[int]], uses: Sequence[Uses]
 ) -> Iterator[tuple[list[str], list[int]]]:
-    """Connected components as (shared resources, routes), each in the order of the routes."""
+    """Yield connected components as (shared resources, routes), each in the order of the routes."""
     seen_routes = [False] * len(uses)
     seen_names: dict[str, None] = {}
     for first in range(len(uses)):
@@ -180,7 +180,7 @@ def _components(
         seen_routes[first] = True
         names: list[str] = []
         members = [first]
-        for route in members:  # grows while we walk
+        for route in members:  # grows during the loop
             for name, _ in uses[route]:
                 if name in shared and name not in seen_names:
                     seen_names[name] = None

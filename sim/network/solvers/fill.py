@@ -1,4 +1,4 @@
-"""Progressive filling, one flow after the other: for few flows, and for numbers of any type."""
+"""Progressive filling in plain Python: for few flows, and for numbers of any type."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from math import inf
@@ -7,31 +7,20 @@ from typing import TypeVar
 Name = TypeVar("Name", bound=Hashable)
 
 
-def fill(
-    capacities: Mapping[Name, float],
-    weights: Sequence[float],
-    caps: Sequence[float],
-    uses: Sequence[Sequence[tuple[Name, float]]],
-) -> list[float]:
-    """Return the weighted max-min fair rates of flows with caps; infinite where nothing holds one.
-
-    `uses[f]` lists the resources of flow f with its consumption per byte of each. Exact for any type
-    of number.
-    """
-    return share_out(capacities, weights, caps, uses)[0]
-
-
 def share_out(
     capacities: Mapping[Name, float],
     weights: Sequence[float],
     caps: Sequence[float],
     uses: Sequence[Sequence[tuple[Name, float]]],
 ) -> tuple[list[float], list[Name]]:
-    """Return the rates as `fill` does, and the resources that hold a flow below its cap.
+    """Return weighted max-min fair rates, infinite without any limit, and which resources bind.
 
-    In every pass a resource offers its flows the level left / load. Offers only rise while others
-    are settled, so two kinds of flow are settled at once: those whose cap is below all offers, and
-    those of a resource whose offer is the lowest for each of its flows.
+    `uses[f]` has the resources of flow f with its consumption per byte of each. A resource binds if it
+    holds a flow below its cap. Exact for any type of number.
+
+    In every pass a resource offers its flows the level left / load. Offers only rise while flows are
+    settled. So each pass settles all flows whose cap is below all their offers, and all flows of a
+    resource whose offer is the lowest for each of its flows.
     """
     rates: list[float] = [0] * len(weights)
     bottlenecks: dict[Name, None] = {}

@@ -1,4 +1,4 @@
-"""Progressive filling of many flows at once, in arrays: the same passes as in fill.py."""
+"""Progressive filling of many flows in arrays, with the same passes as in fill.py."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ Places = NDArray[np.intp]
 Marks = NDArray[np.bool_]
 
 NO_RESOURCE: Final = 0
-"""The place that fills up the uses of a flow with fewer than others; its capacity is infinite."""
+"""The index that pads the uses of a flow with fewer than others; its capacity is infinite."""
 
 
 def fill_arrays(
@@ -19,10 +19,10 @@ def fill_arrays(
     """Return weighted max-min fair rates, and which resources hold a flow below its cap.
 
     Column f of `resource` and `consumption` has the uses of flow f, and below them NO_RESOURCE and 0.
-    Except for that place capacities are finite; `weight` and `cap` are as in `fill`. A pass is linear
-    in the flows that are not settled yet. How many there are depends on the graph: ten to thirty where
-    flows cross one of many edges and one of a few cores, up to one for each bottleneck where links
-    are crossed at random.
+    All other capacities are finite; `weight` and `cap` are as in fill.py. A pass is linear in the flows
+    that are not settled yet. The number of passes depends on the graph: ten to thirty where flows
+    cross one of many edges and one of a few cores, up to one for each bottleneck where they cross
+    links at random.
     """
     rate = cap.copy()  # of the flows that use nothing
     left = capacity.copy()

@@ -41,12 +41,12 @@ def test_a_layer_is_bound_by_arithmetic_or_by_memory():
 
 def test_a_calibrated_profile_brings_weights_into_order_first():
     fitted = replace(PROFILE, weight_bytes_per_s=1e4)
-    # The weights' 800 bytes come before everything else; backward has their gradient, too.
+    # The 800 bytes of weights come before everything else; backward has their gradient, too.
     assert layer_seconds(fitted, LAYER, "forward", 10) == pytest.approx(0.001 + 0.02 + 0.08)
     assert layer_seconds(fitted, LAYER, "backward", 10) == pytest.approx(0.001 + 0.08 + 0.16)
 
 
-def test_what_has_no_backward_pass_costs_nothing_there():
+def test_a_layer_without_a_backward_pass_costs_nothing_there():
     assert layer_seconds(PROFILE, replace(LAYER, backward_flops=0), "backward", 10) == 0
 
 

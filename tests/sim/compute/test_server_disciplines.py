@@ -30,7 +30,7 @@ def sharing(slots):
 
 
 def shared_ends(slots, arrivals, seconds):
-    """The slow twin: all jobs' remainders, from one arrival or departure to the next."""
+    """The slow twin: the remainders of all jobs, from one arrival or departure to the next."""
     left, ends, now = {}, {}, 0.0
     waiting = sorted(range(len(arrivals)), key=lambda n: (arrivals[n], n))
     while left or waiting:
@@ -129,7 +129,7 @@ def test_waits_under_priority_are_cobhams():
         assert half_width < 0.3 * expected
 
 
-def test_the_urgent_overtake_but_do_not_interrupt():
+def test_urgent_jobs_overtake_but_do_not_interrupt():
     began, _, _ = run_queue(
         lambda env: Priority(env, 1, first=["a", "b"]),
         [0.0, 1.0, 2.0, 3.0, 4.0],
@@ -192,7 +192,7 @@ def test_every_job_gets_its_turn_and_its_share_of_the_log(steps, most, slots):
         assert sum(t.had for t in tickets) == pytest.approx(sum(seconds))
 
 
-def test_those_who_leave_take_their_share_with_them():
+def test_jobs_that_leave_give_up_their_share():
     env = simpy.Environment()
     queue = ProcessorSharing(env, 1)
     stays, leaves = Ticket(0, [], 4.0), Ticket(1, [], 4.0)

@@ -1,4 +1,4 @@
-"""What the server must hold, by hand, and what happens where it cannot."""
+"""The server's memory, computed by hand, and the refusal of a server that is too small."""
 
 import pytest
 from command_line import CommandLine, assert_refused
@@ -24,7 +24,7 @@ def needed(plan) -> int:
 
 
 def block_bytes(plan, cut: int) -> int:
-    """Weights, gradients and momentum of a server block."""
+    """Return the bytes of weights, gradients and momentum of a server block."""
     return 3 * 4 * sum(block.parameters for block in plan.server_block(cut))
 
 

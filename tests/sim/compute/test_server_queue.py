@@ -1,4 +1,4 @@
-"""The server's queue: exact against a recursion, and in the mean against queueing theory."""
+"""The server's queue: exactly against a recursion, and on average against queueing theory."""
 
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
@@ -20,7 +20,7 @@ REPLICATIONS, JOBS, WARM_UP = 10, 12_000, 600
 
 
 class Ticket:
-    """A job that takes down when it began; where jobs interleave, how much time it had."""
+    """A job that logs its start, or where jobs interleave, its end and its time on a slot."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ def run_queue(
 ):
     """Return (job, start) in order of starting, (job, end) in order of ending, and the queue.
 
-    Where jobs interleave, their ends stand in place of their starts.
+    Where jobs interleave, the first list has their ends too.
     """
     env = simpy.Environment()
     queue = make(env)
@@ -159,11 +159,11 @@ def erlang_wait(arrival_rate: float, rate: float, slots: int) -> float:
     ],
     ids=["M/M/1", "M/M/3", "M/D/1", "M/U/1"],
 )
-def test_mean_wait_is_what_theory_says(slots, arrival_rate, service, theory):
+def test_mean_wait_is_that_of_theory(slots, arrival_rate, service, theory):
     waits = [mean_wait(slots, arrival_rate, service, i) for i in range(REPLICATIONS)]
     half_width = T_10 * stdev(waits) / sqrt(REPLICATIONS)
     assert abs(mean(waits) - theory) < half_width
-    assert half_width < 0.2 * theory  # or the comparison says nothing
+    assert half_width < 0.2 * theory  # else the comparison has no power
 
 
 def test_erlang_with_one_slot_is_m_m_1():

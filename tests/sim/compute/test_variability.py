@@ -1,4 +1,4 @@
-"""Jitter keeps its mean, heat slows down, and a loader that runs ahead hides behind the rest."""
+"""Jitter keeps its mean, throttling slows down, and prefetching hides the loader."""
 
 from statistics import fmean, stdev
 
@@ -51,14 +51,16 @@ def test_jitter_keeps_the_mean_and_is_never_negative(kind):
     assert varying.of(Work(2.0, 7.0), 0.0).flops == 7.0
 
 
-def test_rounds_vary_around_what_they_would_take(tmp_path):
+def test_rounds_vary_around_the_times_without_jitter(tmp_path):
     plain = played(tmp_path).rounds[0].round_time_s
     many = played(
         tmp_path, "{clients: raspberry-pi-4b-0, variability: {lognormal: 0.2}}", rounds=60
     )
     uses = many.devices["raspberry-pi-4b-0"], many.devices["raspberry-pi-4b-1"]
     assert uses[0].compute_s == pytest.approx(uses[1].compute_s, rel=0.08)
-    assert len({r.round_time_s for r in many.rounds}) > 15  # those in which it was the slower one
+    assert (
+        len({r.round_time_s for r in many.rounds}) > 15
+    )  # those in which the varied device was the slower one
     assert min(r.round_time_s for r in many.rounds) >= plain - 1e-9  # the other is never faster
 
 
@@ -71,7 +73,7 @@ def test_a_draw_depends_on_seed_client_and_round(tmp_path):
     assert played(tmp_path, both, rounds=3, seed=1).devices[name] != two.devices[name]
 
 
-def test_a_hot_device_is_slower_from_a_moment_on(tmp_path):
+def test_a_throttled_device_is_slower_from_a_given_time_on(tmp_path):
     plain = played(tmp_path, rounds=6)
     length = plain.rounds[0].round_time_s
     hot = played(
@@ -86,8 +88,8 @@ def test_a_hot_device_is_slower_from_a_moment_on(tmp_path):
         assert r.round_time_s == pytest.approx(length + compute)
 
 
-def test_a_loader_that_runs_ahead_hides_behind_the_rest():
-    # Loading takes 3, the rest 2: the first batch waits for its own, the others for what is left.
+def test_prefetching_hides_the_loader_behind_the_computing():
+    # Loading takes 3, the rest 2: the first batch waits for all of its loading, the others for the rest.
     ahead = variability(prefetch=True)
     load, work = Work(3.0, 0.0), Work(5.0, 0.0)
     now, spans = 0.0, []
@@ -95,7 +97,7 @@ def test_a_loader_that_runs_ahead_hides_behind_the_rest():
         spans.append(ahead.of_batch(work, load, now).seconds)
         now += spans[-1]
     assert spans == [5.0, 3.0, 3.0]
-    # Where the device waits in between, nothing of the loader is left.
+    # If the device waits in between, the batch is ready.
     assert ahead.of_batch(work, load, now + 10).seconds == 2.0
     assert variability().of_batch(work, load, 0.0).seconds == 5.0
 
@@ -124,7 +126,7 @@ def test_prefetching_never_makes_a_round_longer(tmp_path, method):
         ),
         (
             "{clients: raspberry-pi-4b, prefetch: true}, {clients: raspberry-pi-4b-1, prefetch: true}",
-            ["computing.1.clients", "speaks of raspberry-pi-4b-1"],
+            ["computing.1.clients", "raspberry-pi-4b-1 is already set"],
         ),
     ],
 )

@@ -5,8 +5,8 @@ Both take the same actions, sorted by time:
     (time, "start", flow, route, size, weight, cap)     (time, "cancel", flow)
     (time, "capacity", resource, capacity)              (time, "cap", flow, cap)
 
-and return what became of each flow: ("finished", time), ("cancelled", bytes left) or ("left", bytes
-left when nothing more can happen).
+and return the fate of each flow: ("finished", time), ("cancelled", bytes left) or ("left", bytes left
+at the end).
 """
 
 from math import inf
@@ -25,7 +25,7 @@ class Route(NamedTuple):
 
 
 def star_routes(clients, shared="server", airtime=1):
-    """Routes over one private link each and one shared resource."""
+    """Return routes over one private link each and one shared resource."""
     return [Route(((f"link{i}", 1), (shared, airtime))) for i in range(clients)]
 
 
@@ -56,7 +56,7 @@ def textbook_rates(capacities, flows):
 
 
 def twin(capacities, routes, actions, fifo=True):
-    """Step from change to change and compute everything anew each time."""
+    """Step from change to change and compute all rates anew each time."""
     capacities, actions = dict(capacities), list(actions)
     now, fate, sending, queue = 0, {}, {}, []
     while True:
@@ -102,7 +102,7 @@ def twin(capacities, routes, actions, fifo=True):
 
 
 def simulate(capacities, routes, actions, *, start_at=0, check=True, **options):
-    """The same with the real network; the rates are proven fair after every change."""
+    """Do the same with the real network; the rates are proven fair after every change."""
     env = simpy.Environment(start_at)
     network = Network(env, capacities, routes, **options)
     flows, fate = {}, {}
@@ -143,7 +143,7 @@ def simulate(capacities, routes, actions, *, start_at=0, check=True, **options):
 
 
 def assert_same(got, expected, tolerance=1e-9):
-    """Same fates, times and bytes to the tolerance; exactly, with a tolerance of 0."""
+    """Compare fates, times and bytes to a relative tolerance; exactly if it is 0."""
     assert got.keys() == expected.keys()
     for name, (what, value) in expected.items():
         assert got[name][0] == what, (name, got[name], expected[name])

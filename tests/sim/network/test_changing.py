@@ -1,37 +1,32 @@
-"""Capacities that change with time: against the integral of the capacity, and at no cost when idle."""
+"""Capacities that change with time: against the integral of the capacity, and free when idle."""
 
 from bisect import bisect_right
 from itertools import pairwise
 from math import inf
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slow_twin import Route
 
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.network import Network
 
 
-class Route(NamedTuple):
-    resources: tuple[tuple[str, float], ...]
-    delay_s: float = 0.0
-
-
 class Steps:
-    """Values from given times on; counts how often it is asked."""
+    """Values from given times on; counts its evaluations."""
 
     def __init__(self, *steps):
         self.times = [time for time, _ in steps]
         self.values = [value for _, value in steps]
-        self.asked = 0
+        self.evaluations = 0
 
     def piece(self, t):
-        self.asked += 1
-        place = bisect_right(self.times, t) - 1
-        end = self.times[place + 1] if place + 1 < len(self.times) else inf
-        return self.values[place], end
+        self.evaluations += 1
+        index = bisect_right(self.times, t) - 1
+        end = self.times[index + 1] if index + 1 < len(self.times) else inf
+        return self.values[index], end
 
     def sent_by(self, t):
         """Bytes that the capacity could have carried from 0 to t."""
@@ -39,7 +34,7 @@ class Steps:
         return sum((b - a) * self.piece(a)[0] for a, b in pairwise(edges))
 
     def time_of(self, size):
-        """When so many bytes have been carried from 0 on."""
+        """Time at which `size` bytes have been carried from 0 on."""
         edges = [*self.times, inf]
         for (start, end), value in zip(pairwise(edges), self.values, strict=True):
             if value and size <= value * (end - start):
@@ -85,13 +80,13 @@ def test_flows_that_share_it_send_together_what_it_gives(profile, sizes):
     clock.run(clock.all_of([flow.done for flow in flows]))
     ends = sorted(flow.finish_s for flow in flows)
     done = 0.0
-    for place, size in enumerate(sorted(sizes)):  # T_k: equal shares, the shortest ends first
-        total = sum(sorted(sizes)[:place]) + (len(sizes) - place) * size
+    for index, size in enumerate(sorted(sizes)):  # T_k: equal shares, the shortest ends first
+        total = sum(sorted(sizes)[:index]) + (len(sizes) - index) * size
         done = profile.time_of(total)
-        assert ends[place] == pytest.approx(done, rel=1e-9)
+        assert ends[index] == pytest.approx(done, rel=1e-9)
 
 
-def test_it_is_not_looked_at_while_nothing_flows():
+def test_it_is_not_evaluated_without_transfers():
     profile = Steps(*[(0.001 * i, 100.0 + i % 3) for i in range(3_600_000)])
     clock, network = network_of(profile, shared=False)
 
@@ -101,10 +96,10 @@ def test_it_is_not_looked_at_while_nothing_flows():
         yield clock.timeout(1700.0)
 
     clock.run(clock.process(work()))
-    assert profile.asked <= 3
+    assert profile.evaluations <= 3
 
 
-def test_it_is_read_in_time_since_the_run_began_however_often_the_clock_is_put_back():
+def test_it_is_evaluated_at_the_time_since_the_run_began():
     profile = Steps((0, 10.0), (100, 20.0), (200, 40.0))
     clock, network = network_of(profile)
     for wanted in (5.0, 2.5, 1.25):
@@ -128,9 +123,9 @@ def test_a_cancelled_transfer_is_no_longer_followed():
     flow = network.start(0, 1000)
     clock.run(until=5.5)
     network.cancel(flow)
-    asked = profile.asked
+    before = profile.evaluations
     clock.run(until=500)
-    assert profile.asked == asked
+    assert profile.evaluations == before
 
 
 def test_the_next_transfer_of_the_same_route_finds_it_up_to_date():

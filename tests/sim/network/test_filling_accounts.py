@@ -1,4 +1,4 @@
-"""What filling says of loads, bottlenecks and caps, and what it forgets, with tables and without."""
+"""Accounts of filling: loads, bottlenecks and caps, with tables and without."""
 
 from math import inf
 
@@ -43,7 +43,7 @@ def test_loads_and_rates_of_two_links():
     assert (load(network, "a"), load(network, "b")) == (0, 0)
 
 
-def test_for_how_long_a_link_held_someone_back():
+def test_how_long_a_link_was_a_bottleneck():
     # Until 10 s b holds two at 3, and a nobody: the third is at its cap. Then b holds the last one.
     env, network = network_of(10.0, 9.0)
     flows = [network.start(0, 30), network.start(1, 70, cap=5), network.start(2, 75)]
@@ -54,7 +54,7 @@ def test_for_how_long_a_link_held_someone_back():
     assert network.collect_bottlenecks() == {}
 
 
-def test_bottlenecks_may_be_asked_for_on_the_way():
+def test_bottlenecks_can_be_collected_in_the_middle():
     env, network = network_of(10.0, 10.0)
     network.start(1, 100)
     network.start(2, 60)
@@ -81,7 +81,7 @@ def test_time_at_a_cap_that_changes_and_of_a_cancelled_transfer():
     assert (other.capped_s, flows[0].capped_s) == (4, 6)
 
 
-def test_a_transfer_with_a_cap_of_nothing_waits_at_it():
+def test_a_transfer_with_a_cap_of_0_waits():
     env, network = network_of(10.0, 9.0)
     flow = network.start(1, 20, cap=0)
     env.run(until=3)
@@ -103,7 +103,7 @@ def test_an_outage_is_a_bottleneck():
 
 
 def test_every_byte_is_accounted_for_at_caps_and_at_bottlenecks():
-    """At each moment a flow is at its cap, or some link holds it: the times add up."""
+    """At any time a flow is at its cap, or a link holds it back: the times add up."""
     rng = np.random.default_rng(3)
     env, network = network_of(10.0, 9.0)
     flows = []
@@ -130,8 +130,8 @@ def test_every_byte_is_accounted_for_at_caps_and_at_bottlenecks():
     assert below_cap >= max(held.values()) * (1 - 1e-9)
 
 
-def test_a_table_forgets_resources_that_nobody_uses_any_more():
-    """A walk along a long line: at each step the next link is joined and the last one left."""
+def test_a_table_forgets_resources_without_users():
+    """Transfers along a chain of links: each crosses the next link, and the last one is left."""
     links = 6 * SPARE
     routes = [Route(((f"l{k}", 1), (f"l{k + 1}", 1))) for k in range(links)]
     env = simpy.Environment()
@@ -146,8 +146,8 @@ def test_a_table_forgets_resources_that_nobody_uses_any_more():
         flow = following
         network.check_allocation()
         solver = network._solver[0]
-        found = solver._component_of[solver._senders[flow]]._table
-        sizes.append(0 if found is None else len(found._capacity))
+        table = solver._component_of[solver._senders[flow]]._table
+        sizes.append(0 if table is None else len(table._capacity))
     assert max(sizes) <= SPARE + 10
     network.set_capacity(f"l{links - 1}", 0.25)
     env.run(until=links)

@@ -1,4 +1,4 @@
-"""Filling in arrays: the same rates and bottlenecks as one flow after the other, and fair."""
+"""Filling in arrays: fair, with the same rates and bottlenecks as filling in plain Python."""
 
 from math import inf
 
@@ -23,7 +23,7 @@ def random_instance(rng, flows, resources):
 
 
 def in_arrays(capacities, weights, caps, uses):
-    """Rates and the names of the bottlenecks, by `fill_arrays`."""
+    """Return rates and the names of the bottlenecks, by `fill_arrays`."""
     names = [None, *capacities]
     deepest = max(1, *map(len, uses))
     resource = np.full((deepest, len(uses)), NO_RESOURCE)
@@ -40,7 +40,7 @@ def in_arrays(capacities, weights, caps, uses):
 
 
 @pytest.mark.parametrize("resources", [1, 3, 12, 60])
-def test_they_agree_with_one_flow_after_the_other_and_are_fair(resources):
+def test_arrays_agree_with_plain_python_and_are_fair(resources):
     for seed in range(60):
         rng = np.random.default_rng([seed, resources])
         instance = random_instance(rng, int(rng.integers(1, 80)), resources)
@@ -51,7 +51,7 @@ def test_they_agree_with_one_flow_after_the_other_and_are_fair(resources):
         check_allocation(*instance, rates.tolist())
 
 
-def test_a_bottleneck_is_full_and_holds_someone_below_the_cap():
+def test_a_bottleneck_is_full_and_holds_a_flow_below_its_cap():
     for seed in range(60):
         rng = np.random.default_rng([1, seed])
         capacities, weights, caps, uses = random_instance(rng, 30, 10)
@@ -66,20 +66,20 @@ def test_a_bottleneck_is_full_and_holds_someone_below_the_cap():
             assert holds == (name in bottlenecks)
 
 
-def test_rounding_leaves_no_less_than_nothing():
-    """Caps that fill a link to the last bit, and one flow of hardly any weight beside them."""
+def test_rounding_leaves_no_negative_capacity():
+    """Caps that fill a link to the last bit, and one flow of very little weight."""
     for seed in range(60):
         rng = np.random.default_rng([2, seed])
         caps = rng.uniform(0, 1, 50).tolist()
         one_link = {"a": sum(caps)}, [1e-20, *[1.0] * 50], [inf, *caps], [[("a", 1.0)]] * 51
-        weights = [1e-20, *caps]  # so that nobody is at the cap before all are
+        weights = [1e-20, *caps]  # so that all flows reach their caps in the same pass
         for instance in (one_link, (one_link[0], weights, *one_link[2:])):
             assert min(in_arrays(*instance)[0]) >= 0
             assert min(share_out(*instance)[0]) >= 0
 
 
 def test_a_hundred_thousand_flows_are_fair_and_need_few_passes(monkeypatch):
-    """Clients behind edges, edges over several cores: some passes, not one for each of 600 links."""
+    """Clients behind edges, edges over several cores: few passes, not one for each of 600 links."""
     rng = np.random.default_rng(5)
     flows, edges, cores = 100_000, 600, 8
     edge, core = rng.integers(edges, size=flows), edges + rng.integers(cores, size=flows)

@@ -1,4 +1,4 @@
-"""Filling solves what hangs together, and no more: groups that meet and part, in any form of account."""
+"""Filling solves connected flows together, and no others: components that merge and split."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -23,12 +23,12 @@ RESOURCES = 9
 
 @pytest.fixture(params=[1, 4, 10**9], ids=["tables", "tables from 4 flows", "no tables"])
 def tables(request, monkeypatch):
-    """From how many flows on a group keeps a table; with 4 they come and go."""
+    """From how many flows on a component keeps a table; with 4, tables come and go."""
     monkeypatch.setattr(component, "TABLE_FROM", request.param)
 
 
 def random_world(rng, number):
-    """Routes over few of many resources, so that groups are small, meet and part."""
+    """Routes over few of many resources, so that components are small, merge and split."""
     capacities = {f"r{k}": number(1, 20) for k in range(RESOURCES)}
     routes = []
     for _ in range(14):
@@ -63,8 +63,8 @@ def random_actions(rng, number, events, unlimited=inf):
     return actions
 
 
-def assert_groups(solver):
-    """Flows of one group hang together, those of different ones share nothing."""
+def assert_components(solver):
+    """Flows of one component are connected, those of different ones share nothing."""
     graph = nx.Graph()
     for flow in solver.flows():
         graph.add_node(flow)
@@ -86,15 +86,15 @@ def assert_groups(solver):
 
 
 @pytest.mark.parametrize("fifo", [True, False])
-def test_groups_that_meet_and_part_agree_with_the_twin(tables, fifo, monkeypatch):
+def test_components_that_merge_and_split_agree_with_the_twin(tables, fifo, monkeypatch):
     solve = Filling.solve
 
-    def solve_and_look(solver, now):
+    def solve_and_check(solver, now):
         delay = solve(solver, now)
-        assert_groups(solver)
+        assert_components(solver)
         return delay
 
-    monkeypatch.setattr(Filling, "solve", solve_and_look)
+    monkeypatch.setattr(Filling, "solve", solve_and_check)
     for seed in range(40):
         rng = np.random.default_rng([seed, fifo])
 
@@ -108,7 +108,7 @@ def test_groups_that_meet_and_part_agree_with_the_twin(tables, fifo, monkeypatch
         assert_same(got, twin(capacities, routes, actions, fifo))
 
 
-def test_in_fractions_groups_agree_exactly_whatever_the_table_size(monkeypatch):
+def test_in_fractions_components_agree_exactly_whatever_the_table_size(monkeypatch):
     monkeypatch.setattr(component, "TABLE_FROM", 1)
     for seed in range(8):
         rng = np.random.default_rng([3, seed])
@@ -126,7 +126,7 @@ def test_in_fractions_groups_agree_exactly_whatever_the_table_size(monkeypatch):
 
 @pytest.fixture
 def solved(monkeypatch):
-    """The groups solved so far, as sets of routes."""
+    """The components solved so far, as sets of routes."""
     found = []
     solve = Component.solve
 
@@ -138,8 +138,8 @@ def solved(monkeypatch):
     return found
 
 
-def test_only_what_shares_a_resource_at_the_moment_is_solved_together(tables, solved):
-    """Two pairs on a and b; a transfer over both holds them together from 1 s to 2 s."""
+def test_only_flows_that_are_connected_now_are_solved_together(tables, solved):
+    """Two pairs on a and b; a transfer over both connects them from 1 s to 2 s."""
     a, b, both = Route((("a", 1),)), Route((("b", 1),)), Route((("a", 1), ("b", 1)))
     env = simpy.Environment()
     network = Network(env, {"a": 10.0, "b": 10.0}, [a, a, b, b, both], general=True)
@@ -161,7 +161,7 @@ def test_only_what_shares_a_resource_at_the_moment_is_solved_together(tables, so
     assert sorted(map(sorted, solved[6:])) == [[0], [1]]
 
 
-def test_an_outage_keeps_together_and_an_unlimited_link_does_not(solved):
+def test_a_link_in_an_outage_connects_and_an_unlimited_one_does_not(solved):
     a, both = Route((("a", 1),)), Route((("a", 1), ("b", 1)))
     env = simpy.Environment()
     network = Network(env, {"a": 0.0, "b": 3.0}, [a, both, both], general=True)
@@ -179,7 +179,7 @@ def test_an_outage_keeps_together_and_an_unlimited_link_does_not(solved):
 
 
 def test_a_change_costs_no_more_with_many_others_in_flight(solved):
-    """A hundred pairs, each on a link of its own with another route around it: no solve sees a third."""
+    """A hundred pairs, each on two links of its own: no solve has a third flow."""
     routes = [Route(((f"r{k // 2}", 1), (f"r{k // 2}'", 1))) for k in range(200)]
     routes += [Route(((f"r{k}", 1), (f"r{k + 1}", 1))) for k in range(99)]
     resources = {f"r{k}{side}": 1.0 + k / 7 for k in range(100) for side in ("", "'")}
@@ -224,8 +224,8 @@ def test_searches_in_turns_find_the_parts():
         assert sum(map(len, found)) == len(set().union(*found))
 
 
-def test_a_search_that_meets_another_at_once_looks_at_few(monkeypatch):
-    """Two links with 10,000 transfers over both: a look at one or two shows that they hang together."""
+def test_searches_that_meet_at_once_look_at_few(monkeypatch):
+    """Two links with 10,000 transfers over both: one or two of them show that they are connected."""
     left, right = Resource("left", 1.0), Resource("right", 1.0)
     looked = []
 

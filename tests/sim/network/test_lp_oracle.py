@@ -12,7 +12,7 @@ from slow_twin import Route
 from cutlayer.sim.network import Network
 from cutlayer.sim.network.solvers import component
 from cutlayer.sim.network.solvers.check import check_allocation
-from cutlayer.sim.network.solvers.fill import fill
+from cutlayer.sim.network.solvers.fill import share_out
 
 WORLDS = ["star", "two tiers", "tree", "graph"]
 
@@ -27,7 +27,7 @@ def rates_by_linear_programs(capacities, weights, caps, uses):
     limits = np.array([capacities[name] for name in names])
     fixed = {}
     while len(fixed) < flows:
-        floors = np.zeros((flows, flows + 1))  # w t - x <= 0 for whoever still rises
+        floors = np.zeros((flows, flows + 1))  # w t - x <= 0 for the flows that still rise
         for f in range(flows):
             if f not in fixed:
                 floors[f, f], floors[f, flows] = -1, weights[f]
@@ -52,7 +52,7 @@ def rates_by_linear_programs(capacities, weights, caps, uses):
 
 
 def random_world(rng, kind, number):
-    """Capacities, and the uses of a handful of flows, a route each."""
+    """Return capacities, and the uses of a few flows, a route each."""
     flows = int(rng.integers(3, 7))
     own = [[(f"own{f}", number(1, 2))] for f in range(flows)]
     if kind == "star":
@@ -81,7 +81,7 @@ def random_world(rng, kind, number):
 
 
 def rates_of_network(capacities, weights, caps, uses, start_at=0, **options):
-    """The rates of flows that start together, a second (and maybe some changes of caps) later."""
+    """Return the rates of flows that start together, a second later."""
     env = simpy.Environment(start_at)
     network = Network(env, capacities, [Route(tuple(used)) for used in uses], **options)
     flows = [
@@ -108,7 +108,7 @@ def test_rates_are_lexicographic_max_min_by_linear_programs(kind, general):
         assert forms == {"star" if kind == "star" else "tree"}
 
 
-def test_filling_in_tables_is_too(monkeypatch):
+def test_rates_of_filling_in_tables_are_too(monkeypatch):
     monkeypatch.setattr(component, "TABLE_FROM", 1)
     for seed in range(10):
         rng = np.random.default_rng([1, seed])
@@ -126,7 +126,7 @@ def test_in_fractions_every_solver_gives_the_same_rates_and_proves_them_exactly(
             return Fraction(int(rng.integers(round(low * 97), round(high * 97) + 1)), 97)
 
         world = random_world(rng, kind, number)
-        expected = fill(*world)
+        expected, _ = share_out(*world)
         for general in (False, True):
             rates, _ = rates_of_network(*world, start_at=Fraction(0), general=general)
             assert rates == expected
@@ -134,8 +134,8 @@ def test_in_fractions_every_solver_gives_the_same_rates_and_proves_them_exactly(
             check_allocation(*world, rates, tolerance=0)
 
 
-def test_an_unfair_share_is_told_apart():
-    """The oracle itself: an allocation that is feasible and wastes nothing, yet is not max-min."""
+def test_an_unfair_allocation_is_recognised():
+    """The oracle itself: an allocation that is feasible and work-conserving, but not max-min."""
     world = (
         {"a": 10.0, "b": 10.0},
         [1, 1, 1],

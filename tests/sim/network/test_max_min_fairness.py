@@ -1,4 +1,4 @@
-"""Rates at one instant: against the textbook, and the proof itself (by LP: test_lp_oracle.py)."""
+"""Rates at one instant: against the textbook, and the proof itself (LP: test_lp_oracle.py)."""
 
 from math import inf
 
@@ -8,7 +8,7 @@ from slow_twin import textbook_rates
 
 from cutlayer.sim.network import AllocationError
 from cutlayer.sim.network.solvers.check import check_allocation
-from cutlayer.sim.network.solvers.fill import fill
+from cutlayer.sim.network.solvers.fill import share_out
 
 
 def random_instance(rng, flows, resources):
@@ -27,7 +27,7 @@ def test_filling_has_a_bottleneck_for_every_flow_and_agrees_with_the_textbook():
     for seed in range(150):
         rng = np.random.default_rng([1, seed])
         instance = random_instance(rng, int(rng.integers(1, 30)), int(rng.integers(1, 9)))
-        rates = fill(*instance)
+        rates, _ = share_out(*instance)
         check_allocation(*instance, rates)
         capacities, weights, caps, uses = instance
         expected = textbook_rates(capacities, list(zip(weights, caps, uses, strict=True)))
@@ -56,6 +56,6 @@ def test_the_proof_rejects_what_is_not_fair():
 
 
 def test_no_flow_and_no_limit():
-    assert fill({"a": 1.0}, [], [], []) == []
-    assert fill({"a": inf}, [1, 1], [inf, 3], [[("a", 1)], [("a", 1)]]) == [inf, 3]
-    assert fill({"a": 0.0}, [1], [inf], [[("a", 1)]]) == [0]
+    assert share_out({"a": 1.0}, [], [], []) == ([], [])
+    assert share_out({"a": inf}, [1, 1], [inf, 3], [[("a", 1)], [("a", 1)]]) == ([inf, 3], [])
+    assert share_out({"a": 0.0}, [1], [inf], [[("a", 1)]]) == ([0], ["a"])

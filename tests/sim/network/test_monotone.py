@@ -1,12 +1,12 @@
-"""Less capacity, or one transfer more: who ends later, who may end earlier, and who never does.
+"""Less capacity, or one more transfer: which transfers end later, and which may end earlier.
 
-Where all shared resources are nested (one link, star, tree) a transfer more, or less capacity of the
-root, lets no level rise, so that no transfer ends earlier: with less sent by each route at any time
-no fewer routes are busy, and that gives none of them more. It needs weights and caps that belong to
-the routes. Less of one client's own link slows that client and leaves more to the others, for the
-time; they may still end later, where they could not use what was left and meet it again afterwards.
-In a graph nothing like it is true of single transfers; of the rates at one instant it is
-that the sorted levels are no better, lexicographically, as fewer rates are feasible.
+If all shared resources are nested (one link, star, tree), one more transfer, or less capacity of the
+root, raises no level, so that no transfer ends earlier: each route has sent less at any time, so no
+fewer routes are busy, which gives none of them more. This needs weights and caps that belong to the
+routes. Less capacity of one client's own link slows that client and leaves more to the others, for a
+while; they may still end later, if they could not use it and share with that client afterwards.
+In a graph nothing like this holds for single transfers. For the rates at one instant, the sorted
+levels are no better, lexicographically, because fewer rates are feasible.
 """
 
 from itertools import pairwise
@@ -22,7 +22,8 @@ from cutlayer.sim.network import Network
 CLIENTS = 8
 STAR = star_routes(CLIENTS)
 TREE = [
-    Route((*way.resources[:1], (f"edge{k % 2}", 1), ("server", 1))) for k, way in enumerate(STAR)
+    Route((*route.resources[:1], (f"edge{k % 2}", 1), ("server", 1)))
+    for k, route in enumerate(STAR)
 ]
 NESTED = {"one link": [Route((("server", 1),))] * CLIENTS, "star": STAR, "tree": TREE}
 ROUNDING = 1e-9
@@ -36,7 +37,7 @@ def random_capacities(rng):
 
 
 def random_starts(rng, count, together=False):
-    """Starts with a weight and a cap for each route; `together`: one a route, all at 0."""
+    """Starts with a weight and a cap for each route; if `together`, one a route, all at 0."""
     weights = rng.uniform(0.5, 2, CLIENTS).tolist()
     caps = [float(rng.choice([inf, rng.uniform(1, 5)])) for _ in range(CLIENTS)]
     now, actions = 0.0, []
@@ -57,7 +58,7 @@ def ends(capacities, routes, actions, general=False):
 def assert_none_earlier(later, than):
     for name, end in than.items():
         assert later[name] >= end * (1 - ROUNDING), name
-    assert any(later[name] > end * 1.001 for name, end in than.items()), "nothing was changed"
+    assert any(later[name] > end * 1.001 for name, end in than.items()), "nothing has changed"
 
 
 @solvers
@@ -93,9 +94,9 @@ def test_one_transfer_more_lets_no_other_end_earlier(form, general):
     for seed in range(8):
         rng = np.random.default_rng([1, seed])
         capacities, actions = random_capacities(rng), random_starts(rng, 40)
-        way = Route((("edge0", 1), ("server", 1))) if form == "tree" else Route((("server", 1),))
+        extra = Route((("edge0", 1), ("server", 1))) if form == "tree" else Route((("server", 1),))
         more = [(3.0, "start", "more", CLIENTS, 80.0, 1.5, inf)]
-        routes = [*NESTED[form], way]
+        routes = [*NESTED[form], extra]
         without, _ = ends(capacities, routes, actions, general)
         actions = sorted(actions + more, key=lambda action: action[0])
         assert_none_earlier(ends(capacities, routes, actions, general)[0], without)
@@ -103,7 +104,7 @@ def test_one_transfer_more_lets_no_other_end_earlier(form, general):
 
 @solvers
 def test_one_transfer_more_on_a_link_delays_all_that_meet_it(general):
-    """Who is over before it starts is not touched; whoever meets it gets less while both are there."""
+    """Transfers that end before it starts keep their times; those that meet it get less meanwhile."""
     rng = np.random.default_rng(4)
     starts = [(float(t), "start", k, k, float(s), 1, inf) for k, (t, s) in enumerate(
         zip(np.sort(rng.uniform(0, 10, 12)), rng.exponential(5, 12), strict=True)
@@ -124,7 +125,7 @@ def test_one_transfer_more_on_a_link_delays_all_that_meet_it(general):
 
 @solvers
 def test_half_of_one_own_link_delays_its_transfer_and_no_other_of_a_batch(general):
-    """The others are held by the shared link alone, which so is full to the end of all of them."""
+    """The others are held back by the shared link alone, which is full until all of them end."""
     seen = helped = 0
     for seed in range(40):
         rng = np.random.default_rng([2, seed])
@@ -145,7 +146,7 @@ def test_half_of_one_own_link_delays_its_transfer_and_no_other_of_a_batch(genera
 
 @solvers
 def test_half_of_a_link_may_end_a_whole_round_earlier(general):
-    """One transfer ends later and the last of all earlier: it had to wait for its turn before."""
+    """The short transfer ends later and the long one earlier."""
     routes = [Route((("shared", 1), ("own0", 1))), Route((("shared", 1), ("own1", 1)))]
     capacities = {"shared": 10.0, "own0": 4.0, "own1": 8.0}
     actions = [(0, "start", "short", 0, 10.0, 1, inf), (0, "start", "long", 1, 40.0, 1, inf)]
@@ -155,7 +156,7 @@ def test_half_of_a_link_may_end_a_whole_round_earlier(general):
 
 
 def test_in_a_graph_one_transfer_more_may_end_another_earlier():
-    """It slows the one that crosses both roads, which leaves more of the second road."""
+    """It slows the transfer that crosses both roads, which leaves more of the second road."""
     roads = {"first": 10.0, "second": 10.0}
     routes = [
         Route((("first", 1), ("second", 1))),
@@ -179,7 +180,7 @@ def levels(capacities, routes, flows):
 
 
 def assert_no_better(worse, better):
-    """Lexicographically, from the lowest level up; returns whether it is worse."""
+    """Compare levels lexicographically, from the lowest up; return whether they are worse."""
     for low, high in zip(sorted(worse), sorted(better), strict=True):
         if abs(low - high) > ROUNDING * high:
             assert low < high
@@ -208,7 +209,7 @@ def test_in_a_graph_less_of_anything_is_lexicographically_no_better():
             worse += assert_no_better(levels(halved, routes, flows), before)
         more = levels(capacities, routes, [*flows, (int(rng.integers(12)), 1.0, inf)])
         worse += assert_no_better(more[:12], before)
-        crossed = {name for way in routes for name, _ in way.resources}
+        crossed = {name for route in routes for name, _ in route.resources}
         lowest = min(
             capacities[n] / sum(w for r, w, _ in flows if n in dict(routes[r].resources))
             for n in crossed

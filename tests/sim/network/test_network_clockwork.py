@@ -1,4 +1,4 @@
-"""How the network lives in SimPy: one solve an instant, order, precision, errors, no livelock."""
+"""The network in SimPy: one solve an instant, order, precision, errors, no livelock."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ form = pytest.mark.parametrize("form", FORMS)
 
 
 def start_some(network, seed, count=40):
-    """Start transfers at random times from one process; return the list that they fill."""
+    """Start transfers at random times in one process; return the list that it fills."""
     rng = np.random.default_rng(seed)
     flows = []
 
@@ -82,7 +82,7 @@ def test_a_burst_costs_one_event_each_and_two_for_all():
 
 @pytest.mark.parametrize("general", [False, True])
 def test_no_wake_up_comes_too_early_and_none_twice(general):
-    """Each end is a wake-up, the event of the flow, and a settle for those that go on."""
+    """Each end is a wake-up, the event of the flow, and a settle for the other flows."""
     sizes = np.random.default_rng(4).exponential(1, 300).tolist()
     network = one_link(300, general=general)
     for k, size in enumerate(sizes):
@@ -167,7 +167,7 @@ def test_a_round_gives_the_same_bits_whenever_the_clock_is_put_back(form):
 
 
 @form
-def test_looking_changes_nothing(form):
+def test_reading_changes_nothing(form):
     resources, routes = FORMS[form]
     seen = []
     for look in (False, True):
@@ -208,7 +208,7 @@ def test_ends_closer_than_the_clock_can_tell_do_not_stop_it(form, clock):
     assert network.in_flight() == []
 
 
-def test_a_clock_that_stands_still_is_reported():
+def test_a_stopped_clock_is_reported():
     env = simpy.Environment()
     network = Network(env, {"link": 1.0}, [Route((("link", 1),))], stall_limit=500)
 

@@ -1,4 +1,4 @@
-"""Cases that a pencil can follow, on every form of solver that fits them."""
+"""Cases computed by hand, on every solver that fits them."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -9,7 +9,7 @@ from slow_twin import Route, simulate, star_routes
 
 
 def ends(resources, routes, starts, **options):
-    """End of each transfer; a start is (time, route, bytes) or has weight and cap as well."""
+    """Return the end of each transfer; a start is (time, route, bytes), and maybe weight and cap."""
     actions = [
         (start[0], "start", str(k), *start[1:3], *(start[3:] or (1, inf)))
         for k, start in enumerate(starts)
@@ -68,7 +68,7 @@ def test_in_a_parking_lot_the_long_flow_gets_half(links):
 
 
 def test_in_a_wifi_cell_the_slow_station_slows_all(general):
-    """Everyone gets 1 / sum(1 / r), whoever it is and in whichever direction."""
+    """Every station gets 1 / sum(1 / r), in either direction."""
     speeds = [54.0, 11.0, 54.0, 2.0]
     routes = [Route((("air", 1 / r),)) for r in speeds]
     each = 1 / sum(1 / r for r in speeds)
@@ -86,7 +86,7 @@ def test_in_a_cell_with_proportional_fairness_each_gets_its_rate_over_n(general)
 def test_what_a_slow_link_leaves_goes_to_the_others(general):
     resources = {"link0": 10.0, "link1": inf, "link2": inf, "server": 100.0}
     starts = [(0, 0, 100.0), (0, 1, 450.0), (0, 2, 900.0)]
-    # 10 + 45 + 45 until the second ends at 10, with the first; then the last one has it all.
+    # 10 + 45 + 45 until the second ends at 10, with the first; then the last one has all of it.
     assert ends(resources, star_routes(3), starts, general=general) == [10, 10, 14.5]
 
 

@@ -29,7 +29,7 @@ def world_of(form, rng):
 
 @pytest.mark.parametrize("flows", [40, 120])
 def test_many_flows_of_a_graph_agree_with_the_twin(flows):
-    """So many that they are solved in arrays; with cancellations, caps and changing capacities."""
+    """Enough to be solved in arrays; with cancellations, caps and changing capacities."""
     for seed in range(3):
         rng = np.random.default_rng([seed, flows])
 
@@ -52,7 +52,7 @@ def test_many_flows_of_a_graph_agree_with_the_twin(flows):
 
 @pytest.mark.parametrize("form", ["star", "tree", "filling"])
 def test_littles_law_conservation_and_utilisation(form):
-    """What is sent is what capacity was used for; mean number = rate x mean time; never above 1."""
+    """Bytes sent = capacity used; mean number = rate x mean time; utilisation at most 1."""
     rng = np.random.default_rng(4)
     capacities, routes = world_of(form, rng)
     env = simpy.Environment()

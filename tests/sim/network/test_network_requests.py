@@ -1,4 +1,4 @@
-"""What can be asked of the network, what it answers, and what it refuses."""
+"""Requests to the network: their results, and those that it refuses."""
 
 import pickle
 from math import inf, nan
@@ -12,7 +12,7 @@ from cutlayer.sim.network import AllocationError, Network, NetworkError, Stalled
 STAR = ({"link0": 3.0, "link1": 9.0, "link2": inf, "server": 10.0}, star_routes(3))
 
 
-def test_a_flow_tells_its_story():
+def test_a_flow_has_its_times_and_bytes():
     env = simpy.Environment()
     network = Network(env, {"link": 10.0}, [Route((("link", 1),), delay_s=5.0)])
     first, second = network.start(0, 30), network.start(0, 20)

@@ -1,4 +1,4 @@
-"""What must not matter, or matter in a known way: scale, time of day, order, how links are cut."""
+"""Changes without an effect or with a known one: scale, time of day, order, links cut in two."""
 
 from math import inf
 
@@ -37,7 +37,7 @@ def times(fate, factor=1.0):
 
 @worlds
 def test_sizes_and_capacities_scale_together(world):
-    """By a power of two not a bit changes; capacities alone shrink the time."""
+    """A power of two changes no bit of the times; capacities alone shorten them."""
     capacities, routes = WORLDS[world]
     actions = starts(0)
     expected, _ = simulate(capacities, routes, actions)
@@ -73,7 +73,7 @@ def test_names_and_order_of_routes_do_not_matter(world):
 
 @worlds
 def test_a_link_cut_in_two_is_the_same_link(world):
-    """The shared one twice in a row makes a tree of a star, with the same times."""
+    """The shared link twice in a row makes a tree of a star, with the same times."""
     capacities, routes = WORLDS[world]
     actions = starts(4)
     expected, _ = simulate(capacities, routes, actions)
@@ -85,7 +85,7 @@ def test_a_link_cut_in_two_is_the_same_link(world):
 
 
 @worlds
-def test_a_link_without_a_limit_changes_not_a_bit(world):
+def test_a_link_without_a_limit_changes_no_bit(world):
     capacities, routes = WORLDS[world]
     actions = starts(5)
     expected, _ = simulate(capacities, routes, actions)
@@ -107,7 +107,7 @@ def test_weights_count_only_against_each_other(world):
 
 
 def test_more_capacity_of_a_star_makes_no_transfer_later():
-    """With equal weights; in a graph, or with weights, single transfers may well be later."""
+    """With equal weights; in a graph, or with weights, single transfers may end later."""
     capacities, routes = WORLDS["star"]
     actions = [(*a[:5], 1, inf) for a in starts(7)]
     earlier = None

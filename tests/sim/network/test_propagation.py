@@ -14,7 +14,7 @@ def test_a_message_never_overtakes_the_one_before():
     sent = np.arange(200) * 0.001
     arrivals = [now + travel.delay_s(float(now)) for now in sent]
     assert all(later >= earlier - 1e-12 for earlier, later in itertools.pairwise(arrivals))
-    assert min(np.array(arrivals) - sent) >= 0.01 - 1e-12  # what has no jitter
+    assert min(np.array(arrivals) - sent) >= 0.01 - 1e-12  # the part without jitter
 
 
 def test_messages_far_apart_keep_the_mean():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from slow_twin import Route, assert_same, simulate, star_routes, twin
 
-FORMS = ["star", "uncapped star", "alone", "graph", "wifi and wires"]
+FORMS = ["star", "uncapped star", "alone", "graph", "wifi and links"]
 
 
 def random_routes(rng, form, number):
@@ -36,7 +36,7 @@ def random_routes(rng, form, number):
 
 
 def random_actions(rng, capacities, routes, number, events, unlimited=inf):
-    """Bursts and lone starts, some cancelled, some with caps that change, some capacities too."""
+    """Bursts and single starts, with cancellations and changes of caps and capacities."""
     actions, now, flows = [], number(0, 1), 0
     for _ in range(events):
         if rng.random() < 0.5:
@@ -50,7 +50,7 @@ def random_actions(rng, capacities, routes, number, events, unlimited=inf):
             route = int(rng.integers(len(routes)))
             actions.append((now, "start", f"f{flows}", route, size, weight, cap))
             continue
-        # Strictly later than the start, so that neither order of an instant is special.
+        # Strictly later than the start, so that the order within an instant does not matter.
         now += number(0.001, 2)
         flow = f"f{int(rng.integers(1, flows + 1))}"
         if kind < 0.75:
@@ -115,7 +115,7 @@ def test_filling_everything_agrees_with_the_faster_forms(form):
         assert_same(got, expected)
 
 
-def test_the_form_follows_from_the_routes():
+def test_the_routes_determine_the_solver():
     def forms(resources, routes, **options):
         return simulate(resources, routes, [], **options)[1].forms
 
@@ -137,7 +137,7 @@ def test_the_form_follows_from_the_routes():
 
 
 def test_a_long_busy_time_keeps_its_precision():
-    """Tags and sums are put in order from time to time: one giant flow never lets the star idle."""
+    """Tags and sums are computed anew from time to time; one giant flow keeps the star busy."""
     rng = np.random.default_rng(7)
     routes = star_routes(40)
     capacities = {f"link{i}": float(rng.uniform(1, 3)) for i in range(40)} | {"server": 30.0}

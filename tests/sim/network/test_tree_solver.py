@@ -1,4 +1,4 @@
-"""The tree against the slow twin, the certificate and progressive filling; its accounts by hand."""
+"""The tree against the slow twin, the proof and progressive filling; its accounts by hand."""
 
 from fractions import Fraction
 from math import inf
@@ -119,16 +119,16 @@ class TestForms:
         found = self.forms(capacities, "left region", "region left", "right region", "region right")
         assert found == ("tree",) * 4
 
-    def test_a_medium_with_a_wire_for_each_direction_is_one_with_the_medium_as_root(self):
+    def test_a_medium_with_a_link_for_each_direction_is_a_tree_with_the_medium_as_root(self):
         capacities = {"air": 9, "in": 5, "out": 5}
         assert self.forms(capacities, "air in", "air in", "air out", "air out") == ("tree",) * 4
 
-    def test_two_media_on_the_same_wires_are_none(self):
+    def test_two_media_on_the_same_links_are_not_a_tree(self):
         capacities = {"air1": 9, "air2": 9, "in": 5, "out": 5}
         found = self.forms(capacities, "air1 in", "air1 out", "air2 in", "air2 out")
         assert found == ("filling",) * 4
 
-    def test_a_route_may_end_on_the_way(self):
+    def test_a_route_may_end_below_the_root(self):
         assert self.forms({"a": 9, "b": 5}, "a", "a b", "a b") == ("tree",) * 3
 
 
@@ -161,14 +161,14 @@ class TestAccounts:
         assert series["root"].load.tolist() == [10, 0]
         assert series["root"].times.tolist() == [0, 10]
 
-    def test_who_was_a_bottleneck_and_for_how_long(self):
+    def test_how_long_each_link_was_a_bottleneck(self):
         # Until 10 s both are full: the edge holds its two, the root the third. It ends with them.
         env, network, _ = self.play((30, 30, 40))
         env.run()
         assert network.collect_bottlenecks() == pytest.approx({"edge": 10, "root": 10})
         assert network.collect_bottlenecks() == {}
 
-    def test_a_link_that_is_full_of_capped_transfers_holds_nobody(self):
+    def test_a_link_that_is_full_of_capped_transfers_holds_none_back(self):
         env, network, flows = self.play((20, 40, 0.5), caps=(2, 4, 0.5))
         env.run()
         assert network.collect_bottlenecks() == {}
@@ -182,7 +182,7 @@ class TestAccounts:
         assert [flow.capped_s for flow in flows] == pytest.approx([5, 0, 0])
         assert network.collect_bottlenecks() == pytest.approx({"edge": 6, "root": 7.4})
 
-    def test_it_may_be_asked_in_the_middle(self):
+    def test_bottlenecks_can_be_collected_in_the_middle(self):
         env, network, _ = self.play((30, 30, 40))
         env.run(until=4)
         network.cancel(network.in_flight()[2])

@@ -59,6 +59,6 @@ class World:
 
 
 def alone(size, rate, rtt, settings=None, **options):
-    """Seconds that one message takes on a link of `rate` bytes/s."""
+    """Return the seconds of one message on a link of `rate` bytes/s."""
     world = World([rtt], settings, own=rate, **options)
     return world.run(world.send(0, size))[0]

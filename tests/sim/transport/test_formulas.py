@@ -1,4 +1,4 @@
-"""The closed forms against the sums, recursions and figures that they come from."""
+"""The closed forms against the sums, recursions and figures of their sources."""
 
 from fractions import Fraction
 from math import ceil, inf, log2, sqrt
@@ -61,7 +61,7 @@ def test_without_limits_a_transfer_takes_its_round_trips():
 
 
 def reno_by_packets(loss, packets_per_ack=1):
-    """Mean window of Reno that loses one packet in 1/p: sawtooth from W/2 to W, in segments."""
+    """Return Reno's mean window with one loss in 1/p packets: a sawtooth from W/2 to W, in segments."""
     peak = sqrt(8 / (3 * packets_per_ack * loss))
     return 3 / 4 * peak
 
@@ -75,7 +75,7 @@ def test_mathis_is_the_mean_of_a_sawtooth(loss, rtt):
 
 
 def cubic_by_periods(loss, rtt):
-    """Mean rate of the cubic curve between two losses that are 1/p segments apart, integrated."""
+    """Return the mean rate of the cubic curve between losses 1/p segments apart, integrated."""
     C, beta = 0.4, 0.7
 
     def segments(peak):

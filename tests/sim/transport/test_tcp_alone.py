@@ -1,4 +1,4 @@
-"""A flow alone: the event form is the closed form, and every switch does what it says."""
+"""A flow alone: the event form agrees with the closed form, and every switch works."""
 
 from dataclasses import replace
 from math import inf
@@ -44,7 +44,7 @@ def test_the_event_form_is_the_closed_form(handshake, window):
 
 
 @pytest.mark.parametrize("start_at", [1e3, 1e6])
-def test_the_clock_s_rounding_costs_no_round_trip(start_at):
+def test_rounding_of_the_clock_costs_no_round_trip(start_at):
     for size in (3 * W0, 7 * W0, 7 * W0 + 1, 1023 * W0, 1023 * W0 + 1):
         for rtt in (0.0013, 0.05):
             fresh = alone(size, 1e9, rtt)
@@ -59,7 +59,7 @@ def test_shared_links_and_the_general_solver_give_the_same():
             assert world.run(world.send(0, size))[0] == pytest.approx(own, rel=1e-12)
 
 
-def test_with_all_switches_off_nothing_is_different():
+def test_with_all_switches_off_transport_is_ideal():
     """Bit for bit, with other flows and pipelines of messages."""
     for settings in (IDEAL, replace(TransportSettings(), **vars(IDEAL))):
         rtts = [0.02, 0.3, 0.0, 0.1]
@@ -84,13 +84,13 @@ LOSSY = {"rate": 1.25e7, "rtt": 0.05, "loss": 0.001}
 
 @pytest.mark.parametrize("switch", ["headers", "handshake", "slow_start", "window_bytes", "loss"])
 def test_each_switch_alone_makes_a_transfer_longer(switch):
-    """Over ideal transport, and each taken away from all of them makes it shorter."""
+    """Than ideal transport; and TCP without this switch is faster than with all of them."""
     size = 10**6
     ideal = alone(size, 1.25e7, 0.05, IDEAL, loss=0.001)
     assert ideal == size / 1.25e7
     one = replace(IDEAL, **{switch: getattr(ALL_ON, switch)})
     assert alone(size, 1.25e7, 0.05, one, loss=0.001) > ideal
-    if switch != "headers":  # its link is not what binds with all of them on
+    if switch != "headers":  # with all of them on, the link is not the bottleneck
         rest = replace(ALL_ON, **{switch: getattr(IDEAL, switch)})
         everything = alone(size, 1.25e7, 0.05, replace(ALL_ON, loss="mathis"), loss=1e-3)
         if switch == "window_bytes":
@@ -137,7 +137,7 @@ def test_loss_caps_a_long_flow_at_its_formula(model, rate):
     assert alone(10**6, 1e9, 0.08, settings) == 1e-3
 
 
-def test_slow_start_is_over_when_the_window_covers_the_way():
+def test_slow_start_ends_when_the_window_covers_the_path():
     """62,500 bytes fit on the path; 14,480 doubled three times is more."""
     world = World([0.05], PLAIN_START, own=1.25e6)
     flow = world.send(0, 10**7)
@@ -146,7 +146,7 @@ def test_slow_start_is_over_when_the_window_covers_the_way():
     assert world.account(flow).window_bytes == pytest.approx(8 * W0)
 
 
-def test_a_cap_of_the_caller_holds_too():
+def test_a_cap_of_the_caller_applies_too():
     world = World([0.05], own=1e9)
     flow = world.network.start(0, 10**6, cap=1e5)
     world.run(flow)

@@ -25,7 +25,7 @@ def after(world, seconds):
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["client", "server"])
-def test_whoever_sends_first_opens_the_connection_for_both(first):
+def test_the_first_message_opens_the_connection_for_both_directions(first):
     world = World([RTT], TCP, own=RATE)
     one = world.send(first, 100)
     assert world.tcp.opened_s(0) == world.tcp.opened_s(1) == RTT
@@ -38,7 +38,7 @@ def test_whoever_sends_first_opens_the_connection_for_both(first):
     assert three.finish_s - three.start_s == pytest.approx(100 / RATE)
 
 
-def test_connections_are_of_their_own_clients():
+def test_every_client_has_a_connection_of_its_own():
     world = World([0.05, 0.1, 0.0], TCP, own=RATE)
     flows = [world.send(i, 100) for i in range(3)]
     world.run(*flows)
@@ -70,7 +70,7 @@ def test_the_directions_have_windows_of_their_own():
 
 
 def test_messages_back_to_back_are_one_stream():
-    """Cut into small messages, a stream is not faster than in one piece, and hardly slower."""
+    """A stream in small messages is not faster than one message, and hardly slower."""
     whole = World([RTT], OPEN, own=RATE)
     (expected,) = whole.run(whole.send(0, 1_000_000))
     for size in (1000, 10_000, 62_500):
@@ -80,8 +80,8 @@ def test_messages_back_to_back_are_one_stream():
         assert expected * (1 - 1e-9) <= flows[-1].finish_s <= expected + RTT
 
 
-def test_a_message_takes_part_in_the_round_trip_under_way():
-    """What the first has left of the window goes out evenly in the rest of its round trip."""
+def test_a_message_uses_the_rest_of_the_current_round_trip():
+    """The rest of the first message's window is sent evenly in the rest of its round trip."""
     world = World([RTT], OPEN, own=RATE)
     world.run(world.send(0, 10_000))
     after(world, 0.02 - world.env.now)
@@ -108,7 +108,7 @@ def test_after_an_idle_time_out_the_window_falls_back():
 
 
 def ping_pong(settings, think_s, rtt=0.02, count=100, size=327_680):
-    """Split training's pattern: up, think, down, think; returns the seconds on the network."""
+    """Send as split training does: up, compute, down, compute; return the seconds on the network."""
     world = World([rtt], settings, own=RATE)
     on_network = 0.0
     for _ in range(count):
@@ -119,7 +119,7 @@ def ping_pong(settings, think_s, rtt=0.02, count=100, size=327_680):
 
 
 def test_ping_pong_of_split_training():
-    """Idle for less than a time-out, only the first messages are slow; for more, all of them."""
+    """After less idle time than a time-out, only the first messages are slow; after more, all are."""
     line = 327_680 / RATE
 
     def message(initial):
@@ -187,7 +187,7 @@ def test_an_outage_at_the_start_does_not_end_slow_start():
     assert flow.finish_s > closed(10**6, 0)
 
 
-def test_an_outage_stops_a_flow_and_its_end_lets_it_go_on():
+def test_an_outage_stops_a_flow_until_it_ends():
     world = World([RTT], OPEN, own=RATE)
     flow = world.send(0, 10**6)
     after(world, 0.07)

@@ -1,4 +1,4 @@
-"""Flows that share links under TCP: max-min with caps at every instant, and who held whom."""
+"""Flows that share links under TCP: max-min with caps at every instant, and their accounts."""
 
 from dataclasses import replace
 from math import inf
@@ -75,16 +75,16 @@ def test_equal_flows_share_a_link_after_their_slow_start():
     flows = [world.send(i, 10**6) for i in range(10)]
     times = world.run(*flows)
     assert max(times) == pytest.approx(min(times), rel=1e-12)
-    # As if each had a link of a tenth for itself: the same caps, then the same share.
+    # As if each had a link of a tenth of its own: the same caps, then the same share.
     assert times[0] == pytest.approx(sending_time(10**6, 1.25e6, 0.05), rel=1e-9)
 
 
 def test_slow_start_ends_when_the_links_give_half_of_the_window():
-    """Twice its share, a window would overflow a queue of one bandwidth-delay product."""
+    """A window of twice its share would overflow a queue of one bandwidth-delay product."""
     world = World([0.1] * 100, TCP, shared=1.25e6)
     flows = [world.send(i, 100_000) for i in range(100)]
     world.run(*flows)
-    # The share is 1250 bytes a round trip, the first window 14,480: one round trip, and over.
+    # The share is 1250 bytes a round trip, the first window 14,480: slow start ends after one.
     assert {world.account(flow).rounds for flow in flows} == {1}
     assert flows[0].finish_s == pytest.approx(0.1 + 100 * 100_000 / 1.25e6)
     assert {world.account(flow).window_bytes for flow in flows} == {W0}
@@ -103,13 +103,13 @@ def test_half_a_window_is_the_bound(share, rounds):
 
 
 def test_a_burst_costs_few_solves():
-    """All ticks of one instant are one solve, and there are few of them."""
+    """All wake-ups of one instant lead to one solve, and there are few of them."""
     world = World([0.05] * 300, TCP, shared=1.25e7)
     world.run(*[world.send(i, 10**5) for i in range(300)])
     assert world.network.solves <= 4
 
 
-def test_a_competing_flow_makes_no_one_faster():
+def test_a_competing_flow_makes_no_flow_faster():
     for size in (1000, 10**5, 10**6, 10**7):
         free = World([0.04, 0.04], own=5e6, shared=6e6)
         (alone,) = free.run(free.send(0, size))
@@ -119,7 +119,7 @@ def test_a_competing_flow_makes_no_one_faster():
     assert world.run(flow)[0] > 1.5 * alone
 
 
-def test_the_account_adds_up_and_says_who_held_a_flow():
+def test_the_account_adds_up_and_says_what_held_a_flow_back():
     settings = replace(TCP, window_bytes=100_000)
     world = World([0.05, 0.05], settings, own=1.5e6, shared=2.5e6)
     long, late = world.send(0, 3 * 10**6), world.send(1, 10**6)

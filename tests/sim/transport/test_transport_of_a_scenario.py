@@ -1,4 +1,4 @@
-"""The `transport` of a scenario, through the whole stack."""
+"""The `transport` section of a scenario, through the whole stack."""
 
 from math import inf
 from pathlib import Path
