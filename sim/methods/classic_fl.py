@@ -2,7 +2,8 @@
 
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
+from cutlayer.sim.methods.method import MethodOptions, Process, Round
+from cutlayer.sim.methods.split_method import SplitMethod
 
 
 class ClassicFL(SplitMethod):

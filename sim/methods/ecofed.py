@@ -19,7 +19,8 @@ from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.learning.digest import Ingredient
-from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
+from cutlayer.sim.methods.method import MethodOptions, Process, Round
+from cutlayer.sim.methods.split_method import SplitMethod
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning import operations

@@ -16,7 +16,8 @@ from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import DeferredOperations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.log.intervals import Activity
-from cutlayer.sim.methods.method import MethodOptions, Process, Round, SplitMethod
+from cutlayer.sim.methods.method import MethodOptions, Process, Round
+from cutlayer.sim.methods.split_method import SplitMethod
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning import distillation

@@ -84,11 +84,7 @@ class Engine:
         self._observe = observe
         self._learned = learned or {}
         self._reuse = (
-            reuse
-            and method.synchronous
-            and not method.cancels
-            and world.time_invariant
-            and not world.learning.trains
+            reuse and not method.cancels and world.time_invariant and not world.learning.trains
         )
         self._records: dict[Hashable, RoundRecord] = {}
         self._last_of_type: dict[str, KeptRound] = {}

@@ -1,0 +1,82 @@
+"""The synchronous round of the split methods: all members run, then the server averages."""
+
+from abc import abstractmethod
+from typing import Any
+
+from cutlayer.models.block_cost import FLOAT_BYTES
+from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.message import Message
+from cutlayer.sim.endpoints.server import ServerEndpoint
+from cutlayer.sim.log.intervals import Activity
+from cutlayer.sim.methods.members import Members
+from cutlayer.sim.methods.method import Method, Process, Round
+
+
+class SplitMethod(Method):
+    """A synchronous round: both endpoints of every member run, then the server averages.
+
+    The average is over the members that did not drop out; if all did, nothing changes.
+    """
+
+    @classmethod
+    def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003
+        """Return None: every client has replicas of its own, so the others continue."""
+        return None
+
+    def open_round(self, index: int) -> Round:
+        """Sample the clients; each trains its own replica of every part, and these are averaged."""
+        participants = self.world.fleet.sample(index)
+        chains = tuple(
+            self.chain(index, client, reads=self.parts, averages=self.parts)
+            for client in participants
+        )
+        return Round(index, "train", participants, chains)
+
+    @abstractmethod
+    def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
+        """Yield the operations of a client's device in this round."""
+
+    @abstractmethod
+    def server(self, server: ServerEndpoint, rnd: Round) -> Process:
+        """Yield the operations of the server for one client in this round."""
+
+    def run_round(self, rnd: Round) -> Process:
+        """Run both endpoints of every member, wait for them, and average."""
+        members = self.start_members(rnd, self.device, self.server)
+        yield from self.wait(rnd, members)
+        if self.cancels:  # the members that were cancelled end now, and their running jobs later
+            yield members.done
+        averaged = self.averaged_parameters(rnd)
+        averaged_members = len(rnd.participants) - len(rnd.dropped)
+        if averaged and averaged_members:
+            server = members.server_after_all(
+                rnd.participants[0], members.last_member, rnd.chains[0]
+            )
+            work = self.world.costs.server_work.average(averaged, averaged_members)
+            yield server.compute(work, Activity.AGGREGATE)
+
+    def wait(self, rnd: Round, members: Members) -> Process:  # noqa: ARG002
+        """Wait until the round may close: by default, for all members.
+
+        A method that closes it earlier has to cancel the members that are not done.
+        """
+        yield members.done
+
+    def averaged_parameters(self, rnd: Round) -> int:  # noqa: ARG002
+        """Return the number of values, including buffers, that the server averages in a round."""
+        buffers = self.buffer_bytes(*self.parts) // FLOAT_BYTES
+        return sum(self.world.costs.parameters[part] for part in self.parts) + buffers
+
+    def weights(self, *parts: str) -> Message:
+        """Return a message with the weights of these parts."""
+        costs = self.world.costs
+        return wire.weights(
+            sum(costs.parameters[part] for part in parts),
+            sum(costs.tensors[part] for part in parts),
+            self.buffer_bytes(*parts),
+        )
+
+    def buffer_bytes(self, *parts: str) -> int:
+        """Return the bytes of the buffers (BatchNorm's running statistics) of these parts."""
+        return sum(self.world.costs.buffer_bytes.get(part, 0) for part in parts)
