@@ -1,4 +1,4 @@
-"""The command line within the tests' process: arguments in, exit code and texts out."""
+"""The command line in the tests' own process: arguments in, exit code and output back."""
 
 import csv
 import json
@@ -58,7 +58,7 @@ class Answer:
 
 
 class CommandLine:
-    """Calls `cutlayer` in an empty folder that holds `tiny.yaml`; pictures, being slow, are left out."""
+    """Calls `cutlayer` in a folder with only `tiny.yaml`; plots are not drawn, because they are slow."""
 
     def __init__(
         self,

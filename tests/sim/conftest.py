@@ -10,5 +10,5 @@ from command_line import CommandLine
 def cli(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> CommandLine:
-    """`cutlayer` in an empty folder that holds `tiny.yaml`."""
+    """`cutlayer` in a folder with only `tiny.yaml`."""
     return CommandLine(tmp_path, monkeypatch, capsys)

@@ -19,8 +19,8 @@ methods:
   - centralised
 """
 
-# Two kinds of devices and links, unequal shards (some equal across the kinds), not everybody in each
-# round.
+# Two types of devices and links, unequal shards (some equal across the types), and rounds without some
+# of the clients.
 MIXED = (
     """\
 name: mixed
@@ -38,7 +38,7 @@ topology:
     + METHODS
 )
 
-# One device kind given by its speed, one plain link; nothing shared.
+# One type of device, given by its speed, and one link; nothing is shared.
 PLAIN = """\
 name: plain
 data: {dataset: digits, train_samples: 100, partition: {sizes: 30}}

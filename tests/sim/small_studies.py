@@ -1,4 +1,4 @@
-"""Studies that run in a moment: three clients, twenty samples each, two rounds."""
+"""Studies that run in a fraction of a second: three clients, twenty samples each, two rounds."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tiny scenarios that train in a fraction of a second, and a look inside the run of a method."""
+"""Tiny scenarios that train in a fraction of a second, and access to the inside of a method's run."""
 
 from collections.abc import Callable
 from functools import cache
@@ -66,7 +66,7 @@ def digits(seed: int) -> Dataset:
 
 
 class Inside:
-    """The first method of a tiny scenario, trained round by round in reach of a test."""
+    """The first method of a tiny scenario, with its internal state."""
 
     def __init__(self, *overrides: str) -> None:
         self.plan: Plan = plan_checked(tiny(*overrides), trains=True)[0]

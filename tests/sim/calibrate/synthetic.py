@@ -1,4 +1,4 @@
-"""A machine that follows a known profile to the letter: what calibration should find again."""
+"""A synthetic machine that follows a known profile exactly, for calibration to recover."""
 
 import torch
 
@@ -16,7 +16,7 @@ REST = 2e-4
 
 
 def machine(**changes) -> DeviceProfile:
-    """Rates that differ by class, pass and map; every bandwidth binds somewhere."""
+    """A profile whose rates differ by class, pass and map, and whose bandwidths all limit some layer."""
     dense = RateTable(
         {2: 30e9, 4: 60e9, 8: 90e9, 16: 80e9, 32: 70e9},
         {2: 20e9, 4: 50e9, 8: 70e9, 16: 75e9, 32: 60e9},
@@ -49,7 +49,7 @@ def machine(**changes) -> DeviceProfile:
 
 
 def measured_on(profile: DeviceProfile, cases: tuple[Case, ...], noise: float = 0.0) -> Measured:
-    """What a campaign would have measured, every figure off by up to `noise`."""
+    """The measurements of a campaign on the machine, each with a relative error of up to `noise`."""
     generator = torch.Generator().manual_seed(0)
 
     def seen(seconds: float) -> float:

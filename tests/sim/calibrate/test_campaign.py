@@ -1,4 +1,4 @@
-"""The campaign really trains; here a little of it."""
+"""The campaign with real training, in a small version."""
 
 import random
 
@@ -20,10 +20,10 @@ def small_batches(monkeypatch):
 
 
 def silent(*_: object) -> None:
-    """Say nothing."""
+    """Ignore progress."""
 
 
-def test_a_little_calibration_measures_everything_there_is(monkeypatch):
+def test_a_small_calibration_measures_every_probe_and_case(monkeypatch):
     monkeypatch.setattr("cutlayer.sim.calibrate.campaign.BATCHES", (2,))
     threads = torch.get_num_threads()
     found = calibrate(
@@ -50,13 +50,13 @@ def test_a_little_calibration_measures_everything_there_is(monkeypatch):
     assert profile.loader_s_per_sample > 0
 
 
-def test_an_iteration_that_takes_too_long_is_left_out_and_said_to_be():
+def test_a_job_with_too_long_an_iteration_is_left_out_and_named():
     found = measure(("thin",), (LENET,), threads=1, passes=2, budget_s=1e-6, progress=silent)
     assert found.probes == {}
     assert found.cases == {}
     assert len(found.left_out) == 3
     assert all("takes too long for the time given" in line for line in found.left_out)
-    assert found.passes_made == 1  # of two: the time was up
+    assert found.passes_made == 1  # of two, since the time was up
     with pytest.raises(CalibrationError, match="give more time"):
         calibrate(
             "x", threads=1, passes=2, budget_s=1e-6, progress=silent, probes=("thin",), cases=()

@@ -1,4 +1,4 @@
-"""The fit finds a machine again that follows the roofline, and says how far off it is."""
+"""The fit recovers a machine that follows the roofline, and reports its own error."""
 
 import math
 from dataclasses import replace
@@ -35,24 +35,24 @@ def found(known):
     return fitted("found", known, 1e-5, 1)
 
 
-def test_a_machine_that_follows_the_roofline_is_predicted_on_what_was_held_out(known, found):
+def test_a_machine_that_follows_the_roofline_is_predicted_on_held_out_cases(known, found):
     errors = case_errors(found.profile, known)
     assert len(errors) == len(HELD_OUT)
     assert mean_error(errors) < 0.02
     assert max(abs(one.error) for one in errors) < 0.06
     assert found.block_error < 0.02
     assert found.pass_error < 0.01
-    # One speed for everything would be far off: the held-out list is no easy one.
+    # One speed for everything would be far off: the held-out cases are not easy.
     assert sum(abs(one.one_number_error) for one in errors) / len(errors) > 0.2
 
 
-def test_noise_in_the_measurements_bends_the_fit_little():
+def test_noise_in_the_measurements_changes_the_fit_little():
     noisy = measured_on(machine(), HELD_OUT, noise=0.1)
     errors = case_errors(fitted("noisy", noisy, 1e-5, 1).profile, noisy)
     assert 0 < mean_error(errors) < 0.05
 
 
-def test_what_the_steps_and_the_rest_took_is_found(found):
+def test_the_times_of_steps_and_of_the_rest_are_recovered(found):
     profile = found.profile
     assert profile.optimizer_bytes_per_s == pytest.approx(12e9, rel=0.01)
     assert profile.optimizer_overhead_s == pytest.approx(1e-5, rel=0.01)
@@ -62,7 +62,7 @@ def test_what_the_steps_and_the_rest_took_is_found(found):
 
 
 def roofline_of(measured):
-    """The roofline of what was measured, and the logarithms of the known machine's figures."""
+    """The roofline of the measurements, and the logarithms of the known machine's figures."""
     roofline, profile = Roofline.of(list(observations(measured))), machine()
     figures = [
         profile.memory_bandwidth_bytes_per_s,
@@ -73,7 +73,7 @@ def roofline_of(measured):
 
 
 def test_the_columns_of_the_fit_are_the_stages_of_the_simulator(known):
-    """The fit's own roofline and `Stage` are one law."""
+    """The fit's roofline and the simulator's `Stage` agree."""
     seen, profile = list(observations(known)), machine()
     roofline, logs = roofline_of(known)
     times = roofline.seconds(logs)
@@ -106,7 +106,7 @@ def test_the_derivatives_are_differences(known, sharpness):
         assert slopes[:, place] == pytest.approx(difference, rel=1e-5, abs=1e-9)
 
 
-def test_what_was_not_determined_is_said_in_a_line_and_in_a_note_for_each_figure(found):
+def test_undetermined_figures_are_named_in_a_line_and_in_notes(found):
     assert "rates.elementwise" in found.undetermined
     assert "memory_bandwidth" not in found.undetermined
     line, notes = undetermined(found), prior_notes(found)
@@ -142,7 +142,7 @@ def test_rates_are_kept_by_the_nearest_map(op_class, side, kept):
     assert nearest_map(op_class, side) == kept
 
 
-def test_no_probe_is_a_model_that_is_held_out():
+def test_no_probe_is_a_held_out_model():
     sizes = {sum(p.numel() for p in probe(name).parameters()) for name in PROBES}
     assert len(sizes) == len(PROBES)
     assert not {case.model for case in HELD_OUT} & set(PROBES)

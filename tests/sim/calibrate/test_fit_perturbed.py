@@ -1,8 +1,8 @@
-"""No rounding decides the fit: 20 machines a little beside the known one, and hostile observations.
+"""Rounding does not decide the fit: 20 small perturbations of a known machine, hostile observations.
 
-Where the times determine a figure it is found again; where they do not, it stays at its prior and is
-listed. What the times can tell is judged by the known machine, not by the fit: a figure whose change
-changes no time there is not determined by any.
+A figure that the times determine is recovered; any other stays at its prior and is listed. Whether the
+times determine a figure follows from the known machine, not from the fit: a figure that changes no time
+there is not determined.
 """
 
 import math
@@ -50,13 +50,13 @@ def figures_of(profile, roofline: Roofline) -> np.ndarray:
 
 
 def told(roofline: Roofline, logs: np.ndarray, seen) -> np.ndarray:
-    """How much the times change with each figure, at the known machine."""
+    """The change of the times with each figure, at the known machine."""
     slopes = roofline.derivatives(logs) / np.array([one.scale for one in seen])[:, None]
     return (slopes**2).sum(axis=0)
 
 
 def pull(prior, logs: np.ndarray) -> np.ndarray:
-    """Where the prior would move each figure, given the others: 0 at rest."""
+    """The direction in which the prior pulls each figure, given the others: 0 at equilibrium."""
     return prior.rows.T @ (prior.rows @ logs - prior.values)
 
 
@@ -82,7 +82,9 @@ def refit(seen, steps):
 
 
 @pytest.mark.parametrize("number", range(20))
-def test_what_is_determined_is_found_and_what_is_not_stays_at_its_prior(number, exact, undisturbed):
+def test_determined_figures_are_recovered_and_others_stay_at_their_prior(
+    number, exact, undisturbed
+):
     generator = np.random.default_rng(number)
     noise = NOISE[number % len(NOISE)]
     seen = times(exact, 1 + noise * generator.uniform(-1, 1, len(exact)))
@@ -108,8 +110,8 @@ def test_what_is_determined_is_found_and_what_is_not_stays_at_its_prior(number, 
         assert np.abs(found.logs - undisturbed[2].logs).max() < 1e3 * noise + 1e-9
 
 
-def test_a_bandwidth_that_binds_nothing_stays_at_its_prior():
-    """Four times the fastest that bytes were seen to move; the rates are found beside it."""
+def test_a_bandwidth_that_limits_nothing_stays_at_its_prior():
+    """The prior is four times the fastest observed movement of bytes; the rates are still recovered."""
     measured = measured_on(machine(memory_bandwidth_bytes_per_s=1e16), ())
     seen = list(observations(measured))
     roofline, prior, found = fitted_roofline(seen)
@@ -126,7 +128,7 @@ def test_a_bandwidth_that_binds_nothing_stays_at_its_prior():
     assert refit(seen, step_observations(measured)).undetermined["memory_bandwidth"] == ()
 
 
-def test_a_machine_without_overheads_is_found_too():
+def test_a_machine_without_overheads_is_recovered():
     seen = list(observations(measured_on(machine(layer_overhead_s=0.0), ())))
     roofline, _, found = fitted_roofline(seen)
     assert not found.determined[-1]
@@ -136,7 +138,7 @@ def test_a_machine_without_overheads_is_found_too():
 
 
 def test_steps_of_one_kind_determine_neither_of_their_figures(exact, steps):
-    """Traffic and tensors in one proportion: any mixture of both would do."""
+    """Traffic is proportional to tensors, so that any mixture of both explains the times."""
     alike = [replace(steps[0], seconds=factor * steps[0].seconds) for factor in (0.99, 1.0, 1.01)]
     found = refit(exact, alike)
     assert {"optimizer_overhead", "optimizer_bandwidth"} & found.undetermined.keys()
@@ -170,7 +172,7 @@ def test_no_observations_lead_out_of_bounds(kind, exact, steps):
 
 
 class Proportional:
-    """A law of one figure: all times are that figure."""
+    """A law with one figure, which all times equal."""
 
     def __init__(self, count):
         self.count = count
@@ -210,7 +212,7 @@ def test_without_a_time_that_depends_on_it_a_figure_is_at_its_centre():
     assert found.logs[1] == pytest.approx(expected, rel=1e-6)
 
 
-def test_no_figure_can_be_held_around_nothing():
+def test_a_prior_needs_positive_finite_centres():
     for centre in (0.0, -1.0, math.inf, math.nan):
         with pytest.raises(ValueError, match="positive and finite"):
             around([1.0, centre])

@@ -1,4 +1,4 @@
-"""Profiles in files: what calibrate writes is what a scenario reads."""
+"""Profile files: a scenario reads what calibrate writes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ FIGURES = (
 )
 
 
-def test_a_profile_comes_back_from_its_file(tmp_path: Path):
+def test_a_profile_is_read_back_from_its_file(tmp_path: Path):
     profile = machine(round_overhead_s=0.5, sources=("here",), description="a machine")
     path = tmp_path / "p.yaml"
     path.write_text(profile_text(profile, "a note", "two lines\nof comment"), encoding="utf-8")
@@ -39,7 +39,7 @@ def test_a_profile_comes_back_from_its_file(tmp_path: Path):
     assert path.read_text(encoding="utf-8").startswith("# two lines\n# of comment\n")
 
 
-def test_figures_that_were_not_measured_say_so_in_their_file(tmp_path: Path):
+def test_the_file_marks_figures_that_were_not_measured(tmp_path: Path):
     path = tmp_path / "p.yaml"
     derived = {"rates.norm": "kept at its prior", "memory_bandwidth": "guessed from others"}
     path.write_text(
@@ -55,7 +55,7 @@ def test_figures_that_were_not_measured_say_so_in_their_file(tmp_path: Path):
     assert set(found.status.values()) == {"derived", "measured"}
 
 
-def test_what_a_profile_has_not_is_not_written(tmp_path: Path):
+def test_missing_figures_are_not_written(tmp_path: Path):
     profile = machine(weight_bytes_per_s=None, sources=("here",))
     path = tmp_path / "p.yaml"
     path.write_text(
@@ -103,7 +103,7 @@ def test_keys_of_the_old_spelling_are_read_and_reported(tmp_path: Path, capsys):
         ),
     ],
 )
-def test_a_file_that_is_no_profile_is_refused_in_one_sentence(tmp_path: Path, content, said):
+def test_a_file_that_is_not_a_profile_is_refused_in_one_sentence(tmp_path: Path, content, said):
     path = tmp_path / "p.yaml"
     if content is not None:
         path.write_bytes(content)
@@ -114,7 +114,7 @@ def test_a_file_that_is_no_profile_is_refused_in_one_sentence(tmp_path: Path, co
 
 
 def changed(folder: Path, old: str, new: str) -> str:
-    """What is said of a sound profile in which one text is another."""
+    """The message about a valid profile after one replacement."""
     text = profile_text(machine(sources=("here",), description="a machine"), "a note")
     assert old in text
     path = folder / "p.yaml"
@@ -182,7 +182,7 @@ def test_a_wrong_value_in_a_profile_is_named_with_its_line(tmp_path: Path, old, 
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "x", "2.5", "1" * 400])
-def test_a_map_size_that_cannot_be_is_refused(tmp_path: Path, size):
+def test_an_impossible_map_size_is_refused(tmp_path: Path, size):
     path = tmp_path / "p.yaml"
     rate = f"{{forward: {{{size}: 1 GFLOP/s}}, backward: 1 GFLOP/s, status: measured}}"
     path.write_text(f"description: x\nsources: [y]\nrates: {{conv: {rate}}}\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and nothing of a user's is replaced."""
+"""Files are written completely or not at all, and no file of a user is replaced by accident."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_is_what_was_written_with_the_usual_permissions(tmp_path: Path) -> None:
+def test_a_file_has_its_content_and_the_usual_permissions(tmp_path: Path) -> None:
     mask = os.umask(0o027)
     try:
         write_text(tmp_path / "a.txt", "über\r\n")
@@ -39,7 +39,7 @@ def test_a_file_is_what_was_written_with_the_usual_permissions(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-def test_a_full_disk_is_one_line_and_leaves_the_old_file(
+def test_a_full_disk_gives_one_line_and_keeps_the_old_file(
     tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "events.npz"
@@ -56,7 +56,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(
     assert names(tmp_path) == ["events.npz"]
 
 
-def test_a_file_beyond_the_systems_limit_is_one_line(tmp_path: Path) -> None:
+def test_a_file_above_the_size_limit_gives_one_line(tmp_path: Path) -> None:
     program = (
         "import resource, signal\n"
         "from pathlib import Path\n"
@@ -81,13 +81,13 @@ def test_a_file_beyond_the_systems_limit_is_one_line(tmp_path: Path) -> None:
     assert names(tmp_path) == ["small"]
 
 
-def test_a_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_folder_gives_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"gone/a cannot be written: No such file or directory"):
         write_text(tmp_path / "gone/a", "text")
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
-def test_an_error_within_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+def test_an_error_in_the_block_leaves_no_file(tmp_path: Path, error: type[BaseException]) -> None:
     def half(path: Path) -> None:
         with whole_text(path) as text:
             text.write("half a row")
@@ -98,7 +98,7 @@ def test_an_error_within_leaves_nothing(tmp_path: Path, error: type[BaseExceptio
     assert names(tmp_path) == []
 
 
-def test_two_writers_of_a_file_do_not_meet(tmp_path: Path) -> None:
+def test_two_writers_of_a_file_do_not_interfere(tmp_path: Path) -> None:
     target = tmp_path / "a"
     with whole_text(target) as one, whole_text(target) as other:
         one.write("one")
@@ -108,7 +108,7 @@ def test_two_writers_of_a_file_do_not_meet(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a"]
 
 
-def test_a_link_is_replaced_and_not_what_it_leads_to(tmp_path: Path) -> None:
+def test_a_link_is_replaced_and_not_its_target(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("keep me", encoding="utf-8")
     (tmp_path / "link").symlink_to("precious")
     write_text(tmp_path / "link", "new")
@@ -117,7 +117,7 @@ def test_a_link_is_replaced_and_not_what_it_leads_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("hard_links", [True, False])
-def test_a_new_file_never_replaces_one(
+def test_without_replace_an_existing_file_stays(
     tmp_path: Path, hard_links: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without(*_: object, **__: object) -> None:
@@ -137,7 +137,7 @@ def test_a_new_file_never_replaces_one(
     assert names(tmp_path) == ["a", "link"]
 
 
-def test_an_output_file_that_exists_is_refused_unless_forced(tmp_path: Path) -> None:
+def test_an_existing_output_file_is_refused_unless_forced(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("keep me", encoding="utf-8")
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "dangling").symlink_to("nowhere")
@@ -151,7 +151,7 @@ def test_an_output_file_that_exists_is_refused_unless_forced(tmp_path: Path) -> 
         check_output_file(tmp_path / name, "--out", force=True)
 
 
-def test_what_is_not_a_file_is_refused_even_if_forced(
+def test_folders_pipes_sockets_and_devices_are_refused_even_if_forced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # a socket's path must be short

@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet may open: formulas are texts, numbers are numbers, reading gives both back."""
+"""CSV that is safe in a spreadsheet: formulas become texts, numbers stay, reading restores both."""
 
 import csv
 import io
@@ -22,11 +22,11 @@ def test_a_text_that_a_spreadsheet_would_evaluate_gets_an_apostrophe(text: str) 
     "value",
     [-5, -0.25, 1e-9, True, None, "-5", "+1.2e-3", "-.5", "-3.4 %", "-inf", "-", "", "a=1", "'tis"],
 )
-def test_numbers_and_other_texts_are_written_as_they_are(value: object) -> None:
+def test_numbers_and_other_texts_are_written_unchanged(value: object) -> None:
     assert cell(value) == value
 
 
-def test_rows_and_column_names_come_back() -> None:
+def test_rows_and_column_names_are_read_back() -> None:
     rows = [{"=a": "@x", "b": -1.5}, {"b": None, "c": "'=y\nz,"}]
     file = io.StringIO(newline="")
     write_rows(file, rows)
@@ -38,14 +38,14 @@ def test_rows_and_column_names_come_back() -> None:
     ]
 
 
-def test_no_rows_are_no_text() -> None:
+def test_without_rows_nothing_is_written() -> None:
     file = io.StringIO()
     write_rows(file, [])
     assert file.getvalue() == ""
     assert read_rows(io.StringIO("")) == []
 
 
-def test_a_row_with_another_column_is_a_mistake() -> None:
+def test_a_row_with_an_unknown_column_is_an_error() -> None:
     with pytest.raises(KeyError, match="b"):
         CsvWriter(io.StringIO(), ["a"]).add({"b": 1})
 
@@ -54,7 +54,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 @given(st.lists(st.tuples(st.one_of(texts, st.text("'=+-@\t\r\n,\"a1")), texts)))
-def test_every_text_comes_back(rows: list[tuple[str, str]]) -> None:
+def test_every_text_is_read_back(rows: list[tuple[str, str]]) -> None:
     file = io.StringIO(newline="")
     writer = CsvWriter(file, ["one", "other"])
     for row in rows:

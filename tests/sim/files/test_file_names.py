@@ -1,4 +1,4 @@
-"""Every text gets a file name of its own, which names nothing outside its folder."""
+"""Every text gets a unique file name that stays in its folder."""
 
 import pytest
 from hypothesis import given
@@ -21,11 +21,11 @@ from cutlayer.sim.files.plain_text import LONGEST_NAME, FileNames
         ("x" * 300, "x" * LONGEST_NAME),
     ],
 )
-def test_a_name_of_plain_characters(text: str, name: str) -> None:
+def test_a_name_has_plain_characters(text: str, name: str) -> None:
     assert FileNames().of(text) == name
 
 
-def test_texts_that_would_have_one_name_get_several() -> None:
+def test_texts_with_the_same_plain_form_get_different_names() -> None:
     names = FileNames()
     assert [names.of(text) for text in ("a b", "a-b", "A/b", "東", "京", "a b-2")] == [
         "a-b", "a-b-2", "A-b-3", "-", "--2", "a-b-2-2",
@@ -33,7 +33,7 @@ def test_texts_that_would_have_one_name_get_several() -> None:
 
 
 @given(st.lists(st.text()))
-def test_names_never_meet_and_never_leave_the_folder(texts: list[str]) -> None:
+def test_names_are_unique_and_stay_in_the_folder(texts: list[str]) -> None:
     names = FileNames()
     found = [names.of(text) for text in texts]
     assert len({name.lower() for name in found}) == len(texts)

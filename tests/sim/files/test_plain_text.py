@@ -1,4 +1,4 @@
-"""Text that a user chose is text: no markup, no control of the terminal, in every encoding."""
+"""A user's text is shown as text, without markup or terminal control, in every encoding."""
 
 import io
 import os
@@ -29,7 +29,7 @@ CONTROLS = {
 
 
 @pytest.mark.parametrize(("text", "shown"), CONTROLS.items())
-def test_what_steers_a_terminal_is_shown_as_an_escape(text: str, shown: str) -> None:
+def test_terminal_controls_are_shown_as_escapes(text: str, shown: str) -> None:
     assert visible(text) == shown
     assert plain(text).plain == shown
 
@@ -37,24 +37,24 @@ def test_what_steers_a_terminal_is_shown_as_an_escape(text: str, shown: str) -> 
 @pytest.mark.parametrize(
     "text", ["", "a b", "Gerät 東京 🙂", "half\u00adway \u200d", "1\n2\t3", *MARKUP]
 )
-def test_every_other_text_is_shown_as_it_is(text: str) -> None:
+def test_every_other_text_is_shown_unchanged(text: str) -> None:
     assert visible(text) == text
     assert plain(text).plain == text
 
 
-def test_an_argument_is_what_was_typed_whatever_the_locale() -> None:
+def test_an_argument_is_decoded_in_any_locale() -> None:
     assert argument_text("ü 東".encode().decode("ascii", "surrogateescape")) == "ü 東"
     assert argument_text("ü 東") == "ü 東"
     assert argument_text("\udce4") == "\udce4"  # Latin-1 in a locale of UTF-8
 
 
-def test_what_an_encoding_does_not_have_is_shown_as_an_escape() -> None:
+def test_characters_that_an_encoding_lacks_are_shown_as_escapes() -> None:
     assert visible("Gerät 東", "ascii") == r"Ger\xe4t \u6771"
     assert visible("Gerät 東", "latin-1") == r"Gerät \u6771"
 
 
 @pytest.mark.parametrize(("text", "shown"), [*((m, m) for m in MARKUP), *CONTROLS.items()])
-def test_a_command_s_console_shows_it_in_lines_and_tables(
+def test_a_command_s_console_escapes_lines_and_tables(
     text: str, shown: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")
@@ -70,7 +70,7 @@ def test_a_command_s_console_shows_it_in_lines_and_tables(
 
 
 @pytest.mark.parametrize(("text", "shown"), [*((m, m) for m in MARKUP), *CONTROLS.items()])
-def test_tables_and_progress_bars_show_it_on_any_console(text: str, shown: str) -> None:
+def test_tables_and_progress_bars_escape_on_any_console(text: str, shown: str) -> None:
     written = io.StringIO()
     console = Console(file=written, width=160, force_terminal=True, color_system=None)
     print_grid(console, (text,), [(text,)], title=text)
@@ -86,7 +86,7 @@ def test_tables_and_progress_bars_show_it_on_any_console(text: str, shown: str) 
         assert shown in written.getvalue()
 
 
-def test_an_escape_in_a_scenario_reaches_the_terminal_visibly(cli: CommandLine) -> None:
+def test_a_control_character_in_a_scenario_is_shown_as_an_escape(cli: CommandLine) -> None:
     scenario = TINY.replace("name: tiny", 'name: "\\e[31mred"')
     (cli.folder / "tiny.yaml").write_text(scenario, encoding="utf-8")
     assert_refused(cli("check", "tiny.yaml"), r"\u001b[31mred", "name")
@@ -94,7 +94,7 @@ def test_an_escape_in_a_scenario_reaches_the_terminal_visibly(cli: CommandLine) 
     assert_refused(cli("explain", folder), r"\x1b[2Jgone")
 
 
-def test_labels_and_folders_are_no_markup(cli: CommandLine) -> None:
+def test_labels_and_folders_are_not_parsed_as_markup(cli: CommandLine) -> None:
     label = "[/x] :bomb: [red]$1"
     scenario = TINY.replace("label: frozen", f"label: '{label}'")
     (cli.folder / "tiny.yaml").write_text(scenario, encoding="utf-8")

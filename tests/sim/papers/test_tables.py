@@ -1,4 +1,4 @@
-"""The reproduced tables: what is asked of them, what is said of misses, and how they are written."""
+"""The reproduced tables: their tolerances, their verdicts, and their files."""
 
 import csv
 from dataclasses import replace
@@ -14,7 +14,7 @@ from cutlayer.sim.views.reproduced import markdown, print_reproduced, verdict, w
 
 
 def silent(*_: object) -> None:
-    """Say nothing."""
+    """Ignore progress."""
 
 
 def by_name(table: Table) -> dict[str, Line]:
@@ -26,7 +26,7 @@ def testbed() -> Table:
     return edpfl.table()
 
 
-def test_edpfl_is_met_with_two_fitted_figures(testbed: Table):
+def test_two_fitted_figures_reproduce_edpfl(testbed: Table):
     assert len(testbed.fitted) == 2
     lines = by_name(testbed)
     asked = {
@@ -45,7 +45,7 @@ def test_edpfl_is_met_with_two_fitted_figures(testbed: Table):
         assert (line.within, line.holds) == (0.005, True)
     assert lines["splitfed, round"].kind == "predicted"
     assert lines["ecofed, upload round"].kind == "predicted"
-    # What was fitted is met to the letter, or it was not fitted.
+    # A fitted figure agrees exactly.
     assert abs(lines["ecofed, replay round"].deviation) < 1e-6
 
 
@@ -59,7 +59,7 @@ def test_the_two_pis_differ_only_by_one_speed():
                 assert slow.rates[op_class].of(pass_)[side] == pytest.approx(rate / factor)
 
 
-def test_ares_is_fitted_on_whole_models_and_says_what_it_misses():
+def test_ares_is_fitted_to_whole_models_and_reports_its_misses():
     table = ares.table()
     for line in table.lines:
         if line.kind == "fitted":
@@ -75,13 +75,15 @@ def test_ares_is_fitted_on_whole_models_and_says_what_it_misses():
     assert "NOT within" in verdict(table)
 
 
-def test_mpsls_inputs_come_out_and_its_predictions_beat_one_number():
+def test_the_mpsl_profile_reproduces_its_inputs():
     table = mpsl.table()
     lines = by_name(table)
     for name in ("forward", "backward", "optimizer"):
         assert abs(lines[f"VGG19 on raspberry-pi-4b, {name}"].deviation) < 0.05
     for line in table.lines:
-        if line.unit == "GFLOP/s":  # a layer's rate has its ReLU in it, which is counted beside it
+        if (
+            line.unit == "GFLOP/s"
+        ):  # a published rate includes the ReLU, which the simulation counts separately
             assert -0.3 < line.deviation < 0.1, line
     large = [
         line for line in table.lines if line.kind == "predicted" and line.source == mpsl.EMBEDDED
@@ -101,7 +103,7 @@ def test_ecofeds_bytes_and_where_its_times_hold():
     times = [line for line in table.lines if "time" in line.quantity]
     assert len(times) == 8
     assert {line.kind for line in times} == {"fitted"}
-    # The slower the link, the more the bytes count.
+    # On a slower link, bytes count more.
     for measure in ("makespan", "additive"):
         slow, fast = (point.ratios(measure) for point in few)
         assert slow[0] > fast[0] > 1
@@ -112,7 +114,7 @@ def point(classic: float, split: float) -> Point:
     return Point("pi", 10, 1, (classic, split), (2 * classic, 2 * split))
 
 
-def test_the_nearest_setting_is_that_of_the_smaller_larger_error():
+def test_the_nearest_setting_has_the_smallest_maximum_error():
     some = [point(20, 2.8), point(25, 1.0), point(10, 2.83)]
     assert nearest(some, *HEADLINES["v2"], "makespan") is some[0]
     assert nearest(some, 50, 2.0, "additive") is some[1]
@@ -131,7 +133,7 @@ TABLE = Table(
 )
 
 
-def test_a_line_that_misses_says_so():
+def test_the_verdict_names_figures_outside_their_tolerance():
     assert verdict(TABLE) == "1 of 2 figures with a tolerance are NOT within it: a round (+25.0 %)."
     met = replace(TABLE, lines=TABLE.lines[1:])
     assert verdict(met) == "All 1 figures with a tolerance are within it."
