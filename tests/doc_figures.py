@@ -1,4 +1,4 @@
-"""The figures of tables in the documentation that are marked `checked: NAME`, computed anew.
+"""Compute the figures of the tables in the documentation that are marked `checked: NAME`.
 
 Each function returns the rows of its table, cell by cell: a number in SI units (bytes, seconds,
 shares, ratios) is compared with the figure that the cell shows, a text with the whole cell, and None
@@ -35,7 +35,7 @@ USUAL = ("classic_fl", "splitfed", "ecofed")
 
 
 def checks(name: str) -> Callable[[Callable[[], Rows]], Callable[[], Rows]]:
-    """Register the figures of the tables that are marked with this name."""
+    """Register a function that computes the tables marked with this name."""
 
     def register(figures: Callable[[], Rows]) -> Callable[[], Rows]:
         CHECKS[name] = figures
@@ -46,7 +46,7 @@ def checks(name: str) -> Callable[[Callable[[], Rows]], Callable[[], Rows]]:
 
 @cache
 def ran(scenario: str, *overrides: str) -> RunResult:
-    """A scenario's run without training."""
+    """Run a scenario without training."""
     (result,) = run(load_scenario(scenario, overrides), executor="none")
     return result
 
@@ -72,13 +72,13 @@ def slow_round(result: MethodResult) -> float:
 
 
 def headline(*overrides: str) -> dict[str, MethodResult]:
-    """EcoFed's headline. All clients are alike, so that two rounds stand for 500."""
+    """Run two rounds of EcoFed's headline, which stand for 500: all clients are alike."""
     return ran("ecofed_headline", "training.rounds=2", *overrides).methods
 
 
 @checks("quickstart")
 def quickstart() -> Rows:
-    """Accuracies are trained, and dated."""
+    """Return times and bytes; accuracies are dated."""
     return [
         [f"`{name}`", result.virtual_time_s, per_client(result), None, None]
         for name, result in ran("quickstart").methods.items()
@@ -87,7 +87,7 @@ def quickstart() -> Rows:
 
 @checks("framing")
 def framing() -> Rows:
-    """What a message weighs beyond its tensors."""
+    """Return the framing of each message."""
     shown = (
         f"{STATE_FRAMING} + {TENSOR_FRAMING} T",
         str(ACTIVATION_FRAMING),
@@ -115,13 +115,13 @@ def headline_bytes() -> Rows:
 
 @checks("headline-vgg11")
 def headline_vgg11() -> Rows:
-    """Published and derived figures are others'."""
+    """Return the simulated columns; the others are published or derived."""
     return [[None, None, None, None, *row] for row in _simulated(headline())]
 
 
 @checks("headline-resnet9")
 def headline_resnet9() -> Rows:
-    """The same for another model."""
+    """Return the same for another model."""
     return [[None, None, None, *row] for row in _simulated(headline("model.name=resnet9"))]
 
 
@@ -132,7 +132,7 @@ def _simulated(found: dict[str, MethodResult]) -> Rows:
 
 @checks("earlier-versions")
 def earlier_versions() -> Rows:
-    """Ratios of bytes with the switches of earlier preprints."""
+    """Return byte ratios with the options of earlier preprints."""
     rows: Rows = []
     for options in ("", "upload_when_unbuffered: true, ", "upload_when_unbuffered: true, "):
         more = "download_device_block: true" if len(rows) == 2 else ""
@@ -172,7 +172,7 @@ def headline_times() -> Rows:
 
 @checks("headline-slots")
 def headline_slots() -> Rows:
-    """500 rounds, from two."""
+    """Return the times of 500 rounds, computed from two."""
     several, one = headline(), headline("topology.star.server.slots=1")
     return [
         [None, 250 * several[name].virtual_time_s, 250 * one[name].virtual_time_s] for name in USUAL
@@ -196,7 +196,7 @@ def commuters_lost() -> Rows:
 
 @checks("commuters-resume")
 def commuters_resume() -> Rows:
-    """Losing clients against waiting for them."""
+    """Compare dropping clients with waiting for them."""
     lost, back = ran("commuters").methods, ran("commuters", RESUME).methods
     return [
         [None, mean_round(lost[name]), mean_round(back[name]), slow_round(back[name])]
@@ -256,7 +256,7 @@ def tcp_defaults() -> Rows:
 
 @checks("recipe")
 def recipe() -> Rows:
-    """How the shipped weights were made, as their file says."""
+    """Return the recipe in the metadata of the shipped weights."""
     found = load_weights(shipped("vgg5"))[1]
     milestones = " and ".join(re.findall(r"\d+", found["milestones"]))
     rows = (
@@ -275,7 +275,7 @@ def recipe() -> Rows:
 
 @checks("links")
 def links() -> Rows:
-    """Rates and delays of the catalogue; the rates of half-duplex links are written in words."""
+    """Return rates and delays of the catalogue; half-duplex rates are given in words."""
     names = [name for name in link_names() if not re.fullmatch(r"wifi-\d+-clients", name)]
     return [[None, _rates(link(name)), _delay(link(name)), None] for name in names]
 
@@ -290,7 +290,7 @@ def _delay(known: AccessLink) -> Cell:
 
 
 def reproduced(name: str) -> Rows:
-    """A table of `cutlayer reproduce`, as it writes it."""
+    """Return a table as `cutlayer reproduce` writes it."""
     text = markdown(reproduce(name, lambda *_: None).table)
     table = [row for row in text.splitlines() if row.startswith("| ")][1:]
     return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table]

@@ -1,7 +1,7 @@
-"""The pages of the documentation in parts: sections, fenced blocks, tables, and how they are marked.
+"""Parse the pages of the documentation: sections, fenced blocks, tables and their marks.
 
-CONTRIBUTING.md says what the marks are. A block or table of output is either checked or dated:
-checked by running what stands above it, dated by a visible line of its section or of its page.
+CONTRIBUTING.md explains the marks. Outputs and tables of figures are checked, by running what is above
+them, or dated by a visible line in the same section or for the whole page.
 """
 
 import re
@@ -27,7 +27,7 @@ FIGURE = re.compile(
 
 @dataclass
 class Section:
-    """What stands below a heading, up to the next one of any level."""
+    """A heading and the text below it, up to the next heading of any level."""
 
     page: Path
     heading: str
@@ -35,13 +35,13 @@ class Section:
 
     @property
     def dated(self) -> bool:
-        """Whether it says when its figures were printed."""
+        """Whether a line gives the date of its figures."""
         return DATED.search(" ".join(self.prose)) is not None
 
 
 @dataclass
 class Block:
-    """A fenced block: its language, the file that it is to be saved as, its text."""
+    """A fenced block: its language, the file name to save it as, its text."""
 
     page: Path
     section: Section
@@ -53,7 +53,7 @@ class Block:
 
 @dataclass
 class Table:
-    """A table: its rows without heading and rule, each a list of cells without emphasis."""
+    """A table: its rows without the header, each a list of cells without emphasis."""
 
     page: Path
     section: Section
@@ -68,7 +68,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Page:
-    """One page, taken apart."""
+    """A parsed page."""
 
     path: Path
     sections: list[Section]
@@ -77,12 +77,12 @@ class Page:
 
     @property
     def dated(self) -> bool:
-        """Whether it says of all its figures when they were printed."""
+        """Whether a line gives the date of all figures of the page."""
         return any(DATED_PAGE.search(" ".join(section.prose)) for section in self.sections)
 
 
 def read(path: Path) -> Page:
-    """Take a page apart."""
+    """Parse a page."""
     section = Section(path, "")
     page = Page(path, [section], [], [])
     lines = iter([*path.read_text(encoding="utf-8").splitlines(), ""])
@@ -111,16 +111,16 @@ def read(path: Path) -> Page:
 
 
 def cells(row: str) -> list[str]:
-    """The cells of a row of a table, without emphasis; a bar in code is a bar."""
+    """Return the cells of a table row without emphasis; an escaped bar does not separate cells."""
     parts = re.split(r"(?<!\\)\|", row.strip())[1:-1]
     return [part.replace("*", "").strip() for part in parts]
 
 
 def prose(path: Path) -> str:
-    """The text of a page with single spaces, so that no line break matters."""
+    """Return the text of a page with single spaces, independent of line breaks."""
     return " ".join(path.read_text(encoding="utf-8").replace("**", "").split())
 
 
 def plain(text: str) -> list[str]:
-    """Lines without trailing spaces, without empty ones around them."""
+    """Return lines without trailing spaces, and without empty lines at both ends."""
     return [line.rstrip() for line in text.strip("\n").splitlines()]

@@ -1,11 +1,10 @@
-"""The documentation says what the code does: names, columns, links, scenarios, examples."""
+"""Check the documentation against the code: names, columns, links, scenarios, examples."""
 
 import re
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import get_args
 import pytest
 import typer.main
 import yaml
+from doc_pages import DOCS, ROOT, Block, plain, read
+from doc_pages import PAGES as DOCUMENTATION
 
 import cutlayer.scenarios.availability
 import cutlayer.scenarios.bandwidth
@@ -46,14 +47,7 @@ from cutlayer.sim.methods.registry import METHODS, method
 from cutlayer.sim.results.method import RunResult
 from cutlayer.topologies.catalogue import device_names, link_names
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
-PAGES = sorted(
-    [
-        *DOCS.rglob("*.md"),
-        *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
-    ]
-)
+PAGES = [*DOCUMENTATION, ROOT / "CHANGELOG.md"]
 SCENARIO_MODULES = (
     cutlayer.scenarios.schema,
     cutlayer.scenarios.data,
@@ -76,24 +70,7 @@ SCENARIO_MODULES = (
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a page: its language, the file it is to be saved as, its text."""
-
-    page: Path
-    language: str
-    file: str
-    text: str
-
-
-def blocks(page: Path) -> list[Block]:
-    fences = re.findall(
-        r"^```(\w*) ?([\w.-]*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S
-    )
-    return [Block(page, language, file, text) for language, file, text in fences]
-
-
-ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]
+ALL_BLOCKS = [block for page in PAGES for block in read(page).blocks]
 FILES = {block.file: block.text for block in ALL_BLOCKS if block.file}
 COMPLETE = [
     block
@@ -114,7 +91,7 @@ CALLS = [  # each command with the line that the page shows below it
 
 @pytest.fixture
 def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The current folder is one with all the files of the documentation in it."""
+    """Change to a folder that holds all files of the documentation."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -155,7 +132,7 @@ def test_every_section_of_a_scenario_is_in_the_table_of_the_top_level() -> None:
 def test_examples_of_sections_are_valid(examples: Path) -> None:
     page = DOCS / "reference/scenario.md"
     whole = yaml.safe_load(FILES["my-fleet.yaml"])
-    shown = [yaml.safe_load(block.text) for block in blocks(page) if block.language == "yaml"]
+    shown = [yaml.safe_load(block.text) for block in read(page).blocks if block.language == "yaml"]
     assert shown
     for section in shown:
         text = yaml.safe_dump(whole | section)
@@ -261,7 +238,7 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that headings get: lower case, without punctuation, hyphens for spaces."""
+    """Return the anchors of the headings: lower case, no punctuation, hyphens for spaces."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -276,7 +253,7 @@ def test_complete_scenarios_run(block: Block, examples: Path) -> None:
 @pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.stem)
 def test_python_examples_print_what_the_page_says(page: Path, examples: Path) -> None:
     namespace: dict[str, object] = {}
-    found = blocks(page)
+    found = read(page).blocks
     for block, following in zip(found, [*found[1:], None], strict=True):
         if block.language != "python" or block.file:
             continue
@@ -286,10 +263,6 @@ def test_python_examples_print_what_the_page_says(page: Path, examples: Path) ->
         assert following is not None
         assert following.language == "text"
         assert plain(printed.getvalue()) == plain(following.text)
-
-
-def plain(text: str) -> list[str]:
-    return [line.rstrip() for line in text.strip().splitlines()]
 
 
 @pytest.mark.parametrize(

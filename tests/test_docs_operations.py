@@ -1,4 +1,4 @@
-"""The page of operations lists what has a cost rule, and what has none, and its rule works."""
+"""The page of operations lists the covered and the uncovered operations, and its rule works."""
 
 import re
 
@@ -76,7 +76,7 @@ class First(nn.Module):
 
 
 def listed(before: str) -> list[str]:
-    """The layers that the page lists after these words."""
+    """Return the layers that the page lists after these words."""
     found = re.search(rf"{before}:? (.*?)\. ", prose(PAGE))
     assert found
     return re.findall(r"`(\w+)`", found[1])
@@ -114,7 +114,7 @@ def test_uncovered_layers_are_errors(name: str) -> None:
 
 
 class Attention(nn.Module):
-    """Attention of a sequence to itself, written out or fused."""
+    """Self-attention, written as matrix products or fused."""
 
     def __init__(self, *, fused: bool) -> None:
         super().__init__()

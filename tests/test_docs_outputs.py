@@ -1,7 +1,7 @@
-"""What the documentation shows as output is what Cutlayer puts out today, or it has a date.
+"""Outputs in the documentation are what Cutlayer prints today, or they have a date.
 
-Commands are run in process, without training; see CONTRIBUTING.md for the marks that say what is
-checked. What is simulated must be right to the last digit shown.
+Commands run in this process, without training. CONTRIBUTING.md explains the marks. Simulated figures
+must be right to the last digit shown.
 """
 
 import re
@@ -30,7 +30,7 @@ SHOWN = re.compile(r"([-+−]?[\d,]*\d(?:\.(\d+))?) ?([a-zA-Z%/]*)")
 
 @dataclass(frozen=True)
 class Shown:
-    """What a page shows of a command's output, or of those before it."""
+    """The output of a command as a page shows it."""
 
     page: Path
     section: Section
@@ -40,7 +40,7 @@ class Shown:
 
 
 def shown(page: Page) -> Iterator[Shown]:
-    """The commands of a page whose output it shows, in order."""
+    """Yield the commands whose output a page shows, in order."""
     for block, following in pairwise([*page.blocks, None]):
         if block is None or block.language != "console":
             continue
@@ -56,17 +56,17 @@ def shown(page: Page) -> Iterator[Shown]:
 
 
 def belongs(text: Block, above: Block) -> bool:
-    """Whether a block is the output of the one above."""
+    """Return whether a block is the output of the one above."""
     return is_output(text) and text.section is above.section
 
 
 def is_output(block: Block) -> bool:
-    """Whether a block is what something printed: text that is not a file's."""
+    """Return whether a block is printed output: text that is not the content of a file."""
     return block.language == "text" and not block.file
 
 
 def origin(page: Page, block: Block) -> str:
-    """The language of the block above, if it stands in the same section: what printed this one."""
+    """Return the language of the block above in the same section, which printed this one."""
     before = page.blocks[page.blocks.index(block) - 1] if page.blocks[0] is not block else None
     return before.language if before is not None and before.section is block.section else ""
 
@@ -78,7 +78,7 @@ MARKED = [table for page in READ.values() for table in page.tables if table.chec
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_output_is_checked_or_dated(path: Path) -> None:
-    """An output is below a command or a Python example, or its table names its check; else a date."""
+    """Every output follows a command or a Python example, or its table names a check, or it is dated."""
     page = READ[path]
     if page.dated:
         return
@@ -101,7 +101,7 @@ def test_every_output_is_checked_or_dated(path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder with the files of the pages in it; a terminal of 80 columns; no pictures."""
+    """Change to a folder with the files of the pages; use 80 columns, and draw no plots."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -137,7 +137,7 @@ def test_a_command_prints_what_the_page_shows(case: Shown, monkeypatch: pytest.M
 
 
 def after(lines: list[str], part: list[str]) -> list[str]:
-    """The lines after the first place where all lines of `part` stand together."""
+    """Return the lines after the first occurrence of the consecutive lines `part`."""
     for start in range(len(lines) - len(part) + 1):
         if lines[start : start + len(part)] == part:
             return lines[start + len(part) :]
@@ -160,14 +160,14 @@ def test_a_table_shows_what_is_computed(table: Table) -> None:
 
 
 def assert_shown(shown: re.Match[str], value: float, where: str) -> None:
-    """The value, in the unit shown and rounded to the digits shown, is what is shown."""
+    """Assert that the figure is the value in the unit shown, rounded to the digits shown."""
     number, decimals, unit = shown.groups()
     right = f"{value / UNITS[unit]:,.{len(decimals or '')}f}"
     assert number.replace("−", "-").lstrip("+").replace(",", "") == right.replace(",", ""), where
 
 
 def sentences() -> list[tuple[str, str, list[float]]]:
-    """Page, sentence with {} for each figure, and the figures: in SI units, without training."""
+    """Return page, sentence with {} for each figure, and the figures in SI units, without training."""
     lte, constant = ran("lte_trace_fleet").methods, ran("lte_trace_fleet", *CONSTANT).methods
     back = ran("commuters", RESUME).methods
     headline = ran("ecofed_headline", "training.rounds=2").methods
