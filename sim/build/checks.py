@@ -199,7 +199,7 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
 def _rate_problems(loaded: Loaded, plan: Plan, method: type[Method]) -> Iterator[Problem]:
     """Yield a problem for each profile without a rate that the method needs."""
     cut = plan.cut(method)
-    blocks = [*plan.device_block(cut), *([plan.head(cut)] if "head" in method.parts else [])]
+    blocks = [*plan.device_block(cut), *([plan.model.head(cut)] if "head" in method.parts else [])]
     needed = {layer.op_class for block in blocks for layer in block.layers}
     clients = {profile_of(plan.topology, name) for name in plan.topology.clients}
     yield from _lacking(loaded, clients, needed)

@@ -22,32 +22,24 @@ T = TypeVar("T")
 Sound = Callable[..., bool]
 
 _DATA: Final = ("data.dataset", "data.train_samples", "data.test_samples", "data.test_fraction")
-PLAN_ERRORS: Final = (
-    CostError,
-    DataError,
-    DeviceError,
-    LinkError,
-    ScenarioNameError,
-    ModelError,
-    PartitionError,
-    TopologyError,
-    UnknownModelError,
-)
+_SECTIONS: Final[dict[type[ValueError], KeyPath]] = {
+    CostError: ("model", "name"),
+    DataError: ("data", "dataset"),
+    DeviceError: ("devices",),
+    LinkError: ("topology",),
+    ModelError: ("model", "name"),
+    PartitionError: ("data", "partition"),
+    TopologyError: ("topology",),
+    UnknownModelError: ("model", "name"),
+}
+PLAN_ERRORS: Final[tuple[type[ValueError], ...]] = (ScenarioNameError, *_SECTIONS)
 
 
 def problem_of(loaded: Loaded, error: ValueError) -> Problem:
     """Return an error of `PLAN_ERRORS` as a problem of its section."""
     if isinstance(error, ScenarioNameError):
         return loaded.problem(error.path, str(error))
-    path: KeyPath = ("topology",)
-    if isinstance(error, DataError):
-        path = ("data", "dataset")
-    elif isinstance(error, PartitionError):
-        path = ("data", "partition")
-    elif isinstance(error, UnknownModelError | ModelError | CostError):
-        path = ("model", "name")
-    elif isinstance(error, DeviceError):
-        path = ("devices",)
+    path = next(path for kind, path in _SECTIONS.items() if isinstance(error, kind))
     return loaded.problem(path, str(error))
 
 

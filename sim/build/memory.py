@@ -19,7 +19,7 @@ def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
     blocks = list(plan.device_block(cut))
     slots = optimizer_of(plan.scenario).state_slots
     if "head" in method.parts:
-        blocks.append(plan.head(cut))
+        blocks.append(plan.model.head(cut))
     batches = plan.largest_batches()
     largest: dict[str, int] = {}
     for profile, clients in plan.topology.device_runs():

@@ -80,14 +80,6 @@ class Plan:
         """Return the costs of the blocks behind the cut."""
         return self.blocks[cut:]
 
-    def detached_block(self, cut: int) -> tuple[BlockCost, ...]:
-        """Return the server block's costs when its input needs no gradient."""
-        return self.model.detached_blocks(cut)
-
-    def head(self, cut: int) -> BlockCost:
-        """Return the cost of the auxiliary head at the cut."""
-        return self.model.head(cut)
-
     def recipe(self, method: type[Method], name: str, options: Any) -> Recipe:
         """Return everything that affects the learning of one method."""
         scenario = self.scenario

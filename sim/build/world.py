@@ -105,12 +105,12 @@ def _costs(plan: Plan, recipe: Recipe, method: type[Method]) -> Costs:
     shape = plan.model.activation_shape(cut)
     blocks = {"device": plan.device_block(cut), "server": plan.server_block(cut)}
     if "head" in method.parts:
-        blocks["head"] = (plan.head(cut),)
+        blocks["head"] = (plan.model.head(cut),)
     return Costs(
         server_work=ServerWork(
             profile_of(plan.topology, plan.topology.server),
             plan.server_block(cut),
-            plan.detached_block(cut),
+            plan.model.detached_blocks(cut),
             prod(shape),
             recipe.optimizer.state_slots,
         ),
@@ -134,7 +134,7 @@ def _fleet(
     connected: ClientNetwork,
 ) -> Fleet:
     cut, topology, training = recipe.cut, plan.topology, plan.scenario.training
-    head = plan.head(cut) if "head" in method.parts else None
+    head = plan.model.head(cut) if "head" in method.parts else None
     values = prod(plan.model.activation_shape(cut))
     transport_of = transports(plan)
     variability = client_variability(topology, plan.scenario.computing)
