@@ -139,7 +139,7 @@ def test_clients_that_are_not_sampled_are_not_built() -> None:
     plan = make_plan(scenario, 0)
     fleet = make_method(plan, scenario.methods[0], None).world.fleet
     assert len(fleet.clients) == 100_000
-    assert not list(fleet.clients.made())
+    assert not list(fleet.clients.computed())
     participants = fleet.sample(0)
     assert [fleet.clients[client].samples for client in participants] == [1] * 4
-    assert len(list(fleet.clients.made())) == 4
+    assert len(list(fleet.clients.computed())) == 4
