@@ -86,14 +86,3 @@ def remember(run: ChainRun, client: int, batch: Batch, memory: str, logits: Tens
     """Store the server's logits for each sample of the batch."""
     table = run.table(memory, client, logits.shape[1])
     table[run.samples(client, batch)] = logits
-
-
-def publish(run: ChainRun, shelf: str, upload: Features) -> None:
-    """Append a batch's features to the state `shelf`, for a chain that is opened later."""
-    run.fill(shelf).append(upload)
-
-
-def collect(run: ChainRun, shelf: str, number: int) -> Features:
-    """Return batch `number` of the features that another chain published."""
-    upload: Features = run.read(shelf)[number]
-    return upload

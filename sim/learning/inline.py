@@ -15,7 +15,7 @@ from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.chain_run import ChainRun
 from cutlayer.sim.learning.kernels import fingerprint
 from cutlayer.sim.learning.layer import TRAINED, Progress, part_of
-from cutlayer.sim.learning.replica import State
+from cutlayer.sim.learning.replica import State, accuracy
 from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.process.interrupts import let_in
 
@@ -76,15 +76,9 @@ class Inline:
     def _accuracy_of(self, names: tuple[str, ...]) -> float:
         states = self.workspace.states
         modules = [self.workspace.module(name.split("/")[0], states[name]).eval() for name in names]
-        correct = total = 0
-        with torch.no_grad(), self.workspace.drawing("evaluation"):
-            for images, labels in self.workspace.feed.test_batches():
-                scores = self.workspace.converted(images)
-                for module in modules:
-                    scores = module(scores)
-                correct += int((scores.argmax(dim=1) == labels).sum())
-                total += len(labels)
-        return correct / total
+        with self.workspace.drawing("evaluation"):
+            test = self.workspace.feed.test_batches()
+            return accuracy(modules, ((self.workspace.converted(x), y) for x, y in test))
 
     def weights_digest(self) -> str:
         """Return a fingerprint of all trained weights, which does not depend on the cut."""

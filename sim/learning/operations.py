@@ -4,6 +4,8 @@ The parts of a model are "device", "server" and "head" (the auxiliary head). An 
 (activation, labels). Losses are means over the batch.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -82,16 +84,15 @@ def forward_frozen(run: ChainRun, client: int, batch: Batch, bits: int | None) -
     return (activation if bits is None else quantise(activation, bits)), labels
 
 
-def store_activation(run: ChainRun, buffer: str, upload: Buffered) -> Buffered:
-    """Append an upload to the replay buffer that this chain refills; return the upload."""
+def store_activation(run: ChainRun, buffer: str, upload: Any) -> Any:
+    """Append an upload to the state `buffer`, which this chain writes; return the upload."""
     run.fill(buffer).append(upload)
     return upload
 
 
-def replay(run: ChainRun, buffer: str, number: int) -> Buffered:
-    """Return entry `number` of a replay buffer."""
-    entry: Buffered = run.read(buffer)[number]
-    return entry
+def replay(run: ChainRun, buffer: str, number: int) -> Any:
+    """Return upload `number` of the state `buffer`, which an earlier chain wrote."""
+    return run.read(buffer)[number]
 
 
 def _restored(value: Tensor | Quantised) -> Tensor:

@@ -23,6 +23,7 @@ from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.files.atomic import write_bytes
 from cutlayer.sim.learning.chain import ALL_CLIENTS
 from cutlayer.sim.learning.feed import EVALUATION_BATCH, model_inputs
+from cutlayer.sim.learning.replica import accuracy
 from cutlayer.sim.learning.workspace import channels_last_module
 
 EpochDone = Callable[[int, float, float], None]
@@ -87,7 +88,7 @@ def pretrain(
         schedule.step()
         if epoch_done is not None:
             epoch_done(epoch + 1, loss, float(lr))
-    accuracy = _accuracy(model, dataset)
+    test_accuracy = _accuracy(model, dataset)
     notes = {key: str(value) for key, value in asdict(recipe).items()}
     content = weights_bytes(
         part,
@@ -97,12 +98,12 @@ def pretrain(
             "dataset": str(info.checksum or info.name),
             "dataset_content": dataset.identity,
             "train_samples": str(info.train_samples),
-            "test_accuracy": "none" if accuracy is None else f"{accuracy:.4f}",
+            "test_accuracy": "none" if test_accuracy is None else f"{test_accuracy:.4f}",
             "torch": torch.__version__,
         },
     )
     write_bytes(out, content, replace=replace)
-    return accuracy
+    return test_accuracy
 
 
 def _epoch(
@@ -147,10 +148,6 @@ def _accuracy(model: Model, dataset: Dataset) -> float | None:
     labels = dataset.test_labels
     if len(labels) == 0:
         return None
-    model.eval()
-    correct = 0
-    with torch.no_grad():
-        for part in evaluation_batches(len(labels), EVALUATION_BATCH, model.min_batch):
-            scores = model(model_inputs(dataset.test_images[part], dataset.info))
-            correct += int((scores.argmax(dim=1) == labels[part]).sum())
-    return correct / len(labels)
+    parts = evaluation_batches(len(labels), EVALUATION_BATCH, model.min_batch)
+    test = ((model_inputs(dataset.test_images[p], dataset.info), labels[p]) for p in parts)
+    return accuracy([model.eval()], test)

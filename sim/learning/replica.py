@@ -1,6 +1,6 @@
 """Replicas: copies of a part of the model, each trained by one chain."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,6 +41,19 @@ def evaluating(*modules: nn.Module) -> Iterator[None]:
     finally:
         for module in modules:
             module.train()
+
+
+def accuracy(modules: Sequence[nn.Module], batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Return the share of right classes on batches of inputs and labels, by modules in a row."""
+    correct = total = 0
+    with torch.no_grad():
+        for inputs, labels in batches:
+            scores = inputs
+            for module in modules:
+                scores = module(scores)
+            correct += int((scores.argmax(dim=1) == labels).sum())
+            total += len(labels)
+    return correct / total
 
 
 def make_optimizer(

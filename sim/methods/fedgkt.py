@@ -20,9 +20,10 @@ from cutlayer.sim.methods.method import MethodOptions, Process, Round
 from cutlayer.sim.methods.split_method import SplitMethod
 
 if TYPE_CHECKING:
-    from cutlayer.sim.learning import distillation
+    from cutlayer.sim.learning import distillation, operations
 else:
     distillation = DeferredOperations("cutlayer.sim.learning.distillation")
+    operations = DeferredOperations("cutlayer.sim.learning.operations")
 
 
 class FedGKTOptions(MethodOptions):
@@ -186,7 +187,7 @@ class FedGKT(SplitMethod):
         for batch in second_pass(device):
             upload = device.chain.do(distillation.features, client, batch)
             if not options.exchange_weights:
-                device.chain.do(distillation.publish, f"features/{client}", upload)
+                device.chain.do(operations.store_activation, f"features/{client}", upload)
             work = device.client.work.infer(batch.size)
             upload = yield device.compute_batch(batch, work, Activity.FORWARD, upload)
             yield device.send(wire.activation_and_logits(shape, batch.size, classes), upload)
@@ -231,7 +232,7 @@ class FedGKT(SplitMethod):
         client, chain = server.client.index, trainer.chain
         trainer.member = server.member
         for batch in second_pass(server):
-            upload = chain.do(distillation.collect, f"features/{client}", batch.number)
+            upload = chain.do(operations.replay, f"features/{client}", batch.number)
             logits = yield from self._train(trainer, batch.size, upload)
             if not last:
                 continue
