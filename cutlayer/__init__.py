@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from cutlayer.version import __version__ as __version__
 
 # In a clone, `sim`, `models`, `topologies` and `scenarios` in this folder are links to the folders
 # beside it. Git on Windows may write text files instead of links; then the folders are found here:

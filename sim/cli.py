@@ -16,10 +16,10 @@ from typing import Annotated
 
 import typer
 
-from cutlayer import __version__
 from cutlayer.errors import UserError
 from cutlayer.sim.files.plain_text import argument_text, show_what_cannot_be_encoded, visible
 from cutlayer.sim.process.interrupts import INTERRUPTED, final_code, interrupts_handled
+from cutlayer.version import __version__
 
 MAX_THREADS = 1024
 

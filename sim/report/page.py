@@ -5,10 +5,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from cutlayer import __version__
 from cutlayer.sim.files.plain_text import visible
 from cutlayer.sim.report.charts import Chart, Part, Source, Table, Words
 from cutlayer.sim.report.interactive import figure_of
+from cutlayer.version import __version__
 
 FILES = Path(__file__).parent / "page"
 WIDE = ("scenario", "provenance")

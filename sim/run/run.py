@@ -9,7 +9,6 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from cutlayer import __version__
 from cutlayer.models.catalogue import MODELS
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
@@ -27,6 +26,7 @@ from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.results.write import RunFolder, Views, no_views
 from cutlayer.sim.run.engine import RoundProgress
 from cutlayer.sim.run.play import empty_result, play
+from cutlayer.version import __version__
 
 LogName = Literal["rounds", "events"]
 Curves = Mapping[tuple[int, str], Mapping[str, Any] | None]  # by seed and label
