@@ -5,7 +5,6 @@ residual block. Not modelled: the optimizer step, a kernel's own workspace, and 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from math import exp, log, prod
 from typing import Any
 
@@ -93,7 +92,6 @@ def block_costs(model: Model, detached: int = 0) -> tuple[BlockCost, ...]:
     )
 
 
-@lru_cache(maxsize=64)
 def model_cost(
     model_name: str,
     classes: int,

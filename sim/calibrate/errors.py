@@ -1,9 +1,11 @@
 """Errors of a profile's predictions on held-out cases, and the noise of the measurements."""
 
 from dataclasses import dataclass
+from functools import cache
 from statistics import fmean, median
 from typing import Final
 
+from cutlayer.models.block_cost import BlockCost
 from cutlayer.models.cost import model_cost
 from cutlayer.sim.calibrate.campaign import Measured, Timed
 from cutlayer.sim.calibrate.held_out import Case
@@ -86,8 +88,14 @@ def flops_of(case: Case) -> float:
     return _stage(DeviceProfile.from_speed("any", 1.0), case).train(case.batch_size).flops
 
 
+@cache
+def case_costs(model: str) -> tuple[BlockCost, ...]:
+    """Return the block costs of a held-out model."""
+    return model_cost(model, CLASSES)
+
+
 def _stage(profile: DeviceProfile, case: Case) -> Stage:
-    costs = model_cost(case.model, CLASSES)
+    costs = case_costs(case.model)
     parts = {"whole": costs, "front": costs[: case.cut], "back": costs[case.cut :]}
     layers = [layer for cost in parts[case.part] for layer in cost.layers]
     return Stage(profile, layers, MOMENTUM_SLOTS)

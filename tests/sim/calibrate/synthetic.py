@@ -2,11 +2,11 @@
 
 import torch
 
-from cutlayer.models.cost import model_cost
 from cutlayer.sim.calibrate.campaign import Measured, Timed
+from cutlayer.sim.calibrate.errors import case_costs
 from cutlayer.sim.calibrate.held_out import Case
 from cutlayer.sim.calibrate.observations import probe_costs
-from cutlayer.sim.calibrate.probes import BATCHES, CLASSES, PROBES
+from cutlayer.sim.calibrate.probes import BATCHES, PROBES
 from cutlayer.sim.calibrate.timing import BlockTimes, Passes
 from cutlayer.sim.compute.roofline import Stage
 from cutlayer.sim.compute.work import layers_of
@@ -68,7 +68,7 @@ def measured_on(profile: DeviceProfile, cases: tuple[Case, ...], noise: float = 
             times = BlockTimes(tuple(map(seen, forward)), tuple(map(seen, backward)))
             timed.blocks.append([times])
     for case in cases:
-        costs = model_cost(case.model, CLASSES)
+        costs = case_costs(case.model)
         parts = {"whole": costs, "front": costs[: case.cut], "back": costs[case.cut :]}
         stage = Stage(profile, layers_of(parts[case.part]), 1)
         passes = Passes(
