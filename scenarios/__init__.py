@@ -1,6 +1,6 @@
-"""Scenarios: what is asked of a simulation, as YAML files with units, and the shipped ones.
+"""Scenarios: the descriptions of simulations, as YAML files with units, and the shipped ones.
 
-`load` reads a file or a shipped scenario and validates it; every problem is reported at once.
+`load` reads and validates a file or a shipped scenario and reports all problems at once.
 """
 
 from cutlayer.scenarios.export import json_schema

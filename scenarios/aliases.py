@@ -1,4 +1,4 @@
-"""Other names of what a scenario names: old keys and values, other names of methods, other spellings.
+"""Other names in scenarios: old keys and values, the literature's names of methods, other spellings.
 
 A resolved scenario, its digests and its results have the present name; a label stays as written.
 """
@@ -32,7 +32,7 @@ METHODS: Final = {
     "central": "centralised",
 }
 
-# Keys and values of 0.x that are still read. `*` stands for one key or entry.
+# Keys and values of version 0.1 that are still read. `*` stands for one key or entry.
 OLD_KEYS: Final = {
     "availability.*.on_loss": "on_disconnect",
     "computing.*.jitter": "variability",
@@ -53,7 +53,7 @@ _reported: set[str] = set()
 
 
 def report_renamed(where: str, old: str, new: str) -> None:
-    """Write on stderr, once in a process, that an old name is still read and which one to write."""
+    """Report on stderr, once per process, that an old name was read, and the new one."""
     line = printable(f"{where}: {old} is deprecated: write {new}")
     if line not in _reported:
         _reported.add(line)
@@ -66,10 +66,10 @@ def rename_old(
     source: str,
     old_keys: Mapping[str, str] = OLD_KEYS,
 ) -> None:
-    """Give old keys and values of a scenario's plain data their present names, in place.
+    """Replace old keys and values in a scenario's plain data by their present names, in place.
 
-    An old key beside the present one is left for the schema to refuse. `source` is what a report
-    names where `origins` do not have the path.
+    If a section has the old key and the present one, the old one stays, and the schema refuses it.
+    `source` stands for the file if `origins` do not have the path.
     """
     for pattern, new in old_keys.items():
         *section, old = pattern.split(".")
@@ -90,7 +90,7 @@ def rename_old(
 
 
 def current_path(path: str, where: str) -> str:
-    """Return a dotted path, as `--set` has it, with the present names; report old ones at `where`."""
+    """Return a dotted path, as in `--set`, with the present names; report old ones at `where`."""
     keys = path.split(".")
     for pattern, new in OLD_KEYS.items():
         old = pattern.split(".")
@@ -144,6 +144,6 @@ def canonical(name: str, known: Collection[str]) -> str | None:
 
 
 def canonical_method(name: str, known: Collection[str]) -> str | None:
-    """Return the known method that `name` means, by its spelling or by one of the field's names."""
+    """Return the known method for a name or another spelling of it, or for one of `METHODS`."""
     method = canonical(name, known) or METHODS.get(plain(name))
     return method if method in known else None

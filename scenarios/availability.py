@@ -1,4 +1,4 @@
-"""The `availability` section: devices that go offline, and what becomes of their work then."""
+"""The `availability` section: when clients are offline, and what happens to their work."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from cutlayer.topologies.bandwidth import TraceError
 
 
 class AbsenceSection(Section):
-    """The clients of a group (or one client), and what happens to a round that one drops out of.
+    """The clients of a group (or one client), and what happens when one goes offline in a round.
 
     `drop`: the client leaves the round, and its update does not count. `resume`: the device goes on
     computing, and a message in flight is sent again from its first byte when it is back.
@@ -26,7 +26,7 @@ class AbsenceSection(Section):
 
 
 class Window(Section):
-    """A time from one moment to a later one."""
+    """A time interval."""
 
     model_config = ConfigDict(serialize_by_alias=True)
     since: Delay = Field(alias="from")
@@ -40,7 +40,7 @@ class Window(Section):
 
 
 class OfflineWindows(AbsenceSection):
-    """Offline at given times, which begin anew after `repeat`; online at all others."""
+    """Offline at given times, which repeat after `repeat`; online at all other times."""
 
     key = "offline"
     offline: Annotated[tuple[Window, ...], not_empty]
@@ -54,16 +54,16 @@ class OfflineWindows(AbsenceSection):
             windows = [(window.since, window.until) for window in self.offline]
             schedule = presence(windows, online=False, period_s=self.repeat)
             if schedule.mean == 0:
-                raise rule("must leave a time in which the clients are online")
+                raise rule("must leave some time online")
             check_changes(schedule.changes_per_s)
         return self
 
 
 class OfflineTrace(AbsenceSection):
-    """Online as a recording says, of lines with client, online_from_s and online_until_s.
+    """Online by a recording with lines of client, online_from_s and online_until_s.
 
-    The recording's clients are those of the scenario by `name`, or are dealt to the group's clients
-    in turn, by `position`. It begins anew after `repeat`; without it all are offline at its end.
+    The recording's clients are the scenario's by `name`, or are assigned to the group's clients in
+    turn, by `position`. The recording repeats after `repeat`; without it, all are offline at its end.
     """
 
     key = "trace"
@@ -86,7 +86,7 @@ class OfflineTrace(AbsenceSection):
 
 
 class OnOff(Section):
-    """Exponential times online and offline in turn, of these means."""
+    """Alternating times online and offline, exponentially distributed with these means."""
 
     online: Duration
     offline: Duration
@@ -98,7 +98,7 @@ class OnOff(Section):
 
 
 class OfflineMarkov(AbsenceSection):
-    """Online and offline in turn, at random, each client by itself."""
+    """Alternately online and offline at random, independently for each client."""
 
     key = "markov"
     markov: OnOff

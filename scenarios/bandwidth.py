@@ -1,6 +1,6 @@
-"""The forms of a rate that changes: a recording, a schedule, or a random process.
+"""The forms of a changing rate: a recording, a schedule, or a random process.
 
-They stand where a rate does: `up: {trace: lte.up.gz}`. Files are read when the scenario is.
+They replace a fixed rate: `up: {trace: lte.up.gz}`. Files are read together with the scenario.
 """
 
 import math
@@ -31,7 +31,7 @@ MAX_CHANGES_PER_S: Final = 1000
 
 
 def check_changes(per_s: float) -> None:
-    """Refuse what changes so often in virtual time that nobody could wait for it."""
+    """Refuse more changes per second of virtual time than can be simulated in reasonable time."""
     if per_s > MAX_CHANGES_PER_S:
         raise rule(
             f"changes {per_s:,.4g} times a second on average: at most {MAX_CHANGES_PER_S:,}"
@@ -50,7 +50,7 @@ Correlation = Annotated[float, Field(strict=True, ge=0, lt=1, allow_inf_nan=Fals
 
 
 class VaryingRate(Section):
-    """A rate that changes by itself."""
+    """A rate that changes over time."""
 
     key: ClassVar[str]
 
@@ -70,10 +70,10 @@ Start = Annotated[
 
 
 class TraceRate(VaryingRate):
-    """A recording: `mahimahi`, in the mean over steps of `step`, or `csv`, which may `repeat`.
+    """A recording: `mahimahi`, averaged over steps of `step`, or `csv`, which may `repeat`.
 
-    Each connection begins at a random place, or all at `start`; 0 s is the default of a recording
-    that does not repeat.
+    Each connection begins at a random time of the recording, or all at `start`; the default is 0 s for
+    a recording that does not repeat.
     """
 
     key = "trace"
@@ -101,9 +101,9 @@ class TraceRate(VaryingRate):
     def _is_sound(self) -> Self:
         csv = self.format == "csv"
         if csv and self.step is not None:
-            raise rule("has a step, which only a trace in the format mahimahi may have")
+            raise rule("has a step, which is allowed in the format mahimahi only")
         if not csv and self.repeat is not None:
-            raise rule("has a repeat, which a trace in the format mahimahi always does at its end")
+            raise rule("has a repeat, but a trace in the format mahimahi always repeats at its end")
         if csv and self.repeat is None and self.start == "random":
             raise rule("starts at random and so needs a repeat")
         try:
@@ -133,7 +133,7 @@ class TraceRate(VaryingRate):
 
 
 class Markov(Section):
-    """Two rates in turn, each for exponential times of a given mean."""
+    """Two alternating rates, each for exponentially distributed times with a given mean."""
 
     good: FiniteRate
     bad: RateOrOutage
@@ -147,7 +147,7 @@ class Markov(Section):
 
 
 class MarkovRate(VaryingRate):
-    """A rate that is good or bad in turn."""
+    """A rate that alternates between good and bad."""
 
     key = "markov"
     markov: Markov
@@ -161,8 +161,8 @@ class MarkovRate(VaryingRate):
 class LognormalWalk(Section):
     """A lognormal rate that changes every `step`: mean, coefficient of variation, correlation.
 
-    The correlation is that of the rate's logarithm: of one step with the next, or by the time
-    after which it has fallen to 1/e.
+    The correlation is that of the rate's logarithm: of successive steps, or by the time after which it
+    is 1/e.
     """
 
     mean: FiniteRate
@@ -179,7 +179,7 @@ class LognormalWalk(Section):
 
 
 class LognormalRate(VaryingRate):
-    """A rate that wanders around its mean."""
+    """A rate that fluctuates around its mean."""
 
     key = "lognormal"
     lognormal: LognormalWalk
@@ -195,14 +195,14 @@ class LognormalRate(VaryingRate):
 
 
 class RateStep(Section):
-    """From `at` on the rate is this; 0 bit/s is an outage."""
+    """The rate from `at` on; 0 bit/s is an outage."""
 
     at: Delay
     rate: RateOrOutage
 
 
 class StepsRate(VaryingRate):
-    """A schedule, which begins anew after `repeat` or holds its last rate."""
+    """A schedule, which repeats after `repeat` or holds its last rate."""
 
     key = "steps"
     steps: Annotated[tuple[RateStep, ...], not_empty]

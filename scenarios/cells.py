@@ -11,7 +11,7 @@ from cutlayer.scenarios.quantities import Delay, FiniteRate
 
 
 class Subscriber(Section):
-    """Equal devices of a cellular cell; `up` and `down` are what one has alone in the cell."""
+    """Equal devices of a cellular cell; `up` and `down` are the rates of a device that is alone."""
 
     device: DeviceName
     count: Population = 1
@@ -45,12 +45,12 @@ Cell = Annotated[WifiSite | CellularSite, OneOf(wifi=WifiSite, cellular=Cellular
 
 
 class Cells(Section):
-    """Cells around a server, whose own `link` they share if it has one."""
+    """Cells around a server; they share the server's own `link`, if it has one."""
 
     server: StarServer
     cells: Annotated[tuple[Cell, ...], not_empty]
 
     @property
     def client_count(self) -> int:
-        """How many clients there are."""
+        """The number of clients."""
         return sum(cell.count * group.count for cell in self.cells for group in cell.clients)

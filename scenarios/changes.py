@@ -1,4 +1,4 @@
-"""The `changes` section: links that get another rate at a given time."""
+"""The `changes` section: new rates of links at given times."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
@@ -12,7 +12,7 @@ from cutlayer.scenarios.quantities import Delay, RateOrOutage
 class ClientsChange(Section):
     """From `at` on, the links of a group or a client have these rates; 0 bit/s is an outage.
 
-    `rate` stands for both directions, and for the one rate of a half-duplex link.
+    `rate` is for both directions, or for the one rate of a half-duplex link.
     """
 
     at: Delay

@@ -1,6 +1,6 @@
 """Rules between the sections of a scenario.
 
-They look at the file's plain data, so that they are answered beside the problems of any section.
+They work on the file's plain data, so that they are reported together with the problems of sections.
 """
 
 from collections.abc import Collection, Iterator
@@ -22,7 +22,7 @@ from cutlayer.topologies.catalogue import link, link_names
 
 
 def check_sections(document: Document, catalogue_devices: Collection[str]) -> list[Problem]:
-    """Problems that no section can see alone."""
+    """Return the problems that involve more than one section."""
     clients = client_count(document)
     return [
         *(_training(document, clients) if clients is not None else ()),
@@ -37,7 +37,7 @@ def check_sections(document: Document, catalogue_devices: Collection[str]) -> li
 
 
 def client_count(document: Document) -> int | None:
-    """How many clients the topology has; None where the file does not say it soundly."""
+    """Return the number of clients of the topology; None if the file is not valid in this respect."""
     sizes = [group.size for group in client_groups(document)]
     sound = [size for size in sizes if size is not None]
     return sum(sound) if sound and len(sound) == len(sizes) else None
@@ -66,7 +66,7 @@ def _partition(document: Document, clients: int) -> Iterator[Problem]:
     else:
         wanted = (whole(sizes) or (per_client or 0) * (size or 0)) * clients
     if wanted > available:
-        rule = f"needs {wanted} samples in all, more than the train_samples of {available}"
+        rule = f"needs {wanted} samples in total, more than the train_samples of {available}"
         yield document.problem(("data", "partition"), rule)
     if available < clients and not _may_be_empty(document):
         rule = f"must be at least {clients}, one sample for each client"
@@ -95,7 +95,7 @@ def _group_names(document: Document) -> Iterator[Problem]:
             continue
         first = seen.setdefault((group.within, name), group.path)
         if first != group.path:
-            rule = f"is the name of {dotted(first)}, too"
+            rule = f"is also the name of {dotted(first)}"
             yield document.problem((*group.path, "name"), rule)
 
 
@@ -104,7 +104,11 @@ def _station_rates(document: Document) -> Iterator[Problem]:
     cells += [group.path for group in all_groups(document) if group.path[-1] == "wifi"]
     for cell in cells:
         cell_has_one = mapping(document.value(cell)).get("rate") is not None
-        here = "cannot stand beside the rate" if cell_has_one else "is required without a rate"
+        here = (
+            "is not allowed together with the rate"
+            if cell_has_one
+            else "is required without a rate"
+        )
         for index, group in enumerate(sequence(mapping(document.value(cell)).get("clients"))):
             if (mapping(group).get("rate") is not None) == cell_has_one:
                 path = (*cell, "clients", index, "rate")
@@ -116,7 +120,7 @@ def _half_duplex_on_medium(document: Document) -> Iterator[Problem]:
         return
     for group in client_groups(document):
         if _duplex(group.written.get("link")) == "half":
-            rule = "is half-duplex and cannot be on a medium, too"
+            rule = "is half-duplex and cannot share a medium"
             yield document.problem((*group.path, "link"), rule)
 
 
@@ -132,9 +136,9 @@ def _edges(document: Document) -> Iterator[Problem]:
     nodes = list(mapping(graph.get("nodes")))
     media = list(mapping(graph.get("media")))
     named = mapping(graph.get("server")).get("name", "server")
-    server = [named] if isinstance(named, str) else []  # what else it is, the schema says
+    server = [named] if isinstance(named, str) else []  # otherwise the schema reports it
     if named in nodes:
-        rule = "is the name of the server, too"
+        rule = "is also the name of the server"
         yield document.problem(("topology", "graph", "nodes", str(named)), rule, named)
     joined: dict[frozenset[str], int] = {}
     for index, edge in enumerate(mapping(edge) for edge in sequence(graph.get("edges"))):

@@ -1,4 +1,4 @@
-"""The `data` section: the data set, its partition over the clients, and its augmentation."""
+"""The `data` section: the data set, its partition among the clients, and its augmentation."""
 
 from collections.abc import Mapping
 from math import prod
@@ -35,36 +35,36 @@ OneOrMany = Annotated[
 ]
 
 
-MOST_VALUES: Final = 100_000_000  # in one sample
-MOST_CLASSES: Final = 1_000_000
+MAX_VALUES: Final = 100_000_000  # in one sample
+MAX_CLASSES: Final = 1_000_000
 
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 def _of_possible_size(shape: tuple[int, ...]) -> tuple[int, ...]:
-    if prod(shape) > MOST_VALUES:
-        raise rule(f"must be a shape of at most {MOST_VALUES:,} numbers")
+    if prod(shape) > MAX_VALUES:
+        raise rule(f"must be a shape of at most {MAX_VALUES:,} numbers")
     return shape
 
 
 Shape = Annotated[tuple[Count, ...], not_empty, AfterValidator(_of_possible_size)]
-Classes = Annotated[int, Field(strict=True, ge=1, le=MOST_CLASSES)]
+Classes = Annotated[int, Field(strict=True, ge=1, le=MAX_CLASSES)]
 
 
-def _rises(bounds: tuple[float, float]) -> tuple[float, float]:
+def _increases(bounds: tuple[float, float]) -> tuple[float, float]:
     if bounds[0] >= bounds[1]:
         raise rule("must be a smaller and a larger number")
     return bounds
 
 
 class Iid(Section):
-    """All samples at random in equal shares."""
+    """Equal shares of all samples in random order."""
 
 
 class Shards(Section):
-    """Samples sorted by label, cut into shards of `size`, of which a client gets `per_client`.
+    """Samples sorted by class and cut into shards of `size`; each client gets `per_client` shards.
 
-    Without a `size` the data are cut into clients x `per_client` shards of equal size.
+    Without a `size`, there are clients x `per_client` shards of equal size.
     """
 
     per_client: Count
@@ -72,7 +72,7 @@ class Shards(Section):
 
 
 class Dirichlet(Section):
-    """Class shares of every client drawn from a Dirichlet distribution; small `alpha` is skewed."""
+    """Class shares of each client drawn from a Dirichlet distribution; a small `alpha` is skewed."""
 
     shorthand = "alpha"
     alpha: Positive
@@ -80,14 +80,14 @@ class Dirichlet(Section):
 
 
 class Sizes(Section):
-    """IID shards of given sizes: one for all clients, or a list with one for each."""
+    """IID shards of given sizes: one size for all clients, or a list with one for each."""
 
     shorthand = "samples"
     samples: OneOrMany
 
 
 class GivenSplit(Section):
-    """Who holds which samples, from a file; with `overlap` a sample may be held twice."""
+    """Which client holds which samples, from a file; with `overlap`, several may hold a sample."""
 
     shorthand = "path"
     path: Text
@@ -105,9 +105,9 @@ Partition = Annotated[
 
 
 class Leaf(Section):
-    """A data set in the format of LEAF: the files (or folders of files) of training and test data.
+    """A data set in the format of LEAF: a file, or a folder of files, for training and for test data.
 
-    `value_range` are the numbers that become 0 and 1.
+    `value_range` has the numbers that are mapped to 0 and 1.
     """
 
     shorthand = "train"
@@ -115,11 +115,11 @@ class Leaf(Section):
     test: Text | None = None
     input_shape: Shape | None = None
     classes: Classes | None = None
-    value_range: Annotated[tuple[Finite, Finite], AfterValidator(_rises)] | None = None
+    value_range: Annotated[tuple[Finite, Finite], AfterValidator(_increases)] | None = None
 
 
 class Declared(Section):
-    """A data set that is only declared, for runs without training: samples in equal classes."""
+    """A data set without samples, for runs without training, with equal classes."""
 
     input_shape: Shape
     classes: Classes
@@ -127,10 +127,10 @@ class Declared(Section):
     test_samples: Whole = 0
 
 
-MadeDataset = Annotated[Leaf | Declared, OneOf(leaf=Leaf, declared=Declared)]
+DescribedDataset = Annotated[Leaf | Declared, OneOf(leaf=Leaf, declared=Declared)]
 Dataset = Annotated[
-    Annotated[DatasetName, Tag("~name")] | Annotated[MadeDataset, Tag("~made")],
-    Discriminator(lambda value: "~made" if isinstance(value, Mapping | Section) else "~name"),
+    Annotated[DatasetName, Tag("~name")] | Annotated[DescribedDataset, Tag("~described")],
+    Discriminator(lambda value: "~described" if isinstance(value, Mapping | Section) else "~name"),
 ]
 
 
@@ -157,10 +157,10 @@ class Augment(Section):
 
 
 class Data(Section):
-    """Which data set, how much of it, and which client holds what.
+    """The data set, how many of its samples are used, and their partition among the clients.
 
-    `test_fraction` is for sets without a test split of their own; `dir` is the folder that holds
-    the data sets, laid out as torchvision does.
+    `test_fraction` is for data sets without a test split; `dir` is the folder of the data sets, in
+    torchvision's layout.
     """
 
     dataset: Dataset

@@ -17,7 +17,7 @@ from cutlayer.topologies.scores import ScoresError, read_scores
 Slowdown = Annotated[float, Field(strict=True, gt=1, le=1000, allow_inf_nan=False)]
 
 
-def _profile_is_sound(file: str) -> str:
+def _check_profile(file: str) -> str:
     try:
         read_profile(Path(file), "any")
     except ProfileFileError as error:
@@ -35,13 +35,13 @@ class PowerStates(Section):
 
 
 class OwnDevice(Section):
-    """A device of the scenario's own: a profile in a file, or one speed for everything (coarse).
+    """A device of the scenario: a profile in a file, or one speed for everything (coarse).
 
-    `memory` and `power` stand in place of the file's.
+    `memory` and `power` replace those of the file.
     """
 
     speed: Speed | None = None
-    profile: Annotated[Text, AfterValidator(_profile_is_sound)] | None = None
+    profile: Annotated[Text, AfterValidator(_check_profile)] | None = None
     memory: Size | None = None
     power: PowerStates | None = None
     description: str = ""
@@ -57,21 +57,21 @@ class OwnDevice(Section):
     def named(self, name: str) -> DeviceProfile:
         """Return the device as a profile."""
         if self.profile is not None:
-            found = read_profile(Path(self.profile), name)
-            found = replace(found, description=self.description or found.description)
+            profile = read_profile(Path(self.profile), name)
+            profile = replace(profile, description=self.description or profile.description)
         else:
             assert self.speed is not None
-            found = DeviceProfile.from_speed(name, self.speed, self.description)
+            profile = DeviceProfile.from_speed(name, self.speed, self.description)
         if self.memory is not None:
-            found = replace(found, memory_bytes=int(self.memory))
+            profile = replace(profile, memory_bytes=int(self.memory))
         if self.power is not None:
             states = {name: watts for name, watts in self.power if watts is not None}
-            found = replace(found, power_w=states)
-        return found
+            profile = replace(profile, power_w=states)
+        return profile
 
 
 class Throttle(Section):
-    """From a virtual time on, everything takes `slowdown` times as long: the device is hot."""
+    """Thermal throttling: from a virtual time on, everything takes `slowdown` times as long."""
 
     after: Delay
     slowdown: Slowdown
@@ -80,8 +80,8 @@ class Throttle(Section):
 class Computing(Section):
     """How the clients of a group (or one client) compute.
 
-    `variability` varies the time of each operation around its mean, which it keeps. With `prefetch` a
-    device loads the next batch while it computes, sends or waits.
+    `variability` varies the time of each operation and keeps its mean. With `prefetch`, a device loads
+    the next batch while it computes, sends or waits.
     """
 
     clients: Text
@@ -90,17 +90,17 @@ class Computing(Section):
     prefetch: Switch = False
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _has_an_effect(self) -> Self:
         if self.variability is None and self.throttle is None and not self.prefetch:
             raise rule("needs at least one of variability, throttle and prefetch: true")
         return self
 
 
 class Speeds(Section):
-    """How the speeds of a group's clients (or of one client) lie around that of their device.
+    """The distribution of the speeds of a group's clients around that of their device.
 
-    A `lognormal` distribution with this coefficient of variation, or `scores` in a `column` of a CSV
-    or JSON file, from which one is drawn for each client. The mean speed is the device's.
+    Either `lognormal` with this coefficient of variation, or `scores` in a `column` of a CSV or JSON
+    file, one of which is drawn for each client. The mean speed is the device's.
     """
 
     clients: Text
@@ -113,7 +113,7 @@ class Speeds(Section):
         if (self.lognormal is None) == (self.scores is None):
             raise rule("needs either lognormal, a coefficient of variation, or scores, a file")
         if (self.scores is None) != (self.column is None):
-            raise rule("needs a column of its scores, and only then")
+            raise rule("needs scores and column together")
         if self.scores is not None:
             self.read()
         return self

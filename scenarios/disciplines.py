@@ -1,4 +1,4 @@
-"""In which order, and how many at a time, a server takes its jobs."""
+"""The disciplines of a server: the order of its jobs, and how many run at a time."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ MaxJobs = Annotated[int, Field(strict=True, ge=2, le=10_000)]
 
 
 class DisciplineSection(Section):
-    """How waiting jobs get a slot."""
+    """The rule by which waiting jobs get a slot."""
 
     def queueing(self, slot_speed: SlotSpeed) -> Queueing:
         """Return the discipline with the speed of a slot."""
@@ -29,7 +29,7 @@ class Fifo(DisciplineSection):
 
 
 class PriorityOrder(DisciplineSection):
-    """The jobs of these devices' clients first, in this order; running jobs are not interrupted."""
+    """Jobs of clients with these devices first, in this order; running jobs are not interrupted."""
 
     shorthand = "first"
     first: Annotated[tuple[DeviceName, ...], not_empty, unique]

@@ -1,4 +1,4 @@
-"""A scenario file as plain data that remembers on which line everything was written."""
+"""A scenario file as plain data, with the line of every value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value was written: a file and its line, or an override without a line."""
+    """The origin of a value: a file and its line, or an override without a line."""
 
     source: str
     line: int | None
@@ -25,14 +25,14 @@ class Document:
     problems: tuple[Problem, ...] = ()
 
     def origin(self, path: KeyPath) -> Origin:
-        """Where `path` was written, or else the nearest section around it."""
+        """Return the origin of `path`, or else of the nearest section around it."""
         for length in range(len(path), -1, -1):
             if (found := self.origins.get(path[:length])) is not None:
                 return found
         return Origin(self.source, None)
 
     def value(self, path: KeyPath) -> object:
-        """What stands at `path`, or `NOTHING`."""
+        """Return the value at `path`, or `NOTHING`."""
         node = self.data
         for key in path:
             keys = node if isinstance(node, dict) else range(_length(node))
@@ -42,7 +42,7 @@ class Document:
         return node
 
     def locate(self, path: KeyPath) -> KeyPath:
-        """`path` as the file spells it: without the fields that a shorthand leaves out."""
+        """Return `path` as written in the file, without the fields that a shorthand omits."""
         node = self.data
         located: list[str | int] = []
         for key in path:
@@ -61,7 +61,7 @@ class Document:
         return tuple(located)
 
     def problem(self, path: KeyPath, rule: str, value: object = ...) -> Problem:
-        """A problem at `path`, with its place in the file and, unless given, the value there."""
+        """Return a problem at `path`, with its line and, unless given, the value there."""
         located = self.locate(path)
         origin = self.origin(located)
         found = self.value(located) if value is ... else value

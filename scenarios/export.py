@@ -1,4 +1,4 @@
-"""The JSON Schema of a scenario file, for editors that complete and check YAML."""
+"""The JSON Schema of scenario files, for editors that complete and check YAML."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ def json_schema(
     models: Collection[str] = (),
     datasets: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The schema (JSON Schema 2020-12), with the options of every method and all known names."""
+    """Return the schema (JSON Schema 2020-12) with the options of all methods and all known names."""
     schemas: list[type[BaseModel]] = [Scenario, *dict.fromkeys(methods.values())]
     keyed, document = models_json_schema([(model, "validation") for model in schemas])
     definitions = document["$defs"]
@@ -44,7 +44,7 @@ def json_schema(
 def _method_list(
     options: Mapping[str, dict[str, Any]], definitions: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    """A list of names, or of names with their options and a label."""
+    """Return the schema of a list of names, or of names with options and a label."""
     label = {"type": "string", "minLength": 1, "description": "its name in tables and plots"}
     bare = [name for name, reference in options.items() if not _requires(reference, definitions)]
     forms = [*_enum(bare), _object("a method of your own")]
@@ -72,7 +72,7 @@ def _object(description: str) -> dict[str, Any]:
 
 
 def _polish(node: Any, names: Mapping[Kind, list[dict[str, Any]]]) -> Any:
-    """The schema with the known names filled in, and without pydantic's automatic titles."""
+    """Return the schema with the known names and without pydantic's automatic titles."""
     if isinstance(node, list):
         return [_polish(item, names) for item in node]
     if not isinstance(node, dict):

@@ -1,7 +1,7 @@
-"""The pieces that sections of a scenario are made of: strict numbers, known names, bare values.
+"""The building blocks of a scenario's sections: strict numbers, known names, bare values.
 
-Everything here says its own rule in a sentence (`PydanticCustomError` of type "rule"), which
-`cutlayer.scenarios.messages` prints as it stands.
+Each states its rule as a sentence (`PydanticCustomError` of type "rule"), which
+`cutlayer.scenarios.messages` prints unchanged.
 """
 
 import re
@@ -38,12 +38,12 @@ Switch = Annotated[bool, Field(strict=True)]
 
 
 def rule(sentence: str) -> PydanticCustomError:
-    """The error that is printed as `sentence`."""
+    """Return the error that is printed as `sentence`."""
     return PydanticCustomError("rule", "{sentence}", {"sentence": sentence})
 
 
 def _is_one_line(text: str) -> str:
-    """A name or a path is shown in tables and messages as it stands."""
+    """Return text that tables and messages can show unchanged."""
     if not text.isprintable():
         raise rule("must be one line of text without control characters")
     return text
@@ -71,7 +71,7 @@ class Names:
 
 def _check_unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) != len(values):
-        raise rule("must not hold a value twice")
+        raise rule("must not contain a value twice")
     return values
 
 
@@ -85,7 +85,7 @@ def _check_increasing(values: tuple[int, ...]) -> tuple[int, ...]:
 class _NotEmpty:
     """Annotation of a list or mapping with at least one entry.
 
-    Looks at what is written: pydantic's own bound counts only the entries that are sound.
+    It checks the list as written: pydantic's own bound counts only valid entries.
     """
 
     def check(self, value: Any) -> Any:
@@ -120,9 +120,9 @@ _NOUN: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class _Known:
-    """Annotation of a name: refused where the validation context does not know it.
+    """Annotation of a name that the validation context must know.
 
-    Another spelling (`CIFAR-10`) becomes the known one. Without a context every name passes.
+    Another spelling (`CIFAR-10`) becomes the known one. Without a context, every name is valid.
     """
 
     kind: Kind
@@ -155,9 +155,9 @@ DatasetName = Annotated[Text, _Known("datasets", objects=True)]
 
 
 class Section(BaseModel):
-    """A mapping of a scenario file: an unknown key is an error, and nothing changes later.
+    """A mapping of a scenario file: unknown keys are errors, and instances are immutable.
 
-    `shorthand` names the field that a bare value (anything but a mapping) stands for.
+    `shorthand` is the field for which a bare value (anything but a mapping) stands.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

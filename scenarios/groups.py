@@ -1,8 +1,7 @@
 """The parts that topologies have in common: the server, groups of clients, a medium.
 
 Directions are seen from the device: `up` leaves it, `down` arrives. One client is one device; a
-group with `count: 6` is six clients, each with a link of its own. The order in the file is the
-order of the clients.
+group with `count: 6` is six clients, each with its own link. Clients have the order of the file.
 """
 
 from typing import Annotated, Literal
@@ -21,9 +20,9 @@ Population = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 
 
 class Server(Section):
-    """The server: a queue with `slots` places that work at the same time.
+    """The server: a queue with `slots` that work at the same time.
 
-    Each has the device's whole speed, or all of them share it.
+    Each slot has the device's whole speed, or all slots share it.
     """
 
     device: DeviceName
@@ -33,16 +32,16 @@ class Server(Section):
 
 
 class StarServer(Server):
-    """The server of a star; with a `link`, all clients share it.
+    """The server of a star, with an optional `link` that all clients share.
 
-    Its `up` leaves the server, and carries what goes down to the clients.
+    Its `up` leaves the server and carries the downloads of the clients.
     """
 
     link: Link | None = None
 
 
 class Medium(Section):
-    """One half-duplex channel that everything on it shares, in both directions."""
+    """A half-duplex channel, shared by everything on it in both directions."""
 
     rate: AnyFiniteRate
 
@@ -57,7 +56,7 @@ class ClientGroup(Section):
 
 
 class Station(Section):
-    """Equal stations of a Wi-Fi cell; with a `rate` of their own where the cell has none."""
+    """Equal stations of a Wi-Fi cell; with their own `rate` if the cell has none."""
 
     device: DeviceName
     count: Population = 1

@@ -1,7 +1,7 @@
-"""The `topology` section: which devices take part, and the links between them.
+"""The `topology` section: the devices and the links between them.
 
-A star, a Wi-Fi cell and a graph are here; cells, tiers, sites and networks from files have modules
-of their own.
+This module has the star, the Wi-Fi cell and the graph; cells, tiers, sites and networks from files have
+their own modules.
 """
 
 from collections.abc import Mapping
@@ -30,13 +30,13 @@ from cutlayer.scenarios.tiers import ThreeTier, TwoTier
 
 
 class GraphServer(Server):
-    """The server of a graph, under the name that edges use."""
+    """The server of a graph, with the name that edges use."""
 
     name: Text = "server"
 
 
 class ClientNode(Section):
-    """Equal clients of a graph; every edge of the node is drawn for each of them."""
+    """Equal clients of a graph; each of them gets every edge of the node."""
 
     device: DeviceName
     count: Population = 1
@@ -90,16 +90,16 @@ class Star(Section):
 
     @property
     def client_count(self) -> int:
-        """How many clients there are."""
+        """The number of clients."""
         return sum(group.count for group in self.clients)
 
 
 class WifiCell(Section):
     """Stations on one half-duplex medium, with the server at the access point or behind it.
 
-    Either the cell has one `rate`, for all stations and both directions together, or every group
-    has its own and they share the airtime. With a `backhaul` (its `up` leads to the server) the
-    server is a link away from the access point.
+    Either the cell has one `rate`, for all stations and both directions together, or every group has
+    its own and stations share airtime. With a `backhaul`, its `up` leads from the access point to the
+    server.
     """
 
     server: Server
@@ -110,12 +110,12 @@ class WifiCell(Section):
 
     @property
     def client_count(self) -> int:
-        """How many clients there are."""
+        """The number of clients."""
         return sum(group.count for group in self.clients)
 
 
 class Graph(Section):
-    """Any nodes and edges; the clients are the nodes of the kind `client`."""
+    """Any nodes and edges; the `client` nodes are the clients."""
 
     server: GraphServer
     nodes: Annotated[Mapping[Text, Node], not_empty]
@@ -125,7 +125,7 @@ class Graph(Section):
 
     @property
     def client_count(self) -> int:
-        """How many clients there are."""
+        """The number of clients."""
         return sum(node.count for node in self.nodes.values() if isinstance(node, ClientNode))
 
 

@@ -1,6 +1,6 @@
-"""The forms of a link in a scenario: a name of the catalogue, or figures of one's own.
+"""The forms of a link: a name of the catalogue, or its own figures.
 
-Directions are seen from the node that the link belongs to: `up` leaves it, `down` arrives.
+Directions are seen from the node to which the link belongs: `up` leaves it, `down` arrives.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class UpDownLink(Section):
 
 
 class OneRateLink(Section):
-    """A link of one rate: for each direction (`full`), or shared by the two (`half`)."""
+    """A link with one rate: for each direction (`full`), or for both together (`half`)."""
 
     rate: AnyRate
     delay: Delay
@@ -37,13 +37,13 @@ class OneRateLink(Section):
 
 def _is_private(name: str) -> str:
     if name in link_names() and link(name).shared:
-        raise rule("is one medium for all its stations; write it as the rate of a wifi_cell")
+        raise rule("is one medium for all stations; use it as the rate of a wifi_cell")
     return name
 
 
 def _has_delay(name: str) -> str:
     if name in link_names() and link(name).delay_s is None:
-        raise rule(f"has no known delay; write {{name: {name}, delay: 10 ms}} with one of your own")
+        raise rule(f"has no known delay; write {{name: {name}, delay: 10 ms}} with your own")
     return name
 
 
@@ -51,7 +51,7 @@ PrivateLinkName = Annotated[LinkName, AfterValidator(_is_private)]
 
 
 class CatalogueLink(Section):
-    """A link of the catalogue with another delay than there, with jitter or loss."""
+    """A link of the catalogue with another delay, with jitter or loss."""
 
     name: PrivateLinkName
     delay: Delay | None = None

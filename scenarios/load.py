@@ -1,4 +1,4 @@
-"""A scenario file, or a shipped scenario by its name, read and validated."""
+"""Loading and validating a scenario file, or a shipped scenario by name."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -25,27 +25,27 @@ from cutlayer.topologies.catalogue import device_names, link_names
 
 @dataclass(frozen=True)
 class Loaded:
-    """A valid scenario together with the document it was read from."""
+    """A valid scenario and the document from which it was read."""
 
     scenario: Scenario
     document: Document
 
     def problem(self, path: KeyPath, rule: str, value: object = ...) -> Problem:
-        """A problem that a later check found at `path`; without a `value`, what stands there."""
+        """Return a problem of a later check at `path`; `value` is by default the value there."""
         return self.document.problem(path, rule, value)
 
     def option_problems(
         self, path: KeyPath, error: ValidationError, model: type[BaseModel]
     ) -> list[Problem]:
-        """The problems that `model` found in what stands at `path`: a user's own method."""
+        """Return the problems that `model` found in the options of a user's own method at `path`."""
         return problems_of(self.document, error, model, path)
 
     def error(self, problems: Iterable[Problem]) -> ScenarioError:
-        """The error to raise for such problems."""
+        """Return the error with these problems."""
         return ScenarioError(problems)
 
     def resolved(self) -> dict[str, Any]:
-        """Plain data that loads again to an equal scenario: defaults spelled out, paths absolute."""
+        """Return plain data that loads to an equal scenario, with all defaults and absolute paths."""
         return self.scenario.written()
 
 
@@ -61,11 +61,11 @@ def load(
     overrides: Iterable[str] = (),
     further: Further | None = None,
 ) -> Loaded:
-    """The scenario in a file, or the shipped one of that name.
+    """Return the scenario in a file, or the shipped one of that name.
 
     `methods` maps every method to its options model; `overrides` are `path.to.key=value`. Raises
-    ScenarioError with every problem of the file. Where there is one, `further` is asked for those that
-    the schema cannot see: it gets the scenario with stand-ins, and the paths that they stand at.
+    ScenarioError with all problems of the file. If the schema refuses a part, `further` returns the
+    problems of the rest; it gets the scenario with stand-ins, and the paths of the refused parts.
     """
     path = find_file(path_or_name, shipped_names(), shipped_path, "scenario")
     return load_text(
@@ -89,7 +89,7 @@ def load_text(
     overrides: Iterable[str] = (),
     further: Further | None = None,
 ) -> Loaded:
-    """The scenario in `text`, as `load`; problems name `source` as their file."""
+    """Return the scenario in `text`, as `load`; problems name `source` as their file."""
     document, problems = apply_overrides(read(text, source), overrides)
     if not isinstance(document.data, dict) or not document.data:
         empty = document.data is None or document.data == {}
@@ -118,9 +118,9 @@ def load_text(
 
 
 def _with_files_placed(document: Document) -> Document:
-    """Return the document with the files that it names relative to the working directory.
+    """Return the document with its files relative to the working directory.
 
-    What `--set` names is so already.
+    Those of `--set` are so already.
     """
 
     def place(path: KeyPath, file: str) -> str:
@@ -137,13 +137,13 @@ def _beside(
     problems: Iterable[Problem],
     further: Further | None,
 ) -> Iterable[Problem]:
-    """What `further` finds in the parts of a scenario that the schema has not refused."""
+    """Return what `further` finds in the parts of a scenario that the schema has not refused."""
     if further is None:
         return ()
     refused = {problem.path for problem in problems if problem.path[:1] != ("methods",)}
     try:
         scenario = Scenario.model_validate(without(raw, refused), context=names)
-    except ValidationError:  # a part is refused that has no stand-in
+    except ValidationError:  # a refused part has no stand-in
         return ()
     return further(Loaded(scenario, document), refused)
 
@@ -155,7 +155,7 @@ def _keys(section: object) -> tuple[str, ...]:
 def find_file(
     path_or_name: str | Path, shipped: Collection[str], home: Callable[[str], Path], noun: str
 ) -> Path:
-    """The file: as a path where it looks like one or exists, or else the shipped one of that name."""
+    """Return the file of that path if it looks like one or exists, or else the shipped one."""
     path = Path(path_or_name)
     try:
         exists, is_folder = path.is_file(), path.is_dir()
@@ -177,7 +177,7 @@ def _unreadable(source: str, error: OSError) -> ScenarioError:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file. Raises ScenarioError where it cannot be read."""
+    """Return the text of a file. Raises ScenarioError if it cannot be read."""
     source = str(path)
     try:
         with path.open("rb") as file:
@@ -190,7 +190,7 @@ def read_text(path: Path) -> str:
         if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
             rule = "is text in UTF-16; save it in UTF-8"
             raise ScenarioError([Problem((), 1, rule, NOTHING, source)]) from None
-        if len(content) > MAX_BYTES:  # cut in the middle of a character: `read` says the rest
+        if len(content) > MAX_BYTES:  # cut within a character; `read` reports the size
             return content.decode("utf-8", "replace")
         line = content.count(b"\n", 0, error.start) + 1
         rule = "is not text in UTF-8"

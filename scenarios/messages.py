@@ -1,4 +1,4 @@
-"""What pydantic found, said in plain sentences at the right place in the file."""
+"""The errors of pydantic as plain sentences with their place in the file."""
 
 import re
 from collections.abc import Iterator
@@ -45,9 +45,9 @@ _BOUNDS = {
 def problems_of(
     document: Document, error: ValidationError, model: type[BaseModel], prefix: KeyPath = ()
 ) -> list[Problem]:
-    """The problems that `model` found in what stands at `prefix`.
+    """Return the problems that `model` found in the value at `prefix`.
 
-    Where every form of a union refuses a value, its sentences are joined into one.
+    If every form of a union refuses a value, their sentences are joined into one.
     """
     problems: list[Problem] = []
     rules: dict[KeyPath, list[str]] = {}
@@ -64,7 +64,7 @@ def problems_of(
 
 
 def _missing(document: Document, path: KeyPath, rule: str) -> Problem:
-    """A missing key is named even where a short form (`ecofed`) leaves no room for it."""
+    """Return the problem of a missing key, whose path may be absent in a short form (`ecofed`)."""
     spelled = tuple(key for key in path if not str(key).startswith("~"))
     origin = document.origin(spelled)
     return Problem(spelled, origin.line, rule, NOTHING, origin.source)
@@ -75,14 +75,16 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         *parents, key = detail["loc"]
         known = known_keys(model, tuple(parents))
-        return "cannot stand here" if key in known else f"is an unknown key{suggestion(key, known)}"
+        return (
+            "is not allowed here" if key in known else f"is an unknown key{suggestion(key, known)}"
+        )
     if kind in ("literal_error", "enum"):
         choices = re.findall(r"'([^']*)'", context["expected"])
         hint = suggestion(detail["input"], choices, listed=0)
         return f"must be {context['expected'].replace(chr(39), '')}{hint}"
     if kind in _BOUNDS:
         if kind == "too_long" and isinstance(detail["input"], str):
-            kind = "string_too_long"  # of a text with a rule of its own
+            kind = "string_too_long"  # of a text with its own rule
         key, phrase = _BOUNDS[kind]
         return f"{phrase} {context[key]:g}"
     if kind == "value_error":
@@ -91,7 +93,7 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
-    """The keys that a mapping at `path` may hold, as the JSON Schema of `model` has them."""
+    """Return the keys that a mapping at `path` may have, by the JSON Schema of `model`."""
     schema = _json_schema(model)
     definitions = schema.get("$defs", {})
     nodes = [schema]
@@ -112,7 +114,7 @@ def _json_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _forms(node: dict[str, Any], definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The schema itself and every alternative it offers, references followed."""
+    """Yield the schema itself and all its alternatives, following references."""
     if "$ref" in node:
         yield from _forms(definitions[node["$ref"].removeprefix("#/$defs/")], definitions)
     yield node

@@ -1,4 +1,4 @@
-"""The `methods` section: names with their options, which the methods themselves declare."""
+"""The `methods` section: names with options, which the methods themselves declare."""
 
 import json
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ _LONGEST_LABEL = 80
 
 
 class Method(BaseModel):
-    """One method to run, under a label of its own.
+    """A method to run, with its label.
 
-    `options` is the method's own options model, validated; for a method named as
-    `package.module:Object` it is the plain mapping of the file, for its owner to validate.
+    `options` is the method's validated options model; for a method named `package.module:Object` it is
+    the plain mapping of the file, which the method validates later.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,7 +30,7 @@ class Method(BaseModel):
     options: InstanceOf[BaseModel] | dict[str, Any]
 
     def written(self) -> dict[str, Any]:
-        """The entry as a scenario file holds it, every option spelled out."""
+        """Return the entry as in a scenario file, with all options."""
         options = self.options
         plain = options.model_dump(mode="json") if isinstance(options, BaseModel) else options
         return {self.name: plain, "label": self.label}
@@ -39,7 +39,7 @@ class Method(BaseModel):
 def read_methods(
     document: Document, known: Mapping[str, type[BaseModel]]
 ) -> tuple[tuple[Method, ...], list[Problem]]:
-    """The sound entries of `methods`, their options validated by `known`, and all problems."""
+    """Return the valid entries of `methods`, with options validated by `known`, and all problems."""
     raw = document.value(("methods",))
     if not isinstance(raw, list) or not raw:
         rule = "must be a list of methods, such as [classic_fl, splitfed]"
@@ -71,7 +71,7 @@ def read_methods(
 def _key(
     document: Document, path: KeyPath, entry: object, known: Mapping[str, type[BaseModel]]
 ) -> tuple[str | None, list[Problem]]:
-    """The key by which an entry names its method; None where it names none, or several."""
+    """Return the key by which an entry names its method; None if it names none or several."""
     if isinstance(entry, str):
         keys = [entry]
     elif isinstance(entry, dict):
@@ -104,7 +104,7 @@ def _label_rule(label: object, labelled: Mapping[str, KeyPath]) -> str | None:
 def _options(
     document: Document, path: KeyPath, raw: object, model: type[BaseModel] | None
 ) -> tuple[BaseModel | dict[str, Any] | None, list[Problem]]:
-    """Validated options; a free mapping where the model is the user's own, None where invalid."""
+    """Return validated options; the plain mapping of a user's own method; None if invalid."""
     written = {} if raw is None else raw
     if not isinstance(written, dict):
         return None, [document.problem(path, "must be a mapping of options")]
@@ -112,7 +112,7 @@ def _options(
         return written, []
     assert model.model_config.get("extra") == "forbid", f"{model} must refuse unknown options"
     try:
-        # JSON mode is strict about numbers and text, yet takes lists for tuples.
+        # JSON mode is strict about numbers and text, but accepts lists for tuples.
         return model.model_validate_json(json.dumps(written), strict=True), []
     except ValidationError as error:
         return None, problems_of(document, error, model, path)

@@ -1,6 +1,6 @@
 """The topology `network_file`: a network from a file or from topohub, with clients at its nodes.
 
-Files are read when the scenario is.
+Files are read together with the scenario.
 """
 
 from collections.abc import Mapping
@@ -104,7 +104,7 @@ NodeName = Annotated[Text, BeforeValidator(_as_text)]
 
 
 class PlacedServer(StarServer):
-    """The server at a node of the network; a `link` of its own leads there, or nothing between."""
+    """The server at a node of the network, by its own `link` or directly."""
 
     at: NodeName
 
@@ -112,8 +112,8 @@ class PlacedServer(StarServer):
 class PlacedGroup(Section):
     """Equal clients at nodes of the network, each with its own link to its node.
 
-    `count` of them are at each node named in `at`, or at `all` nodes that are connected with the
-    server; with `spread` there are so many in all.
+    `count` clients are at each node in `at`, or at `all` nodes that are connected with the server;
+    with `spread`, `count` is the total.
     """
 
     device: DeviceName
@@ -136,7 +136,7 @@ class PlacedGroup(Section):
 
 
 class RateAttribute(Section):
-    """The rate is an attribute of each edge, in some unit; `otherwise` where an edge has none."""
+    """The rate is an attribute of each edge, in a given unit; `otherwise` for edges without it."""
 
     name: Text
     unit: Annotated[Text, AfterValidator(_is_rate_unit)]
@@ -144,7 +144,7 @@ class RateAttribute(Section):
 
 
 class DelayAttribute(Section):
-    """The delay is an attribute of each edge, in some unit; `otherwise` where an edge has none."""
+    """The delay is an attribute of each edge, in a given unit; `otherwise` for edges without it."""
 
     name: Text
     unit: Annotated[Text, AfterValidator(_is_delay_unit)]
@@ -154,7 +154,7 @@ class DelayAttribute(Section):
 class ByDistance(Section):
     """The delay is that of light in fibre along the great circle, times a `detour`.
 
-    Where an end of an edge has no position it is `otherwise`, or else the median of all others.
+    For an edge with an end of unknown position it is `otherwise`, or else the median of the others.
     """
 
     detour: Detour = 1.0
@@ -210,10 +210,10 @@ class NetworkFile(Section):
 
     @property
     def client_count(self) -> int:
-        """How many clients there are."""
+        """The number of clients."""
         nodes = nodes_of(self.file, self.topohub)
         try:
             connected = len(nodes.connected_with(nodes.key_of(self.server.at)))
-        except UnknownNodeError:  # which the rules between the sections report
+        except UnknownNodeError:  # reported by the rules between sections
             connected = len(nodes.names)
         return sum(count_of(group.count, group.places, connected) for group in self.clients)

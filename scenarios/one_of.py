@@ -17,7 +17,7 @@ class OneOf:
     """Annotation of a union of sections: `{name: section}`, exactly one name.
 
     `name` alone stands for `{name: {}}`. Validated values are the sections themselves; they are
-    written out again as `{name: section}`.
+    serialised as `{name: section}`.
     """
 
     def __init__(self, **sections: type[Section]) -> None:
@@ -77,7 +77,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """One name of a `OneOf` with what was written under it."""
+    """A name of a `OneOf` with the value that was written for it."""
 
     name: str
     value: Any

@@ -1,4 +1,4 @@
-"""`--set a.b=c`: values of a scenario replaced before it is validated."""
+"""Overrides (`--set a.b=c`): values of a scenario that are replaced before its validation."""
 
 import copy
 from collections.abc import Iterable
@@ -14,18 +14,18 @@ _INSTEAD_OF = {("seeds",): "seed", ("seed",): "seeds"}
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> tuple[Document, list[Problem]]:
-    """The document with every `path=value` applied in order, and the overrides that do not fit.
+    """Return the document with each `path=value` applied in order, and the overrides that do not fit.
 
-    Keys are separated by dots, list entries are numbers from 0, the value is YAML. Sections that
-    are not there are created, `ecofed` counts as `ecofed: {}`, and `seeds` replaces `seed`. That a
-    key exists at all is for the validation to say.
+    Keys are separated by dots, list entries are numbers from 0, the value is YAML. Missing sections
+    are created, `ecofed` counts as `ecofed: {}`, and `seeds` replaces `seed`. The validation reports
+    unknown keys.
     """
     data = copy.deepcopy(document.data) if document.data is not None else {}
     written_origins = dict(document.origins)
     rename_old(data, written_origins, document.source)
     problems: list[Problem] = []
-    replaced: dict[KeyPath, int] = {}  # by what was set: when last, counted in overrides
-    set_at: dict[KeyPath, int] = {}  # by what of it is new: when
+    replaced: dict[KeyPath, int] = {}  # by path: the last override that set it
+    set_at: dict[KeyPath, int] = {}  # by the new part of a path: the last override that created it
     for index, override in enumerate(overrides):
         dotted, equals, text = override.partition("=")
         try:
@@ -75,7 +75,7 @@ def _value(text: str) -> Any:
 
 
 def _put(data: Any, dotted: str, value: Any) -> tuple[KeyPath, KeyPath]:
-    """Writes `value` at `dotted` into `data`, in place; its path, and what of it is new."""
+    """Write `value` at `dotted` into `data`, in place; return its path, and the new part of it."""
     node: Any = data
     rest = dotted
     path: KeyPath = ()
@@ -98,7 +98,7 @@ def _put(data: Any, dotted: str, value: Any) -> tuple[KeyPath, KeyPath]:
 
 
 def _next_key(node: Any, dotted: str, path: KeyPath) -> tuple[str | int, str]:
-    """The first key of `dotted` (the longest that exists: keys may hold dots), and the rest."""
+    """Return the first key of `dotted` (the longest existing one: keys may have dots), and the rest."""
     first, _, rest = dotted.partition(".")
     if isinstance(node, dict):
         existing = [key for key in node if dotted == key or dotted.startswith(f"{key}.")]

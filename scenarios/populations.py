@@ -1,4 +1,4 @@
-"""The groups of clients in a scenario's plain data, whatever its topology: where, how many."""
+"""The groups of clients in a scenario's plain data, for every topology, with their sizes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from cutlayer.topologies.builders.network_nodes import NetworkNodes, UnknownNode
 
 @dataclass(frozen=True)
 class Group:
-    """What is written of a group of clients, or of cells or nodes that have clients.
+    """The text of a group of clients, or of cells or nodes that have clients.
 
-    `times` is how often it is there: the edge nodes, for a group of clients behind each. It is None
-    where the file does not say it soundly. Names are unique `within` a path.
+    `times` is the number of its copies: of edge nodes, for a group of clients behind each. It is None
+    if the file is not valid in this respect. Names are unique `within` a path.
     """
 
     path: KeyPath
@@ -27,7 +27,7 @@ class Group:
 
     @property
     def size(self) -> int | None:
-        """How many of it there are in all."""
+        """The total number of members."""
         return product(self.times, whole(self.written.get("count", 1)))
 
 
@@ -78,13 +78,13 @@ def network_nodes(section: dict[str, Any]) -> NetworkNodes | None:
 
 
 def node_name(written: object) -> str | None:
-    """Return what is written as a node's name; None where it cannot be one."""
+    """Return the name of a node; None if the value cannot be one."""
     name = str(written) if whole(written) is not None else written
     return name if isinstance(name, str) else None
 
 
 def _connected(section: dict[str, Any]) -> int | None:
-    """Return how many nodes are connected with the server's; None where that is not known."""
+    """Return the number of nodes that are connected with the server's; None if unknown."""
     nodes, at = network_nodes(section), node_name(mapping(section.get("server")).get("at"))
     if nodes is None or at is None:
         return None
@@ -130,20 +130,20 @@ def _places(at: object, connected: int | None) -> int | None:
 
 
 def product(one: int | None, other: int | None) -> int | None:
-    """Return the product of two numbers above 0 that may be unknown."""
+    """Return the product of two positive numbers; None if one is unknown."""
     return None if one is None or other is None or one < 1 or other < 1 else one * other
 
 
 def whole(value: object) -> int | None:
-    """Return a value if it is a whole number."""
+    """Return the value if it is a whole number, else None."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """Return a value if it is a mapping, or else an empty one."""
+    """Return the value if it is a mapping, else an empty mapping."""
     return value if isinstance(value, dict) else {}
 
 
 def sequence(value: object) -> list[Any]:
-    """Return a value if it is a list, or else an empty one."""
+    """Return the value if it is a list, else an empty list."""
     return value if isinstance(value, list) else []

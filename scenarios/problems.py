@@ -1,4 +1,4 @@
-"""What is wrong with a scenario: every problem with its place, in one error."""
+"""The problems of a scenario: each with its place, all in one error."""
 
 import json
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from cutlayer.errors import UserError
 
 KeyPath = tuple[str | int, ...]
 
-MOST_SHOWN = 50
+MAX_SHOWN = 50
 
 _LONGEST_VALUE = 60
 
 
 class _Nothing:
-    """The value of a key that is not there."""
+    """The value of a missing key."""
 
     def __repr__(self) -> str:
         return "nothing"
@@ -25,11 +25,11 @@ NOTHING = _Nothing()
 
 @dataclass(frozen=True)
 class Problem:
-    """One rule that one value of a scenario breaks.
+    """A rule that a value of a scenario breaks.
 
-    `path` is the key path in the file, `()` for the file as a whole; `line` counts from 1 and is
-    None where there is no line (a missing file, an override); `value` is what was found, or
-    `NOTHING`; `source` is the file, or `--set` for an override.
+    `path` is the key path in the file, `()` for the whole file; `line` counts from 1 and is None
+    without a line (a missing file, an override); `value` is the value, or `NOTHING`; `source` is the
+    file, or `--set` for an override.
     """
 
     path: KeyPath
@@ -51,9 +51,9 @@ class Problem:
 
 
 class ScenarioError(UserError):
-    """A scenario that cannot be run; `.problems` holds every reason, in the order of the file.
+    """An invalid scenario; `.problems` has all problems, in the order of the file.
 
-    Its text lists the first `MOST_SHOWN` of them and counts the others.
+    Its text lists the first `MAX_SHOWN` of them and counts the others.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -62,7 +62,7 @@ class ScenarioError(UserError):
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        lines = [str(problem) for problem in self.problems[:MOST_SHOWN]]
+        lines = [str(problem) for problem in self.problems[:MAX_SHOWN]]
         more = len(self.problems) - len(lines)
         if more > 0:
             lines.append(f"... and {more} more problem{'s' if more > 1 else ''}")
@@ -70,7 +70,7 @@ class ScenarioError(UserError):
 
 
 def dotted(path: KeyPath) -> str:
-    """A key path as a user reads it: `training.rounds`."""
+    """Return a key path as text: `training.rounds`."""
     return ".".join(_key(str(key)) for key in path)
 
 
@@ -79,19 +79,19 @@ def _key(key: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text with the characters that a terminal would act on written as escapes."""
+    """Return a text with unprintable characters, such as those that control a terminal, escaped."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _place(problem: Problem) -> tuple[bool, int]:
-    """Lines of the file in order; what has no line (the file itself, overrides) comes last."""
+    """Return the sort key: by line; problems without a line (the file itself, overrides) come last."""
     return problem.line is None, problem.line or 0
 
 
 def show(value: object) -> str:
-    """A value as a user would write it, in one short line."""
+    """Return a value as written in a file, in one short line."""
     if value is NOTHING:
         return "nothing"
     try:

@@ -1,4 +1,4 @@
-"""A device profile in a file of its own: one entry of the catalogue, with all that it holds."""
+"""A device profile in a file: an entry of the catalogue."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,9 +31,9 @@ _KINDS: Final[dict[Callable[[object], float], TypeAdapter[Any]]] = {
 
 
 def read_profile(path: Path, name: str) -> DeviceProfile:
-    """Return the profile in a YAML file under a name.
+    """Return the profile in a YAML file, with a given name.
 
-    Raises ProfileFileError with one sentence, which names the line of the first problem.
+    Raises ProfileFileError with one sentence that names the line of the first problem.
     """
     try:
         text = read_text(path, MAX_BYTES)
@@ -53,7 +53,7 @@ def read_profile(path: Path, name: str) -> DeviceProfile:
 
 
 def _entry(document: Document) -> DeviceEntry:
-    """Return a sound entry, all of whose quantities can be read, or raise ScenarioError."""
+    """Return a valid entry with valid quantities. Raises ScenarioError."""
     problems = list(document.problems)
     if document.data is None:
         problems.append(Problem((), 1, "is empty", source=document.source))

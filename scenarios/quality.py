@@ -1,4 +1,4 @@
-"""What a link does to packets beside carrying them: a delay that varies, and loss."""
+"""The quality of a link: the jitter of its delay, and packet loss."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Variation = Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False
 
 
 class JitterSection(Section):
-    """How the delay varies around its mean, which it keeps; it is never negative."""
+    """A distribution of the delay that keeps its mean; the delay is never negative."""
 
     def jitter(self) -> Jitter:
         """Return the distribution."""
@@ -47,7 +47,7 @@ class GammaJitter(JitterSection):
 
 
 class UniformJitter(JitterSection):
-    """A delay that deviates by up to this share of its mean, to both sides."""
+    """A uniform delay that deviates from its mean by up to this share, in both directions."""
 
     shorthand = "share"
     share: Share

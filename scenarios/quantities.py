@@ -1,8 +1,8 @@
 """Field types for quantities with units: text in the file, SI numbers in the scenario.
 
 `Rate`, `FiniteRate` and `RateOrOutage` (may be 0) are bytes/s, `Duration` and `Delay` s, `Size`
-bytes, `Speed` FLOP/s, `Power` W. A quantity without a unit is an error; written out again, it is text
-that reads back to exactly the same number.
+bytes, `Speed` FLOP/s, `Power` W. A quantity without a unit is an error. Serialised, it is text that
+reads back to exactly the same number.
 """
 
 import math
@@ -46,8 +46,8 @@ __all__ = [
 
 _LONGEST = 60
 
-# Beyond these figures the clock could not tell one moment from the next (a double counts a time of
-# 1e12 s in steps of 0.1 ms), or a table could not hold a number. A bound is a number and its text.
+# Beyond these bounds the clock could not distinguish successive times (near 1e12 s, doubles are 0.1 ms
+# apart), or a table could not hold a number. A bound is a number and its text.
 Bound = tuple[float, str]
 _MOST_BYTES: Final = (2**63 - 1, "9.2e18 B")
 _MOST_SECONDS: Final = (MOST_SECONDS, "1e12 s")
@@ -59,7 +59,7 @@ _NOTHING: Final = (0.0, "0")
 
 @dataclass(frozen=True)
 class _Quantity:
-    """Annotation of a number that is written with its unit."""
+    """Annotation of a number that is written with a unit."""
 
     parse: Callable[[object], float]
     write: Callable[[Any], str]
@@ -135,7 +135,7 @@ def _write_power(watts: float) -> str:
 
 
 def _short(readable: str, plain: str) -> str:
-    """Both are exact; the readable one has an end for all but absurd figures."""
+    """Return the readable text unless it is too long; both are exact."""
     return readable if len(readable) <= _LONGEST else plain
 
 

@@ -1,4 +1,4 @@
-"""A scenario: what is trained, on which data, where, and with which methods.
+"""The schema of a scenario: what is trained, on which data, where, and with which methods.
 
 Units are in the file ("10 Mbit/s"); the validated scenario holds SI numbers: bytes/s, s, bytes,
 FLOP/s. Nothing that costs time or bytes has a default.
@@ -30,7 +30,7 @@ from cutlayer.scenarios.transport import ClientsTransport, Ideal, Transport
 
 
 def _check_file_name(name: str) -> str:
-    """A run's folder is named after its scenario."""
+    """Return a name that a result folder can have."""
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) is None:
         raise rule("must be letters, digits, '.', '_' and '-', beginning with a letter or digit")
     return name
@@ -52,11 +52,11 @@ class Model(Section):
 
 
 class Scale(Section):
-    """Factors on what a scenario assumes; 1 leaves it as it is.
+    """Factors on what a scenario assumes, for what-if questions; 1 changes nothing.
 
     `links` multiplies every rate of a link or medium, `delays` every propagation delay, `devices` and
     `server` the speed of the clients' devices and of the server, `framing` the bytes of a message
-    beyond its tensors and labels.
+    besides its tensors and labels.
     """
 
     links: Factor = 1.0
@@ -67,12 +67,12 @@ class Scale(Section):
 
 
 class Limits(Section):
-    """The most of each that a run may have; none of them changes a result.
+    """Bounds on the work of a run, beyond which it is refused; none of them changes a result.
 
-    `clients` and `links` (between sites, or of a graph) count what the topology has; `round_batches`
-    the batches that the clients of a round train on, `run_batches` those of all rounds, methods and
-    seeds. `round_events` bounds the steps of the clock in a round: rates that change every few
-    milliseconds while a transfer takes years, for one. There may be 40 for each batch in any case.
+    `clients` and `links` (between sites, or of a graph) bound the topology, `round_batches` the batches
+    that the clients of a round train on, `run_batches` those of all rounds, methods and seeds.
+    `round_events` bounds the events of the clock in a round, such as the changes of a rate during a long
+    transfer; 40 for each batch are always allowed.
     """
 
     clients: Count = 1_000_000
@@ -83,7 +83,7 @@ class Limits(Section):
 
 
 class Scenario(Section):
-    """Everything that one run needs to know; see the sections."""
+    """A whole scenario; see the sections."""
 
     name: ScenarioName
     description: str = ""
@@ -118,26 +118,26 @@ class Scenario(Section):
         cls, seeds: tuple[int, ...] | None, info: ValidationInfo
     ) -> tuple[int, ...] | None:
         if seeds is not None and info.data.get("seed") is not None:
-            raise rule("cannot stand beside seed; give one of the two")
+            raise rule("is not allowed together with seed")
         return seeds
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
-        """The seeds to run, one run of every method for each."""
+        """The seeds; every method runs once with each."""
         return self.seeds or (self.seed or 0,)
 
     @property
     def client_count(self) -> int:
-        """How many clients there are."""
+        """The number of clients."""
         return self.topology.client_count
 
     @property
     def clients_per_round(self) -> int:
-        """How many clients take part in each round."""
+        """The number of clients that take part in each round."""
         return self.training.clients_per_round or self.client_count
 
     def written(self) -> dict[str, Any]:
-        """The scenario as plain data for YAML or JSON: every default spelled out, paths absolute."""
+        """Return plain data for YAML or JSON, with all defaults and absolute paths."""
         plain = self.model_dump(mode="json", exclude={"methods"}, exclude_none=True)
         methods = [method.written() for method in self.methods]
         placed: dict[str, Any] = place_files({**plain, "methods": methods}, absolute)

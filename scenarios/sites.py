@@ -1,4 +1,4 @@
-"""The topologies `ring` and `mesh`: sites that are connected with each other, clients at each."""
+"""The topologies `ring` and `mesh`: connected sites, with clients at each."""
 
 from typing import Annotated, ClassVar, Self
 
@@ -27,22 +27,22 @@ class _Sites(Section):
             raise rule(f"needs {self.least} sites or more, not {self.sites}")
         if self.server_at >= self.sites:
             last = self.sites - 1
-            raise rule(f"has its server at site {self.server_at}: sites are 0 to {last}")
+            raise rule(f"has its server at site {self.server_at}; sites are 0 to {last}")
         return self
 
     @property
     def client_count(self) -> int:
-        """How many clients there are."""
+        """The number of clients."""
         return self.sites * sum(group.count for group in self.clients)
 
 
 class Ring(_Sites):
-    """Sites in a ring, with the same clients at each; a `link`'s `up` leads to the next one."""
+    """Sites in a ring, with the same clients at each; the `up` of a `link` leads to the next site."""
 
     least = 3
 
 
 class Mesh(_Sites):
-    """Sites of which every two are linked, with the same clients at each."""
+    """Sites with a link between every two, and the same clients at each."""
 
     least = 2

@@ -1,4 +1,4 @@
-"""A scenario without what its schema refuses, so that all else can be checked beside it."""
+"""A scenario with stand-ins for its refused parts, so that the rest can be checked."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
@@ -27,9 +27,9 @@ _REQUIRED: Final[dict[str, Mapping[str, Any]]] = {
 
 
 def without(data: Mapping[str, Any], refused: Iterable[KeyPath]) -> dict[str, Any]:
-    """Return a scenario's plain data with something harmless in place of what is refused.
+    """Return a scenario's plain data with valid stand-ins in place of refused parts.
 
-    A field of `data`, `model` or `training` is replaced by itself, any other section as a whole.
+    In `data`, `model` and `training`, single fields are replaced; other sections as a whole.
     """
     repaired = {**data, "name": "stand-in"}
     for section, stand_in in _REQUIRED.items():
@@ -50,5 +50,5 @@ def without(data: Mapping[str, Any], refused: Iterable[KeyPath]) -> dict[str, An
 
 
 def touches(path: KeyPath, refused: Collection[KeyPath]) -> bool:
-    """Whether what stands at `path` was refused, or a part of it, or what it is a part of."""
+    """Whether the value at `path`, a part of it, or a section around it was refused."""
     return any(path[: len(one)] == one[: len(path)] for one in refused)

@@ -1,4 +1,4 @@
-"""The topologies `two_tier` and `three_tier`: clients behind edge nodes, and these behind regions."""
+"""The topologies `two_tier` and `three_tier`: clients behind edge nodes, edge nodes behind regions."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ class EdgeGroup(Section):
 
     @property
     def client_count(self) -> int:
-        """How many clients there are."""
+        """The number of clients."""
         return self.count * sum(group.count for group in self.clients)
 
 
@@ -31,29 +31,29 @@ class Region(Section):
 
     @property
     def client_count(self) -> int:
-        """How many clients there are."""
+        """The number of clients."""
         return self.count * sum(group.client_count for group in self.edge_nodes)
 
 
 class TwoTier(Section):
-    """Edge nodes around a server, whose own `link` they share if it has one."""
+    """Edge nodes around a server; they share the server's own `link`, if it has one."""
 
     server: StarServer
     edge_nodes: Annotated[tuple[EdgeGroup, ...], not_empty]
 
     @property
     def client_count(self) -> int:
-        """How many clients there are."""
+        """The number of clients."""
         return sum(group.client_count for group in self.edge_nodes)
 
 
 class ThreeTier(Section):
-    """Regions around a server, whose own `link` they share if it has one."""
+    """Regions around a server; they share the server's own `link`, if it has one."""
 
     server: StarServer
     regions: Annotated[tuple[Region, ...], not_empty]
 
     @property
     def client_count(self) -> int:
-        """How many clients there are."""
+        """The number of clients."""
         return sum(group.client_count for group in self.regions)

@@ -58,7 +58,7 @@ class Step(Section):
 
 
 class Cosine(Section):
-    """Half a cosine from the learning rate to `min_lr` over `rounds`, or over the whole run."""
+    """Half a cosine from the learning rate to `min_lr` over `rounds`, by default the whole run."""
 
     rounds: Count | None = None
     min_lr: NotNegative = 0.0
@@ -79,9 +79,9 @@ LrSchedule = Annotated[
 class Training(Section):
     """How the model is trained; without `clients_per_round`, by all clients in every round.
 
-    In averages, clients count by their samples (FedAvg) or all alike. `evaluate_every` counts rounds,
-    `uploads_outstanding` the transfers that a device may have under
-    way at a time, and `targets` are accuracies whose times are reported.
+    `averaging` weights clients by their samples (FedAvg) or equally. `evaluate_every` is in rounds.
+    `uploads_outstanding` is the number of transfers that a device may have in flight. `targets` are
+    accuracies to which the time is reported.
     """
 
     rounds: Count

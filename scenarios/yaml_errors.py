@@ -1,4 +1,4 @@
-"""Why a text is not YAML, in words: the line, what stands there, and what YAML expected."""
+"""Explanations of YAML errors: the line, what is there, and what YAML expected."""
 
 import re
 
@@ -45,7 +45,7 @@ def explained(text: str, error: yaml.MarkedYAMLError) -> tuple[int | None, str]:
 
 
 def _second_value(lines: list[str], row: int, column: int) -> str:
-    """A `key: ` where no key can be: a second one on its line, or on a line indented too deep."""
+    """Explain a misplaced `key: `: a second one on its line, or on a line that is indented too far."""
     here = lines[row] if row < len(lines) else ""
     if re.search(r"[:?] ", here[:column]) or here[:column].count('"') % 2:
         return "a second ': ' on the line; put the text in quotes"
@@ -60,17 +60,17 @@ def _second_value(lines: list[str], row: int, column: int) -> str:
     own = _indent(here)
     expected = _indent(before) + (2 if before.lstrip().startswith("- ") else 0)
     if own <= expected:
-        return f"a key where the value of line {above + 1} still goes on"
+        return f"a key where the value of line {above + 1} continues"
     return (
         f"the line is indented by {_spaces(own)}; YAML expected {expected}, as on line {above + 1}"
     )
 
 
 def _misplaced(lines: list[str], mark: yaml.Mark, begun: yaml.Mark, found: str) -> str:
-    """Something that does not belong to the block that is still open."""
+    """Explain something that does not belong to the open block."""
     here = lines[mark.line] if mark.line < len(lines) else ""
     if here[: mark.column].strip():
-        return f"found {_named(found)}, which nothing on the line opens"
+        return f"found {_named(found)}, which does not match anything on the line"
     block = f"the block that begins on line {begun.line + 1}"
     if mark.column != begun.column:
         rule = f"the line is indented by {_spaces(mark.column)}; YAML expected "
@@ -87,7 +87,7 @@ def _misplaced(lines: list[str], mark: yaml.Mark, begun: yaml.Mark, found: str) 
 
 
 def _line_above(lines: list[str], row: int) -> int | None:
-    """Return the last line before a row that holds more than a comment."""
+    """Return the index of the last line before a row that has more than a comment."""
     for index in range(min(row, len(lines)) - 1, -1, -1):
         if (held := lines[index].strip()) and not held.startswith("#"):
             return index
@@ -103,7 +103,7 @@ def _spaces(count: int) -> str:
 
 
 def _named(token: str) -> str:
-    """Return a token of PyYAML's as a user knows it."""
+    """Return a token of PyYAML in the terms of a user."""
     known = {
         "<block mapping start>": "a key",
         "<block sequence start>": "a list entry",

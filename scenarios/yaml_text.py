@@ -1,9 +1,9 @@
 """YAML text as plain data, with the line on which every value stands.
 
 Plain scalars follow YAML 1.2: only `true` and `false` are booleans, `1e-3` is a number, and a time
-or a date stays text. Tags, merge keys (`<<`) and several documents in one file are refused. A key
-written twice is a problem. Size, depth and the values that aliases expand to are bounded, so that
-no file can take the machine down.
+or a date stays text. Tags, merge keys (`<<`) and several documents in one file are refused. A
+duplicate key is a problem. Size, depth and the number of values with aliases expanded are bounded, so
+that no file can exhaust the machine.
 """
 
 import re
@@ -39,7 +39,7 @@ _IMPLICIT = [
 
 
 def read(text: str, source: str) -> Document:
-    """The document in `text`; ScenarioError where the text as a whole cannot be read."""
+    """Return the document in `text`. Raises ScenarioError if the text as a whole cannot be read."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise _unreadable(source, None, f"is larger than {MAX_BYTES // 2**20} MiB")
     try:
@@ -72,7 +72,7 @@ def _unreadable(source: str, line: int | None, rule: str) -> ScenarioError:
 
 
 class _TooMuchError(Exception):
-    """The text is deeper or larger than any scenario."""
+    """The text is deeper or larger than allowed."""
 
     def __init__(self, line: int, rule: str) -> None:
         super().__init__(line, rule)
@@ -81,7 +81,7 @@ class _TooMuchError(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with YAML 1.2 scalars, and bounds on what it composes."""
+    """PyYAML's safe loader with YAML 1.2 scalars and bounded size."""
 
     yaml_implicit_resolvers = {None: [(_TAG + name, pattern) for name, pattern in _IMPLICIT]}  # noqa: RUF012
 
@@ -110,7 +110,7 @@ def _check_bounds(line: int, depth: int, values: int) -> None:
 
 @dataclass
 class _Builder:
-    """Turns composed nodes into plain data, and remembers the line of every path."""
+    """Turns composed nodes into plain data and records the line of every path."""
 
     source: str
     origins: dict[KeyPath, Origin] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class _Builder:
             own, value = ("str", *_SCALARS), _scalar(node)
         if (tag := node.tag.removeprefix(_TAG)) not in own:
             shown = show(f"!!{tag}" if node.tag.startswith(_TAG) else tag)
-            self._add(path, line, f"has the tag {shown}; tags are not read", value)
+            self._add(path, line, f"has the tag {shown}; tags are not supported", value)
         return value
 
     def _list(self, node: yaml.SequenceNode, path: KeyPath) -> list[Any]:
@@ -150,7 +150,7 @@ class _Builder:
                 continue
             key = _whole_characters(key_node.value)
             if key == "<<":
-                rule = "merge keys are not read; write the values out"
+                rule = "merge keys are not supported; write the values out"
             elif key in values:
                 rule = f"is written twice, first on line {self.origins[*path, key].line}"
             else:
@@ -160,7 +160,7 @@ class _Builder:
         return values
 
     def _aside(self, node: yaml.Node, path: KeyPath, line: int) -> Any:
-        """A value that is only shown: it counts against the bounds but leaves no origin."""
+        """Return a value that is only shown: it counts against the bounds, but has no origin."""
         aside = _Builder(self.source, values=self.values)
         value = aside.build(node, path, line)
         self.values = aside.values
@@ -171,7 +171,7 @@ class _Builder:
 
 
 def _scalar(node: yaml.Node) -> Any:
-    """The value of a scalar; one that a tag makes unreadable, or a giant number, stays text."""
+    """Return the value of a scalar; with an unknown tag, or as a very long number, it stays text."""
     text = _whole_characters(node.value)
     convert = _SCALARS.get(node.tag.removeprefix(_TAG))
     if convert is None or len(text) > _LONGEST_NUMBER:
@@ -183,7 +183,7 @@ def _scalar(node: yaml.Node) -> Any:
 
 
 def _whole_characters(text: str) -> str:
-    r"""The text with pairs like "\ud83d\ude00", as JSON writes them, as the characters they mean."""
+    r"""Return the text with surrogate pairs like "\ud83d\ude00", as in JSON, as single characters."""
     if _SURROGATE.search(text) is None:
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""Where a scenario runs: devices, links, the graph they form, and a catalogue of known ones.
+"""Devices, links, the topologies that they form, and a catalogue of known devices and links.
 
 Names are imported from their modules on first use, because networkx is slow to import.
 """

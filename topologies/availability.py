@@ -27,10 +27,10 @@ Recording = Mapping[str, tuple[Interval, ...]]
 
 
 def presence(intervals: Iterable[Interval], *, online: bool, period_s: float = math.inf) -> Table:
-    """Return 1 and 0 over time from when a device is online, or from when it is not.
+    """Return 1 while a device is online and 0 while it is not.
 
-    Each interval is a time and a later one (s); they may overlap. After `period_s`, before which
-    they end, they begin anew. `online` says what they are; at other times it is the opposite.
+    `intervals` (begin and end in s; they may overlap) are times online or offline, by `online`; at
+    all other times it is the opposite. They end before `period_s`, after which they repeat.
     """
     starts, values = [0.0], [not online]
     for begin, end in _merged(intervals):
@@ -47,7 +47,7 @@ def presence(intervals: Iterable[Interval], *, online: bool, period_s: float = m
 
 
 def _merged(intervals: Iterable[Interval]) -> list[Interval]:
-    """Return the intervals in order, those that overlap or touch as one."""
+    """Return the intervals in order, with those that overlap or touch merged."""
     merged: list[Interval] = []
     for begin, end in sorted(intervals):
         if merged and begin <= merged[-1][1]:
@@ -84,7 +84,7 @@ def _read(version: FileState, path: str) -> Recording:
 
 
 def _units(lines: Lines) -> tuple[Fraction, Fraction]:
-    """Return the seconds that the numbers of the two times are in."""
+    """Return the units of the two times in seconds."""
     if lines.titles is None:
         return Fraction(1), Fraction(1)
     _, begins, ends = lines.titles

@@ -1,8 +1,7 @@
-"""The unit that the title of a table's column names: `time_ms`, `rate (Mbit/s)`, `mbps`.
+"""The unit in the title of a table's column: `time_ms`, `rate (Mbit/s)`, `mbps`.
 
-A title without a unit has none, and the column its documented meaning. What looks like a unit and
-is not understood, or can mean two things (`mb/s`), is an error: a factor of eight, or of a
-thousand, is never guessed.
+A column without a unit in its title has the documented default. A unit that is unknown or ambiguous
+(`mb/s`) is an error: a factor of eight, or of a thousand, is never guessed.
 """
 
 import re
@@ -49,7 +48,7 @@ _PREFIXES: Final = {
 _IN_WORDS: Final = re.compile(
     r"(k|m|g|t|ki|mi|gi|ti|kilo|mega|giga|tera|kibi|mebi|gibi|tebi)?[ -]?(bit|byte|octet)s?", re.I
 )
-# In short, the case decides: b is a bit, B a byte. `mb` could be either.
+# In abbreviations the case decides: b is a bit, B a byte. `mb` could be either.
 _IN_LETTERS: Final = re.compile(r"(?:([kKMGT]?)b|([kKMGT]?|[KMGT]i)B)")
 _FUSED: Final = re.compile(r"(?:([kKmMgGtT]?)b|([kKMGT]?|[KMGT]i)B)ps")
 _PER: Final = re.compile(r"(.+?)\s*(?:/| per | )\s*(\S+)")
@@ -60,11 +59,11 @@ _LIKE_A_DURATION: Final = re.compile(r"milli|micro|nano|second|minute|(?<![a-z])
 
 
 class ColumnUnitError(UserError):
-    """A title whose unit is not understood, or belongs to another kind of column."""
+    """A title with an unknown unit, or with one of another kind of column."""
 
 
 def rate_unit(title: str) -> Fraction | None:
-    """Return the bytes per second that a unit in a title is, None if it names none."""
+    """Return the unit in a title as bytes per second, None if there is none."""
     units = list(_candidates(title))
     for text in units:
         if (found := _rate(text)) is not None:
@@ -80,7 +79,7 @@ def rate_unit(title: str) -> Fraction | None:
 
 
 def duration_unit(title: str) -> Fraction | None:
-    """Return the seconds that a unit in a title is, None if it names none."""
+    """Return the unit in a title as seconds, None if there is none."""
     units = list(_candidates(title))
     for text in units:
         if (found := _time(text)) is not None:
@@ -97,7 +96,7 @@ def duration_unit(title: str) -> Fraction | None:
 
 
 def names_a_duration(title: str) -> bool:
-    """Whether a title ends in a unit of time that no word could be: `inference_ms`, `time [s]`."""
+    """Whether a title ends in a unit of time that cannot be another word: `inference_ms`, `time [s]`."""
     if _is_ratio(title):
         return False
     bracketed = _brackets(title) is not None
@@ -107,7 +106,7 @@ def names_a_duration(title: str) -> bool:
 
 
 def _candidates(title: str) -> Iterator[str]:
-    """Yield what of a title may be a unit, the longest first: in brackets, or its last words."""
+    """Yield the parts of a title that may be a unit, longest first: in brackets, or its last words."""
     bracketed = _brackets(title)
     if bracketed is not None:
         yield bracketed
@@ -125,7 +124,7 @@ def _words(title: str) -> list[str]:
 
 
 def _is_ratio(title: str) -> bool:
-    """Whether a title speaks of something per time."""
+    """Whether a title names something per time."""
     return "/" in title or "per" in _words(title.lower())
 
 

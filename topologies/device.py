@@ -1,16 +1,16 @@
-"""What a device can do: a roofline with a rate for each class of operation.
+"""A device as a roofline model with a rate for each class of operations.
 
     t(layer) = overhead + max(FLOPs / rate[class, pass, map size], bytes / memory bandwidth)
                + weight bytes / weight bandwidth
 
-FLOPs count 2 per multiply-accumulate. The second line is there where a profile has this bandwidth:
-before the arithmetic begins, a library brings the weights into the order that it wants. Without it,
-weights are among the bytes of the first line.
+A multiply-accumulate is 2 FLOPs. The second line applies if a profile has a weight bandwidth: libraries
+reorder the weights before the arithmetic begins. Otherwise weights count among the bytes of the first
+line.
 
-One rate for everything can be wrong by ten times: a dense convolution on large maps, one on 2x2 maps
-and a depthwise one differ by that much on one device. Such a profile is still allowed, and is marked
-`coarse`. Not modelled: the batch size's effect on a rate, frequency changes, and whatever else the
-device does at the same time.
+A single rate can be wrong by a factor of ten: dense convolutions on large maps, on 2x2 maps and
+depthwise ones differ that much on one device. Such a profile is allowed and marked `coarse`. Not
+modelled: the effect of the batch size on a rate, changes of the clock frequency, other load on the
+device.
 """
 
 import math
@@ -36,13 +36,13 @@ OP_CLASSES: Final = (
     "elementwise",
     "pool",
 )
-# A profile that does not tell these apart from plain convolutions has their rates.
+# A profile without rates for these has those of plain convolutions.
 KINDS_OF_CONV: Final = {"conv_wide": "conv", "pointwise": "conv"}
 UNSURE: Final[tuple[Status, ...]] = ("recalled", "guess")
 
 
 class DeviceError(UserError):
-    """A device profile that cannot be: a figure is missing, unknown or impossible."""
+    """An invalid device profile: a figure is missing, unknown or impossible."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class RateTable:
 
     @classmethod
     def flat(cls, forward: float, backward: float) -> Self:
-        """Return a table with one rate per pass, whatever the map."""
+        """Return a table with one rate per pass for all map sizes."""
         return cls({1: forward}, {1: backward})
 
     def __post_init__(self) -> None:
@@ -72,13 +72,13 @@ class RateTable:
         return {"forward": self.forward, "backward": self.backward}[pass_]
 
     def at(self, pass_: Pass, map_size: int) -> float:
-        """Return the FLOP/s at the nearest map size there is, in log2; of two, the smaller's."""
+        """Return the FLOP/s at the map size that is nearest in log2; the smaller one of two."""
         table = self.of(pass_)
         nearest = min(sorted(table), key=lambda size: abs(math.log2(size / map_size)))
         return table[nearest]
 
     def scaled(self, forward: float, backward: float) -> Self:
-        """Return a table that is faster by a factor per pass."""
+        """Return the table with the rates of each pass multiplied by a factor."""
         return type(self)(
             {size: rate * forward for size, rate in self.forward.items()},
             {size: rate * backward for size, rate in self.backward.items()},
@@ -91,13 +91,13 @@ class DeviceProfile:
 
     `fallback` names, for a class without rates, the class whose rates stand in for it.
     `iteration_overhead_s` is charged for every batch and includes `loader_s_per_iteration`, the
-    part that reads and augments the data; `loader_s_per_sample` is charged beside it, for each sample.
-    `round_overhead_s` is what a device does at the beginning of every round that it takes part in.
-    `speed_factor` says how much faster it is than what its name stands for.
+    part that reads and augments the data; `loader_s_per_sample` is charged in addition, for each sample.
+    `round_overhead_s` is charged at the beginning of every round in which the device takes part.
+    `speed_factor` is the device's speed relative to that of its name.
     `optimizer_bytes_per_s` counts each tensor of a step once per read and once per write (SGD 3 words a
-    parameter, with momentum 5, Adam 7), and each tensor costs `optimizer_overhead_s`. Where
+    parameter, with momentum 5, Adam 7), and each tensor costs `optimizer_overhead_s`. If
     `weight_bytes_per_s` is None, weights move at the memory bandwidth, with the activations. `status`
-    and `notes` say, figure by figure, where a number comes from and how it was obtained.
+    and `notes` state the origin of each figure.
     """
 
     name: str
@@ -182,7 +182,7 @@ class DeviceProfile:
     def rate(self, op_class: str, pass_: Pass, map_size: int) -> float:
         """Return the FLOP/s of a class of operations on maps of side `map_size`.
 
-        Raises `DeviceError` where the profile has neither the class nor a fallback for it.
+        Raises DeviceError if the profile has neither the class nor a fallback for it.
         """
         table = self.rates.get(op_class)
         if table is None:

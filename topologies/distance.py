@@ -1,4 +1,4 @@
-"""Propagation delay from where nodes are on the Earth."""
+"""Propagation delay from the positions of nodes on the Earth."""
 
 import math
 import re
@@ -24,10 +24,9 @@ _NUMBER: Final = re.compile(rf"\s*{NUMBER}\s*")
 
 @dataclass(frozen=True)
 class Distance:
-    """Delay as the length of the great circle over the speed in fibre, times a `detour`.
+    """The delay of light in fibre along the great circle, times a `detour` of at least 1.
 
-    Cables are longer than the great circle; a `detour` of 1 is the least that is possible.
-    `otherwise_s` is the delay where the position of an end is not known.
+    `otherwise_s` is the delay of edges with an end of unknown position.
     """
 
     detour: float = 1.0
@@ -53,10 +52,10 @@ def great_circle_m(here: Position, there: Position) -> float:
 
 
 def position_of(attributes: Mapping[str, Any]) -> Position | None:
-    """Return a node's (longitude, latitude) as network files write it, or None.
+    """Return a node's (longitude, latitude) from the attributes of a network file, or None.
 
-    Known are longitude, long, lon and lng with latitude and lat, in any case (Topology Zoo), and
-    `pos` as a pair (topohub). Numbers may be written as text.
+    Read are longitude, long, lon and lng with latitude and lat, in any case (Topology Zoo), and
+    `pos` as a pair (topohub). Numbers may be text.
     """
     lower = {str(key).lower(): value for key, value in attributes.items()}
     longitudes = [lower[key] for key in _LONGITUDES if key in lower]
@@ -72,7 +71,7 @@ def position_of(attributes: Mapping[str, Any]) -> Position | None:
 
 
 def _degrees(value: Any) -> float:
-    """Return a number, or text that is one, as a float; not a number for anything else."""
+    """Return a number, or text that is one, as a float; NaN for anything else."""
     if isinstance(value, str):
         return float(value) if _NUMBER.fullmatch(value) else math.nan
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 360:

@@ -1,7 +1,9 @@
-"""Clients by the group: as many as there are, each on a link of its own, kept once for all of them.
+"""Topologies with large groups of equal clients, which are stored once for the whole group.
 
-A million clients cost a name each. What is asked about one of them (its node, links, routes) is made on
-demand, from the group's first member, which stands for the others in an ordinary topology.
+A million clients cost a name each. The node, links and routes of a client are made on demand from
+those of the group's first member, which represents the group in an ordinary topology.
+
+The file is over 300 lines long because its mappings read the state of the fleet.
 """
 
 from bisect import bisect_right
@@ -30,9 +32,10 @@ Member = TypeVar("Member")
 
 @dataclass(frozen=True)
 class ClientGroup:
-    """Equal clients with full-duplex links of their own, whose rates do not vary, to one node.
+    """Equal clients, each with its own full-duplex link of constant rate to the same node.
 
-    `node`, `up` and `down` are the first member's. The group comes after so many other nodes and links.
+    `node`, `up` and `down` are the first member's. `after_nodes` and `after_links` count the other nodes
+    and links before the group.
     """
 
     names: tuple[str, ...]
@@ -53,7 +56,7 @@ class ClientGroup:
 
 
 class Fleet(Topology):
-    """A topology with groups of clients; it answers as the one of all its nodes and links would."""
+    """A topology with groups of clients; equivalent to the topology of all its nodes and links."""
 
     def __init__(
         self,
@@ -87,7 +90,7 @@ class Fleet(Topology):
         self.links = _Links(self)
 
     def _names_in_order(self) -> Iterator[str]:
-        """Yield the names of all clients, and note where the groups begin."""
+        """Yield the names of all clients, and record where the groups begin."""
         start = 0
         for thing in _merged(self._single_nodes, [(g.after_nodes, (g,)) for g in self._groups]):
             if isinstance(thing, Node) and thing.role != "client":
@@ -127,37 +130,37 @@ class Fleet(Topology):
         return other._renewed()
 
     def seeded(self, seed: int) -> Self:
-        """Return the same places with what varies drawn from another seed."""
+        """Return the topology with what varies drawn from another seed."""
         other = copy(self)
         other._seed = seed
         other._core = self._core.seeded(seed)
         return other._renewed()
 
     def _renewed(self) -> Self:
-        """Return this copy, with nothing left of what was worked out for the original."""
-        for made in ("profiles", "resources", "graph", "_both", "_classes", "_whole"):
-            self.__dict__.pop(made, None)
+        """Return this copy without the cached properties of the original."""
+        for cached in ("profiles", "resources", "graph", "_both", "_classes", "_whole"):
+            self.__dict__.pop(cached, None)
         self.nodes = _Nodes(self)
         self.links = _Links(self)
         return self
 
     @cached_property
     def graph(self) -> "networkx.DiGraph[str]":
-        """All nodes and links, if somebody wants to see them."""
+        """The graph of all nodes and links."""
         return routing_graph(self.nodes, self.links, self.media, cost_of(self.routing, self.media))
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:
-        """The capacities that vary, by their resource's id; links of groups are none of them."""
+        """The capacities that vary, by their resource's id; links of groups do not vary."""
         return self._core.profiles
 
     @cached_property
     def resources(self) -> Mapping[str, float]:
-        """What there is of every resource, at 0 s: bytes per second, or 1.0 of airtime."""
+        """The capacity of every resource at 0 s: bytes per second, or 1.0 of airtime."""
         return _Resources(self, self._core.resources)
 
     def device_runs(self) -> Iterator[tuple[DeviceProfile, slice]]:
-        """Yield runs of clients, in client order, that have the same device but for its speed."""
+        """Yield runs of clients, in client order, whose devices differ at most in speed."""
         for run, (start, count) in zip(self._runs, self.alike(), strict=True):
             device = run.device if isinstance(run, Node) else run.node.device
             assert device is not None
@@ -165,16 +168,16 @@ class Fleet(Topology):
 
     @property
     def unconnected(self) -> tuple[str, ...]:
-        """The nodes that no route leads to from the server, nor from them to it; they carry nothing."""
+        """The nodes that have no route from the server and none to it; they carry nothing."""
         return self._core.unconnected
 
     def alike(self) -> Iterator[tuple[int, int]]:
-        """Yield runs of clients whose routes differ in their own links only: first, and how many."""
+        """Yield runs of clients whose routes differ only in their own links: the first and the count."""
         for run, start in zip(self._runs, self._starts, strict=True):
             yield start, 1 if isinstance(run, Node) else len(run.names)
 
     def route(self, source: str, target: str) -> Route:
-        """Return what a transfer consumes on its route, and the delays of that added up."""
+        """Return what a transfer consumes on its route, and the total delay."""
         if self.server not in (source, target):
             return self._whole.route(source, target)
         name = source if target == self.server else target
@@ -197,7 +200,7 @@ class Fleet(Topology):
         return {}
 
     def path(self, source: str, target: str) -> tuple[Link, ...]:
-        """Return the links of the shortest route by `routing`; `TopologyError` if there is none."""
+        """Return the links of the shortest route by `routing`. Raises TopologyError if there is none."""
         if self.server not in (source, target):
             return self._whole.path(source, target)
         group = self.group_of(source) or self.group_of(target)
@@ -210,7 +213,7 @@ class Fleet(Topology):
 
     @cached_property
     def _whole(self) -> Topology:
-        """The topology of all nodes and links, for routes between others than clients and server."""
+        """The topology of all nodes and links, for routes that do not end at the server."""
         nodes, links = list(self.nodes.values()), list(self.links.values())
         media = list(self.media.values())
         return Topology(nodes, links, media, routing=self.routing).seeded(self._seed)
@@ -326,7 +329,7 @@ def _own(group: ClientGroup) -> Iterator[str]:
 def _merged(
     singles: Sequence[Single], groups: Iterable[tuple[int, Iterable[Member]]]
 ) -> Iterator[Single | Member]:
-    """Yield single things and, where its turn comes, the members of each group."""
+    """Yield single things and, at its position, the members of each group."""
     at = 0
     for after, members in groups:
         yield from singles[at:after]

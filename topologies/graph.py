@@ -1,11 +1,13 @@
-"""Where a scenario runs: devices, servers and relays as nodes of a directed graph, links as edges.
+"""Topologies: devices, the server and relays as nodes of a directed graph, links as edges.
 
-A link has a capacity of its own, or draws on a medium that other links draw on too. What a transfer
-consumes on its route, per byte, is a `Route`; the network that shares the capacities sees nothing
-else. A full-duplex connection is two links. On a half-duplex one, or a cell, all links name one
-medium: a plain medium carries so many bytes a second in all; an airtime medium has one second of
-airtime a second, of which a link at r bytes/s takes 1/r for each byte. Not modelled here: queues in
-relays, routing by load, interference between media.
+A link has a capacity of its own, or uses a medium that it shares with other links. A `Route` is what a
+transfer consumes per byte; it is all that the network needs to share the capacities. A full-duplex
+connection is two links. The links of a half-duplex connection, or of a cell, name one medium. A plain
+medium carries a number of bytes per second in total; an airtime medium has one second of airtime per
+second, of which a link at r bytes/s takes 1/r for each byte. Not modelled: queues in relays, routing
+by load, interference between media.
+
+The file is over 300 lines long because everything in it is derived from the same nodes and links.
 """
 
 import math
@@ -30,11 +32,11 @@ Thing = TypeVar("Thing")
 
 
 class Topology:
-    """Nodes and links, checked: every client and the one server reach each other.
+    """Nodes and links; every client and the one server reach each other.
 
-    `clients` fixes the client index (the order given), `resources` has the capacity of everything
-    that can be a bottleneck by its id. Those that vary are in `profiles`, drawn from a seed.
-    `routing` is what makes a route short: little delay, few links, or high rates; by means, once.
+    `clients` defines the client index (the order given). `resources` has the capacity of everything
+    that can be a bottleneck, by its id; those that vary are in `profiles`, drawn from a seed.
+    `routing` defines the length of a route: its delay, its links or its inverse rates, by their means.
     """
 
     def __init__(
@@ -47,13 +49,13 @@ class Topology:
     ) -> None:
         if routing not in get_args(Routing):
             raise TopologyError(
-                f"{routing!r} is no routing{suggestion(routing, get_args(Routing))}"
+                f"unknown routing {routing!r}{suggestion(routing, get_args(Routing))}"
             )
         self.routing = routing
         self.nodes: Mapping[str, Node] = _by_name(nodes, "nodes", lambda node: node.name)
         self.links: Mapping[str, Link] = _by_name(links, "links", lambda link: link.id)
         self.media: Mapping[str, Medium] = _by_name(media, "media", lambda medium: medium.id)
-        assert self.graph is not None  # made here, since that checks the links
+        assert self.graph is not None  # building it checks the links
         self.clients = tuple(node.name for node in nodes if node.role == "client")
         self.server = self._the_server()
         self._consumption = {link.id: self._consumed_by(link) for link in links}
@@ -77,14 +79,14 @@ class Topology:
         return Topology(nodes, links, media, routing=self.routing)
 
     def standing_for(self, sizes: Mapping[str, int]) -> Self:
-        """Return the topology in which clients stand for so many, each with links of its own."""
+        """Return the topology in which clients stand for several, each with links of its own."""
         other = copy(self)
         other.__dict__.pop("_users", None)
         other._sizes = sizes
         return other
 
     def seeded(self, seed: int) -> Self:
-        """Return the same places with what varies drawn from another seed."""
+        """Return the topology with what varies drawn from another seed."""
         other = copy(self)
         for drawn in ("profiles", "resources"):
             other.__dict__.pop(drawn, None)
@@ -105,17 +107,17 @@ class Topology:
 
     @cached_property
     def graph(self) -> "networkx.DiGraph[str]":
-        """The nodes, and the links between them with what they add to the length of a route."""
+        """The nodes, and the links with what they add to the length of a route."""
         return routing_graph(self.nodes, self.links, self.media, cost_of(self.routing, self.media))
 
     @cached_property
     def resources(self) -> Mapping[str, float]:
-        """What there is of every resource, at 0 s: bytes per second, or 1.0 of airtime."""
+        """The capacity of every resource at 0 s: bytes per second, or 1.0 of airtime."""
         at_first = {name: profile.piece(0.0)[0] for name, profile in self.profiles.items()}
         return self._means | at_first
 
     def device_runs(self) -> Iterator[tuple[DeviceProfile, slice]]:
-        """Yield runs of clients, in client order, that have the same device but for its speed."""
+        """Yield runs of clients, in client order, whose devices differ at most in speed."""
         start = 0
         for _, names in groupby(self.clients, lambda name: id(self.nodes[name].device)):
             members = list(names)
@@ -126,12 +128,12 @@ class Topology:
 
     @property
     def unconnected(self) -> tuple[str, ...]:
-        """The nodes that no route leads to from the server, nor from them to it; they carry nothing."""
+        """The nodes that have no route from the server and none to it; they carry nothing."""
         reached = {self.server, *self._tree(self.server, True), *self._tree(self.server, False)}
         return tuple(name for name in self.nodes if name not in reached)
 
     def alike(self) -> Iterator[tuple[int, int]]:
-        """Yield runs of clients whose routes differ in their own links only: first, and how many."""
+        """Yield runs of clients whose routes differ only in their own links: the first and the count."""
         return ((place, 1) for place in range(len(self.clients)))
 
     def node(self, name: str) -> Node:
@@ -141,7 +143,7 @@ class Topology:
         return self.nodes[name]
 
     def route(self, source: str, target: str) -> Route:
-        """Return what a transfer consumes on its `path`, and the delays of that added up."""
+        """Return what a transfer consumes on its `path`, and the total delay."""
         resources: dict[str, float] = {}
         delay_s, loss = 0.0, 0.0
         jitters = []
@@ -157,14 +159,14 @@ class Topology:
         return Route(tuple(resources.items()), delay_s, loss, tuple(jitters), weight)
 
     def path(self, source: str, target: str) -> tuple[Link, ...]:
-        """Return the links of the shortest route by `routing`; `TopologyError` if there is none.
+        """Return the links of the shortest route by `routing`. Raises TopologyError if there is none.
 
-        Of equal ones it is the one with the fewest links, then the first by its nodes' names,
-        compared from the server's end.
+        Of equal routes it is the one with the fewest links, then the first by the names of its
+        nodes, compared from the server's end.
         """
         for end in (source, target):
             self.node(end)
-        # One search serves all clients: it starts at the server, whichever end that is.
+        # The search starts at the server, whichever end that is, and finds the routes of all clients.
         outwards = source == self.server
         root, here = (source, target) if outwards else (target, source)
         tree = self._tree(root, outwards)
@@ -179,8 +181,8 @@ class Topology:
     def route_class(self, client: str) -> Hashable:
         """Return a value that is equal for two clients whose timing is interchangeable.
 
-        It holds the device, the delays, the losses, and the resources of both routes in order: shared
-        and varying ones by their id, private ones by capacity, numbered where both routes use one.
+        It has the device, the delays, the losses, and the resources of both routes in order: shared
+        and varying ones by id, private ones by capacity, numbered in case both routes use one.
         """
         private: dict[str, int] = {}
         routes = []
@@ -201,11 +203,11 @@ class Topology:
         if len(servers) != 1:
             raise TopologyError(f"expected one server, got {', '.join(servers) or 'none'}")
         if not self.clients:
-            raise TopologyError("there is no client: expected one or more")
+            raise TopologyError("there is no client: expected at least one")
         return servers[0]
 
     def _consumed_by(self, link: Link) -> tuple[tuple[str, float], ...]:
-        """Return what a byte on `link` consumes of which resources."""
+        """Return the resources of `link`, each with its consumption per byte."""
         own = () if math.isinf(link.rate_bytes_per_s) else ((link.id, 1.0),)
         if link.medium is None:
             return own
@@ -216,7 +218,9 @@ class Topology:
                     f"link {link.id!r} shares the airtime of {medium.id!r}: its rate cannot vary"
                 )
             if medium.sharing == "proportional" and math.isinf(link.rate_bytes_per_s):
-                raise TopologyError(f"link {link.id!r} is unlimited, and has no share of its cell")
+                raise TopologyError(
+                    f"link {link.id!r} is unlimited and cannot have a share of its cell"
+                )
             airtime = 1.0 / link.rate_bytes_per_s
             return ((medium.id, airtime),) if airtime > 0 else ()
         shared = () if math.isinf(medium.rate_bytes_per_s) else ((medium.id, 1.0),)
@@ -271,7 +275,7 @@ class Topology:
         return {link.id: link.rate_bytes_per_s / typical[medium] for link, medium in members}
 
     def _weight(self, path: Sequence[Link]) -> float:
-        """Return a transfer's weight on a path, which one medium of it may give."""
+        """Return a transfer's weight on a path, from the proportionally fair medium on it, if any."""
         if not self._weights:
             return 1.0
         on_media = [link for link in path if link.id in self._weights]

@@ -1,4 +1,4 @@
-"""An access link as a user names it: how fast each way, how long the delay, and whether shared."""
+"""An access link: its rate in each direction, its delay, and whether it is shared."""
 
 import math
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ Duplex = Literal["full", "half"]
 
 
 class LinkError(UserError):
-    """A link that cannot be: its rate or delay is impossible, or unknown where it is needed."""
+    """An invalid link: its rate or delay is impossible, or unknown and needed."""
 
 
 @dataclass(frozen=True)
 class AccessLink:
     """A node's connection; `up` leaves the node and `down` reaches it, in bytes per second.
 
-    `delay_s` is one way; None means that nobody knows it, and using the link asks for it. On a
-    half-duplex link both directions share one capacity. `shared` marks a figure that is the total
-    of all stations of a cell, not one station's. A rate that varies has its mean as a figure; the
-    delay is the mean of its `jitter`; `loss` is the probability of losing a packet, each way.
+    `delay_s` is one way; None means unknown, and a user of the link must give one. On a half-duplex
+    link both directions share one capacity. `shared` marks rates that are the total of all stations
+    of a cell. For a rate that varies, the figure is its mean; the delay is the mean of its `jitter`;
+    `loss` is the probability of losing a packet, in each direction.
     """
 
     up_bytes_per_s: float
@@ -50,15 +50,15 @@ class AccessLink:
         if self.delay_s is not None and not 0 <= self.delay_s < math.inf:
             raise LinkError(f"{where}: its delay is {self.delay_s!r}: expected 0 s or more")
         if self.duplex not in ("full", "half"):
-            raise LinkError(f"{where}: {self.duplex!r} is no duplex: expected 'full' or 'half'")
+            raise LinkError(f"{where}: unknown duplex {self.duplex!r}: expected 'full' or 'half'")
         if self.duplex == "half" and self.up_varies is not self.down_varies:
-            raise LinkError(f"{where}: it is half-duplex, and its directions vary by themselves")
+            raise LinkError(f"{where}: it is half-duplex, so its directions must vary together")
         if not 0 <= self.loss < 1:
             raise LinkError(f"{where}: its loss is {self.loss!r}: expected 0 or more, below 1")
 
     @property
     def known_delay_s(self) -> float:
-        """The delay in seconds; raises `LinkError` where it is unknown."""
+        """The delay in seconds. Raises LinkError if it is unknown."""
         if self.delay_s is None:
             raise LinkError(
                 f"the delay of link {self.name!r} is not known: give one, such as delay: 10 ms"

@@ -29,7 +29,7 @@ GROUPS: Final = ("topozoo", "sndlib", "backbone", "caida", "gabriel")
 
 
 def read_network(path: Path) -> "networkx.Graph[Any]":
-    """Return the graph in a file; raises `TopologyError` with one sentence for what is odd."""
+    """Return the graph in a file. Raises TopologyError with one sentence if it is invalid."""
     readers: dict[str, Callable[[str], Any]] = {".graphml": _graphml, ".xml": _graphml}
     readers[".json"] = _node_link
     reader = readers.get(path.suffix.lower())
@@ -45,10 +45,10 @@ def read_network(path: Path) -> "networkx.Graph[Any]":
 
 
 def topohub_network(name: str) -> "networkx.Graph[Any]":
-    """Return a network of the topohub package (Jurkiewicz, SoftwareX 2023), by its key.
+    """Return a network of the topohub package (Jurkiewicz, SoftwareX 2023) by its key.
 
-    Such as `topozoo/Abilene` (Internet Topology Zoo) or `sndlib/germany50`. Raises `TopologyError`
-    where the package is not installed, or knows no such network.
+    Keys are such as `topozoo/Abilene` (Internet Topology Zoo) or `sndlib/germany50`. Raises
+    TopologyError if the package is not installed or has no such network.
     """
     try:
         package = importlib.import_module("topohub")
@@ -83,7 +83,7 @@ def _checked(
         _check_counts(len(graph), graph.number_of_edges())
     except TopologyError as error:
         raise TopologyError(f"{source} {error}") from None
-    except Exception as error:  # a parser meets a stranger's file: whatever it trips over
+    except Exception as error:  # a parser can fail in many ways on an unknown file
         said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise TopologyError(f"{source} cannot be read as a network: {said}") from None
     try:
@@ -100,7 +100,7 @@ def _check_counts(nodes: int, edges: int) -> None:
 
 
 def _graphml(text: str) -> "networkx.Graph[Any]":
-    # Entities can make a small file a huge one; no writer of GraphML needs them.
+    # Entities can expand a small file to a huge one; GraphML does not need them.
     if re.search(r"<!\s*(?:DOCTYPE|ENTITY)", text, re.IGNORECASE):
         raise TopologyError("has a document type or entities, which are not read")
     _check_counts(text.count("<node "), text.count("<edge "))
@@ -114,7 +114,7 @@ def _graphml(text: str) -> "networkx.Graph[Any]":
 
 
 def _check_graphml(text: str) -> None:
-    """Refuse what networkx reads by guessing: it makes a node of every unknown name."""
+    """Refuse edges to unknown nodes: networkx would add a node for each."""
     names: set[str] = set()
     ends: list[str] = []
     for element in XML(text).iter():

@@ -17,14 +17,14 @@ Routing = Literal["delay", "hops", "inverse_rate"]
 
 
 class TopologyError(UserError):
-    """A topology that cannot be: a name twice or unknown, no route, an impossible rate."""
+    """An invalid topology: a duplicate or unknown name, a missing route, an impossible rate."""
 
 
 @dataclass(frozen=True)
 class Node:
     """A client's device, a server with `slots` jobs at a time, or a relay that only forwards.
 
-    Its `position`, if known, is its longitude and latitude in degrees; only pictures look at it.
+    `position` is the longitude and latitude in degrees, if known; only pictures use it.
     """
 
     name: str
@@ -35,26 +35,22 @@ class Node:
     position: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        self._check_one_of("role", self.role, get_args(Role))
+        if self.role not in get_args(Role):
+            hint = suggestion(self.role, get_args(Role))
+            raise TopologyError(f"node {self.name!r}: unknown role {self.role!r}{hint}")
         if self.slots < 1:
             raise TopologyError(f"node {self.name!r} has {self.slots} slots: expected 1 or more")
         if self.device is None and self.role != "relay":
             raise TopologyError(f"{self.role} {self.name!r} has no device: name one")
 
-    def _check_one_of(self, what: str, value: str, known: tuple[str, ...]) -> None:
-        if value not in known:
-            raise TopologyError(
-                f"node {self.name!r}: {value!r} is no {what}{suggestion(value, known)}"
-            )
-
 
 @dataclass(frozen=True)
 class Medium:
-    """A capacity that several links share: bytes per second in all, or None for airtime.
+    """A capacity that several links share: bytes per second in total, or None for airtime.
 
-    If it `varies`, the rate is its mean. Airtime is shared `equal`ly by bytes, as Wi-Fi does, so
-    that n busy links have 1 / sum(1 / r) each; or in `proportional` fairness, as a cellular
-    scheduler does: links have equal shares of the time, and r / n each.
+    If it `varies`, the rate is its mean. Airtime is shared in one of two ways. `equal`, as in Wi-Fi:
+    n busy links send equally many bytes, 1 / sum(1 / r) per second each. `proportional`, as by a
+    cellular scheduler: links have equal shares of the time, and r / n bytes per second each.
     """
 
     id: str
@@ -65,13 +61,13 @@ class Medium:
     def __post_init__(self) -> None:
         if self.sharing not in get_args(Sharing):
             raise TopologyError(
-                f"medium {self.id!r}: {self.sharing!r} is no way of sharing"
+                f"medium {self.id!r}: unknown sharing {self.sharing!r}"
                 f"{suggestion(self.sharing, get_args(Sharing))}"
             )
         if self.sharing == "proportional" and self.rate_bytes_per_s is not None:
             raise TopologyError(
-                f"medium {self.id!r} is shared in proportion to the links' own rates: expected none"
-                f" of the medium's"
+                f"medium {self.id!r} is shared in proportion to the links' own rates: expected no"
+                f" rate of the medium"
             )
         if self.rate_bytes_per_s is not None:
             check_rate(self.rate_bytes_per_s, f"medium {self.id!r}")
@@ -80,7 +76,7 @@ class Medium:
 
     @property
     def capacity(self) -> float:
-        """What there is of it: bytes per second, or 1 second of airtime per second."""
+        """The capacity: bytes per second, or 1 second of airtime per second."""
         return 1.0 if self.rate_bytes_per_s is None else self.rate_bytes_per_s
 
 
@@ -89,9 +85,8 @@ class Link:
     """One direction of a connection; `delay_s` is its propagation delay, with `jitter` its mean.
 
     If it `varies`, the rate is its mean. `loss` is the probability that it loses a packet. Both
-    directions of a `connection` follow the same place of a recording; a half-duplex one is named
-    as its medium. Without an `own_limit` the
-    rate is only its medium's, which alone limits it.
+    directions of a `connection` follow a recording from the same time on; a half-duplex connection
+    has the name of its medium. Without an `own_limit` only the medium limits the rate.
     """
 
     id: str
@@ -120,11 +115,11 @@ class Link:
 
 @dataclass(frozen=True)
 class Route:
-    """What a transfer needs: each resource with what a byte consumes of it, and the delay.
+    """What a transfer needs: each resource with its consumption per byte, and the delay.
 
-    `delay_s` is the mean; `jitters` has the delays within it that vary: (their mean in s, how).
-    `loss` is the probability that a packet is lost on the route. `weight` is what a transfer's share
-    is in proportion to: 1, or on a proportionally fair medium its link's rate over the median there.
+    `delay_s` is the mean; `jitters` lists the parts of it that vary: (their mean in s, how). `loss` is
+    the probability that a packet is lost on the route. A transfer's share is in proportion to its
+    `weight`: 1, or on a proportionally fair medium the rate of its link over the median rate there.
     """
 
     resources: tuple[tuple[str, float], ...]

@@ -1,4 +1,4 @@
-"""How a server's slots are given to those who wait for them."""
+"""Queueing at a server: in which order, and how many at a time, jobs get a slot."""
 
 import math
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ SlotSpeed = Literal["whole", "share"]
 
 
 class QueueingError(UserError):
-    """A way of queueing that cannot be."""
+    """An invalid combination of queueing options."""
 
 
 @dataclass(frozen=True)
 class Queueing:
-    """A discipline with its options, and how fast a slot is.
+    """A discipline with its options, and the speed of a slot.
 
-    `first` (priority) names devices in the order of their priority. A slot takes up to `most` jobs at
-    once (batching), and waits for them `wait_s` seconds at most. With the `slot_speed` "whole" each
-    slot has the device's full speed, with "share" S slots have it between them.
+    `first` (priority) names devices in the order of their priority. With batching, a slot takes up to
+    `most` jobs at once and waits for them for at most `wait_s` seconds. With the `slot_speed` "whole"
+    each slot has the device's full speed, with "share" the slots share it equally.
     """
 
     discipline: DisciplineName = "fifo"
@@ -36,7 +36,7 @@ class Queueing:
             ("slot speed", self.slot_speed, get_args(SlotSpeed)),
         ):
             if value not in known:
-                raise QueueingError(f"{value!r} is no {what}{suggestion(value, known)}")
+                raise QueueingError(f"unknown {what} {value!r}{suggestion(value, known)}")
         if self.most < 1:
             raise QueueingError(f"a slot takes 1 job or more at once, not {self.most}")
         if not 0 <= self.wait_s < math.inf:

@@ -1,4 +1,4 @@
-"""Which route transfers take: one search from the server serves all clients."""
+"""The routes of transfers: one search from the server finds those of all clients."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,10 +12,10 @@ Cost = Callable[[Link], float]
 
 
 def cost_of(routing: Routing, media: Mapping[str, Medium]) -> Cost:
-    """Return what a link adds to the length of a route.
+    """Return the function that gives what a link adds to the length of a route.
 
-    Its delay in seconds; 1 for each link (`hops`); or the seconds that a byte takes at the link's
-    rate, or the medium's if that is less (`inverse_rate`, the cost that OSPF takes, RFC 2328).
+    That is its delay in seconds; 1 (`hops`); or the seconds per byte at the link's rate, or at its
+    medium's if that is less (`inverse_rate`, the cost of OSPF, RFC 2328).
     """
 
     def inverse_rate(link: Link) -> float:
@@ -38,12 +38,11 @@ def routing_graph(
         for end in (link.source, link.target):
             if end not in nodes:
                 raise TopologyError(
-                    f"link {link.id!r} names a node {end!r} that is not there"
-                    f"{suggestion(end, nodes)}"
+                    f"link {link.id!r} names an unknown node {end!r}{suggestion(end, nodes)}"
                 )
         if link.medium is not None and link.medium not in media:
             raise TopologyError(
-                f"link {link.id!r} names a medium {link.medium!r} that is not there"
+                f"link {link.id!r} names an unknown medium {link.medium!r}"
                 f"{suggestion(link.medium, media)}"
             )
         if graph.has_edge(link.source, link.target):
@@ -55,11 +54,10 @@ def routing_graph(
 
 
 def shortest_paths(graph: "networkx.DiGraph[str]", root: str, outwards: bool) -> Mapping[str, Link]:
-    """Return, for each node, the last link on its route from `root` (or the first on that to it).
+    """Return for each node the last link of its route from `root`, or the first of its route to it.
 
-    Edges have their `link` and its `cost`. Of the links on routes of least cost, a breadth-first
-    search takes those with the fewest, and meets nodes of equal distance in the order of their
-    names.
+    Edges have their `link` and its `cost`. Among the routes of least cost, a breadth-first search
+    takes one with the fewest links, and visits nodes of equal distance in the order of their names.
     """
     onwards = graph if outwards else graph.reverse(copy=False)
     length = networkx.single_source_dijkstra_path_length(onwards, root, weight="cost")

@@ -1,7 +1,7 @@
-"""Scores of many devices from a file, to be drawn from: AI-Benchmark's list, or any like it.
+"""Scores of many devices from a file, such as AI-Benchmark's list, from which speeds are drawn.
 
-JSON: a list of objects. CSV: a header and rows. One column holds the scores, more is faster. A file
-is at most 16 MiB, with a million rows.
+JSON has a list of objects, CSV a header and rows. One column has the scores; a higher one is faster.
+A file has at most 16 MiB and a million rows.
 """
 
 import csv
@@ -22,7 +22,7 @@ MAX_BYTES: Final = 16 * 2**20
 MAX_ROWS: Final = 1_000_000
 HIGHEST: Final = 1e300
 WIDEST: Final = 1e6
-"""The fastest device of a file is at most so many times as fast as its slowest."""
+"""The largest ratio of the fastest to the slowest device of a file."""
 
 _NUMBER: Final = re.compile(rf"\s*{NUMBER}\s*")
 
@@ -30,19 +30,19 @@ Row = tuple[int, Any]  # the number of a row, or of a line in CSV, and its score
 
 
 class ScoresError(UserError):
-    """A file without scores in the column that was named."""
+    """A file that cannot be read, or has no scores in the named column."""
 
 
 def read_scores(path: Path, column: str) -> tuple[float, ...]:
-    """Return the positive numbers in a column, in the file's order; rows without one are left out.
+    """Return the positive numbers in a column, in the file's order; empty cells are left out.
 
-    Raises ScoresError, with one sentence, if the file cannot be read or the column has something else.
+    Raises ScoresError with one sentence.
     """
     where = f"scores {path}"
     column = column.strip()
     if names_a_duration(column):
         raise ScoresError(
-            f"{where}: {column!r} is a time, less is faster: expected scores or rates"
+            f"{where}: {column!r} is a time, of which less is faster: expected scores or rates"
         )
     try:
         text = read_text(path, MAX_BYTES)

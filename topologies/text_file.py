@@ -1,7 +1,7 @@
-"""A user's file as text, within limits: an ordinary file in UTF-8, plain or compressed.
+"""Reading a user's file as text, within limits: an ordinary file in UTF-8, plain or compressed.
 
-Whatever else a name may lead to (a folder, a pipe, a device, a file without end) is refused in one
-sentence, before it can block or fill the memory.
+Anything else (a folder, a pipe, a device, an endless file) is refused in one sentence, before it can
+block or fill the memory.
 """
 
 import gzip
@@ -16,7 +16,7 @@ from cutlayer.errors import UserError
 from cutlayer.topologies.units import format_size
 
 NUMBER: Final = r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?"
-"""A number as files write it: in ASCII, and neither endless nor too large for a float."""
+"""A number in ASCII, of bounded length and within the range of a float."""
 
 FileState = tuple[str, int, int]
 
@@ -33,11 +33,11 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 class TextFileError(UserError):
-    """A file that cannot be read as text: one sentence, to stand behind the file's name."""
+    """A file that cannot be read as text. The message is a sentence that follows the file's name."""
 
 
 def file_state(path: str | PathLike[str]) -> FileState:
-    """Return what distinguishes a file from others, and from its own later contents.
+    """Return what identifies a file with its present content.
 
     Raises TextFileError unless it is an ordinary file.
     """
@@ -57,8 +57,8 @@ def file_state(path: str | PathLike[str]) -> FileState:
 def read_text(path: str | PathLike[str], max_bytes: int) -> str:
     r"""Return the text of a file of up to `max_bytes`, with "\n" at the end of every line.
 
-    A name that ends in .gz is decompressed, and the limit is on what comes out. A byte-order mark
-    is removed. Raises TextFileError for all that is not text in UTF-8, control characters included.
+    A file whose name ends in .gz is decompressed, and the limit holds for the result. A byte-order
+    mark is removed. Raises TextFileError for anything but UTF-8 text without control characters.
     """
     content = _content(Path(path), max_bytes)
     if content.startswith(_UTF_16):
@@ -80,9 +80,9 @@ def read_text(path: str | PathLike[str], max_bytes: int) -> str:
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON, as `json.loads(..., object_pairs_hook=unique_keys)` wants it.
+    """Return an object of JSON, for `json.loads(..., object_pairs_hook=unique_keys)`.
 
-    Raises ValueError where a key is there twice: a parser keeps the last value and drops the others.
+    Raises ValueError for a duplicate key, of which json would keep the last value only.
     """
     found = dict(pairs)
     if len(found) < len(pairs):

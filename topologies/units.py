@@ -1,4 +1,4 @@
-"""Quantities with their units: text in, plain SI floats out, and back.
+"""Quantities with units: text to SI floats, and back.
 
 Rates become bytes per second, durations seconds, sizes whole bytes, speeds FLOP/s. Decimal prefixes
 are powers of ten, KiB/MiB/GiB/TiB powers of two, and the case of a unit matters: `Mbit/s` is not
@@ -37,7 +37,7 @@ _SPEEDS: Final = {
     f"{prefix}FLOP/s": Fraction(factor) for prefix, factor in (_DECIMAL | {"P": 10**15}).items()
 }
 
-# Bounded, because the conversion is exact: nobody shall have 10 ** 999999999 computed.
+# Bounded, because the conversion is exact: 10 ** 999999999 must not be computed.
 _QUANTITY: Final = re.compile(
     r"\s*([+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?)"
     r"\s*([^\s0-9.].*?)?\s*"
@@ -47,14 +47,14 @@ _BEYOND: Final = re.compile(r"\s*[+-]?[0-9.]{1,400}[eE][+-]?[0-9]{4}")
 _BITS_PER_SECOND: Final = re.compile(r"([kKmMgGtT]?)(?:b(?:ps|/s|it|its/s|it/sec)|bits?/s)")
 
 
-# Beyond these figures the clock could not tell one moment from the next.
+# Beyond these bounds the clock could not distinguish successive times.
 LEAST_BYTES_PER_S: Final = 1e-3 / 8
 MOST_BYTES_PER_S: Final = 1e18 / 8
 MOST_SECONDS: Final = 1e12
 
 
 class QuantityError(UserError):
-    """A quantity that cannot be read: its unit is missing or unknown, or its value impossible."""
+    """A quantity whose unit is missing or unknown, or whose value is impossible."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class _Kind:
     name: str
     example: str
     units: Mapping[str, Fraction]
-    zero: bool  # whether nothing at all is a possible value
+    zero: bool  # whether 0 is a possible value
     unlimited: bool = False
 
 
@@ -99,7 +99,7 @@ def parse_duration(text: object) -> float:
 
 
 def parse_size(text: object) -> int:
-    """Return a size in whole bytes: "4 GiB" is 4294967296; "1 B" is the smallest step."""
+    """Return a size in whole bytes: "4 GiB" is 4294967296; "1 B" is the smallest size."""
     size = _parse_exactly(text, _SIZE)
     if size.denominator != 1:
         raise QuantityError(f"the size {_shown(text)} is not a whole number of bytes")
@@ -144,26 +144,26 @@ def _parse(text: object, kind: _Kind) -> float:
     except OverflowError:
         raise QuantityError(f"the {kind.name} {_shown(text)} is too large to be a number") from None
     if exact > 0 and value == 0:
-        raise QuantityError(f"the {kind.name} {_shown(text)} is too small to be told from 0")
+        raise QuantityError(f"the {kind.name} {_shown(text)} is too small to differ from 0")
     return value
 
 
 def _parse_exactly(text: object, kind: _Kind) -> Fraction:
     expected = f"expected a number with a unit, such as {kind.example!r}"
     if isinstance(text, bool) or not isinstance(text, str | int | float):
-        raise QuantityError(f"{_shown(text)} is no {kind.name}: {expected}")
+        raise QuantityError(f"{_shown(text)} is not a {kind.name}: {expected}")
     if (isinstance(text, int) and abs(text) >= 10**400) or _BEYOND.match(str(text)):
         raise QuantityError(f"{_shown(text)} is too large or too small to be a number")
     match = _QUANTITY.fullmatch(str(text))
     if match is None:
-        raise QuantityError(f"{_shown(text)} is no {kind.name}: {expected}")
+        raise QuantityError(f"{_shown(text)} is not a {kind.name}: {expected}")
     number, unit = match.groups()
     if unit is None:
         raise QuantityError(f"the {kind.name} {_shown(text)} has no unit: {expected}")
     if unit not in kind.units:
         hint = _suggestion(unit, kind)
         raise QuantityError(
-            f"{_shown(unit)} in {_shown(text)} is no unit of a {kind.name}{hint} ({expected})"
+            f"{_shown(unit)} in {_shown(text)} is not a unit of a {kind.name}{hint} ({expected})"
         )
     value = Fraction(number) * kind.units[unit]
     if value < 0:
@@ -174,7 +174,7 @@ def _parse_exactly(text: object, kind: _Kind) -> Fraction:
 
 
 def _shown(text: object) -> str:
-    """Return a value for a message; what nobody would write is cut off."""
+    """Return a value for a message, shortened if it is long."""
     if isinstance(text, int) and abs(text) >= 10**_LONGEST:
         return "a number of more than 60 digits"
     shown = repr(text)
@@ -182,7 +182,7 @@ def _shown(text: object) -> str:
 
 
 def _suggestion(unit: str, kind: _Kind) -> str:
-    """Return a hint; a lower-case b is a bit, which no comparison of letters would tell."""
+    """Return a hint. A lower-case b is taken for a bit, whatever the closest unit is."""
     bits = _BITS_PER_SECOND.fullmatch(unit)
     if bits and kind.name == _RATE.name:
         prefix = bits[1].lower() if bits[1] in ("", "k", "K") else bits[1].upper()
@@ -192,7 +192,7 @@ def _suggestion(unit: str, kind: _Kind) -> str:
 
 def _format(value: float, units: tuple[str, ...], kind: _Kind, digits: int | None) -> str:
     if math.isnan(value) or value < 0 or math.isinf(value):
-        raise QuantityError(f"{value!r} is no {kind.name}")
+        raise QuantityError(f"{value!r} is not a {kind.name}")
     exact = Fraction(repr(value))
     unit = max(
         (name for name in units if kind.units[name] <= exact),

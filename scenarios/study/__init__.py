@@ -1,4 +1,4 @@
-"""Studies: one scenario at many points, as YAML files; `load_study` reads and lays one out."""
+"""Studies: one scenario at many points, as YAML files; `load_study` reads one."""
 
 from cutlayer.scenarios.shipped import shipped_studies
 from cutlayer.scenarios.study.load import LoadedStudy, load_study

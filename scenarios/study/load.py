@@ -1,4 +1,4 @@
-"""A study file, or a shipped study by its name, read, validated and laid out in points."""
+"""Loading a study file, or a shipped study by name, with its points."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -36,7 +36,7 @@ Loader = Callable[[str | Path, Iterable[str]], Loaded]
 
 @dataclass(frozen=True)
 class LoadedStudy:
-    """A valid study, its points in order, and how to load the scenario of one."""
+    """A valid study, its points in order, and the loader of their scenarios."""
 
     study: Study
     document: Document
@@ -46,11 +46,11 @@ class LoadedStudy:
     loader: Loader
 
     def scenario(self, point: Point, extra: Iterable[str] = ()) -> Loaded:
-        """The scenario of a point, `extra` being set last. Raises ScenarioError."""
+        """Return the scenario of a point, with `extra` set last. Raises ScenarioError."""
         return self.loader(self._base_file(), (*self.overrides(point), *extra))
 
     def overrides(self, point: Point) -> tuple[str, ...]:
-        """All that a point sets, entry by entry of the lists that `*` stands for."""
+        """Return all settings of a point, with an entry for each entry of a `*`."""
         return (*self._settings(), *self._spread(point.settings))
 
     def _settings(self) -> tuple[str, ...]:
@@ -64,12 +64,12 @@ class LoadedStudy:
         return base_file(self.study.scenario, self.document.source)
 
     def written(self) -> dict[str, Any]:
-        """The study as plain data."""
+        """Return the study as plain data."""
         return self.study.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def load_study(path_or_name: str | Path, loader: Loader) -> LoadedStudy:
-    """Read a study; `loader` loads scenarios. Raises ScenarioError with every problem of the file."""
+    """Read a study; `loader` loads scenarios. Raises ScenarioError with all problems of the file."""
     path = find_file(path_or_name, shipped_studies(), study_path, "study")
     source = str(path)
     document = read(read_text(path), source)
@@ -141,7 +141,7 @@ def base_file(named: str, source: str) -> str | Path:
 def spread(settings: Iterable[tuple[str, Any]], data: Any, source: str) -> tuple[str, ...]:
     """Return settings of the study in the file `source` as overrides of the scenario `data`.
 
-    One with a `*` is there once for every entry of the list; files are relative to the study's.
+    A `*` gives one override for each entry of the list. Files are relative to the study's file.
     """
     place = beside(source)
     texts = [
@@ -152,7 +152,7 @@ def spread(settings: Iterable[tuple[str, Any]], data: Any, source: str) -> tuple
 
 
 def _entries(text: str, data: Any) -> Iterator[str]:
-    """Yield an override, once for every entry of each list that a `*` stands for in `data`."""
+    """Yield an override once for each entry of every list for which a `*` stands in `data`."""
     path, equals, value = text.partition("=")
     before, star, after = path.partition(".*")
     if not star:
@@ -163,14 +163,14 @@ def _entries(text: str, data: Any) -> Iterator[str]:
         node = node.get(key) if isinstance(node, dict) else None
     count = len(node) if isinstance(node, list) else 0
     if not count:
-        rule = f"has a * where {before} is no list with entries"
+        rule = f"has a * where {before} is not a list with entries"
         raise ScenarioError([Problem((), None, rule, NOTHING, path)])
     for index in range(count):
         yield from _entries(f"{before}.{index}{after}{equals}{value}", data)
 
 
 def _base(document: Document, study: Study, loader: Loader) -> Loaded:
-    """The base scenario with what the study sets; what is wrong with either is told by its place."""
+    """Return the base scenario with the settings of the study."""
     file = base_file(study.scenario, document.source)
     base = loader(file, ())
     data = base.document.data
@@ -184,7 +184,7 @@ def _base(document: Document, study: Study, loader: Loader) -> Loaded:
 
 
 def _check_counts(document: Document, study: Study) -> None:
-    """Refuse more values and combinations than a study may have, before one is written out."""
+    """Refuse more values and combinations than a study may have, before any is generated."""
     problems = []
     counts = []
     for index, axis in enumerate(study.axes):
@@ -222,7 +222,7 @@ def _check_numeric(document: Document, study: Study, axes: dict[str, list[Step]]
         endless = None in places or not all(map(math.isfinite, filter(None, places)))
         if endless or len(steps) < 2 or zipped:
             rule = (
-                "needs an axis of two finite numbers or more in one kind of unit,"
+                "needs an axis of at least two finite numbers in one kind of unit,"
                 " without zip and labels"
             )
             raise ScenarioError([document.problem(("crossovers", "axis"), rule)])

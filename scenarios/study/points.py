@@ -1,4 +1,4 @@
-"""The points of a study: every combination of its axes' values that its conditions leave."""
+"""The points of a study: all combinations of its axes' values that meet its conditions."""
 
 import json
 import math
@@ -33,7 +33,7 @@ class LabelsError(UserError):
 
 
 class ConditionError(UserError):
-    """What is wrong with a condition, or with all points together; `path` is its place in the file."""
+    """An invalid condition, or an invalid set of points; `path` is its place in the file."""
 
     def __init__(self, path: KeyPath, rule: str) -> None:
         super().__init__(path, rule)
@@ -43,7 +43,7 @@ class ConditionError(UserError):
 
 @dataclass(frozen=True)
 class Step:
-    """One value of an axis: its label, its place on the axis if numeric, what it sets."""
+    """One value of an axis: its label, its number if the axis is numeric, its settings."""
 
     label: str
     value: Any
@@ -53,10 +53,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Point:
-    """One combination: its number (from 0, of the study's order) and a step of each axis.
+    """A combination: its number (from 0, in the order of the study) and a step of each axis.
 
-    The number is -1 where it is none of the study's points but one that a decision asks for; without
-    steps that is the base scenario.
+    Points that decisions add to those of the study have the number -1; without steps, it is the base
+    scenario.
     """
 
     number: int
@@ -69,7 +69,7 @@ class Point:
 
     @property
     def settings(self) -> tuple[tuple[str, Any], ...]:
-        """What the point sets: fields of the scenario, with their values."""
+        """The settings of the point: fields of the scenario with their values."""
         return tuple(setting for step in self.steps.values() for setting in step.settings)
 
     def __str__(self) -> str:
@@ -107,7 +107,7 @@ def steps_of(axis: Axis) -> list[Step]:
 
 
 def points_of(study: Study, axes: Mapping[str, list[Step]]) -> list[Point]:
-    """Return the points in order, the last axis running fastest. Raises ConditionError."""
+    """Return the points in order; the last axis varies fastest. Raises ConditionError."""
     chosen = []
     rest = _kept(study, axes)
     for steps in reversed(list(axes.values())):
@@ -121,7 +121,7 @@ def points_of(study: Study, axes: Mapping[str, list[Step]]) -> list[Point]:
 
 
 def count_values(axis: Axis) -> int:
-    """Return how many values an axis has, at most: a log range of whole numbers may have fewer."""
+    """Return the number of values of an axis; a log range of whole numbers may have fewer."""
     if axis.zip is not None:
         return len(next(iter(axis.zip.values())))
     if axis.values is not None:
@@ -141,7 +141,7 @@ def amount(count: int) -> str:
 
 
 def _kept(study: Study, axes: Mapping[str, list[Step]]) -> NDArray[np.intp]:
-    """Return the numbers of the combinations that `skip` and `only` leave, in order.
+    """Return the numbers of the combinations that remain after `skip` and `only`, in order.
 
     The number of a combination is its row-major index in the table of all of them.
     """
@@ -157,7 +157,7 @@ def _kept(study: Study, axes: Mapping[str, list[Step]]) -> NDArray[np.intp]:
         rule = f"leaves {amount(count)} points, more than max_points ({study.max_points:,})"
         raise ConditionError((where,), rule if where != "axes" else rule.replace("leaves", "make"))
     if not count:
-        raise ConditionError((where,), "leaves no point at all")
+        raise ConditionError((where,), "leaves no point")
     return np.flatnonzero(table)
 
 
@@ -205,13 +205,13 @@ def _holds(path: KeyPath, wanted: Any, steps: list[Step]) -> NDArray[np.bool_]:
 
 
 def _some(steps: list[Step], count: int) -> str:
-    """Return the first labels of an axis, and whether there are more."""
+    """Return the first labels of an axis, with dots if there are more."""
     labels = [step.label for step in steps[:count]]
     return ", ".join([*labels, "..."] if len(steps) > count else labels)
 
 
 def _by_name(steps: list[Step]) -> dict[str, list[int]]:
-    """Return the numbers of the steps that a value or a label stands for."""
+    """Return the indices of the steps with each value or label."""
     found: dict[str, list[int]] = {}
     for index, step in enumerate(steps):
         for key in {_key(step.value), _key(step.label)}:
@@ -220,7 +220,7 @@ def _by_name(steps: list[Step]) -> dict[str, list[int]]:
 
 
 def _key(value: Any) -> str:
-    """Return a text that equal values share: 1 and 1.0 do, 1 and true do not."""
+    """Return a text that is the same for equal values: for 1 and 1.0, but not for 1 and true."""
     whole = isinstance(value, float) and value.is_integer()
     return json.dumps(int(value) if whole else value, sort_keys=True, ensure_ascii=False)
 
@@ -230,7 +230,7 @@ def _compared(
 ) -> NDArray[np.bool_]:
     limit, first = place(_plain(text)), place(steps[0].value)
     if steps[0].place is None or limit is None or first is None or limit[0] != first[0]:
-        rule = f"compares the axis {path[-1]} with {show(wanted)}, and it has {_some(steps, 3)}"
+        rule = f"compares the axis {path[-1]} with {show(wanted)}; it has {_some(steps, 3)}"
         raise ConditionError(path, rule)
     compare = COMPARISONS[sign]
     return np.array([compare(step.place, limit[1]) for step in steps], dtype=bool)

@@ -1,4 +1,4 @@
-"""A study: a base scenario, axes over its fields, and the decisions that are asked for.
+"""The schema of a study: a base scenario, axes over its fields, and decisions.
 
     name: my_uplink
     scenario: quickstart
@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from cutlayer.scenarios.fields import Count, Section, Share, Text, not_empty, rule, unique
 from cutlayer.scenarios.schema import ScenarioName, Seed
+from cutlayer.suggestion import suggestion
 
 Measure = Literal[
     "time", "time_to_target", "bytes", "bytes_to_target", "energy", "accuracy", "additive_time"
@@ -26,7 +27,7 @@ Bound = Annotated[str | int | float, Field(union_mode="left_to_right")]
 
 
 class Range(Section):
-    """From one value to another, both included: so many of them, or a step from each to the next."""
+    """Values from one to another, both included, by their count or by a step."""
 
     from_: Bound = Field(alias="from")
     to: Bound
@@ -41,7 +42,7 @@ class Range(Section):
 
 
 class LogRange(Section):
-    """So many values from one to another, both included, each the same factor above the last."""
+    """Values from one to another, both included, with a constant factor between them."""
 
     from_: Bound = Field(alias="from")
     to: Bound
@@ -49,10 +50,10 @@ class LogRange(Section):
 
 
 class Axis(Section):
-    """One thing that varies: the fields that it sets, and the values that they take.
+    """An axis: the fields that vary, and their values.
 
-    `field` (or `fields`, which take the same value) with `values`, a `range` or a `log_range`; or
-    `zip`, several fields with a list each, of which the first values go together, the second, ....
+    Either `field` (or `fields`, which take the same value) with `values`, a `range` or a `log_range`;
+    or `zip`: several fields with a list each, whose first values belong together, and so on.
     """
 
     name: Annotated[Text, AfterValidator(lambda name: _axis_name(name))]
@@ -70,7 +71,7 @@ class Axis(Section):
         targets = [t for t in (self.field, self.fields) if t is not None]
         if self.zip is not None:
             if ways or targets:
-                raise rule("has zip, which brings its own fields and values: leave the others out")
+                raise rule("has zip, which has its own fields and values: leave out the others")
             lengths = {len(column) for column in self.zip.values()}
             if len(lengths) != 1 or 0 in lengths:
                 raise rule("needs lists of one length in zip, and at least one value")
@@ -89,10 +90,10 @@ class Axis(Section):
 
 
 class Crossovers(Section):
-    """Where one method overtakes another along a numeric axis, found by bisection.
+    """Where one method overtakes another along a numeric axis, by bisection.
 
-    `between` lists pairs of labels; every pair if left out. The place is known to `tolerance`, a
-    share of its value.
+    `between` lists pairs of labels, by default all. The crossover is located to `tolerance`, a share of
+    its value.
     """
 
     axis: Text
@@ -103,7 +104,7 @@ class Crossovers(Section):
 
 
 class Best(Section):
-    """The value of an axis at which a measure is best, for every combination of the other axes."""
+    """The value of an axis with the best measure, for every combination of the other axes."""
 
     axis: Text
     by: Measure = "time"
@@ -111,9 +112,9 @@ class Best(Section):
 
 
 class Sensitivity(Section):
-    """Which assumption moves the result most: each in turn is divided and multiplied by `factor`.
+    """Which assumption changes the result most: each in turn is divided and multiplied by `factor`.
 
-    `of` names assumptions (fields of `scale`); all of them if left out.
+    `of` names assumptions (fields of `scale`), by default all.
     """
 
     by: Measure = "time"
@@ -123,7 +124,7 @@ class Sensitivity(Section):
 
 
 class Study(Section):
-    """What a sweep needs to know."""
+    """A whole study."""
 
     name: ScenarioName
     description: str = ""
@@ -143,7 +144,7 @@ class Study(Section):
     def _names_are_there(self) -> Self:
         names = [axis.name for axis in self.axes]
         if len(set(names)) != len(names):
-            raise rule("has two axes of one name")
+            raise rule("has two axes with the same name")
         paths = [path for axis in self.axes for path in axis.paths]
         if len(set(paths)) != len(paths):
             raise rule("has two axes that set the same field")
@@ -152,7 +153,7 @@ class Study(Section):
         known = set(names)
         for name in asked:
             if name not in known:
-                raise rule(f"speaks of an axis {name!r}, and there are {', '.join(names)}")
+                raise rule(f"has the unknown axis {name!r}{suggestion(name, names)}")
         return self
 
 

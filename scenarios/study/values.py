@@ -1,4 +1,4 @@
-"""The values of an axis: lists as they stand, ranges written out, and their places on a scale."""
+"""The values of an axis: the values of ranges, their labels, and their numbers."""
 
 import math
 import re
@@ -23,7 +23,7 @@ from cutlayer.topologies.units import (
 DIGITS: Final = 4  # of the values of a log range
 LONGEST: Final = 400  # characters of an end of a range
 
-# Bounded, because numbers are kept exactly: 1e999999999 has a billion digits.
+# Bounded, because numbers are exact: 1e999999999 has a billion digits.
 _NUMBER: Final = re.compile(
     r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?)\s*([^\s0-9.].*?)?\s*"
 )
@@ -37,7 +37,7 @@ _PARSERS: Final[Mapping[str, tuple[str, Callable[[object], float]]]] = {
 
 
 class RangeError(UserError):
-    """A range that cannot be written out: the rule, and which of its fields breaks it, if one does."""
+    """An invalid range: the rule, and the field that breaks it, if it is a single one."""
 
     def __init__(self, rule: str, field: str | None = None) -> None:
         super().__init__(rule)
@@ -45,9 +45,9 @@ class RangeError(UserError):
 
 
 def place(value: object) -> tuple[str, float] | None:
-    """Return the kind and the number of a value (a rate in bytes/s, a duration in s), or None.
+    """Return the unit and the number of a value (a rate in bytes/s, a duration in s), or None.
 
-    Plain numbers are of the kind "".
+    Plain numbers have the unit "".
     """
     if isinstance(value, bool):
         return None
@@ -69,7 +69,7 @@ def place(value: object) -> tuple[str, float] | None:
 
 
 def count_of(first: Any, last: Any, step: Any) -> int:
-    """Return how many values there are from `first` to `last` by `step`. Raises RangeError."""
+    """Return the number of values from `first` to `last` by `step`. Raises RangeError."""
     (low, unit), (high, _) = _ends(first, last)
     by, unit_of_step = _number(step, "step")
     if unit_of_step != unit or by <= 0:
@@ -93,9 +93,9 @@ def linear(first: Any, last: Any, count: int | None, step: Any) -> list[Any]:
 
 
 def logarithmic(first: Any, last: Any, count: int) -> list[Any]:
-    """Return `count` values from `first` to `last` by equal factors, to 4 digits; whole stay whole.
+    """Return `count` values from `first` to `last` with equal factors, rounded to 4 digits.
 
-    Raises RangeError.
+    Whole numbers stay whole. Raises RangeError.
     """
     (low, unit), (high, _) = _ends(first, last)
     if low <= 0:
@@ -104,7 +104,7 @@ def logarithmic(first: Any, last: Any, count: int) -> list[Any]:
         raise RangeError("must be above its `from` in a log_range", "to")
     start, ratio = float(low), float(high) / float(low) if float(low) else math.inf
     if not math.isfinite(ratio):
-        raise RangeError("is too many times its `from` to be a number", "to")
+        raise RangeError("is too large a multiple of its `from`", "to")
     numbers = [start * ratio ** (index / (count - 1)) for index in range(count)]
     whole = not unit and isinstance(first, int) and isinstance(last, int)
     if whole:
@@ -113,9 +113,9 @@ def logarithmic(first: Any, last: Any, count: int) -> list[Any]:
 
 
 def between(low: float, high: float, like: object) -> tuple[Any, float]:
-    """Return the value in the middle of two places, written as `like` is, and its own place.
+    """Return the value in the middle of two numbers, in the unit of `like`, and its own number.
 
-    The middle is the geometric mean where both are above 0. Six digits are kept.
+    The middle is the geometric mean if both are above 0. It has six digits.
     """
     if low > 0 and high > 0:
         product = low * high
@@ -138,7 +138,7 @@ def between(low: float, high: float, like: object) -> tuple[Any, float]:
 
 
 def labels(values: Sequence[Any]) -> list[str]:
-    """Return a short text for each value, all of them different."""
+    """Return a short, unique text for each value."""
     texts = [value if isinstance(value, str) else show(value) for value in values]
     times = Counter(texts)
     return [text if times[text] == 1 else f"{text} ({index})" for index, text in enumerate(texts)]
@@ -147,7 +147,7 @@ def labels(values: Sequence[Any]) -> list[str]:
 def _ends(first: Any, last: Any) -> tuple[tuple[Fraction, str], tuple[Fraction, str]]:
     ends = _number(first, "from"), _number(last, "to")
     if ends[0][1] != ends[1][1]:
-        raise RangeError("needs both ends in one unit")
+        raise RangeError("needs both ends in the same unit")
     return ends
 
 
@@ -162,7 +162,7 @@ def _number(value: Any, field: str) -> tuple[Fraction, str]:
     exponent = int(found[2] or 0)
     number = Fraction(found[1]) if abs(exponent) <= LONGEST else None
     if number is None or abs(number) > sys.float_info.max:
-        rule = "is too small to be told from 0" if exponent < 0 else "is too large to be a number"
+        rule = "is too small to differ from 0" if exponent < 0 else "is too large to be a number"
         raise RangeError(rule, field)
     return number, found[3] or ""
 

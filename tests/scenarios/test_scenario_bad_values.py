@@ -9,7 +9,7 @@ CASES = [
     ("name: small", "name: ''", '1: name: must not be empty (got "")'),
     ("seed: 3", "seed: -1", "2: seed: must be at least 0 (got -1)"),
     ("seed: 3", "seed: true", "2: seed: must be a whole number (got true)"),
-    ("seed: 3", "seeds: [1, 2, 1]", "2: seeds: must not hold a value twice (got [1, 2, 1])"),
+    ("seed: 3", "seeds: [1, 2, 1]", "2: seeds: must not contain a value twice (got [1, 2, 1])"),
     ("seed: 3", "seeds: []", "2: seeds: must not be empty (got [])"),
     ("seed: 3", "seeds: 4", "2: seeds: must be a list (got 4)"),
     ("seed: 3", "seeds: [1, x]", '2: seeds.1: must be a whole number (got "x")'),
@@ -75,12 +75,12 @@ CASES = [
     (
         "partition: iid",
         "partition: {sizes: 30}\n  train_samples: 149",
-        "5: data.partition: needs 150 samples in all, more than the train_samples of 149",
+        "5: data.partition: needs 150 samples in total, more than the train_samples of 149",
     ),
     (
         "partition: iid",
         "partition: {shards: {per_client: 3, size: 10}}\n  train_samples: 149",
-        "5: data.partition: needs 150 samples in all, more than the train_samples of 149",
+        "5: data.partition: needs 150 samples in total, more than the train_samples of 149",
     ),
     (
         "partition: iid",
@@ -148,7 +148,7 @@ CASES = [
     (
         "topology:",
         "devices: {mine: {speed: 5 GFLOPS, memory: 1 GiB}}\ntopology:",
-        "12: devices.mine.speed: 'GFLOPS' in '5 GFLOPS' is no unit of a computing speed",
+        "12: devices.mine.speed: 'GFLOPS' in '5 GFLOPS' is not a unit of a computing speed",
     ),
     (
         "topology:",
@@ -194,7 +194,7 @@ CASES = [
     ),
     ("count: 2", "count: 0", "16: topology.star.clients.0.count: must be at least 1 (got 0)"),
     ("up: 10 Mbit/s", "up: 10", "16: topology.star.clients.0.link.up: the rate 10 has no unit"),
-    ("up: 10 Mbit/s", "up: 10 Mbps", "is no unit of a rate; did you mean 'Mbit/s'?"),
+    ("up: 10 Mbit/s", "up: 10 Mbps", "is not a unit of a rate; did you mean 'Mbit/s'?"),
     (
         "up: 10 Mbit/s",
         "up: -1 B/s",
@@ -221,7 +221,7 @@ CASES = [
     (
         "link: 4g}",
         "link: wifi-1-client}\n    medium: {rate: 9 MB/s}",
-        "17: topology.star.clients.1.link: is half-duplex and cannot be on a medium, too",
+        "17: topology.star.clients.1.link: is half-duplex and cannot share a medium",
     ),
     ("  - classic_fl", "  - clasic_fl", "19: methods.0: is not a known method; did you mean 'clas"),
     (

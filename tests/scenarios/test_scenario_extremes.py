@@ -3,7 +3,7 @@
 import pytest
 
 from cutlayer.scenarios.load import read_text
-from cutlayer.scenarios.problems import MOST_SHOWN, Problem, ScenarioError, printable, show
+from cutlayer.scenarios.problems import MAX_SHOWN, Problem, ScenarioError, printable, show
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.units import QuantityError, parse_rate
 
@@ -101,7 +101,7 @@ def test_names_and_numbers_of_any_form_are_answered_in_short_lines(override, pro
 def test_a_hundred_problems_are_counted():
     problems = [Problem((f"k{n:03}",), n, "is odd", n, "f.yaml") for n in range(1, 101)]
     lines = str(ScenarioError(problems)).split("\n")
-    assert len(lines) == MOST_SHOWN + 1 == 51
+    assert len(lines) == MAX_SHOWN + 1 == 51
     assert lines[0] == "f.yaml:1: k001: is odd (got 1)"
     assert lines[-1] == "... and 50 more problems"
     assert str(ScenarioError(problems[:51])).endswith("... and 1 more problem")

@@ -83,7 +83,7 @@ CASES = {
     "a brace too many": (
         "model: {name: x}}\n",
         1,
-        "found '}', which nothing on the line opens",
+        "found '}', which does not match anything on the line",
     ),
     "a quote left open": (
         "name: 'x\nseed: 1\n",

@@ -37,7 +37,7 @@ GRAPH = """\
         (
             "    delay: 2 ms\n    clients: [{",
             "    delay: 2 ms\n    rate: 38 Mbit/s\n    clients: [{rate: 5 Mbit/s, ",
-            "clients.0.rate: cannot stand beside the rate of the whole cell",
+            "clients.0.rate: is not allowed together with the rate of the whole cell",
         ),
         ("delay: 2 ms", "rate: 38 Mbit/s", "topology.wifi_cell.delay: is required"),
         (
@@ -61,7 +61,7 @@ def test_a_wifi_cell_has_its_rates_once(small, problems, old, new, said):
         ("medium: air", "medium: aer", "edges.0.medium: is not one of the media of the graph; did"),
         ("from: ap", "from: cloud", "edges.1.to: must be another node than the one in from"),
         ("from: ap, to: cloud", "from: ap, to: pi", "edges.1: joins the same nodes as edge 0"),
-        ("name: cloud, ", "name: pi, ", "nodes.pi: is the name of the server, too"),
+        ("name: cloud, ", "name: pi, ", "nodes.pi: is also the name of the server"),
         (
             "ap: relay",
             "ap: relais",
@@ -93,7 +93,7 @@ def test_names_of_groups_are_unique(small, problems):
     text = small.replace("count: 2,", "count: 2, name: a,").replace(
         "count: 3,", "count: 3, name: a,"
     )
-    said = "s.yaml:17: topology.star.clients.1.name: is the name of topology.star.clients.0, too"
+    said = "s.yaml:17: topology.star.clients.1.name: is also the name of topology.star.clients.0"
     assert problems(text) == [f'{said} (got "a")']
 
 

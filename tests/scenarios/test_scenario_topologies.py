@@ -181,13 +181,13 @@ CASES = [
         "cells",
         "wifi: {delay: 2 ms",
         "wifi: {rate: 1 MB/s, delay: 2 ms",
-        "cells.1.wifi.clients.0.rate: cannot stand beside the rate of the whole cell",
+        "cells.1.wifi.clients.0.rate: is not allowed together with the rate of the whole cell",
     ),
     (
         "cells",
         "wifi: {delay: 2 ms",
         "wifi: {name: office, delay: 2 ms",
-        "cells.1.wifi.name: is the name of topology.cells.cells.0.wifi, too",
+        "cells.1.wifi.name: is also the name of topology.cells.cells.0.wifi",
     ),
     ("cells", "backhaul: 4g", "backhaul: 5gg", "wifi.backhaul: is not a known link"),
     (
@@ -202,7 +202,7 @@ CASES = [
     ("two_tier", f"{PI}, link: 4g", f"{PI}, name: x, link: 4g", None),
     ("three_tier", "count: 2\n", "cuont: 2\n", "regions.0.cuont: is an unknown key; did you"),
     ("ring", "sites: 6", "sites: 2", "topology.ring: needs 3 sites or more, not 2"),
-    ("ring", "server_at: 5", "server_at: 6", "has its server at site 6: sites are 0 to 5"),
+    ("ring", "server_at: 5", "server_at: 6", "has its server at site 6; sites are 0 to 5"),
     ("ring", "routing: hops", "routing: ospf", "must be delay, hops or inverse_rate"),
     ("mesh", "sites: 2", "sites: 1", "mesh.sites: must be at least 2"),
     ("network_file", "file: zoo.graphml", "", "must have one of file and topohub"),
@@ -223,13 +223,18 @@ CASES = [
     ("network_file", "[Bern, Genf]", "[Bern, Gnf]", "clients.1.at.1: is not a node of the network"),
     ("network_file", "[Bern, Genf]", "[]", "clients.1.at: must not be empty"),
     ("network_file", "[Bern, Genf]", "every", "clients.1.at: is not a node of the network"),
-    ("network_file", "unit: bit/s", "unit: bps", "unit: 'bps' in '1 bps' is no unit of a rate"),
+    ("network_file", "unit: bit/s", "unit: bps", "unit: 'bps' in '1 bps' is not a unit of a rate"),
     ("network_file", "unit: bit/s, ", "", "rate.attribute.unit: is required"),
     ("network_file", "rate: {attribute:", "rate: {attrib:", 'the unknown choice "attrib"; did'),
     ("network_file", "delay: distance", "delay: {distance: {detour: 0.9}}", "must be at least 1"),
-    ("network_file", "delay: distance", "delay: far", "delay: 'far' is no duration"),
+    ("network_file", "delay: distance", "delay: far", "delay: 'far' is not a duration"),
     ("network_file", "delay: distance", "", "network_file.delay: is required"),
-    ("network_file", "name: three", "name: two", "is the name of topology.network_file.clients.1"),
+    (
+        "network_file",
+        "name: three",
+        "name: two",
+        "is also the name of topology.network_file.clients.1",
+    ),
 ]
 
 

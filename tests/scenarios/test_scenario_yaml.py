@@ -134,10 +134,10 @@ def test_keys_written_twice_tags_and_merge_keys_are_problems_of_their_line():
     assert [str(problem) for problem in document.problems] == [
         "f.yaml:2: b.c: is written twice, first on line 2 (got [3])",
         "f.yaml:3: a: is written twice, first on line 1 (got 4)",
-        'f.yaml:4: d: has the tag "!!python/object/apply:os.system"; tags are not read'
+        'f.yaml:4: d: has the tag "!!python/object/apply:os.system"; tags are not supported'
         ' (got ["true"])',
-        'f.yaml:5: e: has the tag "!own"; tags are not read (got "5")',
-        'f.yaml:6: <<: merge keys are not read; write the values out (got {"f": 1})',
+        'f.yaml:5: e: has the tag "!own"; tags are not supported (got "5")',
+        'f.yaml:6: <<: merge keys are not supported; write the values out (got {"f": 1})',
         'f.yaml:7: must have plain text as keys (got ["g"])',
     ]
     assert document.data["a"] == 1

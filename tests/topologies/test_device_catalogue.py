@@ -172,9 +172,9 @@ LINK = {
         ({"colour": "red"}, "colour"),
         (
             {"memory_bandwidth": {"value": "1 GB/s", "status": "measured"}},
-            "cannot stand beside speed",
+            "not allowed together with speed",
         ),
-        ({"rates": {}, "speed": None}, "with rates, .* must be given, too"),
+        ({"rates": {}, "speed": None}, "with rates, .* must also be given"),
         ({"power_w": {"idle": {"value": -1, "status": "measured"}}}, "power_w"),
     ],
 )

@@ -38,7 +38,7 @@ def test_no_delay_is_negative(kind, spread):
 
 @pytest.mark.parametrize(("kind", "spread"), [("uniform", 1.1), ("gamma", 0), ("normal", 0.1)])
 def test_what_is_no_jitter(kind, spread):
-    with pytest.raises(ValueError, match="no jitter is"):
+    with pytest.raises(ValueError, match="invalid jitter"):
         Jitter(kind, spread)
 
 

@@ -183,8 +183,11 @@ def test_a_graph_with_a_named_medium_and_one_way_edges():
     [
         ([Edge("a", "edge", -1.0, 0.0)], "rate of -1.0"),
         ([Edge("a", "edge", 1.0, -1.0)], "delay of -1.0"),
-        ([Edge("a", "edge", 1.0, 0.0, duplex="hlaf")], "no duplex; did you mean 'half'"),
-        ([Edge("a", "edge", 1.0, 0.0, 2.0, "one-way")], "a rate for the way back"),
+        (
+            [Edge("a", "edge", 1.0, 0.0, duplex="hlaf")],
+            "unknown duplex 'hlaf'; did you mean 'half'",
+        ),
+        ([Edge("a", "edge", 1.0, 0.0, 2.0, "one-way")], "a rate for the other direction"),
         ([Edge("a", "egde", 1.0, 0.0)], "did you mean 'edge'"),
         ([Edge("a", "server", 1.0, 0.0)], "no route from 'b' to 'server'"),
         ([Edge("a", "edge", 1.0, 0.0), Edge("edge", "a", 1.0, 0.0)], "two links named"),
@@ -217,7 +220,7 @@ def test_groups_that_cannot_be_are_refused(clients, problem):
         ((1.0, math.nan, 0.0), "its down rate is nan"),
         ((1.0, 1.0, -0.5), "its delay is -0.5"),
         ((1.0, 1.0, math.inf), "its delay is inf"),
-        ((1.0, 1.0, 0.0, "simplex"), "'simplex' is no duplex"),
+        ((1.0, 1.0, 0.0, "simplex"), "unknown duplex 'simplex'"),
     ],
 )
 def test_an_access_link_that_cannot_be_is_refused(arguments, problem):

@@ -69,7 +69,7 @@ def test_a_half_duplex_link_varies_as_one():
     assert topology.profiles.keys() == topology.resources.keys() == {"pi-0.link"}
     for ends in (("pi-0", "server"), ("server", "pi-0")):
         assert topology.route(*ends).resources == (("pi-0.link", 1.0),)
-    with pytest.raises(LinkError, match="half-duplex, and its directions vary by themselves"):
+    with pytest.raises(LinkError, match="half-duplex, so its directions must vary together"):
         AccessLink(1.0, 1.0, 0.1, "half", up_varies=TURNS)
 
 

@@ -1,4 +1,4 @@
-"""Bandwidth that changes: recordings, schedules and random processes as functions of time."""
+"""Changing bandwidth: recordings, schedules and random processes as functions of time."""
 
 from cutlayer.topologies.bandwidth.changed import Changed, Steps
 from cutlayer.topologies.bandwidth.csv_trace import read_csv

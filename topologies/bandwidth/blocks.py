@@ -1,7 +1,7 @@
-"""A random profile that is drawn where it is looked at, in blocks, and is a function all the same.
+"""A random profile that is drawn on demand, in blocks, and is still a function of time.
 
-A block has a stream of its own and depends on the ones before it by a single number. Those numbers
-are kept, and one block: to look far ahead costs the drawing, to look back draws one block again.
+Each block has its own random stream and depends on the previous blocks only by one number, its state.
+All states and one block are kept: a look ahead draws the blocks between, a look back one block.
 """
 
 from abc import abstractmethod
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cutlayer.streams import generator
 from cutlayer.topologies.bandwidth.profile import Profile
 
-SIZE: Final = 64  # pieces in a block; even, as two states take turns
+SIZE: Final = 64  # pieces in a block; even, because two states alternate
 
 Block = tuple[NDArray[np.float64], NDArray[np.float64], float]
 

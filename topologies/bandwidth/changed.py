@@ -8,7 +8,7 @@ from cutlayer.topologies.bandwidth.profile import Constant, Profile, Varying
 
 
 class Steps(Profile):
-    """`base` until `times[0]` (s, increasing); from `times[i]` on the value `values[i]`."""
+    """`base` until `times[0]` (s, increasing); `values[i]` from `times[i]` on."""
 
     def __init__(self, base: Profile, times: tuple[float, ...], values: tuple[float, ...]) -> None:
         assert len(times) == len(values) > 0
@@ -40,11 +40,11 @@ class Changed(Varying):
 
     @property
     def mean_bytes_per_s(self) -> float:
-        """The rate before the first change, in the mean."""
+        """The mean rate before the first change."""
         return self.base.mean_bytes_per_s if isinstance(self.base, Varying) else self.base
 
     def profile(self, seed: int, key: str, connection: str) -> Profile:
-        """Return what was before, and the changes after it."""
+        """Return the base profile with the changes."""
         if isinstance(self.base, Varying):
             before = self.base.profile(seed, key, connection)
         else:
@@ -62,7 +62,7 @@ class Multiplied(Profile):
 
     @property
     def mean(self) -> float:
-        """The other's mean, multiplied."""
+        """The base's mean, multiplied."""
         return self._base.mean * self._factor
 
     def piece(self, t: float) -> tuple[float, float]:
@@ -73,16 +73,16 @@ class Multiplied(Profile):
 
 @dataclass(frozen=True)
 class Scaled(Varying):
-    """`factor` times what `base` is."""
+    """`factor` times the rate of `base`."""
 
     base: Varying
     factor: float
 
     @property
     def mean_bytes_per_s(self) -> float:
-        """The other's mean, multiplied."""
+        """The base's mean, multiplied."""
         return self.base.mean_bytes_per_s * self.factor
 
     def profile(self, seed: int, key: str, connection: str) -> Profile:
-        """Return the other's draw, multiplied."""
+        """Return the base's profile, multiplied."""
         return Multiplied(self.base.profile(seed, key, connection), self.factor)

@@ -1,6 +1,6 @@
-"""Recordings as text: a line for each change with the time and the rate from then on.
+"""Recordings in CSV: a line for each change, with its time and the new rate.
 
-They are seconds and bytes per second unless a header names other units: `time_ms,mbps`.
+The units are seconds and bytes per second, unless a header names others: `time_ms,mbps`.
 """
 
 import math
@@ -27,10 +27,10 @@ MAX_LINES: Final = 5_000_000
 
 
 def read_csv(path: str, period_s: float = math.inf) -> Table:
-    """Return the rates of a file: each holds until the next line's time, the first being 0.
+    """Return the rates of a file; each holds until the next line's time, and the first time is 0.
 
-    After `period_s` (s) it begins anew; without it the last rate holds. A header may name the
-    units, see `column_units`. Raises TraceError.
+    The recording repeats after `period_s` (s); without it, the last rate holds. A header may name
+    the units, see `column_units`. Raises TraceError.
     """
     return _read(stamp(path), path, period_s)
 
@@ -59,7 +59,7 @@ def _read(version: FileState, path: str, period_s: float) -> Table:
     if seconds[-1] > MOST_SECONDS:
         raise lines.error(len(seconds) - 1, f"expected times of at most {MOST_SECONDS:g} s")
     if not rates.any():
-        raise TraceError(f"{path} delivers nothing: all its rates are 0")
+        raise TraceError(f"{path} has no rate above 0")
     if seconds[-1] >= period_s:
         late = int(np.searchsorted(seconds, period_s))
         raise lines.error(late, f"expected a time before its repeat of {format_duration(period_s)}")
@@ -67,7 +67,7 @@ def _read(version: FileState, path: str, period_s: float) -> Table:
 
 
 def _units(lines: Lines) -> tuple[Fraction, Fraction]:
-    """Return what the numbers of the two columns are in, as seconds and bytes per second."""
+    """Return the units of the two columns in seconds and bytes per second."""
     if lines.titles is None:
         return Fraction(1), Fraction(1)
     time, rate = lines.titles

@@ -1,6 +1,6 @@
-"""The text of a recording, plain or compressed, and errors that name its line.
+"""The lines of a recording, plain or compressed, and errors that name a line.
 
-A recording is at most 128 MiB, decompressed, with 20 million lines of at most 1,000 characters.
+A recording has at most 128 MiB, decompressed, and 20 million lines of at most 1,000 characters.
 """
 
 import re
@@ -24,11 +24,11 @@ _NUMERALS: Final = b"0123456789+-.eE, \t\n"
 
 
 class TraceError(UserError):
-    """A recording that is not there or cannot be read; says in which line."""
+    """A recording that does not exist or cannot be read; the message names the line."""
 
 
 def stamp(path: str) -> FileState:
-    """Return what tells a file from others and from its own later contents, or raise TraceError."""
+    """Return what identifies a file with its present content. Raises TraceError."""
     try:
         return file_state(path)
     except TextFileError as error:
@@ -36,11 +36,11 @@ def stamp(path: str) -> FileState:
 
 
 class Lines:
-    """The lines of a recording that hold data, each of which should match `pattern`.
+    """The data lines of a recording, each of which should match `pattern`.
 
-    Their `columns` are separated by commas. With a `header`, the first line is one where none of
-    its cells is a number; `titles` has its cells. Empty lines do not count. Raises TraceError for
-    a file that cannot be read, or is longer than `max_lines`.
+    Their `columns` are separated by commas. With `header`, the first line is a header if none of its
+    cells is a number; `titles` has its cells. Empty lines are skipped. Raises TraceError for a file
+    that cannot be read, or has more than `max_lines` lines.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Lines:
         except TextFileError as error:
             raise TraceError(f"{path} {error}") from None
         self._check_lines(max_lines)
-        self._begin, self._line = 0, 1  # of the data: the place in the text, and its line's number
+        self._begin, self._line = 0, 1  # of the data: the position in the text, and the line number
         first = next(self.numbered(), None)
         if first is None:
             raise TraceError(f"{path} is empty")
@@ -73,14 +73,14 @@ class Lines:
             self.titles = cells
             self._skip_to(first[0] + 1)
             if next(self.numbered(), None) is None:
-                raise TraceError(f"{path} has a header and nothing below it")
+                raise TraceError(f"{path} has a header, but no data")
             if len(cells) != columns:
                 raise self.title_error(
                     f"expected {columns} columns, {expected}, separated by commas, got {len(cells)}"
                 )
 
     def numbers(self, kind: type) -> NDArray[Any]:
-        """Return the numbers of all lines, a row for each, or raise TraceError."""
+        """Return the numbers of all lines, one row per line. Raises TraceError."""
         body = self._text[self._begin :].encode()
         if body.translate(None, _NUMERALS):
             raise self.first_bad()
@@ -90,20 +90,20 @@ class Lines:
             bad = self._first_bad()
             if bad is not None:
                 raise bad from None
-            # A line of blanks alone is accepted.
+            # Lines of blanks are accepted.
             table = self._parsed("\n".join(text for _, text in self.numbered()).encode(), kind)
         if table.shape[1] != self._columns or not np.isfinite(table).all():
             raise self.first_bad()
         return table
 
     def numbered(self) -> Iterator[tuple[int, str]]:
-        """Yield each line that holds data with its number, from 1."""
+        """Yield each data line with its number, from 1."""
         for line, text in enumerate(self._text[self._begin :].split("\n"), self._line):
             if stripped := text.strip(" \t"):
                 yield line, stripped
 
     def matches(self, text: str) -> bool:
-        """Whether a line is as expected."""
+        """Whether a line has the expected form."""
         return self._pattern.fullmatch(text) is not None
 
     def error(self, row: int, complaint: str) -> TraceError:

@@ -1,8 +1,8 @@
-"""A rate whose logarithm is an AR(1) process: it wanders around its mean and forgets slowly.
+"""A rate whose logarithm is an AR(1) process: it fluctuates around its mean with a given correlation.
 
 z[k] = c z[k-1] + sqrt(1 - c^2) e[k] with standard normal e, and the rate of step k is
-mean exp(s z[k] - s^2 / 2) with s^2 = ln(1 + cv^2), so that mean and coefficient of variation are
-those asked for. Rates j steps apart then correlate with ((1 + cv^2)^(c^j) - 1) / cv^2.
+mean exp(s z[k] - s^2 / 2) with s^2 = ln(1 + cv^2), which has the given mean and coefficient of
+variation. The correlation of rates j steps apart is ((1 + cv^2)^(c^j) - 1) / cv^2.
 """
 
 import math
@@ -22,8 +22,8 @@ PURPOSE: Final = "lognormal"
 class Lognormal(Varying):
     """Mean (bytes/s), coefficient of variation, correlation of the logarithm, step (s).
 
-    `correlation` (0 or more, below 1) is that of one step with the next; from a correlation time
-    tau it is exp(-step / tau). It begins in its stationary state.
+    `correlation` (0 or more, below 1) is that of successive steps; for a correlation time tau it is
+    exp(-step / tau). The process begins in its stationary state.
     """
 
     mean: float
@@ -33,7 +33,7 @@ class Lognormal(Varying):
 
     @property
     def mean_bytes_per_s(self) -> float:
-        """The mean asked for."""
+        """The given mean."""
         return self.mean
 
     def profile(self, seed: int, key: str, connection: str) -> Profile:

@@ -1,9 +1,8 @@
 """Recordings in the format of Mahimahi (Netravali et al., USENIX ATC 2015).
 
-A line is a time in whole milliseconds, from the start of the recording, at which one packet of
-1,500 bytes can be delivered; the times do not decrease. The recording begins anew at its last time.
-A packet counts for the interval that ends with its time, so that up to the end of any step exactly
-the bytes of the file have flowed.
+Each line is a time in whole milliseconds from the start of the recording at which one packet of 1,500
+bytes can be delivered; times do not decrease. The recording repeats after its last time. A packet
+counts for the interval that ends with its time, so that the bytes up to the end of any step are exact.
 """
 
 from functools import lru_cache
@@ -20,13 +19,13 @@ PACKET_BYTES: Final = 1500
 STEP_S: Final = 0.1
 MAX_STEPS: Final = 5_000_000
 LONGEST_SILENCE_MS: Final = 86_400_000
-"""A recording that begins later than this, and later than it lasts, has the times of a clock."""
+"""A recording that begins later than this, and later than it lasts, is taken to have clock times."""
 
 
 def read_mahimahi(path: str, step_s: float = STEP_S) -> Table:
-    """Return the rates of a recording, in the mean over steps of `step_s` (s).
+    """Return the rates of a recording, averaged over steps of `step_s` (s).
 
-    The last step is up to half as long again, or as short as half. Raises TraceError.
+    The last step has 0.5 to 1.5 times that length. Raises TraceError.
     """
     return _read(stamp(path), path, step_s)
 

@@ -1,4 +1,4 @@
-"""A rate that is good or bad in turn, for exponential times: the Gilbert-Elliott channel's rates."""
+"""A rate that alternates between good and bad for exponential times, as in a Gilbert-Elliott channel."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,9 +13,9 @@ PURPOSE: Final = "two states"
 
 @dataclass(frozen=True)
 class TwoStates(Varying):
-    """Two rates (bytes/s, or 1 and 0), and how long each lasts in the mean (s, more than 0).
+    """Two rates (bytes/s, or 1 and 0), and the mean time of each (s, more than 0).
 
-    It begins in its stationary state: good with the share good_s / (good_s + bad_s).
+    The process begins in its stationary state: good with probability good_s / (good_s + bad_s).
     """
 
     good: float

@@ -1,4 +1,4 @@
-"""A rate over virtual time, and what it is before it belongs to a link."""
+"""A rate over virtual time, and its description before it belongs to a link."""
 
 import math
 from abc import ABC, abstractmethod
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 class Profile(ABC):
     """A piecewise constant function of virtual time, from 0 s on.
 
-    Of a link it is the rate in bytes per second, where 0 is an outage; of a client's presence it
-    is 1 or 0. It is a function: asked again, in whatever order, it answers the same.
+    For a link, the value is the rate in bytes per second, 0 during an outage; for a client's presence,
+    1 or 0. The result depends on the time only, whatever the order of the calls.
     """
 
     @property
     @abstractmethod
     def mean(self) -> float:
-        """Its mean in the long run, or what comes nearest to one where it ends in a last value."""
+        """The long-run mean; for a profile that ends in a last value, an approximation."""
 
     @abstractmethod
     def piece(self, t: float) -> tuple[float, float]:
@@ -34,14 +34,14 @@ class Varying(ABC):
     def profile(self, seed: int, key: str, connection: str) -> Profile:
         """Return the rate of one link.
 
-        `key` names the link, `connection` what it is a direction of: both directions begin at the
-        same place of a recording, and draw different random numbers.
+        `key` names the link, `connection` the connection of which it is a direction. Both directions
+        begin at the same time of a recording, but draw different random numbers.
         """
 
 
 @dataclass(frozen=True)
 class Constant(Profile):
-    """One value for ever."""
+    """A constant value."""
 
     value: float
 

@@ -1,4 +1,4 @@
-"""A rate from a table: a recording or a schedule, which repeats itself or holds its last value."""
+"""A rate from a table: a recording or a schedule, which repeats or holds its last value."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ PURPOSE: Final = "start of a recording"
 class Table(Profile):
     """Values that hold from `starts[i]` (s, the first 0, increasing) to the next.
 
-    After `period` s it begins anew; without one (infinity) the last value holds.
+    The table repeats after `period` s; if that is infinite, the last value holds.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Table(Profile):
 
     @property
     def mean(self) -> float:
-        """The mean of a period; of a table that ends, with its last value once more as long."""
+        """The mean over a period; if there is none, the last value counts for as long as all others."""
         ends = self._ends.copy()
         if math.isinf(self.period):
             ends[-1] = 2 * ends[-2] if len(ends) > 1 else 1.0
@@ -46,7 +46,7 @@ class Table(Profile):
 
     @property
     def changes_per_s(self) -> float:
-        """How often it changes in a second in the long run: 0 for a table that ends."""
+        """The number of changes per second in the long run; 0 for a table without a period."""
         return len(self._ends) / self.period
 
     def piece(self, t: float) -> tuple[float, float]:
@@ -60,7 +60,7 @@ class Table(Profile):
             if index == len(self._ends):
                 cycle, index = cycle + 1, 0
             end = cycle * self.period + float(self._ends[index])
-            if end > t:  # not so where t is an end, and rounding makes it fall just before it
+            if end > t:  # false if t is an end and is rounded to just before it
                 return float(self._values[index]), end
             index += 1
 
@@ -97,9 +97,9 @@ class Shifted(Profile):
 
 @dataclass(frozen=True)
 class Tabled(Varying):
-    """A table that a link follows from the time `start_s` of it on.
+    """A table that a link follows from the table's time `start_s` on.
 
-    None is a time drawn for each connection, uniform over the period: the table must repeat.
+    None draws a time for each connection, uniform over the period; the table must repeat.
     """
 
     table: Table

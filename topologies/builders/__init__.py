@@ -1,9 +1,9 @@
-"""Topologies from plain arguments, one file for each.
+"""Builders of topologies from plain arguments.
 
-Rates are in bytes per second and may be infinite, delays are one way in seconds. A client is one
-device; those of a group are named after it and numbered, `raspberry-pi-4b-0`, `raspberry-pi-4b-1`,
-going on where an earlier group of that name ended. Relays, access points and edge nodes forward
-and do not compute.
+Rates are in bytes per second and may be infinite; delays are one way, in seconds. A client is one
+device. The members of a group have its name and a number, `raspberry-pi-4b-0`, `raspberry-pi-4b-1`,
+which continues that of an earlier group of the same name. Relays, access points and edge nodes only
+forward.
 """
 
 from cutlayer.topologies.builders.cells import AccessPoint, BaseStation, Subscribers, cells

@@ -15,7 +15,7 @@ from cutlayer.topologies.parts import Link, Medium, Node
 
 @dataclass(frozen=True)
 class Subscribers:
-    """So many equal devices of a cellular cell; the rates are what one has alone in the cell."""
+    """Equal devices of a cellular cell; the rates are those of a device alone in the cell."""
 
     device: DeviceProfile
     count: int
@@ -25,13 +25,13 @@ class Subscribers:
 
     @property
     def stem(self) -> str:
-        """What its members are named after."""
+        """The stem of its members' names."""
         return self.name or self.device.name
 
 
 @dataclass(frozen=True)
 class AccessPoint:
-    """So many equal Wi-Fi cells with stations each, as `wifi_cell`; up and down are one medium."""
+    """Equal Wi-Fi cells, each with stations, as `wifi_cell`; up and down share one medium."""
 
     stations: Sequence[Stations]
     delay_s: float
@@ -43,16 +43,16 @@ class AccessPoint:
 
     @property
     def stem(self) -> str:
-        """What its members are named after."""
+        """The stem of its members' names."""
         return self.name or "access-point"
 
 
 @dataclass(frozen=True)
 class BaseStation:
-    """So many equal cellular cells with subscribers each.
+    """Equal cellular cells, each with subscribers.
 
-    The scheduler is proportionally fair (Kelly, 1997): n busy subscribers each have 1/n of the
-    time, and so r/n of their own rate r. Up and down are two media (FDD).
+    The scheduler is proportionally fair (Kelly, 1997): each of n busy subscribers has 1/n of the
+    time, and so 1/n of its own rate. Up and down are two media (FDD).
     """
 
     subscribers: Sequence[Subscribers]
@@ -63,7 +63,7 @@ class BaseStation:
 
     @property
     def stem(self) -> str:
-        """What its members are named after."""
+        """The stem of its members' names."""
         return self.name or "base-station"
 
 
@@ -73,7 +73,7 @@ def cells(
     cells: Sequence[AccessPoint | BaseStation],
     server_link: AccessLink | None = None,
 ) -> Topology:
-    """Return cells around a server, each with a backhaul (`up` is towards the server).
+    """Build cells around a server, each with a backhaul whose `up` leads to the server.
 
     Clients are named after their cell: `base-station-0.raspberry-pi-4b-1`. `server_link` is the
     server's own connection, shared by all cells, as in `star`.

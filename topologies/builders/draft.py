@@ -1,4 +1,4 @@
-"""A topology in the making: what every builder adds to, and how connections become links."""
+"""An unfinished topology, to which builders add nodes and connections."""
 
 import math
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ HUB: Final = "hub"
 
 @dataclass(frozen=True)
 class Server:
-    """The server: its device, how many jobs at a time, in which order."""
+    """The server: its device, its number of slots, its queueing."""
 
     device: DeviceProfile
     slots: int = 1
@@ -39,8 +39,8 @@ class Server:
 class Edge:
     """A connection of a graph; `back_bytes_per_s` is the other direction's rate if it differs.
 
-    A half-duplex edge varies as `varies` says; `jitter` and `loss` hold each way. Without an
-    `own_limit` the rate is that of the medium.
+    A half-duplex edge varies by `varies`; `jitter` and `loss` hold in each direction. Without an
+    `own_limit` only the medium limits the rate.
     """
 
     source: str
@@ -84,13 +84,13 @@ class Draft:
     groups: list[ClientGroup] = field(default_factory=list)
 
     def topology(self, routing: Routing = "delay") -> Topology:
-        """Return what was put together."""
+        """Return the finished topology."""
         if self.groups:
             return Fleet(self.nodes, self.links, self.media, self.groups, routing=routing)
         return Topology(self.nodes, self.links, self.media, routing=routing)
 
     def server(self, server: Server, link: AccessLink | None = None) -> str:
-        """Add the server; return the node that others lead to: itself, or where its link ends."""
+        """Add the server; return the node to connect to: the server, or the far end of its link."""
         self.nodes.append(server.node())
         if link is None:
             return server.name
@@ -99,7 +99,7 @@ class Draft:
         return HUB
 
     def server_at(self, place: str, server: Server, link: AccessLink | None) -> None:
-        """Add the server at a node; without a link of its own, nothing lies between the two."""
+        """Add the server at a node, by its link or by an unlimited one without delay."""
         self.nodes.append(server.node())
         self.access(server.name, place, link or AccessLink(math.inf, math.inf, 0.0))
 
@@ -127,7 +127,7 @@ class Draft:
                 self.groups.append(ClientGroup(names, node, up, down, *place))
 
     def access(self, name: str, centre: str, link: AccessLink, medium: str | None = None) -> None:
-        """Connect a node with the centre; `medium` is one that both directions draw on, too."""
+        """Connect a node with the centre; both directions also use `medium`, if given."""
         _check_private(link)
         if link.duplex == "half":
             if medium is not None:
@@ -159,11 +159,13 @@ class Draft:
         there, back = f"{edge.source}->{edge.target}", f"{edge.target}->{edge.source}"
         if edge.duplex not in get_args(Direction):
             raise TopologyError(
-                f"edge {there!r}: {edge.duplex!r} is no duplex"
+                f"edge {there!r}: unknown duplex {edge.duplex!r}"
                 f"{suggestion(edge.duplex, get_args(Direction))}"
             )
         if edge.duplex == "one-way" and edge.back_bytes_per_s is not None:
-            raise TopologyError(f"edge {there!r} is one-way, and has a rate for the way back")
+            raise TopologyError(
+                f"edge {there!r} is one-way, but has a rate for the other direction"
+            )
         connection = f"{edge.source}--{edge.target}"
         rate = edge.rate_bytes_per_s
         back_rate = rate if edge.back_bytes_per_s is None else edge.back_bytes_per_s
@@ -191,9 +193,9 @@ class Draft:
             self._both(link, back, back_rate, edge.back_varies)
 
     def _both(self, link: Link, back: str, rate: float, varies: Varying | None) -> None:
-        """Add a link and its way back, which may differ in rate only."""
+        """Add a link and its opposite direction, which may differ only in rate."""
         self.links.append(link)
-        way_back = Link(
+        opposite = Link(
             back,
             link.target,
             link.source,
@@ -206,7 +208,7 @@ class Draft:
             connection=link.connection,
             own_limit=link.own_limit,
         )
-        self.links.append(way_back)
+        self.links.append(opposite)
 
 
 def _check_private(link: AccessLink) -> None:

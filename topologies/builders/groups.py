@@ -12,7 +12,7 @@ from cutlayer.topologies.parts import TopologyError
 
 @dataclass(frozen=True)
 class Clients:
-    """So many equal clients; a group of one that is given a name is called just that."""
+    """Equal clients. The member of a named group of one has exactly that name."""
 
     device: DeviceProfile
     count: int
@@ -21,24 +21,24 @@ class Clients:
 
     @property
     def stem(self) -> str:
-        """What its members are named after."""
+        """The stem of its members' names."""
         return self.name or self.device.name
 
 
 class Group(Protocol):
-    """Several equal things of one name."""
+    """Several equal things with one name."""
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """The number of members."""
 
     @property
     def name(self) -> str | None:
-        """The name that they were given."""
+        """The name, if one was given."""
 
     @property
     def stem(self) -> str:
-        """What its members are named after."""
+        """The stem of its members' names."""
 
 
 AnyGroup = TypeVar("AnyGroup", bound=Group)

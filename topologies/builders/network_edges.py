@@ -17,9 +17,9 @@ from cutlayer.topologies.units import LEAST_BYTES_PER_S, MOST_BYTES_PER_S, MOST_
 
 @dataclass(frozen=True)
 class Attribute:
-    """A figure that the edges of a graph carry, in units of `unit` (bytes/s or s).
+    """An attribute of a graph's edges, in units of `unit` (bytes/s or s).
 
-    Edges without it have the value `otherwise`, in bytes/s or s; without that they are refused.
+    Edges without it have the value `otherwise`, in bytes/s or s, or are refused if that is None.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class AssumedDelay:
-    """The delay of edges whose length is not known: of how many, out of how many in all."""
+    """The delay of `edges` edges of unknown length, out of `of`."""
 
     seconds: float
     edges: int
@@ -37,10 +37,10 @@ class AssumedDelay:
 
 
 def assumed_delay(graph: "networkx.Graph[Any]", delay: Distance) -> AssumedDelay | None:
-    """Return the delay of edges with an end that has no position; None where all have one.
+    """Return the delay of edges with an end of unknown position; None if all positions are known.
 
-    It is the distance's `otherwise_s`, or else the median of the edges whose length is known.
-    Raises TopologyError where there is neither.
+    It is the distance's `otherwise_s`, or else the median of the edges of known length. Raises
+    TopologyError if there is neither.
     """
     positions = {node: position_of(data) for node, data in graph.nodes(data=True)}
     known, edges = [], 0
@@ -57,7 +57,7 @@ def assumed_delay(graph: "networkx.Graph[Any]", delay: Distance) -> AssumedDelay
         return AssumedDelay(delay.otherwise_s, edges - len(known), edges)
     if not known:
         raise TopologyError(
-            "no edge has a longitude and latitude at both ends, from which delays would follow:"
+            "no edge has a longitude and latitude at both ends, so that no delay can be derived:"
             " give one delay for all edges, an attribute of theirs, or the distance an otherwise"
         )
     return AssumedDelay(median(known), edges - len(known), edges)
@@ -69,7 +69,7 @@ def network_edges(
     rate: float | Attribute,
     delay: float | Attribute | Distance,
 ) -> Iterator[Edge]:
-    """Yield the edges between nodes of those names; parallel ones are joined, loops left out."""
+    """Yield the edges between the named nodes; parallel edges are merged, loops are left out."""
     positions = {node: position_of(data) for node, data in graph.nodes(data=True)}
     assumed = assumed_delay(graph, delay) if isinstance(delay, Distance) else None
     joined: dict[tuple[str, str], tuple[float, float]] = {}
@@ -106,7 +106,7 @@ def _figure(figure: float | Attribute, data: Mapping[str, Any], where: str, what
             return figure.otherwise
         raise TopologyError(
             f"{where} has no {figure.name!r} for its {what}{suggestion(figure.name, map(str, data))}"
-            f" (say what holds otherwise)"
+            f" (or give a value with otherwise)"
         )
     value = data[figure.name]
     try:

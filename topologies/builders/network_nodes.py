@@ -1,4 +1,4 @@
-"""What the nodes of a networkx graph are called, and which of them the server is connected with."""
+"""The names of a networkx graph's nodes, and which of them are connected with the server."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _FEW = 12
 
 
 class UnknownNodeError(TopologyError):
-    """A node that a network does not have, or several of that name; to stand behind the name."""
+    """An unknown or ambiguous name of a node. The message is a sentence that follows the name."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class NetworkNodes:
     names: Mapping[Any, str]
 
     def key_of(self, called: str) -> Any:
-        """Return the key of the node with this name; the key itself, as text, is a name as well.
+        """Return the key of the node with this name; the key itself, as text, is also a name.
 
-        Raises UnknownNodeError, which says what there is instead.
+        Raises UnknownNodeError.
         """
         if called in self._keys:
             return self._keys[called]

@@ -22,8 +22,8 @@ from cutlayer.topologies.parts import Medium, Node, Routing, TopologyError
 class Residents:
     """Equal clients at nodes of a network, each with its own link to its node.
 
-    `count` are at each of the nodes named in `at`, or at `all` that are connected with the server;
-    or in all, `spread` evenly over these in their order.
+    `count` clients are at each of the nodes in `at`, or at `all` nodes that are connected with the
+    server. With `spread`, `count` in total are spread evenly over these nodes in their order.
     """
 
     device: DeviceProfile
@@ -40,7 +40,7 @@ def from_graph(
     media: Sequence[Medium] = (),
     routing: Routing = "delay",
 ) -> Topology:
-    """Return any graph. An edge is two links, unless it is one-way.
+    """Build a topology from nodes and edges. An edge is two links, unless it is one-way.
 
     A half-duplex edge has one capacity for both directions: its own, or that of the medium it
     names. Edges that name one medium share it.
@@ -62,14 +62,14 @@ def from_networkx(
     server_link: AccessLink | None = None,
     routing: Routing = "delay",
 ) -> Topology:
-    """Return a graph whose nodes only forward, with a server and clients at some of them.
+    """Build a network whose nodes only forward, with a server and clients at some of them.
 
-    Nodes are named as `network_nodes` says. Rates (bytes/s) and delays (one way, s) are the same
-    for all edges, or an attribute of each; a delay can follow from the positions of the nodes, see
-    `position_of`, and where these are not known from `assumed_delay`. An edge is full duplex; in a
-    directed graph it is one-way. Parallel edges are one link with their rates added and the least
-    of their delays; edges from a node to itself are left out. What the server is not connected with
-    is part of the topology and carries nothing. Clients are named after their node:
+    Nodes have the names of `network_nodes`. Rates (bytes/s) and delays (one way, s) are the same for
+    all edges, or an attribute of each. A delay can also follow from the positions of the nodes, see
+    `position_of`, or from `assumed_delay` where they are unknown. An edge is full duplex; in a directed
+    graph it is one-way. Parallel edges become one link with the sum of their rates and the least of
+    their delays; edges from a node to itself are left out. Nodes that are not connected with the server
+    are part of the topology, but carry nothing. Clients are named after their node:
     `Denver.raspberry-pi-4b-0`.
     """
     nodes = network_nodes(graph)
@@ -86,7 +86,7 @@ def from_networkx(
 
 
 def count_of(count: int, at: Sequence[str] | Literal["all", "spread"], nodes: int) -> int:
-    """Return how many clients a group of `Residents` is in a network of so many nodes."""
+    """Return the number of clients of a group of `Residents` in a network with `nodes` nodes."""
     if at == "spread":
         return count
     return count * (nodes if at == "all" else len(at))

@@ -1,4 +1,4 @@
-"""Sites that are connected with each other, as a ring or every pair, with clients at each."""
+"""Sites in a ring, or with a link between every two, with clients at each."""
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
@@ -20,10 +20,10 @@ def ring(
     server_link: AccessLink | None = None,
     routing: Routing = "delay",
 ) -> Topology:
-    """Return sites in a ring; `link` leads (`up`) from each to the next, and back.
+    """Build a ring of sites; the `up` of a `link` leads from each to the next.
 
-    Every site has the groups of `clients`, named after it: `site-3.raspberry-pi-4b-0`. The server
-    is at one of the sites: its own link leads there, or nothing lies between.
+    Every site has the groups of `clients`, named after it: `site-3.raspberry-pi-4b-0`. The server is
+    at one of the sites, by its own link or directly.
     """
     if sites < 3:
         raise TopologyError(f"a ring of {sites} sites: expected 3 or more")
@@ -41,7 +41,7 @@ def mesh(
     server_link: AccessLink | None = None,
     routing: Routing = "delay",
 ) -> Topology:
-    """Return sites of which every two are connected; `link` leads (`up`) to the later one.
+    """Build sites with a link between every two, whose `up` leads to the later one.
 
     The rest is as in `ring`.
     """

@@ -21,11 +21,11 @@ def star(
     medium_bytes_per_s: float | None = None,
     medium_varies: Varying | None = None,
 ) -> Topology:
-    """Return clients around a server, each on its own link.
+    """Build clients around a server, each on its own link.
 
-    `server_link` is the server's own connection, which all share: its `up` leaves the server, so it
-    carries what goes down to the clients. `medium_bytes_per_s` is one half-duplex medium, which all
-    clients' links draw on in both directions beside their own rates; the mean, if it varies.
+    `server_link` is the server's own connection, which all clients share; its `up` leaves the server.
+    `medium_bytes_per_s` is the rate of a half-duplex medium that all clients' links share in both
+    directions, in addition to their own rates; the mean, if it varies.
     """
     draft = Draft()
     centre = draft.server(server, server_link)

@@ -11,7 +11,7 @@ from cutlayer.topologies.link import AccessLink
 
 @dataclass(frozen=True)
 class Branch:
-    """So many equal nodes of a tier, with what is behind each; `up` leads towards the server."""
+    """Equal nodes of a tier, with what is behind each; `up` leads towards the server."""
 
     count: int
     link: AccessLink
@@ -21,14 +21,14 @@ class Branch:
 
     @property
     def stem(self) -> str:
-        """What its members are named after; `edge`, or `region` if it has branches."""
+        """The stem of its members' names; `edge`, or `region` if it has branches."""
         return self.name or ("region" if self.branches else "edge")
 
 
 def tiers(
     *, server: Server, branches: Sequence[Branch], server_link: AccessLink | None = None
 ) -> Topology:
-    """Return a tree of any depth: two tiers are branches with clients, three are one more level.
+    """Build a tree of any depth: two tiers are branches with clients, three are one more level.
 
     Every node is named after those above it: `region-0.edge-1.raspberry-pi-4b-2`. `server_link` is
     the server's own connection, shared by all, as in `star`.

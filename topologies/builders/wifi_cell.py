@@ -18,7 +18,7 @@ ACCESS_POINT: Final = "access-point"
 
 @dataclass(frozen=True)
 class Stations:
-    """So many equal stations of a Wi-Fi cell; the rate is a station's own, where they differ."""
+    """Equal stations of a Wi-Fi cell; the rate is that of a station, if stations have their own."""
 
     device: DeviceProfile
     count: int
@@ -27,7 +27,7 @@ class Stations:
 
     @property
     def stem(self) -> str:
-        """What its members are named after."""
+        """The stem of its members' names."""
         return self.name or self.device.name
 
 
@@ -40,13 +40,12 @@ def wifi_cell(
     rate_varies: Varying | None = None,
     backhaul: AccessLink | None = None,
 ) -> Topology:
-    """Return stations that share one half-duplex medium with their access point.
+    """Build stations that share one half-duplex medium with their access point.
 
-    Either the cell has one rate, the sum over all stations and both directions, or each group has
-    its own and they share airtime: n busy stations then get 1 / sum(1 / r) each, which is Wi-Fi's
-    performance anomaly (Heusse et al., INFOCOM 2003). A cell's rate may vary, and is the mean then.
-    Without `backhaul` the server is the access point; with it, a wire leads on to the server (`up`
-    is towards it).
+    Either the cell has one rate, for all stations and both directions together, or each group has its
+    own and stations share airtime: each of n busy stations then gets 1 / sum(1 / r), Wi-Fi's
+    performance anomaly (Heusse et al., INFOCOM 2003). If a cell's rate varies, it is the mean. Without
+    `backhaul` the server is the access point; with it, its `up` leads to the server.
     """
     draft = Draft()
     centre = draft.server(server)
@@ -67,7 +66,7 @@ def add_stations(
     rate_varies: Varying | None,
     prefix: str = "",
 ) -> None:
-    """Add a medium and the stations on it, around an access point that is there."""
+    """Add a medium and its stations around an existing access point."""
     for group in stations:
         if (group.rate_bytes_per_s is None) == (rate_bytes_per_s is None):
             raise TopologyError(

@@ -1,4 +1,4 @@
-"""A device profile as the text of a file of its own, as it is written after a calibration."""
+"""A device profile as the text of a file, as written after a calibration."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -21,10 +21,10 @@ def profile_text(
     comment: str = "",
     derived: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """Return a measured profile as the text of a file that a scenario's device can name.
+    """Return a measured profile as the text of a profile file.
 
-    Rates are kept to 6 digits. `note` goes with every figure, `comment` above them all. `derived`
-    has notes on figures that were not measured, by their names in the file (`rates.conv`).
+    Rates have 6 digits. Every figure has the `note`; the file begins with the `comment`. `derived` has
+    notes on figures that were not measured, by their names in the file (`rates.conv`).
     """
 
     def stated(name: str) -> dict[str, str]:

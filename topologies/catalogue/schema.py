@@ -1,8 +1,9 @@
-"""What an entry of the catalogue must hold, and how it becomes a device profile or a link.
+"""The entries of the catalogue, and how they become device profiles and links.
 
-Every figure carries its status; whatever is derived, recalled or guessed also carries the
-reasoning, and every entry names its sources. The texts travel with the profile, so that a report
-can print them.
+Every figure has a status, and a note with the reasoning if it is derived, recalled or guessed; every
+entry names its sources. Profiles keep these texts for reports.
+
+The file is over 300 lines long because an entry and its figures are declared and converted together.
 """
 
 import math
@@ -33,13 +34,13 @@ SELF_EVIDENT: tuple[Status, ...] = ("measured", "published")
 
 
 class Strict(BaseModel):
-    """A model that knows all of its keys."""
+    """A model that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Stated(Strict):
-    """Something with a status, and with a reason where it was not simply read off a source."""
+    """Something with a status, and with a note unless a source states or measured it."""
 
     status: CatalogueStatus
     note: Text | None = None
@@ -96,7 +97,7 @@ class Rates(Stated):
 
 
 class Speedup(Stated):
-    """Another device's profile, this many times faster (below 1: slower)."""
+    """Another device's profile, faster by these factors (below 1: slower)."""
 
     device: Text
     forward: Factor
@@ -107,7 +108,7 @@ class Speedup(Stated):
 
 
 class DeviceEntry(Strict):
-    """A device: by rates, by another device and how much faster it is, or by one coarse speed."""
+    """A device: by rates, by a speedup over another device, or by one coarse speed."""
 
     description: Text
     sources: tuple[Text, ...] = Field(min_length=1, strict=False)
@@ -135,10 +136,10 @@ class DeviceEntry(Strict):
             raise ValueError(f"give one of {', '.join(ways)} (got {', '.join(given) or 'none'})")
         figures = [name for name, _, _ in self._figures()]
         if self.rates is None and figures:
-            raise ValueError(f"{', '.join(figures)} cannot stand beside {given[0]}")
+            raise ValueError(f"{', '.join(figures)}: not allowed together with {given[0]}")
         missing = [name for name in _FIGURES if name not in (*figures, *_OPTIONAL)]
         if self.rates is not None and missing:
-            raise ValueError(f"with rates, {', '.join(missing)} must be given, too")
+            raise ValueError(f"with rates, {', '.join(missing)} must also be given")
         return self
 
     def profile(self, name: str, device: Callable[[str], DeviceProfile]) -> DeviceProfile:
@@ -156,7 +157,7 @@ class DeviceEntry(Strict):
         )
 
     def quantities(self) -> Iterator[tuple[tuple[str | int, ...], str, Callable[[object], float]]]:
-        """Yield every quantity: where it is, as it is written, and what reads it."""
+        """Yield every quantity: its path, its text and its parser."""
         for name, figure, parse in self._figures():
             yield (name, "value"), figure.value, parse
         for name, stated, read in (
@@ -207,7 +208,7 @@ class DeviceEntry(Strict):
         )
 
     def _scaled(self, name: str, base: DeviceProfile, speedup: Speedup) -> DeviceProfile:
-        """Return `base` made faster; a scaled figure is at best as sure as the speedup."""
+        """Return `base` made faster; a scaled figure is at most as certain as the speedup."""
         scaled = [key for key in base.status if not key.startswith(("power_w", "memory_bytes"))]
         status: dict[str, Status] = {
             key: max(base.status[key], speedup.status, key=_doubt) for key in scaled

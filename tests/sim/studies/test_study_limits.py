@@ -73,11 +73,11 @@ TOO_MUCH = [
     ),
     (
         {"axes": uplinks("log_range", "1e-999 Mbit/s", "1 Mbit/s")},
-        "axes.0.log_range.from: is too small to be told from 0",
+        "axes.0.log_range.from: is too small to differ from 0",
     ),
     (
         {"axes": uplinks("log_range", "1e-300 Mbit/s", "1e300 Mbit/s")},
-        "axes.0.log_range.to: is too many times its `from`",
+        "axes.0.log_range.to: is too large a multiple of its `from`",
     ),
     (
         {"axes": [SEEDS | {"range": {"from": "1" * 5000, "to": "9" * 5000, "count": 2}}]},

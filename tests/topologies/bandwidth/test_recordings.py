@@ -163,7 +163,7 @@ def test_a_bad_line_is_named(trace, text, said):
 
 
 CSV_ERRORS = [
-    ("seconds,rate\n", "t has a header and nothing below it"),
+    ("seconds,rate\n", "t has a header, but no data"),
     ("0,5\n0,6\n", "t, line 2: expected a time after the one in the line above, got '0,6'"),
     (
         "1,5\n",
@@ -184,7 +184,7 @@ CSV_ERRORS = [
     ("0,1e18\n", "t, line 1: expected a rate of 0, or 0.001 to 1e18 bit/s, got '0,1e18'"),
     ("0,1e-9\n", "t, line 1: expected a rate of 0, or 0.001 to 1e18 bit/s, got '0,1e-9'"),
     ("0,1\n1e13,2\n", "t, line 2: expected times of at most 1e+12 s, got '1e13,2'"),
-    ("0,0\n1,0\n", "t delivers nothing: all its rates are 0"),
+    ("0,0\n1,0\n", "t has no rate above 0"),
     ("0,1\n3,2\n4,2\n", "t, line 2: expected a time before its repeat of 3 s, got '3,2'"),
 ]
 
