@@ -254,4 +254,4 @@ def test_bad_values_are_said_in_one_sentence(problems, read, kind, old, new, sai
 def test_a_shared_catalogue_link_is_refused_at_every_place(problems):
     _, text = TOPOLOGIES["three_tier"]
     (said,) = problems(HEAD + text.replace(f"link: {LINK}\n", "link: edpfl-hotspot\n", 1))
-    assert "topology.three_tier.regions.0.link: is one medium for all its stations" in said
+    assert "topology.three_tier.regions.0.link: is one medium for all stations" in said

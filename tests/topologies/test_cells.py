@@ -122,7 +122,7 @@ def test_media_that_cannot_be_are_refused():
         Medium("m", None, sharing="proportionate")
     with pytest.raises(TopologyError, match="in proportion to the links' own rates"):
         Medium("m", 1e6, sharing="proportional")
-    with pytest.raises(TopologyError, match=r"'x\.up' is unlimited, and has no share"):
+    with pytest.raises(TopologyError, match=r"'x\.up' is unlimited and cannot have a share"):
         proportional(math.inf, 1e6, 1e6)
     with pytest.raises(TopologyError, match="'office' has a count of 0"):
         cells(

@@ -214,7 +214,7 @@ class Draft:
 def _check_private(link: AccessLink) -> None:
     if link.shared:
         raise TopologyError(
-            f"link {link.name!r} is one medium for all its stations: use it as a Wi-Fi cell"
+            f"link {link.name!r} is one medium for all stations: use it as a Wi-Fi cell"
         )
 
 

@@ -91,7 +91,7 @@ def test_byte_order_marks_and_line_endings_are_ignored(tmp_path):
 
 def test_times_are_refused_as_scores_and_too_many_rows_are_counted(tmp_path, monkeypatch):
     (tmp_path / "s.csv").write_text("inference_ms\n5\n6\n7\n", encoding="utf-8")
-    with pytest.raises(ScoresError, match="'inference_ms' is a time, less is faster"):
+    with pytest.raises(ScoresError, match="'inference_ms' is a time, of which less is faster"):
         read_scores(tmp_path / "s.csv", "inference_ms")
     monkeypatch.setattr(scores, "MAX_ROWS", 2)
     with pytest.raises(ScoresError, match="has 4 rows: at most 2 are read"):
