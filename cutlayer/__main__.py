@@ -1,4 +1,4 @@
-"""`python -m cutlayer`: the command line, where the command itself is not on the path."""
+"""Run the command line as `python -m cutlayer`."""
 
 from cutlayer.sim.cli import main
 
