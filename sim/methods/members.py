@@ -43,11 +43,11 @@ class Members:
         *,
         after: int = NO_CAUSE,
         round_overhead: bool = True,
-    ) -> None:
-        """Start the two endpoints of a client, whose processes `device` and `server` return.
+    ) -> tuple[simpy.Process, simpy.Process]:
+        """Start the two endpoints of a client, which run what `device` and `server` return.
 
-        `after` is the row that the server's endpoint follows. The device first spends its profile's
-        overhead of a round, unless `round_overhead` is False.
+        Return their processes. `after` is the row that the server's endpoint follows. The device first
+        spends its profile's overhead of a round, unless `round_overhead` is False.
         """
         world, member = self._world, len(self.devices)
         on_device = DeviceEndpoint(world, world.fleet.clients[client], member, chain)
@@ -61,9 +61,9 @@ class Members:
         work = device(on_device)
         if round_overhead:
             work = on_device.after_overhead(work)
-        self._processes.append(
-            (self._begin(on_device, work), self._begin(on_server, server(on_server)))
-        )
+        pair = self._begin(on_device, work), self._begin(on_server, server(on_server))
+        self._processes.append(pair)
+        return pair
 
     def _begin(self, endpoint: Endpoint, work: Process) -> simpy.Process:
         def ended(_: simpy.Event) -> None:

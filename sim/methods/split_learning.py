@@ -37,12 +37,12 @@ class SplitLearning(SplitFed):
         """Run the clients in turn; each begins when the device block has returned to the server."""
         members, last = self.members(rnd), NO_CAUSE
         for client, chain in zip(rnd.participants, rnd.chains, strict=True):
-            members.start(
+            both = members.start(
                 client,
                 chain,
                 lambda endpoint: self.device(endpoint, rnd),
                 lambda endpoint: self.server(endpoint, rnd),
                 after=last,
             )
-            yield members.done
+            yield self.world.clock.all_of(both)
             last = members.servers[-1].last
