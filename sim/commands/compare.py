@@ -25,7 +25,7 @@ def compare_command(one: Path, other: Path) -> None:
     console.print()
     differences = scenario_differences(first, second)
     if differences:
-        rows = [(d.place, str(d.one), str(d.other)) for d in differences[:MOST_DIFFERENCES]]
+        rows = [(d.path, str(d.one), str(d.other)) for d in differences[:MOST_DIFFERENCES]]
         print_grid(console, ("field", "first", "second"), rows, "Scenario, seed and versions")
     else:
         console.print("Scenario, seed and versions are the same.")

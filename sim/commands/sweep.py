@@ -16,8 +16,7 @@ from cutlayer.sim.files.plain_text import visible
 from cutlayer.sim.report.report import write_report
 from cutlayer.sim.studies.cluster import Cluster
 from cutlayer.sim.studies.folder import STUDY, claim_study
-from cutlayer.sim.studies.full import write_full
-from cutlayer.sim.studies.sweep import load_study, sweep
+from cutlayer.sim.studies.sweep import load_study, sweep, write_full
 from cutlayer.sim.studies.workers import Here, Processes, Workers
 from cutlayer.sim.views.studies import print_study
 

@@ -1,1 +1,1 @@
-"""What happened when: intervals, the rows of a run, the use of links, energy."""
+"""The log of a run: intervals, the record of a round, the use of links, the energy of devices."""

@@ -1,10 +1,10 @@
-"""Energy of devices, from how long they computed, sent and received, and from their power states.
+"""Energy of devices, from their power states and the time they spent in each.
 
     E = idle x elapsed + sum over states of max(P(state) - idle, 0) x time in the state
 
-A state's power is that of the whole board while it is in that state; states that overlap add what each
-needs beyond idling. A state without a figure counts as idling, so that E is then a lower bound. Without
-a figure for idling or for computing there is no E.
+A state's power is that of the whole board in that state. States that overlap each add their power above
+idle. A state without a figure counts as idle, which makes E a lower bound. Without a figure for `idle`
+or `compute`, E is unknown.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ STATES: Final = ("compute", "send", "receive")
 
 @dataclass(frozen=True)
 class ActiveTimes:
-    """Seconds in which each member computed, sent and received; transfers that overlap count once."""
+    """Seconds in which each member computed, sent and received; overlapping transfers count once."""
 
     compute: NDArray[np.float64]
     send: NDArray[np.float64]
@@ -55,7 +55,7 @@ def covered(
     total = np.zeros(members)
     if len(member) == 0:
         return total
-    # Slots are laid out one after another, so that one running maximum serves them all.
+    # Members are laid out one after another, so that one running maximum serves them all.
     offset = member * (float(end.max()) + 1.0)
     reached = np.maximum.accumulate(end + offset)
     before = np.concatenate(([-np.inf], reached[:-1]))
@@ -67,7 +67,7 @@ def covered(
 def energy_j(
     power_w: Mapping[str, float], elapsed_s: float, active_s: Mapping[str, float]
 ) -> float | None:
-    """Return the joules of a device, None where a figure that is needed is not known."""
+    """Return the joules of a device, None if a figure it needs is unknown."""
     if any(state not in power_w for state in NEEDED):
         return None
     idle = power_w[IDLE]
@@ -79,7 +79,7 @@ def energy_j(
 
 @dataclass
 class DeviceUse:
-    """What one client's device did in the rounds that it took part in, seconds and joules."""
+    """Seconds and joules of one client's device in the rounds that it took part in."""
 
     device: str
     rounds: int = 0
@@ -97,7 +97,7 @@ class DeviceUse:
     def add(
         self, power_w: Mapping[str, float], elapsed_s: float, active: ActiveTimes, member: int
     ) -> float | None:
-        """Count another round; return its energy."""
+        """Add a round; return its energy in joules."""
         times = {state: active.of(state, member) for state in STATES}
         joules = energy_j(power_w, elapsed_s, times)
         self.rounds += 1

@@ -1,8 +1,8 @@
-"""What a round's transfers do to the links and media they cross, from the round's log.
+"""The use of links and media by a round's transfers, derived from the round's log.
 
-A resource that only one client's routes use (its access link) is identified by the member and its
-place among the client's own, so that equal rounds of other clients share a record; what several
-clients use is told by its name.
+A shared resource is identified by its name. A resource that only one client uses (its access link) is
+identified by the member's number and an index among the client's own resources, so that equal rounds of
+other clients can share a record.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cutlayer.sim.log.intervals import Activity, Intervals, Phase
 from cutlayer.sim.network.route_runs import Lazy, Runs
 
-Key = str | tuple[int, int]  # a shared resource, or (member, place among the client's own)
+Key = str | tuple[int, int]  # a shared resource, or (member, index among the client's own)
 Uses = Sequence[tuple[str, float]]  # resources of a route with their consumption per byte
 Direction = Literal["up", "down", "both"]
 
@@ -30,9 +30,9 @@ ACCESS: Final[Mapping[Direction, str]] = {
 class LinkUse:
     """A round's use of one resource.
 
-    `wire_bytes` crossed it and took `consumed` of its capacity (capacity x seconds). For `busy_s` a
-    transfer was on it, `flow_s` counts each transfer's seconds, `peak` is the most at a time. For
-    `bottleneck_s` it was what held a transfer back. `direction` is that of the transfers on it.
+    `wire_bytes` crossed it and consumed `consumed` of its capacity (capacity x seconds). For `busy_s`
+    seconds at least one transfer was on it, `flow_s` is the sum of the transfers' seconds, `peak` the
+    largest number of transfers at a time. For `bottleneck_s` seconds it limited a transfer.
     """
 
     wire_bytes: int
@@ -43,16 +43,16 @@ class LinkUse:
     bottleneck_s: float
     direction: Direction
 
-    def line(self, key: Key) -> str:
-        """Return what stands for the resource in a round's utilisation: own ones count together."""
+    def series(self, key: Key) -> str:
+        """Return the resource's name in a round's utilisation, where access links count together."""
         return key if isinstance(key, str) else ACCESS[self.direction]
 
 
 class ClientRoutes:
     """The resources that each client's messages cross, up and down.
 
-    `clients` has for each resource how many clients' messages cross it. The clients of each of `runs`
-    cross the same shared resources, each beside resources of its own.
+    `clients` has the number of clients whose messages cross each resource. All clients in one of the
+    `runs` cross the same shared resources; each also has resources of its own.
     """
 
     def __init__(
@@ -78,12 +78,12 @@ class ClientRoutes:
         return tuple(name for name in self._names(client) if self.clients[name] == 1)
 
     def name(self, key: Key, participants: Sequence[int]) -> str:
-        """Return the resource that a key means in a round of these participants."""
+        """Return the name of the resource that a key identifies in a round of these participants."""
         return key if isinstance(key, str) else self._own[participants[key[0]]][key[1]]
 
     def keys(self, member: int, client: int) -> dict[str, Key]:
         """Return the key of each of a participant's own resources."""
-        return {name: (member, place) for place, name in enumerate(self._own[client])}
+        return {name: (member, index) for index, name in enumerate(self._own[client])}
 
     def uses(
         self,
@@ -92,12 +92,12 @@ class ClientRoutes:
         bottleneck_s: Mapping[str, float],
     ) -> dict[Key, LinkUse]:
         """Return the use of every resource that a transfer of the round crossed."""
-        found: dict[Key, LinkUse] = {}
+        uses: dict[Key, LinkUse] = {}
         for key, rows, consumption in self._crossings(intervals, participants):
             start, end = intervals.start[rows], intervals.end[rows]
             wire = intervals.wire_bytes[rows]
             busy, peak = _occupancy(start, end)
-            found[key] = LinkUse(
+            uses[key] = LinkUse(
                 wire_bytes=int(wire.sum()),
                 consumed=float((wire * consumption).sum()),
                 busy_s=busy,
@@ -106,7 +106,7 @@ class ClientRoutes:
                 bottleneck_s=bottleneck_s.get(self.name(key, participants), 0.0),
                 direction=_direction(intervals.phase[rows]),
             )
-        return found
+        return uses
 
     def _crossings(
         self, intervals: Intervals, participants: Sequence[int]
@@ -136,7 +136,7 @@ class ClientRoutes:
 
 
 class _Users(dict[str, int]):
-    """How many clients cross a resource; one that was not counted is a client's own."""
+    """The number of clients that cross each resource; 1 for a resource that was not counted."""
 
     def __missing__(self, name: str) -> int:
         return 1
@@ -154,10 +154,10 @@ def _grouped(rows: NDArray[np.intp], member: NDArray[Any], members: int) -> list
 
 
 def _occupancy(start: NDArray[np.float64], end: NDArray[np.float64]) -> tuple[float, int]:
-    """Return for how long any interval runs, and the most that run at a time."""
+    """Return the seconds in which any interval runs, and the largest number at a time."""
     times = np.concatenate([start, end])
     steps = np.concatenate([np.ones(len(start), int), -np.ones(len(end), int)])
-    order = np.lexsort((steps, times))  # an end before a beginning at the same time
+    order = np.lexsort((steps, times))  # at equal times, ends come first
     count = np.cumsum(steps[order])
     spans = np.diff(times[order])
     return float(spans[count[:-1] > 0].sum()), int(count.max(initial=0))

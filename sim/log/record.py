@@ -1,7 +1,7 @@
-"""A closed round: its totals, its critical path and the checks that nothing was lost.
+"""The record of a closed round: its totals, its critical path, and checks of conservation.
 
 A record numbers the members of a round instead of naming clients, and counts seconds from the start of
-the round: two rounds that are equal in all that the clock sees share one record.
+the round. Rounds with the same timing can therefore share one record.
 """
 
 from collections.abc import Mapping
@@ -29,16 +29,16 @@ ADDITIVE_TERMS: Final = (
 
 
 class ConservationError(Exception):
-    """The log contradicts itself: a defect of the simulator, never of a scenario."""
+    """The log contradicts itself. This is a defect of the simulator, never of a scenario."""
 
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """What one round took. Arrays have one entry per member; seconds and bytes throughout.
+    """Totals of one round, in seconds and bytes. Arrays have one entry per member.
 
-    `barrier_s` is for how long a client, in the mean, had nothing left to do before the round closed.
-    `server_wait_s` is the sum over the server's jobs, most of which may not have waited at all.
-    `uses` has what each link was used for; `loads`, if taken down, the load of shared ones over time.
+    `barrier_s` is the mean time for which a client had finished and waited for the round to close.
+    `server_wait_s` is the sum of the waits of all server jobs. `uses` has the use of each link, `loads`
+    the load of shared links over time, if it was recorded.
     """
 
     intervals: Intervals
@@ -74,7 +74,8 @@ def close_record(
 ) -> RoundRecord:
     """Derive a round's totals from its `intervals` and check that they are consistent.
 
-    Where the server `interleaves` jobs, more than its slots may be under way at once.
+    If the server `interleaves` jobs, more of them than it has slots may run at once. Raises
+    ConservationError.
     """
     up = intervals.phase == Phase.UPLINK
     down = intervals.phase == Phase.DOWNLINK
@@ -108,11 +109,11 @@ def close_record(
 
 
 def critical_path(intervals: Intervals, duration_s: float) -> tuple[dict[str, float], int]:
-    """Walk from the interval that ended the round to its beginning, and name the member that was last.
+    """Return the seconds of each phase on the critical path, and the member that finished last.
 
-    Returns the seconds spent in each phase (`PHASES`); they add up to `duration_s`, or
-    ConservationError is raised. The gap between the end of a transfer and what it set off is its
-    propagation delay, and counts to the transfer's phase.
+    The path follows the causes from the interval that ended the round back to the round's start. The gap
+    between the end of a transfer and what it caused is its propagation delay and counts towards the
+    transfer's phase. Raises ConservationError unless the phases (`PHASES`) add up to `duration_s`.
     """
     phases = dict.fromkeys(PHASES, 0.0)
     straggler = NO_CAUSE
@@ -138,7 +139,7 @@ def critical_path(intervals: Intervals, duration_s: float) -> tuple[dict[str, fl
 
 
 def finished_s(intervals: Intervals, members: int) -> NDArray[np.float64]:
-    """Return for each member when its last interval or transfer ended, seconds; 0 where it has none."""
+    """Return for each member when its last interval or transfer ended, seconds; 0 if it has none."""
     last = np.zeros(members)
     member = np.where(intervals.actor == SERVER, intervals.peer, intervals.actor)
     own = member >= 0
@@ -155,7 +156,7 @@ def _additive_terms(intervals: Intervals, members: int) -> dict[str, float]:
     down = intervals.phase == Phase.DOWNLINK
     seconds = intervals.duration + intervals.delay
     activity = intervals.activity
-    weights = activity == Activity.WEIGHTS  # and the set-up before them
+    weights = activity == Activity.WEIGHTS  # and the connection set-up before them
     weights[:-1] |= (activity[:-1] == Activity.CONNECT) & weights[1:]
     chosen = (
         down & weights,
@@ -192,7 +193,7 @@ def _check_occupancy(
     server_slots: int,
     interleaves: bool,
 ) -> None:
-    """Check that busy + idle = elapsed can hold: no actor does two things at once, none overruns."""
+    """Check that no actor does two things at once and that every interval lies within the round."""
     intervals, limit = record.intervals, record.duration_s
     slack = TOLERANCE * max(limit, 1.0)
     if len(intervals) and (

@@ -1,1 +1,1 @@
-"""Results: figures of methods and rounds, written to a folder and read back."""
+"""Results of a run: in memory, in a folder, read back, compared and exported."""

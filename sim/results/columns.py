@@ -1,7 +1,7 @@
 """The columns of the tables of results: one description for the writer and for the reader.
 
-`rounds.csv`, `accuracy.csv`, `links.csv`, `devices.csv` and the tables of a study are lists of `Column`:
-the writer asks each for its value, the reader checks each for its form.
+Every table of a run or a study is a list of `Column`: the writer takes a column's value of each record,
+the reader checks a column's form.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,14 +13,12 @@ from cutlayer.sim.log.intervals import PHASES
 Value = str | int | float | None
 Row = dict[str, Value]
 Form = Literal["text", "count", "number", "either"]  # either: a number if it reads as one
-Need = Literal[
-    "optional", "required", "filled"
-]  # required: the column is there; filled: in every row
+Need = Literal["optional", "required", "filled"]  # filled: required, and never empty
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, where a record has its value, and what the reader expects."""
+    """One column: its name, its value of a record, and what the reader expects."""
 
     name: str
     value: Callable[[Any], Value] = lambda _: None
@@ -30,7 +28,7 @@ class Column:
 
 DIGESTS: Final = ("learning_digest", "event_digest", "weights_digest")
 
-# Which method a row of a run's tables is about; the writer adds them to each record's own columns.
+# The method of a row; `method_row` adds these to a record's own columns.
 METHOD_COLUMNS: Final = (
     Column("label", form="text", need="filled"),
     Column("method", form="text"),

@@ -6,21 +6,21 @@ from typing import Any, Final
 
 from cutlayer.sim.results.read import SavedRun
 
-NOTHING: Final = "-"
+ABSENT: Final = "-"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A place where two runs differ, and what stands there in each (`NOTHING` where it is not)."""
+    """A dotted path at which two runs differ, and the value of each (`ABSENT` if it has none)."""
 
-    place: str
+    path: str
     one: Any
     other: Any
 
 
 @dataclass(frozen=True)
 class Change:
-    """A figure of a method in both runs; None where a run does not have it."""
+    """A figure of a method in both runs; None if a run does not have it."""
 
     label: str
     figure: str
@@ -29,7 +29,7 @@ class Change:
 
     @property
     def ratio(self) -> float | None:
-        """The second over the first."""
+        """The second value over the first."""
         return self.other / self.one if self.one and self.other is not None else None
 
 
@@ -39,11 +39,10 @@ def scenario_differences(one: SavedRun, other: SavedRun) -> list[Difference]:
     after = _flat(other.summary["scenario"]) | _flat(
         {"seed": other.seed, "versions": other.versions}
     )
-    places = dict.fromkeys([*before, *after])
     return [
-        Difference(place, before.get(place, NOTHING), after.get(place, NOTHING))
-        for place in places
-        if before.get(place, NOTHING) != after.get(place, NOTHING)
+        Difference(path, before.get(path, ABSENT), after.get(path, ABSENT))
+        for path in dict.fromkeys([*before, *after])
+        if before.get(path, ABSENT) != after.get(path, ABSENT)
     ]
 
 
@@ -58,13 +57,13 @@ def figure_changes(one: SavedRun, other: SavedRun) -> list[Change]:
 
 
 def same_learning(one: SavedRun, other: SavedRun) -> dict[str, bool | None]:
-    """Return for each method of both whether they learned the same; None where nobody can say."""
-    found: dict[str, bool | None] = {}
+    """Return whether each method of both runs learned the same; None if that is unknown."""
+    same: dict[str, bool | None] = {}
     for label in one.methods:
         if label in other.methods:
             digests = [r.methods[label]["learning_digest"] for r in (one, other)]
-            found[label] = None if None in digests else digests[0] == digests[1]
-    return found
+            same[label] = None if None in digests else digests[0] == digests[1]
+    return same
 
 
 def _figures(entry: Mapping[str, Any] | None) -> dict[str, float | None]:
@@ -85,15 +84,15 @@ def _figures(entry: Mapping[str, Any] | None) -> dict[str, float | None]:
     }
 
 
-def _flat(value: Any, place: str = "") -> dict[str, Any]:
-    """Return the leaves of plain data by their dotted places."""
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Return the leaves of plain data by their dotted paths."""
     if isinstance(value, Mapping) and value:
         items = [(str(key), inner) for key, inner in value.items()]
     elif isinstance(value, list) and value:
         items = [(str(index), inner) for index, inner in enumerate(value)]
     else:
-        return {place: value}
+        return {path: value}
     flat: dict[str, Any] = {}
     for key, inner in items:
-        flat |= _flat(inner, f"{place}.{key}" if place else key)
+        flat |= _flat(inner, f"{path}.{key}" if path else key)
     return flat

@@ -1,7 +1,7 @@
-"""What the files of a run must be like to be read: types, columns and ranges, checked as they are read.
+"""The contract of result files: types, columns and ranges, checked as a file is read.
 
-Checksums notice that a file has changed; this notices that a changed file, which its reader accepted, is
-not what the commands that show results can work with.
+Checksums detect a file that has changed. These checks detect a file that was edited, with its checksum
+deleted, into content that the commands showing results cannot work with.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -23,7 +23,7 @@ WITH_AXES: Final = ("points", "crossovers", "best", "pareto")  # a column for ea
 
 
 class ContractError(UserError):
-    """Content that is not what a run writes."""
+    """Content that no run writes."""
 
 
 class _Part(BaseModel):
@@ -122,7 +122,7 @@ def _validated(form: type[_Form], content: Any) -> _Form:
         return form.model_validate(content)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in problem["loc"]) or "the whole"
+        place = ".".join(str(part) for part in problem["loc"]) or "the file"
         raise ContractError(f"{place}: {problem['msg']}") from None
 
 

@@ -43,7 +43,7 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Link:
-    """Intervals that follow each other on a critical path: one actor in one phase."""
+    """Consecutive intervals of one actor and phase on a critical path."""
 
     start_s: float
     end_s: float
@@ -54,12 +54,12 @@ class Link:
 
     @property
     def seconds(self) -> float:
-        """How long it took, with the propagation delay behind it."""
+        """Its duration, including the propagation delay after it."""
         return self.end_s - self.start_s
 
 
 def attribution(label: str, rows: Sequence[Row]) -> Attribution:
-    """Return where the time of a method's rounds went, from its rows of rounds.csv."""
+    """Return the attribution of a method's time, from its rows of rounds.csv."""
     phases = {p: sum(_number(row[f"critical_{p}_s"]) for row in rows) for p in PHASES}
     counts = Counter(str(row["straggler"]) for row in rows if row["straggler"] is not None)
     return Attribution(
@@ -73,7 +73,7 @@ def attribution(label: str, rows: Sequence[Row]) -> Attribution:
 
 
 def round_row(run: SavedRun, label: str, round_index: int) -> Row:
-    """Return a round's row of rounds.csv. Raises SavedError where it is not there."""
+    """Return a round's row of rounds.csv. Raises SavedError if there is none."""
     for row in run.rounds(label):
         if row["round"] == round_index:
             return row
@@ -83,8 +83,7 @@ def round_row(run: SavedRun, label: str, round_index: int) -> Row:
 def critical_chain(run: SavedRun, label: str, round_index: int) -> list[Link]:
     """Return the critical path of a kept round from its beginning, times since the round began.
 
-    Intervals of one actor and phase that follow each other count as one link. The links' seconds add
-    up to the round's.
+    Consecutive intervals of one actor and phase are one link. The links' seconds add up to the round's.
     """
     log = run.intervals(label, round_index)
     row_of = round_row(run, label, round_index)

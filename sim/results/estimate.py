@@ -1,4 +1,4 @@
-"""Several seeds of one scenario: methods side by side, means and their intervals."""
+"""Means and confidence intervals over several seeds of one scenario."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds and the half width of its interval, None for a single value."""
+    """A mean over seeds and the half width of its 95 % interval (None for a single value)."""
 
     mean: float
     half_width: float | None
@@ -20,7 +20,7 @@ class Estimate:
 
 
 def estimate(values: Iterable[float | None]) -> Estimate | None:
-    """Return mean and 95 % t-interval of those values that are there, None if there are none."""
+    """Return mean and 95 % t-interval of the values that are not None; None if all are."""
     known = np.array([value for value in values if value is not None], dtype=np.float64)
     if len(known) == 0:
         return None
@@ -34,7 +34,7 @@ def estimate(values: Iterable[float | None]) -> Estimate | None:
 
 
 def as_runs(result: RunResult | Sequence[RunResult]) -> list[RunResult]:
-    """Return one run, or several seeds of one scenario, as a list; an empty one is a ValueError."""
+    """Return one run, or several seeds of one scenario, as a list. Raises ValueError if it is empty."""
     runs = [result] if isinstance(result, RunResult) else list(result)
     if not runs:
         raise ValueError("there is no run to show: the list of results is empty")
@@ -42,16 +42,16 @@ def as_runs(result: RunResult | Sequence[RunResult]) -> list[RunResult]:
 
 
 def by_label(runs: Sequence[RunResult]) -> dict[str, list[MethodResult]]:
-    """Return each label's results over the seeds; labels in the order in which they appear.
+    """Return each label's results over the seeds, labels in order of appearance.
 
-    A method that has closed no round is left out.
+    Methods without a closed round are left out.
     """
-    found: dict[str, list[MethodResult]] = {}
+    results: dict[str, list[MethodResult]] = {}
     for run in runs:
         for label, method in run.methods.items():
             if method.rounds:
-                found.setdefault(label, []).append(method)
-    return found
+                results.setdefault(label, []).append(method)
+    return results
 
 
 def scenario_name(runs: Sequence[RunResult]) -> str:

@@ -1,4 +1,4 @@
-"""Results in other programs' formats: CSV, JSON, Parquet, TensorBoard's event files."""
+"""Export results as CSV, JSON, Parquet or TensorBoard event files."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,25 +14,25 @@ from cutlayer.sim.results.read import SavedRun, SavedStudy
 
 
 class ExportError(UserError):
-    """An export that cannot be made: a package that it needs is not installed."""
+    """An export whose package is not installed."""
 
 
-def export(saved: Sequence[SavedRun] | SavedStudy, kind: str, folder: Path) -> list[Path]:
-    """Write all tables of a run (of each seed) or of a study into `folder`; return the files.
+def export(saved: Sequence[SavedRun] | SavedStudy, form: str, folder: Path) -> list[Path]:
+    """Write all tables of a run (for each seed) or of a study into `folder`; return the files.
 
-    Raises ExportError where the package of an extra is missing.
+    Raises ExportError if the package of an extra is missing.
     """
     if isinstance(saved, SavedStudy):
-        return FORMATS[kind](saved, folder)
+        return FORMATS[form](saved, folder)
     written = []
     for run in saved:
         target = folder if len(saved) == 1 else folder / f"seed-{run.seed}"
-        written += FORMATS[kind](run, target)
+        written += FORMATS[form](run, target)
     return written
 
 
 def tables_of(saved: SavedRun | SavedStudy) -> dict[str, list[Row]]:
-    """Return all tables with rows, by name; a run's kept intervals are the table `events`."""
+    """Return all tables that have rows, by name; a run's kept intervals are the table `events`."""
     names = STUDY_TABLES if isinstance(saved, SavedStudy) else RUN_TABLES
     tables = {name: rows for name in names if (rows := saved.table(name))}
     if isinstance(saved, SavedRun):
@@ -43,7 +43,7 @@ def tables_of(saved: SavedRun | SavedStudy) -> dict[str, list[Row]]:
 
 
 def event_rows(run: SavedRun) -> list[Row]:
-    """Return the kept intervals with their names written out."""
+    """Return the kept intervals as rows, with names instead of numbers."""
     events = run.events
     names = {
         name: [str(v) for v in events[f"{name}_names"]] for name in ("actor", "phase", "activity")
@@ -131,7 +131,7 @@ def _tensorboard(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
 
 
 def _curves(saved: SavedRun | SavedStudy) -> dict[str, list[Row]]:
-    """Return the rows of each curve by a name that serves as a folder."""
+    """Return the rows of each curve by the name of its folder."""
     names = FileNames()
     if isinstance(saved, SavedRun):
         return {names.of(label): saved.rounds(label) for label in saved.methods}

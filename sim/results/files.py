@@ -1,4 +1,4 @@
-"""The files of a result folder, each checked against its checksum before it is used."""
+"""Files of a result folder, each checked against its checksum before it is read."""
 
 import hashlib
 import json
@@ -12,11 +12,11 @@ from cutlayer.sim.results.folder import read_marker
 
 
 class SavedError(UserError):
-    """A folder that holds no results, or not all of them, or damaged ones."""
+    """A folder without results, with incomplete or with damaged ones."""
 
 
 class ResultFiles:
-    """Reads a folder's files. A folder without checksums, of an earlier version, is read unchecked."""
+    """Reads the files of a folder. Folders of earlier versions have no checksums and are not checked."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -37,7 +37,7 @@ class ResultFiles:
             raise SavedError(str(error)) from None
 
     def checked(self, name: str) -> Path:
-        """Return the path of a file that is there and as it was written. Raises SavedError."""
+        """Return the path of a file after checking its content. Raises SavedError."""
         file = self.folder / name
         if not file.is_file():
             what = "is not a file" if file.exists() else "is missing"
@@ -45,18 +45,18 @@ class ResultFiles:
         expected = self._checksums.get(name)
         try:
             with file.open("rb") as content:
-                found = None if expected is None else hashlib.file_digest(content, "sha256")
+                digest = None if expected is None else hashlib.file_digest(content, "sha256")
         except OSError as error:
             raise SavedError(f"{file} cannot be read: {error.strerror}") from None
-        if found is not None and found.hexdigest() != expected:
+        if digest is not None and digest.hexdigest() != expected:
             raise SavedError(
-                f"{file} has changed since it was written: it is damaged, or was edited (where that was"
-                f" meant, delete its line in {self.folder / CHECKSUMS})"
+                f"{file} has changed since it was written: it is damaged, or was edited (if the edit"
+                f" was meant, delete its line in {self.folder / CHECKSUMS})"
             )
         return file
 
     def lists(self, name: str) -> bool:
-        """Whether a file was there when the checksums were written. Raises SavedError."""
+        """Whether the checksums list a file. Raises SavedError."""
         return name in self._checksums
 
     def text(self, name: str) -> str:
@@ -78,5 +78,5 @@ class ResultFiles:
             why = error if isinstance(error, ValueError) else "it is nested too deeply"
             raise SavedError(f"{self.folder / name} is damaged: {why}") from None
         if not isinstance(content, dict):
-            raise SavedError(f"{self.folder / name} is damaged: it holds no mapping")
+            raise SavedError(f"{self.folder / name} is damaged: it is not a mapping")
         return content

@@ -1,13 +1,15 @@
-"""A folder of results belongs to one command at a time, and says that Cutlayer made it.
+"""Claim a folder of results for one command at a time.
 
-Every folder of results holds `cutlayer.json`, its marker, which says what kind of results these are and
-in which format. The marker is made with the folder, in one step that only one of several commands can
-win, and the command holds a lock on it for as long as it works. The kernel releases the lock when the
-process ends, however it ends. Only folders with a marker are ever continued or written to again.
+Every folder of results has a marker, `cutlayer.json`, with the kind of the results and the version of
+their format. A command creates it together with the folder, in one step that only one of several
+commands can win, and locks it while it works. The kernel releases the lock when the process ends,
+however it ends. Only folders with a marker are ever continued or written to again.
 
-The lock is `flock` where there is `fcntl`, and a locked byte beyond the marker's end on Windows. Where
-a file system has no locks, a warning says that nothing keeps a second command out of a folder that is
-continued; new folders are still made by one command only.
+The lock is `flock` if there is `fcntl`, and a locked byte beyond the marker's end on Windows. On a file
+system without locks a warning says that a second command is not kept out of a folder that is continued;
+new folders are still created by one command only.
+
+The file exceeds 300 lines because claiming, marking, locking and removing must agree step by step.
 """
 
 import errno
@@ -27,31 +29,31 @@ from cutlayer.sim.files.plain_text import visible
 MARKER: Final = "cutlayer.json"
 FORMAT: Final = 1
 KINDS: Final = ("run", "seeds", "study", "export", "figures", "reproduce")
-_MOST_MARKER_BYTES: Final = 4096
-_MOST_ATTEMPTS: Final = 10
+_MAX_MARKER_BYTES: Final = 4096
+_MAX_ATTEMPTS: Final = 10
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 _NO_HARD_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
 
 
 class FolderTakenError(OutputError):
-    """A folder that holds something already, or that another command works in."""
+    """A folder that is not empty, or that another command is using."""
 
 
 @dataclass(frozen=True)
 class Marker:
-    """What a folder of results says of itself: one of `KINDS`, and the version of its format."""
+    """The kind of results in a folder (one of `KINDS`) and the version of their format."""
 
     kind: str
     format: int
 
 
 def read_marker(folder: Path) -> Marker | None:
-    """Return a folder's marker; None where there is none of Cutlayer's."""
+    """Return a folder's marker; None if there is none or it is not Cutlayer's."""
     try:
-        if not (folder / MARKER).is_file():  # a pipe would be waited for
+        if not (folder / MARKER).is_file():  # reading a pipe would block
             return None
         with (folder / MARKER).open("rb") as file:
-            content = json.loads(file.read(_MOST_MARKER_BYTES))
+            content = json.loads(file.read(_MAX_MARKER_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(content, dict):
@@ -63,21 +65,21 @@ def read_marker(folder: Path) -> Marker | None:
 
 
 class ResultFolder:
-    """A folder that this process has claimed; use it as a context, or call `release`.
+    """A folder that this process has claimed; use it as a context manager, or call `release`.
 
-    `continued` says that it held results of the same kind. If the context ends with an error and nothing
-    was written to a new folder, the folder is removed again.
+    `continued` is true if it already had results of the same kind. If the context ends with an error and
+    nothing was written to a new folder, the folder is removed again.
     """
 
     def __init__(
-        self, path: Path, kind: str, entry: int, made: tuple[Path, ...], new: bool
+        self, path: Path, kind: str, entry: int, created: tuple[Path, ...], new: bool
     ) -> None:
         self.path = path
         self.kind = kind
         assert kind in KINDS
         self.continued = not new
         self._entry: int | None = entry
-        self._made = made  # folders that the claim made, the outermost first
+        self._created = created  # folders that the claim created, the outermost first
 
     def __enter__(self) -> Self:
         return self
@@ -98,26 +100,26 @@ class ResultFolder:
             raise OutputError(f"{self.path} was removed while the command wrote to it")
 
     def release(self) -> None:
-        """Let other commands have the folder. Its results stay."""
+        """Release the lock; the results stay."""
         if self._entry is not None:
             os.close(self._entry)
             self._entry = None
 
     def abandon(self) -> None:
-        """Remove a new folder in which nothing but the marker was written, and release it."""
+        """Remove a new folder that contains nothing but the marker, and release it."""
         if self._entry is not None and not self.continued:
             _remove_unused(self.path)
-            _remove_empty(self._made)
+            _remove_empty(self._created)
         self.release()
 
 
 def claim_folder(
     path: Path, kind: str, *, option: str = "--out", resume: bool = False
 ) -> ResultFolder:
-    """Claim the folder `path`, new or empty; with `resume` also one that holds results of this kind.
+    """Claim the folder `path`, new or empty; with `resume` also one with results of this kind.
 
-    Raises FolderTakenError where it holds anything else or another command works in it, and OutputError
-    where it cannot be made.
+    Raises FolderTakenError if it contains anything else or another command is using it, and OutputError
+    if it cannot be created.
     """
     try:
         try:
@@ -127,7 +129,7 @@ def claim_folder(
                 return _continue(path, kind, option)
             if not path.is_dir() or any(path.iterdir()):
                 raise _taken(path, option) from None
-        try:  # there was an empty folder, which stays if nothing comes of this
+        try:  # an empty folder that existed stays, even if the command fails
             return ResultFolder(path, kind, _mark(path, kind), (), new=True)
         except FileExistsError:
             raise _taken(path, option) from None
@@ -138,7 +140,7 @@ def claim_folder(
 def claim_next(parent: Path, name: str, kind: str) -> ResultFolder:
     """Claim PARENT/NAME, or the first of PARENT/NAME-2, PARENT/NAME-3, ... that does not exist.
 
-    Raises OutputError where none can be made.
+    Raises OutputError if none can be created.
     """
     for number in count(1):
         path = parent / (name if number == 1 else f"{name}-{number}")
@@ -152,7 +154,7 @@ def claim_next(parent: Path, name: str, kind: str) -> ResultFolder:
 
 
 def in_use(path: Path) -> bool:
-    """Whether a command works in a folder of results."""
+    """Whether a command is using a folder of results."""
     try:
         if not (path / MARKER).is_file():
             return False
@@ -168,12 +170,12 @@ def in_use(path: Path) -> bool:
 
 
 def _claim_new(path: Path, kind: str) -> ResultFolder:
-    """Make a folder and mark it. Raises FileExistsError if another command has it, or anything does."""
-    made = _make(path)
+    """Create a folder and mark it. Raises FileExistsError if it exists."""
+    created = _create(path)
     try:
-        return ResultFolder(path, kind, _mark(path, kind), made, new=True)
+        return ResultFolder(path, kind, _mark(path, kind), created, new=True)
     except BaseException:
-        _remove_empty(made)  # a marker in it is another command's
+        _remove_empty(created)  # a marker in it is another command's
         raise
 
 
@@ -182,14 +184,15 @@ def _continue(path: Path, kind: str, option: str) -> ResultFolder:
     try:
         if not _lock(entry, path, warn=True):
             raise _taken(path, option)
-        found = read_marker(path)
-        if found is None or not os.path.samestat(os.fstat(entry), (path / MARKER).stat()):
+        marker = read_marker(path)
+        if marker is None or not os.path.samestat(os.fstat(entry), (path / MARKER).stat()):
             raise FolderTakenError(f"{_named(path, option)} was removed just now; try again")
-        if found.kind != kind:
+        if marker.kind != kind:
             raise FolderTakenError(
-                f"{_named(path, option)} holds results of another kind ({found.kind}); name a new folder"
+                f"{_named(path, option)} holds results of another kind ({marker.kind});"
+                " name a new folder"
             )
-        if found.format > FORMAT:
+        if marker.format > FORMAT:
             raise FolderTakenError(
                 f"{_named(path, option)} was written by a newer version of Cutlayer; name a new folder"
             )
@@ -200,7 +203,7 @@ def _continue(path: Path, kind: str, option: str) -> ResultFolder:
 
 
 def _taken(path: Path, option: str) -> FolderTakenError:
-    """Return why a folder cannot be had."""
+    """Return the error that says why a folder cannot be claimed."""
     if _is_being_marked(path) or in_use(path):
         return FolderTakenError(
             f"{_named(path, option)} is in use by another command; name a new folder"
@@ -209,7 +212,7 @@ def _taken(path: Path, option: str) -> FolderTakenError:
 
 
 def _is_being_marked(path: Path) -> bool:
-    """Whether a folder holds only a marker that is not whole yet: another command claims it just now."""
+    """Whether a folder has only an unfinished marker: another command is claiming it right now."""
     names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
     return bool(names) and all(is_part(name) for name in names)
 
@@ -219,10 +222,10 @@ def _named(path: Path, option: str) -> str:
 
 
 def _mark(path: Path, kind: str) -> int:
-    """Make the marker of a folder, locked and whole at once; return its entry.
+    """Create the marker of a folder, locked and complete from the start; return its file descriptor.
 
-    Raises FileExistsError where the folder has a marker. On a file system without hard links the marker
-    is locked just after it was made.
+    Raises FileExistsError if the folder has a marker. On a file system without hard links the marker is
+    locked just after it was created.
     """
     content = json.dumps({"cutlayer_results": kind, "format": FORMAT}) + "\n"
     part, marker = part_path(path), path / MARKER
@@ -253,50 +256,50 @@ def _write_marker(entry: int, content: str, path: Path) -> None:
     os.fsync(entry)
 
 
-def _make(path: Path) -> tuple[Path, ...]:
-    """Make a folder and those above it; return those that were not there, the outermost first.
+def _create(path: Path) -> tuple[Path, ...]:
+    """Create a folder and its parents; return the folders that did not exist, the outermost first.
 
     Raises FileExistsError if `path` exists.
     """
-    for attempt in range(_MOST_ATTEMPTS):
-        made: list[Path] = []
+    for attempt in range(_MAX_ATTEMPTS):
+        created: list[Path] = []
         above = [folder for folder in path.parents if not folder.exists()]
         try:
             for folder in reversed(above):
                 try:
                     folder.mkdir()
                 except FileExistsError:
-                    continue  # by another command, at the same time
-                made.append(folder)
+                    continue  # created by another command at the same time
+                created.append(folder)
             path.mkdir()
-        except FileNotFoundError:  # another command has removed its unused folders above
-            if attempt == _MOST_ATTEMPTS - 1:
+        except FileNotFoundError:  # another command removed its unused parents
+            if attempt == _MAX_ATTEMPTS - 1:
                 raise
             continue
-        return (*made, path)
+        return (*created, path)
     raise AssertionError("every attempt returns or raises")
 
 
 def _remove_unused(path: Path) -> None:
-    """Remove this process's marker if the folder holds nothing else."""
+    """Remove this process's marker if the folder contains nothing else."""
     with suppress(OSError):  # the folder is gone
         if [entry.name for entry in path.iterdir()] == [MARKER]:
             (path / MARKER).unlink()
 
 
-def _remove_empty(made: tuple[Path, ...]) -> None:
-    """Remove the folders that a claim made, the innermost first, up to one that holds anything."""
+def _remove_empty(created: tuple[Path, ...]) -> None:
+    """Remove the folders that a claim created, innermost first, up to one that is not empty."""
     with suppress(OSError):
-        for folder in reversed(made):
+        for folder in reversed(created):
             folder.rmdir()
 
 
 _CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
-_FAR_BYTE: Final = 1 << 30  # beyond the marker's end: Windows forbids reading what is locked
+_FAR_BYTE: Final = 1 << 30  # beyond the marker's end: Windows forbids reading a locked byte
 
 
 def _lock(entry: int, path: Path, *, warn: bool = False) -> bool:
-    """Lock an open marker for this process; return whether that was possible."""
+    """Lock an open marker for this process; return False if another process has it."""
     try:
         _LOCK(entry)
     except OSError as error:
@@ -313,7 +316,7 @@ def _lock(entry: int, path: Path, *, warn: bool = False) -> bool:
 
 
 def _locking() -> Callable[[int], None]:
-    """Return how this system locks an open file without waiting."""
+    """Return the function that locks an open file on this system, without waiting."""
     try:
         import fcntl
     except ImportError:

@@ -1,7 +1,7 @@
-"""What a run gives back: plain dataclasses, tables that pandas reads, and the contract of summary.json.
+"""The result of a run: plain dataclasses, tables for pandas, and the contents of summary.json.
 
-What was not trained or not measured is None, never 0. Times are virtual seconds; `wire` bytes are what
-every table compares, `payload` bytes the tensors and labels alone.
+Figures that were not trained or measured are None, never 0. Times are virtual seconds. Tables compare
+`wire` bytes; `payload` bytes are those of tensors and labels alone.
 """
 
 from collections.abc import Mapping
@@ -23,16 +23,17 @@ from cutlayer.sim.results.columns import (
 )
 from cutlayer.sim.results.round import KeptRound, RoundResult
 
-Status = Literal["complete", "stopped", "stalled"]  # all there is, interrupted, can never end
+Status = Literal[
+    "complete", "stopped", "stalled"
+]  # stopped: interrupted; stalled: it can never end
 
 
 @dataclass
 class MethodResult:
-    """One method's run. `busy_s` sums over clients, and over server slots; likewise `available_s`.
+    """One method's run. `busy_s` and `available_s` are sums over clients or over server slots.
 
-    `links` is what was used of each link and medium, `capacity_s` what there was: its capacity
-    (bytes/s, or 1 of airtime) integrated over the run; `link_clients` how many clients have it on
-    their ways.
+    `links` has the use of each link and medium, `capacity_s` its capacity (bytes/s, or 1 for airtime)
+    integrated over the run, `link_clients` the number of clients whose routes cross it.
     """
 
     label: str
@@ -54,11 +55,9 @@ class MethodResult:
     server_busy_s: float = 0.0
     server_available_s: float = 0.0
     reused_rounds: int = 0
-    diverged_in_round: int | None = None  # the first evaluation that found weights not finite
-    ended: str | None = None  # why the run ended before its rounds, if no limit was reached
-    stalled: bool = (
-        False  # a round could never begin or never end, so that no limit would be reached
-    )
+    diverged_in_round: int | None = None  # the first evaluation with weights that were not finite
+    ended: str | None = None  # why the run ended early, if no limit was reached
+    stalled: bool = False  # a round can never begin or never end
 
     @property
     def virtual_time_s(self) -> float:
@@ -72,7 +71,7 @@ class MethodResult:
 
     @property
     def wire_bytes(self) -> int:
-        """All bytes that travelled, both directions."""
+        """All wire bytes, both directions."""
         return sum(r.wire_up + r.wire_down for r in self.rounds)
 
     def time_to(self, accuracy: float) -> float | None:
@@ -80,7 +79,7 @@ class MethodResult:
         return next((time for time, value in self.curve if value >= accuracy), None)
 
     def bytes_to(self, accuracy: float) -> int | None:
-        """Return the wire bytes that had travelled when an evaluation first reached `accuracy`."""
+        """Return the wire bytes up to the evaluation that first reached `accuracy`, or None."""
         total = 0
         for closed in self.rounds:
             total += closed.wire_up + closed.wire_down
@@ -167,7 +166,7 @@ class MethodResult:
 
     @property
     def energy_j(self) -> float | None:
-        """The energy of the devices in the rounds they took part in, J; None where one's is unknown."""
+        """Energy of the devices in the rounds they took part in, J; None if any device's is unknown."""
         energies = [r.energy_j for r in self.rounds]
         known = [joules for joules in energies if joules is not None]
         return sum(known) if known and len(known) == len(energies) else None
@@ -236,7 +235,7 @@ class _LinkOfRun(NamedTuple):
 
 @dataclass
 class RunResult:
-    """A scenario's run with one seed: every method under its label."""
+    """A scenario's run with one seed: its methods by label."""
 
     scenario: dict[str, Any]
     seed: int

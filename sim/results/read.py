@@ -1,4 +1,4 @@
-"""A run's or a study's folder as tables: what the commands that show results read.
+"""Read the folder of a run or a study as tables.
 
 from cutlayer.sim.results.read import read_run
 
@@ -35,11 +35,9 @@ from cutlayer.sim.results.contract import (
 from cutlayer.sim.results.files import ResultFiles, SavedError
 from cutlayer.sim.results.folder import in_use, read_marker
 
-LONGEST_NUMBER: Final = (
-    400  # digits: more are no count of ours, and Python makes no integer of them
-)
+LONGEST_NUMBER: Final = 400  # digits; Python refuses to convert much longer integers
 
-# What a damaged .npz raises in numpy, zipfile and zlib.
+# Errors of numpy, zipfile and zlib for a damaged .npz.
 _UNREADABLE: Final = (
     *(OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError),
     *(zipfile.BadZipFile, zlib.error, struct.error),
@@ -101,7 +99,7 @@ class SavedRun:
     def table(self, name: str) -> list[Row]:
         """Return the rows of rounds, accuracy, links or devices; empty fields are None.
 
-        Raises SavedError where the table is missing or damaged, or was edited.
+        Raises SavedError if the table is missing, damaged or edited.
         """
         if name not in self._tables:
             file = ResultFiles(self.path).checked(f"{name}.csv")
@@ -124,7 +122,7 @@ class SavedRun:
     def events(self) -> dict[str, NDArray[Any]]:
         """The kept intervals in columns, see `cutlayer.sim.results.write.event_columns`.
 
-        Raises SavedError where they are missing or damaged, or were edited.
+        Raises SavedError if they are missing, damaged or edited.
         """
         file = ResultFiles(self.path).checked("events.npz")
         try:
@@ -154,7 +152,7 @@ class SavedRun:
 
 @dataclass(frozen=True)
 class SavedStudy:
-    """A study's folder: its tables, its decisions, and the whole runs of points that were asked for."""
+    """A study's folder: its tables and its decisions."""
 
     path: Path
     summary: Mapping[str, Any]
@@ -181,8 +179,8 @@ class SavedStudy:
     def table(self, name: str) -> list[Row]:
         """Return the rows of points, curves, crossovers, best, pareto or sensitivity.
 
-        None where the study was not asked for them. Raises SavedError where a table is missing or
-        damaged, or was edited into what makes no sense.
+        There are none if the study was not asked for them. Raises SavedError if a table is missing,
+        damaged or edited into nonsense.
         """
         file, files = self.path / f"{name}.csv", ResultFiles(self.path)
         if not file.is_file() and not files.lists(file.name):
@@ -199,7 +197,7 @@ class SavedStudy:
 
 
 def read_run(path: str | Path) -> SavedRun:
-    """Read the folder of one seed's run. Raises SavedError where it is not one, or not finished."""
+    """Read the folder of one seed's run. Raises SavedError if it is not one or not finished."""
     found = read(path)
     if not isinstance(found, list):
         raise SavedError(f"{path} holds a study, not a run; its full points are runs")
@@ -209,7 +207,7 @@ def read_run(path: str | Path) -> SavedRun:
 
 
 def read_study(path: str | Path) -> SavedStudy:
-    """Read the folder of a study. Raises SavedError where it is not one, or not finished."""
+    """Read the folder of a study. Raises SavedError if it is not one or not finished."""
     found = read(path)
     if not isinstance(found, SavedStudy):
         raise SavedError(f"{path} holds a run, not a study")
@@ -235,10 +233,8 @@ def _read(folder: Path) -> list[SavedRun] | SavedStudy:
     files = [folder / "summary.json"] if (folder / "summary.json").is_file() else seeds
     if not files:
         if in_use(folder):
-            raise SavedError(f"{folder} holds no summary.json yet: a command is at work in it")
-        raise SavedError(
-            f"{folder} holds no summary.json: it is not a run, or a run that was cut off"
-        )
+            raise SavedError(f"{folder} has no summary.json yet: a command is still writing to it")
+        raise SavedError(f"{folder} has no summary.json: it is not a run, or the run was cut off")
     return [_read_run(file.parent) for file in files]
 
 
@@ -257,7 +253,9 @@ def _read_run(folder: Path) -> SavedRun:
 def _read_study(folder: Path) -> SavedStudy:
     files = ResultFiles(folder)
     if not (folder / "summary.json").is_file():
-        raise SavedError(f"{folder} holds a study that is not finished: sweep it again to go on")
+        raise SavedError(
+            f"{folder} holds an unfinished study: run `cutlayer sweep` again to continue"
+        )
     summary = files.json("summary.json")
     with _damage_named(folder / "summary.json"):
         check_study_summary(summary)
@@ -289,7 +287,7 @@ def read_table(file: Path, columns: Sequence[Column]) -> list[Row]:
 
 
 def frame(rows: Sequence[Row]) -> "pd.DataFrame":
-    """Return rows as a pandas.DataFrame. Raises SavedError where pandas is not installed."""
+    """Return rows as a pandas.DataFrame. Raises SavedError if pandas is not installed."""
     try:
         import pandas as pd
     except ImportError:
@@ -336,7 +334,7 @@ def _yaml(file: Path, files: ResultFiles) -> dict[str, Any]:
         where = " ".join(str(error).split())
         raise SavedError(f"{file} is damaged: {where or type(error).__name__}") from None
     if not isinstance(content, dict):
-        raise SavedError(f"{file} is damaged: it holds no mapping")
+        raise SavedError(f"{file} is damaged: it is not a mapping")
     return content
 
 

@@ -1,6 +1,6 @@
-"""What is known of a single round: its totals, and for some rounds every interval.
+"""The result of a single round: its totals, and for some rounds every interval.
 
-Times are virtual seconds; what was not measured is None, never 0.
+Times are virtual seconds. Figures that were not measured are None, never 0.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from cutlayer.sim.results.columns import ROUND_COLUMNS, Row, method_row
 
 @dataclass(frozen=True)
 class KeptRound:
-    """A round whose full intervals are kept: its number, type, beginning and clients, in order.
+    """A round whose intervals are kept: its number, type, start and clients, in order.
 
-    `links` names the resources that are used in it.
+    `links` has the names of the resources used in it.
     """
 
     index: int
@@ -30,9 +30,9 @@ class KeptRound:
 class RoundResult:
     """One closed round of one method. `virtual_time_s` is when it closed.
 
-    `waited_s` is how long it could not begin because nobody was online; `wasted_bytes` are wire
-    bytes of transfers that were cut off, counted in the wire bytes too. `utilisation` has the shares
-    of capacity that were used of the first shared links and, on average, of the access links in use.
+    `waited_s` is the time for which no client was online to begin it. `wasted_bytes` are the wire bytes
+    of transfers that were cut off; the wire bytes include them. `utilisation` has the used share of
+    capacity of the first shared links, and the mean share of the access links in use.
     """
 
     index: int
@@ -49,11 +49,11 @@ class RoundResult:
     additive_s: Mapping[str, float]
     straggler: str | None
     accuracy: float | None = None
-    barrier_s: float = 0.0  # mean over the participants: nothing left to do, the round still open
+    barrier_s: float = 0.0  # mean wait of a participant for the round to close
     waited_s: float = 0.0
     clients_dropped: int = 0
     wasted_bytes: int = 0
-    energy_j: float | None = None  # of the participants' devices; None where it is not known
+    energy_j: float | None = None  # of the participants' devices; None if unknown
     server_jobs: int = 0
     server_wait_s: float = 0.0  # of all jobs together
     longest_server_wait_s: float = 0.0

@@ -1,14 +1,14 @@
-"""A run's folder: what was asked first, rows as rounds close, the status last.
+"""Write a run's folder: the scenario first, rows as rounds close, the status last.
 
-cutlayer.json   whose folder it is                scenario.yaml   the scenario as resolved
-rounds.csv      a row for each method and round   accuracy.csv    a row for each evaluation
+cutlayer.json   the marker of the folder          scenario.yaml   the scenario as resolved
+rounds.csv      a row per method and round        accuracy.csv    a row per evaluation
 events.npz      the kept intervals, in columns    trace.json      the same, for Perfetto
-links.csv       a row for each link or medium     devices.csv     a row for each client's device
-plots/          pictures                          versions.json   what made the numbers
-checksums.sha256                                  summary.json    the contract (status last)
+links.csv       a row per link or medium          devices.csv     a row per client's device
+plots/          figures                           versions.json   versions behind the numbers
+checksums.sha256                                  summary.json    the summary with the status
 
-Rows are appended and flushed as rounds close. At the end every file is written anew, whole or not at
-all, the checksums of all follow, and then the summary: where there is one, all the others are whole.
+Rows are appended and flushed as rounds close. At the end every file is written again, whole or not at
+all, then the checksums of all files, then the summary. If there is a summary, all files are whole.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -62,12 +62,12 @@ Views = Callable[[RunResult, Path], Sequence[Path]]
 
 
 def no_views(_: RunResult, __: Path) -> Sequence[Path]:
-    """Write nothing to look at."""
+    """Add no files."""
     return ()
 
 
 class RunFolder:
-    """Writes one seed's run, as it goes, into a folder that is claimed. Raises OutputError."""
+    """Writes one seed's run into a claimed folder as it goes. Raises OutputError."""
 
     def __init__(self, path: Path, result: RunResult) -> None:
         self.path = path
@@ -103,7 +103,7 @@ class RunFolder:
                     raise OutputError(f"{table.name} cannot be written: {unwritten}") from None
 
     def add(self, label: str, method: str, closed: RoundResult) -> None:
-        """Write a round that has just closed. Raises OutputError, also where the folder is gone."""
+        """Write a closed round. Raises OutputError, also if the folder was removed."""
         row = closed.row(label, method)
         if not self.path.is_dir():
             raise OutputError(f"{self.path} was removed while the run wrote to it")
@@ -118,9 +118,9 @@ class RunFolder:
                 self._accuracy.flush()
 
     def finish(self, result: RunResult, views: Views = no_views) -> None:
-        """Write the tables, the intervals and what `views` adds; last the summary with its status.
+        """Write the tables, the intervals, the files of `views`, and last the summary with the status.
 
-        An interruption leaves out what `views` has not written by then.
+        Ctrl-C leaves out the files that `views` has not written yet.
         """
         with held_back():
             self._write_data(result)
@@ -136,7 +136,7 @@ class RunFolder:
             write_text(self.path / SUMMARY, summary)
 
     def _write_data(self, result: RunResult) -> None:
-        """Write the tables, those that had grown as rounds closed too, and the intervals."""
+        """Write all tables, including those that grew as rounds closed, and the intervals."""
         _write_table(self.path / "rounds.csv", result.table())
         _write_table(self.path / "links.csv", result.links_table())
         _write_table(self.path / "devices.csv", result.devices_table())
@@ -158,7 +158,7 @@ def _new_table(file: Path) -> TextIO:
 
 
 def _write_table(target: Path, table: Mapping[str, Sequence[Any]]) -> None:
-    """Write a table whose columns are given; a table without rows is an empty file."""
+    """Write a table given as columns; a table without rows is an empty file."""
     with whole_text(target) as file:
         if table:
             writer = CsvWriter(file, list(table))
@@ -200,7 +200,7 @@ def event_columns(methods: Mapping[str, MethodResult]) -> dict[str, Any]:
 
 
 def write_seeds(results: Sequence[RunResult], path: Path) -> None:
-    """Write what several seeds of one scenario have in common: means and 95 % t-intervals."""
+    """Write means and 95 % t-intervals over several seeds of one scenario."""
     from cutlayer.sim.results.estimate import by_label, estimate
 
     methods: dict[str, Any] = {}
@@ -213,14 +213,14 @@ def write_seeds(results: Sequence[RunResult], path: Path) -> None:
         }
         methods[label] = {}
         for name, column in values.items():
-            found = estimate(column)
+            over_seeds = estimate(column)
             methods[label][name] = (
                 None
-                if found is None
+                if over_seeds is None
                 else {
-                    "mean": found.mean,
-                    "half_width_95": found.half_width,
-                    "seeds": found.count,
+                    "mean": over_seeds.mean,
+                    "half_width_95": over_seeds.half_width,
+                    "seeds": over_seeds.count,
                 }
             )
     statuses = [result.status for result in results]

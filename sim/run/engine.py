@@ -274,8 +274,8 @@ class Engine:
         offered: dict[str, float] = {}
         for key, use in record.uses.items():
             if not isinstance(key, str) or key in recorded:
-                line, end_s = use.line(key), start_s + record.duration_s
+                series, end_s = use.series(key), start_s + record.duration_s
                 capacity = network.capacity_seconds(links[key], end_s, start_s)
-                used[line] = used.get(line, 0.0) + use.consumed
-                offered[line] = offered.get(line, 0.0) + capacity
-        return {line: used[line] / offered[line] for line in used if 0 < offered[line] < inf}
+                used[series] = used.get(series, 0.0) + use.consumed
+                offered[series] = offered.get(series, 0.0) + capacity
+        return {name: used[name] / offered[name] for name in used if 0 < offered[name] < inf}

@@ -1,1 +1,1 @@
-"""Studies: one scenario at many points; the clock for each, a training for each learning digest."""
+"""Studies: a scenario run at many points, with trainings shared between equal ones."""

@@ -72,7 +72,7 @@ def code_digest(parts: tuple[str, ...] = CELL_CODE, package: tuple[Path, ...] = 
 
 
 def cell_address(scenario: Mapping[str, Any]) -> str:
-    """Return the address of a scenario with one method and one seed, as `Cell.scenario` has it."""
+    """Return the address of a resolved scenario with one method and one seed (`Cell.scenario`)."""
     decisive = {k: v for k, v in scenario.items() if k not in ("name", "description", "methods")}
     decisive["training"] = {k: v for k, v in scenario["training"].items() if k != "targets"}
     decisive["methods"] = [
@@ -96,7 +96,7 @@ def _digest(content: Any) -> str:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in plain data, keys too: a user's own method is a key."""
+    """Yield every string in plain data, keys included, since a user's own method is a key."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -117,7 +117,7 @@ def _is_file(text: str) -> bool:
 
 @cache
 def _hashed(path: str, changed_ns: int, size: int) -> str:
-    del changed_ns, size  # another file of the same name is another entry
+    del changed_ns, size  # part of the cache key only
     return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
 
 
@@ -128,7 +128,7 @@ def _content(text: str) -> str:
 
 
 def _own_objects(scenario: Mapping[str, Any]) -> set[str]:
-    """Return the names in the places of a scenario where a user's object can be named."""
+    """Return the names in a scenario that can be a user's own object."""
     methods = [name for method in scenario["methods"] for name in method]
     named = [scenario["model"]["name"], scenario["data"]["dataset"], *methods]
     return {name for name in named if isinstance(name, str)}

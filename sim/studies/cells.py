@@ -10,10 +10,10 @@ from cutlayer.sim.studies.addresses import cell_address
 
 @dataclass(frozen=True)
 class Cell:
-    """What is run on the clock by itself. `scenario` is resolved, with this method and seed alone.
+    """The unit that is timed by itself. `scenario` is resolved and has only this method and seed.
 
-    `alone` says that it cannot be timed without being trained: it asks for an accuracy to decide.
-    `where` is its point, for messages.
+    An `alone` cell must be trained as it is timed, because an accuracy ends its run. `where` is its
+    point, for messages.
     """
 
     label: str
@@ -26,23 +26,23 @@ class Cell:
 
     @property
     def evaluate_every(self) -> int:
-        """After how many rounds the accuracy is taken."""
+        """The number of rounds between evaluations."""
         return int(self.scenario["training"]["evaluate_every"])
 
     @property
     def targets(self) -> tuple[float, ...]:
-        """The accuracies that times and bytes are told for."""
+        """The accuracies for which times and bytes are reported."""
         return tuple(self.scenario["training"].get("targets", ()))
 
 
 class Shared:
-    """Plain data of which equal pieces are kept once: the scenarios of many points are nearly alike."""
+    """Stores equal pieces of plain data once, since the scenarios of many points are nearly equal."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[Any, ...], Any] = {}
 
     def keep(self, value: Any) -> Any:
-        """Return an equal value whose mappings and lists are those of earlier values where equal."""
+        """Return an equal value that shares its mappings and lists with earlier equal values."""
         if isinstance(value, Mapping):
             inner = {key: self.keep(one) for key, one in value.items()}
             identity = (dict, *((key, self._identity(one)) for key, one in inner.items()))
@@ -58,7 +58,7 @@ class Shared:
 
 
 def cells_of(loaded: Loaded, where: str, shared_pieces: Shared) -> Iterator[Cell]:
-    """Yield the cells of a scenario: its seeds, and with each its methods in order."""
+    """Yield the cells of a scenario: for each seed, its methods in order."""
     resolved = shared_pieces.keep(loaded.resolved())
     shared = {k: v for k, v in resolved.items() if k not in ("seed", "seeds", "methods")}
     alone = loaded.scenario.stop.target_accuracy is not None

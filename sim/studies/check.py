@@ -1,4 +1,4 @@
-"""Every point of a study, validated before anything runs."""
+"""Check every point of a study before anything runs."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from cutlayer.sim.build.checks import plan_feasible
 from cutlayer.sim.data.datasets import load
 from cutlayer.sim.studies.cells import Cell, Shared, cells_of
 
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 
-Progress = Callable[[str, int, int, str], None]  # phase, done, total, what is next
+Progress = Callable[[str, int, int, str], None]  # task, done, total, current item
 
 
 class StudyError(UserError):
-    """A study some of whose points cannot be run; the text names them."""
+    """A study with points that cannot be run; the message lists them."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class CheckedPoint:
 
     @property
     def feasible(self) -> tuple[Cell, ...]:
-        """The cells that are run."""
+        """The cells that fit into memory."""
         return tuple(cell for cell in self.cells if cell.label not in self.infeasible)
 
 
@@ -43,31 +43,31 @@ def check_points(
     data_dir: Path | None = None,
     progress: Progress = lambda *_: None,
 ) -> list[CheckedPoint]:
-    """Return all points. Raises StudyError for the wrong ones, before any has run.
+    """Return all points. Raises StudyError with the problems of all points.
 
-    Where the study `trains`, data and weights must be there.
+    If the study `trains`, data and weights must be available.
     """
-    found: list[CheckedPoint] = []
+    checked: list[CheckedPoint] = []
     wrong: list[str] = []
     data: set[tuple[object, ...]] = set()
     pieces = Shared()
     for point in study.points:
         progress("points checked", point.number, len(study.points), "")
         try:
-            found.append(
+            checked.append(
                 check_point(
                     study, point, trains=trains, data_dir=data_dir, seen=data, pieces=pieces
                 )
             )
         except ScenarioError as error:
-            told = _about_point(error.problems)
-            wrong += [f"{study.document.source}: {point}: {problem}" for problem in told]
+            problems = _without_base_file(error.problems)
+            wrong += [f"{study.document.source}: {point}: {problem}" for problem in problems]
     progress("points checked", len(study.points), len(study.points), "")
     if wrong:
-        more = len(wrong) - MOST_SHOWN
-        shown = wrong[:MOST_SHOWN] + ([f"... and {more} more"] if more > 0 else [])
+        more = len(wrong) - MAX_SHOWN
+        shown = wrong[:MAX_SHOWN] + ([f"... and {more} more"] if more > 0 else [])
         raise StudyError("\n".join(shown))
-    return found
+    return checked
 
 
 def check_point(
@@ -80,7 +80,7 @@ def check_point(
     extra: Iterable[str] = (),
     pieces: Shared | None = None,
 ) -> CheckedPoint:
-    """Return one point. Raises ScenarioError for what cannot be run, DataError for missing data."""
+    """Return one point. Raises ScenarioError if it cannot be run, DataError if data is missing."""
     loaded = study.scenario(point, extra)
     with looking_in([*beside(loaded.document.source), *beside(study.document.source)]):
         plans, problems = plan_feasible(loaded, trains=trains)
@@ -91,7 +91,7 @@ def check_point(
             if seen is not None:
                 seen.add(key)
         cells = tuple(cells_of(loaded, str(point), pieces or Shared()))
-    infeasible = {label: "; ".join(p.rule for p in told) for label, told in problems.items()}
+    infeasible = {label: "; ".join(p.rule for p in found) for label, found in problems.items()}
     return CheckedPoint(point, cells, infeasible)
 
 
@@ -99,6 +99,6 @@ def _directory(loaded: Loaded, data_dir: Path | None) -> Path | None:
     return data_dir or (Path(d) if (d := loaded.scenario.data.dir) else None)
 
 
-def _about_point(problems: Iterable[Problem]) -> list[str]:
-    """Problems of a point without the base scenario's file, whose lines are not to blame."""
+def _without_base_file(problems: Iterable[Problem]) -> list[str]:
+    """Return problems of a point without a line of the base scenario, which is not their cause."""
     return [str(Problem(p.path, None, p.rule, p.value, "")) for p in problems]

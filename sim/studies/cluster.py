@@ -1,7 +1,7 @@
-"""A Dask cluster that does a study's jobs: the same results, in the same order of rows.
+"""Run a study's jobs on a Dask cluster: the same results, in the same order of rows.
 
 Every worker needs this Cutlayer, the same numerics, and the files that a scenario names under the same
-absolute paths. A worker does one job at a time, whatever its threads. The scheduler retries the job of a
+absolute paths. A worker does one job at a time, regardless of its threads. The scheduler retries the job of a
 worker that dies.
 """
 
@@ -23,18 +23,18 @@ from cutlayer.sim.studies.workers import (
     portable,
 )
 
-TIMEOUT_S = 60  # the scheduler's machine may be busy with what it schedules
+TIMEOUT_S = 60  # the scheduler's machine may be busy with its workers' jobs
 _one_at_a_time = threading.Lock()
 
 
 class ClusterError(UserError):
-    """A cluster that cannot be used; the text says why."""
+    """A cluster that cannot be used; the message says why."""
 
 
 class Cluster:
     """The workers of the scheduler at an address, such as tcp://host:8786.
 
-    Raises ClusterError where nobody answers, nobody works, or workers have other code.
+    Raises ClusterError if the scheduler does not answer, has no workers, or workers have other code.
     """
 
     def __init__(self, address: str, threads: int = 1) -> None:
@@ -47,7 +47,7 @@ class Cluster:
             import distributed
         except ImportError:
             raise ClusterError("--scheduler needs Dask: pip install 'cutlayer[dask]'") from None
-        # It logs a traceback where the scheduler goes away, which is told in one line here.
+        # It logs a traceback when the scheduler goes away; here that is a one-line error.
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         try:
             client: Any = distributed.Client
@@ -55,8 +55,8 @@ class Cluster:
         except (OSError, ValueError, TimeoutError) as error:
             why = str(error) or "no answer"
             raise ClusterError(f"--scheduler {self.address}: cannot be reached: {why}") from None
-        there = self._client.scheduler_info(n_workers=-1)["workers"]
-        if not there:
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        if not workers:
             self._client.close()
             raise ClusterError(f"--scheduler {self.address}: has no workers; start some first")
         codes = self._client.run(code_digest)
@@ -74,7 +74,7 @@ class Cluster:
             self._client = None
 
     def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
-        """Do all jobs; results are told as they come, and nothing of what is under way."""
+        """Do all jobs; `done` gets results as they come, `note` is not called."""
         import distributed
 
         del note
@@ -98,7 +98,7 @@ class Cluster:
             raise job_error(failed)
 
     def _failure(self, name: str, future: Any) -> Failure:
-        """Return why a job failed. Raises ClusterError where the scheduler is gone."""
+        """Return why a job failed. Raises ClusterError if the scheduler is gone."""
         from distributed.scheduler import KilledWorker
 
         if future.status in ("cancelled", "lost"):
@@ -107,7 +107,7 @@ class Cluster:
             )
         error = future.exception()
         if isinstance(error, KilledWorker):
-            what = "every worker that tried it died; the workers' own logs say of what"
+            what = "every worker that tried it died; see the workers' logs for the cause"
             return Failure(name, WorkerDiedError(what))
         trace = "".join(traceback.format_tb(future.traceback()))
         return Failure(name, portable(error), trace)

@@ -1,13 +1,13 @@
-"""A study's folder: what is found is kept as it is found, the tables come at the end.
+"""A study's folder: cells and trainings are stored as they finish, tables are written at the end.
 
-cutlayer.json   whose folder it is                study.yaml      the study as it was asked
-versions.json   what made the numbers             checksums.sha256
-cells/          a file for each clock run         trainings/      a file for each learning curve
-points.csv      a row for each point, seed and method            curves.csv  a row for each evaluation
-crossovers.csv, best.csv, pareto.csv, sensitivity.csv            the decisions that were asked for
-summary.json    how many of what; the status, written last
-report.html     all of it to look at, with charts
-timings.json    what this sweep did anew, and how long it took: the one file that is never the same
+cutlayer.json   the marker of the folder          study.yaml      the study as it was run
+versions.json   versions behind the numbers       checksums.sha256
+cells/          a file per clock run              trainings/      a file per learning curve
+points.csv      a row per point, seed and method  curves.csv      a row per evaluation
+crossovers.csv, best.csv, pareto.csv, sensitivity.csv             the decisions that were asked for
+summary.json    counts and the status, written last
+report.html     the report page, with charts
+timings.json    the new work of this sweep and its seconds, the only file that differs between runs
 """
 
 from itertools import count
@@ -42,22 +42,22 @@ from cutlayer.sim.studies.store import Report
 
 KIND, STUDY, SUMMARY, VERSIONS = "study", "study.yaml", "summary.json", "versions.json"
 RESULTS = (STUDY, VERSIONS, SUMMARY, *(f"{name}.csv" for name in STUDY_TABLES))
-CELLS, TRAININGS = "cells", "trainings"  # folders of what is found, by address
+CELLS, TRAININGS = "cells", "trainings"  # folders of results by address
 
 
 def claim_study(out: Path | None, name: str) -> ResultFolder:
-    """Claim the folder of a study: `out`, or runs/NAME; one that holds the study is continued.
+    """Claim the folder of a study: `out`, or runs/NAME. A folder with the same study is continued.
 
-    Where runs/NAME holds anything else, or another sweep works in it, the next of runs/NAME-2,
-    runs/NAME-3, ... is taken. Raises OutputError where `out` cannot be had.
+    If runs/NAME contains anything else or another sweep is using it, the first free one of runs/NAME-2,
+    runs/NAME-3, ... is claimed. Raises OutputError if `out` cannot be claimed.
     """
     if out is not None:
         folder = claim_folder(out, KIND, resume=True)
-        there = _name_in(folder)
-        if there not in (None, name):
+        earlier = _name_in(folder)
+        if earlier not in (None, name):
             folder.release()
             raise OutputError(
-                f"--out {out} holds the study {there!r}, not {name!r}; name a new folder"
+                f"--out {out} holds the study {earlier!r}, not {name!r}; name a new folder"
             )
         return folder
     for number in count(1):
@@ -73,13 +73,13 @@ def claim_study(out: Path | None, name: str) -> ResultFolder:
 
 
 def begin(folder: ResultFolder, study: LoadedStudy, report: Report) -> None:
-    """Say in the folder what is asked; name what is damaged there, all of which is written anew.
+    """Write the study into its folder; report damaged files, all of which are written again.
 
     Raises OutputError.
     """
     path = folder.path
     for file in _damaged(path):
-        report(f"{file} is damaged (its content is not what was written) and is written anew")
+        report(f"{file} is damaged (its content is not what was written) and is written again")
     with errors_named(path):
         for place in (path, path / CELLS, path / TRAININGS):
             remove_stale_parts(place)
@@ -99,14 +99,14 @@ def write_results(result: StudyResult, folder: ResultFolder) -> None:
             with whole_text(path / f"{name}.csv") as text:
                 csv_text.write_rows(text, rows)
         write_json(path / VERSIONS, dict(result.versions))
-        told = json_text(summary(result))
+        text_of_summary = json_text(summary(result))
         files = [STUDY, VERSIONS, *(f"{name}.csv" for name in tables)]
-        write_checksums(path, files, {SUMMARY: told.encode()})
-        write_text(path / SUMMARY, told)
+        write_checksums(path, files, {SUMMARY: text_of_summary.encode()})
+        write_text(path / SUMMARY, text_of_summary)
 
 
 def _name_in(folder: ResultFolder) -> Any:
-    """Return the name of the study that a folder holds, None where there is none that can be read."""
+    """Return the name of the study in a folder, None if there is none that can be read."""
     try:
         content = yaml.safe_load((folder.path / STUDY).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
@@ -115,7 +115,7 @@ def _name_in(folder: ResultFolder) -> Any:
 
 
 def _damaged(path: Path) -> list[Path]:
-    """Return the files of a sweep that had ended that are not as it wrote them."""
+    """Return the files of a finished sweep that have changed since."""
     if not (path / SUMMARY).exists() and not (path / CHECKSUMS).exists():
         return []
     try:

@@ -1,4 +1,4 @@
-"""What a study compares: one number of a method's result. Smaller is better, but for accuracy."""
+"""Measures that a study compares: one number of a method's result each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from cutlayer.errors import UserError
 from cutlayer.scenarios.study.schema import Measure
 from cutlayer.sim.results.method import MethodResult
 
-NAMES: Final[Mapping[str, tuple[str, str]]] = {  # what it is called, and its unit
+NAMES: Final[Mapping[str, tuple[str, str]]] = {  # its name and its unit
     "time": ("virtual time", "s"),
     "time_to_target": ("time to accuracy {target:.0%}", "s"),
-    "additive_time": ("additive time a round", "s"),
+    "additive_time": ("additive time per round", "s"),
     "bytes": ("wire bytes", "B"),
     "bytes_to_target": ("bytes to accuracy {target:.0%}", "B"),
     "energy": ("energy of the devices", "J"),
@@ -22,19 +22,19 @@ WITH_TARGET: Final = ("time_to_target", "bytes_to_target")
 
 
 class MeasureError(UserError):
-    """A measure that cannot be taken of a study's results."""
+    """A measure that a study's results do not have."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A measure with its target accuracy, if it has one."""
+    """A measure with its target accuracy, if it needs one."""
 
     by: Measure
     target: float | None = None
 
     @property
     def name(self) -> str:
-        """What the measure is called."""
+        """The name of the measure."""
         return NAMES[self.by][0].format(target=self.target or 0.0)
 
     @property
@@ -44,17 +44,16 @@ class Measured:
 
     @property
     def more_is_better(self) -> bool:
-        """Whether a larger number is the better one."""
+        """Whether a larger number is better, as for accuracy."""
         return self.by == "accuracy"
 
     def of(self, result: MethodResult) -> float | None:
-        """Return the measure of a result; None where it is not known, or never reached.
+        """Return the measure of a result; None if it is unknown or its target was never reached.
 
-        A run that stalled has no total of any kind, since its rounds never end.
+        A stalled run has no totals, since its rounds never end.
         """
         if not result.rounds or (result.stalled and self.by not in TRAINED):
             return None
-        curve = result.curve
         if self.by == "time":
             return result.virtual_time_s
         if self.by == "additive_time":
@@ -65,7 +64,7 @@ class Measured:
         if self.by == "energy":
             return result.energy_j
         if self.by == "accuracy":
-            return curve[-1][1] if curve else None
+            return result.final_accuracy
         assert self.target is not None
         if self.by == "time_to_target":
             return result.time_to(self.target)
@@ -78,9 +77,9 @@ class Measured:
 
 
 def measured(by: Measure, target: float | None, targets: tuple[float, ...]) -> Measured:
-    """Return a measure; its target, if it needs one and has none, is the scenario's highest.
+    """Return a measure; a missing target is the highest of the scenario's `targets`.
 
-    Raises MeasureError where there is none.
+    Raises MeasureError if there is none.
     """
     if by not in WITH_TARGET:
         return Measured(by)

@@ -1,4 +1,4 @@
-"""What a study found: a result for every cell, the trainings behind them, and the decisions."""
+"""The result of a study: a result for every cell, counts of trainings, decisions, and tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +16,10 @@ Key = tuple[int, int, str]  # point, seed, label
 
 @dataclass
 class Trainings:
-    """How the curves came about.
+    """Counts of trainings and learning curves.
 
-    `needed` distinct trainings serve `curves` curves, of which `shared` came from another point's or
-    method's training; `alone` cells could only be trained by themselves.
+    `needed` distinct trainings give `curves` curves; `shared` curves come from the training of another
+    point or method. `alone` cells could only be trained by themselves.
     """
 
     needed: int = 0
@@ -28,23 +28,23 @@ class Trainings:
 
     @property
     def shared(self) -> int:
-        """Curves that no training of their own was needed for."""
+        """Curves that needed no training of their own."""
         return self.curves - self.needed
 
 
 @dataclass
 class CellResult:
-    """One row of a study: a cell's result, or why there is none."""
+    """One row of a study: a cell's result, or why it has none."""
 
     point: Point
     cell: Cell
     result: MethodResult | None
     infeasible: str | None = None
-    curve: str | None = None  # "own", "shared", "alone", None where nothing was trained
+    curve: str | None = None  # "own", "shared", "alone"; None if nothing was trained
 
     @property
     def status(self) -> str:
-        """How it went, in a word."""
+        """`infeasible`, `stalled` or `complete`."""
         if self.result is None:
             return "infeasible"
         return "stalled" if self.result.stalled else "complete"
@@ -60,11 +60,13 @@ class StudyResult:
     trainings: Trainings = field(default_factory=Trainings)
     decisions: dict[str, list[Row]] = field(default_factory=dict)
     path: Path | None = None
-    new: dict[str, int] = field(default_factory=dict)  # what was not found in the folder
+    new: dict[str, int] = field(
+        default_factory=dict
+    )  # counts of what was not stored before
 
     @property
     def labels(self) -> list[str]:
-        """The methods' labels, in the order in which they first come."""
+        """The methods' labels, in order of appearance."""
         return list(dict.fromkeys(found.cell.label for found in self.cells))
 
     @property
@@ -73,7 +75,7 @@ class StudyResult:
         return list(dict.fromkeys(found.cell.seed for found in self.cells))
 
     def at(self, point: int, label: str, seed: int | None = None) -> MethodResult | None:
-        """Return the result at a point, of the first seed unless another is named."""
+        """Return the result of a method at a point, by default of the first seed."""
         wanted = self.seeds[0] if seed is None else seed
         for found in self.by_point[point, label]:
             if found.cell.seed == wanted:
@@ -82,7 +84,7 @@ class StudyResult:
 
     @cached_property
     def by_point(self) -> Mapping[tuple[int, str], list[CellResult]]:
-        """The rows of a point's number and a label, one for each seed; to be read once all are there."""
+        """The rows by point number and label, one per seed; read it only when all rows are there."""
         rows: dict[tuple[int, str], list[CellResult]] = {}
         for found in self.cells:
             rows.setdefault((found.point.number, found.cell.label), []).append(found)
@@ -94,7 +96,7 @@ class StudyResult:
 
 
 def point_rows(study: StudyResult) -> list[Row]:
-    """Return the rows of points.csv; what was not measured is None."""
+    """Return the rows of points.csv; figures that were not measured are None."""
     targets = sorted({t for found in study.cells for t in found.cell.targets})
     return [_point_row(found, targets) for found in study.cells]
 

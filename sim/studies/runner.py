@@ -1,4 +1,4 @@
-"""Results for cells: from the store where they are there, else timed, trained once and attached."""
+"""Get the results of cells: from the store, or timed on the clock and trained once per digest."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,14 +17,14 @@ from cutlayer.sim.studies.workers import Job, Workers
 
 
 class NumericsError(UserError):
-    """Workers whose results would differ in their last bits."""
+    """A worker whose results would differ in their last bits."""
 
 
 class Runner:
-    """Runs cells with some workers and keeps all that is found in a study's folder.
+    """Runs cells on workers and stores all results in a study's folder.
 
-    The clock runs first, without tensors. Cells of one learning digest share one training. `new`
-    counts what was not there before: clock runs and trainings.
+    Cells are first timed without tensors; then cells with the same learning digest share one training.
+    `new` counts the clock runs and trainings that were not stored before.
     """
 
     def __init__(
@@ -43,19 +43,19 @@ class Runner:
     ) -> None:
         self.cells = Store(folder / CELLS, report)
         self.curves = Store(cache or folder / TRAININGS, report, sync=True)
-        self._check_folder = check_folder  # that it is still there, before anything is kept in it
+        self._check_folder = check_folder  # raises OutputError if the folder was removed
         self.workers = workers
         self.trains = trains
         self.numerics = numerics
         self.progress = progress
         self.new = {"clock runs": 0, "trainings": 0}
         self.data_dir = data_dir
-        self.folders = list(folders)  # where users' modules are looked up
+        self.folders = list(folders)  # in which users' modules are looked up
 
     def run(self, cells: Sequence[Cell]) -> list[MethodResult]:
         """Return the result of each cell, trained if the study trains.
 
-        Raises OutputError where results cannot be kept, JobError where some cannot be had.
+        Raises OutputError if results cannot be stored, JobError if jobs failed.
         """
         timed = self._time(cells)
         results = [
@@ -67,13 +67,13 @@ class Runner:
         return results
 
     def trained_by(self, cell: Cell, result: MethodResult) -> str | None:
-        """Return the key of the training whose curve a cell has, None for one of its own."""
+        """Return the key of the training that a cell shares; None if it is trained by itself."""
         if cell.alone or not self.trains or result.learning_digest is None:
             return None
         return training_key(result.learning_digest, cell.evaluate_every, self.numerics)
 
     def _address(self, cell: Cell) -> str:
-        """A cell that is trained as it is timed depends on the numerics too."""
+        """Return a cell's address; an `alone` cell depends on the numerics as well."""
         return (
             training_key(cell.address, cell.evaluate_every, self.numerics)
             if cell.alone
@@ -81,7 +81,7 @@ class Runner:
         )
 
     def _time(self, cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
-        """Return what is kept of each cell's clock run, by address."""
+        """Return the stored result of each cell's clock run, by address."""
         missing: dict[str, Cell] = {}
         known: dict[str, dict[str, Any]] = {}
         for cell in cells:
@@ -140,7 +140,7 @@ class Runner:
             if number < len(missing):
                 self.curves.put(missing[number], curve)
                 curves[missing[number]] = curve
-            else:  # nobody can say what data it saw: nothing to keep it under
+            else:  # its data is unknown, so that it cannot be stored by key
                 attach(wanted[number][1], curve)
 
         self._do(jobs, done, "trainings")
@@ -168,7 +168,7 @@ class Runner:
         def one_more(number: int, found: dict[str, Any]) -> None:
             nonlocal count
             self._check_folder()
-            with held_back():  # a result is kept and counted, or neither
+            with held_back():  # a result is stored and counted, or neither
                 done(number, found)
             count += 1
             self.progress(what, count, len(jobs), "")
@@ -177,7 +177,7 @@ class Runner:
 
 
 def _together(cells: dict[str, Cell]) -> list[list[tuple[str, Cell]]]:
-    """Group cells that differ in their method alone: they share a plan, and a job."""
+    """Group cells that differ in nothing but their method: they share a plan and a job."""
     groups: dict[str, list[tuple[str, Cell]]] = {}
     for address, cell in cells.items():
         shared = repr({k: v for k, v in cell.scenario.items() if k != "methods"}) + str(cell.alone)

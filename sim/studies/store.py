@@ -1,8 +1,8 @@
-"""What a study has found so far, on disk: a file for each cell and each training, by its address.
+"""Results of a study on disk: a file for each cell and each training, named by its address.
 
-A file appears whole or not at all, and the same content is the same bytes. It carries a checksum of its
-address and content: one that is damaged, changed, or another's under this name is reported and taken as
-missing, so that it is computed anew.
+A file appears whole or not at all, and equal content gives equal bytes. Each file has a checksum of its
+address and content. A file that is damaged, changed or misnamed is reported and treated as missing, so
+that its content is computed again.
 """
 
 import gzip
@@ -25,13 +25,13 @@ Report = Callable[[str], None]
 
 
 class _DamagedError(Exception):
-    """Why a file is not what was written."""
+    """The reason why a file is not as it was written."""
 
 
 class Store:
-    """A folder of results by their address. `report` is told each file that is damaged, in one line.
+    """A folder of results by address. `report` gets one line for each damaged file.
 
-    With `sync` a file has reached the disk when `put` returns; without, a power failure may damage it.
+    With `sync` a file is on the disk when `put` returns; without, a power failure may damage it.
     """
 
     def __init__(self, folder: Path, report: Report, *, sync: bool = False) -> None:
@@ -40,7 +40,7 @@ class Store:
         self._sync = sync
 
     def get(self, address: str) -> dict[str, Any] | None:
-        """Return what is kept, None where there is nothing, or nothing that is whole."""
+        """Return the content at an address; None if it is missing or damaged."""
         file = self._file(address)
         try:
             return _content(file, address)
@@ -50,11 +50,11 @@ class Store:
             why = str(error)
         except OSError as error:
             why = error.strerror or "it cannot be read"
-        self._report(f"{file} is damaged ({why}) and is computed anew")
+        self._report(f"{file} is damaged ({why}) and is computed again")
         return None
 
     def put(self, address: str, content: Mapping[str, Any]) -> None:
-        """Keep something, for good. Raises OutputError."""
+        """Store content at an address. Raises OutputError."""
         file = self._file(address)
         with errors_named(file):
             self.folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""A method's result as plain data and back, without intervals, links and devices."""
+"""Convert a method's result to plain data and back, without intervals, links and devices."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
@@ -23,7 +23,7 @@ _ROUND: Final = tuple(field.name for field in fields(RoundResult))
 
 
 def plain(result: MethodResult) -> dict[str, Any]:
-    """Return a result as JSON-able data, rounds in columns; `restored` takes it back exactly."""
+    """Return a result as data for JSON, rounds in columns; `restored` is the exact inverse."""
     rows = [asdict(closed) for closed in result.rounds]
     return {
         "schema": 1,
@@ -37,7 +37,7 @@ def plain(result: MethodResult) -> dict[str, Any]:
 def restored(
     content: Mapping[str, Any], label: str, seed: int, targets: tuple[float, ...]
 ) -> MethodResult:
-    """Return the result that `plain` wrote down, under a label and with targets of its reader's."""
+    """Return the result of `plain` data, with the label, seed and targets of a cell."""
     columns = content["rounds"]
     rounds = [
         RoundResult(**dict(zip(columns, row, strict=True)))
@@ -52,7 +52,7 @@ def restored(
 
 
 def curve_of(result: MethodResult) -> dict[str, Any]:
-    """Return what was learned, without a time: accuracies by round, and the weights' fingerprint."""
+    """Return the learning curve: accuracies by round and the digest of the weights, without times."""
     return {
         "schema": 1,
         "learning_digest": result.learning_digest,
@@ -63,7 +63,7 @@ def curve_of(result: MethodResult) -> dict[str, Any]:
 
 
 def attach(result: MethodResult, curve: Mapping[str, Any]) -> None:
-    """Give a result that was only timed the curve of a training with its learning digest."""
+    """Add the curve of a training to a result that was only timed and has the same learning digest."""
     assert curve["learning_digest"] == result.learning_digest, "another training's curve"
     accuracy = dict(curve["accuracy"])
     result.rounds = [replace(r, accuracy=accuracy.get(r.index)) for r in result.rounds]

@@ -1,4 +1,4 @@
-"""Run a study: check every point, time them, train each learning digest once, decide, write."""
+"""Run a study: check every point, time all cells, train each learning digest once, decide, write."""
 
 import warnings
 from collections.abc import Callable
@@ -12,8 +12,10 @@ from cutlayer.scenarios.study import LoadedStudy
 from cutlayer.scenarios.study import load_study as read_study_file
 from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.files.atomic import errors_named, remove_stale_parts
-from cutlayer.sim.results.folder import ResultFolder
-from cutlayer.sim.run.run import load_scenario, versions
+from cutlayer.sim.results.folder import ResultFolder, claim_folder
+from cutlayer.sim.results.method import RunResult
+from cutlayer.sim.results.write import Views, no_views
+from cutlayer.sim.run.run import folder_kind, load_scenario, run, versions
 from cutlayer.sim.studies.addresses import code_digest
 from cutlayer.sim.studies.check import CheckedPoint, Progress, StudyError, check_points
 from cutlayer.sim.studies.decisions.best import best_rows
@@ -25,6 +27,7 @@ from cutlayer.sim.studies.measures import TRAINED, Measured, MeasureError, measu
 from cutlayer.sim.studies.result import CellResult, StudyResult, Trainings
 from cutlayer.sim.studies.runner import Runner
 from cutlayer.sim.studies.store import Report
+from cutlayer.sim.studies.stored import curve_of
 from cutlayer.sim.studies.workers import Here, Workers
 
 
@@ -44,15 +47,15 @@ def sweep(
     progress: Progress = lambda *_: None,
     warn: Report = warnings.warn,
 ) -> StudyResult:
-    """Run a study into the folder `out`, going on where an earlier sweep in it was interrupted.
+    """Run a study into the folder `out`; an interrupted sweep in it is continued.
 
-    `out` is a new or empty folder, one that holds this study, or one that the caller has claimed;
-    without it a temporary folder holds what is found. Without `workers` everything runs in this process.
-    `executor="none"` times and trains nothing. `cache` is a folder of learning curves that several
-    studies share. `warn` is told of each damaged file, which is written anew.
+    `out` is a new or empty folder, one with this study, or one that the caller has claimed; without it
+    results are stored in a temporary folder. Without `workers` everything runs in this process.
+    `executor="none"` times cells and trains nothing. `cache` is a folder of learning curves that several
+    studies share. `warn` gets one line for each damaged file, which is computed again.
 
-    Raises ScenarioError or StudyError for a study that cannot be run, before anything has; OutputError
-    where results cannot be kept; JobError where some cannot be had. What was kept by then stays.
+    Raises ScenarioError or StudyError before anything runs, OutputError if results cannot be stored, and
+    JobError if jobs failed. Results that were stored by then stay.
     """
     loaded = study if isinstance(study, LoadedStudy) else load_study(study)
     work = _Sweep(loaded, executor, workers, data_dir, cache, progress, warn)
@@ -67,9 +70,39 @@ def sweep(
             return work.run(doing, Path(temporary), points, asked, lambda: None)
 
 
+def write_full(
+    study: StudyResult, number: int, folder: Path, views: Views = no_views
+) -> list[RunResult]:
+    """Play one point again and write its whole run folder: intervals, links, devices.
+
+    The methods take the study's learning curves; `alone` cells are trained again. Methods that do not
+    fit into memory are left out. An earlier folder of the point is replaced.
+    """
+    point = study.study.points[number]
+    cells = [cell for cell in study.cells if cell.point.number == number and cell.result]
+    if not cells:
+        return []
+    alone = any(cell.cell.alone for cell in cells)
+    curves = {
+        (cell.cell.seed, cell.cell.label): None
+        if alone or cell.curve is None or cell.result is None
+        else curve_of(cell.result)
+        for cell in cells
+    }
+    scenario = study.study.scenario(point)
+    with claim_folder(folder, folder_kind(scenario), option="", resume=True) as claimed:
+        return run(
+            scenario,
+            executor="inline" if alone else "none",
+            out=claimed,
+            curves=curves,
+            views=views,
+        )
+
+
 @dataclass
 class _Sweep:
-    """A study and how it is run."""
+    """A study and the options of its run."""
 
     study: LoadedStudy
     executor: ExecutorName
@@ -80,7 +113,7 @@ class _Sweep:
     warn: Report
 
     def into(self, folder: ResultFolder) -> StudyResult:
-        """Run the study into a folder that is claimed."""
+        """Run the study into a claimed folder."""
         points, asked = self.checked()
         with self.workers or Here() as doing:
             begin(folder, self.study, self.warn)
@@ -90,7 +123,7 @@ class _Sweep:
         return result
 
     def checked(self) -> tuple[list[CheckedPoint], dict[str, Measured]]:
-        """Return the points, and what is decided, once all is known to be possible."""
+        """Return the checked points and the measures of the decisions."""
         trains = self.executor == "inline"
         asked = _measures(self.study, trains)
         points = check_points(
@@ -110,7 +143,7 @@ class _Sweep:
         asked: dict[str, Measured],
         check_folder: Callable[[], None],
     ) -> StudyResult:
-        """Return what is found; cells and curves are kept in the folder as they are found."""
+        """Return the result; cells and curves are stored in the folder as they finish."""
         from cutlayer.sim.learning.inline import numerics
 
         loaded, trains = self.study, self.executor == "inline"
@@ -138,7 +171,7 @@ class _Sweep:
 
 
 def _collect(result: StudyResult, points: list[CheckedPoint], runner: Runner) -> None:
-    """Run all feasible cells and say where each curve came from."""
+    """Run all feasible cells and record where each curve came from."""
     cells = [(checked, cell) for checked in points for cell in checked.cells]
     feasible = [cell for checked, cell in cells if cell.label not in checked.infeasible]
     results = iter(runner.run(feasible))
@@ -166,7 +199,7 @@ def _collect(result: StudyResult, points: list[CheckedPoint], runner: Runner) ->
 
 
 def _measures(loaded: LoadedStudy, trains: bool) -> dict[str, Measured]:
-    """Return what each decision compares. Raises ScenarioError where that cannot be had."""
+    """Return the measure of each decision. Raises ScenarioError if the study cannot have it."""
     study, found = loaded.study, {}
     targets = tuple(loaded.base.scenario.training.targets)
     if study.sensitivity is not None and (complaint := unknown(study.sensitivity.of)):
@@ -203,4 +236,4 @@ def _decide(result: StudyResult, runner: Runner, asked: dict[str, Measured]) -> 
     result.decisions["pareto"] = pareto_rows(result, aims)
 
 
-__all__ = ["StudyError", "load_study", "sweep"]
+__all__ = ["StudyError", "load_study", "sweep", "write_full"]

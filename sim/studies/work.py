@@ -1,4 +1,4 @@
-"""What a worker does: play cells on the clock, or train one. Plain data in, plain data out."""
+"""The jobs of a worker: time cells on the clock, or train one. Input and output are plain data."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -63,10 +63,10 @@ JOBS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = {
 
 
 def perform(job: str, arguments: Mapping[str, Any], note: Note = lambda _: None) -> dict[str, Any]:
-    """Do a job of `JOBS`; users' modules are looked up in its `folders`."""
-    told = dict(arguments)
-    with looking_in(told.pop("folders", ())):
-        return JOBS[job](note=note, **told)
+    """Do one of `JOBS`; users' modules are looked up in the `folders` of its arguments."""
+    options = dict(arguments)
+    with looking_in(options.pop("folders", ())):
+        return JOBS[job](note=note, **options)
 
 
 def _plan(scenario: Mapping[str, Any]) -> Plan:
@@ -75,7 +75,7 @@ def _plan(scenario: Mapping[str, Any]) -> Plan:
 
 
 def resolved(scenario: Mapping[str, Any]) -> Loaded:
-    """Return a scenario that is already resolved, loaded."""
+    """Load a resolved scenario."""
     return load_text(
         json.dumps(scenario),
         source="a resolved scenario",

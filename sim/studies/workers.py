@@ -1,6 +1,6 @@
-"""Processes on this machine that do a study's jobs; one that dies costs its job a retry.
+"""Run a study's jobs in this process or in several; a job whose process dies is tried again.
 
-Workers leave Ctrl-C to the main process, and end when it does, however that came about.
+Worker processes ignore Ctrl-C, which the main process handles, and end when the main process ends.
 """
 
 import multiprocessing
@@ -26,7 +26,7 @@ _END_WAIT_S: Final = 10.0  # for a process that has closed its pipe
 
 @dataclass(frozen=True)
 class Job:
-    """One job: its type (of `cutlayer.sim.studies.work.JOBS`), its arguments, what a user calls it."""
+    """One job: its type (of `cutlayer.sim.studies.work.JOBS`), its arguments, its name in messages."""
 
     job_type: str
     arguments: Mapping[str, Any]
@@ -39,7 +39,7 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that failed: what a user calls it, the error, and where in the worker it was raised."""
+    """A job that failed: its name, the error, and the worker's traceback."""
 
     name: str
     error: Exception
@@ -47,11 +47,11 @@ class Failure:
 
 
 class WorkerDiedError(UserError):
-    """A job of which every worker died that tried it, from whatever on its machine."""
+    """A job that killed every worker that tried it."""
 
 
 class JobError(ValueError):
-    """Jobs of a study that failed, raised when all other jobs have ended.
+    """Failed jobs of a study, raised when all other jobs have ended.
 
     Its class is UserJobError if the user can correct all of them.
     """
@@ -68,13 +68,13 @@ class UserJobError(JobError, UserError):
 
 
 def job_error(failures: Sequence[Failure]) -> JobError:
-    """Return the error that reports jobs that failed."""
+    """Return the error that reports failed jobs."""
     users = all(isinstance(failed.error, UserError) for failed in failures)
     return (UserJobError if users else JobError)(failures)
 
 
 def portable(error: Exception) -> Exception:
-    """Return an error that any process can read: one of Cutlayer's own or of Python's, or else a copy.
+    """Return an error that any process can unpickle: Cutlayer's or Python's own, or a RuntimeError.
 
     What a user's code raises has a type that only the worker may know.
     """
@@ -85,20 +85,20 @@ def portable(error: Exception) -> Exception:
 
 
 class Workers(Protocol):
-    """Who does jobs. `done` is called with a job's number and result as each ends."""
+    """Something that runs jobs; `done` gets each job's number and result as it ends."""
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the workers."""
 
     def __exit__(self, *_: object) -> None:
         """End all workers."""
 
     def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
-        """Do all jobs. Raises JobError after the others have ended where one failed."""
+        """Do all jobs. Raises JobError for failed ones, after all others have ended."""
 
 
 class Here:
-    """Does the jobs in this process, one after another."""
+    """Runs the jobs in this process, one after another."""
 
     def __init__(self, threads: int = 1) -> None:
         self.threads = threads
@@ -128,7 +128,7 @@ class _Worker:
     job: int | None = None
 
     def end(self) -> str:
-        """Wait for a process that has closed its pipe to end; return what it died of."""
+        """Wait until a process that has closed its pipe ends; return the cause of its death."""
         self.process.join(_END_WAIT_S)
         cause = _cause(self.process.exitcode)
         self.process.kill()
@@ -139,7 +139,7 @@ class _Worker:
 
 @dataclass
 class Processes:
-    """Does the jobs in `count` processes with `threads` torch threads each."""
+    """Runs the jobs in `count` processes with `threads` torch threads each."""
 
     count: int
     threads: int = 1
@@ -156,7 +156,7 @@ class Processes:
         self._workers = []
 
     def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
-        """Do the jobs side by side; results are told as they come."""
+        """Do the jobs in parallel; `done` gets results as they come."""
         waiting = deque(range(len(jobs)))
         attempts = [0] * len(jobs)
         failed: list[Failure] = []
@@ -166,7 +166,7 @@ class Processes:
         for worker in self._workers:
             self._give(worker, jobs, waiting)
         while left:
-            for worker in self._heard_from():
+            for worker in self._with_messages():
                 assert worker.job is not None
                 name = jobs[worker.job].name
                 try:
@@ -178,7 +178,7 @@ class Processes:
                         note(f"a worker died ({cause}); trying again: {name}")
                         waiting.appendleft(worker.job)
                     else:
-                        what = f"{ATTEMPTS} workers died of it, the last {cause}"
+                        what = f"{ATTEMPTS} workers died running it, the last {cause}"
                         failed.append(Failure(name, WorkerDiedError(what)))
                         left -= 1
                     self._workers.remove(worker)
@@ -198,7 +198,7 @@ class Processes:
         if failed:
             raise job_error(failed)
 
-    def _heard_from(self) -> list[_Worker]:
+    def _with_messages(self) -> list[_Worker]:
         busy = {worker.pipe: worker for worker in self._workers if worker.job is not None}
         return [busy[pipe] for pipe in wait(list(busy))]  # type: ignore[index]
 
@@ -209,7 +209,7 @@ class Processes:
             job = jobs[worker.job]
             try:
                 worker.pipe.send((job.job_type, dict(job.arguments)))
-            except OSError:  # it died while it was idle: not of this job
+            except OSError:  # it died while idle, not because of this job
                 worker.end()
                 fresh = self._hire()
                 worker.process, worker.pipe = fresh.process, fresh.pipe
@@ -227,7 +227,7 @@ class Processes:
 
 
 def _cause(code: int | None) -> str:
-    """Return what a process died of, from its exit code; None is one that has not ended."""
+    """Return the cause of a process's death from its exit code; None means it has not ended."""
     if code is None:
         return "without an answer"
     if code >= 0:
@@ -236,7 +236,7 @@ def _cause(code: int | None) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = str(-code)
-    hint = " (as a system does that runs out of memory)" if name == "SIGKILL" else ""
+    hint = " (the system may be out of memory)" if name == "SIGKILL" else ""
     return f"by the signal {name}{hint}"
 
 
@@ -257,7 +257,7 @@ def _serve(pipe: "Connection[Any, Any]", threads: int) -> None:
         answer: tuple[str, Any]
         try:
             answer = ("done", perform(job_type, arguments, lambda text: pipe.send(("note", text))))
-        except Exception as error:  # told to the main process, which tells the user
+        except Exception as error:  # the main process reports it
             answer = ("failed", (portable(error), traceback.format_exc()))
         pipe.send(answer)
 

@@ -66,7 +66,7 @@ def shared_steps(series: LoadSeries, until_s: float) -> Steps:
 
 
 def access_steps(kept: KeptRound, line: str, capacities: Mapping[str, float]) -> Steps:
-    """Return the mean share in use of a round's access links of one `line` of `LinkUse.line`.
+    """Return the mean share in use of a round's access links of one `line` of `LinkUse.series`.
 
     `capacities` are the links' means over the run; a transfer counts with its mean rate.
     """
@@ -74,7 +74,7 @@ def access_steps(kept: KeptRound, line: str, capacities: Mapping[str, float]) ->
     used = {
         key: use
         for key, use in kept.record.uses.items()
-        if not isinstance(key, str) and use.line(key) == line and use.wire_bytes
+        if not isinstance(key, str) and use.series(key) == line and use.wire_bytes
     }
     member_of = np.where(log.actor == SERVER, log.peer, log.actor)
     moves = (log.activity != Activity.CONNECT) & (log.duration > 0)

@@ -1,1 +1,1 @@
-"""What a study's results are asked for: crossovers, best values, Pareto fronts, sensitivities."""
+"""Decisions of a study: crossovers, best values, Pareto fronts, sensitivities."""

@@ -1,4 +1,4 @@
-"""Which value of an axis is best, for every method and every combination of the other axes."""
+"""Find the best value of an axis, for every method and combination of the other axes."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from cutlayer.sim.studies.result import CellResult, StudyResult
 
 
 def best_rows(study: StudyResult, axis: str, measure: Measured) -> list[Row]:
-    """Return a row for each method and combination: the best value of `axis`, and the others' loss.
+    """Return a row for each method and combination: the best and second-best value of `axis`.
 
-    Means over the seeds. `infeasible` counts values that do not fit into memory; where the measure
-    is known nowhere, the best value is None.
+    Figures are means over the seeds. `infeasible` counts the values that do not fit into memory. If the
+    measure is unknown at every value, the best value is None.
     """
     rows: list[Row] = []
     groups: dict[tuple[str, ...], list[CellResult]] = {}

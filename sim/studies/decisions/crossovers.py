@@ -1,8 +1,8 @@
-"""Where one method overtakes another along an axis, found by bisection between a sweep's points.
+"""Find where one method overtakes another along an axis, by bisection between a sweep's points.
 
-Between two neighbouring points at which the better of two methods is not the same one, the axis is
-halved (geometrically, where it is positive) until the place is known to the study's tolerance. The
-new points are run like any other; those that differ only in time need no training.
+If two neighbouring points disagree about which of two methods is better, the axis between them is
+bisected (geometrically if it is positive) until the crossover is known to the study's tolerance. The new
+points are run like any other; points that differ only in timing need no training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,12 @@ from cutlayer.sim.studies.result import StudyResult
 from cutlayer.sim.studies.runner import Runner
 
 Pair = tuple[str, str]
-MOST_HALVINGS = 60
+MAX_HALVINGS = 60
 
 
 @dataclass
 class Bracket:
-    """Two neighbouring places of an axis between which `pair` changes its order."""
+    """Two neighbouring steps of an axis between which the order of `pair` changes."""
 
     others: Mapping[str, Step]
     pair: Pair
@@ -36,32 +36,32 @@ class Bracket:
     first_better_below: bool
     note: str | None = None
 
-    def narrow_to(self, tolerance: float) -> bool:
-        """Whether the place is known well enough."""
-        low, high = _place(self.low), _place(self.high)
+    def is_within(self, tolerance: float) -> bool:
+        """Whether the crossover is known to the tolerance."""
+        low, high = _position(self.low), _position(self.high)
         return self.note is not None or high - low <= tolerance * max(abs(high), abs(low))
 
 
 def crossover_rows(study: StudyResult, runner: Runner, measure: Measured) -> list[Row]:
-    """Return a row for each pair and each place where its order changes, or for none at all."""
+    """Return a row for each pair and each crossover, or one row for a pair without any."""
     asked = study.study.study.crossovers
     assert asked is not None
     pairs = list(asked.between or combinations(study.labels, 2))
     rows: list[Row] = []
     brackets: list[Bracket] = []
-    for others, steps in _lines(study, asked.axis):
+    for others, steps in _points_along(study, asked.axis):
         for pair in pairs:
             found, throughout = _brackets(study, others, steps, pair, measure)
             brackets += found
             if not found:
                 rows.append(_row(asked.axis, others, pair, measure) | {"better": throughout})
-    for _ in range(MOST_HALVINGS):
-        wide = [bracket for bracket in brackets if not bracket.narrow_to(asked.tolerance)]
+    for _ in range(MAX_HALVINGS):
+        wide = [bracket for bracket in brackets if not bracket.is_within(asked.tolerance)]
         if not wide:
             break
         _halve(study, runner, measure, asked.axis, wide)
     for bracket in brackets:
-        low, high = _place(bracket.low), _place(bracket.high)
+        low, high = _position(bracket.low), _position(bracket.high)
         middle, at = between(low, high, bracket.low.value)
         better, worse = bracket.pair if bracket.first_better_below else bracket.pair[::-1]
         rows.append(
@@ -96,16 +96,16 @@ def _row(axis: str, others: Mapping[str, Step], pair: Pair, measure: Measured) -
     }
 
 
-def _lines(study: StudyResult, axis: str) -> list[tuple[dict[str, Step], list[Point]]]:
-    """Return the points that differ on `axis` alone, in the order of their places there."""
-    lines: dict[tuple[str, ...], tuple[dict[str, Step], list[Point]]] = {}
+def _points_along(study: StudyResult, axis: str) -> list[tuple[dict[str, Step], list[Point]]]:
+    """Return groups of points that differ on `axis` alone, ordered along it."""
+    groups: dict[tuple[str, ...], tuple[dict[str, Step], list[Point]]] = {}
     for point in study.study.points:
         others = {name: step for name, step in point.steps.items() if name != axis}
         key = tuple(step.label for step in others.values())
-        lines.setdefault(key, (others, []))[1].append(point)
-    for _, points in lines.values():
-        points.sort(key=lambda point: _place(point.steps[axis]))
-    return list(lines.values())
+        groups.setdefault(key, (others, []))[1].append(point)
+    for _, points in groups.values():
+        points.sort(key=lambda point: _position(point.steps[axis]))
+    return list(groups.values())
 
 
 def _brackets(
@@ -120,7 +120,7 @@ def _brackets(
     known = []
     for point in points:
         advantage = _advantage(_means(study, point, pair, measure), measure)
-        if advantage:  # not a tie, and both known
+        if advantage:  # both known, and no tie
             known.append((point.steps[axis], advantage))
     found = [
         Bracket(others, pair, one, other, first_better_below=ahead > 0)
@@ -143,7 +143,7 @@ def _means(study: StudyResult, point: Point, pair: Pair, measure: Measured) -> l
 
 
 def _advantage(means: Sequence[float | None], measure: Measured) -> float:
-    """Return a number above 0 where the first is better, below where the second is; 0 is neither."""
+    """Return a positive number if the first is better, negative if the second is, 0 for neither."""
     first, second = means
     if first is None or second is None:
         return 0.0
@@ -178,7 +178,7 @@ def _halve(
             bracket.note = f"{measure.name} is not known at {step.label}"
             continue
         advantage = _advantage(means, measure)
-        if not advantage:  # a tie: this is the place
+        if not advantage:  # a tie: the crossover
             bracket.low = bracket.high = step
         elif (advantage > 0) == bracket.first_better_below:
             bracket.low = step
@@ -187,11 +187,11 @@ def _halve(
 
 
 def _middle(bracket: Bracket) -> Step:
-    value, at = between(_place(bracket.low), _place(bracket.high), bracket.low.value)
+    value, at = between(_position(bracket.low), _position(bracket.high), bracket.low.value)
     settings = tuple((path, value) for path, _ in bracket.low.settings)
     return Step(str(value), value, at, settings)
 
 
-def _place(step: Step) -> float:
+def _position(step: Step) -> float:
     assert step.place is not None, "crossovers are asked of a numeric axis"
     return step.place

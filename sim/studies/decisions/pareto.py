@@ -1,4 +1,4 @@
-"""Pareto fronts: what no other point and method beats in one aim without losing in another."""
+"""Pareto fronts: the combinations of point and method that no other one dominates."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ from cutlayer.sim.studies.result import StudyResult
 def pareto_rows(study: StudyResult, aims: Sequence[Measured]) -> list[Row]:
     """Return the cells on the front over the `aims`, means over seeds.
 
-    A cell that never reached a target is left out. Any other aim counts only where it is known for
-    all cells that are left (the energy of some devices is not).
+    Cells that never reached a target are left out. Any other aim counts only if it is known for all
+    remaining cells; the energy of some devices is not.
     """
     candidates: dict[tuple[int, str], list[list[float | None]]] = {}
     points = {}
@@ -54,10 +54,10 @@ def pareto_rows(study: StudyResult, aims: Sequence[Measured]) -> list[Row]:
 
 
 def non_dominated(table: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return for each row whether no other is at most as large in all columns and smaller in one.
+    """Return for each row whether no other row dominates it: nowhere larger, and smaller in one column.
 
-    Rows are taken in lexicographic order, in which none is dominated by a later one: each is compared
-    with the front so far, not with all others.
+    In lexicographic order no row is dominated by a later one, so each is compared only with the front
+    so far.
     """
     distinct, of_row = np.unique(table, axis=0, return_inverse=True)
     front = np.empty_like(distinct)

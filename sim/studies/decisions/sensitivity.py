@@ -1,7 +1,8 @@
-"""Which assumption moves a result most: one at a time, divided and multiplied by the same factor.
+"""Find the assumption that a result depends on most, by scaling one assumption at a time.
 
-The base scenario (with what the study sets, without its axes) is run once as it is, and twice for
-each assumption: the fields of `scale`, and the server's slots.
+The base scenario (with the study's settings, without its axes) is run once as it is, and twice for each
+assumption, divided and multiplied by the same factor. Assumptions are the fields of `scale` and the
+server's slots.
 """
 
 from collections.abc import Sequence
@@ -21,18 +22,19 @@ BASE = Point(-1, {})
 
 
 def unknown(names: Sequence[str] | None) -> str | None:
-    """Return a complaint about the first name that is no assumption, or None."""
+    """Return a complaint about the first unknown assumption, or None."""
     for name in names or ():
         if name not in ASSUMPTIONS:
-            return f"names {name!r}, which is no assumption{suggestion(name, ASSUMPTIONS)}"
+            return f"names {name!r}, which is not an assumption{suggestion(name, ASSUMPTIONS)}"
     return None
 
 
 def sensitivity_rows(study: StudyResult, runner: Runner, measure: Measured) -> list[Row]:
     """Return a row for each method and assumption, for each method the largest swing first.
 
-    Of the first seed. `less` and `more` are the measure with the assumption divided and multiplied,
-    None where that does not fit into memory; `swing` is their larger ratio to each other or the base.
+    Only the first seed is run. `less` and `more` are the measure with the assumption divided and
+    multiplied, None if that does not fit into memory. `swing` is the largest over the smallest of
+    `less`, `base` and `more`.
     """
     asked = study.study.study.sensitivity
     assert asked is not None

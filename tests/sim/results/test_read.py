@@ -115,9 +115,9 @@ def test_what_cannot_be_read_is_said(study: CommandLine) -> None:
     Path("runs/small/checksums.sha256").unlink()
     assert_refused(study("report", "runs/small"), "checksums.sha256 is missing")
     Path("runs/small/summary.json").unlink()
-    assert_refused(study("report", "runs/small"), "not finished", "sweep it again")
+    assert_refused(study("report", "runs/small"), "unfinished study", "run `cutlayer sweep` again")
     Path("runs/small/study.yaml").unlink()
-    assert_refused(study("report", "runs/small"), "not finished", "sweep it again")
+    assert_refused(study("report", "runs/small"), "unfinished study", "run `cutlayer sweep` again")
 
 
 def test_a_report_and_its_figures(study: CommandLine) -> None:

@@ -89,7 +89,7 @@ def test_another_evaluation_interval_is_another_curve(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("executor", ["none", "inline"])
 def test_a_point_s_run_folder_has_the_curve(tmp_path: Path, executor: Any) -> None:
-    from cutlayer.sim.studies.full import write_full
+    from cutlayer.sim.studies.sweep import write_full
 
     study = small_study(tmp_path, set={"methods": ["splitfed"]})
     swept = sweep(study, executor=executor)

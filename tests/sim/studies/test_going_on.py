@@ -216,8 +216,8 @@ def test_a_job_that_kills_every_worker_is_named(
     with pytest.raises(UserJobError) as told:
         sweep(study, executor="none", out=tmp_path / "out", workers=Processes(2))
     assert str(told.value) == (
-        "point 0 (up = 1 Mbit/s), timing Dies: 3 workers died of it, the last by the signal SIGKILL"
-        " (as a system does that runs out of memory)"
+        "point 0 (up = 1 Mbit/s), timing Dies: 3 workers died running it, the last by the signal SIGKILL"
+        " (the system may be out of memory)"
     )
     assert len(list((tmp_path / "marks").iterdir())) == 3
 

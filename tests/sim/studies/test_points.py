@@ -118,7 +118,7 @@ REFUSED = [
     ({"crossovers": {"axis": "link"}}, "has the unknown axis 'link'"),
     ({"crossovers": {"axis": "up", "tolerance": 0}}, "crossovers.tolerance"),
     ({"max_points": 1}, "more than max_points"),
-    ({"sensitivity": {"of": ["linkz"]}}, "no assumption; did you mean 'links'?"),
+    ({"sensitivity": {"of": ["linkz"]}}, "not an assumption; did you mean 'links'?"),
     ({"best": {"axis": "up", "by": "fun"}}, "best.by"),
     (
         {"axes": [{"name": "x", "field": UP, "range": {"from": "1 s", "to": "2 ms", "count": 2}}]},

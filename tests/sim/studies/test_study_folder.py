@@ -185,7 +185,7 @@ def test_damaged_tables_are_named_and_written_anew(tmp_path: Path, damaged: str)
     file = out / damaged
     file.write_text(file.read_text("utf-8")[:-20] + "\n{", encoding="utf-8")
     sweep(study, executor="none", out=out, warn=said.append)
-    assert said == [f"{file} is damaged (its content is not what was written) and is written anew"]
+    assert said == [f"{file} is damaged (its content is not what was written) and is written again"]
     assert contents(out) == before
 
 

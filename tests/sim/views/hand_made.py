@@ -119,7 +119,7 @@ def method(
         for key, use in record.uses.items():
             result.links.setdefault(links[key], LinkTotals()).add(use)
             share = use.consumed / capacity(links[key]) / record.duration_s
-            used.setdefault(use.line(key), []).append(share)
+            used.setdefault(use.series(key), []).append(share)
         if index < len(round_types):
             result.kept.append(KeptRound(index, round_type, time, names, record, links))
         time += record.duration_s
