@@ -1,8 +1,8 @@
 """Run a study's jobs on a Dask cluster: the same results, in the same order of rows.
 
 Every worker needs this Cutlayer, the same numerics, and the files that a scenario names under the same
-absolute paths. A worker does one job at a time, regardless of its threads. The scheduler retries the job of a
-worker that dies.
+absolute paths. A worker does one job at a time, regardless of its threads. The scheduler retries the job
+of a worker that dies.
 """
 
 import logging

@@ -60,9 +60,7 @@ class StudyResult:
     trainings: Trainings = field(default_factory=Trainings)
     decisions: dict[str, list[Row]] = field(default_factory=dict)
     path: Path | None = None
-    new: dict[str, int] = field(
-        default_factory=dict
-    )  # counts of what was not stored before
+    new: dict[str, int] = field(default_factory=dict)  # counts of what was not stored before
 
     @property
     def labels(self) -> list[str]:

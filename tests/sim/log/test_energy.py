@@ -1,4 +1,4 @@
-"""Energy is the integral of power over time: against a slow twin that walks through every moment."""
+"""Energy is the integral of power over time, compared with a slow second-by-second sum."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_energy_is_the_integral_of_power(entries):
         assert use.energy_j == found
 
 
-def test_what_is_not_known_is_idling_or_nothing_at_all():
+def test_unknown_states_count_as_idle_and_unknown_needs_as_nothing():
     busy = {"compute": 2.0, "send": 3.0, "receive": 1.0}
     assert energy_j({"idle": 2.0, "compute": 5.0}, 10.0, busy) == 20 + 3 * 2
     assert energy_j({"idle": 2.0, "compute": 1.0}, 10.0, busy) == 20

@@ -1,4 +1,4 @@
-"""What a run says of its links, round by round and over all."""
+"""The use of links in a run, round by round and in total."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_rounds_add_up_to_the_run(tmp_path: Path, changes: str) -> None:
 
 
 def capacity_s(link: str, since_s: float, until_s: float, changes: str) -> float:
-    """Bytes that an edge's link up could carry between two moments."""
+    """Return the bytes that an edge's uplink could carry between two times."""
     pieces = (
         [(0.0, 1e6), (2.0, 0.25e6), (7.0, 2e6)] if changes and link == "edge-0.up" else [(0.0, 1e6)]
     )
@@ -92,7 +92,7 @@ def test_reused_rounds_are_used_alike(tmp_path: Path) -> None:
         assert method.link_rows() == other.link_rows()
 
 
-def test_what_goes_both_ways_over_one_link_counts_together(tmp_path: Path) -> None:
+def test_both_directions_of_one_link_count_together(tmp_path: Path) -> None:
     text = TIERS.replace("link: 4g", "link: {rate: 8 Mbit/s, delay: 5 ms, duplex: half}")
     (result,) = run(scenario(tmp_path, text + "methods: [splitfed]\n"), executor="none")
     for rnd in result.methods["splitfed"].rounds:

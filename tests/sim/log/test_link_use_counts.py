@@ -1,4 +1,4 @@
-"""What a round puts on its links: bytes, busy time, transfers at a time, from the log alone."""
+"""The use of links in a round, from the log alone: bytes, busy time, simultaneous transfers."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_opening_a_connection_crosses_no_link():
     assert client_routes().uses(log, (0,), {}) == {}
 
 
-def test_one_that_ends_and_one_that_begins_at_the_same_time_are_not_together():
+def test_a_transfer_that_starts_as_another_ends_does_not_overlap_it():
     log = Intervals.from_rows([up(0, 0, 2, 1), up(1, 2, 3, 1)])
     use = client_routes().uses(log, (0, 1), {})["server"]
     assert (use.busy_s, use.peak) == (3, 1)

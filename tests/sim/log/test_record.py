@@ -104,7 +104,7 @@ def test_additive_terms_leave_out_waiting_and_averaging():
     }
 
 
-def test_a_device_that_does_two_things_at_once_is_found():
+def test_a_device_that_does_two_things_at_once_is_detected():
     rows = sound()
     rows.append(device(0, 2.4, 3.4, 0))
     with pytest.raises(ConservationError, match="two things at once"):
@@ -113,20 +113,20 @@ def test_a_device_that_does_two_things_at_once_is_found():
     close(rows)
 
 
-def test_an_interval_outside_the_round_is_found():
+def test_an_interval_outside_the_round_is_detected():
     for row in (device(0, 3, 9.1, 2), device(0, -0.1, 0.2, NO_CAUSE), device(0, 3, 2.9, 2)):
         with pytest.raises(ConservationError):
             close([*sound(), row])
 
 
-def test_more_jobs_than_slots_are_found():
+def test_more_jobs_than_slots_are_detected():
     rows = [*sound(), server(0, 7, 7.5, 6)]
     with pytest.raises(ConservationError, match="1 slots"):
         close(rows)
     close(rows, slots=2)
 
 
-def test_a_broken_chain_of_causes_is_found():
+def test_a_broken_chain_of_causes_is_detected():
     for row, broken in (
         (9, server(1, 8, 9, 6, Activity.AGGREGATE)),  # caused by what ended two seconds before
         (5, up(1, 3.25, 4.25, 2)),  # by another device's work
@@ -139,7 +139,7 @@ def test_a_broken_chain_of_causes_is_found():
             close(rows)
 
 
-def test_a_round_that_lasts_longer_than_its_log_is_found():
+def test_a_round_that_lasts_longer_than_its_log_is_detected():
     with pytest.raises(ConservationError):
         close(sound(), duration_s=9.5)
 
@@ -151,7 +151,7 @@ def test_an_empty_round_has_no_straggler():
 
 
 class Careless(ClassicFL):
-    """Leaves the round while something is still going on."""
+    """Closes the round while something is still going on."""
 
     name = "careless"
     leaves = "message"
@@ -166,7 +166,7 @@ class Careless(ClassicFL):
 
 
 @pytest.mark.parametrize(("leaves", "complaint"), [("message", "delivered"), ("job", "busy")])
-def test_what_is_in_flight_when_a_round_closes_is_found(monkeypatch, leaves, complaint):
+def test_anything_in_flight_when_a_round_closes_is_detected(monkeypatch, leaves, complaint):
     monkeypatch.setattr(Careless, "leaves", leaves)
     method = make_method(Careless, [Device()], slots=2)
     with pytest.raises(UnfinishedRoundError, match=complaint):
@@ -176,7 +176,7 @@ def test_what_is_in_flight_when_a_round_closes_is_found(monkeypatch, leaves, com
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("outstanding", [1, 3])
 @pytest.mark.parametrize("cell", [None, Cell(700.0, 0.125), Cell(900.0, 0.0)])
-def test_the_phases_of_the_critical_path_are_the_round(method, outstanding, cell):
+def test_the_phases_of_the_critical_path_add_up_to_the_round(method, outstanding, cell):
     devices = [Device(samples=5), Device(speed=300, samples=8, up=400), Device(speed=2000)]
     for kept in play(
         method,
@@ -202,7 +202,7 @@ def test_the_phases_of_the_critical_path_are_the_round(method, outstanding, cell
 
 
 def assert_causes(rows: Intervals, devices: list[Device]) -> None:
-    """Whatever causes a row is in the log before it, and its end or arrival is the row's start."""
+    """Check that each row's cause comes before it and that its end or arrival is the row's start."""
     for row, cause in enumerate(rows.cause.tolist()):
         if cause == NO_CAUSE:
             assert rows.start[row] == 0
@@ -216,7 +216,7 @@ def assert_causes(rows: Intervals, devices: list[Device]) -> None:
 
 
 def test_additive_terms_of_splitfed_by_hand():
-    """One client as in its chart, then its mean with a second one that is as fast."""
+    """One client as drawn by hand, then the mean with a second client of equal speed."""
     (one,) = play("splitfed", [Device()])
     expected = {
         "weights_down": 0.654 + 0.5,

@@ -1,4 +1,4 @@
-"""The critical path of a saved round: its links add up to what rounds.csv says, whoever is asked."""
+"""The critical path of a saved round: its links add up to the figures of rounds.csv."""
 
 import json
 from itertools import pairwise
@@ -22,7 +22,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> SavedRun:
     return read_run(folder)
 
 
-def test_the_links_of_every_kept_round_are_its_critical_path(saved: SavedRun) -> None:
+def test_the_links_of_every_kept_round_add_up_to_its_critical_path(saved: SavedRun) -> None:
     for label in saved.methods:
         rows = {row["round"]: row for row in saved.rounds(label)}
         assert saved.kept_rounds(label) == [0, 1, 2]
@@ -52,8 +52,8 @@ def test_the_attribution_adds_up_and_names_stragglers(saved: SavedRun) -> None:
     assert about.largest == "uplink"
 
 
-def test_the_barrier_is_what_the_others_wait_for(saved: SavedRun) -> None:
-    """With every client alike nobody waits long; the slower of two kinds makes the others wait."""
+def test_the_barrier_is_the_wait_for_the_slowest_client(saved: SavedRun) -> None:
+    """Equal clients hardly wait; with two device types the faster clients wait for the slower ones."""
     alike = load_scenario("quickstart", [*SETS, "methods=[classic_fl]", "data.partition={sizes: 40}",
                                          "topology.star.clients.1.device=raspberry-pi-4b"])  # fmt: skip
     (result,) = run(alike, executor="none")
@@ -103,7 +103,7 @@ def test_narrow_terminals_cut_nothing(
         assert heading in shown[2]
 
 
-def test_what_is_not_there_is_said(cli: CommandLine) -> None:
+def test_unknown_rounds_and_methods_are_reported(cli: CommandLine) -> None:
     cli.run()
     assert_refused(cli("explain", "nowhere"), "nowhere")
     assert_refused(cli("explain", "."), "no summary.json")

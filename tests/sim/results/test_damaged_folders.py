@@ -1,4 +1,4 @@
-"""Damaged and edited run folders: one line from every command that reads them."""
+"""Damaged and edited run folders: every command that reads them reports one line."""
 
 import io
 import json
@@ -41,7 +41,7 @@ USED = {
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run's folder, made once."""
+    """A run's folder, created once."""
     from command_line import TINY
 
     from cutlayer import load_scenario, run
@@ -140,7 +140,7 @@ def test_a_folder_of_an_earlier_version_is_read_unchecked(copy: CommandLine) -> 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_accepted_edits_that_make_no_sense_are_one_line(copy: CommandLine, command: str) -> None:
-    """Whatever stands in the files that a user vouched for: an answer or one line."""
+    """Any content in files whose checksum was deleted gives an answer or one line."""
     accept_edits(Path("out"))
     refused = 0
     for name in USED[command]:
@@ -164,7 +164,7 @@ def test_accepted_edits_that_make_no_sense_are_one_line(copy: CommandLine, comma
 
 
 def leaves(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The places of all values in a JSON document."""
+    """Return the paths of all values in a JSON document."""
     found = [place]
     items = value.items() if isinstance(value, dict) else (
         enumerate(value) if isinstance(value, list) else ())  # fmt: skip
@@ -251,7 +251,7 @@ def test_a_table_that_makes_no_sense_is_one_line(copy: CommandLine) -> None:
 def test_a_run_without_rounds_and_one_of_several_seeds_that_was_stopped_are_reported(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a stalled or stopped run leaves is not damaged."""
+    """The folder of a stalled or stopped run is not damaged."""
     from cutlayer.sim.commands.progress import RunProgress
 
     stuck = "changes=[{at: 0 s, clients: raspberry-pi-4b, up: 0 bit/s}]"

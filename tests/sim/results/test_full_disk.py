@@ -1,4 +1,4 @@
-"""A full disk, a folder that goes: one line, exit code 2, never complete beside cut-off files."""
+"""A full disk or a removed folder: one line, exit code 2, and no summary beside cut-off files."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ FEW = ("--executor", "none", "--set", "methods=[splitfed]", "--set", "training.r
 
 
 class Disk:
-    """Is full from the n-th file on that is put on it, and takes all before that."""
+    """A disk that is full from the n-th file on."""
 
     def __init__(self, room: int) -> None:
         self.room = room
@@ -32,7 +32,7 @@ class Disk:
 
 
 def assert_one_line(cli: CommandLine, command: Sequence[str]) -> str:
-    """The command ends with exit code 2 and one line that names a file; returns the name."""
+    """Check for exit code 2 and one line that names a file; return the name."""
     answer = cli(*command)
     assert answer.code == 2, answer
     (line,) = answer.err.splitlines()
@@ -42,7 +42,7 @@ def assert_one_line(cli: CommandLine, command: Sequence[str]) -> str:
     return name
 
 
-def test_whichever_file_of_a_run_finds_no_room(
+def test_a_full_disk_at_any_file_of_a_run(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def picture(_: object, folder: Path) -> list[Path]:
@@ -79,7 +79,7 @@ def test_whichever_file_of_a_run_finds_no_room(
     ],
     ids=lambda command: command[0],
 )
-def test_reports_and_exports_that_find_no_room(
+def test_reports_and_exports_on_a_full_disk(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch, command: Sequence[str], room: int
 ) -> None:
     assert cli("run", "tiny.yaml", *FEW, "--out", "out").code == 0
@@ -108,7 +108,7 @@ def test_reports_and_exports_that_find_no_room(
     ],
     ids=lambda command: command[0],
 )
-def test_single_files_that_find_no_room(
+def test_single_files_on_a_full_disk(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch, command: Sequence[str]
 ) -> None:
     monkeypatch.setattr("cutlayer.sim.files.atomic._sync", Disk(0))
@@ -117,7 +117,7 @@ def test_single_files_that_find_no_room(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
-def test_rows_that_find_no_room_end_the_run(tmp_path: Path) -> None:
+def test_rows_on_a_full_disk_end_the_run(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
     program = (
         "import resource, signal\n"

@@ -1,4 +1,4 @@
-"""Files and folders that a user names for output: what exists is left alone unless forced."""
+"""Output files and folders that a user names: existing ones are left alone unless forced."""
 
 import os
 from collections.abc import Sequence
@@ -29,7 +29,9 @@ def ready(answer_code: object) -> bool:
 
 
 @pytest.mark.parametrize("command", OPTIONS, ids=lambda command: command[0])
-def test_what_exists_is_refused_and_left_alone(done: CommandLine, command: Sequence[str]) -> None:
+def test_existing_files_are_refused_and_left_alone(
+    done: CommandLine, command: Sequence[str]
+) -> None:
     option = command[-1]
     ending = ".svg"
     Path(f"mine{ending}").write_text("keep me", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Results read back, compared and exported: the same figures, whatever the format."""
+"""Results that are read back, compared and exported have the same figures in every format."""
 
 import json
 import sys
@@ -104,7 +104,7 @@ def test_two_runs_are_compared(run: CommandLine) -> None:
     assert "asked the same" in run("compare", "fast", "fast").out
 
 
-def test_what_cannot_be_read_is_said(study: CommandLine) -> None:
+def test_folders_that_cannot_be_read_are_reported(study: CommandLine) -> None:
     assert_refused(study("compare", "runs/small", "runs/small"), "holds a study, not a run")
     assert_refused(study("report", "tiny.yaml"), "tiny.yaml is not a folder")
     points = Path("runs/small/points.csv")
@@ -147,7 +147,7 @@ def test_a_frame_without_pandas_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
 def test_runs_with_the_column_names_of_an_earlier_version_are_read(
     run: CommandLine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The old names are read under the present ones, with one line on stderr for the folder."""
+    """Old names are read as the present ones, with one line on stderr per folder."""
     folder = Path("runs/tiny")
     present = read_run(folder)
     rounds, events = present.table("rounds"), present.events

@@ -39,7 +39,7 @@ sys.stdin.read()
 
 
 class Claimers:
-    """Processes that claim at the same moment."""
+    """Processes that claim folders at the same moment."""
 
     def __init__(self, folder: Path, how: str, count: int) -> None:
         self.processes = [
@@ -58,7 +58,7 @@ class Claimers:
             assert process.stdout.readline() == "ready\n"
 
     def claim(self) -> list[str]:
-        """Let all go; return what each says."""
+        """Start all of them; return the output of each."""
         for process in self.processes:
             assert process.stdin is not None
             process.stdin.write("go\n")
@@ -124,7 +124,7 @@ def test_the_lock_holds_within_a_process_too(tmp_path: Path) -> None:
     claim_folder(tmp_path / "out", "study", resume=True).release()
 
 
-def test_the_marker_says_what_a_folder_holds(tmp_path: Path) -> None:
+def test_the_marker_has_the_kind_of_the_results(tmp_path: Path) -> None:
     with claim_folder(tmp_path / "out", "study") as folder:
         assert not folder.continued
         assert read_marker(tmp_path / "out") == Marker("study", 1)
@@ -177,7 +177,7 @@ def test_a_users_folder_is_refused_and_left_alone(tmp_path: Path, resume: bool) 
     assert [p.name for p in tmp_path.iterdir()] == ["study.yaml"]
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     with pytest.raises(FolderTakenError, match="exists"):
         claim_folder(tmp_path / "file", "run", resume=True)
@@ -187,7 +187,7 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         claim_next(tmp_path / "file", "out", "run")
 
 
-def test_an_unused_folder_goes_again_with_those_above_it(tmp_path: Path) -> None:
+def test_an_unused_folder_is_removed_with_its_new_parents(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), claim_folder(tmp_path / "a/b/c", "run"):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
@@ -196,7 +196,7 @@ def test_an_unused_folder_goes_again_with_those_above_it(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_written_before_an_error_stays(tmp_path: Path) -> None:
+def test_files_written_before_an_error_stay(tmp_path: Path) -> None:
     def fails_late() -> None:
         with claim_folder(tmp_path / "a/b", "run") as folder:
             (folder.path / "rounds.csv").write_text("a row", encoding="utf-8")
@@ -245,7 +245,7 @@ def test_a_folder_without_hard_links_is_claimed_once_too(
             claim_folder(tmp_path / "out", "run")
 
 
-def test_a_file_system_without_locks_is_told_where_a_folder_is_continued(
+def test_a_file_system_without_locks_gives_a_warning_for_a_continued_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def without(_: int) -> None:
@@ -258,7 +258,7 @@ def test_a_file_system_without_locks_is_told_where_a_folder_is_continued(
     assert "cannot be locked (No locks available)" in capsys.readouterr().err
 
 
-def test_a_pipe_in_the_place_of_a_marker_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_instead_of_a_marker_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / MARKER)
     assert read_marker(tmp_path) is None
     assert not in_use(tmp_path)

@@ -1,4 +1,4 @@
-"""What a run leaves on disk, key by key."""
+"""The files of a run, key by key."""
 
 import json
 from pathlib import Path
@@ -57,7 +57,7 @@ def assert_has_form(value: Any, form: Any, where: str) -> None:
 
 
 @pytest.mark.parametrize(("executor", "form"), [("none", UNTRAINED), ("inline", METHOD)])
-def test_the_folder_and_the_summary_are_what_is_promised(
+def test_the_folder_and_the_summary_are_as_documented(
     executor: str, form: dict[str, Any], cli: CommandLine
 ) -> None:
     assert cli("run", "tiny.yaml", "--executor", executor, "--out", "new/out").code == 0
@@ -84,7 +84,7 @@ def test_the_folder_and_the_summary_are_what_is_promised(
     )
 
 
-def test_pictures_are_drawn_of_what_there_is(
+def test_figures_are_drawn_from_the_rounds_that_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pictures = (cutlayer.sim.commands.run.write_plots, cutlayer.sim.commands.run.write_timeline)
@@ -137,7 +137,7 @@ def test_the_summary_agrees_with_the_rounds(cli: CommandLine) -> None:
     assert one["against"]["frozen"]["time_x"] == pytest.approx(1 / ratio)
 
 
-def test_what_was_not_trained_is_empty_in_the_tables(cli: CommandLine) -> None:
+def test_untrained_figures_are_empty_in_the_tables(cli: CommandLine) -> None:
     cli.run()
     folder = cli.folder / "runs/tiny"
     assert {row["accuracy"] for row in rows(folder / "rounds.csv")} == {""}
@@ -161,7 +161,7 @@ def test_events_are_columns_of_equal_length(cli: CommandLine) -> None:
     assert trace["traceEvents"]
 
 
-def test_the_resolved_scenario_runs_again_to_the_same(cli: CommandLine) -> None:
+def test_the_resolved_scenario_gives_the_same_results(cli: CommandLine) -> None:
     first = cli("run", "tiny.yaml", "--out", "a", "--set", "training.lr_schedule=cosine")
     second = cli("run", "a/scenario.yaml", "--out", "b")
     assert first.code == second.code == 0
@@ -210,7 +210,7 @@ def test_seeds_get_a_folder_each_and_intervals(cli: CommandLine) -> None:
         assert method["event_digest"] == found[2]["methods"][label]["event_digest"]
 
 
-def test_a_folder_that_holds_something_is_refused_and_left_alone(cli: CommandLine) -> None:
+def test_a_folder_that_is_not_empty_is_refused_and_left_alone(cli: CommandLine) -> None:
     target = cli.folder / "full"
     target.mkdir()
     (target / "precious").write_text("keep me", encoding="utf-8")

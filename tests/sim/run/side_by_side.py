@@ -1,4 +1,4 @@
-"""Commands that start at the same moment: a program of its own that imports once and forks.
+"""Start commands at the same moment, from a program that imports once and forks.
 
 Arguments: a folder, how often, and the commands as JSON lists of arguments. It prints a JSON list with
 an entry for each time: a list of each command's exit code, output and errors. Each time has a folder of
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def together(commands: Sequence[Sequence[str]]) -> list[list[object]]:
-    """Run commands at the same moment; return what each says."""
+    """Run commands at the same moment; return the output of each."""
     gate, opened = os.pipe()
     children = []
     for number, command in enumerate(commands):

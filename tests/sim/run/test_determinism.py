@@ -1,4 +1,4 @@
-"""The same scenario gives the same log and the same learning, whatever surrounds the run."""
+"""The same scenario gives the same log and the same learning in any environment."""
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ def digests(loaded, **how) -> dict[str, tuple[str, str | None]]:
 
 
 def test_the_hash_seed_of_python_does_not_matter(tmp_path):
-    """Another interpreter with another hash seed prints what this one computes."""
+    """Another interpreter with another hash seed computes the same digests."""
     loaded = scenario(tmp_path, MIXED)
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     printed = subprocess.run(
@@ -87,7 +87,7 @@ def test_a_busy_host_does_not_matter(tmp_path):
         thread.join()
 
 
-def test_what_is_logged_does_not_matter(tmp_path):
+def test_the_log_option_does_not_matter(tmp_path):
     loaded = scenario(tmp_path, MIXED)
     (few,) = run(loaded, executor="none", log="rounds")
     (all_of_them,) = run(loaded, executor="none", log="events", reuse=False)
@@ -119,7 +119,7 @@ def test_a_seed_matters_to_both_digests_and_a_link_to_one(tmp_path):
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """The tiny scenario trained for real, and only counted."""
+    """The tiny scenario with real training and without."""
     loaded = scenario(tmp_path_factory.mktemp("tiny"), TINY)
     (inline,) = run(loaded, executor="inline")
     (none,) = run(loaded, executor="none")
@@ -135,7 +135,7 @@ def test_training_for_real_changes_neither_the_log_nor_the_digest(executed):
         assert method.learning_digest is not None
 
 
-def test_what_was_not_trained_is_none(executed):
+def test_figures_that_were_not_trained_are_none(executed):
     inline, none = executed
     for label, method in none.methods.items():
         assert method.weights_digest is None

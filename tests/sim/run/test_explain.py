@@ -1,4 +1,4 @@
-"""`cutlayer explain`: what held each transfer, against the log, formulas and its own accounts."""
+"""`cutlayer explain`: limits of transfers, compared with the log, formulas and accounts."""
 
 import csv
 import json
@@ -56,7 +56,7 @@ def held(transfer: Transfer, *names: str) -> float:
 
 
 def assert_sound(found: Explained) -> None:
-    """Pieces fill each transfer, carry its bytes, and agree with the account of its transport."""
+    """Check that pieces fill each transfer, carry its bytes, and agree with the transport's account."""
     for transfer in found.transfers:
         pieces, account = transfer.pieces, transfer.account
         ends = [transfer.start_s, *(piece.end_s for piece in pieces)]
@@ -153,7 +153,7 @@ def test_a_shared_link_is_named(tmp_path: Path, transport: str) -> None:
 
 @pytest.mark.parametrize("text", [MIXED, COMMUTERS], ids=["always there", "coming and going"])
 @pytest.mark.parametrize("transport", ["ideal", "tcp"])
-def test_looking_on_changes_nothing(tmp_path: Path, text: str, transport: str) -> None:
+def test_observing_changes_nothing(tmp_path: Path, text: str, transport: str) -> None:
     methods = "methods=[splitfed]" if text is COMMUTERS else "training.rounds=3"
     loaded = scenario(tmp_path, text, f"transport={transport}", methods)
     plan = plan_checked(loaded, trains=False)[0]
@@ -179,7 +179,7 @@ def test_looking_on_changes_nothing(tmp_path: Path, text: str, transport: str) -
             )
 
 
-def test_what_was_cut_off_is_told(tmp_path: Path) -> None:
+def test_a_transfer_that_was_cut_off_is_shown(tmp_path: Path) -> None:
     plan = plan_checked(scenario(tmp_path, COMMUTERS, "methods=[splitfed]"), trains=False)[0]
     told = [explain(plan, None, index) for index in range(6)]
     for found in told:
@@ -238,7 +238,7 @@ def test_bad_input(cli: CommandLine, arguments: list[str], words: list[str]) -> 
     assert_refused(cli("explain", "tiny.yaml", *arguments), *words)
 
 
-def test_a_client_that_takes_no_part(cli: CommandLine) -> None:
+def test_a_client_that_is_not_a_participant(cli: CommandLine) -> None:
     refused = [
         answer
         for index in range(3)

@@ -76,7 +76,7 @@ def test_every_byte_by_hand():
 
 
 def test_the_switches_lead_back_to_the_preprints():
-    """Sending the block down and late first uploads; over the paper's 500 rounds."""
+    """With the block sent down, and with late first uploads, over the paper's 500 rounds."""
     down, late = "download_device_block: true", "upload_when_unbuffered: true"
     found = bytes_per_client_round(
         "training.rounds=500",

@@ -1,4 +1,4 @@
-"""Signals and a closed output end a run alike: with the rounds that had closed, and nothing torn."""
+"""A signal or a closed output ends a run with all closed rounds and complete files."""
 
 import json
 import os
@@ -26,7 +26,7 @@ needs_posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
 
 def started(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
-    """`cutlayer` in a process of its own, without pictures."""
+    """Start `cutlayer` in a process of its own, without figures."""
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
     program = (
         "import cutlayer.sim.commands.run as command\n"
@@ -46,7 +46,7 @@ def started(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> sub
 
 
 def closed_early(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Leave a process's output unread; return its exit code and errors."""
+    """Close a process's output unread; return its exit code and errors."""
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
@@ -69,7 +69,7 @@ def assert_stopped(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (1, 129)], ids=str
 )
-def test_a_signal_ends_a_run_with_what_had_closed(tmp_path: Path, number: int, code: int) -> None:
+def test_a_signal_ends_a_run_with_the_closed_rounds(tmp_path: Path, number: int, code: int) -> None:
     process = started(tmp_path, "run", "tiny.yaml", *ENDLESS)
     assert process.stdout is not None
     assert "splitfed: seed 0" in process.stdout.readline()
@@ -95,7 +95,7 @@ def test_a_reader_that_leaves_ends_a_run_like_ctrl_c(tmp_path: Path) -> None:
 
 
 @needs_posix
-def test_output_that_nobody_reads_is_no_error_of_other_commands(tmp_path: Path) -> None:
+def test_unread_output_of_other_commands_is_not_an_error(tmp_path: Path) -> None:
     with started(tmp_path, "show", "tiny.yaml") as process:
         assert closed_early(process) == (141, "")
 
@@ -174,7 +174,7 @@ def test_other_threads_hold_nothing_back() -> None:
 
 
 class StopsAt(NoProgress):
-    """Sends SIGINT at the n-th of all calls, in the middle of whatever happens."""
+    """Sends SIGINT at the n-th call of any function."""
 
     def __init__(self, call: int) -> None:
         self.left = call
@@ -208,7 +208,7 @@ def test_an_interruption_leaves_a_shorter_run(tmp_path: Path, call: int) -> None
     assert summary(tmp_path / "out")["methods"]["splitfed"]["rounds"] == closed
 
 
-def test_an_interrupted_evaluation_takes_its_round_back(
+def test_an_interrupted_evaluation_undoes_its_round(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cutlayer.sim.learning.inline import Inline
@@ -254,7 +254,7 @@ def test_a_second_ctrl_c_while_finishing_leaves_the_pictures_out(
     assert json.loads((folder / "summary.json").read_text(encoding="utf-8"))["schema"] == 1
 
 
-def test_ctrl_c_between_seeds_keeps_those_that_are_done(
+def test_ctrl_c_between_seeds_keeps_the_finished_ones(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[int] = []

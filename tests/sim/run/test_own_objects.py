@@ -1,4 +1,4 @@
-"""A method, a model and a data set of a user's own, named as `package.module:Object`."""
+"""A user's own method, model and data set, named as `package.module:Object`."""
 
 import sys
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ class Options(MethodOptions):
 
 
 class Chatty(SplitFed):
-    """SplitFed with control messages that nobody needs."""
+    """SplitFed with additional control messages."""
 
     name = "chatty"
     summary = "talks more"
@@ -217,7 +217,7 @@ def test_declared_data_count_by_their_identity(module: Path) -> None:
         ("methods=['broken_for_tests:x']", ["methods.0", "never closed"]),
     ],
 )
-def test_what_is_wrong_with_them_is_said_in_one_line(
+def test_problems_of_own_objects_are_one_line(
     override: str, words: list[str], module: Path, cli: CommandLine
 ) -> None:
     module.with_name("broken_for_tests.py").write_text("def x(\n", encoding="utf-8")

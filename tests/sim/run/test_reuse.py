@@ -1,4 +1,4 @@
-"""A round that is equal in all that the clock sees is not played again, and nothing changes by that."""
+"""Rounds with equal timing are played once; reusing them changes no result."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""Commands that start within a moment of each other lose nothing and tear nothing."""
+"""Commands that start almost at the same time lose no result and damage no file."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def side_by_side(folder: Path, times: int, *commands: list[str]) -> list[list[li
 
 
 def assert_whole(folder: Path, clients: str) -> None:
-    """A run's folder with all its files and the results of its own scenario."""
+    """Check that a run's folder has all its files and the results of its own scenario."""
     content = summary(folder)
     assert content["status"] == "complete"
     assert content["scenario"]["training"]["clients_per_round"] == int(clients)
@@ -73,7 +73,7 @@ def test_one_run_gets_a_named_folder_and_the_others_one_line(tmp_path: Path) -> 
         assert_whole(tmp_path / str(again) / "out", "13"[codes.index(0)])
 
 
-def test_a_run_beside_reports_of_its_folder(tmp_path: Path) -> None:
+def test_a_run_while_its_folder_is_reported(tmp_path: Path) -> None:
     report = ["report", "out"]
     for again, said in enumerate(side_by_side(tmp_path, 8, [*RUN, "--out", "out"], report, report)):
         folder = tmp_path / str(again) / "out"
@@ -86,7 +86,7 @@ def test_a_run_beside_reports_of_its_folder(tmp_path: Path) -> None:
             assert is_own_page(folder / "report.html")
 
 
-def test_reports_of_one_folder_do_not_meet(tmp_path: Path) -> None:
+def test_reports_of_one_folder_do_not_collide(tmp_path: Path) -> None:
     (first,) = side_by_side(tmp_path, 1, [*RUN, "--out", "out"])
     assert first[0][0] == 0
     (tmp_path / "0/out").rename(tmp_path / "start/out")

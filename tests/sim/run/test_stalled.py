@@ -1,4 +1,4 @@
-"""Runs in which a round can never end: their status, exit code, and what `check` says of them."""
+"""Runs in which a round can never end: status, exit code, and the output of `check`."""
 
 import pytest
 from command_line import CommandLine, rows, summary
@@ -74,7 +74,7 @@ def test_check_says_when_it_gets_stuck(cli: CommandLine) -> None:
 
 
 def stuck(cli: CommandLine, at: str) -> str:
-    """A scenario whose uplinks have no capacity any more from a time on."""
+    """Return a scenario whose uplinks lose their capacity at a time."""
     text = (cli.folder / "tiny.yaml").read_text(encoding="utf-8")
     change = f"changes: [{{at: {at}, clients: raspberry-pi-4b, up: 0 bit/s}}]\n"
     (cli.folder / "stuck.yaml").write_text(text + change, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Which change of the code makes a study's cells and trainings be computed again."""
+"""Addresses: which changes of the code cause cells and trainings to be computed again."""
 
 import shutil
 from pathlib import Path
@@ -27,7 +27,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def digests(package: Path) -> tuple[str, str]:
-    """Return the digests of what decides a cell and a training; nothing is cached."""
+    """Return the digests of the code of a cell and of a training, bypassing the cache."""
     digest = code_digest.__wrapped__
     return digest(CELL_CODE, (package,)), digest(LEARNING_CODE, (package,))
 
@@ -86,7 +86,7 @@ def test_a_shipped_scenario_changes_no_address(package: Path) -> None:
 
 
 def test_every_room_of_the_package_has_been_considered() -> None:
-    """A new room is either in one of the lists or here: forgotten, its changes would go unnoticed."""
+    """A new room must be added to one of the lists or here; otherwise its changes go unnoticed."""
     decided_nothing = {
         *("calibrate", "commands", "files", "papers", "process", "report", "results"),
         *("studies", "views", "cli.py", "__init__.py"),

@@ -1,4 +1,4 @@
-"""A curve that is attached is, bit for bit, the one that the point gives when trained for itself."""
+"""An attached curve equals, bit for bit, the curve of a point that is trained by itself."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ LOSES = {  # offline for good after three seconds: the slower the uplink, the mo
 
 
 def told(result: MethodResult) -> dict[str, Any]:
-    """Everything that summary.json and rounds.csv say."""
+    """Return the contents of summary.json and rounds.csv."""
     rows = [closed.row(result.label, result.method) for closed in result.rounds]
     return result.summary({}) | {"rows": rows}
 
@@ -43,7 +43,7 @@ def test_every_synchronous_method_is_trained_once_and_its_curve_is_its_own(tmp_p
             assert told(found) == told(result)
 
 
-def test_what_timing_changes_is_trained_by_itself(tmp_path: Path) -> None:
+def test_methods_whose_learning_depends_on_timing_are_trained_by_themselves(tmp_path: Path) -> None:
     study = small_study(tmp_path, set=LOSES | {"methods": ["splitfed"]})
     swept = sweep(study)
     one, other = (swept.at(point, "splitfed") for point in (0, 1))
@@ -60,7 +60,7 @@ def test_what_timing_changes_is_trained_by_itself(tmp_path: Path) -> None:
         assert told(found) == told(itself.methods["splitfed"])
 
 
-def test_what_stops_at_an_accuracy_cannot_be_timed_without_training(tmp_path: Path) -> None:
+def test_a_run_that_stops_at_an_accuracy_cannot_be_timed_without_training(tmp_path: Path) -> None:
     study = small_study(tmp_path, set={"stop.target_accuracy": 0.05, "training.rounds": 4})
     swept = sweep(study)
     assert swept.trainings.alone == swept.trainings.curves == 4
@@ -73,7 +73,7 @@ def test_what_stops_at_an_accuracy_cannot_be_timed_without_training(tmp_path: Pa
             assert told(found) == told(result)
 
 
-def test_seeds_are_trained_each(tmp_path: Path) -> None:
+def test_each_seed_is_trained(tmp_path: Path) -> None:
     swept = sweep(small_study(tmp_path, seeds=[0, 1], set={"methods": ["splitfed"]}))
     assert swept.seeds == [0, 1]
     assert (swept.trainings.needed, swept.trainings.shared) == (2, 2)

@@ -1,4 +1,4 @@
-"""A sweep on a real Dask scheduler with two real workers: the same files as at home."""
+"""A sweep on a real Dask scheduler with two real workers writes the same files as a local one."""
 
 import json
 import os
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 
 class Dask:
-    """A scheduler and two workers, which work in `folder`."""
+    """A scheduler and two workers that run in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -100,7 +100,7 @@ def sweep(folder: Path, *call: str) -> None:
     assert ended.returncode == 0, ended.stderr.decode()
 
 
-def test_killed_in_the_middle_it_goes_on_to_the_files_of_one_process(dask: Dask) -> None:
+def test_a_killed_sweep_continues_to_the_files_of_one_process(dask: Dask) -> None:
     file = study_file(dask.folder, axes=MANY, crossovers={"axis": "up"})
     sweep_here(load_study(file), out=dask.folder / "home")
     there = cli(file, "away", "--scheduler", dask.address)
@@ -117,7 +117,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_files_of_one_process(dask: Dask)
 
 
 def deadly(folder: Path, deaths: int) -> Path:
-    """A method of the folder's own that kills so many workers; the folder with a mark for each."""
+    """Write a method that kills `deaths` workers; return the folder with a mark for each."""
     (folder / "dying.py").write_text(DIES, encoding="utf-8")
     (folder / "deaths").write_text(str(deaths), encoding="utf-8")
     marks = folder / "marks"
@@ -155,7 +155,7 @@ def test_a_job_that_kills_its_workers_is_one_line(dask: Dask) -> None:
     assert len(list(marks.iterdir())) == ALLOWED_FAILURES + 1
 
 
-def test_a_scheduler_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_scheduler_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cutlayer.sim.studies.cluster.TIMEOUT_S", 1)
     with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9: cannot be reached"):
         Cluster("tcp://127.0.0.1:9").__enter__()

@@ -1,4 +1,4 @@
-"""Crossovers found by bisection, held against a closed form and against a dense sweep."""
+"""Crossovers found by bisection, compared with a closed form and with a dense sweep."""
 
 import itertools
 from pathlib import Path
@@ -27,7 +27,7 @@ def study(folder: Path, methods: list[Any], axes: list[dict[str, Any]], toleranc
 
 
 def test_the_closed_form_of_bytes_over_bandwidth_and_compute(tmp_path: Path) -> None:
-    """One client alone: time = c + upload / rate, whatever the rate; so the lines cross once."""
+    """With one client, time = c + upload / rate, so that two methods cross once."""
     methods = ["classic_fl", "local_loss"]
     ends = axis(values=["0.2 Mbit/s", "200 Mbit/s"])
     swept = sweep(study(tmp_path, methods, ends, 1e-4), executor="none")
@@ -74,7 +74,7 @@ def test_a_dense_sweep_agrees(tmp_path: Path) -> None:
         assert low * 0.995 <= float(row["place"]) <= high * 1.005
 
 
-def test_who_is_never_overtaken_is_said(tmp_path: Path) -> None:
+def test_a_method_that_is_never_overtaken_is_reported(tmp_path: Path) -> None:
     methods = ["splitfed", {"ecofed": {"init": "random"}}]
     swept = sweep(
         study(tmp_path, methods, axis(values=["1 Mbit/s", "9 Mbit/s"]), 0.01), executor="none"

@@ -1,4 +1,4 @@
-"""A damaged copy of a study's folder: one line from whatever reads it."""
+"""Damaged copies of a study's folder: every reader reports them in one line."""
 
 import shutil
 from pathlib import Path
@@ -27,7 +27,7 @@ def copy(made: Path, tmp_path: Path) -> Path:
 
 
 def refused(folder: Path) -> None:
-    """Report and export refuse it, each in one line."""
+    """Check that report and export refuse the folder, each in one line."""
     for reader in (lambda: sources_of([folder]), lambda: tables_of(read(folder))):  # type: ignore[arg-type]
         with pytest.raises(SavedError) as told:
             reader()
@@ -46,7 +46,7 @@ def test_a_changed_cut_off_or_missing_file(copy: Path, name: str) -> None:
     refused(copy)
 
 
-def test_missing_checksums_are_a_copy_that_is_not_whole(copy: Path) -> None:
+def test_missing_checksums_mean_an_incomplete_copy(copy: Path) -> None:
     (copy / "checksums.sha256").unlink()
     refused(copy)
 
@@ -60,8 +60,8 @@ def test_missing_checksums_are_a_copy_that_is_not_whole(copy: Path) -> None:
         ("crossovers.csv", "better", "worse"),
     ],
 )
-def test_what_is_edited_into_nonsense(copy: Path, name: str, old: str, new: str) -> None:
-    """With its line of the checksums deleted, as for an edit that was meant."""
+def test_tables_edited_into_nonsense(copy: Path, name: str, old: str, new: str) -> None:
+    """The file's checksum line is deleted, as for an intended edit."""
     sums = copy / "checksums.sha256"
     lines = sums.read_text("utf-8").splitlines(keepends=True)
     sums.write_text("".join(line for line in lines if name not in line), "utf-8")

@@ -1,4 +1,4 @@
-"""A sweep goes on where it was: nothing is run twice, whatever ended the sweep before it."""
+"""A sweep continues an earlier one without running anything twice, however that one ended."""
 
 import os
 import pickle
@@ -74,7 +74,7 @@ KILLED_AT_THE_SEVENTH = cutlayer_ending(7, "os.kill(os.getpid(), signal.SIGKILL)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a study's folder, but for the timings."""
+    """Return every file of a study's folder except the timings."""
     return {
         str(file.relative_to(folder)): file.read_bytes()
         for file in sorted(folder.rglob("*"))
@@ -83,7 +83,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def whole_files(folder: Path) -> dict[str, bytes]:
-    """The same without what a killed sweep had not finished, and the page that the command adds."""
+    """The same without unfinished files of a killed sweep and without the command's report page."""
     return {
         name: text
         for name, text in contents(folder).items()
@@ -101,7 +101,7 @@ def test_a_finished_sweep_is_not_run_again(tmp_path: Path) -> None:
     assert contents(out) == before
 
 
-def test_a_changed_study_runs_what_is_new_alone(tmp_path: Path) -> None:
+def test_a_changed_study_runs_only_what_is_new(tmp_path: Path) -> None:
     out = tmp_path / "out"
     sweep(small_study(tmp_path), out=out)
     axes = [{"name": "up", "field": UP, "values": ["1 Mbit/s", "3 Mbit/s"]}]
@@ -124,7 +124,7 @@ def test_processes_give_the_same_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_it_goes_on_to_the_same_files(tmp_path: Path) -> None:
+def test_a_killed_sweep_continues_to_the_same_files(tmp_path: Path) -> None:
     file = study_file(tmp_path, axes=MANY)
     command = [
         sys.executable,
@@ -151,8 +151,8 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_files(tmp_path: Path) -> No
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
 @pytest.mark.parametrize("whom", ["main", "all"])
-def test_sigterm_ends_all_workers_and_the_sweep_goes_on(tmp_path: Path, whom: str) -> None:
-    """Sent to the main process alone, as `kill` does, or to all of them, as a batch system does."""
+def test_sigterm_ends_all_workers_and_the_sweep_can_continue(tmp_path: Path, whom: str) -> None:
+    """The signal goes to the main process, as from `kill`, or to all, as from a batch system."""
     file = study_file(tmp_path, axes=MANY)
     to = {"main": "os.kill(os.getpid()", "all": "os.killpg(os.getpgrp()"}[whom]
     command = [*cutlayer_ending(5, f"{to}, signal.SIGTERM)"), "sweep", str(file)]
@@ -222,8 +222,8 @@ def test_a_job_that_kills_every_worker_is_named(
     assert len(list((tmp_path / "marks").iterdir())) == 3
 
 
-def test_whose_error_a_failed_job_is() -> None:
-    """A user's, on one line, if all of them are; else a defect, with what its worker was doing."""
+def test_a_failed_job_is_a_user_error_or_a_defect() -> None:
+    """Only user errors give a user error in one line; a defect keeps its worker's traceback."""
     users = Failure("point 0, timing a", portable(DataError("no such data")), "Traceback: ...")
     ours = Failure("point 1, timing b", portable(KeyError("x")), "Traceback: in b")
     assert isinstance(job_error([users]), UserJobError)
@@ -234,13 +234,13 @@ def test_whose_error_a_failed_job_is() -> None:
     assert "Traceback: in b" in "".join(both.__notes__)
 
     class OfTheUserError(ValueError):
-        """Defined where no other process looks."""
+        """Defined where no other process can import it."""
 
     error = portable(OfTheUserError("too hot"))
     assert pickle.loads(pickle.dumps(error)).args == ("OfTheUserError: too hot",)
 
 
 @pytest.mark.parametrize("workers", [Here(), Processes(2)], ids=["here", "processes"])
-def test_no_jobs_are_no_work(workers: Workers) -> None:
+def test_an_empty_list_of_jobs_starts_no_work(workers: Workers) -> None:
     with workers as doing:
         doing.run([], lambda *_: None, lambda _: None)

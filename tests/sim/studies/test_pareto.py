@@ -1,4 +1,4 @@
-"""The Pareto front: against its definition, and what is not known does not hide a point."""
+"""The Pareto front against its definition; unknown figures do not hide a point."""
 
 import itertools
 from pathlib import Path
@@ -14,7 +14,7 @@ from cutlayer.sim.studies.sweep import sweep
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=12))
-def test_the_front_is_what_nobody_beats(rows: list[tuple[int, int, int]]) -> None:
+def test_the_front_has_exactly_the_undominated_rows(rows: list[tuple[int, int, int]]) -> None:
     kept = non_dominated(np.array(rows, dtype=float))
     for row, on_front in zip(rows, kept, strict=True):
         beaten = any(

@@ -1,4 +1,4 @@
-"""How a study is laid out in points, and what is said of one that cannot be."""
+"""The points of a study, and messages about studies that cannot be run."""
 
 import re
 from pathlib import Path
@@ -88,7 +88,7 @@ def test_ranges_are_written_out() -> None:
     assert logarithmic(1, 3, 9) == [1, 2, 3]
 
 
-def test_values_have_places() -> None:
+def test_values_have_positions() -> None:
     assert place("8 Mbit/s") == ("bit/s", 1e6)
     assert place("20 ms") == ("s", 0.02)
     assert place(3) == ("", 3.0)
@@ -129,7 +129,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("sections", "said"), REFUSED, ids=[said for _, said in REFUSED])
-def test_what_cannot_be_is_said(tmp_path: Path, sections: dict[str, Any], said: str) -> None:
+def test_impossible_studies_are_reported(
+    tmp_path: Path, sections: dict[str, Any], said: str
+) -> None:
     with pytest.raises(ScenarioError, match=re.escape(said)):
         sweep(small_study(tmp_path, **sections), executor="none")
 
@@ -145,7 +147,7 @@ def test_a_point_that_cannot_be_run_is_named_before_any_runs(tmp_path: Path) -> 
     assert not out.exists()
 
 
-def test_what_does_not_fit_into_memory_is_marked(tmp_path: Path) -> None:
+def test_methods_that_do_not_fit_into_memory_are_marked(tmp_path: Path) -> None:
     base = yaml.safe_load(SCENARIO)
     base["devices"] = {"small": {"speed": "5 GFLOP/s", "memory": "4 GiB"}}
     base["topology"]["star"]["clients"][0]["device"] = "small"

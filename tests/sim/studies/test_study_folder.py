@@ -1,4 +1,4 @@
-"""A study's folder: whose it is, what is said of damage in it, and what a fault leaves there."""
+"""A study's folder: claims, reports of damage, and its state after a fault."""
 
 import gzip
 import json
@@ -32,7 +32,7 @@ def silent(line: str) -> None:
 
 
 def test_a_users_own_folder_is_left_alone(tmp_path: Path) -> None:
-    """`--out .` where the user's study.yaml lies."""
+    """`--out .` in the folder with the user's study.yaml."""
     own = tmp_path / "own"
     for name in ("study.yaml", "summary.json", "points.csv", "deep/er/download.part", "a.part"):
         (own / name).parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def test_a_folder_in_use_or_of_another_study_is_refused(tmp_path: Path) -> None:
     assert contents(out) == before
 
 
-def test_only_unfinished_files_of_dead_commands_go(tmp_path: Path) -> None:
+def test_only_unfinished_files_of_dead_commands_are_removed(tmp_path: Path) -> None:
     out = tmp_path / "out"
     study = small_study(tmp_path)
     sweep(study, executor="none", out=out)
@@ -138,7 +138,7 @@ def test_a_damaged_file_is_named_and_counts_as_missing(
 
 @pytest.mark.parametrize("bit", range(0, 8, 3))
 def test_no_flipped_bit_is_accepted(tmp_path: Path, bit: int) -> None:
-    """But for the flags, time and system in gzip's header, which decide nothing."""
+    """Except flags, time and system in gzip's header, which have no effect."""
     store = Store(tmp_path, lambda _: None)
     store.put("abc", CONTENT)
     file = tmp_path / "abc.json.gz"
@@ -149,7 +149,7 @@ def test_no_flipped_bit_is_accepted(tmp_path: Path, bit: int) -> None:
         assert found is None or (found == CONTENT and 3 <= place < 10), place
 
 
-def test_another_files_content_is_not_taken(tmp_path: Path) -> None:
+def test_another_files_content_is_refused(tmp_path: Path) -> None:
     said: list[str] = []
     store = Store(tmp_path, said.append)
     store.put("one", CONTENT)
@@ -161,7 +161,7 @@ def test_another_files_content_is_not_taken(tmp_path: Path) -> None:
     ]
 
 
-def test_damaged_cells_and_curves_are_named_and_done_again(tmp_path: Path) -> None:
+def test_damaged_cells_and_curves_are_named_and_computed_again(tmp_path: Path) -> None:
     study, out, said = small_study(tmp_path), tmp_path / "out", []
     sweep(study, out=out, warn=silent)
     before = contents(out)
@@ -178,7 +178,7 @@ RESULTS = ["study.yaml", "versions.json", "points.csv", "curves.csv", "pareto.cs
 
 
 @pytest.mark.parametrize("damaged", [*RESULTS, "checksums.sha256"])
-def test_damaged_tables_are_named_and_written_anew(tmp_path: Path, damaged: str) -> None:
+def test_damaged_tables_are_named_and_written_again(tmp_path: Path, damaged: str) -> None:
     study, out, said = small_study(tmp_path), tmp_path / "out", []
     sweep(study, executor="none", out=out, warn=silent)
     before = contents(out)
@@ -193,7 +193,7 @@ def test_damaged_tables_are_named_and_written_anew(tmp_path: Path, damaged: str)
 
 
 class Interferes(Here):
-    """Does jobs here, and something else when the first has been done."""
+    """Runs jobs in this process and calls a function after the first one."""
 
     def __init__(self, interfere: Callable[[], None]) -> None:
         super().__init__()
@@ -226,7 +226,7 @@ def test_a_folder_that_is_removed_meanwhile_is_one_line(tmp_path: Path) -> None:
 
 
 class FullDisk(Interferes):
-    """From the first job's end on, the system refuses to write more than 100 bytes to any file."""
+    """After the first job, the system refuses to write more than 100 bytes to any file."""
 
     def __init__(self) -> None:
         self.resource = pytest.importorskip("resource")
@@ -255,14 +255,14 @@ def test_a_full_disk_is_one_line_and_the_sweep_can_go_on(tmp_path: Path) -> None
     assert contents(out) == contents(tmp_path / "whole")
 
 
-def test_a_cache_that_is_no_folder_is_said_before_anything_runs(tmp_path: Path) -> None:
+def test_a_cache_that_is_not_a_folder_is_reported_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("mine", encoding="utf-8")
     with pytest.raises(OutputError, match="cache cannot be written: File exists"):
         sweep(small_study(tmp_path), out=tmp_path / "out", cache=tmp_path / "cache")
     assert not (tmp_path / "out").exists()
 
 
-def test_points_that_never_end_are_said_to_have_stalled(tmp_path: Path) -> None:
+def test_points_that_never_end_are_marked_as_stalled(tmp_path: Path) -> None:
     base = yaml.safe_load(SCENARIO)
     base["changes"] = [{"at": "10000 s", "clients": "raspberry-pi-4b", "up": "0 bit/s"}]
     axes = [

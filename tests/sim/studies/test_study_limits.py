@@ -1,4 +1,4 @@
-"""What is too large for a study is refused with its count; what is large is laid out at once."""
+"""Too large studies are refused with their count; large ones are laid out quickly."""
 
 import re
 from pathlib import Path
@@ -94,7 +94,9 @@ TOO_MUCH = [
 
 
 @pytest.mark.parametrize(("sections", "said"), TOO_MUCH, ids=[said[:50] for _, said in TOO_MUCH])
-def test_too_much_is_said_in_one_line(tmp_path: Path, sections: dict[str, Any], said: str) -> None:
+def test_too_large_studies_are_refused_in_one_line(
+    tmp_path: Path, sections: dict[str, Any], said: str
+) -> None:
     with pytest.raises(ScenarioError, match=re.escape(said)) as refused:
         small_study(tmp_path, **sections)
     text = str(refused.value)
@@ -102,7 +104,7 @@ def test_too_much_is_said_in_one_line(tmp_path: Path, sections: dict[str, Any], 
     assert len(text) < 700
 
 
-def test_a_base_scenario_of_300_letters_is_no_file(tmp_path: Path) -> None:
+def test_a_base_scenario_of_300_letters_is_not_a_file(tmp_path: Path) -> None:
     file = study_file(tmp_path)
     file.write_text(file.read_text("utf-8").replace("tiny.yaml", "A" * 300), "utf-8")
     with pytest.raises(ScenarioError, match=r"^A+: cannot be read: File name too long$"):
@@ -114,8 +116,8 @@ def test_more_points_and_values_can_be_allowed(tmp_path: Path) -> None:
     assert [point.steps["x"].value for point in study.points] == list(range(1, 10_002))
 
 
-def test_conditions_are_looked_up_not_searched_for() -> None:
-    """100,000 values, of which a list of 99,999 is skipped: each is looked at once."""
+def test_conditions_are_looked_up_and_not_searched_for() -> None:
+    """Of 100,000 values a list of 99,999 is skipped; each value is checked once."""
     count = 100_000
     values = [f"{n} Mbit/s" for n in range(1, count + 1)]
     axis = {"name": "up", "field": UP, "values": values}
@@ -174,11 +176,11 @@ def test_a_front_of_equal_rows_is_found_at_once() -> None:
         ("2 KiB", ("B", 2048.0)),
     ],
 )
-def test_places_of_odd_quantities(text: str, at: tuple[str, float] | None) -> None:
+def test_positions_of_odd_quantities(text: str, at: tuple[str, float] | None) -> None:
     assert place(text) == at
 
 
-def test_the_middle_of_giants_is_a_number() -> None:
+def test_the_middle_of_huge_numbers_is_finite() -> None:
     value, at = between(1e200, 1e202, "1 B/s")
     assert value == "1e+201 B/s"
     assert at == 1e201

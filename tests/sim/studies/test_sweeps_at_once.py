@@ -1,4 +1,4 @@
-"""Sweeps that start together, in real processes: nothing is lost, nothing is torn."""
+"""Sweeps that start at the same time in real processes lose no result and damage no file."""
 
 import json
 import os
@@ -57,7 +57,7 @@ for start in range(starts):
 
 
 def start_pairs(folder: Path, starts: int, *commands: list[str]) -> list[list[int]]:
-    """Return the exit codes of commands that are started together, so many times."""
+    """Start commands together, repeatedly; return their exit codes."""
     ended = subprocess.run(
         [sys.executable, "-c", PAIRS, json.dumps(commands), str(starts)],
         cwd=folder,
@@ -74,7 +74,7 @@ def said(folder: Path, start: int) -> list[str]:
     return [(folder / f"{start}-{n}.txt").read_text("utf-8") for n in (0, 1)]
 
 
-def test_one_of_two_sweeps_has_the_folder_and_the_other_says_so(tmp_path: Path) -> None:
+def test_one_of_two_sweeps_gets_the_folder_and_the_other_is_refused(tmp_path: Path) -> None:
     file = study_file(tmp_path)
     command = ["sweep", str(file), "--executor", "none", "--jobs", "1", "--out", "out-START"]
     codes = start_pairs(tmp_path, STARTS, command, command)
