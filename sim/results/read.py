@@ -7,9 +7,7 @@ saved.rounds("ecofed")[0]["round_time_s"]
 saved.frame("rounds")                       # a pandas.DataFrame
 """
 
-import csv
 import struct
-import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,13 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.files.csv_text import read_rows
-from cutlayer.sim.results.columns import RUN_TABLES, STUDY_TABLES, Column, Row, Value
+from cutlayer.sim.results.columns import RUN_TABLES, STUDY_TABLES, Column, Row
 from cutlayer.sim.results.contract import (
     ContractError,
     check_events,
@@ -34,33 +31,16 @@ from cutlayer.sim.results.contract import (
 )
 from cutlayer.sim.results.files import ResultFiles, SavedError
 from cutlayer.sim.results.folder import in_use, read_marker
+from cutlayer.sim.results.table_files import LONGEST_NUMBER, frame, read_table, renamed
 
-LONGEST_NUMBER: Final = 400  # digits; Python refuses to convert much longer integers
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Errors of numpy, zipfile and zlib for a damaged .npz.
 _UNREADABLE: Final = (
     *(OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError),
     *(zipfile.BadZipFile, zlib.error, struct.error),
 )
-
-_reported: set[Path] = set()  # folders whose old column names were reported
-
-_Column = TypeVar("_Column")
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-# Columns of runs that version 0.x wrote, by table, with their present names.
-OLD_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
-    "rounds": {"kind": "round_type", "clients_lost": "clients_dropped"},
-    "events": {
-        "kind": "phase",
-        "label": "activity",
-        "lost": "dropped",
-        "kind_names": "phase_names",
-        "label_names": "activity_names",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -104,7 +84,7 @@ class SavedRun:
         if name not in self._tables:
             file = ResultFiles(self.path).checked(f"{name}.csv")
             columns = RUN_TABLES[name]
-            rows = [_renamed(name, row, file) for row in read_table(file, columns)]
+            rows = [renamed(name, row, file) for row in read_table(file, columns)]
             with _damage_named(file):
                 check_rows(rows, columns)
             self._tables[name] = rows
@@ -130,7 +110,7 @@ class SavedRun:
                 found = {name: arrays[name] for name in arrays.files}
         except _UNREADABLE as error:
             raise SavedError(f"{file} is damaged: {error or type(error).__name__}") from None
-        found = _renamed("events", found, file)
+        found = renamed("events", found, file)
         with _damage_named(file):
             check_events(found)
             if unknown := set(map(str, found["labels"])) ^ set(self.methods):
@@ -271,56 +251,6 @@ def _damage_named(file: Path) -> Iterator[None]:
         yield
     except ContractError as error:
         raise SavedError(f"{file} is damaged: {error}") from None
-
-
-def read_table(file: Path, columns: Sequence[Column]) -> list[Row]:
-    """Return the rows of a CSV file: numbers as numbers, empty fields as None."""
-    try:
-        with file.open(newline="", encoding="utf-8") as text:
-            rows = read_rows(text)
-    except OSError as error:
-        raise SavedError(f"{file} cannot be read: {error.strerror}") from None
-    except (csv.Error, ValueError) as error:
-        raise SavedError(f"{file} is damaged: {error}") from None
-    texts = {column.name for column in columns if column.form == "text"}
-    return [{name: _value(field, name in texts) for name, field in row.items()} for row in rows]
-
-
-def frame(rows: Sequence[Row]) -> "pd.DataFrame":
-    """Return rows as a pandas.DataFrame. Raises SavedError if pandas is not installed."""
-    try:
-        import pandas as pd
-    except ImportError:
-        raise SavedError("tables as frames need pandas: pip install 'cutlayer[pandas]'") from None
-
-    return pd.DataFrame(list(rows))
-
-
-def _renamed(table: str, columns: dict[str, _Column], file: Path) -> dict[str, _Column]:
-    """Return columns by their present names; old ones are reported in one line per folder."""
-    old = {name: new for name, new in OLD_COLUMNS.get(table, {}).items() if name in columns}
-    if not old:
-        return columns
-    if file.parent not in _reported:
-        _reported.add(file.parent)
-        shown = ", ".join(f"{name} is now {new}" for name, new in old.items())
-        sys.stderr.write(
-            f"{file}: column names of an earlier version are deprecated ({shown}); run it again\n"
-        )
-    return {old.get(name, name): column for name, column in columns.items()}
-
-
-def _value(text: str, is_text: bool) -> Value:
-    if text == "" or text is None:
-        return None
-    if is_text:
-        return text
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    whole = text.lstrip("-").isdecimal() and len(text) < LONGEST_NUMBER
-    return int(text) if whole else number
 
 
 def _yaml(file: Path, files: ResultFiles) -> dict[str, Any]:

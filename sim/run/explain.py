@@ -1,4 +1,4 @@
-"""Explain where the time of one client's transfers went, in one round of one method.
+"""Explain the time of one client's transfers in one round of one method.
 
 The round is played again, without tensors, with a probe on the client's two routes: it records what
 limited each transfer at every moment. The probe changes nothing; times and bytes are those of the run.
@@ -118,22 +118,22 @@ def explain(
     rounds = plan.scenario.training.rounds
     if not 0 <= round_index < rounds:
         last = f"rounds are 0 to {rounds - 1}" if rounds > 1 else "there is only round 0"
-        raise ExplainError(f"--round: there is no round {round_index}; {last}")
+        raise ExplainError(f"--round: unknown round {round_index}; {last}")
     clients = plan.topology.clients
     if client is not None and client not in clients:
         hint = suggestion(client, clients)
-        raise ExplainError(f"--client: there is no client {client!r}{hint}")
+        raise ExplainError(f"--client: unknown client {client!r}{hint}")
     if client is None:
         client = _played(plan, entry, round_index).rounds[round_index].straggler
         if client is None:
-            raise ExplainError(f"--round: nobody took part in round {round_index}; try another")
+            raise ExplainError(f"--round: no client took part in round {round_index}; try another")
     routes = _RoutesOfClient(round_index, clients.index(client))
     result = _played(plan, entry, round_index, routes.observe)
     if routes.member is None:
         names = [clients[index] for index in routes.participants]
         raise ExplainError(
             f"--client: {client} takes no part in round {round_index}; "
-            + (f"those who do are {', '.join(names)}" if names else "nobody does")
+            + (f"its participants are {', '.join(names)}" if names else "it has no participants")
         )
     return Explained(
         label=entry.label,
@@ -151,7 +151,7 @@ def _entry(plan: Plan, label: str | None) -> MethodEntry:
         return plan.scenario.methods[0]
     if label not in entries:
         hint = suggestion(label, entries)
-        raise ExplainError(f"--method: the scenario has no method {label!r}{hint}")
+        raise ExplainError(f"--method: unknown method {label!r}{hint}")
     return entries[label]
 
 
@@ -268,7 +268,7 @@ def _pieces(spans: Sequence[Span], end_s: float, account: Account) -> Iterator[P
 def _played(
     plan: Plan, entry: MethodEntry, round_index: int, observe: Observe | None = None
 ) -> MethodResult:
-    """Play a method up to a round. Raises ExplainError where it ends before."""
+    """Play a method up to a round. Raises ExplainError if it ends before."""
     stop = StopCondition(round_index + 1, plan.scenario.stop.virtual_time)
     result = play(plan, entry, stop=stop, observe=observe)
     if len(result.rounds) <= round_index:

@@ -37,31 +37,23 @@ class Progress(Protocol):
 
     def method_started(self, seed: int, label: str, rounds: int, clients: int) -> None:
         """A method begins: `rounds` rounds with `clients` clients each."""
+        return None
 
     def client_trained(self, done: int, total: int) -> None:
         """`done` of the `total` clients of a round have been trained."""
+        return None
 
     def round_closed(self, closed: RoundResult) -> None:
         """A round closed."""
+        return None
 
     def method_finished(self, result: MethodResult) -> None:
         """A method ended."""
+        return None
 
 
-class NoProgress:
+class NoProgress(Progress):
     """Ignores all progress."""
-
-    def method_started(self, seed: int, label: str, rounds: int, clients: int) -> None:
-        """Do nothing."""
-
-    def client_trained(self, done: int, total: int) -> None:
-        """Do nothing."""
-
-    def round_closed(self, closed: RoundResult) -> None:
-        """Do nothing."""
-
-    def method_finished(self, result: MethodResult) -> None:
-        """Do nothing."""
 
 
 def load_scenario(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Loaded:

@@ -47,7 +47,7 @@ CELL_CODE: Final = (
     "sim/studies/work.py",
 )
 SUFFIXES: Final = (".py", ".yaml", ".csv", ".safetensors")
-ASKED: Final = "scenarios/shipped"  # what a study is asked: its content is in the address already
+SHIPPED: Final = "scenarios/shipped"  # scenarios whose content is in the address already
 PACKAGE: Final = tuple(Path(folder) for folder in sys.modules["cutlayer"].__path__)
 
 
@@ -64,8 +64,8 @@ def code_digest(parts: tuple[str, ...] = CELL_CODE, package: tuple[Path, ...] = 
         files |= {file.relative_to(root).as_posix(): file for file in inside}
     fingerprint = hashlib.blake2b(digest_size=16)
     for name, file in sorted(files.items()):
-        asked = name.startswith(f"{ASKED}/") and file.suffix == ".yaml"
-        if file.suffix in SUFFIXES and not asked:
+        shipped = name.startswith(f"{SHIPPED}/") and file.suffix == ".yaml"
+        if file.suffix in SUFFIXES and not shipped:
             fingerprint.update(name.encode())
             fingerprint.update(hashlib.blake2b(file.read_bytes()).digest())
     return fingerprint.hexdigest()

@@ -65,9 +65,9 @@ def sweep(
         if out is not None:
             with claim_study(out, loaded.study.name) as folder:
                 return work.into(folder)
-        points, asked = work.checked()
+        points, measures = work.checked()
         with TemporaryDirectory() as temporary, workers or Here() as doing:
-            return work.run(doing, Path(temporary), points, asked, lambda: None)
+            return work.run(doing, Path(temporary), points, measures, lambda: None)
 
 
 def write_full(
@@ -114,10 +114,10 @@ class _Sweep:
 
     def into(self, folder: ResultFolder) -> StudyResult:
         """Run the study into a claimed folder."""
-        points, asked = self.checked()
+        points, measures = self.checked()
         with self.workers or Here() as doing:
             begin(folder, self.study, self.warn)
-            result = self.run(doing, folder.path, points, asked, folder.check)
+            result = self.run(doing, folder.path, points, measures, folder.check)
         result.path = folder.path
         write_results(result, folder)
         return result
@@ -125,7 +125,7 @@ class _Sweep:
     def checked(self) -> tuple[list[CheckedPoint], dict[str, Measured]]:
         """Return the checked points and the measures of the decisions."""
         trains = self.executor == "inline"
-        asked = _measures(self.study, trains)
+        measures = _measures(self.study, trains)
         points = check_points(
             self.study, trains=trains, data_dir=self.data_dir, progress=self.progress
         )
@@ -133,23 +133,23 @@ class _Sweep:
             with errors_named(self.cache):
                 self.cache.mkdir(parents=True, exist_ok=True)
                 remove_stale_parts(self.cache)
-        return points, asked
+        return points, measures
 
     def run(
         self,
         workers: Workers,
         folder: Path,
         points: list[CheckedPoint],
-        asked: dict[str, Measured],
+        measures: dict[str, Measured],
         check_folder: Callable[[], None],
     ) -> StudyResult:
         """Return the result; cells and curves are stored in the folder as they finish."""
         from cutlayer.sim.learning.inline import numerics
 
         loaded, trains = self.study, self.executor == "inline"
-        made = versions(self.executor, None) | {"code": code_digest()}
-        del made["data"]
-        result = StudyResult(loaded, made)
+        versions_used = versions(self.executor, None) | {"code": code_digest()}
+        del versions_used["data"]
+        result = StudyResult(loaded, versions_used)
         runner = Runner(
             folder,
             workers,
@@ -163,9 +163,9 @@ class _Sweep:
             check_folder=check_folder,
         )
         _collect(result, points, runner)
-        _decide(result, runner, asked)
+        _decide(result, runner, measures)
         coarse = [c for found in result.cells if found.result for c in found.result.coarse]
-        made["coarse"] = list(dict.fromkeys(coarse))
+        versions_used["coarse"] = list(dict.fromkeys(coarse))
         result.new = runner.new
         return result
 
@@ -218,15 +218,15 @@ def _measures(loaded: LoadedStudy, trains: bool) -> dict[str, Measured]:
     return found
 
 
-def _decide(result: StudyResult, runner: Runner, asked: dict[str, Measured]) -> None:
+def _decide(result: StudyResult, runner: Runner, measures: dict[str, Measured]) -> None:
     study = result.study.study
     targets = tuple(result.study.base.scenario.training.targets)
-    if "crossovers" in asked:
-        result.decisions["crossovers"] = crossover_rows(result, runner, asked["crossovers"])
+    if "crossovers" in measures:
+        result.decisions["crossovers"] = crossover_rows(result, runner, measures["crossovers"])
     if study.best is not None:
-        result.decisions["best"] = best_rows(result, study.best.axis, asked["best"])
-    if "sensitivity" in asked:
-        rows = sensitivity_rows(result, runner, asked["sensitivity"])
+        result.decisions["best"] = best_rows(result, study.best.axis, measures["best"])
+    if "sensitivity" in measures:
+        rows = sensitivity_rows(result, runner, measures["sensitivity"])
         result.decisions["sensitivity"] = rows
     aims: list[Measured] = [Measured("time"), Measured("bytes"), Measured("energy")]
     if runner.trains:

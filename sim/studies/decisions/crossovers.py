@@ -44,28 +44,28 @@ class Bracket:
 
 def crossover_rows(study: StudyResult, runner: Runner, measure: Measured) -> list[Row]:
     """Return a row for each pair and each crossover, or one row for a pair without any."""
-    asked = study.study.study.crossovers
-    assert asked is not None
-    pairs = list(asked.between or combinations(study.labels, 2))
+    section = study.study.study.crossovers
+    assert section is not None
+    pairs = list(section.between or combinations(study.labels, 2))
     rows: list[Row] = []
     brackets: list[Bracket] = []
-    for others, steps in _points_along(study, asked.axis):
+    for others, steps in _points_along(study, section.axis):
         for pair in pairs:
             found, throughout = _brackets(study, others, steps, pair, measure)
             brackets += found
             if not found:
-                rows.append(_row(asked.axis, others, pair, measure) | {"better": throughout})
+                rows.append(_row(section.axis, others, pair, measure) | {"better": throughout})
     for _ in range(MAX_HALVINGS):
-        wide = [bracket for bracket in brackets if not bracket.is_within(asked.tolerance)]
+        wide = [bracket for bracket in brackets if not bracket.is_within(section.tolerance)]
         if not wide:
             break
-        _halve(study, runner, measure, asked.axis, wide)
+        _halve(study, runner, measure, section.axis, wide)
     for bracket in brackets:
         low, high = _position(bracket.low), _position(bracket.high)
         middle, at = between(low, high, bracket.low.value)
         better, worse = bracket.pair if bracket.first_better_below else bracket.pair[::-1]
         rows.append(
-            _row(asked.axis, bracket.others, bracket.pair, measure)
+            _row(section.axis, bracket.others, bracket.pair, measure)
             | {
                 "better": f"{better} below",
                 "overtaken": f"{worse} above",
@@ -193,5 +193,5 @@ def _middle(bracket: Bracket) -> Step:
 
 
 def _position(step: Step) -> float:
-    assert step.place is not None, "crossovers are asked of a numeric axis"
+    assert step.place is not None, "crossovers need a numeric axis"
     return step.place

@@ -36,31 +36,31 @@ def sensitivity_rows(study: StudyResult, runner: Runner, measure: Measured) -> l
     multiplied, None if that does not fit into memory. `swing` is the largest over the smallest of
     `less`, `base` and `more`.
     """
-    asked = study.study.study.sensitivity
-    assert asked is not None
-    names = asked.of or ASSUMPTIONS
+    section = study.study.study.sensitivity
+    assert section is not None
+    names = section.of or ASSUMPTIONS
     settings: list[tuple[str, str, tuple[str, ...]]] = [("", "base", ())]
     for name in names:
-        down, up = _settings(study.study, name, asked.factor)
+        down, up = _settings(study.study, name, section.factor)
         settings += [(name, "less", down), (name, "more", up)]
     seed = study.seeds[0]
     cells = []
-    for name, way, extra in settings:
+    for name, direction, extra in settings:
         checked = check_point(
             study.study, BASE, trains=runner.trains, data_dir=runner.data_dir, extra=extra
         )
-        cells += [(name, way, cell) for cell in checked.feasible if cell.seed == seed]
+        cells += [(name, direction, cell) for cell in checked.feasible if cell.seed == seed]
     results = runner.run([cell for _, _, cell in cells])
     values: dict[tuple[str, str, str], float | None] = {}
-    for (name, way, cell), result in zip(cells, results, strict=True):
-        values[cell.label, name, way] = measure.of(result)
+    for (name, direction, cell), result in zip(cells, results, strict=True):
+        values[cell.label, name, direction] = measure.of(result)
     labels = dict.fromkeys(cell.label for _, _, cell in cells)
     rows: list[Row] = []
     for label in labels:
         base = values.get((label, "", "base"))
         own: list[Row] = []
         for name in names:
-            less, more = (values.get((label, name, way)) for way in ("less", "more"))
+            less, more = (values.get((label, name, direction)) for direction in ("less", "more"))
             known = [value for value in (less, more, base) if value is not None]
             lowest = min(known, default=0.0)
             own.append(
@@ -68,7 +68,7 @@ def sensitivity_rows(study: StudyResult, runner: Runner, measure: Measured) -> l
                     "label": label,
                     "assumption": name,
                     "by": measure.name,
-                    "factor": asked.factor,
+                    "factor": section.factor,
                     "less": less,
                     "base": base,
                     "more": more,
@@ -87,7 +87,7 @@ def _settings(
     if name != SLOTS:
         base = getattr(scenario.scale, name)
         return (f"scale.{name}={base / factor!r}",), (f"scale.{name}={base * factor!r}",)
-    ((kind, section),) = study.base.resolved()["topology"].items()
-    slots = int(section["server"]["slots"])
-    path = f"topology.{kind}.server.slots"
+    ((form, topology),) = study.base.resolved()["topology"].items()
+    slots = int(topology["server"]["slots"])
+    path = f"topology.{form}.server.slots"
     return (f"{path}={max(1, round(slots / factor))}",), (f"{path}={round(slots * factor)}",)

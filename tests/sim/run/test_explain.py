@@ -246,12 +246,12 @@ def test_a_client_that_is_not_a_participant(cli: CommandLine) -> None:
     ]
     (answer,) = refused  # two of three take part
     assert_refused(
-        answer, "--client", "takes no part in round 0", "those who do are raspberry-pi-4b-"
+        answer, "--client", "takes no part in round 0", "its participants are raspberry-pi-4b-"
     )
 
 
 def test_a_round_without_clients(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="nobody took part in round 1"):
+    with pytest.raises(ValueError, match="no client took part in round 1"):
         explained(tmp_path, MIXED, label="centralised", round_index=1)
 
 

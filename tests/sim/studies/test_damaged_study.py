@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small_studies import small_study
+from small_studies import SCENARIO, small_study
 
 from cutlayer.sim.report.report import sources_of
 from cutlayer.sim.results.export import tables_of
 from cutlayer.sim.results.files import SavedError
-from cutlayer.sim.results.read import read, read_run
+from cutlayer.sim.results.read import read, read_run, read_study
 from cutlayer.sim.studies.sweep import sweep
 
 
@@ -74,3 +74,13 @@ def test_tables_edited_into_nonsense(copy: Path, name: str, old: str, new: str) 
 def test_a_study_is_not_compared_as_a_run(copy: Path) -> None:
     with pytest.raises(SavedError, match="holds a study, not a run"):
         read_run(copy)
+
+
+def test_labels_and_steps_that_look_like_numbers_are_read_as_texts(tmp_path: Path) -> None:
+    methods = "methods: [{splitfed: {}, label: '1'}, {classic_fl: {}, label: '2'}]"
+    scenario = SCENARIO.replace("methods: [splitfed, {ecofed: {init: random}}]", methods)
+    study = small_study(tmp_path, scenario, crossovers={"axis": "up"}, best={"axis": "up"})
+    sweep(study, executor="none", out=tmp_path / "out")
+    saved = read_study(tmp_path / "out")
+    assert {(row["first"], row["second"]) for row in saved.table("crossovers")} == {("1", "2")}
+    assert [row["label"] for row in saved.table("best")] == ["1", "2"]
