@@ -20,6 +20,7 @@ from rich.text import Text
 from cutlayer.sim.files.plain_text import plain
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.run import run
 from cutlayer.topologies.units import format_duration
 
 LINES_PER_PHASE: Final = 10  # where there is no terminal
@@ -83,7 +84,7 @@ class PhaseProgress(_Shown):
             self._say(f"{phase}: {done} of {total}" + (f" ({what})" if what else ""))
 
 
-class RunProgress(_Shown):
+class RunProgress(_Shown, run.Progress):
     """Shows the methods of a run, one bar each; a bar moves with every trained client."""
 
     def __init__(self, console: Console) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
@@ -32,28 +32,20 @@ LogName = Literal["rounds", "events"]
 Curves = Mapping[tuple[int, str], Mapping[str, Any] | None]  # by seed and label
 
 
-class Progress(Protocol):
-    """Receives the progress of a run; `commands/progress` shows it on a terminal."""
+class Progress:
+    """Receives the progress of a run and ignores it; `commands/progress` shows it on a terminal."""
 
     def method_started(self, seed: int, label: str, rounds: int, clients: int) -> None:
         """A method begins: `rounds` rounds with `clients` clients each."""
-        return None
 
     def client_trained(self, done: int, total: int) -> None:
         """`done` of the `total` clients of a round have been trained."""
-        return None
 
     def round_closed(self, closed: RoundResult) -> None:
         """A round closed."""
-        return None
 
     def method_finished(self, result: MethodResult) -> None:
         """A method ended."""
-        return None
-
-
-class NoProgress(Progress):
-    """Ignores all progress."""
 
 
 def load_scenario(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Loaded:
@@ -143,7 +135,7 @@ def _run(
         results.append(result)
         if curves is not None:
             result.versions["curves"] = "attached: trained once for each learning digest"
-        runner = _Runner(plan, dataset, result, progress or NoProgress(), log, reuse, curves)
+        runner = _Runner(plan, dataset, result, progress or Progress(), log, reuse, curves)
         try:
             if out is None:
                 runner.run()

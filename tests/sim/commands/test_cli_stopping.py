@@ -8,7 +8,7 @@ from command_line import RUN_FOLDER, TINY, CommandLine, rows, summary
 from cutlayer import load_scenario, run
 from cutlayer.sim.commands.progress import RunProgress
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.run import NoProgress
+from cutlayer.sim.run.run import Progress
 
 
 @pytest.mark.parametrize("executor", ["none", "inline"])
@@ -48,7 +48,7 @@ def test_ctrl_c_leaves_the_closed_rounds_and_the_status_stopped(
     "method", ["splitfed", "centralised", "{fedgkt: {exchange_weights: false}}"]
 )
 def test_ctrl_c_within_a_round_keeps_the_rounds_before_it(method: str, tmp_path: Path) -> None:
-    class Impatient(NoProgress):
+    class Impatient(Progress):
         rounds = 0
 
         def round_closed(self, closed: RoundResult) -> None:

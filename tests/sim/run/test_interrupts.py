@@ -18,7 +18,7 @@ from cutlayer.sim.process.interrupts import Interrupted, held_back, interrupts_h
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.read import read_run
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.run import NoProgress
+from cutlayer.sim.run.run import Progress
 
 ENDLESS = ["--executor", "none", "--no-reuse", "--set", "training.rounds=50000"]
 
@@ -173,7 +173,7 @@ def test_other_threads_hold_nothing_back() -> None:
     assert found == [before]
 
 
-class StopsAt(NoProgress):
+class StopsAt(Progress):
     """Sends SIGINT at the n-th call of any function."""
 
     def __init__(self, call: int) -> None:
