@@ -221,8 +221,8 @@ def test_options_of_the_command(cli: CommandLine) -> None:
     [
         (["--method", "splitfid"], ["--method", "did you mean 'splitfed'?"]),
         (["--client", "raspberry-pi-4b-9"], ["--client", "did you mean 'raspberry-pi-4b-"]),
-        (["--round", "3"], ["--round", "no round 3", "0 to 2"]),
-        (["--round", "-1"], ["--round", "no round -1"]),
+        (["--round", "3"], ["--round", "unknown round 3", "0 to 2"]),
+        (["--round", "-1"], ["--round", "unknown round -1"]),
         (["--csv", "tiny.yaml"], ["--csv", "tiny.yaml exists"]),
         (
             ["--csv", "nowhere/all.csv"],
