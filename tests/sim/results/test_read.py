@@ -99,10 +99,10 @@ def test_two_runs_are_compared(run: CommandLine) -> None:
     answer = run("compare", "runs/tiny", "fast")
     assert "topology.star.clients.0.link" in answer.out
     assert "wifi-50" in answer.out
-    assert "splitfed: learned the same: only time differs" in answer.out
+    assert "splitfed: both trained the same models" in answer.out
     run("run", "tiny.yaml", "--set", "training.rounds=2", "--set", "model.cut=2", "--out", "cut")
-    assert "splitfed: learned something else" in run("compare", "fast", "cut").out
-    assert "asked the same" in run("compare", "fast", "fast").out
+    assert "splitfed: they trained different models" in run("compare", "fast", "cut").out
+    assert "Scenario, seed and versions are the same." in run("compare", "fast", "fast").out
 
 
 def test_folders_that_cannot_be_read_are_reported(study: CommandLine) -> None:
