@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SOURCES, Environment, copy_of_repository
+from environments import ROOT, SOURCES, Environment, copy_of_repository
 
 LINKS = tuple(name for name in SOURCES if name not in ("cutlayer", "src"))
 RUN = ("run", "quickstart", "--executor", "none", "--set", "training.rounds=2", "--no-plots")
