@@ -16,7 +16,7 @@ from cutlayer.topologies import Route, Topology
 
 @dataclass(frozen=True)
 class ClientNetwork:
-    """A network whose routes lead from each client to the server, then back (`routes`, as they are)."""
+    """A network whose routes are those from each client to the server, then those back."""
 
     network: Network
     routes: Sequence[Route]
@@ -26,7 +26,7 @@ class ClientNetwork:
 
 
 @dataclass(frozen=True)
-class _Loaded:
+class _WithHeaders:
     """A route as the network uses it: what a byte consumes includes the headers."""
 
     resources: Uses
@@ -36,8 +36,8 @@ class _Loaded:
 def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> ClientNetwork:
     """Build the network of a plan's topology.
 
-    Under TCP headers make a byte consume more of every link, and the round trip of a connection is
-    its route up and its route down. `keep_accounts` keeps what held each transfer of a round.
+    Under TCP, headers make each byte consume more of every link, and the round trip of a connection
+    is that of its two routes. `keep_accounts` records what limited each transfer of a round.
     """
     settings = transports(plan)
     topology, count = plan.topology, len(plan.topology.clients)
@@ -51,10 +51,10 @@ def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> ClientN
 
     routes = Lazy(2 * count, route)
 
-    def loaded(index: int) -> _Loaded:
+    def with_headers(index: int) -> _WithHeaders:
         share = header_efficiency(settings[index % count])
         uses = tuple((name, amount / share) for name, amount in routes[index].resources)
-        return _Loaded(uses, routes[index].delay_s)
+        return _WithHeaders(uses, routes[index].delay_s)
 
     def path(index: int) -> PathSettings:
         client = index % count
@@ -64,7 +64,7 @@ def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> ClientN
     def weight(index: int) -> float:
         return routes[index].weight * settings[index % count].weight(path(index).rtt_s)
 
-    carried = Lazy(2 * count, loaded)
+    carried = Lazy(2 * count, with_headers)
     transport = None
     if any(settings[start] != IDEAL for start in clients.starts):
         transport = Tcp(clock, Lazy(2 * count, path), keep_accounts=keep_accounts)
@@ -97,7 +97,7 @@ def _runs_of_clients(topology: Topology, settings: Sequence[TransportSettings]) 
 
 
 class _Jittered(Mapping[int, tuple[float, Jitters]]):
-    """The routes whose delay varies: its mean in seconds, and the jitters of the links on the route."""
+    """The routes with a varying delay: its mean (seconds), and the jitters of the route's links."""
 
     def __init__(self, routes: Sequence[Route], runs: Runs) -> None:
         self._routes = routes

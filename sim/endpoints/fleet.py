@@ -1,6 +1,6 @@
-"""The clients of a world: what each has to do, who takes part in a round, and who is online.
+"""The clients of a world: their work, sampling and presence, and what varies between rounds.
 
-All draws come from streams of their own, named by the seed, the client or route, and the round.
+Every draw has a random stream of its own, named by the seed, the client or route, and the round.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ class Presence:
 class Client:
     """A client: its device's work, its shard's batches, and its two routes in the network.
 
-    Clients of an equal `timing_class` have devices and links that behave alike on the clock.
+    Clients with equal `timing_class` have devices and links of equal timing.
     """
 
     index: int
@@ -58,7 +58,7 @@ class Client:
 
 @dataclass
 class Fleet:
-    """The clients, and what varies from client to client and from round to round.
+    """The clients, and what varies between clients and between rounds.
 
     `able` are the clients that have a batch to train on, in order; the others never take part.
     `presences` and `variability_settings` are by client, for those that have any. `jitters` has, by
@@ -76,7 +76,7 @@ class Fleet:
 
     @property
     def time_invariant(self) -> bool:
-        """Whether equal rounds take equal times, whenever they begin, as far as clients decide it."""
+        """Whether the clients give equal rounds equal times, whenever they begin."""
         return not (self.presences or self.jitters) and all(
             settings.time_invariant for settings in self.variability_settings.values()
         )

@@ -55,7 +55,7 @@ class _ServerJob:
 
     @property
     def device(self) -> str:
-        """The name of the device whose client the job belongs to."""
+        """The name of the device of the client for which the job is done."""
         return self.owner.client.work.profile.name
 
     def began(self, now: float, seconds: float) -> None:

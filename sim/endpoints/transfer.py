@@ -15,8 +15,7 @@ from cutlayer.sim.log.intervals import SERVER, Activity, Interval, Phase
 from cutlayer.sim.network import Flow
 from cutlayer.sim.network.propagation import Propagation
 
-DELIVERED: Final = 0
-DROPPED: Final = 1
+DROPPED: Final = 1  # in the column `dropped` of the log
 
 
 class Sender(Protocol):
@@ -103,7 +102,7 @@ class Transfer:
         *,
         activity: Activity | None = None,
         delay: float = 0.0,
-        dropped: int = DELIVERED,
+        dropped: int = 0,
     ) -> Interval:
         sender = self.sender
         up = sender.phase == Phase.UPLINK
