@@ -25,7 +25,7 @@ from cutlayer.topologies.bandwidth import (
     read_mahimahi,
 )
 from cutlayer.topologies.bandwidth.mahimahi import STEP_S
-from cutlayer.topologies.units import LEAST_BYTES_PER_S, MOST_BYTES_PER_S
+from cutlayer.topologies.units import MAX_BYTES_PER_S, MIN_BYTES_PER_S
 
 MAX_CHANGES_PER_S: Final = 1000
 
@@ -112,7 +112,7 @@ class TraceRate(VaryingRate):
             raise rule(str(error)) from None
         check_changes(table.changes_per_s)
         most = table.most * self.scale
-        if not LEAST_BYTES_PER_S <= most <= MOST_BYTES_PER_S:
+        if not MIN_BYTES_PER_S <= most <= MAX_BYTES_PER_S:
             raise rule("has a scale that makes its highest rate less than 0.001 or over 1e18 bit/s")
         return self
 

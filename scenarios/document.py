@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem
+from cutlayer.scenarios.problems import MISSING, KeyPath, Problem
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Document:
         return Origin(self.source, None)
 
     def value(self, path: KeyPath) -> object:
-        """Return the value at `path`, or `NOTHING`."""
+        """Return the value at `path`, or `MISSING`."""
         node = self.data
         for key in path:
             keys = node if isinstance(node, dict) else range(_length(node))
             if key not in keys:
-                return NOTHING
+                return MISSING
             node = node[key]
         return node
 
@@ -52,10 +52,10 @@ class Document:
                 elif str(key).startswith(("~", "[key]")):  # names a form, or the key itself
                     continue
                 else:
-                    node = NOTHING
+                    node = MISSING
             elif key in range(_length(node)):
                 node = node[key]
-            elif node is not NOTHING:
+            elif node is not MISSING:
                 continue
             located.append(key)
         return tuple(located)

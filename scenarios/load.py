@@ -14,7 +14,7 @@ from cutlayer.scenarios.file_paths import beside, place_files
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.methods import read_methods
 from cutlayer.scenarios.overrides import SOURCE, apply_overrides
-from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError
+from cutlayer.scenarios.problems import MISSING, KeyPath, Problem, ScenarioError
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.scenarios.shipped import shipped_names, shipped_path
 from cutlayer.scenarios.stand_ins import without
@@ -94,7 +94,7 @@ def load_text(
     if not isinstance(document.data, dict) or not document.data:
         empty = document.data is None or document.data == {}
         rule = "is empty" if empty else "must be a mapping with name, data, model and so on"
-        raise ScenarioError([Problem((), 1, rule, NOTHING, source)])
+        raise ScenarioError([Problem((), 1, rule, MISSING, source)])
     problems += document.problems
     document = _with_files_placed(document)
     sound_methods, found = read_methods(document, methods)
@@ -168,12 +168,12 @@ def find_file(
         return path
     rule = "is a folder, not a file" if is_folder else f"is neither a file nor a shipped {noun}"
     hint = suggestion(path.stem, shipped)
-    raise ScenarioError([Problem((), None, rule + hint, NOTHING, str(path_or_name))])
+    raise ScenarioError([Problem((), None, rule + hint, MISSING, str(path_or_name))])
 
 
 def _unreadable(source: str, error: OSError) -> ScenarioError:
     rule = f"cannot be read: {error.strerror or error}"
-    return ScenarioError([Problem((), None, rule, NOTHING, source)])
+    return ScenarioError([Problem((), None, rule, MISSING, source)])
 
 
 def read_text(path: Path) -> str:
@@ -189,9 +189,9 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
             rule = "is text in UTF-16; save it in UTF-8"
-            raise ScenarioError([Problem((), 1, rule, NOTHING, source)]) from None
+            raise ScenarioError([Problem((), 1, rule, MISSING, source)]) from None
         if len(content) > MAX_BYTES:  # cut within a character; `read` reports the size
             return content.decode("utf-8", "replace")
         line = content.count(b"\n", 0, error.start) + 1
         rule = "is not text in UTF-8"
-        raise ScenarioError([Problem((), line, rule, NOTHING, source)]) from None
+        raise ScenarioError([Problem((), line, rule, MISSING, source)]) from None

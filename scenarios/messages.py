@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cutlayer.scenarios.document import Document
-from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem
+from cutlayer.scenarios.problems import MISSING, KeyPath, Problem
 from cutlayer.suggestion import suggestion
 
 _SENTENCES = {
@@ -67,7 +67,7 @@ def _missing(document: Document, path: KeyPath, rule: str) -> Problem:
     """Return the problem of a missing key, whose path may be absent in a short form (`ecofed`)."""
     spelled = tuple(key for key in path if not str(key).startswith("~"))
     origin = document.origin(spelled)
-    return Problem(spelled, origin.line, rule, NOTHING, origin.source)
+    return Problem(spelled, origin.line, rule, MISSING, origin.source)
 
 
 def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:

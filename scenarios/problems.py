@@ -13,14 +13,14 @@ MAX_SHOWN = 50
 _LONGEST_VALUE = 60
 
 
-class _Nothing:
+class _Missing:
     """The value of a missing key."""
 
     def __repr__(self) -> str:
         return "nothing"
 
 
-NOTHING = _Nothing()
+MISSING = _Missing()
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class Problem:
     """A rule that a value of a scenario breaks.
 
     `path` is the key path in the file, `()` for the whole file; `line` counts from 1 and is None
-    without a line (a missing file, an override); `value` is the value, or `NOTHING`; `source` is the
+    without a line (a missing file, an override); `value` is the value, or `MISSING`; `source` is the
     file, or `--set` for an override.
     """
 
     path: KeyPath
     line: int | None
     rule: str
-    value: object = NOTHING
+    value: object = MISSING
     source: str = ""
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class Problem:
         parts = [":".join(place)] if place else []
         if self.path:
             parts.append(dotted(self.path))
-        shown = "" if not self.path and self.value is NOTHING else f" (got {show(self.value)})"
+        shown = "" if not self.path and self.value is MISSING else f" (got {show(self.value)})"
         parts.append(printable(self.rule) + shown)
         return ": ".join(parts)
 
@@ -92,7 +92,7 @@ def _place(problem: Problem) -> tuple[bool, int]:
 
 def show(value: object) -> str:
     """Return a value as written in a file, in one short line."""
-    if value is NOTHING:
+    if value is MISSING:
         return "nothing"
     try:
         text = json.dumps(value, ensure_ascii=False)

@@ -17,9 +17,9 @@ from pydantic_core import CoreSchema, core_schema
 
 from cutlayer.scenarios.fields import rule
 from cutlayer.topologies.units import (
-    LEAST_BYTES_PER_S,
-    MOST_BYTES_PER_S,
-    MOST_SECONDS,
+    MAX_BYTES_PER_S,
+    MAX_SECONDS,
+    MIN_BYTES_PER_S,
     QuantityError,
     format_duration,
     format_rate,
@@ -49,12 +49,12 @@ _LONGEST = 60
 # Beyond these bounds the clock could not distinguish successive times (near 1e12 s, doubles are 0.1 ms
 # apart), or a table could not hold a number. A bound is a number and its text.
 Bound = tuple[float, str]
-_MOST_BYTES: Final = (2**63 - 1, "9.2e18 B")
-_MOST_SECONDS: Final = (MOST_SECONDS, "1e12 s")
-_RATES: Final = ((LEAST_BYTES_PER_S, "0.001 bit/s"), (MOST_BYTES_PER_S, "1e18 bit/s"))
+_MAX_BYTES: Final = (2**63 - 1, "9.2e18 B")
+_MAX_SECONDS: Final = (MAX_SECONDS, "1e12 s")
+_RATES: Final = ((MIN_BYTES_PER_S, "0.001 bit/s"), (MAX_BYTES_PER_S, "1e18 bit/s"))
 _SPEEDS: Final = ((1.0, "1 FLOP/s"), (1e24, "1e24 FLOP/s"))
-_MOST_WATTS: Final = (1e9, "1e9 W")
-_NOTHING: Final = (0.0, "0")
+_MAX_WATTS: Final = (1e9, "1e9 W")
+_ZERO: Final = (0.0, "0")
 
 
 @dataclass(frozen=True)
@@ -146,17 +146,17 @@ RateOrOutage = Annotated[
 ]
 FiniteRate = Annotated[float, _Quantity(parse_rate, _write_rate, "38 Mbit/s", *_RATES)]
 Duration = Annotated[
-    float, _Quantity(parse_duration, _write_duration, "90 min", _NOTHING, _MOST_SECONDS)
+    float, _Quantity(parse_duration, _write_duration, "90 min", _ZERO, _MAX_SECONDS)
 ]
 Delay = Annotated[
-    float, _Quantity(parse_duration, _write_duration, "20 ms", _NOTHING, _MOST_SECONDS, zero=True)
+    float, _Quantity(parse_duration, _write_duration, "20 ms", _ZERO, _MAX_SECONDS, zero=True)
 ]
-Size = Annotated[int, _Quantity(parse_size, _write_size, "4 GiB", _NOTHING, _MOST_BYTES)]
+Size = Annotated[int, _Quantity(parse_size, _write_size, "4 GiB", _ZERO, _MAX_BYTES)]
 SizeOrUnlimited = Annotated[
     float,
-    _Quantity(_parse_size_limit, _write_size_limit, "4 MiB", _NOTHING, _MOST_BYTES, unlimited=True),
+    _Quantity(_parse_size_limit, _write_size_limit, "4 MiB", _ZERO, _MAX_BYTES, unlimited=True),
 ]
 Power = Annotated[
-    float, _Quantity(parse_power, _write_power, "5.3 W", _NOTHING, _MOST_WATTS, zero=True)
+    float, _Quantity(parse_power, _write_power, "5.3 W", _ZERO, _MAX_WATTS, zero=True)
 ]
 Speed = Annotated[float, _Quantity(parse_speed, _write_speed, "5 GFLOP/s", *_SPEEDS)]

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from cutlayer.scenarios.document import Document, Origin
-from cutlayer.scenarios.problems import NOTHING, KeyPath, Problem, ScenarioError, show
+from cutlayer.scenarios.problems import MISSING, KeyPath, Problem, ScenarioError, show
 from cutlayer.scenarios.yaml_errors import explained
 
 MAX_BYTES = 2**20
@@ -68,7 +68,7 @@ def _named(character: int | str) -> str:
 
 
 def _unreadable(source: str, line: int | None, rule: str) -> ScenarioError:
-    return ScenarioError([Problem((), line, rule, NOTHING, source)])
+    return ScenarioError([Problem((), line, rule, MISSING, source)])
 
 
 class _TooMuchError(Exception):

@@ -84,7 +84,7 @@ class Fleet(Topology):
         self._runs: list[ClientGroup | Node] = []
         self._starts: list[int] = []
         self.clients = tuple(self._names_in_order())
-        self._places = {name: place for place, name in enumerate(self.clients)}
+        self._index = {name: index for index, name in enumerate(self.clients)}
         self._check_names()
         self.nodes = _Nodes(self)
         self.links = _Links(self)
@@ -103,7 +103,7 @@ class Fleet(Topology):
 
     def _check_names(self) -> None:
         others = [node.name for node in self._single_nodes if node.role != "client"]
-        if len(self._places) == len(self.clients) and not self._places.keys() & set(others):
+        if len(self._index) == len(self.clients) and not self._index.keys() & set(others):
             return
         seen = set(others)
         for name in self.clients:
@@ -113,13 +113,13 @@ class Fleet(Topology):
 
     def group_of(self, name: str) -> ClientGroup | None:
         """Return the group of a client, None for other nodes and for clients without one."""
-        place = self._places.get(name)
-        if place is None:
+        index = self._index.get(name)
+        if index is None:
             return None
-        run = self._runs[bisect_right(self._starts, place) - 1]
+        run = self._runs[bisect_right(self._starts, index) - 1]
         return None if isinstance(run, Node) else run
 
-    def with_places(self, links: Sequence[Link], media: Sequence[Medium]) -> Topology:
+    def with_links(self, links: Sequence[Link], media: Sequence[Medium]) -> Topology:
         """Return the topology with other links and media between the same nodes."""
         return Topology(list(self.nodes.values()), links, media, routing=self.routing)
 
@@ -249,7 +249,7 @@ class _Nodes(Mapping[str, Node]):
         return node if device is None else replace(node, device=device)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._fleet._places or name in self._fleet._core.nodes
+        return name in self._fleet._index or name in self._fleet._core.nodes
 
     def __iter__(self) -> Iterator[str]:
         fleet = self._fleet

@@ -63,9 +63,9 @@ class Topology:
         self._seed = 0
         self._trees: dict[tuple[str, bool], Mapping[str, Link]] = {}
         self._sizes: Mapping[str, int] = {}
-        self._check_ways()
+        self._check_routes()
 
-    def with_places(self, links: Sequence[Link], media: Sequence[Medium]) -> "Topology":
+    def with_links(self, links: Sequence[Link], media: Sequence[Medium]) -> "Topology":
         """Return the topology with other links and media between the same nodes."""
         return Topology(list(self.nodes.values()), links, media, routing=self.routing)
 
@@ -134,7 +134,7 @@ class Topology:
 
     def alike(self) -> Iterator[tuple[int, int]]:
         """Yield runs of clients whose routes differ only in their own links: the first and the count."""
-        return ((place, 1) for place in range(len(self.clients)))
+        return ((index, 1) for index in range(len(self.clients)))
 
     def node(self, name: str) -> Node:
         """Return a node, or raise `TopologyError`."""
@@ -186,7 +186,7 @@ class Topology:
         """
         private: dict[str, int] = {}
         routes = []
-        for route in self._both_ways(client):
+        for route in self._both_routes(client):
             steps: list[Hashable] = [route.delay_s, route.loss, route.jitters, route.weight]
             for resource, consumption in route.resources:
                 if self._users[resource] > 1 or resource in self.profiles:
@@ -248,7 +248,7 @@ class Topology:
             self._trees[root, outwards] = shortest_paths(self.graph, root, outwards)
         return self._trees[root, outwards]
 
-    def _check_ways(self) -> None:
+    def _check_routes(self) -> None:
         """Raise `TopologyError` unless every client and the server reach each other."""
         for outwards in (False, True):
             tree = self._tree(self.server, outwards)
@@ -287,7 +287,7 @@ class Topology:
                 )
         return self._weights[on_media[0].id] if on_media else 1.0
 
-    def _both_ways(self, client: str) -> tuple[Route, Route]:
+    def _both_routes(self, client: str) -> tuple[Route, Route]:
         return self.route(client, self.server), self.route(self.server, client)
 
     @cached_property
@@ -295,7 +295,7 @@ class Topology:
         """How many clients' routes use each resource."""
         users: Counter[str] = Counter()
         for client in self.clients:
-            up, down = self._both_ways(client)
+            up, down = self._both_routes(client)
             size = self._sizes.get(client, 1)
             own = () if size == 1 else (f"{client}.up", f"{client}.down")
             for resource in dict(up.resources + down.resources):

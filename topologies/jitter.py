@@ -6,7 +6,7 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-LEAST_SPREAD: Final = 1e-100  # its square does not underflow, and every draw equals the mean
+MIN_SPREAD: Final = 1e-100  # its square does not underflow, and every draw equals the mean
 JitterKind = Literal["lognormal", "gamma", "uniform"]
 
 
@@ -31,7 +31,7 @@ class Jitter:
         if self.kind == "uniform":
             return mean_s * (1 + self.spread * (2 * generator.random() - 1))
         if self.kind == "gamma":
-            shape = max(self.spread, LEAST_SPREAD) ** -2
+            shape = max(self.spread, MIN_SPREAD) ** -2
             return mean_s * generator.standard_gamma(shape) / shape
         variance = math.log1p(self.spread**2)
         return mean_s * math.exp(generator.normal(-variance / 2, math.sqrt(variance)))

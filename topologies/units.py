@@ -48,9 +48,9 @@ _BITS_PER_SECOND: Final = re.compile(r"([kKmMgGtT]?)(?:b(?:ps|/s|it|its/s|it/sec
 
 
 # Beyond these bounds the clock could not distinguish successive times.
-LEAST_BYTES_PER_S: Final = 1e-3 / 8
-MOST_BYTES_PER_S: Final = 1e18 / 8
-MOST_SECONDS: Final = 1e12
+MIN_BYTES_PER_S: Final = 1e-3 / 8
+MAX_BYTES_PER_S: Final = 1e18 / 8
+MAX_SECONDS: Final = 1e12
 
 
 class QuantityError(UserError):

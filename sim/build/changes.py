@@ -31,7 +31,7 @@ def changed(topology: Topology, changes: tuple[Change, ...]) -> Topology:
         if not link.own_limit and {link.id, link.medium} <= rates.steps.keys():
             complaint = f"cannot change {link.id} and {link.medium}: only one of them had a rate"
             raise ScenarioNameError(("changes",), complaint)
-    return topology.with_places(
+    return topology.with_links(
         [_with(link, rates.steps.get(link.id)) for link in topology.links.values()],
         [_with(medium, rates.steps.get(medium.id)) for medium in topology.media.values()],
     )

@@ -12,7 +12,7 @@ from cutlayer.topologies.bandwidth.changed import Scaled
 def scaled(topology: Topology, scale: Scale) -> Topology:
     """Return the topology with its rates, delays and speeds multiplied."""
     if scale.links != 1.0 or scale.delays != 1.0:
-        topology = topology.with_places(
+        topology = topology.with_links(
             [_link(link, scale) for link in topology.links.values()],
             [_medium(medium, scale) for medium in topology.media.values()],
         )

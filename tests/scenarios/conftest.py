@@ -85,7 +85,7 @@ def small() -> str:
 
 @pytest.fixture
 def read() -> Read:
-    """Reads a text, with overrides."""
+    """Read a text, with overrides."""
 
     def reading(text: str, *overrides: str) -> Loaded:
         return load_text(text, source="s.yaml", overrides=overrides, **KNOWN)

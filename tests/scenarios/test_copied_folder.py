@@ -56,7 +56,7 @@ axes:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with everything that SCENARIO and STUDY name, each file of its own content."""
+    """A folder with all files that SCENARIO and STUDY name."""
     root = tmp_path / "here"
     for name in ("data", "nets", "traces"):
         (root / name).mkdir(parents=True)
@@ -113,7 +113,7 @@ def test_a_copied_folder_gives_the_same_digests(folder, tmp_path, monkeypatch):
 
 
 def test_each_file_of_the_folder_is_read(folder, monkeypatch, tmp_path):
-    """Another content of any file is another run, so that none of them is looked for elsewhere."""
+    """Changing any file changes a digest, so all files of the folder are really read."""
     monkeypatch.chdir(tmp_path)
     path = folder / "fleet.yaml"
     first = digests(path)
@@ -138,7 +138,7 @@ def test_each_file_of_the_folder_is_read(folder, monkeypatch, tmp_path):
     assert digests(path) != first
 
 
-def test_what_a_run_writes_down_loads_from_any_folder(folder, tmp_path, monkeypatch):
+def test_a_resolved_scenario_loads_from_any_folder(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     loaded = load_scenario("here/fleet.yaml")
     (tmp_path / "runs").mkdir()
@@ -156,9 +156,7 @@ def test_files_of_an_override_are_relative_to_the_working_directory(folder, tmp_
         load_scenario("fleet.yaml", ["speeds.0.scores=here/other.csv"])
 
 
-def test_a_file_that_is_not_there_is_named_as_seen_from_the_working_directory(
-    folder, tmp_path, monkeypatch
-):
+def test_a_missing_file_is_named_relative_to_the_working_directory(folder, tmp_path, monkeypatch):
     (folder / "nets/line.graphml").unlink()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ScenarioError, match=r"here/nets/line\.graphml does not exist"):

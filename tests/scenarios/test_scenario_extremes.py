@@ -1,4 +1,4 @@
-"""Values that nobody means: each is answered in one line, or bounded, and costs no time."""
+"""Extreme values: each is refused in one line, or bounded, in little time."""
 
 import pytest
 
@@ -59,9 +59,7 @@ topology:
 @pytest.mark.parametrize(
     ("name", "shown"), [("{x: 1}", '{"x": 1}'), ("[a]", '["a"]'), ("null", "null"), ("7", "7")]
 )
-def test_a_servers_name_that_is_no_text_is_told_and_no_edge_is_compared_with_it(
-    name, shown, problems, small
-):
+def test_a_servers_name_that_is_not_text_is_reported_once(name, shown, problems, small):
     before, after = small.split("topology:")[0], "methods: [classic_fl]\n"
     told = problems(before + GRAPH.replace("NAME", name) + after)
     assert told == [f"s.yaml:15: topology.graph.server.name: must be text (got {shown})"]
@@ -124,7 +122,7 @@ def test_characters_that_a_terminal_acts_on_are_shown_as_escapes(text, written):
     assert show([text]).isprintable()
 
 
-def test_the_closest_name_copes_with_choices_that_are_no_names():
+def test_the_closest_name_ignores_choices_that_are_not_names():
     assert (
         suggestion("ab", [None, 1, ["ab"], {"ab": 1}, "abc", "x" * 10**6])
         == "; did you mean 'abc'?"
@@ -133,7 +131,7 @@ def test_the_closest_name_copes_with_choices_that_are_no_names():
     assert suggestion("zz", [None, "a\x1b"]) == ""
 
 
-def test_a_number_beyond_all_bounds_is_told_apart_from_a_wrong_unit():
+def test_a_number_beyond_all_bounds_is_not_reported_as_a_wrong_unit():
     with pytest.raises(QuantityError, match=r"^'1e9999 bit/s' is too large or too small"):
         parse_rate("1e9999 bit/s")
 
@@ -145,7 +143,7 @@ def test_a_quantity_of_any_length_is_answered_in_a_short_line():
         assert len(str(caught.value)) < 300
 
 
-def test_text_in_utf_16_is_called_so(tmp_path):
+def test_text_in_utf_16_is_recognised(tmp_path):
     file = tmp_path / "s.yaml"
     file.write_bytes("name: x\n".encode("utf-16"))
     with pytest.raises(ScenarioError, match=r"s.yaml:1: is text in UTF-16; save it in UTF-8$"):

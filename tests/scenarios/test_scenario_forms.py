@@ -1,4 +1,4 @@
-"""What a scenario may look like, and that it comes back equal from what was resolved."""
+"""The forms of a scenario, each of which is equal after a round trip through its resolved form."""
 
 import json
 import math
@@ -40,7 +40,7 @@ methods:
 
 
 def round_trip(loaded, known):
-    """The scenario that its resolved form gives, through YAML and through JSON."""
+    """Return the scenario after a round trip through its resolved form as YAML and as JSON."""
     resolved = loaded.resolved()
     written = yaml.safe_dump(resolved, sort_keys=False)
     again = load_text(written, source="again", **known)
@@ -197,7 +197,7 @@ def test_topologies(small, read, known, topology):
     assert round_trip(loaded, known) == loaded.scenario
 
 
-def test_what_is_the_users_own_passes_by_its_form(small, read, known):
+def test_a_users_own_objects_are_accepted_by_their_form(small, read, known):
     text = (
         small.replace("name: vgg5", "name: my.nets:Tiny")
         .replace("dataset: digits", "dataset: my_data:Load")
@@ -210,7 +210,7 @@ def test_what_is_the_users_own_passes_by_its_form(small, read, known):
     assert round_trip(loaded, known) == loaded.scenario
 
 
-def test_a_scenario_cannot_change(small, read):
+def test_a_scenario_is_immutable(small, read):
     scenario = read(small).scenario
     with pytest.raises(ValueError, match="frozen"):
         scenario.training.rounds = 9
@@ -273,7 +273,7 @@ def test_quantities_and_names_come_back_to_the_last_bit(
     assert again.scenario == scenario
 
 
-def test_the_public_names_are_there_and_bring_no_torch():
+def test_the_public_names_exist_and_do_not_import_torch():
     assert [name for name in scenarios.__all__ if not hasattr(scenarios, name)] == []
     code = (
         "import sys; from cutlayer import scenarios; scenarios.shipped_names();"

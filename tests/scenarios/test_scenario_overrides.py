@@ -38,7 +38,7 @@ def test_an_override_replaces_one_value(small, read, override, path, value):
     assert found == value
 
 
-def test_a_bare_name_grows_options(small, read):
+def test_a_bare_name_can_get_options(small, read):
     text = small.replace("- classic_fl", "- ecofed")
     methods = read(text, "methods.0.ecofed.period=7", "methods.0.ecofed.bits=4").scenario.methods
     assert (methods[0].options.period, methods[0].options.bits) == (7, 4)
@@ -53,12 +53,12 @@ def test_keys_with_dots_are_found(small, read):
     assert methods[0].options == {"x": 2, "y": 3}
 
 
-def test_seed_and_seeds_replace_one_another(small, read):
+def test_seed_and_seeds_replace_each_other(small, read):
     assert read(small, "seeds=[4, 5]").scenario.all_seeds == (4, 5)
     assert read(small, "seeds=[4, 5]", "seed=6").scenario.all_seeds == (6,)
 
 
-def test_the_last_of_two_wins_and_the_text_is_left_alone(small, read):
+def test_the_last_of_two_wins_and_the_document_is_unchanged(small, read):
     assert read(small, "training.rounds=5", "training.rounds=6").scenario.training.rounds == 6
     assert read(small).scenario.training.rounds == 2
 
@@ -92,7 +92,7 @@ def test_what_does_not_fit_has_the_origin_set(small, problems, override, said):
     assert found.startswith("--set: ")
 
 
-def test_an_override_can_mend_a_file(small, read, problems):
+def test_an_override_can_correct_a_file(small, read, problems):
     broken = small.replace("rounds: 2", "rounds: none")
     assert problems(broken) == ['s.yaml:8: training.rounds: must be a whole number (got "none")']
     assert read(broken, "training.rounds=1").scenario.training.rounds == 1
@@ -107,8 +107,8 @@ def test_a_problem_beside_an_override_keeps_its_line(small, problems):
     ]
 
 
-def test_many_overrides_take_as_long_as_one_each():
-    """A thousand in a file of a thousand lists: no override looks at all the places."""
+def test_the_time_of_many_overrides_is_linear():
+    """A thousand overrides in a file of a thousand lists: none of them visits all values."""
     text = "entries:\n" + "".join(f"- {{a: {n}}}\n" for n in range(1000))
     document = read_yaml(text, "s.yaml")
     found, problems = apply_overrides(document, [f"entries.{n}.a=1" for n in range(1000)])

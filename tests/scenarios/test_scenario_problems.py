@@ -5,7 +5,7 @@ import pickle
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from cutlayer.scenarios import NOTHING, Problem, ScenarioError
+from cutlayer.scenarios import MISSING, Problem, ScenarioError
 
 WIFI = """\
   wifi_cell:
@@ -81,7 +81,7 @@ def test_a_graph_names_its_own_nodes(small, problems, old, new, said):
     assert any(said in line for line in problems(text))
 
 
-def test_what_a_short_form_leaves_out_is_named(small, problems):
+def test_a_key_missing_in_a_short_form_is_named(small, problems):
     text = small[: small.index("topology:")] + "topology: star\nmethods: [classic_fl]\n"
     assert problems(text) == [
         "s.yaml:12: topology.star.server: is required (got nothing)",
@@ -175,11 +175,11 @@ def test_long_values_and_strange_keys_stay_on_one_line():
     assert text.startswith('f.yaml:1: "a\\nb": is wrong (got "xxx')
     assert len(text) < 120
     assert (
-        str(Problem(("a",), None, "is required", NOTHING, "f")) == "f: a: is required (got nothing)"
+        str(Problem(("a",), None, "is required", MISSING, "f")) == "f: a: is required (got nothing)"
     )
 
 
-def test_an_empty_section_is_no_crash(small, problems):
+def test_an_empty_section_is_a_problem(small, problems):
     for section in ("data", "model", "training", "topology", "methods"):
         start = small.index(f"\n{section}:") + 1
         end = start + len(section) + 1

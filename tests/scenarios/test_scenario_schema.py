@@ -78,7 +78,7 @@ def test_shipped_scenarios_obey_it(schema, name):
     assert valid(yaml.safe_load(shipped_path(name).read_text(encoding="utf-8")), schema, schema)
 
 
-def test_so_does_what_was_resolved(schema, small, read):
+def test_resolved_scenarios_obey_it(schema, small, read):
     assert valid(read(small).resolved(), schema, schema)
 
 
@@ -132,7 +132,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("old", "new"), GOOD)
-def test_it_takes_every_form(schema, small, old, new):
+def test_it_accepts_every_form(schema, small, old, new):
     assert old in small
     assert valid(yaml.safe_load(small.replace(old, new, 1)), schema, schema)
 

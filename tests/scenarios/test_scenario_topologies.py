@@ -100,7 +100,7 @@ TOPOLOGIES = {
 
 @pytest.fixture(autouse=True)
 def zoo(tmp_path, monkeypatch):
-    """The current folder has a small network in it."""
+    """The working directory has a file with a small network."""
     graph = networkx.Graph()
     for key, name in enumerate(["Bern", "Basel", "Genf"]):
         graph.add_node(str(key), label=name, Longitude=7.0 + key, Latitude=47.0)
@@ -146,7 +146,7 @@ def test_forms_of_a_delay(read, delay, kind):
     assert type(section.delay).__name__ == kind
 
 
-def test_a_node_that_is_called_by_a_number_need_not_be_quoted(read):
+def test_a_node_named_by_a_number_need_not_be_quoted(read):
     networkx.write_graphml(networkx.path_graph(3), "numbers.graphml")
     _, text = TOPOLOGIES["network_file"]
     text = text.replace("zoo", "numbers").replace("at: Bern", "at: 1").replace("Bern, Genf", "0, 2")
@@ -239,7 +239,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "old", "new", "said"), CASES)
-def test_bad_values_are_said_in_one_sentence(problems, read, kind, old, new, said):
+def test_a_bad_value_is_one_sentence(problems, read, kind, old, new, said):
     _, text = TOPOLOGIES[kind]
     assert old in text
     changed = HEAD + text.replace(old, new, 1)

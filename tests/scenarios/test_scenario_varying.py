@@ -1,4 +1,4 @@
-"""Links that vary, changes and availability: every form, its way back, and what is wrong with it."""
+"""Varying links, changes and availability: every form, its round trip, and its problems."""
 
 import pytest
 from test_scenario_forms import round_trip
@@ -23,7 +23,7 @@ def files(tmp_path, monkeypatch):
 
 @pytest.fixture
 def link_with(small, read, known):
-    """The first group's link, given in some words, and read again from what was resolved."""
+    """The first group's link with a given text, after a round trip through the resolved form."""
 
     def reading(written):
         loaded = read(small.replace(OLD, written))
@@ -38,7 +38,7 @@ def up(link_with, written):
     return link_with(f"up: {written}, down: 25 Mbit/s, delay: 25 ms").up
 
 
-def test_a_recording_spells_out_its_defaults(link_with):
+def test_a_recording_has_all_its_defaults_in_the_resolved_form(link_with):
     trace = up(link_with, "{trace: lte.up}")
     assert (trace.format, trace.step, trace.scale, trace.start) == ("mahimahi", 0.1, 1, "random")
     assert trace.varying().mean_bytes_per_s == pytest.approx(3 * 1500 / 0.2)
@@ -47,7 +47,7 @@ def test_a_recording_spells_out_its_defaults(link_with):
     assert up(link_with, "{trace: walk.csv, repeat: 4 s}").start == "random"
 
 
-def test_a_recording_in_other_units_from_another_place(link_with):
+def test_a_recording_can_be_scaled_and_start_at_a_given_time(link_with):
     trace = up(link_with, "{trace: walk.csv, scale: 2, start: 1 s, repeat: 4 s}")
     profile = trace.varying().profile(0, "a", "a")
     assert [profile.piece(t) for t in (0.0, 1.0, 3.0)] == [(1000, 1), (1200, 3), (1000, 5)]
@@ -127,7 +127,7 @@ def test_sections_come_back(small, read, known, section):
     assert round_trip(loaded, known).written() == loaded.resolved()
 
 
-def test_what_changes_is_in_order_of_the_file(small, read):
+def test_changes_are_in_the_order_of_the_file(small, read):
     changes = read(small + CHANGES).scenario.changes
     assert [change.at for change in changes] == [90, 60, 0]
     assert (changes[0].up, changes[0].down, changes[1].rate) == (625000, 0, 1000)

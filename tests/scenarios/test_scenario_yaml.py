@@ -1,11 +1,11 @@
-"""Reading YAML: values, lines, and files that are no scenario at all."""
+"""Reading YAML: values, lines, and files that are not scenarios."""
 
 import json
 
 import pytest
 
 from cutlayer.scenarios import ScenarioError, load, load_text
-from cutlayer.scenarios.problems import NOTHING
+from cutlayer.scenarios.problems import MISSING
 from cutlayer.scenarios.yaml_text import MAX_BYTES, MAX_DEPTH, read
 
 
@@ -71,10 +71,10 @@ def test_every_path_has_its_line():
     }
     assert document.origin(("b", 0, "x", "y")).line == 3
     assert document.value(("b", 1, "e")) == "text\n"
-    assert document.value(("b", 2)) is NOTHING
+    assert document.value(("b", 2)) is MISSING
 
 
-def test_aliases_are_written_out_and_share_nothing():
+def test_aliases_are_expanded_to_separate_copies():
     document = read("a: &x [1, 2]\nb: *x\n", "f")
     assert document.data == {"a": [1, 2], "b": [1, 2]}
     assert document.data["a"] is not document.data["b"]
@@ -110,17 +110,17 @@ def bomb(width, depth):
 
 
 @pytest.mark.parametrize("text", [bomb(9, 12), bomb(2, 30)])
-def test_a_yaml_bomb_is_refused_before_it_is_written_out(text):
+def test_a_yaml_bomb_is_refused_before_it_is_expanded(text):
     found = complaint(text)
     assert "holds more than 200000 values, aliases written out" in found
     assert "\n" not in found
 
 
-def test_a_bomb_cannot_hide_under_a_key_that_is_written_twice():
+def test_a_bomb_under_a_duplicate_key_is_refused():
     assert "holds more than 200000 values" in complaint(bomb(9, 6) + "\n" + "b: *a5\n" * 20)
 
 
-def test_a_chain_of_aliases_is_as_deep_as_it_is_written_out():
+def test_a_chain_of_aliases_is_as_deep_as_its_expansion():
     chain = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 2000))
     assert "levels deep" in complaint(chain)
 
@@ -153,7 +153,7 @@ def test_keys_written_twice_tags_and_merge_keys_are_problems_of_their_line():
         ("just text", "s.yaml:1: must be a mapping with name, data, model and so on"),
     ],
 )
-def test_a_file_that_is_no_mapping(problems, text, said):
+def test_a_file_that_is_not_a_mapping_is_refused(problems, text, said):
     assert problems(text) == [said]
 
 
@@ -179,15 +179,13 @@ def test_files_that_cannot_be_opened(tmp_path, known):
     assert said(large) == f"{large}: is larger than 1 MiB"
 
 
-def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path, small, known):
+def test_a_byte_order_mark_is_not_part_of_the_text(tmp_path, small, known):
     file = tmp_path / "a.yaml"
     file.write_bytes(b"\xef\xbb\xbf" + small.encode())
     assert load(file, **known).scenario.name == "small"
 
 
-def test_a_file_wins_over_nothing_but_a_shipped_name_over_a_file(
-    tmp_path, small, known, monkeypatch
-):
+def test_a_shipped_name_takes_precedence_over_a_file(tmp_path, small, known, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("quickstart", "mine"):
         (tmp_path / name).write_text(small, encoding="utf-8")

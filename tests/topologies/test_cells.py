@@ -35,7 +35,7 @@ def two_cells(**options):
     )
 
 
-def test_every_cell_has_its_own_media_and_way_to_the_server():
+def test_every_cell_has_its_own_media_and_backhaul():
     topology = two_cells()
     assert topology.clients == (
         "office.pi-0",
@@ -111,13 +111,13 @@ def proportional(*rates, on_media=("a", "b")):
     return Topology(nodes, links, media)
 
 
-def test_a_way_over_two_proportional_media_of_different_shares_is_refused():
+def test_a_route_over_two_proportional_media_with_different_weights_is_refused():
     with pytest.raises(TopologyError, match=r"'x\.up' and 'out', which are shared in proportion"):
         proportional(1e6, 2e6, 5e6)
     assert proportional(3e6, 3e6, 5e6).route("x", "server").weight == 1.0
 
 
-def test_media_that_cannot_be_are_refused():
+def test_invalid_media_are_refused():
     with pytest.raises(TopologyError, match=r"unknown sharing .*; did you mean 'proportional'"):
         Medium("m", None, sharing="proportionate")
     with pytest.raises(TopologyError, match="in proportion to the links' own rates"):

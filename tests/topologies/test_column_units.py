@@ -1,4 +1,4 @@
-"""Units in the titles of columns: understood, refused, or not there."""
+"""Units in the titles of columns: known, refused, or missing."""
 
 from fractions import Fraction
 
@@ -81,7 +81,7 @@ def test_the_unit_of_a_time_that_is_not_known_is_refused(title):
         duration_unit(title)
 
 
-def test_columns_that_changed_places_are_refused():
+def test_swapped_columns_are_refused():
     with pytest.raises(ColumnUnitError, match="'mbps' holds rates: expected times there"):
         duration_unit("mbps")
     with pytest.raises(ColumnUnitError, match="'time_s' holds times: expected rates there"):

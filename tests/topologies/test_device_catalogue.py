@@ -1,4 +1,4 @@
-"""The catalogue: complete, well-formed, and it gives back the measurements it was made from."""
+"""The catalogue: complete, well-formed, and in agreement with its measurements."""
 
 from importlib.resources import files
 from itertools import pairwise
@@ -93,7 +93,9 @@ def vgg19_seconds(device, pass_):
         ("laptop-8-core", 0.54, 2.01, 0.13),
     ],
 )
-def test_a_device_gives_back_the_vgg19_it_was_made_from(name, forward_s, backward_s, optimizer_s):
+def test_a_device_reproduces_the_vgg19_it_was_derived_from(
+    name, forward_s, backward_s, optimizer_s
+):
     device = catalogue.device(name)
     assert vgg19_seconds(device, "forward") == pytest.approx(forward_s, rel=0.01)
     assert vgg19_seconds(device, "backward") == pytest.approx(backward_s, rel=0.01)
@@ -108,7 +110,7 @@ def test_convolutions_on_small_maps_are_slow_backwards():
     assert table[17] / table[2] > 9
 
 
-def test_the_jetson_gives_back_the_vgg5_it_was_made_from():
+def test_the_jetson_reproduces_the_vgg5_it_was_derived_from():
     device = catalogue.device("jetson-nano")
     assert device.coarse
     flops = 2 * (3 * 8_488_192 - 9 * 3 * 32 * 32 * 32) * 100
@@ -139,7 +141,7 @@ def test_links_of_the_papers():
     assert catalogue.link("us-5g").unsure == ("up_bytes_per_s", "down_bytes_per_s", "delay_s")
 
 
-def test_an_unknown_name_is_answered_with_the_nearest():
+def test_an_unknown_name_is_refused_with_the_closest_one():
     with pytest.raises(CatalogueError, match=r"no device 'raspberry-pi-4'.*'raspberry-pi-4b'"):
         catalogue.device("raspberry-pi-4")
     with pytest.raises(CatalogueError, match=r"no link '4G'.*did you mean '4g'"):

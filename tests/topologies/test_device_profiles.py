@@ -56,7 +56,7 @@ def test_a_class_may_fall_back_on_another_that_is_declared():
     "fallback",
     [{"norm": "pool"}, {"norm": "pool", "pool": "norm"}],
 )
-def test_a_fallback_that_leads_nowhere_is_refused(fallback):
+def test_a_fallback_without_rates_is_refused(fallback):
     with pytest.raises(DeviceError, match="has no rate for 'norm'"):
         profile(fallback=fallback)
 

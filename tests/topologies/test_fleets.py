@@ -1,4 +1,4 @@
-"""Groups of clients that are kept once answer as the topology of all their nodes and links does."""
+"""Fleets, which store groups once, are equivalent to the topology of all nodes and links."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ Build = Callable[[Groups], Topology]
 
 
 def apart(groups: Groups) -> Groups:
-    """The same clients, each in a group of its own: these are kept one by one."""
+    """The same clients, each in its own group, which are stored individually."""
     return [
         Clients(
             group.device, 1, group.link, f"{group.stem}-{number}" if group.count > 1 else group.name
@@ -69,7 +69,7 @@ BUILDS: dict[str, Build] = {
 
 
 def same(fleet: Topology, whole: Topology) -> None:
-    """Whether every question has the same answer."""
+    """Assert that two topologies are equivalent."""
     assert fleet.clients == whole.clients
     assert fleet.server == whole.server
     assert fleet.unconnected == whole.unconnected
@@ -100,7 +100,7 @@ def same(fleet: Topology, whole: Topology) -> None:
 
 
 @pytest.mark.parametrize("build", BUILDS)
-def test_a_fleet_answers_as_its_nodes_and_links_one_by_one(build: str) -> None:
+def test_a_fleet_is_equivalent_to_the_topology_of_its_nodes_and_links(build: str) -> None:
     fleet, whole = BUILDS[build](GROUPS), BUILDS[build](apart(GROUPS))
     assert isinstance(fleet, Fleet)
     assert not isinstance(whole, Fleet)
@@ -114,10 +114,10 @@ def test_a_fleet_answers_as_its_nodes_and_links_one_by_one(build: str) -> None:
     same(changed.with_devices(again), whole.with_devices(devices | again))
     same(fleet, whole)  # as it was
     links, media = list(whole.links.values()), list(whole.media.values())
-    same(fleet.with_places(links, media), whole.with_places(links, media))
+    same(fleet.with_links(links, media), whole.with_links(links, media))
 
 
-def test_what_is_not_there_is_answered_as_before() -> None:
+def test_unknown_names_are_refused_as_in_the_whole_topology() -> None:
     fleet = star(server=Server(FAST), clients=[Clients(SLOW, 5, LTE)])
     for name in ("slow-5", "slow-", "slow-1.up"):
         assert name not in fleet.nodes
@@ -128,7 +128,7 @@ def test_what_is_not_there_is_answered_as_before() -> None:
     assert "slow-4.up" in fleet.resources
 
 
-def test_names_that_are_there_twice_are_refused() -> None:
+def test_duplicate_names_are_refused() -> None:
     groups = [Clients(SLOW, 3, LTE, "a"), Clients(SLOW, 1, LTE, "a-1")]
     with pytest.raises(TopologyError, match="there are two nodes named 'a-1'"):
         star(server=Server(FAST), clients=groups)

@@ -1,4 +1,4 @@
-"""Delays that vary: the mean stays, none is negative, and the spread is the one asked for."""
+"""Varying delays: they keep the mean, are not negative, and have the given spread."""
 
 import math
 
@@ -37,7 +37,7 @@ def test_no_delay_is_negative(kind, spread):
 
 
 @pytest.mark.parametrize(("kind", "spread"), [("uniform", 1.1), ("gamma", 0), ("normal", 0.1)])
-def test_what_is_no_jitter(kind, spread):
+def test_invalid_jitter_is_refused(kind, spread):
     with pytest.raises(ValueError, match="invalid jitter"):
         Jitter(kind, spread)
 

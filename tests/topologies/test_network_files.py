@@ -98,7 +98,7 @@ EDGE_TO_1 = b'{"nodes": [{"id": 0}], "edges": [{"source": 0, "target": 1}]}'
         ("a.json", EDGE_TO_1, "has an edge to 1, which is not a node"),
     ],
 )
-def test_odd_files_are_refused_in_a_sentence(tmp_path, name, content, problem):
+def test_invalid_files_are_refused_in_a_sentence(tmp_path, name, content, problem):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(TopologyError) as refused:
@@ -109,7 +109,7 @@ def test_odd_files_are_refused_in_a_sentence(tmp_path, name, content, problem):
     assert len(str(refused.value)) < len(str(path)) + 200
 
 
-def test_files_that_are_not_there_or_too_large_are_refused(tmp_path, monkeypatch):
+def test_missing_and_too_large_files_are_refused(tmp_path, monkeypatch):
     with pytest.raises(TopologyError, match=r"none\.json does not exist"):
         read_network(tmp_path / "none.json")
     (tmp_path / "d.json").mkdir()
@@ -138,7 +138,7 @@ def test_ends_of_edges_may_be_written_as_text(tmp_path):
     assert graph.edges[0, 1]["u_of_edge"] == 3
 
 
-def test_topohub_is_asked_for_where_it_is_missing(monkeypatch):
+def test_a_missing_topohub_is_reported(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
@@ -174,7 +174,7 @@ def test_topohub_has_the_topology_zoo_and_sndlib():
         ("topozoo//etc/passwd", "is not a network of topohub"),
     ],
 )
-def test_networks_that_topohub_has_not_are_refused(name, problem):
+def test_networks_unknown_to_topohub_are_refused(name, problem):
     pytest.importorskip("topohub")
     with pytest.raises(TopologyError) as refused:
         topohub_network(name)
@@ -186,7 +186,7 @@ ZOO = ["Abilene", "Aarnet", "Geant2012", "Bics", "Cesnet201006", "Gblnet", "Itne
 
 @pytest.mark.parametrize("name", ZOO)
 def test_networks_of_the_zoo_are_topologies_with_delays(name):
-    """As they are, and as the Zoo's own files often are: labels repeated, positions not known."""
+    """Networks as they are, and as often in the Zoo: with duplicate labels, without positions."""
     pytest.importorskip("topohub")
     graph = topohub_network(f"topozoo/{name}")
     for damaged in (False, True):
@@ -261,7 +261,7 @@ HEAD = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns"><graph edgedefaul
         ('<node id="a"/><edge source="a"/>', "has an edge without a target"),
     ],
 )
-def test_graphml_that_would_have_to_be_guessed_is_refused(tmp_path, body, problem):
+def test_ambiguous_graphml_is_refused(tmp_path, body, problem):
     path = tmp_path / "odd.graphml"
     path.write_text(f"{HEAD}{body}</graph></graphml>", encoding="utf-8")
     with pytest.raises(TopologyError) as found:
@@ -269,7 +269,7 @@ def test_graphml_that_would_have_to_be_guessed_is_refused(tmp_path, body, proble
     assert problem in str(found.value)
 
 
-def test_a_key_that_json_holds_twice_loses_nothing_silently(tmp_path):
+def test_a_duplicate_key_of_json_is_refused(tmp_path):
     path = tmp_path / "twice.json"
     path.write_text('{"nodes": [{"id": "a"}], "nodes": [], "links": []}', encoding="utf-8")
     with pytest.raises(TopologyError, match="is not valid JSON: 'nodes' is there twice"):

@@ -24,7 +24,7 @@ def path_graph(*edges, **options):
     return from_networkx(graph, **arguments)
 
 
-def test_nodes_forward_and_clients_hang_on_them():
+def test_nodes_forward_and_clients_are_connected_to_them():
     topology = path_graph()
     assert topology.clients == ("a.pi-0", "b.pi-0", "c.pi-0")
     assert topology.route("a.pi-0", "server") == Route(
@@ -35,7 +35,7 @@ def test_nodes_forward_and_clients_hang_on_them():
     assert with_link.route("c.pi-0", "server").resources[-1] == ("server.down", 1.0)
 
 
-def test_clients_are_where_they_are_said_to_be():
+def test_clients_are_at_the_given_nodes():
     topology = path_graph(
         clients=[
             Residents(PI, 2, FOUR_G, ["b", "c"]),
@@ -90,7 +90,7 @@ def test_rates_and_delays_can_be_attributes_with_a_unit():
         ({}, 1e6, Distance(), "no edge has a longitude and latitude at both ends"),
     ],
 )
-def test_edges_without_sound_figures_are_refused(data, rate, delay, problem):
+def test_edges_with_invalid_figures_are_refused(data, rate, delay, problem):
     with pytest.raises(TopologyError, match=problem):
         path_graph(("a", "b", data), ("b", "c", data), rate=rate, delay=delay)
 
@@ -107,12 +107,12 @@ def test_edges_without_sound_figures_are_refused(data, rate, delay, problem):
         ({"clients": []}, "there is no client"),
     ],
 )
-def test_places_that_are_not_there_are_refused(options, problem):
+def test_unknown_nodes_are_refused(options, problem):
     with pytest.raises(TopologyError, match=problem):
         path_graph(**options)
 
 
-def test_parallel_edges_are_one_link_and_loops_are_none():
+def test_parallel_edges_are_one_link_and_loops_are_left_out():
     graph = networkx.MultiGraph()
     graph.add_edge("a", "b", speed=1e6, s=0.5)
     graph.add_edge("b", "a", speed=2e6, s=0.25)
@@ -140,7 +140,7 @@ def test_edges_of_a_directed_graph_are_one_way():
         from_networkx(networkx.DiGraph([("a", "b")]), clients=clients, **arguments)
 
 
-def test_a_part_of_the_network_without_the_server_is_there_and_not_used():
+def test_a_part_of_the_network_without_the_server_is_kept_but_not_used():
     edges = [("a", "b", {}), ("c", "d", {}), ("d", "e", {})]
     everywhere = path_graph(*edges)
     assert everywhere.clients == ("c.pi-0", "d.pi-0", "e.pi-0")
@@ -158,7 +158,7 @@ def names_of(graph):
     return list(network_nodes(graph).names.values())
 
 
-def test_nodes_are_called_by_their_labels_where_these_tell_them_apart():
+def test_nodes_have_their_labels_as_names_if_these_are_unique():
     graph = networkx.Graph()
     graph.add_node(0, label="Bern", name="x")
     graph.add_node(1, label="Basel", name="x")
@@ -231,7 +231,7 @@ def test_positions_make_delays():
 
 @pytest.fixture
 def partly_placed():
-    """Edges of 1, 2 and 4 degrees of the equator, and two that lead to a node without a place."""
+    """Edges of 1, 2 and 4 degrees of the equator, and two to a node without a position."""
     graph = networkx.Graph([("a", "b"), ("b", "c"), ("c", "d"), ("d", "x"), ("x", "a")])
     for name, longitude in zip("abcd", (0, 1, 3, 7), strict=True):
         graph.nodes[name].update(lat=0, long=longitude)

@@ -1,4 +1,4 @@
-"""What a user's file name may lead to: text within limits, or one sentence."""
+"""Reading a user's file: text within limits, or an error of one sentence."""
 
 import gzip
 import os
@@ -88,12 +88,12 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
     assert refusal(tmp_path / "t") == "cannot be read: Permission denied"
 
 
-def test_a_limit_in_mebibytes_is_said_so(tmp_path):
+def test_a_limit_is_reported_in_mebibytes(tmp_path):
     (tmp_path / "t").write_bytes(bytes(2**20 + 1))
     assert refusal(tmp_path / "t", 2**20) == "is longer than 1 MiB, the most that is read"
 
 
-def test_a_state_tells_contents_apart(tmp_path):
+def test_a_state_identifies_the_content(tmp_path):
     file = tmp_path / "t"
     file.write_text("a", encoding="utf-8")
     before = file_state(file)

@@ -52,7 +52,7 @@ def test_three_tiers_and_a_link_of_the_servers_own():
     assert route.delay_s == pytest.approx(0.025 + 0.005 + 0.01 + 0.025)
 
 
-def test_a_ring_takes_the_shorter_way_round():
+def test_a_ring_uses_the_shorter_direction():
     topology = ring(
         server=SERVER, sites=6, link=WIRE, clients=[Clients(PI, 1, FOUR_G)], server_at=2
     )
@@ -95,8 +95,8 @@ def test_a_half_duplex_ring_has_one_medium_for_each_link():
     assert topology.route("site-1.pi-0", "server").resources[1] == ("site-0--site-1", 1.0)
 
 
-def test_delay_hops_and_rates_choose_different_ways():
-    """From site 1 to site 0: directly, slow and far; round by site 2, near; a fast one by site 3."""
+def test_delay_hops_and_rates_choose_different_routes():
+    """From site 1 to site 0: directly, slow and far; over site 2, near; over site 3, fast."""
     from cutlayer.topologies import Edge, Node, from_graph
 
     nodes = [SERVER.node(), Node("c", "client", PI), Node("x", "relay"), Node("y", "relay")]
@@ -139,13 +139,13 @@ def test_the_rate_of_a_link_is_its_mediums_where_that_is_less():
     assert links(math.inf) == 1
 
 
-def test_other_places_keep_the_routing():
+def test_other_links_keep_the_routing():
     topology = ring(
         server=SERVER, sites=3, link=WIRE, clients=[Clients(PI, 1, FOUR_G)], routing="hops"
     )
     assert topology.routing == "hops"
     assert topology.seeded(3).routing == "hops"
-    again = topology.with_places(list(topology.links.values()), list(topology.media.values()))
+    again = topology.with_links(list(topology.links.values()), list(topology.media.values()))
     assert again.routing == "hops"
 
 
@@ -158,7 +158,7 @@ def test_other_places_keep_the_routing():
         (mesh, 4, -1, "the server is at site -1"),
     ],
 )
-def test_sites_that_cannot_be_are_refused(build, sites, at, problem):
+def test_invalid_sites_are_refused(build, sites, at, problem):
     with pytest.raises(TopologyError, match=problem):
         build(server=SERVER, sites=sites, link=WIRE, clients=[Clients(PI, 1, FOUR_G)], server_at=at)
 

@@ -44,7 +44,7 @@ def test_a_star_gives_every_client_its_own_two_links():
     assert topology.route_class("pi-0") == topology.route_class("pi-1")
 
 
-def test_groups_of_one_name_go_on_counting_and_a_named_client_keeps_its_name():
+def test_groups_with_the_same_name_continue_the_numbers_and_a_named_client_keeps_its_name():
     topology = star(
         server=SERVER,
         clients=[
@@ -193,7 +193,7 @@ def test_a_graph_with_a_named_medium_and_one_way_edges():
         ([Edge("a", "edge", 1.0, 0.0), Edge("edge", "a", 1.0, 0.0)], "two links named"),
     ],
 )
-def test_a_graph_that_cannot_be_is_refused(edges, problem):
+def test_an_invalid_graph_is_refused(edges, problem):
     with pytest.raises(TopologyError, match=problem):
         graph(*edges)
 
@@ -207,7 +207,7 @@ def test_a_graph_that_cannot_be_is_refused(edges, problem):
         ([], "there is no client"),
     ],
 )
-def test_groups_that_cannot_be_are_refused(clients, problem):
+def test_invalid_groups_are_refused(clients, problem):
     with pytest.raises(TopologyError, match=problem):
         star(server=SERVER, clients=clients)
 
@@ -223,12 +223,12 @@ def test_groups_that_cannot_be_are_refused(clients, problem):
         ((1.0, 1.0, 0.0, "simplex"), "unknown duplex 'simplex'"),
     ],
 )
-def test_an_access_link_that_cannot_be_is_refused(arguments, problem):
+def test_an_invalid_access_link_is_refused(arguments, problem):
     with pytest.raises(LinkError, match=problem):
         AccessLink(*arguments)
 
 
-def test_a_link_of_unknown_delay_asks_for_one():
+def test_a_link_of_unknown_delay_needs_one():
     mpsl = link("mpsl-8")
     with pytest.raises(LinkError, match="delay of link 'mpsl-8' is not known"):
         star(server=SERVER, clients=[Clients(PI, 1, mpsl)])
@@ -237,7 +237,7 @@ def test_a_link_of_unknown_delay_asks_for_one():
     assert mpsl.with_delay(0.02).status["delay_s"] == "declared"
 
 
-def test_a_link_that_stands_for_a_whole_cell_is_no_private_link():
+def test_a_link_of_a_whole_cell_is_refused_as_a_private_link():
     with pytest.raises(TopologyError, match="'edpfl-hotspot' is one medium"):
         star(server=SERVER, clients=[Clients(PI, 2, link("edpfl-hotspot"))])
 

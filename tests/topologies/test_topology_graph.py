@@ -48,7 +48,7 @@ def test_the_client_index_is_the_order_given():
     assert topology.clients == ("b", "a")
 
 
-def test_the_way_of_least_delay_is_taken_not_that_of_fewest_links():
+def test_the_route_of_least_delay_wins_over_that_of_fewest_links():
     relays = [Node("x", "relay"), Node("y", "relay")]
     links = pair("a", "server", delay_s=1.0)
     links += pair("a", "x", delay_s=0.1) + pair("x", "y", delay_s=0.1)
@@ -70,7 +70,7 @@ def test_of_equal_delays_the_fewest_links_win_and_then_the_names_in_any_order_gi
         assert len(direct.path("a", "server")) == 1
 
 
-def test_ways_without_delay_do_not_go_in_circles():
+def test_routes_without_delay_have_no_cycles():
     relays = [Node(name, "relay") for name in "xyz"]
     links = pair("a", "x", delay_s=0) + pair("x", "y", delay_s=0) + pair("y", "z", delay_s=0)
     links += pair("z", "x", delay_s=0) + pair("z", "server", delay_s=0)
@@ -133,7 +133,7 @@ def test_a_medium_that_a_route_crosses_twice_is_consumed_twice():
     assert topology.route("a", "server").resources == (("air", 2.0),)
 
 
-def test_an_unlimited_link_is_no_resource():
+def test_an_unlimited_link_is_not_a_resource():
     topology = Topology([SERVER, A], pair("a", "server", math.inf))
     assert topology.resources == {}
     assert topology.route("a", "server") == Route((), 0.01)
@@ -183,7 +183,7 @@ def test_a_one_way_link_is_not_taken_backwards():
         ([SERVER, A], [Link("l", "a", "a", 1.0, 0)], [], "link 'l' leads from 'a' to itself"),
     ],
 )
-def test_a_topology_that_cannot_be_is_refused(nodes, links, media, problem):
+def test_an_invalid_topology_is_refused(nodes, links, media, problem):
     with pytest.raises(TopologyError, match=problem):
         Topology(nodes, links, media)
 
@@ -208,12 +208,12 @@ def test_a_topology_that_cannot_be_is_refused(nodes, links, media, problem):
         (lambda: Node("n", "server"), "server 'n' has no device"),
     ],
 )
-def test_a_part_that_cannot_be_is_refused(make, problem):
+def test_an_invalid_part_is_refused(make, problem):
     with pytest.raises((TopologyError, QueueingError), match=problem):
         make()
 
 
-def test_an_unknown_node_is_answered_with_the_nearest():
+def test_an_unknown_node_is_refused_with_the_closest_name():
     topology = Topology([SERVER, A], pair("a", "server"))
     with pytest.raises(TopologyError, match="no node 'serve'; did you mean 'server'"):
         topology.route("a", "serve")

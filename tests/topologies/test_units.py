@@ -51,7 +51,7 @@ def test_every_unit_is_its_factor(parse, unit, factor, number):
     assert parse(f"{number}{unit}") == pytest.approx(expected, rel=1e-15)
 
 
-def test_bits_and_bytes_are_told_apart():
+def test_bits_and_bytes_are_distinguished():
     assert parse_rate("10 Mbit/s") == 1.25e6
     assert parse_rate("10 MB/s") == 10e6
     assert parse_rate("10 MiB/s") == 10 * 2**20
@@ -72,7 +72,7 @@ def test_only_a_rate_can_be_unlimited():
             parse("unlimited")
 
 
-def test_nothing_is_a_duration_and_a_size_but_no_rate_and_no_speed():
+def test_zero_is_a_duration_and_a_size_but_not_a_rate_or_a_speed():
     assert parse_duration("0 s") == 0
     assert parse_size("0 B") == 0
     for parse, text in ((parse_rate, "0 Mbit/s"), (parse_speed, "0 GFLOP/s")):
@@ -170,7 +170,7 @@ def test_short_texts_are_right_to_their_digits(value):
         (format_size(0), "0 B"),
     ],
 )
-def test_texts_are_as_people_write_them(text, expected):
+def test_texts_are_in_the_usual_form(text, expected):
     assert text == expected
 
 

@@ -16,9 +16,9 @@ from cutlayer.topologies.bandwidth.table import Table
 from cutlayer.topologies.column_units import ColumnUnitError, duration_unit, rate_unit
 from cutlayer.topologies.text_file import NUMBER, FileState
 from cutlayer.topologies.units import (
-    LEAST_BYTES_PER_S,
-    MOST_BYTES_PER_S,
-    MOST_SECONDS,
+    MAX_BYTES_PER_S,
+    MAX_SECONDS,
+    MIN_BYTES_PER_S,
     format_duration,
 )
 
@@ -52,12 +52,12 @@ def _read(version: FileState, path: str, period_s: float) -> Table:
     if len(negative):
         raise lines.error(int(negative[0]), "expected a rate of 0 or more")
     impossible = np.flatnonzero(
-        (rates > 0) & ((rates < LEAST_BYTES_PER_S) | (rates > MOST_BYTES_PER_S))
+        (rates > 0) & ((rates < MIN_BYTES_PER_S) | (rates > MAX_BYTES_PER_S))
     )
     if len(impossible):
         raise lines.error(int(impossible[0]), "expected a rate of 0, or 0.001 to 1e18 bit/s")
-    if seconds[-1] > MOST_SECONDS:
-        raise lines.error(len(seconds) - 1, f"expected times of at most {MOST_SECONDS:g} s")
+    if seconds[-1] > MAX_SECONDS:
+        raise lines.error(len(seconds) - 1, f"expected times of at most {MAX_SECONDS:g} s")
     if not rates.any():
         raise TraceError(f"{path} has no rate above 0")
     if seconds[-1] >= period_s:

@@ -13,7 +13,7 @@ import numpy as np
 from cutlayer.topologies.bandwidth.files import Lines, TraceError, stamp
 from cutlayer.topologies.bandwidth.table import Table
 from cutlayer.topologies.text_file import FileState
-from cutlayer.topologies.units import MOST_SECONDS, format_duration
+from cutlayer.topologies.units import MAX_SECONDS, format_duration
 
 PACKET_BYTES: Final = 1500
 STEP_S: Final = 0.1
@@ -49,8 +49,8 @@ def _read(version: FileState, path: str, step_s: float) -> Table:
             f" a clock: subtract {times_ms[0]} from all of them",
         )
     last_s = float(times_ms[-1]) / 1000
-    if last_s > MOST_SECONDS:
-        raise lines.error(len(times_ms) - 1, f"expected times of at most {MOST_SECONDS:g} s")
+    if last_s > MAX_SECONDS:
+        raise lines.error(len(times_ms) - 1, f"expected times of at most {MAX_SECONDS:g} s")
     steps = max(1, round(last_s / step_s))
     if steps > MAX_STEPS:
         raise TraceError(

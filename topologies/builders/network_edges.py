@@ -12,7 +12,7 @@ from cutlayer.suggestion import suggestion
 from cutlayer.topologies.builders.draft import Edge
 from cutlayer.topologies.distance import Distance, position_of
 from cutlayer.topologies.parts import TopologyError
-from cutlayer.topologies.units import LEAST_BYTES_PER_S, MOST_BYTES_PER_S, MOST_SECONDS
+from cutlayer.topologies.units import MAX_BYTES_PER_S, MAX_SECONDS, MIN_BYTES_PER_S
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _figure(figure: float | Attribute, data: Mapping[str, Any], where: str, what
         number = float(value) * figure.unit
     except (TypeError, ValueError, OverflowError):
         number = math.nan
-    least, most = (LEAST_BYTES_PER_S, MOST_BYTES_PER_S) if what == "rate" else (0.0, MOST_SECONDS)
+    least, most = (MIN_BYTES_PER_S, MAX_BYTES_PER_S) if what == "rate" else (0.0, MAX_SECONDS)
     if not least <= number <= most or isinstance(value, bool):
         expected = "a number above 0" if what == "rate" else "a number"
         raise TopologyError(

@@ -1,4 +1,4 @@
-"""Given rates at given times, over a constant or over what varies by itself."""
+"""Given rates at given times, over a constant or over a varying rate."""
 
 from math import inf
 
@@ -15,12 +15,12 @@ def test_a_constant_until_the_first_change():
     assert changed.mean_bytes_per_s == profile.mean == 10
 
 
-def test_a_change_at_nought_hides_what_was_before():
+def test_a_change_at_zero_replaces_the_base():
     profile = Changed(10.0, ((0.0, 3.0),)).profile(0, "a", "a")
     assert profile.piece(0.0) == (3.0, inf)
 
 
-def test_what_varies_does_so_until_the_first_change():
+def test_a_varying_base_varies_until_the_first_change():
     table = Tabled(Table([0, 2], [1, 2], 4))
     profile = Changed(table, ((5.0, 9.0),)).profile(0, "a", "a")
     assert list(pieces(profile, 7)) == [(0, 2, 1), (2, 4, 2), (4, 5, 1), (5, 7, 9)]

@@ -1,4 +1,4 @@
-"""Random rates: functions of time whatever the order of the questions, and the laws they obey."""
+"""Random rates: functions of time whatever the order of the calls, and their distributions."""
 
 import math
 import random
@@ -30,7 +30,7 @@ def expected(values, truth):
 
 
 @BOTH
-def test_the_order_of_the_questions_does_not_matter(varying):
+def test_the_order_of_the_calls_does_not_matter(varying):
     times = [random.Random(1).uniform(0, 3000) for _ in range(400)]
     forwards = profile(varying)
     known = {t: forwards.piece(t) for t in sorted(times)}
@@ -43,7 +43,7 @@ def test_the_order_of_the_questions_does_not_matter(varying):
 
 
 @BOTH
-def test_after_a_look_back_it_goes_on_as_before(varying):
+def test_a_look_back_does_not_change_what_follows(varying):
     onwards, back_and_forth = profile(varying), profile(varying)
     for t in (300.0, 900.0, 3000.0):
         back_and_forth.piece(t)
@@ -72,13 +72,13 @@ def test_seed_and_key_are_the_stream(varying):
 
 
 @BOTH
-def test_the_mean_is_the_one_asked_for(varying):
+def test_the_mean_is_the_given_one(varying):
     runs = [integral(profile(varying, seed), 400) / 400 for seed in range(60)]
     assert expected(runs, varying.mean_bytes_per_s)
     assert profile(varying).mean == varying.mean_bytes_per_s
 
 
-def test_two_states_share_the_time_and_last_as_long_as_said():
+def test_two_states_have_the_given_shares_and_mean_times():
     assert TWO.mean_bytes_per_s == pytest.approx(0.8 * 1000 + 0.2 * 100)
     assert {value for *_, value in pieces(profile(TWO), 500)} == {1000.0, 100.0}
     starts = [profile(TWO, seed).piece(0.0)[0] == 1000 for seed in range(600)]
@@ -91,7 +91,7 @@ def test_two_states_share_the_time_and_last_as_long_as_said():
         assert kstest(sojourns, "expon", args=(0, mean)).pvalue > 1e-3
 
 
-def test_two_states_forget_at_the_sum_of_their_rates():
+def test_the_autocovariance_of_two_states_decays_at_the_sum_of_their_rates():
     """The autocovariance is p (1 - p) exp(-(1/good_s + 1/bad_s) lag), in units of the difference."""
     lag = 1.0
     found = []
@@ -125,7 +125,7 @@ def test_lognormal_correlates_as_an_ar1_process(first, steps):
     assert expected(products, variance * 0.8**steps)
 
 
-def test_the_rates_themselves_correlate_as_the_formula_says():
+def test_the_correlation_of_the_rates_is_that_of_the_formula():
     pairs = [at(profile(WALK, seed), 4.0, 4.5) for seed in range(3000)]
     covariance = [(here / 500 - 1) * (there / 500 - 1) for here, there in pairs]
     assert expected(covariance, (1 + 0.6**2) ** 0.8 - 1)

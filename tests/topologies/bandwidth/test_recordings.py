@@ -1,4 +1,4 @@
-"""Recordings: bytes are conserved, they wrap around, and a bad line is named."""
+"""Recordings: they conserve bytes and repeat, and errors name the line."""
 
 import gzip
 import math
@@ -22,7 +22,7 @@ from cutlayer.topologies.bandwidth import (
 
 @pytest.fixture
 def trace(tmp_path):
-    """Writes a file, gives its name."""
+    """Write a file; return its name."""
 
     def writing(text, name="t.trace"):
         path = tmp_path / name
@@ -54,7 +54,7 @@ def test_one_millisecond_is_a_step(trace):
     assert [round(value) for *_, value in pieces(profile, 0.003)] == [3_000_000, 0, 1_500_000]
 
 
-def test_a_packet_at_nought_counts_for_the_first_step(trace):
+def test_a_packet_at_zero_counts_for_the_first_step(trace):
     profile = read_mahimahi(trace("0\n0\n400\n"), step_s=0.2)
     assert at(profile, 0.0, 0.2) == pytest.approx([15000, 7500])
 
@@ -96,7 +96,7 @@ def test_compressed_and_with_other_ends_of_lines_it_is_the_same(trace):
         assert list(pieces(read_mahimahi(other), 1.0)) == list(pieces(plain, 1.0))
 
 
-def test_an_hour_of_milliseconds_is_a_table_and_no_more(trace):
+def test_an_hour_of_milliseconds_needs_only_a_table(trace):
     times = np.sort(np.random.default_rng(3).integers(0, 3_600_001, 400_000))
     times[-1] = 3_600_000
     profile = read_mahimahi(trace(lines(times.tolist()), "hour.gz"), step_s=0.001)
@@ -196,7 +196,7 @@ def test_a_bad_row_is_named(trace, text, said):
     assert str(error.value).endswith(said)
 
 
-def test_a_file_that_is_not_one(tmp_path, trace):
+def test_what_is_not_a_file_is_refused(tmp_path, trace):
     (tmp_path / "broken.gz").write_bytes(b"no gzip")
     whole = gzip.compress(b"1\n2\n" * 999, mtime=0)
     (tmp_path / "cut.gz").write_bytes(whole[: len(whole) // 2])
@@ -212,7 +212,7 @@ def test_a_file_that_is_not_one(tmp_path, trace):
         read_csv("a\0b")
 
 
-def test_neighbours_of_one_rate_are_one_piece():
+def test_successive_equal_rates_are_one_piece():
     table = Table([0, 1, 2, 3], [5, 5, 6, 6])
     assert list(pieces(table, 9)) == [(0, 2, 5), (2, 9, 6)]
 
@@ -239,7 +239,7 @@ def test_shifted_and_scaled_are_the_same_elsewhere(gaps, by, factor):
     assert integral(shifted, table.period) == pytest.approx(table.mean * table.period, rel=1e-6)
 
 
-def test_where_rounding_falls_just_before_an_end_the_next_piece_counts():
+def test_a_time_rounded_to_just_before_an_end_is_in_the_next_piece():
     shifted = Shifted(Table([0, 57.57, 94.8, 100], [1, 2, 3, 4]), 14.52)
     end = 57.57 - 14.52
     assert end + 14.52 < 57.57
@@ -293,7 +293,7 @@ def test_the_units_of_a_header_are_converted(trace, text):
         ("\n\ntime_s,mb", "line 3: the unit of the rates in 'mb' is not understood"),
     ],
 )
-def test_units_that_are_not_understood_are_refused(trace, header, said):
+def test_unknown_units_are_refused(trace, header, said):
     with pytest.raises(TraceError) as error:
         read_csv(trace(f"{header}\n0,10\n60,5\n"))
     assert said in str(error.value)

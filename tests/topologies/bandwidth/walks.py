@@ -1,4 +1,4 @@
-"""What a profile is, found by asking it again and again."""
+"""The pieces, bytes and values of a profile, from repeated calls."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from cutlayer.topologies.bandwidth import Profile
 def pieces(
     profile: Profile, until: float, start: float = 0.0
 ) -> Iterator[tuple[float, float, float]]:
-    """Its pieces up to a time: begin, end, value."""
+    """Return the pieces up to a time: begin, end, value."""
     t = start
     while t < until:
         value, end = profile.piece(t)
@@ -18,10 +18,10 @@ def pieces(
 
 
 def integral(profile: Profile, until: float, start: float = 0.0) -> float:
-    """The bytes that it delivers."""
+    """Return the bytes that the profile delivers."""
     return sum(value * (end - begin) for begin, end, value in pieces(profile, until, start))
 
 
 def at(profile: Profile, *times: float) -> list[float]:
-    """Its values at some times."""
+    """Return the values at some times."""
     return [profile.piece(t)[0] for t in times]

@@ -1,4 +1,4 @@
-"""Capacities that vary, jitter and loss on their path from links to routes and resources."""
+"""Varying capacities, jitter and loss, from links to routes and resources."""
 
 from math import inf
 
@@ -34,7 +34,7 @@ def fleet(count=2, **link):
     return star(server=SERVER, clients=[Clients(PI, count, AccessLink(**values))])
 
 
-def test_only_what_varies_has_a_profile_and_begins_with_its_value_at_nought():
+def test_only_varying_resources_have_a_profile_and_begin_with_its_value_at_zero():
     topology = fleet(up_varies=STEPS, up_bytes_per_s=STEPS.mean_bytes_per_s)
     assert topology.profiles.keys() == {"pi-0.up", "pi-1.up"}
     assert topology.resources == {"pi-0.up": 0, "pi-0.down": 9, "pi-1.up": 0, "pi-1.down": 9}
@@ -42,7 +42,7 @@ def test_only_what_varies_has_a_profile_and_begins_with_its_value_at_nought():
     assert fleet().profiles == {}
 
 
-def test_another_client_changes_nobodys_rates():
+def test_another_client_does_not_change_the_rates_of_others():
     few, many = fleet(2, up_varies=TURNS), fleet(3, up_varies=TURNS)
     for name in few.profiles:
         assert few.profiles[name].piece(3.0) == many.profiles[name].piece(3.0)
@@ -52,7 +52,7 @@ def test_another_client_changes_nobodys_rates():
     assert values == {name: p.piece(3.0) for name, p in many.seeded(1).seeded(0).profiles.items()}
 
 
-def test_both_directions_begin_at_the_same_place_of_a_recording():
+def test_both_directions_begin_at_the_same_time_of_a_recording():
     table = Table([k * 1.0 for k in range(100)], [k * 2.0 for k in range(100)], 100)
     random_start = Tabled(table, None)
     topology = fleet(up_varies=random_start, down_varies=random_start).seeded(4)
@@ -116,7 +116,7 @@ def test_airtime_cannot_vary():
         Medium("air", None, TURNS)
 
 
-def test_a_way_loses_what_any_of_its_links_loses_and_collects_their_jitter():
+def test_a_route_combines_the_loss_and_the_jitter_of_its_links():
     topology = star(
         server=SERVER,
         clients=[Clients(PI, 1, AccessLink(5.0, 9.0, 0.1, loss=0.2, jitter=JITTER))],
