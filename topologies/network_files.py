@@ -6,7 +6,6 @@ most 100,000 nodes and as many edges, in two million tags.
 """
 
 import importlib
-import json
 import re
 import warnings
 from collections.abc import Callable, Hashable
@@ -19,7 +18,7 @@ import networkx
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.builders.network_nodes import network_nodes
 from cutlayer.topologies.parts import TopologyError
-from cutlayer.topologies.text_file import TextFileError, read_text, unique_keys
+from cutlayer.topologies.text_file import TextFileError, parse_json, read_text
 
 MAX_BYTES: Final = 32 * 2**20
 MAX_NODES: Final = 100_000
@@ -137,7 +136,10 @@ def _check_graphml(text: str) -> None:
 
 
 def _node_link(text: str) -> "networkx.Graph[Any]":
-    data = _json(text)
+    try:
+        data = parse_json(text)
+    except TextFileError as error:
+        raise TopologyError(str(error)) from None
     if not isinstance(data, dict) or not isinstance(data.get("nodes"), list):
         raise TopologyError("is not node-link JSON: expected a mapping with nodes and edges")
     edges = next((key for key in ("edges", "links") if isinstance(data.get(key), list)), None)
@@ -167,20 +169,6 @@ def _node_link(text: str) -> "networkx.Graph[Any]":
         attributes = {k: v for k, v in edge.items() if k not in ("source", "target", "key")}
         graph.add_edges_from([(here, there, attributes)])
     return graph
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=unique_keys)
-    except RecursionError:
-        raise TopologyError("is nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise TopologyError(f"is not valid JSON: {error}") from None
-    except ValueError as error:
-        if "there twice" in str(error):
-            raise TopologyError(f"is not valid JSON: {error}") from None
-        # Python converts no whole number of more than 4,300 digits.
-        raise TopologyError("holds a number of more than 4,300 digits") from None
 
 
 def _key(entry: Any, field: str, where: str) -> Hashable:

@@ -6,7 +6,6 @@ A file has at most 16 MiB and a million rows.
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from typing import Any, Final
 from cutlayer.errors import UserError
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.column_units import names_a_duration
-from cutlayer.topologies.text_file import NUMBER, TextFileError, read_text, unique_keys
+from cutlayer.topologies.text_file import NUMBER, TextFileError, parse_json, read_text
 
 MAX_BYTES: Final = 16 * 2**20
 MAX_ROWS: Final = 1_000_000
@@ -68,16 +67,9 @@ def read_scores(path: Path, column: str) -> tuple[float, ...]:
 
 def _json(text: str, column: str, where: str) -> Iterator[Row]:
     try:
-        rows = json.loads(text, object_pairs_hook=unique_keys)
-    except RecursionError:
-        raise ScoresError(f"{where}: is nested too deeply: expected a list of objects") from None
-    except json.JSONDecodeError as error:
-        raise ScoresError(f"{where}: is not valid JSON ({error})") from None
-    except ValueError as error:
-        if "there twice" in str(error):
-            raise ScoresError(f"{where}: is not valid JSON ({error})") from None
-        # Python converts no whole number of more than 4,300 digits.
-        raise ScoresError(f"{where}: holds a number of more than 4,300 digits") from None
+        rows = parse_json(text)
+    except TextFileError as error:
+        raise ScoresError(f"{where}: {error}") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ScoresError(f"{where}: expected a list of objects")
     if not rows:

@@ -5,6 +5,7 @@ block or fill the memory.
 """
 
 import gzip
+import json
 import re
 import stat
 import zlib
@@ -79,19 +80,35 @@ def read_text(path: str | PathLike[str], max_bytes: int) -> str:
     return text
 
 
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text. Raises TextFileError, also for a duplicate key."""
+    try:
+        return json.loads(text, object_pairs_hook=unique_keys)
+    except RecursionError:
+        raise TextFileError("is nested too deeply") from None
+    except (json.JSONDecodeError, _DuplicateKeyError) as error:
+        raise TextFileError(f"is not valid JSON: {error}") from None
+    except ValueError:  # Python converts no whole number of more than 4,300 digits
+        raise TextFileError("holds a number of more than 4,300 digits") from None
+
+
+class _DuplicateKeyError(ValueError):
+    """A key that an object of JSON has twice."""
+
+
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object of JSON, for `json.loads(..., object_pairs_hook=unique_keys)`.
 
     Raises ValueError for a duplicate key, of which json would keep the last value only.
     """
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise ValueError(f"{key[:100]!r} is there twice")
+                raise _DuplicateKeyError(f"{key[:100]!r} appears twice")
             seen.add(key)
-    return found
+    return values
 
 
 def _content(path: Path, max_bytes: int) -> bytes:

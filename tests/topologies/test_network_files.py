@@ -272,5 +272,5 @@ def test_ambiguous_graphml_is_refused(tmp_path, body, problem):
 def test_a_duplicate_key_of_json_is_refused(tmp_path):
     path = tmp_path / "twice.json"
     path.write_text('{"nodes": [{"id": "a"}], "nodes": [], "links": []}', encoding="utf-8")
-    with pytest.raises(TopologyError, match="is not valid JSON: 'nodes' is there twice"):
+    with pytest.raises(TopologyError, match="is not valid JSON: 'nodes' appears twice"):
         read_network(path)

@@ -94,7 +94,7 @@ def test_a_sample_is_held_twice_only_with_overlap(tmp_path: Path) -> None:
         ("a.json", "[[0], [1], [NaN]]", "NaN is not a sample index"),
         ("a.json", "[[0], [1], [" + "9" * 5000 + "]]", "is not JSON"),
         ("a.json", "[" * 100_000, "nested too deeply"),
-        ("a.json", '{"a-0": [1], "a-0": [2]}', "'a-0' is there twice"),
+        ("a.json", '{"a-0": [1], "a-0": [2]}', "'a-0' appears twice"),
         ("a.json", "{", "is not JSON"),
         ("a.json", "", "is not JSON"),
         ("a.json", "3", "expected a mapping of client names to lists, or a list of lists"),

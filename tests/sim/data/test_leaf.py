@@ -196,5 +196,5 @@ def test_duplicate_users_are_refused(tmp_path: Path) -> None:
     text = json.dumps(content)
     repeated = text[:-1] + ', "user_data": {}}'
     (tmp_path / "key.json").write_text(repeated, encoding="utf-8")
-    with pytest.raises(DataError, match="'user_data' is there twice"):
+    with pytest.raises(DataError, match="'user_data' appears twice"):
         leaf_declaration(tmp_path / "key.json", None, input_shape=SHAPE)
