@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from cutlayer.scenarios.fields import Section, Share, rule
 from cutlayer.scenarios.one_of import OneOf
-from cutlayer.topologies.jitter import Jitter
+from cutlayer.topologies.jitter import Jitter, JitterKind
 
 Variation = Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False)]
 
@@ -24,26 +24,25 @@ class JitterSection(Section):
         raise NotImplementedError
 
 
-class LognormalJitter(JitterSection):
+class _ByVariation(JitterSection):
+    kind: ClassVar[JitterKind]
+    shorthand = "cv"
+    cv: Variation
+
+    def jitter(self) -> Jitter:
+        return Jitter(self.kind, self.cv)
+
+
+class LognormalJitter(_ByVariation):
     """A lognormal delay with this coefficient of variation."""
 
-    shorthand = "cv"
-    cv: Variation
-
-    def jitter(self) -> Jitter:
-        """Return the distribution."""
-        return Jitter("lognormal", self.cv)
+    kind = "lognormal"
 
 
-class GammaJitter(JitterSection):
+class GammaJitter(_ByVariation):
     """A gamma-distributed delay with this coefficient of variation."""
 
-    shorthand = "cv"
-    cv: Variation
-
-    def jitter(self) -> Jitter:
-        """Return the distribution."""
-        return Jitter("gamma", self.cv)
+    kind = "gamma"
 
 
 class UniformJitter(JitterSection):
