@@ -35,9 +35,9 @@ class Flow:
         "left",
         "limit",
         "load",
+        "mode",
         "number",
         "own_link_s",
-        "place",
         "queued_s",
         "route",
         "sequence",
@@ -54,7 +54,7 @@ class Flow:
     # own for each flow would cost a tenth of the time of a large burst. All are per weight.
     limit: float  # the cap
     load: float  # the consumption at level 1
-    place: int  # NEW, CAPPED, SHARING or UNLIMITED
+    mode: int  # NEW, CAPPED, SHARING or UNLIMITED
     since: float  # the time at which a capped flow had `left` to send
     tag: float  # when it ends: a time if it is capped, a virtual time if it shares
     turn: int  # that of its latest move between the two

@@ -87,7 +87,7 @@ class CappedSharing(Solver):
         """Run a flow with `left` bytes per weight at its cap."""
         now = self._now
         limit = flow.limit
-        flow.place = CAPPED
+        flow.mode = CAPPED
         flow.left = left
         flow.since = now
         flow.tag = end = now + left / limit if limit else inf if left else now
@@ -100,7 +100,7 @@ class CappedSharing(Solver):
 
     def _share(self, flow: Flow, left: float) -> None:
         """Let a flow with `left` bytes per weight share the resource."""
-        flow.place = SHARING
+        flow.mode = SHARING
         flow.tag = tag = self._clock.value + left
         self._changes += 1
         if not self._sharing:
@@ -114,7 +114,7 @@ class CappedSharing(Solver):
 
     def _displace(self, flow: Flow) -> float:
         """Take a flow from its heaps and return the bytes that it has left, per weight."""
-        if flow.place == CAPPED:
+        if flow.mode == CAPPED:
             self._uncap(flow)
             left = flow.left - flow.limit * (self._now - flow.since)
             return left if left > 0 else 0
@@ -144,13 +144,13 @@ class CappedSharing(Solver):
     def left(self, flow: Flow, now: float) -> float:
         """Bytes that a flow in flight has left at `now`; less than the clock resolves is none."""
         weight = flow.weight
-        if flow.place == NEW:
+        if flow.mode == NEW:
             return flow.left * weight
-        if flow.place == CAPPED:
+        if flow.mode == CAPPED:
             if flow.tag <= self._horizon(now):
                 return 0
             return max(0, flow.left - flow.limit * (now - flow.since)) * weight
-        if flow.place == SHARING:
+        if flow.mode == SHARING:
             virtual, level = self._clock.at(now), self._clock.level
             if now >= self._due_at:
                 virtual = max(virtual, self._due_tag)
@@ -161,11 +161,11 @@ class CappedSharing(Solver):
 
     def rate(self, flow: Flow) -> float:
         """Rate of a flow in bytes/s, as of the latest solve."""
-        if flow.place == NEW:
+        if flow.mode == NEW:
             return 0
-        if flow.place == UNLIMITED:
+        if flow.mode == UNLIMITED:
             return inf
-        return flow.weight * (flow.limit if flow.place == CAPPED else self._clock.level)
+        return flow.weight * (flow.limit if flow.mode == CAPPED else self._clock.level)
 
     def flows(self) -> Iterator[Flow]:
         """All flows in flight, in a reproducible order."""

@@ -155,12 +155,12 @@ def _nested(
     The routes of two resources must be nested or disjoint: the one with more routes is then above,
     and a resource has the same one above it on all of its routes.
     """
-    place = {name: (crossing[name], -i) for i, name in enumerate(names)}
+    height = {name: (crossing[name], -i) for i, name in enumerate(names)}
     above: dict[str, str | None] = {}
     chains = {}
     for route, used in routes.items():
-        chain = [(name, amount) for name, amount in used if name in place]
-        chain.sort(key=lambda use: place[use[0]])
+        chain = [(name, amount) for name, amount in used if name in height]
+        chain.sort(key=lambda use: height[use[0]])
         order = [*(name for name, _ in chain), None]
         if len(order) == 1 or any(above.setdefault(a, b) != b for a, b in pairwise(order) if a):
             return None

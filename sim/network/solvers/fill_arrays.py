@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
-Places = NDArray[np.intp]
+Indices = NDArray[np.intp]
 Marks = NDArray[np.bool_]
 
 NO_RESOURCE: Final = 0
@@ -14,7 +14,7 @@ NO_RESOURCE: Final = 0
 
 
 def fill_arrays(
-    capacity: Numbers, weight: Numbers, cap: Numbers, resource: Places, consumption: Numbers
+    capacity: Numbers, weight: Numbers, cap: Numbers, resource: Indices, consumption: Numbers
 ) -> tuple[Numbers, Marks]:
     """Return weighted max-min fair rates, and which resources hold a flow below its cap.
 

@@ -182,14 +182,18 @@ class Filling(Solver):
     def _join(self, sender: Sender, now: float) -> None:
         """Add a flow to the component of its resources; several components become one."""
         at = self._component_at
-        components = {at[resource]: None for resource, _ in sender.uses if resource in at}
-        home = max(components, key=_count, default=None) or Component(now)
-        self._advance(home, now)
-        for component in components:
-            if component is not home:
-                self._advance(component, now)
-                home.torn.update(component.torn)
-                self._move(list(component.senders()), component, home)
+        components = {c: None for resource, _ in sender.uses if (c := at.get(resource)) is not None}
+        if len(components) == 1:
+            (home,) = components
+            self._advance(home, now)
+        else:
+            home = max(components, key=_count, default=None) or Component(now)
+            self._advance(home, now)
+            for component in components:
+                if component is not home:
+                    self._advance(component, now)
+                    home.torn.update(component.torn)
+                    self._move(list(component.senders()), component, home)
         self._place(sender, home)
 
     def _place(self, sender: Sender, component: Component) -> None:
@@ -213,7 +217,7 @@ class Filling(Solver):
             del resource.users[sender]
             if not resource.users:
                 self._component_at.pop(resource, None)
-            elif resource in self._component_at:
+            elif resource.capacity < inf:
                 crossed.append(resource)
         if len(crossed) > 1:
             component.torn.update(dict.fromkeys(crossed))

@@ -38,7 +38,7 @@ class Star(CappedSharing):
         flow.limit = cap / weight
         flow.load = self._consumption[flow.route] * weight
         flow.left = left_bytes / weight
-        flow.place = NEW
+        flow.mode = NEW
         flow.turn = 0
         self._new.append(flow)
         self.count += 1
@@ -57,9 +57,9 @@ class Star(CappedSharing):
     def _leave(self, flow: Flow, now: float) -> float:
         self._advance(now)
         left = self.left(flow, now)
-        if flow.place == NEW:
+        if flow.mode == NEW:
             self._new.remove(flow)
-        elif flow.place == UNLIMITED:
+        elif flow.mode == UNLIMITED:
             self._unlimited.remove(flow)
         else:
             self._displace(flow)
@@ -108,7 +108,7 @@ class Star(CappedSharing):
             if flow.limit < inf:
                 self._cap(flow, flow.left)
             else:
-                flow.place = UNLIMITED
+                flow.mode = UNLIMITED
                 self._unlimited.append(flow)
 
     def _place(self) -> None:

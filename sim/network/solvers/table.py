@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from cutlayer.sim.network.solvers.fill_arrays import (
     NO_RESOURCE,
+    Indices,
     Marks,
     Numbers,
-    Places,
     fill_arrays,
 )
 from cutlayer.sim.network.solvers.resource import Resource, Sender
@@ -35,13 +35,13 @@ class Table:
         "_capped_s",
         "_consumption",
         "_gone",
+        "_index_of",
         "_left",
         "_limit",
         "_loads",
         "_next",
         "_number",
         "_numbers",
-        "_place_of",
         "_rate",
         "_resource",
         "_resources",
@@ -53,16 +53,16 @@ class Table:
         self._numbers = count(1)
         self._gone: list[int] = []
         self._senders: NDArray[np.object_] = np.empty(0, object)
-        self._number: Places = np.empty(0, np.intp)
+        self._number: Indices = np.empty(0, np.intp)
         self._bind(np.empty((5, 0)))
         self._capped: Marks = np.empty(0, bool)
-        self._next: Places = np.empty(0, np.intp)  # the rows that end first
+        self._next: Indices = np.empty(0, np.intp)  # the rows that end first
         # The uses of each flow, a column each as in fill_arrays.py; a resource is an index in the lists:
-        self._resource: Places = np.empty((1, 0), np.intp)
+        self._resource: Indices = np.empty((1, 0), np.intp)
         self._consumption: Numbers = np.empty((1, 0))
         self._resources: list[Resource | None] = [None]
         self._capacity: Numbers = np.array([inf])
-        self._place_of: dict[Resource, int] = {}
+        self._index_of: dict[Resource, int] = {}
         self._loads: Numbers | None = None
 
     def _bind(self, account: Numbers) -> None:
@@ -101,9 +101,9 @@ class Table:
 
     def set_capacity(self, resource: Resource) -> None:
         """Use the new capacity of a resource."""
-        place = self._place_of.get(resource)
-        if place is not None:
-            self._capacity[place] = resource.capacity
+        index = self._index_of.get(resource)
+        if index is not None:
+            self._capacity[index] = resource.capacity
 
     def take_out(self, sender: Sender) -> None:
         """Copy the account of a flow to the flow; its row is dropped later."""
@@ -138,11 +138,11 @@ class Table:
 
     def _renumber(self) -> None:
         """Forget resources without a user."""
-        used, places = np.unique(np.append(NO_RESOURCE, self._resource), return_inverse=True)
-        self._resource = places.ravel()[1:].reshape(self._resource.shape)
+        used, indices = np.unique(np.append(NO_RESOURCE, self._resource), return_inverse=True)
+        self._resource = indices.ravel()[1:].reshape(self._resource.shape)
         self._capacity = self._capacity[used]
         self._resources = [self._resources[k] for k in used]
-        self._place_of = {r: k for k, r in enumerate(self._resources) if r is not None}
+        self._index_of = {r: k for k, r in enumerate(self._resources) if r is not None}
 
     def _add(self, new: Sequence[Sender]) -> None:
         most = max(len(sender.uses) for sender in new)
@@ -157,16 +157,16 @@ class Table:
             sender.row = number
             uses = [(used, a) for used, a in sender.uses if used.capacity < inf]
             for k, (used, a) in enumerate(uses):
-                place = self._place_of.setdefault(used, 1 + len(self._place_of))
-                resource[row, k], consumption[row, k] = place, a
-                capacities[place] = used.capacity
+                index = self._index_of.setdefault(used, 1 + len(self._index_of))
+                resource[row, k], consumption[row, k] = index, a
+                capacities[index] = used.capacity
         self._resource = np.hstack((self._resource, resource.T))
         self._consumption = np.hstack((self._consumption, consumption.T))
         rows = [(s.flow.weight, s.limit, s.left, s.rate, 0.0) for s in new]
         self._bind(np.hstack((self._account, np.array(rows, float).T)))
         self._senders = np.append(self._senders, _objects(new))
         self._number = np.append(self._number, [sender.row for sender in new])
-        self._resources = [None, *self._place_of]
+        self._resources = [None, *self._index_of]
         unknown = len(self._resources) - len(self._capacity)
         self._capacity = np.append(self._capacity, np.empty(unknown))
         # Known capacities may have changed while no flow in the table crossed the resource.
@@ -192,8 +192,8 @@ class Table:
             used = (self._consumption * self._rate).ravel()
             loads = np.bincount(self._resource.ravel(), used, len(self._resources)).astype(float)
             self._loads = loads
-        place = self._place_of.get(resource)
-        return 0.0 if place is None else float(loads[place])
+        index = self._index_of.get(resource)
+        return 0.0 if index is None else float(loads[index])
 
     def _waits(self) -> Numbers:
         wait = np.where(self._left > 0, inf, 0.0)
