@@ -56,18 +56,6 @@ class Settling:
     in which flows with a common resource were given new rates. `observers` are called after each.
     """
 
-    __slots__ = (
-        "_at_instant",
-        "_callbacks",
-        "_ended",
-        "_env",
-        "_instant",
-        "_limit",
-        "_state",
-        "observers",
-        "solves",
-    )
-
     def __init__(
         self,
         env: Environment,

@@ -118,28 +118,6 @@ class Branch:
     the clock of the resource where the group shares.
     """
 
-    __slots__ = (
-        "bottleneck_s",
-        "capacity",
-        "changes",
-        "clock",
-        "depth",
-        "dirty",
-        "group",
-        "lent_at_limit",
-        "lent_load",
-        "name",
-        "passing",
-        "passing_by_limit",
-        "passing_load",
-        "path",
-        "pending",
-        "sharing",
-        "sharing_by_limit",
-        "sharing_by_tag",
-        "sharing_load",
-    )
-
     def __init__(self, name: str, capacity: float, parent: "Branch | None", order: int) -> None:
         self.name = name
         self.capacity = capacity

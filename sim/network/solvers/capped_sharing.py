@@ -24,27 +24,6 @@ UNLIMITED: Final = 3  # held by neither the resource nor its cap: ends at the in
 class CappedSharing(Solver):
     """The account of capped and sharing flows, without the decision which flow is which."""
 
-    __slots__ = (
-        "_capped",
-        "_capped_by_end",
-        "_capped_by_limit",
-        "_capped_load",
-        "_changes",
-        "_clock",
-        "_due_at",
-        "_due_end",
-        "_due_tag",
-        "_full_s",
-        "_full_since",
-        "_new",
-        "_now",
-        "_sharing",
-        "_sharing_by_limit",
-        "_sharing_by_tag",
-        "_sharing_load",
-        "_unlimited",
-    )
-
     def __init__(self) -> None:
         super().__init__()
         self._new: list[Flow] = []

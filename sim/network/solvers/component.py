@@ -25,18 +25,6 @@ class Component:
     may be connected no more.
     """
 
-    __slots__ = (
-        "_bottlenecks",
-        "_loose",
-        "_next",
-        "_table",
-        "count",
-        "due_at",
-        "now",
-        "number",
-        "torn",
-    )
-
     def __init__(self, now: float) -> None:
         self.count = 0
         self.now = now

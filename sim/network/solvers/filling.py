@@ -21,20 +21,6 @@ from cutlayer.sim.network.solvers.solver import Solver, by_sequence
 class Filling(Solver):
     """The flows on several shared resources; `uses` has those of each route, with consumption."""
 
-    __slots__ = (
-        "_changed",
-        "_component_at",
-        "_component_of",
-        "_due_at",
-        "_ends",
-        "_horizon",
-        "_now",
-        "_numbers",
-        "_resources",
-        "_senders",
-        "_uses",
-    )
-
     form = "filling"
 
     def __init__(self, capacities: Mapping[str, float], uses: Mapping[int, Uses]) -> None:

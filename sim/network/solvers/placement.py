@@ -4,45 +4,32 @@ A change takes the groups above it apart, up to the root, and puts them together
 limits: a few heap operations for each resource, and few moves of other members, amortised.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import count
 from math import inf
 
 from cutlayer.sim.network.flow import Flow
 from cutlayer.sim.network.route_runs import mapped
+from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.branch import NOWHERE, Branch, Member
 from cutlayer.sim.network.solvers.lazy_heap import LazyHeap
 from cutlayer.sim.network.solvers.solver import Solver
-
-Chain = Sequence[tuple[str, float]]
-"""The resources of a route with the consumption per byte of each, from the lowest to the root."""
 
 
 class Placement(Solver):
     """The resources and members of a tree, without the account of the flows.
 
+    `chains` has the resources of each route with its consumption, from the lowest to the root.
+
     `_dirty` has the resources to renew by depth, `_ends` the members that pass all resources by their
     end, `_unlimited` those that nothing limits.
     """
 
-    __slots__ = (
-        "_branches",
-        "_chains",
-        "_dirty",
-        "_ends",
-        "_members",
-        "_now",
-        "_root",
-        "_running",
-        "_turns",
-        "_unlimited",
-    )
-
-    def __init__(self, capacities: Mapping[str, float], chains: Mapping[int, Chain]) -> None:
+    def __init__(self, capacities: Mapping[str, float], chains: Mapping[int, Uses]) -> None:
         super().__init__()
         self._branches: dict[str, Branch] = {}
 
-        def branches_of(chain: Chain) -> tuple[tuple[Branch, ...], tuple[float, ...]]:
+        def branches_of(chain: Uses) -> tuple[tuple[Branch, ...], tuple[float, ...]]:
             above: Branch | None = None
             for name, _ in reversed(chain):
                 branch = self._branches.get(name)

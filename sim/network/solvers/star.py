@@ -20,8 +20,6 @@ from cutlayer.sim.network.solvers.lazy_heap import TIDY_AFTER
 class Star(CappedSharing):
     """The flows on one shared resource; `consumption` is what a byte on each route takes of it."""
 
-    __slots__ = ("_capacity", "_consumption", "_resource", "_turn")
-
     form = "star"
 
     def __init__(self, resource: str, capacity: float, consumption: Mapping[int, float]) -> None:

@@ -28,27 +28,6 @@ class Table:
     taken out has the number 0; the next `update` drops its row, and adds rows for new flows.
     """
 
-    __slots__ = (
-        "_account",
-        "_capacity",
-        "_capped",
-        "_capped_s",
-        "_consumption",
-        "_gone",
-        "_index_of",
-        "_left",
-        "_limit",
-        "_loads",
-        "_next",
-        "_number",
-        "_numbers",
-        "_rate",
-        "_resource",
-        "_resources",
-        "_senders",
-        "_weight",
-    )
-
     def __init__(self) -> None:
         self._numbers = count(1)
         self._gone: list[int] = []

@@ -11,19 +11,18 @@ from collections.abc import Iterator, Mapping
 from math import inf
 
 from cutlayer.sim.network.flow import Flow
+from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.branch import NOWHERE, Branch, Member
-from cutlayer.sim.network.solvers.placement import Chain, Placement
+from cutlayer.sim.network.solvers.placement import Placement
 from cutlayer.sim.network.solvers.solver import by_sequence
 
 
 class Tree(Placement):
-    """The flows of a tree; `chains` has the resources of each route."""
-
-    __slots__ = ("_due_at", "_due_end", "_due_tag")
+    """The flows of a tree."""
 
     form = "tree"
 
-    def __init__(self, capacities: Mapping[str, float], chains: Mapping[int, Chain]) -> None:
+    def __init__(self, capacities: Mapping[str, float], chains: Mapping[int, Uses]) -> None:
         super().__init__(capacities, chains)
         self._forget()
 
