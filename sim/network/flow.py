@@ -1,6 +1,7 @@
 """A transfer, and the queue of those that wait for the same route."""
 
 from collections import deque
+from collections.abc import Sequence
 from math import nan
 from typing import Final
 
@@ -122,10 +123,12 @@ class RouteQueues:
         waiting.append(flow)
         return False
 
-    def following(self, route: int) -> list[Flow]:
+    def following(self, route: int) -> Sequence[Flow]:
         """Free the route; return the transfers that begin now: any without bytes, then the next."""
         self._serving[route] = None
         waiting = self._waiting.get(route)
+        if not waiting:
+            return ()
         next_flows: list[Flow] = []
         while waiting:
             flow = waiting.popleft()

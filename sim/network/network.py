@@ -149,7 +149,8 @@ class Network:
             self._over(flow)
             self._settling.removed(solver, now)
             if self.fifo:
-                self._serve_next(flow.route, now)
+                for following in self._queues.following(flow.route):
+                    self._begin(following, now)
         elif flow.state == WAITING:
             flow.state = CANCELLED
         return flow.left
@@ -295,7 +296,8 @@ class Network:
             self._end(flow, now)
         if self.fifo:
             for flow in due:
-                self._serve_next(flow.route, now)
+                for following in self._queues.following(flow.route):
+                    self._begin(following, now)
 
     def _end(self, flow: Flow, now: float) -> None:
         flow.state = FINISHED
@@ -312,11 +314,6 @@ class Network:
             self._transport.ends(flow)
         if self._changing is not None:
             self._changing.ends(flow.route)
-
-    def _serve_next(self, route: int, now: float) -> None:
-        """Begin the next flow that waits for a route."""
-        for flow in self._queues.following(route):
-            self._begin(flow, now)
 
     def _renew_cap(self, flow: Flow) -> None:
         now = self.env.now

@@ -237,7 +237,7 @@ class Branch:
         return first
 
     def tidy(self, now: float) -> None:
-        """Drop emptied entries, set the clock to 0 and add the sums anew, against rounding."""
+        """Drop obsolete entries, set the clock to 0 and add the sums anew, against rounding."""
         if self.changes <= TIDY_AFTER + 4 * (self.passing + self.sharing):
             return
         self.changes = 0

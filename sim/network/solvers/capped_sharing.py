@@ -178,7 +178,7 @@ class CappedSharing(Solver):
         return ended
 
     def _tidy(self) -> None:
-        """Drop emptied entries, set the virtual clock to 0 and add the sums anew, against rounding."""
+        """Drop obsolete entries, set the virtual clock to 0 and add the sums anew, against rounding."""
         self._changes = 0
         shift = self._clock.value
         self._clock.value = 0
