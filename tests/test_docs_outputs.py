@@ -110,7 +110,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("CUTLAYER_DATA_DIR", "CUTLAYER_NO_USER_CODE", "FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("cutlayer.sim.commands.run.write_plots", lambda *_: [])
-    monkeypatch.setattr("cutlayer.sim.commands.run.write_timeline", lambda *_: [])
     yield tmp_path
     for name in FILES:  # another library may look for a module of the same name
         sys.modules.pop(Path(name).stem, None)

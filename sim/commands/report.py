@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cutlayer.sim.commands.console import make_console
-from cutlayer.sim.report.paper import write_figures
+from cutlayer.sim.report.figures import write_figures
 from cutlayer.sim.report.report import sources_of, write_report
 from cutlayer.sim.results.folder import claim_folder
 

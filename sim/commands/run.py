@@ -9,12 +9,13 @@ from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.commands.progress import RunProgress
 from cutlayer.sim.files.atomic import errors_named
-from cutlayer.sim.process.interrupts import INTERRUPTED, held_back, let_in
+from cutlayer.sim.process.interrupts import INTERRUPTED
 from cutlayer.sim.results.folder import claim_folder, claim_next
 from cutlayer.sim.results.method import RunResult
+from cutlayer.sim.results.read import SavedRun, read
 from cutlayer.sim.results.write import write_seeds
 from cutlayer.sim.run.run import LogName, folder_kind, load_scenario, run
-from cutlayer.sim.views import print_table, write_plots, write_timeline, write_trace
+from cutlayer.sim.views import print_table, write_plots, write_trace
 from cutlayer.sim.views.trace import leaves_out
 
 STALLED = 3  # the exit code of a run in which a round can never end
@@ -40,6 +41,16 @@ def run_command(
     console = make_console()
     loaded = load_scenario(scenario, overrides)
     kind, name = folder_kind(loaded), loaded.scenario.name
+    draws = plots
+
+    def trace(result: RunResult, folder: Path) -> Sequence[Path]:
+        nonlocal draws
+        try:
+            return write_trace_only(result, folder)
+        except KeyboardInterrupt:  # a second one: leave the pictures out too
+            draws = False
+            raise
+
     with claim_folder(out, kind) if out else claim_next(Path("runs"), name, kind) as folder:
         with RunProgress(console) as progress:
             results = run(
@@ -50,10 +61,15 @@ def run_command(
                 reuse=reuse,
                 data_dir=data_dir,
                 progress=progress,
-                views=write_views if plots else write_trace_only,
+                views=trace,
             )
         if kind == "seeds":
-            write_common_views(results, folder.path, plots=plots)
+            write_seeds(results, folder.path / "seeds.json")
+        if draws:
+            try:
+                draw(folder.path)
+            except KeyboardInterrupt:
+                console.print("interrupted: some pictures are missing", style="bold")
     print_table(results, console)
     if executor == "inline":
         with looking_in(beside(loaded.document.source)):
@@ -73,37 +89,24 @@ def run_command(
     return INTERRUPTED if "stopped" in statuses else STALLED if "stalled" in statuses else 0
 
 
-def write_views(result: RunResult, folder: Path) -> Sequence[Path]:
-    """Write the trace of a seed, and the pictures where it is the only one; return the files."""
-    trace = folder / "trace.json"
-    write_trace(result, trace)
-    several = len(result.scenario.get("seeds") or ()) > 1
-    return [trace] if several else [trace, *_write_pictures([result], folder)]
-
-
 def write_trace_only(result: RunResult, folder: Path) -> Sequence[Path]:
-    """Write the trace of a seed, and no pictures; return the file."""
+    """Write the trace of a seed; return the file."""
     trace = folder / "trace.json"
     write_trace(result, trace)
     return [trace]
 
 
-def write_common_views(results: Sequence[RunResult], folder: Path, *, plots: bool = True) -> None:
-    """Write the pictures of several seeds, if asked, and, last, what they have in common."""
-    with held_back():
-        try:
-            with let_in():
-                if plots:
-                    _write_pictures(results, folder)
-        except KeyboardInterrupt:
-            results[-1].status = "stopped"
-        write_seeds(results, folder / "seeds.json")
+def draw(folder: Path) -> None:
+    """Draw the pictures of a run, of one seed or several, from its folder."""
+    runs = [run for run in _runs(folder) if any(m["rounds"] for m in run.methods.values())]
+    if runs:
+        plots = folder / "plots"
+        with errors_named(plots):
+            plots.mkdir(exist_ok=True)
+        write_plots(runs, plots)
 
 
-def _write_pictures(results: Sequence[RunResult], folder: Path) -> list[Path]:
-    if not any(method.rounds for result in results for method in result.methods.values()):
-        return []
-    plots = folder / "plots"
-    with errors_named(plots):
-        plots.mkdir(exist_ok=True)
-    return [*write_plots(results, plots), *write_timeline(results, plots)]
+def _runs(folder: Path) -> list[SavedRun]:
+    found = read(folder)
+    assert isinstance(found, list)
+    return found

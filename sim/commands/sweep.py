@@ -10,10 +10,11 @@ from cutlayer.errors import UserError
 from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.commands.progress import PhaseProgress
-from cutlayer.sim.commands.run import STALLED, write_common_views, write_views
+from cutlayer.sim.commands.run import STALLED, draw, write_trace_only
 from cutlayer.sim.files.atomic import write_json
 from cutlayer.sim.files.plain_text import visible
 from cutlayer.sim.report.report import write_report
+from cutlayer.sim.results.write import write_seeds
 from cutlayer.sim.studies.cluster import Cluster
 from cutlayer.sim.studies.folder import STUDY, claim_study
 from cutlayer.sim.studies.sweep import load_study, sweep, write_full
@@ -63,9 +64,11 @@ def sweep_command(
                 for done, point in enumerate(full):
                     progress("full points", done, len(full), "")
                     target = folder.path / "points" / f"{point:04d}"
-                    results = write_full(result, point, target, write_views)
+                    results = write_full(result, point, target, write_trace_only)
                     if len(results) > 1:
-                        write_common_views(results, target)
+                        write_seeds(results, target / "seeds.json")
+                    if results:
+                        draw(target)
                     progress("full points", done + 1, len(full), "")
             timings = {"seconds": time.monotonic() - begun, "new": dict(result.new)}
             write_json(folder.path / "timings.json", timings)

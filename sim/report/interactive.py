@@ -6,15 +6,17 @@ from math import log10
 from typing import Any, Final
 
 from cutlayer.sim.files.plain_text import visible
-from cutlayer.sim.report.charts import Chart, Series, reach_of_ratios
 from cutlayer.sim.views import style
+from cutlayer.sim.views.charts import ROWS, Chart, Series, limits_of_ratios
 from cutlayer.sim.views.quantities import significant
 
 # Without black, which a dark page swallows.
 COLOURS = (*style.METHOD_COLOURS[:6], "#8a8a8a", "#B39B00")
 DASHES = ("solid", "dash", "dot", "dashdot")
-# A logarithmic axis of ratios is labelled with plain numbers.
-RATIO_TICKS: Final = [float(f"{digit}e{power}") for power in range(-6, 7) for digit in (1, 2, 5)]
+# A logarithmic axis is labelled with plain numbers at 1, 2 and 5.
+TICKS: Final = [float(f"{digit}e{power}") for power in range(-9, 13) for digit in (1, 2, 5)]
+LOG: Final = {"type": "log", "tickvals": TICKS, "ticktext": [f"{tick:,.9g}" for tick in TICKS]}
+FULL: Final = 0.995  # of a link's capacity
 MARKERS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star")
 
 
@@ -25,7 +27,7 @@ def figure_of(chart: Chart) -> dict[str, Any]:
     if chart.shape == "heat":
         traces = [_heat(chart)]
     else:
-        traces = [_trace(chart, series) for series in chart.series]
+        traces = [t for i, series in enumerate(chart.series) for t in _traces(chart, series, i)]
     make: Any = graph_objs.Figure  # type: ignore[attr-defined]
     figure = make(data=traces, layout=_layout(chart))
     plain: dict[str, Any] = figure.to_plotly_json()
@@ -33,8 +35,68 @@ def figure_of(chart: Chart) -> dict[str, Any]:
     return plain
 
 
+def _traces(chart: Chart, series: Series, number: int) -> list[dict[str, Any]]:
+    if chart.shape == "strips":
+        return _strip(chart, series, number)
+    trace = _trace(chart, series)
+    return [trace] if series.half is None else [_band(series, trace), trace]
+
+
+def _band(series: Series, trace: dict[str, Any]) -> dict[str, Any]:
+    """Return the interval around a line, which the line's entry in the legend hides too."""
+    xs, ys, half = list(trace["x"]), list(series.y), list(series.half or ())
+    above = [y + h for y, h in zip(ys, half, strict=True)]
+    below = [y - h for y, h in zip(ys, half, strict=True)]
+    trace["legendgroup"] = trace["name"]
+    area = {"x": [*xs, *xs[::-1]], "y": [*above, *below[::-1]], "fill": "toself", "opacity": 0.2}
+    return area | {
+        "type": "scatter",
+        "mode": "lines",
+        "line": {"width": 0},
+        "fillcolor": trace["line"]["color"],
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "legendgroup": trace["name"],
+        "name": trace["name"],
+    }
+
+
+def _strip(chart: Chart, series: Series, number: int) -> list[dict[str, Any]]:
+    """Return a link's share in use as an area from a base line up, and in red where it is full."""
+    base = number + 0.4
+    values = [min(float(y), 1.0) for y in series.y]
+    traces = []
+    for colour, name, heights in (
+        (style.BLUE, "share of capacity in use", values),
+        (style.VERMILLION, "full", [v if v >= FULL else 0.0 for v in values]),
+    ):
+        xs = [x for start, end in zip(series.x, series.x[1:], strict=False) for x in (start, end)]
+        ys = [base - 0.8 * h for h in heights for _ in range(2)]
+        mean = chart.totals.get(series.name, "")
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": [*xs[:1], *xs, *xs[-1:]],
+                "y": [base, *ys, base] if ys else [],
+                "fill": "toself",
+                "fillcolor": colour,
+                "line": {"width": 0.5, "color": colour},
+                "name": name,
+                "legendgroup": name,
+                "showlegend": number == 0,
+                "hoverinfo": "text",
+                "hoveron": "fills",
+                "text": shown(f"{series.name}: {mean} on average"),
+            }
+        )
+    return traces
+
+
 def _trace(chart: Chart, series: Series) -> dict[str, Any]:
     colour = COLOURS[series.place % len(COLOURS)]
+    if chart.shape == "stack" and series.phase is None:
+        colour = (style.UP_COLOUR, style.DOWN_COLOUR)[series.place % 2]
     if series.phase is not None:
         colour = style.PHASE_COLOURS[series.phase]
     about: dict[str, Any] = {
@@ -44,8 +106,12 @@ def _trace(chart: Chart, series: Series) -> dict[str, Any]:
     }
     if series.texts is not None:
         about |= {"hovertext": _values(series.texts), "hoverinfo": "text"}
-    if chart.shape in ("lines", "points"):
-        marks = {"symbol": MARKERS[series.place % len(MARKERS)], "size": 7, "color": colour}
+    if chart.shape in ("lines", "points", "dots"):
+        marks: dict[str, Any] = {
+            "symbol": MARKERS[series.place % len(MARKERS)],
+            "size": 11 if chart.shape == "dots" else 7,
+            "color": colour,
+        }
         if series.bold:
             marks |= {"size": 14, "line": {"width": 2, "color": "#8a8a8a"}}
         line = {"color": colour, "dash": DASHES[series.place // len(COLOURS) % len(DASHES)]}
@@ -98,21 +164,31 @@ def _values(values: Sequence[Any]) -> list[Any]:
 
 
 def _layout(chart: Chart) -> dict[str, Any]:
-    categories = chart.shape in ("gantt", "range", "stack", "heat")
+    categories = chart.shape in ROWS
+    strips = chart.shape == "strips"
     rows = len({y for series in chart.series for y in series.y}) if categories else 0
+    rows = len(chart.series) if strips else rows
     x_axis: dict[str, Any] = {"title": {"text": shown(chart.x_title)}, "automargin": True}
     y_axis: dict[str, Any] = {"title": {"text": shown(chart.y_title)}, "automargin": True}
     if chart.x_log:
-        x_axis |= {"type": "log", "dtick": "D2"}
+        x_axis |= LOG
     if chart.y_log:
-        y_axis |= {"type": "log"}
-    if categories:
+        y_axis |= LOG
+    if strips:
+        means = [chart.totals.get(series.name, "") for series in chart.series]
+        names = [
+            shown(f"{series.name}, {mean}")
+            for series, mean in zip(chart.series, means, strict=True)
+        ]
+        y_axis |= {"range": [rows - 0.4, -0.6], "tickvals": list(range(rows)), "ticktext": names}
+    elif categories:
         y_axis |= {"autorange": "reversed", "type": "category"}
     if chart.shape in ("heat", "ratios") or _named(chart):
         x_axis |= {"type": "category"}
     if chart.shape == "ratios":
-        reach = log10(reach_of_ratios(chart))
-        y_axis |= {"range": [-reach, reach], "tickvals": RATIO_TICKS, "zeroline": False}
+        ends = [log10(end) for end in limits_of_ratios(chart)]
+        texts = [f"{tick:g}x" for tick in TICKS]
+        y_axis |= {"range": ends, "ticktext": texts, "zeroline": False}
     layout: dict[str, Any] = {
         "xaxis": x_axis,
         "yaxis": y_axis,
@@ -122,15 +198,29 @@ def _layout(chart: Chart) -> dict[str, Any]:
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
         "hovermode": "closest",
         "bargap": 0.15 if chart.shape == "gantt" else 0.3,
-        "showlegend": chart.shape != "heat" and len(chart.series) > 1,
+        "showlegend": chart.shape != "heat" and (strips or len(chart.series) > 1),
         "dragmode": "zoom",
     }
+    if chart.shape == "dots":
+        x_axis["range"] = [-2, 102]
+    if chart.totals and not strips:
+        lengths = dict.fromkeys(chart.totals, 0.0)
+        for series in chart.series:
+            for row, x in zip(series.y, series.x, strict=True):
+                lengths[row] += x
+        layout["annotations"] = [
+            {"x": lengths[row], "xanchor": "left", "xshift": 4, "y": shown(row)}
+            | {"text": shown(text), "showarrow": False}
+            for row, text in chart.totals.items()
+        ]
+        x_axis["range"] = [0, 1.3 * max(lengths.values(), default=1.0)]
+    layout["shapes"] = [_across(y, "dot") for y, _ in chart.levels]
     if chart.shape == "range":
         x_axis["tickformat"] = "+.0%"
     if chart.shape == "ratios":
-        layout["shapes"] = [_across(1.0)]
+        layout["shapes"].append(_across(1.0, "solid"))
     if chart.lines_at:
-        layout["shapes"] = [
+        layout["shapes"] += [
             {
                 "type": "line",
                 "x0": x,
@@ -152,6 +242,6 @@ def _named(chart: Chart) -> bool:
     return any(isinstance(x, str) for series in chart.series for x in series.x)
 
 
-def _across(y: float) -> dict[str, Any]:
-    line = {"width": 1.5, "color": "#8a8a8a"}
+def _across(y: float, dash: str) -> dict[str, Any]:
+    line = {"width": 1.5, "color": "#8a8a8a", "dash": dash}
     return {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": y, "y1": y, "line": line}

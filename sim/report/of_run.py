@@ -1,16 +1,38 @@
-"""The tabs of a run: what it took, learned, why, when, over which links, from what."""
+"""The tabs of a run, in the order of a reader's questions.
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+Who wins and by how much, how accurate, why, how certain, under which assumptions, from which versions.
+"""
 
-from cutlayer.sim.report.charts import Chart, Series, Source, Tab, Table, Words
-from cutlayer.sim.report.numbers import mean
-from cutlayer.sim.report.run_accuracy import accuracy_tabs
-from cutlayer.sim.report.run_links import links_and_energy
-from cutlayer.sim.report.run_timeline import timelines
-from cutlayer.sim.report.run_why import why_parts
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from cutlayer.sim.results.critical_path import NAMES, attribution
+from cutlayer.sim.results.estimate import estimate, estimate_of_all, mean
 from cutlayer.sim.results.read import SavedRun
-from cutlayer.sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
+from cutlayer.sim.views.accuracy import accuracy_charts
+from cutlayer.sim.views.charts import Part, Source, Tab, Table, Words
+from cutlayer.sim.views.links import busiest_links, strips
+from cutlayer.sim.views.quantities import (
+    BYTES,
+    TIMES,
+    Unit,
+    common_unit,
+    quantity,
+    significant,
+    spread,
+)
+from cutlayer.sim.views.rounds import (
+    critical_path_chart,
+    idle_chart,
+    round_by_round,
+    speedup_charts,
+    traffic_chart,
+)
+from cutlayer.sim.views.timeline import timelines
+
+PREDICTED: Final = (
+    "Every time on this page is predicted by the simulator, not measured on the devices."
+)
 
 
 def run_source(runs: Sequence[SavedRun]) -> Source:
@@ -23,15 +45,16 @@ def run_source(runs: Sequence[SavedRun]) -> Source:
     status += "; it was stopped early" if "stopped" in statuses else ""
     whole = [run for run in runs if run.methods.keys() >= first.methods.keys()]
     if len(whole) < len(runs):
-        status += f"; {len(runs) - len(whole)} without all methods left out"
+        status += f"; {len(runs) - len(whole)} seeds without all methods are left out"
     runs = whole
     tabs = [
-        Tab("Summary", [_summary(runs), *_speedups(runs)]),
-        *accuracy_tabs(runs),
-        Tab("Why", why_parts(runs)),
+        Tab("Results", [_results(runs), speedup_charts(runs)]),
+        Tab("Accuracy", [accuracy_charts(runs), *_targets(runs)]),
+        Tab("Why", _why(runs)),
         Tab("Timeline", [timelines(first)]),
-        Tab("Links and energy", links_and_energy(first)),
-        Tab("Scenario", [scenario_words(first.scenario_text)]),
+        Tab("Links and devices", _links_and_devices(first)),
+        Tab("Uncertainty", _uncertainty(runs)),
+        Tab("Assumptions", [scenario_words(first.scenario_text)]),
         Tab("Provenance", [_provenance(runs)]),
     ]
     shown = [tab for tab in tabs if any(part for part in tab.parts)]
@@ -40,99 +63,173 @@ def run_source(runs: Sequence[SavedRun]) -> Source:
 
 def scenario_words(text: str) -> Words:
     """Return the resolved scenario, to be copied."""
-    return Words("scenario", "The scenario as resolved", text.splitlines(), code=True)
+    return Words("scenario", "Scenario as resolved", text.splitlines(), code=True)
 
 
-def _summary(runs: Sequence[SavedRun]) -> Table:
+Figures = Mapping[str, list[float | None]]  # by method, over the seeds
+
+
+def _results(runs: Sequence[SavedRun]) -> Table:
+    """Return the figures of each method, and its ratios to the first one."""
     labels = list(runs[0].methods)
-    rows = []
-    times = {
-        label: mean([run.methods[label]["round_time_s"]["mean"] for run in runs])
-        for label in labels
+    base = labels[0] if labels else ""
+
+    def over(*path: str) -> dict[str, list[float | None]]:
+        return {label: [_inner(run.methods[label], path) for run in runs] for label in labels}
+
+    columns = {
+        "Round time": _texts(over("round_time_s", "mean"), TIMES),
+        "Total virtual time": _texts(over("virtual_time_s"), TIMES),
+        "Traffic per client and round": _texts(over("wire_bytes", "per_client_round"), BYTES),
+        "Final accuracy": _texts(over("accuracy", "final"), (("%", 0.01),), "not trained"),
     }
-    name, factor = common_unit(times.values(), TIMES)
+    if len(labels) > 1:
+        one = (("x", 1.0),)
+        columns[f"Speedup over {base}"] = _texts(over("against", base, "time_x"), one)
+        columns["Traffic reduction"] = _texts(over("against", base, "bytes_x"), one)
+    columns |= {
+        "Device idle share": _texts(over("idle_fraction", "clients"), (("%", 0.01),)),
+        "Device energy": _texts(over("energy_j"), (("J", 1.0),), "not known"),
+        "Additive round time": _texts(over("additive_round_time_s"), TIMES),
+        "Rounds": {label: str(runs[0].methods[label]["rounds"]) for label in labels},
+    }
+    rows = [[label, *(texts[label] for texts in columns.values())] for label in labels]
+    note = "Virtual time is the predicted time on the emulated devices and links."
+    if len(runs) > 1:
+        note += f" Means over {len(runs)} seeds with 95 % t-intervals."
+    return Table("results", "Results", ["Method", *columns], rows, note)
+
+
+def _inner(entry: Mapping[str, Any], path: Iterable[str]) -> float | None:
+    value: Any = entry
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _texts(figures: Figures, units: Sequence[Unit], missing: str = "-") -> dict[str, str]:
+    """Return figures as texts in one unit, means over the seeds with their intervals."""
+    found = {label: estimate(values) for label, values in figures.items()}
+    means = [one.mean for one in found.values() if one is not None]
+    name, factor = (
+        common_unit([max(means, default=0.0)], tuple(units)) if len(units) > 1 else units[0]
+    )
+    return {
+        label: missing if one is None else f"{spread(one, factor)} {name}"
+        for label, one in found.items()
+    }
+
+
+def _targets(runs: Sequence[SavedRun]) -> list[Table]:
+    """Return the virtual times to the targets' accuracies, if any were set and anything trained."""
+    labels = [label for label in runs[0].methods if runs[0].methods[label]["curve"]]
+    targets = sorted(
+        {t for label in labels for t in runs[0].methods[label]["time_to_accuracy_s"]}, key=float
+    )
+    if not targets:
+        return []
+    rows = []
     for label in labels:
-        entries = [run.methods[label] for run in runs]
-        volume = mean([e["wire_bytes"]["per_client_round"] for e in entries])
-        accuracy = mean([(e["accuracy"] or {"final": None})["final"] for e in entries])
-        energy = mean([e["energy_j"] for e in entries])
-        total = mean([e["virtual_time_s"] for e in entries])
-        time = times[label]
+        entries = [run.methods[label]["time_to_accuracy_s"] for run in runs]
+        found = [estimate_of_all(entry.get(target) for entry in entries) for target in targets]
+        times = ["not reached" if one is None else quantity(one.mean, TIMES) for one in found]
+        rows.append([label, *times])
+    columns = ["Method", *(f"To {float(t):.0%}" for t in targets)]
+    return [Table("time-to-accuracy", "Time to accuracy", columns, rows)]
+
+
+def _why(runs: Sequence[SavedRun]) -> list[Part]:
+    """Return the critical paths, traffic, idle shares and stragglers."""
+    run = runs[0]
+    found = [attribution(label, run.rounds(label)) for label in run.methods]
+    found = [about for about in found if about.rounds]
+    if not found:
+        return []
+    paths = critical_path_chart(runs, "all methods, mean of the rounds")
+    by_round = [round_by_round(run, about.label) for about in found]
+    rows = []
+    for about in found:
+        total = about.total_s or 1.0
         rows.append(
             [
-                label,
-                str(entries[0]["rounds"]),
-                "-" if time is None else f"{significant(time / factor)} {name}",
-                "-" if total is None else quantity(total, TIMES),
-                "-" if volume is None else quantity(volume, BYTES),
-                "not trained" if accuracy is None else f"{accuracy:.2%}",
-                "not known" if energy is None else f"{significant(energy)} J",
-                _seconds(mean([e["additive_round_time_s"] for e in entries])),
+                about.label,
+                f"{NAMES[about.largest]} ({about.phases_s[about.largest] / total:.0%})",
+                f"{about.barrier_s / total:.0%}",
+                ", ".join(f"{name} ({count})" for name, count in about.stragglers[:3]),
             ]
         )
-    note = "Virtual time: what the emulated devices and links would take."
-    if len(runs) > 1:
-        note += f" Means over {len(runs)} seeds."
-    columns = [
-        "method",
-        "rounds",
-        "a round",
-        "all rounds",
-        "per client and round",
-        "accuracy",
-        "energy of devices",
-        "a round, additive",
+    columns = ["Method", "Largest phase", "Barrier wait", "Stragglers (rounds)"]
+    note = (
+        "Barrier wait: the share of a round in which a client, on average, waits for the last one."
+    )
+    idle = idle_chart(runs)
+    return [
+        (paths, *by_round),
+        (traffic_chart(runs),),
+        *([(idle,)] if idle is not None else []),
+        Table("stragglers", "Stragglers and barriers", columns, rows, note),
     ]
-    return Table("summary", "What it took", columns, rows, note)
 
 
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else quantity(value, TIMES)
-
-
-def _speedups(runs: Sequence[SavedRun]) -> list[tuple[Chart, ...]]:
-    """Return how many times faster, and with how many times fewer bytes, against each other method."""
-    labels = list(runs[0].methods)
-    charts = []
-    for base in labels if len(labels) > 1 else []:
-        others = [label for label in labels if label != base]
-        series = []
-        for place, (key, name) in enumerate((("time_x", "time"), ("bytes_x", "bytes"))):
-            ratios = {
-                o: mean([run.methods[o]["against"][base][key] for run in runs]) for o in others
-            }
-            known = {o: value for o, value in ratios.items() if value}
-            series.append(
-                Series(
-                    name,
-                    list(known),
-                    list(known.values()),
-                    place,
-                    texts=[_compared(o, base, value, name) for o, value in known.items()],
-                )
-            )
-        charts.append(
-            Chart(
-                "speedup",
-                "Speedup and traffic reduction",
-                "ratios",
-                series,
-                "",
-                "times less",
-                y_log=True,
-                choice=f"against {base}",
-                note="Time and bytes of a round. Bars begin at 1: up is faster or fewer bytes, down is"
-                " slower or more.",
-            )
+def _links_and_devices(run: SavedRun) -> list[Part]:
+    parts: list[Part] = []
+    if pairs := strips(run):
+        parts.append(tuple(chart for pair in pairs for chart in pair))
+    busiest = busiest_links(run)
+    if busiest is not None:
+        parts.append((busiest,))
+    devices: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in run.table("devices"):
+        devices.setdefault((str(row["label"]), str(row["device"])), []).append(row)
+    rows = []
+    for (label, device), members in devices.items():
+        idle = mean(member["idle_fraction"] for member in members)
+        energy = estimate_of_all(member["energy_j"] for member in members)
+        rows.append(
+            [
+                *(label, device, str(len(members))),
+                "-" if idle is None else f"{idle:.0%}",
+                "not known" if energy is None else f"{significant(energy.mean)} J",
+            ]
         )
-    return [tuple(charts)] if charts else []
+    if rows:
+        columns = ["Method", "Device", "Clients", "Idle share", "Energy of one device, mean"]
+        note = (
+            "In the rounds that a client took part in. The energy of a radio is not known for every"
+        )
+        note += " device; without it the energy is a lower bound."
+        parts.append(Table("devices", "Devices", columns, rows, note))
+    return parts
 
 
-def _compared(label: str, base: str, ratio: float, what: str) -> str:
-    """Return what a ratio says: how many times faster or slower, with how many times the bytes."""
-    better, worse = ("faster", "slower") if what == "time" else ("fewer bytes", "more bytes")
-    times, how = (ratio, better) if ratio >= 1 else (1 / ratio, worse)
-    return f"{label}\n{significant(times)} times {how} than {base}"
+def _uncertainty(runs: Sequence[SavedRun]) -> list[Part]:
+    """Return how far the seeds differ, and which figures of the times are guesses."""
+    parts: list[Part] = []
+    if len(runs) > 1:
+        rows = [
+            [str(run.seed), label, quantity(entry["virtual_time_s"], TIMES), _final(entry)]
+            for run in runs
+            for label, entry in run.methods.items()
+        ]
+        columns = ["Seed", "Method", "Total virtual time", "Final accuracy"]
+        note = "A difference between two methods within their intervals is not significant."
+        parts.append(Table("seeds", "Seeds", columns, rows, note))
+    else:
+        lines = ["This run has one seed: how far accuracies differ between seeds is not known."]
+        parts.append(Words("seeds", "Seeds", lines))
+    coarse = [figure for entry in runs[0].methods.values() for figure in entry.get("coarse", ())]
+    if coarse:
+        figures = [[str(figure)] for figure in dict.fromkeys(coarse)]
+        note = "The times rest on these figures, which are coarse, recalled or guessed."
+        parts.append(Table("guesses", "Guessed figures", ["Profile or link"], figures, note))
+    else:
+        lines = ["No figure that the times rest on is coarse or guessed."]
+        parts.append(Words("guesses", "Guessed figures", lines))
+    return parts
+
+
+def _final(entry: Mapping[str, Any]) -> str:
+    return f"{entry['accuracy']['final']:.2%}" if entry["accuracy"] else "not trained"
 
 
 def _provenance(runs: Sequence[SavedRun]) -> Table:
@@ -150,12 +247,7 @@ def _provenance(runs: Sequence[SavedRun]) -> Table:
             )
             if entry[key] is not None
         ]
-    coarse = [figure for entry in runs[0].methods.values() for figure in entry.get("coarse", ())]
-    rows += [["coarse or guessed", str(figure)] for figure in dict.fromkeys(coarse)]
-    note = (
-        "Every time on this page is predicted by the simulator, none was measured on the devices."
-    )
-    return Table("provenance", "Where the figures come from", ["what", "value"], rows, note)
+    return Table("provenance", "Versions and digests", ["what", "value"], rows, PREDICTED)
 
 
 def _flat(values: Mapping[str, Any]) -> list[tuple[str, Any]]:

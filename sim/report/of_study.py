@@ -1,18 +1,18 @@
-"""The tabs of a study: its axes, crossovers, best values, fronts and sensitivities."""
+"""The tabs of a study: measures over its axes, crossovers, best values, fronts, sensitivities."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
-from cutlayer.sim.report.charts import Source, Tab, Table, Words
-from cutlayer.sim.report.of_run import scenario_words
+from cutlayer.sim.report.of_run import PREDICTED, scenario_words
 from cutlayer.sim.report.study_axes import over_axes
 from cutlayer.sim.report.study_curves import accuracy_charts
 from cutlayer.sim.report.study_decisions import front_charts, study_table, tornado
 from cutlayer.sim.report.study_maps import heat_maps
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.read import SavedStudy
+from cutlayer.sim.views.charts import Source, Tab, Table, Words
 from cutlayer.sim.views.studies import crossover_sentences
 
 
@@ -35,26 +35,26 @@ def study_source(study: SavedStudy) -> Source:
     crossovers = study.table("crossovers")
     if crossovers:
         rows_of = [[text] for text in crossover_sentences(crossovers, list(study.axes))]
-        decisions.append(Table("crossovers", "Crossovers", ["found by bisection"], rows_of))
+        decisions.append(Table("crossovers", "Crossovers", ["Found by bisection"], rows_of))
     best = study.table("best")
     if best:
         title = f"The best {best[0]['axis']} by {best[0]['by']}"
         decisions.append(study_table("best", title, best, ("axis", "by")))
     front = study.table("pareto")
     tabs = [
-        Tab("Study", [*over_axes(study, rows), *decisions]),
+        Tab("Results", [*over_axes(study, rows), *decisions]),
         Tab("Accuracy", accuracy_charts(study)),
         Tab("Heat maps", heat_maps(study, rows)),
         Tab(
             "Pareto",
             [
                 *front_charts(rows, front),
-                *([study_table("pareto", "The front", front)] if front else []),
+                *([study_table("pareto", "Pareto front", front)] if front else []),
             ],
         ),
         Tab("Sensitivity", tornado(study.table("sensitivity"))),
         Tab("Points", [_points(study, rows)]),
-        Tab("Scenario", [_asked(study)]),
+        Tab("Assumptions", [_asked(study)]),
         Tab("Provenance", [_provenance(study)]),
     ]
     return Source(study.name, subtitle.strip() + ".", [t for t in tabs if any(p for p in t.parts)])
@@ -63,7 +63,7 @@ def study_source(study: SavedStudy) -> Source:
 def _asked(study: SavedStudy) -> Words:
     text = yaml.safe_dump(dict(study.study), sort_keys=False, allow_unicode=True)
     words = scenario_words(text)
-    return Words("study", "The study as asked", words.lines, code=True)
+    return Words("study", "Study file", words.lines, code=True)
 
 
 def _points(study: SavedStudy, rows: Sequence[Row]) -> Table:
@@ -80,7 +80,7 @@ def _points(study: SavedStudy, rows: Sequence[Row]) -> Table:
         "curve",
         "note",
     ]
-    return study_table("points", "Every point", [{n: row[n] for n in columns} for row in rows])
+    return study_table("points", "All points", [{n: row[n] for n in columns} for row in rows])
 
 
 def _provenance(study: SavedStudy) -> Table:
@@ -89,7 +89,7 @@ def _provenance(study: SavedStudy) -> Table:
         if isinstance(value, dict):
             rows += [[f"{key}: {inner}", str(at)] for inner, at in value.items()]
         elif isinstance(value, list):
-            rows += [["coarse or guessed", str(figure)] for figure in value]
+            rows += [["guessed figures", str(figure)] for figure in value]
         elif value is not None:
             rows.append([key, str(value)])
     digests = {
@@ -98,7 +98,4 @@ def _provenance(study: SavedStudy) -> Table:
         if row["learning_digest"] is not None
     }
     rows += [[f"learning digest of {label}", digest] for label, digest in sorted(digests)]
-    note = (
-        "Every time on this page is predicted by the simulator, none was measured on the devices."
-    )
-    return Table("provenance", "Where the figures come from", ["what", "value"], rows, note)
+    return Table("provenance", "Versions and digests", ["what", "value"], rows, PREDICTED)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cutlayer.sim.files.plain_text import visible
-from cutlayer.sim.report.charts import Chart, Part, Source, Table, Words
 from cutlayer.sim.report.interactive import figure_of
+from cutlayer.sim.views.charts import Chart, Part, Source, Table, Words
 from cutlayer.version import __version__
 
 FILES = Path(__file__).parent / "page"
-WIDE = ("scenario", "provenance")
+WIDE = ("scenario", "provenance", "crossovers", "guesses", "stragglers")
 
 
 def escape(text: str) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from cutlayer.scenarios.study.values import place
-from cutlayer.sim.report.charts import Chart, Series
-from cutlayer.sim.report.numbers import mean
 from cutlayer.sim.results.columns import Row
+from cutlayer.sim.results.estimate import mean_of_all
 from cutlayer.sim.results.read import SavedStudy
+from cutlayer.sim.views.charts import Chart, Series
 from cutlayer.sim.views.quantities import BYTES, TIMES, Unit, common_unit, significant
 
 ENERGY: tuple[Unit, ...] = (("J", 1.0), ("kJ", 1e3), ("MJ", 1e6))
@@ -86,7 +86,7 @@ def _line_chart(
                 and str(row[axis]) == step
                 and _others(row, study, axis) == combination
             ]
-            column_of.append(mean(cells) if cells else None)
+            column_of.append(mean_of_all(cells))
         values[label] = column_of
     known = [v for column_of in values.values() for v in column_of if v is not None]
     if not known:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from cutlayer.sim.report.charts import Chart, Series
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.read import SavedStudy
+from cutlayer.sim.views.charts import Chart, Series
 from cutlayer.sim.views.quantities import TIMES, common_unit
 
 MOST_CURVES = 12

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cutlayer.sim.report.charts import Chart, Series, Table
-from cutlayer.sim.report.numbers import number
 from cutlayer.sim.results.columns import Row
+from cutlayer.sim.views.charts import Chart, Series, Table
 from cutlayer.sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
 from cutlayer.sim.views.studies import formatted, heading
 
@@ -14,11 +13,11 @@ def front_charts(rows: Sequence[Row], front: Sequence[Row]) -> list[tuple[Chart,
     """Return time against bytes for every point and method; those on the front are larger marks."""
     chosen = {(row["point"], row["label"]) for row in front}
     labels = list(dict.fromkeys(str(row["label"]) for row in rows))
-    times = [known for row in rows if (known := number(row["virtual_time_s"]))]
+    times = [known for row in rows if (known := _number(row["virtual_time_s"]))]
     if not times:
         return []
     unit, scale = common_unit(times, TIMES)
-    volumes = [known for row in rows if (known := number(row["wire_bytes_per_client_round"]))]
+    volumes = [known for row in rows if (known := _number(row["wire_bytes_per_client_round"]))]
     size, by = common_unit(volumes, BYTES)
     series = []
     for place, label in enumerate(labels):
@@ -58,6 +57,10 @@ def front_charts(rows: Sequence[Row], front: Sequence[Row]) -> list[tuple[Chart,
     ]
 
 
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
 def _about(row: Row) -> str:
     told = ["label", "point"]
     skip = {"seed", "method", "status"}
@@ -65,7 +68,7 @@ def _about(row: Row) -> str:
     names = list(row)
     axes = names[names.index("point") + 1 : names.index("seed")]
     lines += [f"{name} = {row[name]}" for name in axes if name not in skip]
-    time, accuracy = number(row["virtual_time_s"]), number(row["accuracy_final"])
+    time, accuracy = _number(row["virtual_time_s"]), _number(row["accuracy_final"])
     if time is not None:
         lines.append(f"virtual time {quantity(time, TIMES)}")
     if accuracy is not None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from cutlayer.sim.report.charts import Chart, Series
-from cutlayer.sim.report.numbers import mean
 from cutlayer.sim.report.study_axes import MEASURES
 from cutlayer.sim.results.columns import Row
+from cutlayer.sim.results.estimate import mean_of_all
 from cutlayer.sim.results.read import SavedStudy
+from cutlayer.sim.views.charts import Chart, Series
 from cutlayer.sim.views.quantities import Unit, common_unit, significant
 
 
@@ -51,7 +51,7 @@ def _heat_map(
             at.setdefault(key, []).append(row[column])
             if row["status"] == "infeasible":
                 marked.add(key)
-    cells = [[mean(at.get((x, y), [None])) for x in steps[0]] for y in steps[1]]
+    cells = [[mean_of_all(at.get((x, y), [None])) for x in steps[0]] for y in steps[1]]
     known = [v for line in cells for v in line if v is not None]
     if not known:
         return None

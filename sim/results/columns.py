@@ -110,6 +110,15 @@ LINK_COLUMNS: Final = (
     Column("bottleneck_share", lambda link: link.per_second(link.totals.bottleneck_s)),
 )
 
+UTILISATION_COLUMNS: Final = (  # see results/utilisation
+    Column("link", form="text", need="required"),
+    Column("round", form="count", need="required"),
+    Column("detail", form="count", need="required"),
+    Column("start_s", need="required"),
+    Column("end_s", need="required"),
+    Column("utilisation", need="required"),
+)
+
 DEVICE_COLUMNS: Final = (  # of pairs: a client's name, and the use of its device
     Column("client", lambda client: client[0], "text", "required"),
     Column("device", lambda client: client[1].device, "text", "required"),
@@ -149,6 +158,7 @@ RUN_TABLES: Final[Mapping[str, Sequence[Column]]] = {
     "accuracy": (*METHOD_COLUMNS, *EVALUATION_COLUMNS),
     "links": (*METHOD_COLUMNS, *LINK_COLUMNS),
     "devices": (*METHOD_COLUMNS, *DEVICE_COLUMNS),
+    "utilisation": (*METHOD_COLUMNS, *UTILISATION_COLUMNS),
 }
 
 

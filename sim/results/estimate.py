@@ -33,6 +33,24 @@ def estimate(values: Iterable[float | None]) -> Estimate | None:
     return Estimate(float(known.mean()), half_width, len(known))
 
 
+def mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean over seeds that charts and pages show, None without values."""
+    found = estimate(values)
+    return None if found is None else found.mean
+
+
+def estimate_of_all(values: Iterable[object]) -> Estimate | None:
+    """Return the estimate if every value is there: a time that one seed never reached has no mean."""
+    listed = [value if isinstance(value, int | float) else None for value in values]
+    return None if None in listed else estimate(listed)
+
+
+def mean_of_all(values: Iterable[object]) -> float | None:
+    """Return the mean if every value is there and there is one, else None."""
+    found = estimate_of_all(values)
+    return None if found is None else found.mean
+
+
 def as_runs(result: RunResult | Sequence[RunResult]) -> list[RunResult]:
     """Return one run, or several seeds of one scenario, as a list. Raises ValueError if it is empty."""
     runs = [result] if isinstance(result, RunResult) else list(result)

@@ -33,7 +33,9 @@ def export(saved: Sequence[SavedRun] | SavedStudy, form: str, folder: Path) -> l
 
 def tables_of(saved: SavedRun | SavedStudy) -> dict[str, list[Row]]:
     """Return all tables that have rows, by name; a run's kept intervals are the table `events`."""
-    names = STUDY_TABLES if isinstance(saved, SavedStudy) else RUN_TABLES
+    names = list(STUDY_TABLES if isinstance(saved, SavedStudy) else RUN_TABLES)
+    if isinstance(saved, SavedRun) and not saved.has("utilisation"):  # of an earlier version
+        names.remove("utilisation")
     tables = {name: rows for name in names if (rows := saved.table(name))}
     if isinstance(saved, SavedRun):
         events = event_rows(saved)

@@ -72,6 +72,10 @@ class SavedRun:
         """The scenario as resolved, in YAML."""
         return ResultFiles(self.path).text("scenario.yaml")
 
+    def has(self, name: str) -> bool:
+        """Whether the folder has a table; folders of earlier versions lack some."""
+        return (self.path / f"{name}.csv").is_file() or ResultFiles(self.path).lists(f"{name}.csv")
+
     def rounds(self, label: str) -> list[Row]:
         """Return the rows of rounds.csv of a method."""
         return [row for row in self.table("rounds") if row["label"] == label]

@@ -4,6 +4,7 @@ cutlayer.json   the marker of the folder          scenario.yaml   the scenario a
 rounds.csv      a row per method and round        accuracy.csv    a row per evaluation
 events.npz      the kept intervals, in columns    trace.json      the same, for Perfetto
 links.csv       a row per link or medium          devices.csv     a row per client's device
+utilisation.csv how busy links are over time
 plots/          figures                           versions.json   versions behind the numbers
 checksums.sha256                                  summary.json    the summary with the status
 
@@ -32,9 +33,10 @@ from cutlayer.sim.files.checksums import CHECKSUMS, write_checksums
 from cutlayer.sim.files.csv_text import CsvWriter
 from cutlayer.sim.log.intervals import COLUMNS, SERVER, Activity, Phase
 from cutlayer.sim.process.interrupts import held_back, let_in
-from cutlayer.sim.results.columns import EVALUATION_COLUMNS, RUN_TABLES, method_row
+from cutlayer.sim.results.columns import EVALUATION_COLUMNS, RUN_TABLES, by_column, method_row
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.results.utilisation import utilisation_rows
 
 __all__ = [
     "OutputError",
@@ -55,6 +57,7 @@ DATA: Final = (
     "accuracy.csv",
     "links.csv",
     "devices.csv",
+    "utilisation.csv",
     "events.npz",
 )
 
@@ -140,6 +143,8 @@ class RunFolder:
         _write_table(self.path / "rounds.csv", result.table())
         _write_table(self.path / "links.csv", result.links_table())
         _write_table(self.path / "devices.csv", result.devices_table())
+        used = [row for method in result.methods.values() for row in utilisation_rows(method)]
+        _write_table(self.path / "utilisation.csv", by_column(used))
         with whole_text(self.path / "accuracy.csv") as file:
             writer = CsvWriter(file, ACCURACY)
             for label, method in result.methods.items():

@@ -1,6 +1,5 @@
-"""Pure functions from a run's results to something to look at: table, plots, timeline, trace."""
+"""Results as tables on a terminal, charts, pictures, topologies and traces."""
 
-from cutlayer.sim.views.gantt import write_timeline
 from cutlayer.sim.views.plots import write_plots
 from cutlayer.sim.views.table import print_table
 from cutlayer.sim.views.topology_plot import write_topology
@@ -11,7 +10,6 @@ __all__ = [
     "print_table",
     "topology_lines",
     "write_plots",
-    "write_timeline",
     "write_topology",
     "write_trace",
 ]

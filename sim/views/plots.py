@@ -1,31 +1,58 @@
-"""The pictures of a run, written into its folder."""
+"""The pictures of a run, drawn from its folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from cutlayer.sim.results.estimate import as_runs
-from cutlayer.sim.results.method import RunResult
-from cutlayer.sim.views.accuracy_plot import accuracy_figure
-from cutlayer.sim.views.links_plot import links_figure
-from cutlayer.sim.views.rounds_plot import rounds_figure
-from cutlayer.sim.views.style import save
+from cutlayer.sim.results.read import SavedRun
+from cutlayer.sim.views import style
+from cutlayer.sim.views.accuracy import accuracy_charts
+from cutlayer.sim.views.draw import figure_of
+from cutlayer.sim.views.links import strips
+from cutlayer.sim.views.rounds import critical_path_chart, idle_chart, traffic_chart
+from cutlayer.sim.views.timeline import timelines
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_CLIENTS: Final = 8  # of a timeline
 
 
-def write_plots(result: RunResult | Sequence[RunResult], folder: Path) -> list[Path]:
-    """Write accuracy, rounds and links as PNG and SVG; return the files that were written.
+def write_plots(runs: Sequence[SavedRun], folder: Path) -> list[Path]:
+    """Write accuracy, rounds and links as PNG and SVG, and timeline as PNG; return the files.
 
-    `accuracy` is left out where nothing was trained. A list is several seeds of one scenario; links
-    are those of the first.
+    Pictures without data are left out. `runs` are the seeds of one scenario; links and timelines are
+    those of the first.
     """
-    runs = as_runs(result)
-    figures = (
-        ("accuracy", accuracy_figure(runs)),
-        ("rounds", rounds_figure(runs)),
-        ("links", links_figure(runs[0])),
-    )
-    return [
-        path
-        for name, figure in figures
-        if figure is not None
-        for path in save(figure, Path(folder), name, ("png", "svg"))
-    ]
+    written = []
+    for name, figure in figures(runs).items():
+        formats = ("png",) if name == "timeline" else ("png", "svg")
+        written += style.save(figure, Path(folder), name, formats)
+    return written
+
+
+def figures(runs: Sequence[SavedRun]) -> "dict[str, Figure]":
+    """Return the pictures of a run by name."""
+    first, name = runs[0], _name(runs)
+    found = {}
+    if accuracy := accuracy_charts(runs):
+        found["accuracy"] = figure_of([[accuracy[0]]], name)
+    if (traffic := traffic_chart(runs)).series:
+        row = [traffic, critical_path_chart(runs)]
+        idle = idle_chart(runs)
+        row += [idle] if idle is not None else []
+        found["rounds"] = figure_of([row], f"{name} (simulated)", 15.0, (4, 5, 2)[: len(row)])
+    if links := strips(first):
+        title = f"{name}: link utilisation (0 to 100 %; on the right the mean)"
+        found["links"] = figure_of(links, title, 15.0)
+    if rounds := timelines(first, 1, MOST_CLIENTS):
+        title = f"{name}: one round of each method"
+        found["timeline"] = figure_of([[chart] for chart in rounds], title, 12.0)
+    return found
+
+
+def _name(runs: Sequence[SavedRun]) -> str:
+    seeds = [str(run.seed) for run in runs]
+    if len(seeds) > 8:
+        return f"{runs[0].name}, {len(seeds)} seeds"
+    return f"{runs[0].name}, seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"

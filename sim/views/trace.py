@@ -24,10 +24,10 @@ from cutlayer.sim.files.plain_text import visible
 from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Phase
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import KeptRound, RoundResult
+from cutlayer.sim.results.utilisation import load_steps
 from cutlayer.sim.views.flows import batch_flows
 from cutlayer.sim.views.lanes import assign_lanes
 from cutlayer.sim.views.names import natural_order
-from cutlayer.sim.views.steps import load_steps
 
 Event = dict[str, Any]
 Span = tuple[int, int, str, str, dict[str, Any]]  # start ns, end ns, name, category, arguments

@@ -193,7 +193,6 @@ def _prepare() -> None:
     import cutlayer.sim.studies.sweep
 
     cutlayer.sim.commands.run.write_plots = lambda *_: []  # type: ignore[assignment]
-    cutlayer.sim.commands.run.write_timeline = lambda *_: []  # type: ignore[assignment]
 
     def ring(*_: object) -> None:
         raise _TooLongError

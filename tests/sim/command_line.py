@@ -46,6 +46,7 @@ RUN_FOLDER = [
     "scenario.yaml",
     "summary.json",
     "trace.json",
+    "utilisation.csv",
     "versions.json",
 ]
 
@@ -71,7 +72,6 @@ class CommandLine:
         monkeypatch.delenv("CUTLAYER_DATA_DIR", raising=False)
         monkeypatch.setenv("COLUMNS", "500")
         monkeypatch.setattr("cutlayer.sim.commands.run.write_plots", lambda *_: [])
-        monkeypatch.setattr("cutlayer.sim.commands.run.write_timeline", lambda *_: [])
         self.folder = folder
         self._monkeypatch = monkeypatch
         self._capsys = capsys

@@ -3,14 +3,16 @@
 from html.parser import HTMLParser
 from math import log
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from cutlayer.sim.report.charts import Chart, Series, Source, Tab, Table, Words, csv_rows
+from cutlayer.sim.report.figures import write_figures
 from cutlayer.sim.report.interactive import figure_of
 from cutlayer.sim.report.page import html_page
-from cutlayer.sim.report.paper import _figure, write_figures
+from cutlayer.sim.views.charts import Chart, Series, Source, Tab, Table, Words, csv_rows
+from cutlayer.sim.views.draw import figure_of as draw
 from cutlayer.sim.views.style import save
 
 NASTY = (
@@ -45,6 +47,10 @@ RATIOS = Chart(
 )
 
 
+def draw_one(chart: Chart) -> Any:
+    return draw([[chart]])
+
+
 def every_shape(names: tuple[str, ...]) -> list[Chart]:
     """A chart of each shape whose every text is one of the names."""
     count = len(names)
@@ -67,11 +73,10 @@ def every_shape(names: tuple[str, ...]) -> list[Chart]:
 
 
 def test_bars_of_ratios_begin_at_one_in_a_picture() -> None:
-    (axes,) = _figure(RATIOS).axes
+    (axes,) = draw_one(RATIOS).axes
     assert axes.get_yscale() == "log"
     low, high = axes.get_ylim()
-    assert low * high == pytest.approx(1)  # 1 is in the middle
-    assert high > 10  # beyond the bar from 1 to 0.1
+    assert low < 0.1 < 4 < high  # beyond the bars
     drawn = [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in axes.patches]
     assert drawn == [pytest.approx(ends) for ends in ((1, 4), (1, 1), (1, 0.5), (1, 0.1), (1, 2))]
     assert [text.get_text() for text in axes.texts] == ["4.00", "1.00", "0.500", "0.100", "2.00"]
@@ -81,8 +86,8 @@ def test_bars_of_ratios_begin_at_one_in_a_browser() -> None:
     figure = figure_of(RATIOS)
     axis = figure["layout"]["yaxis"]
     assert axis["type"] == "log"
-    assert axis["range"][0] == -axis["range"][1]
-    assert axis["range"][1] > log(10, 10)
+    low, high = axis["range"]
+    assert low < log(0.1, 10) < log(4, 10) < high
     for trace, series in zip(figure["data"], RATIOS.series, strict=True):
         assert list(trace["base"]) == [1.0] * len(series.y)
         ends = [base + y for base, y in zip(trace["base"], trace["y"], strict=True)]
@@ -102,7 +107,7 @@ def test_colours_of_a_stack_are_as_long_as_their_parts() -> None:
         "stack",
         [Series(n, v, ["slow", "fast"], i, starts[n]) for i, (n, v) in enumerate(parts.items())],
     )
-    (axes,) = _figure(chart).axes
+    (axes,) = draw_one(chart).axes
     assert axes.get_xscale() == "linear"
     assert [bar.get_width() for bar in axes.patches] == pytest.approx([2.0, 0.01, 6.0, 0.03])
     figure = figure_of(chart)
@@ -112,7 +117,7 @@ def test_colours_of_a_stack_are_as_long_as_their_parts() -> None:
 
 @pytest.mark.parametrize("chart", every_shape(NASTY), ids=lambda chart: chart.name)
 def test_pictures_show_a_text_as_it_is(chart: Chart, tmp_path: Path) -> None:
-    figure = _figure(chart)
+    figure = draw_one(chart)
     (file,) = save(figure, tmp_path, "picture", ("svg",))
     ElementTree.parse(file)
     (axes,) = figure.axes
@@ -192,3 +197,11 @@ def test_every_figure_gets_a_file_of_its_own(tmp_path: Path) -> None:
     assert all(file.is_file() and file.parent == tmp_path / "figures" for file in written)
     assert all(str(file.name).isascii() and len(file.name) < 150 for file in written)
     assert written[-1].read_text(encoding="utf-8").split() == ["'=a", "'=1+1", "-", "-5"]
+
+
+def test_the_axis_of_ratios_begins_at_one_where_all_are_above_it() -> None:
+    chart = Chart("s", "S", "ratios", [Series("speedup", ["a", "b"], [2.0, 8.0])], y_log=True)
+    assert draw_one(chart).axes[0].get_ylim()[0] == 1
+    low, high = figure_of(chart)["layout"]["yaxis"]["range"]
+    assert low == 0
+    assert high > log(8, 10)

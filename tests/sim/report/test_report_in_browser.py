@@ -45,10 +45,10 @@ def test_everything_opens_and_nothing_is_fetched(report: Path, width: int, dark:
     with Page(report, width, dark=dark) as page:
         tabs = page.browser.find_elements("css selector", "[role=tab]")
         assert [tab.text for tab in tabs] == [
-            *("Summary", "Accuracy", "Why", "Timeline"),
-            *("Links and energy", "Scenario", "Provenance"),
-            *("Study", "Accuracy", "Heat maps", "Pareto", "Sensitivity"),
-            *("Points", "Scenario", "Provenance"),
+            *("Results", "Accuracy", "Why", "Timeline", "Links and devices"),
+            *("Uncertainty", "Assumptions", "Provenance"),
+            *("Results", "Accuracy", "Heat maps", "Pareto", "Sensitivity"),
+            *("Points", "Assumptions", "Provenance"),
         ]
         for tab in tabs:
             page.run("arguments[0].scrollIntoView()", tab)
@@ -127,10 +127,10 @@ def test_the_scenario_is_copied(report: Path) -> None:
     with Page(report, 1440) as page:
         allowed = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
         page.browser.execute_cdp_cmd("Browser.grantPermissions", allowed)
-        page.run("document.getElementById('s0t5-tab').click()")
-        button = page.browser.find_element("css selector", "#s0t5 [data-copy]")
+        page.run("document.getElementById('s0t6-tab').click()")
+        button = page.browser.find_element("css selector", "#s0t6 [data-copy]")
         button.click()
         page.wait("return arguments[0].textContent === 'Copied'", button)
-        shown = page.run("return document.querySelector('#s0t5 pre').textContent")
+        shown = page.run("return document.querySelector('#s0t6 pre').textContent")
         assert shown.startswith("name: tiny")
         assert page.run("return navigator.clipboard.readText()") == shown

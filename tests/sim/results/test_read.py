@@ -62,7 +62,7 @@ def test_exports_hold_every_row(run: CommandLine, kind: str) -> None:
     answer = run("export", "runs/tiny", "--to", kind, "--out", "out")
     assert answer.code in (0, None), answer
     tables = tables_of(read_run("runs/tiny"))
-    assert set(tables) == {"rounds", "accuracy", "links", "devices", "events"}
+    assert set(tables) == {"rounds", "accuracy", "links", "devices", "utilisation", "events"}
     out = Path("out")
     if kind == "csv":
         found = {name: pd.read_csv(out / f"{name}.csv") for name in tables}
@@ -130,7 +130,7 @@ def test_a_report_and_its_figures(study: CommandLine) -> None:
     page = Path("page.html").read_text(encoding="utf-8")
     assert page.count("<h1>") == 2
     written = files(Path("figures"))
-    for name in ("1-links.svg", "1-links.pdf", "1-links.csv", "1-summary.csv"):
+    for name in ("1-links.svg", "1-links.pdf", "1-links.csv", "1-results.csv"):
         assert name in written
     assert "2-best.csv" in written
     again = study("report", "runs/tiny", "runs/small", "--out", "again.html")

@@ -87,10 +87,9 @@ def test_the_folder_and_the_summary_are_as_documented(
 def test_figures_are_drawn_from_the_rounds_that_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pictures = (cutlayer.sim.commands.run.write_plots, cutlayer.sim.commands.run.write_timeline)
+    write_plots = cutlayer.sim.commands.run.write_plots
     cli = CommandLine(tmp_path, monkeypatch, capsys)
-    monkeypatch.setattr(cutlayer.sim.commands.run, "write_plots", pictures[0])
-    monkeypatch.setattr(cutlayer.sim.commands.run, "write_timeline", pictures[1])
+    monkeypatch.setattr(cutlayer.sim.commands.run, "write_plots", write_plots)
     trained = cli("run", "tiny.yaml", "--out", "trained", "--set", "training.rounds=2")
     drawn = ["links.png", "links.svg", "rounds.png", "rounds.svg", "timeline.png"]
     files = sorted(path.name for path in (tmp_path / "trained/plots").iterdir())

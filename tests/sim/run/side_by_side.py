@@ -22,7 +22,6 @@ def main() -> None:
 
     torch.set_num_threads(1)
     cutlayer.sim.commands.run.write_plots = lambda *_: []
-    cutlayer.sim.commands.run.write_timeline = lambda *_: []
     folder, times, commands = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
     warm = folder / "warm"
     shutil.copytree(folder / "start", warm)

@@ -30,7 +30,7 @@ def started(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> sub
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
     program = (
         "import cutlayer.sim.commands.run as command\n"
-        "command.write_plots = command.write_timeline = lambda *_: []\n"
+        "command.write_plots = lambda *_: []\n"
         "from cutlayer.sim.cli import main\n"
         "main()\n"
     )

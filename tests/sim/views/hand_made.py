@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from cutlayer.sim.log.link_use import ClientRoutes, LinkTotals
 from cutlayer.sim.log.record import RoundRecord, close_record
 from cutlayer.sim.network.observers import LoadSeries
 from cutlayer.sim.results.method import MethodResult, RunResult
+from cutlayer.sim.results.read import SavedRun, read_run
 from cutlayer.sim.results.round import KeptRound, RoundResult
+from cutlayer.sim.results.write import RunFolder
 
 DEVICE_S, UP_S, SERVE_S, DOWN_S, DELAY_S = 1.0, 2.0, 0.5, 0.25, 0.125
 UP_BYTES, DOWN_BYTES = 2_000_000, 500_000
@@ -153,3 +156,19 @@ def method(
 
 def run_of(*methods: MethodResult, seed: int = 0, name: str = "by-hand") -> RunResult:
     return RunResult({"name": name}, seed, {}, {m.label: m for m in methods})
+
+
+def saved(folder: Path, *runs: RunResult) -> list[SavedRun]:
+    """Write runs, the seeds of one scenario, into a new folder and read them back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for run in runs:
+        path = folder / f"seed-{run.seed}"
+        path.mkdir()
+        with RunFolder(path, run) as files:
+            for result in run.methods.values():
+                for closed in result.rounds:
+                    files.add(result.label, result.method, closed)
+            files.finish(run)
+        found.append(read_run(path))
+    return found

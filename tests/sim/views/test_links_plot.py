@@ -4,14 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hand_made import DOWN_RATE, SHARED_RATE, UP_RATE, method, run_of
+from hand_made import DOWN_RATE, SHARED_RATE, UP_RATE, method, run_of, saved
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cutlayer.sim.network.observers import LoadSeries
-from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.views.links_plot import MOST, MOST_STRIPS, links_figure, strips
-from cutlayer.sim.views.steps import Steps, access_steps, load_steps, run_steps, shared_steps
+from cutlayer.sim.results.utilisation import (
+    Steps,
+    access_steps,
+    load_steps,
+    shared_steps,
+    utilisation_rows,
+)
+from cutlayer.sim.views.links import strips
+from cutlayer.sim.views.plots import figures
 
 SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 20), st.floats(0, 1e6)), max_size=30)
 
@@ -59,54 +65,67 @@ def test_areas_within_a_round_are_the_bytes():
     assert access_steps(kept, "access links", rates).integral == 0
 
 
+def area(rows, link, detail):
+    found = [row for row in rows if row["link"] == link and row["detail"] == detail]
+    return sum(row["utilisation"] * (row["end_s"] - row["start_s"]) for row in found)
+
+
 def test_over_the_run_a_rounds_use_holds_while_it_lasts():
     result = method("ecofed", rounds=4, round_types=("upload", "replay"))
     result.rounds[3] = replace(result.rounds[3], utilisation={})
-    steps = run_steps(result.rounds, "cell")
+    rows = utilisation_rows(result)
     carried = sum(r.wire_up + r.wire_down for r in result.rounds[:3])
-    assert steps.integral == pytest.approx(carried / SHARED_RATE)
-    waited = [replace(r, virtual_time_s=r.virtual_time_s + 5) for r in result.rounds[:1]]
-    assert run_steps(waited, "cell").values[0] == 0
+    assert area(rows, "cell", 0) == pytest.approx(carried / SHARED_RATE)
+    inside = result.kept[0].record.intervals.wire_bytes.sum()
+    assert area(rows, "cell", 1) == pytest.approx(inside / SHARED_RATE)
 
 
-def test_the_busiest_links_have_strips():
+def test_the_busiest_links_have_strips(tmp_path):
     result = method("splitfed", rounds=1)
     used = {f"edge-{i}.up": i / 40 for i in range(30)}
     result.rounds[0] = replace(result.rounds[0], utilisation=used)
-    found = strips(result, result.kept[0], 4)
-    assert [strip.name for strip in found] == [f"edge-{i}.up" for i in (29, 28, 27, 26)]
-    assert all(strip.rnd is None for strip in found)  # nothing was taken down within the round
+    ((over, within),) = strips(*saved(tmp_path, run_of(result)))
+    assert [s.name for s in over.series] == [f"edge-{i}.up" for i in (29, 28, 27, 26, 25, 24)]
+    assert all(len(series.y) == 0 for series in within.series)  # nothing is known of the round
 
 
 @pytest.mark.parametrize("count", [1, 3, 8, 20])
-def test_a_picture_of_one_method_or_of_many(count):
+def test_a_picture_of_one_method_or_of_many(count, tmp_path):
     run = run_of(*(method(f"m {i} $\\frac{{", clients=i + 2) for i in range(count)))
-    axes = links_figure(run).axes
-    drawn = len(axes) // 2
-    assert drawn == count * min(3, max(2, min(MOST, MOST_STRIPS // count)))
-    titles = [axis.get_title(loc="left") for axis in axes if axis.get_title(loc="left")]
-    assert len(titles) == 2 * count
-    names = {axis.get_ylabel() for axis in axes[::2]}
-    assert names <= {"access links, up", "access links, down", "cell"}
+    axes = figures(saved(tmp_path, run))["links"].axes
+    assert len(axes) == 2 * count
+    for axis in axes[::2]:
+        names = [tick.get_text() for tick in axis.get_yticklabels()]
+        assert set(names) <= {"access links, up", "access links, down", "cell"}
+        assert len(names) == min(3, max(2, min(6, 24 // count)))
 
 
-def test_the_drawn_areas_are_the_shares():
+def test_the_drawn_areas_are_the_shares(tmp_path):
     result = method("splitfed", rounds=2, clients=2)
-    axes = links_figure(run_of(result)).axes
+    axes = figures(saved(tmp_path, run_of(result)))["links"].axes
     shares = result.rounds[0].utilisation
-    for left, right in zip(axes[::2], axes[1::2], strict=True):
-        share = shares[left.get_ylabel()]
-        for axis in (left, right):
-            blue = axis.patches[0].get_data()
-            area = (blue.values * np.diff(blue.edges)).sum() / axis.get_xlim()[1]
-            assert area == pytest.approx(share)
-            assert axis.texts[0].get_text() == f"{100 * share:.{1 if share < 0.1 else 0}f} %"
-        full = right.patches[1].get_data().values
-        assert set(np.unique(full)) <= {0.0, 1.0}
+    names = [tick.get_text() for tick in axes[0].get_yticklabels()]
+    for axis in axes:
+        for row, name in enumerate(names):
+            blue = axis.patches[2 * row].get_data()
+            heights = (blue.baseline - blue.values) / 0.8
+            drawn = (heights * np.diff(blue.edges)).sum() / axis.get_xlim()[1]
+            assert drawn == pytest.approx(shares[name])
+            digits = 1 if shares[name] < 0.1 else 0
+            assert axis.texts[row].get_text() == f"{100 * shares[name]:.{digits}f} %"
 
 
-def test_nothing_to_draw():
-    assert links_figure(run_of(MethodResult("a", "a", 0, ()))) is None
+def test_a_folder_of_an_earlier_version_has_no_strips(tmp_path):
+    (run,) = saved(tmp_path, run_of(method("splitfed")))
+    (run.path / "utilisation.csv").unlink()
+    text = (run.path / "checksums.sha256").read_text(encoding="utf-8")
+    kept = "".join(line for line in text.splitlines(True) if "utilisation" not in line)
+    (run.path / "checksums.sha256").write_text(kept, encoding="utf-8")
+    assert strips(run) == []
+    assert "links" not in figures([run])
+
+
+def test_nothing_to_draw(tmp_path):
     unused = method("a", rounds=1)
     unused.rounds[0] = replace(unused.rounds[0], utilisation={})
-    assert links_figure(run_of(unused)) is None
+    assert strips(*saved(tmp_path, run_of(unused))) == []

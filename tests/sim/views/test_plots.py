@@ -1,12 +1,15 @@
-import pytest
-from hand_made import DOWN_BYTES, UP_BYTES, method, run_of
+"""The pictures of a run show what its folder says: lengths, means, intervals, lanes."""
 
-from cutlayer.sim.log.intervals import PHASES, SERVER
+import numpy as np
+import pytest
+from hand_made import DOWN_BYTES, UP_BYTES, method, run_of, saved
+
+from cutlayer.sim.log.intervals import SERVER
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.views.accuracy_plot import accuracy_figure
-from cutlayer.sim.views.gantt import MOST_CLIENTS, timeline_figure, write_timeline
-from cutlayer.sim.views.plots import write_plots
-from cutlayer.sim.views.rounds_plot import bars, rounds_figure
+from cutlayer.sim.views.accuracy import accuracy_charts
+from cutlayer.sim.views.plots import MOST_CLIENTS, figures, write_plots
+from cutlayer.sim.views.rounds import critical_path_chart, idle_chart, speedup_charts, traffic_chart
+from cutlayer.sim.views.timeline import timelines
 
 ENDINGS = ("png", "svg")
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -23,11 +26,12 @@ def two(seed=0, accuracy=(0.5, 0.7, 0.9), scale=0.01):
 
 
 def test_files_are_written_and_reproducible(tmp_path):
+    runs = saved(tmp_path / "run", two())
     written = []
     for name in ("a", "b"):
         folder = tmp_path / name
         folder.mkdir()
-        written.append(write_plots(two(), folder) + write_timeline(two(), folder))
+        written.append(write_plots(runs, folder))
     names = [path.name for path in written[0]]
     pictures = [
         f"{name}.{ending}" for name in ("accuracy", "rounds", "links") for ending in ENDINGS
@@ -38,84 +42,109 @@ def test_files_are_written_and_reproducible(tmp_path):
         assert first.read_bytes().startswith(PNG if first.suffix == ".png" else b"<?xml")
 
 
-def test_accuracy_has_one_line_per_method_over_virtual_time():
+def test_accuracy_has_one_line_per_method_over_virtual_time(tmp_path):
     run = two()
-    axes = accuracy_figure([run]).axes[0]
-    assert [line.get_label() for line in axes.get_lines()] == list(run.methods)
-    for line, result in zip(axes.get_lines(), run.methods.values(), strict=True):
-        assert line.get_ydata().tolist() == pytest.approx([100 * v for _, v in result.curve])
-        times = line.get_xdata() / line.get_xdata()[0]
+    axes = figures(saved(tmp_path, run))["accuracy"].axes[0]
+    lines = axes.get_lines()[: len(run.methods)]
+    assert [line.get_label() for line in lines] == list(run.methods)
+    for line, result in zip(lines, run.methods.values(), strict=True):
+        assert line.get_ydata() == pytest.approx([100 * v for _, v in result.curve])
+        times = np.array(line.get_xdata()) / line.get_xdata()[0]
         assert times.tolist() == pytest.approx([t / result.curve[0][0] for t, _ in result.curve])
     assert not axes.collections  # one seed has no band
 
 
-def test_seeds_become_bands_and_the_common_part_is_drawn():
+def test_seeds_become_bands_and_the_common_part_is_drawn(tmp_path):
     longer = run_of(method("splitfed", rounds=5, accuracy=(0.7, 0.9)), seed=1)
     shorter = run_of(method("splitfed", rounds=3, accuracy=(0.5, 0.7)), seed=0)
-    axes = accuracy_figure([shorter, longer]).axes[0]
-    (line,) = axes.get_lines()
-    assert line.get_ydata().tolist() == pytest.approx([60, 80, 60])
+    runs = saved(tmp_path, shorter, longer)
+    axes = figures(runs)["accuracy"].axes[0]
+    assert axes.get_lines()[0].get_ydata() == pytest.approx([60, 80, 60])
     assert len(axes.collections) == 1
+    (series,) = accuracy_charts(runs)[0].series
+    # Student's t with one degree of freedom: 12.7062 times 10 points.
+    assert series.half == pytest.approx([127.06] * 3, rel=1e-4)
 
 
 @pytest.mark.parametrize(("scale", "scaling"), [(0.0001, "log"), (0.5, "linear")])
-def test_the_time_axis_is_logarithmic_where_methods_lie_far_apart(scale, scaling):
+def test_the_time_axis_is_logarithmic_where_methods_lie_far_apart(scale, scaling, tmp_path):
     run = run_of(method("slow", clients=1, scale=20.0), method("fast", clients=1, scale=scale * 20))
-    assert accuracy_figure([run]).axes[0].get_xscale() == scaling
-    assert rounds_figure([run]).axes[1].get_xscale() == "linear"  # a stack's colours are lengths
+    found = figures(saved(tmp_path, run))
+    assert found["accuracy"].axes[0].get_xscale() == scaling
+    assert found["rounds"].axes[1].get_xscale() == "linear"  # a stack's colours are lengths
 
 
 def test_nothing_trained_gives_no_accuracy_picture(tmp_path):
     run = run_of(method("splitfed", accuracy=None))
-    assert {path.stem for path in write_plots(run, tmp_path)} == {"rounds", "links"}
+    found = figures(saved(tmp_path, run))
+    assert set(found) == {"rounds", "links", "timeline"}
 
 
 def test_no_round_gives_no_picture(tmp_path):
-    run = run_of(MethodResult("splitfed", "splitfed", 0, ()))
-    assert write_plots(run, tmp_path) == []
-    assert write_timeline(run, tmp_path) == []
+    runs = saved(tmp_path, run_of(MethodResult("splitfed", "splitfed", 0, ())))
+    assert write_plots(runs, tmp_path) == []
 
 
-def test_bars_are_means_per_client_and_phases_add_up_to_the_round():
+def lengths(chart):
+    """The length of each part of each row, in the chart's unit."""
+    found = {}
+    for series in chart.series:
+        for row, value in zip(series.y, series.x, strict=True):
+            found.setdefault(row, {})[series.name] = value
+    return found
+
+
+def test_bars_are_means_per_client_and_phases_add_up_to_the_round(tmp_path):
     run = run_of(method("splitfed"), method("ecofed", rounds=4, round_types=("upload", "replay")))
-    found = {bar.label: bar for bar in bars([run])}
-    assert list(found) == ["splitfed", "ecofed", "upload rounds", "replay rounds"]
-    assert found["splitfed"].wire_bytes == (2 * UP_BYTES, 2 * DOWN_BYTES)
-    assert found["ecofed"].wire_bytes == (1.5 * UP_BYTES, 1.5 * DOWN_BYTES)
-    assert found["replay rounds"].wire_bytes == (UP_BYTES, DOWN_BYTES)
-    assert sum(found["splitfed"].phase_s) == pytest.approx(8.5)
+    runs = saved(tmp_path, run)
+    traffic = lengths(traffic_chart(runs))
+    parts = ["ecofed: upload rounds", "ecofed: replay rounds"]
+    assert list(traffic) == ["splitfed", "ecofed", *parts]
+    assert traffic["splitfed"]["up"] == pytest.approx(2 * UP_BYTES / 1e6)
+    assert traffic["splitfed"]["down"] == pytest.approx(2 * DOWN_BYTES / 1e6)
+    assert traffic["ecofed"]["up"] == pytest.approx(1.5 * UP_BYTES / 1e6)
+    assert traffic[parts[1]]["up"] == pytest.approx(UP_BYTES / 1e6)
+    times = lengths(critical_path_chart(runs))
+    assert sum(times["splitfed"].values()) == pytest.approx(8.5)
     rounds = run.methods["ecofed"].rounds
-    assert sum(found["ecofed"].phase_s) == pytest.approx(sum(r.round_time_s for r in rounds) / 4)
-    assert found["splitfed"].clients_idle == pytest.approx(1 - 2 / 8.5)
-    assert found["upload rounds"].clients_idle is None
+    mean = sum(r.round_time_s for r in rounds) / 4
+    assert sum(times["ecofed"].values()) == pytest.approx(mean)
+    devices = idle_chart(runs).series[0]
+    assert devices.x[0] == pytest.approx(100 * (1 - 2 / 8.5))
+    assert list(devices.y) == ["splitfed", "ecofed"]  # not the round types
 
 
 @pytest.mark.parametrize("scale", [0.01, 0.5])
-def test_drawn_bars_are_as_long_as_their_totals(scale):
+def test_drawn_bars_are_as_long_as_their_totals(scale, tmp_path):
     run = run_of(method("slow", clients=1, scale=10.0), method("fast", clients=1, scale=scale))
-    left, middle, right = rounds_figure([run]).axes
+    runs = saved(tmp_path, run)
+    left, middle, right = figures(runs)["rounds"].axes
     assert [len(group) for group in left.containers] == [2, 2]
-    assert [len(group) for group in middle.containers] == [2] * (
-        len(PHASES) - 1
-    )  # nobody is offline
-    expected = [bar.phase_s for bar in bars([run])]
-    for row, phases in enumerate(expected):
+    chart = critical_path_chart(runs)
+    for row in range(2):
         ends = [group[row].get_x() + group[row].get_width() for group in middle.containers]
         starts = [group[row].get_x() for group in middle.containers]
-        assert starts[1:] == pytest.approx(ends[:-1])  # stacked without a gap
-        factor = ends[-1] / sum(phases)
-        assert factor in (pytest.approx(1.0), pytest.approx(1e3), pytest.approx(1 / 60))
-        widths = [group[row].get_width() / factor for group in middle.containers]
-        assert widths == pytest.approx(phases[: len(widths)])  # a colour is as long as its part
+        assert starts == pytest.approx([0.0, *ends[:-1]])  # stacked without a gap
+    for group, series in zip(middle.containers, chart.series, strict=True):
+        assert [bar.get_width() for bar in group] == pytest.approx(series.x)
     assert left.get_xscale() == middle.get_xscale() == "linear"
-    marks = [line.get_xdata() for line in right.get_lines()]
-    assert [len(mark) for mark in marks] == [2, 2]
-    assert marks[0][0] == pytest.approx(100 * bars([run])[0].clients_idle)
+    assert [len(line.get_xdata()) for line in right.get_lines()] == [2, 2]
 
 
-def test_the_timeline_draws_every_interval_of_the_first_clients():
+def test_speedups_are_those_of_the_summary(tmp_path):
+    runs = saved(tmp_path, run_of(method("slow"), method("fast", scale=0.5)))
+    charts = {chart.choice: chart for chart in speedup_charts(runs)}
+    times, traffic = charts["over slow"].series
+    assert (times.name, traffic.name) == ("speedup", "traffic reduction")
+    against = runs[0].methods["fast"]["against"]["slow"]
+    assert (list(times.x), list(times.y)) == (["fast"], [pytest.approx(against["time_x"])])
+    assert list(traffic.y) == [pytest.approx(1.0)]
+
+
+def test_the_timeline_draws_every_interval_of_the_first_clients(tmp_path):
     run = two()
-    figure = timeline_figure(run)
+    runs = saved(tmp_path, run)
+    figure = figures(runs)["timeline"]
     assert len(figure.axes) == len(run.methods)
     axes, kept = figure.axes[0], run.methods["splitfed"].kept[0]
     names = [tick.get_text() for tick in axes.get_yticklabels()]
@@ -128,12 +157,20 @@ def test_the_timeline_draws_every_interval_of_the_first_clients():
         phase not in (2, 3) and member < MOST_CLIENTS
         for phase, member in zip(log.phase, client, strict=True)
     )
-    assert sum(len(c.get_paths()) for c in axes.collections) == on_server + of_clients
+    chart = timelines(runs[0], 1, MOST_CLIENTS)[0]
+    drawn = sum(len(series.x) for series in chart.series if series.name)
+    assert drawn == len(axes.patches)
+    assert on_server <= drawn
+    assert drawn == of_clients + sum(
+        phase in (2, 3) and (member < MOST_CLIENTS or member == SERVER)
+        for phase, member in zip(log.phase, client, strict=True)
+    )
 
 
-def test_timeline_axes_are_shared_unless_methods_lie_far_apart():
-    near = timeline_figure(run_of(method("a"), method("b", scale=0.5)))
-    assert near.axes[0].get_xlim() == near.axes[1].get_xlim()
-    far = timeline_figure(run_of(method("a", scale=100.0), method("b", scale=0.1)))
-    assert far.axes[0].get_xlim() != far.axes[1].get_xlim()
-    assert "own" in far.get_suptitle()
+def test_timeline_axes_are_shared_unless_methods_lie_far_apart(tmp_path):
+    near = figures(saved(tmp_path / "near", run_of(method("a"), method("b", scale=0.5))))
+    axes = near["timeline"].axes
+    assert axes[0].get_xlim() == axes[1].get_xlim()
+    both = run_of(method("a", scale=100.0), method("b", scale=0.1))
+    far = figures(saved(tmp_path / "far", both))["timeline"].axes
+    assert far[0].get_xlim() != far[1].get_xlim()

@@ -1,31 +1,44 @@
-"""Rounds of a run as timelines: who did what, when."""
+"""Timelines of a run's kept rounds: which client, link and server slot was busy when."""
 
 import numpy as np
 
 from cutlayer.sim.log.intervals import PHASES, Activity, Phase
-from cutlayer.sim.report.charts import Chart, Series
 from cutlayer.sim.results.critical_path import NAMES, round_row
 from cutlayer.sim.results.read import SavedRun
+from cutlayer.sim.views.charts import Chart, Series
+from cutlayer.sim.views.names import natural_order
 from cutlayer.sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
+from cutlayer.sim.views.style import needs_log
 
 MOST_BARS = 2500  # beyond, clients are left out
+MOST_ROUNDS = 4  # of a method
 
 
-def timelines(run: SavedRun) -> tuple[Chart, ...]:
-    """Return a timeline of each method's kept rounds, the first four of them."""
+def timelines(
+    run: SavedRun, rounds: int = MOST_ROUNDS, clients: int | None = None
+) -> tuple[Chart, ...]:
+    """Return a timeline of each method's first kept rounds, of the first clients.
+
+    Those of a picture, one a method, share a time axis unless the rounds are far from equally long.
+    """
+    kept = {label: run.kept_rounds(label)[:rounds] for label in run.methods}
+    times = [float(round_row(run, m, i)["round_time_s"] or 0.0) for m in kept for i in kept[m]]
+    shared = rounds == 1 and not needs_log(times)
     charts = []
     for label in run.methods:
-        for index in run.kept_rounds(label)[:4]:
-            charts.append(_timeline(run, label, index))
+        for index in kept[label]:
+            charts.append(_timeline(run, label, index, clients, max(times) if shared else None))
     return tuple(charts)
 
 
-def _timeline(run: SavedRun, label: str, index: int) -> Chart:
+def _timeline(
+    run: SavedRun, label: str, index: int, most: int | None, span_s: float | None
+) -> Chart:
     log = run.intervals(label, index)
     row = round_row(run, label, index)
     duration = float(row["round_time_s"] or 0.0)
     begun = float(row["virtual_time_s"] or 0.0) - duration
-    unit, factor = common_unit([duration], TIMES)
+    unit, factor = common_unit([duration if span_s is None else span_s], TIMES)
     names = [str(name) for name in run.events["actor_names"]]
     server = names.index("server")
     actors = np.where(log["actor"] == server, log["peer"], log["actor"])
@@ -36,7 +49,7 @@ def _timeline(run: SavedRun, label: str, index: int) -> Chart:
     total = 0
     for client in clients:
         total += counts[client]
-        if total > MOST_BARS and shown:
+        if shown and (total > MOST_BARS or len(shown) == most):
             left_out = f" {len(clients) - len(shown)} more clients are not drawn."
             break
         shown.append(client)
@@ -56,7 +69,7 @@ def _timeline(run: SavedRun, label: str, index: int) -> Chart:
         at, texts = [], []
         for i, start, length in zip(rows, starts, lengths, strict=True):
             who = names[int(actors[i])] if actors[i] >= 0 else "server"
-            lane = "server" if phase == Phase.SERVER_COMPUTE else "server's queue"
+            lane = "server: slots" if phase == Phase.SERVER_COMPUTE else "server: queue"
             lane = f"{who}: {lanes[phase]}" if phase in lanes else lane
             what = Activity(int(log["activity"][i])).name.lower()
             sent = int(log["wire_bytes"][i])
@@ -78,26 +91,29 @@ def _timeline(run: SavedRun, label: str, index: int) -> Chart:
             )
         )
     series = _in_lanes(series)
-    choice = f"{label}, round {index} ({row['round_type']})"
+    choice = f"{label}, round {index} ({row['round_type']}), {quantity(duration, TIMES)}"
+    if left_out and most:
+        choice += f"; {left_out.strip(' .')}"
     return Chart(
         "timeline",
-        "Who did what, when",
+        "Timeline of a round",
         "gantt",
         series,
         f"virtual time since the round began ({unit})",
         choice=choice,
-        note=f"Drag to zoom, double click to zoom out.{left_out}",
+        x_end=None if span_s is None else span_s / factor,
+        note=f"Drag to zoom in, double click to zoom out.{left_out}",
     )
 
 
 def _in_lanes(series: list[Series]) -> list[Series]:
-    """Return the series so that lanes first come in order: the server, then client by client."""
+    """Return the series with the lanes in order: the server, then client by client."""
     lanes = list(dict.fromkeys(lane for one in series for lane in one.y))
     order = {"device": 0, "uplink": 1, "downlink": 2}
 
-    def key(lane: str) -> tuple[int, str, int]:
+    def key(lane: str) -> tuple[int, tuple[tuple[int, str], ...], int]:
         who, _, what = lane.rpartition(": ")
-        return (1, who, order.get(what, 3)) if who else (0, lane, 0)
+        return int(who != "server"), natural_order(who), order.get(what, int(what == "queue"))
 
     lanes.sort(key=key)
     first = Series("", [0.0] * len(lanes), lanes, 0, [0.0] * len(lanes), [""] * len(lanes))

@@ -1,10 +1,11 @@
-"""A chart as plain data: what a browser's library, a paper's picture and a CSV file are made of."""
+"""Charts as plain data, which matplotlib draws into files and plotly on a page."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-Shape = Literal["lines", "points", "ratios", "stack", "gantt", "heat", "range"]
+Shape = Literal["lines", "points", "ratios", "stack", "gantt", "heat", "range", "dots", "strips"]
+ROWS: Final = ("stack", "gantt", "heat", "range", "dots", "strips")  # whose y axis has names
 
 
 @dataclass(frozen=True)
@@ -12,8 +13,9 @@ class Series:
     """One line, set of bars or set of marks.
 
     `x` and `y` are values or categories. `base` is where a bar of a gantt, a range or a stack begins
-    (its `x` is then its length); `texts` is what hovering over each shows, in lines; `place` picks
-    colour, dash and marker.
+    (its `x` is then its length); `half` is half the width of a band around a line; `texts` are shown
+    on hovering; `place` picks colour, dash and marker. A strip has one more edge in `x` than values
+    between 0 and 1 in `y`.
     """
 
     name: str
@@ -24,15 +26,17 @@ class Series:
     texts: Sequence[str] | None = None
     phase: int | None = None  # a colour of the phases' instead
     bold: bool = False  # marks that stand out
+    half: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
 class Chart:
     """A chart: its series, titles with units, scales. `choice` names it among charts that share a place.
 
-    Ratios are bars from 1 on a logarithmic axis with 1 in its middle: up is more than 1, down less.
-    Stacks are on a linear axis, where a colour is as long as its part. A heat map has one series: `x`
-    and `y` are its categories, `cells` its values by row, `marks` what is written in them.
+    Ratios are bars from 1 on a logarithmic axis: up is more than 1, down less. Stacks are on a linear
+    axis, where a colour is as long as its part; `totals` are written at their ends. Rows in `minor` are
+    parts of the row above. A heat map has one series: `x` and `y` are its categories, `cells` its
+    values by row, `marks` what is written in them.
     """
 
     name: str
@@ -47,7 +51,11 @@ class Chart:
     note: str = ""
     cells: Sequence[Sequence[float | None]] = ()
     marks: Sequence[Sequence[str]] = ()
-    lines_at: Sequence[tuple[float, str]] = field(default_factory=tuple)  # places on x, with words
+    lines_at: Sequence[tuple[float, str]] = ()  # places on x, with words
+    levels: Sequence[tuple[float, str]] = ()  # values of y, with words
+    totals: Mapping[str, str] = field(default_factory=dict)
+    minor: Collection[str] = ()
+    x_end: float | None = None  # of a gantt that shares its axis with others
 
 
 @dataclass(frozen=True)
@@ -91,10 +99,12 @@ class Source:
     tabs: Sequence[Tab]
 
 
-def reach_of_ratios(chart: Chart) -> float:
-    """Return how far the axis of ratios reaches: from 1 / reach to reach, a little beyond the bars."""
-    values = [float(y) for series in chart.series for y in series.y]
-    return 1.15 * max([1.25, *values, *(1 / value for value in values if value > 0)])
+def limits_of_ratios(chart: Chart) -> tuple[float, float]:
+    """Return the ends of the axis of ratios: 1 where all bars go one way, else beyond the bars."""
+    values = [float(y) for series in chart.series for y in series.y if y > 0]
+    low, high = min([1.0, *values]), max([1.0, *values])
+    margin = (high / low) ** 0.12 if high > low else 1.25
+    return (low / margin if low < 1 else 1.0), (high * margin if high > 1 or low == 1 else 1.0)
 
 
 def csv_rows(chart: Chart) -> list[dict[str, Any]]:
@@ -108,9 +118,11 @@ def csv_rows(chart: Chart) -> list[dict[str, Any]]:
         ]
     rows = []
     for series in chart.series:
-        for index, (x, y) in enumerate(zip(series.x, series.y, strict=True)):
+        for index, (x, y) in enumerate(zip(series.x, series.y, strict=chart.shape != "strips")):
             row = {"series": series.name, "x": x, "y": y}
             if series.base is not None:
                 row["from"] = series.base[index]
+            if series.half is not None:
+                row["half_width_95"] = series.half[index]
             rows.append(row)
     return rows

@@ -1,6 +1,9 @@
-"""Quantities that are constant between moments: loads of links over virtual time."""
+"""The share of their capacity that links use over virtual time: of a run, and within one round.
 
-from collections.abc import Mapping, Sequence
+Links that several clients use stand for themselves, access links for the mean over those in use.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,9 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from cutlayer.sim.log.intervals import SERVER, Activity, Phase
 from cutlayer.sim.log.link_use import ACCESS
 from cutlayer.sim.network.observers import LoadSeries
-from cutlayer.sim.results.round import KeptRound, RoundResult
+from cutlayer.sim.results.columns import Row
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.results.round import KeptRound
 
-ROUNDING: Final = 1e-9  # of the largest value is nothing
+ROUNDING: Final = 1e-9  # of the largest value counts as 0
+MOST_LINES: Final = 6  # of a method
+MOST_STEPS: Final = 900  # of a round; finer steps are averaged
 
 
 @dataclass(frozen=True)
@@ -98,9 +105,51 @@ def access_steps(kept: KeptRound, line: str, capacities: Mapping[str, float]) ->
     return Steps(steps.times, steps.values / len(used))
 
 
-def run_steps(rounds: Sequence[RoundResult], line: str) -> Steps:
-    """Return a line's utilisation round by round over a run; 0 between rounds."""
-    ends = [rnd.virtual_time_s for rnd in rounds]
-    starts = [max(0.0, rnd.virtual_time_s - rnd.round_time_s) for rnd in rounds]
-    values = [rnd.utilisation.get(line, 0.0) for rnd in rounds]
-    return Steps.sum_of(starts, ends, values, ends[-1])
+def utilisation_rows(result: MethodResult) -> list[Row]:
+    """Return the rows of utilisation.csv for the busiest links of a method, the busiest first.
+
+    Rows of detail 0 hold for whole rounds; those of detail 1 for the steps within the first kept one.
+    """
+    used: dict[str, float] = {}
+    for rnd in result.rounds:
+        for line, share in rnd.utilisation.items():
+            used[line] = used.get(line, 0.0) + share * rnd.round_time_s
+    rows: list[Row] = []
+    for line in sorted(used, key=lambda line: -used[line])[:MOST_LINES]:
+        for rnd in result.rounds:
+            start_s = max(0.0, rnd.virtual_time_s - rnd.round_time_s)
+            span = (rnd.index, start_s, rnd.virtual_time_s, rnd.utilisation.get(line, 0.0))
+            rows.append(_row(result, line, 0, *span))
+        kept = result.kept[0] if result.kept else None
+        steps = None if kept is None else _within(result, kept, line)
+        if kept is not None and steps is not None:
+            thin = steps.thinned(MOST_STEPS)
+            for start, end, value in zip(thin.times, thin.times[1:], thin.values, strict=False):
+                span = (kept.index, kept.start_s + start, kept.start_s + end, value)
+                rows.append(_row(result, line, 1, *span))
+    return rows
+
+
+def _within(result: MethodResult, kept: KeptRound, line: str) -> Steps | None:
+    series = kept.record.loads.get(line)
+    if series is not None:
+        return shared_steps(series, kept.record.duration_s)
+    if line not in ACCESS.values():
+        return None
+    end_s = result.virtual_time_s
+    capacities = {name: total / end_s for name, total in result.capacity_s.items()}
+    return access_steps(kept, line, capacities)
+
+
+def _row(
+    result: MethodResult,
+    line: str,
+    detail: int,
+    index: int,
+    start_s: float,
+    end_s: float,
+    share: float,
+) -> Row:
+    record: Row = {"link": line, "round": index, "detail": detail}
+    times: Row = {"start_s": float(start_s), "end_s": float(end_s), "utilisation": float(share)}
+    return {"label": result.label, "method": result.method, **record, **times}

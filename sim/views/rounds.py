@@ -1,0 +1,194 @@
+"""Traffic, round time by critical path, idle shares, and ratios between methods: bars of a run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from cutlayer.sim.log.intervals import PHASES
+from cutlayer.sim.results.columns import Row
+from cutlayer.sim.results.critical_path import NAMES
+from cutlayer.sim.results.estimate import mean
+from cutlayer.sim.results.read import SavedRun
+from cutlayer.sim.views.charts import Chart, Series
+from cutlayer.sim.views.quantities import BYTES, TIMES, Unit, common_unit, quantity, significant
+
+MOST_ROUNDS: Final = 60  # drawn one by one
+FAR: Final = 100  # a total this many times below the largest is written in a unit of its own
+UP, DOWN = "up", "down"
+
+Bar = tuple[str, bool, list[list[Row]]]  # its name, whether it is part of another, rows by seed
+
+
+def _bars(runs: Sequence[SavedRun]) -> Iterator[Bar]:
+    """Yield a bar for each method and, if its rounds are of several types, one for each below."""
+    for label in runs[0].methods:
+        rows = [own for run in runs if label in run.methods and (own := run.rounds(label))]
+        if not rows:
+            continue
+        yield label, False, rows
+        types = list(dict.fromkeys(str(row["round_type"]) for row in rows[0]))
+        for name in types if len(types) > 1 else ():
+            parts = [[row for row in own if row["round_type"] == name] for own in rows]
+            yield f"{label}: {name} rounds", True, [part for part in parts if part]
+
+
+def _number(row: Row, column: str) -> float:
+    value = row[column]
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _stack(
+    name: str,
+    title: str,
+    rows: Mapping[str, Mapping[str, float]],
+    phases: Mapping[str, int | None],
+    units: tuple[Unit, ...],
+    x_title: str,
+    minor: Sequence[str] = (),
+    **more: Any,
+) -> Chart:
+    """Return a stack of parts for each row, with the totals at the ends."""
+    totals = {row: sum(parts.values()) for row, parts in rows.items()}
+    largest = max(totals.values(), default=0.0)
+    unit, factor = common_unit([largest], units)
+    ends = dict.fromkeys(rows, 0.0)
+    series = []
+    for place, (part, phase) in enumerate(phases.items()):
+        values = {row: parts[part] / factor for row, parts in rows.items()}
+        if any(values.values()):
+            texts = [
+                f"{row}\n{part}: {significant(value)} {unit}"
+                + (f" ({value * factor / totals[row]:.1%})" if totals[row] else "")
+                for row, value in values.items()
+            ]
+            starts = [ends[row] for row in values]
+            lengths, names = list(values.values()), list(values)
+            series.append(Series(part, lengths, names, place, starts, texts, phase=phase))
+            ends = {row: ends[row] + value for row, value in values.items()}
+    said = {
+        row: quantity(total, units)
+        if total * FAR < largest
+        else f"{significant(total / factor)} {unit}"
+        for row, total in totals.items()
+    }
+    return Chart(
+        name, title, "stack", series, f"{x_title} ({unit})", totals=said, minor=minor, **more
+    )
+
+
+def traffic_chart(runs: Sequence[SavedRun]) -> Chart:
+    """Return the wire bytes per client and round, up and down."""
+    rows = {}
+    for name, _, seeds in _bars(runs):
+        clients = [sum(_number(row, "clients") for row in own) or 1.0 for own in seeds]
+        rows[name] = {
+            way: mean(
+                sum(_number(row, f"wire_bytes_{way}") for row in own) / count
+                for own, count in zip(seeds, clients, strict=True)
+            )
+            or 0.0
+            for way in (UP, DOWN)
+        }
+    minor = [name for name, part, _ in _bars(runs) if part]
+    return _stack(
+        *("traffic", "Traffic per client and round", rows, {UP: None, DOWN: None}, BYTES),
+        *("wire bytes", minor),
+    )
+
+
+def critical_path_chart(runs: Sequence[SavedRun], choice: str = "") -> Chart:
+    """Return the mean round time by the phases of the critical path."""
+    rows = {
+        name: {
+            NAMES[phase]: mean(
+                mean(_number(row, f"critical_{phase}_s") for row in own) for own in seeds
+            )
+            or 0.0
+            for phase in PHASES
+        }
+        for name, _, seeds in _bars(runs)
+    }
+    minor = [name for name, part, _ in _bars(runs) if part]
+    return _stack(
+        *("critical-path", "Round time by critical path", rows, _phases(), TIMES),
+        *("virtual time", minor),
+        choice=choice,
+        note="The phases of the critical path add up to the round time: a round is shorter only if one"
+        " of them is.",
+    )
+
+
+def round_by_round(run: SavedRun, label: str) -> Chart:
+    """Return the critical path of each round of a method, of the first if there are many."""
+    rows = {
+        f"round {row['round']} ({row['round_type']})": {
+            NAMES[phase]: _number(row, f"critical_{phase}_s") for phase in PHASES
+        }
+        for row in run.rounds(label)[:MOST_ROUNDS]
+    }
+    return _stack(
+        *("critical-path", "Round time by critical path", rows, _phases(), TIMES, "virtual time"),
+        choice=f"{label}, round by round",
+    )
+
+
+def idle_chart(runs: Sequence[SavedRun]) -> Chart | None:
+    """Return the idle shares of devices and server, one row a method; None in old folders."""
+    series = []
+    rows = {name: None if part else name for name, part, _ in _bars(runs)}
+    for place, (key, name) in enumerate((("clients", "devices"), ("server", "server"))):
+        shares = {
+            row: mean(r.methods[label].get("idle_fraction", {}).get(key) for r in runs)
+            for row, label in rows.items()
+            if label is not None
+        }
+        known = {row: 100 * share for row, share in shares.items() if share is not None}
+        texts = [f"{row}\n{name} idle: {share:.1f} %" for row, share in known.items()]
+        series.append(Series(name, list(known.values()), list(known), 2 - place, texts=texts))
+    if not any(one.x for one in series):
+        return None
+    note = "The share of a round in which devices, or the server's slots, do not compute."
+    return Chart("idle", "Idle share", "dots", series, "of the virtual time (%)", note=note)
+
+
+def speedup_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
+    """Return speedup and traffic reduction over each other method, per round."""
+    labels = list(runs[0].methods)
+    charts = []
+    for base in labels if len(labels) > 1 else []:
+        series = []
+        for place, (key, name) in enumerate(
+            (("time_x", "speedup"), ("bytes_x", "traffic reduction"))
+        ):
+            ratios = {
+                label: mean(run.methods[label]["against"][base][key] for run in runs)
+                for label in labels
+                if label != base
+            }
+            known = {label: value for label, value in ratios.items() if value}
+            texts = [_compared(label, base, value, key) for label, value in known.items()]
+            series.append(Series(name, list(known), list(known.values()), place, texts=texts))
+        charts.append(
+            Chart(
+                "speedup",
+                "Speedup and traffic reduction",
+                "ratios",
+                series,
+                "",
+                f"ratio to {base} (x)",
+                y_log=True,
+                choice=f"over {base}",
+                note="Ratios of round times and of bytes per round. Bars begin at 1x: up is faster, or"
+                " less traffic.",
+            )
+        )
+    return tuple(charts)
+
+
+def _compared(label: str, base: str, ratio: float, key: str) -> str:
+    better, worse = ("faster", "slower") if key == "time_x" else ("less traffic", "more traffic")
+    times, how = (ratio, better) if ratio >= 1 else (1 / ratio, worse)
+    return f"{label}\n{significant(times)} times {how} than {base}"
+
+
+def _phases() -> dict[str, int | None]:
+    return {NAMES[phase]: number for number, phase in enumerate(PHASES)}
