@@ -111,8 +111,8 @@ def _form(value: Any) -> str | None:
     if isinstance(value, AbsenceSection):
         return f"~{value.key}"
     keys = value if isinstance(value, Mapping) else ()
-    found = [f"~{form.key}" for form in _FORMS if form.key in keys]
-    return found[0] if len(found) == 1 else None
+    forms = [f"~{form.key}" for form in _FORMS if form.key in keys]
+    return forms[0] if len(forms) == 1 else None
 
 
 Absence = Annotated[

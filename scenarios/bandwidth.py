@@ -239,8 +239,8 @@ def _rate_form(value: Any) -> str | None:
         return f"~{value.key}"
     if not isinstance(value, Mapping):
         return "~rate"
-    found = [f"~{form.key}" for form in _FORMS if form.key in value]
-    return found[0] if len(found) == 1 else None
+    forms = [f"~{form.key}" for form in _FORMS if form.key in value]
+    return forms[0] if len(forms) == 1 else None
 
 
 _DISCRIMINATOR = Discriminator(

@@ -39,8 +39,8 @@ class LinkChange(Section):
 def _form(value: Any) -> str | None:
     if isinstance(value, ClientsChange | LinkChange):
         return "~link" if isinstance(value, LinkChange) else "~clients"
-    found = [key for key in ("clients", "link") if isinstance(value, Mapping) and key in value]
-    return f"~{found[0]}" if len(found) == 1 else None
+    keys = [key for key in ("clients", "link") if isinstance(value, Mapping) and key in value]
+    return f"~{keys[0]}" if len(keys) == 1 else None
 
 
 Change = Annotated[

@@ -27,8 +27,8 @@ class Document:
     def origin(self, path: KeyPath) -> Origin:
         """Return the origin of `path`, or else of the nearest section around it."""
         for length in range(len(path), -1, -1):
-            if (found := self.origins.get(path[:length])) is not None:
-                return found
+            if (origin := self.origins.get(path[:length])) is not None:
+                return origin
         return Origin(self.source, None)
 
     def value(self, path: KeyPath) -> object:
@@ -64,8 +64,8 @@ class Document:
         """Return a problem at `path`, with its line and, unless given, the value there."""
         located = self.locate(path)
         origin = self.origin(located)
-        found = self.value(located) if value is ... else value
-        return Problem(located, origin.line, rule, found, origin.source)
+        shown = self.value(located) if value is ... else value
+        return Problem(located, origin.line, rule, shown, origin.source)
 
 
 def _length(node: object) -> int:

@@ -132,10 +132,10 @@ class _Known:
         if not isinstance(info.context, Names) or (self.objects and is_object_path(name)):
             return name
         known = getattr(info.context, self.kind)
-        found = canonical(name, known)
-        if found is None:
+        known_name = canonical(name, known)
+        if known_name is None:
             raise rule(f"is not a known {_NOUN[self.kind]}{suggestion(name, known)}")
-        return found
+        return known_name
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

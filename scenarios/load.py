@@ -97,8 +97,8 @@ def load_text(
         raise ScenarioError([Problem((), 1, rule, MISSING, source)])
     problems += document.problems
     document = _with_files_placed(document)
-    sound_methods, found = read_methods(document, methods)
-    problems += found
+    sound_methods, method_problems = read_methods(document, methods)
+    problems += method_problems
     problems += check_sections(document, device_names())
     names = Names(
         devices=(*device_names(), *_keys(document.data.get("devices"))),

@@ -49,9 +49,9 @@ def read_methods(
     labelled: dict[str, KeyPath] = {}
     for index, entry in enumerate(raw):
         path = ("methods", index)
-        key, found = _key(document, path, entry, known)
-        problems += found
-        if key is None or found:
+        key, its_problems = _key(document, path, entry, known)
+        problems += its_problems
+        if key is None or its_problems:
             continue
         name = canonical_method(key, known) or key
         written = entry if isinstance(entry, dict) else {}
@@ -61,8 +61,8 @@ def read_methods(
             problems.append(document.problem((*path, "label"), label_rule, label))
         else:
             labelled[label] = path
-        options, found = _options(document, (*path, key), written.get(key), known.get(name))
-        problems += found
+        options, its_problems = _options(document, (*path, key), written.get(key), known.get(name))
+        problems += its_problems
         if label_rule is None and options is not None:
             methods.append(Method(name=name, label=label, options=options))
     return tuple(methods), problems

@@ -118,9 +118,9 @@ def _cells(path: KeyPath, section: dict[str, Any]) -> Iterator[Group]:
         for kind in ("wifi", "cellular"):
             if kind in cell.written:
                 inner, where = mapping(cell.written[kind]), (*cell.path, kind)
-                found = Group(where, cell.within, inner, of_clients=False)
-                yield found
-                yield from _listed(where, inner, "clients", found.size)
+                group = Group(where, cell.within, inner, of_clients=False)
+                yield group
+                yield from _listed(where, inner, "clients", group.size)
 
 
 def _places(at: object, connected: int | None) -> int | None:

@@ -188,20 +188,20 @@ def _values(axis: Axis) -> list[Any]:
 
 def _holds(path: KeyPath, wanted: Any, steps: list[Step]) -> NDArray[np.bool_]:
     """Return for each step of an axis whether an entry of a condition holds there."""
-    found = np.zeros(len(steps), dtype=bool)
+    holds = np.zeros(len(steps), dtype=bool)
     by_name = _by_name(steps)
     for one in wanted if isinstance(wanted, list) else [wanted]:
         compared = _COMPARISON.match(one) if isinstance(one, str) else None
         if isinstance(one, str) and compared is not None:
-            found |= _compared(path, one, compared[1], one[compared.end() :].strip(), steps)
+            holds |= _compared(path, one, compared[1], one[compared.end() :].strip(), steps)
             continue
         known = by_name.get(_key(one))
         if known is None:
             has = f"(it has {_some(steps, 12)})"
             rule = f"names {show(one)}, which the axis {path[-1]} does not have {has}"
             raise ConditionError(path, rule)
-        found[known] = True
-    return found
+        holds[known] = True
+    return holds
 
 
 def _some(steps: list[Step], count: int) -> str:
@@ -212,11 +212,11 @@ def _some(steps: list[Step], count: int) -> str:
 
 def _by_name(steps: list[Step]) -> dict[str, list[int]]:
     """Return the indices of the steps with each value or label."""
-    found: dict[str, list[int]] = {}
+    indices: dict[str, list[int]] = {}
     for index, step in enumerate(steps):
         for key in {_key(step.value), _key(step.label)}:
-            found.setdefault(key, []).append(index)
-    return found
+            indices.setdefault(key, []).append(index)
+    return indices
 
 
 def _key(value: Any) -> str:

@@ -58,10 +58,10 @@ def place(value: object) -> tuple[str, float] | None:
     written = _NUMBER.fullmatch(value)
     if written is None:
         return ("bit/s", math.inf) if value.strip() == "unlimited" else None
-    found = _PARSERS.get(KIND_OF_UNIT.get(written[3] or "", ""))
-    if found is None:
+    kind_and_parser = _PARSERS.get(KIND_OF_UNIT.get(written[3] or "", ""))
+    if kind_and_parser is None:
         return None
-    kind, parse = found
+    kind, parse = kind_and_parser
     try:
         return kind, float(parse(value))
     except (QuantityError, OverflowError):
@@ -123,9 +123,9 @@ def between(low: float, high: float, like: object) -> tuple[Any, float]:
         middle = product**0.5 if sound else math.sqrt(low) * math.sqrt(high)
     else:
         middle = (low + high) / 2
-    found = place(like)
-    assert found is not None
-    kind, number = found
+    kind_and_number = place(like)
+    assert kind_and_number is not None
+    kind, number = kind_and_number
     if not kind:
         value: Any = float(f"{middle:.6g}")
     else:
@@ -156,15 +156,15 @@ def _number(value: Any, field: str) -> tuple[Fraction, str]:
     text = value if isinstance(value, str) else show(value)
     if len(text) > LONGEST:
         raise RangeError(f"must have at most {LONGEST} characters", field)
-    found = _NUMBER.fullmatch(text) if not isinstance(value, bool) else None
-    if found is None:
+    match = _NUMBER.fullmatch(text) if not isinstance(value, bool) else None
+    if match is None:
         raise RangeError("must be a number, with its unit if it has one", field)
-    exponent = int(found[2] or 0)
-    number = Fraction(found[1]) if abs(exponent) <= LONGEST else None
+    exponent = int(match[2] or 0)
+    number = Fraction(match[1]) if abs(exponent) <= LONGEST else None
     if number is None or abs(number) > sys.float_info.max:
         rule = "is too small to differ from 0" if exponent < 0 else "is too large to be a number"
         raise RangeError(rule, field)
-    return number, found[3] or ""
+    return number, match[3] or ""
 
 
 def _written(number: Fraction, unit: str) -> Any:
