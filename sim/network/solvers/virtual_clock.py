@@ -17,7 +17,7 @@ class VirtualClock:
         self.reset()
 
     def reset(self) -> None:
-        """Stand at 0, at the time 0."""
+        """Stop at the virtual time 0 and the time 0."""
         self.leader: VirtualClock | None = None
         self.offset: float = 0
         self.value: float = 0
@@ -40,7 +40,7 @@ class VirtualClock:
         return clock.level
 
     def stop(self, now: float) -> None:
-        """Stand still from `now` on."""
+        """Stop at `now`, until `run` or a new leader."""
         self.value = self.at(now)
         self.leader = None
         self.since = now

@@ -110,7 +110,7 @@ def test_waits_under_priority_are_cobhams():
     rates, rate = (0.3, 0.4), 0.7
     residual = rate * 2 / 2  # lambda E[S^2] / 2 with exponential service of mean 1
     theory = residual / (1 - 0.3), residual / ((1 - 0.3) * (1 - 0.7))
-    found = ([], [])
+    measured = ([], [])
     for replication in range(REPLICATIONS):
         stream = generator(replication, "priority")
         arrivals = np.cumsum(stream.exponential(1 / rate, JOBS)).tolist()
@@ -120,10 +120,10 @@ def test_waits_under_priority_are_cobhams():
         began, _, _ = run_queue(
             lambda env: Priority(env, 1, first=["urgent"]), arrivals, seconds, names
         )
-        for group, name in zip(found, ("urgent", "patient"), strict=True):
+        for group, name in zip(measured, ("urgent", "patient"), strict=True):
             waits = [at - arrivals[n] for n, at in began if names[n] == name and n >= WARM_UP]
             group.append(mean(waits))
-    for waits, expected in zip(found, theory, strict=True):
+    for waits, expected in zip(measured, theory, strict=True):
         half_width = T_10 * stdev(waits) / sqrt(REPLICATIONS)
         assert abs(mean(waits) - expected) < half_width
         assert half_width < 0.3 * expected

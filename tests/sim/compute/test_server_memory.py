@@ -92,8 +92,8 @@ def test_batches_that_do_not_occur_are_not_charged(plan_of):
         kind = options_of(huge.scenario.methods[0])[0]
         twenty = plan_of(method, "training.batch_size=20")
         assert memory_by_device(huge, kind) == memory_by_device(twenty, kind)
-    everybody = plan_of("centralised", "training.batch_size=1000000")
-    assert needed(everybody) == needed(plan_of("centralised", "training.batch_size=60"))
+    centralised = plan_of("centralised", "training.batch_size=1000000")
+    assert needed(centralised) == needed(plan_of("centralised", "training.batch_size=60"))
 
 
 def test_a_device_is_charged_for_the_largest_batch_of_its_own_clients(plan_of):

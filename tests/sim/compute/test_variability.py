@@ -33,8 +33,8 @@ def played(folder, computing="", *, method="classic_fl", rounds=1, seed=0):
         encoding="utf-8",
     )
     (result,) = run(load_scenario(path, [f"seed={seed}"]), executor="none", log="events")
-    (found,) = result.methods.values()
-    return found
+    (method,) = result.methods.values()
+    return method
 
 
 def variability(**settings) -> Variability:

@@ -44,7 +44,7 @@ def test_loads_and_rates_of_two_links():
 
 
 def test_how_long_a_link_was_a_bottleneck():
-    # Until 10 s b holds two at 3, and a nobody: the third is at its cap. Then b holds the last one.
+    # Until 10 s b holds two at 3 and a holds none: the third is at its cap. Then b holds the last one.
     env, network = network_of(10.0, 9.0)
     flows = [network.start(0, 30), network.start(1, 70, cap=5), network.start(2, 75)]
     env.run()

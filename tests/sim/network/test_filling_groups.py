@@ -127,15 +127,15 @@ def test_in_fractions_components_agree_exactly_whatever_the_table_size(monkeypat
 @pytest.fixture
 def solved(monkeypatch):
     """The components solved so far, as sets of routes."""
-    found = []
+    solved = []
     solve = Component.solve
 
     def noted(solved_component):
-        found.append(frozenset(sender.flow.route for sender in solved_component.senders()))
+        solved.append(frozenset(sender.flow.route for sender in solved_component.senders()))
         solve(solved_component)
 
     monkeypatch.setattr(Component, "solve", noted)
-    return found
+    return solved
 
 
 def test_only_flows_that_are_connected_now_are_solved_together(tables, solved):
@@ -218,10 +218,10 @@ def test_searches_in_turns_find_the_parts():
             graph.add_edges_from(pairwise(finite))
         starts = [r for r in resources if r in graph and rng.random() < 0.4]
         expected = [set(p) for p in nx.connected_components(graph) if p & set(starts)]
-        found = [set(part) for part in separated(starts)]
-        assert len(found) == max(0, len(expected) - 1)
-        assert all(part in expected for part in found)
-        assert sum(map(len, found)) == len(set().union(*found))
+        parts = [set(part) for part in separated(starts)]
+        assert len(parts) == max(0, len(expected) - 1)
+        assert all(part in expected for part in parts)
+        assert sum(map(len, parts)) == len(set().union(*parts))
 
 
 def test_searches_that_meet_at_once_look_at_few(monkeypatch):

@@ -1,4 +1,4 @@
-"""Rates against linear programs, for every solver: raise the lowest level, fix who is held, repeat."""
+"""Rates of every solver against linear programs: raise the lowest level, fix its flows, repeat."""
 
 from fractions import Fraction
 from math import inf

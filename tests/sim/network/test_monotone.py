@@ -80,9 +80,9 @@ def test_half_of_the_root_lets_no_transfer_end_earlier(form, general):
         capacities, actions = random_capacities(rng), random_starts(rng, 60)
         runs = []
         for server in (3.0, 6.0, 12.0, 24.0):
-            found, used = ends(capacities | {"server": server}, NESTED[form], actions, general)
+            times, used = ends(capacities | {"server": server}, NESTED[form], actions, general)
             assert used == {"filling" if general else "tree" if form == "tree" else "star"}
-            runs.append(found)
+            runs.append(times)
         for slow, fast in pairwise(runs[:3]):
             assert_none_earlier(slow, fast)
         assert all(runs[2][name] >= end * (1 - ROUNDING) for name, end in runs[3].items())

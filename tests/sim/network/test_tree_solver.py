@@ -116,8 +116,8 @@ class TestForms:
 
     def test_nested_resources_are_a_tree(self):
         capacities = {"region": 9, "left": 5, "right": 5}
-        found = self.forms(capacities, "left region", "region left", "right region", "region right")
-        assert found == ("tree",) * 4
+        forms = self.forms(capacities, "left region", "region left", "right region", "region right")
+        assert forms == ("tree",) * 4
 
     def test_a_medium_with_a_link_for_each_direction_is_a_tree_with_the_medium_as_root(self):
         capacities = {"air": 9, "in": 5, "out": 5}
@@ -125,8 +125,8 @@ class TestForms:
 
     def test_two_media_on_the_same_links_are_not_a_tree(self):
         capacities = {"air1": 9, "air2": 9, "in": 5, "out": 5}
-        found = self.forms(capacities, "air1 in", "air1 out", "air2 in", "air2 out")
-        assert found == ("filling",) * 4
+        forms = self.forms(capacities, "air1 in", "air1 out", "air2 in", "air2 out")
+        assert forms == ("filling",) * 4
 
     def test_a_route_may_end_below_the_root(self):
         assert self.forms({"a": 9, "b": 5}, "a", "a b", "a b") == ("tree",) * 3
