@@ -33,7 +33,7 @@ def calibrate_command(
     errors_file: Path | None,
     force: bool,
 ) -> None:
-    """Measure, fit, print the errors, write the profile; refuses what cannot work before it begins."""
+    """Measure, fit, print the errors and write the profile; check the options first."""
     if not name.strip():
         raise UserError("calibrate: --name must not be empty")
     if not math.isfinite(minutes):
@@ -70,7 +70,7 @@ def _report(found: Calibration, passes: int, console: CommandConsole) -> None:
         console.say(undetermined(fit))
     made = found.measured.passes_made
     if made < passes:
-        console.print(f"The time was up after {made} of {passes} passes.")
+        console.print(f"The time limit was reached after {made} of {passes} passes.")
     for line in found.measured.left_out:
         console.say(f"left out: {line}")
 

@@ -15,7 +15,7 @@ from cutlayer.sim.files.plain_text import visible
 
 
 class CommandConsole(Console):
-    """A console whose strings, those in tables too, are shown as they are."""
+    """A console that prints all strings unchanged, also those in tables."""
 
     def __init__(self) -> None:
         super().__init__(markup=False, emoji=False, highlight=False)
@@ -37,7 +37,7 @@ class CommandConsole(Console):
         return Text(visible(text, self.encoding), style, justify=justify, overflow=overflow)  # type: ignore[arg-type]
 
     def say(self, line: str, style: str | None = None) -> None:
-        """Print a line that is not wrapped, so that a path in it can be copied."""
+        """Print a line without wrapping, so that a path in it can be copied."""
         self.print(line, style=style, soft_wrap=True)
 
 
@@ -47,5 +47,5 @@ def make_console() -> CommandConsole:
 
 
 def print_as_it_is(text: str) -> None:
-    """Print text for other programs: nothing is wrapped, and tabs stay."""
+    """Print text for other programs, without wrapping."""
     print(visible(text, sys.stdout.encoding or "utf-8"))

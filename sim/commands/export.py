@@ -1,4 +1,4 @@
-"""`cutlayer export`: a run or a study for other programs."""
+"""`cutlayer export`: the tables of a run or a study in other formats."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from cutlayer.sim.results.read import read
 
 
 def export_command(path: Path, *, to: str, out: Path) -> None:
-    """Write what a folder holds in another format, into a new folder."""
+    """Write the tables of a folder in another format, into a new folder."""
     saved = read(path)
     with claim_folder(out, "export") as folder:
         written = export(saved, to, folder.path)

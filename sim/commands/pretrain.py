@@ -28,7 +28,7 @@ class DataChoice:
 def pretrain_command(
     recipe: PretrainRecipe, data: DataChoice, out: Path, threads: int, *, force: bool
 ) -> None:
-    """Train and save, a line per epoch; refuses what cannot work before it begins."""
+    """Train and save, printing a line per epoch; check the options first."""
     torch.set_num_threads(threads)
     if not 0 < recipe.lr < math.inf:
         raise UserError(f"pretrain: --lr must be greater than 0 and finite (got {recipe.lr})")

@@ -1,4 +1,4 @@
-"""`cutlayer report`: a page to share, and its figures for a paper."""
+"""`cutlayer report`: a self-contained page, and its figures for a paper."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from cutlayer.sim.results.folder import claim_folder
 def report_command(
     paths: Sequence[Path], *, out: Path | None, figures: Path | None, force: bool
 ) -> None:
-    """Write the report of some runs and studies, and their figures where a folder is named."""
+    """Write the report of runs and studies, and their figures if a folder is given."""
     console = make_console()
     sources = sources_of(paths)
     page = out or paths[0] / "report.html"

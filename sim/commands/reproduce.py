@@ -1,4 +1,4 @@
-"""`cutlayer reproduce`: papers' and logs' figures beside ours."""
+"""`cutlayer reproduce`: published figures next to simulated ones."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ ALL = "all"
 
 
 def reproduce_command(name: str, out: Path | None) -> None:
-    """Make one table or all, print them, and write them where a folder is named."""
+    """Compute and print one table or all, and write them if a folder is given."""
     if name not in (*TABLES, ALL):
         raise UserError(f"reproduce: unknown table {name!r}{suggestion(name, [*TABLES, ALL])}")
     console = make_console()

@@ -1,4 +1,4 @@
-"""`cutlayer run`: run, then leave table, plots and trace."""
+"""`cutlayer run`: run a scenario, print the results, write trace and plots."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +33,7 @@ def run_command(
     threads: int,
     plots: bool,
 ) -> int:
-    """Run a scenario and write everything that is worth looking at; return the exit code."""
+    """Run a scenario, print and write its results; return the exit code."""
     if executor == "inline":
         import torch
 
@@ -78,10 +78,12 @@ def run_command(
             console.say(line)
     statuses = {result.status for result in results}
     if "stopped" in statuses:
-        console.print("interrupted: these are the rounds that had closed", style="bold")
+        console.print(
+            "interrupted: these are the results of the rounds that had closed", style="bold"
+        )
     if any(leaves_out(result) for result in results):
         console.say(
-            "trace.json leaves out what ends after 292 years of virtual time, and says how much"
+            "trace.json omits intervals that end after 292 years of virtual time, and states how many"
         )
     console.say(f"results: {folder.path}")
     for plot in sorted((folder.path / "plots").glob("*.png")):

@@ -1,4 +1,4 @@
-"""`cutlayer sweep`: a study from its file to tables, decisions and pictures."""
+"""`cutlayer sweep`: run a study and write its tables, decisions and report."""
 
 import os
 import sys
@@ -34,7 +34,7 @@ def sweep_command(
     full: Sequence[int],
     threads: int,
 ) -> int:
-    """Run a study, or go on with it, and print what was found; return the exit code."""
+    """Run or continue a study and print its decisions; return the exit code."""
     if executor == "inline":
         import torch
 
@@ -76,7 +76,7 @@ def sweep_command(
         except KeyboardInterrupt:
             if (folder.path / STUDY).exists():
                 console.say(
-                    f"interrupted; {folder.path} has what was finished: sweep again to go on"
+                    f"interrupted; {folder.path} holds what was finished: repeat the command to continue"
                 )
             raise
     print_study(result, console)
@@ -90,7 +90,7 @@ def _warn(line: str) -> None:
 
 
 def workers(jobs: int | None, scheduler: str | None, threads: int) -> Workers:
-    """Return who does the work: a cluster, this process for one job at a time, or processes."""
+    """Return the workers: a cluster, this process for a single job at a time, or processes."""
     if scheduler is not None:
         if jobs is not None:
             raise UserError("--jobs and --scheduler: give one of the two")

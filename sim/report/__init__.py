@@ -1,1 +1,1 @@
-"""A report to share: charts as plain data, drawn for a browser and for a paper, on one page."""
+"""A report on runs and studies: one self-contained page, and its figures for a paper."""

@@ -1,4 +1,4 @@
-"""Charts for a browser, by plotly: zoom, hover, and series that a click on the legend hides."""
+"""Draw charts with plotly for a browser, with zoom, hover texts and clickable legends."""
 
 from collections.abc import Sequence
 from html import escape
@@ -21,7 +21,7 @@ MARKERS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross
 
 
 def figure_of(chart: Chart) -> dict[str, Any]:
-    """Return plotly's data and layout of a chart as plain JSON-able data, checked by plotly."""
+    """Return plotly's data and layout of a chart, validated by plotly, as JSON-compatible data."""
     from plotly import graph_objs
 
     if chart.shape == "heat":
@@ -155,7 +155,7 @@ def _heat(chart: Chart) -> dict[str, Any]:
 
 
 def shown(text: str) -> str:
-    """Return a text as plotly shows it: it takes texts for HTML, so that < and & are written as such."""
+    """Return a text with HTML escapes, since plotly interprets texts as HTML."""
     return escape(visible(text), quote=False).replace("\n", "<br>")
 
 
@@ -236,7 +236,7 @@ def _layout(chart: Chart) -> dict[str, Any]:
 
 
 def _named(chart: Chart) -> bool:
-    """Whether x has names, which plotly would otherwise take for numbers or dates where they look so."""
+    """Whether x has names, which plotly might otherwise parse as numbers or dates."""
     if chart.shape not in ("lines", "points"):
         return False
     return any(isinstance(x, str) for series in chart.series for x in series.x)

@@ -1,4 +1,4 @@
-"""From folders to a page: what `cutlayer report` does, and `sweep` and `run` after their work."""
+"""Write the report page of result folders, for `cutlayer report` and `cutlayer sweep`."""
 
 import os
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ SIGNATURE: Final = "<!-- written by Cutlayer: "
 
 
 def sources_of(paths: Sequence[Path]) -> list[Source]:
-    """Return what is to be shown of some folders. Raises SavedError."""
+    """Return the tabs of run and study folders. Raises SavedError."""
     found = []
     for path in paths:
         saved = read(path)
@@ -33,7 +33,7 @@ def write_report(
     option: str | None = None,
     force: bool = False,
 ) -> None:
-    """Write the page of some folders.
+    """Write the page of run and study folders.
 
     A page that a user named with an `option` replaces nothing that exists, any other one only a page
     that was written by this function and not edited since; `force` replaces any file. Raises SavedError,
@@ -50,12 +50,12 @@ def write_report(
 
 
 def signed(page: str) -> str:
-    """Return a page with a last line that says that Cutlayer wrote it, and what it is."""
+    """Return a page with a last line that holds its checksum."""
     return f"{page}{SIGNATURE}{checksum(page.encode())} -->\n"
 
 
 def is_own_page(file: Path) -> bool:
-    """Whether a file is a page as it was written here, not a link and not edited since."""
+    """Whether a file is a page that `write_report` wrote, unedited and not a link."""
     try:
         if file.is_symlink() or not file.is_file():
             return False

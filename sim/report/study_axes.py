@@ -15,8 +15,8 @@ PLAIN: tuple[Unit, ...] = (("", 1.0),)
 MEASURES: tuple[tuple[str, str, tuple[Unit, ...]], ...] = (
     ("virtual_time_s", "virtual time", TIMES),
     ("round_time_mean_s", "time of a round", TIMES),
-    ("wire_bytes_per_client_round", "wire bytes per client and round", BYTES),
-    ("energy_j", "energy of the devices", ENERGY),
+    ("wire_bytes_per_client_round", "traffic per client and round", BYTES),
+    ("energy_j", "device energy", ENERGY),
     ("accuracy_final", "final accuracy", PLAIN),
 )
 

@@ -1,4 +1,4 @@
-"""What a study decided: the Pareto front, the sensitivities."""
+"""The Pareto front and the sensitivities of a study."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from cutlayer.sim.views.studies import formatted, heading
 
 
 def front_charts(rows: Sequence[Row], front: Sequence[Row]) -> list[tuple[Chart, ...]]:
-    """Return time against bytes for every point and method; those on the front are larger marks."""
+    """Return time against traffic for every point and method, with larger markers on the front."""
     chosen = {(row["point"], row["label"]) for row in front}
     labels = list(dict.fromkeys(str(row["label"]) for row in rows))
     times = [known for row in rows if (known := _number(row["virtual_time_s"]))]
@@ -44,14 +44,14 @@ def front_charts(rows: Sequence[Row], front: Sequence[Row]) -> list[tuple[Chart,
         (
             Chart(
                 "pareto",
-                "Time and bytes of every point",
+                "Virtual time and traffic of all points",
                 "points",
                 series,
                 f"virtual time ({unit})",
-                f"wire bytes per client and round ({size})",
+                f"traffic per client and round ({size})",
                 x_log=True,
                 y_log=True,
-                note="The front is over all aims: also energy and accuracy, where they are known.",
+                note="The front considers all objectives, also energy and accuracy if known.",
             ),
         )
     ]
@@ -62,9 +62,9 @@ def _number(value: object) -> float | None:
 
 
 def _about(row: Row) -> str:
-    told = ["label", "point"]
+    keys = ["label", "point"]
     skip = {"seed", "method", "status"}
-    lines = [f"{name} = {row[name]}" for name in row if name in told]
+    lines = [f"{name} = {row[name]}" for name in row if name in keys]
     names = list(row)
     axes = names[names.index("point") + 1 : names.index("seed")]
     lines += [f"{name} = {row[name]}" for name in axes if name not in skip]
@@ -77,7 +77,7 @@ def _about(row: Row) -> str:
 
 
 def tornado(rows: Sequence[Row]) -> list[Any]:
-    """Return for each method how far each assumption moves the result, and the figures."""
+    """Return how much each assumption changes the result of each method, and the figures."""
     if not rows:
         return []
     charts = []
@@ -109,15 +109,15 @@ def tornado(rows: Sequence[Row]) -> list[Any]:
         charts.append(
             Chart(
                 "sensitivity",
-                "Which assumption moves the result most",
+                "Sensitivity to each assumption",
                 "range",
                 series,
                 f"change of the {own[0]['by']} (share of {significant(base, 4)})",
                 choice=label,
-                note="One assumption at a time, at the base scenario.",
+                note="Each assumption is varied alone, from the base scenario.",
             )
         )
-    return [tuple(charts), study_table("sensitivity", "The figures", rows)]
+    return [tuple(charts), study_table("sensitivity", "Sensitivities", rows)]
 
 
 def study_table(name: str, title: str, rows: Sequence[Row], leave_out: Sequence[str] = ()) -> Table:

@@ -74,5 +74,5 @@ def _heat_map(
         choice=f"{label}, {name}{where}",
         cells=cells,
         marks=marks,
-        note="'too big': does not fit into memory." if marked else "",
+        note="'too big': it does not fit into memory." if marked else "",
     )

@@ -21,7 +21,7 @@ Cell = str | Text
 
 GAP: Final = 2  # letters between columns
 HEADING_LINES: Final = 3
-NARROW: Final = 24  # a column of words is not made narrower than this, if its texts are longer
+NARROW: Final = 24  # the least width of a column of longer texts
 _NUMBER: Final = re.compile(r"[-+]?[\d.,]+( ?[%\w/]+)?|-?|not known|unknown")
 
 
@@ -37,7 +37,7 @@ class Column:
 def print_columns(
     console: Console, first: Column | Sequence[Column], columns: Sequence[Column], title: str = ""
 ) -> None:
-    """Print columns beside the first one or ones, in as many tables as the width asks for."""
+    """Print the columns next to the first ones, in several tables if the console is too narrow."""
     keys = [first] if isinstance(first, Column) else list(first)
     keys[0] = replace(keys[0], numbers=False)
     if title:
@@ -113,7 +113,7 @@ def _print(console: Console, columns: Sequence[Column], *, headings: bool = Fals
 
 
 def _widths(columns: Sequence[Column], console: Console) -> list[int]:
-    """Return widths that fit: each column's least, and what is left to those whose texts are long."""
+    """Return widths that fit: the least of each column; the rest goes to columns of long texts."""
     widths = [_least(column, console) for column in columns]
     natural = [max(least, _natural(c, console)) for least, c in zip(widths, columns, strict=True)]
     left = console.width - sum(widths) - GAP * len(widths)

@@ -85,7 +85,7 @@ def print_rounds(run: SavedRun, label: str, console: Console) -> None:
 
 
 def print_path(run: SavedRun, label: str, round_index: int, console: Console) -> None:
-    """Print the critical path of a round whose intervals are kept, step by step."""
+    """Print the critical path of a kept round, step by step."""
     kept = run.kept_rounds(label)
     if round_index not in kept:
         rounds = ", ".join(map(str, kept))

@@ -1,4 +1,4 @@
-"""Charts drawn by matplotlib, into files for people and papers."""
+"""Draw charts with matplotlib, for image files and papers."""
 
 from collections.abc import Callable, Sequence
 from textwrap import fill, wrap

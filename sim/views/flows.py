@@ -1,4 +1,4 @@
-"""Which intervals follow one batch: an activation's upload, the server's step, a gradient's download."""
+"""The intervals of one batch: upload of the activation, server step, download of the gradient."""
 
 from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Intervals, Phase
 

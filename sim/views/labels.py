@@ -1,4 +1,4 @@
-"""Labels beside points of a picture, where they cover neither each other nor the lines."""
+"""Place labels next to the points of a plot so that they cover neither each other nor the lines."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Box:
     top: float
 
     def overlap(self, other: "Box") -> float:
-        """Return the area that both cover."""
+        """Return the area of the intersection."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.top, other.top) - max(self.bottom, other.bottom)
         return max(0.0, width) * max(0.0, height)
@@ -40,10 +40,10 @@ class Box:
 
 
 class Labels:
-    """Labels of one picture, placed one after the other where least is covered so far."""
+    """The labels of one plot; each is placed where it covers least."""
 
     def __init__(self, axes: "Axes", lines: Iterable[tuple[Point, Point]]) -> None:
-        """The limits of the axes must be final."""
+        """Prepare for axes whose limits are final."""
         self._axes = axes
         self._to_points = 72.0 / axes.figure.dpi
         self._taken: list[Box] = []
@@ -55,12 +55,12 @@ class Labels:
                 self._ink.append((x0 + t * (x1 - x0), y0 + t * (y1 - y0)))
 
     def mark(self, at: Point, radius: float) -> None:
-        """Keep a node's mark free."""
+        """Keep the marker of a node uncovered."""
         x, y = self._at(at)
         self._taken.append(Box(x - radius, y - radius, x + radius, y + radius))
 
     def on_line(self, here: Point, there: Point, text: str, size: float, colour: str) -> None:
-        """Write on a line, in its middle or near it, over a white ground."""
+        """Write on a line, near its middle, on a white background."""
         best: tuple[float, Point, Box] | None = None
         for share in (0.5, 0.4, 0.6, 0.3, 0.7):
             at = here[0] + share * (there[0] - here[0]), here[1] + share * (there[1] - here[1])
@@ -76,7 +76,7 @@ class Labels:
         )
 
     def beside(self, at: Point, text: str, size: float, colour: str) -> None:
-        """Write beside a point, on whichever of eight sides covers least."""
+        """Write next to a point, on the one of eight sides that covers least."""
         sides = [(0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)]
         x, y = self._at(at)
         best: tuple[float, tuple[int, int], Box] | None = None

@@ -1,4 +1,4 @@
-"""Lanes for intervals that overlap, such as those of a server with several slots."""
+"""Assign overlapping intervals, such as those of a server's slots, to lanes."""
 
 import heapq
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 
 def assign_lanes(start: Sequence[float], end: Sequence[float]) -> NDArray[np.int64]:
-    """Give each interval the lowest lane that is free when it starts; no lane overlaps itself.
+    """Assign each interval the lowest lane that is free when it starts.
 
     Intervals are taken by start, then end, then position. An interval may start where another ends.
-    As many lanes are used as intervals overlap at once, which is the least possible.
+    The number of lanes is the largest number of simultaneous intervals, which is minimal.
     """
     order = np.lexsort((np.asarray(end), np.asarray(start)))
     lanes = np.zeros(len(order), dtype=np.int64)

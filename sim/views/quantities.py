@@ -1,4 +1,4 @@
-"""Numbers for people: one unit for values that stand together, and as many digits as they bear."""
+"""Format numbers: a common unit for related values, and significant digits."""
 
 from collections.abc import Iterable
 from math import floor, isfinite, log10
@@ -21,7 +21,7 @@ MEGABYTES: Final[Unit] = ("MB", 1e6)
 
 
 def common_unit(values: Iterable[float | None], units: tuple[Unit, ...]) -> Unit:
-    """Return the largest unit in which no value is below 1; values of 0 and None do not count."""
+    """Return the largest unit in which no value is below 1, ignoring 0 and None."""
     known = [abs(value) for value in values if value and isfinite(value)]
     if not known:
         return next(unit for unit in units if unit[1] == 1.0)
@@ -29,7 +29,7 @@ def common_unit(values: Iterable[float | None], units: tuple[Unit, ...]) -> Unit
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Return `value` to so many significant digits, whole digits always, never an exponent."""
+    """Return `value` with `digits` significant digits, without an exponent."""
     if value == 0 or not isfinite(value):
         return f"{value:g}"
     return f"{value:.{_places(value, digits)}f}"
@@ -44,7 +44,7 @@ def quantity(seconds_or_bytes: float, units: tuple[Unit, ...], digits: int = 3) 
 def spread(estimate: Estimate, factor: float = 1.0, digits: int = 3, sign: str = "±") -> str:
     """Return mean and half width in units of `factor`, both to the half width's second digit.
 
-    The mean stands alone if there is no half width, or none that four digits of the mean show.
+    The half width is left out if it is unknown or too small for four digits of the mean.
     """
     mean, half_width = estimate.mean / factor, (estimate.half_width or 0.0) / factor
     if not half_width:
@@ -56,7 +56,7 @@ def spread(estimate: Estimate, factor: float = 1.0, digits: int = 3, sign: str =
 
 
 def _places(value: float, digits: int) -> int:
-    """Return how many decimals `digits` significant digits are, after rounding (9.996 is 10.00)."""
+    """Return the number of decimals for `digits` significant digits after rounding (9.996 is 10.00)."""
     if value == 0:
         return digits - 1
     places = digits - 1 - floor(log10(abs(value)))

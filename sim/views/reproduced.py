@@ -26,7 +26,7 @@ MAP_COLUMNS = (
 
 
 def print_reproduced(table: Table, console: Console) -> None:
-    """Print the lines, what was fitted, and the remarks."""
+    """Print the rows, the fitted figures and the remarks."""
     console.print(plain(table.title, "bold", console.encoding))
     headings = ("quantity", "published", "kind", "simulated", "deviation", "tolerance")
     print_grid(console, headings, [_cells(line) for line in table.lines])

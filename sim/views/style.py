@@ -1,7 +1,7 @@
-"""How every picture looks: colours that colour-blind readers can tell apart, sizes, and saving.
+"""The style of all plots: colours that colour-blind readers can distinguish, sizes, and saving.
 
-Colours are the palette of Okabe and Ito ("Color Universal Design", 2008); its yellow is left out,
-because thin lines of it vanish on white. Figures are made without pyplot: no global state.
+Colours are the palette of Okabe and Ito ("Color Universal Design", 2008); without its yellow,
+whose thin lines are invisible on white. Figures are made without pyplot: no global state.
 """
 
 import warnings
@@ -40,7 +40,7 @@ def new_figure(width_inches: float, height_inches: float) -> "Figure":
 
 
 def dress(axes: "Axes", grid: str) -> None:
-    """Give axes their text size, no box, and a light `grid` ("x", "y", "both") behind the data."""
+    """Set the text size of axes, remove the box, and draw a light `grid` ("x", "y" or "both")."""
     axes.tick_params(which="both", labelsize=SMALL_TEXT_SIZE, colors=BLACK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
@@ -48,7 +48,7 @@ def dress(axes: "Axes", grid: str) -> None:
 
 
 def needs_log(values: Iterable[float]) -> bool:
-    """Return whether the positive values lie more than `LOG_RATIO` apart."""
+    """Return whether the positive values differ by a factor of more than `LOG_RATIO`."""
     positive = [value for value in values if value > 0]
     return bool(positive) and max(positive) / min(positive) > LOG_RATIO
 
@@ -67,12 +67,12 @@ def plain_log_ticks(axes: "Axes") -> None:
 
 
 def shown(texts: Iterable[str]) -> list[str]:
-    """Return texts that a user may have chosen as the labels of an axis."""
+    """Return texts, which a user may have chosen, as labels of an axis."""
     return [visible(text) for text in texts]
 
 
 def legend_name(text: str) -> str:
-    """Return a text for a legend, which leaves out what begins with an underscore."""
+    """Return a text for a legend; matplotlib omits texts that begin with an underscore."""
     return f" {visible(text)}" if text.startswith("_") else visible(text)
 
 

@@ -21,7 +21,7 @@ COMPARISONS = {
 
 
 def print_table(result: RunResult | Sequence[RunResult], console: Console) -> None:
-    """Print the methods of a run, or of several seeds of one scenario, and their speedups.
+    """Print the results of a run, or of several seeds of one scenario, with speedups.
 
     Several seeds give means with 95 % t-intervals.
     """
@@ -69,7 +69,7 @@ def _wide_characters(console: Console) -> bool:
 
 
 def _marked(methods: dict[str, list[MethodResult]]) -> set[str]:
-    """Return the methods whose times rest on guessed figures; none if all do, which is said once."""
+    """Return the methods whose times rest on guessed figures; none if all do."""
     coarse = {label for label, seeds in methods.items() if any(r.coarse for r in seeds)}
     return coarse if len(coarse) < len(methods) else set()
 

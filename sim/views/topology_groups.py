@@ -1,7 +1,7 @@
-"""A topology with equal things taken together, as it is printed and drawn.
+"""Group equal parts of a topology, for printing and drawing.
 
-What hangs on a node by a single connection (a client, an edge node with its clients) is below that
-node; of these, equal ones are one group: the same device, rates, delays and things below. The nodes
+A node with a single connection (a client, an edge node with its clients) is below its neighbour. Nodes
+below one node are a group if their device, rates, delays and subtrees are equal. The nodes
 that remain are the core: the server alone for tiers, the sites of a ring, the backbone of a graph.
 """
 
@@ -28,12 +28,12 @@ class Group:
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """The number of nodes."""
         return len(self.names)
 
     @property
     def label(self) -> str:
-        """Their name, or the first and the last."""
+        """Their name, or the first and the last name."""
         if self.count == 1:
             return self.names[0]
         if self.count == 2:
@@ -43,7 +43,7 @@ class Group:
 
 @dataclass
 class Grouped:
-    """The core of a topology, its connections, and what is below each of its nodes."""
+    """The core of a topology, its connections, and the groups below each of its nodes."""
 
     topology: Topology
     core: list[Node]
@@ -52,7 +52,7 @@ class Grouped:
 
     @property
     def server_at(self) -> str | None:
-        """The node of the core that the server stands at, with nothing between the two."""
+        """The node of the core that the server is attached to without delay or rate limit."""
         server = self.topology.server
         links = [link for pair in self.connections for link in pair if link is not None]
         mine = [link for link in links if server in (link.source, link.target)]
@@ -63,7 +63,7 @@ class Grouped:
         return others.pop() if len(others) == 1 else None
 
     def connected(self) -> "Grouped":
-        """Return what of it is connected with the server."""
+        """Return the part that is connected to the server."""
         apart = set(self.topology.unconnected)
         core = [node for node in self.core if node.name not in apart]
         connections = [pair for pair in self.connections if pair[0].source not in apart]
@@ -71,7 +71,7 @@ class Grouped:
 
 
 def grouped(topology: Topology) -> Grouped:
-    """Return a topology with equal things taken together."""
+    """Return a topology with equal parts grouped."""
     return _Grouping(topology).result()
 
 
@@ -159,12 +159,12 @@ class _Grouping:
 
 
 def _pendant(neighbours: dict[str, dict[str, None]], server: str) -> dict[str, str]:
-    """Return, for each node of the trees that hang on the core, the node above; outermost first."""
+    """Return the parent of each node of the trees attached to the core, outermost nodes first."""
     left = {name: dict(others) for name, others in neighbours.items()}
     outer = [name for name, others in left.items() if len(others) == 1 and name != server]
     above: dict[str, str] = {}
     for name in outer:  # grows while we walk
-        if not left[name]:  # all of its tree hangs on it: the server is in another part
+        if not left[name]:  # the root of a tree that is not connected to the server
             continue
         (parent,) = left[name]
         above[name] = parent

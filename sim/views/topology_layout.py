@@ -1,4 +1,4 @@
-"""Where the nodes of a drawn topology stand: tiers from left to right, rings, maps."""
+"""Positions of the nodes of a drawn topology: tiers from left to right, rings, maps."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Placed:
-    """A node or a group of equal ones: its place, its depth below the core, what is below it."""
+    """A node or a group of equal nodes with its position; `leads_on` if nodes are below it."""
 
     at: Point
     node: Node
@@ -24,7 +24,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Line:
-    """A connection between two places."""
+    """A connection between two positions."""
 
     here: Point
     there: Point
@@ -59,7 +59,7 @@ def tree(found: Grouped) -> tuple[list[Placed], list[Line]]:
 
 
 def core(found: Grouped) -> dict[str, Point]:
-    """Return places for the nodes of the core, about 1 apart from the middle of the picture.
+    """Return positions for the nodes of the core, about 1 from the centre of the plot.
 
     On a map where all positions are known; in a ring where all have two neighbours, or all are
     neighbours; else so that near nodes are near (Kamada and Kawai, 1989). A server with nothing
@@ -92,7 +92,7 @@ def core(found: Grouped) -> dict[str, Point]:
 
 
 def _circle(names: list[str]) -> dict[str, Point]:
-    """Return a circle that begins on top and turns right."""
+    """Return positions on a circle, clockwise from the top."""
     turn = 2 * math.pi / len(names)
     return {name: (math.sin(i * turn), math.cos(i * turn)) for i, name in enumerate(names)}
 

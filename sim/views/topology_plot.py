@@ -1,4 +1,4 @@
-"""A topology as a picture: who is where, how fast and how far the links are."""
+"""Plot a topology: nodes, and the rates and delays of its links."""
 
 import math
 import re
@@ -37,7 +37,7 @@ NAMES: Final = {"server": "server", "relay": "forwards", "client": "clients"}
 
 
 def write_topology(topology: Topology, path: Path, *, replace: bool = True) -> Path:
-    """Draw a topology into a file whose ending names the format: png, svg or pdf.
+    """Draw a topology into a file; its suffix is the format: png, svg or pdf.
 
     Raises OutputError, without `replace` also where the file exists.
     """
@@ -48,7 +48,7 @@ def write_topology(topology: Topology, path: Path, *, replace: bool = True) -> P
 
 
 def topology_figure(topology: Topology) -> "Figure":
-    """Return the picture: tiers from left to right, or a core as a ring, a map or a web."""
+    """Return the plot: tiers from left to right, or the core as a ring, a map or a web."""
     found = grouped(topology).connected()
     if len(found.core) == 1:
         return _tree(found)

@@ -1,4 +1,4 @@
-"""A topology as lines of text: a tree, the connections of its core, media, what clients get."""
+"""A topology as lines of text: a tree, the connections of its core, and media."""
 
 from collections.abc import Iterator
 
@@ -47,7 +47,7 @@ def unconnected(topology: Topology) -> str:
 
 
 def what_it_is(node: Node) -> str:
-    """Return a node's device, or that it only forwards."""
+    """Return a node's device, or "forwards"."""
     if node.role == "relay":
         return "forwards"
     assert node.device is not None
@@ -57,7 +57,7 @@ def what_it_is(node: Node) -> str:
 
 
 def describe_medium(medium: Medium) -> str:
-    """Return what a medium is."""
+    """Return a description of a medium."""
     if medium.rate_bytes_per_s is not None:
         about = "on average " if medium.varies is not None else ""
         return f"{about}{format_rate(medium.rate_bytes_per_s)} for all on it"
@@ -86,11 +86,11 @@ def _connections(found: Grouped) -> Iterator[str]:
             continue
         yield f"{link.source} -- {link.target}: {describe_links(link, back)}"
     if at is not None:
-        yield f"{found.topology.server} stands at {at}"
+        yield f"{found.topology.server} is at {at}"
 
 
 def _trees(found: Grouped) -> Iterator[str]:
-    """Yield the trees below the nodes of the core; nodes with the same below them are told once."""
+    """Yield the trees below the nodes of the core; equal trees are printed once."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for node in found.core:
         below = tuple(_branches(found.below[node.name], ""))

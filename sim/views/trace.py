@@ -1,13 +1,13 @@
 """A run as a Chrome trace: open the file in Perfetto (ui.perfetto.dev) or chrome://tracing.
 
-One process per method. Its tracks: all rounds; the critical path; the server's slots and its queue;
-each client's device, uplink and downlink. All rounds have their span, intervals are there for those
-rounds that were kept. Times are virtual microseconds, to the nanosecond. The format is that of
-"Trace Event Format" (Google): complete events "X", counters "C" of the load of links and media that
-several clients use, flow events "s", "t", "f" (arrows from an activation's upload to the
-server's step and on to the gradient's download), and metadata "M" for the names. A viewer counts
-nanoseconds in 64 bits, 292 years: what ends later is left out, and how much that is stands beside the
-name of the method and under "otherData".
+One process per method, with tracks for the rounds, the critical path, the server's slots and queue,
+and each client's device, uplink and downlink. All rounds have a span; only kept rounds have
+intervals. Times are virtual microseconds, to the nanosecond. The format is that of "Trace Event
+Format" (Google): complete events "X", counters "C" of the load of links and media that several
+clients use, flow events "s", "t", "f" (arrows from an activation's upload to the server's step and
+on to the gradient's download), and metadata "M" for the names. A viewer stores nanoseconds in 64
+bits, 292 years: later intervals are left out; their number is next to the name of the method and
+under "otherData".
 """
 
 import json
@@ -93,7 +93,7 @@ def trace_events(result: RunResult) -> Iterator[Event]:
             yield _name("thread", process, thread, track.name)
             yield _order("thread", process, thread, thread)
         for thread, track in enumerate(sorted(tracks), start=1):
-            # Of two events that start together the longer one comes first and holds the other.
+            # Of two events that start together, the longer one comes first and contains the other.
             for start, end, name, category, args in sorted(
                 tracks[track], key=lambda span: (span[0], -span[1])
             ):
@@ -116,9 +116,9 @@ def trace_events(result: RunResult) -> Iterator[Event]:
 def _arrows(
     process: int, threads: dict[Track, int], number: int, flow: Sequence[tuple[Track, Span]]
 ) -> Iterator[Event]:
-    """Yield one flow: it leaves the first interval at its end and reaches the others at their start.
+    """Yield one flow, from the end of the first interval to the starts of the others.
 
-    A viewer binds an arrow to the interval that its moment lies in; a nanosecond keeps it inside.
+    A viewer binds an arrow to the interval at its time; a nanosecond keeps it inside.
     """
     for place, (track, (start, end, *_)) in enumerate(flow):
         last = place == len(flow) - 1

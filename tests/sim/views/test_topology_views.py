@@ -221,7 +221,7 @@ def test_the_text_says_rates_delays_devices_and_what_holds():
 def test_the_text_of_a_ring_tells_equal_sites_once():
     lines = lines_of(RING)
     assert "site-0 -- site-1: 100 Mbit/s, 5 ms" in lines
-    assert "server stands at site-1" in lines
+    assert "server is at site-1" in lines
     assert "each of site-0, site-1, site-2, site-3, site-4" in lines
     assert sum("pi-0 ... pi-3" in line for line in lines) == 1
 
