@@ -126,11 +126,15 @@ class DeviceProfile:
             self._check_class(op_class)
         for op_class in self.fallback:
             self._resolve(op_class)
-        for name in ("memory_bandwidth_bytes_per_s", "optimizer_bytes_per_s"):
-            if not getattr(self, name) > 0:
+        for name in (
+            "memory_bandwidth_bytes_per_s",
+            "optimizer_bytes_per_s",
+            "weight_bytes_per_s",
+            "memory_bytes",
+        ):
+            figure = getattr(self, name)
+            if figure is not None and not figure > 0:
                 raise DeviceError(f"device {self.name!r}: {name} must be greater than 0")
-        if self.weight_bytes_per_s is not None and not self.weight_bytes_per_s > 0:
-            raise DeviceError(f"device {self.name!r}: weight_bytes_per_s must be greater than 0")
         for name in (
             "layer_overhead_s",
             "iteration_overhead_s",
@@ -146,8 +150,6 @@ class DeviceProfile:
                 f"device {self.name!r}: loader_s_per_iteration is a part of iteration_overhead_s"
                 f" and cannot exceed it"
             )
-        if self.memory_bytes is not None and self.memory_bytes <= 0:
-            raise DeviceError(f"device {self.name!r}: memory_bytes must be greater than 0")
         for state, watts in self.power_w.items():
             if not 0 <= watts < math.inf:
                 raise DeviceError(f"device {self.name!r}: power_w.{state} must not be negative")
@@ -184,10 +186,8 @@ class DeviceProfile:
 
         Raises DeviceError if the profile has neither the class nor a fallback for it.
         """
-        table = self.rates.get(op_class)
-        if table is None:
-            table = self.rates[self._resolve(op_class)]
-        return table.at(pass_, map_size)
+        known = op_class if op_class in self.rates else self._resolve(op_class)
+        return self.rates[known].at(pass_, map_size)
 
     def seconds(
         self,
@@ -217,32 +217,37 @@ class DeviceProfile:
     def faster(self, factor: float) -> Self:
         """Return a device of the same name that does everything `factor` times as fast."""
         _check_positive(factor, f"device {self.name!r}: the factor", "times")
+        scaled = self.scaled(factor, factor, factor, factor, factor)
+        return replace(scaled, speed_factor=self.speed_factor * factor)
+
+    def scaled(
+        self, forward: float, backward: float, memory: float, optimizer: float, overhead: float
+    ) -> Self:
+        """Return the profile with rates and bandwidths times these factors, and shorter overheads."""
         weight_rate = self.weight_bytes_per_s
         return replace(
             self,
-            rates={key: table.scaled(factor, factor) for key, table in self.rates.items()},
-            memory_bandwidth_bytes_per_s=self.memory_bandwidth_bytes_per_s * factor,
-            optimizer_bytes_per_s=self.optimizer_bytes_per_s * factor,
-            weight_bytes_per_s=None if weight_rate is None else weight_rate * factor,
-            layer_overhead_s=self.layer_overhead_s / factor,
-            iteration_overhead_s=self.iteration_overhead_s / factor,
-            loader_s_per_iteration=self.loader_s_per_iteration / factor,
-            optimizer_overhead_s=self.optimizer_overhead_s / factor,
-            loader_s_per_sample=self.loader_s_per_sample / factor,
-            round_overhead_s=self.round_overhead_s / factor,
-            speed_factor=self.speed_factor * factor,
+            rates={key: table.scaled(forward, backward) for key, table in self.rates.items()},
+            memory_bandwidth_bytes_per_s=self.memory_bandwidth_bytes_per_s * memory,
+            optimizer_bytes_per_s=self.optimizer_bytes_per_s * optimizer,
+            weight_bytes_per_s=None if weight_rate is None else weight_rate * memory,
+            layer_overhead_s=self.layer_overhead_s / overhead,
+            iteration_overhead_s=self.iteration_overhead_s / overhead,
+            loader_s_per_iteration=self.loader_s_per_iteration / overhead,
+            optimizer_overhead_s=self.optimizer_overhead_s / overhead,
+            loader_s_per_sample=self.loader_s_per_sample / overhead,
+            round_overhead_s=self.round_overhead_s / overhead,
         )
 
     def with_loader(self, loader_s_per_iteration: float) -> Self:
         """Return the profile with another loading and augmentation time, s, whatever the batch."""
         others = self.iteration_overhead_s - self.loader_s_per_iteration
-        declared: dict[str, Status] = {"loader_s_per_iteration": "declared"}
         return replace(
             self,
             loader_s_per_iteration=loader_s_per_iteration,
             loader_s_per_sample=0.0,
             iteration_overhead_s=others + loader_s_per_iteration,
-            status={**self.status, **declared},
+            status={**self.status, "loader_s_per_iteration": "declared"},
         )
 
     def _check_class(self, op_class: str) -> None:

@@ -14,13 +14,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Self, TypeAlias, TypeVar, cast
 
-import networkx
-
 from cutlayer.topologies.bandwidth import Profile
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.graph import Topology
 from cutlayer.topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
-from cutlayer.topologies.routing import cost_of, routing_graph
 
 UP: Final = ".up"
 DOWN: Final = ".down"
@@ -86,8 +83,7 @@ class Fleet(Topology):
         self.clients = tuple(self._names_in_order())
         self._index = {name: index for index, name in enumerate(self.clients)}
         self._check_names()
-        self.nodes = _Nodes(self)
-        self.links = _Links(self)
+        self._renewed()
 
     def _names_in_order(self) -> Iterator[str]:
         """Yield the names of all clients, and record where the groups begin."""
@@ -119,9 +115,14 @@ class Fleet(Topology):
         run = self._runs[bisect_right(self._starts, index) - 1]
         return None if isinstance(run, Node) else run
 
-    def with_links(self, links: Sequence[Link], media: Sequence[Medium]) -> Topology:
-        """Return the topology with other links and media between the same nodes."""
-        return Topology(list(self.nodes.values()), links, media, routing=self.routing)
+    def owner(self, link: str) -> tuple[ClientGroup, str, int] | None:
+        """Return the group and the name of the client whose link this is, and 0 for up, 1 for down."""
+        for direction, suffix in enumerate((UP, DOWN)):
+            name = link.removesuffix(suffix)
+            group = self.group_of(name) if name != link else None
+            if group is not None:
+                return group, name, direction
+        return None
 
     def with_devices(self, devices: Mapping[str, DeviceProfile]) -> Topology:
         """Return the topology with faster or slower devices at some of its nodes."""
@@ -137,17 +138,14 @@ class Fleet(Topology):
         return other._renewed()
 
     def _renewed(self) -> Self:
-        """Return this copy without the cached properties of the original."""
-        for cached in ("profiles", "resources", "graph", "_both", "_classes", "_whole"):
+        """Return this copy without what the original has computed."""
+        for cached in ("profiles", "resources", "graph", "_whole"):
             self.__dict__.pop(cached, None)
+        self._both: dict[tuple[str, str], Route] = {}
+        self._classes: dict[str, Hashable] = {}
         self.nodes = _Nodes(self)
         self.links = _Links(self)
         return self
-
-    @cached_property
-    def graph(self) -> "networkx.DiGraph[str]":
-        """The graph of all nodes and links."""
-        return routing_graph(self.nodes, self.links, self.media, cost_of(self.routing, self.media))
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:
@@ -185,19 +183,14 @@ class Fleet(Topology):
         if group is None:
             return self._core.route(source, target)
         first = group.node.name
-        route = self._between(*((first, target) if name == source else (source, first)))
+        ends = (first, target) if name == source else (source, first)
+        if ends not in self._both:
+            self._both[ends] = self._core.route(*ends)
         own = {first + UP: name + UP, first + DOWN: name + DOWN}
-        resources = tuple((own.get(used, used), amount) for used, amount in route.resources)
-        return replace(route, resources=resources)
-
-    def _between(self, source: str, target: str) -> Route:
-        if (source, target) not in self._both:
-            self._both[source, target] = self._core.route(source, target)
-        return self._both[source, target]
-
-    @cached_property
-    def _both(self) -> dict[tuple[str, str], Route]:
-        return {}
+        resources = tuple(
+            (own.get(used, used), amount) for used, amount in self._both[ends].resources
+        )
+        return replace(self._both[ends], resources=resources)
 
     def path(self, source: str, target: str) -> tuple[Link, ...]:
         """Return the links of the shortest route by `routing`. Raises TopologyError if there is none."""
@@ -229,10 +222,6 @@ class Fleet(Topology):
             return known
         assert isinstance(known, tuple)
         return (self._devices[client], *known[1:])
-
-    @cached_property
-    def _classes(self) -> dict[str, Hashable]:
-        return {}
 
 
 class _Nodes(Mapping[str, Node]):
@@ -268,12 +257,11 @@ class _Links(Mapping[str, Link]):
         self._fleet = fleet
 
     def __getitem__(self, link: str) -> Link:
-        for suffix, direction in ((UP, 0), (DOWN, 1)):
-            name = link.removesuffix(suffix)
-            group = self._fleet.group_of(name) if name != link else None
-            if group is not None:
-                return group.links(name)[direction]
-        return self._fleet._core.links[link]
+        owner = self._fleet.owner(link)
+        if owner is None:
+            return self._fleet._core.links[link]
+        group, name, direction = owner
+        return group.links(name)[direction]
 
     def __iter__(self) -> Iterator[str]:
         fleet = self._fleet
@@ -293,14 +281,11 @@ class _Resources(Mapping[str, float]):
         self._known = known
 
     def __getitem__(self, resource: str) -> float:
-        if resource in self._known:
+        owner = None if resource in self._known else self._fleet.owner(resource)
+        if owner is None:
             return self._known[resource]
-        for suffix in (UP, DOWN):
-            name = resource.removesuffix(suffix)
-            group = self._fleet.group_of(name) if name != resource else None
-            if group is not None:
-                return self._known[group.node.name + suffix]
-        raise KeyError(resource)
+        group, _, direction = owner
+        return self._known[(group.up, group.down)[direction].id]
 
     def __iter__(self) -> Iterator[str]:
         own = [

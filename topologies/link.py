@@ -72,5 +72,4 @@ class AccessLink:
 
     def with_delay(self, delay_s: float) -> Self:
         """Return the link with another one-way delay, in seconds."""
-        declared: dict[str, Status] = {"delay_s": "declared"}
-        return replace(self, delay_s=delay_s, status={**self.status, **declared})
+        return replace(self, delay_s=delay_s, status={**self.status, "delay_s": "declared"})

@@ -22,7 +22,12 @@ def cost_of(routing: Routing, media: Mapping[str, Medium]) -> Cost:
         medium = None if link.medium is None else media[link.medium].rate_bytes_per_s
         return 1 / min(link.rate_bytes_per_s, math.inf if medium is None else medium)
 
-    return {"delay": _delay, "hops": _hop, "inverse_rate": inverse_rate}[routing]
+    costs: Mapping[Routing, Cost] = {
+        "delay": lambda link: link.delay_s,
+        "hops": lambda _: 1.0,
+        "inverse_rate": inverse_rate,
+    }
+    return costs[routing]
 
 
 def routing_graph(
@@ -73,12 +78,3 @@ def shortest_paths(graph: "networkx.DiGraph[str]", root: str, outwards: bool) ->
                     following.append(there)
         level = following
     return tree
-
-
-def _delay(link: Link) -> float:
-    return link.delay_s
-
-
-def _hop(link: Link) -> float:
-    del link
-    return 1.0

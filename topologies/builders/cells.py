@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cutlayer.topologies.bandwidth import Varying
 from cutlayer.topologies.builders.draft import Draft, Server
-from cutlayer.topologies.builders.groups import named
+from cutlayer.topologies.builders.groups import Group, named
 from cutlayer.topologies.builders.wifi_cell import Stations, add_stations
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.graph import Topology
@@ -14,7 +14,7 @@ from cutlayer.topologies.parts import Link, Medium, Node
 
 
 @dataclass(frozen=True)
-class Subscribers:
+class Subscribers(Group):
     """Equal devices of a cellular cell; the rates are those of a device alone in the cell."""
 
     device: DeviceProfile
@@ -23,14 +23,9 @@ class Subscribers:
     down_bytes_per_s: float
     name: str | None = None
 
-    @property
-    def stem(self) -> str:
-        """The stem of its members' names."""
-        return self.name or self.device.name
-
 
 @dataclass(frozen=True)
-class AccessPoint:
+class AccessPoint(Group):
     """Equal Wi-Fi cells, each with stations, as `wifi_cell`; up and down share one medium."""
 
     stations: Sequence[Stations]
@@ -48,7 +43,7 @@ class AccessPoint:
 
 
 @dataclass(frozen=True)
-class BaseStation:
+class BaseStation(Group):
     """Equal cellular cells, each with subscribers.
 
     The scheduler is proportionally fair (Kelly, 1997): each of n busy subscribers has 1/n of the
@@ -83,7 +78,6 @@ def cells(
     for name, cell in named(cells):
         draft.relay(name)
         draft.access(name, centre, cell.backhaul)
-        prefix = f"{name}."
         if isinstance(cell, AccessPoint):
             add_stations(
                 draft,
@@ -93,18 +87,18 @@ def cells(
                 cell.delay_s,
                 cell.rate_bytes_per_s,
                 cell.rate_varies,
-                prefix,
+                prefix=f"{name}.",
             )
         else:
-            _add_subscribers(draft, name, cell, prefix)
+            _add_subscribers(draft, name, cell)
     return draft.topology()
 
 
-def _add_subscribers(draft: Draft, centre: str, cell: BaseStation, prefix: str) -> None:
+def _add_subscribers(draft: Draft, centre: str, cell: BaseStation) -> None:
     uplink, downlink = f"{centre}.uplink", f"{centre}.downlink"
     for medium in (uplink, downlink):
         draft.media.append(Medium(medium, None, sharing="proportional"))
-    for name, group in named(cell.subscribers, prefix):
+    for name, group in named(cell.subscribers, f"{centre}."):
         draft.nodes.append(Node(name, "client", group.device))
         up, down = group.up_bytes_per_s, group.down_bytes_per_s
         draft.links.append(Link(f"{name}.up", name, centre, up, cell.delay_s, uplink))

@@ -156,7 +156,7 @@ class Draft:
 
     def edge(self, edge: Edge) -> None:
         """Add an edge as two links, or one if it is one-way."""
-        there, back = f"{edge.source}->{edge.target}", f"{edge.target}->{edge.source}"
+        there = f"{edge.source}->{edge.target}"
         if edge.duplex not in get_args(Direction):
             raise TopologyError(
                 f"edge {there!r}: unknown duplex {edge.duplex!r}"
@@ -190,25 +190,19 @@ class Draft:
         if edge.duplex == "one-way":
             self.links.append(link)
         else:
-            self._both(link, back, back_rate, edge.back_varies)
+            self._both(link, f"{edge.target}->{edge.source}", back_rate, edge.back_varies)
 
     def _both(self, link: Link, back: str, rate: float, varies: Varying | None) -> None:
         """Add a link and its opposite direction, which may differ only in rate."""
-        self.links.append(link)
-        opposite = Link(
-            back,
-            link.target,
-            link.source,
-            rate,
-            link.delay_s,
-            link.medium,
-            varies,
-            link.jitter,
-            link.loss,
-            connection=link.connection,
-            own_limit=link.own_limit,
+        opposite = replace(
+            link,
+            id=back,
+            source=link.target,
+            target=link.source,
+            rate_bytes_per_s=rate,
+            varies=varies,
         )
-        self.links.append(opposite)
+        self.links += [link, opposite]
 
 
 def _check_private(link: AccessLink) -> None:

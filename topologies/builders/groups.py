@@ -3,21 +3,19 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.link import AccessLink
 from cutlayer.topologies.parts import TopologyError
 
 
-@dataclass(frozen=True)
-class Clients:
-    """Equal clients. The member of a named group of one has exactly that name."""
+class Group:
+    """Several equal things with one name. Those without a `device` have their own `stem`."""
 
     device: DeviceProfile
     count: int
-    link: AccessLink
-    name: str | None = None
+    name: str | None
 
     @property
     def stem(self) -> str:
@@ -25,20 +23,14 @@ class Clients:
         return self.name or self.device.name
 
 
-class Group(Protocol):
-    """Several equal things with one name."""
+@dataclass(frozen=True)
+class Clients(Group):
+    """Equal clients. The member of a named group of one has exactly that name."""
 
-    @property
-    def count(self) -> int:
-        """The number of members."""
-
-    @property
-    def name(self) -> str | None:
-        """The name, if one was given."""
-
-    @property
-    def stem(self) -> str:
-        """The stem of its members' names."""
+    device: DeviceProfile
+    count: int
+    link: AccessLink
+    name: str | None = None
 
 
 AnyGroup = TypeVar("AnyGroup", bound=Group)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cutlayer.topologies.builders.draft import Draft, Server
-from cutlayer.topologies.builders.groups import Clients, named
+from cutlayer.topologies.builders.groups import Clients, Group, named
 from cutlayer.topologies.graph import Topology
 from cutlayer.topologies.link import AccessLink
 
 
 @dataclass(frozen=True)
-class Branch:
+class Branch(Group):
     """Equal nodes of a tier, with what is behind each; `up` leads towards the server."""
 
     count: int

@@ -6,7 +6,7 @@ from typing import Final
 
 from cutlayer.topologies.bandwidth import Varying
 from cutlayer.topologies.builders.draft import Draft, Server
-from cutlayer.topologies.builders.groups import named
+from cutlayer.topologies.builders.groups import Group, named
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.graph import Topology
 from cutlayer.topologies.link import AccessLink
@@ -17,18 +17,13 @@ ACCESS_POINT: Final = "access-point"
 
 
 @dataclass(frozen=True)
-class Stations:
+class Stations(Group):
     """Equal stations of a Wi-Fi cell; the rate is that of a station, if stations have their own."""
 
     device: DeviceProfile
     count: int
     rate_bytes_per_s: float | None = None
     name: str | None = None
-
-    @property
-    def stem(self) -> str:
-        """The stem of its members' names."""
-        return self.name or self.device.name
 
 
 def wifi_cell(

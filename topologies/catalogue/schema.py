@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -158,14 +158,10 @@ class DeviceEntry(Strict):
 
     def quantities(self) -> Iterator[tuple[tuple[str | int, ...], str, Callable[[object], float]]]:
         """Yield every quantity: its path, its text and its parser."""
-        for name, figure, parse in self._figures():
-            yield (name, "value"), figure.value, parse
-        for name, stated, read in (
-            ("speed", self.speed, parse_speed),
-            ("memory", self.memory, parse_size),
-        ):
-            if stated is not None:
-                yield (name, "value"), stated.value, read
+        others = ("speed", self.speed, parse_speed), ("memory", self.memory, parse_size)
+        for name, figure, parse in (*self._figures(), *others):
+            if figure is not None:
+                yield (name, "value"), figure.value, parse
         for op_class, rates in (self.rates or {}).items():
             for pass_ in PASSES:
                 written: str | dict[int, str] = getattr(rates, pass_)
@@ -184,7 +180,9 @@ class DeviceEntry(Strict):
         if self.scaled_from is not None:
             return self._scaled(name, device(self.scaled_from.device), self.scaled_from)
         assert self.rates is not None
-        figures = {name: parse(figure.value) for name, figure, parse in self._figures()}
+        figures: dict[str, Any] = {
+            _FIGURES[name][0]: parse(figure.value) for name, figure, parse in self._figures()
+        }
         stated = {f"rates.{key}": rates for key, rates in self.rates.items()}
         stated |= {_FIGURES[name][0]: figure for name, figure, _ in self._figures()}
         return DeviceProfile(
@@ -192,15 +190,7 @@ class DeviceEntry(Strict):
             description=self.description,
             rates={key: rates.table() for key, rates in self.rates.items()},
             fallback=self.fallback,
-            memory_bandwidth_bytes_per_s=figures["memory_bandwidth"],
-            optimizer_bytes_per_s=figures["optimizer_bandwidth"],
-            layer_overhead_s=figures["layer_overhead"],
-            iteration_overhead_s=figures["iteration_overhead"],
-            loader_s_per_iteration=figures["loader_per_iteration"],
-            weight_bytes_per_s=figures.get("weight_bandwidth"),
-            optimizer_overhead_s=figures.get("optimizer_overhead", 0.0),
-            loader_s_per_sample=figures.get("loader_per_sample", 0.0),
-            round_overhead_s=figures.get("round_overhead", 0.0),
+            **figures,
             memory_bytes=None,
             sources=self.sources,
             status=_statuses(stated),
@@ -214,23 +204,11 @@ class DeviceEntry(Strict):
             key: max(base.status[key], speedup.status, key=_doubt) for key in scaled
         }
         own = f"scaled from {base.name}: {speedup.note}"
+        factors = speedup.model_dump(exclude={"status", "note", "device"})
         return replace(
-            base,
+            base.scaled(**factors),
             name=name,
             description=self.description,
-            rates={
-                key: table.scaled(speedup.forward, speedup.backward)
-                for key, table in base.rates.items()
-            },
-            memory_bandwidth_bytes_per_s=base.memory_bandwidth_bytes_per_s * speedup.memory,
-            optimizer_bytes_per_s=base.optimizer_bytes_per_s * speedup.optimizer,
-            layer_overhead_s=base.layer_overhead_s / speedup.overhead,
-            iteration_overhead_s=base.iteration_overhead_s / speedup.overhead,
-            loader_s_per_iteration=base.loader_s_per_iteration / speedup.overhead,
-            weight_bytes_per_s=_times(base.weight_bytes_per_s, speedup.memory),
-            optimizer_overhead_s=base.optimizer_overhead_s / speedup.overhead,
-            loader_s_per_sample=base.loader_s_per_sample / speedup.overhead,
-            round_overhead_s=base.round_overhead_s / speedup.overhead,
             sources=tuple(dict.fromkeys(self.sources + base.sources)),
             status=status,
             notes={key: f"{own}; there: {base.notes.get(key, base.status[key])}" for key in scaled},
@@ -286,16 +264,7 @@ _FIGURES: dict[str, tuple[str, Callable[[object], float]]] = {
     "optimizer_overhead": ("optimizer_overhead_s", parse_duration),
     "round_overhead": ("round_overhead_s", parse_duration),
 }
-_OPTIONAL = (
-    "weight_bandwidth",
-    "loader_per_sample",
-    "optimizer_overhead",
-    "round_overhead",
-)
-
-
-def _times(rate: float | None, factor: float) -> float | None:
-    return None if rate is None else rate * factor
+_OPTIONAL = ("weight_bandwidth", "loader_per_sample", "optimizer_overhead", "round_overhead")
 
 
 def _doubt(status: Status) -> int:
