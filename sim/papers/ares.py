@@ -41,27 +41,17 @@ def table() -> Table:
     air = 16 * MESSAGE_BYTES / LINK
     for name, native in NATIVE_S.items():
         profile, factor = _fitted(name, native)
-        costs = block_costs(build("vgg5", classes=10, seed=0, device="meta"))
-        whole = DeviceWork(profile, costs, None, 1, 1).train(BATCH).seconds
-        lines.append(
-            Line(f"VGG5 on {name}, whole", "s", native, "fitted", whole, SOURCE, "one factor")
-        )
+        quantity, whole = f"VGG5 on {name}, whole", _whole_seconds(profile)
+        lines.append(Line(quantity, "s", native, "fitted", whole, SOURCE, "one factor"))
         for server in SERVERS:
             result = played(SCENARIO.format(server=server), {"here": profile})["splitfed"]
             note = "the real server is unknown"
             if CUT_S[name] < air:
                 note += f"; both messages need {air:.2f} s at {LINK / MBIT:.0f} Mbit/s"
+            quantity = f"VGG5 on {name}, cut after pooling, server {server}"
+            ours = seconds_per_round(result) / BATCHES
             lines.append(
-                Line(
-                    f"VGG5 on {name}, cut after pooling, server {server}",
-                    "s",
-                    CUT_S[name],
-                    "predicted",
-                    seconds_per_round(result) / BATCHES,
-                    SOURCE,
-                    note,
-                    within=0.10,
-                )
+                Line(quantity, "s", CUT_S[name], "predicted", ours, SOURCE, note, within=0.10)
             )
         fitted.append(Fitted(f"slowness of {name}", f"{factor:.2f}", f"VGG5 whole, {native} s"))
     needed = 16 * MESSAGE_BYTES / CUT_S["jetson-nano"] / MBIT
@@ -83,6 +73,10 @@ def table() -> Table:
 def _fitted(name: str, native: float) -> tuple[DeviceProfile, float]:
     """Return the profile slowed down to `native` seconds for VGG5, and by which factor."""
     plain = device(name)
-    costs = block_costs(build("vgg5", classes=10, seed=0, device="meta"))
-    factor = native / DeviceWork(plain, costs, None, 1, 1).train(BATCH).seconds
+    factor = native / _whole_seconds(plain)
     return plain.faster(1 / factor), factor
+
+
+def _whole_seconds(profile: DeviceProfile) -> float:
+    costs = block_costs(build("vgg5", classes=10, seed=0, device="meta"))
+    return DeviceWork(profile, costs, None, 1, 1).train(BATCH).seconds

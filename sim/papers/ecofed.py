@@ -35,28 +35,18 @@ EARLIER_RATIOS: Final = (
 
 def table(points: Sequence[Point]) -> Table:
     """Return the byte ratios, and the time ratios at the settings nearest to the headlines."""
-    found = played(SCENARIO, overrides=["training.rounds=2"])
-    sizes = {label: bytes_per_client_round(result) for label, result in found.items()}
     methods = ", ".join(method for _, method in EARLIER)
-    late = played(SCENARIO, overrides=[f"methods=[{methods}]"])
-    sizes |= {label: bytes_per_client_round(result) for label, result in late.items()}
+    found = played(SCENARIO, overrides=["training.rounds=2"])
+    found |= played(SCENARIO, overrides=[f"methods=[{methods}]"])
+    sizes = {label: bytes_per_client_round(result) for label, result in found.items()}
     lines = [
         Line(name, "x", published, "predicted", sizes[more] / sizes[fewer], CODE, within=0.005)
         for name, published, more, fewer in RATIOS
     ]
-    lines += [
-        Line(
-            name,
-            "x",
-            published,
-            "inferred",
-            sizes[more] / sizes[fewer],
-            PAPER.format(name[:2]),
-            "the block sent down, late first uploads" if fewer == "v2" else "late first uploads",
-            within=0.015,
-        )
-        for name, published, more, fewer in EARLIER_RATIOS
-    ]
+    for name, published, more, fewer in EARLIER_RATIOS:
+        ratio, paper = sizes[more] / sizes[fewer], PAPER.format(name[:2])
+        note = "the block sent down, late first uploads" if fewer == "v2" else "late first uploads"
+        lines.append(Line(name, "x", published, "inferred", ratio, paper, note, within=0.015))
     remarks = [
         "Bytes: nothing is fitted. Framing constants are those of the public code's messages.",
         "Times: the paper's links and server are unknown, so its ratios are searched for on a map of"
@@ -67,23 +57,11 @@ def table(points: Sequence[Point]) -> Table:
     for version, (classic, split) in HEADLINES.items():
         for measure in ("makespan", "additive"):
             point = nearest(points, classic, split, measure)
-            ratios = point.ratios(measure)
-            note = f"{measure}; nearest setting: {point}"
-            for other, published, ratio in zip(
-                ("classic FL", "SplitFed"), (classic, split), ratios, strict=True
-            ):
-                lines.append(
-                    Line(
-                        f"{version}, time: {other} / EcoFed ({measure})",
-                        "x",
-                        published,
-                        "fitted",
-                        ratio,
-                        PAPER.format(version),
-                        note,
-                        within=0.10,
-                    )
-                )
+            note, paper = f"{measure}; nearest setting: {point}", PAPER.format(version)
+            others, pair = ("classic FL", "SplitFed"), (classic, split)
+            for other, published, ratio in zip(others, pair, point.ratios(measure), strict=True):
+                name = f"{version}, time: {other} / EcoFed ({measure})"
+                lines.append(Line(name, "x", published, "fitted", ratio, paper, note, within=0.10))
             remarks.append(_verdict(version, measure, points))
     title = "EcoFed's headlines: bytes and time of VGG11 against classic FL and SplitFed"
     return Table("ecofed", title, tuple(lines), (), tuple(remarks))

@@ -1,12 +1,13 @@
 """Time ratios of classic FL and SplitFed to EcoFed over devices, links and servers."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Final, Literal
 
 from cutlayer.sim.papers.worlds import additive_seconds, played, seconds_per_round
+from cutlayer.sim.results.method import MethodResult
 from cutlayer.topologies.catalogue import device
 
 Measure = Literal["makespan", "additive"]
@@ -61,12 +62,8 @@ def points(
     """Yield every setting of the map, reporting (phase, done, total, what is next) to `progress`."""
     settings = list(product(devices, servers, links))
     for done, (name, server_x, link) in enumerate(settings):
-        progress(
-            "reproducing ecofed",
-            done,
-            len(settings),
-            f"{name}, {link:g} Mbit/s, server x{server_x:g}",
-        )
+        setting = f"{name}, {link:g} Mbit/s, server x{server_x:g}"
+        progress("reproducing ecofed", done, len(settings), setting)
         yield _point(name, link, server_x)
     progress("reproducing ecofed", len(settings), len(settings), "")
 
@@ -83,12 +80,17 @@ def _point(name: str, link: float, server_x: float) -> Point:
             "methods=[classic_fl, splitfed, {ecofed: {init: random}}]",
         ],
     )
-    spans = {label: seconds_per_round(result) for label, result in found.items()}
-    sums = {label: additive_seconds(result) for label, result in found.items()}
     return Point(
         name,
         link,
         server_x,
-        (spans["classic_fl"] / spans["ecofed"], spans["splitfed"] / spans["ecofed"]),
-        (sums["classic_fl"] / sums["ecofed"], sums["splitfed"] / sums["ecofed"]),
+        makespan=_ratios(found, seconds_per_round),
+        additive=_ratios(found, additive_seconds),
     )
+
+
+def _ratios(
+    found: Mapping[str, MethodResult], seconds: Callable[[MethodResult], float]
+) -> tuple[float, float]:
+    ecofed = seconds(found["ecofed"])
+    return seconds(found["classic_fl"]) / ecofed, seconds(found["splitfed"]) / ecofed

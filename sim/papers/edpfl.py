@@ -11,10 +11,10 @@ from cutlayer.models.catalogue import build
 from cutlayer.models.cost import block_costs
 from cutlayer.sim.compute.work import DeviceWork
 from cutlayer.sim.endpoints import message as wire
-from cutlayer.sim.papers.table import Fitted, Line, Table
+from cutlayer.sim.papers.table import Fitted, Kind, Line, Table
 from cutlayer.sim.papers.worlds import MBIT, mib_per_round, played, seconds_per_round
 from cutlayer.topologies.catalogue import device
-from cutlayer.topologies.device import DeviceProfile, RateTable
+from cutlayer.topologies.device import DeviceProfile
 
 SOURCE: Final = "github.com/wonderDiWu/EDPFL_IEEE_Seasonal_School_2026, dbac3d9"
 BATCH, BATCHES = 20, 25
@@ -22,7 +22,6 @@ LINK: Final = 38 * MBIT  # bit/s of the whole medium; the logs imply 36 to 40
 UPLOAD_S: Final = {"pi-a": 0.158, "pi-b": 0.21}  # an upload round's iteration, sending included
 FULL_S: Final = 2.15  # an iteration of the whole model, loader included
 OFFSETS: Final = 10
-CONV: Final = ("conv",)  # operation classes that only later blocks have
 
 ROUNDS: Final = {  # label: (seconds a round, MiB a round over both clients and directions)
     "classic_fl": (58.12, 19.41),
@@ -80,58 +79,33 @@ def table() -> Table:
     found = played(SCENARIO, devices, [CELL])
     lines = []
     for label, (seconds, mib) in ROUNDS.items():
-        result = found[label]
-        lines.append(
-            Line(
-                f"{label}, round",
-                "s",
-                seconds,
-                "fitted" if label == "classic_fl" else "predicted",
-                seconds_per_round(result),
-                SOURCE,
-                _NOTES[label],
-                within=0.10,
-            )
-        )
-        lines.append(
-            Line(
-                f"{label}, bytes of a round",
-                "MiB",
-                mib,
-                "predicted",
-                mib_per_round(result),
-                SOURCE,
-                within=0.005,
-            )
-        )
+        kind: Kind = "fitted" if label == "classic_fl" else "predicted"
+        ours = seconds_per_round(found[label])
+        name, volume = f"{label}, bytes of a round", mib_per_round(found[label])
+        lines += [
+            Line(f"{label}, round", "s", seconds, kind, ours, SOURCE, _NOTES[label], within=0.10),
+            Line(name, "MiB", mib, "predicted", volume, SOURCE, within=0.005),
+        ]
     for round_type, seconds in ROUND_TYPES.items():
-        lines.append(
-            Line(
-                f"ecofed, {round_type} round",
-                "s",
-                seconds,
-                "fitted" if round_type == "replay" else "predicted",
-                seconds_per_round(found["ecofed"], round_type),
-                SOURCE,
-                "the fixed overhead was set from it" if round_type == "replay" else "",
-                within=0.15,
-            )
+        replay = round_type == "replay"
+        kind, note = (
+            ("fitted", "the fixed overhead was set from it") if replay else ("predicted", "")
         )
-    lines += _offset_lines(devices)
+        ours = seconds_per_round(found["ecofed"], round_type)
+        name = f"ecofed, {round_type} round"
+        lines.append(Line(name, "s", seconds, kind, ours, SOURCE, note, within=0.15))
+    lines.append(_offset_line(devices))
     loader = ROUND_TYPES["replay"] / BATCHES
     other = played(SCENARIO, pis(loader), [CELL])
     alternative = ", ".join(f"{label} {seconds_per_round(other[label]):.2f} s" for label in ROUNDS)
+    overhead = f"{devices['pi-a'].round_overhead_s:.2f} s"
     return Table(
         "edpfl",
         "EDPFL's testbed: two Raspberry Pi 4, ResNet12, one Wi-Fi medium of 38 Mbit/s",
         tuple(lines),
         (
             Fitted("time of a full iteration", f"{FULL_S} s", "the logs of classic FL"),
-            Fitted(
-                "fixed overhead of a round",
-                f"{devices['pi-a'].round_overhead_s:.2f} s",
-                "the replay round, 1.19 s",
-            ),
+            Fitted("fixed overhead of a round", overhead, "the replay round, 1.19 s"),
         ),
         (
             "Given, not fitted: the two Pis' times per upload iteration (0.158 and 0.21 s, sending"
@@ -152,35 +126,22 @@ _NOTES: Final = {
 }
 
 
-def _offset_lines(devices: dict[str, DeviceProfile]) -> list[Line]:
+def _offset_line(devices: dict[str, DeviceProfile]) -> Line:
     """Return SplitFed's mean round time over start offsets of the second Pi, up to an iteration."""
-    step = ROUNDS["splitfed"][0] / BATCHES / OFFSETS
+    published, other = ROUNDS["splitfed"][0], devices["pi-b"]
     rounds = []
     for number in range(OFFSETS):
-        late = replace(
-            devices["pi-b"], round_overhead_s=devices["pi-b"].round_overhead_s + number * step
-        )
-        result = played(
-            SCENARIO, {**devices, "pi-b": late}, [CELL, "methods=[splitfed]", "training.rounds=1"]
-        )["splitfed"]
+        offset = number * (published / BATCHES / OFFSETS)
+        late = replace(other, round_overhead_s=other.round_overhead_s + offset)
+        overrides = [CELL, "methods=[splitfed]", "training.rounds=1"]
+        result = played(SCENARIO, {**devices, "pi-b": late}, overrides)["splitfed"]
         rounds.append(seconds_per_round(result))
-    mean = sum(rounds) / len(rounds)
     note = f"from {min(rounds):.2f} to {max(rounds):.2f} s, the later start included"
-    return [
-        Line(
-            f"splitfed, mean over {OFFSETS} start offsets",
-            "s",
-            ROUNDS["splitfed"][0],
-            "predicted",
-            mean,
-            SOURCE,
-            note,
-            within=0.10,
-        )
-    ]
+    name, mean = f"splitfed, mean over {OFFSETS} start offsets", sum(rounds) / len(rounds)
+    return Line(name, "s", published, "predicted", mean, SOURCE, note, within=0.10)
 
 
 def _convolving(profile: DeviceProfile, factor: float) -> DeviceProfile:
-    """Return a profile whose convolutions behind the first block are `factor` times faster."""
-    faster: dict[str, RateTable] = {key: profile.rates[key].scaled(factor, factor) for key in CONV}
-    return replace(profile, rates={**profile.rates, **faster})
+    """Return a profile whose convolutions (`conv`: behind the first block) are `factor` times faster."""
+    faster = profile.rates["conv"].scaled(factor, factor)
+    return replace(profile, rates={**profile.rates, "conv": faster})

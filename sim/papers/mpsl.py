@@ -5,10 +5,11 @@ github.com/jafermarq/federated-embedded-vision whole training steps at 224x224 i
 EDPFL's and RES-Things' logs have iterations of ResNet12 and of VGG5.
 """
 
+from collections.abc import Iterable
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
-from cutlayer.models.block_cost import BlockCost
+from cutlayer.models.block_cost import BlockCost, LayerCost
 from cutlayer.models.catalogue import build
 from cutlayer.models.cost import block_costs
 from cutlayer.sim.compute.roofline import Pass, Stage
@@ -41,33 +42,38 @@ BATCH_S: Final = {  # forward, backward, optimizer
 SLOWER_3B: Final = 2.3  # a Pi 3B+ against a Pi 4, VGG19
 PASSES: Final[tuple[Pass, Pass]] = ("forward", "backward")
 
-# Device, model, side of its images, classes, batch, seconds of a step, fitted or not, source, note.
-STEPS: Final[tuple[tuple[str, str, int, int, int, float, Kind, str, str], ...]] = (
-    ("raspberry-pi-4b", "resnet18", 224, 1000, 16, 10.92, "predicted", EMBEDDED, ""),
-    ("raspberry-pi-4b", "resnet50", 224, 1000, 16, 32.63, "predicted", EMBEDDED, ""),
-    (
-        *("raspberry-pi-4b", "mobilenetv2", 224, 1000, 16, 15.27, "fitted", EMBEDDED),
-        "the rate of depthwise convolutions was set from it",
-    ),
-    ("raspberry-pi-4b", "mobilenetv3-small", 224, 1000, 16, 4.76, "predicted", EMBEDDED, ""),
-    *(
-        ("raspberry-pi-5", name, 224, 1000, 16, seconds, "fitted", EMBEDDED, _PI_5)
-        for _PI_5 in ("its speed-up over a Pi 4 is the mean of these four",)
-        for name, seconds in (
-            ("resnet18", 5.84),
-            ("resnet50", 16.11),
-            ("mobilenetv2", 7.22),
-            ("mobilenetv3-small", 2.37),
-        )
-    ),
-    (
-        *("raspberry-pi-4b", "resnet12", 32, 10, 20, 2.15, "predicted", EDPFL),
-        "Python at batch 20, against libtorch at 128: the logs' Pi is far slower than VGG19's",
-    ),
-    (
-        *("raspberry-pi-3b-plus", "vgg5", 32, 10, 100, 3.57, "predicted", RES_THINGS),
-        "the board is probably a Pi 3B or 3B+",
-    ),
+
+class Step(NamedTuple):
+    """A published training step: its device and model, its seconds, and what it was measured on."""
+
+    device: str
+    model: str
+    seconds: float
+    kind: Kind
+    note: str = ""
+    source: str = EMBEDDED
+    side: int = 224  # of the images
+    classes: int = 1000
+    batch: int = 16
+
+
+_DEPTHWISE: Final = "the rate of depthwise convolutions was set from it"
+_PI_5: Final = "its speed-up over a Pi 4 is the mean of these four"
+_LIBTORCH: Final = (
+    "Python at batch 20, against libtorch at 128: the logs' Pi is far slower than VGG19's"
+)
+_BOARD: Final = "the board is probably a Pi 3B or 3B+"
+STEPS: Final = (
+    Step("raspberry-pi-4b", "resnet18", 10.92, "predicted"),
+    Step("raspberry-pi-4b", "resnet50", 32.63, "predicted"),
+    Step("raspberry-pi-4b", "mobilenetv2", 15.27, "fitted", _DEPTHWISE),
+    Step("raspberry-pi-4b", "mobilenetv3-small", 4.76, "predicted"),
+    Step("raspberry-pi-5", "resnet18", 5.84, "fitted", _PI_5),
+    Step("raspberry-pi-5", "resnet50", 16.11, "fitted", _PI_5),
+    Step("raspberry-pi-5", "mobilenetv2", 7.22, "fitted", _PI_5),
+    Step("raspberry-pi-5", "mobilenetv3-small", 2.37, "fitted", _PI_5),
+    Step("raspberry-pi-4b", "resnet12", 2.15, "predicted", _LIBTORCH, EDPFL, 32, 10, 20),
+    Step("raspberry-pi-3b-plus", "vgg5", 3.57, "predicted", _BOARD, RES_THINGS, 32, 10, 100),
 )
 
 
@@ -123,13 +129,10 @@ def _batch_lines() -> list[Line]:
     lines = []
     for name, published in BATCH_S.items():
         stage = Stage(device(name), layers_of(costs), ADAM)
-        found = (
-            stage.forward(BATCH).seconds,
-            stage.backward(BATCH).seconds,
-            stage.step().seconds,
-        )
+        found = stage.forward(BATCH), stage.backward(BATCH), stage.step()
         for part, theirs, ours in zip((*PASSES, "optimizer"), published, found, strict=True):
-            lines.append(Line(f"VGG19 on {name}, {part}", "s", theirs, "fitted", ours, MPSL))
+            part_of = f"VGG19 on {name}, {part}"
+            lines.append(Line(part_of, "s", theirs, "fitted", ours.seconds, MPSL))
     slow = Stage(device("raspberry-pi-3b-plus"), layers_of(costs), ADAM).train(BATCH).seconds
     fast = Stage(device("raspberry-pi-4b"), layers_of(costs), ADAM).train(BATCH).seconds
     lines.append(Line("VGG19, Pi 3B+ over Pi 4", "x", SLOWER_3B, "fitted", slow / fast, MPSL))
@@ -138,32 +141,26 @@ def _batch_lines() -> list[Line]:
 
 def _step_lines() -> list[Line]:
     lines = []
-    for name, model, side, classes, batch, published, kind, source, note in STEPS:
-        work = DeviceWork(device(name), _costs(model, side, classes), None, 1, MOMENTUM)
-        coarse = _one_number(name, model, side, classes, batch) / published - 1
-        said = f"one number: {coarse:+.0%}"
-        lines.append(
-            Line(
-                f"{model} on {name}, {batch} x {side}x{side}",
-                "s",
-                published,
-                kind,
-                work.train(batch).seconds,
-                source,
-                f"{said}; {note}" if note else said,
-            )
-        )
+    for step in STEPS:
+        costs = _costs(step.model, step.side, step.classes)
+        ours = DeviceWork(device(step.device), costs, None, 1, MOMENTUM).train(step.batch).seconds
+        said = f"one number: {_coarse_error(step):+.0%}"
+        note = f"{said}; {step.note}" if step.note else said
+        name = f"{step.model} on {step.device}, {step.batch} x {step.side}x{step.side}"
+        lines.append(Line(name, "s", step.seconds, step.kind, ours, step.source, note))
     return lines
 
 
-def _one_number(name: str, model: str, side: int, classes: int, batch: int) -> float:
-    """Return the seconds of a step at a single speed: that of VGG19's batch on the device."""
-    costs = layers_of(_costs("vgg19", 32, 10))
-    whole = Stage(device(name), costs, ADAM).train(BATCH)
-    flops = BATCH * sum(layer.forward_flops + layer.backward_flops for layer in costs)
-    speed = flops / whole.seconds
-    layers = layers_of(_costs(model, side, classes))
-    return batch * sum(layer.forward_flops + layer.backward_flops for layer in layers) / speed
+def _coarse_error(step: Step) -> float:
+    """Return the error of a single speed, that of VGG19's batch on the device."""
+    vgg19 = layers_of(_costs("vgg19", 32, 10))
+    speed = BATCH * _flops(vgg19) / Stage(device(step.device), vgg19, ADAM).train(BATCH).seconds
+    flops = step.batch * _flops(layers_of(_costs(step.model, step.side, step.classes)))
+    return flops / speed / step.seconds - 1
+
+
+def _flops(layers: Iterable[LayerCost]) -> float:
+    return sum(layer.forward_flops + layer.backward_flops for layer in layers)
 
 
 def _mean(lines: list[Line], kind: Kind, source: str | None = None) -> float:
@@ -176,11 +173,7 @@ def _mean(lines: list[Line], kind: Kind, source: str | None = None) -> float:
 
 
 def _coarse_mean() -> float:
-    errors = [
-        abs(_one_number(name, model, side, classes, batch) / published - 1)
-        for name, model, side, classes, batch, published, kind, *_ in STEPS
-        if kind == "predicted"
-    ]
+    errors = [abs(_coarse_error(step)) for step in STEPS if step.kind == "predicted"]
     return sum(errors) / len(errors)
 
 
