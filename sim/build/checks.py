@@ -3,7 +3,7 @@
 They need the model, or the sizes of the data set. Each problem has its position in the file.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from pydantic import ValidationError
@@ -23,7 +23,7 @@ from cutlayer.sim.data.datasets import NoData
 from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import UnknownMethodError, options_of
-from cutlayer.topologies import DeviceError, DeviceProfile, Topology
+from cutlayer.topologies import DeviceError, Topology
 from cutlayer.topologies.units import format_size
 
 LARGE_FLEET: Final = 10_000
@@ -51,30 +51,23 @@ def plan_feasible(
 
     Raises ScenarioError with all problems if there is any other.
     """
-    with looking_in(beside(loaded.document.source)):
-        return _plan_feasible(loaded, trains)
-
-
-def _plan_feasible(
-    loaded: Loaded, trains: bool
-) -> tuple[list[Plan], dict[str, list[MemoryProblem]]]:
     scenario = loaded.scenario
-    first, problems = examine(loaded, scenario.all_seeds[0])
-    if first is None:
-        raise loaded.error(problems)
-    problems += _problems(loaded, first, trains)
-    if any(not isinstance(problem, MemoryProblem) for problem in problems):
-        raise loaded.error(problems)
-    try:
-        plans = [first, *(make_plan(scenario, seed) for seed in scenario.all_seeds[1:])]
-    except PLAN_ERRORS as error:
-        raise loaded.error([problem_of(loaded, error)]) from None
-    problems += [problem for plan in plans for problem in _shard_problems(loaded, plan)]
-    if any(not isinstance(problem, MemoryProblem) for problem in problems):
-        raise loaded.error(problems)
+    with looking_in(beside(loaded.document.source)):
+        first, problems = examine(loaded, scenario.all_seeds[0])
+        if first is None:
+            raise loaded.error(problems)
+        problems += _problems(loaded, first, trains)
+        memory = [problem for problem in problems if isinstance(problem, MemoryProblem)]
+        if len(memory) < len(problems):
+            raise loaded.error(problems)
+        try:
+            plans = [first, *(make_plan(scenario, seed) for seed in scenario.all_seeds[1:])]
+        except PLAN_ERRORS as error:
+            raise loaded.error([problem_of(loaded, error)]) from None
+    if without_clients := [p for plan in plans for p in _shard_problems(loaded, plan)]:
+        raise loaded.error([*memory, *without_clients])
     infeasible: dict[str, list[MemoryProblem]] = {}
-    for problem in problems:
-        assert isinstance(problem, MemoryProblem)
+    for problem in memory:
         label = scenario.methods[int(problem.path[1])].label
         infeasible.setdefault(label, []).append(problem)
     return plans, infeasible
@@ -200,19 +193,12 @@ def _rate_problems(loaded: Loaded, plan: Plan, method: type[Method]) -> Iterator
     """Yield a problem for each profile without a rate that the method needs."""
     cut = plan.cut(method)
     blocks = [*plan.device_block(cut), *([plan.model.head(cut)] if "head" in method.parts else [])]
-    needed = {layer.op_class for block in blocks for layer in block.layers}
-    clients = {profile_of(plan.topology, name) for name in plan.topology.clients}
-    yield from _lacking(loaded, clients, needed)
-    server = {profile_of(plan.topology, plan.topology.server)}
-    yield from _lacking(loaded, server, {x.op_class for b in plan.blocks for x in b.layers})
-
-
-def _lacking(
-    loaded: Loaded, profiles: Iterable[DeviceProfile], needed: Iterable[str]
-) -> Iterator[Problem]:
-    named = {profile.name: profile for profile in profiles}
-    for name, profile in sorted(named.items()):
-        for op_class in sorted(needed):
+    clients = {device.name: device for device, _ in plan.topology.device_runs()}
+    server = profile_of(plan.topology, plan.topology.server)
+    used = [(clients[name], blocks) for name in sorted(clients)] + [(server, [*plan.blocks])]
+    for profile, run in used:
+        name = profile.name
+        for op_class in sorted({layer.op_class for block in run for layer in block.layers}):
             try:
                 profile.rate(op_class, "forward", 1)
             except DeviceError as error:
@@ -226,25 +212,15 @@ def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem
     entry = plan.scenario.methods[index]
     method, options = options_of(entry)
     memories = {device.name: device.memory_bytes for device, _ in plan.topology.device_runs()}
-    for name, needed in memory_by_device(plan, method).items():
-        memory = memories[name]
-        if memory is not None and needed > memory:
-            rule = (
-                f"{entry.label} needs {format_size(needed)} on a {name}, "
-                f"which has {format_size(memory)}"
-            )
-            cut = plan.cut(method)
-            yield _memory_problem(loaded, index, f"{rule} (cut {cut})")
     server = profile_of(plan.topology, plan.topology.server)
+    needs = [
+        (f"a {name}", needed, memories[name], f" (cut {plan.cut(method)})")
+        for name, needed in memory_by_device(plan, method).items()
+    ]
     needed = server_memory(plan, method, options)
-    if server.memory_bytes is not None and needed > server.memory_bytes:
-        rule = (
-            f"{entry.label} needs {format_size(needed)} on the server, a {server.name}, "
-            f"which has {format_size(server.memory_bytes)}"
-        )
-        yield _memory_problem(loaded, index, rule)
-
-
-def _memory_problem(loaded: Loaded, index: int, rule: str) -> MemoryProblem:
-    problem = loaded.problem(("methods", index), rule)
-    return MemoryProblem(problem.path, problem.line, problem.rule, problem.value, problem.source)
+    needs.append((f"the server, a {server.name}", needed, server.memory_bytes, ""))
+    for place, needed, memory, at in needs:
+        if memory is not None and needed > memory:
+            has = f"which has {format_size(memory)}{at}"
+            rule = f"{entry.label} needs {format_size(needed)} on {place}, {has}"
+            yield MemoryProblem(**vars(loaded.problem(("methods", index), rule)))

@@ -41,23 +41,18 @@ def client_rates(topology: Topology) -> list[ClientRates]:
     `together` is while every client sends and nothing is received, or the other way round.
     """
     capacities = {
-        name: topology.media[name].capacity if name in topology.media else _rate(topology, name)
+        name: topology.links[name].rate_bytes_per_s
         for name in topology.resources
-    }
+        if name in topology.links
+    } | {name: medium.capacity for name, medium in topology.media.items()}
     server = topology.server
     ups = _directions(capacities, [topology.route(client, server) for client in topology.clients])
     downs = _directions(capacities, [topology.route(server, client) for client in topology.clients])
-    clients: dict[tuple[object, ...], list[str]] = {}
-    directions: dict[tuple[object, ...], tuple[Direction, Direction]] = {}
+    groups: dict[tuple[object, ...], list[tuple[str, Direction, Direction]]] = {}
     for client, up, down in zip(topology.clients, ups, downs, strict=True):
         key = (_numberless(client), _key(up), _key(down))
-        clients.setdefault(key, []).append(client)
-        directions.setdefault(key, (up, down))
-    return [ClientRates(names[0], len(names), *directions[key]) for key, names in clients.items()]
-
-
-def _rate(topology: Topology, link: str) -> float:
-    return topology.links[link].rate_bytes_per_s
+        groups.setdefault(key, []).append((client, up, down))
+    return [ClientRates(group[0][0], len(group), *group[0][1:]) for group in groups.values()]
 
 
 def _numberless(name: str | None) -> str | None:
@@ -65,13 +60,9 @@ def _numberless(name: str | None) -> str | None:
 
 
 def _key(direction: Direction) -> tuple[object, ...]:
-    rates = f"{direction.alone:.9g}", f"{direction.together:.9g}"
-    return (
-        *rates,
-        _numberless(direction.alone_by),
-        _numberless(direction.together_by),
-        f"{direction.delay_s:.9g}",
-    )
+    figures = (direction.alone, direction.together, direction.delay_s)
+    limits = (direction.alone_by, direction.together_by)
+    return (*(f"{figure:.9g}" for figure in figures), *map(_numberless, limits))
 
 
 def _directions(capacities: Mapping[str, float], routes: Sequence[Route]) -> list[Direction]:

@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cutlayer.models.catalogue import HEAD
 from cutlayer.models.errors import WeightsError
-from cutlayer.models.weights_files import (
-    converted_types,
-    fingerprint,
-    shipped,
-    weights_exist,
-)
+from cutlayer.models.weights_files import converted_types, fingerprint, shipped, weights_exist
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.learning.digest import Digest, Ingredient, node
 from cutlayer.sim.learning.recipe import Recipe
@@ -79,14 +74,13 @@ def initial_digests(
     recipe: Recipe, method: type[Method], options: Any, *, cut: int
 ) -> dict[str, Digest]:
     """Return the digests of `initial_states` without building them; None if a file is missing."""
-    source: Digest = ""
     init = getattr(options, "init", "random")
-    if init != "random":
-        try:
-            path = weights_file(recipe.model, options)
-            source = None if path is None else fingerprint(path)
-        except WeightsError:
-            source = None
+    source: Digest
+    try:
+        path = weights_file(recipe.model, options)
+        source = "" if path is None else fingerprint(path)
+    except WeightsError:
+        source = None
     ends = {"pretrained_blocks": cut} if init == "partial" and cut != recipe.cut else {}
     described: dict[str, Ingredient] = {
         "network": recipe.model,  # as spelt in recorded digests
@@ -97,12 +91,12 @@ def initial_digests(
         "init": init,
     } | ends
     read = [source, recipe.model_source]
-    parts: dict[str, dict[str, Ingredient]] = {"device": {}, "server": {}}
-    if "head" in method.parts:
-        parts["head"] = {"stream": HEAD}
-    return {
-        name: node("initial", described | {"part": name} | own, read) for name, own in parts.items()
+    digests = {
+        part: node("initial", described | {"part": part}, read) for part in ("device", "server")
     }
+    if "head" in method.parts:
+        digests["head"] = node("initial", described | {"part": "head", "stream": HEAD}, read)
+    return digests
 
 
 def conversions(scenario: Scenario) -> list[str]:
@@ -110,7 +104,7 @@ def conversions(scenario: Scenario) -> list[str]:
 
     Files that cannot be read are skipped: not every run uses them.
     """
-    lines = {}
+    lines: dict[str, None] = {}
     for entry in scenario.methods:
         _, options = options_of(entry)
         try:
@@ -121,10 +115,9 @@ def conversions(scenario: Scenario) -> list[str]:
         for stored, count in types.items():
             tensors = "1 tensor is" if count == 1 else f"{count} tensors are"
             how = "rounded" if stored == "F64" else "converted"
-            lines[path, stored] = (
-                f"weights {path}: {tensors} stored as {stored} and {how} to float32"
-            )
-    return list(lines.values())
+            line = f"weights {path}: {tensors} stored as {stored} and {how} to float32"
+            lines[line] = None
+    return list(lines)
 
 
 def _copy(module: Any) -> "State":

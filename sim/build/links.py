@@ -63,13 +63,10 @@ def _links_in(value: Any) -> Iterator[links.Link]:
     """Yield every link in a section, at any depth."""
     if isinstance(value, Section):
         for name, inner in value:
-            if name in ("link", "backhaul"):
-                yield from () if inner is None else (inner,)
-            else:
+            if name not in ("link", "backhaul"):
                 yield from _links_in(inner)
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _links_in(inner)
-    elif isinstance(value, tuple):
-        for inner in value:
+            elif inner is not None:
+                yield inner
+    elif isinstance(value, Mapping | tuple):
+        for inner in value.values() if isinstance(value, Mapping) else value:
             yield from _links_in(inner)

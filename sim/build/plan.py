@@ -60,7 +60,7 @@ class Plan:
 
     def able_clients(self) -> int:
         """Return the number of clients that have a batch to train on."""
-        return int(np.count_nonzero(self.trained_samples()))
+        return len(self.able())
 
     @property
     def augmentation(self) -> Augmentation:
@@ -87,7 +87,7 @@ class Plan:
         if isinstance(self.shards, GivenPartition):
             rule: dict[str, Ingredient] = {"kind": "given", "content": self.shards.content}
         else:
-            rule = dict(_rule_of(scenario.data.partition))
+            rule = _rule_of(scenario.data.partition)
         return Recipe(
             seed=self.seed,
             model=scenario.model.name,
@@ -169,9 +169,8 @@ def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequenc
 
 def partition_rule(scenario: Scenario) -> PartitionRule:
     """Return the rule by which the samples are distributed. Raises PartitionError."""
-    described = dict(_rule_of(scenario.data.partition))
-    options = {key: value for key, value in described.items() if key != "kind"}
-    return PARTITIONS[str(described["kind"])](**options)  # type: ignore[arg-type]
+    options = _rule_of(scenario.data.partition)
+    return PARTITIONS[str(options.pop("kind"))](**options)  # type: ignore[arg-type]
 
 
 def _rule_of(section: Any) -> dict[str, Ingredient]:

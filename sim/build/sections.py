@@ -1,6 +1,7 @@
 """Build the topology of a scenario's `topology` section, of any kind."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from cutlayer.scenarios import cells as cell_sections
 from cutlayer.scenarios import groups, layout, network_file, sites
@@ -44,21 +45,18 @@ def built(scenario: Scenario) -> Topology:
 
     Raises TopologyError for an invalid section, LinkError for a link of unknown delay.
     """
-    devices = Devices(scenario)
-    section = scenario.topology
-    if isinstance(section, layout.Star):
-        return _star(section, devices)
-    if isinstance(section, layout.WifiCell):
-        return _wifi_cell(section, devices)
-    if isinstance(section, cell_sections.Cells):
-        return _cells(section, devices)
-    if isinstance(section, tier_sections.TwoTier | tier_sections.ThreeTier):
-        return _tiers(section, devices)
-    if isinstance(section, sites.Ring | sites.Mesh):
-        return _sites(section, devices)
-    if isinstance(section, network_file.NetworkFile):
-        return _network(section, devices)
-    return _graph(section, devices)
+    builders: dict[type, Callable[[Any, Devices], Topology]] = {
+        layout.Star: _star,
+        layout.WifiCell: _wifi_cell,
+        cell_sections.Cells: _cells,
+        tier_sections.TwoTier: _tiers,
+        tier_sections.ThreeTier: _tiers,
+        sites.Ring: _sites,
+        sites.Mesh: _sites,
+        network_file.NetworkFile: _network,
+        layout.Graph: _graph,
+    }
+    return builders[type(scenario.topology)](scenario.topology, Devices(scenario))
 
 
 class Devices:
@@ -91,14 +89,13 @@ class Devices:
 
 
 def _star(section: layout.Star, devices: Devices) -> Topology:
-    shared = None if section.medium is None else section.medium.rate
-    medium, medium_varies = mean_and_varying(shared)
+    medium, varies = mean_and_varying(None if section.medium is None else section.medium.rate)
     return star(
         server=devices.server(section.server),
         clients=devices.clients(section.clients),
         server_link=optional_link(section.server.link),
         medium_bytes_per_s=medium,
-        medium_varies=medium_varies,
+        medium_varies=varies,
     )
 
 
@@ -138,25 +135,18 @@ def _cell(
 
 
 def _tiers(section: tier_sections.TwoTier | tier_sections.ThreeTier, devices: Devices) -> Topology:
-    def edge(group: tier_sections.EdgeGroup) -> Branch:
-        link, clients = access_link(group.link), devices.clients(group.clients)
-        return Branch(group.count, link, clients, name=group.name)
+    def branch(group: tier_sections.EdgeGroup | tier_sections.Region) -> Branch:
+        link = access_link(group.link)
+        if isinstance(group, tier_sections.EdgeGroup):
+            return Branch(group.count, link, devices.clients(group.clients), name=group.name)
+        edges = [branch(edge) for edge in group.edge_nodes]
+        return Branch(group.count, link, branches=edges, name=group.name)
 
-    if isinstance(section, tier_sections.TwoTier):
-        branches = [edge(group) for group in section.edge_nodes]
-    else:
-        branches = [
-            Branch(
-                region.count,
-                access_link(region.link),
-                branches=[edge(group) for group in region.edge_nodes],
-                name=region.name,
-            )
-            for region in section.regions
-        ]
+    nearest: Sequence[tier_sections.EdgeGroup | tier_sections.Region]
+    nearest = section.edge_nodes if isinstance(section, tier_sections.TwoTier) else section.regions
     return tiers(
         server=devices.server(section.server),
-        branches=branches,
+        branches=[branch(group) for group in nearest],
         server_link=optional_link(section.server.link),
     )
 
@@ -175,7 +165,7 @@ def _sites(section: sites.Ring | sites.Mesh, devices: Devices) -> Topology:
 
 
 def _network(section: network_file.NetworkFile, devices: Devices) -> Topology:
-    rate, delay = section.rate, section.delay
+    rate = section.rate
     return from_networkx(
         section.network,
         server=devices.server(section.server),
@@ -190,8 +180,8 @@ def _network(section: network_file.NetworkFile, devices: Devices) -> Topology:
             )
             for group in section.clients
         ],
-        rate=rate if isinstance(rate, float) else _attribute(rate, parse_rate(f"1 {rate.unit}")),
-        delay=_delay(delay),
+        rate=rate if isinstance(rate, float) else _attribute(rate, parse_rate),
+        delay=_delay(section.delay),
         server_link=optional_link(section.server.link),
         routing=section.routing,
     )
@@ -204,7 +194,7 @@ def _delay(
         return section
     if isinstance(section, network_file.ByDistance):
         return Distance(section.detour, section.otherwise)
-    return _attribute(section, parse_duration(f"1 {section.unit}"))
+    return _attribute(section, parse_duration)
 
 
 def assumed_delays(scenario: Scenario) -> tuple[str, ...]:
@@ -226,23 +216,24 @@ def assumed_delays(scenario: Scenario) -> tuple[str, ...]:
 
 
 def _attribute(
-    section: network_file.RateAttribute | network_file.DelayAttribute, unit: float
+    section: network_file.RateAttribute | network_file.DelayAttribute,
+    parse: Callable[[str], float],
 ) -> Attribute:
-    return Attribute(section.name, unit, section.otherwise)
+    return Attribute(section.name, parse(f"1 {section.unit}"), section.otherwise)
 
 
 def _graph(section: layout.Graph, devices: Devices) -> Topology:
     """Return an arbitrary graph; a client node of count n is n nodes with the same edges."""
     nodes = [devices.server(section.server).node()]
-    members: dict[str, list[str]] = {section.server.name: [section.server.name]}
+    members: dict[str, list[str]] = {}
     for name, node in section.nodes.items():
         if isinstance(node, layout.RelayNode):
             nodes.append(Node(name, "relay"))
-            members[name] = [name]
-            continue
-        names = [name] if node.count == 1 else [f"{name}-{i}" for i in range(node.count)]
-        members[name] = names
-        nodes.extend(Node(member, "client", devices[node.device]) for member in names)
+        elif node.count == 1:
+            nodes.append(Node(name, "client", devices[node.device]))
+        else:
+            members[name] = [f"{name}-{i}" for i in range(node.count)]
+            nodes += [Node(member, "client", devices[node.device]) for member in members[name]]
     media = [Medium(name, *mean_and_varying(medium.rate)) for name, medium in section.media.items()]
     edges = [
         _edge(edge, source, target, section)

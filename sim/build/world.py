@@ -19,7 +19,7 @@ from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.endpoints.fleet import Client, Fleet, PlannedBatches
 from cutlayer.sim.endpoints.world import Costs, World
 from cutlayer.sim.learning.chain import Batch
-from cutlayer.sim.learning.digest import Digest, node
+from cutlayer.sim.learning.digest import node
 from cutlayer.sim.learning.layer import Learning
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.methods.method import Method
@@ -93,11 +93,9 @@ def _learning(
         states = initial_states(recipe, method, options, cut=cut)
         executor = Inline(Workspace(recipe, feed, states))
 
-    def shard(client: int) -> Digest:
-        return node("shard", client, [base])
-
     base = recipe.digest()
-    return Learning(recipe, initial_digests(recipe, method, options, cut=cut), shard, executor)
+    digests = initial_digests(recipe, method, options, cut=cut)
+    return Learning(recipe, digests, lambda client: node("shard", client, [base]), executor)
 
 
 def _costs(plan: Plan, recipe: Recipe, method: type[Method]) -> Costs:
@@ -127,11 +125,7 @@ def _costs(plan: Plan, recipe: Recipe, method: type[Method]) -> Costs:
 
 
 def _fleet(
-    plan: Plan,
-    recipe: Recipe,
-    method: type[Method],
-    clock: Clock,
-    connected: ClientNetwork,
+    plan: Plan, recipe: Recipe, method: type[Method], clock: Clock, connected: ClientNetwork
 ) -> Fleet:
     cut, topology, training = recipe.cut, plan.topology, plan.scenario.training
     head = plan.model.head(cut) if "head" in method.parts else None
