@@ -49,33 +49,20 @@ __all__ = [
 ]
 
 # `quantise` is left out: its module has the same name (cutlayer.models.quantise.quantise).
-_HOME = {
-    "MODELS": "catalogue",
-    "UnknownModelError": "catalogue",
-    "build": "catalogue",
-    "resolve": "catalogue",
-    "BlockCost": "block_cost",
-    "block_costs": "cost",
-    "module_cost": "cost",
-    "model_cost": "cost",
-    "auxiliary_head": "layers",
-    "initialised": "draws",
-    "CutError": "errors",
-    "Model": "model",
-    "ModelError": "errors",
-    "Split": "model",
-    "CostError": "errors",
-    "LayerCost": "block_cost",
-    "WeightsError": "errors",
-    "load_into": "pretrained",
-    "load_weights": "weights_files",
-    "save_weights": "pretrained",
-    "shipped": "weights_files",
-    "QuantisationError": "quantise",
-    "Quantised": "quantise",
-    "dequantise": "quantise",
-    "packed_bytes": "quantise_cost",
+_NAMES = {
+    "block_cost": "BlockCost LayerCost",
+    "catalogue": "MODELS UnknownModelError build resolve",
+    "cost": "block_costs model_cost module_cost",
+    "draws": "initialised",
+    "errors": "CostError CutError ModelError WeightsError",
+    "layers": "auxiliary_head",
+    "model": "Model Split",
+    "pretrained": "load_into save_weights",
+    "quantise": "QuantisationError Quantised dequantise",
+    "quantise_cost": "packed_bytes",
+    "weights_files": "load_weights shipped",
 }
+_HOME = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from cutlayer.errors import UserError
-from cutlayer.models.own_object import OwnObjectError, import_own, reason_of
+from cutlayer.models.own_object import import_own_or, reason_of
 from cutlayer.suggestion import suggestion
 
 if TYPE_CHECKING:
@@ -42,21 +42,18 @@ def resolve(name: str) -> "Callable[..., Model]":
     It is called as `Object(classes=10, input_shape=(3, 32, 32))` and returns a Model.
     Raises UnknownModelError, with the closest name.
     """
-    if ":" not in name:
-        if name not in MODELS:
-            raise UnknownModelError(
-                f"unknown model {name!r}{suggestion(name, MODELS)}"
-                " (your own is named package.module:Object)"
-            )
+    if name in MODELS:
         module_name, _, object_name = MODELS[name].partition(":")
         built_in: Callable[..., Model] = getattr(import_module(module_name), object_name)
         return built_in
-    try:
-        factory: Callable[..., Model] = import_own(name)
-    except OwnObjectError as error:
-        raise UnknownModelError(f"model {name!r} cannot be loaded: {error}") from None
-    except Exception as error:  # a user's module may raise anything
-        raise UnknownModelError(f"model {name!r} cannot be loaded ({reason_of(error)})") from error
+    if ":" not in name:
+        raise UnknownModelError(
+            f"unknown model {name!r}{suggestion(name, MODELS)}"
+            " (your own is named package.module:Object)"
+        )
+    factory: Callable[..., Model] = import_own_or(
+        UnknownModelError, f"model {name!r} cannot be loaded", name
+    )
     if not callable(factory):
         raise UnknownModelError(
             f"model {name!r} is {type(factory).__name__}, expected a callable with the parameters "

@@ -21,7 +21,7 @@ def conv_block(
     *,
     kernel: int = 3,
     stride: int = 1,
-    padding: int = 1,
+    padding: int | None = None,
     groups: int = 1,
     bias: bool = True,
     norm: bool = True,
@@ -30,12 +30,11 @@ def conv_block(
 ) -> nn.Sequential:
     """Build convolution, BatchNorm without running statistics, activation (default ReLU), pooling.
 
-    `activation=nn.Identity()` means no activation.
+    `activation=nn.Identity()` means no activation. The padding keeps the map's size by default.
     """
+    padding = kernel // 2 if padding is None else padding
     parts: OrderedDict[str, nn.Module] = OrderedDict()
-    parts["conv"] = nn.Conv2d(
-        inputs, outputs, kernel, stride=stride, padding=padding, groups=groups, bias=bias
-    )
+    parts["conv"] = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=bias)
     if norm:
         parts["norm"] = nn.BatchNorm2d(outputs, track_running_stats=False)
     if not isinstance(activation, nn.Identity):
@@ -47,8 +46,7 @@ def conv_block(
 
 def fc_block(inputs: int, outputs: int, *, relu: bool = True, bias: bool = True) -> nn.Sequential:
     """Build flattening, a fully connected layer, and ReLU unless `relu` is false."""
-    parts: OrderedDict[str, nn.Module] = OrderedDict()
-    parts["flatten"] = nn.Flatten()
+    parts: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
     parts["linear"] = nn.Linear(inputs, outputs, bias=bias)
     if relu:
         parts["activation"] = nn.ReLU(inplace=True)

@@ -62,6 +62,4 @@ def _pointwise(
     inputs: int, outputs: int, *, activation: nn.Module | None = None, pool: nn.Module | None = None
 ) -> nn.Sequential:
     activation = nn.ReLU6(inplace=True) if activation is None else activation
-    return conv_block(
-        inputs, outputs, kernel=1, padding=0, bias=False, activation=activation, pool=pool
-    )
+    return conv_block(inputs, outputs, kernel=1, bias=False, activation=activation, pool=pool)

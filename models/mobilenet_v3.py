@@ -1,6 +1,7 @@
 """MobileNetV3-small for large images (Howard et al., ICCV 2019, table 2)."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -35,15 +36,8 @@ def mobilenetv3_small(classes: int = 1000, input_shape: Sequence[int] = (3, 224,
     for row in _ROWS:
         blocks.append((f"bottleneck{len(blocks)}", _bottleneck(inputs, *row)))
         inputs = row[2]
-    last = conv_block(
-        inputs,
-        _LAST,
-        kernel=1,
-        padding=0,
-        bias=False,
-        activation=nn.Hardswish(),
-        pool=nn.AdaptiveAvgPool2d(1),
-    )
+    pool, swish = nn.AdaptiveAvgPool2d(1), nn.Hardswish()
+    last = conv_block(inputs, _LAST, kernel=1, bias=False, activation=swish, pool=pool)
     hidden = nn.Sequential(fc_block(_LAST, _HIDDEN, relu=False), nn.Hardswish())
     blocks += [("pointwise", last), ("fc1", hidden)]
     blocks.append(("fc2", fc_block(_HIDDEN, classes, relu=False)))
@@ -73,40 +67,16 @@ class SqueezeExcite(nn.Module):
 
 
 def _bottleneck(
-    inputs: int,
-    kernel: int,
-    hidden: int,
-    outputs: int,
-    excite: bool,
-    swish: bool,
-    stride: int,
+    inputs: int, kernel: int, hidden: int, outputs: int, excite: bool, swish: bool, stride: int
 ) -> nn.Module:
     body = nn.Sequential()
+    activation = nn.Hardswish if swish else partial(nn.ReLU, inplace=True)
+    make = partial(conv_block, bias=False)
     if hidden != inputs:
-        body.append(
-            conv_block(
-                inputs, hidden, kernel=1, padding=0, bias=False, activation=_activation(swish)
-            )
-        )
-    body.append(
-        conv_block(
-            hidden,
-            hidden,
-            kernel=kernel,
-            stride=stride,
-            padding=kernel // 2,
-            groups=hidden,
-            bias=False,
-            activation=_activation(swish),
-        )
-    )
+        body.append(make(inputs, hidden, kernel=1, activation=activation()))
+    depthwise = partial(make, kernel=kernel, stride=stride, groups=hidden)
+    body.append(depthwise(hidden, hidden, activation=activation()))
     if excite:
         body.append(SqueezeExcite(hidden))
-    body.append(
-        conv_block(hidden, outputs, kernel=1, padding=0, bias=False, activation=nn.Identity())
-    )
+    body.append(make(hidden, outputs, kernel=1, activation=nn.Identity()))
     return Residual(body) if stride == 1 and inputs == outputs else body
-
-
-def _activation(swish: bool) -> nn.Module:
-    return nn.Hardswish() if swish else nn.ReLU(inplace=True)

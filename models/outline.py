@@ -4,15 +4,18 @@ Counting time and bytes needs neither weights nor torch: outlines are cached on 
 (`cutlayer.models.outline_cache`). An outline that is not cached is computed on the `meta` device.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cutlayer.models.block_cost import BlockCost, Shape
 from cutlayer.models.errors import checked_cut
-from cutlayer.models.outline_cache import cached, cached_blocks
+from cutlayer.models.outline_cache import cached
 
 if TYPE_CHECKING:
     from cutlayer.models.model import Model
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,29 +51,26 @@ class ModelOutline:
             model = _built(self.name, self.classes, self.input_shape)
             return block_costs(model, detached=cut)[cut:]
 
-        if _is_own(self.name):
-            return compute()
-        return cached_blocks(["detached", self.name, self.classes, self.input_shape, cut], compute)
+        key = ["detached", self.name, self.classes, self.input_shape, cut]
+        return _kept(self.name, tuple[BlockCost, ...], key, compute)
 
     def head(self, cut: int) -> BlockCost:
         """Return the cost of the auxiliary head at the cut."""
         shape = self.activation_shape(cut)
 
-        def compute() -> tuple[BlockCost, ...]:
+        def compute() -> BlockCost:
             from cutlayer.models.cost import module_cost
             from cutlayer.models.layers import auxiliary_head
 
             head = auxiliary_head(shape, self.classes, seed=0, device="meta")
-            return (module_cost(head, shape, first=False, name="head"),)
+            return module_cost(head, shape, first=False, name="head")
 
-        (cost,) = cached_blocks(["head", shape, self.classes], compute)
-        return cost
+        return cached(BlockCost, ["head", shape, self.classes], compute)
 
 
 def outline(name: str, *, classes: int, input_shape: Shape) -> ModelOutline:
     """Return the outline of a model of the catalogue or of a user's `package.module:Object`.
 
-    A user's model is never cached, since the code that it imports may change.
     Raises UnknownModelError, ModelError or CostError.
     """
 
@@ -88,16 +88,15 @@ def outline(name: str, *, classes: int, input_shape: Shape) -> ModelOutline:
             blocks=block_costs(model),
         )
 
-    if _is_own(name):
-        return compute()
-    return cached(ModelOutline, ["outline", name, classes, input_shape], compute)
+    return _kept(name, ModelOutline, ["outline", name, classes, input_shape], compute)
+
+
+def _kept(name: str, kind: Any, key: list[Any], compute: Callable[[], T]) -> T:
+    """Use the cache, except for a user's model: the code that it imports may change."""
+    return compute() if ":" in name else cached(kind, key, compute)
 
 
 def _built(name: str, classes: int, input_shape: Shape) -> "Model":
     from cutlayer.models.catalogue import build
 
     return build(name, classes=classes, input_shape=input_shape, seed=0, device="meta")
-
-
-def _is_own(name: str) -> bool:
-    return ":" in name

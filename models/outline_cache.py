@@ -19,23 +19,25 @@ from typing import Any, Final, TypeVar
 import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
-from cutlayer.models.block_cost import BlockCost
-
 FOLDER: Final = "CUTLAYER_CACHE_DIR"
 
 T = TypeVar("T")
 
 
-def cached(kind: type[T], key: Sequence[Any], compute: Callable[[], T]) -> T:
-    """Return the cached entry of `key`, a dataclass of type `kind`, or compute and store it."""
-    return _cached(kind, key, compute)
-
-
-def cached_blocks(
-    key: Sequence[Any], compute: Callable[[], tuple[BlockCost, ...]]
-) -> tuple[BlockCost, ...]:
-    """Return the cached block costs of `key`, or compute and store them."""
-    return _cached(tuple[BlockCost, ...], key, compute)
+def cached(kind: Any, key: Sequence[Any], compute: Callable[[], T]) -> T:
+    """Return the cached entry of `key`, which has the type `kind`, or compute and store it."""
+    name = _digest(json.dumps([_code_digest(), key]))
+    file = cache_folder() / f"{name}.json"
+    adapter: TypeAdapter[T] = TypeAdapter(kind)
+    text = _read(file)
+    if text is not None:
+        try:
+            return adapter.validate_json(text, strict=True)
+        except ValidationError:
+            pass  # an entry in another format is replaced below
+    value = compute()
+    _write(file, adapter.dump_json(value).decode("ascii"))
+    return value
 
 
 def cache_folder() -> Path:
@@ -53,21 +55,6 @@ def _code_digest() -> str:
         fingerprint.update(file.name.encode())
         fingerprint.update(blake2b(file.read_bytes()).digest())
     return fingerprint.hexdigest()
-
-
-def _cached(kind: Any, key: Sequence[Any], compute: Callable[[], T]) -> T:
-    name = _digest(json.dumps([_code_digest(), key]))
-    file = cache_folder() / f"{name}.json"
-    adapter: TypeAdapter[T] = TypeAdapter(kind)
-    text = _read(file)
-    if text is not None:
-        try:
-            return adapter.validate_json(text, strict=True)
-        except ValidationError:
-            pass  # an entry in another format is replaced below
-    value = compute()
-    _write(file, adapter.dump_json(value).decode("ascii"))
-    return value
 
 
 def _digest(text: str) -> str:
@@ -92,4 +79,4 @@ def _write(file: Path, text: str) -> None:
             entry.write(f"{_digest(text)}\n{text}")
         Path(unfinished).replace(file)
     except OSError:
-        return
+        pass

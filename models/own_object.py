@@ -91,6 +91,16 @@ def import_own(name: str) -> Any:
     return own
 
 
+def import_own_or(error: type[UserError], what: str, name: str) -> Any:
+    """Return the object, or raise `error` with the sentence `what` and the reason."""
+    try:
+        return import_own(name)
+    except OwnObjectError as reason:
+        raise error(f"{what}: {reason}") from None
+    except Exception as reason:  # a user's module may raise anything
+        raise error(f"{what} ({reason_of(reason)})") from reason
+
+
 def import_own_module(name: str) -> ModuleType:
     """Import the module of a user's object. Raises what `import_own` raises."""
     if _forbids():

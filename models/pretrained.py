@@ -63,28 +63,19 @@ def load_into(module: nn.Module, path: str | PathLike[str]) -> dict[str, str]:
     needed = module.state_dict()
     fitting = {}
     for name, tensor in needed.items():
-        expected = tuple(tensor.shape)
+        where = f"weights file {str(path)!r}: tensor {name!r}"
+        shape, kind = tuple(tensor.shape), type_name(tensor)
         if name not in tensors:
-            raise WeightsError(
-                f"weights file {str(path)!r}: tensor {name!r} of shape {expected} is missing "
-                f"among its {len(tensors)} tensors"
-            )
+            missing = f"is missing among its {len(tensors)} tensors"
+            raise WeightsError(f"{where} of shape {shape} {missing}")
         stored = tensors[name]
-        got = tuple(stored.shape)
-        if got != expected:
-            raise WeightsError(
-                f"weights file {str(path)!r}: tensor {name!r} has shape {got}, expected {expected}"
-            )
+        if stored.shape != shape:
+            raise WeightsError(f"{where} has shape {tuple(stored.shape)}, expected {shape}")
         if _kind(stored) != _kind(tensor):
-            raise WeightsError(
-                f"weights file {str(path)!r}: tensor {name!r} holds {type_name(stored)} numbers, "
-                f"expected {type_name(tensor)}"
-            )
+            raise WeightsError(f"{where} holds {type_name(stored)} numbers, expected {kind}")
         fitting[name] = stored.to(tensor.dtype)
         if not torch.isfinite(fitting[name]).all():
-            raise WeightsError(
-                f"weights file {str(path)!r}: tensor {name!r} is not finite in {type_name(tensor)}"
-            )
+            raise WeightsError(f"{where} is not finite in {kind}")
     module.load_state_dict(fitting)
     return recipe
 

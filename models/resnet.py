@@ -66,7 +66,5 @@ def _basic(inputs: int, outputs: int, after: nn.Module) -> Residual:
         conv_block(inputs, outputs, stride=2, bias=False),
         conv_block(outputs, outputs, bias=False, activation=plain),
     )
-    shortcut = conv_block(
-        inputs, outputs, kernel=1, stride=2, padding=0, bias=False, activation=plain
-    )
+    shortcut = conv_block(inputs, outputs, kernel=1, stride=2, bias=False, activation=plain)
     return Residual(body, shortcut, after)

@@ -35,7 +35,7 @@ def _resnet(
     input_shape: Sequence[int],
 ) -> Model:
     pool = nn.MaxPool2d(3, stride=2, padding=1)
-    stem = conv_block(input_shape[0], 64, kernel=7, stride=2, padding=3, bias=False, pool=pool)
+    stem = conv_block(input_shape[0], 64, kernel=7, stride=2, bias=False, pool=pool)
     blocks: list[NamedBlock] = [("stem", stem)]
     inputs = 64
     for stage, (channels, count) in enumerate(zip(_STAGES, repetitions, strict=True)):
@@ -60,9 +60,9 @@ def _bottleneck(inputs: int, channels: int, stride: int) -> nn.Module:
     outputs = channels * _WIDENING
     plain = nn.Identity()
     body = nn.Sequential(
-        conv_block(inputs, channels, kernel=1, padding=0, bias=False),
+        conv_block(inputs, channels, kernel=1, bias=False),
         conv_block(channels, channels, stride=stride, bias=False),
-        conv_block(channels, outputs, kernel=1, padding=0, bias=False, activation=plain),
+        conv_block(channels, outputs, kernel=1, bias=False, activation=plain),
     )
     return Residual(body, _shortcut(inputs, outputs, stride), nn.ReLU(inplace=True))
 
@@ -70,12 +70,5 @@ def _bottleneck(inputs: int, channels: int, stride: int) -> nn.Module:
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module | None:
     if stride == 1 and inputs == outputs:
         return None
-    return conv_block(
-        inputs,
-        outputs,
-        kernel=1,
-        stride=stride,
-        padding=0,
-        bias=False,
-        activation=nn.Identity(),
-    )
+    plain = nn.Identity()
+    return conv_block(inputs, outputs, kernel=1, stride=stride, bias=False, activation=plain)

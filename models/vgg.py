@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from cutlayer.models.block_cost import Shape
 from cutlayer.models.layers import conv_block, fc_block
 from cutlayer.models.model import Model, NamedBlock, flat_features
 
@@ -38,8 +37,7 @@ def vgg19(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
     (github.com/jtirana98/MultiHop-Federeated-Split-Learning). Pooling pads by 1, so the maps are 32, 17,
     9, 5 and 3 wide; the last one is resized to 7x7 before the linear layers.
     """
-    shape: Shape = tuple(input_shape)
-    channels = shape[0]
+    channels = input_shape[0]
     blocks: list[NamedBlock] = []
     for outputs, count in ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4)):
         for position in range(count):
@@ -47,11 +45,10 @@ def vgg19(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
             name = f"conv{len(blocks) + 1}"
             blocks.append((name, conv_block(channels, outputs, norm=False, pool=pool)))
             channels = outputs
-    feature_blocks = len(blocks)
     spread = nn.Sequential(nn.AdaptiveAvgPool2d(7), fc_block(channels * 7 * 7, 4096))
     blocks += [("fc1", spread), ("fc2", fc_block(4096, 4096))]
     blocks.append(("fc3", fc_block(4096, classes, relu=False)))
-    return Model("vgg19", blocks, shape, classes, feature_blocks=feature_blocks)
+    return Model("vgg19", blocks, input_shape, classes, feature_blocks=16)
 
 
 def _vgg(
@@ -62,18 +59,17 @@ def _vgg(
     input_shape: Sequence[int],
     width: float,
 ) -> Model:
-    shape: Shape = tuple(input_shape)
-    channels = shape[0]
+    channels = input_shape[0]
     blocks: list[NamedBlock] = []
     for number, (outputs, pooled) in enumerate(plan, 1):
         outputs = max(1, round(outputs * width))
         pool = nn.MaxPool2d(2) if pooled else None
         blocks.append((f"conv{number}", conv_block(channels, outputs, pool=pool)))
         channels = outputs
-    features = flat_features(blocks, shape)
+    features = flat_features(blocks, input_shape)
     for number, units in enumerate(hidden, 1):
         units = max(1, round(units * width))
         blocks.append((f"fc{number}", fc_block(features, units)))
         features = units
     blocks.append((f"fc{len(hidden) + 1}", fc_block(features, classes, relu=False)))
-    return Model(name, blocks, shape, classes, feature_blocks=len(plan))
+    return Model(name, blocks, input_shape, classes, feature_blocks=len(plan))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.models.own_object import OwnObjectError, import_own, reason_of
+from cutlayer.models.own_object import import_own_or, reason_of
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.data.info import DataError, DatasetInfo
 from cutlayer.sim.data.readers import Chunk, Split
@@ -23,12 +23,7 @@ def find_own(name: str) -> Any:
             f"unknown data set {name!r}{suggestion(name, DATASETS)}"
             " (your own is named package.module:Object)"
         )
-    try:
-        own = import_own(name)
-    except OwnObjectError as error:
-        raise DataError(f"data set {name!r} cannot be imported: {error}") from None
-    except Exception as error:  # a user's module may raise anything
-        raise DataError(f"data set {name!r} cannot be imported ({reason_of(error)})") from error
+    own = import_own_or(DataError, f"data set {name!r} cannot be imported", name)
     if not callable(own) or not isinstance(getattr(own, "info", None), DatasetInfo):
         raise DataError(
             f"data set {name!r} must be a callable (data_dir) -> Dataset "

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from cutlayer.errors import UserError
-from cutlayer.models.own_object import OwnObjectError, import_own, reason_of
+from cutlayer.models.own_object import import_own_or
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.methods.method import Method, MethodOptions
 from cutlayer.suggestion import suggestion
@@ -37,18 +37,13 @@ def method(name: str) -> type[Method]:
         return built_in
     if ":" not in name:
         raise UnknownMethodError(f"{name} is not a known method{suggestion(name, METHODS)}")
-    try:
-        own = import_own(name)
-    except OwnObjectError as error:
-        raise UnknownMethodError(f"{name} cannot be imported: {error}") from None
-    except Exception as error:  # a user's module can fail in any way; the message names it
-        raise UnknownMethodError(f"{name} cannot be imported ({reason_of(error)})") from error
+    own = import_own_or(UnknownMethodError, f"{name} cannot be imported", name)
     if not (isinstance(own, type) and issubclass(own, Method)):
         raise UnknownMethodError(f"{name} is not a subclass of cutlayer.sim.methods.method.Method")
-    options = getattr(own, "Options", None)
     if inspect.isabstract(own):
         missing = ", ".join(sorted(own.__abstractmethods__))
         raise UnknownMethodError(f"{name} is incomplete: it lacks {missing}")
+    options = getattr(own, "Options", None)
     if not (isinstance(options, type) and issubclass(options, MethodOptions)):
         raise UnknownMethodError(f"{name} has no Options, a subclass of MethodOptions")
     return own
