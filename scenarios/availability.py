@@ -1,16 +1,14 @@
 """The `availability` section: when clients are offline, and what happens to their work."""
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Field, Tag, model_validator
 
 from cutlayer.scenarios.bandwidth import check_changes
-from cutlayer.scenarios.fields import Section, Text, not_empty, rule
+from cutlayer.scenarios.fields import Section, Text, as_rule, by_key, not_empty, rule
 from cutlayer.scenarios.quantities import Delay, Duration
 from cutlayer.topologies.availability import presence, read_recording
-from cutlayer.topologies.bandwidth import TraceError
 
 
 class AbsenceSection(Section):
@@ -20,7 +18,6 @@ class AbsenceSection(Section):
     computing, and a message in flight is sent again from its first byte when it is back.
     """
 
-    key: ClassVar[str]
     clients: Text
     on_disconnect: Literal["drop", "resume"]
 
@@ -42,7 +39,6 @@ class Window(Section):
 class OfflineWindows(AbsenceSection):
     """Offline at given times, which repeat after `repeat`; online at all other times."""
 
-    key = "offline"
     offline: Annotated[tuple[Window, ...], not_empty]
     repeat: Duration | None = None
 
@@ -66,17 +62,14 @@ class OfflineTrace(AbsenceSection):
     turn, by `position`. The recording repeats after `repeat`; without it, all are offline at its end.
     """
 
-    key = "trace"
     trace: Text
     match: Literal["name", "position"] = "name"
     repeat: Duration | None = None
 
     @model_validator(mode="after")
     def _can_be_read(self) -> Self:
-        try:
+        with as_rule():
             recorded = read_recording(self.trace)
-        except TraceError as error:
-            raise rule(str(error)) from None
         last = max(end for intervals in recorded.values() for _, end in intervals)
         if last > (math.inf if self.repeat is None else self.repeat):
             raise rule(f"must repeat after the last time of {self.trace}, {last:g} s")
@@ -100,28 +93,17 @@ class OnOff(Section):
 class OfflineMarkov(AbsenceSection):
     """Alternately online and offline at random, independently for each client."""
 
-    key = "markov"
     markov: OnOff
-
-
-_FORMS: tuple[type[AbsenceSection], ...] = (OfflineWindows, OfflineTrace, OfflineMarkov)
-
-
-def _form(value: Any) -> str | None:
-    if isinstance(value, AbsenceSection):
-        return f"~{value.key}"
-    keys = value if isinstance(value, Mapping) else ()
-    forms = [f"~{form.key}" for form in _FORMS if form.key in keys]
-    return forms[0] if len(forms) == 1 else None
 
 
 Absence = Annotated[
     Annotated[OfflineWindows, Tag("~offline")]
     | Annotated[OfflineTrace, Tag("~trace")]
     | Annotated[OfflineMarkov, Tag("~markov")],
-    Discriminator(
-        _form,
-        custom_error_type="rule",
-        custom_error_message="must have clients, on_disconnect, and one of offline, trace and markov",
+    by_key(
+        "must have clients, on_disconnect, and one of offline, trace and markov",
+        offline=OfflineWindows,
+        trace=OfflineTrace,
+        markov=OfflineMarkov,
     ),
 ]

@@ -6,11 +6,11 @@ They replace a fixed rate: `up: {trace: lte.up.gz}`. Files are read together wit
 import math
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from cutlayer.scenarios.fields import Positive, Section, Text, not_empty, rule
+from cutlayer.scenarios.fields import Positive, Section, Text, as_rule, by_key, not_empty, rule
 from cutlayer.scenarios.quality import Variation
 from cutlayer.scenarios.quantities import Delay, Duration, FiniteRate, Rate, RateOrOutage
 from cutlayer.scenarios.shipped import trace_path
@@ -18,7 +18,6 @@ from cutlayer.topologies.bandwidth import (
     Lognormal,
     Table,
     Tabled,
-    TraceError,
     TwoStates,
     Varying,
     read_csv,
@@ -52,20 +51,14 @@ Correlation = Annotated[float, Field(strict=True, ge=0, lt=1, allow_inf_nan=Fals
 class VaryingRate(Section):
     """A rate that changes over time."""
 
-    key: ClassVar[str]
-
     def varying(self) -> Varying:
         """Return how the rate varies. Raises TraceError for a file that cannot be read."""
         raise NotImplementedError
 
 
-def _start_form(value: Any) -> str:
-    return "~random" if value == "random" else "~time"
-
-
 Start = Annotated[
     Annotated[Literal["random"], Tag("~random")] | Annotated[Delay, Tag("~time")],
-    Discriminator(_start_form),
+    Discriminator(lambda value: "~random" if value == "random" else "~time"),
 ]
 
 
@@ -76,7 +69,6 @@ class TraceRate(VaryingRate):
     a recording that does not repeat.
     """
 
-    key = "trace"
     trace: Text
     format: Literal["mahimahi", "csv"] = "mahimahi"
     step: Step | None = None
@@ -106,10 +98,8 @@ class TraceRate(VaryingRate):
             raise rule("has a repeat, but a trace in the format mahimahi always repeats at its end")
         if csv and self.repeat is None and self.start == "random":
             raise rule("starts at random and so needs a repeat")
-        try:
+        with as_rule():
             table = self._table()
-        except TraceError as error:
-            raise rule(str(error)) from None
         check_changes(table.changes_per_s)
         most = table.most * self.scale
         if not MIN_BYTES_PER_S <= most <= MAX_BYTES_PER_S:
@@ -118,7 +108,7 @@ class TraceRate(VaryingRate):
 
     def varying(self) -> Varying:
         """Return the recording."""
-        table = self._scaled(self._table())
+        table = self._table() if self.scale == 1 else self._table().scaled(self.scale)
         return Tabled(table, None if self.start == "random" else self.start)
 
     def _table(self) -> Table:
@@ -127,9 +117,6 @@ class TraceRate(VaryingRate):
             return read_csv(trace_path(self.trace), repeat)
         assert self.step is not None
         return read_mahimahi(self.trace, self.step)
-
-    def _scaled(self, table: Table) -> Table:
-        return table if self.scale == 1 else table.scaled(self.scale)
 
 
 class Markov(Section):
@@ -149,7 +136,6 @@ class Markov(Section):
 class MarkovRate(VaryingRate):
     """A rate that alternates between good and bad."""
 
-    key = "markov"
     markov: Markov
 
     def varying(self) -> Varying:
@@ -181,7 +167,6 @@ class LognormalWalk(Section):
 class LognormalRate(VaryingRate):
     """A rate that fluctuates around its mean."""
 
-    key = "lognormal"
     lognormal: LognormalWalk
 
     def varying(self) -> Varying:
@@ -204,7 +189,6 @@ class RateStep(Section):
 class StepsRate(VaryingRate):
     """A schedule, which repeats after `repeat` or holds its last rate."""
 
-    key = "steps"
     steps: Annotated[tuple[RateStep, ...], not_empty]
     repeat: Duration | None = None
 
@@ -231,24 +215,13 @@ class StepsRate(VaryingRate):
         return Table([step.at for step in self.steps], [step.rate for step in self.steps], period)
 
 
-_FORMS: tuple[type[VaryingRate], ...] = (TraceRate, MarkovRate, LognormalRate, StepsRate)
-
-
-def _rate_form(value: Any) -> str | None:
-    if isinstance(value, VaryingRate):
-        return f"~{value.key}"
-    if not isinstance(value, Mapping):
-        return "~rate"
-    forms = [f"~{form.key}" for form in _FORMS if form.key in value]
-    return forms[0] if len(forms) == 1 else None
-
-
-_DISCRIMINATOR = Discriminator(
-    _rate_form,
-    custom_error_type="rule",
-    custom_error_message=(
-        "must be a rate, such as '10 Mbit/s', or have one of trace, markov, lognormal and steps"
-    ),
+_DISCRIMINATOR = by_key(
+    "must be a rate, such as '10 Mbit/s', or have one of trace, markov, lognormal and steps",
+    otherwise="~rate",
+    trace=TraceRate,
+    markov=MarkovRate,
+    lognormal=LognormalRate,
+    steps=StepsRate,
 )
 _Varying = (
     Annotated[TraceRate, Tag("~trace")]

@@ -1,11 +1,10 @@
 """The `changes` section: new rates of links at given times."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import Discriminator, Tag, model_validator
+from pydantic import Tag, model_validator
 
-from cutlayer.scenarios.fields import Section, Text, rule
+from cutlayer.scenarios.fields import Section, Text, by_key, rule
 from cutlayer.scenarios.quantities import Delay, RateOrOutage
 
 
@@ -36,18 +35,11 @@ class LinkChange(Section):
     rate: RateOrOutage
 
 
-def _form(value: Any) -> str | None:
-    if isinstance(value, ClientsChange | LinkChange):
-        return "~link" if isinstance(value, LinkChange) else "~clients"
-    keys = [key for key in ("clients", "link") if isinstance(value, Mapping) and key in value]
-    return f"~{keys[0]}" if len(keys) == 1 else None
-
-
 Change = Annotated[
     Annotated[ClientsChange, Tag("~clients")] | Annotated[LinkChange, Tag("~link")],
-    Discriminator(
-        _form,
-        custom_error_type="rule",
-        custom_error_message="must have clients (with up, down or rate) or a link (with its rate)",
+    by_key(
+        "must have clients (with up, down or rate) or a link (with its rate)",
+        clients=ClientsChange,
+        link=LinkChange,
     ),
 ]

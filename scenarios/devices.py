@@ -4,25 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from cutlayer.scenarios.fields import Section, Switch, Text, rule
+from cutlayer.scenarios.fields import Section, Switch, Text, accepted_by, as_rule, rule
 from cutlayer.scenarios.profile_file import read_profile
 from cutlayer.scenarios.quality import JitterForm, Variation
 from cutlayer.scenarios.quantities import Delay, Power, Size, Speed
-from cutlayer.topologies.catalogue.profile_file import ProfileFileError
 from cutlayer.topologies.device import DeviceProfile
-from cutlayer.topologies.scores import ScoresError, read_scores
+from cutlayer.topologies.scores import read_scores
 
 Slowdown = Annotated[float, Field(strict=True, gt=1, le=1000, allow_inf_nan=False)]
-
-
-def _check_profile(file: str) -> str:
-    try:
-        read_profile(Path(file), "any")
-    except ProfileFileError as error:
-        raise rule(str(error)) from None
-    return file
 
 
 class PowerStates(Section):
@@ -41,7 +32,7 @@ class OwnDevice(Section):
     """
 
     speed: Speed | None = None
-    profile: Annotated[Text, AfterValidator(_check_profile)] | None = None
+    profile: Annotated[Text, accepted_by(lambda f: read_profile(Path(f), "any"))] | None = None
     memory: Size | None = None
     power: PowerStates | None = None
     description: str = ""
@@ -122,9 +113,7 @@ class Speeds(Section):
         """Return the file's scores, divided by their mean."""
         assert self.scores is not None
         assert self.column is not None
-        try:
+        with as_rule():
             scores = read_scores(Path(self.scores), self.column)
-        except ScoresError as error:
-            raise rule(str(error)) from None
         mean = sum(scores) / len(scores)
         return tuple(score / mean for score in scores)

@@ -5,7 +5,8 @@ Each states its rule as a sentence (`PydanticCustomError` of type "rule"), which
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
@@ -14,6 +15,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -24,6 +26,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from cutlayer.errors import UserError
 from cutlayer.scenarios.aliases import canonical
 from cutlayer.suggestion import suggestion
 
@@ -40,6 +43,26 @@ Switch = Annotated[bool, Field(strict=True)]
 def rule(sentence: str) -> PydanticCustomError:
     """Return the error that is printed as `sentence`."""
     return PydanticCustomError("rule", "{sentence}", {"sentence": sentence})
+
+
+@contextmanager
+def as_rule(prefix: str = "") -> Iterator[None]:
+    """Raise a user's error, such as that of a file, as a rule that the value breaks."""
+    try:
+        yield
+    except UserError as error:
+        raise rule(f"{prefix}{error}") from None
+
+
+def accepted_by(check: Callable[[str], object], prefix: str = "") -> AfterValidator:
+    """Return the annotation of a text for which `check` raises no user's error."""
+
+    def validate(text: str) -> str:
+        with as_rule(prefix):
+            check(text)
+        return text
+
+    return AfterValidator(validate)
 
 
 def _is_one_line(text: str) -> str:
@@ -179,3 +202,23 @@ class Section(BaseModel):
             return written
         properties = handler.resolve_ref_schema(written)["properties"]
         return {"anyOf": [properties[cls.shorthand], written]}
+
+
+def by_key(message: str, *, otherwise: str | None = None, **forms: type[Section]) -> Discriminator:
+    """Return the choice of the form whose key a mapping has: its tag is `~` and the key.
+
+    The tag of anything but a mapping is `otherwise`. `message` is the rule for mappings with the keys
+    of no form, or of several.
+    """
+
+    def tag(value: Any) -> str | None:
+        if not isinstance(value, Mapping | Section):
+            return otherwise
+        found = [
+            f"~{key}"
+            for key, form in forms.items()
+            if isinstance(value, form) or (isinstance(value, Mapping) and key in value)
+        ]
+        return found[0] if len(found) == 1 else None
+
+    return Discriminator(tag, custom_error_type="rule", custom_error_message=message)

@@ -49,30 +49,28 @@ class RelayNode(Section):
 Node = Annotated[ClientNode | RelayNode, OneOf(client=ClientNode, relay=RelayNode)]
 
 
-class LinkEdge(Section):
-    """A link between two nodes; its `up` leads from `from` to `to`."""
-
+class _Edge(Section):
     model_config = ConfigDict(serialize_by_alias=True)
     source: Text = Field(alias="from")
     target: Text = Field(alias="to")
+
+
+class LinkEdge(_Edge):
+    """A link between two nodes; its `up` leads from `from` to `to`."""
+
     link: Link
 
 
-class MediumEdge(Section):
+class MediumEdge(_Edge):
     """A hop between two nodes over a medium of the graph, in both directions."""
 
-    model_config = ConfigDict(serialize_by_alias=True)
-    source: Text = Field(alias="from")
-    target: Text = Field(alias="to")
     medium: Text
     delay: Delay
 
 
 def _edge_form(value: Any) -> str:
-    over_medium = isinstance(value, MediumEdge) or (
-        isinstance(value, Mapping) and "medium" in value
-    )
-    return "~medium" if over_medium else "~link"
+    written = isinstance(value, Mapping) and "medium" in value
+    return "~medium" if written or isinstance(value, MediumEdge) else "~link"
 
 
 Edge = Annotated[

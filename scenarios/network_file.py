@@ -6,12 +6,12 @@ Files are read together with the scenario.
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import networkx
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from cutlayer.scenarios.fields import DeviceName, Section, Text, not_empty, rule
+from cutlayer.scenarios.fields import DeviceName, Section, Text, accepted_by, not_empty, rule
 from cutlayer.scenarios.groups import Population, Routing, StarServer
 from cutlayer.scenarios.links import Link
 from cutlayer.scenarios.one_of import OneOf
@@ -26,7 +26,8 @@ from cutlayer.topologies import (
 from cutlayer.topologies.builders.network_nodes import NetworkNodes, UnknownNodeError, network_nodes
 from cutlayer.topologies.builders.networkx_graph import count_of
 from cutlayer.topologies.text_file import FileState, TextFileError, file_state
-from cutlayer.topologies.units import QuantityError
+
+NOT_READ: Final = "is not a network: "
 
 Detour = Annotated[float, Field(strict=True, ge=1, le=10, allow_inf_nan=False)]
 
@@ -36,10 +37,7 @@ def network_of(file: str | None, topohub: str | None) -> "networkx.Graph[Any]":
     if file is None:
         assert topohub is not None
         return _from_topohub(topohub)
-    try:
-        return _from_file(file, file_state(file))
-    except TextFileError as error:
-        raise TopologyError(f"{file} {error}") from None
+    return _from_file(file)
 
 
 def nodes_of(file: str | None, topohub: str | None) -> NetworkNodes:
@@ -47,52 +45,21 @@ def nodes_of(file: str | None, topohub: str | None) -> NetworkNodes:
     return _nodes(network_of(file, topohub))
 
 
+def _from_file(file: str) -> "networkx.Graph[Any]":
+    try:
+        return _read(file, file_state(file))
+    except TextFileError as error:
+        raise TopologyError(f"{file} {error}") from None
+
+
 @lru_cache(maxsize=8)
-def _from_file(file: str, version: FileState) -> "networkx.Graph[Any]":
+def _read(file: str, version: FileState) -> "networkx.Graph[Any]":
     del version
     return read_network(Path(file))
 
 
-@lru_cache(maxsize=8)
-def _nodes(graph: "networkx.Graph[Any]") -> NetworkNodes:
-    return network_nodes(graph)
-
-
-@lru_cache(maxsize=8)
-def _from_topohub(name: str) -> "networkx.Graph[Any]":
-    return topohub_network(name)
-
-
-def _file_is_sound(file: str) -> str:
-    try:
-        network_of(file, None)
-    except TopologyError as error:
-        raise rule(f"is not a network: {error}") from None
-    return file
-
-
-def _topohub_is_sound(name: str) -> str:
-    try:
-        network_of(None, name)
-    except TopologyError as error:
-        raise rule(f"is not a network: {error}") from None
-    return name
-
-
-def _is_rate_unit(unit: str) -> str:
-    try:
-        parse_rate(f"1 {unit}")
-    except QuantityError as error:
-        raise rule(str(error)) from None
-    return unit
-
-
-def _is_delay_unit(unit: str) -> str:
-    try:
-        parse_duration(f"1 {unit}")
-    except QuantityError as error:
-        raise rule(str(error)) from None
-    return unit
+_nodes = lru_cache(maxsize=8)(network_nodes)
+_from_topohub = lru_cache(maxsize=8)(topohub_network)
 
 
 def _as_text(value: Any) -> Any:
@@ -139,7 +106,7 @@ class RateAttribute(Section):
     """The rate is an attribute of each edge, in a given unit; `otherwise` for edges without it."""
 
     name: Text
-    unit: Annotated[Text, AfterValidator(_is_rate_unit)]
+    unit: Annotated[Text, accepted_by(lambda unit: parse_rate(f"1 {unit}"))]
     otherwise: FiniteRate | None = None
 
 
@@ -147,7 +114,7 @@ class DelayAttribute(Section):
     """The delay is an attribute of each edge, in a given unit; `otherwise` for edges without it."""
 
     name: Text
-    unit: Annotated[Text, AfterValidator(_is_delay_unit)]
+    unit: Annotated[Text, accepted_by(lambda unit: parse_duration(f"1 {unit}"))]
     otherwise: Delay | None = None
 
 
@@ -161,10 +128,6 @@ class ByDistance(Section):
     otherwise: Delay | None = None
 
 
-def _rate_form(value: Any) -> str:
-    return "~choice" if isinstance(value, Mapping | Section) else "~rate"
-
-
 def _delay_form(value: Any) -> str:
     chosen = isinstance(value, Mapping | Section) or value == "distance"
     return "~choice" if chosen else "~delay"
@@ -173,7 +136,7 @@ def _delay_form(value: Any) -> str:
 EdgeRate = Annotated[
     Annotated[Rate, Tag("~rate")]
     | Annotated[RateAttribute, OneOf(attribute=RateAttribute), Tag("~choice")],
-    Discriminator(_rate_form),
+    Discriminator(lambda value: "~choice" if isinstance(value, Mapping | Section) else "~rate"),
 ]
 EdgeDelay = Annotated[
     Annotated[Delay, Tag("~delay")]
@@ -189,8 +152,8 @@ EdgeDelay = Annotated[
 class NetworkFile(Section):
     """A network of nodes that forward, from a file or by its name in topohub."""
 
-    file: Annotated[Text, AfterValidator(_file_is_sound)] | None = None
-    topohub: Annotated[Text, AfterValidator(_topohub_is_sound)] | None = None
+    file: Annotated[Text, accepted_by(_from_file, NOT_READ)] | None = None
+    topohub: Annotated[Text, accepted_by(_from_topohub, NOT_READ)] | None = None
     server: PlacedServer
     clients: Annotated[tuple[PlacedGroup, ...], not_empty]
     rate: EdgeRate

@@ -113,25 +113,17 @@ def _write_duration(seconds: float) -> str:
     return _short(format_duration(seconds, digits=None), f"{seconds!r} s")
 
 
-def _write_size(size_bytes: int) -> str:
-    return format_size(size_bytes, digits=None)
-
-
 def _parse_size_limit(text: object) -> float:
     return math.inf if text == "unlimited" else parse_size(text)
 
 
 def _write_size_limit(size_bytes: float) -> str:
-    return "unlimited" if math.isinf(size_bytes) else _write_size(int(size_bytes))
+    return "unlimited" if math.isinf(size_bytes) else format_size(int(size_bytes), digits=None)
 
 
 def _write_speed(flops_per_s: float) -> str:
     in_giga = f"{flops_per_s / 1e9!r} GFLOP/s"
     return in_giga if parse_speed(in_giga) == flops_per_s else f"{flops_per_s!r} FLOP/s"
-
-
-def _write_power(watts: float) -> str:
-    return f"{watts!r} W"
 
 
 def _short(readable: str, plain: str) -> str:
@@ -151,12 +143,14 @@ Duration = Annotated[
 Delay = Annotated[
     float, _Quantity(parse_duration, _write_duration, "20 ms", _ZERO, _MAX_SECONDS, zero=True)
 ]
-Size = Annotated[int, _Quantity(parse_size, _write_size, "4 GiB", _ZERO, _MAX_BYTES)]
+Size = Annotated[
+    int, _Quantity(parse_size, partial(format_size, digits=None), "4 GiB", _ZERO, _MAX_BYTES)
+]
 SizeOrUnlimited = Annotated[
     float,
     _Quantity(_parse_size_limit, _write_size_limit, "4 MiB", _ZERO, _MAX_BYTES, unlimited=True),
 ]
 Power = Annotated[
-    float, _Quantity(parse_power, _write_power, "5.3 W", _ZERO, _MAX_WATTS, zero=True)
+    float, _Quantity(parse_power, "{!r} W".format, "5.3 W", _ZERO, _MAX_WATTS, zero=True)
 ]
 Speed = Annotated[float, _Quantity(parse_speed, _write_speed, "5 GFLOP/s", *_SPEEDS)]

@@ -5,24 +5,16 @@ from typing import Any, Final
 
 from cutlayer.scenarios.problems import KeyPath
 
-_DATA: Final = {"dataset": "digits", "test_fraction": 0.2}
-_MODEL: Final = {"name": "lenet", "cut": 0}
-_TRAINING: Final = {
-    "rounds": 1,
-    "batch_size": 1,
-    "optimizer": {"name": "sgd", "lr": 0.1},
-}
-_TOPOLOGY: Final = {
-    "star": {
-        "server": {"device": "server-8-core", "slots": 1},
-        "clients": [{"device": "raspberry-pi-4b", "link": "4g"}],
-    }
-}
-_REQUIRED: Final[dict[str, Mapping[str, Any]]] = {
-    "data": _DATA,
-    "model": _MODEL,
-    "training": _TRAINING,
-    "topology": _TOPOLOGY,
+_REQUIRED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "data": {"dataset": "digits", "test_fraction": 0.2},
+    "model": {"name": "lenet", "cut": 0},
+    "training": {"rounds": 1, "batch_size": 1, "optimizer": {"name": "sgd", "lr": 0.1}},
+    "topology": {
+        "star": {
+            "server": {"device": "server-8-core", "slots": 1},
+            "clients": [{"device": "raspberry-pi-4b", "link": "4g"}],
+        }
+    },
 }
 
 

@@ -47,21 +47,13 @@ class LoadedStudy:
 
     def scenario(self, point: Point, extra: Iterable[str] = ()) -> Loaded:
         """Return the scenario of a point, with `extra` set last. Raises ScenarioError."""
-        return self.loader(self._base_file(), (*self.overrides(point), *extra))
+        file = base_file(self.study.scenario, self.document.source)
+        return self.loader(file, (*self.overrides(point), *extra))
 
     def overrides(self, point: Point) -> tuple[str, ...]:
         """Return all settings of a point, with an entry for each entry of a `*`."""
-        return (*self._settings(), *self._spread(point.settings))
-
-    def _settings(self) -> tuple[str, ...]:
-        seeds = () if self.study.seeds is None else (override("seeds", list(self.study.seeds)),)
-        return (*seeds, *self._spread(self.study.set.items()))
-
-    def _spread(self, settings: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
-        return spread(settings, self.base.document.data, self.document.source)
-
-    def _base_file(self) -> str | Path:
-        return base_file(self.study.scenario, self.document.source)
+        data, source = self.base.document.data, self.document.source
+        return (*_settings(self.study, data, source), *spread(point.settings, data, source))
 
     def written(self) -> dict[str, Any]:
         """Return the study as plain data."""
@@ -173,14 +165,17 @@ def _base(document: Document, study: Study, loader: Loader) -> Loaded:
     """Return the base scenario with the settings of the study."""
     file = base_file(study.scenario, document.source)
     base = loader(file, ())
-    data = base.document.data
-    settings = [*spread(study.set.items(), data, document.source)]
-    if study.seeds is not None:
-        settings.append(override("seeds", list(study.seeds)))
+    settings = _settings(study, base.document.data, document.source)
     _, problems = apply_overrides(base.document, settings)
     if problems:
         raise ScenarioError(problems)
     return loader(file, settings)
+
+
+def _settings(study: Study, data: Any, source: str) -> tuple[str, ...]:
+    """Return the settings of all points of a study."""
+    seeds = () if study.seeds is None else (override("seeds", list(study.seeds)),)
+    return (*seeds, *spread(study.set.items(), data, source))
 
 
 def _check_counts(document: Document, study: Study) -> None:
