@@ -6,6 +6,7 @@ then equal bit for bit however late they happen, a long run loses no precision, 
 round can be reused. Nothing here reads the host's clock.
 """
 
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
@@ -15,6 +16,12 @@ from cutlayer.errors import UserError
 from cutlayer.topologies.units import format_duration
 
 STUCK_AFTER: Final = 5_000_000  # events at one instant
+
+
+def call_after(event: simpy.Event, callback: Callable[[simpy.Event], None]) -> None:
+    """Call a function with the event once it has happened."""
+    assert event.callbacks is not None, "the event has happened already"
+    event.callbacks.append(callback)
 
 
 class StuckClockError(Exception):

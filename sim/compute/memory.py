@@ -16,20 +16,14 @@ from cutlayer.models.block_cost import FLOAT_BYTES, BlockCost
 
 def training_bytes(blocks: Sequence[BlockCost], batch_size: int, state_slots: int) -> int:
     """Return the peak bytes of training `blocks` on batches of `batch_size`."""
-    if not blocks:
-        return 0
-    parameters = sum(block.parameters for block in blocks)
-    kept = blocks[0].input_bytes + sum(block.saved_activation_bytes for block in blocks)
-    return FLOAT_BYTES * parameters * (2 + state_slots) + kept * batch_size
+    return _weight_bytes(blocks) * (2 + state_slots) + _saved_bytes(blocks) * batch_size
 
 
 def inference_bytes(blocks: Sequence[BlockCost], batch_size: int) -> int:
     """Return the peak bytes of running `blocks` forward on batches of `batch_size`."""
-    if not blocks:
-        return 0
     layers = chain.from_iterable(block.layers for block in blocks)
-    widest = max(layer.input_bytes + layer.output_bytes for layer in layers)
-    return FLOAT_BYTES * sum(block.parameters for block in blocks) + widest * batch_size
+    widest = max((layer.input_bytes + layer.output_bytes for layer in layers), default=0)
+    return _weight_bytes(blocks) + widest * batch_size
 
 
 def server_bytes(
@@ -48,9 +42,16 @@ def server_bytes(
     server works on one batch of a client at a time. `kept` is the size in bytes of the activations that
     the method keeps between rounds.
     """
-    parameters = FLOAT_BYTES * sum(block.parameters for block in blocks) * (2 + state_slots)
-    running = 0
-    if blocks:
-        saved = blocks[0].input_bytes + sum(block.saved_activation_bytes for block in blocks)
-        running = saved * sum(batches[: min(slots, replicas)])
-    return replicas * parameters + running + 2 * FLOAT_BYTES * model_parameters + kept
+    trained = replicas * _weight_bytes(blocks) * (2 + state_slots)
+    running = _saved_bytes(blocks) * sum(batches[: min(slots, replicas)])
+    return trained + running + 2 * FLOAT_BYTES * model_parameters + kept
+
+
+def _weight_bytes(blocks: Sequence[BlockCost]) -> int:
+    return FLOAT_BYTES * sum(block.parameters for block in blocks)
+
+
+def _saved_bytes(blocks: Sequence[BlockCost]) -> int:
+    """Return the bytes per sample that wait for the backward pass."""
+    inputs = blocks[0].input_bytes if blocks else 0
+    return inputs + sum(block.saved_activation_bytes for block in blocks)

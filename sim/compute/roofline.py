@@ -9,7 +9,7 @@ profile's source measured them, caches included), frequency changes.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Final, Literal
 
 from cutlayer.models.block_cost import FLOAT_BYTES, LayerCost
@@ -32,11 +32,8 @@ class Work:
     overhead_s: float = 0.0
 
     def __add__(self, other: "Work") -> "Work":
-        return Work(
-            self.seconds + other.seconds,
-            self.flops + other.flops,
-            self.overhead_s + other.overhead_s,
-        )
+        seconds, flops = self.seconds + other.seconds, self.flops + other.flops
+        return Work(seconds, flops, self.overhead_s + other.overhead_s)
 
 
 NO_WORK: Final = Work(0.0, 0.0)
@@ -52,16 +49,9 @@ class Stage:
         self.layers = tuple(layers)
         self.state_slots = state_slots  # optimizer values per parameter: 1 momentum, 2 Adam
         self.parameters = sum(layer.parameters for layer in self.layers)
-        self._known: dict[tuple[Pass, int], Work] = {}
+        self.forward = cache(partial(self._pass, "forward"))
+        self.backward = cache(partial(self._pass, "backward"))
         self.train = cache(self._train)
-
-    def forward(self, batch_size: int) -> Work:
-        """Return the forward pass over one batch."""
-        return self._sum("forward", batch_size)
-
-    def backward(self, batch_size: int) -> Work:
-        """Return the backward pass over one batch: gradients of inputs and weights."""
-        return self._sum("backward", batch_size)
 
     def step(self) -> Work:
         """Return one optimizer step: memory traffic over weights, gradients and optimizer state."""
@@ -78,18 +68,14 @@ class Stage:
         """Return forward, backward and step of one batch."""
         return self.forward(batch_size) + self.backward(batch_size) + self.step()
 
-    def _sum(self, pass_: Pass, batch_size: int) -> Work:
-        known = self._known.get((pass_, batch_size))
-        if known is not None:
-            return known
+    def _pass(self, pass_: Pass, batch_size: int) -> Work:
+        """Return one pass over a batch; backward gives the gradients of inputs and weights."""
         seconds = flops = 0.0
         for layer in self.layers:
             seconds += layer_seconds(self.profile, layer, pass_, batch_size)
             flops += layer_flops(layer, pass_) * batch_size
         kernels = sum(layer_flops(layer, pass_) > 0 for layer in self.layers)
-        overhead = kernels * self.profile.layer_overhead_s
-        work = self._known[pass_, batch_size] = Work(seconds, flops, overhead)
-        return work
+        return Work(seconds, flops, kernels * self.profile.layer_overhead_s)
 
 
 def layer_flops(layer: LayerCost, pass_: Pass) -> float:

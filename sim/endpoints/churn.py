@@ -16,14 +16,13 @@ from math import inf
 
 import simpy
 
-from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.clock import call_after
+from cutlayer.sim.endpoints.device import DeviceEndpoint, Process
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Interval, Phase
-
-Process = simpy.events.ProcessGenerator
 
 
 class Churn:
@@ -35,7 +34,6 @@ class Churn:
 
     def __init__(self, world: World, on_drop: Callable[[int], None], *, cancels: bool) -> None:
         self._world = world
-        self._clock = world.clock
         self._on_drop = on_drop
         self._cancels = cancels
 
@@ -59,23 +57,20 @@ class Churn:
         if device.dropped:
             return
         value, end = presence.profile.piece(at)
-        if value > 0:
-            self._connect(device)
-            self._connect(server)
-        elif presence.on_disconnect == "resume":
-            self._disconnect(device)
-            self._disconnect(server)
-        else:
+        if value <= 0 and presence.on_disconnect == "drop":
             self._drop(device, server, Activity.OFFLINE)
             return
+        for endpoint in (device, server):
+            if value > 0 and endpoint.offline:
+                self._connect(endpoint)
+            elif value <= 0 and not endpoint.offline:
+                self._disconnect(endpoint)
         if end < inf:
-            timer = self._clock.timeout(max(0.0, end - self._clock.elapsed_s))
-            assert timer.callbacks is not None
-            timer.callbacks.append(lambda _: self._follow(device, server, presence, end))
+            clock = self._world.clock
+            timer = clock.timeout(max(0.0, end - clock.elapsed_s))
+            call_after(timer, lambda _: self._follow(device, server, presence, end))
 
     def _disconnect(self, endpoint: Endpoint) -> None:
-        if endpoint.offline:
-            return
         endpoint.offline = True
         for transfer in endpoint.under_way:
             if not transfer.left:
@@ -84,8 +79,6 @@ class Churn:
         self._close_connection(endpoint)
 
     def _connect(self, endpoint: Endpoint) -> None:
-        if not endpoint.offline:
-            return
         endpoint.offline = False
         if endpoint.held:
             self._log_idle(endpoint, Activity.OFFLINE)
@@ -94,7 +87,7 @@ class Churn:
             transfer.begin()
 
     def _drop(self, device: DeviceEndpoint, server: ServerEndpoint, activity: Activity) -> None:
-        now = self._clock.now
+        now = self._world.clock.now
         for endpoint in (device, server):
             endpoint.dropped = True
             for transfer in endpoint.under_way:
@@ -120,7 +113,7 @@ class Churn:
 
     def _log_idle(self, endpoint: Endpoint, activity: Activity) -> None:
         """Log the time, up to now, in which an endpoint was offline or waited to be cancelled."""
-        log, now = self._world.log, self._clock.now
+        log, now = self._world.log, self._world.clock.now
         start = 0.0 if endpoint.last == NO_CAUSE else min(log.rows[endpoint.last].end, now)
         actor = endpoint.member if endpoint.phase == Phase.UPLINK else SERVER
         endpoint.last = endpoint.latest = log.add(

@@ -1,6 +1,6 @@
 """The device's end of a client's round."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import simpy
 
@@ -9,13 +9,8 @@ from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch, Chain
-from cutlayer.sim.learning.deferred import DeferredOperations
+from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Interval, Phase
-
-if TYPE_CHECKING:
-    from cutlayer.sim.learning import operations
-else:
-    operations = DeferredOperations("cutlayer.sim.learning.operations")
 
 Process = simpy.events.ProcessGenerator
 
@@ -45,40 +40,27 @@ class DeviceEndpoint(Endpoint):
         return self._compute(work, activity, value)
 
     def _compute(self, work: Work, activity: Activity, value: Any) -> simpy.Event:
-        world = self.world
-        now = world.clock.now
-        self.last = world.log.add(
+        clock, member = self.world.clock, self.member
+        span = clock.now, clock.now + work.seconds
+        self.last = self.world.log.add(
             Interval(
-                now,
-                now + work.seconds,
-                self.member,
-                Phase.DEVICE_COMPUTE,
-                self.member,
-                activity,
-                self.last,
-                flops=work.flops,
+                *span, member, Phase.DEVICE_COMPUTE, member, activity, self.last, flops=work.flops
             )
         )
-        return world.clock.timeout(work.seconds, value)
+        return clock.timeout(work.seconds, value)
 
     def after_overhead(self, process: Process) -> Process:
-        """Return the process of the device, with the overhead of a round in front."""
+        """Run the process of the device after the overhead of a round."""
         seconds = self.client.work.profile.round_overhead_s
-        if seconds == 0:
-            return process
-        return self._spend_overhead(process, seconds)
-
-    def _spend_overhead(self, process: Process, seconds: float) -> Process:
-        yield self.compute(Work(seconds, 0.0), Activity.LOAD)
+        if seconds > 0:
+            yield self.compute(Work(seconds, 0.0), Activity.LOAD)
         yield from process
 
     def stop_computing(self, now: float) -> None:
         """End the interval of the current computation at `now`."""
         rows = self.world.log.rows
-        if self.last == NO_CAUSE:
-            return
-        row = rows[self.last]
-        if row.phase == Phase.DEVICE_COMPUTE and row.end > now:
+        row = None if self.last == NO_CAUSE else rows[self.last]
+        if row is not None and row.phase == Phase.DEVICE_COMPUTE and row.end > now:
             done = row.flops * (now - row.start) / (row.end - row.start)
             rows[self.last] = row._replace(end=now, flops=done)
 

@@ -118,21 +118,16 @@ class Fleet:
 
     def wait_s(self, clients: Iterable[int]) -> float:
         """Return the seconds until the first of the clients is online; infinite if none ever is."""
-        if not self.presences:
-            return 0.0
-        wait = inf
+        wait = inf if self.presences else 0.0
         for client in clients:
-            presence = self.presences.get(client)
-            if presence is None:
+            if self.online(client):
                 return 0.0
-            value, end = presence.profile.piece(self.now)
+            start, value = self.now, 0.0
+            while value <= 0 and start < inf:
+                at = start
+                value, start = self.presences[client].profile.piece(at)
             if value > 0:
-                return 0.0
-            while value <= 0 and end < inf:
-                start = end
-                value, end = presence.profile.piece(start)
-                if value > 0:
-                    wait = min(wait, start - self.clock.elapsed_s)
+                wait = min(wait, at - self.clock.elapsed_s)
         return wait
 
     def variability(self, client: int, round_index: int) -> Variability | None:

@@ -53,12 +53,10 @@ def activation(shape: tuple[int, ...], batch_size: int, bits: int | None = None)
     With `bits` the activation is quantised and packed; otherwise it is fp32.
     """
     values = prod(shape) * batch_size
-    labels = LABEL_BYTES * batch_size
-    if bits is None:
-        payload = FLOAT_BYTES * values + labels
-        return Message(Activity.ACTIVATION, payload, payload + ACTIVATION_FRAMING)
-    payload = packed_bytes(values, bits) + labels
-    return Message(Activity.ACTIVATION, payload, payload + QUANTISED_FRAMING)
+    tensor = FLOAT_BYTES * values if bits is None else packed_bytes(values, bits)
+    payload = tensor + LABEL_BYTES * batch_size
+    framing = ACTIVATION_FRAMING if bits is None else QUANTISED_FRAMING
+    return Message(Activity.ACTIVATION, payload, payload + framing)
 
 
 def gradient(shape: tuple[int, ...], batch_size: int) -> Message:

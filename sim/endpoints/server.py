@@ -1,19 +1,14 @@
 """The server's end of a client's round."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import simpy
 
 from cutlayer.sim.compute.roofline import Work
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.learning.chain import Batch
-from cutlayer.sim.learning.deferred import DeferredOperations
+from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.log.intervals import SERVER, Activity, Interval, Phase
-
-if TYPE_CHECKING:
-    from cutlayer.sim.learning import operations
-else:
-    operations = DeferredOperations("cutlayer.sim.learning.operations")
 
 
 class ServerEndpoint(Endpoint):
@@ -28,18 +23,16 @@ class ServerEndpoint(Endpoint):
     def server_step(self, batch: Batch, upload: Any) -> simpy.Event:
         """Train the server block on an activation; value: the gradient to send back."""
         gradient = self.chain.do(operations.server_step, upload)
-        return self.compute(
-            self.world.costs.server_work.train(batch.size), Activity.TRAIN, gradient
-        )
+        work = self.world.costs.server_work.train(batch.size)
+        return self.compute(work, Activity.TRAIN, gradient)
 
     def server_step_detached(
         self, batch: Batch, upload: Any, bits: int | None = None
     ) -> simpy.Event:
         """Train the server block on an activation (of `bits` bits) that needs no gradient."""
         self.chain.do(operations.server_step_detached, upload)
-        return self.compute(
-            self.world.costs.server_work.train_detached(batch.size, bits), Activity.TRAIN
-        )
+        work = self.world.costs.server_work.train_detached(batch.size, bits)
+        return self.compute(work, Activity.TRAIN)
 
 
 class _ServerJob:

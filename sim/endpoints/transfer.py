@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Protocol
 
 import simpy
 
+from cutlayer.sim.clock import call_after
 from cutlayer.sim.endpoints.message import Message
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.log.intervals import SERVER, Activity, Interval, Phase
@@ -60,13 +61,11 @@ class Transfer:
         self.cause = sender.last
         world.log.bytes_sent += self.message.wire_bytes
         self.flow = world.network.start(sender.route, self.message.wire_bytes)
-        assert self.flow.done.callbacks is not None
-        self.flow.done.callbacks.append(self._left)
+        call_after(self.flow.done, self._left)
         return self.flow
 
     def _left(self, _: Any) -> None:
-        sender, message = self.sender, self.message
-        world = sender.world
+        sender, message, world = self.sender, self.message, self.sender.world
         now = world.clock.now
         self._begin_when_sent(now)
         delay = sender.delay_s if sender.propagation is None else sender.propagation.delay_s(now)
@@ -77,9 +76,7 @@ class Transfer:
         if self.sent is not None:
             self.sent.succeed()
         if delay > 0:
-            timer = world.clock.timeout(delay)
-            assert timer.callbacks is not None
-            timer.callbacks.append(lambda _: sender.deliver(self))
+            call_after(world.clock.timeout(delay), lambda _: sender.deliver(self))
         else:
             sender.deliver(self)
 

@@ -5,7 +5,11 @@ longer to import than most rounds take to simulate. Without tensors it is never 
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cutlayer.sim.learning import distillation as distillation
+    from cutlayer.sim.learning import operations as operations
 
 
 class DeferredOperations:
@@ -32,3 +36,8 @@ class _Deferred:
 
     def __call__(self, *arguments: Any) -> Any:
         return getattr(import_module(self._module), self._name)(*arguments)
+
+
+if not TYPE_CHECKING:
+    distillation = DeferredOperations("cutlayer.sim.learning.distillation")
+    operations = DeferredOperations("cutlayer.sim.learning.operations")

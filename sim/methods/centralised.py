@@ -1,7 +1,7 @@
 """Centralised training: the server collects all images once, and trains on them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -9,15 +9,10 @@ from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.chain import ALL_CLIENTS
-from cutlayer.sim.learning.deferred import DeferredOperations
+from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.log.intervals import SERVER, Activity
 from cutlayer.sim.methods.method import Method, MethodOptions, Process, Round
-
-if TYPE_CHECKING:
-    from cutlayer.sim.learning import operations
-else:
-    operations = DeferredOperations("cutlayer.sim.learning.operations")
 
 
 class CentralisedOptions(MethodOptions):

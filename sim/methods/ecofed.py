@@ -7,7 +7,7 @@ those that have one; their devices send a control message for each batch, as in 
 """
 
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -17,15 +17,10 @@ from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.learning.deferred import DeferredOperations
+from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.methods.method import MethodOptions, Process, Round
 from cutlayer.sim.methods.split_method import SplitMethod
-
-if TYPE_CHECKING:
-    from cutlayer.sim.learning import operations
-else:
-    operations = DeferredOperations("cutlayer.sim.learning.operations")
 
 
 class EcoFedOptions(MethodOptions):

@@ -1,7 +1,7 @@
 """FedGKT (He et al., NeurIPS 2020): device and server distil knowledge from each other's logits."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -13,17 +13,11 @@ from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch
-from cutlayer.sim.learning.deferred import DeferredOperations
+from cutlayer.sim.learning.deferred import distillation, operations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.method import MethodOptions, Process, Round
 from cutlayer.sim.methods.split_method import SplitMethod
-
-if TYPE_CHECKING:
-    from cutlayer.sim.learning import distillation, operations
-else:
-    distillation = DeferredOperations("cutlayer.sim.learning.distillation")
-    operations = DeferredOperations("cutlayer.sim.learning.operations")
 
 
 class FedGKTOptions(MethodOptions):

@@ -4,15 +4,14 @@ from collections.abc import Callable
 
 import simpy
 
+from cutlayer.sim.clock import call_after
 from cutlayer.sim.endpoints.churn import Churn, until_dropped
-from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.device import DeviceEndpoint, Process
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.log.intervals import NO_CAUSE
-
-Process = simpy.events.ProcessGenerator
 
 
 class Members:
@@ -72,8 +71,7 @@ class Members:
         if endpoint.interruptible:
             work = until_dropped(work, endpoint)
         endpoint.process = self._world.clock.process(work)
-        assert endpoint.process.callbacks is not None
-        endpoint.process.callbacks.append(ended)
+        call_after(endpoint.process, ended)
         return endpoint.process
 
     def server_after_all(self, client: int, member: int, chain: Chain) -> ServerEndpoint:
@@ -115,7 +113,5 @@ class Members:
                 enough.succeed()
 
         for pair in self._processes:
-            both = clock.all_of(pair)
-            assert both.callbacks is not None
-            both.callbacks.append(one_more)
+            call_after(clock.all_of(pair), one_more)
         return enough

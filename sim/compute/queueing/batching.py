@@ -11,6 +11,7 @@ from typing import Any
 
 import simpy
 
+from cutlayer.sim.clock import call_after
 from cutlayer.sim.compute.queueing.job import Job, ServerQueue, Waiting
 
 
@@ -20,13 +21,7 @@ class Batching(ServerQueue):
     interleaves = True
 
     def __init__(
-        self,
-        env: simpy.Environment,
-        slots: int,
-        slowness: float = 1.0,
-        *,
-        most: int,
-        wait: float,
+        self, env: simpy.Environment, slots: int, slowness: float = 1.0, *, most: int, wait: float
     ) -> None:
         super().__init__(env, slots, slowness)
         self.most = most
@@ -55,26 +50,20 @@ class Batching(ServerQueue):
         while self._free and self._queue:
             due = self._queue[0][0] + self.wait
             if len(self._queue) < self.most and self.env.now < due:
-                timer = self.env.timeout(due - self.env.now)
-                assert timer.callbacks is not None
-                timer.callbacks.append(self._begin)
+                call_after(self.env.timeout(due - self.env.now), self._begin)
                 return
             count = min(self.most, len(self._queue))
             self._run([self._queue.popleft()[1] for _ in range(count)])
 
     def _run(self, batch: list[Waiting]) -> None:
         self._free -= 1
-        works = [waiting.job.work for waiting in batch]
-        overheads = [work.overhead_s for work in works]
-        total = sum(work.seconds for work in works) - sum(overheads) + max(overheads)
-        total *= self.slowness
-        alone = sum(work.seconds for work in works)
+        overheads = [waiting.job.work.overhead_s for waiting in batch]
+        alone = sum(waiting.job.work.seconds for waiting in batch)
+        total = (alone - sum(overheads) + max(overheads)) * self.slowness
         for waiting in batch:  # the log shows each job's share of the slot's time
             share = waiting.job.work.seconds / alone if alone else 1 / len(batch)
             waiting.job.interleaved(self.env.now + total, total * share)
-        timer = self.env.timeout(total)
-        assert timer.callbacks is not None
-        timer.callbacks.append(lambda _: self._finish(batch))
+        call_after(self.env.timeout(total), lambda _: self._finish(batch))
 
     def _finish(self, batch: list[Waiting]) -> None:
         self._free += 1

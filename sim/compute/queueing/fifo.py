@@ -5,6 +5,7 @@ from typing import Any
 
 import simpy
 
+from cutlayer.sim.clock import call_after
 from cutlayer.sim.compute.queueing.job import Job, ServerQueue, Waiting
 
 
@@ -25,12 +26,7 @@ class FirstComeFirstServed(ServerQueue):
         """Queue a job; the event succeeds with `value` when it is done."""
         if self._free:
             self._free -= 1
-            seconds = self.seconds(job)
-            job.began(self.env.now, seconds)
-            timer = self.env.timeout(seconds, value)
-            assert timer.callbacks is not None
-            timer.callbacks.append(self._finish)
-            return timer
+            return self._run(job, value)
         done = self.env.event()
         self._enter(Waiting(job, value, done))
         return done
@@ -38,6 +34,13 @@ class FirstComeFirstServed(ServerQueue):
     def withdraw(self, owner: object) -> None:
         """Take the waiting jobs of `owner` out of the queue; their events never happen."""
         self._queue = deque(waiting for waiting in self._queue if waiting.job.owner is not owner)
+
+    def _run(self, job: Job, value: Any = None) -> simpy.Event:
+        seconds = self.seconds(job)
+        job.began(self.env.now, seconds)
+        timer = self.env.timeout(seconds, value)
+        call_after(timer, self._finish)
+        return timer
 
     def _enter(self, waiting: Waiting) -> None:
         self._queue.append(waiting)
@@ -49,10 +52,5 @@ class FirstComeFirstServed(ServerQueue):
         waiting = self._next()
         if waiting is None:
             self._free += 1
-            return
-        seconds = self.seconds(waiting.job)
-        waiting.job.began(self.env.now, seconds)
-        timer = self.env.timeout(seconds)
-        assert timer.callbacks is not None
-        timer.callbacks.append(self._finish)
-        timer.callbacks.append(waiting.succeed)
+        else:
+            call_after(self._run(waiting.job), waiting.succeed)

@@ -13,12 +13,7 @@ class Priority(FirstComeFirstServed):
     """Next is the waiting job whose device is earliest in `first`; among equals, the first to arrive."""
 
     def __init__(
-        self,
-        env: simpy.Environment,
-        slots: int,
-        slowness: float = 1.0,
-        *,
-        first: Sequence[str],
+        self, env: simpy.Environment, slots: int, slowness: float = 1.0, *, first: Sequence[str]
     ) -> None:
         super().__init__(env, slots, slowness)
         self._ranks = {device: rank for rank, device in enumerate(first)}

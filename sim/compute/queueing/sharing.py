@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import simpy
 
+from cutlayer.sim.clock import call_after
 from cutlayer.sim.compute.queueing.job import Job, ServerQueue, Waiting
 
 ROUNDING: Final = 1e-12  # relative, of the virtual time at which a job ends
@@ -74,9 +75,7 @@ class ProcessorSharing(ServerQueue):
         if not self._jobs:
             return
         left = max(self._jobs[0][0] - self._virtual, 0.0)
-        timer = self.env.timeout(left / self._share(), self._timer)
-        assert timer.callbacks is not None
-        timer.callbacks.append(self._end)
+        call_after(self.env.timeout(left / self._share(), self._timer), self._end)
 
     def _end(self, timer: simpy.Event) -> None:
         if timer.value != self._timer:
