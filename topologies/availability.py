@@ -7,13 +7,12 @@ names another unit: `client,from_ms,until_ms`.
 import math
 import re
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
 from cutlayer.topologies.bandwidth import Table
 from cutlayer.topologies.bandwidth.files import Lines, stamp
-from cutlayer.topologies.column_units import ColumnUnitError, duration_unit
+from cutlayer.topologies.column_units import duration_unit, in_si
 from cutlayer.topologies.text_file import NUMBER, FileState
 
 EXPECTED: Final = "client,online_from_s,online_until_s"
@@ -70,31 +69,18 @@ def _read(version: FileState, path: str) -> Recording:
     del version
     pattern = rf"[^,]*[^,\s][ \t]*,[ \t]*{NUMBER}[ \t]*,[ \t]*{NUMBER}"
     lines = Lines(path, pattern, EXPECTED, columns=3, header=True, max_lines=MAX_LINES)
-    unit_of_from, unit_of_until = _units(lines)
+    if lines.titles is not None:
+        _, begins, ends = lines.titles
+        if not (_FROM.search(begins) and _UNTIL.search(ends)):
+            raise lines.title_error(f"expected {EXPECTED}, got {', '.join(lines.titles)[:80]!r}")
+    unit_of_from, unit_of_until = lines.units(duration_unit, duration_unit)
     found: dict[str, list[Interval]] = {}
     for row, (_, text) in enumerate(lines.numbered()):
         if not lines.matches(text):
             raise lines.first_bad()
         name, begins, ends = (cell.strip() for cell in text.split(","))
-        begin, end = _seconds(begins, unit_of_from), _seconds(ends, unit_of_until)
+        begin, end = in_si(float(begins), unit_of_from), in_si(float(ends), unit_of_until)
         if not 0 <= begin < end:
             raise lines.error(row, "expected a time of 0 s or more and a later one")
         found.setdefault(name, []).append((begin, end))
     return {name: tuple(intervals) for name, intervals in found.items()}
-
-
-def _units(lines: Lines) -> tuple[Fraction, Fraction]:
-    """Return the units of the two times in seconds."""
-    if lines.titles is None:
-        return Fraction(1), Fraction(1)
-    _, begins, ends = lines.titles
-    if not (_FROM.search(begins) and _UNTIL.search(ends)):
-        raise lines.title_error(f"expected {EXPECTED}, got {', '.join(lines.titles)[:80]!r}")
-    try:
-        return duration_unit(begins) or Fraction(1), duration_unit(ends) or Fraction(1)
-    except ColumnUnitError as error:
-        raise lines.title_error(error) from None
-
-
-def _seconds(cell: str, unit: Fraction) -> float:
-    return float(cell) * float(unit.numerator) / float(unit.denominator)

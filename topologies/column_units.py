@@ -7,7 +7,10 @@ A column without a unit in its title has the documented default. A unit that is 
 import re
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Final
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cutlayer.errors import UserError
 
@@ -58,6 +61,9 @@ _LIKE_A_RATE: Final = re.compile(
 _LIKE_A_DURATION: Final = re.compile(r"milli|micro|nano|second|minute|(?<![a-z])m(?![a-z])", re.I)
 
 
+Value = TypeVar("Value", float, NDArray[np.float64])
+
+
 class ColumnUnitError(UserError):
     """A title with an unknown unit, or with one of another kind of column."""
 
@@ -93,6 +99,11 @@ def duration_unit(title: str) -> Fraction | None:
             f" {DURATION_UNITS}, or none for seconds"
         )
     return None
+
+
+def in_si(value: Value, unit: Fraction) -> Value:
+    """Return a number or an array in SI units; exact if the unit or its inverse is a whole number."""
+    return value * float(unit.numerator) / float(unit.denominator)
 
 
 def names_a_duration(title: str) -> bool:

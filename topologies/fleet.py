@@ -207,9 +207,8 @@ class Fleet(Topology):
     @cached_property
     def _whole(self) -> Topology:
         """The topology of all nodes and links, for routes that do not end at the server."""
-        nodes, links = list(self.nodes.values()), list(self.links.values())
-        media = list(self.media.values())
-        return Topology(nodes, links, media, routing=self.routing).seeded(self._seed)
+        links, media = list(self.links.values()), list(self.media.values())
+        return self.with_links(links, media).seeded(self._seed)
 
     def route_class(self, client: str) -> Hashable:
         """Return a value that is equal for two clients whose timing is interchangeable."""

@@ -13,7 +13,7 @@ from cutlayer.sim.calibrate.campaign import Measured, Progress, measure
 from cutlayer.sim.calibrate.errors import CaseError, case_errors
 from cutlayer.sim.calibrate.fit import Fit, fit
 from cutlayer.sim.calibrate.held_out import HELD_OUT, Case
-from cutlayer.sim.calibrate.observations import observations, rest_seconds, step_observations
+from cutlayer.sim.calibrate.observations import observations, step_observations
 from cutlayer.sim.calibrate.probes import PROBES
 from cutlayer.sim.calibrate.timing import loader_seconds
 
@@ -71,7 +71,7 @@ def fitted(name: str, measured: Measured, loader_s_per_sample: float, threads: i
         name,
         list(observations(measured)),
         step_observations(measured),
-        rest_s=rest_seconds(measured.probes.values()),
+        rest_s=[timed.seconds("rest") for timed in measured.probes.values()],
         loader_s_per_sample=loader_s_per_sample,
         memory_bytes=memory_bytes(),
         description=description(threads),

@@ -1,6 +1,6 @@
 """The observations of the fit: sequences of layers, with the measured seconds of one pass over them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -8,10 +8,10 @@ import torch
 
 from cutlayer.models.block_cost import BlockCost, LayerCost
 from cutlayer.models.cost import block_costs
-from cutlayer.sim.calibrate.campaign import Measured, Timed
+from cutlayer.sim.calibrate.campaign import Measured
 from cutlayer.sim.calibrate.probes import probe
-from cutlayer.sim.calibrate.worker import ProbeKey
 from cutlayer.sim.compute.roofline import Pass, layer_flops
+from cutlayer.topologies.device import PASSES
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,10 @@ def observations(measured: Measured) -> Iterator[Observation]:
     """Yield the passes over each block and over the whole model of every probe."""
     for (name, batch_size), timed in measured.probes.items():
         costs = probe_costs(name)
-        totals: dict[Pass, float] = {
-            "forward": timed.seconds("forward"),
-            "backward": timed.seconds("backward"),
-        }
+        totals = {pass_: timed.seconds(pass_) for pass_ in PASSES}
         for index, cost in enumerate(costs):
             for pass_, seconds in zip(totals, timed.block_seconds(index), strict=True):
-                if seconds > 0 and _works(cost.layers, pass_):
+                if seconds > 0 and any(layer_flops(layer, pass_) for layer in cost.layers):
                     scale = seconds + SMALL * totals[pass_]
                     yield Observation(cost.layers, pass_, batch_size, seconds, scale)
         everything = tuple(layer for cost in costs for layer in cost.layers)
@@ -63,13 +60,13 @@ def observations(measured: Measured) -> Iterator[Observation]:
 
 def step_observations(measured: Measured) -> list[StepObservation]:
     """Return the optimizer steps of the probes."""
-    steps = (_step(key, timed) for key, timed in measured.probes.items())
+    steps = []
+    for (name, _), timed in measured.probes.items():
+        layers = [layer for cost in probe_costs(name) for layer in cost.layers]
+        traffic = 4.0 * STEP_WORDS * sum(layer.parameters for layer in layers)
+        tensors = sum(layer.parameter_tensors for layer in layers)
+        steps.append(StepObservation(traffic, tensors, timed.seconds("step")))
     return [step for step in steps if step.seconds > 0]
-
-
-def rest_seconds(timed: Iterable[Timed]) -> list[float]:
-    """Return the seconds of iterations outside their passes."""
-    return [one.seconds("rest") for one in timed]
 
 
 @cache
@@ -77,14 +74,3 @@ def probe_costs(name: str) -> tuple[BlockCost, ...]:
     """Return the costs of a probe's blocks, without drawing weights."""
     with torch.device("meta"):
         return block_costs(probe(name))
-
-
-def _step(key: ProbeKey, timed: Timed) -> StepObservation:
-    layers = [layer for cost in probe_costs(key[0]) for layer in cost.layers]
-    traffic = 4.0 * STEP_WORDS * sum(layer.parameters for layer in layers)
-    tensors = sum(layer.parameter_tensors for layer in layers)
-    return StepObservation(traffic, tensors, timed.seconds("step"))
-
-
-def _works(layers: Iterable[LayerCost], pass_: Pass) -> bool:
-    return any(layer_flops(layer, pass_) for layer in layers)

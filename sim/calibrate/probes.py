@@ -17,45 +17,36 @@ INPUT_SHAPE: Final = (3, 32, 32)
 CLASSES: Final = 10
 BATCHES: Final = (8, 24, 64, 128)
 
-# (kind, outputs): dense 3x3, plain (3x3 without norm), strided 3x3, pointwise, depthwise, residual
-# pair of 3x3; "pool" is a 2x2 maximum, "fc" a linear layer.
-Plan = tuple[tuple[str, int], ...]
-
-_PLANS: Final[dict[str, Plan]] = {
+# Kinds with their outputs: dense 3x3, plain (3x3 without norm), strided 3x3, pointwise, depthwise,
+# residual pair of 3x3; "pool" is a 2x2 maximum, "fc" a linear layer.
+_PLANS: Final = {
     "deep": (
-        *(("dense", 32), ("dense", 64), ("pool", 0), ("dense", 128), ("dense", 128), ("pool", 0)),
-        *(("dense", 256), ("dense", 256), ("pool", 0), ("dense", 512), ("dense", 512)),
-        *(("pool", 0), ("dense", 512), ("fc", 1024), ("fc", 10)),
+        "dense 32, dense 64, pool, dense 128, dense 128, pool, dense 256, dense 256, pool, "
+        "dense 512, dense 512, pool, dense 512, fc 1024, fc 10"
     ),
     "plain": (
-        *(("plain", 48), ("plain", 64), ("plain", 96), ("pool", 0), ("plain", 128)),
-        *(("plain", 192), ("pool", 0), ("plain", 384), ("plain", 320), ("pool", 0)),
-        *(("plain", 512), ("pool", 0), ("plain", 512), ("fc", 2048), ("fc", 512), ("fc", 10)),
+        "plain 48, plain 64, plain 96, pool, plain 128, plain 192, pool, plain 384, plain 320, "
+        "pool, plain 512, pool, plain 512, fc 2048, fc 512, fc 10"
     ),
     "thin": (
-        *(("dense", 16), ("dense", 16), ("dense", 32), ("pool", 0), ("dense", 32), ("dense", 48)),
-        *(("pool", 0), ("dense", 64), ("dense", 96), ("pool", 0), ("dense", 128), ("pool", 0)),
-        *(("dense", 128), ("fc", 256), ("fc", 10)),
+        "dense 16, dense 16, dense 32, pool, dense 32, dense 48, pool, dense 64, dense 96, "
+        "pool, dense 128, pool, dense 128, fc 256, fc 10"
     ),
     "residual": (
-        *(("dense", 48), ("pool", 0), ("residual", 48), ("strided", 96), ("residual", 96)),
-        *(("residual", 96), ("strided", 192), ("residual", 192), ("strided", 384)),
-        *(("residual", 384), ("fc", 10)),
+        "dense 48, pool, residual 48, strided 96, residual 96, residual 96, strided 192, "
+        "residual 192, strided 384, residual 384, fc 10"
     ),
     "separable": (
-        *(("dense", 24), ("depthwise", 0), ("pointwise", 96), ("depthwise", 0), ("pointwise", 24)),
-        *(("pool", 0), ("pointwise", 144), ("depthwise", 0), ("pointwise", 32), ("pointwise", 192)),
-        *(("depthwise", 0), ("pool", 0), ("pointwise", 64), ("pointwise", 384), ("depthwise", 0)),
-        *(("pointwise", 96), ("pool", 0), ("pointwise", 576), ("depthwise", 0)),
-        *(("pointwise", 160), ("pool", 0), ("depthwise", 0), ("pointwise", 960), ("depthwise", 0)),
-        *(("pointwise", 320), ("fc", 10)),
+        "dense 24, depthwise, pointwise 96, depthwise, pointwise 24, pool, pointwise 144, "
+        "depthwise, pointwise 32, pointwise 192, depthwise, pool, pointwise 64, pointwise 384, "
+        "depthwise, pointwise 96, pool, pointwise 576, depthwise, pointwise 160, pool, "
+        "depthwise, pointwise 960, depthwise, pointwise 320, fc 10"
     ),
     "bottleneck": (
-        *(("pointwise", 64), ("pointwise", 128), ("pool", 0), ("pointwise", 256), ("dense", 192)),
-        *(("pool", 0), ("pointwise", 512), ("dense", 256), ("pool", 0), ("pointwise", 1024)),
-        *(("dense", 384), ("pool", 0), ("pointwise", 2048), ("fc", 10)),
+        "pointwise 64, pointwise 128, pool, pointwise 256, dense 192, pool, pointwise 512, "
+        "dense 256, pool, pointwise 1024, dense 384, pool, pointwise 2048, fc 10"
     ),
-    "linear": (("pool", 0), ("fc", 512), ("fc", 4096), ("fc", 3072), ("fc", 128), ("fc", 10)),
+    "linear": "pool, fc 512, fc 4096, fc 3072, fc 128, fc 10",
 }
 
 PROBES: Final = tuple(_PLANS)
@@ -65,8 +56,10 @@ def probe(name: str) -> Model:
     """Return the probe `name`, with weights from torch's global generator."""
     blocks: list[NamedBlock] = []
     channels = INPUT_SHAPE[0]
-    plan = _PLANS[name]
-    for number, (kind, outputs) in enumerate(plan):
+    plan = _PLANS[name].split(", ")
+    for number, layer in enumerate(plan):
+        kind, _, count = layer.partition(" ")
+        outputs = int(count or 0)
         if kind == "fc":
             features = flat_features(blocks, INPUT_SHAPE) if blocks else channels
             last = number == len(plan) - 1

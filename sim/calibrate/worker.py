@@ -5,14 +5,12 @@ What a process trained before would decide which memory its allocator has availa
 
 import ctypes
 import multiprocessing
-from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
 import torch
 
 import cutlayer.models.catalogue
-from cutlayer.models.model import Model
 from cutlayer.sim.calibrate.held_out import Case
 from cutlayer.sim.calibrate.probes import CLASSES, probe
 from cutlayer.sim.calibrate.timing import BlockTimes, Passes, Trainer, block_times
@@ -85,29 +83,20 @@ def _work(job: Job, longest_s: float, threads: int, seed: int, answer: Connectio
 
 def timed(job: Job, longest_s: float) -> Times | None:
     """Return the times of a job's iterations, and of a probe's blocks; None if one is too long."""
-    model = model_of(job)
     if isinstance(job, Case):
+        model = cutlayer.models.catalogue.build(job.model, classes=CLASSES, seed=0).train()
         trainer = Trainer(model, job.part, job.cut, job.batch_size)
     else:
+        model = probe(job[0]).train()
         trainer = Trainer(model, "whole", 0, job[1])
     for _ in range(WARM_UP):
         first = trainer.iterate().total
         if first > longest_s:
             return None
-    passes = [trainer.iterate() for _ in _times(first)]
+    count = ITERATIONS if first > SHORT_S else 4 * ITERATIONS
+    passes = [trainer.iterate() for _ in range(count)]
     trainer.close()
     if isinstance(job, Case):
         return passes, []
     block_times(model, job[1])
-    return passes, [block_times(model, job[1]) for _ in _times(first)]
-
-
-def model_of(job: Job) -> Model:
-    """Return the model of a probe or case, ready to train."""
-    if isinstance(job, Case):
-        return cutlayer.models.catalogue.build(job.model, classes=CLASSES, seed=0).train()
-    return probe(job[0]).train()
-
-
-def _times(seconds: float) -> Iterator[int]:
-    yield from range(ITERATIONS if seconds > SHORT_S else 4 * ITERATIONS)
+    return passes, [block_times(model, job[1]) for _ in range(count)]

@@ -4,16 +4,14 @@ The units are seconds and bytes per second, unless a header names others: `time_
 """
 
 import math
-from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cutlayer.topologies.bandwidth.files import Lines, TraceError, stamp
 from cutlayer.topologies.bandwidth.table import Table
-from cutlayer.topologies.column_units import ColumnUnitError, duration_unit, rate_unit
+from cutlayer.topologies.column_units import duration_unit, in_si, rate_unit
 from cutlayer.topologies.text_file import NUMBER, FileState
 from cutlayer.topologies.units import (
     MAX_BYTES_PER_S,
@@ -40,9 +38,9 @@ def _read(version: FileState, path: str, period_s: float) -> Table:
     del version
     pattern = rf"{NUMBER}[ \t]*,[ \t]*{NUMBER}"
     lines = Lines(path, pattern, EXPECTED, columns=2, header=True, max_lines=MAX_LINES)
-    second, byte_per_s = _units(lines)
+    second, byte_per_s = lines.units(duration_unit, rate_unit)
     times, rates = lines.numbers(np.float64).T
-    seconds, rates = _in_si(times, second), _in_si(rates, byte_per_s)
+    seconds, rates = in_si(times, second), in_si(rates, byte_per_s)
     if seconds[0] != 0:
         raise lines.error(0, "expected the first time to be 0 (subtract the first from all)")
     back = np.flatnonzero(np.diff(seconds) <= 0)
@@ -64,19 +62,3 @@ def _read(version: FileState, path: str, period_s: float) -> Table:
         late = int(np.searchsorted(seconds, period_s))
         raise lines.error(late, f"expected a time before its repeat of {format_duration(period_s)}")
     return Table(seconds, rates, period_s)
-
-
-def _units(lines: Lines) -> tuple[Fraction, Fraction]:
-    """Return the units of the two columns in seconds and bytes per second."""
-    if lines.titles is None:
-        return Fraction(1), Fraction(1)
-    time, rate = lines.titles
-    try:
-        return duration_unit(time) or Fraction(1), rate_unit(rate) or Fraction(1)
-    except ColumnUnitError as error:
-        raise lines.title_error(error) from None
-
-
-def _in_si(numbers: NDArray[np.float64], unit: Fraction) -> NDArray[np.float64]:
-    """Return numbers in SI units; exact where the unit or its inverse is a whole number."""
-    return numbers * float(unit.numerator) / float(unit.denominator)

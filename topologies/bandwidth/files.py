@@ -5,7 +5,8 @@ A recording has at most 128 MiB, decompressed, and 20 million lines of at most 1
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from io import BytesIO
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.errors import UserError
+from cutlayer.topologies.column_units import ColumnUnitError
 from cutlayer.topologies.text_file import NUMBER, FileState, TextFileError, file_state, read_text
 
 MAX_BYTES: Final = 128 * 2**20
@@ -114,6 +116,16 @@ class Lines:
     def title_error(self, complaint: object) -> TraceError:
         """Return the error to raise about the header."""
         return TraceError(f"{self.path}, line {self.header_line}: {complaint}")
+
+    def units(self, *readers: Callable[[str], Fraction | None]) -> list[Fraction]:
+        """Return the units of the last columns by their titles; 1 for a column without a unit."""
+        if self.titles is None:
+            return [Fraction(1)] * len(readers)
+        titles = self.titles[-len(readers) :]
+        try:
+            return [read(title) or Fraction(1) for read, title in zip(readers, titles, strict=True)]
+        except ColumnUnitError as error:
+            raise self.title_error(error) from None
 
     def first_bad(self) -> TraceError:
         """Return the error to raise about the first line that does not match."""
