@@ -5,7 +5,7 @@ A resolved scenario, its digests and its results have the present name; a label 
 
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 from cutlayer.scenarios.document import Origin
@@ -94,13 +94,17 @@ def current_path(path: str, where: str) -> str:
     keys = path.split(".")
     for pattern, new in OLD_KEYS.items():
         old = pattern.split(".")
-        fits = len(keys) >= len(old) and all(
-            sought in ("*", key) for sought, key in zip(old, keys, strict=False)
-        )
-        if fits:
+        if fits(old, keys[: len(old)]):
             report_renamed(f"{where}: {path}", old[-1], new)
             keys[len(old) - 1] = new
     return ".".join(keys)
+
+
+def fits(pattern: Sequence[str], path: Sequence[str | int]) -> bool:
+    """Whether a path is that of a pattern, whose `*` stand for one key or entry each."""
+    return len(pattern) == len(path) and all(
+        sought in ("*", key) for sought, key in zip(pattern, path, strict=True)
+    )
 
 
 def _matching(node: Any, pattern: list[str], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cutlayer.models.weights_files import shipped
+from cutlayer.scenarios.aliases import fits
 from cutlayer.scenarios.problems import KeyPath
 from cutlayer.scenarios.shipped import shipped_traces
 
@@ -65,8 +66,6 @@ def _is_file(value: str, path: KeyPath) -> bool:
         return value not in shipped_traces()
     for pattern in _FIELDS[str(path[0])]:
         keys = pattern.split(".")
-        if len(keys) == len(path) - 1 and all(
-            sought in ("*", key) for sought, key in zip(keys, path[1:], strict=True)
-        ):
+        if fits(keys, path[1:]):
             return keys[-1] != "weights" or shipped(value) is None
     return False

@@ -1,17 +1,15 @@
 """The `topology` section: the devices and the links between them.
 
-This module has the star, the Wi-Fi cell and the graph; cells, tiers, sites and networks from files have
-their own modules.
+Networks from files have their own module.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from cutlayer.scenarios.bandwidth import AnyFiniteRate
-from cutlayer.scenarios.cells import Cells
-from cutlayer.scenarios.fields import DeviceName, Section, Text, not_empty
+from cutlayer.scenarios.fields import DeviceName, Section, Text, not_empty, rule
 from cutlayer.scenarios.groups import (
     ClientGroup,
     Medium,
@@ -24,9 +22,10 @@ from cutlayer.scenarios.groups import (
 from cutlayer.scenarios.links import Link
 from cutlayer.scenarios.network_file import NetworkFile
 from cutlayer.scenarios.one_of import OneOf
-from cutlayer.scenarios.quantities import Delay
-from cutlayer.scenarios.sites import Mesh, Ring
-from cutlayer.scenarios.tiers import ThreeTier, TwoTier
+from cutlayer.scenarios.quantities import Delay, FiniteRate
+
+SiteCount = Annotated[int, Field(strict=True, ge=2, le=10_000)]
+SiteIndex = Annotated[int, Field(strict=True, ge=0)]
 
 
 class GraphServer(Server):
@@ -110,6 +109,140 @@ class WifiCell(Section):
     def client_count(self) -> int:
         """The number of clients."""
         return sum(group.count for group in self.clients)
+
+
+class Subscriber(Section):
+    """Equal devices of a cellular cell; `up` and `down` are the rates of a device that is alone."""
+
+    device: DeviceName
+    count: Population = 1
+    up: FiniteRate
+    down: FiniteRate
+    name: Text | None = None
+
+
+class WifiSite(Section):
+    """Equal access points with stations, as `wifi_cell`; the backhaul's `up` leads to the server."""
+
+    name: Text | None = None
+    count: Population = 1
+    rate: AnyFiniteRate | None = None
+    delay: Delay
+    clients: Annotated[tuple[Station, ...], not_empty]
+    backhaul: Link
+
+
+class CellularSite(Section):
+    """Equal base stations with proportionally fair scheduling; up and down are two media."""
+
+    name: Text | None = None
+    count: Population = 1
+    delay: Delay
+    clients: Annotated[tuple[Subscriber, ...], not_empty]
+    backhaul: Link
+
+
+Cell = Annotated[WifiSite | CellularSite, OneOf(wifi=WifiSite, cellular=CellularSite)]
+
+
+class Cells(Section):
+    """Cells around a server; they share the server's own `link`, if it has one."""
+
+    server: StarServer
+    cells: Annotated[tuple[Cell, ...], not_empty]
+
+    @property
+    def client_count(self) -> int:
+        """The number of clients."""
+        return sum(cell.count * group.count for cell in self.cells for group in cell.clients)
+
+
+class EdgeGroup(Section):
+    """Equal edge nodes with the clients behind each; its `up` leads towards the server."""
+
+    name: Text | None = None
+    count: Population = 1
+    link: Link
+    clients: Annotated[tuple[ClientGroup, ...], not_empty]
+
+    @property
+    def client_count(self) -> int:
+        """The number of clients."""
+        return self.count * sum(group.count for group in self.clients)
+
+
+class Region(Section):
+    """Equal regions with the edge nodes behind each; its `up` leads to the server."""
+
+    name: Text | None = None
+    count: Population = 1
+    link: Link
+    edge_nodes: Annotated[tuple[EdgeGroup, ...], not_empty]
+
+    @property
+    def client_count(self) -> int:
+        """The number of clients."""
+        return self.count * sum(group.client_count for group in self.edge_nodes)
+
+
+class TwoTier(Section):
+    """Edge nodes around a server; they share the server's own `link`, if it has one."""
+
+    server: StarServer
+    edge_nodes: Annotated[tuple[EdgeGroup, ...], not_empty]
+
+    @property
+    def client_count(self) -> int:
+        """The number of clients."""
+        return sum(group.client_count for group in self.edge_nodes)
+
+
+class ThreeTier(Section):
+    """Regions around a server; they share the server's own `link`, if it has one."""
+
+    server: StarServer
+    regions: Annotated[tuple[Region, ...], not_empty]
+
+    @property
+    def client_count(self) -> int:
+        """The number of clients."""
+        return sum(group.client_count for group in self.regions)
+
+
+class _Sites(Section):
+    least: ClassVar[int]
+    server: StarServer
+    server_at: SiteIndex = 0
+    sites: SiteCount
+    link: Link
+    clients: Annotated[tuple[ClientGroup, ...], not_empty]
+    routing: Routing = "delay"
+
+    @model_validator(mode="after")
+    def _sites_are_there(self) -> Self:
+        if self.sites < self.least:
+            raise rule(f"needs {self.least} sites or more, not {self.sites}")
+        if self.server_at >= self.sites:
+            last = self.sites - 1
+            raise rule(f"has its server at site {self.server_at}; sites are 0 to {last}")
+        return self
+
+    @property
+    def client_count(self) -> int:
+        """The number of clients."""
+        return self.sites * sum(group.count for group in self.clients)
+
+
+class Ring(_Sites):
+    """Sites in a ring, with the same clients at each; the `up` of a `link` leads to the next site."""
+
+    least = 3
+
+
+class Mesh(_Sites):
+    """Sites with a link between every two, and the same clients at each."""
+
+    least = 2
 
 
 class Graph(Section):

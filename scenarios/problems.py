@@ -71,11 +71,8 @@ class ScenarioError(UserError):
 
 def dotted(path: KeyPath) -> str:
     """Return a key path as text: `training.rounds`."""
-    return ".".join(_key(str(key)) for key in path)
-
-
-def _key(key: str) -> str:
-    return key if key.isprintable() and len(key) <= _LONGEST_VALUE else show(key)
+    keys = map(str, path)
+    return ".".join(k if k.isprintable() and len(k) <= _LONGEST_VALUE else show(k) for k in keys)
 
 
 def printable(text: str) -> str:

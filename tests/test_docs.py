@@ -18,7 +18,6 @@ from doc_pages import PAGES as DOCUMENTATION
 
 import cutlayer.scenarios.availability
 import cutlayer.scenarios.bandwidth
-import cutlayer.scenarios.cells
 import cutlayer.scenarios.changes
 import cutlayer.scenarios.data
 import cutlayer.scenarios.devices
@@ -29,9 +28,7 @@ import cutlayer.scenarios.links
 import cutlayer.scenarios.network_file
 import cutlayer.scenarios.quality
 import cutlayer.scenarios.schema
-import cutlayer.scenarios.sites
 import cutlayer.scenarios.study.schema
-import cutlayer.scenarios.tiers
 import cutlayer.scenarios.training
 import cutlayer.scenarios.transport
 from cutlayer import load_scenario, run, sweep
@@ -54,9 +51,6 @@ SCENARIO_MODULES = (
     cutlayer.scenarios.training,
     cutlayer.scenarios.layout,
     cutlayer.scenarios.groups,
-    cutlayer.scenarios.cells,
-    cutlayer.scenarios.tiers,
-    cutlayer.scenarios.sites,
     cutlayer.scenarios.network_file,
     cutlayer.scenarios.links,
     cutlayer.scenarios.bandwidth,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import ceil
 
-from cutlayer.scenarios import layout, sites
+from cutlayer.scenarios import layout
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import KeyPath, Problem
 from cutlayer.scenarios.schema import EVENTS_PER_BATCH, Scenario
@@ -51,9 +51,9 @@ def most_events(plan: Plan) -> int:
 def links_between_nodes(scenario: Scenario) -> int:
     """Return the maximum number of links between the nodes of a mesh, a ring or a graph."""
     section = scenario.topology
-    if isinstance(section, sites.Mesh):
+    if isinstance(section, layout.Mesh):
         return section.sites * (section.sites - 1) // 2
-    if isinstance(section, sites.Ring):
+    if isinstance(section, layout.Ring):
         return section.sites
     if isinstance(section, layout.Graph):
         count = {

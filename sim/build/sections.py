@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from cutlayer.scenarios import cells as cell_sections
-from cutlayer.scenarios import groups, layout, network_file, sites
-from cutlayer.scenarios import tiers as tier_sections
+from cutlayer.scenarios import groups, layout, network_file
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.links import access_link, mean_and_varying, optional_link
 from cutlayer.topologies import (
@@ -48,11 +46,11 @@ def built(scenario: Scenario) -> Topology:
     builders: dict[type, Callable[[Any, Devices], Topology]] = {
         layout.Star: _star,
         layout.WifiCell: _wifi_cell,
-        cell_sections.Cells: _cells,
-        tier_sections.TwoTier: _tiers,
-        tier_sections.ThreeTier: _tiers,
-        sites.Ring: _sites,
-        sites.Mesh: _sites,
+        layout.Cells: _cells,
+        layout.TwoTier: _tiers,
+        layout.ThreeTier: _tiers,
+        layout.Ring: _sites,
+        layout.Mesh: _sites,
         network_file.NetworkFile: _network,
         layout.Graph: _graph,
     }
@@ -111,7 +109,7 @@ def _wifi_cell(section: layout.WifiCell, devices: Devices) -> Topology:
     )
 
 
-def _cells(section: cell_sections.Cells, devices: Devices) -> Topology:
+def _cells(section: layout.Cells, devices: Devices) -> Topology:
     return cells(
         server=devices.server(section.server),
         cells=[_cell(cell, devices) for cell in section.cells],
@@ -120,10 +118,10 @@ def _cells(section: cell_sections.Cells, devices: Devices) -> Topology:
 
 
 def _cell(
-    cell: cell_sections.WifiSite | cell_sections.CellularSite, devices: Devices
+    cell: layout.WifiSite | layout.CellularSite, devices: Devices
 ) -> AccessPoint | BaseStation:
     backhaul = access_link(cell.backhaul)
-    if isinstance(cell, cell_sections.WifiSite):
+    if isinstance(cell, layout.WifiSite):
         rate, varies = mean_and_varying(cell.rate)
         stations = devices.stations(cell.clients)
         return AccessPoint(stations, cell.delay, backhaul, rate, varies, cell.count, cell.name)
@@ -134,16 +132,16 @@ def _cell(
     return BaseStation(subscribers, cell.delay, backhaul, cell.count, cell.name)
 
 
-def _tiers(section: tier_sections.TwoTier | tier_sections.ThreeTier, devices: Devices) -> Topology:
-    def branch(group: tier_sections.EdgeGroup | tier_sections.Region) -> Branch:
+def _tiers(section: layout.TwoTier | layout.ThreeTier, devices: Devices) -> Topology:
+    def branch(group: layout.EdgeGroup | layout.Region) -> Branch:
         link = access_link(group.link)
-        if isinstance(group, tier_sections.EdgeGroup):
+        if isinstance(group, layout.EdgeGroup):
             return Branch(group.count, link, devices.clients(group.clients), name=group.name)
         edges = [branch(edge) for edge in group.edge_nodes]
         return Branch(group.count, link, branches=edges, name=group.name)
 
-    nearest: Sequence[tier_sections.EdgeGroup | tier_sections.Region]
-    nearest = section.edge_nodes if isinstance(section, tier_sections.TwoTier) else section.regions
+    nearest: Sequence[layout.EdgeGroup | layout.Region]
+    nearest = section.edge_nodes if isinstance(section, layout.TwoTier) else section.regions
     return tiers(
         server=devices.server(section.server),
         branches=[branch(group) for group in nearest],
@@ -151,8 +149,8 @@ def _tiers(section: tier_sections.TwoTier | tier_sections.ThreeTier, devices: De
     )
 
 
-def _sites(section: sites.Ring | sites.Mesh, devices: Devices) -> Topology:
-    builder = ring if isinstance(section, sites.Ring) else mesh
+def _sites(section: layout.Ring | layout.Mesh, devices: Devices) -> Topology:
+    builder = ring if isinstance(section, layout.Ring) else mesh
     return builder(
         server=devices.server(section.server),
         sites=section.sites,
