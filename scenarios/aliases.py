@@ -12,25 +12,15 @@ from cutlayer.scenarios.document import Origin
 from cutlayer.scenarios.problems import KeyPath, dotted, printable
 
 # By their plain spelling, see `plain`.
-METHODS: Final = {
-    "fedavg": "classic_fl",
-    "federatedaveraging": "classic_fl",
-    "federatedlearning": "classic_fl",
-    "fl": "classic_fl",
-    "sfl": "splitfed",
-    "sflv1": "splitfed",
-    "splitfedv1": "splitfed",
-    "splitfedlearning": "splitfed",
-    "dpfl": "splitfed",
-    "vanilladpfl": "splitfed",
-    "sl": "split_learning",
-    "splitnn": "split_learning",
-    "vanillasl": "split_learning",
-    "gkt": "fedgkt",
-    "localloss": "local_loss",
-    "centralized": "centralised",
-    "central": "centralised",
+_SPELLINGS: Final = {
+    "classic_fl": ("fedavg", "federatedaveraging", "federatedlearning", "fl"),
+    "splitfed": ("sfl", "sflv1", "splitfedv1", "splitfedlearning", "dpfl", "vanilladpfl"),
+    "split_learning": ("sl", "splitnn", "vanillasl"),
+    "fedgkt": ("gkt",),
+    "local_loss": ("localloss",),
+    "centralised": ("centralized", "central"),
 }
+METHODS: Final = {name: method for method, names in _SPELLINGS.items() for name in names}
 
 # Keys and values of version 0.1 that are still read. `*` stands for one key or entry.
 OLD_KEYS: Final = {

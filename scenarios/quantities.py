@@ -31,19 +31,6 @@ from cutlayer.topologies.units import (
     parse_speed,
 )
 
-__all__ = [
-    "Delay",
-    "Duration",
-    "FiniteRate",
-    "Power",
-    "QuantityError",
-    "Rate",
-    "RateOrOutage",
-    "Size",
-    "SizeOrUnlimited",
-    "Speed",
-]
-
 _LONGEST = 60
 
 # Beyond these bounds the clock could not distinguish successive times (near 1e12 s, doubles are 0.1 ms

@@ -91,11 +91,7 @@ __all__ = [
     "wifi_cell",
 ]
 
-_NAMES = {
-    "builders": (
-        "AccessPoint BaseStation Branch Clients Edge Residents Server Stations Subscribers "
-        "cells from_graph from_networkx mesh ring star tiers wifi_cell"
-    ),
+_NAMES = {  # the others are in `builders`
     "builders.network_edges": "Attribute",
     "catalogue": "CatalogueError",
     "device": "DeviceError DeviceProfile RateTable",
@@ -109,7 +105,8 @@ _NAMES = {
         "parse_size parse_speed"
     ),
 }
-_HOME = {name: home for home, names in _NAMES.items() for name in names.split()}
+_HOME = dict.fromkeys(__all__, "builders")
+_HOME |= {name: home for home, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:

@@ -28,29 +28,18 @@ _TIMES: Final = {
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), Fraction(3600)),
     **dict.fromkeys(("d", "day", "days"), Fraction(86400)),
 }
-_PREFIXES: Final = {
-    "": 1,
-    "k": 10**3,
-    "m": 10**6,
-    "g": 10**9,
-    "t": 10**12,
-    "kilo": 10**3,
-    "mega": 10**6,
-    "giga": 10**9,
-    "tera": 10**12,
-    "ki": 2**10,
-    "mi": 2**20,
-    "gi": 2**30,
-    "ti": 2**40,
-    "kibi": 2**10,
-    "mebi": 2**20,
-    "gibi": 2**30,
-    "tebi": 2**40,
+_PREFIXES: Final = {"": 1} | {
+    prefix: base**power
+    for base, prefixes in (
+        (1000, "k m g t"),
+        (1000, "kilo mega giga tera"),
+        (1024, "ki mi gi ti"),
+        (1024, "kibi mebi gibi tebi"),
+    )
+    for power, prefix in enumerate(prefixes.split(), 1)
 }
 
-_IN_WORDS: Final = re.compile(
-    r"(k|m|g|t|ki|mi|gi|ti|kilo|mega|giga|tera|kibi|mebi|gibi|tebi)?[ -]?(bit|byte|octet)s?", re.I
-)
+_IN_WORDS: Final = re.compile(rf"({'|'.join(_PREFIXES)})[ -]?(bit|byte|octet)s?", re.I)
 # In abbreviations the case decides: b is a bit, B a byte. `mb` could be either.
 _IN_LETTERS: Final = re.compile(r"(?:([kKMGT]?)b|([kKMGT]?|[KMGT]i)B)")
 _FUSED: Final = re.compile(r"(?:([kKmMgGtT]?)b|([kKMGT]?|[KMGT]i)B)ps")
@@ -163,7 +152,7 @@ def _rate(text: str) -> Fraction | None:
 def _amount(text: str) -> Fraction | None:
     words = _IN_WORDS.fullmatch(text)
     if words is not None:
-        prefix = _PREFIXES[(words[1] or "").lower()]
+        prefix = _PREFIXES[words[1].lower()]
         return Fraction(prefix, 8 if words[2].lower() == "bit" else 1)
     letters = _IN_LETTERS.fullmatch(text)
     return None if letters is None else _letters(letters)

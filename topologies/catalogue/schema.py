@@ -2,8 +2,6 @@
 
 Every figure has a status, and a note with the reasoning if it is derived, recalled or guessed; every
 entry names its sources. Profiles keep these texts for reports.
-
-The file is over 300 lines long because an entry and its figures are declared and converted together.
 """
 
 import math

@@ -11,7 +11,7 @@ from scipy.stats import t as student
 from walks import at, integral, pieces
 
 from cutlayer.topologies.bandwidth import Lognormal, TwoStates
-from cutlayer.topologies.bandwidth.blocks import SIZE
+from cutlayer.topologies.bandwidth.random_rates import SIZE
 
 TWO = TwoStates(good=1000.0, bad=100.0, good_s=8.0, bad_s=2.0)
 WALK = Lognormal(mean=500.0, cv=0.6, correlation=0.8, step_s=0.5)

@@ -1,0 +1,177 @@
+"""Random rates, drawn on demand in blocks, which are still functions of time.
+
+Each block has its own random stream and depends on the previous blocks only by one number, its state.
+All states and one block are kept: a look ahead draws the blocks between, a look back one block.
+"""
+
+import math
+from abc import abstractmethod
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutlayer.streams import generator
+from cutlayer.topologies.bandwidth.profile import Profile, Varying
+
+SIZE: Final = 64  # pieces in a block; even, because two states alternate
+LOGNORMAL: Final = "lognormal"  # the purposes of the streams
+TWO_STATES: Final = "two states"
+
+Block = tuple[NDArray[np.float64], NDArray[np.float64], float]
+
+
+class Blocks(Profile):
+    """Pieces from the stream of (seed, purpose, key)."""
+
+    def __init__(self, seed: int, purpose: str, key: str) -> None:
+        self._stream = (seed, purpose, key)
+        self._starts = [0.0]  # of every block drawn so far, and of the one after
+        self._states: list[float] = []
+        self._from = self._to = 0.0
+        self._ends = self._values = np.empty(0)
+
+    @abstractmethod
+    def _first(self, stream: np.random.Generator) -> float:
+        """Draw the state in which block 0 begins."""
+
+    @abstractmethod
+    def _block(self, stream: np.random.Generator, index: int, start: float, state: float) -> Block:
+        """Draw a block: when its pieces end, their values, and the state in which the next begins."""
+
+    def piece(self, t: float) -> tuple[float, float]:
+        """Return the value at `t`, and when it changes."""
+        if not self._from <= t < self._to:
+            self._turn_to(t)
+        index = int(self._ends.searchsorted(t, "right"))
+        return float(self._values[index]), float(self._ends[index])
+
+    def _turn_to(self, t: float) -> None:
+        assert t >= 0
+        if not self._states:
+            self._states.append(self._first(generator(*self._stream, "first")))
+        index = bisect_right(self._starts, t) - 1
+        self._draw(index)
+        while t >= self._to:
+            index += 1
+            self._draw(index)
+
+    def _draw(self, index: int) -> None:
+        self._from = self._starts[index]
+        stream = generator(*self._stream, index)
+        self._ends, self._values, state = self._block(
+            stream, index, self._from, self._states[index]
+        )
+        self._to = float(self._ends[-1])
+        if index + 1 == len(self._starts):
+            self._starts.append(self._to)
+            self._states.append(state)
+
+
+@dataclass(frozen=True)
+class Lognormal(Varying):
+    """A rate whose logarithm is an AR(1) process: mean (bytes/s), coefficient of variation, step (s).
+
+    z[k] = c z[k-1] + sqrt(1 - c^2) e[k] with standard normal e, and the rate of step k is
+    mean exp(s z[k] - s^2 / 2) with s^2 = ln(1 + cv^2), which has the given mean and coefficient of
+    variation. The correlation of rates j steps apart is ((1 + cv^2)^(c^j) - 1) / cv^2.
+
+    `correlation` (0 or more, below 1) is that of successive steps; for a correlation time tau it is
+    exp(-step / tau). The process begins in its stationary state.
+    """
+
+    mean: float
+    cv: float
+    correlation: float
+    step_s: float
+
+    @property
+    def mean_bytes_per_s(self) -> float:
+        """The given mean."""
+        return self.mean
+
+    def profile(self, seed: int, key: str, connection: str) -> Profile:
+        """Return the rate of the link `key`."""
+        del connection
+        return _Wandering(self, seed, key)
+
+
+class _Wandering(Blocks):
+    """The rate step by step; the state is the last z."""
+
+    def __init__(self, process: Lognormal, seed: int, key: str) -> None:
+        super().__init__(seed, LOGNORMAL, key)
+        self._process = process
+
+    @property
+    def mean(self) -> float:
+        return self._process.mean
+
+    def _first(self, stream: np.random.Generator) -> float:
+        return float(stream.standard_normal())
+
+    def _block(self, stream: np.random.Generator, index: int, start: float, state: float) -> Block:
+        del start
+        process, c = self._process, self._process.correlation
+        noise = stream.standard_normal(SIZE) * math.sqrt(1 - c * c)
+        z = np.array([*accumulate(noise.tolist(), lambda last, new: c * last + new, initial=state)])
+        variance = math.log1p(process.cv**2)
+        values = np.exp(math.sqrt(variance) * z[1:] - variance / 2) * self.mean
+        ends = np.arange(index * SIZE + 1, (index + 1) * SIZE + 1, dtype=np.float64)
+        return ends * process.step_s, values, float(z[-1])
+
+
+@dataclass(frozen=True)
+class TwoStates(Varying):
+    """Two rates (bytes/s, or 1 and 0) in turn for exponential times, as in a Gilbert-Elliott channel.
+
+    `good_s` and `bad_s` are the mean times (s, more than 0).
+
+    The process begins in its stationary state: good with probability good_s / (good_s + bad_s).
+    """
+
+    good: float
+    bad: float
+    good_s: float
+    bad_s: float
+
+    @property
+    def good_share(self) -> float:
+        """The share of time in the good state."""
+        return self.good_s / (self.good_s + self.bad_s)
+
+    @property
+    def mean_bytes_per_s(self) -> float:
+        """The stationary mean."""
+        return self.good_share * self.good + (1 - self.good_share) * self.bad
+
+    def profile(self, seed: int, key: str, connection: str) -> Profile:
+        """Return the rate of the link `key`."""
+        del connection
+        return _Turns(self, seed, key)
+
+
+class _Turns(Blocks):
+    """The two states in turn; a block begins in the state in which the first one did."""
+
+    def __init__(self, states: TwoStates, seed: int, key: str) -> None:
+        super().__init__(seed, TWO_STATES, key)
+        self._two = states
+
+    @property
+    def mean(self) -> float:
+        return self._two.mean_bytes_per_s
+
+    def _first(self, stream: np.random.Generator) -> float:
+        return 1.0 if stream.random() < self._two.good_share else 0.0
+
+    def _block(self, stream: np.random.Generator, index: int, start: float, state: float) -> Block:
+        del index
+        two = self._two
+        values, sojourns = np.array([two.good, two.bad]), np.array([two.good_s, two.bad_s])
+        turns = (np.arange(SIZE) + (state == 0.0)) % 2
+        lengths = stream.standard_exponential(SIZE) * sojourns[turns]
+        return start + np.cumsum(lengths), values[turns], state
