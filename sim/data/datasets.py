@@ -16,10 +16,10 @@ from cutlayer.sim.data.directory import data_directory
 from cutlayer.sim.data.info import DataError, DatasetInfo, Selection
 from cutlayer.sim.data.own_dataset import find_own, own_reader
 from cutlayer.sim.data.readers import Chunk, Split
-from cutlayer.sim.data.readers.cifar import read_cifar10, read_cifar100
+from cutlayer.sim.data.readers.cifar import read_cifar
 from cutlayer.sim.data.readers.digits import read_digits
-from cutlayer.sim.data.readers.idx import read_fashion_mnist, read_mnist
-from cutlayer.sim.data.selection import collect, divide
+from cutlayer.sim.data.readers.idx import read_mnist
+from cutlayer.sim.data.selection import collect, divided
 
 if TYPE_CHECKING:
     import torch
@@ -28,10 +28,10 @@ __all__ = ["DATASETS", "DataError", "Dataset", "DatasetInfo", "Selection", "desc
 
 READERS: dict[str, Callable[[Path | None, Split], Iterator[Chunk]]] = {
     "digits": read_digits,
-    "cifar10": read_cifar10,
-    "cifar100": read_cifar100,
-    "mnist": read_mnist,
-    "fashion_mnist": read_fashion_mnist,
+    "cifar10": partial(read_cifar, "cifar10"),
+    "cifar100": partial(read_cifar, "cifar100"),
+    "mnist": partial(read_mnist, "mnist"),
+    "fashion_mnist": partial(read_mnist, "fashion_mnist"),
 }
 
 
@@ -91,7 +91,9 @@ def load(dataset: str | DatasetInfo, data_dir: Path | str | None = None) -> Data
     source: Any = find_own(info.name) if known is None and info.source is None else info.source
     read = partial(known, root) if known else own_reader(source, info.name, root)
     if info.selection is not None and info.selection.test_fraction is not None:
-        arrays = divide(info, next(read("train")))
+        images, labels, _ = next(read("train"))
+        train, test = divided(info, labels)
+        arrays = images[train], labels[train], images[test], labels[test]
     else:
         whole = _whole(info.name, None) if source is None else source.info
         arrays = (
@@ -155,10 +157,8 @@ def _whole(name: str, input_shape: tuple[int, ...] | None) -> DatasetInfo:
             f"data set {name}: input_shape must be {' or '.join(map(_times, shapes))}, "
             f"got {_times(input_shape)}"
         )
-    channels = input_shape[0]
-    return replace(
-        info, input_shape=input_shape, mean=info.mean[:channels], std=info.std[:channels]
-    )
+    mean, std = (values[: input_shape[0]] for values in (info.mean, info.std))
+    return replace(info, input_shape=input_shape, mean=mean, std=std)
 
 
 def _fit(images: "torch.Tensor", input_shape: tuple[int, ...]) -> "torch.Tensor":

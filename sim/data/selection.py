@@ -86,13 +86,6 @@ def _copy_centred(images: Images, at: int, source: Images, chosen: NDArray[np.in
         inside[some] = source[chosen[some]]
 
 
-def divide(info: DatasetInfo, chunk: Chunk) -> tuple[Images, Labels, Images, Labels]:
-    """Split one file into training and test samples by `test_fraction`, then take the selection."""
-    images, labels, _ = chunk
-    train, test = divided(info, labels)
-    return images[train], labels[train], images[test], labels[test]
-
-
 def divided(info: DatasetInfo, labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the indices of the training and test samples of a selection by `test_fraction`."""
     selection = info.selection

@@ -39,14 +39,12 @@ class ChainRun:
         The client's own state ("device/3") is used if the chain declares it, otherwise the shared one.
         """
         if part not in self._replicas:
-            name = self._own(part)
-            module = self.workspace.module(part, self.read(name))
-            saved = f"{OPTIMIZER_STATE}/{part}/{self.chain.access.client}"
+            client, recipe = self.chain.access.client, self.workspace.recipe
+            own, saved = f"{part}/{client}", f"{OPTIMIZER_STATE}/{part}/{client}"
+            weights = self.read(own if self.may_read(own) else part)
+            module = self.workspace.module(part, weights).train()
             state = self.read(saved) if self.may_read(saved) else None
-            optimizer = make_optimizer(
-                module, self.workspace.recipe.optimizer, self.chain.lr, state
-            )
-            module.train()
+            optimizer = make_optimizer(module, recipe.optimizer, self.chain.lr, state)
             self._replicas[part] = Replica(module, optimizer)
         return self._replicas[part]
 
@@ -67,7 +65,7 @@ class ChainRun:
 
     def fill(self, name: str) -> list[Any]:
         """Return the list that becomes the state `name` when the chain ends."""
-        self._check_write(name)
+        assert name in self.chain.access.writes, f"{name} is written but not declared"
         entries: list[Any] = self.written.setdefault(name, [])
         return entries
 
@@ -76,20 +74,16 @@ class ChainRun:
 
         It starts as a copy of the state if the chain reads it; rows never written are NaN.
         """
-        self._check_write(name)
+        assert name in self.chain.access.writes, f"{name} is written but not declared"
         if name not in self.written:
-            size = self.workspace.feed.shard_size(client)
-            current = self.workspace.states.get(name) if self.may_read(name) else None
+            shape = (self.workspace.feed.shard_size(client), columns)
             self.written[name] = (
-                torch.full((size, columns), torch.nan, dtype=self.workspace.dtype)
-                if current is None
-                else current.clone()
+                self.read(name).clone()
+                if self.may_read(name)
+                else torch.full(shape, torch.nan, dtype=self.workspace.dtype)
             )
         table: Tensor = self.written[name]
         return table
-
-    def _check_write(self, name: str) -> None:
-        assert name in self.chain.access.writes, f"{name} is written but not declared"
 
     def batch(self, client: int, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return inputs [n, *input shape] and labels [n] of a batch of this round."""
@@ -103,10 +97,6 @@ class ChainRun:
     def member(self, part: str) -> dict[str, Tensor]:
         """Return this chain's weights of a part, for the round's average."""
         return self.replica(part).state()
-
-    def _own(self, part: str) -> str:
-        own = f"{part}/{self.chain.access.client}"
-        return own if self.may_read(own) else part
 
     def _write_states(self) -> None:
         for name in self.chain.access.writes:

@@ -75,8 +75,8 @@ def train_server(
     logits = server.module(activation)
     on_labels = functional.cross_entropy(logits, labels)
     on_logits = distillation_loss(logits, teacher, temperature)
-    weights = (alpha, 1.0) if weighted == "labels" else (1.0, alpha)
-    torch.autograd.backward(weights[0] * on_labels + weights[1] * on_logits)
+    labels_weight, logits_weight = (alpha, 1.0) if weighted == "labels" else (1.0, alpha)
+    torch.autograd.backward(labels_weight * on_labels + logits_weight * on_logits)
     server.step()
     server_logits: Tensor = logits.detach()
     return server_logits

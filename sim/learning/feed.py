@@ -72,14 +72,17 @@ class Feed:
         return model_inputs(images, self.dataset.info), self.dataset.train_labels[rows]
 
     def test_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield all test inputs and labels in order, about `EVALUATION_BATCH` samples at a time."""
+        """Yield the test batches, which are prepared once."""
         if self._test is None:
-            images, labels = self.dataset.test_images, self.dataset.test_labels
-            slices = evaluation_batches(len(labels), EVALUATION_BATCH, self.recipe.min_batch)
-            self._test = [
-                (model_inputs(images[part], self.dataset.info), labels[part]) for part in slices
-            ]
+            self._test = list(test_batches(self.dataset, self.recipe.min_batch))
         yield from self._test
+
+
+def test_batches(dataset: Dataset, min_batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield all test inputs and labels in order, about `EVALUATION_BATCH` samples at a time."""
+    images, labels = dataset.test_images, dataset.test_labels
+    for part in evaluation_batches(len(labels), EVALUATION_BATCH, min_batch):
+        yield model_inputs(images[part], dataset.info), labels[part]
 
 
 def model_inputs(images: Tensor, info: DatasetInfo) -> Tensor:

@@ -138,11 +138,9 @@ class Learning:
         """
         if self.executor is not None:
             self.executor.run(self._chains, progress)
-        members: dict[str, list[Chain]] = {}
-        for chain in self._chains:
-            for name in chain.access.averages:
-                members.setdefault(name, []).append(chain)
-        for name, chains in members.items():
+        averaged = dict.fromkeys(name for chain in self._chains for name in chain.access.averages)
+        for name in averaged:
+            chains = [chain for chain in self._chains if name in chain.access.averages]
             weights = [[chain.access.client, chain.access.weight] for chain in chains]
             self.digests[name] = node("average", [name, weights], [c.digest for c in chains])
         names = sorted(self.digests)

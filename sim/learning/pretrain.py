@@ -18,11 +18,11 @@ from cutlayer.models.errors import WeightsError
 from cutlayer.models.model import Model
 from cutlayer.models.pretrained import weights_bytes
 from cutlayer.sim.data.augment import Augmentation
-from cutlayer.sim.data.batches import batch_indices, evaluation_batches
+from cutlayer.sim.data.batches import batch_indices
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.files.atomic import write_bytes
 from cutlayer.sim.learning.chain import ALL_CLIENTS
-from cutlayer.sim.learning.feed import EVALUATION_BATCH, model_inputs
+from cutlayer.sim.learning.feed import model_inputs, test_batches
 from cutlayer.sim.learning.replica import accuracy
 from cutlayer.sim.learning.workspace import channels_last_module
 
@@ -89,19 +89,15 @@ def pretrain(
         if epoch_done is not None:
             epoch_done(epoch + 1, loss, float(lr))
     test_accuracy = _accuracy(model, dataset)
-    notes = {key: str(value) for key, value in asdict(recipe).items()}
-    content = weights_bytes(
-        part,
-        notes
-        | {
-            "blocks": str(saved_blocks),
-            "dataset": str(info.checksum or info.name),
-            "dataset_content": dataset.identity,
-            "train_samples": str(info.train_samples),
-            "test_accuracy": "none" if test_accuracy is None else f"{test_accuracy:.4f}",
-            "torch": torch.__version__,
-        },
-    )
+    notes = asdict(recipe) | {
+        "blocks": saved_blocks,
+        "dataset": info.checksum or info.name,
+        "dataset_content": dataset.identity,
+        "train_samples": info.train_samples,
+        "test_accuracy": "none" if test_accuracy is None else f"{test_accuracy:.4f}",
+        "torch": torch.__version__,
+    }
+    content = weights_bytes(part, {key: str(value) for key, value in notes.items()})
     write_bytes(out, content, replace=replace)
     return test_accuracy
 
@@ -126,17 +122,17 @@ def _epoch(
     )
     total = 0.0
     for number, rows in enumerate(batches):
+        chosen = torch.from_numpy(rows)
         images = augmentation.apply(
-            dataset.train_images[torch.from_numpy(rows)],
+            dataset.train_images[chosen],
             seed=recipe.seed,
             client=ALL_CLIENTS,
             round_index=0,
             epoch=epoch,
             batch=number,
         )
-        loss = functional.cross_entropy(
-            model(model_inputs(images, dataset.info)), dataset.train_labels[torch.from_numpy(rows)]
-        )
+        scores = model(model_inputs(images, dataset.info))
+        loss = functional.cross_entropy(scores, dataset.train_labels[chosen])
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimizer.step()
@@ -145,9 +141,6 @@ def _epoch(
 
 
 def _accuracy(model: Model, dataset: Dataset) -> float | None:
-    labels = dataset.test_labels
-    if len(labels) == 0:
+    if len(dataset.test_labels) == 0:
         return None
-    parts = evaluation_batches(len(labels), EVALUATION_BATCH, model.min_batch)
-    test = ((model_inputs(dataset.test_images[p], dataset.info), labels[p]) for p in parts)
-    return accuracy([model.eval()], test)
+    return accuracy([model.eval()], test_batches(dataset, model.min_batch))

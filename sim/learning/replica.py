@@ -66,16 +66,13 @@ def make_optimizer(
     parameters = list(module.parameters())
     if not parameters:
         return None
+    decay = recipe.weight_decay
     optimizer: torch.optim.Optimizer
     if recipe.name == "adam":
-        optimizer = torch.optim.Adam(parameters, lr=lr, weight_decay=recipe.weight_decay)
+        optimizer = torch.optim.Adam(parameters, lr, weight_decay=decay)
     else:
         optimizer = torch.optim.SGD(
-            parameters,
-            lr=lr,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            nesterov=recipe.nesterov,
+            parameters, lr, recipe.momentum, weight_decay=decay, nesterov=recipe.nesterov
         )
     if saved is not None:
         optimizer.load_state_dict(dict(saved))

@@ -10,8 +10,9 @@ those of the uncut model; a generator that a module keeps for itself is left alo
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -73,7 +74,7 @@ class Workspace:
         if part not in self._modules:
             new = channels_last_module(make_part(self.recipe, part)).to(self.dtype)
             for name, block in named_blocks(part, new):
-                block.register_forward_pre_hook(self._stream_setter(name))
+                block.register_forward_pre_hook(partial(self._begin, name))
             self._modules[part] = new
         module = self._modules[part]
         module.load_state_dict(state)
@@ -94,12 +95,9 @@ class Workspace:
             finally:
                 self.draws = None
 
-    def _stream_setter(self, block: str) -> Callable[..., None]:
-        def begin(*_: object) -> None:
-            if self.draws is not None:
-                self.draws.begin(block)
-
-        return begin
+    def _begin(self, block: str, *_: object) -> None:
+        if self.draws is not None:
+            self.draws.begin(block)
 
 
 def make_part(recipe: Recipe, part: str) -> nn.Module:

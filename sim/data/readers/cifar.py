@@ -6,6 +6,7 @@ bytes in the order red, green, blue. Files may hold fewer records than the offic
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,30 +29,16 @@ class Layout:
     read: Callable[[Path], Chunk]
 
 
-def read_cifar10(root: Path | None, split: Split) -> Iterator[Chunk]:
-    """Yield the samples of CIFAR-10, one file at a time."""
-    return _read("cifar10", CIFAR10, root, split)
-
-
-def read_cifar100(root: Path | None, split: Split) -> Iterator[Chunk]:
-    """Yield the samples of CIFAR-100, with fine labels."""
-    return _read("cifar100", CIFAR100, root, split)
-
-
-def _read(
-    name: str, layouts: tuple[Layout, ...], root: Path | None, split: Split
-) -> Iterator[Chunk]:
-    folder = find_folder(
-        name,
-        root,
-        [layout.folder for layout in layouts],
-        [file for layout in layouts for files in layout.files.values() for file in files],
-    )
-    layout = next(
-        layout
-        for layout in layouts
-        if any((folder / file).is_file() for files in layout.files.values() for file in files)
-    )
+def read_cifar(name: str, root: Path | None, split: Split) -> Iterator[Chunk]:
+    """Yield the samples of "cifar10" or "cifar100" (with fine labels), one file at a time."""
+    layout_of = {
+        file: layout
+        for layout in LAYOUTS[name]
+        for files in layout.files.values()
+        for file in files
+    }
+    folder = find_folder(name, root, [layout.folder for layout in LAYOUTS[name]], list(layout_of))
+    layout = next(layout for file, layout in layout_of.items() if (folder / file).is_file())
     paths = [folder / file for file in layout.files[split]]
     missing = [path.name for path in paths if not path.is_file()]
     for path in paths:
@@ -99,27 +86,29 @@ def _python(path: Path, *, label_key: str, classes: int) -> Chunk:
 
 _TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 
-CIFAR10 = (
-    Layout(
-        "cifar-10-batches-py",
-        {"train": _TRAIN, "test": ("test_batch",)},
-        lambda path: _python(path, label_key="labels", classes=10),
+LAYOUTS = {
+    "cifar10": (
+        Layout(
+            "cifar-10-batches-py",
+            {"train": _TRAIN, "test": ("test_batch",)},
+            partial(_python, label_key="labels", classes=10),
+        ),
+        Layout(
+            "cifar-10-batches-bin",
+            {"train": tuple(f"{file}.bin" for file in _TRAIN), "test": ("test_batch.bin",)},
+            partial(_binary, label_bytes=1, classes=10),
+        ),
     ),
-    Layout(
-        "cifar-10-batches-bin",
-        {"train": tuple(f"{file}.bin" for file in _TRAIN), "test": ("test_batch.bin",)},
-        lambda path: _binary(path, label_bytes=1, classes=10),
+    "cifar100": (
+        Layout(
+            "cifar-100-python",
+            {"train": ("train",), "test": ("test",)},
+            partial(_python, label_key="fine_labels", classes=100),
+        ),
+        Layout(
+            "cifar-100-binary",
+            {"train": ("train.bin",), "test": ("test.bin",)},
+            partial(_binary, label_bytes=2, classes=100),
+        ),
     ),
-)
-CIFAR100 = (
-    Layout(
-        "cifar-100-python",
-        {"train": ("train",), "test": ("test",)},
-        lambda path: _python(path, label_key="fine_labels", classes=100),
-    ),
-    Layout(
-        "cifar-100-binary",
-        {"train": ("train.bin",), "test": ("test.bin",)},
-        lambda path: _binary(path, label_bytes=2, classes=100),
-    ),
-)
+}

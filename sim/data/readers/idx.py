@@ -20,25 +20,19 @@ SIDE = 28
 CLASSES = 10
 PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
 BLOCK_BYTES = 1 << 20
+FOLDERS = {
+    "mnist": ("MNIST/raw", "mnist"),
+    "fashion_mnist": ("FashionMNIST/raw", "fashion-mnist"),
+}
 
 
-def read_mnist(root: Path | None, split: Split) -> Iterator[Chunk]:
-    """Yield the one file of MNIST; `root` may hold it in MNIST/raw/, mnist/ or directly."""
-    return _read("mnist", ("MNIST/raw", "mnist"), root, split)
+def read_mnist(name: str, root: Path | None, split: Split) -> Iterator[Chunk]:
+    """Yield the one file of "mnist" or "fashion_mnist", in one of its `FOLDERS` or in `root`.
 
-
-def read_fashion_mnist(root: Path | None, split: Split) -> Iterator[Chunk]:
-    """Yield the one file of Fashion-MNIST.
-
-    `root` may hold it in FashionMNIST/raw/, fashion-mnist/ or directly. With Debian's package
-    dataset-fashion-mnist, `root` may be /usr/share/datasets.
+    With Debian's package dataset-fashion-mnist, `root` may be /usr/share/datasets.
     """
-    return _read("fashion_mnist", ("FashionMNIST/raw", "fashion-mnist"), root, split)
-
-
-def _read(name: str, folders: tuple[str, ...], root: Path | None, split: Split) -> Iterator[Chunk]:
     stems = (f"{PREFIX[split]}-images-idx3-ubyte", f"{PREFIX[split]}-labels-idx1-ubyte")
-    folder = find_folder(name, root, folders, [stems[0], f"{stems[0]}.gz"])
+    folder = find_folder(name, root, FOLDERS[name], [stems[0], f"{stems[0]}.gz"])
     images_path, labels_path = (_existing(name, folder, stem) for stem in stems)
     images = read_idx(images_path, dimensions=3)
     labels = read_idx(labels_path, dimensions=1)
