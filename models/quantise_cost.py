@@ -7,7 +7,9 @@ from cutlayer.models.block_cost import FLOAT_BYTES, LayerCost
 
 CODE, BYTE = 2, 1  # bytes of a code before packing, and of one packed in 8 bits
 
-# (name, bytes read, bytes written) for each value. Only 8 and 16 bits are not packed bit by bit.
+Step = tuple[str, int, int]  # name, bytes read and bytes written for each value
+
+# Only 8 and 16 bits are not packed bit by bit.
 _TO_CODES: Final = (
     ("abs", FLOAT_BYTES, FLOAT_BYTES),
     ("max", FLOAT_BYTES, 0),
@@ -30,10 +32,8 @@ def packed_bytes(values: int, bits: int) -> int:
 
 def quantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:
     """Return the costs of packing `values` float32 values per sample."""
-    packing: tuple[tuple[str, int, int], ...] = (("pack", CODE, BYTE),)
-    if bits == 16:
-        packing = ()
-    elif bits != 8:
+    packing: tuple[Step, ...] = () if bits == 16 else (("pack", CODE, BYTE),)
+    if bits not in (8, 16):
         packing = (
             ("shift", CODE, CODE * bits),
             ("mask", CODE * bits, CODE * bits),
@@ -46,7 +46,7 @@ def quantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:
 
 def dequantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:
     """Return the costs of unpacking `values` float32 values per sample."""
-    unpacking: tuple[tuple[str, int, int], ...] = ()
+    unpacking: tuple[Step, ...] = ()
     if bits not in (8, 16):
         unpacking = (
             ("shift", BYTE, bits),
@@ -58,7 +58,7 @@ def dequantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:
     return tuple(_costs("dequantise", (*unpacking, *_FROM_CODES), values))
 
 
-def _costs(name: str, steps: tuple[tuple[str, int, int], ...], values: int) -> Iterator[LayerCost]:
+def _costs(name: str, steps: tuple[Step, ...], values: int) -> Iterator[LayerCost]:
     for step, read, written in steps:
         yield LayerCost(
             name=f"{name}: {step}",

@@ -40,8 +40,7 @@ KEPT: Final = {
 
 def shipped(name: str) -> Path | None:
     """Return the file `name`.safetensors of the package, or None."""
-    files = {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
-    return files.get(name)
+    return next((path for path in SHIPPED.glob("*.safetensors") if path.stem == name), None)
 
 
 def weights_exist(path: str | PathLike[str]) -> bool:
@@ -129,8 +128,7 @@ def opened(path: str | PathLike[str], framework: str) -> Iterator[Any]:
         if size > MAX_BYTES:
             raise WeightsError(f"{where} has {size:,} bytes: at most {MAX_BYTES:,} are read")
         with Path(path).open("rb") as file:
-            start = file.read(8)
-        header = int.from_bytes(start, "little")
+            header = int.from_bytes(file.read(8), "little")
         if MAX_HEADER_BYTES < header <= size:
             raise WeightsError(
                 f"{where} has a header of {header:,} bytes: at most {MAX_HEADER_BYTES:,} are read"
@@ -145,8 +143,7 @@ def opened(path: str | PathLike[str], framework: str) -> Iterator[Any]:
 
 def _reason(error: Exception) -> str:
     message = error.strerror if isinstance(error, OSError) else None
-    lines = (message or str(error) or type(error).__name__).splitlines()
-    return lines[0][:160]
+    return (message or str(error) or type(error).__name__).splitlines()[0][:160]
 
 
 def _hint(path: str | PathLike[str]) -> str:

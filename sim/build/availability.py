@@ -2,7 +2,7 @@
 
 import math
 
-from cutlayer.scenarios.availability import Absence, OfflineMarkov, OfflineTrace, OfflineWindows
+from cutlayer.scenarios.availability import Absence, OfflineMarkov, OfflineWindows
 from cutlayer.scenarios.problems import KeyPath
 from cutlayer.sim.build.names import ScenarioNameError, entry_of_client
 from cutlayer.sim.build.plan import Plan
@@ -36,23 +36,16 @@ def availability(plan: Plan) -> dict[int, Presence]:
 def _profiles(
     absence: Absence, clients: tuple[str, ...], seed: int, path: KeyPath
 ) -> dict[str, Profile]:
-    if isinstance(absence, OfflineWindows):
-        windows = [(window.since, window.until) for window in absence.offline]
-        period = math.inf if absence.repeat is None else absence.repeat
-        schedule = presence(windows, online=False, period_s=period)
-        return dict.fromkeys(clients, schedule)
     if isinstance(absence, OfflineMarkov):
         turns = TwoStates(1.0, 0.0, absence.markov.online, absence.markov.offline)
         return {name: turns.profile(seed, f"{name}.presence", name) for name in clients}
-    return _recorded(absence, clients, path)
-
-
-def _recorded(absence: OfflineTrace, clients: tuple[str, ...], path: KeyPath) -> dict[str, Profile]:
-    recording = read_recording(absence.trace)
     period = math.inf if absence.repeat is None else absence.repeat
+    if isinstance(absence, OfflineWindows):
+        windows = [(window.since, window.until) for window in absence.offline]
+        return dict.fromkeys(clients, presence(windows, online=False, period_s=period))
     recorded = {
         name: presence(intervals, online=True, period_s=period)
-        for name, intervals in recording.items()
+        for name, intervals in read_recording(absence.trace).items()
     }
     if absence.match == "position":
         names = list(recorded)

@@ -22,9 +22,8 @@ def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
         blocks.append(plan.model.head(cut))
     batches = plan.largest_batches()
     largest: dict[str, int] = {}
-    for profile, clients in plan.topology.device_runs():
-        here = int(batches[clients].max())
-        largest[profile.name] = max(largest.get(profile.name, 0), here)
+    for device, clients in plan.topology.device_runs():
+        largest[device.name] = max(largest.get(device.name, 0), int(batches[clients].max()))
     if method.freezes_device:
         return {name: inference_bytes(blocks, batch) for name, batch in largest.items()}
     return {name: training_bytes(blocks, batch, slots) for name, batch in largest.items()}

@@ -64,11 +64,10 @@ class Centralised(Method):
         owners = tuple(client.index for client in self.world.fleet.clients if client.samples)
         chain = self.joint_chain(index, owners, reads=("device", "server"), writes=("server",))
         collecting = index == 0 and self.options.collect_images
-        round_type = "collect" if collecting else "train"
-        participants = owners if collecting else ()
-        return Round(
-            index, round_type, participants, (chain,) * len(participants), {"joint": chain}
-        )
+        notes = {"joint": chain}
+        if not collecting:
+            return Round(index, "train", (), (), notes)
+        return Round(index, "collect", owners, (chain,) * len(owners), notes)
 
     def run_round(self, rnd: Round) -> Process:
         """Collect the images in the first round, then train batch after batch."""

@@ -103,26 +103,20 @@ class EcoFed(SplitMethod):
         upload_round = self._uploads_in(index)
         participants = self.world.fleet.sample(index, among=self.eligible(index))
         uploads = tuple(upload_round or client not in self._buffered for client in participants)
-        chains = []
-        fresh: set[int] = set()
-        for client, uploading in zip(participants, uploads, strict=True):
-            buffer = f"buffer/{client}"
-            chains.append(
-                self.chain(
-                    index,
-                    client,
-                    reads=("device", "server") if uploading else ("server", buffer),
-                    averages=("server",),
-                    writes=(buffer,) if uploading else (),
-                )
+        chains = tuple(
+            self.chain(
+                index,
+                client,
+                reads=("device", "server") if uploading else ("server", f"buffer/{client}"),
+                averages=("server",),
+                writes=(f"buffer/{client}",) if uploading else (),
             )
-            if uploading and client not in self._buffered:
-                fresh.add(client)
-            self._buffered.add(client)
-        round_type = "upload" if upload_round else "replay"
-        return Round(
-            index, round_type, participants, tuple(chains), {"uploads": uploads, "fresh": fresh}
+            for client, uploading in zip(participants, uploads, strict=True)
         )
+        notes = {"uploads": uploads, "fresh": set(participants) - self._buffered}
+        self._buffered.update(participants)
+        round_type = "upload" if upload_round else "replay"
+        return Round(index, round_type, participants, chains, notes)
 
     def drop(self, rnd: Round, member: int) -> None:
         """Discard the buffer that the client had begun to fill; an older one stays."""

@@ -15,6 +15,7 @@ from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import distillation, operations
 from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.learning.layer import part_of
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.method import MethodOptions, Process, Round
 from cutlayer.sim.methods.split_method import SplitMethod
@@ -145,18 +146,11 @@ class FedGKT(SplitMethod):
         known = self.world.learning.digests
         chains = []
         for client in participants:
-            own = [
-                name if name in known else name.split("/")[0]
-                for name in (f"device/{client}", f"head/{client}")
-            ]
-            chains.append(
-                self.chain(
-                    index,
-                    client,
-                    reads=(*own, *self._logits_of(client)),
-                    writes=(f"device/{client}", f"head/{client}", f"features/{client}"),
-                )
-            )
+            own = f"device/{client}", f"head/{client}"
+            latest = [name if name in known else part_of(name) for name in own]
+            reads = (*latest, *self._logits_of(client))
+            writes = (*own, f"features/{client}")
+            chains.append(self.chain(index, client, reads=reads, writes=writes))
         remembered = [name for client in participants for name in self._logits_of(client)]
         joint = self.joint_chain(
             index,
@@ -236,13 +230,8 @@ class FedGKT(SplitMethod):
 
     def _train(self, server: ServerEndpoint, batch_size: int, upload: Any) -> Any:
         options = self.options
-        logits = server.chain.do(
-            distillation.train_server,
-            upload,
-            options.temperature,
-            options.alpha,
-            options.server_alpha,
-        )
+        settings = options.temperature, options.alpha, options.server_alpha
+        logits = server.chain.do(distillation.train_server, upload, *settings)
         work = self.world.costs.server_work.train_detached(batch_size)
         return (yield server.compute(work, Activity.TRAIN, logits))
 

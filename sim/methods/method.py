@@ -8,6 +8,7 @@ define what each endpoint of a client does.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import simpy
@@ -226,17 +227,13 @@ class Method(ABC):
 
     def members(self, rnd: Round) -> Members:
         """Return the members of a round, none of them started."""
-        rnd.members = Members(
-            self.world, lambda member: self.drop(rnd, member), cancels=self.cancels
-        )
+        rnd.members = Members(self.world, partial(self.drop, rnd), cancels=self.cancels)
         return rnd.members
 
     def signature(self, rnd: Round) -> Hashable:
         """Return what decides a round's timing, apart from the devices and links of its members."""
-        return (
-            rnd.round_type,
-            tuple(self.world.fleet.clients[i].batch_sizes for i in rnd.participants),
-        )
+        clients = self.world.fleet.clients
+        return rnd.round_type, tuple(clients[i].batch_sizes for i in rnd.participants)
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:  # noqa: ARG002
         """Return the models to evaluate after a round, each as the names of its states."""
