@@ -21,27 +21,17 @@ NEEDED: Final = (IDLE, "compute")
 STATES: Final = ("compute", "send", "receive")
 
 
-@dataclass(frozen=True)
-class ActiveTimes:
-    """Seconds in which each member computed, sent and received; overlapping transfers count once."""
+def active_times(intervals: Intervals, members: int) -> dict[str, NDArray[np.float64]]:
+    """Return the seconds that each member's device spent in each of `STATES` during a round.
 
-    compute: NDArray[np.float64]
-    send: NDArray[np.float64]
-    receive: NDArray[np.float64]
-
-    def of(self, state: str, member: int) -> float:
-        """Return the seconds of a member in a state."""
-        return float(getattr(self, state)[member])
-
-
-def active_times(intervals: Intervals, members: int) -> ActiveTimes:
-    """Return how long each member's device was in each state during a round."""
+    Transfers that overlap count once.
+    """
     phase = intervals.phase
-    return ActiveTimes(
-        covered(intervals, intervals.actor, phase == Phase.DEVICE_COMPUTE, members),
-        covered(intervals, intervals.actor, phase == Phase.UPLINK, members),
-        covered(intervals, intervals.peer, phase == Phase.DOWNLINK, members),
-    )
+    return {
+        "compute": covered(intervals, intervals.actor, phase == Phase.DEVICE_COMPUTE, members),
+        "send": covered(intervals, intervals.actor, phase == Phase.UPLINK, members),
+        "receive": covered(intervals, intervals.peer, phase == Phase.DOWNLINK, members),
+    }
 
 
 def covered(
@@ -95,16 +85,15 @@ class DeviceUse:
         return 1 - self.compute_s / self.elapsed_s if self.elapsed_s else None
 
     def add(
-        self, power_w: Mapping[str, float], elapsed_s: float, active: ActiveTimes, member: int
+        self, power_w: Mapping[str, float], elapsed_s: float, active_s: Mapping[str, float]
     ) -> float | None:
-        """Add a round; return its energy in joules."""
-        times = {state: active.of(state, member) for state in STATES}
-        joules = energy_j(power_w, elapsed_s, times)
+        """Add a round with the seconds in each of `STATES`; return its energy in joules."""
+        joules = energy_j(power_w, elapsed_s, active_s)
         self.rounds += 1
         self.elapsed_s += elapsed_s
-        self.compute_s += times["compute"]
-        self.send_s += times["send"]
-        self.receive_s += times["receive"]
+        self.compute_s += active_s["compute"]
+        self.send_s += active_s["send"]
+        self.receive_s += active_s["receive"]
         if self.energy_j is not None:
             self.energy_j = None if joules is None else self.energy_j + joules
         return joules

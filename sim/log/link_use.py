@@ -81,10 +81,6 @@ class ClientRoutes:
         """Return the name of the resource that a key identifies in a round of these participants."""
         return key if isinstance(key, str) else self._own[participants[key[0]]][key[1]]
 
-    def keys(self, member: int, client: int) -> dict[str, Key]:
-        """Return the key of each of a participant's own resources."""
-        return {name: (member, index) for index, name in enumerate(self._own[client])}
-
     def uses(
         self,
         intervals: Intervals,
@@ -122,7 +118,7 @@ class ClientRoutes:
         ]
         crossed: dict[Key, list[tuple[NDArray[np.intp], float]]] = {}
         for member, client in enumerate(participants):
-            own = self.keys(member, client)
+            own = {name: (member, index) for index, name in enumerate(self._own[client])}
             routes = (self._ups[client], self._downs[client])
             for route, groups in zip(routes, by_member, strict=True):
                 if len(groups[member]):

@@ -6,26 +6,19 @@ the round. Rounds with the same timing can therefore share one record.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.log.energy import ActiveTimes, active_times
+from cutlayer.sim.log.energy import active_times
 from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Intervals, Phase
 from cutlayer.sim.log.link_use import Key, LinkUse
 from cutlayer.sim.network.observers import LoadSeries
 
-TOLERANCE: Final = 1e-9  # of a round's length, for sums of floating-point times
+_Number = TypeVar("_Number", np.int64, np.float64)
 
-ADDITIVE_TERMS: Final = (
-    "weights_down",
-    "activations_up",
-    "gradients_down",
-    "weights_up",
-    "device_compute",
-    "server_compute",
-)
+TOLERANCE: Final = 1e-9  # of a round's length, for sums of floating-point times
 
 
 class ConservationError(Exception):
@@ -36,9 +29,10 @@ class ConservationError(Exception):
 class RoundRecord:
     """Totals of one round, in seconds and bytes. Arrays have one entry per member.
 
-    `barrier_s` is the mean time for which a client had finished and waited for the round to close.
-    `server_wait_s` is the sum of the waits of all server jobs. `uses` has the use of each link, `loads`
-    the load of shared links over time, if it was recorded.
+    `active_s` has the seconds of each state of a device, see `active_times`. `barrier_s` is the mean
+    time for which a client had finished and waited for the round to close. `server_wait_s` is the sum of
+    the waits of all server jobs. `uses` has the use of each link, `loads` the load of shared links over
+    time, if it was recorded.
     """
 
     intervals: Intervals
@@ -51,7 +45,7 @@ class RoundRecord:
     payload_up: NDArray[np.int64]
     payload_down: NDArray[np.int64]
     device_busy_s: NDArray[np.float64]
-    active: ActiveTimes
+    active_s: Mapping[str, NDArray[np.float64]]
     server_busy_s: float
     server_jobs: int
     server_wait_s: float
@@ -93,8 +87,8 @@ def close_record(
         wire_down=_per_member(intervals.peer, intervals.wire_bytes, down, members),
         payload_up=_per_member(intervals.actor, intervals.payload_bytes, up, members),
         payload_down=_per_member(intervals.peer, intervals.payload_bytes, down, members),
-        active=active_times(intervals, members),
-        device_busy_s=_busy(intervals, on_device, members),
+        active_s=active_times(intervals, members),
+        device_busy_s=_per_member(intervals.actor, intervals.duration, on_device, members),
         server_busy_s=float(intervals.duration[on_server].sum()),
         server_jobs=int(on_server.sum()),
         server_wait_s=float(waits.sum()),
@@ -158,30 +152,22 @@ def _additive_terms(intervals: Intervals, members: int) -> dict[str, float]:
     activity = intervals.activity
     weights = activity == Activity.WEIGHTS  # and the connection set-up before them
     weights[:-1] |= (activity[:-1] == Activity.CONNECT) & weights[1:]
-    chosen = (
-        down & weights,
-        up & ~weights,
-        down & ~weights,
-        up & weights,
-        intervals.phase == Phase.DEVICE_COMPUTE,
-        (intervals.phase == Phase.SERVER_COMPUTE) & (intervals.activity != Activity.AGGREGATE),
-    )
-    return {
-        term: float(seconds[rows].sum()) / max(members, 1)
-        for term, rows in zip(ADDITIVE_TERMS, chosen, strict=True)
+    terms = {
+        "weights_down": down & weights,
+        "activations_up": up & ~weights,
+        "gradients_down": down & ~weights,
+        "weights_up": up & weights,
+        "device_compute": intervals.phase == Phase.DEVICE_COMPUTE,
+        "server_compute": (intervals.phase == Phase.SERVER_COMPUTE)
+        & (activity != Activity.AGGREGATE),
     }
-
-
-def _busy(intervals: Intervals, rows: NDArray[np.bool_], members: int) -> NDArray[np.float64]:
-    busy = np.zeros(members)
-    np.add.at(busy, intervals.actor[rows], intervals.duration[rows])
-    return busy
+    return {term: float(seconds[rows].sum()) / max(members, 1) for term, rows in terms.items()}
 
 
 def _per_member(
-    member: NDArray[np.int32], values: NDArray[np.int64], rows: NDArray[np.bool_], members: int
-) -> NDArray[np.int64]:
-    totals = np.zeros(members, dtype=np.int64)
+    member: NDArray[np.int32], values: NDArray[_Number], rows: NDArray[np.bool_], members: int
+) -> NDArray[_Number]:
+    totals = np.zeros(members, dtype=values.dtype)
     np.add.at(totals, member[rows], values[rows])
     return totals
 

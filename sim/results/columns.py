@@ -28,21 +28,16 @@ class Column:
 
 DIGESTS: Final = ("learning_digest", "event_digest", "weights_digest")
 
-# The method of a row; `method_row` adds these to a record's own columns.
-METHOD_COLUMNS: Final = (
+METHOD_COLUMNS: Final = (  # the method of a row, which `method_row` fills in
     Column("label", form="text", need="filled"),
     Column("method", form="text"),
 )
 
 
-def row_of(columns: Sequence[Column], record: Any) -> Row:
-    """Return a record as a row."""
-    return {column.name: column.value(record) for column in columns}
-
-
-def method_row(label: str, method: str, columns: Sequence[Column], record: Any) -> Row:
-    """Return a record of a method as a row of one of its run's tables."""
-    return {"label": label, "method": method, **row_of(columns, record)}
+def method_row(label: str, method: str, table: str, record: Any) -> Row:
+    """Return a record of a method as a row of one of `RUN_TABLES`."""
+    row = {column.name: column.value(record) for column in RUN_TABLES[table]}
+    return row | {"label": label, "method": method}
 
 
 def by_column(rows: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:

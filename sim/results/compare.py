@@ -35,9 +35,9 @@ class Change:
 
 def scenario_differences(one: SavedRun, other: SavedRun) -> list[Difference]:
     """Return where the resolved scenarios, seeds and versions differ, in the first one's order."""
-    before = _flat(one.summary["scenario"]) | _flat({"seed": one.seed, "versions": one.versions})
-    after = _flat(other.summary["scenario"]) | _flat(
-        {"seed": other.seed, "versions": other.versions}
+    before, after = (
+        _flat(run.summary["scenario"]) | _flat({"seed": run.seed, "versions": run.versions})
+        for run in (one, other)
     )
     return [
         Difference(path, before.get(path, ABSENT), after.get(path, ABSENT))
@@ -86,13 +86,9 @@ def _figures(entry: Mapping[str, Any] | None) -> dict[str, float | None]:
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
     """Return the leaves of plain data by their dotted paths."""
-    if isinstance(value, Mapping) and value:
-        items = [(str(key), inner) for key, inner in value.items()]
-    elif isinstance(value, list) and value:
-        items = [(str(index), inner) for index, inner in enumerate(value)]
-    else:
+    if not value or not isinstance(value, Mapping | list):
         return {path: value}
     flat: dict[str, Any] = {}
-    for key, inner in items:
-        flat |= _flat(inner, f"{path}.{key}" if path else key)
+    for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+        flat |= _flat(inner, f"{path}.{key}" if path else str(key))
     return flat

@@ -5,6 +5,7 @@ deleted, into content that the commands showing results cannot work with.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from math import inf
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutlayer.errors import UserError
-from cutlayer.sim.log.intervals import COLUMNS, SERVER, Activity, Phase
+from cutlayer.sim.log.intervals import COLUMNS, NO_CAUSE, SERVER, Activity, Phase
 from cutlayer.sim.results.columns import STUDY_TABLES, Column
 
 Count = Annotated[int, Field(ge=0)]
@@ -205,25 +206,21 @@ def check_events(events: Mapping[str, NDArray[Any]]) -> None:
             raise ContractError(f"{name} has a wrong type ({events[name].dtype})")
         if length and not np.isfinite(events[name]).all():
             raise ContractError(f"{name} has an entry that is not finite")
-    _check_range(events, "actor", len(events["actor_names"]), SERVER)
-    _check_range(events, "peer", len(events["actor_names"]), SERVER)
-    _check_range(events, "method", len(events["labels"]))
-    _check_range(events, "phase", min(len(Phase), len(events["phase_names"])))
-    _check_range(events, "activity", min(len(Activity), len(events["activity_names"])))
-    _check_range(events, "round", None)
-    _check_range(events, "cause", length, -1)
-
-
-def _check_range(
-    events: Mapping[str, NDArray[Any]], name: str, end: int | None, least: int = 0
-) -> None:
-    values = events[name]
-    if not len(values):
-        return
-    if values.dtype.kind not in "iu":
-        raise ContractError(f"{name} has a wrong type ({values.dtype})")
-    if values.min() < least or (end is not None and values.max() >= end):
-        raise ContractError(f"{name} has an entry out of range")
+    ranges = {
+        "actor": (SERVER, len(events["actor_names"])),
+        "peer": (SERVER, len(events["actor_names"])),
+        "method": (0, len(events["labels"])),
+        "phase": (0, min(len(Phase), len(events["phase_names"]))),
+        "activity": (0, min(len(Activity), len(events["activity_names"]))),
+        "round": (0, inf),
+        "cause": (NO_CAUSE, length),
+    }
+    for name, (least, end) in ranges.items():
+        values = events[name]
+        if length and values.dtype.kind not in "iu":
+            raise ContractError(f"{name} has a wrong type ({values.dtype})")
+        if length and (values.min() < least or values.max() >= end):
+            raise ContractError(f"{name} has an entry out of range")
 
 
 def _figure(text: str, where: str) -> None:

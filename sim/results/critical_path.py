@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 
@@ -60,13 +61,12 @@ class Link:
 
 def attribution(label: str, rows: Sequence[Row]) -> Attribution:
     """Return the attribution of a method's time, from its rows of rounds.csv."""
-    phases = {p: sum(_number(row[f"critical_{p}_s"]) for row in rows) for p in PHASES}
     counts = Counter(str(row["straggler"]) for row in rows if row["straggler"] is not None)
     return Attribution(
         label=label,
         rounds=len(rows),
         total_s=sum(_number(row["round_time_s"]) for row in rows),
-        phases_s=phases,
+        phases_s={p: sum(_number(row[f"critical_{p}_s"]) for row in rows) for p in PHASES},
         barrier_s=sum(_number(row.get("barrier_mean_s")) for row in rows),
         stragglers=tuple(counts.most_common()),
     )
@@ -110,22 +110,11 @@ def critical_chain(run: SavedRun, label: str, round_index: int) -> list[Link]:
 
 
 def _merged(links: Sequence[Link]) -> list[Link]:
-    merged: list[Link] = []
-    for link in links:
-        last = merged[-1] if merged else None
-        if last is not None and (last.phase, last.who, last.what) == (
-            link.phase,
-            link.who,
-            link.what,
-        ):
-            merged[-1] = Link(last.start_s, link.end_s, *_kind(link), last.count + 1)
-        else:
-            merged.append(link)
+    merged = []
+    for _, group in groupby(links, key=lambda link: (link.phase, link.who, link.what)):
+        members = list(group)
+        merged.append(replace(members[0], end_s=members[-1].end_s, count=len(members)))
     return merged
-
-
-def _kind(link: Link) -> tuple[str, str, str]:
-    return link.phase, link.who, link.what
 
 
 def _number(value: object) -> float:

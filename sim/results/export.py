@@ -5,10 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from cutlayer.errors import UserError
 from cutlayer.sim.files.atomic import errors_named, whole_file, whole_text, write_text
 from cutlayer.sim.files.csv_text import write_rows
 from cutlayer.sim.files.plain_text import FileNames
+from cutlayer.sim.log.intervals import COLUMNS, SERVER
 from cutlayer.sim.results.columns import RUN_TABLES, STUDY_TABLES, Row
 from cutlayer.sim.results.read import SavedRun, SavedStudy
 
@@ -37,41 +40,33 @@ def tables_of(saved: SavedRun | SavedStudy) -> dict[str, list[Row]]:
     if isinstance(saved, SavedRun) and not saved.has("utilisation"):  # of an earlier version
         names.remove("utilisation")
     tables = {name: rows for name in names if (rows := saved.table(name))}
-    if isinstance(saved, SavedRun):
-        events = event_rows(saved)
-        if events:
-            tables["events"] = events
+    if isinstance(saved, SavedRun) and (events := event_rows(saved)):
+        tables["events"] = events
     return tables
 
 
 def event_rows(run: SavedRun) -> list[Row]:
     """Return the kept intervals as rows, with names instead of numbers."""
     events = run.events
-    names = {
-        name: [str(v) for v in events[f"{name}_names"]] for name in ("actor", "phase", "activity")
+    numbers = {
+        name: events[name].astype(COLUMNS.get(name, np.int64))
+        for name in (*COLUMNS, "method", "round")
     }
-    labels = [str(label) for label in events["labels"]]
-    rows: list[Row] = []
-    for i in range(len(events["start"])):
-        peer = int(events["peer"][i])
-        rows.append(
-            {
-                "label": labels[int(events["method"][i])],
-                "round": int(events["round"][i]),
-                "start": float(events["start"][i]),
-                "end": float(events["end"][i]),
-                "actor": names["actor"][int(events["actor"][i])],
-                "peer": names["actor"][peer] if peer >= 0 else None,
-                "phase": names["phase"][int(events["phase"][i])],
-                "activity": names["activity"][int(events["activity"][i])],
-                "wire_bytes": int(events["wire_bytes"][i]),
-                "payload_bytes": int(events["payload_bytes"][i]),
-                "flops": float(events["flops"][i]),
-                "delay": float(events["delay"][i]),
-                "dropped": int(events["dropped"][i]),
-            }
-        )
-    return rows
+    peers = events["actor_names"][numbers["peer"]].astype(object)
+    peers[numbers["peer"] == SERVER] = None
+    columns = {
+        "label": events["labels"][numbers["method"]],
+        "round": numbers["round"],
+        "start": numbers["start"],
+        "end": numbers["end"],
+        "actor": events["actor_names"][numbers["actor"]],
+        "peer": peers,
+        "phase": events["phase_names"][numbers["phase"]],
+        "activity": events["activity_names"][numbers["activity"]],
+    }
+    columns |= {name: numbers[name] for name in COLUMNS if name not in (*columns, "cause")}
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _csv(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
@@ -110,9 +105,8 @@ def _tensorboard(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise ExportError(
-            "TensorBoard needs its package: pip install 'cutlayer[tensorboard]'"
-        ) from None
+        rule = "TensorBoard needs its package: pip install 'cutlayer[tensorboard]'"
+        raise ExportError(rule) from None
     make: Any = SummaryWriter
     written = []
     for name, rows in _curves(saved).items():
@@ -121,12 +115,7 @@ def _tensorboard(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
             for row in rows:
                 step, time = int(row["round"] or 0), float(row["virtual_time_s"] or 0.0)
                 for column, value in row.items():
-                    number = isinstance(value, int | float) and column not in (
-                        "round",
-                        "seed",
-                        "point",
-                    )
-                    if number:
+                    if isinstance(value, int | float) and column not in ("round", "seed", "point"):
                         writer.add_scalar(column, value, step, walltime=time)
         written.append(target)
     return written

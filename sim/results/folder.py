@@ -56,14 +56,13 @@ def read_marker(folder: Path) -> Marker | None:
             content = json.loads(file.read(_MAX_MARKER_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(content, dict):
-        return None
-    kind, version = content.get("cutlayer_results"), content.get("format")
-    if kind not in KINDS or type(version) is not int:
-        return None
-    return Marker(kind, version)
+    match content:
+        case {"cutlayer_results": kind, "format": version} if kind in KINDS:
+            return Marker(kind, version) if type(version) is int else None
+    return None
 
 
+@dataclass
 class ResultFolder:
     """A folder that this process has claimed; use it as a context manager, or call `release`.
 
@@ -71,15 +70,10 @@ class ResultFolder:
     nothing was written to a new folder, the folder is removed again.
     """
 
-    def __init__(
-        self, path: Path, kind: str, entry: int, created: tuple[Path, ...], new: bool
-    ) -> None:
-        self.path = path
-        self.kind = kind
-        assert kind in KINDS
-        self.continued = not new
-        self._entry: int | None = entry
-        self._created = created  # folders that the claim created, the outermost first
+    path: Path
+    continued: bool
+    _entry: int | None  # the descriptor of the locked marker
+    _created: tuple[Path, ...] = ()  # folders that the claim created, the outermost first
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +102,9 @@ class ResultFolder:
     def abandon(self) -> None:
         """Remove a new folder that contains nothing but the marker, and release it."""
         if self._entry is not None and not self.continued:
-            _remove_unused(self.path)
+            with suppress(OSError):  # the folder is gone
+                if [entry.name for entry in self.path.iterdir()] == [MARKER]:
+                    (self.path / MARKER).unlink()
             _remove_empty(self._created)
         self.release()
 
@@ -130,7 +126,7 @@ def claim_folder(
             if not path.is_dir() or any(path.iterdir()):
                 raise _taken(path, option) from None
         try:  # an empty folder that existed stays, even if the command fails
-            return ResultFolder(path, kind, _mark(path, kind), (), new=True)
+            return ResultFolder(path, False, _mark(path, kind))
         except FileExistsError:
             raise _taken(path, option) from None
     except OSError as error:
@@ -155,25 +151,21 @@ def claim_next(parent: Path, name: str, kind: str) -> ResultFolder:
 
 def in_use(path: Path) -> bool:
     """Whether a command is using a folder of results."""
-    try:
-        if not (path / MARKER).is_file():
-            return False
-        entry = os.open(path / MARKER, os.O_RDWR | _CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return not _lock(entry, path)
-    except OSError:
-        return False
-    finally:
-        os.close(entry)
+    with suppress(OSError):
+        if (path / MARKER).is_file():
+            entry = os.open(path / MARKER, os.O_RDWR | _CLOEXEC)
+            try:
+                return not _lock(entry, path)
+            finally:
+                os.close(entry)
+    return False
 
 
 def _claim_new(path: Path, kind: str) -> ResultFolder:
     """Create a folder and mark it. Raises FileExistsError if it exists."""
     created = _create(path)
     try:
-        return ResultFolder(path, kind, _mark(path, kind), created, new=True)
+        return ResultFolder(path, False, _mark(path, kind), created)
     except BaseException:
         _remove_empty(created)  # a marker in it is another command's
         raise
@@ -199,7 +191,7 @@ def _continue(path: Path, kind: str, option: str) -> ResultFolder:
     except BaseException:
         os.close(entry)
         raise
-    return ResultFolder(path, kind, entry, (), new=False)
+    return ResultFolder(path, True, entry)
 
 
 def _taken(path: Path, option: str) -> FolderTakenError:
@@ -227,6 +219,7 @@ def _mark(path: Path, kind: str) -> int:
     Raises FileExistsError if the folder has a marker. On a file system without hard links the marker is
     locked just after it was created.
     """
+    assert kind in KINDS
     content = json.dumps({"cutlayer_results": kind, "format": FORMAT}) + "\n"
     part, marker = part_path(path), path / MARKER
     entry = os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | _CLOEXEC, 0o666)
@@ -278,13 +271,6 @@ def _create(path: Path) -> tuple[Path, ...]:
             continue
         return (*created, path)
     raise AssertionError("every attempt returns or raises")
-
-
-def _remove_unused(path: Path) -> None:
-    """Remove this process's marker if the folder contains nothing else."""
-    with suppress(OSError):  # the folder is gone
-        if [entry.name for entry in path.iterdir()] == [MARKER]:
-            (path / MARKER).unlink()
 
 
 def _remove_empty(created: tuple[Path, ...]) -> None:

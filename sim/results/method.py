@@ -4,7 +4,7 @@ Figures that were not trained or measured are None, never 0. Times are virtual s
 `wire` bytes; `payload` bytes are those of tensors and labels alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -13,19 +13,11 @@ import numpy as np
 
 from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.link_use import LinkTotals
-from cutlayer.sim.results.columns import (
-    DEVICE_COLUMNS,
-    LINK_COLUMNS,
-    Row,
-    Value,
-    by_column,
-    method_row,
-)
+from cutlayer.sim.results.columns import Row, Value, by_column, method_row
 from cutlayer.sim.results.round import KeptRound, RoundResult
 
-Status = Literal[
-    "complete", "stopped", "stalled"
-]  # stopped: interrupted; stalled: it can never end
+# stopped: interrupted; stalled: it can never end
+Status = Literal["complete", "stopped", "stalled"]
 
 
 @dataclass
@@ -130,20 +122,17 @@ class MethodResult:
             "bytes_x": _ratio(_per_round(other, "bytes"), _per_round(self, "bytes")),
         }
 
-    def link_rows(self) -> list[Row]:
-        """Return the rows of links.csv: what each link and medium carried, the busiest first."""
-        rows = [
-            method_row(self.label, self.method, LINK_COLUMNS, _LinkOfRun(self, name, totals))
-            for name, totals in self.links.items()
-        ]
-        return sorted(rows, key=_by_importance)
-
-    def device_rows(self) -> list[Row]:
-        """Return a row of devices.csv for every client that took part."""
-        return [
-            method_row(self.label, self.method, DEVICE_COLUMNS, client)
-            for client in self.devices.items()
-        ]
+    def rows_of(self, table: str) -> list[Row]:
+        """Return the rows of rounds, accuracy, links (the busiest first) or devices.csv."""
+        links = [_LinkOfRun(self, name, totals) for name, totals in self.links.items()]
+        links.sort(key=lambda link: (-link.totals.bottleneck_s, -(link.utilisation or 0.0)))
+        records: Mapping[str, Iterable[Any]] = {
+            "rounds": self.rounds,
+            "accuracy": [closed for closed in self.rounds if closed.accuracy is not None],
+            "links": links,
+            "devices": self.devices.items(),
+        }
+        return [method_row(self.label, self.method, table, record) for record in records[table]]
 
     def mean_of(self, figure: str) -> float | None:
         """Return the mean over the rounds of one figure of `RoundResult`; None without a round."""
@@ -257,19 +246,21 @@ class RunResult:
             },
         }
 
+    def rows_of(self, table: str) -> list[Row]:
+        """Return the rows of all methods in rounds, accuracy, links or devices.csv."""
+        return [row for method in self.methods.values() for row in method.rows_of(table)]
+
     def table(self) -> dict[str, list[Value]]:
         """Return rounds.csv as columns; `pandas.DataFrame(result.table())` takes it."""
-        return by_column(
-            [r.row(m.label, m.method) for m in self.methods.values() for r in m.rounds]
-        )
+        return by_column(self.rows_of("rounds"))
 
     def links_table(self) -> dict[str, list[Value]]:
         """Return links.csv as columns."""
-        return by_column([row for m in self.methods.values() for row in m.link_rows()])
+        return by_column(self.rows_of("links"))
 
     def devices_table(self) -> dict[str, list[Value]]:
         """Return devices.csv as columns."""
-        return by_column([row for m in self.methods.values() for row in m.device_rows()])
+        return by_column(self.rows_of("devices"))
 
 
 def _idle(busy_s: float, available_s: float) -> float | None:
@@ -285,7 +276,3 @@ def _per_round(result: MethodResult, what: Literal["time", "bytes"]) -> float | 
 
 def _ratio(theirs: float | None, ours: float | None) -> float | None:
     return theirs / ours if theirs is not None and ours else None
-
-
-def _by_importance(row: Row) -> tuple[float, float]:
-    return -float(row["bottleneck_s"] or 0), -float(row["utilisation"] or 0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from cutlayer.sim.log.link_use import Key
 from cutlayer.sim.log.record import RoundRecord
-from cutlayer.sim.results.columns import ROUND_COLUMNS, Row, method_row
+from cutlayer.sim.results.columns import Row, method_row
 
 
 @dataclass(frozen=True)
@@ -61,4 +61,4 @@ class RoundResult:
 
     def row(self, label: str, method: str) -> Row:
         """Return the round as a row of rounds.csv."""
-        return method_row(label, method, ROUND_COLUMNS, self)
+        return method_row(label, method, "rounds", self)

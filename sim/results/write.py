@@ -13,9 +13,10 @@ all, then the checksums of all files, then the summary. If there is a summary, a
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TextIO
+from typing import Any, Final, Self
 
 import numpy as np
 import yaml
@@ -30,10 +31,11 @@ from cutlayer.sim.files.atomic import (
     write_text,
 )
 from cutlayer.sim.files.checksums import CHECKSUMS, write_checksums
-from cutlayer.sim.files.csv_text import CsvWriter
+from cutlayer.sim.files.csv_text import CsvWriter, write_rows
 from cutlayer.sim.log.intervals import COLUMNS, SERVER, Activity, Phase
 from cutlayer.sim.process.interrupts import held_back, let_in
-from cutlayer.sim.results.columns import EVALUATION_COLUMNS, RUN_TABLES, by_column, method_row
+from cutlayer.sim.results.columns import RUN_TABLES, Row, method_row
+from cutlayer.sim.results.estimate import by_label, estimate
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.results.utilisation import utilisation_rows
@@ -48,7 +50,6 @@ __all__ = [
     "write_seeds",
 ]
 
-ACCURACY: Final = [column.name for column in RUN_TABLES["accuracy"]]
 SUMMARY: Final = "summary.json"
 DATA: Final = (
     "scenario.yaml",
@@ -74,7 +75,6 @@ class RunFolder:
 
     def __init__(self, path: Path, result: RunResult) -> None:
         self.path = path
-        self._writer: CsvWriter | None = None
         for file in (SUMMARY, CHECKSUMS):  # of an earlier run into a folder that is continued
             with errors_named(path / file):
                 (path / file).unlink(missing_ok=True)
@@ -83,11 +83,8 @@ class RunFolder:
             yaml.safe_dump(result.scenario, sort_keys=False, allow_unicode=True),
         )
         write_json(path / "versions.json", {"seed": result.seed} | result.versions)
-        self._rounds = _new_table(path / "rounds.csv")
-        self._accuracy = _new_table(path / "accuracy.csv")
-        with errors_named(path / "accuracy.csv"):
-            self._evaluations = CsvWriter(self._accuracy, ACCURACY)
-            self._accuracy.flush()
+        self._rounds = _GrowingTable(path, "rounds")
+        self._accuracy = _GrowingTable(path, "accuracy")
 
     def __enter__(self) -> Self:
         return self
@@ -100,25 +97,18 @@ class RunFolder:
     ) -> None:
         for table in (self._rounds, self._accuracy):
             try:
-                table.close()
+                table.text.close()
             except OSError as unwritten:
                 if error is None:
-                    raise OutputError(f"{table.name} cannot be written: {unwritten}") from None
+                    raise OutputError(f"{table.file} cannot be written: {unwritten}") from None
 
     def add(self, label: str, method: str, closed: RoundResult) -> None:
         """Write a closed round. Raises OutputError, also if the folder was removed."""
-        row = closed.row(label, method)
         if not self.path.is_dir():
             raise OutputError(f"{self.path} was removed while the run wrote to it")
-        with errors_named(self.path / "rounds.csv"):
-            if self._writer is None:
-                self._writer = CsvWriter(self._rounds, list(row))
-            self._writer.add(row)
-            self._rounds.flush()
+        self._rounds.add(closed.row(label, method))
         if closed.accuracy is not None:
-            with errors_named(self.path / "accuracy.csv"):
-                self._evaluations.add(method_row(label, method, EVALUATION_COLUMNS, closed))
-                self._accuracy.flush()
+            self._accuracy.add(method_row(label, method, "accuracy", closed))
 
     def finish(self, result: RunResult, views: Views = no_views) -> None:
         """Write the tables, the intervals, the files of `views`, and last the summary with the status.
@@ -140,35 +130,39 @@ class RunFolder:
 
     def _write_data(self, result: RunResult) -> None:
         """Write all tables, including those that grew as rounds closed, and the intervals."""
-        _write_table(self.path / "rounds.csv", result.table())
-        _write_table(self.path / "links.csv", result.links_table())
-        _write_table(self.path / "devices.csv", result.devices_table())
-        used = [row for method in result.methods.values() for row in utilisation_rows(method)]
-        _write_table(self.path / "utilisation.csv", by_column(used))
-        with whole_text(self.path / "accuracy.csv") as file:
-            writer = CsvWriter(file, ACCURACY)
-            for label, method in result.methods.items():
-                for closed in method.rounds:
-                    if closed.accuracy is not None:
-                        writer.add(method_row(label, method.method, EVALUATION_COLUMNS, closed))
+        for table in ("rounds", "links", "devices"):
+            with whole_text(self.path / f"{table}.csv") as file:
+                write_rows(file, result.rows_of(table))
+        with whole_text(self.path / "utilisation.csv") as file:
+            rows = (utilisation_rows(method) for method in result.methods.values())
+            write_rows(file, list(chain.from_iterable(rows)))
+        with whole_text(self.path / "accuracy.csv") as file:  # with a header even if it has no rows
+            writer = CsvWriter(file, _columns("accuracy"))
+            for row in result.rows_of("accuracy"):
+                writer.add(row)
         with whole_file(self.path / "events.npz") as part, part.open("wb") as file:
             np.savez_compressed(file, **event_columns(result.methods))
 
 
-def _new_table(file: Path) -> TextIO:
-    """Open a table that grows as rounds close."""
-    with errors_named(file):
-        file.unlink(missing_ok=True)  # of an earlier run into a folder that is continued
-        return file.open("x", encoding="utf-8", newline="")
+class _GrowingTable:
+    """A table that grows as rounds close. Raises OutputError."""
+
+    def __init__(self, folder: Path, table: str) -> None:
+        self.file = folder / f"{table}.csv"
+        with errors_named(self.file):
+            self.file.unlink(missing_ok=True)  # of an earlier run into a folder that is continued
+            self.text = self.file.open("x", encoding="utf-8", newline="")
+            self._writer = CsvWriter(self.text, _columns(table))
+            self.text.flush()
+
+    def add(self, row: Row) -> None:
+        with errors_named(self.file):
+            self._writer.add(row)
+            self.text.flush()
 
 
-def _write_table(target: Path, table: Mapping[str, Sequence[Any]]) -> None:
-    """Write a table given as columns; a table without rows is an empty file."""
-    with whole_text(target) as file:
-        if table:
-            writer = CsvWriter(file, list(table))
-            for row in zip(*table.values(), strict=True):
-                writer.add_values(row)
+def _columns(table: str) -> list[str]:
+    return [column.name for column in RUN_TABLES[table]]
 
 
 def event_columns(methods: Mapping[str, MethodResult]) -> dict[str, Any]:
@@ -206,28 +200,11 @@ def event_columns(methods: Mapping[str, MethodResult]) -> dict[str, Any]:
 
 def write_seeds(results: Sequence[RunResult], path: Path) -> None:
     """Write means and 95 % t-intervals over several seeds of one scenario."""
-    from cutlayer.sim.results.estimate import by_label, estimate
-
-    methods: dict[str, Any] = {}
-    for label, runs in by_label(results).items():
-        values: dict[str, Sequence[float | None]] = {
-            "virtual_time_s": [run.virtual_time_s for run in runs],
-            "wire_bytes": [float(run.wire_bytes) for run in runs],
-            "final_accuracy": [run.final_accuracy for run in runs],
-            "best_accuracy": [run.best_accuracy for run in runs],
-        }
-        methods[label] = {}
-        for name, column in values.items():
-            over_seeds = estimate(column)
-            methods[label][name] = (
-                None
-                if over_seeds is None
-                else {
-                    "mean": over_seeds.mean,
-                    "half_width_95": over_seeds.half_width,
-                    "seeds": over_seeds.count,
-                }
-            )
+    figures = ("virtual_time_s", "wire_bytes", "final_accuracy", "best_accuracy")
+    methods = {
+        label: {name: _over_seeds([getattr(run, name) for run in runs]) for name in figures}
+        for label, runs in by_label(results).items()
+    }
     statuses = [result.status for result in results]
     content = {
         "schema": 1,
@@ -237,3 +214,10 @@ def write_seeds(results: Sequence[RunResult], path: Path) -> None:
         "methods": methods,
     }
     write_json(path, content)
+
+
+def _over_seeds(values: Sequence[float | None]) -> dict[str, float | None] | None:
+    found = estimate(values)
+    if found is None:
+        return None
+    return {"mean": found.mean, "half_width_95": found.half_width, "seeds": found.count}

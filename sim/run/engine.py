@@ -98,7 +98,7 @@ class Engine:
         `result.ended` says why.
         """
         for index in range(stop_condition.rounds):
-            waited_s = self._wait_for_clients(index)
+            waited_s = self.world.fleet.wait_s(self.method.eligible(index))
             if waited_s and stop_condition.passed(self.world.clock.elapsed_s + waited_s):
                 self.result.ended = (
                     f"no client could take part in round {index}: none is online"
@@ -149,9 +149,6 @@ class Engine:
         if learning.executor is not None and result.rounds:
             result.weights_digest = learning.executor.weights_digest()
 
-    def _wait_for_clients(self, index: int) -> float:
-        return self.world.fleet.wait_s(self.method.eligible(index))
-
     def _play(
         self, index: int, stop_condition: StopCondition, progress: RoundProgress, waited_s: float
     ) -> RoundResult:
@@ -167,8 +164,6 @@ class Engine:
         accuracy = self._learned.get(index)
         if last or (index + 1) % stop_condition.evaluate_every == 0:
             accuracy = self._evaluated(rnd, accuracy)
-        utilisation = self._log(rnd, record, start_s)
-        energy = self._energy(rnd, record)
         straggler = record.straggler
         return RoundResult(
             index=index,
@@ -187,11 +182,11 @@ class Engine:
             waited_s=waited_s,
             clients_dropped=len(rnd.dropped),
             wasted_bytes=record.wasted_bytes,
-            energy_j=energy,
+            energy_j=self._energy(rnd, record),
             server_jobs=record.server_jobs,
             server_wait_s=record.server_wait_s,
             longest_server_wait_s=record.longest_server_wait_s,
-            utilisation=utilisation,
+            utilisation=self._log(rnd, record, start_s),
             straggler=(
                 world.fleet.clients[rnd.participants[straggler]].name
                 if straggler != NO_CAUSE and rnd.participants
@@ -262,7 +257,8 @@ class Engine:
             participant = self.world.fleet.clients[client]
             profile = participant.work.profile
             use = self.result.devices.setdefault(participant.name, DeviceUse(profile.name))
-            joules = use.add(profile.power_w, record.duration_s, record.active, member)
+            active_s = {state: float(times[member]) for state, times in record.active_s.items()}
+            joules = use.add(profile.power_w, record.duration_s, active_s)
             total = None if joules is None or total is None else total + joules
         return total
 

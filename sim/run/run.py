@@ -1,7 +1,7 @@
 """Run a scenario: every method in a world of its own, for each seed, and keep the results."""
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,12 @@ from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.load import load as read_scenario
 from cutlayer.scenarios.methods import Method as MethodEntry
+from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.checks import plan_checked, plan_feasible, problems_beside
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
+from cutlayer.sim.data.info import DatasetInfo
 from cutlayer.sim.methods.registry import OptionModels
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
@@ -89,11 +91,40 @@ def run(
     DataError before anything is written, and OutputError if results cannot be written.
     """
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
+    results = []
     with ExitStack() as stack:
         stack.enter_context(looking_in(beside(loaded.document.source)))
         if isinstance(out, Path):
             out = stack.enter_context(claim_folder(out, folder_kind(loaded), option="folder"))
-        return _run(loaded, executor, out, log, reuse, data_dir, progress, curves, views)
+        plans = _plans(loaded, executor, curves)
+        datasets = _datasets(loaded, plans, data_dir) if executor == "inline" else {}
+        for plan in plans:
+            dataset = datasets.get(plan.info)
+            result = RunResult(
+                scenario=loaded.resolved(),
+                seed=plan.seed,
+                versions=versions(executor, dataset),
+                methods={},
+                status="stopped",
+            )
+            results.append(result)
+            if curves is not None:
+                result.versions["curves"] = "attached: trained once for each learning digest"
+            runner = _Runner(plan, dataset, result, progress or Progress(), log, reuse, curves)
+            try:
+                if out is None:
+                    runner.run()
+                elif len(plans) == 1:
+                    runner.run_into(out.path, views)
+                else:
+                    target, resume = out.path / f"seed-{plan.seed}", out.continued
+                    with claim_folder(target, "run", option="", resume=resume) as own:
+                        runner.run_into(own.path, views)
+            except KeyboardInterrupt:
+                result.status = "stopped"
+            if result.status == "stopped":
+                break
+    return results
 
 
 def folder_kind(loaded: Loaded) -> str:
@@ -101,62 +132,26 @@ def folder_kind(loaded: Loaded) -> str:
     return "seeds" if len(loaded.scenario.all_seeds) > 1 else "run"
 
 
-def _run(
-    loaded: Loaded,
-    executor: ExecutorName,
-    out: ResultFolder | None,
-    log: LogName,
-    reuse: bool,
-    data_dir: Path | None,
-    progress: Progress | None,
-    curves: Curves | None,
-    views: Views,
-) -> list[RunResult]:
+def data_folder(scenario: Scenario, given: str | Path | None) -> Path | None:
+    """Return the folder of the data: the one that was given, or the scenario's."""
+    folder = given or scenario.data.dir
+    return Path(folder) if folder else None
+
+
+def _plans(loaded: Loaded, executor: ExecutorName, curves: Curves | None) -> Sequence[Plan]:
     trains = executor == "inline"
     if curves is None:
-        plans = plan_checked(loaded, trains=trains)
-    else:  # methods that do not fit into memory are not among them
-        plans, _ = plan_feasible(loaded, trains=trains)
-    directory = data_dir or (Path(d) if (d := loaded.scenario.data.dir) else None)
-    datasets: list[Dataset | None] = [None] * len(plans)
-    if executor == "inline":  # seeds with the same data set share it
-        loaded_once = {plan.info: None for plan in plans}
-        by_info = {info: load(info, directory) for info in loaded_once}
-        datasets = [by_info[plan.info] for plan in plans]
-    results = []
-    for plan, dataset in zip(plans, datasets, strict=True):
-        result = RunResult(
-            scenario=loaded.resolved(),
-            seed=plan.seed,
-            versions=versions(executor, dataset),
-            methods={},
-            status="stopped",
-        )
-        results.append(result)
-        if curves is not None:
-            result.versions["curves"] = "attached: trained once for each learning digest"
-        runner = _Runner(plan, dataset, result, progress or Progress(), log, reuse, curves)
-        try:
-            if out is None:
-                runner.run()
-            elif len(plans) == 1:
-                _run_into(out.path, runner, result, views)
-            else:
-                target, resume = out.path / f"seed-{plan.seed}", out.continued
-                with claim_folder(target, "run", option="", resume=resume) as own:
-                    _run_into(own.path, runner, result, views)
-        except KeyboardInterrupt:
-            result.status = "stopped"
-        if result.status == "stopped":
-            break
-    return results
+        return plan_checked(loaded, trains=trains)
+    # Methods that do not fit into memory are not among those with curves.
+    return plan_feasible(loaded, trains=trains)[0]
 
 
-def _run_into(folder: Path, runner: "_Runner", result: RunResult, views: Views) -> None:
-    result.path = folder
-    with held_back(), RunFolder(folder, result) as files:
-        runner.run(files)
-        files.finish(result, views)
+def _datasets(
+    loaded: Loaded, plans: Sequence[Plan], data_dir: Path | None
+) -> dict[DatasetInfo, Dataset]:
+    """Load each data set once: seeds with the same one share it."""
+    directory = data_folder(loaded.scenario, data_dir)
+    return {info: load(info, directory) for info in dict.fromkeys(plan.info for plan in plans)}
 
 
 @dataclass
@@ -182,6 +177,13 @@ class _Runner:
             return
         stalled = any(method.stalled for method in self.result.methods.values())
         self.result.status = "stalled" if stalled else "complete"
+
+    def run_into(self, folder: Path, views: Views) -> None:
+        """Run all methods into a claimed folder."""
+        self.result.path = folder
+        with held_back(), RunFolder(folder, self.result) as files:
+            self.run(files)
+            files.finish(self.result, views)
 
     def _run_method(self, entry: MethodEntry, files: RunFolder | None) -> None:
         scenario, progress = self.plan.scenario, self.progress

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import beside, looking_in
-from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import Problem, ScenarioError
 from cutlayer.scenarios.study import LoadedStudy, Point
 from cutlayer.sim.build.checks import plan_feasible
 from cutlayer.sim.data.datasets import load
+from cutlayer.sim.run.run import data_folder
 from cutlayer.sim.studies.cells import Cell, Shared, cells_of
 
 MAX_SHOWN = 10
@@ -60,7 +60,8 @@ def check_points(
                 )
             )
         except ScenarioError as error:
-            problems = _without_base_file(error.problems)
+            # Without their lines in the base scenario, which is not the cause.
+            problems = [Problem(p.path, None, p.rule, p.value, "") for p in error.problems]
             wrong += [f"{study.document.source}: {point}: {problem}" for problem in problems]
     progress("points checked", len(study.points), len(study.points), "")
     if wrong:
@@ -85,7 +86,7 @@ def check_point(
     with looking_in([*beside(loaded.document.source), *beside(study.document.source)]):
         plans, problems = plan_feasible(loaded, trains=trains)
         for info in {plan.info: None for plan in plans} if trains else ():
-            key = (info, directory := _directory(loaded, data_dir))
+            key = (info, directory := data_folder(loaded.scenario, data_dir))
             if seen is None or key not in seen:
                 load(info, directory)
             if seen is not None:
@@ -93,12 +94,3 @@ def check_point(
         cells = tuple(cells_of(loaded, str(point), pieces or Shared()))
     infeasible = {label: "; ".join(p.rule for p in found) for label, found in problems.items()}
     return CheckedPoint(point, cells, infeasible)
-
-
-def _directory(loaded: Loaded, data_dir: Path | None) -> Path | None:
-    return data_dir or (Path(d) if (d := loaded.scenario.data.dir) else None)
-
-
-def _without_base_file(problems: Iterable[Problem]) -> list[str]:
-    """Return problems of a point without a line of the base scenario, which is not their cause."""
-    return [str(Problem(p.path, None, p.rule, p.value, "")) for p in problems]

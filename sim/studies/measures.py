@@ -1,21 +1,27 @@
 """Measures that a study compares: one number of a method's result each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
 
 from cutlayer.errors import UserError
 from cutlayer.scenarios.study.schema import Measure
 from cutlayer.sim.results.method import MethodResult
 
-NAMES: Final[Mapping[str, tuple[str, str]]] = {  # its name and its unit
-    "time": ("virtual time", "s"),
-    "time_to_target": ("time to accuracy {target:.0%}", "s"),
-    "additive_time": ("additive time per round", "s"),
-    "bytes": ("wire bytes", "B"),
-    "bytes_to_target": ("bytes to accuracy {target:.0%}", "B"),
-    "energy": ("energy of the devices", "J"),
-    "accuracy": ("final accuracy", ""),
+# The name of each measure, and its value of a result and a target accuracy, in SI units.
+MEASURES: Final[Mapping[str, tuple[str, Callable[[MethodResult, float], float | None]]]] = {
+    "time": ("virtual time", lambda result, _: result.virtual_time_s),
+    "time_to_target": ("time to accuracy {target:.0%}", MethodResult.time_to),
+    "additive_time": (
+        "additive time per round",
+        lambda result, _: sum(r.additive_round_time_s for r in result.rounds) / len(result.rounds),
+    ),
+    "bytes": ("wire bytes", lambda result, _: result.wire_bytes),
+    "bytes_to_target": ("bytes to accuracy {target:.0%}", MethodResult.bytes_to),
+    "energy": ("energy of the devices", lambda result, _: result.energy_j),
+    "accuracy": ("final accuracy", lambda result, _: result.final_accuracy),
 }
 TRAINED: Final = ("time_to_target", "bytes_to_target", "accuracy")  # need a learning curve
 WITH_TARGET: Final = ("time_to_target", "bytes_to_target")
@@ -35,12 +41,7 @@ class Measured:
     @property
     def name(self) -> str:
         """The name of the measure."""
-        return NAMES[self.by][0].format(target=self.target or 0.0)
-
-    @property
-    def unit(self) -> str:
-        """Its SI unit."""
-        return NAMES[self.by][1]
+        return MEASURES[self.by][0].format(target=self.target or 0.0)
 
     @property
     def more_is_better(self) -> bool:
@@ -54,26 +55,15 @@ class Measured:
         """
         if not result.rounds or (result.stalled and self.by not in TRAINED):
             return None
-        if self.by == "time":
-            return result.virtual_time_s
-        if self.by == "additive_time":
-            rounds = result.rounds
-            return sum(r.additive_round_time_s for r in rounds) / len(rounds)
-        if self.by == "bytes":
-            return float(result.wire_bytes)
-        if self.by == "energy":
-            return result.energy_j
-        if self.by == "accuracy":
-            return result.final_accuracy
-        assert self.target is not None
-        if self.by == "time_to_target":
-            return result.time_to(self.target)
-        bytes_to = result.bytes_to(self.target)
-        return None if bytes_to is None else float(bytes_to)
+        assert self.target is not None or self.by not in WITH_TARGET
+        value = MEASURES[self.by][1](result, self.target or 0.0)
+        return None if value is None else float(value)
 
-    def better(self, one: float, other: float) -> bool:
-        """Whether `one` is strictly better."""
-        return one > other if self.more_is_better else one < other
+    def mean(self, results: Iterable[MethodResult]) -> float | None:
+        """Return the mean over the results of several seeds; None if it is unknown for any of them."""
+        values = [self.of(result) for result in results]
+        known = [value for value in values if value is not None]
+        return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
 def measured(by: Measure, target: float | None, targets: tuple[float, ...]) -> Measured:

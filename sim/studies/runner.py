@@ -1,17 +1,19 @@
 """Get the results of cells: from the store, or timed on the clock and trained once per digest."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cutlayer.errors import UserError
+from cutlayer.models.own_object import folders_looked_in
 from cutlayer.sim.process.interrupts import held_back
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.studies.addresses import training_key
 from cutlayer.sim.studies.cells import Cell
 from cutlayer.sim.studies.check import Progress
-from cutlayer.sim.studies.folder import CELLS, TRAININGS
-from cutlayer.sim.studies.store import Report, Store
+from cutlayer.sim.studies.store import Store
 from cutlayer.sim.studies.stored import attach, restored
 from cutlayer.sim.studies.workers import Job, Workers
 
@@ -20,37 +22,30 @@ class NumericsError(UserError):
     """A worker whose results would differ in their last bits."""
 
 
+@dataclass
 class Runner:
     """Runs cells on workers and stores all results in a study's folder.
 
     Cells are first timed without tensors; then cells with the same learning digest share one training.
-    `new` counts the clock runs and trainings that were not stored before.
+    `check_folder` raises OutputError if the folder was removed. `new` counts the clock runs and
+    trainings that were not stored before.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        workers: Workers,
-        *,
-        trains: bool,
-        numerics: dict[str, Any],
-        report: Report,
-        data_dir: Path | None = None,
-        progress: Progress = lambda *_: None,
-        cache: Path | None = None,
-        folders: Sequence[str] = (),
-        check_folder: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.cells = Store(folder / CELLS, report)
-        self.curves = Store(cache or folder / TRAININGS, report, sync=True)
-        self._check_folder = check_folder  # raises OutputError if the folder was removed
-        self.workers = workers
-        self.trains = trains
-        self.numerics = numerics
-        self.progress = progress
-        self.new = {"clock runs": 0, "trainings": 0}
-        self.data_dir = data_dir
-        self.folders = list(folders)  # in which users' modules are looked up
+    cells: Store
+    curves: Store
+    workers: Workers
+    trains: bool
+    data_dir: Path | None = None
+    progress: Progress = lambda *_: None
+    check_folder: Callable[[], None] = lambda: None
+    new: dict[str, int] = field(default_factory=lambda: {"clock runs": 0, "trainings": 0})
+
+    @cached_property
+    def numerics(self) -> dict[str, Any]:
+        """What the bits of a training depend on in this process; nothing if the study trains none."""
+        from cutlayer.sim.learning.inline import numerics
+
+        return numerics() if self.trains else {}
 
     def run(self, cells: Sequence[Cell]) -> list[MethodResult]:
         """Return the result of each cell, trained if the study trains.
@@ -58,10 +53,7 @@ class Runner:
         Raises OutputError if results cannot be stored, JobError if jobs failed.
         """
         timed = self._time(cells)
-        results = [
-            restored(timed[self._address(cell)], cell.label, cell.seed, cell.targets)
-            for cell in cells
-        ]
+        results = [restored(timed[self._address(c)], c.label, c.seed, c.targets) for c in cells]
         if self.trains:
             self._train(list(zip(cells, results, strict=True)))
         return results
@@ -74,36 +66,27 @@ class Runner:
 
     def _address(self, cell: Cell) -> str:
         """Return a cell's address; an `alone` cell depends on the numerics as well."""
-        return (
-            training_key(cell.address, cell.evaluate_every, self.numerics)
-            if cell.alone
-            else cell.address
-        )
+        if cell.alone:
+            return training_key(cell.address, cell.evaluate_every, self.numerics)
+        return cell.address
 
     def _time(self, cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
         """Return the stored result of each cell's clock run, by address."""
-        missing: dict[str, Cell] = {}
-        known: dict[str, dict[str, Any]] = {}
+        by_address: dict[str, Cell] = {}
         for cell in cells:
-            address = self._address(cell)
-            if address not in missing and address not in known:
-                kept = self.cells.get(address)
-                if kept is None:
-                    missing[address] = cell
-                else:
-                    known[address] = kept
-        jobs, groups = [], []
-        for group in _together(missing):
+            by_address.setdefault(self._address(cell), cell)
+        stored = {address: self.cells.get(address) for address in by_address}
+        known = {address: kept for address, kept in stored.items() if kept is not None}
+        missing = {address: cell for address, cell in by_address.items() if address not in known}
+        groups = _together(missing)
+        jobs = []
+        for group in groups:
             first = group[0][1]
-            scenario = {
-                **first.scenario,
-                "methods": [cell.scenario["methods"][0] for _, cell in group],
-            }
-            job_type = "alone" if first.alone else "clock"
+            methods = [cell.scenario["methods"][0] for _, cell in group]
+            arguments = self._arguments({**first.scenario, "methods": methods})
             labels = ", ".join(cell.label for _, cell in group)
-            what = f"{first.where}, timing {labels}"
-            jobs.append(Job(job_type, self._arguments(scenario), what))
-            groups.append(group)
+            job_type = "alone" if first.alone else "clock"
+            jobs.append(Job(job_type, arguments, f"{first.where}, timing {labels}"))
         self.new["clock runs"] += len(missing)
 
         def done(number: int, found: dict[str, Any]) -> None:
@@ -157,7 +140,8 @@ class Runner:
 
     def _arguments(self, scenario: Mapping[str, Any]) -> dict[str, Any]:
         directory = None if self.data_dir is None else str(self.data_dir)
-        return {"scenario": dict(scenario), "data_dir": directory, "folders": self.folders}
+        folders = list(folders_looked_in())  # in which users' modules are looked up
+        return {"scenario": dict(scenario), "data_dir": directory, "folders": folders}
 
     def _do(self, jobs: list[Job], done: Callable[[int, dict[str, Any]], None], what: str) -> None:
         if not jobs:
@@ -167,7 +151,7 @@ class Runner:
 
         def one_more(number: int, found: dict[str, Any]) -> None:
             nonlocal count
-            self._check_folder()
+            self.check_folder()
             with held_back():  # a result is stored and counted, or neither
                 done(number, found)
             count += 1

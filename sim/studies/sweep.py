@@ -1,12 +1,11 @@
 """Run a study: check every point, time all cells, train each learning digest once, decide, write."""
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cutlayer.models.own_object import beside, folders_looked_in, looking_in
+from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.problems import ScenarioError
 from cutlayer.scenarios.study import LoadedStudy
 from cutlayer.scenarios.study import load_study as read_study_file
@@ -22,11 +21,11 @@ from cutlayer.sim.studies.decisions.best import best_rows
 from cutlayer.sim.studies.decisions.crossovers import crossover_rows
 from cutlayer.sim.studies.decisions.pareto import pareto_rows
 from cutlayer.sim.studies.decisions.sensitivity import sensitivity_rows, unknown
-from cutlayer.sim.studies.folder import begin, claim_study, write_results
+from cutlayer.sim.studies.folder import CELLS, TRAININGS, begin, claim_study, write_results
 from cutlayer.sim.studies.measures import TRAINED, Measured, MeasureError, measured
-from cutlayer.sim.studies.result import CellResult, StudyResult, Trainings
+from cutlayer.sim.studies.result import CellResult, StudyResult
 from cutlayer.sim.studies.runner import Runner
-from cutlayer.sim.studies.store import Report
+from cutlayer.sim.studies.store import Report, Store
 from cutlayer.sim.studies.stored import curve_of
 from cutlayer.sim.studies.workers import Here, Workers
 
@@ -58,16 +57,37 @@ def sweep(
     JobError if jobs failed. Results that were stored by then stay.
     """
     loaded = study if isinstance(study, LoadedStudy) else load_study(study)
-    work = _Sweep(loaded, executor, workers, data_dir, cache, progress, warn)
-    with looking_in([*beside(loaded.base.document.source), *beside(loaded.document.source)]):
-        if isinstance(out, ResultFolder):
-            return work.into(out)
+    trains = executor == "inline"
+    with ExitStack() as stack:
+        sources = (loaded.base.document.source, loaded.document.source)
+        stack.enter_context(looking_in([folder for file in sources for folder in beside(file)]))
+        if isinstance(out, Path):
+            out = stack.enter_context(claim_study(out, loaded.study.name))
+        measures = _measures(loaded, trains)
+        points = check_points(loaded, trains=trains, data_dir=data_dir, progress=progress)
+        if cache is not None:
+            with errors_named(cache):
+                cache.mkdir(parents=True, exist_ok=True)
+                remove_stale_parts(cache)
+        folder = out.path if out else Path(stack.enter_context(TemporaryDirectory()))
+        with workers or Here() as doing:
+            if out is not None:
+                begin(out, loaded, warn)
+            runner = Runner(
+                Store(folder / CELLS, warn),
+                Store(cache or folder / TRAININGS, warn, sync=True),
+                doing,
+                trains=trains,
+                data_dir=data_dir,
+                progress=progress,
+                check_folder=out.check if out else lambda: None,
+            )
+            result = _result(loaded, executor, points, runner)
+            _decide(result, runner, measures)
         if out is not None:
-            with claim_study(out, loaded.study.name) as folder:
-                return work.into(folder)
-        points, measures = work.checked()
-        with TemporaryDirectory() as temporary, workers or Here() as doing:
-            return work.run(doing, Path(temporary), points, measures, lambda: None)
+            result.path = out.path
+            write_results(result, out)
+        return result
 
 
 def write_full(
@@ -100,83 +120,17 @@ def write_full(
         )
 
 
-@dataclass
-class _Sweep:
-    """A study and the options of its run."""
-
-    study: LoadedStudy
-    executor: ExecutorName
-    workers: Workers | None
-    data_dir: Path | None
-    cache: Path | None
-    progress: Progress
-    warn: Report
-
-    def into(self, folder: ResultFolder) -> StudyResult:
-        """Run the study into a claimed folder."""
-        points, measures = self.checked()
-        with self.workers or Here() as doing:
-            begin(folder, self.study, self.warn)
-            result = self.run(doing, folder.path, points, measures, folder.check)
-        result.path = folder.path
-        write_results(result, folder)
-        return result
-
-    def checked(self) -> tuple[list[CheckedPoint], dict[str, Measured]]:
-        """Return the checked points and the measures of the decisions."""
-        trains = self.executor == "inline"
-        measures = _measures(self.study, trains)
-        points = check_points(
-            self.study, trains=trains, data_dir=self.data_dir, progress=self.progress
-        )
-        if self.cache is not None:
-            with errors_named(self.cache):
-                self.cache.mkdir(parents=True, exist_ok=True)
-                remove_stale_parts(self.cache)
-        return points, measures
-
-    def run(
-        self,
-        workers: Workers,
-        folder: Path,
-        points: list[CheckedPoint],
-        measures: dict[str, Measured],
-        check_folder: Callable[[], None],
-    ) -> StudyResult:
-        """Return the result; cells and curves are stored in the folder as they finish."""
-        from cutlayer.sim.learning.inline import numerics
-
-        loaded, trains = self.study, self.executor == "inline"
-        versions_used = versions(self.executor, None) | {"code": code_digest()}
-        del versions_used["data"]
-        result = StudyResult(loaded, versions_used)
-        runner = Runner(
-            folder,
-            workers,
-            trains=trains,
-            numerics=numerics() if trains else {},
-            report=self.warn,
-            data_dir=self.data_dir,
-            progress=self.progress,
-            cache=self.cache,
-            folders=folders_looked_in(),
-            check_folder=check_folder,
-        )
-        _collect(result, points, runner)
-        _decide(result, runner, measures)
-        coarse = [c for found in result.cells if found.result for c in found.result.coarse]
-        versions_used["coarse"] = list(dict.fromkeys(coarse))
-        result.new = runner.new
-        return result
-
-
-def _collect(result: StudyResult, points: list[CheckedPoint], runner: Runner) -> None:
+def _result(
+    loaded: LoadedStudy, executor: ExecutorName, points: list[CheckedPoint], runner: Runner
+) -> StudyResult:
     """Run all feasible cells and record where each curve came from."""
     cells = [(checked, cell) for checked in points for cell in checked.cells]
-    feasible = [cell for checked, cell in cells if cell.label not in checked.infeasible]
-    results = iter(runner.run(feasible))
+    results = iter(runner.run([cell for checked in points for cell in checked.feasible]))
+    versions_used = versions(executor, None) | {"code": code_digest()}
+    del versions_used["data"]
+    result = StudyResult(loaded, versions_used, new=runner.new)
+    counts = result.trainings
     trained: set[str] = set()
-    counts = Trainings()
     for checked, cell in cells:
         if cell.label in checked.infeasible:
             why = checked.infeasible[cell.label]
@@ -195,7 +149,9 @@ def _collect(result: StudyResult, points: list[CheckedPoint], runner: Runner) ->
             counts.curves += 1
             counts.needed += curve != "shared"
         result.cells.append(CellResult(checked.point, cell, found, None, curve))
-    result.trainings = counts
+    coarse = [c for found in result.cells if found.result for c in found.result.coarse]
+    versions_used["coarse"] = list(dict.fromkeys(coarse))
+    return result
 
 
 def _measures(loaded: LoadedStudy, trains: bool) -> dict[str, Measured]:
@@ -219,8 +175,7 @@ def _measures(loaded: LoadedStudy, trains: bool) -> dict[str, Measured]:
 
 
 def _decide(result: StudyResult, runner: Runner, measures: dict[str, Measured]) -> None:
-    study = result.study.study
-    targets = tuple(result.study.base.scenario.training.targets)
+    study, targets = result.study.study, result.study.base.scenario.training.targets
     if "crossovers" in measures:
         result.decisions["crossovers"] = crossover_rows(result, runner, measures["crossovers"])
     if study.best is not None:
@@ -228,7 +183,7 @@ def _decide(result: StudyResult, runner: Runner, measures: dict[str, Measured]) 
     if "sensitivity" in measures:
         rows = sensitivity_rows(result, runner, measures["sensitivity"])
         result.decisions["sensitivity"] = rows
-    aims: list[Measured] = [Measured("time"), Measured("bytes"), Measured("energy")]
+    aims = [Measured("time"), Measured("bytes"), Measured("energy")]
     if runner.trains:
         aims.append(Measured("accuracy"))
         if targets:

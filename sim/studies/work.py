@@ -18,6 +18,7 @@ from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.engine import RoundProgress
 from cutlayer.sim.run.play import play
+from cutlayer.sim.run.run import data_folder
 from cutlayer.sim.studies.stored import curve_of, plain
 from cutlayer.topologies.units import format_duration
 
@@ -34,7 +35,7 @@ def clock(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) 
 def alone(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) -> dict[str, Any]:
     """Time and train every method of a scenario at once; return results by label."""
     plan = _plan(scenario)
-    dataset = _dataset(plan.info, _directory(plan, data_dir))
+    dataset = _dataset(plan, data_dir)
     return {
         entry.label: plain(_run(plan, entry, dataset, note)) | _numerics()
         for entry in plan.scenario.methods
@@ -44,7 +45,7 @@ def alone(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) 
 def train(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) -> dict[str, Any]:
     """Train the one method of a resolved scenario with one seed; return its curve."""
     plan = _plan(scenario)
-    dataset = _dataset(plan.info, _directory(plan, data_dir))
+    dataset = _dataset(plan, data_dir)
     (entry,) = plan.scenario.methods
     return curve_of(_run(plan, entry, dataset, note)) | _numerics()
 
@@ -85,18 +86,14 @@ def resolved(scenario: Mapping[str, Any]) -> Loaded:
     )
 
 
-def _directory(plan: Plan, data_dir: str | None) -> str | None:
-    return data_dir or plan.scenario.data.dir
-
-
-def _dataset(info: DatasetInfo, directory: str | None) -> Dataset:
-    return _loaded(info, directory, folders_looked_in())
+def _dataset(plan: Plan, data_dir: str | None) -> Dataset:
+    return _loaded(plan.info, data_folder(plan.scenario, data_dir), folders_looked_in())
 
 
 @cache
-def _loaded(info: DatasetInfo, directory: str | None, folders: tuple[str, ...]) -> Dataset:
+def _loaded(info: DatasetInfo, directory: Path | None, folders: tuple[str, ...]) -> Dataset:
     del folders  # a user's data set of the same name in another folder is another data set
-    return load(info, None if directory is None else Path(directory))
+    return load(info, directory)
 
 
 def _run(plan: Plan, entry: MethodEntry, dataset: Dataset | None, note: Note) -> MethodResult:

@@ -131,10 +131,13 @@ class _Worker:
         """Wait until a process that has closed its pipe ends; return the cause of its death."""
         self.process.join(_END_WAIT_S)
         cause = _cause(self.process.exitcode)
+        self.kill()
+        return cause
+
+    def kill(self) -> None:
         self.process.kill()
         self.process.join()
         self.pipe.close()
-        return cause
 
 
 @dataclass
@@ -150,9 +153,7 @@ class Processes:
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
-            worker.process.kill()
-            worker.process.join()
-            worker.pipe.close()
+            worker.kill()
         self._workers = []
 
     def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
@@ -160,13 +161,12 @@ class Processes:
         waiting = deque(range(len(jobs)))
         attempts = [0] * len(jobs)
         failed: list[Failure] = []
-        left = len(jobs)
         while len(self._workers) < min(self.count, len(jobs)):
             self._workers.append(self._hire())
         for worker in self._workers:
             self._give(worker, jobs, waiting)
-        while left:
-            for worker in self._with_messages():
+        while busy := {w.pipe: w for w in self._workers if w.job is not None}:
+            for worker in [busy[pipe] for pipe in wait(list(busy))]:  # type: ignore[index]
                 assert worker.job is not None
                 name = jobs[worker.job].name
                 try:
@@ -180,7 +180,6 @@ class Processes:
                     else:
                         what = f"{ATTEMPTS} workers died running it, the last {cause}"
                         failed.append(Failure(name, WorkerDiedError(what)))
-                        left -= 1
                     self._workers.remove(worker)
                     if waiting:
                         self._workers.append(self._hire())
@@ -189,7 +188,6 @@ class Processes:
                 if word == "note":
                     note(content)
                     continue
-                left -= 1
                 if word == "done":
                     done(worker.job, content)
                 else:
@@ -197,10 +195,6 @@ class Processes:
                 self._give(worker, jobs, waiting)
         if failed:
             raise job_error(failed)
-
-    def _with_messages(self) -> list[_Worker]:
-        busy = {worker.pipe: worker for worker in self._workers if worker.job is not None}
-        return [busy[pipe] for pipe in wait(list(busy))]  # type: ignore[index]
 
     def _give(self, worker: _Worker, jobs: Sequence[Job], waiting: deque[int]) -> None:
         """Give a worker the next job, or none."""

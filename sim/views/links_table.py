@@ -57,7 +57,7 @@ def link_groups(results: Sequence[MethodResult]) -> list[LinkGroup]:
     found: dict[tuple[str, bool], list[tuple[Row, ...]]] = {}
     for result in results:
         rows: dict[tuple[str, bool], list[Row]] = {}
-        for row in result.link_rows():
+        for row in result.rows_of("links"):
             name, own = str(row["link"]), row["clients"] == 1
             rows.setdefault((numberless(name) if own else name, own), []).append(row)
         for key, members in rows.items():

@@ -1,7 +1,5 @@
 """Find the best value of an axis, for every method and combination of the other axes."""
 
-import numpy as np
-
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.studies.measures import Measured
 from cutlayer.sim.studies.result import CellResult, StudyResult
@@ -14,25 +12,22 @@ def best_rows(study: StudyResult, axis: str, measure: Measured) -> list[Row]:
     measure is unknown at every value, the best value is None.
     """
     rows: list[Row] = []
-    groups: dict[tuple[str, ...], list[CellResult]] = {}
-    for found in study.cells:
-        others = tuple(text for name, text in found.point.labels.items() if name != axis)
-        groups.setdefault((*others, found.cell.label), []).append(found)
-    for members in groups.values():
-        first = members[0]
-        by_value: dict[str, list[float | None]] = {}
-        for found in members:
-            value = None if found.result is None else measure.of(found.result)
-            by_value.setdefault(found.point.labels[axis], []).append(value)
-        means = {
-            text: float(np.mean([v for v in values if v is not None]))
-            for text, values in by_value.items()
-            if None not in values
-        }
-        row: Row = {name: t for name, t in first.point.labels.items() if name != axis}
-        row |= {"label": first.cell.label, "by": measure.name, "axis": axis}
+    groups: dict[tuple[str, ...], list[list[CellResult]]] = {}
+    for (_, label), cells in study.by_point.items():
+        others = [text for name, text in cells[0].point.labels.items() if name != axis]
+        groups.setdefault((*others, label), []).append(cells)
+    for (*_, label), members in groups.items():
+        means = {}
+        for cells in members:
+            results = [cell.result for cell in cells if cell.result is not None]
+            mean = measure.mean(results)
+            if mean is not None and len(results) == len(cells):
+                means[cells[0].point.labels[axis]] = mean
+        labels = members[0][0].point.labels
+        row: Row = {name: text for name, text in labels.items() if name != axis}
+        row |= {"label": label, "by": measure.name, "axis": axis}
         row |= {"best": None, "value": None, "second": None, "second_over_best": None}
-        row["infeasible"] = len({f.point.number for f in members if f.result is None})
+        row["infeasible"] = sum(any(cell.result is None for cell in cells) for cells in members)
         order = sorted(
             means, key=lambda text: -means[text] if measure.more_is_better else means[text]
         )

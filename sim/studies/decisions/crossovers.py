@@ -7,9 +7,7 @@ points are run like any other; points that differ only in timing need no trainin
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
-
-import numpy as np
+from itertools import combinations, islice, pairwise
 
 from cutlayer.scenarios.study import Point
 from cutlayer.scenarios.study.points import Step
@@ -86,13 +84,7 @@ def _row(axis: str, others: Mapping[str, Step], pair: Pair, measure: Measured) -
         "first": pair[0],
         "second": pair[1],
         "by": measure.name,
-        "better": None,
-        "overtaken": None,
-        "value": None,
-        "place": None,
-        "low": None,
-        "high": None,
-        "note": None,
+        **dict.fromkeys(("better", "overtaken", "value", "place", "low", "high", "note")),
     }
 
 
@@ -119,7 +111,9 @@ def _brackets(
     axis = study.study.study.crossovers.axis
     known = []
     for point in points:
-        advantage = _advantage(_means(study, point, pair, measure), measure)
+        results = (study.by_point.get((point.number, label), []) for label in pair)
+        means = [measure.mean(f.result for f in found if f.result) for found in results]
+        advantage = _advantage(means, measure)
         if advantage:  # both known, and no tie
             known.append((point.steps[axis], advantage))
     found = [
@@ -130,16 +124,6 @@ def _brackets(
     if not known:
         return found, "no difference, or not known"
     return found, f"{pair[0] if known[0][1] > 0 else pair[1]} throughout"
-
-
-def _means(study: StudyResult, point: Point, pair: Pair, measure: Measured) -> list[float | None]:
-    means = []
-    for label in pair:
-        results = [found.result for found in study.by_point.get((point.number, label), [])]
-        values = [measure.of(r) for r in results if r is not None]
-        known = [value for value in values if value is not None]
-        means.append(float(np.mean(known)) if known and len(known) == len(values) else None)
-    return means
 
 
 def _advantage(means: Sequence[float | None], measure: Measured) -> float:
@@ -169,11 +153,7 @@ def _halve(
     flat = [cell for _, _, cells in middles for group in cells for cell in group]
     results = iter(runner.run(flat))
     for bracket, step, cells in middles:
-        means: list[float | None] = []
-        for group in cells:
-            values = [measure.of(next(results)) for _ in group]
-            known = [value for value in values if value is not None]
-            means.append(float(np.mean(known)) if len(known) == len(values) else None)
+        means = [measure.mean(islice(results, len(group))) for group in cells]
         if None in means:
             bracket.note = f"{measure.name} is not known at {step.label}"
             continue

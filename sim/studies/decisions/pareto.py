@@ -16,39 +16,29 @@ def pareto_rows(study: StudyResult, aims: Sequence[Measured]) -> list[Row]:
     Cells that never reached a target are left out. Any other aim counts only if it is known for all
     remaining cells; the energy of some devices is not.
     """
-    candidates: dict[tuple[int, str], list[list[float | None]]] = {}
-    points = {}
-    for found in study.cells:
-        if found.result is not None:
-            key = found.point.number, found.cell.label
-            points[key] = found
-            candidates.setdefault(key, []).append([aim.of(found.result) for aim in aims])
-    targets = [i for i, aim in enumerate(aims) if aim.by in WITH_TARGET]
+    means: dict[tuple[int, str], list[float | None]] = {}
+    for key, cells in study.by_point.items():
+        if results := [cell.result for cell in cells if cell.result is not None]:
+            means[key] = [aim.mean(results) for aim in aims]
+    targets = [index for index, aim in enumerate(aims) if aim.by in WITH_TARGET]
     reached = {
-        key: runs
-        for key, runs in candidates.items()
-        if all(run[i] is not None for run in runs for i in targets)
+        key: row for key, row in means.items() if all(row[index] is not None for index in targets)
     }
     used = [
         index
         for index, _ in enumerate(aims)
-        if all(run[index] is not None for runs in reached.values() for run in runs)
+        if all(row[index] is not None for row in reached.values())
     ]
     if not reached or len(used) < 2:
         return []
-    known = {
-        key: [float(np.mean([run[i] for run in runs])) for i in used]
-        for key, runs in reached.items()
-    }
     signs = np.array([-1.0 if aims[i].more_is_better else 1.0 for i in used])
-    table = np.array(list(known.values())) * signs
-    front = non_dominated(table)
+    table = np.array([[row[index] for index in used] for row in reached.values()], dtype=float)
     rows: list[Row] = []
-    for (key, values), chosen in zip(known.items(), front, strict=True):
+    for key, values, chosen in zip(reached, table, non_dominated(table * signs), strict=True):
         if chosen:
-            found = points[key]
-            row: Row = {"point": found.point.number, **found.point.labels, "label": key[1]}
-            row |= {aims[i].name: value for i, value in zip(used, values, strict=True)}
+            point = study.by_point[key][0].point
+            row: Row = {"point": point.number, **point.labels, "label": key[1]}
+            row |= {aims[i].name: float(v) for i, v in zip(used, values, strict=True)}
             rows.append(row)
     return rows
 

@@ -39,22 +39,22 @@ def sensitivity_rows(study: StudyResult, runner: Runner, measure: Measured) -> l
     section = study.study.study.sensitivity
     assert section is not None
     names = section.of or ASSUMPTIONS
-    settings: list[tuple[str, str, tuple[str, ...]]] = [("", "base", ())]
-    for name in names:
-        down, up = _settings(study.study, name, section.factor)
-        settings += [(name, "less", down), (name, "more", up)]
     seed = study.seeds[0]
+    extras: dict[tuple[str, str], tuple[str, ...]] = {("", "base"): ()}
+    for name in names:
+        extras[name, "less"], extras[name, "more"] = _settings(study.study, name, section.factor)
     cells = []
-    for name, direction, extra in settings:
+    for key, extra in extras.items():
         checked = check_point(
             study.study, BASE, trains=runner.trains, data_dir=runner.data_dir, extra=extra
         )
-        cells += [(name, direction, cell) for cell in checked.feasible if cell.seed == seed]
-    results = runner.run([cell for _, _, cell in cells])
-    values: dict[tuple[str, str, str], float | None] = {}
-    for (name, direction, cell), result in zip(cells, results, strict=True):
-        values[cell.label, name, direction] = measure.of(result)
-    labels = dict.fromkeys(cell.label for _, _, cell in cells)
+        cells += [(key, cell) for cell in checked.feasible if cell.seed == seed]
+    results = runner.run([cell for _, cell in cells])
+    values = {
+        (cell.label, *key): measure.of(result)
+        for (key, cell), result in zip(cells, results, strict=True)
+    }
+    labels = dict.fromkeys(cell.label for _, cell in cells)
     rows: list[Row] = []
     for label in labels:
         base = values.get((label, "", "base"))

@@ -129,7 +129,7 @@ def test_a_small_window_and_a_lossy_link_cost_time(usual):
 @pytest.mark.parametrize("transport", ["ideal", "tcp"])
 def test_the_links_table_is_consistent(usual, transport):
     for method in usual[transport].values():
-        rows = {row["link"]: row for row in method.link_rows()}
+        rows = {row["link"]: row for row in method.rows_of("links")}
         for row in rows.values():
             assert 0 < row["utilisation"] <= 1 + 1e-9
             assert 0 <= row["bottleneck_s"] <= row["busy_s"] * (1 + 1e-9)

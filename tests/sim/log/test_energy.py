@@ -53,7 +53,7 @@ def test_energy_is_the_integral_of_power(entries):
     active = active_times(intervals_of(entries), 3)
     for member in range(3):
         use = DeviceUse("any")
-        found = use.add(POWER, 30.0, active, member)
+        found = use.add(POWER, 30.0, {state: times[member] for state, times in active.items()})
         assert found == pytest.approx(integral(entries, member, 30))
         assert use.energy_j == found
 
@@ -67,12 +67,13 @@ def test_unknown_states_count_as_idle_and_unknown_needs_as_nothing():
 
 
 def test_one_unknown_round_makes_the_sum_unknown():
-    active = active_times(intervals_of([(0, 5, 0, 0)]), 1)
+    times = active_times(intervals_of([(0, 5, 0, 0)]), 1)
+    active = {state: float(seconds[0]) for state, seconds in times.items()}
     use = DeviceUse("any")
-    use.add(POWER, 10.0, active, 0)
-    use.add({}, 10.0, active, 0)
+    use.add(POWER, 10.0, active)
+    use.add({}, 10.0, active)
     assert use.energy_j is None
-    use.add(POWER, 10.0, active, 0)
+    use.add(POWER, 10.0, active)
     assert use.energy_j is None
     assert (use.rounds, use.elapsed_s, use.compute_s) == (3, 30.0, 15.0)
 
@@ -110,7 +111,7 @@ def test_a_runs_energy_adds_up_over_devices_rounds_and_states(tmp_path):
         busy = sum(use.compute_s for use in method.devices.values())
         assert busy == pytest.approx(method.clients_busy_s)
         # Busy and idle time are all the time there is.
-        for row in method.device_rows():
+        for row in method.rows_of("devices"):
             assert 0 <= row["idle_fraction"] <= 1
             assert row["compute_s"] + row["idle_fraction"] * row["elapsed_s"] == pytest.approx(
                 row["elapsed_s"]
@@ -132,4 +133,4 @@ def test_devices_without_figures_have_no_energy(tmp_path):
 
 def test_transfers_that_overlap_count_once():
     active = active_times(intervals_of([(0, 6, 1, 0), (2, 6, 1, 0), (10, 1, 1, 0)]), 1)
-    assert active.send == pytest.approx(np.array([9.0]))
+    assert active["send"] == pytest.approx(np.array([9.0]))

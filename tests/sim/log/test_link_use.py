@@ -33,7 +33,7 @@ changes:
 def test_rounds_add_up_to_the_run(tmp_path: Path, changes: str) -> None:
     (result,) = run(scenario(tmp_path, TIERS + changes + METHODS), executor="none")
     for method in result.methods.values():
-        rows = {row["link"]: row for row in method.link_rows()}
+        rows = {row["link"]: row for row in method.rows_of("links")}
         for number in (0, 1):
             link = f"edge-{number}.up"
             if link not in rows:
@@ -67,7 +67,7 @@ def test_access_links_count_together_by_direction(tmp_path: Path) -> None:
     text = TIERS + "methods: [splitfed]\n"
     (result,) = run(scenario(tmp_path, text, "training.clients_per_round=8"), executor="none")
     (method,) = result.methods.values()
-    rows = {str(row["link"]): row for row in method.link_rows()}
+    rows = {str(row["link"]): row for row in method.rows_of("links")}
     for direction in ("up", "down"):
         access = [row for name, row in rows.items() if ".pi-" in name and name.endswith(direction)]
         assert len(access) == 8
@@ -89,7 +89,7 @@ def test_reused_rounds_are_used_alike(tmp_path: Path) -> None:
     for label, method in once.methods.items():
         other = always.methods[label]
         assert [r.utilisation for r in method.rounds] == [r.utilisation for r in other.rounds]
-        assert method.link_rows() == other.link_rows()
+        assert method.rows_of("links") == other.rows_of("links")
 
 
 def test_both_directions_of_one_link_count_together(tmp_path: Path) -> None:

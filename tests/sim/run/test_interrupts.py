@@ -204,7 +204,7 @@ def test_an_interruption_leaves_a_shorter_run(tmp_path: Path, call: int) -> None
         (whole,) = run(load_scenario(file, [*asked, f"training.rounds={closed}"]))
         for name in ("learning_digest", "weights_digest", "event_digest", "curve"):
             assert getattr(method, name) == getattr(whole.methods["splitfed"], name), name
-        assert method.link_rows() == whole.methods["splitfed"].link_rows()
+        assert method.rows_of("links") == whole.methods["splitfed"].rows_of("links")
     assert summary(tmp_path / "out")["methods"]["splitfed"]["rounds"] == closed
 
 
