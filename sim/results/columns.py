@@ -45,12 +45,9 @@ def by_column(rows: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
     return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
 
 
-def _per_client(up: str, down: str) -> Callable[[Any], Value]:
-    def value(closed: Any) -> Value:
-        total: int = getattr(closed, up) + getattr(closed, down)
-        return total / closed.clients if closed.clients else None
-
-    return value
+def ratio(value: float | None, over: float | None) -> float | None:
+    """Return the ratio of two values; None if one of them is unknown or `over` is 0."""
+    return value / over if value is not None and over else None
 
 
 def _on_critical_path(phase: str) -> Callable[[Any], Value]:
@@ -68,16 +65,16 @@ ROUND_COLUMNS: Final = (
     Column("additive_round_time_s", lambda r: r.additive_round_time_s),
     Column("wire_bytes_up", lambda r: r.wire_up, need="filled"),
     Column("wire_bytes_down", lambda r: r.wire_down, need="filled"),
-    Column("wire_bytes_per_client_round", _per_client("wire_up", "wire_down")),
+    Column("wire_bytes_per_client_round", lambda r: ratio(r.wire_up + r.wire_down, r.clients)),
     Column("payload_bytes_up", lambda r: r.payload_up),
     Column("payload_bytes_down", lambda r: r.payload_down),
-    Column("payload_bytes_per_client_round", _per_client("payload_up", "payload_down")),
+    Column(
+        "payload_bytes_per_client_round", lambda r: ratio(r.payload_up + r.payload_down, r.clients)
+    ),
     Column("wasted_bytes", lambda r: r.wasted_bytes),
     Column("energy_j", lambda r: r.energy_j),
     Column("server_jobs", lambda r: r.server_jobs),
-    Column(
-        "server_wait_mean_s", lambda r: r.server_wait_s / r.server_jobs if r.server_jobs else None
-    ),
+    Column("server_wait_mean_s", lambda r: ratio(r.server_wait_s, r.server_jobs)),
     Column("server_wait_max_s", lambda r: r.longest_server_wait_s if r.server_jobs else None),
     *(Column(f"critical_{phase}_s", _on_critical_path(phase), need="filled") for phase in PHASES),
     Column("barrier_mean_s", lambda r: r.barrier_s, need="filled"),
@@ -128,14 +125,14 @@ DEVICE_COLUMNS: Final = (  # of pairs: a client's name, and the use of its devic
 
 
 def _critical_column(phase: str) -> Column:
-    return Column(f"critical_{phase}_s", lambda m: m.mean_critical_s(phase))
+    return Column(f"critical_{phase}_s", lambda m: m.mean_of(lambda r: r.critical_path_s[phase]))
 
 
 RESULT_COLUMNS: Final = (  # a method's figures in a row of a study's points
     Column("rounds", lambda m: len(m.rounds)),
     Column("virtual_time_s", lambda m: m.virtual_time_s, need="required"),
-    Column("round_time_mean_s", lambda m: m.mean_of("round_time_s")),
-    Column("additive_round_time_s", lambda m: m.mean_of("additive_round_time_s")),
+    Column("round_time_mean_s", lambda m: m.mean_of(lambda r: r.round_time_s)),
+    Column("additive_round_time_s", lambda m: m.mean_of(lambda r: r.additive_round_time_s)),
     Column("wire_bytes_up", lambda m: sum(r.wire_up for r in m.rounds)),
     Column("wire_bytes_down", lambda m: sum(r.wire_down for r in m.rounds)),
     Column("wire_bytes_per_client_round", lambda m: m.bytes_per_client_round, need="required"),

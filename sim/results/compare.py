@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cutlayer.sim.results.columns import ratio
 from cutlayer.sim.results.read import SavedRun
 
 ABSENT: Final = "-"
@@ -30,7 +31,7 @@ class Change:
     @property
     def ratio(self) -> float | None:
         """The second value over the first."""
-        return self.other / self.one if self.one and self.other is not None else None
+        return ratio(self.other, self.one)
 
 
 def scenario_differences(one: SavedRun, other: SavedRun) -> list[Difference]:

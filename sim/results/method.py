@@ -4,7 +4,7 @@ Figures that were not trained or measured are None, never 0. Times are virtual s
 `wire` bytes; `payload` bytes are those of tensors and labels alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -13,7 +13,7 @@ import numpy as np
 
 from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.link_use import LinkTotals
-from cutlayer.sim.results.columns import Row, Value, by_column, method_row
+from cutlayer.sim.results.columns import Row, Value, by_column, method_row, ratio
 from cutlayer.sim.results.round import KeptRound, RoundResult
 
 # stopped: interrupted; stalled: it can never end
@@ -87,7 +87,7 @@ class MethodResult:
             "rounds": len(self.rounds),
             "virtual_time_s": self.virtual_time_s,
             "round_time_s": {
-                "mean": self.mean_of("round_time_s"),
+                "mean": self.mean_of(lambda r: r.round_time_s),
                 "p50": float(np.percentile(times, 50)) if len(times) else None,
                 "p95": float(np.percentile(times, 95)) if len(times) else None,
             },
@@ -101,7 +101,7 @@ class MethodResult:
             "learning_digest": self.learning_digest,
             "weights_digest": self.weights_digest,
             "event_digest": self.event_digest,
-            "additive_round_time_s": self.mean_of("additive_round_time_s"),
+            "additive_round_time_s": self.mean_of(lambda r: r.additive_round_time_s),
             "energy_j": self.energy_j,
             "server_wait_s": {"mean": self.server_wait_mean_s, "max": self.server_wait_max_s},
             "idle_fraction": {"clients": self.clients_idle, "server": self.server_idle},
@@ -117,9 +117,10 @@ class MethodResult:
 
     def against(self, other: "MethodResult") -> dict[str, float | None]:
         """Return the speedup and the traffic reduction over `other`, per round."""
+        mine, theirs = len(self.rounds), len(other.rounds)
         return {
-            "time_x": _ratio(_per_round(other, "time"), _per_round(self, "time")),
-            "bytes_x": _ratio(_per_round(other, "bytes"), _per_round(self, "bytes")),
+            "time_x": ratio(ratio(other.virtual_time_s, theirs), ratio(self.virtual_time_s, mine)),
+            "bytes_x": ratio(ratio(other.wire_bytes, theirs), ratio(self.wire_bytes, mine)),
         }
 
     def rows_of(self, table: str) -> list[Row]:
@@ -134,14 +135,9 @@ class MethodResult:
         }
         return [method_row(self.label, self.method, table, record) for record in records[table]]
 
-    def mean_of(self, figure: str) -> float | None:
-        """Return the mean over the rounds of one figure of `RoundResult`; None without a round."""
-        return float(np.mean([getattr(r, figure) for r in self.rounds])) if self.rounds else None
-
-    def mean_critical_s(self, phase: str) -> float | None:
-        """Return the mean seconds of a phase on the rounds' critical paths; None without a round."""
-        seconds = [r.critical_path_s[phase] for r in self.rounds]
-        return float(np.mean(seconds)) if seconds else None
+    def mean_of(self, figure: Callable[[RoundResult], float]) -> float | None:
+        """Return the mean of a figure over the rounds; None without a round."""
+        return float(np.mean([figure(r) for r in self.rounds])) if self.rounds else None
 
     @property
     def final_accuracy(self) -> float | None:
@@ -164,7 +160,7 @@ class MethodResult:
     def server_wait_mean_s(self) -> float | None:
         """The mean wait of a job for a slot of the server; None without a job."""
         jobs = sum(r.server_jobs for r in self.rounds)
-        return sum(r.server_wait_s for r in self.rounds) / jobs if jobs else None
+        return ratio(sum(r.server_wait_s for r in self.rounds), jobs)
 
     @property
     def server_wait_max_s(self) -> float | None:
@@ -195,7 +191,7 @@ class MethodResult:
         return {
             "up": up,
             "down": down,
-            "per_client_round": (up + down) / client_rounds if client_rounds else None,
+            "per_client_round": ratio(up + down, client_rounds),
         }
 
 
@@ -208,8 +204,7 @@ class _LinkOfRun(NamedTuple):
 
     def per_second(self, value: float) -> float | None:
         """Return a value over the time of the run."""
-        elapsed_s = self.result.virtual_time_s
-        return value / elapsed_s if elapsed_s else None
+        return ratio(value, self.result.virtual_time_s)
 
     @property
     def capacity_s(self) -> float:
@@ -219,7 +214,7 @@ class _LinkOfRun(NamedTuple):
     @property
     def utilisation(self) -> float | None:
         """The share of the capacity that was used."""
-        return _ratio(self.totals.consumed, self.capacity_s)
+        return ratio(self.totals.consumed, self.capacity_s)
 
 
 @dataclass
@@ -265,14 +260,3 @@ class RunResult:
 
 def _idle(busy_s: float, available_s: float) -> float | None:
     return 1.0 - busy_s / available_s if available_s > 0 else None
-
-
-def _per_round(result: MethodResult, what: Literal["time", "bytes"]) -> float | None:
-    if not result.rounds:
-        return None
-    total = result.virtual_time_s if what == "time" else result.wire_bytes
-    return total / len(result.rounds)
-
-
-def _ratio(theirs: float | None, ours: float | None) -> float | None:
-    return theirs / ours if theirs is not None and ours else None

@@ -85,12 +85,12 @@ def check_point(
     loaded = study.scenario(point, extra)
     with looking_in([*beside(loaded.document.source), *beside(study.document.source)]):
         plans, problems = plan_feasible(loaded, trains=trains)
-        for info in {plan.info: None for plan in plans} if trains else ():
-            key = (info, directory := data_folder(loaded.scenario, data_dir))
-            if seen is None or key not in seen:
+        seen = set() if seen is None else seen
+        directory = data_folder(loaded.scenario, data_dir)
+        for info in dict.fromkeys(plan.info for plan in plans) if trains else ():
+            if (info, directory) not in seen:
                 load(info, directory)
-            if seen is not None:
-                seen.add(key)
+                seen.add((info, directory))
         cells = tuple(cells_of(loaded, str(point), pieces or Shared()))
     infeasible = {label: "; ".join(p.rule for p in found) for label, found in problems.items()}
     return CheckedPoint(point, cells, infeasible)
