@@ -40,16 +40,6 @@ from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.results.utilisation import utilisation_rows
 
-__all__ = [
-    "OutputError",
-    "RunFolder",
-    "Views",
-    "event_columns",
-    "no_views",
-    "write_json",
-    "write_seeds",
-]
-
 SUMMARY: Final = "summary.json"
 DATA: Final = (
     "scenario.yaml",
@@ -145,7 +135,7 @@ class RunFolder:
 
 
 class _GrowingTable:
-    """A table that grows as rounds close. Raises OutputError."""
+    """A table that grows as rounds close; its header is flushed with its first row."""
 
     def __init__(self, folder: Path, table: str) -> None:
         self.file = folder / f"{table}.csv"
@@ -153,7 +143,6 @@ class _GrowingTable:
             self.file.unlink(missing_ok=True)  # of an earlier run into a folder that is continued
             self.text = self.file.open("x", encoding="utf-8", newline="")
             self._writer = CsvWriter(self.text, _columns(table))
-            self.text.flush()
 
     def add(self, row: Row) -> None:
         with errors_named(self.file):

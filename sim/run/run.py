@@ -91,22 +91,21 @@ def run(
     DataError before anything is written, and OutputError if results cannot be written.
     """
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
+    trains = executor == "inline"
     results = []
     with ExitStack() as stack:
         stack.enter_context(looking_in(beside(loaded.document.source)))
         if isinstance(out, Path):
             out = stack.enter_context(claim_folder(out, folder_kind(loaded), option="folder"))
-        plans = _plans(loaded, executor, curves)
-        datasets = _datasets(loaded, plans, data_dir) if executor == "inline" else {}
+        if curves is None:
+            plans = plan_checked(loaded, trains=trains)
+        else:  # methods that do not fit into memory are not among them
+            plans, _ = plan_feasible(loaded, trains=trains)
+        datasets = _datasets(loaded, plans, data_dir) if trains else {}
         for plan in plans:
             dataset = datasets.get(plan.info)
-            result = RunResult(
-                scenario=loaded.resolved(),
-                seed=plan.seed,
-                versions=versions(executor, dataset),
-                methods={},
-                status="stopped",
-            )
+            used = versions(executor, dataset)
+            result = RunResult(loaded.resolved(), plan.seed, used, methods={}, status="stopped")
             results.append(result)
             if curves is not None:
                 result.versions["curves"] = "attached: trained once for each learning digest"
@@ -136,14 +135,6 @@ def data_folder(scenario: Scenario, given: str | Path | None) -> Path | None:
     """Return the folder of the data: the one that was given, or the scenario's."""
     folder = given or scenario.data.dir
     return Path(folder) if folder else None
-
-
-def _plans(loaded: Loaded, executor: ExecutorName, curves: Curves | None) -> Sequence[Plan]:
-    trains = executor == "inline"
-    if curves is None:
-        return plan_checked(loaded, trains=trains)
-    # Methods that do not fit into memory are not among those with curves.
-    return plan_feasible(loaded, trains=trains)[0]
 
 
 def _datasets(

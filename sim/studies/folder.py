@@ -122,11 +122,8 @@ def _damaged(path: Path) -> list[Path]:
         listed = read_checksums(path)
     except ChecksumError:
         return [path / CHECKSUMS]
-    return [
-        path / name
-        for name, digest in listed.items()
-        if name in RESULTS and not _is_whole(path / name, digest)
-    ]
+    results = {path / name: digest for name, digest in listed.items() if name in RESULTS}
+    return [file for file, digest in results.items() if not _is_whole(file, digest)]
 
 
 def _is_whole(file: Path, digest: str) -> bool:

@@ -103,23 +103,13 @@ def curve_rows(study: StudyResult) -> list[Row]:
     """Return the rows of curves.csv: every evaluation of every cell."""
     rows: list[Row] = []
     for found in study.cells:
-        if found.result is None:
-            continue
-        sent = 0
-        for closed in found.result.rounds:
-            sent += closed.wire_up + closed.wire_down
+        key: Row = {"point": found.point.number, "seed": found.cell.seed, "label": found.cell.label}
+        wire_bytes = 0
+        for closed in found.result.rounds if found.result else ():
+            wire_bytes += closed.wire_up + closed.wire_down
             if closed.accuracy is not None:
-                rows.append(
-                    {
-                        "point": found.point.number,
-                        "seed": found.cell.seed,
-                        "label": found.cell.label,
-                        "round": closed.index,
-                        "virtual_time_s": closed.virtual_time_s,
-                        "wire_bytes": sent,
-                        "accuracy": closed.accuracy,
-                    }
-                )
+                row: Row = {**key, "round": closed.index, "virtual_time_s": closed.virtual_time_s}
+                rows.append(row | {"wire_bytes": wire_bytes, "accuracy": closed.accuracy})
     return rows
 
 
