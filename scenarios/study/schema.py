@@ -22,7 +22,6 @@ from cutlayer.suggestion import suggestion
 Measure = Literal[
     "time", "time_to_target", "bytes", "bytes_to_target", "energy", "accuracy", "additive_time"
 ]
-Scalar = str | int | float | bool | None
 Bound = Annotated[str | int | float, Field(union_mode="left_to_right")]
 
 

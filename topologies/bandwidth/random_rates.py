@@ -25,14 +25,20 @@ Block = tuple[NDArray[np.float64], NDArray[np.float64], float]
 
 
 class Blocks(Profile):
-    """Pieces from the stream of (seed, purpose, key)."""
+    """Pieces of a rate, from the stream of (seed, purpose, key)."""
 
-    def __init__(self, seed: int, purpose: str, key: str) -> None:
+    def __init__(self, rate: Varying, seed: int, purpose: str, key: str) -> None:
+        self._rate = rate
         self._stream = (seed, purpose, key)
         self._starts = [0.0]  # of every block drawn so far, and of the one after
         self._states: list[float] = []
         self._from = self._to = 0.0
         self._ends = self._values = np.empty(0)
+
+    @property
+    def mean(self) -> float:
+        """The mean of the rate."""
+        return self._rate.mean_bytes_per_s
 
     @abstractmethod
     def _first(self, stream: np.random.Generator) -> float:
@@ -103,12 +109,8 @@ class _Wandering(Blocks):
     """The rate step by step; the state is the last z."""
 
     def __init__(self, process: Lognormal, seed: int, key: str) -> None:
-        super().__init__(seed, LOGNORMAL, key)
+        super().__init__(process, seed, LOGNORMAL, key)
         self._process = process
-
-    @property
-    def mean(self) -> float:
-        return self._process.mean
 
     def _first(self, stream: np.random.Generator) -> float:
         return float(stream.standard_normal())
@@ -158,12 +160,8 @@ class _Turns(Blocks):
     """The two states in turn; a block begins in the state in which the first one did."""
 
     def __init__(self, states: TwoStates, seed: int, key: str) -> None:
-        super().__init__(seed, TWO_STATES, key)
+        super().__init__(states, seed, TWO_STATES, key)
         self._two = states
-
-    @property
-    def mean(self) -> float:
-        return self._two.mean_bytes_per_s
 
     def _first(self, stream: np.random.Generator) -> float:
         return 1.0 if stream.random() < self._two.good_share else 0.0
