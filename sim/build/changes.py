@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from cutlayer.scenarios.changes import Change, ClientsChange, LinkChange
+from cutlayer.scenarios.changes import Change, LinkChange
 from cutlayer.scenarios.problems import KeyPath
 from cutlayer.sim.build.names import ScenarioNameError, clients_named
 from cutlayer.suggestion import suggestion
@@ -49,25 +49,21 @@ class _Rates:
         if isinstance(change, LinkChange):
             yield change.link, change.rate
             return
-        for client in clients_named(self._topology, change.clients, (*path, "clients")):
-            yield from self._of_client(client, change, path)
-
-    def _of_client(
-        self, client: str, change: ClientsChange, path: KeyPath
-    ) -> Iterator[tuple[str, float]]:
         graph = self._topology.graph
-        links: list[tuple[Link, float | None]] = [
-            *((edge["link"], change.up) for edge in graph.succ[client].values()),
-            *((edge["link"], change.down) for edge in graph.pred[client].values()),
-        ]
-        for link, rate in links:
-            half_duplex = link.medium is not None and link.medium == link.connection
-            if change.rate is not None:
-                yield link.medium or link.id if half_duplex else link.id, change.rate
-            elif half_duplex:
-                raise ScenarioNameError(path, f"must have rate: {client} is on a half-duplex link")
-            elif rate is not None:
-                yield link.id, rate
+        for client in clients_named(self._topology, change.clients, (*path, "clients")):
+            links: list[tuple[Link, float | None]] = [
+                *((edge["link"], change.up) for edge in graph.succ[client].values()),
+                *((edge["link"], change.down) for edge in graph.pred[client].values()),
+            ]
+            for link, rate in links:
+                half_duplex = link.medium is not None and link.medium == link.connection
+                if change.rate is not None:
+                    yield link.medium or link.id if half_duplex else link.id, change.rate
+                elif half_duplex:
+                    complaint = f"must have rate: {client} is on a half-duplex link"
+                    raise ScenarioNameError(path, complaint)
+                elif rate is not None:
+                    yield link.id, rate
 
     def add(self, name: str, at: float, rate: float, path: KeyPath) -> None:
         """Add a change. Raises ScenarioNameError if the rate cannot change."""

@@ -16,7 +16,6 @@ from cutlayer.models.outline import ModelOutline, outline
 from cutlayer.scenarios.data import ByUser, Declared, GivenSplit, Leaf
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.topology import make_topology
-from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.datasets import DatasetInfo, describe, only_declared
 from cutlayer.sim.data.given_split import GivenPartition, given_partition
 from cutlayer.sim.data.leaf import leaf_declaration, partition_by_user
@@ -61,12 +60,6 @@ class Plan:
     def able_clients(self) -> int:
         """Return the number of clients that have a batch to train on."""
         return len(self.able())
-
-    @property
-    def augmentation(self) -> Augmentation:
-        """The augmentation of training images."""
-        augment = self.scenario.data.augment
-        return Augmentation(crop=augment.crop, flip=augment.flip)
 
     def cut(self, method: type[Method]) -> int:
         """Return the number of blocks that a method runs on the device."""

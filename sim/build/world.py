@@ -15,6 +15,7 @@ from cutlayer.sim.build.variability import client_variability
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.compute.queueing import make_queue
 from cutlayer.sim.compute.work import DeviceWork, ServerWork
+from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.endpoints.fleet import Client, Fleet, PlannedBatches
 from cutlayer.sim.endpoints.world import Costs, World
@@ -89,7 +90,7 @@ def _learning(
         from cutlayer.sim.learning.inline import Inline
         from cutlayer.sim.learning.workspace import Workspace
 
-        feed = Feed(dataset, plan.shards, recipe, plan.augmentation)
+        feed = Feed(dataset, plan.shards, recipe, Augmentation(**recipe.augment))
         states = initial_states(recipe, method, options, cut=cut)
         executor = Inline(Workspace(recipe, feed, states))
 

@@ -52,7 +52,7 @@ class GivenPartition:
     def of(cls, shards: Sequence[Ints], users: int | None = None) -> "GivenPartition":
         """Return the partition in which client i holds `shards[i]`."""
         sizes = np.array([len(shard) for shard in shards], np.int64)
-        held = np.concatenate([np.empty(0, np.int64), *shards])
+        held = np.concatenate([EMPTY, *shards])
         return cls(tuple(sizes.tolist()), held, content_hash([sizes, held]), users)
 
     def order(self, labels: NDArray[np.integer]) -> Ints:
@@ -68,7 +68,7 @@ def given_partition(
 
     Every client needs an entry, which may be empty. With `overlap` a sample may be held more than once.
     """
-    where = f"{path}"
+    where = str(path)
     shards = _read(path)
     if isinstance(shards, Mapping):
         every = path.suffix.lower() != ".csv"

@@ -92,13 +92,12 @@ def _declaration(
             f"{train}: has class {largest_label}, and {classes} classes are declared (from 0)"
         )
     content = content_hash([array for part in parts for array in part[1:]])
+    counts = [tuple(np.bincount(p.labels, minlength=classes).tolist()) for p in parts]
     info = DatasetInfo(
         name=f"leaf:{train}",
         input_shape=tuple(shape),
-        train_counts=tuple(np.bincount(trained.labels, minlength=classes).tolist()),
-        test_counts=(0,) * classes
-        if tested is None
-        else tuple(np.bincount(tested.labels, minlength=classes).tolist()),
+        train_counts=counts[0],
+        test_counts=(0,) * classes if tested is None else counts[1],
         mean=(0.0,) * shape[0],
         std=(1.0,) * shape[0],
         class_names=tuple(map(str, range(classes))),
