@@ -24,7 +24,7 @@ from typing import NamedTuple
 from simpy import Environment
 
 from cutlayer.sim.network import Network
-from cutlayer.sim.network.solvers.fill import share_out
+from cutlayer.sim.network.solvers.max_min import share_out
 
 NAIVE_UP_TO = 10_000
 NAIVE_BY_FILLING_UP_TO = 1000

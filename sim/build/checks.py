@@ -13,10 +13,10 @@ from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import KeyPath, Problem
 from cutlayer.scenarios.stand_ins import touches
-from cutlayer.sim.build.examination import PLAN_ERRORS, cut_problems, examine, problem_of
 from cutlayer.sim.build.initial import initial_states
 from cutlayer.sim.build.memory import memory_by_device, server_memory
 from cutlayer.sim.build.plan import Plan, make_plan
+from cutlayer.sim.build.plan_problems import PLAN_ERRORS, cut_problems, examine, problem_of
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.build.world import profile_of
 from cutlayer.sim.data.datasets import NoData

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from cutlayer.scenarios.schema import Scale, Scenario
 from cutlayer.sim.build.changes import changed
-from cutlayer.sim.build.sections import built
 from cutlayer.sim.build.speeds import Faster, with_speeds
+from cutlayer.sim.build.topology_sections import built
 from cutlayer.topologies import Link, Medium, Topology
 from cutlayer.topologies.bandwidth import Varying
 from cutlayer.topologies.bandwidth.changed import Scaled

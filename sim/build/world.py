@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.availability import availability
-from cutlayer.sim.build.extent import most_events
 from cutlayer.sim.build.initial import initial_digests, initial_states
 from cutlayer.sim.build.network import ClientNetwork, connect
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.transport import transports
 from cutlayer.sim.build.variability import client_variability
+from cutlayer.sim.build.work_limits import most_events
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.compute.queueing import make_queue
 from cutlayer.sim.compute.work import DeviceWork, ServerWork
@@ -21,7 +21,7 @@ from cutlayer.sim.endpoints.fleet import Client, Fleet, PlannedBatches
 from cutlayer.sim.endpoints.world import Costs, World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.digest import node
-from cutlayer.sim.learning.layer import Learning
+from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import options_of
@@ -86,7 +86,7 @@ def _learning(
     cut = plan.scenario.model.cut
     executor = None
     if dataset is not None:
-        from cutlayer.sim.learning.feed import Feed
+        from cutlayer.sim.learning.batch_feed import Feed
         from cutlayer.sim.learning.inline import Inline
         from cutlayer.sim.learning.workspace import Workspace
 

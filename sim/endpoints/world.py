@@ -8,7 +8,7 @@ from cutlayer.sim.compute.queueing import ServerQueue
 from cutlayer.sim.compute.work import ServerWork
 from cutlayer.sim.endpoints.fleet import Fleet
 from cutlayer.sim.learning.chain import Batch
-from cutlayer.sim.learning.layer import Learning
+from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.log.intervals import Interval
 from cutlayer.sim.log.link_use import ClientRoutes
 from cutlayer.sim.network import Network, Transport

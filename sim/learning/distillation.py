@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cutlayer.sim.learning.chain import Batch
-from cutlayer.sim.learning.chain_run import ChainRun
+from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.replica import evaluating
 
 Features = tuple[Tensor, Tensor, Tensor]

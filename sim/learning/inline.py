@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from cutlayer.sim.learning.chain import Chain
-from cutlayer.sim.learning.chain_run import ChainRun
+from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.kernels import fingerprint
-from cutlayer.sim.learning.layer import TRAINED, Progress, part_of
+from cutlayer.sim.learning.learning import TRAINED, Progress, part_of
 from cutlayer.sim.learning.replica import State, accuracy
 from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.process.interrupts import let_in

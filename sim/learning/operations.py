@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from cutlayer.models.quantise import Quantised, dequantise, quantise
 from cutlayer.sim.learning.chain import Batch
-from cutlayer.sim.learning.chain_run import ChainRun
+from cutlayer.sim.learning.chain_execution import ChainRun
 
 Upload = tuple[Tensor, Tensor]
 Buffered = tuple[Tensor | Quantised, Tensor]

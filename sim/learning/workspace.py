@@ -21,7 +21,7 @@ from torch import Tensor, channels_last, nn
 import cutlayer.models.catalogue
 from cutlayer.models.draws import borrowed_generators, seed_generators, seed_of
 from cutlayer.models.layers import auxiliary_head
-from cutlayer.sim.learning.feed import Feed
+from cutlayer.sim.learning.batch_feed import Feed
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.replica import State
 

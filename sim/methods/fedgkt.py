@@ -15,7 +15,7 @@ from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import distillation, operations
 from cutlayer.sim.learning.digest import Ingredient
-from cutlayer.sim.learning.layer import part_of
+from cutlayer.sim.learning.learning import part_of
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.method import MethodOptions, Process, Round
 from cutlayer.sim.methods.split_method import SplitMethod

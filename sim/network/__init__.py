@@ -5,7 +5,7 @@ from cutlayer.sim.network.network import Network
 from cutlayer.sim.network.routes import NetworkError, Route
 from cutlayer.sim.network.settling import StalledClockError
 from cutlayer.sim.network.solvers.check import AllocationError
-from cutlayer.sim.network.transport import Carrier, Transport
+from cutlayer.sim.network.transport_protocol import Carrier, Transport
 
 __all__ = [
     "AllocationError",

@@ -29,7 +29,7 @@ from cutlayer.sim.network.settling import Observer, Settling
 from cutlayer.sim.network.solvers.check import check_allocation
 from cutlayer.sim.network.solvers.choose import choose
 from cutlayer.sim.network.solvers.solver import Solver
-from cutlayer.sim.network.transport import Transport
+from cutlayer.sim.network.transport_protocol import Transport
 from cutlayer.suggestion import suggestion
 
 

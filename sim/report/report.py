@@ -7,9 +7,9 @@ from typing import Final
 
 from cutlayer.sim.files.atomic import check_output_file, errors_named, write_text
 from cutlayer.sim.files.checksums import checksum
-from cutlayer.sim.report.of_run import run_source
-from cutlayer.sim.report.of_study import study_source
 from cutlayer.sim.report.page import html_page
+from cutlayer.sim.report.run_page import run_source
+from cutlayer.sim.report.study_page import study_source
 from cutlayer.sim.results.read import read
 from cutlayer.sim.views.charts import Source
 

@@ -11,7 +11,7 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.links import links_of
 from cutlayer.sim.build.plan import Plan
-from cutlayer.sim.build.sections import assumed_delays
+from cutlayer.sim.build.topology_sections import assumed_delays
 from cutlayer.sim.build.world import make_method, profile_of
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.process.interrupts import held_back
@@ -38,8 +38,8 @@ def play(
 
     `stop` defaults to the scenario's. Pass a `result` to keep the rounds of an interrupted run: it is
     filled as rounds close. `observe` returns the network observers of a round. `curve` is the learning
-    curve of a training with the same learning digest (see `cutlayer.sim.studies.stored.curve_of`); the
-    result takes its accuracies. `keep_all` keeps the intervals of every round.
+    curve of a training with the same learning digest (`curve_of` in `cutlayer.sim.studies.plain_results`);
+    the result takes its accuracies. `keep_all` keeps the intervals of every round.
     """
     result = empty_result(plan, entry) if result is None else result
     engine = Engine(

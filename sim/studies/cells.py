@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cutlayer.scenarios.load import Loaded
-from cutlayer.sim.studies.addresses import cell_address
+from cutlayer.sim.studies.content_address import cell_address
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from cutlayer.errors import UserError
-from cutlayer.sim.studies.addresses import code_digest
+from cutlayer.sim.studies.content_address import code_digest
 from cutlayer.sim.studies.workers import (
     Done,
     Failure,
@@ -117,7 +117,7 @@ def perform_one(job_type: str, arguments: Mapping[str, Any], threads: int) -> di
     """Do a job in a worker."""
     import torch
 
-    from cutlayer.sim.studies.work import perform
+    from cutlayer.sim.studies.jobs import perform
 
     with _one_at_a_time:
         if torch.get_num_threads() != threads:

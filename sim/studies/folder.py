@@ -38,7 +38,7 @@ from cutlayer.sim.process.interrupts import held_back
 from cutlayer.sim.results.columns import STUDY_TABLES
 from cutlayer.sim.results.folder import FolderTakenError, ResultFolder, claim_folder
 from cutlayer.sim.studies.result import StudyResult, curve_rows, point_rows
-from cutlayer.sim.studies.store import Report
+from cutlayer.sim.studies.result_store import Report
 
 KIND, STUDY, SUMMARY, VERSIONS = "study", "study.yaml", "summary.json", "versions.json"
 RESULTS = (STUDY, VERSIONS, SUMMARY, *(f"{name}.csv" for name in STUDY_TABLES))

@@ -15,18 +15,18 @@ from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.write import Views, no_views
 from cutlayer.sim.run.run import folder_kind, load_scenario, run, versions
-from cutlayer.sim.studies.addresses import code_digest
 from cutlayer.sim.studies.check import CheckedPoint, Progress, StudyError, check_points
+from cutlayer.sim.studies.content_address import code_digest
 from cutlayer.sim.studies.decisions.best import best_rows
 from cutlayer.sim.studies.decisions.crossovers import crossover_rows
 from cutlayer.sim.studies.decisions.pareto import pareto_rows
 from cutlayer.sim.studies.decisions.sensitivity import sensitivity_rows, unknown
 from cutlayer.sim.studies.folder import CELLS, TRAININGS, begin, claim_study, write_results
 from cutlayer.sim.studies.measures import TRAINED, Measured, MeasureError, measured
+from cutlayer.sim.studies.plain_results import curve_of
 from cutlayer.sim.studies.result import CellResult, StudyResult
+from cutlayer.sim.studies.result_store import Report, Store
 from cutlayer.sim.studies.runner import Runner
-from cutlayer.sim.studies.store import Report, Store
-from cutlayer.sim.studies.stored import curve_of
 from cutlayer.sim.studies.workers import Here, Workers
 
 

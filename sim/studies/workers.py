@@ -26,7 +26,7 @@ _END_WAIT_S: Final = 10.0  # for a process that has closed its pipe
 
 @dataclass(frozen=True)
 class Job:
-    """One job: its type (of `cutlayer.sim.studies.work.JOBS`), its arguments, its name in messages."""
+    """One job: its type (of `cutlayer.sim.studies.jobs.JOBS`), its arguments, its name in messages."""
 
     job_type: str
     arguments: Mapping[str, Any]
@@ -114,7 +114,7 @@ class Here:
 
     def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
         """Do the jobs in order."""
-        from cutlayer.sim.studies.work import perform
+        from cutlayer.sim.studies.jobs import perform
 
         for number, job in enumerate(jobs):
             note(job.name)
@@ -240,7 +240,7 @@ def _serve(pipe: "Connection[Any, Any]", threads: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
-    from cutlayer.sim.studies.work import perform
+    from cutlayer.sim.studies.jobs import perform
 
     torch.set_num_threads(threads)
     while True:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final, Literal
 
-from cutlayer.sim.transport.formulas import (
+from cutlayer.sim.transport.tcp_formulas import (
     HEADER_EFFICIENCY,
     INITIAL_WINDOW,
     MSS_BYTES,

@@ -26,8 +26,8 @@ from cutlayer.sim.network import Carrier, Flow, NetworkError
 from cutlayer.sim.network.route_runs import Lazy
 from cutlayer.sim.network.settling import Wake
 from cutlayer.sim.transport.account import Account, CapFrom
-from cutlayer.sim.transport.formulas import retransmission_timeout
 from cutlayer.sim.transport.settings import PathSettings
+from cutlayer.sim.transport.tcp_formulas import retransmission_timeout
 
 ROUNDING_BYTES: Final = 0.5  # sizes are whole bytes: rounding must not cost a round trip
 

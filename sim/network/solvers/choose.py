@@ -20,7 +20,7 @@ from typing import TypeVar
 from cutlayer.sim.network.route_runs import ByRun, Lazy, Runs
 from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.alone import Alone
-from cutlayer.sim.network.solvers.filling import Filling
+from cutlayer.sim.network.solvers.any_graph import Filling
 from cutlayer.sim.network.solvers.solver import Solver
 from cutlayer.sim.network.solvers.star import Star
 from cutlayer.sim.network.solvers.tree import Tree

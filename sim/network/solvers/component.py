@@ -9,7 +9,7 @@ from itertools import chain
 from math import inf
 from typing import Final
 
-from cutlayer.sim.network.solvers.fill import share_out
+from cutlayer.sim.network.solvers.max_min import share_out
 from cutlayer.sim.network.solvers.resource import Resource, Sender
 from cutlayer.sim.network.solvers.table import Table
 

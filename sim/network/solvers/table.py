@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.network.solvers.fill_arrays import (
+from cutlayer.sim.network.solvers.max_min_arrays import (
     NO_RESOURCE,
     Indices,
     Marks,

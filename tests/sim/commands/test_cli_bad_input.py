@@ -233,7 +233,7 @@ def test_errors_of_the_parts_are_told_at_their_section(
     def refuse(*_: object) -> None:
         raise error("does not do")
 
-    monkeypatch.setattr("cutlayer.sim.build.examination.make_topology", refuse)
+    monkeypatch.setattr("cutlayer.sim.build.plan_problems.make_topology", refuse)
     assert_refused(cli.run(), f"{key}: does not do")
 
 

@@ -9,8 +9,8 @@ from cutlayer.sim.data.batches import batch_indices
 from cutlayer.sim.data.datasets import load
 from cutlayer.sim.data.partition import Partition, Sizes, partition
 from cutlayer.sim.endpoints.fleet import PlannedBatches
+from cutlayer.sim.learning.batch_feed import ALL_CLIENTS, Feed
 from cutlayer.sim.learning.chain import Batch
-from cutlayer.sim.learning.feed import ALL_CLIENTS, Feed
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
 
 

@@ -8,10 +8,10 @@ import torch
 from tiny_runs import Inside
 
 from cutlayer.sim.learning.chain import Chain
-from cutlayer.sim.learning.chain_run import ChainRun
+from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.digest import node
 from cutlayer.sim.learning.inline import Inline
-from cutlayer.sim.learning.layer import Learning
+from cutlayer.sim.learning.learning import Learning
 
 
 def learning(*overrides: str, trains: bool = True) -> Learning:

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 import cutlayer.models.catalogue
-import cutlayer.sim.learning.chain_run
+import cutlayer.sim.learning.chain_execution
 from cutlayer.sim.build.plan import schedule_of
 from cutlayer.sim.learning.chain import Batch
-from cutlayer.sim.learning.chain_run import ChainRun
+from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.inline import Inline
-from cutlayer.sim.learning.layer import Learning
+from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.learning.recipe import Schedule
 from cutlayer.sim.learning.replica import Replica
 from cutlayer.sim.learning.workspace import Workspace
@@ -221,7 +221,7 @@ def test_only_one_clients_replicas_exist_at_a_time(
             alive.add(self)
             most[0] = max(most[0], len(alive))
 
-    monkeypatch.setattr(cutlayer.sim.learning.chain_run, "Replica", Counted)
+    monkeypatch.setattr(cutlayer.sim.learning.chain_execution, "Replica", Counted)
     run = Inside(
         f"methods=[{method}]",
         "topology.star.clients.0.count=6",

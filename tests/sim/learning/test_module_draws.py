@@ -20,7 +20,7 @@ from cutlayer.models.draws import borrowed_generators, seed_generators, seed_of
 from cutlayer.models.weights_files import load_weights
 from cutlayer.sim.data.datasets import describe, load
 from cutlayer.sim.learning.chain import Chain
-from cutlayer.sim.learning.chain_run import ChainRun
+from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.pretrain import PretrainRecipe, pretrain
 
 MODELS = ("dropout", "depth", "noise")

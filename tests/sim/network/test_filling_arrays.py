@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cutlayer.sim.network.solvers.check import check_allocation
-from cutlayer.sim.network.solvers.fill import share_out
-from cutlayer.sim.network.solvers.fill_arrays import NO_RESOURCE, fill_arrays
+from cutlayer.sim.network.solvers.max_min import share_out
+from cutlayer.sim.network.solvers.max_min_arrays import NO_RESOURCE, fill_arrays
 
 
 def random_instance(rng, flows, resources):

@@ -13,9 +13,9 @@ from slow_twin import Route, assert_same, simulate, twin
 from cutlayer.sim.network import Network
 from cutlayer.sim.network.flow import Flow
 from cutlayer.sim.network.solvers import component
+from cutlayer.sim.network.solvers.any_graph import Filling
 from cutlayer.sim.network.solvers.component import Component
-from cutlayer.sim.network.solvers.components import separated
-from cutlayer.sim.network.solvers.filling import Filling
+from cutlayer.sim.network.solvers.connectivity import separated
 from cutlayer.sim.network.solvers.resource import Resource, Sender
 
 RESOURCES = 9

@@ -12,7 +12,7 @@ from slow_twin import Route
 from cutlayer.sim.network import Network
 from cutlayer.sim.network.solvers import component
 from cutlayer.sim.network.solvers.check import check_allocation
-from cutlayer.sim.network.solvers.fill import share_out
+from cutlayer.sim.network.solvers.max_min import share_out
 
 WORLDS = ["star", "two tiers", "tree", "graph"]
 

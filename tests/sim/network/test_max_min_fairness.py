@@ -8,7 +8,7 @@ from slow_twin import textbook_rates
 
 from cutlayer.sim.network import AllocationError
 from cutlayer.sim.network.solvers.check import check_allocation
-from cutlayer.sim.network.solvers.fill import share_out
+from cutlayer.sim.network.solvers.max_min import share_out
 
 
 def random_instance(rng, flows, resources):

@@ -15,7 +15,7 @@ from cutlayer.sim.commands.transfers import summary
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.explain import SET_UP, SLOW_START, Explained, Transfer, explain
-from cutlayer.sim.transport.formulas import HEADER_EFFICIENCY, MSS_BYTES
+from cutlayer.sim.transport.tcp_formulas import HEADER_EFFICIENCY, MSS_BYTES
 
 ONE = PLAIN + "methods: [splitfed]\n"
 LINK = {"up": 1e6, "down": 2e6}  # bytes/s, of PLAIN

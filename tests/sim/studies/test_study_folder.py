@@ -17,7 +17,7 @@ from test_going_on import contents
 from cutlayer.sim.files.atomic import OutputError, part_path, remove_stale_parts
 from cutlayer.sim.results.folder import FolderTakenError, read_marker
 from cutlayer.sim.studies.folder import claim_study
-from cutlayer.sim.studies.store import Store
+from cutlayer.sim.studies.result_store import Store
 from cutlayer.sim.studies.sweep import sweep
 from cutlayer.sim.studies.workers import Done, Here, Job, Note
 

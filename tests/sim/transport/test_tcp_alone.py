@@ -9,14 +9,14 @@ from tcp_worlds import Route, World, alone
 
 from cutlayer.sim.network import Network
 from cutlayer.sim.transport import IDEAL, PathSettings, Tcp, TransportSettings
-from cutlayer.sim.transport.formulas import (
+from cutlayer.sim.transport.settings import SETUP_RTTS
+from cutlayer.sim.transport.tcp_formulas import (
     HEADER_EFFICIENCY,
     cubic_rate,
     mathis_rate,
     pftk_rate,
     sending_time,
 )
-from cutlayer.sim.transport.settings import SETUP_RTTS
 
 W0 = 14_480
 SIZES = (1, 1448, W0, W0 + 1, 3 * W0, 3 * W0 + 1, 10**5, 327_680, 10**6, 10**7, 3 * 10**7)

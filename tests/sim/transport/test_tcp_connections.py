@@ -7,7 +7,7 @@ import pytest
 from tcp_worlds import World
 
 from cutlayer.sim.transport import TransportSettings
-from cutlayer.sim.transport.formulas import sending_time
+from cutlayer.sim.transport.tcp_formulas import sending_time
 
 W0 = 14_480
 RATE = 1.25e7

@@ -8,7 +8,7 @@ import pytest
 from tcp_worlds import World
 
 from cutlayer.sim.transport import TransportSettings
-from cutlayer.sim.transport.formulas import sending_time
+from cutlayer.sim.transport.tcp_formulas import sending_time
 
 TCP = TransportSettings(headers=False, window_bytes=inf)
 OPEN = replace(TCP, handshake="open")

@@ -12,7 +12,7 @@ from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.build.transport import transports
 from cutlayer.sim.log.intervals import Activity, Phase
 from cutlayer.sim.transport import IDEAL, TransportSettings
-from cutlayer.sim.transport.formulas import HEADER_EFFICIENCY, sending_time
+from cutlayer.sim.transport.tcp_formulas import HEADER_EFFICIENCY, sending_time
 
 TWO_GROUPS = """\
 topology.star.clients=[

@@ -27,7 +27,7 @@ LEARNING_CODE: Final = (
     "sim/build/plan.py",
     "sim/build/world.py",
     "sim/run/engine.py",
-    "sim/studies/stored.py",
+    "sim/studies/plain_results.py",
 )
 # What decides a cell: the clock as well.
 CELL_CODE: Final = (
@@ -44,7 +44,7 @@ CELL_CODE: Final = (
     "sim/transport",
     "sim/results/method.py",
     "sim/results/round.py",
-    "sim/studies/work.py",
+    "sim/studies/jobs.py",
 )
 SUFFIXES: Final = (".py", ".yaml", ".csv", ".safetensors")
 SHIPPED: Final = "scenarios/shipped"  # scenarios whose content is in the address already

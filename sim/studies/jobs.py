@@ -19,7 +19,7 @@ from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.engine import RoundProgress
 from cutlayer.sim.run.play import play
 from cutlayer.sim.run.run import data_folder
-from cutlayer.sim.studies.stored import curve_of, plain
+from cutlayer.sim.studies.plain_results import curve_of, plain
 from cutlayer.topologies.units import format_duration
 
 Note = Callable[[str], None]

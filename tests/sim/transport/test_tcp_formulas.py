@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cutlayer.sim.transport import IDEAL, PathSettings, TransportSettings, header_efficiency
-from cutlayer.sim.transport.formulas import (
+from cutlayer.sim.transport.tcp_formulas import (
     cubic_rate,
     mathis_rate,
     pftk_rate,

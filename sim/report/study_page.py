@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from cutlayer.sim.report.of_run import PREDICTED, scenario_words
+from cutlayer.sim.report.run_page import PREDICTED, scenario_words
 from cutlayer.sim.report.study_axes import over_axes
 from cutlayer.sim.report.study_curves import accuracy_charts
 from cutlayer.sim.report.study_decisions import front_charts, study_table, tornado

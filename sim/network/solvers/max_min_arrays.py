@@ -1,4 +1,4 @@
-"""Progressive filling of many flows in arrays, with the same passes as in fill.py."""
+"""Progressive filling of many flows in arrays, with the same passes as in max_min.py."""
 
 from typing import Final
 
@@ -19,8 +19,8 @@ def fill_arrays(
     """Return weighted max-min fair rates, and which resources hold a flow below its cap.
 
     Column f of `resource` and `consumption` has the uses of flow f, and below them NO_RESOURCE and 0.
-    All other capacities are finite; `weight` and `cap` are as in fill.py. A pass is linear in the flows
-    that are not settled yet. The number of passes depends on the graph: ten to thirty where flows
+    All other capacities are finite; `weight` and `cap` are as in max_min.py. A pass is linear in the
+    flows that are not settled yet. The number of passes depends on the graph: ten to thirty where flows
     cross one of many edges and one of a few cores, up to one for each bottleneck where they cross
     links at random.
     """

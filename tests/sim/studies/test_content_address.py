@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cutlayer.sim.studies.addresses import (
+from cutlayer.sim.studies.content_address import (
     CELL_CODE,
     LEARNING_CODE,
     PACKAGE,
