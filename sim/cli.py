@@ -5,7 +5,7 @@ run that stalled because a round can never end; 128 + N interrupted by signal N 
 SIGTERM, 129: SIGHUP, 141: the output was closed), after writing the results so far. Large packages are
 imported when a command needs them.
 
-This file declares every option of every command and does nothing else, which is why it is long.
+This file is long because it declares every option of every command; it does nothing else.
 """
 
 import sys

@@ -7,7 +7,7 @@ medium carries a number of bytes per second in total; an airtime medium has one 
 second, of which a link at r bytes/s takes 1/r for each byte. Not modelled: queues in relays, routing
 by load, interference between media.
 
-The file is over 300 lines long because everything in it is derived from the same nodes and links.
+This file is long because everything in it is derived from the same nodes and links.
 """
 
 import math

@@ -9,8 +9,8 @@ import platform
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
+from cutlayer.sim.learning.averaging import accumulate
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.kernels import fingerprint
@@ -92,20 +92,6 @@ class Inline:
             fingerprint.update(name.encode())
             fingerprint.update(weights[name].contiguous().numpy().tobytes())
         return fingerprint.hexdigest()
-
-
-def accumulate(total: dict[str, Tensor], member: State, share: float) -> None:
-    """Add `share` times a member's weights and floating-point buffers to a running average, in place.
-
-    Integers and booleans, such as BatchNorm's count of batches, become the largest of the members'.
-    """
-    for name, value in member.items():
-        if not (value.is_floating_point() or value.is_complex()):
-            total[name] = torch.maximum(total[name], value) if name in total else value
-        elif name in total:
-            total[name].add_(value, alpha=share)
-        else:
-            total[name] = value.mul_(share)
 
 
 def numerics() -> dict[str, str | int]:

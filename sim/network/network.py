@@ -10,6 +10,8 @@ A flow has one event and no process: all changes of one instant lead to one solv
 every ordinary event of that instant (priority 2). A wake-up that a later change made obsolete stays
 in SimPy's queue and does nothing when its time comes. Where the time of the last event matters, let
 `run` end at an event and not with the queue.
+
+This file is long because `Network` is one class: all changes of an instant meet in it.
 """
 
 from collections import ChainMap

@@ -34,6 +34,7 @@ class _State:
 
     held = False
     pending: int | None = None
+    raised: int | None = None  # in a block of `let_in`, which has not seen it yet
     first: int | None = None
     lost_output = False
     failed_output = False
@@ -87,14 +88,20 @@ def held_back() -> Iterator[None]:
 
 @contextmanager
 def let_in() -> Iterator[None]:
-    """Let signals interrupt the block inside a block of `held_back`."""
+    """Let signals interrupt the block inside a block of `held_back`.
+
+    An interruption is raised again at the end of the block if the block did not end by it: libraries
+    discard exceptions in places (numpy, for one, in the look-up of an operand's attributes).
+    """
     if not _in_main_thread() or not _State.held:
         yield
         return
-    _State.held = False
+    _State.held, _State.raised = False, None
     try:
         _raise_pending()
         yield
+        if _State.raised is not None:
+            raise Interrupted(_State.raised)
     finally:
         _State.held = True
 
@@ -126,7 +133,7 @@ def _arrived(number: int, _: FrameType | None) -> None:
     if _State.held:
         _State.pending = number
         return
-    _State.pending = None
+    _State.pending, _State.raised = None, number
     raise Interrupted(number)
 
 

@@ -9,7 +9,7 @@ The lock is `flock` if there is `fcntl`, and a locked byte beyond the marker's e
 system without locks a warning says that a second command is not kept out of a folder that is continued;
 new folders are still created by one command only.
 
-The file exceeds 300 lines because claiming, marking, locking and removing must agree step by step.
+This file is long because claiming, marking, locking and removing must agree step by step.
 """
 
 import errno

@@ -38,8 +38,8 @@ def play(
 
     `stop` defaults to the scenario's. Pass a `result` to keep the rounds of an interrupted run: it is
     filled as rounds close. `observe` returns the network observers of a round. `curve` is the learning
-    curve of a training with the same learning digest (`curve_of` in `cutlayer.sim.studies.plain_results`);
-    the result takes its accuracies. `keep_all` keeps the intervals of every round.
+    curve of a training with the same learning digest (`curve_of` in `cutlayer.sim.studies.plain_results`
+    makes it); the result takes its accuracies. `keep_all` keeps the intervals of every round.
     """
     result = empty_result(plan, entry) if result is None else result
     engine = Engine(

@@ -1,4 +1,7 @@
-"""Draw charts with matplotlib, for image files and papers."""
+"""Draw charts with matplotlib, for image files and papers.
+
+This file is long because it draws every form of chart: lines, ratios, bars, timelines, strips, maps.
+"""
 
 from collections.abc import Callable, Sequence
 from textwrap import fill, wrap

@@ -1,4 +1,7 @@
-"""Plot a topology: nodes, and the rates and delays of its links."""
+"""Plot a topology: nodes, and the rates and delays of its links.
+
+This file is long because trees and cores are drawn from the same nodes, lines and captions.
+"""
 
 import math
 import re

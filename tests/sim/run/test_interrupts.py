@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from cutlayer.sim.results.read import read_run
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.run import Progress
 
-ENDLESS = ["--executor", "none", "--no-reuse", "--set", "training.rounds=50000"]
+ENDLESS = ["--executor", "none", "--no-reuse", "--set", "training.rounds=20000"]
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
@@ -157,6 +158,22 @@ def test_signals_are_let_in_where_work_may_end() -> None:
     with pytest.raises(Interrupted):
         work()
     assert done == ["interrupted", "whole"]
+
+
+def test_an_interruption_that_a_library_discards_is_raised_at_the_end_of_the_block() -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        with held_back():
+            with let_in():
+                with suppress(KeyboardInterrupt):  # as numpy does in a comparison with an enum
+                    signal.raise_signal(signal.SIGINT)
+                done.append("discarded")
+            done.append("never")
+
+    with pytest.raises(Interrupted):
+        work()
+    assert done == ["discarded"]
 
 
 def test_other_threads_hold_nothing_back() -> None:
