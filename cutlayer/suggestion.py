@@ -13,7 +13,7 @@ MAX_LISTED: Final = 12
 def suggestion(name: object, known: Iterable[object], *, listed: int = MAX_LISTED) -> str:
     """Return `"; did you mean 'x'?"` with the closest known name, or else the first `listed` of them.
 
-    Empty without known names. What is not one line of text of a usual length is no name.
+    Return "" without known names. Only printable texts of at most 100 characters count as names.
     """
     names = [one for one in islice(known, MAX_COMPARED) if _is_name(one)]
     if _is_name(name):
