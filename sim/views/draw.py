@@ -4,6 +4,7 @@ This file is long because it draws every form of chart: lines, ratios, bars, tim
 """
 
 from collections.abc import Callable, Sequence
+from math import ceil
 from textwrap import fill, wrap
 from typing import TYPE_CHECKING, Any, Final
 
@@ -79,11 +80,12 @@ def _common_legend(figure: "Figure", panels: Sequence["Axes"]) -> None:
     }
     if len(handles) > 1:
         columns = LEGEND_LETTERS // (max(map(len, handles)) + 6)
+        rows = ceil(len(handles) / max(1, min(6 if len(panels) > 1 else 4, columns)))
         figure.legend(
             list(handles.values()),
             list(handles),
             loc="outside lower center",
-            ncols=max(1, min(6 if len(panels) > 1 else 4, columns)),
+            ncols=ceil(len(handles) / rows),  # rows of nearly equal length
             **_LEGEND,
         )
 
