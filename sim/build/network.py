@@ -10,7 +10,7 @@ from cutlayer.sim.log.link_use import ClientRoutes, Uses
 from cutlayer.sim.network import Network
 from cutlayer.sim.network.propagation import Jitters
 from cutlayer.sim.network.route_runs import Lazy, Runs
-from cutlayer.sim.transport import IDEAL, PathSettings, Tcp, TransportSettings, header_efficiency
+from cutlayer.sim.transport import IDEAL, PathSettings, Tcp, TransportSettings
 from cutlayer.topologies import Route, Topology
 
 
@@ -52,7 +52,7 @@ def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> ClientN
     routes = Lazy(2 * count, route)
 
     def with_headers(index: int) -> _WithHeaders:
-        share = header_efficiency(settings[index % count])
+        share = settings[index % count].header_efficiency
         uses = tuple((name, amount / share) for name, amount in routes[index].resources)
         return _WithHeaders(uses, routes[index].delay_s)
 

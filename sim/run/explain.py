@@ -24,8 +24,7 @@ from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.engine import Observe, StopCondition
 from cutlayer.sim.run.play import play
-from cutlayer.sim.transport import Tcp, header_efficiency
-from cutlayer.sim.transport.account import Account
+from cutlayer.sim.transport import Account, Tcp
 from cutlayer.suggestion import suggestion
 
 SET_UP: Final = "connection set-up"
@@ -188,7 +187,7 @@ class _RoutesOfClient:
         assert self._probe is not None
         client = world.fleet.clients[self._client]
         log = Intervals.from_rows(world.log.rows)
-        weight = 1 / header_efficiency(transports(plan)[self._client])
+        weight = 1 / transports(plan)[self._client].header_efficiency
         seen = {
             Phase.UPLINK: [p for p in self._probe.transfers if p.flow.route == client.up],
             Phase.DOWNLINK: [p for p in self._probe.transfers if p.flow.route == client.down],

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final, Literal
 
+from cutlayer.sim.transport.account import CapFrom
 from cutlayer.sim.transport.tcp_formulas import (
     HEADER_EFFICIENCY,
     INITIAL_WINDOW,
+    LEAST_RTT_S,
     MSS_BYTES,
     cubic_rate,
     mathis_rate,
     pftk_rate,
-    rtt_weight,
     window_rate,
 )
 
 Handshake = Literal["open", "tcp", "quic", "tls"]
 LossModel = Literal["none", "mathis", "pftk", "cubic"]
-Limit = Literal["none", "window", "loss"]
 
 SETUP_RTTS: Final[Mapping[Handshake, int]] = {"open": 0, "tcp": 1, "quic": 1, "tls": 2}
 """Round trips until the side that opens a connection may send: TLS 1.3 on TCP has one for each."""
@@ -62,15 +62,23 @@ class TransportSettings:
         """Payload of the first window of slow start, bytes."""
         return self.initial_window * MSS_BYTES
 
+    @property
+    def header_efficiency(self) -> float:
+        """Share of payload in what links carry; a byte of payload consumes its inverse."""
+        return HEADER_EFFICIENCY if self.headers else 1.0
+
     def weight(self, rtt_s: float) -> float:
-        """Return the weight of a flow on shared links."""
-        return rtt_weight(rtt_s, self.rtt_bias)
+        """Return RTT^-rtt_bias, the weight of a flow on shared links.
+
+        Less than 1 ms counts as 1 ms, because hosts and queues then dominate the round trip.
+        """
+        return float(max(rtt_s, LEAST_RTT_S) ** -self.rtt_bias)
 
     def setup_s(self, rtt_s: float) -> float:
         """Return the seconds that opening a connection takes."""
         return SETUP_RTTS[self.handshake] * rtt_s
 
-    def limit(self, rtt_s: float, loss: float) -> tuple[float, Limit]:
+    def limit(self, rtt_s: float, loss: float) -> tuple[float, CapFrom]:
         """Return the highest rate that a flow can reach, bytes/s, and which effect sets it."""
         by_window = window_rate(self.window_bytes, rtt_s)
         by_loss = _LOSS_RATES[self.loss](loss, rtt_s)
@@ -88,11 +96,6 @@ IDEAL: Final = TransportSettings(
     loss="none",
 )
 """No effect of TCP: a flow runs at the rate of the links from its first byte on."""
-
-
-def header_efficiency(settings: TransportSettings) -> float:
-    """Return the share of payload in what links carry; a byte of payload consumes its inverse."""
-    return HEADER_EFFICIENCY if settings.headers else 1.0
 
 
 @dataclass(frozen=True)

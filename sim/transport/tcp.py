@@ -16,6 +16,7 @@ There is one event when a connection opens, and one for each round trip of slow 
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Final
 
@@ -32,79 +33,62 @@ from cutlayer.sim.transport.tcp_formulas import retransmission_timeout
 ROUNDING_BYTES: Final = 0.5  # sizes are whole bytes: rounding must not cost a round trip
 
 
+@dataclass(slots=True, eq=False)
 class _Connection:
     """The state that two directions share; `epoch` counts how often it was closed."""
 
-    __slots__ = ("epoch", "opened_s", "round")
-
-    def __init__(self) -> None:
-        self.epoch = 0
-        self.round = 0
-        self.opened_s: float | None = None
+    epoch: int = 0
+    round: int = 0
+    opened_s: float | None = None
 
     def close(self) -> None:
         self.epoch += 1
         self.opened_s = None
 
 
+@dataclass(slots=True, eq=False)
 class _Direction:
     """One sender: its path, its window, and the flow that it sends."""
 
-    __slots__ = (
-        "account",
-        "booked_s",
-        "connection",
-        "epoch",
-        "flow",
-        "generation",
-        "initial",
-        "left",
-        "limit",
-        "limit_from",
-        "opening",
-        "path",
-        "requested_cap",
-        "room",
-        "round_end_s",
-        "sent_s",
-        "slow",
-        "timeout_s",
-        "used",
-        "window",
-    )
+    path: PathSettings
+    connection: _Connection
+    flow: Flow | None = None
+    generation: int = 0
+    opening: bool = False
+    account: Account = field(init=False)
+    requested_cap: float = field(init=False)
+    booked_s: float = field(init=False)
+    limit: float = field(init=False)
+    limit_from: CapFrom = field(init=False)
+    timeout_s: float = field(init=False)
+    epoch: int = field(init=False)
+    slow: bool = field(init=False)
+    window: float = field(init=False)
+    round_end_s: float = field(init=False)
+    sent_s: float = field(init=False)  # when its last byte left
+    used: float = field(init=False)  # of the window, in the round trip under way
+    room: float = field(init=False)  # left of the window when the flow's cap was set
+    left: float = field(init=False)  # of the flow, then
 
-    account: Account
-    requested_cap: float
-    booked_s: float
-
-    def __init__(self, path: PathSettings, connection: _Connection) -> None:
-        settings = path.settings
-        self.path = path
-        self.connection = connection
-        self.limit, limit_from = settings.limit(path.rtt_s, path.loss)
-        self.limit_from: CapFrom = limit_from
-        self.initial = settings.initial_window_bytes
-        restarts = settings.slow_start and settings.idle_restart and path.rtt_s > 0
-        self.timeout_s = retransmission_timeout(path.rtt_s) if restarts else inf
-        self.generation = 0
-        self.flow: Flow | None = None
-        self.opening = False
+    def __post_init__(self) -> None:
+        settings, rtt_s = self.path.settings, self.path.rtt_s
+        self.limit, self.limit_from = settings.limit(rtt_s, self.path.loss)
+        restarts = settings.slow_start and settings.idle_restart and rtt_s > 0
+        self.timeout_s = retransmission_timeout(rtt_s) if restarts else inf
         self.forget()
 
     def forget(self) -> None:
         """Reset to the state of a connection that was just opened."""
         self.epoch = self.connection.epoch
-        self.sent_s = inf  # when its last byte left
+        self.sent_s = inf
         self.restart(self.path.settings.slow_start and self.path.rtt_s > 0)
 
     def restart(self, slow: bool) -> None:
         """Begin with the initial window, in slow start if `slow`."""
         self.slow = slow
-        self.window = self.initial
+        self.window = self.path.settings.initial_window_bytes
         self.round_end_s = -inf
-        self.used = 0.0  # of the window, in the round trip under way
-        self.room = 0.0  # left of the window when the flow's cap was set
-        self.left = 0.0  # of the flow, then
+        self.used = self.room = self.left = 0.0
 
     def count(self, left: float) -> float:
         """Subtract the bytes sent since the cap was set from the window, and return them."""
@@ -217,8 +201,7 @@ class Tcp:
 
     def _wake_in(self, direction: _Direction, delay: float) -> None:
         """Wake a direction in `delay` seconds, before the network settles that instant."""
-        generation = direction.generation
-        Wake(self._env, self._callbacks, direction, generation, delay, NORMAL)
+        Wake(self._env, self._callbacks, direction, direction.generation, delay, NORMAL)
 
     def _wake(self, wake: Wake) -> None:
         direction: _Direction = wake.target

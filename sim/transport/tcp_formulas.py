@@ -29,24 +29,6 @@ def window_rate(window_bytes: float, rtt_s: float) -> float:
     return window_bytes / rtt_s if rtt_s else inf
 
 
-def slow_start_rounds(
-    size_bytes: float, rate: float, rtt_s: float, initial_window_bytes: float
-) -> tuple[int, float]:
-    """Return the whole round trips spent in slow start and the bytes sent in them.
-
-    A round sends one window and the window doubles, until it covers rate * RTT or the rest of the
-    message. With k = ceil(log2(rate RTT / w0)) and r = ceil(log2(S / w0 + 1)), these are min(k, r - 1)
-    rounds (Cardwell, Savage and Anderson, "Modeling TCP latency", INFOCOM 2000, without loss).
-    """
-    rounds, sent, window = 0, 0.0, initial_window_bytes
-    if rtt_s:
-        while window < rate * rtt_s and sent + window < size_bytes:
-            rounds += 1
-            sent += window
-            window *= 2
-    return rounds, sent
-
-
 def sending_time(
     size_bytes: float,
     rate: float,
@@ -59,37 +41,20 @@ def sending_time(
 ) -> float:
     """Return the seconds from the request to send until the last byte has left, for a flow alone.
 
-    `rate` is that of the links. Until the window covers it, each window takes a round trip; the last
-    window, or the rest after slow start, leaves at min(rate, window / RTT).
+    `rate` is that of the links; the last byte arrives half a round trip later. In slow start each window
+    takes a round trip and doubles, until it covers rate * RTT or the rest of the message: with
+    k = ceil(log2(rate RTT / w0)) and r = ceil(log2(S / w0 + 1)), for min(k, r - 1) rounds (Cardwell,
+    Savage and Anderson, "Modeling TCP latency", INFOCOM 2000, without loss). The rest leaves at
+    min(rate, window / RTT).
     """
     reached = min(rate, window_rate(window_bytes, rtt_s))
-    rounds, sent = 0, 0.0
-    if slow_start:
-        rounds, sent = slow_start_rounds(size_bytes, reached, rtt_s, initial_window_bytes)
+    rounds, sent, window = 0, 0.0, initial_window_bytes
+    if slow_start and rtt_s:
+        while window < reached * rtt_s and sent + window < size_bytes:
+            rounds += 1
+            sent += window
+            window *= 2
     return setup_rtts * rtt_s + rounds * rtt_s + (size_bytes - sent) / reached
-
-
-def transfer_time(
-    size_bytes: float,
-    rate: float,
-    rtt_s: float,
-    *,
-    setup_rtts: float = 1,
-    initial_window_bytes: float = INITIAL_WINDOW * MSS_BYTES,
-    window_bytes: float = inf,
-    slow_start: bool = True,
-) -> float:
-    """Return `sending_time` plus half a round trip, the time until the last byte has arrived."""
-    sending = sending_time(
-        size_bytes,
-        rate,
-        rtt_s,
-        setup_rtts=setup_rtts,
-        initial_window_bytes=initial_window_bytes,
-        window_bytes=window_bytes,
-        slow_start=slow_start,
-    )
-    return sending + rtt_s / 2
 
 
 def retransmission_timeout(rtt_s: float) -> float:
@@ -146,11 +111,3 @@ def cubic_rate(loss: float, rtt_s: float, *, mss_bytes: float = MSS_BYTES) -> fl
     factor = (CUBIC_C * (3 + CUBIC_BETA) / (4 * (1 - CUBIC_BETA))) ** 0.25
     cubic: float = factor * mss_bytes / (rtt_s**0.25 * loss**0.75)
     return max(cubic, mathis_rate(loss, rtt_s, mss_bytes=mss_bytes))
-
-
-def rtt_weight(rtt_s: float, alpha: float) -> float:
-    """Return RTT^-alpha, the weight of a flow where short round trips get more of a shared link.
-
-    Less than 1 ms counts as 1 ms, because hosts and queues then dominate the round trip.
-    """
-    return float(max(rtt_s, LEAST_RTT_S) ** -alpha)

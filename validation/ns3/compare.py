@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import simpy
 
 from cutlayer.sim.network import Network
-from cutlayer.sim.transport import PathSettings, Tcp, TransportSettings, header_efficiency
+from cutlayer.sim.transport import PathSettings, Tcp, TransportSettings
 
 HERE = Path(__file__).parent
 FRAMED = 1502 / 1500  # ns-3's point-to-point links carry 2 bytes of PPP for each packet of 1500
@@ -31,7 +31,7 @@ def simulate(case: dict[str, Any], settings: TransportSettings) -> list[float]:
     """Return when the last byte of each flow arrives, in seconds."""
     env = simpy.Environment()
     flows = case["flows"]
-    per_byte = FRAMED / header_efficiency(settings)
+    per_byte = FRAMED / settings.header_efficiency
     rate = case["rate_bit_s"] / 8
     resources = {"bottleneck": rate} | {f"access{i}": 10 * rate for i in range(len(flows))}
     routes = [

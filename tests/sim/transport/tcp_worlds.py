@@ -6,7 +6,7 @@ from typing import NamedTuple
 import simpy
 
 from cutlayer.sim.network import Network
-from cutlayer.sim.transport import PathSettings, Tcp, TransportSettings, header_efficiency
+from cutlayer.sim.transport import PathSettings, Tcp, TransportSettings
 
 
 class Route(NamedTuple):
@@ -29,7 +29,7 @@ class World:
         general=False,
     ):
         settings = settings or TransportSettings()
-        efficiency = header_efficiency(settings)
+        efficiency = settings.header_efficiency
         n = len(rtts)
         resources = {"server": shared}
         routes = []

@@ -6,15 +6,13 @@ from math import ceil, inf, log2, sqrt
 import numpy as np
 import pytest
 
-from cutlayer.sim.transport import IDEAL, PathSettings, TransportSettings, header_efficiency
+from cutlayer.sim.transport import IDEAL, PathSettings, TransportSettings
 from cutlayer.sim.transport.tcp_formulas import (
     cubic_rate,
     mathis_rate,
     pftk_rate,
     retransmission_timeout,
-    rtt_weight,
     sending_time,
-    transfer_time,
     window_rate,
 )
 
@@ -22,7 +20,7 @@ W0 = 14_480
 
 
 def as_written(size, rate, rtt, setup):
-    """The two rows of the formula, with logarithms."""
+    """The two rows of the formula for the last byte to arrive, with logarithms."""
     k = max(0, ceil(log2(rate * rtt / W0)))
     D = W0 * (2**k - 1)
     if size > D:
@@ -34,23 +32,21 @@ def as_written(size, rate, rtt, setup):
 @pytest.mark.parametrize("setup", [0, 1, 2])
 @pytest.mark.parametrize("rtt", [1e-4, 0.01, 0.05, 0.3])
 @pytest.mark.parametrize("rate", [1e5, 1.25e6, 1.25e7, 1.25e8])
-def test_transfer_time_is_the_formula(rate, rtt, setup):
+def test_a_transfer_takes_the_time_of_the_formula(rate, rtt, setup):
     for size in (1, 1448, W0, W0 + 1, 3 * W0, 3 * W0 + 1, 10**5, 10**6, 3 * 10**7):
-        expected = as_written(size, rate, rtt, setup)
-        assert transfer_time(size, rate, rtt, setup_rtts=setup) == pytest.approx(
-            expected, rel=1e-12
-        )
+        arrived = sending_time(size, rate, rtt, setup_rtts=setup) + rtt / 2
+        assert arrived == pytest.approx(as_written(size, rate, rtt, setup), rel=1e-12)
 
 
-def test_transfer_time_by_hand():
+def test_sending_time_by_hand():
     """10 Mbit/s, 100 ms: windows of 10, 20, 40, 80 segments leave in a round trip each, the fifth
     covers rate x RTT = 125,000 bytes."""
     sent = 15 * W0
-    expected = 0.1 + 0.05 + 4 * 0.1 + (10**6 - sent) / 1.25e6
-    assert transfer_time(10**6, 1.25e6, 0.1) == pytest.approx(expected, rel=1e-12)
+    expected = 0.1 + 4 * 0.1 + (10**6 - sent) / 1.25e6
+    assert sending_time(10**6, 1.25e6, 0.1) == pytest.approx(expected, rel=1e-12)
     # 40 kB: one window, then the rest at line rate.
-    expected = 0.1 + 0.05 + 0.1 + (40_000 - W0) / 1.25e6
-    assert transfer_time(40_000, 1.25e6, 0.1) == pytest.approx(expected, rel=1e-12)
+    expected = 0.1 + 0.1 + (40_000 - W0) / 1.25e6
+    assert sending_time(40_000, 1.25e6, 0.1) == pytest.approx(expected, rel=1e-12)
 
 
 def test_without_limits_a_transfer_takes_its_round_trips():
@@ -126,11 +122,12 @@ def test_loss_and_round_trips_slow_a_flow_down(rate):
 def test_windows_weights_and_headers():
     assert window_rate(4 * 2**20, 0.05) == 83_886_080
     assert window_rate(1, 0) == inf
-    assert rtt_weight(0.0625, 0.25) == 2
-    assert rtt_weight(0.05, 0) == 1
-    assert rtt_weight(0, 1) == rtt_weight(0.001, 1) == 1000
-    assert header_efficiency(TransportSettings()) == float(Fraction(1448, 1500))
-    assert header_efficiency(IDEAL) == 1
+    biased = TransportSettings(rtt_bias=1)
+    assert TransportSettings(rtt_bias=0.25).weight(0.0625) == 2
+    assert TransportSettings().weight(0.05) == 1
+    assert biased.weight(0) == biased.weight(0.001) == 1000
+    assert TransportSettings().header_efficiency == float(Fraction(1448, 1500))
+    assert IDEAL.header_efficiency == 1
     assert retransmission_timeout(0.05) == 0.25
 
 
