@@ -213,8 +213,8 @@ def _check_numeric(document: Document, study: Study, axes: dict[str, list[Step]]
     if study.crossovers is not None:
         steps = axes[study.crossovers.axis]
         zipped = next(a for a in study.axes if a.name == study.crossovers.axis).zip is not None
-        places = [step.place for step in steps]
-        endless = None in places or not all(map(math.isfinite, filter(None, places)))
+        numbers = [step.number for step in steps]
+        endless = None in numbers or not all(map(math.isfinite, filter(None, numbers)))
         if endless or len(steps) < 2 or zipped:
             rule = (
                 "needs an axis of at least two finite numbers in one kind of unit,"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cutlayer.errors import UserError
 from cutlayer.scenarios.problems import KeyPath, show
 from cutlayer.scenarios.study.schema import Axis, Study
-from cutlayer.scenarios.study.values import count_of, labels, linear, logarithmic, place
+from cutlayer.scenarios.study.values import count_of, labels, linear, logarithmic, unit_and_number
 
 COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<=": operator.le,
@@ -47,7 +47,7 @@ class Step:
 
     label: str
     value: Any
-    place: float | None
+    number: float | None
     settings: tuple[tuple[str, Any], ...]
 
 
@@ -94,15 +94,15 @@ def steps_of(axis: Axis) -> list[Step]:
     else:
         values = _values(axis)
         settings = [tuple((path, value) for path in axis.paths) for value in values]
-    places = [place(value) for value in values]
-    kinds = {at[0] if at is not None else None for at in places}
-    numeric = len(kinds) == 1 and None not in kinds and axis.labels is None
+    known = [unit_and_number(value) for value in values]
+    units = {one[0] if one is not None else None for one in known}
+    numeric = len(units) == 1 and None not in units and axis.labels is None
     texts = list(axis.labels) if axis.labels is not None else labels(values)
     if len(texts) != len(values):
         raise LabelsError(f"has {len(texts)} labels for {len(values)} values")
     return [
-        Step(text, value, at[1] if numeric and at is not None else None, setting)
-        for text, value, at, setting in zip(texts, values, places, settings, strict=True)
+        Step(text, value, one[1] if numeric and one is not None else None, setting)
+        for text, value, one, setting in zip(texts, values, known, settings, strict=True)
     ]
 
 
@@ -228,12 +228,12 @@ def _key(value: Any) -> str:
 def _compared(
     path: KeyPath, wanted: str, sign: str, text: str, steps: list[Step]
 ) -> NDArray[np.bool_]:
-    limit, first = place(_plain(text)), place(steps[0].value)
-    if steps[0].place is None or limit is None or first is None or limit[0] != first[0]:
+    limit, first = unit_and_number(_plain(text)), unit_and_number(steps[0].value)
+    if steps[0].number is None or limit is None or first is None or limit[0] != first[0]:
         rule = f"compares the axis {path[-1]} with {show(wanted)}; it has {_some(steps, 3)}"
         raise ConditionError(path, rule)
     compare = COMPARISONS[sign]
-    return np.array([compare(step.place, limit[1]) for step in steps], dtype=bool)
+    return np.array([compare(step.number, limit[1]) for step in steps], dtype=bool)
 
 
 def _plain(text: str) -> Any:

@@ -44,7 +44,7 @@ class RangeError(UserError):
         self.field = field
 
 
-def place(value: object) -> tuple[str, float] | None:
+def unit_and_number(value: object) -> tuple[str, float] | None:
     """Return the unit and the number of a value (a rate in bytes/s, a duration in s), or None.
 
     Plain numbers have the unit "".
@@ -123,18 +123,18 @@ def between(low: float, high: float, like: object) -> tuple[Any, float]:
         middle = product**0.5 if sound else math.sqrt(low) * math.sqrt(high)
     else:
         middle = (low + high) / 2
-    kind_and_number = place(like)
-    assert kind_and_number is not None
-    kind, number = kind_and_number
+    known = unit_and_number(like)
+    assert known is not None
+    kind, number = known
     if not kind:
         value: Any = float(f"{middle:.6g}")
     else:
         written, unit = _number(like, "")
         scale = number / float(written) if written else 1.0
         value = f"{middle / scale:.6g} {unit}"
-    at = place(value)
-    assert at is not None
-    return value, at[1]
+    known = unit_and_number(value)
+    assert known is not None
+    return value, known[1]
 
 
 def labels(values: Sequence[Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cutlayer.scenarios.study.values import place
+from cutlayer.scenarios.study.values import unit_and_number
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.estimate import mean_of_all
 from cutlayer.sim.results.read import SavedStudy
@@ -26,10 +26,10 @@ def over_axes(study: SavedStudy, rows: Sequence[Row]) -> list[tuple[Chart, ...]]
     axis = _main_axis(study)
     steps = list(study.axes[axis])
     others = sorted({_others(row, study, axis) for row in rows}, key=str)
-    places = [place(_plain(step)) for step in steps]
-    kinds = {at[0] if at else None for at in places}
+    known = [unit_and_number(_plain(step)) for step in steps]
+    kinds = {one[0] if one else None for one in known}
     numeric = len(kinds) == 1 and None not in kinds
-    numbers = [at[1] for at in places if at]
+    numbers = [one[1] for one in known if one]
     unit, factor = "", 1.0
     if numeric and kinds == {"bit/s"}:
         unit, factor = "Mbit/s", 125_000.0
@@ -108,10 +108,10 @@ def _line_chart(
     ]
     where = ", ".join(combination)
     at = [
-        (float(row["place"] or 0) / factor, str(row["better"]))
+        (float(row["value_si"] or 0) / factor, str(row["better"]))
         for row in study.table("crossovers")
         if column == "virtual_time_s"
-        and row["place"] is not None
+        and row["value_si"] is not None
         and tuple(str(row[n]) for n in study.axes if n != axis) == combination
     ]
     positive = min(known) > 0

@@ -173,7 +173,7 @@ STUDY_TABLES: Final[Mapping[str, Sequence[Column]]] = {
     "crossovers": (
         *_required("text", "axis", "first", "second", "by", "better", "overtaken", "note"),
         *_required("either", "value"),
-        *_required("number", "place", "low", "high"),
+        *_required("number", "value_si", "low", "high"),
     ),
     "best": (
         *_required("text", "label", "by", "axis"),

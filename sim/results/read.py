@@ -171,6 +171,7 @@ class SavedStudy:
             return []
         axes = [Column(axis, form="text") for axis in self.axes]
         rows = read_table(files.checked(file.name), [*STUDY_TABLES[name], *axes])
+        rows = [renamed(name, row, file) for row in rows]
         with _damage_named(file):
             check_study_rows(name, rows, self.summary)
         return rows

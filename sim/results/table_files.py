@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LONGEST_NUMBER: Final = 400  # digits; Python refuses to convert much longer integers
 
-# Columns of runs that version 0.x wrote, by table, with their present names.
+# Columns that version 0.x wrote, by table, with their present names.
 OLD_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     "rounds": {"kind": "round_type", "clients_lost": "clients_dropped"},
     "events": {
@@ -25,6 +25,7 @@ OLD_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "kind_names": "phase_names",
         "label_names": "activity_names",
     },
+    "crossovers": {"place": "value_si"},
 }
 _reported: set[Path] = set()  # folders whose old column names were reported
 
@@ -56,7 +57,11 @@ def frame(rows: Sequence[Row]) -> "pd.DataFrame":
 
 def renamed(table: str, columns: dict[str, _Column], file: Path) -> dict[str, _Column]:
     """Return columns by their present names; old ones are reported in one line per folder."""
-    old = {name: new for name, new in OLD_COLUMNS.get(table, {}).items() if name in columns}
+    old = {
+        name: new
+        for name, new in OLD_COLUMNS.get(table, {}).items()
+        if name in columns and new not in columns  # an axis may have an old name
+    }
     if not old:
         return columns
     if file.parent not in _reported:

@@ -7,8 +7,8 @@ that remain are the core: the server alone for tiers, the sites of a ring, the b
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, replace
 
 from cutlayer.topologies import Link, Node, Topology
 
@@ -42,7 +42,7 @@ class Group:
 
 
 @dataclass
-class Grouped:
+class TopologyGroups:
     """The core of a topology, its connections, and the groups below each of its nodes."""
 
     topology: Topology
@@ -58,11 +58,10 @@ class Grouped:
         mine = [link for link in links if server in (link.source, link.target)]
         if len(self.core) < 2 or any(_is_felt(link) for link in mine):
             return None
-        others = {link.source for link in mine} | {link.target for link in mine}
-        others.discard(server)
-        return others.pop() if len(others) == 1 else None
+        neighbours = {name for link in mine for name in (link.source, link.target)} - {server}
+        return neighbours.pop() if len(neighbours) == 1 else None
 
-    def connected(self) -> "Grouped":
+    def connected(self) -> "TopologyGroups":
         """Return the part that is connected to the server."""
         apart = set(self.topology.unconnected)
         core = [node for node in self.core if node.name not in apart]
@@ -70,105 +69,98 @@ class Grouped:
         return replace(self, core=core, connections=connections)
 
 
-def grouped(topology: Topology) -> Grouped:
+def topology_groups(topology: Topology) -> TopologyGroups:
     """Return a topology with equal parts grouped."""
-    return _Grouping(topology).result()
+    parents = _parents(topology)
+    children: dict[str, list[str]] = {name: [] for name in topology.nodes}
+    for name in topology.nodes:
+        if name in parents:
+            children[parents[name]].append(name)
+    medium_links = Counter(link.medium for link in topology.links.values() if link.medium)
+    below: dict[str, list[Group]] = {}
+    keys: dict[str, Hashable] = {}  # equal for nodes of a group
+
+    def gather(parent: str) -> Hashable:
+        groups: dict[Hashable, Group] = {}
+        for name in children[parent]:
+            shown = name.removeprefix(f"{parent}.")
+            if keys[name] in groups:
+                groups[keys[name]].names.append(shown)
+            else:
+                up, down = _link(topology, name, parent), _link(topology, parent, name)
+                node = topology.node(name)
+                groups[keys[name]] = Group(node, up, down, [shown], below.pop(name))
+        below[parent] = list(groups.values())
+        return tuple((key, group.count) for key, group in groups.items())
+
+    for name, parent in parents.items():  # those further out come first
+        inner = gather(name)
+        keys[name] = _key(topology, medium_links, name, parent), inner
+    core = [node for node in topology.nodes.values() if node.name not in parents]
+    for node in core:
+        gather(node.name)
+    connections = _connections(topology, {node.name for node in core})
+    return TopologyGroups(topology, core, connections, {n.name: below[n.name] for n in core})
 
 
 def _is_felt(link: Link) -> bool:
     return link.delay_s > 0 or link.rate_bytes_per_s != float("inf")
 
 
-@dataclass
-class _Grouping:
-    topology: Topology
-    members: Counter[str] = field(default_factory=Counter)
+def _link(topology: Topology, source: str, target: str) -> Link | None:
+    if not topology.graph.has_edge(source, target):
+        return None
+    link: Link = topology.graph.edges[source, target]["link"]
+    return link
 
-    def result(self) -> Grouped:
-        topology = self.topology
-        self.members = Counter(link.medium for link in topology.links.values() if link.medium)
-        neighbours: dict[str, dict[str, None]] = {name: {} for name in topology.nodes}
-        for link in topology.links.values():
-            neighbours[link.source][link.target] = None
-            neighbours[link.target][link.source] = None
-        above = _pendant(neighbours, topology.server)
-        children: dict[str, list[str]] = {name: [] for name in topology.nodes}
-        for name in topology.nodes:
-            if name in above:
-                children[above[name]].append(name)
-        groups: dict[str, list[Group]] = {}
-        keys: dict[str, Hashable] = {}
-        for name in above:  # those further out come first
-            groups[name], inner = self._gather(name, children[name], groups, keys)
-            keys[name] = self._key(name, above[name], inner)
-        core = [node for node in topology.nodes.values() if node.name not in above]
-        below = {n.name: self._gather(n.name, children[n.name], groups, keys)[0] for n in core}
-        return Grouped(topology, core, self._connections([node.name for node in core]), below)
 
-    def _gather(
-        self,
-        parent: str,
-        names: Sequence[str],
-        groups: dict[str, list[Group]],
-        keys: dict[str, Hashable],
-    ) -> tuple[list[Group], Hashable]:
-        found: dict[Hashable, Group] = {}
-        for name in names:
-            shown = name.removeprefix(f"{parent}.")
-            if keys[name] in found:
-                found[keys[name]].names.append(shown)
-                continue
-            up, down = self._link(name, parent), self._link(parent, name)
-            found[keys[name]] = Group(self.topology.node(name), up, down, [shown], groups.pop(name))
-        return list(found.values()), tuple((key, group.count) for key, group in found.items())
-
-    def _link(self, source: str, target: str) -> Link | None:
-        if not self.topology.graph.has_edge(source, target):
-            return None
-        link: Link = self.topology.graph.edges[source, target]["link"]
-        return link
-
-    def _key(self, name: str, parent: str, inner: Hashable) -> Hashable:
-        node = self.topology.node(name)
-        stem = re.sub(r"-\d+$", "", name.removeprefix(f"{parent}."))
-        links = tuple(
-            None if link is None else self._link_key(link, name, parent)
-            for link in (self._link(name, parent), self._link(parent, name))
-        )
-        return node.role, node.device, stem, links, inner
-
-    def _link_key(self, link: Link, name: str, parent: str) -> Hashable:
+def _key(topology: Topology, medium_links: Counter[str], name: str, parent: str) -> Hashable:
+    """Return what a node has in common with others of its group, apart from what is below it."""
+    node = topology.node(name)
+    links: list[Hashable] = []
+    for link in (_link(topology, name, parent), _link(topology, parent, name)):
+        if link is None:
+            links.append(None)
+            continue
         medium: Hashable = None
         if link.medium is not None:
-            medium = self.topology.media[link.medium]
-            if self.members[link.medium] == 2 or link.medium.startswith((f"{name}.", f"{parent}.")):
+            medium = topology.media[link.medium]
+            if medium_links[link.medium] == 2 or link.medium.startswith((f"{name}.", f"{parent}.")):
                 medium = (medium.rate_bytes_per_s, medium.sharing, medium.varies)
-        return link.rate_bytes_per_s, link.delay_s, link.varies, link.jitter, link.loss, medium
-
-    def _connections(self, core: Sequence[str]) -> list[tuple[Link, Link | None]]:
-        inside = dict.fromkeys(core)
-        found: dict[tuple[str, str], tuple[Link, Link | None]] = {}
-        for link in self.topology.links.values():
-            if link.source in inside and link.target in inside:
-                back = (link.target, link.source)
-                if back in found:
-                    found[back] = (found[back][0], link)
-                else:
-                    found[link.source, link.target] = (link, None)
-        return list(found.values())
+        about = (link.rate_bytes_per_s, link.delay_s, link.varies, link.jitter, link.loss)
+        links.append((*about, medium))
+    stem = re.sub(r"-\d+$", "", name.removeprefix(f"{parent}."))
+    return node.role, node.device, stem, *links
 
 
-def _pendant(neighbours: dict[str, dict[str, None]], server: str) -> dict[str, str]:
+def _connections(topology: Topology, core: Collection[str]) -> list[tuple[Link, Link | None]]:
+    """Return the links between nodes of the core, each with the one in the other direction."""
+    pairs: dict[tuple[str, str], tuple[Link, Link | None]] = {}
+    for link in topology.links.values():
+        if link.source in core and link.target in core:
+            back = (link.target, link.source)
+            if back in pairs:
+                pairs[back] = (pairs[back][0], link)
+            else:
+                pairs[link.source, link.target] = (link, None)
+    return list(pairs.values())
+
+
+def _parents(topology: Topology) -> dict[str, str]:
     """Return the parent of each node of the trees attached to the core, outermost nodes first."""
-    left = {name: dict(others) for name, others in neighbours.items()}
+    server = topology.server
+    left: dict[str, dict[str, None]] = {name: {} for name in topology.nodes}
+    for link in topology.links.values():
+        left[link.source][link.target] = None
+        left[link.target][link.source] = None
     outer = [name for name, others in left.items() if len(others) == 1 and name != server]
-    above: dict[str, str] = {}
+    parents: dict[str, str] = {}
     for name in outer:  # grows while we walk
         if not left[name]:  # the root of a tree that is not connected to the server
             continue
         (parent,) = left[name]
-        above[name] = parent
+        parents[name] = parent
         del left[parent][name]
-        if len(left[parent]) == 1 and parent != server and parent not in above:
+        if len(left[parent]) == 1 and parent != server and parent not in parents:
             outer.append(parent)
-    return above
+    return parents

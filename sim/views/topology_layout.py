@@ -6,89 +6,89 @@ from dataclasses import dataclass
 
 import networkx
 
-from cutlayer.sim.views.topology_groups import Group, Grouped
+from cutlayer.sim.views.topology_groups import Group, TopologyGroups
 from cutlayer.topologies import Link, Node
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedNode:
     """A node or a group of equal nodes with its position; `leads_on` if nodes are below it."""
 
-    at: Point
+    position: Point
     node: Node
     group: Group | None
     leads_on: bool
 
 
 @dataclass(frozen=True)
-class Line:
+class Edge:
     """A connection between two positions."""
 
-    here: Point
-    there: Point
+    start: Point
+    end: Point
     up: Link | None
     down: Link | None
 
 
-def tree(found: Grouped) -> tuple[list[Placed], list[Line]]:
+def tree(groups: TopologyGroups) -> tuple[list[PlacedNode], list[Edge]]:
     """Return tiers from the server at the left (depth 0) to the clients at the right, row by row."""
-    (server,) = found.core
-    placed: list[Placed] = []
-    lines: list[Line] = []
+    (server,) = groups.core
+    nodes: list[PlacedNode] = []
+    edges: list[Edge] = []
     rows = 0
 
-    def place(node: Node, group: Group | None, below: list[Group], depth: int) -> Point:
+    def add(node: Node, group: Group | None, below: list[Group], depth: int) -> Point:
         nonlocal rows
-        points = [place(inner.node, inner, inner.below, depth + 1) for inner in below]
+        points = [add(inner.node, inner, inner.below, depth + 1) for inner in below]
         if points:
-            at = (float(depth), (points[0][1] + points[-1][1]) / 2)
+            position = (float(depth), (points[0][1] + points[-1][1]) / 2)
         else:
-            at = (float(depth), -float(rows))
+            position = (float(depth), -float(rows))
             rows += 1
-        placed.append(Placed(at, node, group, bool(points)))
-        lines.extend(
-            Line(at, point, inner.up, inner.down)
+        nodes.append(PlacedNode(position, node, group, bool(points)))
+        edges.extend(
+            Edge(position, point, inner.up, inner.down)
             for point, inner in zip(points, below, strict=True)
         )
-        return at
+        return position
 
-    place(server, None, found.below[server.name], 0)
-    return placed, lines
+    add(server, None, groups.below[server.name], 0)
+    return nodes, edges
 
 
-def core(found: Grouped) -> dict[str, Point]:
+def core(groups: TopologyGroups) -> dict[str, Point]:
     """Return positions for the nodes of the core, about 1 from the centre of the plot.
 
     On a map where all positions are known; in a ring where all have two neighbours, or all are
     neighbours; else so that near nodes are near (Kamada and Kawai, 1989). A server with nothing
     between it and its node stands there; with a link of its own, beside it.
     """
-    server = found.topology.server
-    nodes = [node for node in found.core if node.name != server]
+    server = groups.topology.server
+    nodes = [node for node in groups.core if node.name != server]
     graph: networkx.Graph[str] = networkx.Graph()
     graph.add_nodes_from(node.name for node in nodes)
     anchors = []
-    for link, _ in found.connections:
+    for link, _ in groups.connections:
         if server in (link.source, link.target):
             anchors.append(link.target if link.source == server else link.source)
         else:
             graph.add_edge(link.source, link.target)
     degrees = {degree for _, degree in graph.degree}
-    positions = {node.name: node.position for node in nodes if node.position is not None}
-    if len(positions) == len(nodes):
-        placed = _scaled(_map(positions))
+    known = {node.name: node.position for node in nodes if node.position is not None}
+    if len(known) == len(nodes):
+        positions = _scaled(_map(known))
     elif degrees == {2} or degrees == {len(nodes) - 1}:
-        placed = _scaled(_circle(list(graph)))
+        positions = _scaled(_circle(list(graph)))
     else:
         web = networkx.kamada_kawai_layout(graph)
-        placed = _scaled({name: (float(x), float(y)) for name, (x, y) in web.items()})
-    if found.server_at is not None:
-        placed[server] = placed[found.server_at]
+        positions = _scaled({name: (float(x), float(y)) for name, (x, y) in web.items()})
+    if groups.server_at is not None:
+        positions[server] = positions[groups.server_at]
     else:
-        placed[server] = _beside([placed[name] for name in anchors])
-    return placed
+        positions[server] = _beside([positions[name] for name in anchors])
+    return positions
 
 
 def _circle(names: list[str]) -> dict[str, Point]:

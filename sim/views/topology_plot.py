@@ -1,6 +1,6 @@
 """Plot a topology: nodes, and the rates and delays of its links.
 
-This file is long because trees and cores are drawn from the same nodes, lines and captions.
+This file is long because trees and cores are drawn from the same nodes, edges and captions.
 """
 
 import math
@@ -21,8 +21,8 @@ from cutlayer.sim.views.style import (
     new_figure,
     save,
 )
-from cutlayer.sim.views.topology_groups import Group, Grouped, grouped
-from cutlayer.sim.views.topology_layout import Line, Placed, Point
+from cutlayer.sim.views.topology_groups import Group, TopologyGroups, topology_groups
+from cutlayer.sim.views.topology_layout import Edge, PlacedNode, Point
 from cutlayer.sim.views.topology_text import describe_links, describe_medium, unconnected
 from cutlayer.topologies import Link, Node, Topology
 from cutlayer.topologies.units import format_duration, format_rate
@@ -52,108 +52,110 @@ def write_topology(topology: Topology, path: Path, *, replace: bool = True) -> P
 
 def topology_figure(topology: Topology) -> "Figure":
     """Return the plot: tiers from left to right, or the core as a ring, a map or a web."""
-    found = grouped(topology).connected()
-    if len(found.core) == 1:
-        return _tree(found)
-    return _core(found)
+    groups = topology_groups(topology).connected()
+    if len(groups.core) == 1:
+        return _tree(groups)
+    return _core(groups)
 
 
-def _tree(found: Grouped) -> "Figure":
-    placed, lines = topology_layout.tree(found)
-    rows = 1 + max(round(-p.at[1]) for p in placed)
+def _tree(groups: TopologyGroups) -> "Figure":
+    nodes, edges = topology_layout.tree(groups)
+    rows = 1 + max(round(-p.position[1]) for p in nodes)
     if rows > MAX_ROWS:
-        placed = [p for p in placed if p.at[1] > -MAX_ROWS]
-        lines = [line for line in lines if min(line.here[1], line.there[1]) > -MAX_ROWS]
-    depth = max(p.at[0] for p in placed)
+        nodes = [p for p in nodes if p.position[1] > -MAX_ROWS]
+        edges = [edge for edge in edges if min(edge.start[1], edge.end[1]) > -MAX_ROWS]
+    depth = max(p.position[0] for p in nodes)
     shown = min(rows, MAX_ROWS)
     figure = new_figure(COLUMN_INCHES * (depth + 0.9), ROW_INCHES * max(shown, 2) + 1.5)
     axes = figure.add_subplot()
-    width = _widths(line.up or line.down for line in lines)
-    for line in lines:
-        _draw_line(axes, line, width)
-        x, y = (0.35 * a + 0.65 * b for a, b in zip(line.here, line.there, strict=True))
-        _write(axes, (x, y), _in_lines(line.up, line.down))
-    for place in placed:
-        _draw_node(axes, place.at, place.node)
-        offset, align = ((0, 11), "center") if place.leads_on else ((11, 0), "left")
-        _name(axes, place.at, _title(place), offset, align)
+    width = _widths(edge.up or edge.down for edge in edges)
+    for edge in edges:
+        _draw_edge(axes, edge, width)
+        x, y = (0.35 * a + 0.65 * b for a, b in zip(edge.start, edge.end, strict=True))
+        _write(axes, (x, y), _in_lines(edge.up, edge.down))
+    for drawn in nodes:
+        _draw_node(axes, drawn.position, drawn.node)
+        offset, align = ((0, 11), "center") if drawn.leads_on else ((11, 0), "left")
+        _name(axes, drawn.position, _title(drawn), offset, align)
     if rows > MAX_ROWS:
         _name(axes, (depth, -float(MAX_ROWS)), f"... and {rows - MAX_ROWS} more", (11, 0), "left")
     axes.set_xlim(-0.3, depth + 0.75)
     axes.set_ylim(-shown + 0.4, 0.6)
-    used: set[str] = {place.node.role for place in placed}
-    _finish(figure, axes, found.topology, used, width, lines, _media(found.topology))
+    used: set[str] = {drawn.node.role for drawn in nodes}
+    _finish(figure, axes, groups.topology, used, width, edges, _media(groups.topology))
     return figure
 
 
-def _core(found: Grouped) -> "Figure":
-    topology = found.topology
-    places = topology_layout.core(found)
-    lines = [
-        Line(places[link.source], places[link.target], link, back)
-        for link, back in found.connections
-        if places[link.source] != places[link.target]
+def _core(groups: TopologyGroups) -> "Figure":
+    topology = groups.topology
+    positions = topology_layout.core(groups)
+    edges = [
+        Edge(positions[link.source], positions[link.target], link, back)
+        for link, back in groups.connections
+        if positions[link.source] != positions[link.target]
     ]
-    xs, ys = zip(*places.values(), strict=True)
+    xs, ys = zip(*positions.values(), strict=True)
     flat = (max(ys) - min(ys)) / max(max(xs) - min(xs), 0.1)
     wide = min(1.0, 0.7 / max(flat, 0.1))
     figure = new_figure(5 + 6 * wide, min(9.5 * wide * max(flat, 0.5), 8) + 2)
     axes = figure.add_subplot()
-    width = _widths(line.up for line in lines)
-    for line in lines:
-        _draw_line(axes, line, width)
+    width = _widths(edge.up for edge in edges)
+    for edge in edges:
+        _draw_edge(axes, edge, width)
     used: set[str] = {"server"}
-    for node in found.core:
-        if node.role == "relay" and node.name != found.server_at:
-            role = "client" if found.below[node.name] else "relay"
+    for node in groups.core:
+        if node.role == "relay" and node.name != groups.server_at:
+            role = "client" if groups.below[node.name] else "relay"
             used.add(role)
-            _draw_node(axes, places[node.name], node, role)
+            _draw_node(axes, positions[node.name], node, role)
         elif node.role != "relay":
-            _draw_node(axes, places[node.name], node)
+            _draw_node(axes, positions[node.name], node)
     axes.margins(0.14, 0.12)
     axes.set_aspect("equal", adjustable="datalim")
-    _finish(figure, axes, topology, used, width, lines, _caption(found, lines))
+    _finish(figure, axes, topology, used, width, edges, _caption(groups, edges))
     figure.draw_without_rendering()  # the limits are final after this
-    _label_core(axes, found, places, lines)
+    _label_core(axes, groups, positions, edges)
     return figure
 
 
-def _label_core(axes: "Axes", found: Grouped, places: dict[str, Point], lines: list[Line]) -> None:
-    labels = Labels(axes, [(line.here, line.there) for line in lines])
-    for at in places.values():
+def _label_core(
+    axes: "Axes", groups: TopologyGroups, positions: dict[str, Point], edges: list[Edge]
+) -> None:
+    labels = Labels(axes, [(edge.start, edge.end) for edge in edges])
+    for at in positions.values():
         labels.mark(at, 6.0)
-    rates = {_rates(line) for line in lines}
-    delays = {_delay(line) for line in lines}
-    for line in lines if len(lines) <= MAX_LABELLED else ():
+    rates = {_rates(edge) for edge in edges}
+    delays = {_delay(edge) for edge in edges}
+    for edge in edges if len(edges) <= MAX_LABELLED else ():
         said = [
-            *([_rates(line)] if len(rates) > 1 else []),
-            *([_delay(line)] if len(delays) > 1 else []),
+            *([_rates(edge)] if len(rates) > 1 else []),
+            *([_delay(edge)] if len(delays) > 1 else []),
         ]
         if said:
-            labels.on_line(line.here, line.there, "\n".join(said), TEXT - 1, BLACK)
-    size = TEXT if len(places) <= MAX_LABELLED else TEXT - 3
-    alike = len({_residents(below) for below in found.below.values() if below}) == 1
-    for node in found.core:
-        if node.role == "server" and found.server_at is not None:
+            labels.on_line(edge.start, edge.end, "\n".join(said), TEXT - 1, BLACK)
+    size = TEXT if len(positions) <= MAX_LABELLED else TEXT - 3
+    alike = len({_residents(below) for below in groups.below.values() if below}) == 1
+    for node in groups.core:
+        if node.role == "server" and groups.server_at is not None:
             continue
-        server = " (server)" if node.name == found.server_at else ""
-        count = _count(found.below[node.name])
+        server = " (server)" if node.name == groups.server_at else ""
+        count = _count(groups.below[node.name])
         clients = f"\n{count} client{'s' if count > 1 else ''}" if count and not alike else ""
-        labels.beside(places[node.name], f"{node.name}{server}{clients}", size, BLACK)
+        labels.beside(positions[node.name], f"{node.name}{server}{clients}", size, BLACK)
 
 
-def _caption(found: Grouped, lines: list[Line]) -> list[str]:
+def _caption(groups: TopologyGroups, edges: list[Edge]) -> list[str]:
     """Return what all connections, or all clients, have in common."""
-    rates = {_rates(line) for line in lines}
-    delays = {_delay(line) for line in lines}
+    rates = {_rates(edge) for edge in edges}
+    delays = {_delay(edge) for edge in edges}
     alike = [next(iter(said)) for said in (rates, delays) if len(said) == 1]
     caption = [f"between nodes: {', '.join(alike)}"] if alike else []
-    groups = [tuple(below) for below in found.below.values() if below]
-    residents = {_residents(below) for below in groups}
+    per_node = [tuple(below) for below in groups.below.values() if below]
+    residents = {_residents(below) for below in per_node}
     if len(residents) == 1:
         caption.append(f"at each blue node or the server: {', '.join(residents.pop())}")
-    access = dict.fromkeys(said for below in groups for said in _access(below))
-    return [*caption, *list(access)[:6], *_media(found.topology)]
+    access = dict.fromkeys(said for below in per_node for said in _access(below))
+    return [*caption, *list(access)[:6], *_media(groups.topology)]
 
 
 def _count(groups: Iterable[Group]) -> int:
@@ -170,7 +172,7 @@ def _finish(
     topology: Topology,
     roles: set[str],
     width: "_Widths",
-    lines: list[Line],
+    edges: list[Edge],
     caption: list[str],
 ) -> None:
     from matplotlib.lines import Line2D
@@ -197,7 +199,7 @@ def _finish(
     for rate in dict.fromkeys((width.least, width.most)):
         handles.append(Line2D([], [], color=GREY, linewidth=width.of(rate)))
         labels.append(format_rate(rate))
-    if any(_on_medium(line.up) for line in lines):
+    if any(_on_medium(edge.up) for edge in edges):
         handles.append(Line2D([], [], color=GREEN, linewidth=1.5, linestyle="--"))
         labels.append("on a shared medium")
     figure.legend(handles, labels, loc="outside lower left", ncols=6, fontsize=TEXT, frameon=False)
@@ -226,13 +228,13 @@ def _on_medium(link: Link | None) -> bool:
     return link is not None and link.medium is not None and link.medium != link.connection
 
 
-def _draw_line(axes: "Axes", line: Line, width: _Widths) -> None:
-    link = line.up or line.down
+def _draw_edge(axes: "Axes", edge: Edge, width: _Widths) -> None:
+    link = edge.up or edge.down
     assert link is not None
     shared = _on_medium(link)
     axes.plot(
-        [line.here[0], line.there[0]],
-        [line.here[1], line.there[1]],
+        [edge.start[0], edge.end[0]],
+        [edge.start[1], edge.end[1]],
         color=GREEN if shared else GREY,
         linestyle="--" if shared else "-",
         linewidth=width.of(link.rate_bytes_per_s),
@@ -270,12 +272,12 @@ def _stem(group: Group) -> str:
     return first if group.count == 1 else f"{group.count} x {re.sub(r'-[0-9]+$', '', first)}"
 
 
-def _title(place: Placed) -> str:
-    if place.group is None:
-        assert place.node.device is not None
-        return f"{place.node.name}\n{place.node.device.name}"
-    name = _stem(place.group)
-    device = place.node.device
+def _title(drawn: PlacedNode) -> str:
+    if drawn.group is None:
+        assert drawn.node.device is not None
+        return f"{drawn.node.name}\n{drawn.node.device.name}"
+    name = _stem(drawn.group)
+    device = drawn.node.device
     return name if device is None or device.name in name else f"{name}\n{device.name}"
 
 
@@ -283,12 +285,12 @@ def _in_lines(up: Link | None, down: Link | None) -> str:
     return describe_links(up, down).replace(", ", "\n")
 
 
-def _rates(line: Line) -> str:
-    return describe_links(line.up, line.down).rpartition(f", {_delay(line, 4)}")[0]
+def _rates(edge: Edge) -> str:
+    return describe_links(edge.up, edge.down).rpartition(f", {_delay(edge, 4)}")[0]
 
 
-def _delay(line: Line, digits: int = 3) -> str:
-    link = line.up or line.down
+def _delay(edge: Edge, digits: int = 3) -> str:
+    link = edge.up or edge.down
     assert link is not None
     return format_duration(link.delay_s, digits)
 
@@ -306,11 +308,11 @@ def _access(groups: Iterable[Group]) -> tuple[str, ...]:
 
 def _media(topology: Topology) -> list[str]:
     own = {link.connection for link in topology.links.values()}
-    found: dict[str, list[str]] = {}
+    media: dict[str, list[str]] = {}
     for medium in topology.media.values():
         if medium.id not in own:
-            found.setdefault(describe_medium(medium), []).append(medium.id)
+            media.setdefault(describe_medium(medium), []).append(medium.id)
     return [
         f"{names[0] if len(names) == 1 else f'{names[0]} ... {names[-1]}'}: {said}"
-        for said, names in found.items()
+        for said, names in media.items()
     ] + ([unconnected(topology)] if topology.unconnected else [])

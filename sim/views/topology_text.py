@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cutlayer.sim.views.topology_groups import Group, Grouped, grouped
+from cutlayer.sim.views.topology_groups import Group, TopologyGroups, topology_groups
 from cutlayer.topologies import Link, Medium, Node, Topology
 from cutlayer.topologies.units import format_duration, format_rate
 
@@ -12,11 +12,11 @@ MAX_NAMES = 12
 
 def topology_lines(topology: Topology) -> list[str]:
     """Return the connections, the tree and the media of a topology."""
-    found = grouped(topology)
+    groups = topology_groups(topology)
     lines = [_headline(topology), ""]
-    if len(found.core) > 1:
-        lines += [*limited(list(_connections(found))), ""]
-    lines += limited(list(_trees(found)))
+    if len(groups.core) > 1:
+        lines += [*limited(list(_connections(groups))), ""]
+    lines += limited(list(_trees(groups)))
     if topology.media:
         lines += ["", *limited(list(_media(topology)))]
     if topology.unconnected:
@@ -79,21 +79,21 @@ def _headline(topology: Topology) -> str:
     return f"{said}, {len(topology.links)} links; {routing}"
 
 
-def _connections(found: Grouped) -> Iterator[str]:
-    at = found.server_at
-    for link, back in found.connections:
-        if at is not None and found.topology.server in (link.source, link.target):
+def _connections(groups: TopologyGroups) -> Iterator[str]:
+    at = groups.server_at
+    for link, back in groups.connections:
+        if at is not None and groups.topology.server in (link.source, link.target):
             continue
         yield f"{link.source} -- {link.target}: {describe_links(link, back)}"
     if at is not None:
-        yield f"{found.topology.server} is at {at}"
+        yield f"{groups.topology.server} is at {at}"
 
 
-def _trees(found: Grouped) -> Iterator[str]:
+def _trees(groups: TopologyGroups) -> Iterator[str]:
     """Yield the trees below the nodes of the core; equal trees are printed once."""
     alike: dict[tuple[str, ...], list[str]] = {}
-    for node in found.core:
-        below = tuple(_branches(found.below[node.name], ""))
+    for node in groups.core:
+        below = tuple(_branches(groups.below[node.name], ""))
         if node.role != "relay":
             yield f"{node.name} ({what_it_is(node)})"
             yield from below
@@ -104,9 +104,9 @@ def _trees(found: Grouped) -> Iterator[str]:
         yield from below
 
 
-def _branches(groups: list[Group], indent: str) -> Iterator[str]:
-    for index, group in enumerate(groups):
-        last = index == len(groups) - 1
+def _branches(members: list[Group], indent: str) -> Iterator[str]:
+    for index, group in enumerate(members):
+        last = index == len(members) - 1
         times = f"{group.count} x " if group.count > 1 else ""
         kind = what_it_is(group.node)
         kind = "" if group.names[0].startswith(kind) else f" ({kind})"

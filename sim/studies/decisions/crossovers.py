@@ -68,7 +68,7 @@ def crossover_rows(study: StudyResult, runner: Runner, measure: Measured) -> lis
                 "better": f"{better} below",
                 "overtaken": f"{worse} above",
                 "value": str(middle),
-                "place": at,
+                "value_si": at,
                 "low": low,
                 "high": high,
                 "note": bracket.note,
@@ -84,7 +84,7 @@ def _row(axis: str, others: Mapping[str, Step], pair: Pair, measure: Measured) -
         "first": pair[0],
         "second": pair[1],
         "by": measure.name,
-        **dict.fromkeys(("better", "overtaken", "value", "place", "low", "high", "note")),
+        **dict.fromkeys(("better", "overtaken", "value", "value_si", "low", "high", "note")),
     }
 
 
@@ -173,5 +173,5 @@ def _middle(bracket: Bracket) -> Step:
 
 
 def _position(step: Step) -> float:
-    assert step.place is not None, "crossovers need a numeric axis"
-    return step.place
+    assert step.number is not None, "crossovers need a numeric axis"
+    return step.number

@@ -44,7 +44,7 @@ def test_the_closed_form_of_bytes_over_bandwidth_and_compute(tmp_path: Path) -> 
     exact = (uploads[1] - uploads[0]) / (constants[0] - constants[1])
     assert low < exact < high, "the test's scenario has no crossover"
     (row,) = swept.decisions["crossovers"]
-    assert row["place"] == pytest.approx(exact, rel=1e-4)
+    assert row["value_si"] == pytest.approx(exact, rel=1e-4)
     assert float(row["low"]) <= exact <= float(row["high"])
 
 
@@ -54,7 +54,7 @@ def test_a_dense_sweep_agrees(tmp_path: Path) -> None:
     dense = axis(log_range={"from": "0.2 Mbit/s", "to": "200 Mbit/s", "count": 150})
     bisected = sweep(study(tmp_path, methods, few, 0.005), executor="none")
     swept = sweep(study(tmp_path, methods, dense, 0.2), executor="none")
-    found = [row for row in bisected.decisions["crossovers"] if row["place"] is not None]
+    found = [row for row in bisected.decisions["crossovers"] if row["value_si"] is not None]
     assert len(found) >= 2
     for row in found:
         pair = str(row["first"]), str(row["second"])
@@ -64,14 +64,14 @@ def test_a_dense_sweep_agrees(tmp_path: Path) -> None:
             one, other = (swept.at(point.number, label) for label in pair)
             assert one is not None
             assert other is not None
-            signs.append((point.steps["up"].place, one.virtual_time_s < other.virtual_time_s))
+            signs.append((point.steps["up"].number, one.virtual_time_s < other.virtual_time_s))
         changes = [
             (low, high)
             for (low, before), (high, after) in itertools.pairwise(signs)
             if before != after
         ]
         ((low, high),) = changes
-        assert low * 0.995 <= float(row["place"]) <= high * 1.005
+        assert low * 0.995 <= float(row["value_si"]) <= high * 1.005
 
 
 def test_a_method_that_is_never_overtaken_is_reported(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_method_that_is_never_overtaken_is_reported(tmp_path: Path) -> None:
     )
     (row,) = swept.decisions["crossovers"]
     assert row["better"] == "ecofed throughout"
-    assert row["place"] is None
+    assert row["value_si"] is None
 
 
 def test_crossovers_of_a_time_to_accuracy_need_no_new_training(tmp_path: Path) -> None:

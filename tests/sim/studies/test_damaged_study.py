@@ -84,3 +84,17 @@ def test_labels_and_steps_that_look_like_numbers_are_read_as_texts(tmp_path: Pat
     saved = read_study(tmp_path / "out")
     assert {(row["first"], row["second"]) for row in saved.table("crossovers")} == {("1", "2")}
     assert [row["label"] for row in saved.table("best")] == ["1", "2"]
+
+
+def test_the_column_place_of_an_earlier_version_is_read_as_value_si(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    present = read_study(copy).table("crossovers")
+    file = copy / "crossovers.csv"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace(",value_si,", ",place,"), "utf-8")
+    (copy / "checksums.sha256").write_text("", "utf-8")
+    assert read_study(copy).table("crossovers") == present
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{file}: column names of an earlier version are deprecated")
+    assert "place is now value_si" in line

@@ -12,7 +12,7 @@ from small_studies import SCENARIO, UP, small_study
 
 from cutlayer.scenarios import ScenarioError
 from cutlayer.scenarios.study import shipped_studies
-from cutlayer.scenarios.study.values import between, linear, logarithmic, place
+from cutlayer.scenarios.study.values import between, linear, logarithmic, unit_and_number
 from cutlayer.sim.studies.check import StudyError, check_points
 from cutlayer.sim.studies.sweep import load_study, sweep
 
@@ -89,11 +89,11 @@ def test_ranges_are_written_out() -> None:
 
 
 def test_values_have_positions() -> None:
-    assert place("8 Mbit/s") == ("bit/s", 1e6)
-    assert place("20 ms") == ("s", 0.02)
-    assert place(3) == ("", 3.0)
-    assert place("4g") is None
-    assert place(True) is None
+    assert unit_and_number("8 Mbit/s") == ("bit/s", 1e6)
+    assert unit_and_number("20 ms") == ("s", 0.02)
+    assert unit_and_number(3) == ("", 3.0)
+    assert unit_and_number("4g") is None
+    assert unit_and_number(True) is None
 
 
 @given(st.floats(1e-3, 1e3), st.floats(1.01, 100))
@@ -101,7 +101,7 @@ def test_the_middle_is_between(low_mbit: float, factor: float) -> None:
     low, high = low_mbit * 125e3, low_mbit * 125e3 * factor
     value, at = between(low, high, "5 Mbit/s")
     assert low < at < high
-    assert place(value) == ("bit/s", at)
+    assert unit_and_number(value) == ("bit/s", at)
 
 
 REFUSED = [

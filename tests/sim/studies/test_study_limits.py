@@ -11,7 +11,7 @@ from small_studies import UP, small_study, study_file
 from cutlayer.scenarios import ScenarioError
 from cutlayer.scenarios.study import Study
 from cutlayer.scenarios.study.points import points_of, steps_of
-from cutlayer.scenarios.study.values import between, place
+from cutlayer.scenarios.study.values import between, unit_and_number
 from cutlayer.sim.studies.decisions.pareto import non_dominated
 from cutlayer.sim.studies.sweep import load_study
 
@@ -177,7 +177,7 @@ def test_a_front_of_equal_rows_is_found_at_once() -> None:
     ],
 )
 def test_positions_of_odd_quantities(text: str, at: tuple[str, float] | None) -> None:
-    assert place(text) == at
+    assert unit_and_number(text) == at
 
 
 def test_the_middle_of_huge_numbers_is_finite() -> None:

@@ -9,7 +9,7 @@ from cutlayer.sim.build.client_rates import client_rates
 from cutlayer.sim.commands.show import rate_lines
 from cutlayer.sim.views.labels import Box, Labels
 from cutlayer.sim.views.style import new_figure
-from cutlayer.sim.views.topology_groups import grouped
+from cutlayer.sim.views.topology_groups import topology_groups
 from cutlayer.sim.views.topology_layout import core, tree
 from cutlayer.sim.views.topology_plot import topology_figure, write_topology
 from cutlayer.sim.views.topology_text import MAX_LINES, topology_lines
@@ -110,7 +110,7 @@ def counted(groups):
 
 
 def test_equal_clients_are_one_group_in_their_order():
-    found = grouped(STAR)
+    found = topology_groups(STAR)
     assert [node.name for node in found.core] == ["server"]
     assert counted(found.below["server"]) == [
         ("pi-0 ... pi-41", 42, []),
@@ -119,14 +119,14 @@ def test_equal_clients_are_one_group_in_their_order():
 
 
 def test_equal_edge_nodes_are_one_group_with_what_is_below_each():
-    assert counted(grouped(TIERS).below["server"]) == [
+    assert counted(topology_groups(TIERS).below["server"]) == [
         ("edge-0 ... edge-2", 3, [("pi-0 ... pi-9", 10, [])]),
         ("rural", 1, [("pi-0, pi-1", 2, [])]),
     ]
 
 
 def test_equal_cells_are_one_group_though_each_has_its_own_medium():
-    (hub,) = grouped(CELLS).below["server"]
+    (hub,) = topology_groups(CELLS).below["server"]
     assert counted(hub.below) == [
         ("access-point-0, access-point-1", 2, [("pi-0 ... pi-2", 3, []), ("far", 1, [])]),
         ("base-station-0", 1, [("pi-0 ... pi-3", 4, [])]),
@@ -148,22 +148,22 @@ def test_what_differs_is_not_taken_together(change):
         Branch(1, WIRE, [Clients(PI, 1, FOUR_G)]),
         Branch(1, WIRE, [Clients(device, count, link)]),
     ]
-    assert len(grouped(tiers(server=SERVER, branches=edges)).below["server"]) == 2
+    assert len(topology_groups(tiers(server=SERVER, branches=edges)).below["server"]) == 2
     same = tiers(server=SERVER, branches=[edges[0], edges[0]])
-    assert len(grouped(same).below["server"]) == 1
+    assert len(topology_groups(same).below["server"]) == 1
 
 
 def test_the_core_of_a_ring_is_its_sites_with_the_server_at_one():
-    found = grouped(RING)
+    found = topology_groups(RING)
     assert [node.name for node in found.core] == [*(f"site-{i}" for i in range(5)), "server"]
     assert found.server_at == "site-1"
     assert len(found.connections) == 6
     assert counted(found.below["site-3"]) == [("pi-0 ... pi-3", 4, [])]
-    assert grouped(EVERY["mesh"]).server_at is None
+    assert topology_groups(EVERY["mesh"]).server_at is None
 
 
 def test_what_hangs_on_a_backbone_by_one_link_is_below_it():
-    found = grouped(backbone())
+    found = topology_groups(backbone())
     assert [node.name for node in found.core] == ["Bern", "Basel", "Chur", "server"]
     assert counted(found.below["Chur"]) == [("Ilanz", 1, [("pi-0, pi-1", 2, [])])]
 
@@ -243,8 +243,8 @@ def test_a_long_text_is_cut():
 
 
 def test_tiers_stand_in_columns_and_rows():
-    placed, lines = tree(grouped(TIERS))
-    at = {(place.group.label if place.group else "server"): place.at for place in placed}
+    nodes, edges = tree(topology_groups(TIERS))
+    at = {(n.group.label if n.group else "server"): n.position for n in nodes}
     assert at == {
         "server": (0.0, -0.5),
         "edge-0 ... edge-2": (1.0, 0.0),
@@ -252,25 +252,26 @@ def test_tiers_stand_in_columns_and_rows():
         "rural": (1.0, -1.0),
         "pi-0, pi-1": (2.0, -1.0),
     }
-    assert len(lines) == 4
+    assert len(edges) == 4
 
 
 def test_sites_stand_in_a_ring_and_the_server_with_its_own_link_beside():
-    places = core(grouped(RING))
-    assert places["site-0"][1] == max(y for _, y in places.values())
-    assert places["server"] == places["site-1"]
+    positions = core(topology_groups(RING))
+    assert positions["site-0"][1] == max(y for _, y in positions.values())
+    assert positions["server"] == positions["site-1"]
     sides = {
-        round(math.dist(places[f"site-{i}"], places[f"site-{(i + 1) % 5}"]), 9) for i in range(5)
+        round(math.dist(positions[f"site-{i}"], positions[f"site-{(i + 1) % 5}"]), 9)
+        for i in range(5)
     }
     assert len(sides) == 1
-    beside = core(grouped(EVERY["mesh"]))
+    beside = core(topology_groups(EVERY["mesh"]))
     assert beside["server"] not in [at for name, at in beside.items() if name != "server"]
 
 
 def test_a_backbone_is_a_map():
-    places = core(grouped(backbone()))
-    assert places["Bern"][0] < places["Basel"][0] < places["Chur"][0]
-    assert places["Basel"][1] > places["Bern"][1] > places["Chur"][1]
+    positions = core(topology_groups(backbone()))
+    assert positions["Bern"][0] < positions["Basel"][0] < positions["Chur"][0]
+    assert positions["Basel"][1] > positions["Bern"][1] > positions["Chur"][1]
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -327,8 +328,8 @@ def test_a_graph_without_a_shape_is_drawn_too():
     nodes = [SERVER.node(), Node("c", "client", PI), *(Node(n, "relay") for n in "xyz")]
     edges = [("c", "x"), ("c", "y"), ("x", "y"), ("y", "z"), ("z", "server"), ("x", "server")]
     topology = from_graph(nodes=nodes, edges=[Edge(a, b, 1e6, 0.01) for a, b in edges])
-    places = core(grouped(topology))
-    assert len(set(places.values())) == 5
+    positions = core(topology_groups(topology))
+    assert len(set(positions.values())) == 5
     assert topology_figure(topology).axes
 
 
