@@ -7,13 +7,12 @@ names another unit: `client,from_ms,until_ms`.
 import math
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Final
 
 from cutlayer.topologies.bandwidth import Table
-from cutlayer.topologies.bandwidth.files import Lines, stamp
+from cutlayer.topologies.bandwidth.files import Lines, read_once
 from cutlayer.topologies.column_units import duration_unit, in_si
-from cutlayer.topologies.text_file import NUMBER, FileState
+from cutlayer.topologies.text_file import NUMBER
 
 EXPECTED: Final = "client,online_from_s,online_until_s"
 MAX_LINES: Final = 1_000_000
@@ -56,17 +55,12 @@ def _merged(intervals: Iterable[Interval]) -> list[Interval]:
     return merged
 
 
+@read_once
 def read_recording(path: str) -> Recording:
     """Return when each client of a file is online: from and until (s), in the file's order.
 
     The first line may be a header. Raises TraceError.
     """
-    return _read(stamp(path), path)
-
-
-@lru_cache(maxsize=16)
-def _read(version: FileState, path: str) -> Recording:
-    del version
     pattern = rf"[^,]*[^,\s][ \t]*,[ \t]*{NUMBER}[ \t]*,[ \t]*{NUMBER}"
     lines = Lines(path, pattern, EXPECTED, columns=3, header=True, max_lines=MAX_LINES)
     if lines.titles is not None:

@@ -1,13 +1,12 @@
 """Propagation delay from the positions of nodes on the Earth."""
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
 
-from cutlayer.topologies.text_file import NUMBER
+from cutlayer.topologies.text_file import number_of
 
 Position = tuple[float, float]
 
@@ -19,7 +18,6 @@ FIBRE_M_PER_S: Final = 2.0e8
 
 _LONGITUDES: Final = ("longitude", "long", "lon", "lng")
 _LATITUDES: Final = ("latitude", "lat")
-_NUMBER: Final = re.compile(rf"\s*{NUMBER}\s*")
 
 
 @dataclass(frozen=True)
@@ -60,20 +58,10 @@ def position_of(attributes: Mapping[str, Any]) -> Position | None:
     lower = {str(key).lower(): value for key, value in attributes.items()}
     longitudes = [lower[key] for key in _LONGITUDES if key in lower]
     latitudes = [lower[key] for key in _LATITUDES if key in lower]
-    pairs: list[Any] = [[*pair] for pair in product(longitudes, latitudes)]
-    for pair in [*pairs, lower.get("pos")]:
+    for pair in (*product(longitudes, latitudes), lower.get("pos")):
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             continue
-        longitude, latitude = map(_degrees, pair)
+        longitude, latitude = map(number_of, pair)
         if abs(longitude) <= 360 and abs(latitude) <= 90:
             return longitude, latitude
     return None
-
-
-def _degrees(value: Any) -> float:
-    """Return a number, or text that is one, as a float; NaN for anything else."""
-    if isinstance(value, str):
-        return float(value) if _NUMBER.fullmatch(value) else math.nan
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 360:
-        return math.nan
-    return float(value)

@@ -6,8 +6,6 @@ A file has at most 16 MiB and a million rows.
 
 import csv
 import io
-import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -15,15 +13,13 @@ from typing import Any, Final
 from cutlayer.errors import UserError
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.column_units import names_a_duration
-from cutlayer.topologies.text_file import NUMBER, TextFileError, parse_json, read_text
+from cutlayer.topologies.text_file import TextFileError, number_of, parse_json, read_text
 
 MAX_BYTES: Final = 16 * 2**20
 MAX_ROWS: Final = 1_000_000
 HIGHEST: Final = 1e300
 WIDEST: Final = 1e6
 """The largest ratio of the fastest to the slowest device of a file."""
-
-_NUMBER: Final = re.compile(rf"\s*{NUMBER}\s*")
 
 Row = tuple[int, Any]  # the number of a row, or of a line in CSV, and its score
 
@@ -120,15 +116,7 @@ def _check_column(column: str, columns: list[str], where: str) -> None:
 
 
 def _score(value: Any, where: str) -> float:
-    score = math.nan
-    if isinstance(value, str):
-        score = float(value) if _NUMBER.fullmatch(value) else math.nan
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        score = float(value) if value < HIGHEST else math.inf
+    score = number_of(value)
     if not 0 < score < HIGHEST:
-        raise ScoresError(f"{where}: expected a positive number (got {_shown(value)})")
+        raise ScoresError(f"{where}: expected a positive number (got {str(value)[:40]!r})")
     return score
-
-
-def _shown(value: Any) -> str:
-    return repr((value if isinstance(value, str) else str(value))[:40])

@@ -6,6 +6,7 @@ block or fill the memory.
 
 import gzip
 import json
+import math
 import re
 import stat
 import zlib
@@ -18,6 +19,7 @@ from cutlayer.topologies.units import format_size
 
 NUMBER: Final = r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?"
 """A number in ASCII, of bounded length and within the range of a float."""
+_NUMBER: Final = re.compile(rf"\s*{NUMBER}\s*")
 
 FileState = tuple[str, int, int]
 
@@ -78,6 +80,18 @@ def read_text(path: str | PathLike[str], max_bytes: int) -> str:
             f"is not text: line {line} holds the control character U+{ord(control[0]):04X}"
         )
     return text
+
+
+def number_of(value: object) -> float:
+    """Return a number, or text that is one, as a float; NaN for anything else."""
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value) else math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def parse_json(text: str) -> Any:

@@ -4,13 +4,12 @@ from cutlayer.topologies.bandwidth.changed import Changed, Steps
 from cutlayer.topologies.bandwidth.csv_trace import read_csv
 from cutlayer.topologies.bandwidth.files import TraceError
 from cutlayer.topologies.bandwidth.mahimahi import read_mahimahi
-from cutlayer.topologies.bandwidth.profile import Constant, Profile, Varying
+from cutlayer.topologies.bandwidth.profile import Profile, Varying
 from cutlayer.topologies.bandwidth.random_rates import Lognormal, TwoStates
 from cutlayer.topologies.bandwidth.table import Shifted, Table, Tabled
 
 __all__ = [
     "Changed",
-    "Constant",
     "Lognormal",
     "Profile",
     "Shifted",

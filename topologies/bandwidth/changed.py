@@ -4,30 +4,25 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from cutlayer.topologies.bandwidth.profile import Constant, Profile, Varying
+from cutlayer.topologies.bandwidth.profile import Profile, Varying
+from cutlayer.topologies.bandwidth.table import Table
 
 
+@dataclass(frozen=True, eq=False)
 class Steps(Profile):
     """`base` until `times[0]` (s, increasing); `values[i]` from `times[i]` on."""
 
-    def __init__(self, base: Profile, times: tuple[float, ...], values: tuple[float, ...]) -> None:
-        assert len(times) == len(values) > 0
-        self._base = base
-        self._times = times
-        self._values = values
-
-    @property
-    def mean(self) -> float:
-        """The mean before the first change."""
-        return self._base.mean
+    base: Profile
+    times: tuple[float, ...]
+    values: tuple[float, ...]
 
     def piece(self, t: float) -> tuple[float, float]:
         """Return the value at `t`, and when it may change."""
-        index = bisect_right(self._times, t)
-        following = self._times[index] if index < len(self._times) else math.inf
+        index = bisect_right(self.times, t)
+        following = self.times[index] if index < len(self.times) else math.inf
         if index > 0:
-            return self._values[index - 1], following
-        value, end = self._base.piece(t)
+            return self.values[index - 1], following
+        value, end = self.base.piece(t)
         return value, min(end, following)
 
 
@@ -48,27 +43,22 @@ class Changed(Varying):
         if isinstance(self.base, Varying):
             before = self.base.profile(seed, key, connection)
         else:
-            before = Constant(self.base)
+            before = Table([0.0], [self.base])
         times, rates = zip(*sorted(self.changes), strict=True)
         return Steps(before, times, rates)
 
 
+@dataclass(frozen=True, eq=False)
 class Multiplied(Profile):
     """`factor` times another profile."""
 
-    def __init__(self, base: Profile, factor: float) -> None:
-        self._base = base
-        self._factor = factor
-
-    @property
-    def mean(self) -> float:
-        """The base's mean, multiplied."""
-        return self._base.mean * self._factor
+    base: Profile
+    factor: float
 
     def piece(self, t: float) -> tuple[float, float]:
         """Return the value at `t`, and when it may change."""
-        value, end = self._base.piece(t)
-        return value * self._factor, end
+        value, end = self.base.piece(t)
+        return value * self.factor, end
 
 
 @dataclass(frozen=True)

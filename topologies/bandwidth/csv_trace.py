@@ -4,15 +4,14 @@ The units are seconds and bytes per second, unless a header names others: `time_
 """
 
 import math
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
-from cutlayer.topologies.bandwidth.files import Lines, TraceError, stamp
+from cutlayer.topologies.bandwidth.files import Lines, TraceError, read_once
 from cutlayer.topologies.bandwidth.table import Table
 from cutlayer.topologies.column_units import duration_unit, in_si, rate_unit
-from cutlayer.topologies.text_file import NUMBER, FileState
+from cutlayer.topologies.text_file import NUMBER
 from cutlayer.topologies.units import (
     MAX_BYTES_PER_S,
     MAX_SECONDS,
@@ -24,18 +23,13 @@ EXPECTED: Final = "seconds,bytes_per_second"
 MAX_LINES: Final = 5_000_000
 
 
+@read_once
 def read_csv(path: str, period_s: float = math.inf) -> Table:
     """Return the rates of a file; each holds until the next line's time, and the first time is 0.
 
     The recording repeats after `period_s` (s); without it, the last rate holds. A header may name
     the units, see `column_units`. Raises TraceError.
     """
-    return _read(stamp(path), path, period_s)
-
-
-@lru_cache(maxsize=64)
-def _read(version: FileState, path: str, period_s: float) -> Table:
-    del version
     pattern = rf"{NUMBER}[ \t]*,[ \t]*{NUMBER}"
     lines = Lines(path, pattern, EXPECTED, columns=2, header=True, max_lines=MAX_LINES)
     second, byte_per_s = lines.units(duration_unit, rate_unit)

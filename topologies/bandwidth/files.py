@@ -7,8 +7,9 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import lru_cache, wraps
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,18 +24,31 @@ MAX_LINE_LENGTH: Final = 1000
 
 _NUMERIC: Final = re.compile(rf"{NUMBER}|[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 _NUMERALS: Final = b"0123456789+-.eE, \t\n"
+_BEFORE_DATA: Final = re.compile(r"(?:[ \t]*\n)*[^\n]*\n?")  # blank lines and the header
+
+Reader = TypeVar("Reader", bound=Callable[..., Any])
 
 
 class TraceError(UserError):
     """A recording that does not exist or cannot be read; the message names the line."""
 
 
-def stamp(path: str) -> FileState:
-    """Return what identifies a file with its present content. Raises TraceError."""
-    try:
-        return file_state(path)
-    except TextFileError as error:
-        raise TraceError(f"{path} {error}") from None
+def read_once(read: Reader) -> Reader:
+    """Decorate a function that reads the file at a path, so that it reads again only after a change."""
+
+    @lru_cache(maxsize=64)
+    def known(_: FileState, path: str, *args: Any, **kwargs: Any) -> Any:
+        return read(path, *args, **kwargs)
+
+    @wraps(read)
+    def current(path: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            version = file_state(path)
+        except TextFileError as error:
+            raise TraceError(f"{path} {error}") from None
+        return known(version, path, *args, **kwargs)
+
+    return cast(Reader, current)
 
 
 class Lines:
@@ -73,7 +87,9 @@ class Lines:
         self.titles: tuple[str, ...] | None = None
         if header and not any(_NUMERIC.fullmatch(cell) for cell in cells):
             self.titles = cells
-            self._skip_to(first[0] + 1)
+            data = _BEFORE_DATA.match(self._text)
+            assert data is not None
+            self._begin, self._line = data.end(), first[0] + 1
             if next(self.numbered(), None) is None:
                 raise TraceError(f"{path} has a header, but no data")
             if len(cells) != columns:
@@ -155,12 +171,6 @@ class Lines:
             except DeprecationWarning as warning:
                 raise ValueError(str(warning)) from warning
         return table
-
-    def _skip_to(self, line: int) -> None:
-        for _ in range(self._line, line):
-            end = self._text.find("\n", self._begin)
-            self._begin = len(self._text) if end < 0 else end + 1
-        self._line = line
 
     def _check_lines(self, max_lines: int) -> None:
         count = self._text.count("\n") + 1

@@ -5,14 +5,12 @@ bytes can be delivered; times do not decrease. The recording repeats after its l
 counts for the interval that ends with its time, so that the bytes up to the end of any step are exact.
 """
 
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
-from cutlayer.topologies.bandwidth.files import Lines, TraceError, stamp
+from cutlayer.topologies.bandwidth.files import Lines, TraceError, read_once
 from cutlayer.topologies.bandwidth.table import Table
-from cutlayer.topologies.text_file import FileState
 from cutlayer.topologies.units import MAX_SECONDS, format_duration
 
 PACKET_BYTES: Final = 1500
@@ -22,17 +20,12 @@ LONGEST_SILENCE_MS: Final = 86_400_000
 """A recording that begins later than this, and later than it lasts, is taken to have clock times."""
 
 
+@read_once
 def read_mahimahi(path: str, step_s: float = STEP_S) -> Table:
     """Return the rates of a recording, averaged over steps of `step_s` (s).
 
     The last step has 0.5 to 1.5 times that length. Raises TraceError.
     """
-    return _read(stamp(path), path, step_s)
-
-
-@lru_cache(maxsize=64)
-def _read(version: FileState, path: str, step_s: float) -> Table:
-    del version
     lines = Lines(path, r"\+?[0-9]{1,15}", "a time in whole milliseconds")
     times_ms = lines.numbers(np.int64)[:, 0]
     back = np.flatnonzero(np.diff(times_ms) < 0)

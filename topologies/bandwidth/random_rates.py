@@ -27,18 +27,12 @@ Block = tuple[NDArray[np.float64], NDArray[np.float64], float]
 class Blocks(Profile):
     """Pieces of a rate, from the stream of (seed, purpose, key)."""
 
-    def __init__(self, rate: Varying, seed: int, purpose: str, key: str) -> None:
-        self._rate = rate
+    def __init__(self, seed: int, purpose: str, key: str) -> None:
         self._stream = (seed, purpose, key)
         self._starts = [0.0]  # of every block drawn so far, and of the one after
         self._states: list[float] = []
         self._from = self._to = 0.0
         self._ends = self._values = np.empty(0)
-
-    @property
-    def mean(self) -> float:
-        """The mean of the rate."""
-        return self._rate.mean_bytes_per_s
 
     @abstractmethod
     def _first(self, stream: np.random.Generator) -> float:
@@ -109,7 +103,7 @@ class _Wandering(Blocks):
     """The rate step by step; the state is the last z."""
 
     def __init__(self, process: Lognormal, seed: int, key: str) -> None:
-        super().__init__(process, seed, LOGNORMAL, key)
+        super().__init__(seed, LOGNORMAL, key)
         self._process = process
 
     def _first(self, stream: np.random.Generator) -> float:
@@ -121,7 +115,7 @@ class _Wandering(Blocks):
         noise = stream.standard_normal(SIZE) * math.sqrt(1 - c * c)
         z = np.array([*accumulate(noise.tolist(), lambda last, new: c * last + new, initial=state)])
         variance = math.log1p(process.cv**2)
-        values = np.exp(math.sqrt(variance) * z[1:] - variance / 2) * self.mean
+        values = np.exp(math.sqrt(variance) * z[1:] - variance / 2) * process.mean
         ends = np.arange(index * SIZE + 1, (index + 1) * SIZE + 1, dtype=np.float64)
         return ends * process.step_s, values, float(z[-1])
 
@@ -160,7 +154,7 @@ class _Turns(Blocks):
     """The two states in turn; a block begins in the state in which the first one did."""
 
     def __init__(self, states: TwoStates, seed: int, key: str) -> None:
-        super().__init__(states, seed, TWO_STATES, key)
+        super().__init__(seed, TWO_STATES, key)
         self._two = states
 
     def _first(self, stream: np.random.Generator) -> float:

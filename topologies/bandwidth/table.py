@@ -75,24 +75,19 @@ class Table(Profile):
         return float(self._values.max())
 
 
+@dataclass(frozen=True, eq=False)
 class Shifted(Profile):
     """Another profile from its time `by` (s) on."""
 
-    def __init__(self, base: Profile, by: float) -> None:
-        self._base = base
-        self._by = by
-
-    @property
-    def mean(self) -> float:
-        """The mean of the whole."""
-        return self._base.mean
+    base: Profile
+    by: float
 
     def piece(self, t: float) -> tuple[float, float]:
         """Return the value at `t`, and when it changes."""
-        value, end = self._base.piece(t + self._by)
-        while end - self._by <= t:  # rounding
-            value, end = self._base.piece(end)
-        return value, end - self._by
+        value, end = self.base.piece(t + self.by)
+        while end - self.by <= t:  # rounding
+            value, end = self.base.piece(end)
+        return value, end - self.by
 
 
 @dataclass(frozen=True)
