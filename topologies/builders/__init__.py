@@ -6,14 +6,20 @@ which continues that of an earlier group of the same name. Relays, access points
 forward.
 """
 
-from cutlayer.topologies.builders.cells import AccessPoint, BaseStation, Subscribers, cells
+from cutlayer.topologies.builders.cells import (
+    AccessPoint,
+    BaseStation,
+    Stations,
+    Subscribers,
+    cells,
+    wifi_cell,
+)
 from cutlayer.topologies.builders.draft import Edge, Server
 from cutlayer.topologies.builders.groups import Clients
 from cutlayer.topologies.builders.networkx_graph import Residents, from_graph, from_networkx
 from cutlayer.topologies.builders.sites import mesh, ring
 from cutlayer.topologies.builders.star import star
 from cutlayer.topologies.builders.tiers import Branch, tiers
-from cutlayer.topologies.builders.wifi_cell import Stations, wifi_cell
 
 __all__ = [
     "AccessPoint",

@@ -1,16 +1,28 @@
-"""Access points and base stations, each with its own medium and its own route to the server."""
+"""Wi-Fi and cellular cells: devices that share a medium with their access point or base station."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from cutlayer.topologies.bandwidth import Varying
-from cutlayer.topologies.builders.draft import Draft, Server
+from cutlayer.topologies.builders.draft import DIRECT, Draft, Server
 from cutlayer.topologies.builders.groups import Group, named
-from cutlayer.topologies.builders.wifi_cell import Stations, add_stations
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.graph import Topology
 from cutlayer.topologies.link import AccessLink
-from cutlayer.topologies.parts import Link, Medium, Node
+from cutlayer.topologies.parts import Link, Medium, Node, TopologyError
+
+CELL: Final = "cell"
+
+
+@dataclass(frozen=True)
+class Stations(Group):
+    """Equal stations of a Wi-Fi cell; the rate is that of a station, if stations have their own."""
+
+    device: DeviceProfile
+    count: int
+    rate_bytes_per_s: float | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,11 +47,7 @@ class AccessPoint(Group):
     rate_varies: Varying | None = None
     count: int = 1
     name: str | None = None
-
-    @property
-    def stem(self) -> str:
-        """The stem of its members' names."""
-        return self.name or "access-point"
+    kind = "access-point"
 
 
 @dataclass(frozen=True)
@@ -55,11 +63,33 @@ class BaseStation(Group):
     backhaul: AccessLink
     count: int = 1
     name: str | None = None
+    kind = "base-station"
 
-    @property
-    def stem(self) -> str:
-        """The stem of its members' names."""
-        return self.name or "base-station"
+
+def wifi_cell(
+    *,
+    server: Server,
+    stations: Sequence[Stations],
+    delay_s: float,
+    rate_bytes_per_s: float | None = None,
+    rate_varies: Varying | None = None,
+    backhaul: AccessLink | None = None,
+) -> Topology:
+    """Build stations that share one half-duplex medium with their access point.
+
+    Either the cell has one rate, for all stations and both directions together, or each group has its
+    own and stations share airtime: each of n busy stations then gets 1 / sum(1 / r), Wi-Fi's
+    performance anomaly (Heusse et al., INFOCOM 2003). If a cell's rate varies, it is the mean. Without
+    `backhaul` the server is the access point; with it, its `up` leads to the server.
+    """
+    draft = Draft()
+    centre = draft.server(server)
+    if backhaul is not None:
+        centre = draft.relay(AccessPoint.kind)
+        draft.access(centre, server.name, backhaul)
+    cell = AccessPoint(stations, delay_s, backhaul or DIRECT, rate_bytes_per_s, rate_varies)
+    _add_stations(draft, CELL, centre, cell)
+    return draft.topology()
 
 
 def cells(
@@ -79,19 +109,31 @@ def cells(
         draft.relay(name)
         draft.access(name, centre, cell.backhaul)
         if isinstance(cell, AccessPoint):
-            add_stations(
-                draft,
-                f"{name}.cell",
-                name,
-                cell.stations,
-                cell.delay_s,
-                cell.rate_bytes_per_s,
-                cell.rate_varies,
-                prefix=f"{name}.",
-            )
+            _add_stations(draft, f"{name}.cell", name, cell, prefix=f"{name}.")
         else:
             _add_subscribers(draft, name, cell)
     return draft.topology()
+
+
+def _add_stations(
+    draft: Draft, medium: str, centre: str, cell: AccessPoint, prefix: str = ""
+) -> None:
+    """Add a medium and its stations around an existing access point."""
+    cell_rate = cell.rate_bytes_per_s
+    for group in cell.stations:
+        if (group.rate_bytes_per_s is None) == (cell_rate is None):
+            raise TopologyError(
+                f"give either the cell a rate or every group of stations its own"
+                f" (here {group.stem!r} and the cell have"
+                f" {'none' if cell_rate is None else 'both one'})"
+            )
+    draft.media.append(Medium(medium, cell_rate, cell.rate_varies))
+    for name, group in named(cell.stations, prefix):
+        draft.nodes.append(Node(name, "client", group.device))
+        rate = group.rate_bytes_per_s if cell_rate is None else cell_rate
+        assert rate is not None
+        up = Link(f"{name}.up", name, centre, rate, cell.delay_s, medium, own_limit=False)
+        draft.links += [up, replace(up, id=f"{name}.down", source=centre, target=name)]
 
 
 def _add_subscribers(draft: Draft, centre: str, cell: BaseStation) -> None:

@@ -19,6 +19,7 @@ from cutlayer.topologies.queueing import FIFO, Queueing
 Direction = Literal["full", "half", "one-way"]
 
 HUB: Final = "hub"
+DIRECT: Final = AccessLink(math.inf, math.inf, 0.0)
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,24 @@ class Edge:
     own_limit: bool = True
 
     @classmethod
-    def of_link(cls, source: str, target: str, link: AccessLink) -> Self:
+    def of_link(cls, source: str, target: str, link: AccessLink, medium: str | None = None) -> Self:
         """Return a link as an edge; its `up` leads from `source` to `target`."""
-        _check_private(link)
+        if link.shared:
+            raise TopologyError(
+                f"link {link.name!r} is one medium for all stations: use it as a Wi-Fi cell"
+            )
         return cls(
             source,
             target,
             link.up_bytes_per_s,
             link.known_delay_s,
             link.down_bytes_per_s,
-            duplex=link.duplex,
-            varies=link.up_varies,
-            back_varies=link.down_varies,
-            jitter=link.jitter,
-            loss=link.loss,
+            link.duplex,
+            medium,
+            link.up_varies,
+            link.down_varies,
+            link.jitter,
+            link.loss,
         )
 
 
@@ -101,7 +106,7 @@ class Draft:
     def server_at(self, place: str, server: Server, link: AccessLink | None) -> None:
         """Add the server at a node, by its link or by an unlimited one without delay."""
         self.nodes.append(server.node())
-        self.access(server.name, place, link or AccessLink(math.inf, math.inf, 0.0))
+        self.access(server.name, place, link or DIRECT)
 
     def relay(self, name: str, position: tuple[float, float] | None = None) -> str:
         """Add a node that only forwards."""
@@ -119,44 +124,18 @@ class Draft:
                     self.nodes.append(Node(name, "client", group.device))
                     self.access(name, centre, link, medium)
             else:
-                node = Node(names[0], "client", group.device)
-                place = len(self.nodes), len(self.links)
-                self.access(names[0], centre, link, medium)
-                up, down = self.links[-2:]
-                del self.links[-2:]
-                self.groups.append(ClientGroup(names, node, up, down, *place))
+                first = Node(names[0], "client", group.device)
+                up, down = self._access(names[0], centre, link, medium)
+                before = len(self.nodes), len(self.links)
+                self.groups.append(ClientGroup(names, first, up, down, *before))
 
     def access(self, name: str, centre: str, link: AccessLink, medium: str | None = None) -> None:
         """Connect a node with the centre; both directions also use `medium`, if given."""
-        _check_private(link)
-        if link.duplex == "half":
-            if medium is not None:
-                raise TopologyError(
-                    f"{name!r} is on a half-duplex link and on a shared medium: expected one of"
-                    f" them"
-                )
-            medium = f"{name}.link"
-            rates = link.up_bytes_per_s, link.down_bytes_per_s
-            self.media.append(_half_duplex(medium, *rates, link.up_varies))
-            link = replace(link, up_varies=None, down_varies=None)
-        up = Link(
-            f"{name}.up",
-            name,
-            centre,
-            link.up_bytes_per_s,
-            link.known_delay_s,
-            medium,
-            link.up_varies,
-            link.jitter,
-            link.loss,
-            connection=medium if link.duplex == "half" else name,
-            own_limit=link.duplex == "full",
-        )
-        self._both(up, f"{name}.down", link.down_bytes_per_s, link.down_varies)
+        self.links += self._access(name, centre, link, medium)
 
     def edge(self, edge: Edge) -> None:
         """Add an edge as two links, or one if it is one-way."""
-        there = f"{edge.source}->{edge.target}"
+        there, back = f"{edge.source}->{edge.target}", f"{edge.target}->{edge.source}"
         if edge.duplex not in get_args(Direction):
             raise TopologyError(
                 f"edge {there!r}: unknown duplex {edge.duplex!r}"
@@ -166,52 +145,47 @@ class Draft:
             raise TopologyError(
                 f"edge {there!r} is one-way, but has a rate for the other direction"
             )
-        connection = f"{edge.source}--{edge.target}"
+        self.links += self._directions(edge, there, back, f"{edge.source}--{edge.target}")
+
+    def _access(self, name: str, centre: str, link: AccessLink, medium: str | None) -> list[Link]:
+        edge = Edge.of_link(name, centre, link, medium)
+        half_duplex = link.duplex == "half"
+        if half_duplex and medium is not None:
+            raise TopologyError(
+                f"{name!r} is on a half-duplex link and on a shared medium: expected one of them"
+            )
+        connection = f"{name}.link" if half_duplex else name
+        return self._directions(edge, f"{name}.up", f"{name}.down", connection)
+
+    def _directions(self, edge: Edge, there: str, back: str, connection: str) -> list[Link]:
+        """Return an edge's links, by their ids; add the medium that a half-duplex edge lacks."""
         rate = edge.rate_bytes_per_s
         back_rate = rate if edge.back_bytes_per_s is None else edge.back_bytes_per_s
-        medium = edge.medium
-        if edge.duplex == "half" and medium is None:
-            medium = connection
-            self.media.append(_half_duplex(medium, rate, back_rate, edge.varies))
-            edge = replace(edge, varies=None, back_varies=None, own_limit=False)
+        if edge.duplex == "half" and edge.medium is None:
+            total = rate if rate == back_rate else None  # airtime, if the directions differ
+            self.media.append(Medium(connection, total, edge.varies))
+            edge = replace(edge, medium=connection, varies=None, back_varies=None, own_limit=False)
         link = Link(
             there,
             edge.source,
             edge.target,
             rate,
             edge.delay_s,
-            medium,
+            edge.medium,
             edge.varies,
             edge.jitter,
             edge.loss,
-            connection=connection,
-            own_limit=edge.own_limit,
+            connection,
+            edge.own_limit,
         )
         if edge.duplex == "one-way":
-            self.links.append(link)
-        else:
-            self._both(link, f"{edge.target}->{edge.source}", back_rate, edge.back_varies)
-
-    def _both(self, link: Link, back: str, rate: float, varies: Varying | None) -> None:
-        """Add a link and its opposite direction, which may differ only in rate."""
+            return [link]
         opposite = replace(
             link,
             id=back,
             source=link.target,
             target=link.source,
-            rate_bytes_per_s=rate,
-            varies=varies,
+            rate_bytes_per_s=back_rate,
+            varies=edge.back_varies,
         )
-        self.links += [link, opposite]
-
-
-def _check_private(link: AccessLink) -> None:
-    if link.shared:
-        raise TopologyError(
-            f"link {link.name!r} is one medium for all stations: use it as a Wi-Fi cell"
-        )
-
-
-def _half_duplex(name: str, rate: float, back_rate: float, varies: Varying | None = None) -> Medium:
-    """Return the medium of both directions: bytes if they are equally fast, else airtime."""
-    return Medium(name, rate if rate == back_rate else None, varies)
+        return [link, opposite]

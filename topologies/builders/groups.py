@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.link import AccessLink
@@ -11,16 +11,17 @@ from cutlayer.topologies.parts import TopologyError
 
 
 class Group:
-    """Several equal things with one name. Those without a `device` have their own `stem`."""
+    """Several equal things; those without a name or a `device` are named after their `kind`."""
 
     device: DeviceProfile
     count: int
     name: str | None
+    kind: ClassVar[str] = ""
 
     @property
     def stem(self) -> str:
         """The stem of its members' names."""
-        return self.name or self.device.name
+        return self.name or self.kind or self.device.name
 
 
 @dataclass(frozen=True)

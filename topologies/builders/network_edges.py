@@ -42,25 +42,29 @@ def assumed_delay(graph: "networkx.Graph[Any]", delay: Distance) -> AssumedDelay
     It is the distance's `otherwise_s`, or else the median of the edges of known length. Raises
     TopologyError if there is neither.
     """
+    return _delays(graph, delay)[1]
+
+
+def _delays(
+    graph: "networkx.Graph[Any]", distance: Distance
+) -> tuple[list[float], AssumedDelay | None]:
+    """Return the delay of every edge that is not a loop, and that of unknown lengths among them."""
     positions = {node: position_of(data) for node, data in graph.nodes(data=True)}
-    known, edges = [], 0
-    for here, there in graph.edges():
-        if here == there:
-            continue
-        edges += 1
-        ends = positions[here], positions[there]
-        if ends[0] is not None and ends[1] is not None:
-            known.append(delay.delay_s(ends[0], ends[1]))
-    if len(known) == edges:
-        return None
-    if delay.otherwise_s is not None:
-        return AssumedDelay(delay.otherwise_s, edges - len(known), edges)
-    if not known:
-        raise TopologyError(
-            "no edge has a longitude and latitude at both ends, so that no delay can be derived:"
-            " give one delay for all edges, an attribute of theirs, or the distance an otherwise"
-        )
-    return AssumedDelay(median(known), edges - len(known), edges)
+    ends = [(positions[here], positions[there]) for here, there in graph.edges() if here != there]
+    delays = [distance.delay_s(a, b) if a is not None and b is not None else None for a, b in ends]
+    known = [seconds for seconds in delays if seconds is not None]
+    if len(known) == len(delays):
+        return known, None
+    otherwise = distance.otherwise_s
+    if otherwise is None:
+        if not known:
+            raise TopologyError(
+                "no edge has a longitude and latitude at both ends, so that no delay can be derived:"
+                " give one delay for all edges, an attribute of theirs, or the distance an otherwise"
+            )
+        otherwise = median(known)
+    assumed = AssumedDelay(otherwise, len(delays) - len(known), len(delays))
+    return [otherwise if seconds is None else seconds for seconds in delays], assumed
 
 
 def network_edges(
@@ -70,23 +74,16 @@ def network_edges(
     delay: float | Attribute | Distance,
 ) -> Iterator[Edge]:
     """Yield the edges between the named nodes; parallel edges are merged, loops are left out."""
-    positions = {node: position_of(data) for node, data in graph.nodes(data=True)}
-    assumed = assumed_delay(graph, delay) if isinstance(delay, Distance) else None
+    delays = iter(_delays(graph, delay)[0] if isinstance(delay, Distance) else ())
     joined: dict[tuple[str, str], tuple[float, float]] = {}
     for here, there, data in graph.edges(data=True):
         if here == there:
             continue
         source, target = names[here], names[there]
         where = f"the edge from {source!r} to {target!r}"
-        if isinstance(delay, Distance):
-            ends = positions[here], positions[there]
-            if ends[0] is None or ends[1] is None:
-                assert assumed is not None
-                seconds = assumed.seconds
-            else:
-                seconds = delay.delay_s(ends[0], ends[1])
-        else:
-            seconds = _figure(delay, data, where, "delay")
+        seconds = (
+            next(delays) if isinstance(delay, Distance) else _figure(delay, data, where, "delay")
+        )
         speed = _figure(rate, data, where, "rate")
         pair = (source, target)
         if pair not in joined and not graph.is_directed() and (target, source) in joined:

@@ -102,23 +102,18 @@ def _by_place(
         who = f"the group {group.name or group.device.name!r}"
         if group.count < 1:
             raise TopologyError(f"{who} has a count of {group.count}: expected 1 or more")
+        share, at = group.count, places
         if group.at == "spread":
-            n = len(places)
-            counts = Counter(places[i * n // group.count] for i in range(group.count))
-        else:
-            at = places
-            if group.at != "all":
-                at = [nodes.names[_key(nodes, place, who)] for place in group.at]
-            counts = Counter(dict.fromkeys(at, 0))
-            for place in at:
-                if place not in found:
-                    raise TopologyError(
-                        f"{who} is at {place!r}, which is not connected with the server's node,"
-                        f" {nodes.names[home]!r}"
-                    )
-                counts[place] += group.count
-        for place, count in counts.items():
-            found[place].append(Clients(group.device, count, group.link, group.name))
+            share, at = 1, [places[i * len(places) // group.count] for i in range(group.count)]
+        elif group.at != "all":
+            at = [nodes.names[_key(nodes, place, who)] for place in group.at]
+        for place, times in Counter(at).items():
+            if place not in found:
+                raise TopologyError(
+                    f"{who} is at {place!r}, which is not connected with the server's node,"
+                    f" {nodes.names[home]!r}"
+                )
+            found[place].append(Clients(group.device, times * share, group.link, group.name))
     return found
 
 
