@@ -3,11 +3,12 @@
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, Tag, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from cutlayer.scenarios.bandwidth import check_changes
-from cutlayer.scenarios.fields import Section, Text, as_rule, by_key, not_empty, rule
+from cutlayer.scenarios.fields import Section, Text, as_rule, not_empty, rule
 from cutlayer.scenarios.quantities import Delay, Duration
+from cutlayer.scenarios.unions import by_key
 from cutlayer.topologies.availability import presence, read_recording
 
 
@@ -97,9 +98,7 @@ class OfflineMarkov(AbsenceSection):
 
 
 Absence = Annotated[
-    Annotated[OfflineWindows, Tag("~offline")]
-    | Annotated[OfflineTrace, Tag("~trace")]
-    | Annotated[OfflineMarkov, Tag("~markov")],
+    OfflineWindows | OfflineTrace | OfflineMarkov,
     by_key(
         "must have clients, on_disconnect, and one of offline, trace and markov",
         offline=OfflineWindows,

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from cutlayer.scenarios.fields import Positive, Section, Text, as_rule, by_key, not_empty, rule
+from cutlayer.scenarios.fields import Positive, Section, Text, as_rule, not_empty, rule
 from cutlayer.scenarios.quality import Variation
 from cutlayer.scenarios.quantities import Delay, Duration, FiniteRate, Rate, RateOrOutage
 from cutlayer.scenarios.shipped import trace_path
+from cutlayer.scenarios.unions import Forms, by_key, either
 from cutlayer.topologies.bandwidth import (
     Lognormal,
     Table,
@@ -57,8 +58,7 @@ class VaryingRate(Section):
 
 
 Start = Annotated[
-    Annotated[Literal["random"], Tag("~random")] | Annotated[Delay, Tag("~time")],
-    Discriminator(lambda value: "~random" if value == "random" else "~time"),
+    Literal["random"] | Delay, either(Literal["random"], Delay, lambda value: value != "random")
 ]
 
 
@@ -215,19 +215,17 @@ class StepsRate(VaryingRate):
         return Table([step.at for step in self.steps], [step.rate for step in self.steps], period)
 
 
-_DISCRIMINATOR = by_key(
-    "must be a rate, such as '10 Mbit/s', or have one of trace, markov, lognormal and steps",
-    otherwise="~rate",
-    trace=TraceRate,
-    markov=MarkovRate,
-    lognormal=LognormalRate,
-    steps=StepsRate,
-)
-_Varying = (
-    Annotated[TraceRate, Tag("~trace")]
-    | Annotated[MarkovRate, Tag("~markov")]
-    | Annotated[LognormalRate, Tag("~lognormal")]
-    | Annotated[StepsRate, Tag("~steps")]
-)
-AnyRate = Annotated[Annotated[Rate, Tag("~rate")] | _Varying, _DISCRIMINATOR]
-AnyFiniteRate = Annotated[Annotated[FiniteRate, Tag("~rate")] | _Varying, _DISCRIMINATOR]
+def _any_rate(fixed: Any) -> Forms:
+    return by_key(
+        "must be a rate, such as '10 Mbit/s', or have one of trace, markov, lognormal and steps",
+        plain=fixed,
+        trace=TraceRate,
+        markov=MarkovRate,
+        lognormal=LognormalRate,
+        steps=StepsRate,
+    )
+
+
+_Varying = TraceRate | MarkovRate | LognormalRate | StepsRate
+AnyRate = Annotated[Rate | _Varying, _any_rate(Rate)]
+AnyFiniteRate = Annotated[FiniteRate | _Varying, _any_rate(FiniteRate)]

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Self
 
-from pydantic import Tag, model_validator
+from pydantic import model_validator
 
-from cutlayer.scenarios.fields import Section, Text, by_key, rule
+from cutlayer.scenarios.fields import Section, Text, rule
 from cutlayer.scenarios.quantities import Delay, RateOrOutage
+from cutlayer.scenarios.unions import by_key
 
 
 class ClientsChange(Section):
@@ -36,7 +37,7 @@ class LinkChange(Section):
 
 
 Change = Annotated[
-    Annotated[ClientsChange, Tag("~clients")] | Annotated[LinkChange, Tag("~link")],
+    ClientsChange | LinkChange,
     by_key(
         "must have clients (with up, down or rate) or a link (with its rate)",
         clients=ClientsChange,

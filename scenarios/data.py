@@ -6,10 +6,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
-    Discriminator,
     Field,
     GetJsonSchemaHandler,
-    Tag,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -25,14 +23,11 @@ from cutlayer.scenarios.fields import (
     not_empty,
     rule,
 )
-from cutlayer.scenarios.one_of import OneOf
+from cutlayer.scenarios.unions import OneOf, either, is_list, is_mapping
 
 TestShare = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
-OneOrMany = Annotated[
-    Annotated[Count, Tag("~one")] | Annotated[tuple[Count, ...], Tag("~many")],
-    Discriminator(lambda value: "~many" if isinstance(value, list | tuple) else "~one"),
-]
+OneOrMany = Annotated[Count | tuple[Count, ...], either(Count, tuple[Count, ...], is_list)]
 
 
 MAX_VALUES: Final = 100_000_000  # in one sample
@@ -129,8 +124,7 @@ class Declared(Section):
 
 DescribedDataset = Annotated[Leaf | Declared, OneOf(leaf=Leaf, declared=Declared)]
 Dataset = Annotated[
-    Annotated[DatasetName, Tag("~name")] | Annotated[DescribedDataset, Tag("~described")],
-    Discriminator(lambda value: "~described" if isinstance(value, Mapping | Section) else "~name"),
+    DatasetName | DescribedDataset, either(DatasetName, DescribedDataset, is_mapping)
 ]
 
 

@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from cutlayer.scenarios.fields import DeviceName, Section, not_empty, unique
-from cutlayer.scenarios.one_of import OneOf
 from cutlayer.scenarios.quantities import Delay
+from cutlayer.scenarios.unions import OneOf
 from cutlayer.topologies.queueing import DisciplineName, Queueing, SlotSpeed
 
 MaxJobs = Annotated[int, Field(strict=True, ge=2, le=10_000)]

@@ -14,17 +14,16 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
-    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     StringConstraints,
     ValidationInfo,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from cutlayer.errors import UserError
 from cutlayer.scenarios.aliases import canonical
@@ -104,22 +103,17 @@ def _check_increasing(values: tuple[int, ...]) -> tuple[int, ...]:
     return values
 
 
-@dataclass(frozen=True)
-class _NotEmpty:
+def _check_not_empty(value: Any) -> Any:
+    if isinstance(value, list | tuple | Mapping) and not value:
+        raise rule("must not be empty")
+    return value
+
+
+class _NotEmpty(BeforeValidator):
     """Annotation of a list or mapping with at least one entry.
 
     It checks the list as written: pydantic's own bound counts only valid entries.
     """
-
-    def check(self, value: Any) -> Any:
-        if isinstance(value, list | tuple | Mapping) and not value:
-            raise rule("must not be empty")
-        return value
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -127,54 +121,39 @@ class _NotEmpty:
         return {**handler(schema), "minItems": 1, "minProperties": 1}
 
 
-not_empty = _NotEmpty()
+not_empty = _NotEmpty(_check_not_empty)
 unique = AfterValidator(_check_unique)
 increasing = AfterValidator(_check_increasing)
 
-
 Kind = Literal["devices", "links", "models", "datasets"]
-_NOUN: dict[Kind, str] = {
-    "devices": "device",
-    "links": "link",
-    "models": "model",
-    "datasets": "data set",
-}
 
 
-@dataclass(frozen=True)
-class _Known:
-    """Annotation of a name that the validation context must know.
+def _known(kind: Kind, noun: str, *, objects: bool = False) -> AfterValidator:
+    """Return the annotation of a name that the validation context must know.
 
     Another spelling (`CIFAR-10`) becomes the known one. Without a context, every name is valid.
     """
 
-    kind: Kind
-    objects: bool = False
-
-    def check(self, name: str, info: ValidationInfo) -> str:
-        if not isinstance(info.context, Names) or (self.objects and is_object_path(name)):
+    def check(name: str, info: ValidationInfo) -> str:
+        if not isinstance(info.context, Names) or (objects and is_object_path(name)):
             return name
-        known = getattr(info.context, self.kind)
+        known = getattr(info.context, kind)
         known_name = canonical(name, known)
         if known_name is None:
-            raise rule(f"is not a known {_NOUN[self.kind]}{suggestion(name, known)}")
+            raise rule(f"is not a known {noun}{suggestion(name, known)}")
         return known_name
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.with_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {**handler(schema), KIND_KEY: self.kind}
+    return AfterValidator(check)
 
 
-DeviceName = Annotated[Text, _Known("devices")]
-LinkName = Annotated[Text, _Known("links")]
-ModelName = Annotated[Text, _Known("models", objects=True)]
-DatasetName = Annotated[Text, _Known("datasets", objects=True)]
+def _marked(kind: Kind) -> Any:
+    return Field(json_schema_extra={KIND_KEY: kind})
+
+
+DeviceName = Annotated[Text, _known("devices", "device"), _marked("devices")]
+LinkName = Annotated[Text, _known("links", "link"), _marked("links")]
+ModelName = Annotated[Text, _known("models", "model", objects=True), _marked("models")]
+DatasetName = Annotated[Text, _known("datasets", "data set", objects=True), _marked("datasets")]
 
 
 class Section(BaseModel):
@@ -202,23 +181,3 @@ class Section(BaseModel):
             return written
         properties = handler.resolve_ref_schema(written)["properties"]
         return {"anyOf": [properties[cls.shorthand], written]}
-
-
-def by_key(message: str, *, otherwise: str | None = None, **forms: type[Section]) -> Discriminator:
-    """Return the choice of the form whose key a mapping has: its tag is `~` and the key.
-
-    The tag of anything but a mapping is `otherwise`. `message` is the rule for mappings with the keys
-    of no form, or of several.
-    """
-
-    def tag(value: Any) -> str | None:
-        if not isinstance(value, Mapping | Section):
-            return otherwise
-        found = [
-            f"~{key}"
-            for key, form in forms.items()
-            if isinstance(value, form) or (isinstance(value, Mapping) and key in value)
-        ]
-        return found[0] if len(found) == 1 else None
-
-    return Discriminator(tag, custom_error_type="rule", custom_error_message=message)

@@ -6,7 +6,7 @@ Networks from files have their own module.
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from cutlayer.scenarios.bandwidth import AnyFiniteRate
 from cutlayer.scenarios.fields import DeviceName, Section, Text, not_empty, rule
@@ -21,8 +21,8 @@ from cutlayer.scenarios.groups import (
 )
 from cutlayer.scenarios.links import Link
 from cutlayer.scenarios.network_file import NetworkFile
-from cutlayer.scenarios.one_of import OneOf
 from cutlayer.scenarios.quantities import Delay, FiniteRate
+from cutlayer.scenarios.unions import OneOf, either
 
 SiteCount = Annotated[int, Field(strict=True, ge=2, le=10_000)]
 SiteIndex = Annotated[int, Field(strict=True, ge=0)]
@@ -67,15 +67,11 @@ class MediumEdge(_Edge):
     delay: Delay
 
 
-def _edge_form(value: Any) -> str:
-    written = isinstance(value, Mapping) and "medium" in value
-    return "~medium" if written or isinstance(value, MediumEdge) else "~link"
+def _on_medium(value: Any) -> bool:
+    return isinstance(value, MediumEdge) or (isinstance(value, Mapping) and "medium" in value)
 
 
-Edge = Annotated[
-    Annotated[LinkEdge, Tag("~link")] | Annotated[MediumEdge, Tag("~medium")],
-    Discriminator(_edge_form),
-]
+Edge = Annotated[LinkEdge | MediumEdge, either(LinkEdge, MediumEdge, _on_medium)]
 
 
 class Star(Section):

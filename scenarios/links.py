@@ -6,12 +6,13 @@ Directions are seen from the node to which the link belongs: `up` leaves it, `do
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Tag, model_validator
+from pydantic import AfterValidator, model_validator
 
 from cutlayer.scenarios.bandwidth import AnyRate
 from cutlayer.scenarios.fields import LinkName, Section, rule
 from cutlayer.scenarios.quality import JitterForm, Loss
 from cutlayer.scenarios.quantities import Delay
+from cutlayer.scenarios.unions import Forms
 from cutlayer.topologies.catalogue import link, link_names
 
 
@@ -65,34 +66,25 @@ class CatalogueLink(Section):
         return self
 
 
-def _link_form(value: Any) -> str | None:
+def _form(value: Any) -> str | None:
+    if isinstance(value, Section):
+        return next(name for name, form in _FORMS.items() if form is type(value))
     if isinstance(value, str):
-        return "~name"
-    if isinstance(value, CatalogueLink | UpDownLink | OneRateLink):
-        return _LINK_FORMS[type(value)]
-    if isinstance(value, Mapping):
-        if "name" in value:
-            return "~catalogue"
-        return "~one" if {"rate", "duplex"} & value.keys() else "~two"
-    return None
+        return "name"
+    if not isinstance(value, Mapping):
+        return None
+    if "name" in value:
+        return "catalogue"
+    return "one" if {"rate", "duplex"} & value.keys() else "two"
 
 
-_LINK_FORMS: dict[type[Section], str] = {
-    CatalogueLink: "~catalogue",
-    UpDownLink: "~two",
-    OneRateLink: "~one",
-}
-
+_Name = Annotated[PrivateLinkName, AfterValidator(_has_delay)]
+_FORMS = {"name": _Name, "catalogue": CatalogueLink, "two": UpDownLink, "one": OneRateLink}
 Link = Annotated[
-    Annotated[PrivateLinkName, AfterValidator(_has_delay), Tag("~name")]
-    | Annotated[CatalogueLink, Tag("~catalogue")]
-    | Annotated[UpDownLink, Tag("~two")]
-    | Annotated[OneRateLink, Tag("~one")],
-    Discriminator(
-        _link_form,
-        custom_error_type="rule",
-        custom_error_message=(
-            "must be a link of the catalogue, (up, down, delay) or (rate, delay, duplex)"
-        ),
+    _Name | CatalogueLink | UpDownLink | OneRateLink,
+    Forms(
+        _form,
+        _FORMS,
+        "must be a link of the catalogue, (up, down, delay) or (rate, delay, duplex)",
     ),
 ]

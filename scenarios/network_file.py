@@ -3,19 +3,18 @@
 Files are read together with the scenario.
 """
 
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 import networkx
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from cutlayer.scenarios.fields import DeviceName, Section, Text, accepted_by, not_empty, rule
 from cutlayer.scenarios.groups import Population, Routing, StarServer
 from cutlayer.scenarios.links import Link
-from cutlayer.scenarios.one_of import OneOf
 from cutlayer.scenarios.quantities import Delay, FiniteRate, Rate
+from cutlayer.scenarios.unions import OneOf, either, is_list, is_mapping
 from cutlayer.topologies import (
     TopologyError,
     parse_duration,
@@ -68,6 +67,7 @@ def _as_text(value: Any) -> Any:
 
 
 NodeName = Annotated[Text, BeforeValidator(_as_text)]
+NodeNames = Annotated[tuple[NodeName, ...], not_empty]
 
 
 class PlacedServer(StarServer):
@@ -87,10 +87,7 @@ class PlacedGroup(Section):
     count: Population = 1
     link: Link
     name: Text | None = None
-    at: Annotated[
-        Annotated[NodeName, Tag("~one")] | Annotated[tuple[NodeName, ...], not_empty, Tag("~many")],
-        Discriminator(lambda value: "~many" if isinstance(value, list | tuple) else "~one"),
-    ]
+    at: Annotated[NodeName | NodeNames, either(NodeName, NodeNames, is_list)]
 
     @property
     def places(self) -> tuple[str, ...] | Literal["all", "spread"]:
@@ -128,24 +125,14 @@ class ByDistance(Section):
     otherwise: Delay | None = None
 
 
-def _delay_form(value: Any) -> str:
-    chosen = isinstance(value, Mapping | Section) or value == "distance"
-    return "~choice" if chosen else "~delay"
-
-
-EdgeRate = Annotated[
-    Annotated[Rate, Tag("~rate")]
-    | Annotated[RateAttribute, OneOf(attribute=RateAttribute), Tag("~choice")],
-    Discriminator(lambda value: "~choice" if isinstance(value, Mapping | Section) else "~rate"),
+_VaryingRate = Annotated[RateAttribute, OneOf(attribute=RateAttribute)]
+EdgeRate = Annotated[Rate | _VaryingRate, either(Rate, _VaryingRate, is_mapping)]
+_VaryingDelay = Annotated[
+    ByDistance | DelayAttribute, OneOf(distance=ByDistance, attribute=DelayAttribute)
 ]
 EdgeDelay = Annotated[
-    Annotated[Delay, Tag("~delay")]
-    | Annotated[
-        ByDistance | DelayAttribute,
-        OneOf(distance=ByDistance, attribute=DelayAttribute),
-        Tag("~choice"),
-    ],
-    Discriminator(_delay_form),
+    Delay | _VaryingDelay,
+    either(Delay, _VaryingDelay, lambda value: is_mapping(value) or value == "distance"),
 ]
 
 

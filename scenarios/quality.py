@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from cutlayer.scenarios.fields import Section, Share, rule
-from cutlayer.scenarios.one_of import OneOf
+from cutlayer.scenarios.unions import OneOf
 from cutlayer.topologies.jitter import Jitter, JitterKind
 
 Variation = Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False)]

@@ -16,8 +16,8 @@ from cutlayer.scenarios.fields import (
     rule,
     unique,
 )
-from cutlayer.scenarios.one_of import OneOf
 from cutlayer.scenarios.quantities import Duration
+from cutlayer.scenarios.unions import OneOf
 
 Momentum = Annotated[float, Field(strict=True, ge=0, lt=1, allow_inf_nan=False)]
 

@@ -8,8 +8,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from cutlayer.scenarios.fields import Count, NotNegative, Section, Switch, Text
-from cutlayer.scenarios.one_of import OneOf
 from cutlayer.scenarios.quantities import SizeOrUnlimited
+from cutlayer.scenarios.unions import OneOf
 
 # Known biases of TCP are 0 to 2; the bound keeps weights below 1e300.
 MAX_RTT_BIAS: Final = 10

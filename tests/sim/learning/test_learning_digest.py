@@ -15,7 +15,7 @@ from tiny_runs import only, results
 from cutlayer.models.pretrained import save_weights
 from cutlayer.models.weights_files import load_weights, shipped
 from cutlayer.scenarios import Scenario
-from cutlayer.scenarios.one_of import OneOf
+from cutlayer.scenarios.unions import OneOf
 from cutlayer.sim.methods.registry import METHODS, OptionModels
 
 EVERY = ("classic_fl", "splitfed", "local_loss", "fedgkt", "split_learning", "centralised")
