@@ -42,21 +42,15 @@ def place_files(data: Any, place: Place, path: KeyPath = ()) -> Any:
     return place(path, data) if isinstance(data, str) and _is_file(data, path) else data
 
 
-def absolute(path: KeyPath, file: str) -> str:
+def absolute(_: KeyPath, file: str) -> str:
     """Return a file's absolute path, as a `Place`."""
-    del path
     return str(Path(file).absolute())
 
 
 def beside(source: str) -> Place:
     """Return the `Place` of files that are relative to the file `source`."""
     folder = Path(source).parent
-
-    def place(path: KeyPath, file: str) -> str:
-        del path
-        return str(folder / file)
-
-    return place
+    return lambda _, file: str(folder / file)
 
 
 def _is_file(value: str, path: KeyPath) -> bool:

@@ -14,7 +14,8 @@ from cutlayer.scenarios.file_paths import beside, place_files
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.methods import read_methods
 from cutlayer.scenarios.overrides import SOURCE, apply_overrides
-from cutlayer.scenarios.problems import MISSING, KeyPath, Problem, ScenarioError
+from cutlayer.scenarios.populations import mapping
+from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError, file_error
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.scenarios.shipped import shipped_names, shipped_path
 from cutlayer.scenarios.stand_ins import without
@@ -33,16 +34,6 @@ class Loaded:
     def problem(self, path: KeyPath, rule: str, value: object = ...) -> Problem:
         """Return a problem of a later check at `path`; `value` is by default the value there."""
         return self.document.problem(path, rule, value)
-
-    def option_problems(
-        self, path: KeyPath, error: ValidationError, model: type[BaseModel]
-    ) -> list[Problem]:
-        """Return the problems that `model` found in the options of a user's own method at `path`."""
-        return problems_of(self.document, error, model, path)
-
-    def error(self, problems: Iterable[Problem]) -> ScenarioError:
-        """Return the error with these problems."""
-        return ScenarioError(problems)
 
     def resolved(self) -> dict[str, Any]:
         """Return plain data that loads to an equal scenario, with all defaults and absolute paths."""
@@ -94,14 +85,14 @@ def load_text(
     if not isinstance(document.data, dict) or not document.data:
         empty = document.data is None or document.data == {}
         rule = "is empty" if empty else "must be a mapping with name, data, model and so on"
-        raise ScenarioError([Problem((), 1, rule, MISSING, source)])
+        raise file_error(source, rule, 1)
     problems += document.problems
     document = _with_files_placed(document)
     sound_methods, method_problems = read_methods(document, methods)
     problems += method_problems
     problems += check_sections(document, device_names())
     names = Names(
-        devices=(*device_names(), *_keys(document.data.get("devices"))),
+        devices=(*device_names(), *mapping(document.data.get("devices"))),
         links=link_names(),
         models=models,
         datasets=datasets,
@@ -148,10 +139,6 @@ def _beside(
     return further(Loaded(scenario, document), refused)
 
 
-def _keys(section: object) -> tuple[str, ...]:
-    return tuple(section) if isinstance(section, dict) else ()
-
-
 def find_file(
     path_or_name: str | Path, shipped: Collection[str], home: Callable[[str], Path], noun: str
 ) -> Path:
@@ -168,12 +155,11 @@ def find_file(
         return path
     rule = "is a folder, not a file" if is_folder else f"is neither a file nor a shipped {noun}"
     hint = suggestion(path.stem, shipped)
-    raise ScenarioError([Problem((), None, rule + hint, MISSING, str(path_or_name))])
+    raise file_error(str(path_or_name), rule + hint)
 
 
 def _unreadable(source: str, error: OSError) -> ScenarioError:
-    rule = f"cannot be read: {error.strerror or error}"
-    return ScenarioError([Problem((), None, rule, MISSING, source)])
+    return file_error(source, f"cannot be read: {error.strerror or error}")
 
 
 def read_text(path: Path) -> str:
@@ -188,10 +174,8 @@ def read_text(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            rule = "is text in UTF-16; save it in UTF-8"
-            raise ScenarioError([Problem((), 1, rule, MISSING, source)]) from None
+            raise file_error(source, "is text in UTF-16; save it in UTF-8", 1) from None
         if len(content) > MAX_BYTES:  # cut within a character; `read` reports the size
             return content.decode("utf-8", "replace")
         line = content.count(b"\n", 0, error.start) + 1
-        rule = "is not text in UTF-8"
-        raise ScenarioError([Problem((), line, rule, MISSING, source)]) from None
+        raise file_error(source, "is not text in UTF-8", line) from None

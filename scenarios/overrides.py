@@ -30,11 +30,11 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> tuple[Docum
         dotted, equals, text = override.partition("=")
         try:
             if not equals or not dotted.strip():
-                raise _DoesNotFitError((), "must have the form path.to.key=value", override)
+                raise _misfit((), "must have the form path.to.key=value", override)
             value = _value(text)
             path, written = _put(data, current_path(dotted.strip(), SOURCE), value)
-        except _DoesNotFitError as error:
-            problems.append(Problem(error.path, None, error.rule, error.value, SOURCE))
+        except ScenarioError as error:
+            problems += error.problems
             continue
         if path in _INSTEAD_OF:
             data.pop(_INSTEAD_OF[path], None)
@@ -56,21 +56,17 @@ def _is_later(replaced: dict[KeyPath, int], path: KeyPath, index: int) -> bool:
     return any(replaced.get(path[:length], -1) > index for length in range(len(path) + 1))
 
 
-class _DoesNotFitError(Exception):
-    def __init__(self, path: KeyPath, rule: str, value: object) -> None:
-        super().__init__(path, rule, value)
-        self.path = path
-        self.rule = rule
-        self.value = value
+def _misfit(path: KeyPath, rule: str, value: object) -> ScenarioError:
+    return ScenarioError([Problem(path, None, rule, value, SOURCE)])
 
 
 def _value(text: str) -> Any:
     try:
         written = read(text, SOURCE)
     except ScenarioError as error:
-        raise _DoesNotFitError((), error.problems[0].rule, text) from None
+        raise _misfit((), error.problems[0].rule, text) from None
     for problem in written.problems:
-        raise _DoesNotFitError(problem.path, problem.rule, problem.value)
+        raise _misfit(problem.path, problem.rule, problem.value)
     return written.data
 
 
@@ -84,7 +80,7 @@ def _put(data: Any, dotted: str, value: Any) -> tuple[KeyPath, KeyPath]:
         key, rest = _next_key(node, rest, path)
         path = (*path, key)
         if len(path) > MAX_DEPTH:
-            raise _DoesNotFitError((), f"is nested more than {MAX_DEPTH} levels deep", dotted)
+            raise _misfit((), f"is nested more than {MAX_DEPTH} levels deep", dotted)
         if not rest:
             node[key] = value
             return path, new or path
@@ -109,6 +105,6 @@ def _next_key(node: Any, dotted: str, path: KeyPath) -> tuple[str | int, str]:
     if isinstance(node, list):
         if not first.isdecimal() or int(first) >= len(node):
             rule = f"must be the number of one of the {len(node)} entries, from 0"
-            raise _DoesNotFitError((*path, first), rule, first)
+            raise _misfit((*path, first), rule, first)
         return int(first), rest
-    raise _DoesNotFitError((*path, first), "cannot be set inside a single value", node)
+    raise _misfit((*path, first), "cannot be set inside a single value", node)

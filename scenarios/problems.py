@@ -1,6 +1,7 @@
 """The problems of a scenario: each with its place, all in one error."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -58,7 +59,8 @@ class ScenarioError(UserError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         distinct = {str(problem): problem for problem in problems}
-        self.problems = tuple(sorted(distinct.values(), key=_place))
+        # Problems without a line (the file itself, overrides) come last.
+        self.problems = tuple(sorted(distinct.values(), key=lambda one: one.line or math.inf))
         super().__init__(self.problems)
 
     def __str__(self) -> str:
@@ -67,6 +69,11 @@ class ScenarioError(UserError):
         if more > 0:
             lines.append(f"... and {more} more problem{'s' if more > 1 else ''}")
         return "\n".join(lines)
+
+
+def file_error(source: str, rule: str, line: int | None = None) -> ScenarioError:
+    """Return the error of a file that cannot be read as a whole."""
+    return ScenarioError([Problem((), line, rule, MISSING, source)])
 
 
 def dotted(path: KeyPath) -> str:
@@ -80,11 +87,6 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-
-
-def _place(problem: Problem) -> tuple[bool, int]:
-    """Return the sort key: by line; problems without a line (the file itself, overrides) come last."""
-    return problem.line is None, problem.line or 0
 
 
 def show(value: object) -> str:

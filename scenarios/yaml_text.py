@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from cutlayer.scenarios.document import Document, Origin
-from cutlayer.scenarios.problems import MISSING, KeyPath, Problem, ScenarioError, show
+from cutlayer.scenarios.problems import KeyPath, Problem, file_error, show
 from cutlayer.scenarios.yaml_errors import explained
 
 MAX_BYTES = 2**20
@@ -41,43 +41,20 @@ _IMPLICIT = [
 def read(text: str, source: str) -> Document:
     """Return the document in `text`. Raises ScenarioError if the text as a whole cannot be read."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise _unreadable(source, None, f"is larger than {MAX_BYTES // 2**20} MiB")
+        raise file_error(source, f"is larger than {MAX_BYTES // 2**20} MiB")
     try:
-        root = _Loader(text).get_single_node()
-    except _TooMuchError as error:
-        raise _unreadable(source, error.line, error.rule) from None
+        root = _Loader(text, source).get_single_node()
     except yaml.MarkedYAMLError as error:
         line, reason = explained(text, error)
-        raise _unreadable(source, line, f"is not valid YAML: {reason}") from None
+        raise file_error(source, f"is not valid YAML: {reason}", line) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        rule = f"is not valid YAML: the character {_named(error.character)} is not allowed"
-        raise _unreadable(source, line, rule) from None
+        code = error.character if isinstance(error.character, int) else ord(error.character)
+        rule = f"is not valid YAML: the character U+{code:04X} is not allowed"
+        raise file_error(source, rule, line) from None
     builder = _Builder(source)
-    data = None
-    if root is not None:
-        try:
-            data = builder.build(root, (), root.start_mark.line + 1)
-        except _TooMuchError as error:
-            raise _unreadable(source, error.line, error.rule) from None
+    data = None if root is None else builder.build(root, (), root.start_mark.line + 1)
     return Document(source, data, builder.origins, tuple(builder.problems))
-
-
-def _named(character: int | str) -> str:
-    return f"U+{character if isinstance(character, int) else ord(character):04X}"
-
-
-def _unreadable(source: str, line: int | None, rule: str) -> ScenarioError:
-    return ScenarioError([Problem((), line, rule, MISSING, source)])
-
-
-class _TooMuchError(Exception):
-    """The text is deeper or larger than allowed."""
-
-    def __init__(self, line: int, rule: str) -> None:
-        super().__init__(line, rule)
-        self.line = line
-        self.rule = rule
 
 
 class _Loader(yaml.SafeLoader):
@@ -85,27 +62,27 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers = {None: [(_TAG + name, pattern) for name, pattern in _IMPLICIT]}  # noqa: RUF012
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, source: str) -> None:
         super().__init__(stream)
+        self._source = source
         self._depth = 0
         self._values = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self._depth += 1
         self._values += 1
-        _check_bounds(self.line + 1, self._depth - 1, self._values)
+        _check_bounds(self._source, self.line + 1, self._depth - 1, self._values)
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 
 
-def _check_bounds(line: int, depth: int, values: int) -> None:
+def _check_bounds(source: str, line: int, depth: int, values: int) -> None:
     if depth > MAX_DEPTH:
-        raise _TooMuchError(
-            line, f"is nested more than {MAX_DEPTH} levels deep (or contains itself by an alias)"
-        )
+        rule = f"is nested more than {MAX_DEPTH} levels deep (or contains itself by an alias)"
+        raise file_error(source, rule, line)
     if values > MAX_VALUES:
-        raise _TooMuchError(line, f"holds more than {MAX_VALUES} values, aliases written out")
+        raise file_error(source, f"holds more than {MAX_VALUES} values, aliases written out", line)
 
 
 @dataclass
@@ -119,7 +96,7 @@ class _Builder:
 
     def build(self, node: yaml.Node, path: KeyPath, line: int) -> Any:
         self.values += 1
-        _check_bounds(line, len(path), self.values)
+        _check_bounds(self.source, line, len(path), self.values)
         self.origins[path] = Origin(self.source, line)
         value: Any
         own: tuple[str, ...]

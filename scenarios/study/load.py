@@ -14,7 +14,7 @@ from cutlayer.scenarios.file_paths import beside, place_files
 from cutlayer.scenarios.load import Loaded, find_file, read_text
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.overrides import apply_overrides
-from cutlayer.scenarios.problems import MISSING, Problem, ScenarioError
+from cutlayer.scenarios.problems import Problem, ScenarioError, file_error
 from cutlayer.scenarios.shipped import shipped_names, shipped_studies, study_path
 from cutlayer.scenarios.study.points import (
     ConditionError,
@@ -67,7 +67,7 @@ def load_study(path_or_name: str | Path, loader: Loader) -> LoadedStudy:
     document = read(read_text(path), source)
     if not isinstance(document.data, dict) or not document.data:
         rule = "is empty" if not document.data else "must be a mapping with name, scenario and axes"
-        raise ScenarioError([Problem((), 1, rule, MISSING, source)])
+        raise file_error(source, rule, 1)
     if document.problems:
         raise ScenarioError(document.problems)
     try:
@@ -156,7 +156,7 @@ def _entries(text: str, data: Any) -> Iterator[str]:
     count = len(node) if isinstance(node, list) else 0
     if not count:
         rule = f"has a * where {before} is not a list with entries"
-        raise ScenarioError([Problem((), None, rule, MISSING, path)])
+        raise file_error(path, rule)
     for index in range(count):
         yield from _entries(f"{before}.{index}{after}{equals}{value}", data)
 

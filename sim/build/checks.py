@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from cutlayer.models.errors import WeightsError
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
-from cutlayer.scenarios.problems import KeyPath, Problem
+from cutlayer.scenarios.messages import problems_of
+from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError
 from cutlayer.scenarios.stand_ins import touches
 from cutlayer.sim.build.initial import initial_states
 from cutlayer.sim.build.memory import memory_by_device, server_memory
@@ -40,7 +41,7 @@ def plan_checked(loaded: Loaded, *, trains: bool) -> list[Plan]:
     """
     plans, infeasible = plan_feasible(loaded, trains=trains)
     if infeasible:
-        raise loaded.error(problem for some in infeasible.values() for problem in some)
+        raise ScenarioError(problem for some in infeasible.values() for problem in some)
     return plans
 
 
@@ -55,17 +56,17 @@ def plan_feasible(
     with looking_in(beside(loaded.document.source)):
         first, problems = examine(loaded, scenario.all_seeds[0])
         if first is None:
-            raise loaded.error(problems)
+            raise ScenarioError(problems)
         problems += _problems(loaded, first, trains)
         memory = [problem for problem in problems if isinstance(problem, MemoryProblem)]
         if len(memory) < len(problems):
-            raise loaded.error(problems)
+            raise ScenarioError(problems)
         try:
             plans = [first, *(make_plan(scenario, seed) for seed in scenario.all_seeds[1:])]
         except PLAN_ERRORS as error:
-            raise loaded.error([problem_of(loaded, error)]) from None
+            raise ScenarioError([problem_of(loaded, error)]) from None
     if without_clients := [p for plan in plans for p in _shard_problems(loaded, plan)]:
-        raise loaded.error([*memory, *without_clients])
+        raise ScenarioError([*memory, *without_clients])
     infeasible: dict[str, list[MemoryProblem]] = {}
     for problem in memory:
         label = scenario.methods[int(problem.path[1])].label
@@ -89,7 +90,7 @@ def topology_checked(loaded: Loaded) -> Topology:
     try:
         return make_topology(loaded.scenario, loaded.scenario.all_seeds[0])
     except PLAN_ERRORS as error:
-        raise loaded.error([problem_of(loaded, error)]) from None
+        raise ScenarioError([problem_of(loaded, error)]) from None
 
 
 def problems_beside(loaded: Loaded, refused: Collection[KeyPath]) -> list[Problem]:
@@ -163,7 +164,7 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
         return
     except ValidationError as error:
         options_model = registry.method(entry.name).Options
-        yield from loaded.option_problems((*path, entry.name), error, options_model)
+        yield from problems_of(loaded.document, error, options_model, (*path, entry.name))
         return
     if any(absence.on_disconnect == "drop" for absence in scenario.availability):
         complaint = method.check_dropout(options)
