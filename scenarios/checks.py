@@ -103,14 +103,11 @@ def _station_rates(document: Document) -> Iterator[Problem]:
     cells: list[KeyPath] = [("topology", "wifi_cell")]
     cells += [group.path for group in all_groups(document) if group.path[-1] == "wifi"]
     for cell in cells:
-        cell_has_one = mapping(document.value(cell)).get("rate") is not None
-        here = (
-            "is not allowed together with the rate"
-            if cell_has_one
-            else "is required without a rate"
-        )
-        for index, group in enumerate(sequence(mapping(document.value(cell)).get("clients"))):
-            if (mapping(group).get("rate") is not None) == cell_has_one:
+        written = mapping(document.value(cell))
+        of_cell = written.get("rate") is not None
+        here = "is not allowed together with the rate" if of_cell else "is required without a rate"
+        for index, group in enumerate(sequence(written.get("clients"))):
+            if (mapping(group).get("rate") is not None) == of_cell:
                 path = (*cell, "clients", index, "rate")
                 yield document.problem(path, f"{here} of the whole cell")
 

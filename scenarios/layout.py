@@ -81,11 +81,6 @@ class Star(Section):
     clients: Annotated[tuple[ClientGroup, ...], not_empty]
     medium: Medium | None = None
 
-    @property
-    def client_count(self) -> int:
-        """The number of clients."""
-        return sum(group.count for group in self.clients)
-
 
 class WifiCell(Section):
     """Stations on one half-duplex medium, with the server at the access point or behind it.
@@ -100,11 +95,6 @@ class WifiCell(Section):
     delay: Delay
     clients: Annotated[tuple[Station, ...], not_empty]
     backhaul: Link | None = None
-
-    @property
-    def client_count(self) -> int:
-        """The number of clients."""
-        return sum(group.count for group in self.clients)
 
 
 class Subscriber(Section):
@@ -147,11 +137,6 @@ class Cells(Section):
     server: StarServer
     cells: Annotated[tuple[Cell, ...], not_empty]
 
-    @property
-    def client_count(self) -> int:
-        """The number of clients."""
-        return sum(cell.count * group.count for cell in self.cells for group in cell.clients)
-
 
 class EdgeGroup(Section):
     """Equal edge nodes with the clients behind each; its `up` leads towards the server."""
@@ -160,11 +145,6 @@ class EdgeGroup(Section):
     count: Population = 1
     link: Link
     clients: Annotated[tuple[ClientGroup, ...], not_empty]
-
-    @property
-    def client_count(self) -> int:
-        """The number of clients."""
-        return self.count * sum(group.count for group in self.clients)
 
 
 class Region(Section):
@@ -175,11 +155,6 @@ class Region(Section):
     link: Link
     edge_nodes: Annotated[tuple[EdgeGroup, ...], not_empty]
 
-    @property
-    def client_count(self) -> int:
-        """The number of clients."""
-        return self.count * sum(group.client_count for group in self.edge_nodes)
-
 
 class TwoTier(Section):
     """Edge nodes around a server; they share the server's own `link`, if it has one."""
@@ -187,22 +162,12 @@ class TwoTier(Section):
     server: StarServer
     edge_nodes: Annotated[tuple[EdgeGroup, ...], not_empty]
 
-    @property
-    def client_count(self) -> int:
-        """The number of clients."""
-        return sum(group.client_count for group in self.edge_nodes)
-
 
 class ThreeTier(Section):
     """Regions around a server; they share the server's own `link`, if it has one."""
 
     server: StarServer
     regions: Annotated[tuple[Region, ...], not_empty]
-
-    @property
-    def client_count(self) -> int:
-        """The number of clients."""
-        return sum(group.client_count for group in self.regions)
 
 
 class _Sites(Section):
@@ -222,11 +187,6 @@ class _Sites(Section):
             last = self.sites - 1
             raise rule(f"has its server at site {self.server_at}; sites are 0 to {last}")
         return self
-
-    @property
-    def client_count(self) -> int:
-        """The number of clients."""
-        return self.sites * sum(group.count for group in self.clients)
 
 
 class Ring(_Sites):
@@ -250,11 +210,6 @@ class Graph(Section):
     media: Mapping[Text, Medium] = Field(default_factory=dict)
     routing: Routing = "delay"
 
-    @property
-    def client_count(self) -> int:
-        """The number of clients."""
-        return sum(node.count for node in self.nodes.values() if isinstance(node, ClientNode))
-
 
 Topology = Annotated[
     Star | WifiCell | Cells | TwoTier | ThreeTier | Ring | Mesh | Graph | NetworkFile,
@@ -270,3 +225,16 @@ Topology = Annotated[
         network_file=NetworkFile,
     ),
 ]
+
+
+def clients_in(part: Any) -> int:
+    """Return the number of clients in a topology, or in a part of it."""
+    if isinstance(part, NetworkFile):
+        return part.client_count
+    if isinstance(part, Graph):
+        return sum(node.count for node in part.nodes.values() if isinstance(node, ClientNode))
+    copies: int = getattr(part, "count", getattr(part, "sites", 1))
+    for inner in ("clients", "cells", "edge_nodes", "regions"):
+        if hasattr(part, inner):
+            return copies * sum(map(clients_in, getattr(part, inner)))
+    return copies

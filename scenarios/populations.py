@@ -1,14 +1,24 @@
 """The groups of clients in a scenario's plain data, for every topology, with their sizes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from cutlayer.scenarios.document import Document
 from cutlayer.scenarios.network_file import nodes_of
 from cutlayer.scenarios.problems import KeyPath
 from cutlayer.topologies import TopologyError
 from cutlayer.topologies.builders.network_nodes import NetworkNodes, UnknownNodeError
+
+# By the topology: the keys of the lists of its groups, from the outermost to the clients.
+_NESTED: Final = {
+    "star": ("clients",),
+    "wifi_cell": ("clients",),
+    "ring": ("clients",),
+    "mesh": ("clients",),
+    "two_tier": ("edge_nodes", "clients"),
+    "three_tier": ("regions", "edge_nodes", "clients"),
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +38,10 @@ class Group:
     @property
     def size(self) -> int | None:
         """The total number of members."""
-        return product(self.times, whole(self.written.get("count", 1)))
+        count = whole(self.written.get("count", 1))
+        if self.times is None or count is None or self.times < 1 or count < 1:
+            return None
+        return self.times * count
 
 
 def client_groups(document: Document) -> Iterator[Group]:
@@ -38,22 +51,13 @@ def client_groups(document: Document) -> Iterator[Group]:
 
 def all_groups(document: Document) -> Iterator[Group]:
     """Yield the groups of clients, and of cells, edge nodes and regions, from the top down."""
-    topology = mapping(document.value(("topology",)))
-    for kind in topology:
+    for kind, written in mapping(document.value(("topology",))).items():
         path: KeyPath = ("topology", kind)
-        section = mapping(topology[kind])
-        if kind in ("star", "wifi_cell"):
-            yield from _listed(path, section, "clients")
-        elif kind in ("ring", "mesh"):
-            yield from _listed(path, section, "clients", whole(section.get("sites")))
-        elif kind == "two_tier":
-            yield from _edges(path, section, 1)
-        elif kind == "three_tier":
-            for region in _listed(path, section, "regions", of_clients=False):
-                yield region
-                yield from _edges(region.path, region.written, region.size)
+        section = mapping(written)
+        if kind in _NESTED:
+            yield from _nested(path, section, _NESTED[kind], whole(section.get("sites", 1)))
         elif kind == "cells":
-            yield from _cells(path, section)
+            yield from _cells((*path, kind), section)
         elif kind == "graph":
             path = (*path, "nodes")
             for name, node in mapping(section.get("nodes")).items():
@@ -61,9 +65,31 @@ def all_groups(document: Document) -> Iterator[Group]:
                     yield Group((*path, name, "client"), path, mapping(node["client"]))
         elif kind == "network_file":
             connected = _connected(section)
-            for group in _listed(path, section, "clients"):
-                times = _places(group.written.get("at"), connected)
-                yield Group(group.path, group.within, group.written, times)
+            for group in _nested(path, section, ("clients",)):
+                at = group.written.get("at")
+                places = connected if at == "all" else len(at) if isinstance(at, list) else 1
+                yield replace(group, times=places)
+
+
+def _nested(
+    path: KeyPath, section: dict[str, Any], keys: tuple[str, ...], times: int | None = 1
+) -> Iterator[Group]:
+    """Yield the groups listed under the first key, and in each of them those under the next keys."""
+    within = (*path, keys[0])
+    for index, written in enumerate(sequence(section.get(keys[0]))):
+        group = Group((*within, index), within, mapping(written), times, keys[0] == "clients")
+        yield group
+        if len(keys) > 1:
+            yield from _nested(group.path, group.written, keys[1:], group.size)
+
+
+def _cells(path: KeyPath, section: dict[str, Any]) -> Iterator[Group]:
+    for index, cell in enumerate(map(mapping, sequence(section.get("cells")))):
+        for kind in ("wifi", "cellular"):
+            if kind in cell:
+                group = Group((*path, index, kind), path, mapping(cell[kind]), of_clients=False)
+                yield group
+                yield from _nested(group.path, group.written, ("clients",), group.size)
 
 
 def network_nodes(section: dict[str, Any]) -> NetworkNodes | None:
@@ -92,46 +118,6 @@ def _connected(section: dict[str, Any]) -> int | None:
         return len(nodes.connected_with(nodes.key_of(at)))
     except UnknownNodeError:
         return None
-
-
-def _listed(
-    path: KeyPath,
-    section: dict[str, Any],
-    key: str,
-    times: int | None = 1,
-    *,
-    of_clients: bool = True,
-) -> Iterator[Group]:
-    within = (*path, key)
-    for index, written in enumerate(sequence(section.get(key))):
-        yield Group((*within, index), within, mapping(written), times, of_clients)
-
-
-def _edges(path: KeyPath, section: dict[str, Any], times: int | None) -> Iterator[Group]:
-    for edge in _listed(path, section, "edge_nodes", times, of_clients=False):
-        yield edge
-        yield from _listed(edge.path, edge.written, "clients", edge.size)
-
-
-def _cells(path: KeyPath, section: dict[str, Any]) -> Iterator[Group]:
-    for cell in _listed(path, section, "cells", of_clients=False):
-        for kind in ("wifi", "cellular"):
-            if kind in cell.written:
-                inner, where = mapping(cell.written[kind]), (*cell.path, kind)
-                group = Group(where, cell.within, inner, of_clients=False)
-                yield group
-                yield from _listed(where, inner, "clients", group.size)
-
-
-def _places(at: object, connected: int | None) -> int | None:
-    if at == "all":
-        return connected
-    return len(at) if isinstance(at, list) else 1
-
-
-def product(one: int | None, other: int | None) -> int | None:
-    """Return the product of two positive numbers; None if one is unknown."""
-    return None if one is None or other is None or one < 1 or other < 1 else one * other
 
 
 def whole(value: object) -> int | None:

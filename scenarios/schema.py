@@ -23,7 +23,7 @@ from cutlayer.scenarios.data import Data
 from cutlayer.scenarios.devices import Computing, OwnDevice, Speeds
 from cutlayer.scenarios.fields import Count, ModelName, Section, Text, not_empty, rule, unique
 from cutlayer.scenarios.file_paths import absolute, place_files
-from cutlayer.scenarios.layout import Topology
+from cutlayer.scenarios.layout import Topology, clients_in
 from cutlayer.scenarios.methods import Method
 from cutlayer.scenarios.training import Stop, Training
 from cutlayer.scenarios.transport import ClientsTransport, Ideal, Transport
@@ -129,7 +129,7 @@ class Scenario(Section):
     @property
     def client_count(self) -> int:
         """The number of clients."""
-        return self.topology.client_count
+        return clients_in(self.topology)
 
     @property
     def clients_per_round(self) -> int:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from cutlayer.scenarios import MISSING, Problem, ScenarioError
+from cutlayer.scenarios.messages import problems_of
 
 WIFI = """\
   wifi_cell:
@@ -129,7 +130,7 @@ def test_a_later_check_adds_its_problem_at_the_right_line(small, read):
     loaded = read(small)
     out_of_range = loaded.problem(("model", "cut"), "must be 0 to 5 for vgg5")
     given = loaded.problem(("methods", 1, "ecofed", "weights"), "cannot be read", "x.safetensors")
-    error = loaded.error([given, out_of_range])
+    error = ScenarioError([given, out_of_range])
     assert str(error) == (
         "s.yaml:6: model.cut: must be 0 to 5 for vgg5 (got 1)\n"
         's.yaml:20: methods.1.ecofed.weights: cannot be read (got "x.safetensors")'
@@ -142,7 +143,7 @@ def test_a_users_own_method_reports_its_options_in_the_same_way(small, read, kno
     options = loaded.scenario.methods[0].options
     with pytest.raises(ValidationError) as caught:
         model.model_validate(options)
-    found = loaded.option_problems(("methods", 0, "my.module:Mine"), caught.value, model)
+    found = problems_of(loaded.document, caught.value, model, ("methods", 0, "my.module:Mine"))
     assert [str(problem) for problem in found] == [
         "s.yaml:19: methods.0.my.module:Mine.perid: is an unknown key; did you mean 'period'?"
         " (got 3)"
@@ -156,7 +157,7 @@ def test_what_every_form_of_a_union_refuses_is_one_problem(small, read):
     loaded = read(small.replace("  - classic_fl", "  - {my.module:Mine: {value: x}}"))
     with pytest.raises(ValidationError) as caught:
         Either.model_validate(loaded.scenario.methods[0].options)
-    (found,) = loaded.option_problems(("methods", 0, "my.module:Mine"), caught.value, Either)
+    (found,) = problems_of(loaded.document, caught.value, Either, ("methods", 0, "my.module:Mine"))
     assert str(found) == (
         "s.yaml:19: methods.0.my.module:Mine.value: "
         'must be a whole number, or must be true or false (got "x")'
