@@ -44,9 +44,7 @@ def _traces(chart: Chart, series: Series, number: int) -> list[dict[str, Any]]:
 
 def _band(series: Series, trace: dict[str, Any]) -> dict[str, Any]:
     """Return the interval around a line, which the line's entry in the legend hides too."""
-    xs, ys, half = list(trace["x"]), list(series.y), list(series.half or ())
-    above = [y + h for y, h in zip(ys, half, strict=True)]
-    below = [y - h for y, h in zip(ys, half, strict=True)]
+    xs, (below, above) = list(trace["x"]), series.band()
     trace["legendgroup"] = trace["name"]
     area = {"x": [*xs, *xs[::-1]], "y": [*above, *below[::-1]], "fill": "toself", "opacity": 0.2}
     return area | {
@@ -94,9 +92,9 @@ def _strip(chart: Chart, series: Series, number: int) -> list[dict[str, Any]]:
 
 
 def _trace(chart: Chart, series: Series) -> dict[str, Any]:
-    colour = COLOURS[series.place % len(COLOURS)]
+    colour = COLOURS[series.number % len(COLOURS)]
     if chart.shape == "stack" and series.phase is None:
-        colour = (style.UP_COLOUR, style.DOWN_COLOUR)[series.place % 2]
+        colour = (style.UP_COLOUR, style.DOWN_COLOUR)[series.number % 2]
     if series.phase is not None:
         colour = style.PHASE_COLOURS[series.phase]
     about: dict[str, Any] = {
@@ -108,13 +106,13 @@ def _trace(chart: Chart, series: Series) -> dict[str, Any]:
         about |= {"hovertext": _values(series.texts), "hoverinfo": "text"}
     if chart.shape in ("lines", "points", "dots"):
         marks: dict[str, Any] = {
-            "symbol": MARKERS[series.place % len(MARKERS)],
+            "symbol": MARKERS[series.number % len(MARKERS)],
             "size": 11 if chart.shape == "dots" else 7,
             "color": colour,
         }
         if series.bold:
             marks |= {"size": 14, "line": {"width": 2, "color": "#8a8a8a"}}
-        line = {"color": colour, "dash": DASHES[series.place // len(COLOURS) % len(DASHES)]}
+        line = {"color": colour, "dash": DASHES[series.number // len(COLOURS) % len(DASHES)]}
         mode = "lines+markers" if chart.shape == "lines" else "markers"
         return about | {"type": "scatter", "mode": mode, "marker": marks, "line": line}
     about |= {

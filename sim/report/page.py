@@ -55,7 +55,7 @@ def html_page(sources: Sequence[Source]) -> str:
 
 
 class _Writer:
-    """Writes sources as HTML, and collects the figures of their charts by place."""
+    """Writes sources as HTML, and collects the figures of their charts by element."""
 
     def __init__(self) -> None:
         self.charts: dict[str, list[object]] = {}
@@ -88,8 +88,8 @@ class _Writer:
         return self._charts(part)
 
     def _charts(self, charts: tuple[Chart, ...]) -> str:
-        place = f"c{len(self.charts)}"
-        self.charts[place] = [figure_of(chart) for chart in charts]
+        name = f"c{len(self.charts)}"
+        self.charts[name] = [figure_of(chart) for chart in charts]
         first = charts[0]
         choose = ""
         if len(charts) > 1:
@@ -97,13 +97,13 @@ class _Writer:
                 f'<option value="{i}">{escape(c.choice)}</option>' for i, c in enumerate(charts)
             )
             choose = (
-                f'<label><select data-for="{place}" aria-label="{escape(first.title)}">'
+                f'<label><select data-for="{name}" aria-label="{escape(first.title)}">'
                 f"{options}</select></label>"
             )
         note = f'<p class="note">{escape(first.note)}</p>' if first.note else ""
         return (
             f'<div class="row"><h2>{escape(first.title)}</h2>{choose}</div>\n{note}\n'
-            f'<div class="chart" id="{place}" data-charts="{place}" role="img"'
+            f'<div class="chart" id="{name}" data-charts="{name}" role="img"'
             f' aria-label="{escape(first.title)}"></div>\n'
         )
 

@@ -1,143 +1,136 @@
 """Measures of a study over one of its axes, a line for each method."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from cutlayer.scenarios.study.values import unit_and_number
 from cutlayer.sim.results.columns import Row
-from cutlayer.sim.results.estimate import mean_of_all
+from cutlayer.sim.results.estimate import Estimate, estimate_of_all
 from cutlayer.sim.results.read import SavedStudy
+from cutlayer.sim.views.accuracy import seeds_note
 from cutlayer.sim.views.charts import Chart, Series
-from cutlayer.sim.views.quantities import BYTES, TIMES, Unit, common_unit, significant
+from cutlayer.sim.views.quantities import BYTES, TIMES, Unit, common_unit, spread
+from cutlayer.sim.views.style import needs_log
 
-ENERGY: tuple[Unit, ...] = (("J", 1.0), ("kJ", 1e3), ("MJ", 1e6))
-PLAIN: tuple[Unit, ...] = (("", 1.0),)
-MEASURES: tuple[tuple[str, str, tuple[Unit, ...]], ...] = (
+Measure = tuple[str, str, tuple[Unit, ...]]  # column, name, units
+
+MEASURES: tuple[Measure, ...] = (
     ("virtual_time_s", "virtual time", TIMES),
     ("round_time_mean_s", "time of a round", TIMES),
     ("wire_bytes_per_client_round", "traffic per client and round", BYTES),
-    ("energy_j", "device energy", ENERGY),
-    ("accuracy_final", "final accuracy", PLAIN),
+    ("energy_j", "device energy", (("J", 1.0), ("kJ", 1e3), ("MJ", 1e6))),
+    ("accuracy_final", "final accuracy", (("%", 0.01),)),
 )
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """The axis to the right: its steps, their positions in units of `factor`, and its title."""
+
+    name: str
+    steps: Sequence[str]
+    x: Sequence[Any]
+    title: str
+    log: bool
+    factor: float
 
 
 def over_axes(study: SavedStudy, rows: Sequence[Row]) -> list[tuple[Chart, ...]]:
     """Return a line for each method over the first axis, one chart per measure and other values."""
-    axis = _main_axis(study)
-    steps = list(study.axes[axis])
-    others = sorted({_others(row, study, axis) for row in rows}, key=str)
+    asked = study.study.get("crossovers") or study.study.get("best") or {}
+    named = str(asked.get("axis"))
+    axis = _axis(study, named if named in study.axes else next(iter(study.axes)))
+    others = [name for name in study.axes if name != axis.name]
+    cells: dict[tuple[str, ...], dict[tuple[str, str], list[Row]]] = {}
+    for row in rows:
+        where = cells.setdefault(tuple(str(row[name]) for name in others), {})
+        where.setdefault((str(row["label"]), str(row[axis.name])), []).append(row)
+    charts = [
+        chart
+        for measure in MEASURES
+        for combination in sorted(cells, key=str)
+        if (chart := _line_chart(study, axis, combination, cells[combination], measure)) is not None
+    ]
+    return [tuple(charts)] if charts else []
+
+
+def _axis(study: SavedStudy, name: str) -> _Axis:
+    steps = list(study.axes[name])
     known = [unit_and_number(_plain(step)) for step in steps]
-    kinds = {one[0] if one else None for one in known}
-    numeric = len(kinds) == 1 and None not in kinds
+    units = {one[0] if one else None for one in known}
     numbers = [one[1] for one in known if one]
+    if len(units) > 1 or None in units:
+        return _Axis(name, steps, steps, name, log=False, factor=1.0)
+    (kind,) = units
     unit, factor = "", 1.0
-    if numeric and kinds == {"bit/s"}:
+    if kind == "bit/s":
         unit, factor = "Mbit/s", 125_000.0
-    elif numeric and kinds == {"s"}:
-        unit, factor = common_unit(numbers, TIMES)
-    elif numeric and kinds == {"B"}:
-        unit, factor = common_unit(numbers, BYTES)
-    log = numeric and min(numbers) > 0 and max(numbers) / min(numbers) > 20
-    found = []
-    for column, name, units in MEASURES:
-        charts = []
-        for combination in others:
-            chart = _line_chart(
-                study,
-                rows,
-                axis,
-                combination,
-                column,
-                name,
-                units,
-                [number / factor for number in numbers] if numeric else steps,
-                f"{axis} ({unit})" if unit else axis,
-                log,
-                factor,
-            )
-            if chart is not None:
-                charts.append(chart)
-        found += charts
-    return [tuple(found)] if found else []
+    elif kind in ("s", "B"):
+        unit, factor = common_unit(numbers, TIMES if kind == "s" else BYTES)
+    title = f"{name} ({unit})" if unit else name
+    log = min(numbers) > 0 and needs_log(numbers)
+    return _Axis(name, steps, [number / factor for number in numbers], title, log, factor)
 
 
 def _line_chart(
     study: SavedStudy,
-    rows: Sequence[Row],
-    axis: str,
+    axis: _Axis,
     combination: tuple[str, ...],
-    column: str,
-    name: str,
-    units: tuple[Unit, ...],
-    x: Sequence[Any],
-    x_title: str,
-    x_log: bool,
-    factor: float,
+    cells: Mapping[tuple[str, str], Sequence[Row]],
+    measure: Measure,
 ) -> Chart | None:
-    steps = list(study.axes[axis])
-    values: dict[str, list[float | None]] = {}
-    for label in study.labels:
-        column_of = []
-        for step in steps:
-            cells = [
-                row[column]
-                for row in rows
-                if row["label"] == label
-                and str(row[axis]) == step
-                and _others(row, study, axis) == combination
-            ]
-            column_of.append(mean_of_all(cells))
-        values[label] = column_of
-    known = [v for column_of in values.values() for v in column_of if v is not None]
-    if not known:
+    column, name, units = measure
+    values = {
+        (label, step): estimate
+        for (label, step), rows in cells.items()
+        if (estimate := estimate_of_all(row[column] for row in rows)) is not None
+    }
+    if not values:
         return None
-    unit, scale = common_unit(known, units)
-    series = [
-        Series(
-            label,
-            [at for at, v in zip(x, values[label], strict=True) if v is not None],
-            [v / scale for v in values[label] if v is not None],
-            number,
-            texts=[
-                f"{label}\n{axis} = {step}\n{name}: {significant(v / scale, 4)} {unit}"
-                for step, v in zip(steps, values[label], strict=True)
-                if v is not None
-            ],
-        )
-        for number, label in enumerate(study.labels)
-    ]
-    where = ", ".join(combination)
-    at = [
-        (float(row["value_si"] or 0) / factor, str(row["better"]))
+    means = [estimate.mean for estimate in values.values()]
+    unit, scale = common_unit(means, units)
+    y_log = min(means) > 0 and needs_log(means)
+    # A logarithmic axis has no 0, where a wide band would end.
+    bounds = (min(means) / scale / 10 if y_log else 0.0, 100.0 if unit == "%" else inf)
+    series = []
+    for number, label in enumerate(study.labels):
+        line: list[tuple[str, Any, Estimate]] = [
+            (step, x, values[label, step])
+            for step, x in zip(axis.steps, axis.x, strict=True)
+            if (label, step) in values
+        ]
+        half = [(estimate.half_width or 0.0) / scale for _, _, estimate in line]
+        texts = [
+            f"{label}\n{axis.name} = {step}\n{name}: {spread(estimate, scale, 4)} {unit}"
+            for step, _, estimate in line
+        ]
+        x, y = [x for _, x, _ in line], [estimate.mean / scale for _, _, estimate in line]
+        band = half if any(half) else None
+        series.append(Series(label, x, y, number, texts=texts, half=band, bounds=bounds))
+    others = [other for other in study.axes if other != axis.name]
+    crossovers = [
+        (float(row["value_si"]) / axis.factor, str(row["better"]))
         for row in study.table("crossovers")
         if column == "virtual_time_s"
         and row["value_si"] is not None
-        and tuple(str(row[n]) for n in study.axes if n != axis) == combination
+        and tuple(str(row[other]) for other in others) == combination
     ]
-    positive = min(known) > 0
+    note = "Dotted: where one method overtakes another." if crossovers else ""
     return Chart(
-        f"over-{axis}",
-        f"Over {axis}",
+        f"over-{axis.name}",
+        f"Over {axis.name}",
         "lines",
         series,
-        x_title,
+        axis.title,
         f"{name} ({unit})" if unit else name,
-        x_log=x_log,
-        y_log=positive and max(known) / min(known) > 20,
-        choice=name + (f", {where}" if where else ""),
-        lines_at=at,
-        note="Dotted: where one method overtakes another." if at else "",
+        x_log=axis.log,
+        y_log=y_log,
+        choice=", ".join((name, *combination)),
+        lines_at=crossovers,
+        note=(note + seeds_note(len(study.summary["seeds"]))).strip(),
     )
-
-
-def _main_axis(study: SavedStudy) -> str:
-    asked = study.study.get("crossovers") or study.study.get("best") or {}
-    named = str(asked.get("axis"))
-    return named if named in study.axes else next(iter(study.axes))
-
-
-def _others(row: Row, study: SavedStudy, axis: str) -> tuple[str, ...]:
-    return tuple(str(row[name]) for name in study.axes if name != axis)
 
 
 def _plain(text: str) -> Any:

@@ -2,42 +2,56 @@
 
 import numpy as np
 
-from cutlayer.sim.results.columns import Row
+from cutlayer.sim.results.columns import Value
 from cutlayer.sim.results.read import SavedStudy
-from cutlayer.sim.views.charts import Chart, Series
+from cutlayer.sim.views.accuracy import (
+    LEGEND_NOTE,
+    Y_TITLE,
+    accuracy_series,
+    mean_curve,
+    seeds_note,
+)
+from cutlayer.sim.views.charts import Chart
 from cutlayer.sim.views.quantities import TIMES, common_unit
 
 MOST_CURVES = 12
 
+Seeds = dict[Value, dict[int, tuple[float, float, float]]]  # evaluations by seed and round
+
 
 def accuracy_charts(study: SavedStudy) -> list[tuple[Chart, ...]]:
     """Return accuracy over virtual time, a chart for each point (of many, for some of them)."""
-    by_point: dict[int, dict[str, list[Row]]] = {}
-    where: dict[int, str] = {}
-    for row in study.table("points"):
-        axes = [f"{name} = {row[name]}" for name in study.axes]
-        where[int(row["point"] or 0)] = ", ".join(axes)
-    first_seed = study.summary["seeds"][0]
+    where = {
+        row["point"]: ", ".join(f"{name} = {row[name]}" for name in study.axes)
+        for row in study.table("points")
+    }
+    evaluations: dict[Value, dict[str, Seeds]] = {point: {} for point in where}
     for row in study.table("curves"):
-        if row["seed"] == first_seed:
-            members = by_point.setdefault(int(row["point"] or 0), {})
-            members.setdefault(str(row["label"]), []).append(row)
-    points = sorted(by_point)
-    if len(points) > MOST_CURVES:
+        seeds = evaluations[row["point"]].setdefault(str(row["label"]), {})
+        time, sent, accuracy = (
+            float(row[name] or 0) for name in ("virtual_time_s", "wire_bytes", "accuracy")
+        )
+        seeds.setdefault(row["seed"], {})[int(row["round"] or 0)] = time, sent, accuracy
+    points = [point for point, of_method in evaluations.items() if of_method]
+    if len(points) <= MOST_CURVES:
+        drawn, note = points, ""
+    else:
         steps = np.linspace(0, len(points) - 1, MOST_CURVES).round().astype(int)
-        points = [points[int(step)] for step in steps]
+        drawn, note = [points[i] for i in steps], " Some of the points; curves.csv has all."
     charts = []
-    for point in points:
-        last = [float(rows[-1]["virtual_time_s"] or 0) for rows in by_point[point].values()]
-        unit, scale = common_unit([max(last)], TIMES)
+    for point in drawn:
+        curves = {
+            label: curve
+            for label, seeds in evaluations[point].items()
+            if (curve := mean_curve(list(seeds.values())))["time"]
+        }
+        if not curves:
+            continue
+        unit, scale = common_unit([max(curve["time"][-1] for curve in curves.values())], TIMES)
+        title = f"virtual time ({unit})"
         series = [
-            Series(
-                label,
-                [float(row["virtual_time_s"] or 0) / scale for row in rows],
-                [row["accuracy"] for row in rows],
-                list(study.labels).index(label),
-            )
-            for label, rows in by_point[point].items()
+            accuracy_series(label, curve, list(study.labels).index(label), "time", scale, title)
+            for label, curve in curves.items()
         ]
         charts.append(
             Chart(
@@ -45,15 +59,10 @@ def accuracy_charts(study: SavedStudy) -> list[tuple[Chart, ...]]:
                 "Test accuracy over virtual time",
                 "lines",
                 series,
-                f"virtual time ({unit})",
-                "accuracy",
+                title,
+                Y_TITLE,
                 choice=where[point],
-                note="A click on a method in the legend hides it. First seed."
-                + (
-                    " Some of the points; curves.csv has all."
-                    if len(by_point) > len(points)
-                    else ""
-                ),
+                note=LEGEND_NOTE + seeds_note(len(study.summary["seeds"])) + note,
             )
         )
     return [tuple(charts)] if charts else []

@@ -20,7 +20,7 @@ def front_charts(rows: Sequence[Row], front: Sequence[Row]) -> list[tuple[Chart,
     volumes = [known for row in rows if (known := _number(row["wire_bytes_per_client_round"]))]
     size, by = common_unit(volumes, BYTES)
     series = []
-    for place, label in enumerate(labels):
+    for number, label in enumerate(labels):
         for on_front in (False, True):
             members = [
                 row
@@ -35,7 +35,7 @@ def front_charts(rows: Sequence[Row], front: Sequence[Row]) -> list[tuple[Chart,
                         f"{label}, on the front" if on_front else label,
                         [float(row["virtual_time_s"] or 0) / scale for row in members],
                         [float(row["wire_bytes_per_client_round"] or 0) / by for row in members],
-                        place,
+                        number,
                         texts=[_about(row) for row in members],
                         bold=on_front,
                     )
@@ -88,7 +88,7 @@ def tornado(rows: Sequence[Row]) -> list[Any]:
         base = float(own[0]["base"] or 1)
         factor = float(own[0]["factor"] or 2)
         series = []
-        for place, (way, name) in enumerate(
+        for number, (way, name) in enumerate(
             (("less", f"divided by {factor:g}"), ("more", f"times {factor:g}"))
         ):
             members = [row for row in own if row[way] is not None]
@@ -98,7 +98,7 @@ def tornado(rows: Sequence[Row]) -> list[Any]:
                     name,
                     changes,
                     [str(row["assumption"]) for row in members],
-                    place * 5,
+                    number * 5,
                     [0.0] * len(members),
                     [
                         f"{row['assumption']} {name}: {change:+.1%}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final, Literal
 
 Shape = Literal["lines", "points", "ratios", "stack", "gantt", "heat", "range", "dots", "strips"]
@@ -13,25 +14,32 @@ class Series:
     """One line, set of bars or set of marks.
 
     `x` and `y` are values or categories. `base` is where a bar of a gantt, a range or a stack begins
-    (its `x` is then its length); `half` is half the width of a band around a line; `texts` are shown
-    on hovering; `place` picks colour, dash and marker. A strip has one more edge in `x` than values
-    between 0 and 1 in `y`.
+    (its `x` is then its length); `half` is half the width of a band around a line, which is drawn
+    within `bounds`; `texts` are shown on hovering; `number` picks colour, dash and marker. A strip has
+    one more edge in `x` than values between 0 and 1 in `y`.
     """
 
     name: str
     x: Sequence[Any]
     y: Sequence[Any]
-    place: int = 0
+    number: int = 0
     base: Sequence[float] | None = None
     texts: Sequence[str] | None = None
     phase: int | None = None  # a colour of the phases' instead
     bold: bool = False  # marks that stand out
     half: Sequence[float] | None = None
+    bounds: tuple[float, float] = (-inf, inf)
+
+    def band(self) -> tuple[list[float], list[float]]:
+        """Return the lower and the upper edge of the band, as far as they are possible values."""
+        least, most = self.bounds
+        pairs = list(zip(self.y, self.half or (), strict=True))
+        return [max(least, y - h) for y, h in pairs], [min(most, y + h) for y, h in pairs]
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart: its series, titles with units, scales. `choice` names it among charts that share a place.
+    """A chart: its series, titles with units, scales. `choice` names one of several charts.
 
     Ratios are bars from 1 on a logarithmic axis: up is more than 1, down less. Stacks are on a linear
     axis, where a colour is as long as its part; `totals` are written at their ends. Rows in `minor` are
@@ -84,7 +92,7 @@ Part = Table | Words | tuple[Chart, ...]
 
 @dataclass(frozen=True)
 class Tab:
-    """What is shown together: a name and its parts; several charts in a tuple share a place."""
+    """What is shown together: a name and its parts; a reader chooses one of a tuple of charts."""
 
     name: str
     parts: Sequence[Part]

@@ -5,7 +5,7 @@ This file is long because it draws every form of chart: lines, ratios, bars, tim
 
 from collections.abc import Callable, Sequence
 from math import ceil
-from textwrap import fill, wrap
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -127,11 +127,12 @@ def _draw(axes: "Axes", chart: Chart, rows: Sequence[str], *, first: bool, sever
         axes.axvline(x, color=style.GREY, linestyle=":", linewidth=1.2)
     for y, text in chart.levels:
         axes.axhline(y, color=style.GREY, linewidth=1.2, linestyle=(0, (4, 3)))
-        place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
-        axes.annotate(text, (1.01, y), fontsize=style.SMALL_TEXT_SIZE, color=style.GREY, **place)
+        at_end: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
+        axes.annotate(text, (1.01, y), fontsize=style.SMALL_TEXT_SIZE, color=style.GREY, **at_end)
     title = chart.choice if several and chart.shape in ("gantt", "strips") else chart.title
-    lines = [title] if several else [chart.title, *wrap(chart.choice, TITLE_LETTERS)]
-    axes.set_title("\n".join(lines), fontsize=style.TEXT_SIZE, loc="left")
+    if not several and chart.choice:
+        title += (" " if chart.choice.startswith("over ") else ": ") + chart.choice
+    axes.set_title(fill(title, TITLE_LETTERS), fontsize=style.TEXT_SIZE, loc="left")
     axes.set_xlabel(chart.x_title, fontsize=style.SMALL_TEXT_SIZE)
     axes.set_ylabel(chart.y_title if first else "", fontsize=style.SMALL_TEXT_SIZE)
 
@@ -150,7 +151,7 @@ def _plain_ticks(axis: "Axis") -> None:
 def _colour(series: Series) -> str:
     if series.phase is not None:
         return style.PHASE_COLOURS[series.phase]
-    return style.METHOD_COLOURS[series.place % len(style.METHOD_COLOURS)]
+    return style.METHOD_COLOURS[series.number % len(style.METHOD_COLOURS)]
 
 
 def _set_rows(axes: "Axes", names: Sequence[Any], minor: Any = ()) -> None:
@@ -163,13 +164,13 @@ def _set_rows(axes: "Axes", names: Sequence[Any], minor: Any = ()) -> None:
 
 def _lines(axes: "Axes", chart: Chart, _: Sequence[str]) -> None:
     for series in chart.series:
-        place = series.place
-        dash = style.LINE_STYLES[place // len(style.METHOD_COLOURS) % len(style.LINE_STYLES)]
+        number = series.number
+        dash = style.LINE_STYLES[number // len(style.METHOD_COLOURS) % len(style.LINE_STYLES)]
         axes.plot(
             [visible(x) if isinstance(x, str) else x for x in series.x],
             series.y,
             color=_colour(series),
-            marker=style.METHOD_MARKERS[place % len(style.METHOD_MARKERS)],
+            marker=style.METHOD_MARKERS[number % len(style.METHOD_MARKERS)],
             markevery=max(1, len(series.x) // 10) if chart.shape == "lines" else 1,
             markersize=9 if series.bold else 6,
             linewidth=2,
@@ -177,9 +178,9 @@ def _lines(axes: "Axes", chart: Chart, _: Sequence[str]) -> None:
             label=style.legend_name(series.name),
         )
         if series.half is not None:
-            low = np.subtract(series.y, series.half)
-            high = np.add(series.y, series.half)
-            axes.fill_between(series.x, low, high, color=_colour(series), alpha=0.2, linewidth=0)
+            axes.fill_between(
+                series.x, *series.band(), color=_colour(series), alpha=0.2, linewidth=0
+            )
 
 
 def _ratios(axes: "Axes", chart: Chart, _: Sequence[str]) -> None:
@@ -245,7 +246,7 @@ def _two(series: Series, chart: Chart) -> str:
     """Return a series' colour; those of up and down, which have no phase, are two blues."""
     if chart.shape != "stack" or series.phase is not None:
         return _colour(series)
-    return (style.UP_COLOUR, style.DOWN_COLOUR)[series.place % 2]
+    return (style.UP_COLOUR, style.DOWN_COLOUR)[series.number % 2]
 
 
 def _gantt(axes: "Axes", chart: Chart, lanes: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ def natural_order(name: str) -> tuple[tuple[int, str], ...]:
     parts = re.split(r"(\d+)", name)
     digits = [part.lstrip("0") for part in parts[1::2]]
     parts[1::2] = digits
-    return tuple((len(part) if place % 2 else 0, part) for place, part in enumerate(parts))
+    return tuple((len(part) if index % 2 else 0, part) for index, part in enumerate(parts))
 
 
 def numberless(name: str) -> str:

@@ -52,7 +52,7 @@ def _stack(
     unit, factor = common_unit([largest], units)
     ends = dict.fromkeys(rows, 0.0)
     series = []
-    for place, (part, phase) in enumerate(phases.items()):
+    for number, (part, phase) in enumerate(phases.items()):
         values = {row: parts[part] / factor for row, parts in rows.items()}
         if any(values.values()):
             texts = [
@@ -62,7 +62,7 @@ def _stack(
             ]
             starts = [ends[row] for row in values]
             lengths, names = list(values.values()), list(values)
-            series.append(Series(part, lengths, names, place, starts, texts, phase=phase))
+            series.append(Series(part, lengths, names, number, starts, texts, phase=phase))
             ends = {row: ends[row] + value for row, value in values.items()}
     said = {
         row: quantity(total, units)
@@ -135,7 +135,7 @@ def idle_chart(runs: Sequence[SavedRun]) -> Chart | None:
     """Return the idle shares of devices and server, one row a method; None in old folders."""
     series = []
     rows = {name: None if part else name for name, part, _ in _bars(runs)}
-    for place, (key, name) in enumerate((("clients", "devices"), ("server", "server"))):
+    for number, (key, name) in enumerate((("clients", "devices"), ("server", "server"))):
         shares = {
             row: mean(r.methods[label].get("idle_fraction", {}).get(key) for r in runs)
             for row, label in rows.items()
@@ -143,7 +143,7 @@ def idle_chart(runs: Sequence[SavedRun]) -> Chart | None:
         }
         known = {row: 100 * share for row, share in shares.items() if share is not None}
         texts = [f"{row}\n{name} idle: {share:.1f} %" for row, share in known.items()]
-        series.append(Series(name, list(known.values()), list(known), 2 - place, texts=texts))
+        series.append(Series(name, list(known.values()), list(known), 2 - number, texts=texts))
     if not any(one.x for one in series):
         return None
     note = "The share of a round in which devices, or the server's slots, do not compute."
@@ -156,7 +156,7 @@ def speedup_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
     charts = []
     for base in labels if len(labels) > 1 else []:
         series = []
-        for place, (key, name) in enumerate(
+        for number, (key, name) in enumerate(
             (("time_x", "speedup"), ("bytes_x", "traffic reduction"))
         ):
             ratios = {
@@ -166,7 +166,7 @@ def speedup_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
             }
             known = {label: value for label, value in ratios.items() if value}
             texts = [_compared(label, base, value, key) for label, value in known.items()]
-            series.append(Series(name, list(known), list(known.values()), place, texts=texts))
+            series.append(Series(name, list(known), list(known.values()), number, texts=texts))
         charts.append(
             Chart(
                 "speedup",

@@ -34,7 +34,7 @@ Span = tuple[int, int, str, str, dict[str, Any]]  # start ns, end ns, name, cate
 
 
 class Track(NamedTuple):
-    """A thread of the trace; the fields before its name are its place among the others."""
+    """A thread of the trace; the fields before its name order it among the others."""
 
     group: int
     client: tuple[tuple[int, str], ...]
@@ -120,13 +120,13 @@ def _arrows(
 
     A viewer binds an arrow to the interval at its time; a nanosecond keeps it inside.
     """
-    for place, (track, (start, end, *_)) in enumerate(flow):
-        last = place == len(flow) - 1
+    for index, (track, (start, end, *_)) in enumerate(flow):
+        last = index == len(flow) - 1
         event = {
-            "ph": "s" if place == 0 else "f" if last else "t",
+            "ph": "s" if index == 0 else "f" if last else "t",
             "pid": process,
             "tid": threads[track],
-            "ts": (max(start, end - 1) if place == 0 else start) / 1000,
+            "ts": (max(start, end - 1) if index == 0 else start) / 1000,
             "id": process * 10**9 + number,
             "name": "batch",
             "cat": "flow",
@@ -285,6 +285,6 @@ def _name(what: str, process: int, thread: int, name: str) -> Event:
     return metadata | {"args": {"name": visible(name)}}
 
 
-def _order(what: str, process: int, thread: int, place: int) -> Event:
+def _order(what: str, process: int, thread: int, index: int) -> Event:
     metadata = {"ph": "M", "pid": process, "tid": thread, "name": f"{what}_sort_index"}
-    return metadata | {"args": {"sort_index": place}}
+    return metadata | {"args": {"sort_index": index}}

@@ -5,6 +5,7 @@ import pytest
 from hand_made import DOWN_BYTES, UP_BYTES, method, run_of, saved
 
 from cutlayer.sim.log.intervals import SERVER
+from cutlayer.sim.report.interactive import figure_of as interactive
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.views.accuracy import accuracy_charts
 from cutlayer.sim.views.plots import MOST_CLIENTS, figures, write_plots
@@ -64,6 +65,12 @@ def test_seeds_become_bands_and_the_common_part_is_drawn(tmp_path):
     (series,) = accuracy_charts(runs)[0].series
     # Student's t with one degree of freedom: 12.7062 times 10 points.
     assert series.half == pytest.approx([127.06] * 3, rel=1e-4)
+    assert series.band() == ([0, 0, 0], [100, 100, 100])  # no accuracy is beyond
+    edges = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (edges.min(), edges.max()) == (0, 100)
+    area = interactive(accuracy_charts(runs)[0])["data"][0]
+    assert (min(area["y"]), max(area["y"])) == (0, 100)
+    assert axes.get_title(loc="left") == "Test accuracy over virtual time"
 
 
 @pytest.mark.parametrize(("scale", "scaling"), [(0.0001, "log"), (0.5, "linear")])
