@@ -28,7 +28,7 @@ def cached(kind: Any, key: Sequence[Any], compute: Callable[[], T]) -> T:
     """Return the cached entry of `key`, which has the type `kind`, or compute and store it."""
     name = _digest(json.dumps([_code_digest(), key]))
     file = cache_folder() / f"{name}.json"
-    adapter: TypeAdapter[T] = TypeAdapter(kind)
+    adapter: TypeAdapter[T] = _adapter(kind)
     text = _read(file)
     if text is not None:
         try:
@@ -45,6 +45,11 @@ def cache_folder() -> Path:
     named = os.environ.get(FOLDER)
     root = Path(named) if named else Path(platformdirs.user_cache_dir("cutlayer", appauthor=False))
     return root / "outlines"
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 @cache

@@ -26,11 +26,11 @@ def active_times(intervals: Intervals, members: int) -> dict[str, NDArray[np.flo
 
     Transfers that overlap count once.
     """
-    phase = intervals.phase
+    of, actor = intervals.of, intervals.actor
     return {
-        "compute": covered(intervals, intervals.actor, phase == Phase.DEVICE_COMPUTE, members),
-        "send": covered(intervals, intervals.actor, phase == Phase.UPLINK, members),
-        "receive": covered(intervals, intervals.peer, phase == Phase.DOWNLINK, members),
+        "compute": covered(intervals, actor, of(Phase.DEVICE_COMPUTE), members),
+        "send": covered(intervals, actor, of(Phase.UPLINK), members),
+        "receive": covered(intervals, intervals.peer, of(Phase.DOWNLINK), members),
     }
 
 

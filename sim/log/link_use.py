@@ -89,6 +89,7 @@ class ClientRoutes:
     ) -> dict[Key, LinkUse]:
         """Return the use of every resource that a transfer of the round crossed."""
         uses: dict[Key, LinkUse] = {}
+        up = intervals.of(Phase.UPLINK)
         for key, rows, consumption in self._crossings(intervals, participants):
             start, end = intervals.start[rows], intervals.end[rows]
             wire = intervals.wire_bytes[rows]
@@ -100,7 +101,7 @@ class ClientRoutes:
                 flow_s=float((end - start).sum()),
                 peak=peak,
                 bottleneck_s=bottleneck_s.get(self.name(key, participants), 0.0),
-                direction=_direction(intervals.phase[rows]),
+                direction="up" if up[rows].all() else "both" if up[rows].any() else "down",
             )
         return uses
 
@@ -108,9 +109,9 @@ class ClientRoutes:
         self, intervals: Intervals, participants: Sequence[int]
     ) -> Iterable[tuple[Key, NDArray[np.intp], NDArray[np.float64]]]:
         """Yield each resource with the rows of the transfers on it and what a byte consumes."""
-        moves = intervals.activity != Activity.CONNECT
-        up = np.flatnonzero((intervals.phase == Phase.UPLINK) & moves)
-        down = np.flatnonzero((intervals.phase == Phase.DOWNLINK) & moves)
+        moves = intervals.activity != Activity.CONNECT.value
+        up = np.flatnonzero(intervals.of(Phase.UPLINK) & moves)
+        down = np.flatnonzero(intervals.of(Phase.DOWNLINK) & moves)
         members = len(participants)
         by_member = [
             _grouped(up, intervals.actor[up], members),
@@ -136,11 +137,6 @@ class _Users(dict[str, int]):
 
     def __missing__(self, name: str) -> int:
         return 1
-
-
-def _direction(phase: NDArray[Any]) -> Direction:
-    up = phase == Phase.UPLINK
-    return "up" if up.all() else "both" if up.any() else "down"
 
 
 def _grouped(rows: NDArray[np.intp], member: NDArray[Any], members: int) -> list[NDArray[np.intp]]:

@@ -71,11 +71,10 @@ def close_record(
     If the server `interleaves` jobs, more of them than it has slots may run at once. Raises
     ConservationError.
     """
-    up = intervals.phase == Phase.UPLINK
-    down = intervals.phase == Phase.DOWNLINK
-    on_device = intervals.phase == Phase.DEVICE_COMPUTE
-    on_server = intervals.phase == Phase.SERVER_COMPUTE
-    waits = intervals.duration[intervals.phase == Phase.SERVER_QUEUE]
+    up, down = intervals.of(Phase.UPLINK), intervals.of(Phase.DOWNLINK)
+    on_device = intervals.of(Phase.DEVICE_COMPUTE)
+    on_server = intervals.of(Phase.SERVER_COMPUTE)
+    waits = intervals.duration[intervals.of(Phase.SERVER_QUEUE)]
     path, straggler = critical_path(intervals, duration_s)
     record = RoundRecord(
         intervals=intervals,
@@ -146,20 +145,19 @@ def _additive_terms(intervals: Intervals, members: int) -> dict[str, float]:
 
     Transfers count with their propagation delay, computing without waiting for the server.
     """
-    up = intervals.phase == Phase.UPLINK
-    down = intervals.phase == Phase.DOWNLINK
+    up, down = intervals.of(Phase.UPLINK), intervals.of(Phase.DOWNLINK)
     seconds = intervals.duration + intervals.delay
     activity = intervals.activity
-    weights = activity == Activity.WEIGHTS  # and the connection set-up before them
-    weights[:-1] |= (activity[:-1] == Activity.CONNECT) & weights[1:]
+    weights = activity == Activity.WEIGHTS.value  # and the connection set-up before them
+    weights[:-1] |= (activity[:-1] == Activity.CONNECT.value) & weights[1:]
     terms = {
         "weights_down": down & weights,
         "activations_up": up & ~weights,
         "gradients_down": down & ~weights,
         "weights_up": up & weights,
-        "device_compute": intervals.phase == Phase.DEVICE_COMPUTE,
-        "server_compute": (intervals.phase == Phase.SERVER_COMPUTE)
-        & (activity != Activity.AGGREGATE),
+        "device_compute": intervals.of(Phase.DEVICE_COMPUTE),
+        "server_compute": intervals.of(Phase.SERVER_COMPUTE)
+        & (activity != Activity.AGGREGATE.value),
     }
     return {term: float(seconds[rows].sum()) / max(members, 1) for term, rows in terms.items()}
 
