@@ -21,22 +21,21 @@ class OwnLinks:
         self._held_s: dict[str, float] = {}
         self._caps: dict[int, tuple[float, str | None]] = {}
 
-    def renew(self, route: int) -> None:
-        """Compute a route's cap, bytes/s, and which resource sets it."""
+    def renew(self, route: int) -> tuple[float, str | None]:
+        """Compute a route's cap, bytes/s, and which resource sets it, or None."""
         cap: float = inf
         narrowest = None
         for name, consumption in self._private[route]:
             offered = self._capacities[name] / consumption
             if offered < cap:
                 cap, narrowest = offered, name
-        self._caps[route] = cap, narrowest
+        self._caps[route] = own = cap, narrowest
+        return own
 
     def limit(self, flow: Flow) -> tuple[float, str | None]:
         """Return the least cap of a transfer, bytes/s, and the own resource that sets it, or None."""
-        if flow.route not in self._caps:
-            self.renew(flow.route)
-        cap, narrowest = self._caps[flow.route]
-        return (cap, narrowest) if cap <= flow.cap else (flow.cap, None)
+        own = self._caps.get(flow.route) or self.renew(flow.route)
+        return own if own[0] <= flow.cap else (flow.cap, None)
 
     def charge(self, flow: Flow) -> None:
         """Charge the time at its cap since the last call to the resource that set the cap."""

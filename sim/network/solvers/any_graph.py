@@ -56,8 +56,9 @@ class Filling(Solver):
     def remove(self, flow: Flow, now: float) -> float:
         """Remove a flow and return the bytes that it had left."""
         left = self.left(flow, now)
-        self._advance(self._component_of[self._senders[flow]], now)
-        self._take_out(flow)
+        sender = self._senders[flow]
+        self._advance(self._component_of[sender], now)
+        self._take_out(sender)
         self._settle_count()
         return left
 
@@ -84,16 +85,15 @@ class Filling(Solver):
         """Remove the flows that end at `now` and return them, in sequence order."""
         horizon = self._until(now)
         ended: list[Sender] = []
-        while (component := self._next_due()) is not None and self._ends.first_key() <= horizon:
-            self._ends.pop()
+        for component in self._ends.pop_up_to(horizon):
             component.advance(now, horizon)
+            self._changed[component] = None
             ended += component.ended()
         for sender in ended:
-            self._changed[self._component_of[sender]] = None
-            self._take_out(sender.flow)
+            self._take_out(sender)
         self._now = now
         self._settle_count()
-        return sorted((sender.flow for sender in ended), key=by_sequence)
+        return sorted([sender.flow for sender in ended], key=by_sequence)
 
     def solve(self, now: float) -> float:
         """Share out anew in changed components; return the seconds until the next flow ends."""
@@ -109,7 +109,8 @@ class Filling(Solver):
                 if component.due_at < inf:
                     self._ends.push(component.due_at, component.number, component)
         self._changed.clear()
-        first = self._next_due()
+        self._ends.tidy_beyond(self.count)
+        first = self._ends.first()
         self._horizon = inf if first is None else self._ends.first_key()
         delay = max(0, self._horizon - now)
         self._due_at = now + delay
@@ -194,8 +195,8 @@ class Filling(Solver):
             component.leave(sender)
             self._place(sender, home)
 
-    def _take_out(self, flow: Flow) -> None:
-        sender = self._senders.pop(flow)
+    def _take_out(self, sender: Sender) -> None:
+        del self._senders[sender.flow]
         component = self._component_of.pop(sender)
         component.leave(sender)
         crossed = []
@@ -233,10 +234,6 @@ class Filling(Solver):
             component.torn.clear()
         for sender in senders:
             self._join(sender, now)
-
-    def _next_due(self) -> Component | None:
-        self._ends.tidy_beyond(self.count)
-        return self._ends.first()
 
     def _settle_count(self) -> None:
         self.count = len(self._senders)

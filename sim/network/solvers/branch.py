@@ -103,8 +103,9 @@ class PassingHeap(LazyHeap[Member]):
             heappop(entries)
         return None
 
-    def _is_valid(self, number: int, member: Member) -> bool:
-        return member.passes[member.path[0].depth - self._depth] == number
+    def _valid(self) -> list[tuple[float, int, int, Member]]:
+        depth = self._depth
+        return [e for e in self.entries if e[3].passes[e[3].path[0].depth - depth] == e[2]]
 
 
 class Branch:

@@ -7,6 +7,7 @@ by limit (which crosses the boundary next) and a heap by end (which is due next)
 """
 
 from collections.abc import Iterator
+from heapq import heappush
 from math import inf
 from typing import Final
 
@@ -74,8 +75,8 @@ class CappedSharing(Solver):
         self._capped += 1
         self._capped_load += flow.load * limit
         sequence = flow.sequence
-        self._capped_by_end.push(end, sequence, flow)
-        self._capped_by_limit.push(-limit, sequence, flow)
+        heappush(self._capped_by_end.entries, (end, sequence, flow.number, flow))
+        heappush(self._capped_by_limit.entries, (-limit, sequence, flow.number, flow))
 
     def _share(self, flow: Flow, left: float) -> None:
         """Let a flow with `left` bytes per weight share the resource."""
@@ -86,10 +87,10 @@ class CappedSharing(Solver):
             self._full_since = self._now
         self._sharing += 1
         self._sharing_load += flow.load
-        sequence = flow.sequence
-        self._sharing_by_tag.push(tag, sequence, flow)
+        sequence, number = flow.sequence, flow.number
+        heappush(self._sharing_by_tag.entries, (tag, sequence, number, flow))
         if flow.limit < inf:
-            self._sharing_by_limit.push(flow.limit, sequence, flow)
+            heappush(self._sharing_by_limit.entries, (flow.limit, sequence, number, flow))
 
     def _displace(self, flow: Flow) -> float:
         """Take a flow from its heaps and return the bytes that it has left, per weight."""

@@ -65,10 +65,10 @@ class LazyHeap(Generic[Item]):
 
     def items(self) -> Iterator[Item]:
         """Yield all items, in no particular order."""
-        return (item for _, _, number, item in self.entries if self._is_valid(number, item))
+        return (item for _, _, _, item in self._valid())
 
-    def _is_valid(self, number: int, item: Item) -> bool:
-        return item.number == number
+    def _valid(self) -> list[tuple[float, int, int, Item]]:
+        return [entry for entry in self.entries if entry[3].number == entry[2]]
 
     def clear(self) -> None:
         """Take all items, from this heap only."""
@@ -76,7 +76,7 @@ class LazyHeap(Generic[Item]):
 
     def tidy(self, key: Callable[[Item], float] | None = None) -> None:
         """Drop the entries of taken items, and give the others new keys if `key` is given."""
-        entries = [entry for entry in self.entries if self._is_valid(entry[2], entry[3])]
+        entries = self._valid()
         if key is not None:
             entries = [(key(item), order, number, item) for _, order, number, item in entries]
         self.entries = entries

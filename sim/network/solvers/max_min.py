@@ -25,32 +25,30 @@ def share_out(
     rates: list[float] = [0] * len(weights)
     bottlenecks: dict[Name, None] = {}
     left = {name: capacities[name] for used in uses for name, _ in used if capacities[name] < inf}
+    uses = [[use for use in used if use[0] in left] for used in uses]
+    top = [cap / weight for cap, weight in zip(caps, weights, strict=True)]
     unsettled = list(range(len(weights)))
     while unsettled:
         load: dict[Name, float] = {}
         for f in unsettled:
             for name, consumption in uses[f]:
-                if name in left:
-                    load[name] = load.get(name, 0) + consumption * weights[f]
+                load[name] = load.get(name, 0) + consumption * weights[f]
         offer = {name: left[name] / amount for name, amount in load.items()}
-        level = {
-            f: min((offer[name] for name, _ in uses[f] if name in left), default=inf)
-            for f in unsettled
-        }
+        level = {f: min([offer[name] for name, _ in uses[f]], default=inf) for f in unsettled}
         held_elsewhere = {
             name
             for f in unsettled
             for name, _ in uses[f]
-            if name in left and min(level[f], caps[f] / weights[f]) < offer[name]
+            if level[f] < offer[name] or top[f] < offer[name]
         }
         still = []
         for f in unsettled:
-            at_cap = caps[f] / weights[f] <= level[f]
+            at_cap = top[f] <= level[f]
             if not at_cap and level[f] < inf:
                 full = [
                     name
                     for name, _ in uses[f]
-                    if name in left and offer[name] == level[f] and name not in held_elsewhere
+                    if offer[name] == level[f] and name not in held_elsewhere
                 ]
                 if not full:
                     still.append(f)
@@ -58,8 +56,7 @@ def share_out(
                 bottlenecks.update(dict.fromkeys(full))
             rates[f] = caps[f] if at_cap else level[f] * weights[f]
             for name, consumption in uses[f]:
-                if name in left:
-                    left[name] = max(0, left[name] - consumption * rates[f])
+                left[name] = max(0, left[name] - consumption * rates[f])
         assert len(still) < len(unsettled), "every pass settles the flows of the lowest level"
         unsettled = still
     return rates, list(bottlenecks)

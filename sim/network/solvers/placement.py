@@ -238,7 +238,3 @@ class Placement(Solver):
             member.left = max(0, member.left - member.limit * ran)
         member.number += 1
         self._running -= 1
-
-    def _next_running(self) -> Member | None:
-        self._ends.tidy_beyond(self._running)
-        return self._ends.first()

@@ -89,8 +89,7 @@ class Tree(Placement):
             bound = max(virtual, self._due_tag) if foreseen else virtual
             self._gather(self._root, bound, clock.level, virtual, ended)
         horizon = max(now, self._due_end) if foreseen else now
-        while (member := self._next_running()) is not None and member.tag <= horizon:
-            self._ends.pop()
+        for member in self._ends.pop_up_to(horizon):
             if member.group is None:
                 ended.append(member)
             else:
@@ -147,7 +146,8 @@ class Tree(Placement):
             if wait <= delay:
                 delay = max(0, wait)
                 self._due_tag = first.tag
-        running = self._next_running()
+        self._ends.tidy_beyond(self._running)
+        running = self._ends.first()
         if running is not None and running.tag - now <= delay:
             if running.tag - now < delay:
                 self._due_tag = -inf
