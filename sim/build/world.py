@@ -146,7 +146,7 @@ def _fleet(
                 profile, plan.device_block(cut), head, values, recipe.optimizer.state_slots
             )
         samples = plan.shards.sizes[index]
-        batches, first_epoch, sizes = _planned(
+        batches, sizes = _planned(
             samples, training.batch_size, training.local_epochs, recipe.min_batch
         )
         return Client(
@@ -155,7 +155,6 @@ def _fleet(
             work=works[device],
             samples=samples,
             batches=batches,
-            first_epoch=first_epoch,
             batch_sizes=sizes,
             up=index,
             down=count + index,
@@ -179,7 +178,7 @@ def _fleet(
 @lru_cache(maxsize=1024)  # clients with as many samples share their batches
 def _planned(
     samples: int, batch_size: int, epochs: int, min_batch: int
-) -> tuple[tuple[Batch, ...], tuple[Batch, ...], tuple[int, ...]]:
-    """Return a round's batches, those of its first epoch, and their sizes."""
+) -> tuple[tuple[Batch, ...], tuple[int, ...]]:
+    """Return a round's batches and their sizes."""
     batches = tuple(PlannedBatches(samples, batch_size, epochs, min_batch))
-    return batches, batches[: len(batches) // epochs], tuple(batch.size for batch in batches)
+    return batches, tuple(batch.size for batch in batches)

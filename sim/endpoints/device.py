@@ -24,27 +24,28 @@ class DeviceEndpoint(Endpoint):
         super().__init__(world, client, member, chain)
         self.variability = world.fleet.variability(client.index, chain.round_index)
 
-    def compute(self, work: Work, activity: Activity, value: Any = None) -> simpy.Event:
-        """Compute for as long as `work` takes; the event's value is `value`."""
-        if self.variability is not None:
-            work = self.variability.of(work, self.world.clock.now)
-        return self._compute(work, activity, value)
-
-    def compute_batch(
-        self, batch: Batch, work: Work, activity: Activity, value: Any = None
+    def compute(
+        self, work: Work, activity: Activity, value: Any = None, *, batch: Batch | None = None
     ) -> simpy.Event:
-        """Compute `work`, which includes loading a batch; the event's value is `value`."""
-        if self.variability is not None:
-            load = self.client.work.load(batch.size)
-            work = self.variability.of_batch(work, load, self.world.clock.now)
-        return self._compute(work, activity, value)
-
-    def _compute(self, work: Work, activity: Activity, value: Any) -> simpy.Event:
+        """Compute `work`, which includes loading `batch` if given; the event's value is `value`."""
         clock, member = self.world.clock, self.member
-        span = clock.now, clock.now + work.seconds
+        now = clock.now
+        if self.variability is not None:
+            if batch is None:
+                work = self.variability.of(work, now)
+            else:
+                work = self.variability.of_batch(work, self.client.work.load(batch.size), now)
+        end = now + work.seconds
         self.last = self.world.log.add(
             Interval(
-                *span, member, Phase.DEVICE_COMPUTE, member, activity, self.last, flops=work.flops
+                now,
+                end,
+                member,
+                Phase.DEVICE_COMPUTE,
+                member,
+                activity,
+                self.last,
+                flops=work.flops,
             )
         )
         return clock.timeout(work.seconds, value)
@@ -66,19 +67,18 @@ class DeviceEndpoint(Endpoint):
 
     def load(self, batch: Batch) -> simpy.Event:
         """Load a batch without training on it."""
-        return self.compute_batch(batch, self.client.work.load(batch.size), Activity.LOAD)
+        return self.compute(self.client.work.load(batch.size), Activity.LOAD, batch=batch)
 
     def train_whole(self, batch: Batch) -> simpy.Event:
         """Train the whole model on a batch (loader, forward, backward, step)."""
         self.chain.do(operations.train_whole, self.client.index, batch)
-        return self.compute_batch(batch, self.client.work.train(batch.size), Activity.TRAIN)
+        return self.compute(self.client.work.train(batch.size), Activity.TRAIN, batch=batch)
 
     def forward(self, batch: Batch) -> simpy.Event:
         """Load a batch and run the device block forward; value: its activation."""
         upload = self.chain.do(operations.forward, self.client.index, batch)
-        return self.compute_batch(
-            batch, self.client.work.forward(batch.size), Activity.FORWARD, upload
-        )
+        work = self.client.work.forward(batch.size)
+        return self.compute(work, Activity.FORWARD, upload, batch=batch)
 
     def backward(self, batch: Batch, gradient: Any) -> simpy.Event:
         """Run the device block backward from the server's gradient, and step."""
@@ -88,11 +88,11 @@ class DeviceEndpoint(Endpoint):
     def train_local(self, batch: Batch) -> simpy.Event:
         """Train device block and auxiliary head on their local loss; value: the activation."""
         upload = self.chain.do(operations.train_local, self.client.index, batch)
-        return self.compute_batch(batch, self.client.work.train(batch.size), Activity.TRAIN, upload)
+        work = self.client.work.train(batch.size)
+        return self.compute(work, Activity.TRAIN, upload, batch=batch)
 
     def forward_frozen(self, batch: Batch, bits: int | None) -> simpy.Event:
         """Run the frozen device block on a batch and quantise; value: the activation."""
         upload = self.chain.do(operations.forward_frozen, self.client.index, batch, bits)
-        return self.compute_batch(
-            batch, self.client.work.forward_frozen(batch.size, bits), Activity.FORWARD, upload
-        )
+        work = self.client.work.forward_frozen(batch.size, bits)
+        return self.compute(work, Activity.FORWARD, upload, batch=batch)

@@ -47,7 +47,6 @@ class Client:
     work: DeviceWork
     samples: int
     batches: tuple[Batch, ...]
-    first_epoch: tuple[Batch, ...]
     batch_sizes: tuple[int, ...]
     up: int
     down: int

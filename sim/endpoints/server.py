@@ -1,5 +1,6 @@
 """The server's end of a client's round."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import simpy
@@ -18,7 +19,8 @@ class ServerEndpoint(Endpoint):
 
     def compute(self, work: Work, activity: Activity, value: Any = None) -> simpy.Event:
         """Queue for a slot and compute `work` on it; the event's value is `value`."""
-        return self.world.server.submit(_ServerJob(self, work, activity), value)
+        job = _ServerJob(self, work, activity, self.world.clock.now)
+        return self.world.server.submit(job, value)
 
     def server_step(self, batch: Batch, upload: Any) -> simpy.Event:
         """Train the server block on an activation; value: the gradient to send back."""
@@ -35,16 +37,14 @@ class ServerEndpoint(Endpoint):
         return self.compute(work, Activity.TRAIN)
 
 
+@dataclass(slots=True, eq=False)
 class _ServerJob:
     """A job of the server's queue; logs its waiting and its running once they are known."""
 
-    __slots__ = ("activity", "arrival", "owner", "work")
-
-    def __init__(self, owner: ServerEndpoint, work: Work, activity: Activity) -> None:
-        self.owner = owner
-        self.work = work
-        self.activity = activity
-        self.arrival = owner.world.clock.now
+    owner: ServerEndpoint
+    work: Work
+    activity: Activity
+    arrival: float
 
     @property
     def device(self) -> str:

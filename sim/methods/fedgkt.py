@@ -71,7 +71,7 @@ def second_pass(endpoint: Endpoint) -> tuple[Batch, ...]:
     It follows the local epochs; shuffling and augmentation use the streams of the next epoch.
     """
     epochs = endpoint.batches[-1].epoch + 1 if endpoint.batches else 0
-    return tuple(batch._replace(epoch=epochs) for batch in endpoint.first_epoch)
+    return tuple(batch._replace(epoch=epochs) for batch in endpoint.batches if batch.epoch == 0)
 
 
 class FedGKT(SplitMethod):
@@ -171,13 +171,14 @@ class FedGKT(SplitMethod):
             device.chain.do(
                 distillation.train_device, client, batch, memory, options.temperature, options.alpha
             )
-            yield device.compute_batch(batch, device.client.work.train(batch.size), Activity.TRAIN)
+            work = device.client.work.train(batch.size)
+            yield device.compute(work, Activity.TRAIN, batch=batch)
         for batch in second_pass(device):
             upload = device.chain.do(distillation.features, client, batch)
             if not options.exchange_weights:
                 device.chain.do(operations.store_activation, f"features/{client}", upload)
             work = device.client.work.infer(batch.size)
-            upload = yield device.compute_batch(batch, work, Activity.FORWARD, upload)
+            upload = yield device.compute(work, Activity.FORWARD, upload, batch=batch)
             yield device.send(wire.activation_and_logits(shape, batch.size, classes), upload)
             if options.exchange_weights:
                 logits = yield device.receive()

@@ -3,9 +3,8 @@
 import simpy
 
 from cutlayer.sim.compute.queueing.batching import Batching
-from cutlayer.sim.compute.queueing.fifo import FirstComeFirstServed
+from cutlayer.sim.compute.queueing.fifo import FirstComeFirstServed, Priority
 from cutlayer.sim.compute.queueing.job import Job, ServerQueue
-from cutlayer.sim.compute.queueing.priority import Priority
 from cutlayer.sim.compute.queueing.sharing import ProcessorSharing
 from cutlayer.topologies.queueing import Queueing
 

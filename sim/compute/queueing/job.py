@@ -1,6 +1,7 @@
 """The interfaces of a server's queue and of its jobs."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import simpy
@@ -63,15 +64,13 @@ class ServerQueue(ABC):
         return job.work.seconds * self.slowness
 
 
+@dataclass(slots=True, eq=False)
 class Waiting:
     """A job in the queue; with slots, because there may be very many."""
 
-    __slots__ = ("done", "job", "value")
-
-    def __init__(self, job: Job, value: Any, done: simpy.Event) -> None:
-        self.job = job
-        self.value = value
-        self.done = done
+    job: Job
+    value: Any
+    done: simpy.Event
 
     def succeed(self, _: simpy.Event) -> None:
         """Trigger the job's event."""
