@@ -7,7 +7,7 @@ import numpy as np
 
 from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.compute.memory import inference_bytes, server_bytes, training_bytes
-from cutlayer.sim.methods.method import Method
+from cutlayer.sim.methods.method import Method, ServerLoad
 
 
 def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
@@ -31,25 +31,22 @@ def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
 
 def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
     """Return the estimated peak bytes of the server under a method."""
-    cut = plan.cut(method)
-    training = plan.scenario.training
-    participants = min(plan.scenario.clients_per_round, plan.able_clients())
-    held, trained = (
-        np.sort(samples)[::-1].tolist() for samples in (plan.shards.sizes, plan.trained_samples())
+    cut, training = plan.cut(method), plan.scenario.training
+    load = ServerLoad(
+        participants=min(plan.scenario.clients_per_round, plan.able_clients()),
+        held=np.sort(plan.shards.sizes)[::-1].tolist(),
+        trained=np.sort(plan.trained_samples())[::-1].tolist(),
+        values=prod(plan.model.activation_shape(cut)),
+        batch_size=training.batch_size,
+        epochs=training.local_epochs,
+        rounds=training.rounds,
     )
     return server_bytes(
         plan.server_block(cut),
-        method.server_batches(held, participants, training.batch_size),
+        method.server_batches(load),
         optimizer_of(plan.scenario).state_slots,
-        replicas=method.server_replicas(options, participants),
+        replicas=method.server_replicas(options, load.participants),
         slots=plan.topology.node(plan.topology.server).slots,
         model_parameters=sum(block.parameters for block in plan.device_block(len(plan.blocks))),
-        kept=method.server_keeps(
-            options,
-            trained,
-            participants,
-            prod(plan.model.activation_shape(cut)),
-            epochs=training.local_epochs,
-            rounds=training.rounds,
-        ),
+        kept=method.server_keeps(options, load),
     )

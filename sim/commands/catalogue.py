@@ -96,5 +96,5 @@ def list_command(what: str | None) -> None:
 
 def schema_command() -> None:
     """Print the JSON Schema of a scenario file."""
-    options = {name: registry.method(name).Options for name in registry.METHODS}
+    options = registry.OPTIONS
     print(json.dumps(json_schema(options, list(MODELS), list(DATASETS)), indent=2))

@@ -1,6 +1,5 @@
 """Centralised training: the server collects all images once, and trains on them."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
@@ -12,7 +11,7 @@ from cutlayer.sim.learning.chain import ALL_CLIENTS
 from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.log.intervals import SERVER, Activity
-from cutlayer.sim.methods.method import Method, MethodOptions, Process, Round
+from cutlayer.sim.methods.method import Method, MethodOptions, Process, Round, ServerLoad
 
 
 class CentralisedOptions(MethodOptions):
@@ -40,14 +39,9 @@ class Centralised(Method):
         return 1
 
     @classmethod
-    def server_batches(
-        cls,
-        samples: Sequence[int],
-        participants: int,  # noqa: ARG003
-        batch_size: int,
-    ) -> list[int]:
+    def server_batches(cls, load: ServerLoad) -> list[int]:
         """Return the size of one batch, drawn from the samples of all clients."""
-        return [min(batch_size, sum(samples))]
+        return [min(load.batch_size, sum(load.held))]
 
     @classmethod
     def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003

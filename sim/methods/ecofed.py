@@ -19,7 +19,7 @@ from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.learning.digest import Ingredient
-from cutlayer.sim.methods.method import MethodOptions, Process, Round
+from cutlayer.sim.methods.method import MethodOptions, Process, Round, ServerLoad
 from cutlayer.sim.methods.split_method import SplitMethod
 
 
@@ -57,31 +57,25 @@ class EcoFed(SplitMethod):
     needs_both_blocks = True
     freezes_device = True
 
+    options: EcoFedOptions
+
     def __init__(self, world: World, options: EcoFedOptions) -> None:
         super().__init__(world, options)
-        self.options: EcoFedOptions = options
         self._buffered: set[int] = set()
 
     @classmethod
-    def server_keeps(
-        cls,
-        options: Any,
-        samples: Sequence[int],
-        participants: int,
-        values: int,
-        *,
-        epochs: int,
-        rounds: int,
-    ) -> int:
+    def server_keeps(cls, options: Any, load: ServerLoad) -> int:
         """Return the bytes of the replay buffers: received activations and labels of all local epochs.
 
         The number of buffers is limited by the clients that can have uploaded by the end of the run.
         """
         if options.period == 1:
             return 0
-        each = packed_bytes(values, options.bits) if options.bits else FLOAT_BYTES * values
+        bits, rounds = options.bits, load.rounds
+        each = packed_bytes(load.values, bits) if bits else FLOAT_BYTES * load.values
         uploads = rounds if options.upload_when_unbuffered else -(-rounds // options.period)
-        return epochs * sum(samples[: uploads * participants]) * (each + wire.LABEL_BYTES)
+        samples = sum(load.trained[: uploads * load.participants])
+        return load.epochs * samples * (each + wire.LABEL_BYTES)
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:

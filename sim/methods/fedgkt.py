@@ -11,13 +11,12 @@ from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import distillation, operations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.learning.learning import part_of
 from cutlayer.sim.log.intervals import Activity
-from cutlayer.sim.methods.method import MethodOptions, Process, Round
+from cutlayer.sim.methods.method import MethodOptions, Process, Round, ServerLoad
 from cutlayer.sim.methods.split_method import SplitMethod
 
 
@@ -83,9 +82,7 @@ class FedGKT(SplitMethod):
     parts = ("device", "head", "server")
     needs_both_blocks = True
 
-    def __init__(self, world: World, options: FedGKTOptions) -> None:
-        super().__init__(world, options)
-        self.options: FedGKTOptions = options
+    options: FedGKTOptions
 
     @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:
@@ -93,20 +90,15 @@ class FedGKT(SplitMethod):
         return participants if options.exchange_weights else 1
 
     @classmethod
-    def server_keeps(
-        cls,
-        options: Any,
-        samples: Sequence[int],
-        participants: int,
-        values: int,
-        *,
-        epochs: int,  # noqa: ARG003 - features are sent once, after the local epochs
-        rounds: int,  # noqa: ARG003
-    ) -> int:
-        """Return the bytes of all features, if the server trains on them together."""
+    def server_keeps(cls, options: Any, load: ServerLoad) -> int:
+        """Return the bytes of all features, if the server trains on them together.
+
+        They are sent once a round, after the local epochs.
+        """
         if options.exchange_weights:
             return 0
-        return sum(samples[:participants]) * (FLOAT_BYTES * values + wire.LABEL_BYTES)
+        samples = sum(load.trained[: load.participants])
+        return samples * (FLOAT_BYTES * load.values + wire.LABEL_BYTES)
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:

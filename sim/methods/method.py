@@ -70,6 +70,23 @@ class Round:
     members: Members | None = None
 
 
+@dataclass(frozen=True)
+class ServerLoad:
+    """What decides how much memory a run takes on the server.
+
+    `held` are the samples of every client, `trained` those that an epoch trains on, largest first. An
+    activation has `values` values per sample.
+    """
+
+    participants: int
+    held: Sequence[int]
+    trained: Sequence[int]
+    values: int
+    batch_size: int
+    epochs: int
+    rounds: int
+
+
 class Method(ABC):
     """A training method in a world of its own."""
 
@@ -106,31 +123,13 @@ class Method(ABC):
         return participants
 
     @classmethod
-    def server_batches(
-        cls, samples: Sequence[int], participants: int, batch_size: int
-    ) -> list[int]:
-        """Return the largest batch that the server trains on for each participant, largest first.
-
-        `samples` are the numbers of samples of all clients, largest first.
-        """
-        return [min(batch_size, held) for held in samples[:participants]]
+    def server_batches(cls, load: ServerLoad) -> list[int]:
+        """Return the largest batch that the server trains on for each participant, largest first."""
+        return [min(load.batch_size, held) for held in load.held[: load.participants]]
 
     @classmethod
-    def server_keeps(
-        cls,
-        options: Any,  # noqa: ARG003
-        samples: Sequence[int],  # noqa: ARG003
-        participants: int,  # noqa: ARG003
-        values: int,  # noqa: ARG003
-        *,
-        epochs: int,  # noqa: ARG003
-        rounds: int,  # noqa: ARG003
-    ) -> int:
-        """Return the peak bytes of activations that the server keeps for longer than a batch.
-
-        `samples` are the numbers of samples that an epoch trains on, of all clients, largest first; a
-        round has `epochs` epochs. An activation has `values` values per sample.
-        """
+    def server_keeps(cls, options: Any, load: ServerLoad) -> int:  # noqa: ARG003
+        """Return the peak bytes of activations that the server keeps for longer than a batch."""
         return 0
 
     @classmethod

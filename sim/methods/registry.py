@@ -1,25 +1,27 @@
 """The methods by name, and the import of a user's own method."""
 
 import inspect
-from collections.abc import Iterator, Mapping
-from importlib import import_module
+from collections.abc import Mapping
 from typing import Any, Final
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import import_own_or
 from cutlayer.scenarios.methods import Method as MethodEntry
+from cutlayer.sim.methods.centralised import Centralised
+from cutlayer.sim.methods.classic_fl import ClassicFL
+from cutlayer.sim.methods.ecofed import EcoFed
+from cutlayer.sim.methods.fedgkt import FedGKT
+from cutlayer.sim.methods.local_loss import LocalLoss
 from cutlayer.sim.methods.method import Method, MethodOptions
+from cutlayer.sim.methods.split_learning import SplitLearning
+from cutlayer.sim.methods.splitfed import SplitFed
 from cutlayer.suggestion import suggestion
 
-METHODS: Final[dict[str, str]] = {
-    "classic_fl": "cutlayer.sim.methods.classic_fl:ClassicFL",
-    "splitfed": "cutlayer.sim.methods.splitfed:SplitFed",
-    "local_loss": "cutlayer.sim.methods.local_loss:LocalLoss",
-    "fedgkt": "cutlayer.sim.methods.fedgkt:FedGKT",
-    "ecofed": "cutlayer.sim.methods.ecofed:EcoFed",
-    "split_learning": "cutlayer.sim.methods.split_learning:SplitLearning",
-    "centralised": "cutlayer.sim.methods.centralised:Centralised",
+METHODS: Final[Mapping[str, type[Method]]] = {
+    shipped.name: shipped
+    for shipped in (ClassicFL, SplitFed, LocalLoss, FedGKT, EcoFed, SplitLearning, Centralised)
 }
+OPTIONS: Final = {name: shipped.Options for name, shipped in METHODS.items()}
 
 
 class UnknownMethodError(UserError):
@@ -32,9 +34,7 @@ def method(name: str) -> type[Method]:
     Raises UnknownMethodError.
     """
     if name in METHODS:
-        module, _, attribute = METHODS[name].partition(":")
-        built_in: type[Method] = getattr(import_module(module), attribute)
-        return built_in
+        return METHODS[name]
     if ":" not in name:
         raise UnknownMethodError(f"{name} is not a known method{suggestion(name, METHODS)}")
     own = import_own_or(UnknownMethodError, f"{name} cannot be imported", name)
@@ -58,18 +58,3 @@ def options_of(entry: MethodEntry) -> tuple[type[Method], Any]:
     if isinstance(entry.options, dict):
         return chosen, chosen.Options.model_validate(entry.options)
     return chosen, entry.options
-
-
-class OptionModels(Mapping[str, type[MethodOptions]]):
-    """The options class of every method, by name; a method is imported on access."""
-
-    def __getitem__(self, name: str) -> type[MethodOptions]:
-        if name not in METHODS:
-            raise KeyError(name)
-        return method(name).Options
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(METHODS)
-
-    def __len__(self) -> int:
-        return len(METHODS)

@@ -47,13 +47,12 @@ class SplitMethod(Method):
         yield from self.wait(rnd, members)
         if self.cancels:  # the members that were cancelled end now, and their running jobs later
             yield members.done
-        averaged = self.averaged_parameters(rnd)
-        averaged_members = len(rnd.participants) - len(rnd.dropped)
-        if averaged and averaged_members:
-            server = members.server_after_all(
-                rnd.participants[0], members.last_member, rnd.chains[0]
-            )
-            work = self.world.costs.server_work.average(averaged, averaged_members)
+        values = self.weights(*self.parts).payload_bytes // FLOAT_BYTES
+        remaining = len(rnd.participants) - len(rnd.dropped)
+        if values and remaining:
+            last = members.last_member
+            server = members.server_after_all(rnd.participants[0], last, rnd.chains[0])
+            work = self.world.costs.server_work.average(values, remaining)
             yield server.compute(work, Activity.AGGREGATE)
 
     def wait(self, rnd: Round, members: Members) -> Process:  # noqa: ARG002
@@ -63,20 +62,11 @@ class SplitMethod(Method):
         """
         yield members.done
 
-    def averaged_parameters(self, rnd: Round) -> int:  # noqa: ARG002
-        """Return the number of values, including buffers, that the server averages in a round."""
-        buffers = self.buffer_bytes(*self.parts) // FLOAT_BYTES
-        return sum(self.world.costs.parameters[part] for part in self.parts) + buffers
-
     def weights(self, *parts: str) -> Message:
-        """Return a message with the weights of these parts."""
+        """Return a message with the weights and buffers (BatchNorm's statistics) of these parts."""
         costs = self.world.costs
         return wire.weights(
             sum(costs.parameters[part] for part in parts),
             sum(costs.tensors[part] for part in parts),
-            self.buffer_bytes(*parts),
+            sum(costs.buffer_bytes[part] for part in parts),
         )
-
-    def buffer_bytes(self, *parts: str) -> int:
-        """Return the bytes of the buffers (BatchNorm's running statistics) of these parts."""
-        return sum(self.world.costs.buffer_bytes.get(part, 0) for part in parts)

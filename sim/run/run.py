@@ -20,7 +20,7 @@ from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
 from cutlayer.sim.data.info import DatasetInfo
-from cutlayer.sim.methods.registry import OptionModels
+from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import MethodResult, RunResult
@@ -57,7 +57,7 @@ def load_scenario(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Lo
     """
     return read_scenario(
         path_or_name,
-        methods=OptionModels(),
+        methods=OPTIONS,
         models=MODELS,
         datasets=DATASETS,
         overrides=overrides,

@@ -13,7 +13,7 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
 from cutlayer.sim.data.info import DatasetInfo
-from cutlayer.sim.methods.registry import OptionModels
+from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.engine import RoundProgress
@@ -80,7 +80,7 @@ def resolved(scenario: Mapping[str, Any]) -> Loaded:
     return load_text(
         json.dumps(scenario),
         source="a resolved scenario",
-        methods=OptionModels(),
+        methods=OPTIONS,
         models=MODELS,
         datasets=DATASETS,
     )

@@ -12,7 +12,7 @@ from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.data.datasets import Dataset, load
 from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.methods.method import Method
-from cutlayer.sim.methods.registry import OptionModels
+from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
@@ -40,7 +40,7 @@ def tiny(*overrides: str) -> Loaded:
     return load_text(
         TINY,
         source="tiny.yaml",
-        methods=OptionModels(),
+        methods=OPTIONS,
         models=MODELS,
         datasets=DATASETS,
         overrides=overrides,

@@ -25,7 +25,7 @@ from cutlayer.sim.data.datasets import only_declared
 from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.sim.log.intervals import SERVER, Activity, Phase
 from cutlayer.sim.methods.method import Method
-from cutlayer.sim.methods.registry import OptionModels
+from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.methods.registry import method as find_method
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import KeptRound
@@ -123,7 +123,7 @@ def scenario(*overrides: str) -> Scenario:
     return load_text(
         SCENARIO,
         source="tiny.yaml",
-        methods=OptionModels(),
+        methods=OPTIONS,
         models=("lenet",),
         datasets=("digits",),
         overrides=overrides,

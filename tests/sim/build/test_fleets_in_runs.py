@@ -12,7 +12,7 @@ from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.build.world import make_method
 from cutlayer.sim.data.catalogue import DATASETS
-from cutlayer.sim.methods.registry import OptionModels
+from cutlayer.sim.methods.registry import OPTIONS
 
 LINK = {"up": "10 Mbit/s", "down": "25 Mbit/s", "delay": "5 ms"}
 JITTERY = LINK | {"jitter": {"gamma": 0.5}, "loss": 0.001}
@@ -76,7 +76,7 @@ def loaded(document: dict[str, Any]) -> Loaded:
     return load_text(
         json.dumps(document),
         source="groups.yaml",
-        methods=OptionModels(),
+        methods=OPTIONS,
         models=["lenet"],
         datasets=DATASETS,
     )

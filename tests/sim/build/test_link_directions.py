@@ -4,7 +4,7 @@ import pytest
 
 from cutlayer.scenarios import load_text
 from cutlayer.sim.data.catalogue import DATASETS
-from cutlayer.sim.methods.registry import OptionModels
+from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.run import run
 
@@ -46,7 +46,7 @@ def results(**changes: str) -> dict[str, MethodResult]:
     loaded = load_text(
         text,
         source="direction.yaml",
-        methods=OptionModels(),
+        methods=OPTIONS,
         models=("lenet",),
         datasets=DATASETS,
     )

@@ -12,7 +12,7 @@ from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.data.catalogue import DATASETS
-from cutlayer.sim.methods.registry import OptionModels
+from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.run.run import run
 from cutlayer.topologies import Topology
 from cutlayer.topologies.bandwidth import Profile
@@ -57,7 +57,7 @@ def read(topology_text: str, section: str = "") -> Loaded:
     return load_text(
         HEAD + topology_text + section,
         source="s.yaml",
-        methods=OptionModels(),
+        methods=OPTIONS,
         models=["lenet"],
         datasets=DATASETS,
     )

@@ -16,7 +16,7 @@ from cutlayer.models.pretrained import save_weights
 from cutlayer.models.weights_files import load_weights, shipped
 from cutlayer.scenarios import Scenario
 from cutlayer.scenarios.unions import OneOf
-from cutlayer.sim.methods.registry import METHODS, OptionModels
+from cutlayer.sim.methods.registry import METHODS, OPTIONS
 
 EVERY = ("classic_fl", "splitfed", "local_loss", "fedgkt", "split_learning", "centralised")
 ALL = f"methods=[{', '.join(EVERY)}, {{ecofed: {{init: random}}}}]"
@@ -270,7 +270,7 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def test_every_field_is_classified_as_learning_or_time() -> None:
     """A new field fails here until it is added to one of the two tables."""
     known = set(fields(Scenario))
-    for method, options in OptionModels().items():
+    for method, options in OPTIONS.items():
         known |= set(fields(options, f"methods.{method}."))
     assert len(known) > 40
     assert known == LEARNING.keys() | TIME.keys()

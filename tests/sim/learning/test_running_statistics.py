@@ -160,7 +160,6 @@ def test_messages_of_weights_include_the_buffers() -> None:
 def test_models_without_buffers_add_no_bytes() -> None:
     run = Inside("methods=[splitfed]", "model.name=vgg5")
     assert set(run.method.world.costs.buffer_bytes.values()) == {0}
-    assert run.method.buffer_bytes("device", "server") == 0  # type: ignore[attr-defined]
 
 
 def test_averages_of_integers_are_their_maximum() -> None:
