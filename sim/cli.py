@@ -10,9 +10,8 @@ This file is long because it declares every option of every command; it does not
 
 import sys
 from contextlib import suppress
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -33,33 +32,11 @@ app = typer.Typer(
 )
 
 
-class Executor(StrEnum):
-    """Whether a run trains."""
-
-    none = "none"
-    inline = "inline"
-
-
-class Format(StrEnum):
-    """File format of an export."""
-
-    csv = "csv"
-    json = "json"
-    parquet = "parquet"
-    tensorboard = "tensorboard"
-
-
-class Log(StrEnum):
-    """Rounds whose intervals are kept."""
-
-    rounds = "rounds"
-    events = "events"
-
-
 def _as_text(value: str | None) -> str | None:
     return None if value is None else argument_text(value)
 
 
+Executor = Literal["none", "inline"]
 ScenarioArgument = Annotated[
     str,
     typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped scenario."),
@@ -115,14 +92,15 @@ def run(
     overrides: Overrides = None,
     executor: Annotated[
         Executor, typer.Option(help="inline trains the model; none only simulates time and bytes.")
-    ] = Executor.inline,
+    ] = "inline",
     out: Annotated[
         Path | None, typer.Option(help="New folder for the results [runs/NAME].")
     ] = None,
     data_dir: DataDir = None,
     log: Annotated[
-        Log, typer.Option(help="Keep the intervals of selected rounds, or (events) of all.")
-    ] = Log.rounds,
+        Literal["rounds", "events"],
+        typer.Option(help="Keep the intervals of selected rounds, or (events) of all."),
+    ] = "rounds",
     reuse: Annotated[
         bool,
         typer.Option(help="With --executor none, simulate identical rounds once."),
@@ -139,10 +117,10 @@ def run(
         run_command(
             scenario,
             overrides or [],
-            executor=executor.value,
+            executor=executor,
             out=out,
             data_dir=data_dir,
-            log=log.value,
+            log=log,
             reuse=reuse,
             threads=threads,
             plots=plots,
@@ -158,7 +136,7 @@ def sweep(
     executor: Annotated[
         Executor,
         typer.Option(help="inline trains each distinct training once; none only simulates time."),
-    ] = Executor.inline,
+    ] = "inline",
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for the results, or of a sweep to continue [runs/NAME]."),
@@ -197,7 +175,7 @@ def sweep(
     sys.exit(
         sweep_command(
             study,
-            executor=executor.value,
+            executor=executor,
             out=out,
             jobs=jobs,
             scheduler=scheduler,
@@ -215,7 +193,7 @@ def check(
     overrides: Overrides = None,
     executor: Annotated[
         Executor, typer.Option(help="inline also checks that data and weights are there.")
-    ] = Executor.none,
+    ] = "none",
     data_dir: DataDir = None,
     no_user_code: NoUserCode = False,
 ) -> None:
@@ -227,7 +205,7 @@ def check(
     _user_code(forbid=no_user_code)
     from cutlayer.sim.commands.check import check_command
 
-    check_command(scenario, overrides or [], executor=executor.value, data_dir=data_dir)
+    check_command(scenario, overrides or [], executor=executor, data_dir=data_dir)
 
 
 @app.command()
@@ -276,7 +254,9 @@ def export(
     folder: Annotated[
         Path, typer.Argument(metavar="RUN_OR_STUDY", help="A folder that `run` or `sweep` wrote.")
     ],
-    to: Annotated[Format, typer.Option(help="File format.")],
+    to: Annotated[
+        Literal["csv", "json", "parquet", "tensorboard"], typer.Option(help="File format.")
+    ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for the files.")],
 ) -> None:
     """Export the tables of a run or study.
@@ -285,7 +265,7 @@ def export(
     """
     from cutlayer.sim.commands.export import export_command
 
-    export_command(folder, to=to.value, out=out)
+    export_command(folder, to=to, out=out)
 
 
 @app.command(hidden=True)

@@ -1,7 +1,8 @@
 """`cutlayer list` and `schema`: the names that a scenario may use."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -21,18 +22,9 @@ from cutlayer.topologies import catalogue
 from cutlayer.topologies.units import format_duration, format_rate
 
 
-def _scenario_summary(name: str) -> str:
-    document: dict[str, Any] = yaml.safe_load(shipped_path(name).read_text(encoding="utf-8"))
+def _description(file: Path) -> str:
+    document: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return str(document.get("description", "")).strip()
-
-
-def _study_summary(name: str) -> str:
-    document: dict[str, Any] = yaml.safe_load(study_path(name).read_text(encoding="utf-8"))
-    return str(document.get("description", "")).strip()
-
-
-def _method_summary(name: str) -> str:
-    return registry.method(name).summary
 
 
 def model_summary(name: str) -> str:
@@ -67,14 +59,13 @@ def link_summary(name: str) -> str:
     return f"{up} up, {down} down, {delay}{sharing}"
 
 
-Summary = Callable[[str], str]
-
-KINDS: dict[str, tuple[Callable[[], tuple[str, ...]], Summary]] = {
-    "scenarios": (shipped_names, _scenario_summary),
-    "studies": (shipped_studies, _study_summary),
-    "methods": (lambda: tuple(registry.METHODS), _method_summary),
-    "models": (lambda: tuple(MODELS), model_summary),
-    "datasets": (lambda: tuple(DATASETS), dataset_summary),
+# The names of each kind, and the summary of one.
+KINDS: dict[str, tuple[Callable[[], Collection[str]], Callable[[str], str]]] = {
+    "scenarios": (shipped_names, lambda name: _description(shipped_path(name))),
+    "studies": (shipped_studies, lambda name: _description(study_path(name))),
+    "methods": (lambda: registry.METHODS, lambda name: registry.method(name).summary),
+    "models": (lambda: MODELS, model_summary),
+    "datasets": (lambda: DATASETS, dataset_summary),
     "devices": (catalogue.device_names, device_summary),
     "links": (catalogue.link_names, link_summary),
 }

@@ -36,16 +36,31 @@ def explain_command(
     force: bool,
 ) -> None:
     """Explain a run folder by its critical paths, or a scenario by one client's transfers."""
-    if not _is_folder(target):
-        _explain_scenario(
-            target, overrides, method, round_index or 0, client, limit, csv_file, seed, force
-        )
+    if _is_folder(target):
+        given = {"--set": overrides, "--client": client, "--csv": csv_file, "--seed": seed}
+        for option, value in (given | {"--limit": limit}).items():
+            if value not in (None, []):
+                raise UserError(f"{option}: {target} is a run folder; {option} explains a scenario")
+        explain_run(Path(target), method=method, round_index=round_index)
         return
-    given = {"--set": overrides, "--client": client, "--csv": csv_file, "--seed": seed}
-    for option, value in (given | {"--limit": limit}).items():
-        if value not in (None, []):
-            raise UserError(f"{option}: {target} is a run folder; {option} explains a scenario")
-    explain_run(Path(target), method=method, round_index=round_index)
+    if csv_file is not None:
+        check_output_file(csv_file, "--csv", force=force)
+    if seed is not None:
+        overrides = [*overrides, "seeds=null", f"seed={seed}"]
+    loaded = load_scenario(target, overrides)
+    with looking_in(beside(loaded.document.source)):
+        plan = plan_checked(loaded, trains=False)[0]
+        explained = explain(plan, method, round_index or 0, client)
+    if csv_file is not None:
+        rows = [csv_row(explained, transfer) for transfer in explained.transfers]
+        with whole_text(csv_file, replace=force) as file:
+            writer = CsvWriter(file, list(rows[0]) if rows else ["transfer"])
+            for row in rows:
+                writer.add(row)
+    console = make_console()
+    print_transfers(explained, LONGEST if limit is None else limit, console)
+    if csv_file is not None:
+        console.say(f"all transfers: {csv_file}")
 
 
 def explain_run(path: Path, *, method: str | None, round_index: int | None) -> None:
@@ -78,41 +93,6 @@ def _is_folder(target: str) -> bool:
         return target not in shipped_names() and Path(target).is_dir()
     except (OSError, ValueError):  # not a path that the system accepts
         return False
-
-
-def _explain_scenario(
-    scenario: str,
-    overrides: Sequence[str],
-    method: str | None,
-    round_index: int,
-    client: str | None,
-    limit: int | None,
-    csv_file: Path | None,
-    seed: int | None,
-    force: bool,
-) -> None:
-    if csv_file is not None:
-        check_output_file(csv_file, "--csv", force=force)
-    if seed is not None:
-        overrides = [*overrides, "seeds=null", f"seed={seed}"]
-    loaded = load_scenario(scenario, overrides)
-    with looking_in(beside(loaded.document.source)):
-        plan = plan_checked(loaded, trains=False)[0]
-        explained = explain(plan, method, round_index, client)
-    if csv_file is not None:
-        _write(explained, csv_file, force)
-    console = make_console()
-    print_transfers(explained, LONGEST if limit is None else limit, console)
-    if csv_file is not None:
-        console.say(f"all transfers: {csv_file}")
-
-
-def _write(explained: Explained, path: Path, force: bool) -> None:
-    rows = [csv_row(explained, transfer) for transfer in explained.transfers]
-    with whole_text(path, replace=force) as file:
-        writer = CsvWriter(file, list(rows[0]) if rows else ["transfer"])
-        for row in rows:
-            writer.add(row)
 
 
 def csv_row(explained: Explained, transfer: Transfer) -> Row:

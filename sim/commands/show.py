@@ -16,7 +16,7 @@ from cutlayer.sim.commands.catalogue import (
     link_summary,
     model_summary,
 )
-from cutlayer.sim.commands.console import make_console, print_as_it_is
+from cutlayer.sim.commands.console import CommandConsole, make_console, print_as_it_is
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.files.atomic import check_output_file
 from cutlayer.sim.methods import registry
@@ -26,6 +26,8 @@ from cutlayer.sim.views.columns import print_grid
 from cutlayer.sim.views.topology_text import limited
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies import Topology, catalogue
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.link import AccessLink
 from cutlayer.topologies.units import format_duration, format_rate, format_size
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -179,11 +181,7 @@ def _show_device(name: str) -> None:
         for pass_ in ("forward", "backward")
     ]
     print_grid(console, ("operation class", "pass", "GFLOP/s by map side"), rows)
-    for figure, status in profile.status.items():
-        note = profile.notes.get(figure, "")
-        console.print(f"{figure}: {status}. {note}".rstrip())
-    for source in profile.sources:
-        console.print(f"source: {source}")
+    _print_sources(profile, console)
 
 
 def _show_link(name: str) -> None:
@@ -191,8 +189,11 @@ def _show_link(name: str) -> None:
     console = make_console()
     console.print(f"{name}: {link.description}")
     console.print(link_summary(name))
-    for figure, status in link.status.items():
-        note = link.notes.get(figure, "")
-        console.print(f"{figure}: {status}. {note}".rstrip())
-    for source in link.sources:
+    _print_sources(link, console)
+
+
+def _print_sources(entry: DeviceProfile | AccessLink, console: CommandConsole) -> None:
+    for figure, status in entry.status.items():
+        console.print(f"{figure}: {status}. {entry.notes.get(figure, '')}".rstrip())
+    for source in entry.sources:
         console.print(f"source: {source}")

@@ -1,6 +1,8 @@
 """A client's transfers on the terminal: how long each took, what limited it, and a summary."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Final
 
 from rich.console import Console
@@ -45,28 +47,22 @@ def print_transfers(explained: Explained, limit: int, console: Console) -> None:
 
 
 def _columns(shown: Sequence[Transfer]) -> list[Column]:
-    def column(heading: str, cells: Sequence[str], *, numbers: bool = True) -> Column:
-        return Column(heading, cells, numbers)
-
+    messages = [f"{t.direction} {t.activity}{' (dropped)' * t.dropped}" for t in shown]
     columns = [
-        column(
-            "message",
-            [f"{t.direction} {t.activity}{' (dropped)' * t.dropped}" for t in shown],
-            numbers=False,
-        ),
-        column("start (s)", [f"{t.start_s:.3f}" for t in shown]),
-        column("duration", [quantity(t.seconds, TIMES) for t in shown]),
-        column("delay", ["-" if t.dropped else quantity(t.delay_s, TIMES) for t in shown]),
-        column("payload", [quantity(t.payload_bytes, BYTES) for t in shown]),
-        column("on the wire", [quantity(t.wire_bytes, BYTES) for t in shown]),
-        column("on all links", [quantity(t.carried_bytes, BYTES) for t in shown]),
-        column("mean rate", ["-" if t.mean_rate is None else _rate(t.mean_rate) for t in shown]),
-        column("rate limit", [_rate(t.cap) for t in shown]),
-        column("set by", [t.cap_from for t in shown], numbers=False),
+        Column("message", messages, numbers=False),
+        Column("start (s)", [f"{t.start_s:.3f}" for t in shown]),
+        Column("duration", [quantity(t.seconds, TIMES) for t in shown]),
+        Column("delay", ["-" if t.dropped else quantity(t.delay_s, TIMES) for t in shown]),
+        Column("payload", [quantity(t.payload_bytes, BYTES) for t in shown]),
+        Column("on the wire", [quantity(t.wire_bytes, BYTES) for t in shown]),
+        Column("on all links", [quantity(t.carried_bytes, BYTES) for t in shown]),
+        Column("mean rate", ["-" if t.mean_rate is None else _rate(t.mean_rate) for t in shown]),
+        Column("rate limit", [_rate(t.cap) for t in shown]),
+        Column("set by", [t.cap_from for t in shown], numbers=False),
     ]
     if any(t.account.rounds for t in shown):
-        columns.append(column("slow start (RTTs)", [str(t.account.rounds) for t in shown]))
-    columns.append(column("limited by", [_held(t.pieces) for t in shown], numbers=False))
+        columns.append(Column("slow start (RTTs)", [str(t.account.rounds) for t in shown]))
+    columns.append(Column("limited by", [_held(t.pieces) for t in shown], numbers=False))
     return columns
 
 
@@ -76,18 +72,16 @@ def _rate(bytes_per_s: float) -> str:
 
 def _held(pieces: Sequence[Piece]) -> str:
     """Return what limited a transfer in turn, or the sums if that changed often."""
-    runs: list[tuple[str, float]] = []
-    for piece in pieces:
-        if piece.seconds > 0:
-            if runs and runs[-1][0] == piece.held_by:
-                runs[-1] = piece.held_by, runs[-1][1] + piece.seconds
-            else:
-                runs.append((piece.held_by, piece.seconds))
+    taken = [piece for piece in pieces if piece.seconds > 0]
+    runs = [
+        (name, sum(piece.seconds for piece in run))
+        for name, run in groupby(taken, key=lambda piece: piece.held_by)
+    ]
     if len(runs) <= MOST_CHANGES:
         return ", then ".join(f"{name} {quantity(seconds, TIMES)}" for name, seconds in runs)
-    sums: dict[str, float] = {}
+    sums: defaultdict[str, float] = defaultdict(float)
     for name, seconds in runs:
-        sums[name] = sums.get(name, 0.0) + seconds
+        sums[name] += seconds
     most_first = sorted(sums.items(), key=lambda item: -item[1])
     listed = ", ".join(f"{name} {quantity(seconds, TIMES)}" for name, seconds in most_first)
     return f"in {len(runs)} turns: {listed}"
