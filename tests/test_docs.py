@@ -202,8 +202,8 @@ def test_every_column_and_key_of_results_is_documented(examples: Path) -> None:
     keys = [*summary, *next(iter(summary["methods"].values()))]
     columns = [
         *result.table(),
-        *result.links_table(),
-        *result.devices_table(),
+        *result.table("links"),
+        *result.table("devices"),
         *COLUMNS,
         *(f"critical_{phase}_s" for phase in PHASES),
     ]

@@ -6,7 +6,7 @@ deleted, into content that the commands showing results cannot work with.
 
 from collections.abc import Collection, Mapping, Sequence
 from math import inf
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,15 @@ class ContractError(UserError):
 class _Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
-
-_Form = TypeVar("_Form", bound=_Part)
+    @classmethod
+    def of(cls, content: Any) -> Self:
+        """Return checked content. Raises ContractError with the first problem."""
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in problem["loc"]) or "the file"
+            raise ContractError(f"{place}: {problem['msg']}") from None
 
 
 class _Times(_Part):
@@ -105,7 +112,7 @@ class _Study(_Part):
 
 def check_summary(content: Any) -> None:
     """Check the content of a run's summary.json. Raises ContractError with the first problem."""
-    summary = _validated(_Summary, content)
+    summary = _Summary.of(content)
     for label, method in summary.methods.items():
         if missing := summary.methods.keys() - method.against.keys() - {label}:
             raise ContractError(f"methods.{label}.against has no {min(missing)!r}")
@@ -115,16 +122,7 @@ def check_summary(content: Any) -> None:
 
 def check_study_summary(content: Any) -> None:
     """Check the content of a study's summary.json. Raises ContractError with the first problem."""
-    _validated(_Study, content)
-
-
-def _validated(form: type[_Form], content: Any) -> _Form:
-    try:
-        return form.model_validate(content)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in problem["loc"]) or "the file"
-        raise ContractError(f"{place}: {problem['msg']}") from None
+    _Study.of(content)
 
 
 def check_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:

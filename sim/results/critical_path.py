@@ -12,14 +12,7 @@ from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.files import SavedError
 from cutlayer.sim.results.read import SavedRun
 
-NAMES = {
-    "device_compute": "device compute",
-    "uplink": "uplink",
-    "server_queue": "server queue",
-    "server_compute": "server compute",
-    "downlink": "downlink",
-    "offline": "offline",
-}
+NAMES = {phase: phase.replace("_", " ") for phase in PHASES}
 
 
 @dataclass(frozen=True)

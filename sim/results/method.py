@@ -188,11 +188,7 @@ class MethodResult:
         up = sum(getattr(r, f"{counted}_up") for r in self.rounds)
         down = sum(getattr(r, f"{counted}_down") for r in self.rounds)
         client_rounds = sum(r.clients for r in self.rounds)
-        return {
-            "up": up,
-            "down": down,
-            "per_client_round": ratio(up + down, client_rounds),
-        }
+        return {"up": up, "down": down, "per_client_round": ratio(up + down, client_rounds)}
 
 
 class _LinkOfRun(NamedTuple):
@@ -245,17 +241,9 @@ class RunResult:
         """Return the rows of all methods in rounds, accuracy, links or devices.csv."""
         return [row for method in self.methods.values() for row in method.rows_of(table)]
 
-    def table(self) -> dict[str, list[Value]]:
-        """Return rounds.csv as columns; `pandas.DataFrame(result.table())` takes it."""
-        return by_column(self.rows_of("rounds"))
-
-    def links_table(self) -> dict[str, list[Value]]:
-        """Return links.csv as columns."""
-        return by_column(self.rows_of("links"))
-
-    def devices_table(self) -> dict[str, list[Value]]:
-        """Return devices.csv as columns."""
-        return by_column(self.rows_of("devices"))
+    def table(self, name: str = "rounds") -> dict[str, list[Value]]:
+        """Return rounds, accuracy, links or devices.csv as columns, as pandas.DataFrame takes them."""
+        return by_column(self.rows_of(name))
 
 
 def _idle(busy_s: float, available_s: float) -> float | None:

@@ -29,9 +29,8 @@ from cutlayer.sim.results.contract import (
     check_study_summary,
     check_summary,
 )
-from cutlayer.sim.results.files import ResultFiles, SavedError
+from cutlayer.sim.results.files import LONGEST_NUMBER, ResultFiles, SavedError, renamed
 from cutlayer.sim.results.folder import in_use, read_marker
-from cutlayer.sim.results.table_files import LONGEST_NUMBER, frame, read_table, renamed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,10 +61,9 @@ class SavedRun:
         return int(self.summary["seed"])
 
     @property
-    def methods(self) -> Mapping[str, Mapping[str, Any]]:
+    def methods(self) -> dict[str, Mapping[str, Any]]:
         """The entries of summary.json, by label."""
-        found: Mapping[str, Mapping[str, Any]] = self.summary["methods"]
-        return found
+        return dict(self.summary["methods"])
 
     @property
     def scenario_text(self) -> str:
@@ -86,9 +84,8 @@ class SavedRun:
         Raises SavedError if the table is missing, damaged or edited.
         """
         if name not in self._tables:
-            file = ResultFiles(self.path).checked(f"{name}.csv")
-            columns = RUN_TABLES[name]
-            rows = [renamed(name, row, file) for row in read_table(file, columns)]
+            file, columns = self.path / f"{name}.csv", RUN_TABLES[name]
+            rows = ResultFiles(self.path).rows(name, columns)
             with _damage_named(file):
                 check_rows(rows, columns)
             self._tables[name] = rows
@@ -151,14 +148,12 @@ class SavedStudy:
     @property
     def axes(self) -> Mapping[str, Sequence[str]]:
         """The labels of the steps of every axis."""
-        found: Mapping[str, Sequence[str]] = self.summary["axes"]
-        return found
+        return dict(self.summary["axes"])
 
     @property
     def labels(self) -> Sequence[str]:
         """The labels of the methods."""
-        found: Sequence[str] = self.summary["labels"]
-        return found
+        return list(self.summary["labels"])
 
     def table(self, name: str) -> list[Row]:
         """Return the rows of points, curves, crossovers, best, pareto or sensitivity.
@@ -170,8 +165,7 @@ class SavedStudy:
         if not file.is_file() and not files.lists(file.name):
             return []
         axes = [Column(axis, form="text") for axis in self.axes]
-        rows = read_table(files.checked(file.name), [*STUDY_TABLES[name], *axes])
-        rows = [renamed(name, row, file) for row in rows]
+        rows = files.rows(name, [*STUDY_TABLES[name], *axes])
         with _damage_named(file):
             check_study_rows(name, rows, self.summary)
         return rows
@@ -210,6 +204,15 @@ def read(path: str | Path) -> list[SavedRun] | SavedStudy:
     raise SavedError(f"{folder} is not a folder: name one that `cutlayer run` or `sweep` wrote")
 
 
+def frame(rows: Sequence[Row]) -> "pd.DataFrame":
+    """Return rows as a pandas.DataFrame. Raises SavedError if pandas is not installed."""
+    try:
+        import pandas as pd
+    except ImportError:
+        raise SavedError("tables as frames need pandas: pip install 'cutlayer[pandas]'") from None
+    return pd.DataFrame(list(rows))
+
+
 def _read(folder: Path) -> list[SavedRun] | SavedStudy:
     marker = read_marker(folder)
     if (folder / "study.yaml").is_file() or (marker is not None and marker.kind == "study"):
@@ -225,14 +228,14 @@ def _read(folder: Path) -> list[SavedRun] | SavedStudy:
 
 def _read_run(folder: Path) -> SavedRun:
     files = ResultFiles(folder)
-    summary = files.json("summary.json")
+    summary = files.mapping("summary.json")
     if summary.get("schema") != 1 or "methods" not in summary:
         raise SavedError(
             f"{folder / 'summary.json'} is not a summary of a run that this version can read"
         )
     with _damage_named(folder / "summary.json"):
         check_summary(summary)
-    return SavedRun(folder, summary, files.json("versions.json"))
+    return SavedRun(folder, summary, files.mapping("versions.json"))
 
 
 def _read_study(folder: Path) -> SavedStudy:
@@ -241,12 +244,11 @@ def _read_study(folder: Path) -> SavedStudy:
         raise SavedError(
             f"{folder} holds an unfinished study: run `cutlayer sweep` again to continue"
         )
-    summary = files.json("summary.json")
+    summary = files.mapping("summary.json")
     with _damage_named(folder / "summary.json"):
         check_study_summary(summary)
-    return SavedStudy(
-        folder, summary, files.json("versions.json"), _yaml(folder / "study.yaml", files)
-    )
+    versions, study = (files.mapping(name) for name in ("versions.json", "study.yaml"))
+    return SavedStudy(folder, summary, versions, study)
 
 
 @contextmanager
@@ -256,21 +258,6 @@ def _damage_named(file: Path) -> Iterator[None]:
         yield
     except ContractError as error:
         raise SavedError(f"{file} is damaged: {error}") from None
-
-
-def _yaml(file: Path, files: ResultFiles) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(files.text(file.name))
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        if isinstance(error, SavedError):
-            raise
-        where = " ".join(str(error).split())
-        raise SavedError(f"{file} is damaged: {where or type(error).__name__}") from None
-    if not isinstance(content, dict):
-        raise SavedError(f"{file} is damaged: it is not a mapping")
-    return content
 
 
 def _number(name: str) -> int:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from cutlayer.sim.log.link_use import Key
 from cutlayer.sim.log.record import RoundRecord
-from cutlayer.sim.results.columns import Row, method_row
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,3 @@ class RoundResult:
     server_wait_s: float = 0.0  # of all jobs together
     longest_server_wait_s: float = 0.0
     utilisation: Mapping[str, float] = field(default_factory=dict)
-
-    def row(self, label: str, method: str) -> Row:
-        """Return the round as a row of rounds.csv."""
-        return method_row(label, method, "rounds", self)

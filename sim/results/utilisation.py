@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from cutlayer.sim.log.intervals import SERVER, Activity, Phase
 from cutlayer.sim.log.link_use import ACCESS
 from cutlayer.sim.network.observers import LoadSeries
-from cutlayer.sim.results.columns import Row
+from cutlayer.sim.results.columns import RUN_TABLES, Row
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import KeptRound
 
@@ -114,19 +114,22 @@ def utilisation_rows(result: MethodResult) -> list[Row]:
     for rnd in result.rounds:
         for line, share in rnd.utilisation.items():
             used[line] = used.get(line, 0.0) + share * rnd.round_time_s
+    names = [column.name for column in RUN_TABLES["utilisation"]]
     rows: list[Row] = []
     for line in sorted(used, key=lambda line: -used[line])[:MOST_LINES]:
+        spans = []  # round, detail, start, end, share
         for rnd in result.rounds:
             start_s = max(0.0, rnd.virtual_time_s - rnd.round_time_s)
-            span = (rnd.index, start_s, rnd.virtual_time_s, rnd.utilisation.get(line, 0.0))
-            rows.append(_row(result, line, 0, *span))
-        kept = result.kept[0] if result.kept else None
-        steps = None if kept is None else _within(result, kept, line)
-        if kept is not None and steps is not None:
-            thin = steps.thinned(MOST_STEPS)
-            for start, end, value in zip(thin.times, thin.times[1:], thin.values, strict=False):
-                span = (kept.index, kept.start_s + start, kept.start_s + end, value)
-                rows.append(_row(result, line, 1, *span))
+            share = rnd.utilisation.get(line, 0.0)
+            spans.append((rnd.index, 0, start_s, rnd.virtual_time_s, float(share)))
+        for kept in result.kept[:1]:
+            if (steps := _within(result, kept, line)) is not None:
+                thin = steps.thinned(MOST_STEPS)
+                times = (kept.start_s + thin.times).tolist()
+                for start_s, end_s, value in zip(times, times[1:], thin.values, strict=False):
+                    spans.append((kept.index, 1, start_s, end_s, float(value)))
+        for span in spans:
+            rows.append(dict(zip(names, (result.label, result.method, line, *span), strict=True)))
     return rows
 
 
@@ -139,17 +142,3 @@ def _within(result: MethodResult, kept: KeptRound, line: str) -> Steps | None:
     end_s = result.virtual_time_s
     capacities = {name: total / end_s for name, total in result.capacity_s.items()}
     return access_steps(kept, line, capacities)
-
-
-def _row(
-    result: MethodResult,
-    line: str,
-    detail: int,
-    index: int,
-    start_s: float,
-    end_s: float,
-    share: float,
-) -> Row:
-    record: Row = {"link": line, "round": index, "detail": detail}
-    times: Row = {"start_s": float(start_s), "end_s": float(end_s), "utilisation": float(share)}
-    return {"label": result.label, "method": result.method, **record, **times}

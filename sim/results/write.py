@@ -13,9 +13,7 @@ all, then the checksums of all files, then the summary. If there is a summary, a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
@@ -42,14 +40,8 @@ from cutlayer.sim.results.utilisation import utilisation_rows
 
 SUMMARY: Final = "summary.json"
 DATA: Final = (
-    "scenario.yaml",
-    "versions.json",
-    "rounds.csv",
-    "accuracy.csv",
-    "links.csv",
-    "devices.csv",
-    "utilisation.csv",
-    "events.npz",
+    *("scenario.yaml", "versions.json", "events.npz"),
+    *(f"{table}.csv" for table in RUN_TABLES),
 )
 
 Views = Callable[[RunResult, Path], Sequence[Path]]
@@ -79,12 +71,7 @@ class RunFolder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         for table in (self._rounds, self._accuracy):
             try:
                 table.text.close()
@@ -96,7 +83,7 @@ class RunFolder:
         """Write a closed round. Raises OutputError, also if the folder was removed."""
         if not self.path.is_dir():
             raise OutputError(f"{self.path} was removed while the run wrote to it")
-        self._rounds.add(closed.row(label, method))
+        self._rounds.add(method_row(label, method, "rounds", closed))
         if closed.accuracy is not None:
             self._accuracy.add(method_row(label, method, "accuracy", closed))
 
@@ -120,12 +107,11 @@ class RunFolder:
 
     def _write_data(self, result: RunResult) -> None:
         """Write all tables, including those that grew as rounds closed, and the intervals."""
-        for table in ("rounds", "links", "devices"):
+        tables = {table: result.rows_of(table) for table in ("rounds", "links", "devices")}
+        used = [row for method in result.methods.values() for row in utilisation_rows(method)]
+        for table, rows in (tables | {"utilisation": used}).items():
             with whole_text(self.path / f"{table}.csv") as file:
-                write_rows(file, result.rows_of(table))
-        with whole_text(self.path / "utilisation.csv") as file:
-            rows = (utilisation_rows(method) for method in result.methods.values())
-            write_rows(file, list(chain.from_iterable(rows)))
+                write_rows(file, rows)
         with whole_text(self.path / "accuracy.csv") as file:  # with a header even if it has no rows
             writer = CsvWriter(file, _columns("accuracy"))
             for row in result.rows_of("accuracy"):

@@ -160,8 +160,8 @@ def _of_run(result: Any) -> Numbers:
     summary = result.summary()
     tables = {
         "rounds": result.table(),
-        "links": result.links_table(),
-        "devices": result.devices_table(),
+        "links": result.table("links"),
+        "devices": result.table("devices"),
     }
     found = {"status": summary["status"], "methods": {}}
     for label, entry in summary["methods"].items():

@@ -14,8 +14,8 @@ import pytest
 from command_line import Answer, CommandLine
 
 import cutlayer.sim.commands.run
+from cutlayer.sim.commands.compare import figure_changes, scenario_differences
 from cutlayer.sim.files.checksums import CHECKSUMS
-from cutlayer.sim.results.compare import figure_changes, scenario_differences
 from cutlayer.sim.results.files import SavedError
 from cutlayer.sim.results.folder import MARKER
 from cutlayer.sim.results.read import read_run

@@ -10,9 +10,8 @@ import pytest
 from command_line import CommandLine, assert_refused, files
 
 from cutlayer.sim.results.export import tables_of
-from cutlayer.sim.results.files import SavedError
-from cutlayer.sim.results.read import read_run, read_study
-from cutlayer.sim.results.table_files import OLD_COLUMNS, frame
+from cutlayer.sim.results.files import OLD_COLUMNS, SavedError
+from cutlayer.sim.results.read import frame, read_run, read_study
 
 STUDY = """\
 name: small

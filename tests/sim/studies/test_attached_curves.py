@@ -24,8 +24,7 @@ LOSES = {  # offline for good after three seconds: the slower the uplink, the mo
 
 def told(result: MethodResult) -> dict[str, Any]:
     """Return the contents of summary.json and rounds.csv."""
-    rows = [closed.row(result.label, result.method) for closed in result.rounds]
-    return result.summary({}) | {"rows": rows}
+    return result.summary({}) | {"rows": result.rows_of("rounds")}
 
 
 def test_every_synchronous_method_is_trained_once_and_its_curve_is_its_own(tmp_path: Path) -> None:
