@@ -38,6 +38,19 @@ OP_CLASSES: Final = (
 )
 # A profile without rates for these has those of plain convolutions.
 KINDS_OF_CONV: Final = {"conv_wide": "conv", "pointwise": "conv"}
+BANDWIDTHS: Final = (
+    "memory_bandwidth_bytes_per_s",
+    "optimizer_bytes_per_s",
+    "weight_bytes_per_s",
+)
+OVERHEADS: Final = (
+    "layer_overhead_s",
+    "iteration_overhead_s",
+    "loader_s_per_iteration",
+    "optimizer_overhead_s",
+    "loader_s_per_sample",
+    "round_overhead_s",
+)
 UNSURE: Final[tuple[Status, ...]] = ("recalled", "guess")
 
 
@@ -126,23 +139,11 @@ class DeviceProfile:
             self._check_class(op_class)
         for op_class in self.fallback:
             self._resolve(op_class)
-        for name in (
-            "memory_bandwidth_bytes_per_s",
-            "optimizer_bytes_per_s",
-            "weight_bytes_per_s",
-            "memory_bytes",
-        ):
+        for name in (*BANDWIDTHS, "memory_bytes"):
             figure = getattr(self, name)
             if figure is not None and not figure > 0:
                 raise DeviceError(f"device {self.name!r}: {name} must be greater than 0")
-        for name in (
-            "layer_overhead_s",
-            "iteration_overhead_s",
-            "loader_s_per_iteration",
-            "optimizer_overhead_s",
-            "loader_s_per_sample",
-            "round_overhead_s",
-        ):
+        for name in OVERHEADS:
             if not 0 <= getattr(self, name) < math.inf:
                 raise DeviceError(f"device {self.name!r}: {name} must be finite and not negative")
         if self.loader_s_per_iteration > self.iteration_overhead_s:
@@ -231,12 +232,7 @@ class DeviceProfile:
             memory_bandwidth_bytes_per_s=self.memory_bandwidth_bytes_per_s * memory,
             optimizer_bytes_per_s=self.optimizer_bytes_per_s * optimizer,
             weight_bytes_per_s=None if weight_rate is None else weight_rate * memory,
-            layer_overhead_s=self.layer_overhead_s / overhead,
-            iteration_overhead_s=self.iteration_overhead_s / overhead,
-            loader_s_per_iteration=self.loader_s_per_iteration / overhead,
-            optimizer_overhead_s=self.optimizer_overhead_s / overhead,
-            loader_s_per_sample=self.loader_s_per_sample / overhead,
-            round_overhead_s=self.round_overhead_s / overhead,
+            **{name: getattr(self, name) / overhead for name in OVERHEADS},
         )
 
     def with_loader(self, loader_s_per_iteration: float) -> Self:

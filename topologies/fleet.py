@@ -7,12 +7,11 @@ This file is long because its mappings read the state of the fleet.
 """
 
 from bisect import bisect_right
-from collections import ChainMap
-from collections.abc import Hashable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, Self, TypeAlias, TypeVar, cast
+from typing import Final, Self, TypeVar
 
 from cutlayer.topologies.bandwidth import Profile
 from cutlayer.topologies.device import DeviceProfile
@@ -22,7 +21,7 @@ from cutlayer.topologies.parts import Link, Medium, Node, Route, Routing, Topolo
 UP: Final = ".up"
 DOWN: Final = ".down"
 
-_Devices: TypeAlias = MutableMapping[str, DeviceProfile]
+Value = TypeVar("Value")
 Single = TypeVar("Single")
 Member = TypeVar("Member")
 
@@ -77,7 +76,7 @@ class Fleet(Topology):
         self.media = core.media
         self.server = core.server
         self._seed = 0
-        self._devices: Mapping[str, DeviceProfile] = {}
+        self._devices: tuple[Mapping[str, DeviceProfile], ...] = ()
         self._runs: list[ClientGroup | Node] = []
         self._starts: list[int] = []
         self.clients = tuple(self._names_in_order())
@@ -115,7 +114,7 @@ class Fleet(Topology):
         run = self._runs[bisect_right(self._starts, index) - 1]
         return None if isinstance(run, Node) else run
 
-    def owner(self, link: str) -> tuple[ClientGroup, str, int] | None:
+    def _owner(self, link: str) -> tuple[ClientGroup, str, int] | None:
         """Return the group and the name of the client whose link this is, and 0 for up, 1 for down."""
         for direction, suffix in enumerate((UP, DOWN)):
             name = link.removesuffix(suffix)
@@ -127,7 +126,7 @@ class Fleet(Topology):
     def with_devices(self, devices: Mapping[str, DeviceProfile]) -> Topology:
         """Return the topology with faster or slower devices at some of its nodes."""
         other = copy(self)
-        other._devices = ChainMap(*(cast(_Devices, known) for known in (devices, self._devices)))
+        other._devices = (devices, *self._devices)
         return other._renewed()
 
     def seeded(self, seed: int) -> Self:
@@ -143,9 +142,35 @@ class Fleet(Topology):
             self.__dict__.pop(cached, None)
         self._both: dict[tuple[str, str], Route] = {}
         self._classes: dict[str, Hashable] = {}
-        self.nodes = _Nodes(self)
-        self.links = _Links(self)
+        members = sum(len(group.names) for group in self._groups)
+        nodes, links = len(self._single_nodes), len(self._single_links)
+        self.nodes = _OnDemand(self._node, self._node_names, nodes + members)
+        self.links = _OnDemand(self._link, self._link_ids, links + 2 * members)
         return self
+
+    def _node(self, name: str) -> Node:
+        group = self.group_of(name)
+        node = self._core.nodes[name] if group is None else group.member(name)
+        device = self._device(name)
+        return node if device is None else replace(node, device=device)
+
+    def _device(self, name: str) -> DeviceProfile | None:
+        return next((devices[name] for devices in self._devices if name in devices), None)
+
+    def _node_names(self) -> Iterator[str]:
+        singles = [node.name for node in self._single_nodes]
+        return _merged(singles, [(group.after_nodes, group.names) for group in self._groups])
+
+    def _link(self, link: str) -> Link:
+        owner = self._owner(link)
+        if owner is None:
+            return self._core.links[link]
+        group, name, direction = owner
+        return group.links(name)[direction]
+
+    def _link_ids(self) -> Iterator[str]:
+        singles = [link.id for link in self._single_links]
+        return _merged(singles, [(group.after_links, _own(group)) for group in self._groups])
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:
@@ -155,14 +180,30 @@ class Fleet(Topology):
     @cached_property
     def resources(self) -> Mapping[str, float]:
         """The capacity of every resource at 0 s: bytes per second, or 1.0 of airtime."""
-        return _Resources(self, self._core.resources)
+        known = self._core.resources
+        more = sum(
+            (len(group.names) - 1) * sum(link.id in known for link in (group.up, group.down))
+            for group in self._groups
+        )
+        return _OnDemand(self._capacity, self._resource_ids, len(known) + more)
 
-    def device_runs(self) -> Iterator[tuple[DeviceProfile, slice]]:
-        """Yield runs of clients, in client order, whose devices differ at most in speed."""
-        for run, (start, count) in zip(self._runs, self.alike(), strict=True):
-            device = run.device if isinstance(run, Node) else run.node.device
-            assert device is not None
-            yield device, slice(start, start + count)
+    def _capacity(self, resource: str) -> float:
+        known = self._core.resources
+        owner = None if resource in known else self._owner(resource)
+        if owner is None:
+            return known[resource]
+        group, _, direction = owner
+        return known[(group.up, group.down)[direction].id]
+
+    def _resource_ids(self) -> Iterator[str]:
+        known = self._core.resources
+        own = [
+            link
+            for group in self._groups
+            for link in _own(group)
+            if group.node.name + link[link.rindex(".") :] in known
+        ]
+        return iter(dict.fromkeys([*known, *own]))
 
     @property
     def unconnected(self) -> tuple[str, ...]:
@@ -217,97 +258,33 @@ class Fleet(Topology):
         if first not in self._classes:
             self._classes[first] = self._core.route_class(first)
         known = self._classes[first]
-        if client not in self._devices:
+        device = self._device(client)
+        if device is None:
             return known
         assert isinstance(known, tuple)
-        return (self._devices[client], *known[1:])
+        return (device, *known[1:])
 
 
-class _Nodes(Mapping[str, Node]):
-    """All nodes by name, made on demand."""
+@dataclass(frozen=True, eq=False)
+class _OnDemand(Mapping[str, Value]):
+    """A mapping whose values are made when they are asked for."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
+    value: Callable[[str], Value]
+    names: Callable[[], Iterator[str]]
+    size: int
 
-    def __getitem__(self, name: str) -> Node:
-        fleet = self._fleet
-        group = fleet.group_of(name)
-        node = fleet._core.nodes[name] if group is None else group.member(name)
-        device = fleet._devices.get(name)
-        return node if device is None else replace(node, device=device)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._fleet._index or name in self._fleet._core.nodes
+    def __getitem__(self, name: str) -> Value:
+        return self.value(name)
 
     def __iter__(self) -> Iterator[str]:
-        fleet = self._fleet
-        singles = [node.name for node in fleet._single_nodes]
-        return _merged(singles, [(group.after_nodes, group.names) for group in fleet._groups])
+        return self.names()
 
     def __len__(self) -> int:
-        fleet = self._fleet
-        return len(fleet._single_nodes) + sum(len(group.names) for group in fleet._groups)
-
-
-class _Links(Mapping[str, Link]):
-    """All links by id, made on demand."""
-
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
-
-    def __getitem__(self, link: str) -> Link:
-        owner = self._fleet.owner(link)
-        if owner is None:
-            return self._fleet._core.links[link]
-        group, name, direction = owner
-        return group.links(name)[direction]
-
-    def __iter__(self) -> Iterator[str]:
-        fleet = self._fleet
-        singles = [link.id for link in fleet._single_links]
-        return _merged(singles, [(group.after_links, _own(group)) for group in fleet._groups])
-
-    def __len__(self) -> int:
-        fleet = self._fleet
-        return len(fleet._single_links) + 2 * sum(len(group.names) for group in fleet._groups)
-
-
-class _Resources(Mapping[str, float]):
-    """All capacities by their resource's id."""
-
-    def __init__(self, fleet: Fleet, known: Mapping[str, float]) -> None:
-        self._fleet = fleet
-        self._known = known
-
-    def __getitem__(self, resource: str) -> float:
-        owner = None if resource in self._known else self._fleet.owner(resource)
-        if owner is None:
-            return self._known[resource]
-        group, _, direction = owner
-        return self._known[(group.up, group.down)[direction].id]
-
-    def __iter__(self) -> Iterator[str]:
-        own = [
-            link
-            for group in self._fleet._groups
-            for link in _own(group)
-            if group.node.name + link[link.rindex(".") :] in self._known
-        ]
-        return iter(dict.fromkeys([*self._known, *own]))
-
-    def __len__(self) -> int:
-        known = self._known
-        more = sum(
-            (len(group.names) - 1) * sum(link.id in known for link in (group.up, group.down))
-            for group in self._fleet._groups
-        )
-        return len(known) + more
+        return self.size
 
 
 def _own(group: ClientGroup) -> Iterator[str]:
-    for name in group.names:
-        yield name + UP
-        yield name + DOWN
+    return (name + suffix for name in group.names for suffix in (UP, DOWN))
 
 
 def _merged(

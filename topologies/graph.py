@@ -26,7 +26,7 @@ from cutlayer.suggestion import suggestion
 from cutlayer.topologies.bandwidth import Profile
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
-from cutlayer.topologies.routing import cost_of, routing_graph, shortest_paths
+from cutlayer.topologies.routing import routing_graph, shortest_paths
 
 Thing = TypeVar("Thing")
 
@@ -108,7 +108,7 @@ class Topology:
     @cached_property
     def graph(self) -> "networkx.DiGraph[str]":
         """The nodes, and the links with what they add to the length of a route."""
-        return routing_graph(self.nodes, self.links, self.media, cost_of(self.routing, self.media))
+        return routing_graph(self.nodes, self.links, self.media, self.routing)
 
     @cached_property
     def resources(self) -> Mapping[str, float]:
@@ -118,13 +118,14 @@ class Topology:
 
     def device_runs(self) -> Iterator[tuple[DeviceProfile, slice]]:
         """Yield runs of clients, in client order, whose devices differ at most in speed."""
-        start = 0
-        for _, names in groupby(self.clients, lambda name: id(self.nodes[name].device)):
-            members = list(names)
-            device = self.nodes[members[0]].device
-            assert device is not None
-            yield device, slice(start, start + len(members))
-            start += len(members)
+        for _, runs in groupby(self.alike(), lambda run: id(self._device_at(run[0]))):
+            (start, count), *more = runs
+            yield self._device_at(start), slice(start, start + count + sum(n for _, n in more))
+
+    def _device_at(self, index: int) -> DeviceProfile:
+        device = self.nodes[self.clients[index]].device
+        assert device is not None
+        return device
 
     @property
     def unconnected(self) -> tuple[str, ...]:
@@ -138,9 +139,11 @@ class Topology:
 
     def node(self, name: str) -> Node:
         """Return a node, or raise `TopologyError`."""
-        if name not in self.nodes:
-            raise TopologyError(f"there is no node {name!r}{suggestion(name, self.nodes)}")
-        return self.nodes[name]
+        try:
+            return self.nodes[name]
+        except KeyError:
+            hint = suggestion(name, self.nodes)
+            raise TopologyError(f"there is no node {name!r}{hint}") from None
 
     def route(self, source: str, target: str) -> Route:
         """Return what a transfer consumes on its `path`, and the total delay."""
@@ -264,15 +267,15 @@ class Topology:
     @cached_property
     def _weights(self) -> dict[str, float]:
         """The weight of every link on a proportionally fair medium."""
-        rates: dict[str, list[float]] = {}
-        members: list[tuple[Link, str]] = []
+        members: dict[str, list[Link]] = {}
         for link in self.links.values():
-            if link.medium is None or self.media[link.medium].sharing == "equal":
-                continue
-            rates.setdefault(link.medium, []).append(link.rate_bytes_per_s)
-            members.append((link, link.medium))
-        typical = {medium: median(found) for medium, found in rates.items()}
-        return {link.id: link.rate_bytes_per_s / typical[medium] for link, medium in members}
+            if link.medium is not None and self.media[link.medium].sharing == "proportional":
+                members.setdefault(link.medium, []).append(link)
+        weights: dict[str, float] = {}
+        for links in members.values():
+            typical = median(link.rate_bytes_per_s for link in links)
+            weights |= {link.id: link.rate_bytes_per_s / typical for link in links}
+        return weights
 
     def _weight(self, path: Sequence[Link]) -> float:
         """Return a transfer's weight on a path, from the proportionally fair medium on it, if any."""

@@ -8,32 +8,28 @@ import networkx
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.parts import Link, Medium, Node, Routing, TopologyError
 
-Cost = Callable[[Link], float]
 
-
-def cost_of(routing: Routing, media: Mapping[str, Medium]) -> Cost:
-    """Return the function that gives what a link adds to the length of a route.
+def routing_graph(
+    nodes: Mapping[str, Node],
+    links: Mapping[str, Link],
+    media: Mapping[str, Medium],
+    routing: Routing,
+) -> "networkx.DiGraph[str]":
+    """Return nodes and links as a graph, with the `cost` that each adds to the length of a route.
 
     That is its delay in seconds; 1 (`hops`); or the seconds per byte at the link's rate, or at its
-    medium's if that is less (`inverse_rate`, the cost of OSPF, RFC 2328).
+    medium's if that is less (`inverse_rate`, the cost of OSPF, RFC 2328). Raises TopologyError.
     """
 
     def inverse_rate(link: Link) -> float:
         medium = None if link.medium is None else media[link.medium].rate_bytes_per_s
         return 1 / min(link.rate_bytes_per_s, math.inf if medium is None else medium)
 
-    costs: Mapping[Routing, Cost] = {
+    costs: Mapping[Routing, Callable[[Link], float]] = {
         "delay": lambda link: link.delay_s,
         "hops": lambda _: 1.0,
         "inverse_rate": inverse_rate,
     }
-    return costs[routing]
-
-
-def routing_graph(
-    nodes: Mapping[str, Node], links: Mapping[str, Link], media: Mapping[str, Medium], cost: Cost
-) -> "networkx.DiGraph[str]":
-    """Return nodes and links as a graph with the `cost` of each. Raises TopologyError."""
     graph: networkx.DiGraph[str] = networkx.DiGraph()
     for node in nodes.values():
         graph.add_node(node.name, node=node)
@@ -54,7 +50,7 @@ def routing_graph(
             raise TopologyError(
                 f"there are two links from {link.source!r} to {link.target!r}: expected one"
             )
-        graph.add_edge(link.source, link.target, link=link, cost=cost(link))
+        graph.add_edge(link.source, link.target, link=link, cost=costs[routing](link))
     return graph
 
 

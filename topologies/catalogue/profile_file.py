@@ -1,14 +1,20 @@
 """A device profile as the text of a file, as written after a calibration."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from cutlayer.errors import UserError
+from cutlayer.topologies.catalogue.schema import FIGURES
 from cutlayer.topologies.device import PASSES, DeviceProfile, RateTable
-from cutlayer.topologies.units import format_duration, format_rate
+from cutlayer.topologies.units import format_duration, format_rate, parse_duration, parse_rate
+
+_FORMATS: Final[dict[object, Callable[[float], str]]] = {
+    parse_rate: lambda rate: format_rate(float(f"{rate:.6g}"), digits=None),
+    parse_duration: lambda seconds: format_duration(float(f"{seconds:.6g}"), digits=None),
+}
 
 
 class ProfileFileError(UserError):
@@ -33,17 +39,10 @@ def profile_text(
         return {"status": "measured", "note": note}
 
     values = {
-        "memory_bandwidth": _rate(profile.memory_bandwidth_bytes_per_s),
-        "optimizer_bandwidth": _rate(profile.optimizer_bytes_per_s),
-        "layer_overhead": _duration(profile.layer_overhead_s),
-        "iteration_overhead": _duration(profile.iteration_overhead_s),
-        "loader_per_iteration": _duration(profile.loader_s_per_iteration),
-        "loader_per_sample": _duration(profile.loader_s_per_sample),
-        "optimizer_overhead": _duration(profile.optimizer_overhead_s),
-        "round_overhead": _duration(profile.round_overhead_s),
+        name: _FORMATS[parse](value)
+        for name, (field, parse) in FIGURES.items()
+        if (value := getattr(profile, field)) is not None
     }
-    if profile.weight_bytes_per_s is not None:
-        values["weight_bandwidth"] = _rate(profile.weight_bytes_per_s)
     if profile.memory_bytes is not None:
         values["memory"] = f"{profile.memory_bytes} B"
     assert derived.keys() <= {*values, *(f"rates.{op_class}" for op_class in profile.rates)}
@@ -65,11 +64,3 @@ def _rates(table: RateTable) -> dict[str, Any]:
         pass_: {size: f"{rate / 1e9:.6g} GFLOP/s" for size, rate in table.of(pass_).items()}
         for pass_ in PASSES
     }
-
-
-def _rate(bytes_per_s: float) -> str:
-    return format_rate(float(f"{bytes_per_s:.6g}"), digits=None)
-
-
-def _duration(seconds: float) -> str:
-    return format_duration(float(f"{seconds:.6g}"), digits=None)

@@ -135,15 +135,37 @@ class DeviceEntry(Strict):
         figures = [name for name, _, _ in self._figures()]
         if self.rates is None and figures:
             raise ValueError(f"{', '.join(figures)}: not allowed together with {given[0]}")
-        missing = [name for name in _FIGURES if name not in (*figures, *_OPTIONAL)]
+        missing = [name for name in FIGURES if name not in (*figures, *_OPTIONAL)]
         if self.rates is not None and missing:
             raise ValueError(f"with rates, {', '.join(missing)} must also be given")
         return self
 
     def profile(self, name: str, device: Callable[[str], DeviceProfile]) -> DeviceProfile:
         """Return the profile; `device` looks up the one that this entry is scaled from."""
-        profile = self._computing(name, device)
-        stated: dict[str, Stated] = {f"power_w.{key}": value for key, value in self.power_w.items()}
+        stated: dict[str, Stated] = {}
+        if self.scaled_from is not None:
+            profile = self._scaled(name, device(self.scaled_from.device), self.scaled_from)
+        elif self.speed is not None:
+            coarse = DeviceProfile.from_speed(name, parse_speed(self.speed.value), self.description)
+            profile = replace(coarse, sources=self.sources)
+            stated["rates"] = self.speed
+        else:
+            assert self.rates is not None
+            figures: dict[str, Any] = {
+                FIGURES[key][0]: parse(figure.value) for key, figure, parse in self._figures()
+            }
+            profile = DeviceProfile(
+                name=name,
+                description=self.description,
+                rates={key: rates.table() for key, rates in self.rates.items()},
+                fallback=self.fallback,
+                **figures,
+                memory_bytes=None,
+                sources=self.sources,
+            )
+            stated |= {f"rates.{key}": rates for key, rates in self.rates.items()}
+            stated |= {FIGURES[key][0]: figure for key, figure, _ in self._figures()}
+        stated |= {f"power_w.{key}": watts for key, watts in self.power_w.items()}
         if self.memory is not None:
             stated["memory_bytes"] = self.memory
         return replace(
@@ -168,33 +190,6 @@ class DeviceEntry(Strict):
                     at = () if size == "" else (str(size),)
                     yield ("rates", op_class, pass_, *at), rate, parse_speed
 
-    def _computing(self, name: str, device: Callable[[str], DeviceProfile]) -> DeviceProfile:
-        if self.speed is not None:
-            coarse = DeviceProfile.from_speed(name, parse_speed(self.speed.value), self.description)
-            stated: dict[str, Stated] = {"rates": self.speed}
-            return replace(
-                coarse, sources=self.sources, status=_statuses(stated), notes=_notes(stated)
-            )
-        if self.scaled_from is not None:
-            return self._scaled(name, device(self.scaled_from.device), self.scaled_from)
-        assert self.rates is not None
-        figures: dict[str, Any] = {
-            _FIGURES[name][0]: parse(figure.value) for name, figure, parse in self._figures()
-        }
-        stated = {f"rates.{key}": rates for key, rates in self.rates.items()}
-        stated |= {_FIGURES[name][0]: figure for name, figure, _ in self._figures()}
-        return DeviceProfile(
-            name=name,
-            description=self.description,
-            rates={key: rates.table() for key, rates in self.rates.items()},
-            fallback=self.fallback,
-            **figures,
-            memory_bytes=None,
-            sources=self.sources,
-            status=_statuses(stated),
-            notes=_notes(stated),
-        )
-
     def _scaled(self, name: str, base: DeviceProfile, speedup: Speedup) -> DeviceProfile:
         """Return `base` made faster; a scaled figure is at most as certain as the speedup."""
         scaled = [key for key in base.status if not key.startswith(("power_w", "memory_bytes"))]
@@ -213,7 +208,7 @@ class DeviceEntry(Strict):
         )
 
     def _figures(self) -> Iterator[tuple[str, Figure, Callable[[object], float]]]:
-        for name, (_, parse) in _FIGURES.items():
+        for name, (_, parse) in FIGURES.items():
             figure = getattr(self, name)
             if figure is not None:
                 yield name, figure, parse
@@ -251,7 +246,7 @@ class LinkEntry(Strict):
         )
 
 
-_FIGURES: dict[str, tuple[str, Callable[[object], float]]] = {
+FIGURES: dict[str, tuple[str, Callable[[object], float]]] = {
     "memory_bandwidth": ("memory_bandwidth_bytes_per_s", parse_rate),
     "optimizer_bandwidth": ("optimizer_bytes_per_s", parse_rate),
     "weight_bandwidth": ("weight_bytes_per_s", parse_rate),
