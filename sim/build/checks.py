@@ -193,7 +193,7 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
 def _rate_problems(loaded: Loaded, plan: Plan, method: type[Method]) -> Iterator[Problem]:
     """Yield a problem for each profile without a rate that the method needs."""
     cut = plan.cut(method)
-    blocks = [*plan.device_block(cut), *([plan.model.head(cut)] if "head" in method.parts else [])]
+    blocks = [*plan.blocks[:cut], *([plan.model.head(cut)] if "head" in method.parts else [])]
     clients = {device.name: device for device, _ in plan.topology.device_runs()}
     server = profile_of(plan.topology, plan.topology.server)
     used = [(clients[name], blocks) for name in sorted(clients)] + [(server, [*plan.blocks])]

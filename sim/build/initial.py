@@ -18,6 +18,8 @@ from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import options_of
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from cutlayer.sim.learning.replica import State
 
 
@@ -30,15 +32,12 @@ def weights_file(model: str, options: Any) -> Path | None:
         return None
     name = options.weights or model
     path = shipped(name)
-    if path is not None:
-        return path
-    if options.weights is None:
+    if path is None and options.weights is None:
         raise WeightsError(
             f"no pre-trained weights are shipped for {model}: make some with "
             "`cutlayer pretrain` and give weights: FILE, or start from init: random"
         )
-    path = Path(name)
-    if not weights_exist(path):
+    if path is None and not weights_exist(path := Path(name)):
         raise WeightsError(f"weights {name} is neither a file nor shipped with the package")
     return path
 
@@ -63,11 +62,14 @@ def initial_states(
         stop = model.feature_blocks if options.init == "holistic" else cut
         load_into(model.split(stop).device, path)
     split = model.split(recipe.cut)
-    states = {"device": _copy(split.device), "server": _copy(split.server)}
+    modules: dict[str, Module] = {"device": split.device, "server": split.server}
     if "head" in method.parts:
         shape = model.activation_shape(recipe.cut)
-        states["head"] = _copy(auxiliary_head(shape, recipe.classes, seed=recipe.seed))
-    return states
+        modules["head"] = auxiliary_head(shape, recipe.classes, seed=recipe.seed)
+    return {
+        part: {name: value.detach().clone() for name, value in module.state_dict().items()}
+        for part, module in modules.items()
+    }
 
 
 def initial_digests(
@@ -91,12 +93,12 @@ def initial_digests(
         "init": init,
     } | ends
     read = [source, recipe.model_source]
-    digests = {
-        part: node("initial", described | {"part": part}, read) for part in ("device", "server")
-    }
+    parts: dict[str, dict[str, Ingredient]] = {"device": {}, "server": {}}
     if "head" in method.parts:
-        digests["head"] = node("initial", described | {"part": "head", "stream": HEAD}, read)
-    return digests
+        parts["head"] = {"stream": HEAD}
+    return {
+        part: node("initial", described | own | {"part": part}, read) for part, own in parts.items()
+    }
 
 
 def conversions(scenario: Scenario) -> list[str]:
@@ -118,7 +120,3 @@ def conversions(scenario: Scenario) -> list[str]:
             line = f"weights {path}: {tensors} stored as {stored} and {how} to float32"
             lines[line] = None
     return list(lines)
-
-
-def _copy(module: Any) -> "State":
-    return {name: value.detach().clone() for name, value in module.state_dict().items()}

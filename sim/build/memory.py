@@ -16,7 +16,7 @@ def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
     Each device is charged for the largest batch that one of its clients trains on.
     """
     cut = plan.cut(method)
-    blocks = list(plan.device_block(cut))
+    blocks = list(plan.blocks[:cut])
     slots = optimizer_of(plan.scenario).state_slots
     if "head" in method.parts:
         blocks.append(plan.model.head(cut))
@@ -42,11 +42,11 @@ def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
         rounds=training.rounds,
     )
     return server_bytes(
-        plan.server_block(cut),
+        plan.blocks[cut:],
         method.server_batches(load),
         optimizer_of(plan.scenario).state_slots,
         replicas=method.server_replicas(options, load.participants),
         slots=plan.topology.node(plan.topology.server).slots,
-        model_parameters=sum(block.parameters for block in plan.device_block(len(plan.blocks))),
+        model_parameters=sum(block.parameters for block in plan.blocks),
         kept=method.server_keeps(options, load),
     )

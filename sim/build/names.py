@@ -1,8 +1,7 @@
 """The clients that a name in a scenario stands for: one client, or all clients of a group."""
 
 import re
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable
 
 from cutlayer.errors import UserError
 from cutlayer.scenarios.problems import KeyPath
@@ -41,25 +40,17 @@ def clients_named(topology: Topology, name: str, path: KeyPath) -> tuple[str, ..
     return group
 
 
-class ClientsEntry(Protocol):
-    """An entry of a scenario's section that applies to a client or a group."""
+def entry_of_client(topology: Topology, section: str, names: Iterable[str]) -> dict[int, int]:
+    """Return the number of the section's entry for each client, by index, that an entry names.
 
-    @property
-    def clients(self) -> str:
-        """The name."""
-
-
-def entry_of_client(
-    topology: Topology, section: str, entries: Sequence[ClientsEntry]
-) -> dict[str, int]:
-    """Return for each client that a section names the number of the entry that does.
-
-    Raises ScenarioNameError for an unknown name, and for a client that two entries name.
+    `names` has the `clients` of each entry. Raises ScenarioNameError for an unknown name, and for a
+    client that two entries name.
     """
-    owner: dict[str, int] = {}
-    for number, entry in enumerate(entries):
+    entry: dict[str, int] = {}
+    for number, name in enumerate(names):
         path: KeyPath = (section, number, "clients")
-        for client in clients_named(topology, entry.clients, path):
-            if owner.setdefault(client, number) != number:
+        for client in clients_named(topology, name, path):
+            if entry.setdefault(client, number) != number:
                 raise ScenarioNameError(path, f"{client} is already set by an earlier entry")
-    return owner
+    clients = topology.clients if entry else ()
+    return {index: entry[name] for index, name in enumerate(clients) if name in entry}

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from cutlayer.sim.build.clients import transports
 from cutlayer.sim.build.plan import Plan
-from cutlayer.sim.build.transport import transports
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.log.link_use import ClientRoutes, Uses
 from cutlayer.sim.network import Network

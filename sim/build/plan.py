@@ -19,7 +19,7 @@ from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.data.datasets import DatasetInfo, describe, only_declared
 from cutlayer.sim.data.given_split import GivenPartition, given_partition
 from cutlayer.sim.data.leaf import leaf_declaration, partition_by_user
-from cutlayer.sim.data.partition import PARTITIONS, Held, PartitionRule, partition
+from cutlayer.sim.data.partition import PARTITIONS, Held, partition
 from cutlayer.sim.learning.digest import Ingredient, source_identity
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
 from cutlayer.sim.methods.method import Method
@@ -65,14 +65,6 @@ class Plan:
         """Return the number of blocks that a method runs on the device."""
         return method.cut(self.scenario.model.cut, len(self.blocks))
 
-    def device_block(self, cut: int) -> tuple[BlockCost, ...]:
-        """Return the costs of the blocks before the cut."""
-        return self.blocks[:cut]
-
-    def server_block(self, cut: int) -> tuple[BlockCost, ...]:
-        """Return the costs of the blocks behind the cut."""
-        return self.blocks[cut:]
-
     def recipe(self, method: type[Method], name: str, options: Any) -> Recipe:
         """Return everything that affects the learning of one method."""
         scenario = self.scenario
@@ -115,9 +107,17 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
 def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
     """Return the description of the data set, without reading it. Raises DataError."""
     data = scenario.data
-    named = data.dataset
+    dataset: str | DatasetInfo
+    if isinstance(data.dataset, Leaf):
+        train, test = data.dataset.train, data.dataset.test
+        described = data.dataset.model_dump(exclude={"train", "test"})
+        dataset = leaf_declaration(Path(train), None if test is None else Path(test), **described)
+    elif isinstance(data.dataset, Declared):
+        dataset = only_declared(**data.dataset.model_dump())
+    else:
+        dataset = data.dataset
     return describe(
-        named if isinstance(named, str) else declaration(named),
+        dataset,
         train_samples=data.train_samples,
         test_samples=data.test_samples,
         test_fraction=data.test_fraction,
@@ -133,21 +133,6 @@ def model_of(scenario: Scenario, info: DatasetInfo) -> ModelOutline:
     return outline(scenario.model.name, classes=info.classes, input_shape=info.input_shape)
 
 
-def declaration(section: Leaf | Declared) -> DatasetInfo:
-    """Return a data set that a scenario declares instead of naming one. Raises DataError."""
-    if isinstance(section, Leaf):
-        return leaf_declaration(
-            Path(section.train),
-            None if section.test is None else Path(section.test),
-            input_shape=section.input_shape,
-            classes=section.classes,
-            value_range=section.value_range,
-        )
-    return only_declared(
-        section.input_shape, section.classes, section.train_samples, section.test_samples
-    )
-
-
 def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequence[str]) -> Held:
     """Return the samples of each client. Raises PartitionError."""
     section = scenario.data.partition
@@ -157,13 +142,9 @@ def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequenc
         )
     if isinstance(section, ByUser):
         return partition_by_user(info, len(clients))
-    return partition(info.train_counts, len(clients), partition_rule(scenario), seed)
-
-
-def partition_rule(scenario: Scenario) -> PartitionRule:
-    """Return the rule by which the samples are distributed. Raises PartitionError."""
-    options = _rule_of(scenario.data.partition)
-    return PARTITIONS[str(options.pop("kind"))](**options)  # type: ignore[arg-type]
+    options = _rule_of(section)
+    rule = PARTITIONS[str(options.pop("kind"))](**options)  # type: ignore[arg-type]
+    return partition(info.train_counts, len(clients), rule, seed)
 
 
 def _rule_of(section: Any) -> dict[str, Ingredient]:

@@ -7,12 +7,10 @@ from cutlayer.models.catalogue import UnknownModelError
 from cutlayer.models.errors import CostError, ModelError
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import KeyPath, Problem
-from cutlayer.sim.build.availability import availability
+from cutlayer.sim.build.clients import availability, transports, variability
 from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, info_of, model_of, shards_of
 from cutlayer.sim.build.topology import make_topology
-from cutlayer.sim.build.transport import transports
-from cutlayer.sim.build.variability import client_variability
 from cutlayer.sim.build.work_limits import batch_problems, fleet_problems
 from cutlayer.sim.data.info import DataError
 from cutlayer.sim.data.partition import PartitionError
@@ -81,7 +79,7 @@ def examine(
         problems += batch_problems(loaded, plan)
     attempt(lambda: availability(plan))
     attempt(lambda: transports(plan))
-    attempt(lambda: client_variability(topology, scenario.computing))
+    attempt(lambda: variability(plan))
     return plan, problems
 
 

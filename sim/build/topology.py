@@ -1,12 +1,16 @@
 """The topology of a scenario, with its speeds, changes and scale applied."""
 
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from cutlayer.scenarios.devices import Speeds
 from cutlayer.scenarios.schema import Scale, Scenario
 from cutlayer.sim.build.changes import changed
-from cutlayer.sim.build.speeds import Faster, with_speeds
+from cutlayer.sim.build.names import entry_of_client
 from cutlayer.sim.build.topology_sections import built
-from cutlayer.topologies import Link, Medium, Topology
+from cutlayer.streams import generator
+from cutlayer.topologies import DeviceProfile, Link, Medium, Topology
 from cutlayer.topologies.bandwidth import Varying
 from cutlayer.topologies.bandwidth.changed import Scaled
 
@@ -17,8 +21,72 @@ def make_topology(scenario: Scenario, seed: int = 0) -> Topology:
     Raises TopologyError for an invalid section, LinkError for a link of unknown delay,
     ScenarioNameError for unknown names.
     """
-    topology = with_speeds(built(scenario), scenario.speeds, seed)
+    topology = _with_speeds(built(scenario), scenario.speeds, seed)
     return _scaled(changed(topology, scenario.changes), scenario.scale).seeded(seed)
+
+
+def _with_speeds(topology: Topology, speeds: Sequence[Speeds], seed: int) -> Topology:
+    """Return the topology with a device for each client, faster or slower by a factor that is drawn.
+
+    The draw of a client depends only on the seed and its own index.
+    """
+    entries = entry_of_client(topology, "speeds", [spread.clients for spread in speeds])
+    if not entries:
+        return topology
+    draws = [_draw(spread, seed) for spread in speeds]
+    drawn = {topology.clients[client]: (draws[entry], client) for client, entry in entries.items()}
+
+    def factor(name: str) -> float:
+        draw, client = drawn[name]
+        return draw(client)
+
+    return topology.with_devices(_Faster(topology, drawn.keys(), factor))
+
+
+def _draw(spread: Speeds, seed: int) -> Callable[[int], float]:
+    """Return a function that draws the factor of a client's speed from its index."""
+    scores = spread.read() if spread.scores is not None else ()
+
+    def factor(client: int) -> float:
+        stream = generator(seed, "speed", client)
+        if spread.lognormal is None:
+            return scores[int(stream.integers(len(scores)))]
+        spread_of_log = math.log1p(spread.lognormal**2)
+        normal = float(stream.standard_normal())
+        return math.exp(math.sqrt(spread_of_log) * normal - spread_of_log / 2)
+
+    return factor
+
+
+class _Faster(Mapping[str, DeviceProfile]):
+    """The devices of some nodes of a topology, sped up by a factor for each; created on access."""
+
+    def __init__(
+        self, topology: Topology, names: Collection[str], factor: Callable[[str], float]
+    ) -> None:
+        self._topology = topology
+        self._names = names
+        self._factor = factor
+        self._devices: dict[tuple[int, float], DeviceProfile] = {}
+
+    def __getitem__(self, name: str) -> DeviceProfile:
+        if name not in self._names:
+            raise KeyError(name)
+        device = self._topology.node(name).device
+        assert device is not None
+        key = id(device), self._factor(name)
+        if key not in self._devices:
+            self._devices[key] = device.faster(key[1])
+        return self._devices[key]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _scaled(topology: Topology, scale: Scale) -> Topology:
@@ -30,9 +98,9 @@ def _scaled(topology: Topology, scale: Scale) -> Topology:
         )
     if scale.devices != 1.0:
         clients = frozenset(topology.clients)
-        topology = topology.with_devices(Faster(topology, clients, lambda _: scale.devices))
+        topology = topology.with_devices(_Faster(topology, clients, lambda _: scale.devices))
     if scale.server != 1.0:
-        server = Faster(topology, (topology.server,), lambda _: scale.server)
+        server = _Faster(topology, (topology.server,), lambda _: scale.server)
         topology = topology.with_devices(server)
     return topology
 

@@ -5,12 +5,10 @@ from math import prod
 from typing import Any, Literal
 
 from cutlayer.scenarios.methods import Method as MethodEntry
-from cutlayer.sim.build.availability import availability
+from cutlayer.sim.build.clients import availability, transports, variability
 from cutlayer.sim.build.initial import initial_digests, initial_states
 from cutlayer.sim.build.network import ClientNetwork, connect
 from cutlayer.sim.build.plan import Plan
-from cutlayer.sim.build.transport import transports
-from cutlayer.sim.build.variability import client_variability
 from cutlayer.sim.build.work_limits import most_events
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.compute.queueing import make_queue
@@ -102,13 +100,13 @@ def _learning(
 def _costs(plan: Plan, recipe: Recipe, method: type[Method]) -> Costs:
     cut, training = recipe.cut, plan.scenario.training
     shape = plan.model.activation_shape(cut)
-    blocks = {"device": plan.device_block(cut), "server": plan.server_block(cut)}
+    blocks = {"device": plan.blocks[:cut], "server": plan.blocks[cut:]}
     if "head" in method.parts:
         blocks["head"] = (plan.model.head(cut),)
     return Costs(
         server_work=ServerWork(
             profile_of(plan.topology, plan.topology.server),
-            plan.server_block(cut),
+            plan.blocks[cut:],
             plan.model.detached_blocks(cut),
             prod(shape),
             recipe.optimizer.state_slots,
@@ -132,8 +130,7 @@ def _fleet(
     head = plan.model.head(cut) if "head" in method.parts else None
     values = prod(plan.model.activation_shape(cut))
     transport_of = transports(plan)
-    variability = client_variability(topology, plan.scenario.computing)
-    presences = availability(plan)
+    settings = variability(plan)
     works: dict[tuple[str, float], DeviceWork] = {}
     count = len(topology.clients)
 
@@ -143,7 +140,7 @@ def _fleet(
         device = (profile.name, profile.speed_factor)
         if device not in works:
             works[device] = DeviceWork(
-                profile, plan.device_block(cut), head, values, recipe.optimizer.state_slots
+                profile, plan.blocks[:cut], head, values, recipe.optimizer.state_slots
             )
         samples = plan.shards.sizes[index]
         batches, sizes = _planned(
@@ -160,7 +157,7 @@ def _fleet(
             down=count + index,
             up_delay_s=connected.routes[index].delay_s,
             down_delay_s=connected.routes[count + index].delay_s,
-            timing_class=(topology.route_class(name), transport_of[index], variability.get(index)),
+            timing_class=(topology.route_class(name), transport_of[index], settings.get(index)),
         )
 
     return Fleet(
@@ -169,8 +166,8 @@ def _fleet(
         clients=Lazy(count, client),
         clients_per_round=plan.scenario.clients_per_round,
         able=plan.able(),
-        presences=presences,
-        variability_settings=variability,
+        presences=availability(plan),
+        variability_settings=settings,
         jitters=connected.jitters,
     )
 

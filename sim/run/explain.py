@@ -12,8 +12,8 @@ import numpy as np
 
 from cutlayer.errors import UserError
 from cutlayer.scenarios.methods import Method as MethodEntry
+from cutlayer.sim.build.clients import transports
 from cutlayer.sim.build.plan import Plan
-from cutlayer.sim.build.transport import transports
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.log.intervals import Activity, Intervals, Phase
 from cutlayer.sim.methods.method import Round

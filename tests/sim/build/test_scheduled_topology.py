@@ -7,8 +7,8 @@ import pytest
 
 from cutlayer.scenarios import Loaded, ScenarioError, load_text
 from cutlayer.scenarios.schema import Scenario
-from cutlayer.sim.build.availability import availability
 from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.build.clients import availability
 from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.data.catalogue import DATASETS

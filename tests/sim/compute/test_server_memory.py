@@ -25,16 +25,16 @@ def needed(plan) -> int:
 
 def block_bytes(plan, cut: int) -> int:
     """Return the bytes of weights, gradients and momentum of a server block."""
-    return 3 * 4 * sum(block.parameters for block in plan.server_block(cut))
+    return 3 * 4 * sum(block.parameters for block in plan.blocks[cut:])
 
 
 def running_bytes(plan, cut: int) -> int:
-    blocks = plan.server_block(cut)
+    blocks = plan.blocks[cut:]
     return 10 * (blocks[0].input_bytes + sum(b.saved_activation_bytes for b in blocks))
 
 
 def model_bytes(plan) -> int:
-    return 4 * sum(block.parameters for block in plan.device_block(len(plan.blocks)))
+    return 4 * sum(block.parameters for block in plan.blocks)
 
 
 def test_splitfed_has_a_replica_for_every_client_and_activations_for_every_slot(plan_of):
@@ -101,7 +101,7 @@ def test_a_device_is_charged_for_the_largest_batch_of_its_own_clients(plan_of):
     sizes = "data.partition={sizes: [5, 30, 8]}"
     plan = plan_of("classic_fl", f"topology.star.clients={groups}", sizes, "training.batch_size=20")
     kind = options_of(plan.scenario.methods[0])[0]
-    blocks = plan.device_block(len(plan.blocks))
+    blocks = plan.blocks
     assert memory_by_device(plan, kind) == {
         "raspberry-pi-4b": training_bytes(blocks, 20, 1),
         "jetson-nano": training_bytes(blocks, 8, 1),

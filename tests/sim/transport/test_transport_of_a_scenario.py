@@ -8,8 +8,8 @@ from small_scenarios import PLAIN
 
 from cutlayer import load_scenario, run
 from cutlayer.scenarios import ScenarioError
+from cutlayer.sim.build.clients import transports
 from cutlayer.sim.build.plan import make_plan
-from cutlayer.sim.build.transport import transports
 from cutlayer.sim.log.intervals import Activity, Phase
 from cutlayer.sim.transport import IDEAL, TransportSettings
 from cutlayer.sim.transport.tcp_formulas import HEADER_EFFICIENCY, sending_time
