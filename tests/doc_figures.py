@@ -20,9 +20,9 @@ from cutlayer.sim.endpoints.message import (
     STATE_FRAMING,
     TENSOR_FRAMING,
 )
+from cutlayer.sim.papers.output import markdown
 from cutlayer.sim.papers.registry import reproduce
 from cutlayer.sim.results.method import MethodResult, RunResult
-from cutlayer.sim.views.reproduced import markdown
 from cutlayer.topologies.catalogue import link, link_names
 from cutlayer.topologies.link import AccessLink
 

@@ -40,7 +40,7 @@ log -> network
 methods -> clock endpoints errors learning log models scenarios suggestion
 models -> errors suggestion
 network -> clock suggestion
-papers -> compute endpoints models results run topologies
+papers -> compute endpoints files models results run topologies views
 process ->
 report -> files results scenarios version views
 results -> errors files log network process
@@ -55,7 +55,7 @@ suggestion ->
 topologies -> errors streams suggestion
 transport -> network
 version ->
-views -> errors files log papers results studies topologies
+views -> errors files log results topologies
 """
 MAY_IMPORT = {
     name: " ".join(rooms.split())

@@ -6,10 +6,10 @@ from cutlayer.errors import UserError
 from cutlayer.sim.commands.console import CommandConsole, make_console
 from cutlayer.sim.commands.progress import PhaseProgress
 from cutlayer.sim.files.atomic import write_text
+from cutlayer.sim.papers.output import markdown, print_reproduced, write_csv, write_map
 from cutlayer.sim.papers.registry import TABLES, Reproduced, reproduce
 from cutlayer.sim.papers.table import kendall_tau, timed
 from cutlayer.sim.results.folder import claim_folder
-from cutlayer.sim.views.reproduced import markdown, print_reproduced, write_csv, write_map
 from cutlayer.suggestion import suggestion
 
 ALL = "all"
@@ -54,7 +54,7 @@ def ranking(made: list[Reproduced]) -> str:
 
 
 def _write(made: Reproduced, folder: Path) -> None:
-    from cutlayer.sim.views.reproduced_plot import map_figure, table_figure
+    from cutlayer.sim.papers.figures import map_figure, table_figure
     from cutlayer.sim.views.style import save
 
     table = made.table

@@ -14,6 +14,7 @@ from cutlayer.sim.commands.run import STALLED, draw, write_trace_only
 from cutlayer.sim.files.atomic import write_json
 from cutlayer.sim.files.plain_text import visible
 from cutlayer.sim.report.report import write_report
+from cutlayer.sim.results.read import read_study
 from cutlayer.sim.results.write import write_seeds
 from cutlayer.sim.studies.cluster import Cluster
 from cutlayer.sim.studies.folder import STUDY, claim_study
@@ -79,7 +80,7 @@ def sweep_command(
                     f"interrupted; {folder.path} holds what was finished: repeat the command to continue"
                 )
             raise
-    print_study(result, console)
+    print_study(read_study(folder.path), console, result.new)
     console.say(f"results: {folder.path}")
     console.say(f"report:  {folder.path / 'report.html'}")
     return STALLED if any(found.status == "stalled" for found in result.cells) else 0

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from cutlayer.sim.files.plain_text import plain
 from cutlayer.sim.results.columns import Row
-from cutlayer.sim.studies.result import StudyResult
+from cutlayer.sim.results.read import SavedStudy
 from cutlayer.sim.views.columns import Column, print_columns
 from cutlayer.sim.views.quantities import BYTES, TIMES, quantity, significant
 
@@ -24,43 +24,40 @@ HEADINGS: Final = {
 }
 
 
-def print_study(study: StudyResult, console: Console) -> None:
-    """Print the numbers of points, runs and trainings, and the decisions."""
-    sentences = crossover_sentences(study.decisions.get("crossovers", ()), list(study.study.axes))
-    for line in [*counted(study), *sentences]:
+def print_study(study: SavedStudy, console: Console, new: Mapping[str, int]) -> None:
+    """Print the numbers of points, runs and trainings (how many are `new`), and the decisions."""
+    sentences = crossover_sentences(study.table("crossovers"), list(study.axes))
+    for line in [*_counted(study, new), *sentences]:
         console.print(plain(line, encoding=console.encoding))
     for name, title in (
         ("best", "best"),
         ("sensitivity", "sensitivity: which assumption changes the result most"),
         ("pareto", "Pareto front"),
     ):
-        rows = study.decisions.get(name)
-        if rows:
+        if rows := study.table(name):
             _print_rows(console, title, rows)
 
 
-def counted(study: StudyResult) -> list[str]:
-    """Return the numbers of points, runs and trainings, as sentences."""
-    infeasible = sum(found.status == "infeasible" for found in study.cells)
-    stalled = sum(found.status == "stalled" for found in study.cells)
+def _counted(study: SavedStudy, new: Mapping[str, int]) -> list[str]:
+    infeasible = study.summary["infeasible"]
+    stalled = sum(row["status"] == "stalled" for row in study.table("points"))
     lines = [
-        f"{study.study.study.name}: {len(study.study.points)} points,"
-        f" {len(study.cells)} runs of a method"
+        f"{study.name}: {study.summary['points']} points, {study.summary['cells']} runs of a method"
         + (f", {infeasible} of them do not fit into memory" if infeasible else "")
         + (f", {stalled} of them stalled: a round can never end" if stalled else "")
     ]
-    trainings = study.trainings
-    if trainings.curves:
+    trainings = study.summary["trainings"]
+    if trainings["curves"]:
         text = (
-            f"{trainings.curves} learning curves from {trainings.needed} trainings:"
-            f" {trainings.shared} are shared, bit for bit, by equal learning digests"
+            f"{trainings['curves']} learning curves from {trainings['needed']} trainings:"
+            f" {trainings['shared']} are shared, bit for bit, by equal learning digests"
         )
-        if trainings.alone:
-            text += f"; {trainings.alone} cannot be shared"
+        if trainings["alone"]:
+            text += f"; {trainings['alone']} cannot be shared"
         lines.append(text)
     lines.append(
-        f"new in this sweep: {study.new.get('clock runs', 0)} clock runs,"
-        f" {study.new.get('trainings', 0)} trainings"
+        f"new in this sweep: {new.get('clock runs', 0)} clock runs,"
+        f" {new.get('trainings', 0)} trainings"
     )
     return lines
 

@@ -14,6 +14,7 @@ from cutlayer.sim.views.columns import print_grid
 from cutlayer.sim.views.quantities import significant
 
 COLUMNS = ("quantity", "unit", "published", "kind", "simulated", "deviation", "asked", "holds")
+HEADINGS = ("quantity", "published", "kind", "simulated", "deviation", "tolerance")
 MAP_COLUMNS = (
     "device",
     "link_mbit_per_s",
@@ -27,29 +28,21 @@ MAP_COLUMNS = (
 
 def print_reproduced(table: Table, console: Console) -> None:
     """Print the rows, the fitted figures and the remarks."""
-    console.print(plain(table.title, "bold", console.encoding))
-    headings = ("quantity", "published", "kind", "simulated", "deviation", "tolerance")
-    print_grid(console, headings, [_cells(line) for line in table.lines])
-    for fitted in table.fitted:
-        _say(console, f"Fitted: {fitted.name} = {fitted.value}, on {fitted.fitted_on}.")
-    for note in dict.fromkeys(
-        f"{line.quantity}: {line.note}." for line in table.lines if line.note
-    ):
-        _say(console, note)
-    for remark in (*table.remarks, verdict(table)):
-        _say(console, remark)
+    print_grid(console, HEADINGS, map(_cells, table.lines), table.title)
+    for sentence in _sentences(table):
+        console.print(plain(sentence, encoding=console.encoding), soft_wrap=False)
 
 
 def verdict(table: Table) -> str:
     """Return how many figures are within their tolerance, and which are not."""
-    asked = [line for line in table.lines if line.holds is not None]
-    missed = [line for line in asked if not line.holds]
-    if not asked:
+    checked = [line for line in table.lines if line.holds is not None]
+    missed = [line for line in checked if not line.holds]
+    if not checked:
         return "No figure of this table has a tolerance."
     if not missed:
-        return f"All {len(asked)} figures with a tolerance are within it."
+        return f"All {len(checked)} figures with a tolerance are within it."
     names = ", ".join(f"{line.quantity} ({_deviation(line)})" for line in missed)
-    return f"{len(missed)} of {len(asked)} figures with a tolerance are NOT within it: {names}."
+    return f"{len(missed)} of {len(checked)} figures with a tolerance are NOT within it: {names}."
 
 
 def write_csv(table: Table, path: Path) -> None:
@@ -85,33 +78,37 @@ def write_map(points: Sequence[Point], path: Path) -> None:
 
 def markdown(table: Table) -> str:
     """Return the table as Markdown."""
-    lines = [
-        f"# {table.title}",
-        "",
-        "| quantity | published | kind | simulated | deviation | tolerance |",
-    ]
-    lines.append("|---|---|---|---|---|---|")
-    lines += [f"| {' | '.join(_cells(line))} |" for line in table.lines]
-    lines.append("")
-    lines += [f"- Fitted: {f.name} = {f.value}, on {f.fitted_on}." for f in table.fitted]
-    lines += [f"- {line.quantity}: {line.note}." for line in table.lines if line.note]
-    lines += [f"- {remark}" for remark in (*table.remarks, verdict(table))]
+    rows = [HEADINGS, ["---"] * len(HEADINGS), *map(_cells, table.lines)]
     sources = dict.fromkeys(line.source for line in table.lines)
-    lines += ["", "Sources:", "", *(f"- {source}" for source in sources), ""]
+    lines = [
+        *(f"# {table.title}", ""),
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+        *(f"- {sentence}" for sentence in _sentences(table)),
+        *("", "Sources:", ""),
+        *(f"- {source}" for source in sources),
+        "",
+    ]
     return "\n".join(lines)
 
 
+def _sentences(table: Table) -> list[str]:
+    fitted = [f"Fitted: {f.name} = {f.value}, on {f.fitted_on}." for f in table.fitted]
+    notes = dict.fromkeys(f"{line.quantity}: {line.note}." for line in table.lines if line.note)
+    return [*fitted, *notes, *table.remarks, verdict(table)]
+
+
 def _cells(line: Line) -> tuple[str, ...]:
-    asked = "" if line.within is None else f"{100 * line.within:g} %"
+    tolerance = "" if line.within is None else f"{100 * line.within:g} %"
     if line.holds is False:
-        asked += ", missed"
+        tolerance += ", missed"
     return (
         line.quantity,
         _quantity(line.published, line.unit),
         line.kind,
         _quantity(line.simulated, line.unit),
         _deviation(line),
-        asked,
+        tolerance,
     )
 
 
@@ -125,7 +122,3 @@ def _deviation(line: Line) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
-
-
-def _say(console: Console, sentence: str) -> None:
-    console.print(plain(sentence, encoding=console.encoding), soft_wrap=False)
