@@ -8,26 +8,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cutlayer.topologies import catalogue
-    from cutlayer.topologies.builders import (
+    from cutlayer.topologies.builders.cells import (
         AccessPoint,
         BaseStation,
-        Branch,
-        Clients,
-        Edge,
-        Residents,
-        Server,
         Stations,
         Subscribers,
         cells,
-        from_graph,
-        from_networkx,
-        mesh,
-        ring,
-        star,
-        tiers,
         wifi_cell,
     )
+    from cutlayer.topologies.builders.draft import Edge, Server
+    from cutlayer.topologies.builders.groups import Clients
     from cutlayer.topologies.builders.network_edges import Attribute
+    from cutlayer.topologies.builders.networkx_graph import Residents, from_graph, from_networkx
+    from cutlayer.topologies.builders.sites import mesh, ring
+    from cutlayer.topologies.builders.star import star
+    from cutlayer.topologies.builders.tiers import Branch, tiers
     from cutlayer.topologies.catalogue import CatalogueError
     from cutlayer.topologies.device import DeviceError, DeviceProfile, RateTable
     from cutlayer.topologies.distance import Distance
@@ -91,8 +86,15 @@ __all__ = [
     "wifi_cell",
 ]
 
-_NAMES = {  # the others are in `builders`
+_NAMES = {
+    "builders.cells": "AccessPoint BaseStation Stations Subscribers cells wifi_cell",
+    "builders.draft": "Edge Server",
+    "builders.groups": "Clients",
     "builders.network_edges": "Attribute",
+    "builders.networkx_graph": "Residents from_graph from_networkx",
+    "builders.sites": "mesh ring",
+    "builders.star": "star",
+    "builders.tiers": "Branch tiers",
     "catalogue": "CatalogueError",
     "device": "DeviceError DeviceProfile RateTable",
     "distance": "Distance",
@@ -105,8 +107,7 @@ _NAMES = {  # the others are in `builders`
         "parse_size parse_speed"
     ),
 }
-_HOME = dict.fromkeys(__all__, "builders")
-_HOME |= {name: home for home, names in _NAMES.items() for name in names.split()}
+_HOME = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:

@@ -6,7 +6,7 @@ import sys
 import networkx
 import pytest
 
-from cutlayer.topologies.builders import (
+from cutlayer.topologies import (
     Clients,
     Edge,
     Server,

@@ -37,22 +37,16 @@ def read_csv(path: str, period_s: float = math.inf) -> Table:
     seconds, rates = in_si(times, second), in_si(rates, byte_per_s)
     if seconds[0] != 0:
         raise lines.error(0, "expected the first time to be 0 (subtract the first from all)")
-    back = np.flatnonzero(np.diff(seconds) <= 0)
-    if len(back):
-        raise lines.error(int(back[0]) + 1, "expected a time after the one in the line above")
-    negative = np.flatnonzero(rates < 0)
-    if len(negative):
-        raise lines.error(int(negative[0]), "expected a rate of 0 or more")
-    impossible = np.flatnonzero(
-        (rates > 0) & ((rates < MIN_BYTES_PER_S) | (rates > MAX_BYTES_PER_S))
-    )
-    if len(impossible):
-        raise lines.error(int(impossible[0]), "expected a rate of 0, or 0.001 to 1e18 bit/s")
+    later = np.diff(seconds, prepend=-1) > 0
+    lines.refuse(~later, "expected a time after the one in the line above")
+    lines.refuse(rates < 0, "expected a rate of 0 or more")
+    possible = (rates == 0) | ((rates >= MIN_BYTES_PER_S) & (rates <= MAX_BYTES_PER_S))
+    lines.refuse(~possible, "expected a rate of 0, or 0.001 to 1e18 bit/s")
     if seconds[-1] > MAX_SECONDS:
         raise lines.error(len(seconds) - 1, f"expected times of at most {MAX_SECONDS:g} s")
     if not rates.any():
         raise TraceError(f"{path} has no rate above 0")
     if seconds[-1] >= period_s:
-        late = int(np.searchsorted(seconds, period_s))
-        raise lines.error(late, f"expected a time before its repeat of {format_duration(period_s)}")
+        repeat = format_duration(period_s)
+        lines.refuse(seconds >= period_s, f"expected a time before its repeat of {repeat}")
     return Table(seconds, rates, period_s)

@@ -127,7 +127,12 @@ class Lines:
     def error(self, row: int, complaint: str) -> TraceError:
         """Return the error to raise about a row, counted from 0."""
         line, text = next(found for index, found in enumerate(self.numbered()) if index == row)
-        return TraceError(f"{self.path}, line {line}: {complaint}, got {_shown(text)}")
+        return TraceError(f"{self.path}, line {line}: {complaint}, got {text[:40]!r}")
+
+    def refuse(self, bad: NDArray[np.bool_], complaint: str) -> None:
+        """Raise TraceError about the first row that is bad, if one is."""
+        if bad.any():
+            raise self.error(int(bad.argmax()), complaint)
 
     def title_error(self, complaint: object) -> TraceError:
         """Return the error to raise about the header."""
@@ -185,7 +190,3 @@ class Lines:
                 f"{self.path}, line {longest + 1}: expected at most {MAX_LINE_LENGTH:,} bytes a"
                 f" line, got {lengths[longest]:,}"
             )
-
-
-def _shown(text: str) -> str:
-    return repr(text[:40])

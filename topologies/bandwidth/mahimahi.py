@@ -28,11 +28,10 @@ def read_mahimahi(path: str, step_s: float = STEP_S) -> Table:
     """
     lines = Lines(path, r"\+?[0-9]{1,15}", "a time in whole milliseconds")
     times_ms = lines.numbers(np.int64)[:, 0]
-    back = np.flatnonzero(np.diff(times_ms) < 0)
     if times_ms[0] < 0:
         raise lines.first_bad()
-    if len(back):
-        raise lines.error(int(back[0]) + 1, "expected a time not before the one in the line above")
+    back = np.diff(times_ms, prepend=0) < 0
+    lines.refuse(back, "expected a time not before the one in the line above")
     if times_ms[-1] == 0:
         raise lines.error(len(times_ms) - 1, "expected a last time after 0 ms")
     if times_ms[0] > max(LONGEST_SILENCE_MS, int(times_ms[-1] - times_ms[0])):

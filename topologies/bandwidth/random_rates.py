@@ -9,7 +9,7 @@ from abc import abstractmethod
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +18,14 @@ from cutlayer.streams import generator
 from cutlayer.topologies.bandwidth.profile import Profile, Varying
 
 SIZE: Final = 64  # pieces in a block; even, because two states alternate
-LOGNORMAL: Final = "lognormal"  # the purposes of the streams
-TWO_STATES: Final = "two states"
 
 Block = tuple[NDArray[np.float64], NDArray[np.float64], float]
 
 
-class Blocks(Profile):
-    """Pieces of a rate, from the stream of (seed, purpose, key)."""
+class RandomRate(Varying):
+    """A random process whose rates are drawn in blocks; `purpose` names its random streams."""
 
-    def __init__(self, seed: int, purpose: str, key: str) -> None:
-        self._stream = (seed, purpose, key)
-        self._starts = [0.0]  # of every block drawn so far, and of the one after
-        self._states: list[float] = []
-        self._from = self._to = 0.0
-        self._ends = self._values = np.empty(0)
+    purpose: ClassVar[str]
 
     @abstractmethod
     def _first(self, stream: np.random.Generator) -> float:
@@ -41,6 +34,23 @@ class Blocks(Profile):
     @abstractmethod
     def _block(self, stream: np.random.Generator, index: int, start: float, state: float) -> Block:
         """Draw a block: when its pieces end, their values, and the state in which the next begins."""
+
+    def profile(self, seed: int, key: str, connection: str) -> Profile:
+        """Return the rate of the link `key`."""
+        del connection
+        return Blocks(self, seed, key)
+
+
+class Blocks(Profile):
+    """Pieces of a random rate, from the stream of (seed, purpose, key)."""
+
+    def __init__(self, rate: RandomRate, seed: int, key: str) -> None:
+        self._rate = rate
+        self._stream = (seed, rate.purpose, key)
+        self._starts = [0.0]  # of every block drawn so far, and of the one after
+        self._states: list[float] = []
+        self._from = self._to = 0.0
+        self._ends = self._values = np.empty(0)
 
     def piece(self, t: float) -> tuple[float, float]:
         """Return the value at `t`, and when it changes."""
@@ -52,7 +62,7 @@ class Blocks(Profile):
     def _turn_to(self, t: float) -> None:
         assert t >= 0
         if not self._states:
-            self._states.append(self._first(generator(*self._stream, "first")))
+            self._states.append(self._rate._first(generator(*self._stream, "first")))
         index = bisect_right(self._starts, t) - 1
         self._draw(index)
         while t >= self._to:
@@ -62,7 +72,7 @@ class Blocks(Profile):
     def _draw(self, index: int) -> None:
         self._from = self._starts[index]
         stream = generator(*self._stream, index)
-        self._ends, self._values, state = self._block(
+        self._ends, self._values, state = self._rate._block(
             stream, index, self._from, self._states[index]
         )
         self._to = float(self._ends[-1])
@@ -72,7 +82,7 @@ class Blocks(Profile):
 
 
 @dataclass(frozen=True)
-class Lognormal(Varying):
+class Lognormal(RandomRate):
     """A rate whose logarithm is an AR(1) process: mean (bytes/s), coefficient of variation, step (s).
 
     z[k] = c z[k-1] + sqrt(1 - c^2) e[k] with standard normal e, and the rate of step k is
@@ -80,8 +90,10 @@ class Lognormal(Varying):
     variation. The correlation of rates j steps apart is ((1 + cv^2)^(c^j) - 1) / cv^2.
 
     `correlation` (0 or more, below 1) is that of successive steps; for a correlation time tau it is
-    exp(-step / tau). The process begins in its stationary state.
+    exp(-step / tau). The process begins in its stationary state; the state of a block is the last z.
     """
+
+    purpose = "lognormal"
 
     mean: float
     cv: float
@@ -93,41 +105,31 @@ class Lognormal(Varying):
         """The given mean."""
         return self.mean
 
-    def profile(self, seed: int, key: str, connection: str) -> Profile:
-        """Return the rate of the link `key`."""
-        del connection
-        return _Wandering(self, seed, key)
-
-
-class _Wandering(Blocks):
-    """The rate step by step; the state is the last z."""
-
-    def __init__(self, process: Lognormal, seed: int, key: str) -> None:
-        super().__init__(seed, LOGNORMAL, key)
-        self._process = process
-
     def _first(self, stream: np.random.Generator) -> float:
         return float(stream.standard_normal())
 
     def _block(self, stream: np.random.Generator, index: int, start: float, state: float) -> Block:
         del start
-        process, c = self._process, self._process.correlation
+        c = self.correlation
         noise = stream.standard_normal(SIZE) * math.sqrt(1 - c * c)
         z = np.array([*accumulate(noise.tolist(), lambda last, new: c * last + new, initial=state)])
-        variance = math.log1p(process.cv**2)
-        values = np.exp(math.sqrt(variance) * z[1:] - variance / 2) * process.mean
+        variance = math.log1p(self.cv**2)
+        values = np.exp(math.sqrt(variance) * z[1:] - variance / 2) * self.mean
         ends = np.arange(index * SIZE + 1, (index + 1) * SIZE + 1, dtype=np.float64)
-        return ends * process.step_s, values, float(z[-1])
+        return ends * self.step_s, values, float(z[-1])
 
 
 @dataclass(frozen=True)
-class TwoStates(Varying):
+class TwoStates(RandomRate):
     """Two rates (bytes/s, or 1 and 0) in turn for exponential times, as in a Gilbert-Elliott channel.
 
     `good_s` and `bad_s` are the mean times (s, more than 0).
 
-    The process begins in its stationary state: good with probability good_s / (good_s + bad_s).
+    The process begins in its stationary state: good with probability good_s / (good_s + bad_s). Each
+    block begins in the state in which the first one did.
     """
+
+    purpose = "two states"
 
     good: float
     bad: float
@@ -144,26 +146,12 @@ class TwoStates(Varying):
         """The stationary mean."""
         return self.good_share * self.good + (1 - self.good_share) * self.bad
 
-    def profile(self, seed: int, key: str, connection: str) -> Profile:
-        """Return the rate of the link `key`."""
-        del connection
-        return _Turns(self, seed, key)
-
-
-class _Turns(Blocks):
-    """The two states in turn; a block begins in the state in which the first one did."""
-
-    def __init__(self, states: TwoStates, seed: int, key: str) -> None:
-        super().__init__(seed, TWO_STATES, key)
-        self._two = states
-
     def _first(self, stream: np.random.Generator) -> float:
-        return 1.0 if stream.random() < self._two.good_share else 0.0
+        return 1.0 if stream.random() < self.good_share else 0.0
 
     def _block(self, stream: np.random.Generator, index: int, start: float, state: float) -> Block:
         del index
-        two = self._two
-        values, sojourns = np.array([two.good, two.bad]), np.array([two.good_s, two.bad_s])
+        values, sojourns = np.array([self.good, self.bad]), np.array([self.good_s, self.bad_s])
         turns = (np.arange(SIZE) + (state == 0.0)) % 2
         lengths = stream.standard_exponential(SIZE) * sojourns[turns]
         return start + np.cumsum(lengths), values[turns], state
