@@ -5,7 +5,7 @@ A column without a unit in its title has the documented default. A unit that is 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Final, TypeVar
 
@@ -59,11 +59,9 @@ class ColumnUnitError(UserError):
 
 def rate_unit(title: str) -> Fraction | None:
     """Return the unit in a title as bytes per second, None if there is none."""
-    units = list(_candidates(title))
-    for text in units:
-        if (found := _rate(text)) is not None:
-            return found
-    if not _is_ratio(title) and any(_time(text) is not None for text in units):
+    if (unit := _unit(title, _rate)) is not None:
+        return unit
+    if not _is_ratio(title) and _unit(title, _time) is not None:
         raise ColumnUnitError(f"the column {title!r} holds times: expected rates there")
     if _brackets(title) is not None or _LIKE_A_RATE.search(title):
         raise ColumnUnitError(
@@ -75,11 +73,9 @@ def rate_unit(title: str) -> Fraction | None:
 
 def duration_unit(title: str) -> Fraction | None:
     """Return the unit in a title as seconds, None if there is none."""
-    units = list(_candidates(title))
-    for text in units:
-        if (found := _time(text)) is not None:
-            return found
-    if any(_rate(text) is not None for text in units):
+    if (unit := _unit(title, _time)) is not None:
+        return unit
+    if _unit(title, _rate) is not None:
         raise ColumnUnitError(f"the column {title!r} holds rates: expected times there")
     inside = any(len(word) > 1 and _time(word) is not None for word in _words(title))
     if inside or _brackets(title) is not None or _LIKE_A_DURATION.search(title):
@@ -103,6 +99,11 @@ def names_a_duration(title: str) -> bool:
     return any(
         _time(text) is not None and (bracketed or len(text) > 1) for text in _candidates(title)
     )
+
+
+def _unit(title: str, parsed: Callable[[str], Fraction | None]) -> Fraction | None:
+    """Return the longest part of a title that is a unit."""
+    return next((unit for part in _candidates(title) if (unit := parsed(part)) is not None), None)
 
 
 def _candidates(title: str) -> Iterator[str]:

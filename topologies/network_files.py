@@ -29,8 +29,7 @@ GROUPS: Final = ("topozoo", "sndlib", "backbone", "caida", "gabriel")
 
 def read_network(path: Path) -> "networkx.Graph[Any]":
     """Return the graph in a file. Raises TopologyError with one sentence if it is invalid."""
-    readers: dict[str, Callable[[str], Any]] = {".graphml": _graphml, ".xml": _graphml}
-    readers[".json"] = _node_link
+    readers = {".graphml": _graphml, ".xml": _graphml, ".json": _node_link}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise TopologyError(

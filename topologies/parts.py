@@ -35,9 +35,7 @@ class Node:
     position: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if self.role not in get_args(Role):
-            hint = suggestion(self.role, get_args(Role))
-            raise TopologyError(f"node {self.name!r}: unknown role {self.role!r}{hint}")
+        check_choice(self.role, get_args(Role), f"node {self.name!r}: unknown role")
         if self.slots < 1:
             raise TopologyError(f"node {self.name!r} has {self.slots} slots: expected 1 or more")
         if self.device is None and self.role != "relay":
@@ -59,11 +57,7 @@ class Medium:
     sharing: Sharing = "equal"
 
     def __post_init__(self) -> None:
-        if self.sharing not in get_args(Sharing):
-            raise TopologyError(
-                f"medium {self.id!r}: unknown sharing {self.sharing!r}"
-                f"{suggestion(self.sharing, get_args(Sharing))}"
-            )
+        check_choice(self.sharing, get_args(Sharing), f"medium {self.id!r}: unknown sharing")
         if self.sharing == "proportional" and self.rate_bytes_per_s is not None:
             raise TopologyError(
                 f"medium {self.id!r} is shared in proportion to the links' own rates: expected no"
@@ -127,6 +121,12 @@ class Route:
     loss: float = 0.0
     jitters: tuple[tuple[float, Jitter], ...] = ()
     weight: float = 1.0
+
+
+def check_choice(value: str, known: tuple[str, ...], complaint: str) -> None:
+    """Raise `TopologyError` unless the value is a known one."""
+    if value not in known:
+        raise TopologyError(f"{complaint} {value!r}{suggestion(value, known)}")
 
 
 def check_rate(rate_bytes_per_s: float, what: str) -> None:

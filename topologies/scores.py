@@ -79,27 +79,23 @@ def _json(text: str, column: str, where: str) -> Iterator[Row]:
 def _csv(text: str, column: str, where: str) -> Iterator[Row]:
     _check_count(text.count("\n"), where)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
-    place = 0
+    rows = ([cell.strip() for cell in cells] for cells in reader)
+    rows = (cells for cells in rows if any(cells))
     try:
-        for cells in reader:
-            if not "".join(cells).strip():
-                continue
-            if header is None:
-                header = [cell.strip() for cell in cells]
-                _check_column(column, header, where)
-                place = header.index(column)
-                continue
+        header = next(rows, None)
+        if header is None:
+            raise ScoresError(f"{where}: expected a header and rows, got nothing")
+        _check_column(column, header, where)
+        index = header.index(column)
+        for cells in rows:
             if len(cells) != len(header):
                 raise ScoresError(
                     f"{where}: line {reader.line_num}: expected {len(header)} cells as in the"
                     f" header, got {len(cells)}"
                 )
-            yield reader.line_num, cells[place].strip()
+            yield reader.line_num, cells[index]
     except csv.Error as error:
         raise ScoresError(f"{where}: line {reader.line_num}: is not valid CSV ({error})") from None
-    if header is None:
-        raise ScoresError(f"{where}: expected a header and rows, got nothing")
 
 
 def _check_count(rows: int, where: str) -> None:

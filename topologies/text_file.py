@@ -71,7 +71,8 @@ def read_text(path: str | PathLike[str], max_bytes: int) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise TextFileError(f"is not text in UTF-8 (line {_line(content, error.start)})") from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise TextFileError(f"is not text in UTF-8 (line {line})") from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     control = _CONTROL.search(text)
     if control is not None:
@@ -142,7 +143,3 @@ def _content(path: Path, max_bytes: int) -> bytes:
 def _reason(error: Exception) -> str:
     said = error.strerror if isinstance(error, OSError) else None
     return said or str(error) or type(error).__name__
-
-
-def _line(content: bytes, position: int) -> int:
-    return content.count(b"\n", 0, position) + 1

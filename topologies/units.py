@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import count
 from typing import Final
 
 from cutlayer.errors import UserError
@@ -63,15 +64,10 @@ class _Kind:
     example: str
     units: Mapping[str, Fraction]
     zero: bool  # whether 0 is a possible value
-    unlimited: bool = False
 
 
 _RATE: Final = _Kind(
-    "rate",
-    "10 Mbit/s",
-    {f"{unit}/s": factor for unit, factor in _SIZES.items()},
-    zero=False,
-    unlimited=True,
+    "rate", "10 Mbit/s", {f"{unit}/s": factor for unit, factor in _SIZES.items()}, zero=False
 )
 _DURATION: Final = _Kind("duration", "20 ms", _DURATIONS, zero=True)
 _SIZE: Final = _Kind("size", "4 GiB", _SIZES, zero=True)
@@ -90,6 +86,8 @@ def parse_rate(text: object, *, zero: bool = False) -> float:
 
     With `zero` it may be 0, which is an outage.
     """
+    if isinstance(text, str) and text.strip() == "unlimited":
+        return math.inf
     return _parse(text, replace(_RATE, zero=True) if zero else _RATE)
 
 
@@ -136,8 +134,6 @@ def format_size(size_bytes: int, digits: int | None = 4, *, binary: bool = False
 
 
 def _parse(text: object, kind: _Kind) -> float:
-    if kind.unlimited and isinstance(text, str) and text.strip() == "unlimited":
-        return math.inf
     exact = _parse_exactly(text, kind)
     try:
         value = float(exact)
@@ -209,9 +205,6 @@ def _base(kind: _Kind) -> str:
 
 def _digits(value: Fraction) -> str:
     """Return a fraction whose denominator divides a power of ten as a plain decimal."""
-    places = 0
-    while value.denominator != 1:
-        value *= 10
-        places += 1
-    text = str(value.numerator).rjust(places + 1, "0")
+    places = next(n for n in count() if 10**n % value.denominator == 0)
+    text = f"{int(value * 10**places):0{places + 1}}"
     return f"{text[:-places]}.{text[-places:]}" if places else text

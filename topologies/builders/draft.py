@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Self, get_args
 
-from cutlayer.suggestion import suggestion
 from cutlayer.topologies.bandwidth import Varying
 from cutlayer.topologies.builders.groups import Clients, named_groups
 from cutlayer.topologies.device import DeviceProfile
@@ -13,7 +12,7 @@ from cutlayer.topologies.fleet import ClientGroup, Fleet
 from cutlayer.topologies.graph import Topology
 from cutlayer.topologies.jitter import Jitter
 from cutlayer.topologies.link import AccessLink
-from cutlayer.topologies.parts import Link, Medium, Node, Routing, TopologyError
+from cutlayer.topologies.parts import Link, Medium, Node, Routing, TopologyError, check_choice
 from cutlayer.topologies.queueing import FIFO, Queueing
 
 Direction = Literal["full", "half", "one-way"]
@@ -136,11 +135,7 @@ class Draft:
     def edge(self, edge: Edge) -> None:
         """Add an edge as two links, or one if it is one-way."""
         there, back = f"{edge.source}->{edge.target}", f"{edge.target}->{edge.source}"
-        if edge.duplex not in get_args(Direction):
-            raise TopologyError(
-                f"edge {there!r}: unknown duplex {edge.duplex!r}"
-                f"{suggestion(edge.duplex, get_args(Direction))}"
-            )
+        check_choice(edge.duplex, get_args(Direction), f"edge {there!r}: unknown duplex")
         if edge.duplex == "one-way" and edge.back_bytes_per_s is not None:
             raise TopologyError(
                 f"edge {there!r} is one-way, but has a rate for the other direction"

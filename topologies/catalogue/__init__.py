@@ -2,7 +2,7 @@
 
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
@@ -14,9 +14,6 @@ from cutlayer.topologies.link import AccessLink
 
 __all__ = ["CatalogueError", "device", "device_names", "link", "link_names"]
 
-DEVICES: Final = "devices.yaml"
-LINKS: Final = "links.yaml"
-
 
 class CatalogueError(UserError):
     """A name that is not in the catalogue."""
@@ -25,27 +22,27 @@ class CatalogueError(UserError):
 @cache
 def device(name: str) -> DeviceProfile:
     """Return the profile of a device of the catalogue, or raise `CatalogueError`."""
-    return DeviceEntry.model_validate(_entry(DEVICES, name, "device")).profile(name, device)
+    return DeviceEntry.model_validate(_entry("device", name)).profile(name, device)
 
 
 @cache
 def link(name: str) -> AccessLink:
     """Return a link of the catalogue, or raise `CatalogueError`."""
-    return LinkEntry.model_validate(_entry(LINKS, name, "link")).link(name)
+    return LinkEntry.model_validate(_entry("link", name)).link(name)
 
 
 def device_names() -> tuple[str, ...]:
     """Return the names of the devices, in the order of the file."""
-    return tuple(_read(DEVICES))
+    return tuple(_read("device"))
 
 
 def link_names() -> tuple[str, ...]:
     """Return the names of the links, in the order of the file."""
-    return tuple(_read(LINKS))
+    return tuple(_read("link"))
 
 
-def _entry(file: str, name: str, kind: str) -> Any:
-    entries = _read(file)
+def _entry(kind: str, name: str) -> Any:
+    entries = _read(kind)
     if name not in entries:
         raise CatalogueError(
             f"there is no {kind} {name!r} in the catalogue{suggestion(name, entries)}"
@@ -54,7 +51,7 @@ def _entry(file: str, name: str, kind: str) -> Any:
 
 
 @cache
-def _read(file: str) -> dict[str, Any]:
-    text = (files(__name__) / file).read_text(encoding="utf-8")
+def _read(kind: str) -> dict[str, Any]:
+    text = (files(__name__) / f"{kind}s.yaml").read_text(encoding="utf-8")
     entries: dict[str, Any] = yaml.safe_load(text)
     return entries
