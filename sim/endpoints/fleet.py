@@ -3,11 +3,11 @@
 Every draw has a random stream of its own, named by the seed, the client or route, and the round.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
-from typing import Final, Literal, Protocol, overload
+from typing import Final, Literal, Protocol
 
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.compute.variability import Variability, VariabilitySettings
@@ -147,28 +147,18 @@ class Fleet:
         return Propagation(mean_s, jitters, stream)
 
 
-class PlannedBatches(Sequence[Batch]):
-    """The batches of a round over a number of samples, created on access."""
+@dataclass(frozen=True)
+class PlannedBatches:
+    """The batches of a round over a number of samples, created while they are iterated."""
 
-    def __init__(self, samples: int, batch_size: int, epochs: int, min_batch: int) -> None:
-        full, rest = divmod(samples, batch_size)
-        self._rest = rest if rest >= min_batch else 0
-        self._size = batch_size
-        self._per_epoch = full + (self._rest > 0)
-        self._count = epochs * self._per_epoch
+    samples: int
+    batch_size: int
+    epochs: int
+    min_batch: int
 
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, number: int) -> Batch: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[Batch]: ...
-    def __getitem__(self, number: int | slice) -> Batch | list[Batch]:
-        if isinstance(number, slice):
-            return [self[i] for i in range(*number.indices(self._count))]
-        if not 0 <= number < self._count:
-            raise IndexError(number)
-        epoch, position = divmod(number, self._per_epoch)
-        last = position == self._per_epoch - 1 and self._rest
-        return Batch(number, epoch, position, self._rest if last else self._size)
+    def __iter__(self) -> Iterator[Batch]:
+        full, rest = divmod(self.samples, self.batch_size)
+        sizes = [self.batch_size] * full + ([rest] if rest and rest >= self.min_batch else [])
+        for epoch in range(self.epochs):
+            for position, size in enumerate(sizes):
+                yield Batch(epoch * len(sizes) + position, epoch, position, size)

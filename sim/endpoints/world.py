@@ -1,6 +1,6 @@
 """A scenario made concrete for one method: clock, network, server, fleet, costs and learning."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cutlayer.sim.clock import Clock
@@ -26,7 +26,7 @@ class Costs:
     input_shape: tuple[int, ...]
     activation_shape: tuple[int, ...]
     classes: int
-    pooled_batches: Sequence[Batch]
+    pooled_batches: Iterable[Batch]
     parameters: Mapping[str, int]
     tensors: Mapping[str, int]
     buffer_bytes: Mapping[str, int]

@@ -6,6 +6,7 @@ reused, since every round starts at local time 0. Rounds that train tensors are 
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -22,12 +23,7 @@ from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import KeptRound, RoundResult
-from cutlayer.sim.run.one_round import (
-    UnfinishedRoundError,
-    obstacle,
-    play_round,
-    recorded_links,
-)
+from cutlayer.sim.run.one_round import UnfinishedRoundError, obstacle, play_round, recorded_links
 
 Observe = Callable[[World, Round], Sequence[Observer]]
 
@@ -40,15 +36,10 @@ class StopCondition:
     """
 
     rounds: int
-    virtual_time_s: float | None = None
-    target_accuracy: float | None = None
+    virtual_time_s: float = inf
+    target_accuracy: float = inf
     evaluate_every: int = 1
     events: float = inf
-
-    def passed(self, virtual_time_s: float) -> bool:
-        """Whether the limit of virtual time is reached; infinity passes even without a limit."""
-        limit = inf if self.virtual_time_s is None else self.virtual_time_s
-        return virtual_time_s >= limit
 
 
 @dataclass(frozen=True)
@@ -91,26 +82,26 @@ class Engine:
         self._events = hashlib.blake2b(digest_size=16)
         self._members: Sequence[int] = ()  # of the current round
 
-    def run(self, stop_condition: StopCondition, progress: RoundProgress) -> None:
+    def run(self, stop: StopCondition, progress: RoundProgress) -> None:
         """Play rounds until a limit is reached; the result is up to date after every round.
 
         A round begins as soon as an eligible client is online. If none will ever be, the run ends and
         `result.ended` says why.
         """
-        for index in range(stop_condition.rounds):
+        for index in range(stop.rounds):
             waited_s = self.world.fleet.wait_s(self.method.eligible(index))
-            if waited_s and stop_condition.passed(self.world.clock.elapsed_s + waited_s):
+            if waited_s and self.world.clock.elapsed_s + waited_s >= stop.virtual_time_s:
                 self.result.ended = (
                     f"no client could take part in round {index}: none is online"
                     f" {'any more' if waited_s == inf else 'before the time limit'}"
                 )
-                self.result.stalled = waited_s == inf and stop_condition.virtual_time_s is None
+                self.result.stalled = waited_s == stop.virtual_time_s == inf
                 break
             if waited_s:
                 self.world.clock.rebase(waited_s)
             try:
                 with held_back():  # a round is counted and reported as a whole or not at all
-                    closed = self._play(index, stop_condition, progress, waited_s)
+                    closed = self._play(index, stop, progress, waited_s)
                     self.result.rounds.append(closed)
                     progress.round_closed(closed)
             except (TooManyEventsError, UnfinishedRoundError) as error:
@@ -122,13 +113,9 @@ class Engine:
                 )
                 self.result.stalled = True
                 break
-            late = stop_condition.passed(closed.virtual_time_s)
-            reached = (
-                stop_condition.target_accuracy is not None
-                and closed.accuracy is not None
-                and closed.accuracy >= stop_condition.target_accuracy
-            )
-            if late or reached or self.world.clock.events >= stop_condition.events:
+            late = closed.virtual_time_s >= stop.virtual_time_s
+            reached = closed.accuracy is not None and closed.accuracy >= stop.target_accuracy
+            if late or reached or self.world.clock.events >= stop.events:
                 break
 
     def finish(self) -> None:
@@ -136,13 +123,10 @@ class Engine:
         result, learning = self.result, self.world.learning
         first = {kept.index for kept in result.kept}
         result.kept.extend(k for k in self._last_of_type.values() if k.index not in first)
-        result.capacity_s = {
-            name: self.world.network.capacity_seconds(name, result.virtual_time_s)
-            for name in result.links
-        }
-        result.link_clients = {
-            name: self.world.client_routes.clients[name] for name in result.links
-        }
+        network, clients = self.world.network, self.world.client_routes.clients
+        for name in result.links:
+            result.capacity_s[name] = network.capacity_seconds(name, result.virtual_time_s)
+            result.link_clients[name] = clients[name]
         result.kept.sort(key=lambda kept: kept.index)
         result.event_digest = self._events.hexdigest()
         result.learning_digest = learning.run_digest
@@ -150,7 +134,7 @@ class Engine:
             result.weights_digest = learning.executor.weights_digest()
 
     def _play(
-        self, index: int, stop_condition: StopCondition, progress: RoundProgress, waited_s: float
+        self, index: int, stop: StopCondition, progress: RoundProgress, waited_s: float
     ) -> RoundResult:
         world, method = self.world, self.method
         with let_in():
@@ -160,9 +144,9 @@ class Engine:
         start_s = world.clock.epoch_s
         world.clock.rebase(record.duration_s)
         world.learning.close_round(progress.client_trained)
-        last = index == stop_condition.rounds - 1 or stop_condition.passed(world.clock.elapsed_s)
+        last = index == stop.rounds - 1 or world.clock.elapsed_s >= stop.virtual_time_s
         accuracy = self._learned.get(index)
-        if last or (index + 1) % stop_condition.evaluate_every == 0:
+        if last or (index + 1) % stop.evaluate_every == 0:
             accuracy = self._evaluated(rnd, accuracy)
         straggler = record.straggler
         return RoundResult(
@@ -218,9 +202,8 @@ class Engine:
         loads = self.keep_all or rnd.round_type not in self._last_of_type
         if observers or not self._reuse:
             return play_round(self.method, rnd, observers, record_loads=loads)
-        timing_classes = tuple(
-            self.world.fleet.clients[client].timing_class for client in rnd.participants
-        )
+        clients = self.world.fleet.clients
+        timing_classes = tuple(clients[client].timing_class for client in rnd.participants)
         key = (self.method.signature(rnd), timing_classes)
         if key in self._records:
             self.result.reused_rounds += 1
@@ -232,11 +215,8 @@ class Engine:
         """Add a round to the totals of the result; return its `utilisation`."""
         result, world = self.result, self.world
         names = tuple(world.fleet.clients[client].name for client in rnd.participants)
-        self._events.update(
-            repr(
-                (rnd.index, rnd.round_type, names, start_s, record.duration_s, record.digest)
-            ).encode()
-        )
+        entry = rnd.index, rnd.round_type, names, start_s, record.duration_s, record.digest
+        self._events.update(repr(entry).encode())
         links = {key: world.client_routes.name(key, rnd.participants) for key in record.uses}
         for key, use in record.uses.items():
             result.links.setdefault(links[key], LinkTotals()).add(use)
@@ -266,12 +246,11 @@ class Engine:
         self, links: Mapping[Key, str], record: RoundRecord, start_s: float
     ) -> dict[str, float]:
         network, recorded = self.world.network, set(recorded_links(self.world))
-        used: dict[str, float] = {}
-        offered: dict[str, float] = {}
+        used: defaultdict[str, float] = defaultdict(float)
+        offered: defaultdict[str, float] = defaultdict(float)
         for key, use in record.uses.items():
             if not isinstance(key, str) or key in recorded:
                 series, end_s = use.series(key), start_s + record.duration_s
-                capacity = network.capacity_seconds(links[key], end_s, start_s)
-                used[series] = used.get(series, 0.0) + use.consumed
-                offered[series] = offered.get(series, 0.0) + capacity
+                used[series] += use.consumed
+                offered[series] += network.capacity_seconds(links[key], end_s, start_s)
         return {name: used[name] / offered[name] for name in used if 0 < offered[name] < inf}

@@ -5,7 +5,7 @@ limited each transfer at every moment. The probe changes nothing; times and byte
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from cutlayer.errors import UserError
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.clients import transports
 from cutlayer.sim.build.plan import Plan
+from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.log.intervals import Activity, Intervals, Phase
 from cutlayer.sim.methods.method import Round
@@ -22,8 +23,8 @@ from cutlayer.sim.network.observers import TRANSPORT, Probe, Probed, Span
 from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.engine import Observe, StopCondition
-from cutlayer.sim.run.play import play
+from cutlayer.sim.run.engine import Observe
+from cutlayer.sim.run.play import play, scenario_stop
 from cutlayer.sim.transport import Account, Tcp
 from cutlayer.suggestion import suggestion
 
@@ -113,23 +114,25 @@ def explain(
 
     Raises ExplainError for an unknown method, round or client.
     """
-    entry = _entry(plan, label)
+    entries = {entry.label: entry for entry in plan.scenario.methods}
+    if label is not None and label not in entries:
+        raise ExplainError(f"--method: unknown method {label!r}{suggestion(label, entries)}")
+    entry = plan.scenario.methods[0] if label is None else entries[label]
     rounds = plan.scenario.training.rounds
     if not 0 <= round_index < rounds:
         last = f"rounds are 0 to {rounds - 1}" if rounds > 1 else "there is only round 0"
         raise ExplainError(f"--round: unknown round {round_index}; {last}")
     clients = plan.topology.clients
     if client is not None and client not in clients:
-        hint = suggestion(client, clients)
-        raise ExplainError(f"--client: unknown client {client!r}{hint}")
+        raise ExplainError(f"--client: unknown client {client!r}{suggestion(client, clients)}")
     if client is None:
         client = _played(plan, entry, round_index).rounds[round_index].straggler
         if client is None:
             raise ExplainError(f"--round: no client took part in round {round_index}; try another")
     routes = _RoutesOfClient(round_index, clients.index(client))
     result = _played(plan, entry, round_index, routes.observe)
-    if routes.member is None:
-        names = [clients[index] for index in routes.participants]
+    names = [clients[index] for index in routes.rnd.participants]
+    if client not in names:
         raise ExplainError(
             f"--client: {client} takes no part in round {round_index}; "
             + (f"its participants are {', '.join(names)}" if names else "it has no participants")
@@ -138,64 +141,47 @@ def explain(
         label=entry.label,
         client=client,
         seed=plan.seed,
-        rtt_s=sum(routes.delays),
+        rtt_s=routes.owner.up_delay_s + routes.owner.down_delay_s,
         rnd=result.rounds[round_index],
         transfers=tuple(routes.transfers(plan)),
     )
 
 
-def _entry(plan: Plan, label: str | None) -> MethodEntry:
-    entries = {entry.label: entry for entry in plan.scenario.methods}
-    if label is None:
-        return plan.scenario.methods[0]
-    if label not in entries:
-        hint = suggestion(label, entries)
-        raise ExplainError(f"--method: unknown method {label!r}{hint}")
-    return entries[label]
-
-
+@dataclass
 class _RoutesOfClient:
-    """Observes one client's two routes in one round."""
+    """Observes one client's two routes in one round; `probe` is set if the client takes part."""
 
-    def __init__(self, round_index: int, client: int) -> None:
-        self._round_index = round_index
-        self._client = client
-        self._world: World | None = None
-        self._probe: Probe | None = None
-        self.participants: tuple[int, ...] = ()
-        self.member: int | None = None
-        self.delays = (0.0, 0.0)
+    round_index: int
+    client: int
+    world: World = field(init=False)
+    rnd: Round = field(init=False)
+    owner: Client = field(init=False)
+    probe: Probe = field(init=False)
 
     def observe(self, world: World, rnd: Round) -> Sequence[Observer]:
         """Return the probe of the client's routes if it takes part in the round."""
-        if rnd.index != self._round_index:
+        if rnd.index != self.round_index:
             return ()
-        self.participants = rnd.participants
-        if self._client not in rnd.participants:
+        self.world, self.rnd, self.owner = world, rnd, world.fleet.clients[self.client]
+        if self.client not in rnd.participants:
             return ()
-        self._world = world
-        self.member = rnd.participants.index(self._client)
-        client = world.fleet.clients[self._client]
-        self.delays = client.up_delay_s, client.down_delay_s
-        self._probe = Probe(world.network, (client.up, client.down))
-        return (self._probe,)
+        self.probe = Probe(world.network, (self.owner.up, self.owner.down))
+        return (self.probe,)
 
     def transfers(self, plan: Plan) -> Iterator[Transfer]:
         """Yield the client's transfers of the round in the order in which they ended."""
-        world = self._world
-        assert world is not None
-        assert self._probe is not None
-        client = world.fleet.clients[self._client]
+        world, owner = self.world, self.owner
+        member = self.rnd.participants.index(self.client)
         log = Intervals.from_rows(world.log.rows)
-        weight = 1 / transports(plan)[self._client].header_efficiency
+        weight = 1 / transports(plan)[self.client].header_efficiency
         seen = {
-            Phase.UPLINK: [p for p in self._probe.transfers if p.flow.route == client.up],
-            Phase.DOWNLINK: [p for p in self._probe.transfers if p.flow.route == client.down],
+            Phase.UPLINK: [p for p in self.probe.transfers if p.flow.route == owner.up],
+            Phase.DOWNLINK: [p for p in self.probe.transfers if p.flow.route == owner.down],
         }
         member_of = np.where(log.phase == Phase.UPLINK, log.actor, log.peer)
         ours = (
             np.isin(log.phase, list(seen))
-            & (member_of == self.member)
+            & (member_of == member)
             & (log.activity != Activity.CONNECT)
         )
         for number, row in enumerate(np.flatnonzero(ours).tolist()):
@@ -268,7 +254,7 @@ def _played(
     plan: Plan, entry: MethodEntry, round_index: int, observe: Observe | None = None
 ) -> MethodResult:
     """Play a method up to a round. Raises ExplainError if it ends before."""
-    stop = StopCondition(round_index + 1, plan.scenario.stop.virtual_time)
+    stop = replace(scenario_stop(plan.scenario), rounds=round_index + 1)
     result = play(plan, entry, stop=stop, observe=observe)
     if len(result.rounds) <= round_index:
         raise ExplainError(

@@ -5,6 +5,7 @@ what they observe and what they keep.
 """
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Final
 
 from cutlayer.scenarios.methods import Method as MethodEntry
@@ -71,7 +72,10 @@ def scenario_stop(scenario: Scenario) -> StopCondition:
     """Return the scenario's stop condition."""
     training, stop = scenario.training, scenario.stop
     return StopCondition(
-        training.rounds, stop.virtual_time, stop.target_accuracy, training.evaluate_every
+        training.rounds,
+        stop.virtual_time or inf,
+        stop.target_accuracy or inf,
+        training.evaluate_every,
     )
 
 

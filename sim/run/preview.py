@@ -1,14 +1,13 @@
 """Predict sizes, memory and time of each method before a run, without tensors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.memory import memory_by_device, server_memory
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.methods.registry import options_of
-from cutlayer.sim.run.engine import StopCondition
-from cutlayer.sim.run.play import play
+from cutlayer.sim.run.play import play, scenario_stop
 
 MAX_EVENTS: Final = 300_000  # of the clock, in all rounds that are played of one method
 
@@ -42,14 +41,14 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
     previews = []
     for entry in scenario.methods:
         planned = min(rounds, scenario.training.rounds)
-        stop = StopCondition(planned, scenario.stop.virtual_time, events=MAX_EVENTS)
+        stop = replace(scenario_stop(scenario), rounds=planned, events=MAX_EVENTS)
         result = play(plan, entry, stop=stop)
         played = len(result.rounds)
         exact = (
             result.stalled
             or played == scenario.training.rounds
             or (played < planned and result.ended is not None)
-            or stop.passed(result.virtual_time_s)
+            or result.virtual_time_s >= stop.virtual_time_s
         )
         scale = 1.0 if exact else scenario.training.rounds / played
         client_rounds = sum(r.clients for r in result.rounds)
@@ -64,7 +63,7 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
                 exact=exact,
                 memory_bytes=memory_by_device(plan, options_of(entry)[0]),
                 server_memory_bytes=server_memory(plan, *options_of(entry)),
-                rounds=len(result.rounds),
+                rounds=played,
                 stalled=result.ended if result.stalled else None,
             )
         )

@@ -1,7 +1,7 @@
 """Run a scenario: every method in a world of its own, for each seed, and keep the results."""
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,6 @@ from cutlayer.sim.build.checks import plan_checked, plan_feasible, problems_besi
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
-from cutlayer.sim.data.info import DatasetInfo
 from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
@@ -101,7 +100,9 @@ def run(
             plans = plan_checked(loaded, trains=trains)
         else:  # methods that do not fit into memory are not among them
             plans, _ = plan_feasible(loaded, trains=trains)
-        datasets = _datasets(loaded, plans, data_dir) if trains else {}
+        infos = dict.fromkeys(plan.info for plan in plans if trains)  # seeds may share a data set
+        directory = data_folder(loaded.scenario, data_dir)
+        datasets = {info: load(info, directory) for info in infos}
         for plan in plans:
             dataset = datasets.get(plan.info)
             used = versions(executor, dataset)
@@ -135,14 +136,6 @@ def data_folder(scenario: Scenario, given: str | Path | None) -> Path | None:
     """Return the folder of the data: the one that was given, or the scenario's."""
     folder = given or scenario.data.dir
     return Path(folder) if folder else None
-
-
-def _datasets(
-    loaded: Loaded, plans: Sequence[Plan], data_dir: Path | None
-) -> dict[DatasetInfo, Dataset]:
-    """Load each data set once: seeds with the same one share it."""
-    directory = data_folder(loaded.scenario, data_dir)
-    return {info: load(info, directory) for info in dict.fromkeys(plan.info for plan in plans)}
 
 
 @dataclass

@@ -47,7 +47,7 @@ def feed_of(digits, sizes: list[int], seed: int = 0, crop: bool = False) -> Feed
     return Feed(digits, shards, recipe(seed), Augmentation(crop=crop, flip=crop))
 
 
-BATCHES = PlannedBatches(25, 10, 2, 1)
+BATCHES = tuple(PlannedBatches(25, 10, 2, 1))
 
 
 def order_of(feed: Feed, client: int, rounds: range) -> list[list[int]]:
