@@ -1,9 +1,12 @@
-"""Small scenarios as text, with all seven methods, for tests that go through the whole stack."""
+"""Small scenarios as text, for tests that go through the whole stack."""
 
 from pathlib import Path
 
 from cutlayer import load_scenario
-from cutlayer.scenarios.load import Loaded
+from cutlayer.models.catalogue import MODELS
+from cutlayer.scenarios.load import Loaded, load_text
+from cutlayer.sim.data.catalogue import DATASETS
+from cutlayer.sim.methods.registry import OPTIONS
 
 METHODS = """\
 methods:
@@ -38,6 +41,19 @@ topology:
     + METHODS
 )
 
+# Two equal devices whose links cost next to no time.
+STAR = """\
+name: star
+data: {dataset: digits, partition: {sizes: 40}}
+model: {name: lenet, cut: 1}
+training: {rounds: 1, batch_size: 10, optimizer: {name: sgd, lr: 0.01}}
+topology:
+  star:
+    server: {device: server-8-core, slots: 1}
+    clients: [{device: raspberry-pi-4b, count: 2, link: {up: 1 Gbit/s, down: 1 Gbit/s, delay: 0 ms}}]
+methods: [classic_fl]
+"""
+
 # One type of device, given by its speed, and one link; nothing is shared.
 PLAIN = """\
 name: plain
@@ -53,6 +69,12 @@ topology:
     clients:
       - {device: slow, count: 1, link: {up: 8 Mbit/s, down: 16 Mbit/s, delay: 20 ms}}
 """
+
+
+def read(text: str, *overrides: str) -> Loaded:
+    """A scenario without a file and without the checks beyond its sections."""
+    known = {"methods": OPTIONS, "models": MODELS, "datasets": DATASETS}
+    return load_text(text, source="s.yaml", overrides=overrides, **known)
 
 
 def scenario(folder: Path, text: str, *overrides: str) -> Loaded:

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from cutlayer.scenarios import Loaded, load_text
+from small_scenarios import read
+
+from cutlayer.scenarios import Loaded
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.world import make_method
-from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.data.datasets import Dataset, load
 from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.methods.method import Method
-from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
@@ -37,14 +37,7 @@ MODELS = ("lenet", "vgg5", "vgg11", "resnet9", "resnet12", "alexnet", "mobilenet
 
 def tiny(*overrides: str) -> Loaded:
     """The tiny scenario with `--set` overrides."""
-    return load_text(
-        TINY,
-        source="tiny.yaml",
-        methods=OPTIONS,
-        models=MODELS,
-        datasets=DATASETS,
-        overrides=overrides,
-    )
+    return read(TINY, *overrides)
 
 
 def results(*overrides: str, executor: str = "inline") -> dict[str, MethodResult]:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_scenarios import STAR, read
 
 from cutlayer.models.block_cost import BlockCost, LayerCost
 from cutlayer.models.outline import ModelOutline
-from cutlayer.scenarios import load_text
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.world import assemble
@@ -25,7 +25,6 @@ from cutlayer.sim.data.datasets import only_declared
 from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.sim.log.intervals import SERVER, Activity, Phase
 from cutlayer.sim.methods.method import Method
-from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.methods.registry import method as find_method
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import KeptRound
@@ -97,18 +96,6 @@ OUTLINE = Outline(
     shapes=((1, 2, 2), (4,), (4,)),
     blocks=(block("device", 100, 200, 50, 3), block("server", 300, 600, 80, 4)),
 )
-SCENARIO = """\
-name: tiny
-seed: 0
-data: {dataset: digits, partition: {sizes: 1}}
-model: {name: lenet, cut: 1}
-training: {rounds: 1, batch_size: 1, optimizer: {name: sgd, lr: 0.1, momentum: 0.9}}
-topology:
-  star:
-    server: {device: server-8-core, slots: 1}
-    clients: [{device: raspberry-pi-4b, count: 1, link: 4g}]
-methods: [splitfed]
-"""
 
 
 @dataclass(frozen=True)
@@ -120,14 +107,7 @@ class Shards:
 
 @cache
 def scenario(*overrides: str) -> Scenario:
-    return load_text(
-        SCENARIO,
-        source="tiny.yaml",
-        methods=OPTIONS,
-        models=("lenet",),
-        datasets=("digits",),
-        overrides=overrides,
-    ).scenario
+    return read(STAR, "training.optimizer.momentum=0.9", *overrides).scenario
 
 
 def topology_of(devices: Sequence[Device], server: Server, cell: Cell | None) -> Topology:

@@ -10,9 +10,10 @@ from cutlayer.topologies.distance import FIBRE_M_PER_S, great_circle_m, position
 
 
 def path_graph(*edges, **options):
-    graph = networkx.Graph()
-    for source, target, data in edges or [("a", "b", {}), ("b", "c", {})]:
-        graph.add_edge(source, target, **data)
+    return topology_of(networkx.Graph(edges or [("a", "b"), ("b", "c")]), **options)
+
+
+def topology_of(graph, **options):
     arguments = {
         "server": SERVER,
         "server_at": "c",
@@ -117,13 +118,9 @@ def test_parallel_edges_are_one_link_and_loops_are_left_out():
     graph.add_edge("a", "b", speed=1e6, s=0.5)
     graph.add_edge("b", "a", speed=2e6, s=0.25)
     graph.add_edge("a", "a", speed=9e6, s=0.1)
-    topology = from_networkx(
-        graph,
-        server=SERVER,
-        server_at="b",
-        clients=[Residents(PI, 1, FOUR_G, ["a"])],
-        rate=Attribute("speed", 1.0),
-        delay=Attribute("s", 1.0),
+    one = [Residents(PI, 1, FOUR_G, ["a"])]
+    topology = topology_of(
+        graph, server_at="b", clients=one, rate=Attribute("speed", 1.0), delay=Attribute("s", 1.0)
     )
     assert topology.resources["a->b"] == topology.resources["b->a"] == 3e6
     assert topology.route("a.pi-0", "server").delay_s == 0.275
@@ -217,14 +214,8 @@ def test_positions_make_delays():
     graph = networkx.Graph([("a", "b")])
     graph.nodes["a"].update(Longitude=0.0, Latitude=0.0)
     graph.nodes["b"].update(pos=[90.0, 0.0])
-    topology = from_networkx(
-        graph,
-        server=SERVER,
-        server_at="b",
-        clients=[Residents(PI, 1, FOUR_G, ["a"])],
-        rate=1e6,
-        delay=Distance(),
-    )
+    one = [Residents(PI, 1, FOUR_G, ["a"])]
+    topology = topology_of(graph, server_at="b", clients=one, delay=Distance())
     assert topology.route("a.pi-0", "server").delay_s == pytest.approx(0.025 + 0.0500378, rel=1e-6)
     assert topology.node("a").position == (0.0, 0.0)
 
@@ -241,14 +232,8 @@ def partly_placed():
 def test_the_delay_to_a_node_without_a_position_is_the_median_of_the_others(partly_placed):
     two_degrees = great_circle_m((1, 0), (3, 0)) / FIBRE_M_PER_S
     assert assumed_delay(partly_placed, Distance()) == AssumedDelay(two_degrees, 2, 5)
-    topology = from_networkx(
-        partly_placed,
-        server=SERVER,
-        server_at="x",
-        clients=[Residents(PI, 1, FOUR_G, ["a"])],
-        rate=1e6,
-        delay=Distance(),
-    )
+    one = [Residents(PI, 1, FOUR_G, ["a"])]
+    topology = topology_of(partly_placed, server_at="x", clients=one, delay=Distance())
     assert topology.links["x->a"].delay_s == topology.links["d->x"].delay_s == two_degrees
     assert topology.links["c->d"].delay_s == pytest.approx(2 * two_degrees)
     assert topology.route("a.pi-0", "server").delay_s == pytest.approx(0.025 + two_degrees)

@@ -5,14 +5,12 @@ import json
 from typing import Any
 
 import pytest
+from small_scenarios import read
 
 from cutlayer import run
-from cutlayer.scenarios import load_text
 from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.build.world import make_method
-from cutlayer.sim.data.catalogue import DATASETS
-from cutlayer.sim.methods.registry import OPTIONS
 
 LINK = {"up": "10 Mbit/s", "down": "25 Mbit/s", "delay": "5 ms"}
 JITTERY = LINK | {"jitter": {"gamma": 0.5}, "loss": 0.001}
@@ -73,13 +71,7 @@ MORE: dict[str, dict[str, Any]] = {
 
 
 def loaded(document: dict[str, Any]) -> Loaded:
-    return load_text(
-        json.dumps(document),
-        source="groups.yaml",
-        methods=OPTIONS,
-        models=["lenet"],
-        datasets=DATASETS,
-    )
+    return read(json.dumps(document))
 
 
 def apart(topology: dict[str, Any]) -> dict[str, Any]:

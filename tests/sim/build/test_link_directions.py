@@ -1,10 +1,8 @@
 """Whole rounds react in the right direction: less capacity, more delay or more clients cost time."""
 
 import pytest
+from small_scenarios import read
 
-from cutlayer.scenarios import load_text
-from cutlayer.sim.data.catalogue import DATASETS
-from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.run import run
 
@@ -43,14 +41,7 @@ def results(**changes: str) -> dict[str, MethodResult]:
     text = BASE
     for name, value in (USUAL | changes).items():
         text = text.replace(name, value)
-    loaded = load_text(
-        text,
-        source="direction.yaml",
-        methods=OPTIONS,
-        models=("lenet",),
-        datasets=DATASETS,
-    )
-    (result,) = run(loaded, executor="none")
+    (result,) = run(read(text), executor="none")
     return result.methods
 
 

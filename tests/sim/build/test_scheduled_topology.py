@@ -4,15 +4,14 @@ from itertools import pairwise
 from math import inf
 
 import pytest
+from small_scenarios import read
 
-from cutlayer.scenarios import Loaded, ScenarioError, load_text
+from cutlayer.scenarios import Loaded, ScenarioError
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.clients import availability
 from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.build.topology import make_topology
-from cutlayer.sim.data.catalogue import DATASETS
-from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.run.run import run
 from cutlayer.topologies import Topology
 from cutlayer.topologies.bandwidth import Profile
@@ -53,19 +52,13 @@ GRAPH = """\
 """
 
 
-def read(topology_text: str, section: str = "") -> Loaded:
-    return load_text(
-        HEAD + topology_text + section,
-        source="s.yaml",
-        methods=OPTIONS,
-        models=["lenet"],
-        datasets=DATASETS,
-    )
+def scheduled(topology_text: str, section: str = "") -> Loaded:
+    return read(HEAD + topology_text + section)
 
 
 def topology(written: str, changes: str = "") -> Topology:
     section = f"changes: [{changes}]\n" if changes else ""
-    return make_topology(read(written, section).scenario, 0)
+    return make_topology(scheduled(written, section).scenario, 0)
 
 
 def steps(profile: Profile) -> list[tuple[float, float]]:
@@ -187,7 +180,7 @@ ERRORS = [
 @pytest.mark.parametrize(("where", "written", "said"), ERRORS)
 def test_invalid_changes_are_refused(where, written, said):
     with pytest.raises(ScenarioError) as error:
-        plan_checked(read(where, f"changes: [{written}]\n"), trains=False)
+        plan_checked(scheduled(where, f"changes: [{written}]\n"), trains=False)
     assert said in str(error.value)
     assert str(error.value).startswith("s.yaml:")
 
@@ -201,11 +194,11 @@ def present(scenario: Scenario, seed: int = 0) -> dict[str, tuple[Profile, str]]
 
 
 def presence_of(written: str) -> dict[str, tuple[Profile, str]]:
-    return present(read(STAR, f"availability: [{written}]\n").scenario)
+    return present(scheduled(STAR, f"availability: [{written}]\n").scenario)
 
 
 def test_all_clients_are_online_by_default():
-    assert present(read(STAR).scenario) == {}
+    assert present(scheduled(STAR).scenario) == {}
 
 
 def test_offline_windows():
@@ -251,8 +244,8 @@ def test_random_presence_is_independent_by_client():
     section = (
         "availability: [{clients: pi, on_disconnect: drop, markov: {online: 9 s, offline: 3 s}}]\n"
     )
-    presences, again = (present(read(STAR, section).scenario) for _ in range(2))
-    other = present(read(STAR, section).scenario, seed=1)
+    presences, again = (present(scheduled(STAR, section).scenario) for _ in range(2))
+    other = present(scheduled(STAR, section).scenario, seed=1)
     t, online_s = 0.0, 0.0
     while t < 20_000:
         online, end = presences["pi-0"][0].piece(t)
@@ -287,12 +280,12 @@ def test_random_presence_is_independent_by_client():
 )
 def test_invalid_availability_is_refused(written, said):
     with pytest.raises(ScenarioError) as error:
-        plan_checked(read(STAR, f"availability: [{written}]\n"), trains=False)
+        plan_checked(scheduled(STAR, f"availability: [{written}]\n"), trains=False)
     assert said in str(error.value)
 
 
 def round_times(where: str, section: str = "") -> list[float]:
-    (result,) = run(read(where, section), executor="none")
+    (result,) = run(scheduled(where, section), executor="none")
     (method,) = result.methods.values()
     ends = [0.0, *(row.virtual_time_s for row in method.rounds)]
     return [end - begin for begin, end in pairwise(ends)]

@@ -2,8 +2,9 @@
 
 import pytest
 from command_line import CommandLine, assert_refused
+from small_scenarios import scenario
 
-from cutlayer import load_scenario, run
+from cutlayer import run
 from cutlayer.sim.log.intervals import Phase
 
 SERVER = "topology.star.server"
@@ -30,11 +31,8 @@ DISCIPLINES = (
 
 @pytest.fixture
 def played(tmp_path):
-    path = tmp_path / "queued.yaml"
-    path.write_text(SCENARIO, encoding="utf-8")
-
     def play(*overrides: str):
-        (result,) = run(load_scenario(path, overrides), executor="none", log="events")
+        (result,) = run(scenario(tmp_path, SCENARIO, *overrides), executor="none", log="events")
         return result.methods
 
     return play

@@ -1,5 +1,7 @@
 """The server's memory, computed by hand, and the refusal of a server that is too small."""
 
+from math import prod
+
 import pytest
 from command_line import CommandLine, assert_refused
 
@@ -63,18 +65,14 @@ def test_classic_fl_has_the_model_and_the_sum(plan_of):
 def test_ecofed_keeps_the_activations_of_all_clients(plan_of, options, per_value):
     plain = needed(plan_of("splitfed"))
     plan = plan_of(f"{{ecofed: {{init: random{options}}}}}")
-    values = 1
-    for side in plan.model.activation_shape(1):
-        values *= side
+    values = prod(plan.model.activation_shape(1))
     buffers = 0 if per_value is None else 60 * (values * per_value + 8)
     assert needed(plan) == plain + buffers
 
 
 def test_ecofed_keeps_what_can_have_been_uploaded_by_the_end_in_every_local_epoch(plan_of):
     plan = plan_of("{ecofed: {init: random}}")
-    values = 1
-    for side in plan.model.activation_shape(1):
-        values *= side
+    values = prod(plan.model.activation_shape(1))
     plain = needed(plan_of("splitfed"))
     one_upload_of_two = plan_of("{ecofed: {init: random}}", "training.rounds=2")
     assert needed(one_upload_of_two) == plain + 40 * (values + 8)
@@ -124,9 +122,7 @@ def test_fedgkt_without_weights_collects_features_for_one_block(plan_of):
     with_weights = needed(plan_of("fedgkt"))
     assert with_weights == needed(plan_of("splitfed"))
     plan = plan_of("{fedgkt: {exchange_weights: false}}")
-    values = 1
-    for side in plan.model.activation_shape(1):
-        values *= side
+    values = prod(plan.model.activation_shape(1))
     expected = block_bytes(plan, 1) + running_bytes(plan, 1) + 2 * model_bytes(plan)
     assert needed(plan) == expected + 40 * (4 * values + 8)
 

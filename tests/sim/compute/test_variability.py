@@ -4,35 +4,19 @@ from statistics import fmean, stdev
 
 import pytest
 from command_line import CommandLine, assert_refused
+from small_scenarios import STAR, scenario
 
-from cutlayer import load_scenario, run
+from cutlayer import run
 from cutlayer.sim.compute.roofline import Work
 from cutlayer.sim.compute.variability import Variability, VariabilitySettings
 from cutlayer.streams import generator
 from cutlayer.topologies.jitter import Jitter
 
-SCENARIO = """
-name: varied
-data: {dataset: digits, partition: {sizes: 40}}
-model: {name: lenet, cut: 1}
-training: {rounds: ROUNDS, batch_size: 10, optimizer: {name: sgd, lr: 0.01}}
-COMPUTING
-topology:
-  star:
-    server: {device: server-8-core, slots: 1}
-    clients: [{device: raspberry-pi-4b, count: 2, link: {up: 1 Gbit/s, down: 1 Gbit/s, delay: 0 ms}}]
-methods: [METHOD]
-"""
-
 
 def played(folder, computing="", *, method="classic_fl", rounds=1, seed=0):
-    path = folder / "varied.yaml"
-    text = SCENARIO.replace("ROUNDS", str(rounds)).replace("METHOD", method)
-    path.write_text(
-        text.replace("COMPUTING", f"computing: [{computing}]" if computing else ""),
-        encoding="utf-8",
-    )
-    (result,) = run(load_scenario(path, [f"seed={seed}"]), executor="none", log="events")
+    changes = [f"training.rounds={rounds}", f"methods=[{method}]", f"seed={seed}"]
+    changes += [f"computing=[{computing}]"] if computing else []
+    (result,) = run(scenario(folder, STAR, *changes), executor="none", log="events")
     (method,) = result.methods.values()
     return method
 

@@ -39,6 +39,16 @@ def classic_fl(study: Study) -> dict[str, Weights]:
     return {"device": device, "server": server}
 
 
+def split_step(near: Copy, far: Copy, images: Tensor, labels: Tensor) -> None:
+    """Train on one batch: activation up, gradient down."""
+    activation = near.blocks[0](images)
+    received = activation.detach().clone().requires_grad_()
+    cross_entropy(far.blocks[0](received), labels).backward()
+    far.step()
+    activation.backward(received.grad)
+    near.step()
+
+
 def splitfed(study: Study) -> dict[str, Weights]:
     """Thapa et al., AAAI 2022, Algorithm 1 (v1): activation up, gradient down."""
     on_device, on_server = Copies(study, study.device), Copies(study, study.server)
@@ -50,12 +60,7 @@ def splitfed(study: Study) -> dict[str, Weights]:
             near.begin_round(device)
             far.begin_round(server)
             for _, images, labels in study.training(client, index):
-                activation = near.blocks[0](images)
-                received = activation.detach().clone().requires_grad_()
-                cross_entropy(far.blocks[0](received), labels).backward()
-                far.step()
-                activation.backward(received.grad)
-                near.step()
+                split_step(near, far, images, labels)
             (devices[client],), (servers[client],) = near.weights(), far.weights()
         device, server = study.mean(devices), study.mean(servers)
     return {"device": device, "server": server}
@@ -224,12 +229,7 @@ def split_learning(study: Study) -> dict[str, Weights]:
         far.begin_round()
         for client in study.everybody(index):
             for _, images, labels in study.training(client, index):
-                activation = near.blocks[0](images)
-                received = activation.detach().clone().requires_grad_()
-                cross_entropy(far.blocks[0](received), labels).backward()
-                far.step()
-                activation.backward(received.grad)
-                near.step()
+                split_step(near, far, images, labels)
     return {"device": near.weights()[0], "server": far.weights()[0]}
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_scenarios import STAR, scenario
 
-from cutlayer import load_scenario, run
+from cutlayer import run
 from cutlayer.sim.log.energy import DeviceUse, active_times, energy_j
 from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Interval, Intervals, Phase
 
@@ -78,27 +79,26 @@ def test_one_unknown_round_makes_the_sum_unknown():
     assert (use.rounds, use.elapsed_s, use.compute_s) == (3, 30.0, 15.0)
 
 
-SCENARIO = """
-name: powered
-data: {dataset: digits, partition: {sizes: 20}}
-model: {name: lenet, cut: 1}
-training: {rounds: 4, batch_size: 10, optimizer: {name: sgd, lr: 0.01}}
-devices:
-  mine:
-    speed: 1 GFLOP/s
-    power: {idle: 500 mW, compute: 4 W, send: 1.5 W, receive: 1 W}
-topology:
-  star:
-    server: {device: server-8-core, slots: 1}
-    clients: [{device: mine, count: 2, link: {up: 1 Mbit/s, down: 1 Mbit/s, delay: 0 ms}}]
-methods: [splitfed, {ecofed: {init: random}}]
-"""
+MINE = "speed: 1 GFLOP/s, power: {idle: 500 mW, compute: 4 W, send: 1.5 W, receive: 1 W}"
+SHARE_OF_TIME = {
+    "training.rounds": "4",
+    "data.partition": "{sizes: 20}",
+    "topology.star.clients.0.link": "{up: 1 Mbit/s, down: 1 Mbit/s, delay: 0 ms}",
+    "topology.star.clients.0.device": "mine",
+    "methods": "[splitfed, {ecofed: {init: random}}]",
+}
+
+
+def powered(folder, device):
+    """Two devices that compute, send and receive, each for much of the time."""
+    changes = [f"{key}={value}" for key, value in SHARE_OF_TIME.items()]
+    loaded = scenario(folder, STAR, f"devices={{mine: {{{device}}}}}", *changes)
+    (result,) = run(loaded, executor="none", log="events")
+    return result
 
 
 def test_a_runs_energy_adds_up_over_devices_rounds_and_states(tmp_path):
-    path = tmp_path / "powered.yaml"
-    path.write_text(SCENARIO, encoding="utf-8")
-    (result,) = run(load_scenario(path), executor="none", log="events")
+    result = powered(tmp_path, MINE)
     for method in result.methods.values():
         by_round = sum(r.energy_j for r in method.rounds)
         by_device = sum(use.energy_j for use in method.devices.values())
@@ -120,12 +120,7 @@ def test_a_runs_energy_adds_up_over_devices_rounds_and_states(tmp_path):
 
 
 def test_devices_without_figures_have_no_energy(tmp_path):
-    path = tmp_path / "powered.yaml"
-    path.write_text(
-        SCENARIO.replace("    power: {idle: 500 mW, compute: 4 W,", "    #"), encoding="utf-8"
-    )
-    (result,) = run(load_scenario(path), executor="none")
-    for method in result.methods.values():
+    for method in powered(tmp_path, "speed: 1 GFLOP/s").methods.values():
         assert method.energy_j is None
         assert {r.energy_j for r in method.rounds} == {None}
         assert method.summary({})["energy_j"] is None

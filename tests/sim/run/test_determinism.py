@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from small_scenarios import METHODS, MIXED, scenario
+from small_scenarios import MIXED, scenario
 
 from cutlayer import run
 
@@ -23,22 +23,14 @@ for label, method in result.methods.items():
     print(label, method.event_digest, method.learning_digest)
 """
 
+# MIXED with three clients and two rounds.
 TINY = (
-    """\
-name: tiny
-data: {dataset: digits, train_samples: 60, test_samples: 40, test_fraction: 0.2,
-       partition: {sizes: [20, 14, 10]}}
-model: {name: vgg5, cut: 1}
-training: {rounds: 2, clients_per_round: 2, batch_size: 10,
-           optimizer: {name: sgd, lr: 0.01, momentum: 0.9}}
-topology:
-  star:
-    server: {device: server-8-core, slots: 1}
-    clients:
-      - {device: raspberry-pi-4b, count: 2, link: {up: 10 Mbit/s, down: 25 Mbit/s, delay: 25 ms}}
-      - {device: raspberry-pi-3b-plus, count: 1, link: 4g}
-"""
-    + METHODS
+    "data={dataset: digits, train_samples: 60, test_samples: 40, test_fraction: 0.2,"
+    " partition: {sizes: [20, 14, 10]}}",
+    "training.rounds=2",
+    "training.clients_per_round=2",
+    "topology.star.clients.0.count=2",
+    "topology.star.clients.1.count=1",
 )
 
 
@@ -120,7 +112,7 @@ def test_a_seed_matters_to_both_digests_and_a_link_to_one(tmp_path):
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
     """The tiny scenario with real training and without."""
-    loaded = scenario(tmp_path_factory.mktemp("tiny"), TINY)
+    loaded = scenario(tmp_path_factory.mktemp("tiny"), MIXED, *TINY)
     (inline,) = run(loaded, executor="inline")
     (none,) = run(loaded, executor="none")
     return inline, none

@@ -3,27 +3,17 @@
 import json
 from pathlib import Path
 
-from cutlayer import load_scenario, run
+from small_scenarios import STAR, scenario
+
+from cutlayer import run
 from cutlayer.sim.views import write_trace
 from cutlayer.sim.views.trace import LAST_NS, leaves_out
 
-SLOW = """\
-name: slow
-data: {dataset: digits, test_fraction: 0.2, train_samples: 40}
-model: {name: lenet, cut: 1}
-training: {rounds: 1, batch_size: 10, optimizer: {name: sgd, lr: 0.01}}
-topology:
-  star:
-    server: {device: server-8-core, slots: 1}
-    clients:
-      - {device: raspberry-pi-4b, link: {up: 10 Mbit/s, down: 10 Mbit/s, delay: DELAY}}
-methods: [splitfed, classic_fl]
-"""
-
 
 def traced(folder: Path, delay: str) -> tuple[dict[str, object], int, bool]:
-    (folder / "slow.yaml").write_text(SLOW.replace("DELAY", delay), encoding="utf-8")
-    (result,) = run(load_scenario(folder / "slow.yaml"), executor="none", log="events")
+    changes = "methods=[splitfed, classic_fl]", f"topology.star.clients.0.link.delay={delay}"
+    loaded = scenario(folder, STAR, "topology.star.clients.0.count=1", *changes)
+    (result,) = run(loaded, executor="none", log="events")
     left_out = write_trace(result, folder / "trace.json")
     trace: dict[str, object] = json.loads((folder / "trace.json").read_text(encoding="utf-8"))
     return trace, left_out, leaves_out(result)
