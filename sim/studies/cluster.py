@@ -8,7 +8,7 @@ of a worker that dies.
 import logging
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 from cutlayer.errors import UserError
@@ -54,18 +54,12 @@ class Cluster:
             self._client = client(self.address, timeout=TIMEOUT_S)
         except (OSError, ValueError, TimeoutError) as error:
             why = str(error) or "no answer"
-            raise ClusterError(f"--scheduler {self.address}: cannot be reached: {why}") from None
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        if not workers:
-            self._client.close()
-            raise ClusterError(f"--scheduler {self.address}: has no workers; start some first")
-        codes = self._client.run(code_digest)
-        other = [worker for worker, code in codes.items() if code != code_digest()]
-        if other:
-            self._client.close()
-            raise ClusterError(
-                f"--scheduler {self.address}: worker {other[0]} has another version of Cutlayer"
-            )
+            raise self._error(f"cannot be reached: {why}") from None
+        if not self._client.scheduler_info(n_workers=-1)["workers"]:
+            raise self._error("has no workers; start some first")
+        for worker, code in self._client.run(code_digest).items():
+            if code != code_digest():
+                raise self._error(f"worker {worker} has another version of Cutlayer")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,17 +67,18 @@ class Cluster:
             self._client.close()
             self._client = None
 
+    def _error(self, why: str) -> ClusterError:
+        self.__exit__()
+        return ClusterError(f"--scheduler {self.address}: {why}")
+
     def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
         """Do all jobs; `done` gets results as they come, `note` is not called."""
         import distributed
 
         del note
         done_first: Any = distributed.as_completed
-
         futures = {
-            self._client.submit(
-                perform_one, job.job_type, dict(job.arguments), self.threads, pure=False
-            ): number
+            self._client.submit(perform_one, job, self.threads, pure=False): number
             for number, job in enumerate(jobs)
         }
         failed = []
@@ -102,9 +97,7 @@ class Cluster:
         from distributed.scheduler import KilledWorker
 
         if future.status in ("cancelled", "lost"):
-            raise ClusterError(
-                f"--scheduler {self.address}: the connection was lost; sweep again to go on"
-            )
+            raise self._error("the connection was lost; sweep again to go on")
         error = future.exception()
         if isinstance(error, KilledWorker):
             what = "every worker that tried it died; see the workers' logs for the cause"
@@ -113,13 +106,11 @@ class Cluster:
         return Failure(name, portable(error), trace)
 
 
-def perform_one(job_type: str, arguments: Mapping[str, Any], threads: int) -> dict[str, Any]:
+def perform_one(job: Job, threads: int) -> dict[str, Any]:
     """Do a job in a worker."""
     import torch
-
-    from cutlayer.sim.studies.jobs import perform
 
     with _one_at_a_time:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
-        return perform(job_type, arguments)
+        return job.perform()

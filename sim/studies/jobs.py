@@ -1,14 +1,14 @@
-"""The jobs of a worker: time cells on the clock, or train one. Input and output are plain data."""
+"""Do the jobs of a worker: time cells on the clock, or train one. The results are plain data."""
 
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from cutlayer.models.catalogue import MODELS
-from cutlayer.models.own_object import folders_looked_in, looking_in
-from cutlayer.scenarios.load import Loaded, load_text
+from cutlayer.models.own_object import looking_in
+from cutlayer.scenarios.load import load_text
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
@@ -25,69 +25,35 @@ from cutlayer.topologies.units import format_duration
 Note = Callable[[str], None]
 
 
-def clock(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) -> dict[str, Any]:
-    """Time every method of a resolved scenario with one seed; return results by label."""
-    del data_dir
-    plan = _plan(scenario)
-    return {entry.label: plain(_run(plan, entry, None, note)) for entry in plan.scenario.methods}
+def perform(
+    job_type: str,
+    scenario: Mapping[str, Any],
+    data_dir: Path | None,
+    folders: tuple[str, ...],
+    note: Note,
+) -> dict[str, Any]:
+    """Do a `Job`; return its results by label, or for `train` the learning curve."""
+    with looking_in(folders):
+        loaded = load_text(
+            json.dumps(scenario),
+            source="a resolved scenario",
+            methods=OPTIONS,
+            models=MODELS,
+            datasets=DATASETS,
+        ).scenario
+        plan = make_plan(loaded, loaded.all_seeds[0])
+        content_of = curve_of if job_type == "train" else plain
+        dataset, trained_with = None, {}
+        if job_type != "clock":
+            from cutlayer.sim.learning.inline import numerics
 
-
-def alone(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) -> dict[str, Any]:
-    """Time and train every method of a scenario at once; return results by label."""
-    plan = _plan(scenario)
-    dataset = _dataset(plan, data_dir)
-    return {
-        entry.label: plain(_run(plan, entry, dataset, note)) | _numerics()
-        for entry in plan.scenario.methods
-    }
-
-
-def train(scenario: Mapping[str, Any], note: Note, data_dir: str | None = None) -> dict[str, Any]:
-    """Train the one method of a resolved scenario with one seed; return its curve."""
-    plan = _plan(scenario)
-    dataset = _dataset(plan, data_dir)
-    (entry,) = plan.scenario.methods
-    return curve_of(_run(plan, entry, dataset, note)) | _numerics()
-
-
-def _numerics() -> dict[str, Any]:
-    from cutlayer.sim.learning.inline import numerics
-
-    return {"numerics": numerics()}
-
-
-JOBS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = {
-    "clock": clock,
-    "alone": alone,
-    "train": train,
-}
-
-
-def perform(job: str, arguments: Mapping[str, Any], note: Note = lambda _: None) -> dict[str, Any]:
-    """Do one of `JOBS`; users' modules are looked up in the `folders` of its arguments."""
-    options = dict(arguments)
-    with looking_in(options.pop("folders", ())):
-        return JOBS[job](note=note, **options)
-
-
-def _plan(scenario: Mapping[str, Any]) -> Plan:
-    loaded = resolved(scenario)
-    return make_plan(loaded.scenario, loaded.scenario.all_seeds[0])
-
-
-def resolved(scenario: Mapping[str, Any]) -> Loaded:
-    """Load a resolved scenario."""
-    return load_text(
-        json.dumps(scenario),
-        source="a resolved scenario",
-        methods=OPTIONS,
-        models=MODELS,
-        datasets=DATASETS,
-    )
-
-
-def _dataset(plan: Plan, data_dir: str | None) -> Dataset:
-    return _loaded(plan.info, data_folder(plan.scenario, data_dir), folders_looked_in())
+            dataset = _loaded(plan.info, data_folder(plan.scenario, data_dir), folders)
+            trained_with = {"numerics": numerics()}
+        found = {
+            entry.label: content_of(_run(plan, entry, dataset, note)) | trained_with
+            for entry in plan.scenario.methods
+        }
+    return found.popitem()[1] if job_type == "train" else found
 
 
 @cache

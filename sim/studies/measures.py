@@ -48,18 +48,18 @@ class Measured:
         """Whether a larger number is better, as for accuracy."""
         return self.by == "accuracy"
 
-    def of(self, result: MethodResult) -> float | None:
+    def of(self, result: MethodResult | None) -> float | None:
         """Return the measure of a result; None if it is unknown or its target was never reached.
 
         A stalled run has no totals, since its rounds never end.
         """
-        if not result.rounds or (result.stalled and self.by not in TRAINED):
+        if result is None or not result.rounds or (result.stalled and self.by not in TRAINED):
             return None
         assert self.target is not None or self.by not in WITH_TARGET
         value = MEASURES[self.by][1](result, self.target or 0.0)
         return None if value is None else float(value)
 
-    def mean(self, results: Iterable[MethodResult]) -> float | None:
+    def mean(self, results: Iterable[MethodResult | None]) -> float | None:
         """Return the mean over the results of several seeds; None if it is unknown for any of them."""
         values = [self.of(result) for result in results]
         known = [value for value in values if value is not None]

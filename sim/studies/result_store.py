@@ -10,7 +10,7 @@ import hashlib
 import json
 import stat
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,6 +52,10 @@ class Store:
             why = error.strerror or "it cannot be read"
         self._report(f"{file} is damaged ({why}) and is computed again")
         return None
+
+    def stored(self, addresses: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the contents of the addresses that have one."""
+        return {address: kept for address in addresses if (kept := self.get(address)) is not None}
 
     def put(self, address: str, content: Mapping[str, Any]) -> None:
         """Store content at an address. Raises OutputError."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import folders_looked_in
@@ -35,9 +35,9 @@ class Runner:
     curves: Store
     workers: Workers
     trains: bool
-    data_dir: Path | None = None
-    progress: Progress = lambda *_: None
-    check_folder: Callable[[], None] = lambda: None
+    data_dir: Path | None
+    progress: Progress
+    check_folder: Callable[[], None]
     new: dict[str, int] = field(default_factory=lambda: {"clock runs": 0, "trainings": 0})
 
     @cached_property
@@ -75,18 +75,17 @@ class Runner:
         by_address: dict[str, Cell] = {}
         for cell in cells:
             by_address.setdefault(self._address(cell), cell)
-        stored = {address: self.cells.get(address) for address in by_address}
-        known = {address: kept for address, kept in stored.items() if kept is not None}
+        known = self.cells.stored(by_address)
         missing = {address: cell for address, cell in by_address.items() if address not in known}
         groups = _together(missing)
         jobs = []
         for group in groups:
             first = group[0][1]
             methods = [cell.scenario["methods"][0] for _, cell in group]
-            arguments = self._arguments({**first.scenario, "methods": methods})
+            scenario = {**first.scenario, "methods": methods}
             labels = ", ".join(cell.label for _, cell in group)
-            job_type = "alone" if first.alone else "clock"
-            jobs.append(Job(job_type, arguments, f"{first.where}, timing {labels}"))
+            name = f"{first.where}, timing {labels}"
+            jobs.append(self._job("alone" if first.alone else "clock", scenario, name))
         self.new["clock runs"] += len(missing)
 
         def done(number: int, found: dict[str, Any]) -> None:
@@ -108,12 +107,11 @@ class Runner:
                 by_key.setdefault(key, []).append((cell, result))
             elif not cell.alone:
                 unknown.append((cell, result))
-        kept = {key: self.curves.get(key) for key in by_key}
-        curves = {key: curve for key, curve in kept.items() if curve is not None}
+        curves = self.curves.stored(by_key)
         missing = [key for key in by_key if key not in curves]
         wanted = [by_key[key][0] for key in missing] + unknown
         jobs = [
-            Job("train", self._arguments(cell.scenario), f"{cell.where}, training {cell.label}")
+            self._job("train", cell.scenario, f"{cell.where}, training {cell.label}")
             for cell, _ in wanted
         ]
         self.new["trainings"] += len(jobs)
@@ -138,10 +136,10 @@ class Runner:
                 " curves would not be the same: use workers that are alike"
             )
 
-    def _arguments(self, scenario: Mapping[str, Any]) -> dict[str, Any]:
-        directory = None if self.data_dir is None else str(self.data_dir)
-        folders = list(folders_looked_in())  # in which users' modules are looked up
-        return {"scenario": dict(scenario), "data_dir": directory, "folders": folders}
+    def _job(
+        self, job_type: Literal["clock", "train", "alone"], scenario: Mapping[str, Any], name: str
+    ) -> Job:
+        return Job(job_type, scenario, name, self.data_dir, folders_looked_in())
 
     def _do(self, jobs: list[Job], done: Callable[[int, dict[str, Any]], None], what: str) -> None:
         if not jobs:

@@ -99,15 +99,15 @@ def write_full(
     fit into memory are left out. An earlier folder of the point is replaced.
     """
     point = study.study.points[number]
-    cells = [cell for cell in study.cells if cell.point.number == number and cell.result]
+    cells = [c for c in study.cells if c.point.number == number and c.result]
     if not cells:
         return []
-    alone = any(cell.cell.alone for cell in cells)
+    alone = any(c.cell.alone for c in cells)
     curves = {
-        (cell.cell.seed, cell.cell.label): None
-        if alone or cell.curve is None or cell.result is None
-        else curve_of(cell.result)
-        for cell in cells
+        (c.cell.seed, c.cell.label): curve_of(c.result)
+        if c.result and c.curve and not alone
+        else None
+        for c in cells
     }
     scenario = study.study.scenario(point)
     with claim_folder(folder, folder_kind(scenario), option="", resume=True) as claimed:
@@ -130,25 +130,19 @@ def _result(
     del versions_used["data"]
     result = StudyResult(loaded, versions_used, new=runner.new)
     counts = result.trainings
-    trained: set[str] = set()
+    trained: set[str | None] = set()
     for checked, cell in cells:
-        if cell.label in checked.infeasible:
-            why = checked.infeasible[cell.label]
-            result.cells.append(CellResult(checked.point, cell, None, why))
-            continue
-        found = next(results)
+        why = checked.infeasible.get(cell.label)
+        found = next(results) if why is None else None
         curve = None
-        if runner.trains:
+        if found is not None and runner.trains:
             key = runner.trained_by(cell, found)
-            curve = "shared" if key in trained else "own"
-            if key is None:
-                counts.alone += 1
-                curve = "alone"
-            else:
-                trained.add(key)
+            curve = "alone" if key is None else "shared" if key in trained else "own"
+            trained.add(key)
+            counts.alone += curve == "alone"
             counts.curves += 1
             counts.needed += curve != "shared"
-        result.cells.append(CellResult(checked.point, cell, found, None, curve))
+        result.cells.append(CellResult(checked.point, cell, found, why, curve))
     coarse = [c for found in result.cells if found.result for c in found.result.coarse]
     versions_used["coarse"] = list(dict.fromkeys(coarse))
     return result
@@ -176,19 +170,21 @@ def _measures(loaded: LoadedStudy, trains: bool) -> dict[str, Measured]:
 
 def _decide(result: StudyResult, runner: Runner, measures: dict[str, Measured]) -> None:
     study, targets = result.study.study, result.study.base.scenario.training.targets
-    if "crossovers" in measures:
-        result.decisions["crossovers"] = crossover_rows(result, runner, measures["crossovers"])
+    decided = result.decisions
+    if study.crossovers is not None:
+        by = measures["crossovers"]
+        decided["crossovers"] = crossover_rows(result, runner, study.crossovers, by)
     if study.best is not None:
-        result.decisions["best"] = best_rows(result, study.best.axis, measures["best"])
-    if "sensitivity" in measures:
-        rows = sensitivity_rows(result, runner, measures["sensitivity"])
-        result.decisions["sensitivity"] = rows
+        decided["best"] = best_rows(result, study.best.axis, measures["best"])
+    if study.sensitivity is not None:
+        by = measures["sensitivity"]
+        decided["sensitivity"] = sensitivity_rows(result, runner, study.sensitivity, by)
     aims = [Measured("time"), Measured("bytes"), Measured("energy")]
     if runner.trains:
         aims.append(Measured("accuracy"))
         if targets:
             aims[0] = Measured("time_to_target", max(targets))
-    result.decisions["pareto"] = pareto_rows(result, aims)
+    decided["pareto"] = pareto_rows(result, aims)
 
 
 __all__ = ["StudyError", "load_study", "sweep", "write_full"]

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any, Final, Protocol, Self
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol, Self
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import is_own
@@ -24,17 +25,29 @@ _PORTABLE: Final = ("builtins", "cutlayer")  # top-level packages that every pro
 _END_WAIT_S: Final = 10.0  # for a process that has closed its pipe
 
 
-@dataclass(frozen=True)
-class Job:
-    """One job: its type (of `cutlayer.sim.studies.jobs.JOBS`), its arguments, its name in messages."""
-
-    job_type: str
-    arguments: Mapping[str, Any]
-    name: str
-
-
 Done = Callable[[int, dict[str, Any]], None]
 Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: its type, a resolved scenario with one seed, and its name in messages.
+
+    `clock` times every method of the scenario, `train` trains its only one, `alone` does both to each.
+    Data lie in `data_dir`, users' modules in `folders`.
+    """
+
+    job_type: Literal["clock", "train", "alone"]
+    scenario: Mapping[str, Any]
+    name: str
+    data_dir: Path | None = None
+    folders: tuple[str, ...] = ()
+
+    def perform(self, note: Note = lambda _: None) -> dict[str, Any]:
+        """Return the results by label, or for `train` the learning curve."""
+        from cutlayer.sim.studies.jobs import perform  # after Ctrl-C is ignored in a worker
+
+        return perform(self.job_type, self.scenario, self.data_dir, self.folders, note)
 
 
 @dataclass(frozen=True)
@@ -114,11 +127,9 @@ class Here:
 
     def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
         """Do the jobs in order."""
-        from cutlayer.sim.studies.jobs import perform
-
         for number, job in enumerate(jobs):
             note(job.name)
-            done(number, perform(job.job_type, job.arguments, note))
+            done(number, job.perform(note))
 
 
 @dataclass
@@ -200,9 +211,8 @@ class Processes:
         """Give a worker the next job, or none."""
         worker.job = waiting.popleft() if waiting else None
         while worker.job is not None:
-            job = jobs[worker.job]
             try:
-                worker.pipe.send((job.job_type, dict(job.arguments)))
+                worker.pipe.send(jobs[worker.job])
             except OSError:  # it died while idle, not because of this job
                 worker.end()
                 fresh = self._hire()
@@ -240,17 +250,15 @@ def _serve(pipe: "Connection[Any, Any]", threads: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
-    from cutlayer.sim.studies.jobs import perform
-
     torch.set_num_threads(threads)
     while True:
         try:
-            job_type, arguments = pipe.recv()
+            job = pipe.recv()
         except (EOFError, OSError):
             return
         answer: tuple[str, Any]
         try:
-            answer = ("done", perform(job_type, arguments, lambda text: pipe.send(("note", text))))
+            answer = ("done", job.perform(lambda text: pipe.send(("note", text))))
         except Exception as error:  # the main process reports it
             answer = ("failed", (portable(error), traceback.format_exc()))
         pipe.send(answer)

@@ -1,6 +1,6 @@
 """Find the best value of an axis, for every method and combination of the other axes."""
 
-from cutlayer.sim.results.columns import Row
+from cutlayer.sim.results.columns import Row, ratio
 from cutlayer.sim.studies.measures import Measured
 from cutlayer.sim.studies.result import CellResult, StudyResult
 
@@ -17,24 +17,25 @@ def best_rows(study: StudyResult, axis: str, measure: Measured) -> list[Row]:
         others = [text for name, text in cells[0].point.labels.items() if name != axis]
         groups.setdefault((*others, label), []).append(cells)
     for (*_, label), members in groups.items():
-        means = {}
+        means: dict[str | None, float] = {}
         for cells in members:
-            results = [cell.result for cell in cells if cell.result is not None]
-            mean = measure.mean(results)
-            if mean is not None and len(results) == len(cells):
+            mean = measure.mean(cell.result for cell in cells)
+            if mean is not None:
                 means[cells[0].point.labels[axis]] = mean
+        order = sorted(means, key=lambda text: means[text], reverse=measure.more_is_better)
         labels = members[0][0].point.labels
-        row: Row = {name: text for name, text in labels.items() if name != axis}
-        row |= {"label": label, "by": measure.name, "axis": axis}
-        row |= {"best": None, "value": None, "second": None, "second_over_best": None}
-        row["infeasible"] = sum(any(cell.result is None for cell in cells) for cells in members)
-        order = sorted(
-            means, key=lambda text: -means[text] if measure.more_is_better else means[text]
+        best, second = [*order, None, None][:2]
+        rows.append(
+            {
+                **{name: text for name, text in labels.items() if name != axis},
+                "label": label,
+                "by": measure.name,
+                "axis": axis,
+                "best": best,
+                "value": means.get(best),
+                "second": second,
+                "second_over_best": ratio(means.get(second), means.get(best)),
+                "infeasible": sum(any(cell.result is None for cell in cells) for cells in members),
+            }
         )
-        if order:
-            row |= {"best": order[0], "value": means[order[0]]}
-        if len(order) > 1:
-            ratio = means[order[1]] / means[order[0]] if means[order[0]] else None
-            row |= {"second": order[1], "second_over_best": ratio}
-        rows.append(row)
     return rows

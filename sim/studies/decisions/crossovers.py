@@ -11,6 +11,7 @@ from itertools import combinations, islice, pairwise
 
 from cutlayer.scenarios.study import Point
 from cutlayer.scenarios.study.points import Step
+from cutlayer.scenarios.study.schema import Crossovers
 from cutlayer.scenarios.study.values import between
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.studies.cells import Cell
@@ -40,16 +41,16 @@ class Bracket:
         return self.note is not None or high - low <= tolerance * max(abs(high), abs(low))
 
 
-def crossover_rows(study: StudyResult, runner: Runner, measure: Measured) -> list[Row]:
+def crossover_rows(
+    study: StudyResult, runner: Runner, section: Crossovers, measure: Measured
+) -> list[Row]:
     """Return a row for each pair and each crossover, or one row for a pair without any."""
-    section = study.study.study.crossovers
-    assert section is not None
     pairs = list(section.between or combinations(study.labels, 2))
     rows: list[Row] = []
     brackets: list[Bracket] = []
     for others, steps in _points_along(study, section.axis):
         for pair in pairs:
-            found, throughout = _brackets(study, others, steps, pair, measure)
+            found, throughout = _brackets(study, section.axis, others, steps, pair, measure)
             brackets += found
             if not found:
                 rows.append(_row(section.axis, others, pair, measure) | {"better": throughout})
@@ -102,17 +103,16 @@ def _points_along(study: StudyResult, axis: str) -> list[tuple[dict[str, Step], 
 
 def _brackets(
     study: StudyResult,
+    axis: str,
     others: Mapping[str, Step],
     points: Sequence[Point],
     pair: Pair,
     measure: Measured,
 ) -> tuple[list[Bracket], str]:
-    assert study.study.study.crossovers is not None
-    axis = study.study.study.crossovers.axis
     known = []
     for point in points:
         results = (study.by_point.get((point.number, label), []) for label in pair)
-        means = [measure.mean(f.result for f in found if f.result) for found in results]
+        means = [measure.mean(cell.result for cell in cells) for cells in results]
         advantage = _advantage(means, measure)
         if advantage:  # both known, and no tie
             known.append((point.steps[axis], advantage))
@@ -142,16 +142,13 @@ def _halve(
     for bracket in brackets:
         step = _middle(bracket)
         point = Point(-1, {name: {**bracket.others, axis: step}[name] for name in study.study.axes})
-        checked = check_point(
-            study.study, point, trains=runner.trains, data_dir=runner.data_dir
-        ).feasible
-        cells = [[c for c in checked if c.label == label] for label in bracket.pair]
+        checked = check_point(study.study, point, trains=runner.trains, data_dir=runner.data_dir)
+        cells = [[c for c in checked.feasible if c.label == label] for label in bracket.pair]
         if not all(cells):
             bracket.note = f"does not fit into memory at {step.label}"
             continue
         middles.append((bracket, step, cells))
-    flat = [cell for _, _, cells in middles for group in cells for cell in group]
-    results = iter(runner.run(flat))
+    results = iter(runner.run([c for _, _, cells in middles for group in cells for c in group]))
     for bracket, step, cells in middles:
         means = [measure.mean(islice(results, len(group))) for group in cells]
         if None in means:

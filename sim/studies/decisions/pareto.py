@@ -16,19 +16,15 @@ def pareto_rows(study: StudyResult, aims: Sequence[Measured]) -> list[Row]:
     Cells that never reached a target are left out. Any other aim counts only if it is known for all
     remaining cells; the energy of some devices is not.
     """
-    means: dict[tuple[int, str], list[float | None]] = {}
+    reached = {}
     for key, cells in study.by_point.items():
-        if results := [cell.result for cell in cells if cell.result is not None]:
-            means[key] = [aim.mean(results) for aim in aims]
-    targets = [index for index, aim in enumerate(aims) if aim.by in WITH_TARGET]
-    reached = {
-        key: row for key, row in means.items() if all(row[index] is not None for index in targets)
-    }
-    used = [
-        index
-        for index, _ in enumerate(aims)
-        if all(row[index] is not None for row in reached.values())
-    ]
+        means = [aim.mean(cell.result for cell in cells) for aim in aims]
+        missed = any(
+            mean is None for aim, mean in zip(aims, means, strict=True) if aim.by in WITH_TARGET
+        )
+        if cells[0].result is not None and not missed:
+            reached[key] = means
+    used = [i for i in range(len(aims)) if all(row[i] is not None for row in reached.values())]
     if not reached or len(used) < 2:
         return []
     signs = np.array([-1.0 if aims[i].more_is_better else 1.0 for i in used])

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from cutlayer.scenarios.schema import Scale
 from cutlayer.scenarios.study import LoadedStudy, Point
-from cutlayer.sim.results.columns import Row
+from cutlayer.scenarios.study.schema import Sensitivity
+from cutlayer.sim.results.columns import Row, ratio
 from cutlayer.sim.studies.check import check_point
 from cutlayer.sim.studies.measures import Measured
 from cutlayer.sim.studies.result import StudyResult
@@ -29,17 +30,16 @@ def unknown(names: Sequence[str] | None) -> str | None:
     return None
 
 
-def sensitivity_rows(study: StudyResult, runner: Runner, measure: Measured) -> list[Row]:
+def sensitivity_rows(
+    study: StudyResult, runner: Runner, section: Sensitivity, measure: Measured
+) -> list[Row]:
     """Return a row for each method and assumption, for each method the largest swing first.
 
     Only the first seed is run. `less` and `more` are the measure with the assumption divided and
     multiplied, None if that does not fit into memory. `swing` is the largest over the smallest of
     `less`, `base` and `more`.
     """
-    section = study.study.study.sensitivity
-    assert section is not None
     names = section.of or ASSUMPTIONS
-    seed = study.seeds[0]
     extras: dict[tuple[str, str], tuple[str, ...]] = {("", "base"): ()}
     for name in names:
         extras[name, "less"], extras[name, "more"] = _settings(study.study, name, section.factor)
@@ -48,7 +48,7 @@ def sensitivity_rows(study: StudyResult, runner: Runner, measure: Measured) -> l
         checked = check_point(
             study.study, BASE, trains=runner.trains, data_dir=runner.data_dir, extra=extra
         )
-        cells += [(key, cell) for cell in checked.feasible if cell.seed == seed]
+        cells += [(key, cell) for cell in checked.feasible if cell.seed == study.seeds[0]]
     results = runner.run([cell for _, cell in cells])
     values = {
         (cell.label, *key): measure.of(result)
@@ -62,19 +62,9 @@ def sensitivity_rows(study: StudyResult, runner: Runner, measure: Measured) -> l
         for name in names:
             less, more = (values.get((label, name, direction)) for direction in ("less", "more"))
             known = [value for value in (less, more, base) if value is not None]
-            lowest = min(known, default=0.0)
-            own.append(
-                {
-                    "label": label,
-                    "assumption": name,
-                    "by": measure.name,
-                    "factor": section.factor,
-                    "less": less,
-                    "base": base,
-                    "more": more,
-                    "swing": max(known) / lowest if lowest else None,
-                }
-            )
+            row: Row = {"label": label, "assumption": name, "by": measure.name}
+            row |= {"factor": section.factor, "less": less, "base": base, "more": more}
+            own.append(row | {"swing": ratio(max(known), min(known)) if known else None})
         rows += sorted(own, key=lambda row: -float(row["swing"] or 0.0))
     return rows
 

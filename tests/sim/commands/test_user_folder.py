@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from cutlayer.models import UnknownModelError, own_object
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.process.python_path import drop_working_directory
 from cutlayer.sim.studies.cluster import perform_one
+from cutlayer.sim.studies.workers import Job
 
 ROOT = Path(__file__).resolve().parents[3]
 TRAPS = (
@@ -228,10 +230,10 @@ def test_a_cluster_s_worker_looks_in_the_folders_that_come_with_its_job(
     plan_checked(loaded, trains=False)
     cell = next(cells_of(loaded, "", Shared()))
     monkeypatch.setattr(own_object, "_imported_from", {})  # a worker has not imported it
-    arguments = {"scenario": dict(cell.scenario), "data_dir": None}
+    job = Job("clock", cell.scenario, "")
     with pytest.raises(UnknownModelError, match="nets_of_a_job_q"):
-        perform_one("clock", arguments, 1)
-    found = perform_one("clock", {**arguments, "folders": [str(tmp_path)]}, 1)
+        perform_one(job, 1)
+    found = perform_one(replace(job, folders=(str(tmp_path),)), 1)
     assert list(found) == ["splitfed"]
 
 
