@@ -1,7 +1,6 @@
 """Check every point of a study before anything runs."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from cutlayer.errors import UserError
@@ -11,7 +10,8 @@ from cutlayer.scenarios.study import LoadedStudy, Point
 from cutlayer.sim.build.checks import plan_feasible
 from cutlayer.sim.data.datasets import load
 from cutlayer.sim.run.run import data_folder
-from cutlayer.sim.studies.cells import Cell, Shared, cells_of
+from cutlayer.sim.studies.cells import Shared, cells_of
+from cutlayer.sim.studies.result import CellResult
 
 MAX_SHOWN = 10
 
@@ -22,42 +22,26 @@ class StudyError(UserError):
     """A study with points that cannot be run; the message lists them."""
 
 
-@dataclass(frozen=True)
-class CheckedPoint:
-    """A point that can be run: its cells, and by label why a method does not fit into memory."""
-
-    point: Point
-    cells: tuple[Cell, ...]
-    infeasible: Mapping[str, str]
-
-    @property
-    def feasible(self) -> tuple[Cell, ...]:
-        """The cells that fit into memory."""
-        return tuple(cell for cell in self.cells if cell.label not in self.infeasible)
-
-
 def check_points(
     study: LoadedStudy,
     *,
     trains: bool,
     data_dir: Path | None = None,
     progress: Progress = lambda *_: None,
-) -> list[CheckedPoint]:
-    """Return all points. Raises StudyError with the problems of all points.
+) -> list[CellResult]:
+    """Return the cells of all points. Raises StudyError with the problems of all points.
 
     If the study `trains`, data and weights must be available.
     """
-    checked: list[CheckedPoint] = []
+    cells: list[CellResult] = []
     wrong: list[str] = []
     data: set[tuple[object, ...]] = set()
     pieces = Shared()
     for point in study.points:
         progress("points checked", point.number, len(study.points), "")
         try:
-            checked.append(
-                check_point(
-                    study, point, trains=trains, data_dir=data_dir, seen=data, pieces=pieces
-                )
+            cells += check_point(
+                study, point, trains=trains, data_dir=data_dir, seen=data, pieces=pieces
             )
         except ScenarioError as error:
             # Without their lines in the base scenario, which is not the cause.
@@ -68,7 +52,7 @@ def check_points(
         more = len(wrong) - MAX_SHOWN
         shown = wrong[:MAX_SHOWN] + ([f"... and {more} more"] if more > 0 else [])
         raise StudyError("\n".join(shown))
-    return checked
+    return cells
 
 
 def check_point(
@@ -80,8 +64,11 @@ def check_point(
     seen: set[tuple[object, ...]] | None = None,
     extra: Iterable[str] = (),
     pieces: Shared | None = None,
-) -> CheckedPoint:
-    """Return one point. Raises ScenarioError if it cannot be run, DataError if data is missing."""
+) -> list[CellResult]:
+    """Return the cells of one point, or why they do not fit into memory; nothing is run.
+
+    Raises ScenarioError if the point cannot be run, DataError if data is missing.
+    """
     loaded = study.scenario(point, extra)
     with looking_in([*beside(loaded.document.source), *beside(study.document.source)]):
         plans, problems = plan_feasible(loaded, trains=trains)
@@ -93,4 +80,4 @@ def check_point(
                 seen.add((info, directory))
         cells = tuple(cells_of(loaded, str(point), pieces or Shared()))
     infeasible = {label: "; ".join(p.rule for p in found) for label, found in problems.items()}
-    return CheckedPoint(point, cells, infeasible)
+    return [CellResult(point, cell, infeasible=infeasible.get(cell.label)) for cell in cells]

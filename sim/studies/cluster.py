@@ -19,6 +19,7 @@ from cutlayer.sim.studies.workers import (
     Job,
     Note,
     WorkerDiedError,
+    Workers,
     job_error,
     portable,
 )
@@ -31,7 +32,7 @@ class ClusterError(UserError):
     """A cluster that cannot be used; the message says why."""
 
 
-class Cluster:
+class Cluster(Workers):
     """The workers of the scheduler at an address, such as tcp://host:8786.
 
     Raises ClusterError if the scheduler does not answer, has no workers, or workers have other code.

@@ -11,8 +11,6 @@ from cutlayer.sim.results.columns import DIGESTS, RESULT_COLUMNS, Row, by_column
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.studies.cells import Cell
 
-Key = tuple[int, int, str]  # point, seed, label
-
 
 @dataclass
 class Trainings:
@@ -38,7 +36,7 @@ class CellResult:
 
     point: Point
     cell: Cell
-    result: MethodResult | None
+    result: MethodResult | None = None
     infeasible: str | None = None
     curve: str | None = None  # "own", "shared", "alone"; None if nothing was trained
 

@@ -15,7 +15,7 @@ from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.write import Views, no_views
 from cutlayer.sim.run.run import folder_kind, load_scenario, run, versions
-from cutlayer.sim.studies.check import CheckedPoint, Progress, StudyError, check_points
+from cutlayer.sim.studies.check import Progress, check_points
 from cutlayer.sim.studies.content_address import code_digest
 from cutlayer.sim.studies.decisions.best import best_rows
 from cutlayer.sim.studies.decisions.crossovers import crossover_rows
@@ -64,7 +64,7 @@ def sweep(
         if isinstance(out, Path):
             out = stack.enter_context(claim_study(out, loaded.study.name))
         measures = _measures(loaded, trains)
-        points = check_points(loaded, trains=trains, data_dir=data_dir, progress=progress)
+        cells = check_points(loaded, trains=trains, data_dir=data_dir, progress=progress)
         if cache is not None:
             with errors_named(cache):
                 cache.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def sweep(
                 progress=progress,
                 check_folder=out.check if out else lambda: None,
             )
-            result = _result(loaded, executor, points, runner)
+            result = _result(loaded, executor, cells, runner)
             _decide(result, runner, measures)
         if out is not None:
             result.path = out.path
@@ -121,28 +121,25 @@ def write_full(
 
 
 def _result(
-    loaded: LoadedStudy, executor: ExecutorName, points: list[CheckedPoint], runner: Runner
+    loaded: LoadedStudy, executor: ExecutorName, cells: list[CellResult], runner: Runner
 ) -> StudyResult:
     """Run all feasible cells and record where each curve came from."""
-    cells = [(checked, cell) for checked in points for cell in checked.cells]
-    results = iter(runner.run([cell for checked in points for cell in checked.feasible]))
+    feasible = [row for row in cells if row.infeasible is None]
+    results = runner.run([row.cell for row in feasible])
     versions_used = versions(executor, None) | {"code": code_digest()}
     del versions_used["data"]
-    result = StudyResult(loaded, versions_used, new=runner.new)
+    result = StudyResult(loaded, versions_used, cells, new=runner.new)
     counts = result.trainings
     trained: set[str | None] = set()
-    for checked, cell in cells:
-        why = checked.infeasible.get(cell.label)
-        found = next(results) if why is None else None
-        curve = None
-        if found is not None and runner.trains:
-            key = runner.trained_by(cell, found)
-            curve = "alone" if key is None else "shared" if key in trained else "own"
+    for row, found in zip(feasible, results, strict=True):
+        row.result = found
+        if runner.trains:
+            key = runner.trained_by(row.cell, found)
+            row.curve = "alone" if key is None else "shared" if key in trained else "own"
             trained.add(key)
-            counts.alone += curve == "alone"
+            counts.alone += row.curve == "alone"
             counts.curves += 1
-            counts.needed += curve != "shared"
-        result.cells.append(CellResult(checked.point, cell, found, why, curve))
+            counts.needed += row.curve != "shared"
     coarse = [c for found in result.cells if found.result for c in found.result.coarse]
     versions_used["coarse"] = list(dict.fromkeys(coarse))
     return result
@@ -185,6 +182,3 @@ def _decide(result: StudyResult, runner: Runner, measures: dict[str, Measured]) 
         if targets:
             aims[0] = Measured("time_to_target", max(targets))
     decided["pareto"] = pareto_rows(result, aims)
-
-
-__all__ = ["StudyError", "load_study", "sweep", "write_full"]

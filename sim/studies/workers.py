@@ -98,19 +98,19 @@ def portable(error: Exception) -> Exception:
 
 
 class Workers(Protocol):
-    """Something that runs jobs; `done` gets each job's number and result as it ends."""
+    """A context that runs jobs; `done` gets each job's number and result as it ends."""
 
     def __enter__(self) -> Self:
-        """Start the workers."""
+        return self
 
     def __exit__(self, *_: object) -> None:
-        """End all workers."""
+        return
 
     def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
         """Do all jobs. Raises JobError for failed ones, after all others have ended."""
 
 
-class Here:
+class Here(Workers):
     """Runs the jobs in this process, one after another."""
 
     def __init__(self, threads: int = 1) -> None:
@@ -121,9 +121,6 @@ class Here:
 
         torch.set_num_threads(self.threads)
         return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
 
     def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
         """Do the jobs in order."""
@@ -152,15 +149,12 @@ class _Worker:
 
 
 @dataclass
-class Processes:
+class Processes(Workers):
     """Runs the jobs in `count` processes with `threads` torch threads each."""
 
     count: int
     threads: int = 1
     _workers: list[_Worker] = field(default_factory=list)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:

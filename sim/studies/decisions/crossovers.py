@@ -143,7 +143,8 @@ def _halve(
         step = _middle(bracket)
         point = Point(-1, {name: {**bracket.others, axis: step}[name] for name in study.study.axes})
         checked = check_point(study.study, point, trains=runner.trains, data_dir=runner.data_dir)
-        cells = [[c for c in checked.feasible if c.label == label] for label in bracket.pair]
+        feasible = [row.cell for row in checked if row.infeasible is None]
+        cells = [[cell for cell in feasible if cell.label == label] for label in bracket.pair]
         if not all(cells):
             bracket.note = f"does not fit into memory at {step.label}"
             continue

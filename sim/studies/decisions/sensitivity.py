@@ -48,7 +48,8 @@ def sensitivity_rows(
         checked = check_point(
             study.study, BASE, trains=runner.trains, data_dir=runner.data_dir, extra=extra
         )
-        cells += [(key, cell) for cell in checked.feasible if cell.seed == study.seeds[0]]
+        feasible = [row.cell for row in checked if row.infeasible is None]
+        cells += [(key, cell) for cell in feasible if cell.seed == study.seeds[0]]
     results = runner.run([cell for _, cell in cells])
     values = {
         (cell.label, *key): measure.of(result)
