@@ -16,7 +16,7 @@ from cutlayer.sim.data.datasets import load
 from cutlayer.sim.data.given_split import GivenPartition
 from cutlayer.sim.run.play import coarse_figures
 from cutlayer.sim.run.preview import MethodPreview, preview
-from cutlayer.sim.run.run import load_scenario
+from cutlayer.sim.run.run import data_folder, load_scenario
 from cutlayer.sim.views.columns import print_grid
 from cutlayer.sim.views.topology_text import unconnected
 from cutlayer.topologies.units import format_duration, format_size
@@ -38,9 +38,8 @@ def _check(loaded: Loaded, executor: ExecutorName, data_dir: Path | None) -> Non
     plans = plan_checked(loaded, trains=executor == "inline")
     plan = plans[0]
     if executor == "inline":
-        directory = data_dir or (Path(d) if (d := loaded.scenario.data.dir) else None)
         for one in plans:
-            load(one.info, directory)
+            load(one.info, data_folder(loaded.scenario, data_dir))
     console = make_console()
     _describe(plan, len(plans), console)
     for line in conversions(plan.scenario):

@@ -12,7 +12,7 @@ from cutlayer.sim.files.atomic import errors_named
 from cutlayer.sim.process.interrupts import INTERRUPTED
 from cutlayer.sim.results.folder import claim_folder, claim_next
 from cutlayer.sim.results.method import RunResult
-from cutlayer.sim.results.read import SavedRun, read
+from cutlayer.sim.results.read import read
 from cutlayer.sim.results.write import write_seeds
 from cutlayer.sim.run.run import LogName, folder_kind, load_scenario, run
 from cutlayer.sim.views import print_table, write_plots, write_trace
@@ -100,15 +100,11 @@ def write_trace_only(result: RunResult, folder: Path) -> Sequence[Path]:
 
 def draw(folder: Path) -> None:
     """Draw the pictures of a run, of one seed or several, from its folder."""
-    runs = [run for run in _runs(folder) if any(m["rounds"] for m in run.methods.values())]
+    saved = read(folder)
+    assert isinstance(saved, list)
+    runs = [run for run in saved if any(m["rounds"] for m in run.methods.values())]
     if runs:
         plots = folder / "plots"
         with errors_named(plots):
             plots.mkdir(exist_ok=True)
         write_plots(runs, plots)
-
-
-def _runs(folder: Path) -> list[SavedRun]:
-    found = read(folder)
-    assert isinstance(found, list)
-    return found

@@ -25,7 +25,12 @@ PART: Final = ".part"  # suffix of unfinished files
 STALE_AFTER_S: Final = 3600
 _PART_NAME: Final = re.compile(rf"\.([1-9][0-9]{{0,9}})-[0-9a-f]{{16}}{re.escape(PART)}")
 _NO_FOLDER_SYNC: Final = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)
-_NO_HARD_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
+NO_HARD_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
+_SORTS: Final = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 class OutputError(UserError):
@@ -82,7 +87,7 @@ def _is_running(process: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        return True
+        pass
     return True
 
 
@@ -176,21 +181,12 @@ def check_output_file(
         except FileNotFoundError:
             return
     if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-        raise OutputError(f"{option} {target} is {_sort(mode)}, not a file; name a new file")
+        what = _SORTS.get(stat.S_IFMT(mode), "a device")
+        raise OutputError(f"{option} {target} is {what}, not a file; name a new file")
     if not force:
         raise OutputError(
             f"{option} {target} exists; name a new file, or add --force to replace it"
         )
-
-
-def _sort(mode: int) -> str:
-    if stat.S_ISDIR(mode):
-        return "a folder"
-    if stat.S_ISFIFO(mode):
-        return "a named pipe"
-    if stat.S_ISSOCK(mode):
-        return "a socket"
-    return "a device"
 
 
 def _sync(file: Path) -> None:
@@ -211,7 +207,7 @@ def _publish(part: Path, target: Path) -> None:
     except FileExistsError:
         raise OutputError(f"{target} exists by now; name a new file") from None
     except OSError as error:
-        if error.errno not in _NO_HARD_LINKS:
+        if error.errno not in NO_HARD_LINKS:
             raise
         if os.path.lexists(target):
             raise OutputError(f"{target} exists by now; name a new file") from None

@@ -23,7 +23,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final, Self
 
-from cutlayer.sim.files.atomic import OutputError, is_part, part_path, unwritable
+from cutlayer.sim.files.atomic import NO_HARD_LINKS, OutputError, is_part, part_path, unwritable
 from cutlayer.sim.files.plain_text import visible
 
 MARKER: Final = "cutlayer.json"
@@ -32,7 +32,6 @@ KINDS: Final = ("run", "seeds", "study", "export", "figures", "reproduce")
 _MAX_MARKER_BYTES: Final = 4096
 _MAX_ATTEMPTS: Final = 10
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
-_NO_HARD_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
 
 
 class FolderTakenError(OutputError):
@@ -178,16 +177,13 @@ def _continue(path: Path, kind: str, option: str) -> ResultFolder:
             raise _taken(path, option)
         marker = read_marker(path)
         if marker is None or not os.path.samestat(os.fstat(entry), (path / MARKER).stat()):
-            raise FolderTakenError(f"{_named(path, option)} was removed just now; try again")
+            raise _refused(path, option, "was removed just now; try again")
         if marker.kind != kind:
-            raise FolderTakenError(
-                f"{_named(path, option)} holds results of another kind ({marker.kind});"
-                " name a new folder"
-            )
+            why = f"holds results of another kind ({marker.kind}); name a new folder"
+            raise _refused(path, option, why)
         if marker.format > FORMAT:
-            raise FolderTakenError(
-                f"{_named(path, option)} was written by a newer version of Cutlayer; name a new folder"
-            )
+            why = "was written by a newer version of Cutlayer; name a new folder"
+            raise _refused(path, option, why)
     except BaseException:
         os.close(entry)
         raise
@@ -196,21 +192,15 @@ def _continue(path: Path, kind: str, option: str) -> ResultFolder:
 
 def _taken(path: Path, option: str) -> FolderTakenError:
     """Return the error that says why a folder cannot be claimed."""
-    if _is_being_marked(path) or in_use(path):
-        return FolderTakenError(
-            f"{_named(path, option)} is in use by another command; name a new folder"
-        )
-    return FolderTakenError(f"{_named(path, option)} exists and is not empty; name a new folder")
-
-
-def _is_being_marked(path: Path) -> bool:
-    """Whether a folder has only an unfinished marker: another command is claiming it right now."""
     names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
-    return bool(names) and all(is_part(name) for name in names)
+    being_marked = bool(names) and all(is_part(name) for name in names)
+    if being_marked or in_use(path):
+        return _refused(path, option, "is in use by another command; name a new folder")
+    return _refused(path, option, "exists and is not empty; name a new folder")
 
 
-def _named(path: Path, option: str) -> str:
-    return f"{option} {path}" if option else str(path)
+def _refused(path: Path, option: str, why: str) -> FolderTakenError:
+    return FolderTakenError(f"{option} {path} {why}".lstrip())
 
 
 def _mark(path: Path, kind: str) -> int:
@@ -229,7 +219,7 @@ def _mark(path: Path, kind: str) -> int:
             try:
                 os.link(part, marker, follow_symlinks=False)
             except OSError as error:
-                if error.errno not in _NO_HARD_LINKS:
+                if error.errno not in NO_HARD_LINKS:
                     raise
                 os.close(entry)
                 entry = os.open(marker, os.O_CREAT | os.O_EXCL | os.O_RDWR | _CLOEXEC, 0o666)

@@ -159,15 +159,14 @@ class MethodResult:
     @property
     def server_wait_mean_s(self) -> float | None:
         """The mean wait of a job for a slot of the server; None without a job."""
-        jobs = sum(r.server_jobs for r in self.rounds)
-        return ratio(sum(r.server_wait_s for r in self.rounds), jobs)
+        waits_s = sum(r.server_wait_s for r in self.rounds)
+        return ratio(waits_s, sum(r.server_jobs for r in self.rounds))
 
     @property
     def server_wait_max_s(self) -> float | None:
         """The longest wait of a job for a slot of the server; None without a job."""
-        if not any(r.server_jobs for r in self.rounds):
-            return None
-        return max(r.longest_server_wait_s for r in self.rounds)
+        waits = (r.longest_server_wait_s for r in self.rounds if r.server_jobs)
+        return max(waits, default=None)
 
     @property
     def clients_idle(self) -> float | None:

@@ -11,7 +11,7 @@ from small_scenarios import MIXED, PLAIN, scenario
 
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.world import make_method
-from cutlayer.sim.commands.transfers import summary
+from cutlayer.sim.commands.explain import summary
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.explain import SET_UP, SLOW_START, Explained, Transfer, explain
