@@ -51,21 +51,19 @@ def show_command(name: str, plot: Path | None = None, *, force: bool = False) ->
         raise UserError(f"--plot: {plot} must end in .png, .svg or .pdf")
     if plot is not None:
         check_output_file(plot, "--plot", force=force)
-    if name in shipped_names() or Path(name).suffix in (".yaml", ".yml"):
-        _show_scenario(name, plot, force)
-        return
-    for kind, (names, _) in KINDS.items():
-        find = canonical_method if kind == "methods" else canonical
-        if kind in shown and (found := find(name, names())) is not None:
-            if plot is not None:
-                raise UserError(f"--plot: {name} is not a scenario; only scenarios have a topology")
-            shown[kind](found)
-            return
-    if _is_file(name):
-        _show_scenario(name, plot, force)
-        return
-    everything = [n for names, _ in KINDS.values() for n in names()]
-    raise UserError(f"show: unknown name {name}{suggestion(name, everything)}")
+    if name not in shipped_names() and Path(name).suffix not in (".yaml", ".yml"):
+        for kind, show in shown.items():
+            find = canonical_method if kind == "methods" else canonical
+            if (found := find(name, KINDS[kind][0]())) is not None:
+                if plot is not None:
+                    rule = "is not a scenario; only scenarios have a topology"
+                    raise UserError(f"--plot: {name} {rule}")
+                show(found)
+                return
+        if not _is_file(name):
+            everything = [n for names, _ in KINDS.values() for n in names()]
+            raise UserError(f"show: unknown name {name}{suggestion(name, everything)}")
+    _show_scenario(name, plot, force)
 
 
 def _is_file(name: str) -> bool:

@@ -79,7 +79,6 @@ def remove_stale_parts(folder: Path) -> None:
 
 
 def _is_running(process: int) -> bool:
-    """Return whether a process with this number may be running on this machine."""
     if os.name == "nt":  # os.kill would end the process
         return False
     try:
@@ -118,10 +117,10 @@ def whole_file(target: Path, *, replace: bool = True, sync: bool = True) -> Iter
 
 
 @contextmanager
-def whole_text(target: Path, *, replace: bool = True, sync: bool = True) -> Iterator[TextIO]:
+def whole_text(target: Path, *, replace: bool = True) -> Iterator[TextIO]:
     """Yield a UTF-8 text file that becomes `target` as in `whole_file`; line ends are not translated."""
     with (
-        whole_file(target, replace=replace, sync=sync) as part,
+        whole_file(target, replace=replace) as part,
         part.open("w", encoding="utf-8", newline="") as text,
     ):
         yield text
@@ -133,9 +132,9 @@ def write_bytes(target: Path, content: bytes, *, replace: bool = True, sync: boo
         part.write_bytes(content)
 
 
-def write_text(target: Path, text: str, *, replace: bool = True, sync: bool = True) -> None:
+def write_text(target: Path, text: str, *, replace: bool = True) -> None:
     """Write a UTF-8 file atomically. Raises OutputError."""
-    write_bytes(target, text.encode(), replace=replace, sync=sync)
+    write_bytes(target, text.encode(), replace=replace)
 
 
 def json_text(content: Mapping[str, Any]) -> str:
@@ -143,11 +142,9 @@ def json_text(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def write_json(
-    target: Path, content: Mapping[str, Any], *, replace: bool = True, sync: bool = True
-) -> None:
+def write_json(target: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file atomically. Raises OutputError."""
-    write_text(target, json_text(content), replace=replace, sync=sync)
+    write_text(target, json_text(content))
 
 
 def sync_folder(folder: Path) -> None:

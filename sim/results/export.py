@@ -122,7 +122,6 @@ def _tensorboard(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
 
 
 def _curves(saved: SavedRun | SavedStudy) -> dict[str, list[Row]]:
-    """Return the rows of each curve by the name of its folder."""
     names = FileNames()
     if isinstance(saved, SavedRun):
         return {names.of(label): saved.rounds(label) for label in saved.methods}

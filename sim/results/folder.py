@@ -191,7 +191,6 @@ def _continue(path: Path, kind: str, option: str) -> ResultFolder:
 
 
 def _taken(path: Path, option: str) -> FolderTakenError:
-    """Return the error that says why a folder cannot be claimed."""
     names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
     being_marked = bool(names) and all(is_part(name) for name in names)
     if being_marked or in_use(path):

@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 
-from cutlayer.errors import UserError
 from cutlayer.scenarios.study.schema import Measure
 from cutlayer.sim.results.method import MethodResult
 
@@ -25,10 +24,6 @@ MEASURES: Final[Mapping[str, tuple[str, Callable[[MethodResult, float], float | 
 }
 TRAINED: Final = ("time_to_target", "bytes_to_target", "accuracy")  # need a learning curve
 WITH_TARGET: Final = ("time_to_target", "bytes_to_target")
-
-
-class MeasureError(UserError):
-    """A measure that a study's results do not have."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +59,3 @@ class Measured:
         values = [self.of(result) for result in results]
         known = [value for value in values if value is not None]
         return float(np.mean(known)) if known and len(known) == len(values) else None
-
-
-def measured(by: Measure, target: float | None, targets: tuple[float, ...]) -> Measured:
-    """Return a measure; a missing target is the highest of the scenario's `targets`.
-
-    Raises MeasureError if there is none.
-    """
-    if by not in WITH_TARGET:
-        return Measured(by)
-    if target is None and not targets:
-        raise MeasureError(f"{by} needs a target: give one, or training.targets in the scenario")
-    return Measured(by, target if target is not None else max(targets))

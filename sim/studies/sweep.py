@@ -22,7 +22,7 @@ from cutlayer.sim.studies.decisions.crossovers import crossover_rows
 from cutlayer.sim.studies.decisions.pareto import pareto_rows
 from cutlayer.sim.studies.decisions.sensitivity import sensitivity_rows, unknown
 from cutlayer.sim.studies.folder import CELLS, TRAININGS, begin, claim_study, write_results
-from cutlayer.sim.studies.measures import TRAINED, Measured, MeasureError, measured
+from cutlayer.sim.studies.measures import TRAINED, WITH_TARGET, Measured
 from cutlayer.sim.studies.plain_results import curve_of
 from cutlayer.sim.studies.result import CellResult, StudyResult
 from cutlayer.sim.studies.result_store import Report, Store
@@ -146,19 +146,23 @@ def _result(
 
 
 def _measures(loaded: LoadedStudy, trains: bool) -> dict[str, Measured]:
-    """Return the measure of each decision. Raises ScenarioError if the study cannot have it."""
+    """Return the measure of each decision, by default for the highest target of the scenario.
+
+    Raises ScenarioError if the study cannot have it.
+    """
     study, found = loaded.study, {}
-    targets = tuple(loaded.base.scenario.training.targets)
+    highest = max(loaded.base.scenario.training.targets, default=None)
     if study.sensitivity is not None and (complaint := unknown(study.sensitivity.of)):
         raise ScenarioError([loaded.document.problem(("sensitivity", "of"), complaint)])
     for name in ("crossovers", "best", "sensitivity"):
         section = getattr(study, name)
         if section is None:
             continue
-        try:
-            found[name] = measured(section.by, section.target, targets)
-        except MeasureError as error:
-            raise ScenarioError([loaded.document.problem((name, "by"), str(error))]) from None
+        target = highest if section.target is None else section.target
+        if section.by in WITH_TARGET and target is None:
+            rule = f"{section.by} needs a target: give one, or training.targets in the scenario"
+            raise ScenarioError([loaded.document.problem((name, "by"), rule)])
+        found[name] = Measured(section.by, target if section.by in WITH_TARGET else None)
         if section.by in TRAINED and not trains:
             rule = "needs an accuracy, and the executor none trains nothing: use inline"
             raise ScenarioError([loaded.document.problem((name, "by"), rule)])

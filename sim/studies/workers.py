@@ -202,7 +202,6 @@ class Processes(Workers):
             raise job_error(failed)
 
     def _give(self, worker: _Worker, jobs: Sequence[Job], waiting: deque[int]) -> None:
-        """Give a worker the next job, or none."""
         worker.job = waiting.popleft() if waiting else None
         while worker.job is not None:
             try:
