@@ -30,18 +30,13 @@ def presence(intervals: Iterable[Interval], *, online: bool, period_s: float = m
     `intervals` (begin and end in s; they may overlap) are times online or offline, by `online`; at
     all other times it is the opposite. They end before `period_s`, after which they repeat.
     """
-    starts, values = [0.0], [not online]
+    values = {0.0: not online}
     for begin, end in _merged(intervals):
         assert 0 <= begin < end <= period_s
-        if begin == starts[-1]:  # only at 0: merged intervals do not touch
-            values[-1] = online
-        else:
-            starts.append(begin)
-            values.append(online)
+        values[begin] = online
         if end < period_s:
-            starts.append(end)
-            values.append(not online)
-    return Table(starts, [float(value) for value in values], period_s)
+            values[end] = not online
+    return Table([*values], [float(value) for value in values.values()], period_s)
 
 
 def _merged(intervals: Iterable[Interval]) -> list[Interval]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate, chain, pairwise
 from typing import Final, Self, TypeVar
 
 from cutlayer.topologies.bandwidth import Profile
@@ -77,24 +78,14 @@ class Fleet(Topology):
         self.server = core.server
         self._seed = 0
         self._devices: tuple[Mapping[str, DeviceProfile], ...] = ()
-        self._runs: list[ClientGroup | Node] = []
-        self._starts: list[int] = []
-        self.clients = tuple(self._names_in_order())
+        things = _merged(nodes, [(group.after_nodes, (group,)) for group in groups])
+        self._runs = [one for one in things if isinstance(one, ClientGroup) or one.role == "client"]
+        names = [run.names if isinstance(run, ClientGroup) else (run.name,) for run in self._runs]
+        self._starts = [0, *accumulate(map(len, names))]
+        self.clients = tuple(chain.from_iterable(names))
         self._index = {name: index for index, name in enumerate(self.clients)}
         self._check_names()
         self._renewed()
-
-    def _names_in_order(self) -> Iterator[str]:
-        """Yield the names of all clients, and record where the groups begin."""
-        start = 0
-        for thing in _merged(self._single_nodes, [(g.after_nodes, (g,)) for g in self._groups]):
-            if isinstance(thing, Node) and thing.role != "client":
-                continue
-            names = (thing.name,) if isinstance(thing, Node) else thing.names
-            self._runs.append(thing)
-            self._starts.append(start)
-            start += len(names)
-            yield from names
 
     def _check_names(self) -> None:
         others = [node.name for node in self._single_nodes if node.role != "client"]
@@ -212,8 +203,7 @@ class Fleet(Topology):
 
     def alike(self) -> Iterator[tuple[int, int]]:
         """Yield runs of clients whose routes differ only in their own links: the first and the count."""
-        for run, start in zip(self._runs, self._starts, strict=True):
-            yield start, 1 if isinstance(run, Node) else len(run.names)
+        return ((start, end - start) for start, end in pairwise(self._starts))
 
     def route(self, source: str, target: str) -> Route:
         """Return what a transfer consumes on its route, and the total delay."""

@@ -249,13 +249,13 @@ class LinkEntry(Strict):
 FIGURES: dict[str, tuple[str, Callable[[object], float]]] = {
     "memory_bandwidth": ("memory_bandwidth_bytes_per_s", parse_rate),
     "optimizer_bandwidth": ("optimizer_bytes_per_s", parse_rate),
-    "weight_bandwidth": ("weight_bytes_per_s", parse_rate),
     "layer_overhead": ("layer_overhead_s", parse_duration),
     "iteration_overhead": ("iteration_overhead_s", parse_duration),
     "loader_per_iteration": ("loader_s_per_iteration", parse_duration),
     "loader_per_sample": ("loader_s_per_sample", parse_duration),
     "optimizer_overhead": ("optimizer_overhead_s", parse_duration),
     "round_overhead": ("round_overhead_s", parse_duration),
+    "weight_bandwidth": ("weight_bytes_per_s", parse_rate),
 }
 _OPTIONAL = ("weight_bandwidth", "loader_per_sample", "optimizer_overhead", "round_overhead")
 
