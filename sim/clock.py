@@ -7,7 +7,7 @@ round can be reused. Nothing here reads the host's clock.
 """
 
 from collections.abc import Callable
-from math import inf
+from math import inf, nan
 from typing import Final
 
 import simpy
@@ -48,8 +48,8 @@ class Clock(simpy.Environment):
         self.events = 0
         self._round_events = round_events
         self._last_event = round_events
-        self._instant = 0.0
-        self._events = 0
+        self._instant = nan
+        self._stuck_at = 0
 
     @property
     def elapsed_s(self) -> float:
@@ -61,19 +61,17 @@ class Clock(simpy.Environment):
 
         Raises StuckClockError if the clock has stopped advancing, TooManyEventsError at the limit.
         """
-        self.events += 1
-        if self.events > self._last_event:
+        events = self.events = self.events + 1
+        if events > self._last_event:
             raise TooManyEventsError(
                 f"takes more than {self._round_events:,} events up to a virtual time of"
                 f" {format_duration(self.elapsed_s)}, the limit of a round: raise"
                 " limits.round_events to allow more"
             )
         super().step()
-        now = self._now
-        if now != self._instant:
-            self._instant, self._events = now, 0
-        self._events += 1
-        if self._events > STUCK_AFTER:
+        if self._now != self._instant:
+            self._instant, self._stuck_at = self._now, events + STUCK_AFTER
+        elif events >= self._stuck_at:
             raise StuckClockError(
                 f"the clock has not advanced beyond {self.elapsed_s} s for {STUCK_AFTER} events"
             )
