@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.sim.log.intervals import Activity, Intervals, Phase
-from cutlayer.sim.network.route_runs import Lazy, Runs
+from cutlayer.sim.network.route_runs import OnDemand, Runs
 
 Key = str | tuple[int, int]  # a shared resource, or (member, index among the client's own)
 Uses = Sequence[tuple[str, float]]  # resources of a route with their consumption per byte
@@ -67,7 +67,7 @@ class ClientRoutes:
             own = names.keys() - self._names(start + 1).keys() if size > 1 else ()
             for name in names:
                 self.clients[name] = self.clients.get(name, 0) + (1 if name in own else size)
-        self._own = Lazy(len(ups), self._own_of)
+        self._own = OnDemand(self._own_of)
 
     def _names(self, client: int) -> dict[str, None]:
         """Return the resources that a client's messages cross, in order."""

@@ -4,14 +4,14 @@ The network follows a profile from the moment at which a transfer begins to cros
 none does: a trace of an hour in steps of a millisecond costs nothing without transfers.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Protocol
 
 from simpy import Event
 
 from cutlayer.sim.clock import Clock
-from cutlayer.sim.network.route_runs import Lazy
+from cutlayer.sim.network.route_runs import OnDemand
 from cutlayer.sim.network.routes import Uses
 
 
@@ -43,16 +43,15 @@ class Changing:
         self,
         clock: Clock,
         profiles: Mapping[str, Profile],
-        uses: Sequence[Uses],
+        uses: Mapping[int, Uses],
         set_capacity: Callable[[str, float], None],
     ) -> None:
         self._clock = clock
         self._set_capacity = set_capacity
         self.profiles = dict(profiles)
         followed = {name: _Followed(name, profile) for name, profile in profiles.items()}
-        self._of_route = Lazy(
-            len(uses),
-            lambda route: tuple(followed[name] for name, _ in uses[route] if name in followed),
+        self._of_route = OnDemand(
+            lambda route: tuple(followed[name] for name, _ in uses[route] if name in followed)
         )
 
     def begins(self, route: int) -> None:

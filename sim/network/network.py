@@ -15,7 +15,7 @@ This file is long because `Network` is one class: all changes of an instant meet
 """
 
 from collections import ChainMap
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from math import inf
 from typing import cast
 
@@ -25,7 +25,7 @@ from cutlayer.sim.clock import Clock
 from cutlayer.sim.network.changing import Changing, Profile, integral
 from cutlayer.sim.network.flow import CANCELLED, FINISHED, SENDING, WAITING, Flow, RouteQueues
 from cutlayer.sim.network.private_links import OwnLinks
-from cutlayer.sim.network.route_runs import Lazy, Runs
+from cutlayer.sim.network.route_runs import OnDemand, Runs
 from cutlayer.sim.network.routes import NetworkError, Route, Uses, check_capacity, total_uses
 from cutlayer.sim.network.settling import Observer, Settling
 from cutlayer.sim.network.solvers.check import check_allocation
@@ -64,19 +64,20 @@ class Network:
         self.env = env
         self.fifo = fifo
         self._general = general
-        self._runs = alike
+        self._runs = Runs.apart(len(routes)) if alike is None else alike
         self._capacities: MutableMapping[str, float]
-        self._uses: Sequence[Uses]
-        if alike is None or alike.single:
+        self._uses: dict[int, Uses]
+        if self._runs.single:
             for name, capacity in resources.items():
                 check_capacity(name, capacity)
             self._capacities = dict(resources)
-            self._uses = [total_uses(self._capacities, i, route) for i, route in enumerate(routes)]
+            self._uses = {
+                index: total_uses(self._capacities, index, route)
+                for index, route in enumerate(routes)
+            }
         else:
             self._capacities = ChainMap({}, cast(MutableMapping[str, float], resources))
-            self._uses = Lazy(
-                len(routes), lambda index: total_uses(self._capacities, index, routes[index])
-            )
+            self._uses = OnDemand(lambda index: total_uses(self._capacities, index, routes[index]))
         self._queues = RouteQueues()
         self._sequence = 0
         self._latest = 0
@@ -93,14 +94,9 @@ class Network:
 
     def _choose(self) -> None:
         choice = choose(
-            self._capacities,
-            self._uses,
-            fifo=self.fifo,
-            general=self._general,
-            runs=self._runs,
+            self._capacities, self._uses, self._runs, fifo=self.fifo, general=self._general
         )
         self._solver = choice.solver
-        self._solvers = choice.solvers
         self._shared_by = choice.shared_by
         self._private_of = choice.private_of
         self._own = OwnLinks(self._capacities, choice.private)
@@ -113,7 +109,7 @@ class Network:
     @property
     def forms(self) -> tuple[str, ...]:
         """Name of the solver of each route."""
-        return tuple(solver.form for solver in self._solver)
+        return tuple(self._solver[route].form for route in range(self._runs.count))
 
     def start(
         self, route_index: int, size_bytes: float, weight: float | None = None, cap: float = inf
@@ -122,9 +118,9 @@ class Network:
 
         Its weight is the route's unless given.
         """
-        if not 0 <= route_index < len(self._uses):
+        if not 0 <= route_index < self._runs.count:
             raise NetworkError(
-                f"there is no route {route_index}: the network has {len(self._uses)} routes"
+                f"there is no route {route_index}: the network has {self._runs.count} routes"
             )
         if weight is None:
             weight = 1 if self._weights is None else self._weights[route_index]
@@ -250,7 +246,7 @@ class Network:
 
     def in_flight(self) -> list[Flow]:
         """The flows being sent, in the order in which they were started."""
-        flows = [flow for solver in self._solvers() for flow in solver.flows()]
+        flows = [flow for solver in self._used_solvers() for flow in solver.flows()]
         return sorted(flows, key=lambda flow: flow.sequence)
 
     def without_capacity(self) -> list[str]:
@@ -273,6 +269,10 @@ class Network:
             tolerance,
         )
         return len(flows)
+
+    def _used_solvers(self) -> Iterable[Solver]:
+        """Return the solvers of all routes that were used, each once."""
+        return dict.fromkeys(self._solver.values())
 
     def _begin(self, flow: Flow, now: float) -> None:
         flow.start_s = now
@@ -329,7 +329,7 @@ class Network:
     def _choose_again(self, now: float) -> None:
         """Form the components anew, because a resource that had no limit has one now."""
         flows = [(flow, self.left_bytes(flow)) for flow in self.in_flight()]
-        for solver in self._solvers():
+        for solver in self._used_solvers():
             self._settling.forget(solver)
         held = self._own.collect()
         self._choose()

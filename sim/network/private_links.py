@@ -1,9 +1,10 @@
 """The private resources of a route, which cap the one transfer that it carries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import inf
 
 from cutlayer.sim.network.flow import Flow
+from cutlayer.sim.network.route_runs import OnDemand
 from cutlayer.sim.network.routes import Uses
 
 
@@ -15,26 +16,28 @@ class OwnLinks:
 
     __slots__ = ("_capacities", "_caps", "_held_s", "_private")
 
-    def __init__(self, capacities: Mapping[str, float], private: Sequence[Uses]) -> None:
+    def __init__(self, capacities: Mapping[str, float], private: Mapping[int, Uses]) -> None:
         self._capacities = capacities
         self._private = private
         self._held_s: dict[str, float] = {}
-        self._caps: dict[int, tuple[float, str | None]] = {}
+        self._caps = OnDemand(self._cap)
 
-    def renew(self, route: int) -> tuple[float, str | None]:
-        """Compute a route's cap, bytes/s, and which resource sets it, or None."""
+    def renew(self, route: int) -> None:
+        """Bring a route's cap up to date."""
+        self._caps.pop(route, None)
+
+    def _cap(self, route: int) -> tuple[float, str | None]:
         cap: float = inf
         narrowest = None
         for name, consumption in self._private[route]:
             offered = self._capacities[name] / consumption
             if offered < cap:
                 cap, narrowest = offered, name
-        self._caps[route] = own = cap, narrowest
-        return own
+        return cap, narrowest
 
     def limit(self, flow: Flow) -> tuple[float, str | None]:
         """Return the least cap of a transfer, bytes/s, and the own resource that sets it, or None."""
-        own = self._caps.get(flow.route) or self.renew(flow.route)
+        own = self._caps[flow.route]
         return own if own[0] <= flow.cap else (flow.cap, None)
 
     def charge(self, flow: Flow) -> None:

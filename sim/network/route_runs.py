@@ -52,11 +52,21 @@ class ByRun(dict[int, Value]):
     def __missing__(self, route: int) -> Value:
         return self[self.runs.starts[self.runs.run_of(route)]]
 
+    def mapped(self, change: Callable[[Value], Other]) -> "ByRun[Other]":
+        """Return the values that `change` makes of these."""
+        return ByRun(self.runs, {route: change(value) for route, value in self.items()})
 
-def mapped(values: Mapping[int, Value], change: Callable[[Value], Other]) -> dict[int, Other]:
-    """Apply `change` to values by route, or by run if they are by run."""
-    changed = {route: change(value) for route, value in values.items()}
-    return ByRun(values.runs, changed) if isinstance(values, ByRun) else changed
+
+class OnDemand(dict[int, Value]):
+    """Values by number, each computed by `make` at its first use: as fast as a dictionary later."""
+
+    def __init__(self, make: Callable[[int], Value]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, number: int) -> Value:
+        value = self[number] = self._make(number)
+        return value
 
 
 class Lazy(Sequence[Value]):
@@ -64,8 +74,7 @@ class Lazy(Sequence[Value]):
 
     def __init__(self, count: int, make: Callable[[int], Value]) -> None:
         self._count = count
-        self._make = make
-        self._computed: dict[int, Value] = {}
+        self._computed = OnDemand(make)
 
     def __len__(self) -> int:
         return self._count
@@ -81,8 +90,7 @@ class Lazy(Sequence[Value]):
         if value is None:
             if not -self._count <= index < self._count:
                 raise IndexError(index)
-            index %= self._count
-            value = self._computed[index] = self._make(index)
+            value = self._computed[index % self._count]
         return value
 
     def computed(self) -> Iterator[Value]:

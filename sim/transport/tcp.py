@@ -24,7 +24,7 @@ from simpy import Environment
 from simpy.events import NORMAL
 
 from cutlayer.sim.network import Carrier, Flow, NetworkError
-from cutlayer.sim.network.route_runs import Lazy
+from cutlayer.sim.network.route_runs import OnDemand
 from cutlayer.sim.network.settling import Wake
 from cutlayer.sim.transport.account import Account, CapFrom
 from cutlayer.sim.transport.settings import PathSettings
@@ -128,7 +128,7 @@ class Tcp:
             path = paths[route]
             return _Direction(path, connections[path.connection])
 
-        self._directions = Lazy(len(paths), direction)
+        self._directions = OnDemand(direction)
 
     def attach(self, network: Carrier) -> None:
         """Cap the transfers of a network, whose routes must carry one transfer at a time."""

@@ -9,7 +9,7 @@ from itertools import count
 from math import inf
 
 from cutlayer.sim.network.flow import Flow
-from cutlayer.sim.network.route_runs import mapped
+from cutlayer.sim.network.route_runs import ByRun
 from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.component import Component
 from cutlayer.sim.network.solvers.connectivity import separated
@@ -23,10 +23,10 @@ class Filling(Solver):
 
     form = "filling"
 
-    def __init__(self, capacities: Mapping[str, float], uses: Mapping[int, Uses]) -> None:
+    def __init__(self, capacities: Mapping[str, float], uses: ByRun[Uses]) -> None:
         super().__init__()
         self._resources = {name: Resource(name, limit) for name, limit in capacities.items()}
-        self._uses = mapped(uses, lambda used: tuple((self._resources[n], a) for n, a in used))
+        self._uses = uses.mapped(lambda used: tuple((self._resources[n], a) for n, a in used))
         self._senders: dict[Flow, Sender] = {}
         self._component_of: dict[Sender, Component] = {}
         # Not of resources without users or without a limit: these connect nothing.

@@ -11,13 +11,12 @@ connect routes into components, and each component gets the cheapest exact solve
     filling   all others
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
-from typing import TypeVar
 
-from cutlayer.sim.network.route_runs import ByRun, Lazy, Runs
+from cutlayer.sim.network.route_runs import ByRun, OnDemand, Runs
 from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.alone import Alone
 from cutlayer.sim.network.solvers.any_graph import Filling
@@ -25,31 +24,27 @@ from cutlayer.sim.network.solvers.solver import Solver
 from cutlayer.sim.network.solvers.star import Star
 from cutlayer.sim.network.solvers.tree import Tree
 
-Value = TypeVar("Value")
-
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The solver and the private resources of each route; the solver or the route of each resource.
 
-    `solvers` returns those of `solver` that may hold transfers by now, each once. `private_of` does
-    not have the private resources of routes in a run of several.
+    `private_of` does not have the private resources of routes in a run of several.
     """
 
-    solver: Sequence[Solver]
-    solvers: Callable[[], Iterable[Solver]]
-    private: Sequence[Uses]
+    solver: Mapping[int, Solver]
+    private: Mapping[int, Uses]
     shared_by: Mapping[str, Solver]
     private_of: Mapping[str, int]
 
 
 def choose(
     capacities: Mapping[str, float],
-    uses: Sequence[Uses],
+    uses: Mapping[int, Uses],
+    runs: Runs,
     *,
     fifo: bool,
     general: bool,
-    runs: Runs | None = None,
 ) -> Choice:
     """Group routes into components and give each its solver.
 
@@ -58,8 +53,8 @@ def choose(
     routes of each of `runs` are alike.
     """
     one_at_a_time = fifo and not general
-    if runs is None or not one_at_a_time:
-        runs = Runs.apart(len(uses))
+    if not one_at_a_time:
+        runs = Runs.apart(runs.count)
     firsts = [uses[start] for start in runs.starts]
     own = _own_of_runs(runs, uses)
     users: dict[str, list[int]] = {}
@@ -92,27 +87,17 @@ def choose(
         mine = [name in private_of or name in own[run] for name, _ in firsts[run]]
         return tuple(use for use, is_mine in zip(uses[route], mine, strict=True) if is_mine)
 
-    sharing = [solver for solver in dict.fromkeys(of_run) if solver is not None]
-    if runs.single:
-        each = tuple(Alone() if solver is None else solver for solver in of_run)
-        privates = [private(route) for route in range(len(uses))]
-        return Choice(each, lambda: dict.fromkeys(each), privates, shared_by, private_of)
-
     def solver_of(route: int) -> Solver:
-        solver = of_run[runs.run_of(route)]
-        return Alone() if solver is None else solver
+        return of_run[runs.run_of(route)] or Alone()
 
-    lazy = Lazy(len(uses), solver_of)
-    return Choice(
-        solver=lazy,
-        solvers=lambda: dict.fromkeys([*sharing, *lazy.computed()]),
-        private=Lazy(len(uses), private),
-        shared_by=shared_by,
-        private_of=private_of,
-    )
+    solvers, privates = OnDemand(solver_of), OnDemand(private)
+    if runs.single:
+        for route in range(runs.count):
+            solvers[route], privates[route] = solver_of(route), private(route)
+    return Choice(solvers, privates, shared_by, private_of)
 
 
-def _own_of_runs(runs: Runs, uses: Sequence[Uses]) -> list[set[str]]:
+def _own_of_runs(runs: Runs, uses: Mapping[int, Uses]) -> list[set[str]]:
     """Return, for each run, the private resources of its first route: those that the next one lacks."""
     return [
         {name for name, _ in uses[start]} - {name for name, _ in uses[start + 1]}
@@ -135,16 +120,12 @@ def _solver_of(
     if len(names) == 1 and not general:
         name = names[0]
         amounts = {route: dict(used)[name] for route, used in routes.items()}
-        return Star(name, capacities[name], _by_run(runs, amounts))
+        return Star(name, capacities[name], ByRun(runs, amounts))
     limits = {name: capacities[name] for name in names}
     if not general and (chains := _nested(names, routes, crossing)) is not None:
-        return Tree(limits, _by_run(runs, chains))
+        return Tree(limits, ByRun(runs, chains))
     kept = {route: [use for use in used if use[0] in limits] for route, used in routes.items()}
-    return Filling(limits, _by_run(runs, kept))
-
-
-def _by_run(runs: Runs, values: Mapping[int, Value]) -> Mapping[int, Value]:
-    return values if runs.single else ByRun(runs, values)
+    return Filling(limits, ByRun(runs, kept))
 
 
 def _nested(

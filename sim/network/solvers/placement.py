@@ -9,7 +9,7 @@ from itertools import count
 from math import inf
 
 from cutlayer.sim.network.flow import Flow
-from cutlayer.sim.network.route_runs import mapped
+from cutlayer.sim.network.route_runs import ByRun
 from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.branch import NOWHERE, Branch, Member
 from cutlayer.sim.network.solvers.lazy_heap import LazyHeap
@@ -25,7 +25,7 @@ class Placement(Solver):
     end, `_unlimited` those that nothing limits.
     """
 
-    def __init__(self, capacities: Mapping[str, float], chains: Mapping[int, Uses]) -> None:
+    def __init__(self, capacities: Mapping[str, float], chains: ByRun[Uses]) -> None:
         super().__init__()
         self._branches: dict[str, Branch] = {}
 
@@ -40,7 +40,7 @@ class Placement(Solver):
             assert above is not None
             return (above, *above.path), tuple(amount for _, amount in chain)
 
-        self._chains = mapped(chains, branches_of)
+        self._chains = chains.mapped(branches_of)
         self._root = next(iter(self._branches.values()))
         self._dirty: list[list[Branch]] = [
             [] for _ in range(1 + max(branch.depth for branch in self._branches.values()))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from math import inf
 
 from cutlayer.sim.network.flow import Flow
+from cutlayer.sim.network.route_runs import ByRun
 from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.branch import NOWHERE, Branch, Member
 from cutlayer.sim.network.solvers.placement import Placement
@@ -22,7 +23,7 @@ class Tree(Placement):
 
     form = "tree"
 
-    def __init__(self, capacities: Mapping[str, float], chains: Mapping[int, Uses]) -> None:
+    def __init__(self, capacities: Mapping[str, float], chains: ByRun[Uses]) -> None:
         super().__init__(capacities, chains)
         self._forget()
 
