@@ -50,7 +50,7 @@ class Changing:
         self._set_capacity = set_capacity
         self.profiles = dict(profiles)
         followed = {name: _Followed(name, profile) for name, profile in profiles.items()}
-        self._of_route = OnDemand(
+        self._of_route: OnDemand[int, tuple[_Followed, ...]] = OnDemand(
             lambda route: tuple(followed[name] for name, _ in uses[route] if name in followed)
         )
 

@@ -14,10 +14,8 @@ in SimPy's queue and does nothing when its time comes. Where the time of the las
 This file is long because `Network` is one class: all changes of an instant meet in it.
 """
 
-from collections import ChainMap
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
-from typing import cast
 
 from simpy import Environment
 
@@ -65,19 +63,17 @@ class Network:
         self.fifo = fifo
         self._general = general
         self._runs = Runs.apart(len(routes)) if alike is None else alike
-        self._capacities: MutableMapping[str, float]
-        self._uses: dict[int, Uses]
+        self._resources = resources
+        self._capacities = OnDemand(resources.__getitem__)
+        self._uses: OnDemand[int, Uses] = OnDemand(
+            lambda index: total_uses(resources, index, routes[index])
+        )
         if self._runs.single:
             for name, capacity in resources.items():
                 check_capacity(name, capacity)
-            self._capacities = dict(resources)
-            self._uses = {
-                index: total_uses(self._capacities, index, route)
-                for index, route in enumerate(routes)
-            }
-        else:
-            self._capacities = ChainMap({}, cast(MutableMapping[str, float], resources))
-            self._uses = OnDemand(lambda index: total_uses(self._capacities, index, routes[index]))
+                self._capacities[name] = capacity
+            for index, route in enumerate(routes):
+                self._uses[index] = total_uses(resources, index, route)
         self._queues = RouteQueues()
         self._sequence = 0
         self._latest = 0
@@ -163,8 +159,8 @@ class Network:
 
     def set_capacity(self, resource: str, capacity: float) -> None:
         """Change the capacity of a resource from now on."""
-        if resource not in self._capacities:
-            hint = suggestion(resource, self._capacities)
+        if resource not in self._resources:
+            hint = suggestion(resource, self._resources)
             raise NetworkError(f"the network has no resource {resource!r}{hint}")
         check_capacity(resource, capacity)
         self._capacities[resource] = capacity

@@ -6,9 +6,10 @@ or computed when a transfer first takes a route.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TypeVar, overload
 
+Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 Other = TypeVar("Other")
 
@@ -57,15 +58,15 @@ class ByRun(dict[int, Value]):
         return ByRun(self.runs, {route: change(value) for route, value in self.items()})
 
 
-class OnDemand(dict[int, Value]):
-    """Values by number, each computed by `make` at its first use: as fast as a dictionary later."""
+class OnDemand(dict[Key, Value]):
+    """Values that `make` computes from their keys at their first use; then it is a dictionary."""
 
-    def __init__(self, make: Callable[[int], Value]) -> None:
+    def __init__(self, make: Callable[[Key], Value]) -> None:
         super().__init__()
         self._make = make
 
-    def __missing__(self, number: int) -> Value:
-        value = self[number] = self._make(number)
+    def __missing__(self, key: Key) -> Value:
+        value = self[key] = self._make(key)
         return value
 
 
