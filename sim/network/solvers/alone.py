@@ -13,7 +13,7 @@ class Alone(Solver):
     The flow had `_left` bytes left at `_since`.
     """
 
-    __slots__ = ("_cap", "_due_at", "_flow", "_left", "_since")
+    __slots__ = ("_cap", "_flow", "_left", "_since")
 
     form = "alone"
     at_once = True
@@ -21,13 +21,12 @@ class Alone(Solver):
     def __init__(self) -> None:
         super().__init__()
         self._flow: Flow | None = None
-        self._due_at: float = inf
+        self._due_at = inf
         self._left: float = 0
         self._cap: float = inf
         self._since: float = 0
 
     def add(self, flow: Flow, left_bytes: float, cap: float, now: float) -> None:
-        """Add the flow; the next `solve` starts it."""
         assert self._flow is None, "a route that shares nothing carries one flow at a time"
         self._flow = flow
         self._due_at = inf
@@ -37,7 +36,6 @@ class Alone(Solver):
         self._since = now
 
     def remove(self, flow: Flow, now: float) -> float:
-        """Remove the flow and return the bytes that it had left."""
         left = self.left(flow, now)
         flow.capped_s += now - self._since
         self._flow = None
@@ -45,18 +43,15 @@ class Alone(Solver):
         return left
 
     def set_cap(self, flow: Flow, cap: float, now: float) -> None:
-        """Change the cap of the flow, in bytes/s."""
         self._left = self.left(flow, now)
         flow.capped_s += now - self._since
         self._since = now
         self._cap = cap
 
     def set_capacity(self, resource: str, capacity: float, now: float) -> None:
-        """Fail: the network turns capacities of private resources into caps."""
         raise AssertionError(f"{resource} is not shared, yet set to {capacity} at {now} s")
 
     def due(self, now: float) -> list[Flow]:
-        """Remove the flow and return it if it ends at `now`."""
         flow = self._flow
         if flow is None or now < self._due_at:
             return []
@@ -66,7 +61,6 @@ class Alone(Solver):
         return [flow]
 
     def solve(self, now: float) -> float:
-        """Return the seconds until the flow ends."""
         flow = self._flow
         if flow is None:
             return inf
@@ -79,12 +73,10 @@ class Alone(Solver):
         return delay
 
     def rate(self, flow: Flow) -> float:
-        """Rate of the flow in bytes/s: its cap."""
         assert flow is self._flow
         return self._cap
 
     def left(self, flow: Flow, now: float) -> float:
-        """Bytes that the flow has left at `now`."""
         assert flow is self._flow
         if now >= self._due_at:
             return 0
@@ -93,14 +85,11 @@ class Alone(Solver):
         return max(0, self._left - self._cap * (now - self._since))
 
     def flows(self) -> Iterator[Flow]:
-        """The flow, if there is one."""
         if self._flow is not None:
             yield self._flow
 
     def load(self, resource: str) -> float:
-        """Fail: nothing is shared here."""
         raise AssertionError(f"{resource} is not shared")
 
     def collect(self) -> dict[str, float]:
-        """Return nothing: no shared resource was a bottleneck."""
         return {}

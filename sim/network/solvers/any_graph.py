@@ -37,16 +37,11 @@ class Filling(Solver):
         self._forget()
 
     def _forget(self) -> None:
-        """Forget all times, so that what follows an idle time does not depend on what was before."""
+        super()._forget()
         self._changed.clear()
         self._ends.clear()
-        self._now: float = 0
-        # The end foreseen by the latest solve: when the clock will be there, and its exact time.
-        self._due_at: float = inf
-        self._horizon: float = inf
 
     def add(self, flow: Flow, left_bytes: float, cap: float, now: float) -> None:
-        """Add a flow; the next `solve` gives it its rate."""
         sender = self._senders[flow] = Sender(flow, self._uses[flow.route], left_bytes, cap)
         for resource, _ in sender.uses:
             resource.users[sender] = None
@@ -54,7 +49,6 @@ class Filling(Solver):
         self.count += 1
 
     def remove(self, flow: Flow, now: float) -> float:
-        """Remove a flow and return the bytes that it had left."""
         left = self.left(flow, now)
         sender = self._senders[flow]
         self._advance(self._component_of[sender], now)
@@ -63,14 +57,12 @@ class Filling(Solver):
         return left
 
     def set_cap(self, flow: Flow, cap: float, now: float) -> None:
-        """Change the cap of a flow in flight, in bytes/s."""
         sender = self._senders[flow]
         component = self._component_of[sender]
         self._advance(component, now)
         component.set_limit(sender, cap)
 
     def set_capacity(self, resource: str, capacity: float, now: float) -> None:
-        """Change the capacity of one of the shared resources."""
         changed = self._resources[resource]
         before, changed.capacity = changed.capacity, capacity
         if before == capacity or not changed.users:
@@ -82,7 +74,6 @@ class Filling(Solver):
             component.set_capacity(changed)
 
     def due(self, now: float) -> list[Flow]:
-        """Remove the flows that end at `now` and return them, in sequence order."""
         horizon = self._until(now)
         ended: list[Sender] = []
         for component in self._ends.pop_up_to(horizon):
@@ -96,7 +87,6 @@ class Filling(Solver):
         return sorted([sender.flow for sender in ended], key=by_sequence)
 
     def solve(self, now: float) -> float:
-        """Share out anew in changed components; return the seconds until the next flow ends."""
         self._now = now
         for component in list(self._changed):
             if component.torn and component.count:
@@ -111,27 +101,23 @@ class Filling(Solver):
         self._changed.clear()
         self._ends.tidy_beyond(self.count)
         first = self._ends.first()
-        self._horizon = inf if first is None else self._ends.first_key()
-        delay = max(0, self._horizon - now)
+        self._due_end = inf if first is None else self._ends.first_key()
+        delay = max(0, self._due_end - now)
         self._due_at = now + delay
         return delay
 
     def rate(self, flow: Flow) -> float:
-        """Rate of a flow in bytes/s, as of the latest solve."""
         sender = self._senders[flow]
         return self._component_of[sender].rate(sender)
 
     def left(self, flow: Flow, now: float) -> float:
-        """Bytes that a flow in flight has left at `now`; less than the clock resolves is none."""
         sender = self._senders[flow]
         return self._component_of[sender].left(sender, now, self._until(now))
 
     def flows(self) -> Iterator[Flow]:
-        """All flows in flight, in the order in which they came."""
         return iter(self._senders)
 
     def load(self, resource: str) -> float:
-        """Consumption per second of a shared resource, as of the latest solve."""
         loaded = self._resources[resource]
         if (component := self._component_at.get(loaded)) is not None:
             return component.load(loaded)
@@ -143,7 +129,6 @@ class Filling(Solver):
         )
 
     def collect(self) -> dict[str, float]:
-        """Return for how many seconds each resource was a bottleneck since the last call."""
         until_now = {
             resource: self._now - component.now
             for component in dict.fromkeys(self._component_of.values())
@@ -156,10 +141,6 @@ class Filling(Solver):
                 held[name] = resource.bottleneck_s + since
             resource.bottleneck_s = -since
         return held
-
-    def _until(self, now: float) -> float:
-        """Return the exact time of the ends that have come by `now`."""
-        return max(now, self._horizon) if now >= self._due_at else now
 
     def _advance(self, component: Component, now: float) -> None:
         """Bring the account of a component up to now, before it changes."""

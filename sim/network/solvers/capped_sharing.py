@@ -13,8 +13,8 @@ from typing import Final
 
 from cutlayer.sim.network.flow import Flow
 from cutlayer.sim.network.solvers.lazy_heap import LazyHeap
-from cutlayer.sim.network.solvers.solver import Solver, by_sequence
-from cutlayer.sim.network.solvers.virtual_clock import VirtualClock
+from cutlayer.sim.network.solvers.solver import by_sequence
+from cutlayer.sim.network.solvers.virtual_clock import ClockSolver, VirtualClock
 
 NEW: Final = 0  # not placed yet
 CAPPED: Final = 1
@@ -22,34 +22,26 @@ SHARING: Final = 2
 UNLIMITED: Final = 3  # held by neither the resource nor its cap: ends at the instant of its start
 
 
-class CappedSharing(Solver):
+class CappedSharing(ClockSolver[Flow]):
     """The account of capped and sharing flows, without the decision which flow is which."""
 
     def __init__(self) -> None:
         super().__init__()
         self._new: list[Flow] = []
-        self._unlimited: list[Flow] = []
-        self._capped_by_end: LazyHeap[Flow] = LazyHeap()
         self._capped_by_limit: LazyHeap[Flow] = LazyHeap()  # keys negative: the largest first
         self._sharing_by_tag: LazyHeap[Flow] = LazyHeap()
         self._sharing_by_limit: LazyHeap[Flow] = LazyHeap()  # without the flows that have no cap
         self._clock = VirtualClock()
         self._full_s: float = 0  # for how long flows have shared, up to `_full_since`
-        self._reset()
+        self._forget()
 
-    def _reset(self) -> None:
-        """Forget all times, so that what follows an idle time does not depend on what was before."""
-        self._now: float = 0
+    def _forget(self) -> None:
+        super()._forget()
         self._full_since: float = 0
         self._clock.reset()
-        # The end foreseen by the latest solve: its time, and its key in either heap.
-        self._due_at: float = inf
-        self._due_end: float = -inf
-        self._due_tag: float = -inf
         self._capped = self._sharing = self._changes = 0
         self._capped_load: float = 0
         self._sharing_load: float = 0
-        self._capped_by_end.clear()
         self._capped_by_limit.clear()
         self._sharing_by_tag.clear()
         self._sharing_by_limit.clear()
@@ -75,7 +67,7 @@ class CappedSharing(Solver):
         self._capped += 1
         self._capped_load += flow.load * limit
         sequence = flow.sequence
-        heappush(self._capped_by_end.entries, (end, sequence, flow.number, flow))
+        heappush(self._ends.entries, (end, sequence, flow.number, flow))
         heappush(self._capped_by_limit.entries, (-limit, sequence, flow.number, flow))
 
     def _share(self, flow: Flow, left: float) -> None:
@@ -117,17 +109,12 @@ class CappedSharing(Solver):
             self._full_s += self._now - self._full_since
         self._sharing_load = self._sharing_load - flow.load if self._sharing else 0
 
-    def _horizon(self, now: float) -> float:
-        """Return the time up to which capped flows have ended by `now`."""
-        return self._due_end if now >= self._due_at and now < self._due_end else now
-
     def left(self, flow: Flow, now: float) -> float:
-        """Bytes that a flow in flight has left at `now`; less than the clock resolves is none."""
         weight = flow.weight
         if flow.mode == NEW:
             return flow.left * weight
         if flow.mode == CAPPED:
-            if flow.tag <= self._horizon(now):
+            if flow.tag <= self._until(now):
                 return 0
             return max(0, flow.left - flow.limit * (now - flow.since)) * weight
         if flow.mode == SHARING:
@@ -140,7 +127,6 @@ class CappedSharing(Solver):
         return 0
 
     def rate(self, flow: Flow) -> float:
-        """Rate of a flow in bytes/s, as of the latest solve."""
         if flow.mode == NEW:
             return 0
         if flow.mode == UNLIMITED:
@@ -148,8 +134,7 @@ class CappedSharing(Solver):
         return flow.weight * (flow.limit if flow.mode == CAPPED else self._clock.level)
 
     def flows(self) -> Iterator[Flow]:
-        """All flows in flight, in a reproducible order."""
-        yield from self._capped_by_end.items()
+        yield from self._ends.items()
         yield from self._sharing_by_tag.items()
         yield from self._new
         yield from self._unlimited
@@ -169,8 +154,8 @@ class CappedSharing(Solver):
             for flow in shared:
                 self._unshare(flow)
             ended += shared
-        if (heap := self._capped_by_end).entries:
-            capped = heap.pop_up_to(self._horizon(now))
+        if (heap := self._ends).entries:
+            capped = heap.pop_up_to(self._until(now))
             for flow in capped:
                 self._uncap(flow)
             ended += capped
@@ -186,7 +171,7 @@ class CappedSharing(Solver):
         for flow in self._sharing_by_tag.items():
             flow.tag -= shift
         self._sharing_load = sum(flow.load for flow in self._sharing_by_tag.items())
-        self._capped_load = sum(s.load * s.limit for s in self._capped_by_end.items())
+        self._capped_load = sum(s.load * s.limit for s in self._ends.items())
         self._sharing_by_tag.tidy(lambda flow: flow.tag)
-        for heap in (self._sharing_by_limit, self._capped_by_end, self._capped_by_limit):
+        for heap in (self._sharing_by_limit, self._ends, self._capped_by_limit):
             heap.tidy()

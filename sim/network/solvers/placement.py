@@ -12,11 +12,10 @@ from cutlayer.sim.network.flow import Flow
 from cutlayer.sim.network.route_runs import ByRun
 from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.branch import NOWHERE, Branch, Member
-from cutlayer.sim.network.solvers.lazy_heap import LazyHeap
-from cutlayer.sim.network.solvers.solver import Solver
+from cutlayer.sim.network.solvers.virtual_clock import ClockSolver
 
 
-class Placement(Solver):
+class Placement(ClockSolver[Member]):
     """The resources and members of a tree, without the account of the flows.
 
     `chains` has the resources of each route with its consumption, from the lowest to the root.
@@ -46,11 +45,8 @@ class Placement(Solver):
             [] for _ in range(1 + max(branch.depth for branch in self._branches.values()))
         ]
         self._members: dict[Flow, Member] = {}
-        self._ends: LazyHeap[Member] = LazyHeap()
-        self._unlimited: list[Member] = []
         self._running = 0
         self._turns = count(1)
-        self._now: float = 0
 
     def _renew_dirty(self) -> None:
         """Place the waiting members and restore all levels, from the lowest resources up."""

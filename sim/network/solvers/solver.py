@@ -20,12 +20,16 @@ class Solver(ABC):
     round gives the same bits whenever it starts at the same `now`.
     """
 
-    __slots__ = ("count", "generation", "touched", "wake_at")
+    __slots__ = ("_due_at", "_due_end", "_now", "count", "generation", "touched", "wake_at")
 
     form: ClassVar[str]
     """Name of the solver, as in `Network.forms`."""
     at_once: ClassVar[bool] = False
     """Whether nothing is shared, so that a change need not wait for the others of its instant."""
+    _now: float
+    # The end foreseen by the latest solve: when the clock will be there, and its exact time.
+    _due_at: float
+    _due_end: float
 
     def __init__(self) -> None:
         self.count = 0
@@ -65,7 +69,7 @@ class Solver(ABC):
 
     @abstractmethod
     def left(self, flow: Flow, now: float) -> float:
-        """Bytes that a flow in flight has left at `now`."""
+        """Bytes that a flow in flight has left at `now`; less than the clock resolves is none."""
 
     @abstractmethod
     def flows(self) -> Iterator[Flow]:
@@ -82,6 +86,16 @@ class Solver(ABC):
         It is one while it is full and holds back a flow that is below its cap. Call it only when
         nothing is in flight, or right after a solve.
         """
+
+    def _forget(self) -> None:
+        """Forget all times, so that what follows an idle time does not depend on what was before."""
+        self._now = 0
+        self._due_at = inf
+        self._due_end = -inf
+
+    def _until(self, now: float) -> float:
+        """Return the exact time of the ends that have come by `now`."""
+        return self._due_end if now >= self._due_at and now < self._due_end else now
 
 
 def by_sequence(flow: Flow) -> int:

@@ -30,7 +30,6 @@ class Star(CappedSharing):
         self._turn = 0
 
     def add(self, flow: Flow, left_bytes: float, cap: float, now: float) -> None:
-        """Add a flow; the next `solve` gives it its rate."""
         assert now >= self._now, "an idle star is at 0, a busy one is never ahead"
         weight = flow.weight
         flow.limit = cap / weight
@@ -42,14 +41,12 @@ class Star(CappedSharing):
         self.count += 1
 
     def remove(self, flow: Flow, now: float) -> float:
-        """Remove a flow and return the bytes that it had left."""
         left = self._leave(flow, now)
         if not self.count:
-            self._reset()
+            self._forget()
         return left
 
     def set_cap(self, flow: Flow, cap: float, now: float) -> None:
-        """Change the cap of a flow in flight, in bytes/s."""
         self.add(flow, self._leave(flow, now), cap, now)
 
     def _leave(self, flow: Flow, now: float) -> float:
@@ -65,23 +62,20 @@ class Star(CappedSharing):
         return left
 
     def set_capacity(self, resource: str, capacity: float, now: float) -> None:
-        """Change the capacity of the shared resource."""
         assert resource == self._resource
         if self.count:
             self._advance(now)
         self._capacity = capacity
 
     def due(self, now: float) -> list[Flow]:
-        """Remove the flows that end at `now` and return them, in sequence order."""
         self._advance(now)
         ended = self._pop_due()
         self.count -= len(ended)
         if not self.count:
-            self._reset()
+            self._forget()
         return ended
 
     def solve(self, now: float) -> float:
-        """Place the new flows, restore the boundary, return the seconds to the next end."""
         if now != self._now:
             self._advance(now)
         if self._changes > TIDY_AFTER + 4 * self.count:
@@ -92,7 +86,7 @@ class Star(CappedSharing):
             if self._new:
                 self._place()
             self._balance()
-        return self._next_end()
+        return self._next_end(self._clock, self._sharing_by_tag)
 
     def _release(self) -> None:
         """Run every flow at its cap: there is no limit to share."""
@@ -150,13 +144,11 @@ class Star(CappedSharing):
         self._clock.level = level if self._sharing else 0
 
     def load(self, resource: str) -> float:
-        """Consumption per second of the shared resource, as of the latest solve."""
         assert resource == self._resource
         sharing = self._sharing_load * self._clock.level if self._sharing else 0
         return self._capped_load + sharing
 
     def collect(self) -> dict[str, float]:
-        """Return for how many seconds the resource was a bottleneck since the last call."""
         ran = self._now - self._full_since if self._sharing else 0
         held, self._full_s = self._full_s + ran, -ran
         return {self._resource: held} if held else {}
@@ -166,28 +158,3 @@ class Star(CappedSharing):
             return inf
         level = (self._capacity - self._capped_load) / self._sharing_load
         return level if level > 0 else 0
-
-    def _next_end(self) -> float:
-        """Return the seconds to the next end, and keep its key: rounding cannot miss it then."""
-        now = self._now
-        delay: float = 0 if self._unlimited else inf
-        self._due_tag = self._due_end = -inf
-        heap = self._sharing_by_tag
-        if heap.entries and (flow := heap.first()) is not None:
-            tag = flow.tag
-            left = tag - self._clock.value
-            level = self._clock.level
-            wait = left / level if level else inf if left > 0 else 0
-            if wait <= delay:
-                delay = wait if wait > 0 else 0
-                self._due_tag = tag
-        heap = self._capped_by_end
-        if heap.entries and (flow := heap.first()) is not None:
-            end = flow.tag
-            if end - now <= delay:
-                if end - now < delay:
-                    self._due_tag = -inf
-                delay = end - now
-                self._due_end = end
-        self._due_at = now + delay
-        return delay

@@ -28,17 +28,10 @@ class Tree(Placement):
         self._forget()
 
     def _forget(self) -> None:
-        """Forget all times, so that what follows an idle time does not depend on what was before."""
-        self._now: float = 0
-        # The end foreseen by the latest solve: its time, and its key in either heap.
-        self._due_at: float = inf
-        self._due_end: float = -inf
-        self._due_tag: float = -inf
+        super()._forget()
         self._running = 0
-        self._ends.clear()
 
     def add(self, flow: Flow, left_bytes: float, cap: float, now: float) -> None:
-        """Add a flow; the next `solve` gives it its rate."""
         self._now = now
         weight = flow.weight
         branches, consumption = self._chains[flow.route]
@@ -50,7 +43,6 @@ class Tree(Placement):
         self.count += 1
 
     def remove(self, flow: Flow, now: float) -> float:
-        """Remove a flow and return the bytes that it had left."""
         self._now = now
         left = self.left(flow, now)
         self._take_out(self._members.pop(flow), 0)
@@ -59,7 +51,6 @@ class Tree(Placement):
         return left
 
     def set_cap(self, flow: Flow, cap: float, now: float) -> None:
-        """Change the cap of a flow in flight, in bytes/s."""
         self._now = now
         member = self._members[flow]
         left = self.left(flow, now)
@@ -69,7 +60,6 @@ class Tree(Placement):
         self._wait(member, 0)
 
     def set_capacity(self, resource: str, capacity: float, now: float) -> None:
-        """Change the capacity of one of the shared resources."""
         branch = self._branches[resource]
         self._now = now if self.count else 0
         if inf in (branch.capacity, capacity) and branch.capacity != capacity:
@@ -79,18 +69,15 @@ class Tree(Placement):
             self._mark(branch)
 
     def due(self, now: float) -> list[Flow]:
-        """Remove the flows that end at `now` and return them, in sequence order."""
         self._now = now
         ended = self._unlimited
         self._unlimited = []
-        foreseen = now >= self._due_at
         if self._root.sharing and self._root.capacity < inf:
             clock = self._root.clock
             virtual = clock.at(now)
-            bound = max(virtual, self._due_tag) if foreseen else virtual
+            bound = max(virtual, self._due_tag) if now >= self._due_at else virtual
             self._gather(self._root, bound, clock.level, virtual, ended)
-        horizon = max(now, self._due_end) if foreseen else now
-        for member in self._ends.pop_up_to(horizon):
+        for member in self._ends.pop_up_to(self._until(now)):
             if member.group is None:
                 ended.append(member)
             else:
@@ -128,37 +115,12 @@ class Tree(Placement):
                 self._gather(inner, inner_bound, level, virtual + offset, ended)
 
     def solve(self, now: float) -> float:
-        """Place the new flows, restore all levels, return the seconds to the next end."""
         self._now = now
         self._renew_dirty()
-        return self._next_end()
-
-    def _next_end(self) -> float:
-        """Return the seconds to the next end, and keep its key: rounding cannot miss it then."""
-        now = self._now
-        delay: float = 0 if self._unlimited else inf
-        self._due_tag = self._due_end = -inf
-        root = self._root
-        first = root.sharing_by_tag.first() if root.capacity < inf else None
-        if first is not None:
-            level = root.clock.level
-            left = first.tag - root.clock.at(now)
-            wait = left / level if level else inf if left > 0 else 0
-            if wait <= delay:
-                delay = max(0, wait)
-                self._due_tag = first.tag
         self._ends.tidy_beyond(self._running)
-        running = self._ends.first()
-        if running is not None and running.tag - now <= delay:
-            if running.tag - now < delay:
-                self._due_tag = -inf
-            delay = max(0, running.tag - now)
-            self._due_end = running.tag
-        self._due_at = now + delay
-        return delay
+        return self._next_end(self._root.clock, self._root.sharing_by_tag)
 
     def rate(self, flow: Flow) -> float:
-        """Rate of a flow in bytes/s, as of the latest solve."""
         member = self._members[flow]
         if member.rests == NOWHERE:
             return 0
@@ -167,13 +129,11 @@ class Tree(Placement):
         return member.path[member.rests].clock.speed() * flow.weight
 
     def left(self, flow: Flow, now: float) -> float:
-        """Bytes that a flow in flight has left at `now`; less than the clock resolves is none."""
         member = self._members[flow]
         if member.rests == NOWHERE:
             return member.left * flow.weight
         if member.rests == len(member.path):
-            horizon = max(now, self._due_end) if now >= self._due_at else now
-            if member.tag <= horizon:
+            if member.tag <= self._until(now):
                 return 0
             return max(0, member.left - member.limit * (now - member.since)) * flow.weight
         clock = member.path[member.rests].clock
@@ -200,11 +160,9 @@ class Tree(Placement):
         return False
 
     def flows(self) -> Iterator[Flow]:
-        """All flows in flight, in the order in which they came."""
         return iter(self._members)
 
     def load(self, resource: str) -> float:
-        """Consumption per second of a shared resource, as of the latest solve."""
         branch = self._branches[resource]
         if branch.capacity == inf:  # it keeps no account of the members that pass
             return sum(
@@ -215,7 +173,6 @@ class Tree(Placement):
         return branch.load()
 
     def collect(self) -> dict[str, float]:
-        """Return for how many seconds each resource was a bottleneck since the last call."""
         held = {}
         for name, branch in self._branches.items():
             leads = branch.sharing and branch.clock.leader is None

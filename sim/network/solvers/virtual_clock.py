@@ -4,6 +4,12 @@ All flows that share a resource run at one level per weight. A flow that joins w
 the virtual time is V ends at virtual time V + r, its *tag*, whatever the level does until then.
 """
 
+from math import inf
+from typing import Generic, Protocol, TypeVar
+
+from cutlayer.sim.network.solvers.lazy_heap import LazyHeap
+from cutlayer.sim.network.solvers.solver import Solver
+
 
 class VirtualClock:
     """Virtual time, which was `value` at the time `since` and advances at `level` from then on.
@@ -50,3 +56,52 @@ class VirtualClock:
         """Advance at `level` from `now` on, after `stop`."""
         self.since = now
         self.level = level
+
+
+class Tagged(Protocol):
+    """A flow, or several that go on together, which ends at `tag`."""
+
+    number: int
+    tag: float
+
+
+Item = TypeVar("Item", bound=Tagged)
+
+
+class ClockSolver(Solver, Generic[Item]):
+    """A solver whose flows share by virtual clocks, or end at a fixed time because of their caps.
+
+    `_ends` has those with a fixed end, `_unlimited` those that nothing limits. `_due_tag` is the tag of
+    the end foreseen by the latest solve, if the flow shares.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ends: LazyHeap[Item] = LazyHeap()
+        self._unlimited: list[Item] = []
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._due_tag: float = -inf
+        self._ends.clear()
+
+    def _next_end(self, clock: VirtualClock, sharing_by_tag: LazyHeap[Item]) -> float:
+        """Return the seconds to the next end, and keep its key: rounding cannot miss it then."""
+        now = self._now
+        delay: float = 0 if self._unlimited else inf
+        self._due_tag = self._due_end = -inf
+        if sharing_by_tag.entries and (first := sharing_by_tag.first()) is not None:
+            left, level = first.tag - clock.at(now), clock.level
+            wait = left / level if level else inf if left > 0 else 0
+            if wait <= delay:
+                delay = wait if wait > 0 else 0
+                self._due_tag = first.tag
+        if self._ends.entries and (first := self._ends.first()) is not None:
+            wait = first.tag - now
+            if wait <= delay:
+                if wait < delay:
+                    self._due_tag = -inf
+                delay = wait if wait > 0 else 0
+                self._due_end = first.tag
+        self._due_at = now + delay
+        return delay
