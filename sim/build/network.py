@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from cutlayer.sim.build.clients import transports
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.clock import Clock
-from cutlayer.sim.log.link_use import ClientRoutes, Uses
+from cutlayer.sim.log.link_use import ClientRoutes
 from cutlayer.sim.network import Network
 from cutlayer.sim.network.propagation import Jitters
 from cutlayer.sim.network.route_runs import Lazy, Runs
+from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.transport import IDEAL, PathSettings, Tcp, TransportSettings
 from cutlayer.topologies import Route, Topology
 

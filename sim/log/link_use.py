@@ -5,6 +5,7 @@ identified by the member's number and an index among the client's own resources,
 other clients can share a record.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 
 from cutlayer.sim.log.intervals import Activity, Intervals, Phase
 from cutlayer.sim.network.route_runs import OnDemand, Runs
+from cutlayer.sim.network.routes import Uses
 
 Key = str | tuple[int, int]  # a shared resource, or (member, index among the client's own)
-Uses = Sequence[tuple[str, float]]  # resources of a route with their consumption per byte
 Direction = Literal["up", "down", "both"]
 
 ACCESS: Final[Mapping[Direction, str]] = {
@@ -26,22 +27,37 @@ ACCESS: Final[Mapping[Direction, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class LinkUse:
-    """A round's use of one resource.
+@dataclass
+class LinkTotals:
+    """The use of one resource in a round or a run.
 
     `wire_bytes` crossed it and consumed `consumed` of its capacity (capacity x seconds). For `busy_s`
     seconds at least one transfer was on it, `flow_s` is the sum of the transfers' seconds, `peak` the
     largest number of transfers at a time. For `bottleneck_s` seconds it limited a transfer.
     """
 
-    wire_bytes: int
-    consumed: float
-    busy_s: float
-    flow_s: float
-    peak: int
-    bottleneck_s: float
-    direction: Direction
+    wire_bytes: int = 0
+    consumed: float = 0.0
+    busy_s: float = 0.0
+    flow_s: float = 0.0
+    peak: int = 0
+    bottleneck_s: float = 0.0
+
+    def add(self, use: "LinkTotals") -> None:
+        """Add a round's use."""
+        self.wire_bytes += use.wire_bytes
+        self.consumed += use.consumed
+        self.busy_s += use.busy_s
+        self.flow_s += use.flow_s
+        self.peak = max(self.peak, use.peak)
+        self.bottleneck_s += use.bottleneck_s
+
+
+@dataclass
+class LinkUse(LinkTotals):
+    """A round's use of one resource, by transfers in one direction or both."""
+
+    direction: Direction = "both"
 
     def series(self, key: Key) -> str:
         """Return the resource's name in a round's utilisation, where access links count together."""
@@ -51,8 +67,8 @@ class LinkUse:
 class ClientRoutes:
     """The resources that each client's messages cross, up and down.
 
-    `clients` has the number of clients whose messages cross each resource. All clients in one of the
-    `runs` cross the same shared resources; each also has resources of its own.
+    `clients` has the number of clients whose messages cross each resource, 1 if it is unknown. All
+    clients in one of the `runs` cross the same shared resources; each also has resources of its own.
     """
 
     def __init__(
@@ -61,7 +77,7 @@ class ClientRoutes:
         assert len(ups) == len(downs)
         self._ups, self._downs = ups, downs
         runs = Runs.apart(len(ups)) if runs is None else runs
-        self.clients = _Users()
+        self.clients: defaultdict[str, int] = defaultdict(lambda: 1)
         for start, size in zip(runs.starts, runs.sizes(), strict=True):
             names = self._names(start)
             own = names.keys() - self._names(start + 1).keys() if size > 1 else ()
@@ -132,13 +148,6 @@ class ClientRoutes:
             yield key, rows, np.concatenate([np.full(len(rows), a) for rows, a in parts])
 
 
-class _Users(dict[str, int]):
-    """The number of clients that cross each resource; 1 for a resource that was not counted."""
-
-    def __missing__(self, name: str) -> int:
-        return 1
-
-
 def _grouped(rows: NDArray[np.intp], member: NDArray[Any], members: int) -> list[NDArray[np.intp]]:
     order = np.argsort(member, kind="stable")
     edges = np.searchsorted(member[order], np.arange(members + 1))
@@ -153,24 +162,3 @@ def _occupancy(start: NDArray[np.float64], end: NDArray[np.float64]) -> tuple[fl
     count = np.cumsum(steps[order])
     spans = np.diff(times[order])
     return float(spans[count[:-1] > 0].sum()), int(count.max(initial=0))
-
-
-@dataclass
-class LinkTotals:
-    """A resource's use over a run."""
-
-    wire_bytes: int = 0
-    consumed: float = 0.0
-    busy_s: float = 0.0
-    flow_s: float = 0.0
-    peak: int = 0
-    bottleneck_s: float = 0.0
-
-    def add(self, use: LinkUse) -> None:
-        """Add a round's use."""
-        self.wire_bytes += use.wire_bytes
-        self.consumed += use.consumed
-        self.busy_s += use.busy_s
-        self.flow_s += use.flow_s
-        self.peak = max(self.peak, use.peak)
-        self.bottleneck_s += use.bottleneck_s

@@ -12,9 +12,8 @@ from cutlayer.sim.network.flow import Flow
 from cutlayer.sim.network.route_runs import ByRun
 from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.component import Component
-from cutlayer.sim.network.solvers.connectivity import separated
 from cutlayer.sim.network.solvers.lazy_heap import LazyHeap
-from cutlayer.sim.network.solvers.resource import Resource, Sender
+from cutlayer.sim.network.solvers.resource import Resource, Sender, separated
 from cutlayer.sim.network.solvers.solver import Solver, by_sequence
 
 

@@ -15,8 +15,7 @@ from cutlayer.sim.network.flow import Flow
 from cutlayer.sim.network.solvers import component
 from cutlayer.sim.network.solvers.any_graph import Filling
 from cutlayer.sim.network.solvers.component import Component
-from cutlayer.sim.network.solvers.connectivity import separated
-from cutlayer.sim.network.solvers.resource import Resource, Sender
+from cutlayer.sim.network.solvers.resource import Resource, Sender, separated
 
 RESOURCES = 9
 
