@@ -56,7 +56,11 @@ def choose(
     if not one_at_a_time:
         runs = Runs.apart(runs.count)
     firsts = [uses[start] for start in runs.starts]
-    own = _own_of_runs(runs, uses)
+    # The private resources of the first route of a run are those that its next one lacks.
+    own = [
+        {name for name, _ in uses[start]} - {name for name, _ in uses[start + (size > 1)]}
+        for start, size in zip(runs.starts, runs.sizes(), strict=True)
+    ]
     users: dict[str, list[int]] = {}
     crossing: dict[str, int] = {}
     for run, size in enumerate(runs.sizes()):
@@ -95,16 +99,6 @@ def choose(
         for route in range(runs.count):
             solvers[route], privates[route] = solver_of(route), private(route)
     return Choice(solvers, privates, shared_by, private_of)
-
-
-def _own_of_runs(runs: Runs, uses: Mapping[int, Uses]) -> list[set[str]]:
-    """Return, for each run, the private resources of its first route: those that the next one lacks."""
-    return [
-        {name for name, _ in uses[start]} - {name for name, _ in uses[start + 1]}
-        if size > 1
-        else set()
-        for start, size in zip(runs.starts, runs.sizes(), strict=True)
-    ]
 
 
 def _solver_of(

@@ -45,8 +45,12 @@ class Placement(ClockSolver[Member]):
             [] for _ in range(1 + max(branch.depth for branch in self._branches.values()))
         ]
         self._members: dict[Flow, Member] = {}
-        self._running = 0
         self._turns = count(1)
+        self._forget()
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._running = 0
 
     def _renew_dirty(self) -> None:
         """Place the waiting members and restore all levels, from the lowest resources up."""

@@ -7,12 +7,10 @@ group, whose limit is the level at which the resource is full; those that pass g
     rate of f = weight * min(cap / weight, level of every resource on the path)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import inf
 
 from cutlayer.sim.network.flow import Flow
-from cutlayer.sim.network.route_runs import ByRun
-from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.branch import NOWHERE, Branch, Member
 from cutlayer.sim.network.solvers.placement import Placement
 from cutlayer.sim.network.solvers.solver import by_sequence
@@ -22,14 +20,6 @@ class Tree(Placement):
     """The flows of a tree."""
 
     form = "tree"
-
-    def __init__(self, capacities: Mapping[str, float], chains: ByRun[Uses]) -> None:
-        super().__init__(capacities, chains)
-        self._forget()
-
-    def _forget(self) -> None:
-        super()._forget()
-        self._running = 0
 
     def add(self, flow: Flow, left_bytes: float, cap: float, now: float) -> None:
         self._now = now
