@@ -352,11 +352,15 @@ def list_(
             help="scenarios, studies, methods, models, datasets, devices or links [all]."
         ),
     ] = None,
+    output: Annotated[
+        Literal["text", "json"],
+        typer.Option("--format", help="Print a table, or JSON for other programs."),
+    ] = "text",
 ) -> None:
     """List what a scenario can name."""
     from cutlayer.sim.commands.catalogue import list_command
 
-    list_command(what)
+    list_command(what, as_json=output == "json")
 
 
 @app.command()

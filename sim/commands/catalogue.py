@@ -71,17 +71,24 @@ KINDS: dict[str, tuple[Callable[[], Collection[str]], Callable[[str], str]]] = {
 }
 
 
-def list_command(what: str | None) -> None:
+def list_command(what: str | None, *, as_json: bool = False) -> None:
     """Print the names of one kind, or of all kinds, each with a summary."""
     if what == "networks":
         report_renamed("list", "networks", "models")
         what = "models"
     if what is not None and what not in KINDS:
         raise UserError(f"list: unknown kind {what}{suggestion(what, KINDS)}")
+    listed = {
+        kind: {name: summary(name) for name in names()}
+        for kind, (names, summary) in KINDS.items()
+        if what in (None, kind)
+    }
+    if as_json:
+        print(json.dumps(listed, indent=2))
+        return
     console = make_console()
-    for kind in KINDS if what is None else [what]:
-        names, summary = KINDS[kind]
-        print_list(console, [(name, summary(name)) for name in names()], kind)
+    for kind, summaries in listed.items():
+        print_list(console, summaries.items(), kind)
         console.print()
 
 

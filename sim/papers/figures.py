@@ -79,6 +79,7 @@ def map_figure(points: Sequence[Point]) -> "Figure":
                         color=METHOD_COLOURS[number],
                         label=f"server x{server:g}, {measure}" if not row and not column else None,
                     )
+            highest = max(headline[row] for headline in HEADLINES.values())
             for version, headline in HEADLINES.items():
                 axes.axhline(headline[row], color=BLACK, linewidth=1, linestyle=":")
                 axes.annotate(
@@ -86,7 +87,7 @@ def map_figure(points: Sequence[Point]) -> "Figure":
                     (1, headline[row]),
                     xycoords=("axes fraction", "data"),
                     ha="right",
-                    va="bottom" if version == "v2" else "top",
+                    va="bottom" if headline[row] == highest else "top",
                     fontsize=SMALL_TEXT_SIZE - 2,
                 )
             axes.set_xscale("log")

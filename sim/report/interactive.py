@@ -104,6 +104,8 @@ def _trace(chart: Chart, series: Series) -> dict[str, Any]:
     }
     if series.texts is not None:
         about |= {"hovertext": _values(series.texts), "hoverinfo": "text"}
+    if series.details is not None:
+        about["customdata"] = [visible(text) for text in series.details]
     if chart.shape in ("lines", "points", "dots"):
         marks: dict[str, Any] = {
             "symbol": MARKERS[series.number % len(MARKERS)],

@@ -101,10 +101,14 @@ class _Writer:
                 f"{options}</select></label>"
             )
         note = f'<p class="note">{escape(first.note)}</p>' if first.note else ""
+        has_details = any(series.details for chart in charts for series in chart.series)
+        details = (
+            f'<pre id="{name}-details" aria-live="polite" hidden></pre>\n' if has_details else ""
+        )
         return (
             f'<div class="row"><h2>{escape(first.title)}</h2>{choose}</div>\n{note}\n'
             f'<div class="chart" id="{name}" data-charts="{name}" role="img"'
-            f' aria-label="{escape(first.title)}"></div>\n'
+            f' aria-label="{escape(first.title)}"></div>\n{details}'
         )
 
     def _words(self, words: Words) -> str:

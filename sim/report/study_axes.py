@@ -127,7 +127,7 @@ def _line_chart(
         f"{name} ({unit})" if unit else name,
         x_log=axis.log,
         y_log=y_log,
-        choice=", ".join((name, *combination)),
+        choice=", ".join((name, *map(" = ".join, zip(others, combination, strict=True)))),
         lines_at=crossovers,
         note=(note + seeds_note(len(study.summary["seeds"]))).strip(),
     )

@@ -55,14 +55,15 @@ def _heat_map(
         ]
         for y, line in zip(ys, cells, strict=True)
     ]
-    label, *where = key
+    label, *steps = key
+    others = [f"{other} = {step}" for other, step in zip(study.axes, steps, strict=False)]
     return Chart(
         "map",
         f"{name[0].upper()}{name[1:]} by {axes[1]} and {axes[0]}" + (f" ({unit})" if unit else ""),
         "heat",
         [Series(label, xs, ys)],
         *axes,
-        choice=", ".join((label, name, *where)),
+        choice=", ".join((label, name, *others)),
         cells=cells,
         marks=marks,
         note="'too big': it does not fit into memory." if too_big else "",

@@ -73,6 +73,23 @@ def round_row(run: SavedRun, label: str, round_index: int) -> Row:
     raise SavedError(f"{run.path / 'rounds.csv'} is damaged: {label} has no round {round_index}")
 
 
+def critical_rows(run: SavedRun, label: str, round_index: int) -> list[int]:
+    """Return the rows of a kept round's intervals that form its critical path, the last one first.
+
+    Raises SavedError if the intervals cause each other.
+    """
+    log, rows = run.intervals(label, round_index), list[int]()
+    row = int(np.argmax(log["end"] + log["delay"])) if len(log["end"]) else -1
+    while row >= 0:
+        if row >= len(log["cause"]):
+            raise SavedError(f"{run.path / 'events.npz'} is damaged: a cause is out of its round")
+        if len(rows) == len(log["cause"]):
+            raise SavedError(f"{run.path / 'events.npz'} is damaged: intervals cause each other")
+        rows.append(row)
+        row = int(log["cause"][row])
+    return rows
+
+
 def critical_chain(run: SavedRun, label: str, round_index: int) -> list[Link]:
     """Return the critical path of a kept round from its beginning, times since the round began.
 
@@ -84,21 +101,16 @@ def critical_chain(run: SavedRun, label: str, round_index: int) -> list[Link]:
     start_s = _number(row_of["virtual_time_s"]) - duration
     names = run.events["actor_names"]
     server = int(np.flatnonzero(names == "server")[0])
-    row = int(np.argmax(log["end"] + log["delay"])) if len(log["end"]) else -1
     end = duration
     links: list[Link] = []
-    while row >= 0:
-        if len(links) == len(log["cause"]):
-            raise SavedError(f"{run.path / 'events.npz'} is damaged: intervals cause each other")
+    for row in critical_rows(run, label, round_index):
         begin = max(0.0, float(log["start"][row]) - start_s) if log["cause"][row] >= 0 else 0.0
         phase, actor, peer = Phase(int(log["phase"][row])), log["actor"][row], log["peer"][row]
         on_server = actor in (server, SERVER)
         who = names[peer] if on_server and peer != SERVER else names[actor]
         what = Activity(int(log["activity"][row])).name.lower()
         links.append(Link(begin, end, PHASES[phase], str(who), what, 1))
-        end, row = begin, int(log["cause"][row])
-        if row >= len(log["cause"]):
-            raise SavedError(f"{run.path / 'events.npz'} is damaged: a cause is out of its round")
+        end = begin
     return _merged(links[::-1])
 
 

@@ -15,8 +15,8 @@ class Series:
 
     `x` and `y` are values or categories. `base` is where a bar of a gantt, a range or a stack begins
     (its `x` is then its length); `half` is half the width of a band around a line, which is drawn
-    within `bounds`; `texts` are shown on hovering; `number` picks colour, dash and marker. A strip has
-    one more edge in `x` than values between 0 and 1 in `y`.
+    within `bounds`; `texts` are shown on hovering, `details` after a click; `number` picks colour, dash
+    and marker. A strip has one more edge in `x` than values between 0 and 1 in `y`.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Series:
     number: int = 0
     base: Sequence[float] | None = None
     texts: Sequence[str] | None = None
+    details: Sequence[str] | None = None
     phase: int | None = None  # a colour of the phases' instead
     bold: bool = False  # marks that stand out
     half: Sequence[float] | None = None

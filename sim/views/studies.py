@@ -12,6 +12,7 @@ from cutlayer.sim.views.columns import Column, print_columns
 from cutlayer.sim.views.quantities import BYTES, TIMES, quantity, significant
 
 MOST_ROWS: Final = 24
+MOST_POINTS: Final = 8  # of a line
 MEASURED: Final = ("value", "less", "base", "more")  # columns in the unit of the row's `by`
 HEADINGS: Final = {
     "second_over_best": "second to best (ratio)",
@@ -36,6 +37,10 @@ def print_study(study: SavedStudy, console: Console, new: Mapping[str, int]) -> 
     ):
         if rows := study.table(name):
             _print_rows(console, title, rows)
+    if without_result := _without_result(study):
+        console.print()
+        for line in without_result:
+            console.print(plain(line, encoding=console.encoding))
 
 
 def _counted(study: SavedStudy, new: Mapping[str, int]) -> list[str]:
@@ -60,6 +65,23 @@ def _counted(study: SavedStudy, new: Mapping[str, int]) -> list[str]:
         f" {new.get('trainings', 0)} trainings"
     )
     return lines
+
+
+def _without_result(study: SavedStudy) -> list[str]:
+    """Return where a method did not fit into memory or stalled, and why; each reason once."""
+    reasons: dict[tuple[str, str, str], list[str]] = {}
+    for row in study.table("points"):
+        if row["status"] != "complete":
+            why = str(row["label"]), str(row["status"]), str(row.get("note") or "")
+            reasons.setdefault(why, []).append(str(row["point"]))
+    lines = []
+    for (label, status, note), points in reasons.items():
+        points = list(dict.fromkeys(points))  # one for several seeds
+        named = f"point{'s' * (len(points) > 1)} {', '.join(points[:MOST_POINTS])}"
+        more = f" and {len(points) - MOST_POINTS} more" if len(points) > MOST_POINTS else ""
+        lines.append(f"{status.upper()} {label} at {named}{more}" + (f": {note}" if note else ""))
+    left = len(lines) - MOST_ROWS
+    return lines if left <= 0 else [*lines[:MOST_ROWS], f"... and {left} more"]
 
 
 def crossover_sentences(rows: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> list[str]:

@@ -1,14 +1,19 @@
 """Timelines of a run's kept rounds: which client, link and server slot was busy when."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from cutlayer.sim.log.intervals import PHASES, Activity, Phase
-from cutlayer.sim.results.critical_path import NAMES, round_row
+from cutlayer.sim.results.critical_path import NAMES, critical_rows, round_row
 from cutlayer.sim.results.read import SavedRun
 from cutlayer.sim.views.charts import Chart, Series
 from cutlayer.sim.views.names import natural_order
 from cutlayer.sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
 from cutlayer.sim.views.style import needs_log
+from cutlayer.topologies.units import format_duration
 
 MOST_BARS = 2500  # beyond, clients are left out
 MOST_ROUNDS = 4  # of a method
@@ -53,6 +58,7 @@ def _timeline(
             left_out = f" {len(clients) - len(shown)} more clients are not drawn."
             break
         shown.append(client)
+    critical = set(critical_rows(run, label, index))
     series = []
     lanes = {
         Phase.DEVICE_COMPUTE: "device",
@@ -66,7 +72,7 @@ def _timeline(
             continue
         starts = (log["start"][rows] - begun) / factor
         lengths = (log["end"][rows] - log["start"][rows]) / factor
-        at, texts = [], []
+        at, texts, details = [], [], []
         for i, start, length in zip(rows, starts, lengths, strict=True):
             who = names[int(actors[i])] if actors[i] >= 0 else "server"
             lane = "server: slots" if phase == Phase.SERVER_COMPUTE else "server: queue"
@@ -79,6 +85,7 @@ def _timeline(
                 f"{who}: {what}\n{significant(float(start), 4)} + "
                 f"{significant(float(length))} {unit}{size}"
             )
+            details.append("\n".join(_details(log, names, int(i), begun, duration, i in critical)))
         series.append(
             Series(
                 NAMES[PHASES[phase]],
@@ -87,6 +94,7 @@ def _timeline(
                 0,
                 starts.tolist(),
                 texts,
+                details,
                 phase=int(phase),
             )
         )
@@ -99,11 +107,52 @@ def _timeline(
         "Timeline of a round",
         "gantt",
         series,
-        f"virtual time since the round began ({unit})",
+        f"virtual time in the round ({unit})",
         choice=choice,
         x_end=None if span_s is None else span_s / factor,
-        note=f"Drag to zoom in, double click to zoom out.{left_out}",
+        note=f"Click an interval for its details. Drag to zoom in, double click to zoom out.{left_out}",
     )
+
+
+def _details(
+    log: Mapping[str, NDArray[Any]],
+    names: Sequence[str],
+    row: int,
+    begun: float,
+    duration: float,
+    critical: bool,
+) -> Iterator[str]:
+    """Yield what is known of an interval, a line each."""
+    start, end = float(log["start"][row]), float(log["end"][row])
+    yield _named(log, names, row)
+    yield f"from {_since(begun, start)} to {_since(begun, end)}"
+    share = f", {(end - start) / duration:.2%} of the round" if duration else ""
+    yield f"took {format_duration(end - start, 6)}{share}"
+    if sent := int(log["wire_bytes"][row]):
+        yield f"{sent:,} bytes on the wire, {int(log['payload_bytes'][row]):,} of payload"
+    if log["dropped"][row]:
+        yield "cut off: the client dropped out"
+    if log["flops"][row]:
+        yield f"{float(log['flops'][row]):.4g} FLOPs"
+    cause = int(log["cause"][row])
+    if cause >= 0:
+        ended = _since(begun, float(log["end"][cause]))
+        yield f"began after {_named(log, names, cause)}, which ended at {ended}"
+    yield "on the critical path" if critical else "not on the critical path"
+
+
+def _since(begun: float, time: float) -> str:
+    """Return a time in the round, whose beginning is a rounded difference of two times."""
+    return format_duration(max(0.0, time - begun), 6)
+
+
+def _named(log: Mapping[str, NDArray[Any]], names: Sequence[str], row: int) -> str:
+    """Return an interval as text: its phase, its activity and whose it is."""
+    actor, peer = int(log["actor"][row]), int(log["peer"][row])
+    who = names[actor] if actor >= 0 else "server"
+    other = f" of {names[peer]}" if who == "server" and peer >= 0 else ""
+    activity = Activity(int(log["activity"][row])).name.lower()
+    return f"{NAMES[PHASES[int(log['phase'][row])]]} of {who}: {activity}{other}"
 
 
 def _in_lanes(series: list[Series]) -> list[Series]:

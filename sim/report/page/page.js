@@ -29,6 +29,12 @@
   function draw(place) {
     const figure = charts[place.dataset.charts][Number(place.dataset.choice || 0)];
     Plotly.react(place, structuredClone(figure.data), dressed(figure), config);
+    const details = document.getElementById(`${place.id}-details`);
+    if (details && !place.dataset.drawn) {
+      place.on("plotly_click", ({ points: [point] }) => {
+        details.textContent = point.customdata; details.hidden = false;
+      });
+    }
     place.dataset.drawn = "yes";
   }
   const visible = (place) => !place.closest("[hidden]");
@@ -37,7 +43,9 @@
 
   for (const select of document.querySelectorAll("select[data-for]")) {
     const place = document.getElementById(select.dataset.for);
-    select.addEventListener("change", () => { place.dataset.choice = select.value; draw(place); });
+    select.addEventListener("change", () => { place.dataset.choice = select.value; draw(place);
+      document.getElementById(`${place.id}-details`)?.setAttribute("hidden", "");
+    });
   }
   for (const tabs of document.querySelectorAll("[role=tablist]")) {
     const buttons = [...tabs.querySelectorAll("button")];

@@ -69,7 +69,12 @@ def test_list_and_show_know_everything_that_a_scenario_can_name(cli: CommandLine
     }
     everything = cli("list")
     assert everything.code in (0, None)
+    as_json = json.loads(cli("list", "--format", "json").out)
+    assert as_json.keys() == {*kinds, "studies"}
     for kind, names in kinds.items():
+        assert json.loads(cli("list", kind, "--format", "json").out) == {kind: as_json[kind]}
+        assert list(as_json[kind]) == list(names)
+        assert all(as_json[kind].values())
         answer = cli("list", kind)
         lines = [line.split()[0] for line in answer.out.splitlines() if line.strip()]
         assert lines == [kind, *names]

@@ -91,7 +91,7 @@ def test_a_click_hides_a_method_and_a_button_the_light(report: Path) -> None:
         assert page.complaints() == []
 
 
-def test_hovering_tells_and_dragging_zooms(report: Path) -> None:
+def test_hovering_and_clicking_tell_and_dragging_zooms(report: Path) -> None:
     from selenium.webdriver import ActionChains
 
     with Page(report, 1440) as page:
@@ -103,6 +103,12 @@ def test_hovering_tells_and_dragging_zooms(report: Path) -> None:
         ActionChains(page.browser).move_to_element(widest).perform()
         told = "return arguments[0].querySelector('.hoverlayer').textContent"
         page.wait(f"{told}.includes('raspberry-pi-4b-')", place)
+        details = page.browser.find_element("css selector", "#s0t3 pre")
+        assert not details.is_displayed()
+        ActionChains(page.browser).click(widest).perform()
+        page.wait("return !arguments[0].hidden", details)
+        assert "raspberry-pi-4b-" in details.text
+        assert details.text.endswith("on the critical path")
         scale = "return arguments[0]._fullLayout.xaxis.range.slice()"
         before = page.run(scale, place)
         actions = ActionChains(page.browser).move_to_element(area).click_and_hold()

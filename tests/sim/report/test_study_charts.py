@@ -61,11 +61,11 @@ def test_accuracies_are_means_over_the_seeds_with_a_band(study: SavedStudy) -> N
 def test_measures_over_an_axis_are_means_over_the_seeds_with_a_band(study: SavedStudy) -> None:
     (charts,) = over_axes(study, study.table("points"))
     chosen = {chart.choice: chart for chart in charts}
-    check(study, chosen["final accuracy, 1"], "points", "accuracy_final", {"point": 1})
-    check(study, chosen["final accuracy, 2"], "points", "accuracy_final", {"point": 3})
-    assert chosen["final accuracy, 2"].y_title == "final accuracy (%)"
-    assert list(chosen["virtual time, 1"].series[0].x) == [1, 10]
-    assert chosen["virtual time, 1"].x_title == "up (Mbit/s)"
+    check(study, chosen["final accuracy, cut = 1"], "points", "accuracy_final", {"point": 1})
+    check(study, chosen["final accuracy, cut = 2"], "points", "accuracy_final", {"point": 3})
+    assert chosen["final accuracy, cut = 2"].y_title == "final accuracy (%)"
+    assert list(chosen["virtual time, cut = 1"].series[0].x) == [1, 10]
+    assert chosen["virtual time, cut = 1"].x_title == "up (Mbit/s)"
 
 
 def test_a_map_has_the_last_axis_to_the_right(study: SavedStudy) -> None:

@@ -1,6 +1,7 @@
 """A study's folder: claims, reports of damage, and its state after a fault."""
 
 import gzip
+import io
 import json
 import os
 import shutil
@@ -11,15 +12,18 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 from small_studies import SCENARIO, UP, small_study
 from test_going_on import contents
 
 from cutlayer.sim.files.atomic import OutputError, part_path, remove_stale_parts
 from cutlayer.sim.results.folder import FolderTakenError, read_marker
+from cutlayer.sim.results.read import read_study
 from cutlayer.sim.studies.folder import claim_study
 from cutlayer.sim.studies.result_store import Store
 from cutlayer.sim.studies.sweep import sweep
 from cutlayer.sim.studies.workers import Done, Here, Job, Note
+from cutlayer.sim.views.studies import print_study
 
 CONTENT = {"schema": 1, "numbers": [1, 2.5, None], "name": "å"}
 
@@ -267,7 +271,7 @@ def test_points_that_never_end_are_marked_as_stalled(tmp_path: Path) -> None:
     base["changes"] = [{"at": "10000 s", "clients": "raspberry-pi-4b", "up": "0 bit/s"}]
     axes = [
         {"name": "up", "field": UP, "values": ["10 Mbit/s", "10 bit/s"]},
-        {"name": "rounds", "field": "training.rounds", "values": [2]},
+        {"name": "length", "field": "training.rounds", "values": [2]},
     ]
     study = small_study(tmp_path, yaml.safe_dump(base), axes=axes, crossovers={"axis": "up"})
     swept = sweep(study, executor="none", out=tmp_path / "out")
@@ -281,3 +285,7 @@ def test_points_that_never_end_are_marked_as_stalled(tmp_path: Path) -> None:
     assert again.table() == swept.table()
     notes = dict(zip(swept.table()["status"], swept.table()["note"], strict=True))
     assert "round 0 never ends" in notes["stalled"]
+    console = Console(width=1000, record=True, file=io.StringIO())
+    print_study(read_study(tmp_path / "out"), console, again.new)
+    last = console.export_text().splitlines()[-2:]
+    assert last == [f"STALLED {m} at point 1: {notes['stalled']}" for m in ("splitfed", "ecofed")]

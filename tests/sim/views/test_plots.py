@@ -6,6 +6,7 @@ from hand_made import DOWN_BYTES, UP_BYTES, method, run_of, saved
 
 from cutlayer.sim.log.intervals import SERVER
 from cutlayer.sim.report.interactive import figure_of as interactive
+from cutlayer.sim.results.critical_path import NAMES, critical_chain
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.views.accuracy import accuracy_charts
 from cutlayer.sim.views.plots import MOST_CLIENTS, figures, write_plots
@@ -172,6 +173,26 @@ def test_the_timeline_draws_every_interval_of_the_first_clients(tmp_path):
         phase in (2, 3) and (member < MOST_CLIENTS or member == SERVER)
         for phase, member in zip(log.phase, client, strict=True)
     )
+
+
+def test_a_click_on_an_interval_tells_its_times_its_cause_and_whether_it_decides(tmp_path):
+    (run,) = saved(tmp_path, run_of(method("splitfed")))
+    chart = timelines(run)[0]
+    details = {
+        series.name: list(zip(series.details, series.base, series.x, strict=True))
+        for series in chart.series
+        if series.name
+    }
+    path = critical_chain(run, "splitfed", 0)
+    for name, intervals in details.items():
+        decisive = sum("\non the critical path" in text for text, _, _ in intervals)
+        assert decisive == sum(link.count for link in path if NAMES[link.phase] == name)
+    text, start, length = details["uplink"][0]
+    lines = text.splitlines()
+    assert lines[0] == "uplink of pi-1: activation"
+    assert lines[1] == f"from {start:g} s to {start + length:g} s"
+    assert lines[2] == f"took {length:g} s, {length / 8.5:.2%} of the round"
+    assert lines[4] == f"began after device compute of pi-1: forward, which ended at {start:g} s"
 
 
 def test_timeline_axes_are_shared_unless_methods_lie_far_apart(tmp_path):
