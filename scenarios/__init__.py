@@ -5,16 +5,13 @@
 
 from cutlayer.scenarios.export import json_schema
 from cutlayer.scenarios.load import Loaded, load, load_text
-from cutlayer.scenarios.methods import Method
-from cutlayer.scenarios.problems import MISSING, KeyPath, Problem, ScenarioError
+from cutlayer.scenarios.problems import MISSING, Problem, ScenarioError
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.scenarios.shipped import shipped_names, shipped_path
 
 __all__ = [
     "MISSING",
-    "KeyPath",
     "Loaded",
-    "Method",
     "Problem",
     "Scenario",
     "ScenarioError",

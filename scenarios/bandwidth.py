@@ -1,6 +1,6 @@
-"""The forms of a changing rate: a recording, a schedule, or a random process.
+"""The forms of a changing rate (a recording, a schedule, a random process), and the `changes` section.
 
-They replace a fixed rate: `up: {trace: lte.up.gz}`. Files are read together with the scenario.
+The forms replace a fixed rate: `up: {trace: lte.up.gz}`. Files are read together with the scenario.
 """
 
 import math
@@ -229,3 +229,40 @@ def _any_rate(fixed: Any) -> Forms:
 _Varying = TraceRate | MarkovRate | LognormalRate | StepsRate
 AnyRate = Annotated[Rate | _Varying, _any_rate(Rate)]
 AnyFiniteRate = Annotated[FiniteRate | _Varying, _any_rate(FiniteRate)]
+
+
+class ClientsChange(Section):
+    """From `at` on, the links of a group or a client have these rates; 0 bit/s is an outage.
+
+    `rate` is for both directions, or for the one rate of a half-duplex link.
+    """
+
+    at: Delay
+    clients: Text
+    up: RateOrOutage | None = None
+    down: RateOrOutage | None = None
+    rate: RateOrOutage | None = None
+
+    @model_validator(mode="after")
+    def _has_a_rate(self) -> Self:
+        if (self.rate is None) == (self.up is None and self.down is None):
+            raise rule("must have up, down or both, or else rate")
+        return self
+
+
+class LinkChange(Section):
+    """From `at` on, a link or medium of the topology has this rate; 0 bit/s is an outage."""
+
+    at: Delay
+    link: Text
+    rate: RateOrOutage
+
+
+Change = Annotated[
+    ClientsChange | LinkChange,
+    by_key(
+        "must have clients (with up, down or rate) or a link (with its rate)",
+        clients=ClientsChange,
+        link=LinkChange,
+    ),
+]

@@ -16,20 +16,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from cutlayer.scenarios.fields import rule
-from cutlayer.topologies.units import (
-    MAX_BYTES_PER_S,
-    MAX_SECONDS,
-    MIN_BYTES_PER_S,
-    QuantityError,
-    format_duration,
-    format_rate,
-    format_size,
-    parse_duration,
-    parse_power,
-    parse_rate,
-    parse_size,
-    parse_speed,
-)
+from cutlayer.topologies import units
 
 _LONGEST = 60
 
@@ -37,8 +24,8 @@ _LONGEST = 60
 # apart), or a table could not hold a number. A bound is a number and its text.
 Bound = tuple[float, str]
 _MAX_BYTES: Final = (2**63 - 1, "9.2e18 B")
-_MAX_SECONDS: Final = (MAX_SECONDS, "1e12 s")
-_RATES: Final = ((MIN_BYTES_PER_S, "0.001 bit/s"), (MAX_BYTES_PER_S, "1e18 bit/s"))
+_MAX_SECONDS: Final = (units.MAX_SECONDS, "1e12 s")
+_RATES: Final = ((units.MIN_BYTES_PER_S, "0.001 bit/s"), (units.MAX_BYTES_PER_S, "1e18 bit/s"))
 _SPEEDS: Final = ((1.0, "1 FLOP/s"), (1e24, "1e24 FLOP/s"))
 _MAX_WATTS: Final = (1e9, "1e9 W")
 _ZERO: Final = (0.0, "0")
@@ -61,7 +48,7 @@ class _Quantity:
             raise rule(f"must be a number with a unit, such as {self.example!r}")
         try:
             number = self.parse(value)
-        except QuantityError as error:
+        except units.QuantityError as error:
             raise rule(str(error)) from None
         if number == 0 and not self.zero:
             raise rule("must be greater than 0")
@@ -92,52 +79,60 @@ class _Quantity:
         return {"type": "string", "pattern": f"^(?:{number}{words})$", "examples": [self.example]}
 
 
-def _write_rate(bytes_per_s: float) -> str:
-    return _short(format_rate(bytes_per_s, digits=None), f"{bytes_per_s!r} B/s")
+def _exact(write: Callable[..., str], unit: str) -> Callable[[float], str]:
+    """Return the function that writes a number exactly: readably, or plainly if that is too long."""
+
+    def written(number: float) -> str:
+        readable = write(number, digits=None)
+        return readable if len(readable) <= _LONGEST else f"{number!r} {unit}"
+
+    return written
 
 
-def _write_duration(seconds: float) -> str:
-    return _short(format_duration(seconds, digits=None), f"{seconds!r} s")
+_write_rate = _exact(units.format_rate, "B/s")
+_write_duration = _exact(units.format_duration, "s")
 
 
 def _parse_size_limit(text: object) -> float:
-    return math.inf if text == "unlimited" else parse_size(text)
+    return math.inf if text == "unlimited" else units.parse_size(text)
 
 
 def _write_size_limit(size_bytes: float) -> str:
-    return "unlimited" if math.isinf(size_bytes) else format_size(int(size_bytes), digits=None)
+    return (
+        "unlimited" if math.isinf(size_bytes) else units.format_size(int(size_bytes), digits=None)
+    )
 
 
 def _write_speed(flops_per_s: float) -> str:
     in_giga = f"{flops_per_s / 1e9!r} GFLOP/s"
-    return in_giga if parse_speed(in_giga) == flops_per_s else f"{flops_per_s!r} FLOP/s"
+    return in_giga if units.parse_speed(in_giga) == flops_per_s else f"{flops_per_s!r} FLOP/s"
 
 
-def _short(readable: str, plain: str) -> str:
-    """Return the readable text unless it is too long; both are exact."""
-    return readable if len(readable) <= _LONGEST else plain
-
-
-Rate = Annotated[float, _Quantity(parse_rate, _write_rate, "10 Mbit/s", *_RATES, unlimited=True)]
+Rate = Annotated[
+    float, _Quantity(units.parse_rate, _write_rate, "10 Mbit/s", *_RATES, unlimited=True)
+]
 RateOrOutage = Annotated[
     float,
-    _Quantity(partial(parse_rate, zero=True), _write_rate, "38 Mbit/s", *_RATES, zero=True),
+    _Quantity(partial(units.parse_rate, zero=True), _write_rate, "38 Mbit/s", *_RATES, zero=True),
 ]
-FiniteRate = Annotated[float, _Quantity(parse_rate, _write_rate, "38 Mbit/s", *_RATES)]
+FiniteRate = Annotated[float, _Quantity(units.parse_rate, _write_rate, "38 Mbit/s", *_RATES)]
 Duration = Annotated[
-    float, _Quantity(parse_duration, _write_duration, "90 min", _ZERO, _MAX_SECONDS)
+    float, _Quantity(units.parse_duration, _write_duration, "90 min", _ZERO, _MAX_SECONDS)
 ]
 Delay = Annotated[
-    float, _Quantity(parse_duration, _write_duration, "20 ms", _ZERO, _MAX_SECONDS, zero=True)
+    float, _Quantity(units.parse_duration, _write_duration, "20 ms", _ZERO, _MAX_SECONDS, zero=True)
 ]
 Size = Annotated[
-    int, _Quantity(parse_size, partial(format_size, digits=None), "4 GiB", _ZERO, _MAX_BYTES)
+    int,
+    _Quantity(
+        units.parse_size, partial(units.format_size, digits=None), "4 GiB", _ZERO, _MAX_BYTES
+    ),
 ]
 SizeOrUnlimited = Annotated[
     float,
     _Quantity(_parse_size_limit, _write_size_limit, "4 MiB", _ZERO, _MAX_BYTES, unlimited=True),
 ]
 Power = Annotated[
-    float, _Quantity(parse_power, "{!r} W".format, "5.3 W", _ZERO, _MAX_WATTS, zero=True)
+    float, _Quantity(units.parse_power, "{!r} W".format, "5.3 W", _ZERO, _MAX_WATTS, zero=True)
 ]
-Speed = Annotated[float, _Quantity(parse_speed, _write_speed, "5 GFLOP/s", *_SPEEDS)]
+Speed = Annotated[float, _Quantity(units.parse_speed, _write_speed, "5 GFLOP/s", *_SPEEDS)]

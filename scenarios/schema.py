@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from cutlayer.scenarios.availability import Absence
-from cutlayer.scenarios.changes import Change
+from cutlayer.scenarios.bandwidth import Change
 from cutlayer.scenarios.data import Data
 from cutlayer.scenarios.devices import Computing, OwnDevice, Speeds
 from cutlayer.scenarios.fields import Count, ModelName, Section, Text, not_empty, rule, unique

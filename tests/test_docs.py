@@ -18,10 +18,8 @@ from doc_pages import PAGES as DOCUMENTATION
 
 import cutlayer.scenarios.availability
 import cutlayer.scenarios.bandwidth
-import cutlayer.scenarios.changes
 import cutlayer.scenarios.data
 import cutlayer.scenarios.devices
-import cutlayer.scenarios.disciplines
 import cutlayer.scenarios.groups
 import cutlayer.scenarios.layout
 import cutlayer.scenarios.links
@@ -55,10 +53,8 @@ SCENARIO_MODULES = (
     cutlayer.scenarios.links,
     cutlayer.scenarios.bandwidth,
     cutlayer.scenarios.quality,
-    cutlayer.scenarios.changes,
     cutlayer.scenarios.availability,
     cutlayer.scenarios.devices,
-    cutlayer.scenarios.disciplines,
     cutlayer.scenarios.transport,
 )
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]

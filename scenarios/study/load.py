@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -14,11 +14,10 @@ from cutlayer.scenarios.file_paths import beside, place_files
 from cutlayer.scenarios.load import Loaded, find_file, read_text
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.overrides import apply_overrides
-from cutlayer.scenarios.problems import Problem, ScenarioError, file_error
+from cutlayer.scenarios.problems import ScenarioError, file_error
 from cutlayer.scenarios.shipped import shipped_names, shipped_studies, study_path
 from cutlayer.scenarios.study.points import (
     ConditionError,
-    LabelsError,
     Point,
     Step,
     amount,
@@ -28,9 +27,10 @@ from cutlayer.scenarios.study.points import (
     steps_of,
 )
 from cutlayer.scenarios.study.schema import Axis, Study
-from cutlayer.scenarios.study.values import RangeError
+from cutlayer.scenarios.study.values import AxisError
 from cutlayer.scenarios.yaml_text import read
 
+T = TypeVar("T")
 Loader = Callable[[str | Path, Iterable[str]], Loaded]
 
 
@@ -77,17 +77,8 @@ def load_study(path_or_name: str | Path, loader: Loader) -> LoadedStudy:
     study = _with_current_paths(document, study)
     _check_counts(document, study)
     base = _base(document, study, loader)
-    axes: dict[str, list[Step]] = {}
-    problems = []
-    for index, axis in enumerate(study.axes):
-        try:
-            axes[axis.name] = steps_of(axis)
-        except RangeError as error:
-            problems.append(_range_problem(document, axis, index, error))
-        except LabelsError as error:
-            problems.append(document.problem(("axes", index, "labels"), str(error)))
-    if problems:
-        raise ScenarioError(problems)
+    steps = _of_axes(document, study, steps_of)
+    axes = {axis.name: of_axis for axis, of_axis in zip(study.axes, steps, strict=True)}
     _check_numeric(document, study, axes)
     try:
         points = tuple(points_of(study, axes))
@@ -155,8 +146,7 @@ def _entries(text: str, data: Any) -> Iterator[str]:
         node = node.get(key) if isinstance(node, dict) else None
     count = len(node) if isinstance(node, list) else 0
     if not count:
-        rule = f"has a * where {before} is not a list with entries"
-        raise file_error(path, rule)
+        raise file_error(path, f"has a * where {before} is not a list with entries")
     for index in range(count):
         yield from _entries(f"{before}.{index}{after}{equals}{value}", data)
 
@@ -180,44 +170,38 @@ def _settings(study: Study, data: Any, source: str) -> tuple[str, ...]:
 
 def _check_counts(document: Document, study: Study) -> None:
     """Refuse more values and combinations than a study may have, before any is generated."""
-    problems = []
-    counts = []
-    for index, axis in enumerate(study.axes):
-        try:
-            counts.append(count_values(axis))
-        except RangeError as error:
-            problems.append(_range_problem(document, axis, index, error))
-            continue
-        written_out = axis.range is not None or axis.log_range is not None
-        if written_out and counts[-1] > study.max_points:
-            rule = f"has {amount(counts[-1])} values, more than max_points ({study.max_points:,})"
-            problems.append(_range_problem(document, axis, index, RangeError(rule)))
+    counts = _of_axes(document, study, lambda axis: count_values(axis, study.max_points))
     combinations = math.prod(counts)
-    if not problems and combinations > study.max_combinations:
+    if combinations > study.max_combinations:
         rule = (
             f"have {amount(combinations)} combinations of values, "
             f"more than max_combinations ({study.max_combinations:,})"
         )
-        problems.append(document.problem(("axes",), rule))
+        raise ScenarioError([document.problem(("axes",), rule)])
+
+
+def _of_axes(document: Document, study: Study, make: Callable[[Axis], T]) -> list[T]:
+    """Return what `make` returns for each axis. Raises ScenarioError with all problems."""
+    made, problems = [], []
+    for index, axis in enumerate(study.axes):
+        try:
+            made.append(make(axis))
+        except AxisError as error:
+            section = "range" if axis.range is not None else "log_range"
+            path = () if error.field == "labels" else (section,)
+            field = () if error.field is None else (error.field,)
+            problems.append(document.problem(("axes", index, *path, *field), str(error)))
     if problems:
         raise ScenarioError(problems)
-
-
-def _range_problem(document: Document, axis: Axis, index: int, error: RangeError) -> Problem:
-    section = "range" if axis.range is not None else "log_range"
-    path = ("axes", index, section) + (() if error.field is None else (error.field,))
-    return document.problem(path, str(error))
+    return made
 
 
 def _check_numeric(document: Document, study: Study, axes: dict[str, list[Step]]) -> None:
-    if study.crossovers is not None:
-        steps = axes[study.crossovers.axis]
-        zipped = next(a for a in study.axes if a.name == study.crossovers.axis).zip is not None
-        numbers = [step.number for step in steps]
-        endless = None in numbers or not all(map(math.isfinite, filter(None, numbers)))
-        if endless or len(steps) < 2 or zipped:
-            rule = (
-                "needs an axis of at least two finite numbers in one kind of unit,"
-                " without zip and labels"
-            )
-            raise ScenarioError([document.problem(("crossovers", "axis"), rule)])
+    if study.crossovers is None:
+        return
+    name = study.crossovers.axis
+    zipped = any(axis.name == name and axis.zip is not None for axis in study.axes)
+    numbers = [math.inf if step.number is None else step.number for step in axes[name]]
+    if zipped or len(numbers) < 2 or not all(map(math.isfinite, numbers)):
+        rule = "needs an axis of at least two finite numbers in one kind of unit, without zip and labels"
+        raise ScenarioError([document.problem(("crossovers", "axis"), rule)])

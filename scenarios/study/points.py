@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from cutlayer.errors import UserError
 from cutlayer.scenarios.problems import KeyPath, show
 from cutlayer.scenarios.study.schema import Axis, Study
-from cutlayer.scenarios.study.values import count_of, labels, linear, logarithmic, unit_and_number
+from cutlayer.scenarios.study.values import (
+    AxisError,
+    count_of,
+    labels,
+    linear,
+    logarithmic,
+    unit_and_number,
+)
 
 COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<=": operator.le,
@@ -26,10 +33,6 @@ COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     ">": operator.gt,
 }
 _COMPARISON: Final = re.compile(r"\s*(<=|>=|!=|==|<|>)")
-
-
-class LabelsError(UserError):
-    """An axis whose labels do not fit its values."""
 
 
 class ConditionError(UserError):
@@ -85,7 +88,7 @@ def override(path: str, value: Any) -> str:
 
 
 def steps_of(axis: Axis) -> list[Step]:
-    """Return the steps of an axis in order. Raises RangeError or LabelsError."""
+    """Return the steps of an axis in order. Raises AxisError."""
     if axis.zip is not None:
         columns = list(axis.zip.items())
         count = len(columns[0][1])
@@ -99,7 +102,7 @@ def steps_of(axis: Axis) -> list[Step]:
     numeric = len(units) == 1 and None not in units and axis.labels is None
     texts = list(axis.labels) if axis.labels is not None else labels(values)
     if len(texts) != len(values):
-        raise LabelsError(f"has {len(texts)} labels for {len(values)} values")
+        raise AxisError(f"has {len(texts)} labels for {len(values)} values", "labels")
     return [
         Step(text, value, one[1] if numeric and one is not None else None, setting)
         for text, value, one, setting in zip(texts, values, known, settings, strict=True)
@@ -120,19 +123,24 @@ def points_of(study: Study, axes: Mapping[str, list[Step]]) -> list[Point]:
     ]
 
 
-def count_values(axis: Axis) -> int:
-    """Return the number of values of an axis; a log range of whole numbers may have fewer."""
+def count_values(axis: Axis, most: int) -> int:
+    """Return the number of values of an axis; a log range of whole numbers may have fewer.
+
+    Raises AxisError for an invalid range, and for a range of more than `most` values.
+    """
     if axis.zip is not None:
         return len(next(iter(axis.zip.values())))
     if axis.values is not None:
         return len(axis.values)
-    if axis.range is not None:
-        given = axis.range
-        if given.count is not None:
-            return given.count
-        return count_of(given.from_, given.to, given.step)
-    assert axis.log_range is not None
-    return axis.log_range.count
+    given = axis.range or axis.log_range
+    assert given is not None
+    count = given.count
+    if count is None:
+        assert axis.range is not None
+        count = count_of(axis.range.from_, axis.range.to, axis.range.step)
+    if count > most:
+        raise AxisError(f"has {amount(count)} values, more than max_points ({most:,})")
+    return count
 
 
 def amount(count: int) -> str:
@@ -179,8 +187,7 @@ def _met(
 def _values(axis: Axis) -> list[Any]:
     if axis.values is not None:
         return list(axis.values)
-    if axis.range is not None:
-        given = axis.range
+    if (given := axis.range) is not None:
         return linear(given.from_, given.to, given.count, given.step)
     assert axis.log_range is not None
     return logarithmic(axis.log_range.from_, axis.log_range.to, axis.log_range.count)

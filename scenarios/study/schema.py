@@ -25,6 +25,15 @@ Measure = Literal[
 Bound = Annotated[str | int | float, Field(union_mode="left_to_right")]
 
 
+RESERVED = ("point", "seed", "label", "method", "status")
+
+
+def _axis_name(name: str) -> str:
+    if name in RESERVED:
+        raise rule(f"must be another word: {', '.join(RESERVED)} are columns of every table")
+    return name
+
+
 class Range(Section):
     """Values from one to another, both included, by their count or by a step."""
 
@@ -55,7 +64,7 @@ class Axis(Section):
     or `zip`: several fields with a list each, whose first values belong together, and so on.
     """
 
-    name: Annotated[Text, AfterValidator(lambda name: _axis_name(name))]
+    name: Annotated[Text, AfterValidator(_axis_name)]
     field: Text | None = None
     fields: Annotated[tuple[Text, ...], not_empty, unique] | None = None
     values: Annotated[tuple[Any, ...], not_empty] | None = None
@@ -149,17 +158,7 @@ class Study(Section):
             raise rule("has two axes that set the same field")
         asked = [s.axis for s in (self.crossovers, self.best) if s is not None]
         asked += [name for condition in (*self.skip, *self.only) for name in condition]
-        known = set(names)
         for name in asked:
-            if name not in known:
+            if name not in names:
                 raise rule(f"has the unknown axis {name!r}{suggestion(name, names)}")
         return self
-
-
-RESERVED = ("point", "seed", "label", "method", "status")
-
-
-def _axis_name(name: str) -> str:
-    if name in RESERVED:
-        raise rule(f"must be another word: {', '.join(RESERVED)} are columns of every table")
-    return name

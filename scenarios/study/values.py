@@ -10,15 +10,7 @@ from typing import Any, Final
 
 from cutlayer.errors import UserError
 from cutlayer.scenarios.problems import show
-from cutlayer.topologies.units import (
-    KIND_OF_UNIT,
-    QuantityError,
-    parse_duration,
-    parse_power,
-    parse_rate,
-    parse_size,
-    parse_speed,
-)
+from cutlayer.topologies import units
 
 DIGITS: Final = 4  # of the values of a log range
 LONGEST: Final = 400  # characters of an end of a range
@@ -28,16 +20,16 @@ _NUMBER: Final = re.compile(
     r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?)\s*([^\s0-9.].*?)?\s*"
 )
 _PARSERS: Final[Mapping[str, tuple[str, Callable[[object], float]]]] = {
-    "rate": ("bit/s", parse_rate),
-    "duration": ("s", parse_duration),
-    "size": ("B", parse_size),
-    "computing speed": ("FLOP/s", parse_speed),
-    "power": ("W", parse_power),
+    "rate": ("bit/s", units.parse_rate),
+    "duration": ("s", units.parse_duration),
+    "size": ("B", units.parse_size),
+    "computing speed": ("FLOP/s", units.parse_speed),
+    "power": ("W", units.parse_power),
 }
 
 
-class RangeError(UserError):
-    """An invalid range: the rule, and the field that breaks it, if it is a single one."""
+class AxisError(UserError):
+    """An axis with an invalid range or labels: the rule, and the field that breaks it, if it is one."""
 
     def __init__(self, rule: str, field: str | None = None) -> None:
         super().__init__(rule)
@@ -58,29 +50,29 @@ def unit_and_number(value: object) -> tuple[str, float] | None:
     written = _NUMBER.fullmatch(value)
     if written is None:
         return ("bit/s", math.inf) if value.strip() == "unlimited" else None
-    kind_and_parser = _PARSERS.get(KIND_OF_UNIT.get(written[3] or "", ""))
+    kind_and_parser = _PARSERS.get(units.KIND_OF_UNIT.get(written[3] or "", ""))
     if kind_and_parser is None:
         return None
     kind, parse = kind_and_parser
     try:
         return kind, float(parse(value))
-    except (QuantityError, OverflowError):
+    except (units.QuantityError, OverflowError):
         return None
 
 
 def count_of(first: Any, last: Any, step: Any) -> int:
-    """Return the number of values from `first` to `last` by `step`. Raises RangeError."""
+    """Return the number of values from `first` to `last` by `step`. Raises AxisError."""
     (low, unit), (high, _) = _ends(first, last)
     by, unit_of_step = _number(step, "step")
     if unit_of_step != unit or by <= 0:
-        raise RangeError("must be above 0, in the unit of the ends", "step")
+        raise AxisError("must be above 0, in the unit of the ends", "step")
     if high < low:
-        raise RangeError("must not be below its `from`", "to")
+        raise AxisError("must not be below its `from`", "to")
     return int((high - low) / by) + 1
 
 
 def linear(first: Any, last: Any, count: int | None, step: Any) -> list[Any]:
-    """Return the values from `first` to `last`, `count` of them or by `step`. Raises RangeError."""
+    """Return the values from `first` to `last`, `count` of them or by `step`. Raises AxisError."""
     (low, unit), (high, _) = _ends(first, last)
     if step is not None:
         by, _ = _number(step, "step")
@@ -95,16 +87,16 @@ def linear(first: Any, last: Any, count: int | None, step: Any) -> list[Any]:
 def logarithmic(first: Any, last: Any, count: int) -> list[Any]:
     """Return `count` values from `first` to `last` with equal factors, rounded to 4 digits.
 
-    Whole numbers stay whole. Raises RangeError.
+    Whole numbers stay whole. Raises AxisError.
     """
     (low, unit), (high, _) = _ends(first, last)
     if low <= 0:
-        raise RangeError("must be above 0 in a log_range", "from")
+        raise AxisError("must be above 0 in a log_range", "from")
     if high <= low:
-        raise RangeError("must be above its `from` in a log_range", "to")
+        raise AxisError("must be above its `from` in a log_range", "to")
     start, ratio = float(low), float(high) / float(low) if float(low) else math.inf
     if not math.isfinite(ratio):
-        raise RangeError("is too large a multiple of its `from`", "to")
+        raise AxisError("is too large a multiple of its `from`", "to")
     numbers = [start * ratio ** (index / (count - 1)) for index in range(count)]
     whole = not unit and isinstance(first, int) and isinstance(last, int)
     if whole:
@@ -147,23 +139,23 @@ def labels(values: Sequence[Any]) -> list[str]:
 def _ends(first: Any, last: Any) -> tuple[tuple[Fraction, str], tuple[Fraction, str]]:
     ends = _number(first, "from"), _number(last, "to")
     if ends[0][1] != ends[1][1]:
-        raise RangeError("needs both ends in the same unit")
+        raise AxisError("needs both ends in the same unit")
     return ends
 
 
 def _number(value: Any, field: str) -> tuple[Fraction, str]:
-    """Return the exact number and the unit of a range's field. Raises RangeError."""
+    """Return the exact number and the unit of a range's field. Raises AxisError."""
     text = value if isinstance(value, str) else show(value)
     if len(text) > LONGEST:
-        raise RangeError(f"must have at most {LONGEST} characters", field)
+        raise AxisError(f"must have at most {LONGEST} characters", field)
     match = _NUMBER.fullmatch(text) if not isinstance(value, bool) else None
     if match is None:
-        raise RangeError("must be a number, with its unit if it has one", field)
+        raise AxisError("must be a number, with its unit if it has one", field)
     exponent = int(match[2] or 0)
     number = Fraction(match[1]) if abs(exponent) <= LONGEST else None
     if number is None or abs(number) > sys.float_info.max:
         rule = "is too small to differ from 0" if exponent < 0 else "is too large to be a number"
-        raise RangeError(rule, field)
+        raise AxisError(rule, field)
     return number, match[3] or ""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from cutlayer.scenarios.changes import Change, LinkChange
+from cutlayer.scenarios.bandwidth import Change, LinkChange
 from cutlayer.scenarios.problems import KeyPath
 from cutlayer.sim.build.names import ScenarioNameError, clients_named
 from cutlayer.suggestion import suggestion
