@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, model_validator
 
-from cutlayer.scenarios.fields import Positive, Section, Text, as_rule, not_empty, rule
+from cutlayer.scenarios.fields import BelowOne, Positive, Section, Text, as_rule, not_empty, rule
 from cutlayer.scenarios.quality import Variation
 from cutlayer.scenarios.quantities import Delay, Duration, FiniteRate, Rate, RateOrOutage
 from cutlayer.scenarios.shipped import trace_path
@@ -46,7 +46,6 @@ def _at_least_1_ms(seconds: float) -> float:
 
 
 Step = Annotated[Duration, AfterValidator(_at_least_1_ms)]
-Correlation = Annotated[float, Field(strict=True, ge=0, lt=1, allow_inf_nan=False)]
 
 
 class VaryingRate(Section):
@@ -154,7 +153,7 @@ class LognormalWalk(Section):
     mean: FiniteRate
     cv: Variation
     step: Step
-    correlation: Correlation | None = None
+    correlation: BelowOne | None = None
     correlation_time: Duration | None = None
 
     @model_validator(mode="after")

@@ -18,16 +18,16 @@ from cutlayer.scenarios.populations import (
 from cutlayer.scenarios.problems import KeyPath, Problem, dotted
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.builders.network_nodes import UnknownNodeError
-from cutlayer.topologies.catalogue import link, link_names
+from cutlayer.topologies.catalogue import device_names, link, link_names
 
 
-def check_sections(document: Document, catalogue_devices: Collection[str]) -> list[Problem]:
+def check_sections(document: Document) -> list[Problem]:
     """Return the problems that involve more than one section."""
     clients = client_count(document)
     return [
         *(_training(document, clients) if clients is not None else ()),
         *(_partition(document, clients) if clients is not None else ()),
-        *_own_devices(document, catalogue_devices),
+        *_own_devices(document),
         *_group_names(document),
         *_station_rates(document),
         *_half_duplex_on_medium(document),
@@ -80,9 +80,9 @@ def _may_be_empty(document: Document) -> bool:
     return "file" in kind or "users" in kind or dirichlet.get("min_samples") == 0
 
 
-def _own_devices(document: Document, catalogue: Collection[str]) -> Iterator[Problem]:
+def _own_devices(document: Document) -> Iterator[Problem]:
     for name in mapping(document.value(("devices",))):
-        if name in catalogue:
+        if name in device_names():
             rule = "is the name of a device of the catalogue; choose another"
             yield document.problem(("devices", name), rule, name)
 

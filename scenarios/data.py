@@ -20,13 +20,13 @@ from cutlayer.scenarios.fields import (
     Section,
     Switch,
     Text,
+    Whole,
     not_empty,
     rule,
 )
 from cutlayer.scenarios.unions import OneOf, either, is_list, is_mapping
 
 TestShare = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
-Whole = Annotated[int, Field(strict=True, ge=0)]
 OneOrMany = Annotated[Count | tuple[Count, ...], either(Count, tuple[Count, ...], is_list)]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from cutlayer.scenarios.bandwidth import AnyFiniteRate
-from cutlayer.scenarios.fields import DeviceName, Section, Text, not_empty, rule
+from cutlayer.scenarios.fields import DeviceName, Section, Text, Whole, not_empty, rule
 from cutlayer.scenarios.groups import (
     ClientGroup,
     Medium,
@@ -25,7 +25,6 @@ from cutlayer.scenarios.quantities import Delay, FiniteRate
 from cutlayer.scenarios.unions import OneOf, either
 
 SiteCount = Annotated[int, Field(strict=True, ge=2, le=10_000)]
-SiteIndex = Annotated[int, Field(strict=True, ge=0)]
 
 
 class GraphServer(Server):
@@ -173,7 +172,7 @@ class ThreeTier(Section):
 class _Sites(Section):
     least: ClassVar[int]
     server: StarServer
-    server_at: SiteIndex = 0
+    server_at: Whole = 0
     sites: SiteCount
     link: Link
     clients: Annotated[tuple[ClientGroup, ...], not_empty]

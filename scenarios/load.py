@@ -90,7 +90,7 @@ def load_text(
     document = _with_files_placed(document)
     sound_methods, method_problems = read_methods(document, methods)
     problems += method_problems
-    problems += check_sections(document, device_names())
+    problems += check_sections(document)
     names = Names(
         devices=(*device_names(), *mapping(document.data.get("devices"))),
         links=link_names(),

@@ -12,25 +12,18 @@ from cutlayer.scenarios.document import Document
 from cutlayer.scenarios.problems import MISSING, KeyPath, Problem
 from cutlayer.suggestion import suggestion
 
-_SENTENCES = {
-    "missing": "is required",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "finite_number": "must be a finite number",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "string_type": "must be text",
-    "string_too_short": "must not be empty",
-    "list_type": "must be a list",
-    "tuple_type": "must be a list",
-    "dict_type": "must be a mapping",
-    "mapping_type": "must be a mapping",
-    "model_type": "must be a mapping",
-    "model_attributes_type": "must be a mapping",
+_TYPES_BY_SENTENCE = {
+    "is required": "missing",
+    "must be a whole number": "int_type int_parsing int_from_float",
+    "must be a number": "float_type float_parsing",
+    "must be a finite number": "finite_number",
+    "must be true or false": "bool_type bool_parsing",
+    "must be text": "string_type",
+    "must not be empty": "string_too_short",
+    "must be a list": "list_type tuple_type",
+    "must be a mapping": "dict_type mapping_type model_type model_attributes_type",
 }
+_SENTENCES = {kind: text for text, kinds in _TYPES_BY_SENTENCE.items() for kind in kinds.split()}
 _BOUNDS = {
     "greater_than": ("gt", "must be greater than"),
     "greater_than_equal": ("ge", "must be at least"),

@@ -21,7 +21,16 @@ from cutlayer.scenarios.availability import Absence
 from cutlayer.scenarios.bandwidth import Change
 from cutlayer.scenarios.data import Data
 from cutlayer.scenarios.devices import Computing, OwnDevice, Speeds
-from cutlayer.scenarios.fields import Count, ModelName, Section, Text, not_empty, rule, unique
+from cutlayer.scenarios.fields import (
+    Count,
+    ModelName,
+    Section,
+    Text,
+    Whole,
+    not_empty,
+    rule,
+    unique,
+)
 from cutlayer.scenarios.file_paths import absolute, place_files
 from cutlayer.scenarios.layout import Topology, clients_in
 from cutlayer.scenarios.methods import Method
@@ -39,7 +48,6 @@ def _check_file_name(name: str) -> str:
 EVENTS_PER_BATCH: Final = 40  # more than any method has for a batch: messages, steps, queues
 
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
-Cut = Annotated[int, Field(strict=True, ge=0)]
 Factor = Annotated[float, Field(strict=True, gt=0, le=1e6, allow_inf_nan=False)]
 ScenarioName = Annotated[Text, StringConstraints(max_length=100), AfterValidator(_check_file_name)]
 
@@ -48,7 +56,7 @@ class Model(Section):
     """The model, and the number of leading blocks that stay on the device."""
 
     name: ModelName
-    cut: Cut
+    cut: Whole
 
 
 class Scale(Section):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from cutlayer.scenarios.fields import (
+    BelowOne,
     Count,
     NotNegative,
     Positive,
@@ -19,15 +20,13 @@ from cutlayer.scenarios.fields import (
 from cutlayer.scenarios.quantities import Duration
 from cutlayer.scenarios.unions import OneOf
 
-Momentum = Annotated[float, Field(strict=True, ge=0, lt=1, allow_inf_nan=False)]
-
 
 class Optimizer(Section):
     """The optimizer of every replica; momentum and nesterov belong to `sgd`."""
 
     name: Literal["sgd", "adam"]
     lr: Positive
-    momentum: Momentum = 0.0
+    momentum: BelowOne = 0.0
     weight_decay: NotNegative = 0.0
     nesterov: Switch = False
 

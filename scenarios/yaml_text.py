@@ -103,19 +103,15 @@ class _Builder:
         if isinstance(node, yaml.MappingNode):
             own, value = ("map",), self._mapping(node, path)
         elif isinstance(node, yaml.SequenceNode):
-            own, value = ("seq",), self._list(node, path)
+            items = enumerate(node.value)
+            own = ("seq",)
+            value = [self.build(item, (*path, i), item.start_mark.line + 1) for i, item in items]
         else:
             own, value = ("str", *_SCALARS), _scalar(node)
         if (tag := node.tag.removeprefix(_TAG)) not in own:
             shown = show(f"!!{tag}" if node.tag.startswith(_TAG) else tag)
             self._add(path, line, f"has the tag {shown}; tags are not supported", value)
         return value
-
-    def _list(self, node: yaml.SequenceNode, path: KeyPath) -> list[Any]:
-        return [
-            self.build(item, (*path, index), item.start_mark.line + 1)
-            for index, item in enumerate(node.value)
-        ]
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         values: dict[str, Any] = {}

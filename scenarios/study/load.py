@@ -97,15 +97,12 @@ def _with_current_paths(document: Document, study: Study) -> Study:
     axes = []
     for index, axis in enumerate(study.axes):
         at = ("axes", index)
-        changes: dict[str, Any] = {}
-        if axis.field is not None:
-            changes["field"] = current(axis.field, *at, "field")
-        if axis.fields is not None:
-            fields = enumerate(axis.fields)
-            changes["fields"] = tuple(current(path, *at, "fields", i) for i, path in fields)
-        if axis.zip is not None:
-            columns = axis.zip.items()
-            changes["zip"] = {current(path, *at, "zip", path): column for path, column in columns}
+        fields, columns = enumerate(axis.fields or ()), (axis.zip or {}).items()
+        changes = {
+            "field": axis.field and current(axis.field, *at, "field"),
+            "fields": tuple(current(path, *at, "fields", i) for i, path in fields) or None,
+            "zip": {current(path, *at, "zip", path): column for path, column in columns} or None,
+        }
         axes.append(axis.model_copy(update=changes))
     settings = {current(path, "set", path): value for path, value in study.set.items()}
     return study.model_copy(update={"axes": tuple(axes), "set": settings})

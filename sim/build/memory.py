@@ -20,7 +20,7 @@ def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
     slots = optimizer_of(plan.scenario).state_slots
     if "head" in method.parts:
         blocks.append(plan.model.head(cut))
-    batches = plan.largest_batches()
+    batches = np.minimum(plan.trained_samples(), plan.scenario.training.batch_size)
     largest: dict[str, int] = {}
     for device, clients in plan.topology.device_runs():
         largest[device.name] = max(largest.get(device.name, 0), int(batches[clients].max()))

@@ -1,7 +1,7 @@
 """Build the network of a topology: what its routes consume, their weights, and the transport."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cutlayer.sim.build.clients import transports
 from cutlayer.sim.build.plan import Plan
@@ -10,7 +10,6 @@ from cutlayer.sim.log.link_use import ClientRoutes
 from cutlayer.sim.network import Network
 from cutlayer.sim.network.propagation import Jitters
 from cutlayer.sim.network.route_runs import Lazy, Runs
-from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.transport import IDEAL, PathSettings, Tcp, TransportSettings
 from cutlayer.topologies import Route, Topology
 
@@ -24,14 +23,6 @@ class ClientNetwork:
     client_routes: ClientRoutes
     transport: Tcp | None
     jitters: Mapping[int, tuple[float, Jitters]]
-
-
-@dataclass(frozen=True)
-class _WithHeaders:
-    """A route as the network uses it: what a byte consumes includes the headers."""
-
-    resources: Uses
-    delay_s: float
 
 
 def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> ClientNetwork:
@@ -52,10 +43,10 @@ def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> ClientN
 
     routes = Lazy(2 * count, route)
 
-    def with_headers(index: int) -> _WithHeaders:
+    def with_headers(index: int) -> Route:
         share = settings[index % count].header_efficiency
         uses = tuple((name, amount / share) for name, amount in routes[index].resources)
-        return _WithHeaders(uses, routes[index].delay_s)
+        return replace(routes[index], resources=uses)
 
     def path(index: int) -> PathSettings:
         client = index % count

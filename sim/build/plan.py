@@ -48,10 +48,6 @@ class Plan:
         rest = held % self.scenario.training.batch_size
         return held - np.where(rest < self.model.min_batch, rest, 0)
 
-    def largest_batches(self) -> NDArray[np.int64]:
-        """Return the size of each client's largest batch, 0 for a client without batches."""
-        return np.minimum(self.trained_samples(), self.scenario.training.batch_size)
-
     def able(self) -> Sequence[int]:
         """Return the clients that have a batch to train on, in order; the others never take part."""
         trained = self.trained_samples()

@@ -12,28 +12,25 @@ from cutlayer.sim.build.plan import Plan
 
 def fleet_problems(loaded: Loaded) -> Iterator[Problem]:
     """Yield a problem for more clients, or links between nodes, than the limits allow."""
-    scenario = loaded.scenario
-    clients = scenario.client_count
-    if clients > scenario.limits.clients:
-        yield _problem(loaded, ("topology",), f"has {clients:,} clients", "clients", clients)
-    links = links_between_nodes(scenario)
-    if links > scenario.limits.links:
-        yield _problem(loaded, ("topology",), f"has {links:,} links", "links", links)
+    extents = {
+        "clients": loaded.scenario.client_count,
+        "links": links_between_nodes(loaded.scenario),
+    }
+    for limit, count in extents.items():
+        yield from _beyond(loaded, limit, count, ("topology",), f"has {count:,} {limit}")
 
 
 def batch_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
     """Yield a problem for more batches in a round, or in the run, than the limits allow."""
-    scenario = loaded.scenario
-    training, limits = scenario.training, scenario.limits
+    training = loaded.scenario.training
     batches = round_batches(plan)
     path: KeyPath = ("training",) if training.local_epochs == 1 else ("training", "local_epochs")
-    if batches > limits.round_batches:
-        yield _problem(loaded, path, f"makes {batches:,} batches a round", "round_batches", batches)
-        return
-    times = training.rounds * len(scenario.methods) * len(scenario.all_seeds)
-    if batches * times > limits.run_batches:
-        rule = f"makes {batches * times:,} batches in all ({batches:,} a round, {times:,} rounds)"
-        yield _problem(loaded, ("training", "rounds"), rule, "run_batches", batches * times)
+    rule = f"makes {batches:,} batches a round"
+    a_round = list(_beyond(loaded, "round_batches", batches, path, rule))
+    rounds = training.rounds * len(loaded.scenario.methods) * len(loaded.scenario.all_seeds)
+    total = batches * rounds
+    rule = f"makes {total:,} batches in all ({batches:,} a round, {rounds:,} rounds)"
+    yield from a_round or _beyond(loaded, "run_batches", total, ("training", "rounds"), rule)
 
 
 def round_batches(plan: Plan) -> int:
@@ -64,9 +61,10 @@ def links_between_nodes(scenario: Scenario) -> int:
     return 0
 
 
-def _problem(loaded: Loaded, path: KeyPath, extent: str, limit: str, value: int) -> Problem:
+def _beyond(
+    loaded: Loaded, limit: str, value: int, path: KeyPath, extent: str
+) -> Iterator[Problem]:
     allowed = getattr(loaded.scenario.limits, limit)
-    rule = (
-        f"{extent}, more than the {allowed:,} of limits.{limit}: set that to {value} to allow them"
-    )
-    return loaded.problem(path, rule)
+    if value > allowed:
+        setting = f"limits.{limit}: set that to {value} to allow them"
+        yield loaded.problem(path, f"{extent}, more than the {allowed:,} of {setting}")
