@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from cutlayer.models.model import Model
 
 MODELS: dict[str, str] = {
-    "vgg5": "cutlayer.models.vgg:vgg5",
-    "vgg11": "cutlayer.models.vgg:vgg11",
-    "vgg19": "cutlayer.models.vgg:vgg19",
+    "vgg5": "cutlayer.models.plain:vgg5",
+    "vgg11": "cutlayer.models.plain:vgg11",
+    "vgg19": "cutlayer.models.plain:vgg19",
     "resnet9": "cutlayer.models.resnet:resnet9",
     "resnet12": "cutlayer.models.resnet:resnet12",
-    "alexnet": "cutlayer.models.alexnet:alexnet",
-    "lenet": "cutlayer.models.lenet:lenet",
+    "alexnet": "cutlayer.models.plain:alexnet",
+    "lenet": "cutlayer.models.plain:lenet",
     "mobilenetv2": "cutlayer.models.mobilenet:mobilenetv2",
-    "resnet18": "cutlayer.models.resnet_imagenet:resnet18",
-    "resnet50": "cutlayer.models.resnet_imagenet:resnet50",
-    "mobilenetv3-small": "cutlayer.models.mobilenet_v3:mobilenetv3_small",
+    "resnet18": "cutlayer.models.resnet:resnet18",
+    "resnet50": "cutlayer.models.resnet:resnet50",
+    "mobilenetv3-small": "cutlayer.models.mobilenet:mobilenetv3_small",
 }
 
 

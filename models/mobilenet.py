@@ -1,15 +1,16 @@
-"""MobileNetV2, built of depthwise convolutions."""
+"""MobileNetV2 and MobileNetV3-small, built of depthwise convolutions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from torch import nn
+from torch import Tensor, nn
 
 from cutlayer.models.layers import Residual, conv_block, fc_block
 from cutlayer.models.model import Model, NamedBlock
 
 # Expansion, output channels, repetitions, stride (table 2 of the paper). For small images the stem and
 # the second row have stride 1, so that 32x32 ends as 4x4.
-_STAGES = (
+_V2_ROWS = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
     (6, 32, 3, 2),
@@ -18,8 +19,25 @@ _STAGES = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-
 _LARGE = 96  # smallest side of an image with the paper's own strides
+
+# Kernel, expanded channels, output channels, squeeze-and-excite, activation, stride.
+_RELU, _SWISH = partial(nn.ReLU, inplace=True), nn.Hardswish
+_V3_ROWS = (
+    (3, 16, 16, True, _RELU, 2),
+    (3, 72, 24, False, _RELU, 2),
+    (3, 88, 24, False, _RELU, 1),
+    (5, 96, 40, True, _SWISH, 2),
+    (5, 240, 40, True, _SWISH, 1),
+    (5, 240, 40, True, _SWISH, 1),
+    (5, 120, 48, True, _SWISH, 1),
+    (5, 144, 48, True, _SWISH, 1),
+    (5, 288, 96, True, _SWISH, 2),
+    (5, 576, 96, True, _SWISH, 1),
+    (5, 576, 96, True, _SWISH, 1),
+)
+
+_conv = partial(conv_block, bias=False)
 
 
 def mobilenetv2(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
@@ -29,37 +47,78 @@ def mobilenetv2(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> 
     and in the second row.
     """
     large = min(input_shape[1:]) >= _LARGE
-    stem = conv_block(
-        input_shape[0], 32, stride=1 + large, bias=False, activation=nn.ReLU6(inplace=True)
-    )
-    blocks: list[NamedBlock] = [("stem", stem)]
-    channels = 32
-    for row, (expansion, outputs, repetitions, stride) in enumerate(_STAGES):
-        stride = 1 if row == 1 and not large else stride
+    relu6 = partial(nn.ReLU6, inplace=True)
+    blocks: list[NamedBlock] = [
+        ("stem", _conv(input_shape[0], 32, stride=1 + large, activation=relu6()))
+    ]
+    inputs = 32
+    for row, (expansion, outputs, repetitions, stride) in enumerate(_V2_ROWS):
         for repetition in range(repetitions):
-            block = _bottleneck(channels, outputs, expansion, stride if repetition == 0 else 1)
+            step = 1 if repetition or (row == 1 and not large) else stride
+            block = _bottleneck(inputs, 3, inputs * expansion, outputs, False, relu6, step)
             blocks.append((f"bottleneck{len(blocks)}", block))
-            channels = outputs
-    blocks.append(("pointwise", _pointwise(channels, 1280, pool=nn.AdaptiveAvgPool2d(1))))
+            inputs = outputs
+    pool = nn.AdaptiveAvgPool2d(1)
+    blocks.append(("pointwise", _conv(inputs, 1280, kernel=1, activation=relu6(), pool=pool)))
     blocks.append(("fc", fc_block(1280, classes, relu=False)))
     return Model("mobilenetv2", blocks, input_shape, classes, feature_blocks=len(blocks) - 1)
 
 
-def _bottleneck(inputs: int, outputs: int, expansion: int, stride: int) -> nn.Module:
-    hidden = inputs * expansion
+def mobilenetv3_small(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Model:
+    """Build MobileNetV3-small 1.0 for large images, without dropout.
+
+    2,542,856 parameters for 1000 classes, 56 M multiply-accumulates (Howard et al., ICCV 2019, table 2).
+    """
+    stem = _conv(input_shape[0], 16, stride=2, activation=_SWISH())
+    blocks: list[NamedBlock] = [("stem", stem)]
+    inputs = 16
+    for row in _V3_ROWS:
+        blocks.append((f"bottleneck{len(blocks)}", _bottleneck(inputs, *row)))
+        inputs = row[2]
+    last = _conv(inputs, 576, kernel=1, activation=_SWISH(), pool=nn.AdaptiveAvgPool2d(1))
+    hidden = nn.Sequential(fc_block(576, 1024, relu=False), _SWISH())
+    blocks += [("pointwise", last), ("fc1", hidden)]
+    blocks.append(("fc2", fc_block(1024, classes, relu=False)))
+    return Model("mobilenetv3-small", blocks, input_shape, classes, feature_blocks=len(blocks) - 2)
+
+
+class SqueezeExcite(nn.Module):
+    """Scales each channel by a weight that two pointwise convolutions compute from the channel means."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        squeezed = max(8, (channels // 4 + 4) // 8 * 8)  # a quarter, to the nearest multiple of 8
+        if squeezed < 0.9 * (channels // 4):
+            squeezed += 8
+        self.weigh = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, squeezed, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(squeezed, channels, 1),
+            nn.Hardsigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the scaled activation, in the shape of `x`."""
+        scaled: Tensor = self.weigh(x) * x
+        return scaled
+
+
+def _bottleneck(
+    inputs: int,
+    kernel: int,
+    hidden: int,
+    outputs: int,
+    excite: bool,
+    activation: Callable[[], nn.Module],
+    stride: int,
+) -> nn.Module:
     body = nn.Sequential()
-    if expansion > 1:
-        body.append(_pointwise(inputs, hidden))
-    depthwise = conv_block(
-        hidden, hidden, stride=stride, groups=hidden, bias=False, activation=nn.ReLU6(inplace=True)
-    )
-    body.append(depthwise)
-    body.append(_pointwise(hidden, outputs, activation=nn.Identity()))
+    if hidden != inputs:
+        body.append(_conv(inputs, hidden, kernel=1, activation=activation()))
+    depthwise = partial(_conv, kernel=kernel, stride=stride, groups=hidden)
+    body.append(depthwise(hidden, hidden, activation=activation()))
+    if excite:
+        body.append(SqueezeExcite(hidden))
+    body.append(_conv(hidden, outputs, kernel=1, activation=nn.Identity()))
     return Residual(body) if stride == 1 and inputs == outputs else body
-
-
-def _pointwise(
-    inputs: int, outputs: int, *, activation: nn.Module | None = None, pool: nn.Module | None = None
-) -> nn.Sequential:
-    activation = nn.ReLU6(inplace=True) if activation is None else activation
-    return conv_block(inputs, outputs, kernel=1, bias=False, activation=activation, pool=pool)

@@ -25,7 +25,7 @@ from models.sizes import classes_of
 
 class Net:
     def __new__(cls, classes, input_shape):
-        from cutlayer.models.lenet import lenet
+        from cutlayer.models.plain import lenet
         return lenet(classes_of(classes), input_shape)
 """
 SCENARIO = """\

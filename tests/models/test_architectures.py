@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from cutlayer.models import MODELS, CutError, Model, ModelError, auxiliary_head, build
 from cutlayer.models.cost import block_costs
-from cutlayer.models.vgg import vgg5, vgg11
+from cutlayer.models.plain import vgg5, vgg11
 
 # For 32x32 images their last maps are 1x1, so BatchNorm gets one value per channel and sample.
 ONE_VALUE_AT_THE_END = ("resnet12", "resnet18", "resnet50", "mobilenetv3-small")

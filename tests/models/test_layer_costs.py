@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from cutlayer.models import MODELS, CostError, auxiliary_head, block_costs, build, module_cost
 from cutlayer.models.cost import model_cost
 from cutlayer.models.layers import conv_block
-from cutlayer.models.vgg import vgg5, vgg11
+from cutlayer.models.plain import vgg5, vgg11
 
 DENSE = ("conv_input", "conv", "conv_wide", "pointwise", "depthwise", "linear")
 

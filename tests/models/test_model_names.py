@@ -67,6 +67,6 @@ def test_an_unknown_name_is_refused_with_one_sentence(own, name, message):
 
 
 def test_resolve_returns_the_factory():
-    from cutlayer.models.vgg import vgg5
+    from cutlayer.models.plain import vgg5
 
     assert resolve("vgg5") is vgg5

@@ -82,10 +82,10 @@ def test_names_that_are_folders_of_cutlayer_s_repository_are_free(top: str, fold
         f"from .parts import size as same\n"
         f"from {top} import parts as again\nfrom {top}.parts import *\n"
         f"assert {top}.parts is parts is again\nassert size == same\n"
-        "def net():\n    from cutlayer.models.lenet import lenet\n    return lenet, size\n",
+        "def net():\n    from cutlayer.models.plain import lenet\n    return lenet, size\n",
     )
     made, size = import_own(f"{top}.mynet:net")()
-    assert (made.__module__, size) == ("cutlayer.models.lenet", 3)
+    assert (made.__module__, size) == ("cutlayer.models.plain", 3)
     assert plain_name(import_own_module(f"{top}.mynet").__name__) == f"{top}.mynet"
 
 

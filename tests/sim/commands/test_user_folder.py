@@ -100,7 +100,7 @@ def test_workers_find_a_users_module_beside_the_scenario(tmp_path: Path) -> None
         encoding="utf-8",
     )
     (folder / "sizes_beside_q.py").write_text(
-        "from cutlayer.models.lenet import lenet as model\n", encoding="utf-8"
+        "from cutlayer.models.plain import lenet as model\n", encoding="utf-8"
     )
     scenario = TINY.replace("name: lenet", "name: 'nets_beside_q:net'")
     (folder / "tiny.yaml").write_text(scenario, encoding="utf-8")
@@ -113,8 +113,7 @@ def test_workers_find_a_users_module_beside_the_scenario(tmp_path: Path) -> None
 
 
 NET = """\
-from cutlayer.models.lenet import lenet
-from cutlayer.models.vgg import vgg5
+from cutlayer.models.plain import lenet, vgg5
 
 def net(classes, input_shape):
     from sizes_of_two_q import small
@@ -222,7 +221,7 @@ def test_a_cluster_s_worker_looks_in_the_folders_that_come_with_its_job(
 
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     (tmp_path / "nets_of_a_job_q.py").write_text(
-        "from cutlayer.models.lenet import lenet as net\n", encoding="utf-8"
+        "from cutlayer.models.plain import lenet as net\n", encoding="utf-8"
     )
     scenario = TINY.replace("name: lenet", "name: 'nets_of_a_job_q:net'")
     (tmp_path / "tiny.yaml").write_text(scenario, encoding="utf-8")

@@ -1,11 +1,40 @@
-"""VGG-style models: plain convolution blocks, then fully connected layers."""
+"""Plain models: convolution blocks, then fully connected layers, without shortcuts."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from torch import nn
 
 from cutlayer.models.layers import conv_block, fc_block
 from cutlayer.models.model import Model, NamedBlock, flat_features
+
+
+def lenet(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
+    """Build LeNet-5 with ReLU and max pooling: 62,006 parameters for 3x32x32 and 10 classes.
+
+    LeCun, Bottou, Bengio and Haffner, Proceedings of the IEEE 86(11), 1998. It has no BatchNorm.
+    """
+    convolutions = [
+        conv_block(inputs, outputs, kernel=5, padding=0, norm=False, pool=nn.MaxPool2d(2))
+        for inputs, outputs in ((input_shape[0], 6), (6, 16))
+    ]
+    return _plain("lenet", convolutions, (120, 84), classes, input_shape)
+
+
+def alexnet(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
+    """Build AlexNet with 3x3 convolutions and BatchNorm: 23,274,570 parameters for 10 classes.
+
+    Krizhevsky, Sutskever and Hinton, NIPS 2012, adapted to 32x32 images as in EcoFed (arXiv 2304.05495).
+    """
+    last_pool = nn.Sequential(OrderedDict(max=nn.MaxPool2d(2), average=nn.AdaptiveAvgPool2d(2)))
+    convolutions = [
+        conv_block(input_shape[0], 64, stride=2, pool=nn.MaxPool2d(2)),
+        conv_block(64, 192, pool=nn.MaxPool2d(2)),
+        conv_block(192, 384),
+        conv_block(384, 256),
+        conv_block(256, 256, pool=last_pool),
+    ]
+    return _plain("alexnet", convolutions, (4096, 4096), classes, input_shape)
 
 
 def vgg11(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32), width: float = 1.0) -> Model:
@@ -59,17 +88,26 @@ def _vgg(
     input_shape: Sequence[int],
     width: float,
 ) -> Model:
-    channels = input_shape[0]
-    blocks: list[NamedBlock] = []
-    for number, (outputs, pooled) in enumerate(plan, 1):
-        outputs = max(1, round(outputs * width))
-        pool = nn.MaxPool2d(2) if pooled else None
-        blocks.append((f"conv{number}", conv_block(channels, outputs, pool=pool)))
-        channels = outputs
+    """Build a model from the channels of its convolutions, and whether pooling follows each."""
+    channels = [input_shape[0], *(max(1, round(outputs * width)) for outputs, _ in plan)]
+    convolutions = [
+        conv_block(channels[i], channels[i + 1], pool=nn.MaxPool2d(2) if pooled else None)
+        for i, (_, pooled) in enumerate(plan)
+    ]
+    units = [max(1, round(count * width)) for count in hidden]
+    return _plain(name, convolutions, units, classes, input_shape)
+
+
+def _plain(
+    name: str,
+    convolutions: Sequence[nn.Module],
+    hidden: Sequence[int],
+    classes: int,
+    input_shape: Sequence[int],
+) -> Model:
+    blocks: list[NamedBlock] = [(f"conv{i}", block) for i, block in enumerate(convolutions, 1)]
     features = flat_features(blocks, input_shape)
-    for number, units in enumerate(hidden, 1):
-        units = max(1, round(units * width))
-        blocks.append((f"fc{number}", fc_block(features, units)))
+    for number, units in enumerate((*hidden, classes), 1):
+        blocks.append((f"fc{number}", fc_block(features, units, relu=number <= len(hidden))))
         features = units
-    blocks.append((f"fc{len(hidden) + 1}", fc_block(features, classes, relu=False)))
-    return Model(name, blocks, input_shape, classes, feature_blocks=len(plan))
+    return Model(name, blocks, input_shape, classes, feature_blocks=len(convolutions))
