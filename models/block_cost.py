@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-from cutlayer.models.errors import CostError
-
 Shape = tuple[int, ...]
 FLOAT_BYTES: Final = 4  # of a float32 value
 
@@ -64,14 +62,3 @@ class BlockCost:
     def backward_flops(self) -> int:
         """Return the FLOPs of the backward pass."""
         return sum(layer.backward_flops for layer in self.layers)
-
-    def optimizer_bytes(self, name: str, *, momentum: bool = False) -> int:
-        """Return the bytes of optimizer state for "sgd" (none without momentum), "adam" or "adamw".
-
-        Raises CostError for any other optimizer.
-        """
-        copies = {"sgd": int(momentum), "adam": 2, "adamw": 2}
-        if name not in copies:
-            known = ", ".join(copies)
-            raise CostError(f"unknown optimizer {name!r}, expected one of {known}")
-        return FLOAT_BYTES * self.parameters * copies[name]

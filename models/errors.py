@@ -24,7 +24,7 @@ def checked_cut(cut: int, last: int, model: str) -> int:
 
 
 class CostError(UserError):
-    """An operation or optimizer without a cost rule."""
+    """An operation without a cost rule."""
 
 
 class WeightsError(UserError):

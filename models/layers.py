@@ -71,15 +71,12 @@ class Residual(nn.Module):
 
 
 def auxiliary_head(
-    activation_shape: Sequence[int], classes: int, *, seed: int | None = None, device: str = "cpu"
+    activation_shape: Sequence[int], classes: int, *, seed: int, device: str = "cpu"
 ) -> nn.Module:
     """Build the head that trains a device block locally: one linear layer on the flattened activation.
 
     As in EcoFed's local-loss baseline; for VGG11 at cut 2 it has 8192 inputs. Its weights come from a
-    stream of `seed` of their own, independent of the model's weights, or from torch's current generator
-    if there is no seed. Shapes are per sample.
+    stream of `seed` of their own, independent of the model's weights. Shapes are per sample.
     """
     make = partial(fc_block, prod(activation_shape), classes, relu=False)
-    if seed is None:
-        return make().to(device)
     return initialised(make, seed=seed, device=device, stream=HEAD)

@@ -20,33 +20,24 @@ from cutlayer.models.errors import CostError
 # the gradient 1, its product with the centred input 3, gradient with respect to the input 5.
 NORM_FORWARD, NORM_BACKWARD = 6, 9
 
-_MATRIX_PRODUCTS = {"mm": 0, "bmm": 0, "mv": 0, "linear": 0, "addmm": 1, "addmv": 1, "baddbmm": 1}
-_NORMS = ("batch_norm", "layer_norm", "group_norm")
-_WINDOW_POOLS = ("max_pool2d", "max_pool2d_with_indices", "avg_pool2d")
-_WHOLE_POOLS = ("_adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "sum", "amax")
-_MOVES = ("clone", "cat", "stack", "copy_", "_to_copy", "constant_pad_nd", "repeat")
-_UNTAGGED_ELEMENTWISE = (
-    *("_softmax", "_log_softmax", "native_dropout", "bernoulli_"),
-    *("hardswish", "hardswish_", "hardsigmoid", "hardsigmoid_"),
-)
-_DRAWS = ("rand_like", "randn_like", "randint_like", "uniform_", "normal_", "random_")
-_FREE = (
-    *("detach", "_unsafe_view", "_reshape_alias", "lift_fresh", "empty_like", "new_empty"),
-    *("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"),
-)
-
-
 # Operations with a rule, by name, in addition to all that torch tags as pointwise. Those of `norm` match
 # parts of names (native_batch_norm). `free` operations, like views, cost nothing.
 COVERED: Mapping[str, tuple[str, ...]] = {
     "convolution": ("convolution", "_convolution"),
-    "linear": tuple(_MATRIX_PRODUCTS),
-    "norm": _NORMS,
-    "pool": (*_WINDOW_POOLS, *_WHOLE_POOLS),
-    "elementwise": _UNTAGGED_ELEMENTWISE,
-    "draws": _DRAWS,
-    "moves": _MOVES,
-    "free": _FREE,
+    "linear": ("mm", "bmm", "mv", "linear", "addmm", "addmv", "baddbmm"),
+    "norm": ("batch_norm", "layer_norm", "group_norm"),
+    "window pool": ("max_pool2d", "max_pool2d_with_indices", "avg_pool2d"),
+    "pool": ("_adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "sum", "amax"),
+    "elementwise": (
+        *("_softmax", "_log_softmax", "native_dropout", "bernoulli_"),
+        *("hardswish", "hardswish_", "hardsigmoid", "hardsigmoid_"),
+    ),
+    "draws": ("rand_like", "randn_like", "randint_like", "uniform_", "normal_", "random_"),
+    "moves": ("clone", "cat", "stack", "copy_", "_to_copy", "constant_pad_nd", "repeat"),
+    "free": (
+        *("detach", "_unsafe_view", "_reshape_alias", "lift_fresh", "empty_like", "new_empty"),
+        *("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"),
+    ),
 }
 
 # A convolution whose weights exceed a core's cache reads them again for every sample.
@@ -84,25 +75,25 @@ def arithmetic(
     size = output.numel()
     if operation in COVERED["convolution"]:
         return _convolution(args, output)
-    if operation in _MATRIX_PRODUCTS:
-        first = _MATRIX_PRODUCTS[operation]
-        left, right = args[first], args[first + 1]
+    if operation in COVERED["linear"]:
+        left, right = args[1:3] if "add" in operation else args[:2]
         flops = 2 * size * left.shape[-1]
         return Arithmetic("linear", flops, flops * (left.requires_grad + right.requires_grad))
-    if any(kind in operation for kind in _NORMS):
+    if any(kind in operation for kind in COVERED["norm"]):
         return Arithmetic("norm", NORM_FORWARD * size, NORM_BACKWARD * size * needed)
-    if operation in _WINDOW_POOLS:
-        flops = size * prod(_pair(args[1]))
+    if operation in COVERED["window pool"]:
+        window = (args[1],) if isinstance(args[1], int) else tuple(args[1])
+        flops = size * prod(window * 2 if len(window) == 1 else window)
         back = flops if operation == "avg_pool2d" else size
         return Arithmetic("pool", flops, back * needed)
-    if operation in _WHOLE_POOLS:
+    if operation in COVERED["pool"]:
         flops = tensors[0].numel()
         return Arithmetic("pool", flops, flops * needed)
-    if operation in _DRAWS:
+    if operation in COVERED["draws"]:
         return Arithmetic("elementwise", size, 0)
-    if operation in _MOVES:
+    if operation in COVERED["moves"]:
         return Arithmetic("elementwise", 0, 0)
-    if tagged or operation in _UNTAGGED_ELEMENTWISE:
+    if tagged or operation in COVERED["elementwise"]:
         return Arithmetic("elementwise", size, size * needed)
     if operation in own:
         return own[operation](args, output)
@@ -117,7 +108,7 @@ def is_free(function: torch._ops.OpOverload, operation: str) -> bool:
     arguments, returns = function._schema.arguments, function._schema.returns
     makes = not any("Tensor" in str(argument.type) for argument in arguments)
     view = any(r.alias_info is not None and not r.alias_info.is_write for r in returns)
-    return operation in _FREE or makes or view
+    return operation in COVERED["free"] or makes or view
 
 
 def _convolution(args: Sequence[Any], output: Tensor) -> Arithmetic:
@@ -137,8 +128,3 @@ def _convolution(args: Sequence[Any], output: Tensor) -> Arithmetic:
     elif weight.nbytes > WIDE_BYTES:
         op_class = "conv_wide"
     return Arithmetic(op_class, flops, flops * (inputs.requires_grad + weight.requires_grad))
-
-
-def _pair(size: int | Sequence[int]) -> tuple[int, ...]:
-    sides = (size,) if isinstance(size, int) else tuple(size)
-    return sides * 2 if len(sides) == 1 else sides

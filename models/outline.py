@@ -6,14 +6,11 @@ Counting time and bytes needs neither weights nor torch: outlines are cached on 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from cutlayer.models.block_cost import BlockCost, Shape
 from cutlayer.models.errors import checked_cut
 from cutlayer.models.outline_cache import cached
-
-if TYPE_CHECKING:
-    from cutlayer.models.model import Model
 
 T = TypeVar("T")
 
@@ -46,10 +43,9 @@ class ModelOutline:
         """Return the costs of the blocks after the cut if no gradient crosses it."""
 
         def compute() -> tuple[BlockCost, ...]:
-            from cutlayer.models.cost import block_costs
+            from cutlayer.models.cost import model_cost
 
-            model = _built(self.name, self.classes, self.input_shape)
-            return block_costs(model, detached=cut)[cut:]
+            return model_cost(self.name, self.classes, self.input_shape, cut)[cut:]
 
         key = ["detached", self.name, self.classes, self.input_shape, cut]
         return _kept(self.name, tuple[BlockCost, ...], key, compute)
@@ -75,9 +71,10 @@ def outline(name: str, *, classes: int, input_shape: Shape) -> ModelOutline:
     """
 
     def compute() -> ModelOutline:
+        from cutlayer.models.catalogue import build
         from cutlayer.models.cost import block_costs
 
-        model = _built(name, classes, input_shape)
+        model = build(name, classes=classes, input_shape=input_shape, seed=0, device="meta")
         return ModelOutline(
             name=name,
             input_shape=model.input_shape,
@@ -94,9 +91,3 @@ def outline(name: str, *, classes: int, input_shape: Shape) -> ModelOutline:
 def _kept(name: str, kind: Any, key: list[Any], compute: Callable[[], T]) -> T:
     """Use the cache, except for a user's model: the code that it imports may change."""
     return compute() if ":" in name else cached(kind, key, compute)
-
-
-def _built(name: str, classes: int, input_shape: Shape) -> "Model":
-    from cutlayer.models.catalogue import build
-
-    return build(name, classes=classes, input_shape=input_shape, seed=0, device="meta")

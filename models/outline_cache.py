@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import platformdirs
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 FOLDER: Final = "CUTLAYER_CACHE_DIR"
 
@@ -29,12 +30,10 @@ def cached(kind: Any, key: Sequence[Any], compute: Callable[[], T]) -> T:
     name = _digest(json.dumps([_code_digest(), key]))
     file = cache_folder() / f"{name}.json"
     adapter: TypeAdapter[T] = _adapter(kind)
-    text = _read(file)
-    if text is not None:
-        try:
+    with suppress(OSError, ValueError):  # missing, not text, or in another format
+        checksum, _, text = file.read_text(encoding="ascii").partition("\n")
+        if checksum == _digest(text):
             return adapter.validate_json(text, strict=True)
-        except ValidationError:
-            pass  # an entry in another format is replaced below
     value = compute()
     _write(file, adapter.dump_json(value).decode("ascii"))
     return value
@@ -66,22 +65,11 @@ def _digest(text: str) -> str:
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _read(file: Path) -> str | None:
-    """Return an entry's text, or None if it is missing or damaged."""
-    try:
-        checksum, _, text = file.read_text(encoding="ascii").partition("\n")
-    except (OSError, UnicodeDecodeError):
-        return None
-    return text if checksum == _digest(text) else None
-
-
 def _write(file: Path, text: str) -> None:
     """Write an entry completely or not at all; ignore a folder that cannot be written."""
-    try:
+    with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, unfinished = tempfile.mkstemp(dir=file.parent, prefix=f"{file.stem}.")
         with os.fdopen(handle, "w", encoding="ascii") as entry:
             entry.write(f"{_digest(text)}\n{text}")
         Path(unfinished).replace(file)
-    except OSError:
-        pass

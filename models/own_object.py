@@ -155,8 +155,7 @@ def _candidates(top: str) -> Sequence[str]:
 
 def _home(top: str, folders: Iterable[str]) -> str | None:
     """Return the first folder with a module; None if `import top` is to find it instead."""
-    specs = [(folder, PathFinder.find_spec(top, [folder])) for folder in folders]
-    matches = [(folder, spec) for folder, spec in specs if spec is not None]
+    matches = [(at, spec) for at in folders if (spec := PathFinder.find_spec(top, [at]))]
     if not matches:
         return None
     # A module takes precedence over a plain folder of its name, as on Python's own path.
@@ -165,9 +164,9 @@ def _home(top: str, folders: Iterable[str]) -> str | None:
     if usual is None and top not in _FIRST:
         return folder
     behind = own.origin is None and usual is not None and usual.origin is not None
-    if behind or _goes_first(top, usual) or _file(own) == _file(usual):
-        return None
-    return folder
+    installed = bool(_INSTALLED & set(Path(_file(usual)).parts))
+    same = _file(own) == _file(usual)
+    return None if top in _FIRST or behind or installed or same else folder
 
 
 def _usual(top: str) -> ModuleSpec | None:
@@ -178,11 +177,6 @@ def _usual(top: str) -> ModuleSpec | None:
         return None
     is_ours = top != "cutlayer" and _file(spec) == str(_ROOT / top / "__init__.py")
     return None if is_ours else spec
-
-
-def _goes_first(top: str, usual: ModuleSpec | None) -> bool:
-    """Return whether a module is Cutlayer's, the standard library's or an installed package's."""
-    return top in _FIRST or bool(_INSTALLED & set(Path(_file(usual)).parts))
 
 
 def _file(spec: ModuleSpec | None) -> str:

@@ -1,6 +1,5 @@
 """Costs of quantising and dequantising (`cutlayer.models.quantise`): operations and bytes."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from cutlayer.models.block_cost import FLOAT_BYTES, LayerCost
@@ -41,7 +40,7 @@ def quantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:
             ("to places", bits, bits),
             ("sum", bits, BYTE),
         )
-    return tuple(_costs("quantise", (*_TO_CODES, *packing), values))
+    return _costs("quantise", (*_TO_CODES, *packing), values)
 
 
 def dequantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:
@@ -55,12 +54,12 @@ def dequantise_costs(values: int, bits: int) -> tuple[LayerCost, ...]:
             ("sum", FLOAT_BYTES * bits, FLOAT_BYTES),
             ("sign", 2 * FLOAT_BYTES, FLOAT_BYTES),
         )
-    return tuple(_costs("dequantise", (*unpacking, *_FROM_CODES), values))
+    return _costs("dequantise", (*unpacking, *_FROM_CODES), values)
 
 
-def _costs(name: str, steps: tuple[Step, ...], values: int) -> Iterator[LayerCost]:
-    for step, read, written in steps:
-        yield LayerCost(
+def _costs(name: str, steps: tuple[Step, ...], values: int) -> tuple[LayerCost, ...]:
+    return tuple(
+        LayerCost(
             name=f"{name}: {step}",
             op_class="elementwise",
             map_size=1,
@@ -71,3 +70,5 @@ def _costs(name: str, steps: tuple[Step, ...], values: int) -> Iterator[LayerCos
             output_bytes=written * values,
             parameters=0,
         )
+        for step, read, written in steps
+    )

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent / "weights"
 MAX_BYTES: Final = 4 * 2**30
 MAX_HEADER_BYTES: Final = 8 * 2**20
+_TORCH_SAVE: Final = (
+    ": it looks like a file of torch.save, which can run code; save it as safetensors"
+)
 
 # Types that are kept when a tensor is read, and torch's names for them.
 KEPT: Final = {
@@ -59,19 +62,18 @@ def converted_types(path: str | PathLike[str]) -> dict[str, int]:
     Integer and boolean tensors, which are not converted, are left out. Raises WeightsError.
     """
     with opened(path, "np") as file:
-        names = sorted(file.keys())
-        types = Counter(file.get_slice(name).get_dtype() for name in names)
+        types = Counter(_types(file).values())
     return {name: n for name, n in sorted(types.items()) if "F" in name and name != "F32"}
 
 
 def fingerprint(path: str | PathLike[str]) -> str:
     """Return a fingerprint of a file's tensors, without its metadata. Raises WeightsError."""
     with opened(path, "np") as file:
-        names = sorted(file.keys())
-        types = {name: file.get_slice(name).get_dtype() for name in names}
-        if all(kind in KEPT for kind in types.values()):
-            arrays = ((name, KEPT[types[name]], file.get_tensor(name)) for name in names)
-            return _fingerprint(arrays)
+        types = _types(file)
+        if KEPT.keys() >= set(types.values()):
+            return _fingerprint(
+                (name, KEPT[kind], file.get_tensor(name)) for name, kind in types.items()
+            )
     tensors, _ = load_weights(path)
     return _fingerprint((name, str(t.dtype), t.numpy()) for name, t in sorted(tensors.items()))
 
@@ -86,6 +88,10 @@ def load_weights(path: str | PathLike[str]) -> "tuple[dict[str, Tensor], dict[st
             name: _widened(path, name, file.get_tensor(name)) for name in sorted(file.keys())
         }
         return tensors, dict(file.metadata() or {})
+
+
+def _types(file: Any) -> dict[str, str]:
+    return {name: file.get_slice(name).get_dtype() for name in sorted(file.keys())}
 
 
 def _widened(path: str | PathLike[str], name: str, tensor: "Tensor") -> "Tensor":
@@ -121,6 +127,7 @@ def opened(path: str | PathLike[str], framework: str) -> Iterator[Any]:
     Raises WeightsError, also for errors while it is read.
     """
     where = f"weights file {str(path)!r}"
+    start = b""
     if not weights_exist(path):
         raise WeightsError(f"{where} does not exist or is not a file")
     try:
@@ -128,7 +135,8 @@ def opened(path: str | PathLike[str], framework: str) -> Iterator[Any]:
         if size > MAX_BYTES:
             raise WeightsError(f"{where} has {size:,} bytes: at most {MAX_BYTES:,} are read")
         with Path(path).open("rb") as file:
-            header = int.from_bytes(file.read(8), "little")
+            start = file.read(8)
+        header = int.from_bytes(start, "little")
         if MAX_HEADER_BYTES < header <= size:
             raise WeightsError(
                 f"{where} has a header of {header:,} bytes: at most {MAX_HEADER_BYTES:,} are read"
@@ -136,23 +144,12 @@ def opened(path: str | PathLike[str], framework: str) -> Iterator[Any]:
         with safe_open(path, framework=framework) as opened:
             yield opened
     except (OSError, SafetensorError) as error:
+        hint = _TORCH_SAVE if start.startswith((b"PK", b"\x80")) else ""
         raise WeightsError(
-            f"{where} cannot be read as safetensors ({_reason(error)}){_hint(path)}"
+            f"{where} cannot be read as safetensors ({_reason(error)}){hint}"
         ) from error
 
 
 def _reason(error: Exception) -> str:
     message = error.strerror if isinstance(error, OSError) else None
     return (message or str(error) or type(error).__name__).splitlines()[0][:160]
-
-
-def _hint(path: str | PathLike[str]) -> str:
-    """Return advice for a file of torch.save, recognised by its first bytes."""
-    try:
-        with Path(path).open("rb") as file:
-            start = file.read(4)
-    except OSError:
-        return ""
-    if start.startswith((b"PK", b"\x80")):
-        return ": it looks like a file of torch.save, which can run code; save it as safetensors"
-    return ""

@@ -151,15 +151,10 @@ def test_block_costs_add_up_to_the_models_cost(name):
         assert (before.output_shape, before.output_bytes) == (after.input_shape, after.input_bytes)
 
 
-def test_ecofed_device_block_and_optimizer_bytes():
+def test_ecofed_device_block():
     conv1, conv2, *_ = model_cost("vgg11", 10)
     assert conv1.parameters + conv2.parameters == 76_032
     assert conv2.output_bytes == 32_768
-    assert conv2.optimizer_bytes("sgd") == 0
-    assert conv2.optimizer_bytes("sgd", momentum=True) == 4 * conv2.parameters
-    assert conv2.optimizer_bytes("adam") == 8 * conv2.parameters
-    with pytest.raises(CostError, match="unknown optimizer 'lion'"):
-        conv2.optimizer_bytes("lion")
 
 
 def test_a_detached_server_block_saves_only_the_gradient_of_its_input():
