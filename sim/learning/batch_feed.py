@@ -1,6 +1,7 @@
 """The data feed: the training batches of a client in a round, and the test batches."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -28,8 +29,7 @@ class Feed:
         self.augmentation = augmentation
         self._held = torch.from_numpy(partition.order(dataset.train_labels.numpy()))
         self._ends = np.cumsum([0, *partition.sizes])
-        self._order: tuple[tuple[int, int, int], Sequence[Tensor]] = ((-2, -1, -1), ())
-        self._test: list[tuple[Tensor, Tensor]] | None = None
+        self._order: tuple[dict[str, int], Sequence[Tensor]] = ({}, ())
 
     def shard_size(self, client: int) -> int:
         """Return the number of a client's samples."""
@@ -41,41 +41,31 @@ class Feed:
             return self._held
         return self._held[self._ends[client] : self._ends[client + 1]]
 
+    def _stream(self, client: int, round_index: int, batch: Batch) -> dict[str, int]:
+        key = {"client": client, "round_index": round_index, "epoch": batch.epoch}
+        return {"seed": self.recipe.seed} | key
+
     def samples(self, client: int, round_index: int, batch: Batch) -> Tensor:
         """Return the positions of a batch's samples in the client's shard, int64 [batch size]."""
-        key = (client, round_index, batch.epoch)
+        key = self._stream(client, round_index, batch)
         if self._order[0] != key:
-            recipe = self.recipe
-            order = batch_indices(
-                self.shard_size(client),
-                recipe.batch_size,
-                seed=recipe.seed,
-                client=client,
-                round_index=round_index,
-                epoch=batch.epoch,
-                min_batch=recipe.min_batch,
-            )
+            size, recipe = self.shard_size(client), self.recipe
+            order = batch_indices(size, recipe.batch_size, min_batch=recipe.min_batch, **key)
             self._order = (key, [torch.from_numpy(indices) for indices in order])
         return self._order[1][batch.position]
 
     def batch(self, client: int, round_index: int, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return normalised inputs [n, *input shape] and labels [n] of a batch."""
         rows = self._shard(client)[self.samples(client, round_index, batch)]
-        images = self.augmentation.apply(
-            self.dataset.train_images[rows],
-            seed=self.recipe.seed,
-            client=client,
-            round_index=round_index,
-            epoch=batch.epoch,
-            batch=batch.position,
-        )
+        key = self._stream(client, round_index, batch)
+        images = self.dataset.train_images[rows]
+        images = self.augmentation.apply(images, batch=batch.position, **key)
         return model_inputs(images, self.dataset.info), self.dataset.train_labels[rows]
 
-    def test_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the test batches, which are prepared once."""
-        if self._test is None:
-            self._test = list(test_batches(self.dataset, self.recipe.min_batch))
-        yield from self._test
+    @cached_property
+    def test_batches(self) -> list[tuple[Tensor, Tensor]]:
+        """Return the test batches, which are prepared once."""
+        return list(test_batches(self.dataset, self.recipe.min_batch))
 
 
 def test_batches(dataset: Dataset, min_batch: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -7,7 +7,7 @@ and writes are declared when it is opened, since its digest covers them; the exe
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from cutlayer.sim.learning.digest import Digest
@@ -35,34 +35,24 @@ ALL_CLIENTS: Final = -1  # the client index of a chain or shard of all clients t
 OPTIMIZER_STATE: Final = "optimiser"
 
 
-@dataclass(frozen=True)
-class StateAccess:
-    """The client of a chain, and the names of the states that it reads, averages and writes.
+@dataclass(eq=False, slots=True)
+class Chain:
+    """Collects operations; without tensors (`records=False`) it only has a digest.
 
-    `weight` is the chain's weight in averages.
+    `reads`, `averages` and `writes` are the names of the states that the chain of `client` reads, is
+    averaged into and writes. `weight` is its weight in averages.
     """
 
     client: int
+    round_index: int
+    lr: float
     weight: int
     reads: tuple[str, ...]
     averages: tuple[str, ...]
     writes: tuple[str, ...]
-
-
-class Chain:
-    """Collects operations; without tensors (`records=False`) it only has a digest."""
-
-    __slots__ = ("access", "digest", "lr", "operations", "records", "round_index")
-
-    def __init__(
-        self, access: StateAccess, round_index: int, lr: float, digest: Digest, records: bool
-    ) -> None:
-        self.access = access
-        self.round_index = round_index
-        self.lr = lr
-        self.digest = digest
-        self.records = records
-        self.operations: list[tuple[Operation, tuple[Any, ...], TensorRef]] = []
+    digest: Digest
+    records: bool
+    operations: list[tuple[Operation, tuple[Any, ...], TensorRef]] = field(default_factory=list)
 
     def do(self, operation: Operation, *arguments: Any) -> TensorRef | None:
         """Issue an operation on this chain's replicas; return a reference to its result."""

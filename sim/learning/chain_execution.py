@@ -24,12 +24,12 @@ class ChainRun:
     def execute(self) -> None:
         """Run every operation of the chain in order."""
         chain = self.chain
-        with self.workspace.drawing("module", chain.access.client, chain.round_index) as draws:
+        with self.workspace.drawing("module", chain.client, chain.round_index) as begin:
             for operation, arguments, result in chain.operations:
                 resolved = [
                     self._values.pop(a) if isinstance(a, TensorRef) else a for a in arguments
                 ]
-                draws.begin(getattr(operation, "__qualname__", type(operation).__qualname__))
+                begin(getattr(operation, "__qualname__", type(operation).__qualname__))
                 self._values[result] = operation(self, *resolved)
             self._write_states()
 
@@ -39,7 +39,7 @@ class ChainRun:
         The client's own state ("device/3") is used if the chain declares it, otherwise the shared one.
         """
         if part not in self._replicas:
-            client, recipe = self.chain.access.client, self.workspace.recipe
+            client, recipe = self.chain.client, self.workspace.recipe
             own, saved = f"{part}/{client}", f"{OPTIMIZER_STATE}/{part}/{client}"
             weights = self.read(own if self.may_read(own) else part)
             module = self.workspace.module(part, weights).train()
@@ -56,7 +56,7 @@ class ChainRun:
 
     def may_read(self, name: str) -> bool:
         """Return whether the chain declared that it reads the state `name`."""
-        return name in self.chain.access.reads
+        return name in self.chain.reads
 
     def read(self, name: str) -> Any:
         """Return the state `name`, which the chain must have declared."""
@@ -65,7 +65,7 @@ class ChainRun:
 
     def fill(self, name: str) -> list[Any]:
         """Return the list that becomes the state `name` when the chain ends."""
-        assert name in self.chain.access.writes, f"{name} is written but not declared"
+        assert name in self.chain.writes, f"{name} is written but not declared"
         entries: list[Any] = self.written.setdefault(name, [])
         return entries
 
@@ -74,7 +74,7 @@ class ChainRun:
 
         It starts as a copy of the state if the chain reads it; rows never written are NaN.
         """
-        assert name in self.chain.access.writes, f"{name} is written but not declared"
+        assert name in self.chain.writes, f"{name} is written but not declared"
         if name not in self.written:
             shape = (self.workspace.feed.shard_size(client), columns)
             self.written[name] = (
@@ -99,7 +99,7 @@ class ChainRun:
         return self.replica(part).state()
 
     def _write_states(self) -> None:
-        for name in self.chain.access.writes:
+        for name in self.chain.writes:
             if name.startswith(f"{OPTIMIZER_STATE}/"):
                 optimizer = self.replica(name.split("/")[1]).optimizer
                 self.written[name] = None if optimizer is None else optimizer.state_dict()

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.chain_execution import ChainRun
-from cutlayer.sim.learning.replica import evaluating
+from cutlayer.sim.learning.replica import evaluating, train_on
 
 Features = tuple[Tensor, Tensor, Tensor]
 Weighted = Literal["labels", "logits"]
@@ -45,9 +45,7 @@ def train_device(
         stored = ~teacher[:, 0].isnan()
         if stored.any():
             loss = loss + alpha * distillation_loss(logits[stored], teacher[stored], temperature)
-    torch.autograd.backward(loss)
-    device.step()
-    head.step()
+    train_on(loss, device, head)
 
 
 def features(run: ChainRun, client: int, batch: Batch) -> Features:
@@ -76,8 +74,7 @@ def train_server(
     on_labels = functional.cross_entropy(logits, labels)
     on_logits = distillation_loss(logits, teacher, temperature)
     labels_weight, logits_weight = (alpha, 1.0) if weighted == "labels" else (1.0, alpha)
-    torch.autograd.backward(labels_weight * on_labels + logits_weight * on_logits)
-    server.step()
+    train_on(labels_weight * on_labels + logits_weight * on_logits, server)
     server_logits: Tensor = logits.detach()
     return server_logits
 

@@ -6,11 +6,12 @@ does not grow with the number of clients.
 
 import hashlib
 import platform
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
-from cutlayer.sim.learning.averaging import accumulate
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.kernels import fingerprint
@@ -45,16 +46,15 @@ class Inline:
         self.workspace.states = dict(self._closed)
 
     def _run(self, chains: Sequence[Chain], progress: Progress | None) -> None:
-        totals: dict[str, int] = {}
+        totals: Counter[str] = Counter()
         for chain in chains:
-            for part in chain.access.averages:
-                totals[part] = totals.get(part, 0) + chain.access.weight
+            totals.update(dict.fromkeys(chain.averages, chain.weight))
         sums: dict[str, State] = {}
         for done, chain in enumerate(chains, start=1):
             run = ChainRun(chain, self.workspace)
             run.execute()
-            for part in chain.access.averages:
-                share = chain.access.weight / totals[part]
+            for part in chain.averages:
+                share = chain.weight / totals[part]
                 accumulate(sums.setdefault(part, {}), run.member(part), share)
             self.workspace.states.update(run.written)
             if progress is not None:
@@ -77,7 +77,7 @@ class Inline:
         states = self.workspace.states
         modules = [self.workspace.module(name.split("/")[0], states[name]).eval() for name in names]
         with self.workspace.drawing("evaluation"):
-            test = self.workspace.feed.test_batches()
+            test = self.workspace.feed.test_batches
             return accuracy(modules, ((self.workspace.converted(x), y) for x, y in test))
 
     def weights_digest(self) -> str:
@@ -92,6 +92,21 @@ class Inline:
             fingerprint.update(name.encode())
             fingerprint.update(weights[name].contiguous().numpy().tobytes())
         return fingerprint.hexdigest()
+
+
+def accumulate(total: dict[str, Tensor], member: State, share: float) -> None:
+    """Add `share` times a member's weights and floating-point buffers to a running average, in place.
+
+    Federated averaging (FedAvg; McMahan et al., AISTATS 2017, Algorithm 1). Integers and booleans, such
+    as BatchNorm's count of batches, become the largest of the members'.
+    """
+    for name, value in member.items():
+        if not (value.is_floating_point() or value.is_complex()):
+            total[name] = torch.maximum(total[name], value) if name in total else value
+        elif name in total:
+            total[name].add_(value, alpha=share)
+        else:
+            total[name] = value.mul_(share)
 
 
 def numerics() -> dict[str, str | int]:

@@ -6,11 +6,14 @@ computed; they are the same.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from cutlayer.sim.learning.chain import OPTIMIZER_STATE, Chain, StateAccess
+from cutlayer.sim.learning.chain import OPTIMIZER_STATE, Chain
 from cutlayer.sim.learning.digest import Digest, node
 from cutlayer.sim.learning.recipe import Recipe
+
+if TYPE_CHECKING:
+    from cutlayer.sim.learning.inline import Inline
 
 Progress = Callable[[int, int], None]
 
@@ -22,25 +25,6 @@ def part_of(state: str) -> str:
     return state.partition("/")[0]
 
 
-class Executor(Protocol):
-    """Runs chains on real tensors."""
-
-    def run(self, chains: Sequence[Chain], progress: Progress | None) -> None:
-        """Run the chains of a closed round, then take its averages in the order of `chains`."""
-
-    def accuracy(self, parts: Sequence[tuple[str, ...]]) -> float:
-        """Return the mean test accuracy over `parts`: the states of each model, by name."""
-
-    def finite(self, parts: Sequence[tuple[str, ...]]) -> bool:
-        """Return whether the weights of the models that `parts` name are all finite."""
-
-    def weights_digest(self) -> str:
-        """Return a fingerprint of every bit of the global weights."""
-
-    def undo(self) -> None:
-        """Restore the states from before the last `run`."""
-
-
 class Learning:
     """The named states of a run: their digests and, with an `executor`, their tensors."""
 
@@ -49,7 +33,7 @@ class Learning:
         recipe: Recipe,
         initial: dict[str, Digest],
         shards: Callable[[int], Digest],
-        executor: Executor | None,
+        executor: "Inline | None",
     ) -> None:
         self.recipe = recipe
         self.digests = dict(initial)
@@ -110,8 +94,8 @@ class Learning:
             ],
         )
         weight = samples if self.recipe.averaging == "samples" else min(samples, 1)
-        access = StateAccess(client, weight, tuple(reads), tuple(averages), tuple(writes))
-        chain = Chain(access, round_index, lr, digest, self.trains)
+        states = tuple(reads), tuple(averages), tuple(writes)
+        chain = Chain(client, round_index, lr, weight, *states, digest, self.trains)
         self._chains.append(chain)
         self._before[digest] = {name: self.digests.get(name) for name in writes}
         for name in writes:
@@ -138,10 +122,10 @@ class Learning:
         """
         if self.executor is not None:
             self.executor.run(self._chains, progress)
-        averaged = dict.fromkeys(name for chain in self._chains for name in chain.access.averages)
+        averaged = dict.fromkeys(name for chain in self._chains for name in chain.averages)
         for name in averaged:
-            chains = [chain for chain in self._chains if name in chain.access.averages]
-            weights = [[chain.access.client, chain.access.weight] for chain in chains]
+            chains = [chain for chain in self._chains if name in chain.averages]
+            weights = [[chain.client, chain.weight] for chain in chains]
             self.digests[name] = node("average", [name, weights], [c.digest for c in chains])
         names = sorted(self.digests)
         self._round_before = self.run_digest

@@ -13,6 +13,7 @@ from torch.nn import functional
 from cutlayer.models.quantise import Quantised, dequantise, quantise
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.chain_execution import ChainRun
+from cutlayer.sim.learning.replica import train_on
 
 Upload = tuple[Tensor, Tensor]
 Buffered = tuple[Tensor | Quantised, Tensor]
@@ -22,9 +23,7 @@ def train_whole(run: ChainRun, client: int, batch: Batch) -> None:
     """Train device and server block on a batch, in one place."""
     device, server = run.replica("device"), run.replica("server")
     images, labels = run.batch(client, batch)
-    torch.autograd.backward(functional.cross_entropy(server.module(device.module(images)), labels))
-    device.step()
-    server.step()
+    train_on(functional.cross_entropy(server.module(device.module(images)), labels), device, server)
 
 
 def forward(run: ChainRun, client: int, batch: Batch) -> Upload:
@@ -52,8 +51,7 @@ def server_step(run: ChainRun, upload: Upload) -> Tensor | None:
     """Train the server block on an activation; return the gradient of the loss with respect to it."""
     server = run.replica("server")
     activation = upload[0].requires_grad_()
-    torch.autograd.backward(functional.cross_entropy(server.module(activation), upload[1]))
-    server.step()
+    train_on(functional.cross_entropy(server.module(activation), upload[1]), server)
     return activation.grad
 
 
@@ -62,18 +60,16 @@ def train_local(run: ChainRun, client: int, batch: Batch) -> Upload:
     device, head = run.replica("device"), run.replica("head")
     images, labels = run.batch(client, batch)
     activation = device.module(images)
-    torch.autograd.backward(functional.cross_entropy(head.module(activation), labels))
-    device.step()
-    head.step()
+    train_on(functional.cross_entropy(head.module(activation), labels), device, head)
     return activation.detach(), labels
 
 
 def server_step_detached(run: ChainRun, upload: Buffered) -> None:
     """Train the server block on an activation without returning a gradient; dequantise it first."""
     server = run.replica("server")
-    loss = functional.cross_entropy(server.module(_restored(upload[0])), upload[1])
-    torch.autograd.backward(loss)
-    server.step()
+    value, labels = upload
+    activation = dequantise(value) if isinstance(value, Quantised) else value
+    train_on(functional.cross_entropy(server.module(activation), labels), server)
 
 
 def forward_frozen(run: ChainRun, client: int, batch: Batch, bits: int | None) -> Buffered:
@@ -93,7 +89,3 @@ def store_activation(run: ChainRun, buffer: str, upload: Any) -> Any:
 def replay(run: ChainRun, buffer: str, number: int) -> Any:
     """Return upload `number` of the state `buffer`, which an earlier chain wrote."""
     return run.read(buffer)[number]
-
-
-def _restored(value: Tensor | Quantised) -> Tensor:
-    return dequantise(value) if isinstance(value, Quantised) else value

@@ -23,7 +23,7 @@ from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.files.atomic import write_bytes
 from cutlayer.sim.learning.batch_feed import model_inputs, test_batches
 from cutlayer.sim.learning.chain import ALL_CLIENTS
-from cutlayer.sim.learning.replica import accuracy
+from cutlayer.sim.learning.replica import Replica, accuracy, train_on
 from cutlayer.sim.learning.workspace import channels_last_module
 
 EpochDone = Callable[[int, float, float], None]
@@ -76,10 +76,11 @@ def pretrain(
         weight_decay=recipe.weight_decay,
         nesterov=recipe.nesterov,
     )
+    replica = Replica(model.train(), optimizer)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(recipe.milestones), 0.1)
     for epoch in range(recipe.epochs):
         lr = schedule.get_last_lr()[0]
-        loss = _epoch(model, optimizer, recipe, dataset, epoch)
+        loss = _epoch(model, replica, recipe, dataset, epoch)
         if not math.isfinite(loss):
             raise WeightsError(
                 f"training diverged in epoch {epoch + 1} (loss {loss}); nothing is saved, "
@@ -88,7 +89,9 @@ def pretrain(
         schedule.step()
         if epoch_done is not None:
             epoch_done(epoch + 1, loss, float(lr))
-    test_accuracy = _accuracy(model, dataset)
+    test_accuracy = None
+    if len(dataset.test_labels):
+        test_accuracy = accuracy([model.eval()], test_batches(dataset, model.min_batch))
     notes = asdict(recipe) | {
         "blocks": saved_blocks,
         "dataset": info.checksum or info.name,
@@ -104,43 +107,22 @@ def pretrain(
 
 def _epoch(
     model: Model,
-    optimizer: torch.optim.Optimizer,
+    replica: Replica,
     recipe: PretrainRecipe,
     dataset: Dataset,
     epoch: int,
 ) -> float:
     augmentation = Augmentation(crop=recipe.augment, flip=recipe.augment)
     model.train()
-    batches = batch_indices(
-        len(dataset.train_labels),
-        recipe.batch_size,
-        seed=recipe.seed,
-        client=ALL_CLIENTS,
-        round_index=0,
-        epoch=epoch,
-        min_batch=model.min_batch,
-    )
+    stream = {"seed": recipe.seed, "client": ALL_CLIENTS, "round_index": 0, "epoch": epoch}
+    samples, size = len(dataset.train_labels), recipe.batch_size
+    batches = batch_indices(samples, size, min_batch=model.min_batch, **stream)
     total = 0.0
     for number, rows in enumerate(batches):
         chosen = torch.from_numpy(rows)
-        images = augmentation.apply(
-            dataset.train_images[chosen],
-            seed=recipe.seed,
-            client=ALL_CLIENTS,
-            round_index=0,
-            epoch=epoch,
-            batch=number,
-        )
+        images = augmentation.apply(dataset.train_images[chosen], batch=number, **stream)
         scores = model(model_inputs(images, dataset.info))
         loss = functional.cross_entropy(scores, dataset.train_labels[chosen])
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        optimizer.step()
+        train_on(loss, replica)
         total += float(loss.detach())
     return total / len(batches)
-
-
-def _accuracy(model: Model, dataset: Dataset) -> float | None:
-    if len(dataset.test_labels) == 0:
-        return None
-    return accuracy([model.eval()], test_batches(dataset, model.min_batch))

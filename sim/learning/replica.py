@@ -31,6 +31,13 @@ class Replica:
         return {name: value.detach().clone() for name, value in self.module.state_dict().items()}
 
 
+def train_on(loss: Tensor, *replicas: Replica) -> None:
+    """Compute the gradients of a loss and apply them to the replicas."""
+    torch.autograd.backward(loss)
+    for replica in replicas:
+        replica.step()
+
+
 @contextmanager
 def evaluating(*modules: nn.Module) -> Iterator[None]:
     """Put modules into evaluation mode (no dropout, running statistics), then into training mode."""

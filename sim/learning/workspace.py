@@ -10,7 +10,7 @@ those of the uncut model; a generator that a module keeps for itself is left alo
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -24,22 +24,6 @@ from cutlayer.models.layers import auxiliary_head
 from cutlayer.sim.learning.batch_feed import Feed
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.replica import State
-
-
-class Draws:
-    """The random streams of one chain or one evaluation."""
-
-    def __init__(self, seed: int, purpose: str, *key: int) -> None:
-        self.seed = seed
-        self.purpose = purpose
-        self.key = key
-        self._calls: Counter[str] = Counter()
-
-    def begin(self, name: str) -> None:
-        """Set the global generators to the stream of the next call of `name`."""
-        number = self._calls[name]
-        self._calls[name] += 1
-        seed_generators(seed_of(self.seed, self.purpose, *self.key, name, number))
 
 
 class Workspace:
@@ -63,7 +47,7 @@ class Workspace:
             name: {key: self.converted(value) for key, value in state.items()}
             for name, state in states.items()
         }
-        self.draws: Draws | None = None
+        self._begin: Callable[[str], None] | None = None
         self._modules: dict[str, nn.Module] = {}
 
     def module(self, part: str, state: State) -> nn.Module:
@@ -73,8 +57,9 @@ class Workspace:
         """
         if part not in self._modules:
             new = channels_last_module(make_part(self.recipe, part)).to(self.dtype)
-            for name, block in named_blocks(part, new):
-                block.register_forward_pre_hook(partial(self._begin, name))
+            blocks = {part: new} if part == "head" else _named_blocks(new)
+            for name, block in blocks.items():
+                block.register_forward_pre_hook(partial(self._begin_block, name))
             self._modules[part] = new
         module = self._modules[part]
         module.load_state_dict(state)
@@ -86,18 +71,27 @@ class Workspace:
         return value.to(self.dtype) if value.is_floating_point() else value
 
     @contextmanager
-    def drawing(self, purpose: str, *key: int) -> Iterator[Draws]:
-        """Let modules draw from the streams of (seed, purpose, key) within the context."""
-        with borrowed_generators():
-            self.draws = Draws(self.recipe.seed, purpose, *key)
-            try:
-                yield self.draws
-            finally:
-                self.draws = None
+    def drawing(self, purpose: str, *key: int) -> Iterator[Callable[[str], None]]:
+        """Let modules draw from the streams of (seed, purpose, key) within the context.
 
-    def _begin(self, block: str, *_: object) -> None:
-        if self.draws is not None:
-            self.draws.begin(block)
+        Yields a function that sets the global generators to the stream of the next call of a name.
+        """
+        calls: Counter[str] = Counter()
+
+        def begin(name: str) -> None:
+            seed_generators(seed_of(self.recipe.seed, purpose, *key, name, calls[name]))
+            calls[name] += 1
+
+        with borrowed_generators():
+            self._begin = begin
+            try:
+                yield begin
+            finally:
+                self._begin = None
+
+    def _begin_block(self, block: str, *_: object) -> None:
+        if self._begin is not None:
+            self._begin(block)
 
 
 def make_part(recipe: Recipe, part: str) -> nn.Module:
@@ -112,13 +106,9 @@ def make_part(recipe: Recipe, part: str) -> nn.Module:
     return split.device if part == "device" else split.server
 
 
-def named_blocks(part: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the blocks of a part, named by their index in the whole model."""
-    if part == "head":
-        yield part, module
-        return
-    for index, block in module.get_submodule("blocks").named_children():
-        yield f"block {index}", block
+def _named_blocks(part: nn.Module) -> dict[str, nn.Module]:
+    """Return the blocks of a part of the model by their index in the whole model."""
+    return {f"block {i}": block for i, block in part.get_submodule("blocks").named_children()}
 
 
 def channels_last_module(module: nn.Module) -> nn.Module:

@@ -38,7 +38,7 @@ def test_a_batch_is_what_the_streams_say(augment: bool) -> None:
 
 def test_every_test_image_is_seen_once() -> None:
     run = Inside()
-    batches = list(run.workspace.feed.test_batches())
+    batches = run.workspace.feed.test_batches
     dataset = digits(0)
     assert torch.equal(torch.cat([labels for _, labels in batches]), dataset.test_labels)
     images = torch.cat([images for images, _ in batches])

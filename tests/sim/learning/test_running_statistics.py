@@ -102,7 +102,7 @@ def test_evaluation_uses_the_running_statistics() -> None:
     model.eval()
     right = []
     with torch.no_grad():
-        for images, labels in run.workspace.feed.test_batches():
+        for images, labels in run.workspace.feed.test_batches:
             for image, label in zip(images, labels, strict=True):
                 right.append(model(image[None]).argmax().item() == label.item())
     executor = run.method.world.learning.executor
