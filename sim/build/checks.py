@@ -20,7 +20,7 @@ from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.build.plan_problems import PLAN_ERRORS, cut_problems, examine, problem_of
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.build.world import profile_of
-from cutlayer.sim.data.datasets import NoData
+from cutlayer.sim.data.datasets import no_data
 from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import UnknownMethodError, options_of
@@ -128,7 +128,7 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     if scenario.training.batch_size < min_batch:
         rule = f"must be at least {min_batch}: BatchNorm of {scenario.model.name} needs it"
         yield loaded.problem(("training", "batch_size"), rule)
-    if trains and isinstance(plan.info.source, NoData):
+    if trains and plan.info.source is no_data:
         rule = "is only declared, and nothing can be trained on it: use the executor none"
         yield loaded.problem(("data", "dataset"), rule)
     elif trains and plan.info.test_samples < min_batch:

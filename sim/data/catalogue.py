@@ -13,6 +13,10 @@ from cutlayer.sim.data.readers import digits
 RGB32 = (3, 32, 32)
 GREY28 = (1, 28, 28)
 
+CIFAR10_CLASSES = "airplane automobile bird cat deer dog frog horse ship truck"
+FASHION_CLASSES = (
+    "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot"
+)
 CIFAR100_CLASSES = """
 apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
 camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile
@@ -45,10 +49,7 @@ DATASETS: dict[str, DatasetInfo] = {
             test_counts=(1000,) * 10,
             mean=(0.4914, 0.4822, 0.4465),
             std=(0.2470, 0.2435, 0.2616),
-            class_names=(
-                *("airplane", "automobile", "bird", "cat", "deer"),
-                *("dog", "frog", "horse", "ship", "truck"),
-            ),
+            class_names=tuple(CIFAR10_CLASSES.split()),
             checksum="cifar10",
         ),
         DatasetInfo(
@@ -78,17 +79,13 @@ DATASETS: dict[str, DatasetInfo] = {
             test_counts=(1000,) * 10,
             mean=(0.2860,) * 3,
             std=(0.3530,) * 3,
-            class_names=(
-                *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
-                *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
-            ),
+            class_names=tuple(FASHION_CLASSES.split(", ")),
             checksum="fashion_mnist",
         ),
     )
 }
 
 # The image shapes of sets that are available in more than the declared one.
-SHAPES: dict[str, tuple[tuple[int, ...], ...]] = {
-    "mnist": (RGB32, GREY28),
-    "fashion_mnist": (RGB32, GREY28),
-}
+SHAPES: dict[str, tuple[tuple[int, ...], ...]] = dict.fromkeys(
+    ("mnist", "fashion_mnist"), (RGB32, GREY28)
+)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cutlayer.sim.data.catalogue import DATASETS, SHAPES
 from cutlayer.sim.data.content_hash import content_hash
@@ -87,46 +87,40 @@ def load(dataset: str | DatasetInfo, data_dir: Path | str | None = None) -> Data
     if info.selection is None:
         info = info.select(Selection())
     root = data_directory(data_dir)
-    known = READERS.get(info.name)
-    source: Any = find_own(info.name) if known is None and info.source is None else info.source
-    read = partial(known, root) if known else own_reader(source, info.name, root)
+    read: Callable[[Split], Iterator[Chunk]]
+    if info.name in DATASETS:
+        whole, read = DATASETS[info.name], partial(READERS[info.name], root)
+    else:
+        source: Any = info.source or find_own(info.name)
+        read = own_reader(source, info.name, root)
+        whole = source.info
     if info.selection is not None and info.selection.test_fraction is not None:
         images, labels, _ = next(read("train"))
         train, test = divided(info, labels)
         arrays = images[train], labels[train], images[test], labels[test]
     else:
-        whole = _whole(info.name, None) if source is None else source.info
         arrays = (
             *collect(read("train"), info, whole.train_counts, "train"),
             *collect(read("test"), info, whole.test_counts, "test"),
         )
     train_images, train_labels, test_images, test_labels = map(torch.from_numpy, arrays)
+    each = (-1, *info.input_shape)  # the channels of grey images share memory
     return Dataset(
-        info,
-        _fit(train_images, info.input_shape),
-        train_labels,
-        _fit(test_images, info.input_shape),
-        test_labels,
+        info, train_images.expand(each), train_labels, test_images.expand(each), test_labels
     )
 
 
-class NoData:
-    """The source of a data set that is only declared: reading it is an error."""
-
-    def __init__(self, info: DatasetInfo) -> None:
-        self.info = info
-
-    def __call__(self, data_dir: Path | None) -> Any:
-        """Raise DataError."""
-        del data_dir
-        raise DataError("the data set is only declared: nothing can be trained on it")
+def no_data(data_dir: Path | None) -> NoReturn:
+    """Raise DataError: the source of a data set that is only declared."""
+    del data_dir
+    raise DataError("the data set is only declared: nothing can be trained on it")
 
 
 def only_declared(
     input_shape: Sequence[int], classes: int, train_samples: int, test_samples: int = 0
 ) -> DatasetInfo:
     """Declare a set whose samples are spread evenly over the classes, for runs that train nothing."""
-    info = DatasetInfo(
+    return DatasetInfo(
         name="declared",
         input_shape=tuple(input_shape),
         train_counts=_equal(train_samples, classes),
@@ -134,8 +128,8 @@ def only_declared(
         mean=(0.0,) * input_shape[0],
         std=(1.0,) * input_shape[0],
         class_names=tuple(map(str, range(classes))),
+        source=no_data,
     )
-    return replace(info, source=NoData(info))
 
 
 def _equal(samples: int, classes: int) -> tuple[int, ...]:
@@ -159,19 +153,6 @@ def _whole(name: str, input_shape: tuple[int, ...] | None) -> DatasetInfo:
         )
     mean, std = (values[: input_shape[0]] for values in (info.mean, info.std))
     return replace(info, input_shape=input_shape, mean=mean, std=std)
-
-
-def _fit(images: "torch.Tensor", input_shape: tuple[int, ...]) -> "torch.Tensor":
-    """Return images padded with zeros to the input shape, and grey expanded to its channels."""
-    from torch.nn.functional import pad
-
-    if len(input_shape) != 3:
-        return images
-    channels, height, width = input_shape
-    top, left = (height - images.shape[2]) // 2, (width - images.shape[3]) // 2
-    if top or left:
-        images = pad(images, (left, left, top, top))
-    return images.expand(-1, channels, -1, -1)
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -25,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.sim.data.content_hash import content_hash
+from cutlayer.sim.data.info import DataError
 from cutlayer.sim.data.partition import Ints, PartitionError
-from cutlayer.sim.data.readers.arrays import ArrayFileError, read_npy, read_npz
+from cutlayer.sim.data.readers.arrays import read_npy, read_npz
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.text_file import unique_keys
 
@@ -105,33 +106,26 @@ def _check_disjoint(partition: GivenPartition, clients: Sequence[str], where: st
 def _in_client_order(
     by_name: ByName, clients: Sequence[str], where: str, *, every: bool
 ) -> InOrder:
-    known = set(clients)
-    if not known & by_name.keys() and all(_is_number(name) for name in by_name):
-        return _by_number(by_name, clients, where, every=every)
+    names, form = clients, "the client {!r}"
+    if not set(clients) & by_name.keys() and all(map(_is_number, by_name)):
+        names, form = [str(number) for number in range(len(clients))], "client {}"
+        numbered = {str(int(name)): shard for name, shard in by_name.items()}
+        if len(numbered) < len(by_name) or not numbered.keys() <= {*names}:
+            raise PartitionError(
+                f"{where}: numbers the clients: expected 0 to {len(clients) - 1}, each once"
+            )
+        by_name = numbered
+    known = set(names)
     for name in by_name:
         if name not in known:
             hint = suggestion(name, clients)
             raise PartitionError(f"{where}: there is no client {name[:100]!r}{hint}")
-    for name in clients:
+    for name in names:
         if every and name not in by_name:
             raise PartitionError(
-                f"{where}: has no entry for the client {name!r} (an empty list: no samples)"
+                f"{where}: has no entry for {form.format(name)} (an empty list: no samples)"
             )
-    return [by_name.get(name, EMPTY) for name in clients]
-
-
-def _by_number(by_name: ByName, clients: Sequence[str], where: str, *, every: bool) -> InOrder:
-    shards = {int(name): shard for name, shard in by_name.items()}
-    if len(shards) < len(by_name) or max(shards, default=-1) >= len(clients):
-        raise PartitionError(
-            f"{where}: numbers the clients: expected 0 to {len(clients) - 1}, each once"
-        )
-    for number in range(len(clients)):
-        if every and number not in shards:
-            raise PartitionError(
-                f"{where}: has no entry for client {number} (an empty list: no samples)"
-            )
-    return [shards.get(number, EMPTY) for number in range(len(clients))]
+    return [by_name.get(name, EMPTY) for name in names]
 
 
 def _is_number(text: str) -> bool:
@@ -175,10 +169,10 @@ def _read_cached(path: Path, where: str, changed_ns: int, size: int) -> ByName |
         if suffix == ".npy":
             array = read_npy(path)
             if array.ndim != 2:
-                raise ArrayFileError(f"expected a row for each client, got shape {array.shape}")
+                raise DataError(f"expected a row for each client, got shape {array.shape}")
             return list(array.astype(np.int64))
         text = path.read_text(encoding="utf-8-sig")
-    except ArrayFileError as error:
+    except DataError as error:
         raise PartitionError(f"{where}: {error}") from None
     except UnicodeDecodeError:
         raise PartitionError(f"{where}: is not text in UTF-8") from None
@@ -190,7 +184,7 @@ def _read_cached(path: Path, where: str, changed_ns: int, size: int) -> ByName |
 def _arrays(arrays: Mapping[str, NDArray[Any]]) -> ByName | InOrder:
     for name, array in arrays.items():
         if array.ndim != 1:
-            raise ArrayFileError(f"{name[:100]}: expected a row of indices, got {array.shape}")
+            raise DataError(f"{name[:100]}: expected a row of indices, got {array.shape}")
     shards = {name: array.astype(np.int64) for name, array in arrays.items()}
     unnamed = [f"arr_{number}" for number in range(len(arrays))]
     if set(arrays) == set(unnamed):

@@ -13,7 +13,7 @@ a copy with different images has the same declared identity. `Dataset.identity` 
 content. Results that are stored between runs must be keyed on both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from math import isfinite
@@ -61,34 +61,30 @@ class DatasetInfo:
     source: Callable[[Path | None], Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        for problem in self._problems():
+            raise DataError(f"data set {self.name}: {problem}")
+
+    def _problems(self) -> Iterator[str]:
         if not self.input_shape or not all(type(n) is int and n > 0 for n in self.input_shape):
-            raise DataError(
-                f"data set {self.name}: input_shape must be positive whole numbers, such as "
-                f"(3, 32, 32) for images or (13,) for rows, got {self.input_shape}"
+            yield (
+                "input_shape must be positive whole numbers, such as (3, 32, 32) for images or "
+                f"(13,) for rows, got {self.input_shape}"
             )
-        if self.value_range is not None:
-            low, high = self.value_range
-            if not (isfinite(low) and isfinite(high) and low < high):
-                raise DataError(
-                    f"data set {self.name}: value_range must be a smaller and a larger number, "
-                    f"got {self.value_range}"
-                )
+        low, high = self.value_range or (0, 1)
+        if not (isfinite(low) and isfinite(high) and low < high):
+            yield f"value_range must be a smaller and a larger number, got {self.value_range}"
         channels, classes = self.input_shape[0], len(self.train_counts)
-        lengths = [("test_counts", len(self.test_counts)), ("class_names", len(self.class_names))]
-        for counted, length in lengths:
+        lengths = {"test_counts": len(self.test_counts), "class_names": len(self.class_names)}
+        for counted, length in lengths.items():
             if length != classes:
-                raise DataError(
-                    f"data set {self.name}: {counted} has {length} entries, "
-                    f"expected one per class ({classes})"
-                )
+                yield f"{counted} has {length} entries, expected one per class ({classes})"
         if len(self.mean) != channels or len(self.std) != channels or min(self.std) <= 0:
-            raise DataError(
-                f"data set {self.name}: mean and std need one value per "
-                f"{'channel' if self.is_image else 'feature'} ({channels}) "
-                f"and std above 0, got {self.mean} and {self.std}"
+            yield (
+                f"mean and std need one value per {'channel' if self.is_image else 'feature'} "
+                f"({channels}) and std above 0, got {self.mean} and {self.std}"
             )
         if min(self.train_counts + self.test_counts, default=-1) < 0:
-            raise DataError(f"data set {self.name}: counts per class must be 0 or more")
+            yield "counts per class must be 0 or more"
 
     @property
     def is_image(self) -> bool:

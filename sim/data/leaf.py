@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from cutlayer.sim.data.content_hash import content_hash
-from cutlayer.sim.data.given_split import GivenPartition
+from cutlayer.sim.data.given_split import EMPTY, GivenPartition
 from cutlayer.sim.data.info import DataError, DatasetInfo
 from cutlayer.sim.data.partition import PartitionError
 from cutlayer.sim.data.readers.leaf import LeafSamples, leaf_files, read_leaf
@@ -26,7 +26,7 @@ class LeafSource:
 
     info: DatasetInfo
     train: LeafSamples
-    test: LeafSamples | None
+    test: LeafSamples
 
     def __call__(self, data_dir: Path | None) -> Any:
         """Return the data set, as a user's own data set does."""
@@ -35,15 +35,13 @@ class LeafSource:
         from cutlayer.sim.data.datasets import Dataset
 
         del data_dir
-        shape, test = self.info.input_shape, self.test
-        empty = np.empty((0, *shape), np.float32), np.empty(0, np.int64)
-        inputs, labels = empty if test is None else (test.inputs, test.labels)
+        each = (-1, *self.info.input_shape)
         return Dataset(
             self.info,
-            from_numpy(self.train.inputs.reshape(-1, *shape)),
+            from_numpy(self.train.inputs.reshape(each)),
             from_numpy(self.train.labels),
-            from_numpy(inputs.reshape(-1, *shape)),
-            from_numpy(labels),
+            from_numpy(self.test.inputs.reshape(each)),
+            from_numpy(self.test.labels),
         )
 
 
@@ -76,10 +74,8 @@ def _declaration(
     stamps: tuple[tuple[str, int], ...],
 ) -> DatasetInfo:
     del stamps
-    trained = read_leaf(leaf_files(train))
-    tested = None if test is None else read_leaf(leaf_files(test))
-    shape = trained.inputs.shape[1:] if input_shape is None else input_shape
-    parts = [part for part in (trained, tested) if part is not None]
+    parts = [read_leaf(leaf_files(path)) for path in (train, test) if path is not None]
+    shape = parts[0].inputs.shape[1:] if input_shape is None else input_shape
     for part in parts:
         if np.prod(part.inputs.shape[1:], dtype=int) != np.prod(shape):
             raise DataError(
@@ -92,17 +88,21 @@ def _declaration(
             f"{train}: has class {largest_label}, and {classes} classes are declared (from 0)"
         )
     content = content_hash([array for part in parts for array in part[1:]])
-    counts = [tuple(np.bincount(p.labels, minlength=classes).tolist()) for p in parts]
+    nothing = LeafSamples((), np.empty((0, *shape), np.float32), EMPTY, EMPTY)
+    trained, tested = (*parts, nothing)[:2]
+    counts = [
+        tuple(np.bincount(part.labels, minlength=classes).tolist()) for part in (trained, tested)
+    ]
     info = DatasetInfo(
         name=f"leaf:{train}",
         input_shape=tuple(shape),
         train_counts=counts[0],
-        test_counts=(0,) * classes if tested is None else counts[1],
+        test_counts=counts[1],
         mean=(0.0,) * shape[0],
         std=(1.0,) * shape[0],
         class_names=tuple(map(str, range(classes))),
         checksum=f"leaf:{content}:{value_range}",
-        has_test=tested is not None,
+        has_test=test is not None,
         value_range=value_range,
     )
     info = _standardised(info, trained)

@@ -34,19 +34,19 @@ def find_own(name: str) -> Any:
 
 def own_reader(own: Any, name: str, root: Path | None) -> Callable[[Split], Iterator[Chunk]]:
     """Load a user's data set and return the reader of its splits. Raises DataError."""
-    info = replace(own.info, name=name)
     try:
         loaded = own(root)
     except DataError:
         raise
     except Exception as error:
         raise DataError(f"data set {name!r} cannot be loaded ({reason_of(error)})") from error
-    return lambda split: iter([_checked(name, info, loaded, split)])
+    info = replace(own.info, name=name)
+    return lambda split: iter([_checked(info, loaded, split)])
 
 
-def _checked(name: str, info: DatasetInfo, loaded: object, split: Split) -> Chunk:
+def _checked(info: DatasetInfo, loaded: object, split: Split) -> Chunk:
     """Return a split of a loaded data set after checking it against `info`."""
-    counts = info.train_counts if split == "train" else info.test_counts
+    name, counts = info.name, info.train_counts if split == "train" else info.test_counts
     try:
         images = getattr(loaded, f"{split}_images").numpy()
         labels = getattr(loaded, f"{split}_labels").numpy()

@@ -36,14 +36,6 @@ class Held(Protocol):
         """Return the sample indices of all clients, one client after the other."""
 
 
-class PartitionRule(Protocol):
-    """A rule that deals positions to clients."""
-
-    def deal(self, counts: Ints, clients: int, seed: int) -> tuple[Ints, Ints]:
-        """Return the positions of all clients, concatenated, and the number of each client's."""
-        ...
-
-
 @dataclass(frozen=True)
 class Iid:
     """All samples, shuffled, in equal shares: shard sizes differ by at most one."""
@@ -169,7 +161,9 @@ class Dirichlet:
         )
 
 
-PARTITIONS: dict[str, type[Iid] | type[Shards] | type[Dirichlet] | type[Sizes]] = {
+# A rule deals positions to clients: all positions, client by client, and the number of each client's.
+PartitionRule = Iid | Shards | Dirichlet | Sizes
+PARTITIONS: dict[str, type[PartitionRule]] = {
     "iid": Iid,
     "shards": Shards,
     "dirichlet": Dirichlet,

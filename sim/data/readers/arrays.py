@@ -1,6 +1,7 @@
 """Arrays of integers from untrusted `.npy` and `.npz` files.
 
-Nothing is unpickled, and no more memory is allocated than the file has data.
+Nothing is unpickled, and no more memory is allocated than the file has data. Errors are sentences that
+follow the file's name.
 """
 
 import zipfile
@@ -13,62 +14,56 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from cutlayer.errors import UserError
+from cutlayer.sim.data.info import DataError
 
 HEADERS: Final = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
-class ArrayFileError(UserError):
-    """A file without arrays of integers, damaged, or too large."""
-
-
 def read_npy(path: Path) -> NDArray[Any]:
-    """Return the array in a `.npy` file. Raises ArrayFileError."""
+    """Return the array in a `.npy` file. Raises DataError."""
     with path.open("rb") as file:
         return _array(file, path.stat().st_size)
 
 
 def read_npz(path: Path, most_bytes: int) -> dict[str, NDArray[Any]]:
-    """Return the arrays in a `.npz` file, by name. Raises ArrayFileError above `most_bytes` in all."""
+    """Return the arrays in a `.npz` file, by name. Raises DataError above `most_bytes` in all."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             total = sum(member.file_size for member in members)
             if total > most_bytes:
-                raise ArrayFileError(f"holds {total:,} bytes, and at most {most_bytes:,} are read")
+                raise DataError(f"holds {total:,} bytes, and at most {most_bytes:,} are read")
             arrays = {}
             for member in members:
                 name = member.filename.removesuffix(".npy")
                 if name in arrays:
-                    raise ArrayFileError(f"holds {name[:100]!r} twice")
+                    raise DataError(f"holds {name[:100]!r} twice")
                 with archive.open(member) as file:
                     arrays[name] = _array(file, member.file_size)
             return arrays
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise ArrayFileError(f"is not a sound .npz file ({error})") from None
+        raise DataError(f"is not a sound .npz file ({error})") from None
 
 
 def _array(file: IO[bytes], size: int) -> NDArray[Any]:
     try:
         version = npy.read_magic(file)
         if version not in HEADERS:
-            raise ArrayFileError(f"is in version {version} of the .npy format: expected 1.0 or 2.0")
+            raise DataError(f"is in version {version} of the .npy format: expected 1.0 or 2.0")
         shape, columns_first, dtype = HEADERS[version](file)
-    except ArrayFileError:
+    except DataError:
         raise
     except Exception as error:  # a damaged header may raise anything
-        raise ArrayFileError(f"is not a sound .npy file ({str(error)[:100]})") from None
+        raise DataError(f"is not a sound .npy file ({str(error)[:100]})") from None
     if prod(shape, start=1) == 0 and dtype.kind in "iuf":  # numpy stores an empty list as float64
         dtype = np.dtype(np.int64)
     if dtype.kind not in "iu":
-        raise ArrayFileError(f"holds {dtype} where whole numbers were expected")
+        raise DataError(f"holds {dtype} where whole numbers were expected")
     announced = prod(shape, start=1) * dtype.itemsize
     content = file.read(min(announced, size) + 1)
     if len(content) != announced:
-        raise ArrayFileError(
-            f"announces {announced:,} bytes of numbers and holds a different amount"
-        )
+        raise DataError(f"announces {announced:,} bytes of numbers and holds a different amount")
     values = np.frombuffer(content, dtype)
     if dtype.kind == "u" and values.size and values.max() > np.iinfo(np.int64).max:
-        raise ArrayFileError("holds a whole number beyond 2^63")
+        raise DataError("holds a whole number beyond 2^63")
     return values.reshape(shape, order="F" if columns_first else "C")

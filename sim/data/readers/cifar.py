@@ -5,9 +5,9 @@ bytes in the order red, green, blue. Files may hold fewer records than the offic
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,26 +20,25 @@ PIXELS = 3 * 32 * 32
 COARSE_CLASSES = 20
 
 
-@dataclass(frozen=True)
-class Layout:
-    """One of the file layouts of a CIFAR set."""
+class Layout(NamedTuple):
+    """A file layout of a CIFAR set: its folder, the suffix of its files, and their reader."""
 
     folder: str
-    files: dict[Split, tuple[str, ...]]
+    suffix: str
     read: Callable[[Path], Chunk]
 
 
 def read_cifar(name: str, root: Path | None, split: Split) -> Iterator[Chunk]:
     """Yield the samples of "cifar10" or "cifar100" (with fine labels), one file at a time."""
+    layouts, stems = LAYOUTS[name], FILES[name]
     layout_of = {
-        file: layout
-        for layout in LAYOUTS[name]
-        for files in layout.files.values()
-        for file in files
+        f"{stem}{layout.suffix}": layout
+        for layout in layouts
+        for stem in (*stems["train"], *stems["test"])
     }
-    folder = find_folder(name, root, [layout.folder for layout in LAYOUTS[name]], list(layout_of))
+    folder = find_folder(name, root, [layout.folder for layout in layouts], list(layout_of))
     layout = next(layout for file, layout in layout_of.items() if (folder / file).is_file())
-    paths = [folder / file for file in layout.files[split]]
+    paths = [folder / f"{stem}{layout.suffix}" for stem in stems[split]]
     missing = [path.name for path in paths if not path.is_file()]
     for path in paths:
         if path.name in missing:
@@ -84,31 +83,17 @@ def _python(path: Path, *, label_key: str, classes: int) -> Chunk:
     return Chunk(images.reshape(-1, 3, 32, 32), checked, path)
 
 
-_TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
-
+FILES: dict[str, dict[Split, tuple[str, ...]]] = {
+    "cifar10": {"train": tuple(f"data_batch_{n}" for n in range(1, 6)), "test": ("test_batch",)},
+    "cifar100": {"train": ("train",), "test": ("test",)},
+}
 LAYOUTS = {
     "cifar10": (
-        Layout(
-            "cifar-10-batches-py",
-            {"train": _TRAIN, "test": ("test_batch",)},
-            partial(_python, label_key="labels", classes=10),
-        ),
-        Layout(
-            "cifar-10-batches-bin",
-            {"train": tuple(f"{file}.bin" for file in _TRAIN), "test": ("test_batch.bin",)},
-            partial(_binary, label_bytes=1, classes=10),
-        ),
+        Layout("cifar-10-batches-py", "", partial(_python, label_key="labels", classes=10)),
+        Layout("cifar-10-batches-bin", ".bin", partial(_binary, label_bytes=1, classes=10)),
     ),
     "cifar100": (
-        Layout(
-            "cifar-100-python",
-            {"train": ("train",), "test": ("test",)},
-            partial(_python, label_key="fine_labels", classes=100),
-        ),
-        Layout(
-            "cifar-100-binary",
-            {"train": ("train.bin",), "test": ("test.bin",)},
-            partial(_binary, label_bytes=2, classes=100),
-        ),
+        Layout("cifar-100-python", "", partial(_python, label_key="fine_labels", classes=100)),
+        Layout("cifar-100-binary", ".bin", partial(_binary, label_bytes=2, classes=100)),
     ),
 }

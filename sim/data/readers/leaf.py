@@ -99,9 +99,7 @@ def _json(file: Path) -> dict[str, Any]:
         raise
     except ValueError as error:  # not UTF-8, not JSON, or a number with too many digits
         raise DataError(f"{file}: is not JSON ({str(error)[:100]})") from None
-    if not isinstance(content, dict):
-        raise DataError(f"{file}: expected users, num_samples and user_data, as LEAF writes them")
-    return content
+    return content if isinstance(content, dict) else {}
 
 
 def _numbers(values: list[Any], where: str) -> NDArray[Any]:
