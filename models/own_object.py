@@ -116,17 +116,20 @@ def import_own_module(name: str) -> ModuleType:
         if folder is None and isinstance(error, ModuleNotFoundError) and top in sys.modules:
             _explain_precedence(sys.modules[top])
         if isinstance(error, ImportError):
-            error.msg = _without_keys(error.msg)
-        error.args = tuple(_without_keys(a) if isinstance(a, str) else a for a in error.args)
+            error.msg = plain_name(error.msg)
+        error.args = tuple(plain_name(a) if isinstance(a, str) else a for a in error.args)
         raise
     if folder is not None:
         _imported_from.setdefault(top, set()).add(folder)
     return module
 
 
-def plain_name(module: str) -> str:
-    """Return the name by which a user knows a module, whatever its folder."""
-    return module.removeprefix(_PREFIX).partition(".")[2] if is_own(module) else module
+def plain_name(text: str) -> str:
+    """Return a module's name, or a message about modules, as a user knows it, without folders."""
+    while _PREFIX in text:
+        before, _, after = text.partition(_PREFIX)
+        text = before + after.partition(".")[2]
+    return text
 
 
 def is_own(module: str) -> bool:
@@ -209,14 +212,6 @@ def _full_name(name: str, folder: str) -> str:
 def _folder(key: str) -> str:
     """Return the folder of a key. Raises ValueError if it is not one."""
     return os.fsdecode(bytes.fromhex(key.removeprefix("_")))
-
-
-def _without_keys(message: str) -> str:
-    """Return a message of Python about users' modules with their plain names."""
-    while _PREFIX in message:
-        before, _, after = message.partition(_PREFIX)
-        message = before + after.partition(".")[2]
-    return message
 
 
 class _OwnFinder(MetaPathFinder):

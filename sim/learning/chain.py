@@ -29,10 +29,17 @@ class TensorRef:
 
 
 Operation = Callable[..., Any]
+Progress = Callable[[int, int], None]  # called with the numbers of chains that are done and in all
 
 ALL_CLIENTS: Final = -1  # the client index of a chain or shard of all clients together
 # The first part of a state's name. State names are part of learning digests, hence the old spelling.
 OPTIMIZER_STATE: Final = "optimiser"
+TRAINED: Final = ("device", "server", "head")
+
+
+def part_of(state: str) -> str:
+    """Return the part of the model that a state's name begins with ("device" of "device/3")."""
+    return state.partition("/")[0]
 
 
 @dataclass(eq=False, slots=True)

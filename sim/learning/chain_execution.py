@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cutlayer.sim.learning.chain import OPTIMIZER_STATE, Batch, Chain, TensorRef
+from cutlayer.sim.learning.chain import OPTIMIZER_STATE, Batch, Chain, TensorRef, part_of
 from cutlayer.sim.learning.replica import Replica, make_optimizer
 from cutlayer.sim.learning.workspace import Workspace
 
@@ -94,14 +94,10 @@ class ChainRun:
         """Return the positions of a batch's samples in the client's shard, int64 [n]."""
         return self.workspace.feed.samples(client, self.chain.round_index, batch)
 
-    def member(self, part: str) -> dict[str, Tensor]:
-        """Return this chain's weights of a part, for the round's average."""
-        return self.replica(part).state()
-
     def _write_states(self) -> None:
         for name in self.chain.writes:
             if name.startswith(f"{OPTIMIZER_STATE}/"):
                 optimizer = self.replica(name.split("/")[1]).optimizer
                 self.written[name] = None if optimizer is None else optimizer.state_dict()
             elif name not in self.written:
-                self.written[name] = self.replica(name.split("/")[0]).state()
+                self.written[name] = self.replica(part_of(name)).state()

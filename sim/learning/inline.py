@@ -12,10 +12,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cutlayer.sim.learning.chain import Chain
+from cutlayer.sim.learning.chain import TRAINED, Chain, Progress, part_of
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.kernels import fingerprint
-from cutlayer.sim.learning.learning import TRAINED, Progress, part_of
 from cutlayer.sim.learning.replica import State, accuracy
 from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.process.interrupts import let_in
@@ -55,7 +54,7 @@ class Inline:
             run.execute()
             for part in chain.averages:
                 share = chain.weight / totals[part]
-                accumulate(sums.setdefault(part, {}), run.member(part), share)
+                accumulate(sums.setdefault(part, {}), run.replica(part).state(), share)
             self.workspace.states.update(run.written)
             if progress is not None:
                 progress(done, len(chains))
@@ -75,7 +74,7 @@ class Inline:
 
     def _accuracy_of(self, names: tuple[str, ...]) -> float:
         states = self.workspace.states
-        modules = [self.workspace.module(name.split("/")[0], states[name]).eval() for name in names]
+        modules = [self.workspace.module(part_of(name), states[name]).eval() for name in names]
         with self.workspace.drawing("evaluation"):
             test = self.workspace.feed.test_batches
             return accuracy(modules, ((self.workspace.converted(x), y) for x, y in test))

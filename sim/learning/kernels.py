@@ -10,7 +10,6 @@ those of small batches, so a setting that only affects larger tensors can go unn
 import hashlib
 from collections.abc import Iterator
 from functools import cache
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -28,10 +27,6 @@ CONVOLUTIONS = (
 )
 LAYERS = ((10, 2048, 64), (7, 64, 10), (33, 129, 65), (100, 512, 128))  # batch, features in and out
 LENGTHS = (7, 1000, 4097, 60_000)
-
-
-class _Draw(Protocol):
-    def __call__(self, *shape: int, scale: float = 1.0) -> Tensor: ...
 
 
 def fingerprint() -> str:
@@ -58,8 +53,12 @@ def _results(dtype: torch.dtype) -> Iterator[Tensor]:
     def random(*shape: int, scale: float = 1.0) -> Tensor:
         return torch.randn(shape, generator=draw, dtype=dtype) * scale
 
-    for sizes in CONVOLUTIONS:
-        yield from _convolution(*sizes, random)
+    for batch, inputs, outputs, side, kernel, groups in CONVOLUTIONS:
+        fan = inputs // groups * kernel**2
+        image = random(batch, inputs, side, side)
+        weight = random(outputs, inputs // groups, kernel, kernel, scale=fan**-0.5)
+        scale, shift = random(outputs, scale=0.1) + 1, random(outputs, scale=0.1)
+        yield from _convolution(image, weight, scale, shift, groups)
     for batch, inputs, outputs in LAYERS:
         yield from _layer(random(batch, inputs), random(outputs, inputs, scale=inputs**-0.5))
     yield from _attention(random(3, 17, 32), random(96, 32, scale=0.2))
@@ -71,22 +70,21 @@ def _results(dtype: torch.dtype) -> Iterator[Tensor]:
 
 
 def _convolution(
-    batch: int, inputs: int, outputs: int, side: int, kernel: int, groups: int, random: _Draw
+    image: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, groups: int
 ) -> Iterator[Tensor]:
     """Yield the results of one training step of a convolution block."""
-    fan = inputs // groups * kernel**2
-    image = random(batch, inputs, side, side).contiguous(memory_format=torch.channels_last)
-    weight = random(outputs, inputs // groups, kernel, kernel, scale=fan**-0.5)
-    weight = weight.contiguous(memory_format=torch.channels_last)
-    scale, shift = random(outputs, scale=0.1) + 1, random(outputs, scale=0.1)
+    image, weight = (
+        value.contiguous(memory_format=torch.channels_last) for value in (image, weight)
+    )
     leaves = [value.requires_grad_() for value in (image, weight, scale, shift)]
-    middle = functional.conv2d(image, weight, padding=kernel // 2, groups=groups)
+    middle = functional.conv2d(image, weight, padding=weight.shape[-1] // 2, groups=groups)
     middle = functional.batch_norm(middle, None, None, scale, shift, training=True)
     middle = functional.max_pool2d(functional.relu(middle), 2)
     middle = functional.hardswish(functional.avg_pool2d(middle, 2, ceil_mode=True))
     logits = functional.adaptive_avg_pool2d(middle, 1).flatten(1)
     yield logits
-    yield from _step(functional.cross_entropy(logits, torch.arange(batch) % outputs), leaves)
+    labels = torch.arange(len(image)) % len(weight)
+    yield from _step(functional.cross_entropy(logits, labels), leaves)
 
 
 def _layer(values: Tensor, weight: Tensor) -> Iterator[Tensor]:

@@ -6,23 +6,14 @@ computed; they are the same.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from cutlayer.sim.learning.chain import OPTIMIZER_STATE, Chain
+from cutlayer.sim.learning.chain import OPTIMIZER_STATE, TRAINED, Chain, Progress, part_of
 from cutlayer.sim.learning.digest import Digest, node
 from cutlayer.sim.learning.recipe import Recipe
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning.inline import Inline
-
-Progress = Callable[[int, int], None]
-
-TRAINED: Final = ("device", "server", "head")
-
-
-def part_of(state: str) -> str:
-    """Return the part of the model that a state's name begins with ("device" of "device/3")."""
-    return state.partition("/")[0]
 
 
 class Learning:

@@ -53,12 +53,10 @@ def evaluating(*modules: nn.Module) -> Iterator[None]:
 def accuracy(modules: Sequence[nn.Module], batches: Iterable[tuple[Tensor, Tensor]]) -> float:
     """Return the share of right classes on batches of inputs and labels, by modules in a row."""
     correct = total = 0
+    model = nn.Sequential(*modules)
     with torch.no_grad():
         for inputs, labels in batches:
-            scores = inputs
-            for module in modules:
-                scores = module(scores)
-            correct += int((scores.argmax(dim=1) == labels).sum())
+            correct += int((model(inputs).argmax(dim=1) == labels).sum())
             total += len(labels)
     return correct / total
 

@@ -11,10 +11,9 @@ from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.chain import Batch, part_of
 from cutlayer.sim.learning.deferred import distillation, operations
 from cutlayer.sim.learning.digest import Ingredient
-from cutlayer.sim.learning.learning import part_of
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.method import MethodOptions, Process, Round, ServerLoad
 from cutlayer.sim.methods.split_method import SplitMethod

@@ -13,7 +13,7 @@ from math import inf
 
 from cutlayer.sim.clock import EndlessRoundError, TooManyEventsError
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.learning.learning import Progress as ChainProgress
+from cutlayer.sim.learning.chain import Progress as ChainProgress
 from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.intervals import NO_CAUSE
 from cutlayer.sim.log.link_use import Key, LinkTotals

@@ -115,7 +115,7 @@ def trained(run: Inside, *, backwards: bool) -> dict[int, dict[str, Tensor]]:
         for chain in reversed(chains) if backwards else chains:
             at_work = ChainRun(chain, run.workspace)
             at_work.execute()
-            members[chain.client] = at_work.member("device")
+            members[chain.client] = at_work.replica("device").state()
 
     executor.run = execute  # type: ignore[union-attr, method-assign, assignment]
     run.train(rounds=1)
