@@ -69,27 +69,31 @@ def given_partition(
 
     Every client needs an entry, which may be empty. With `overlap` a sample may be held more than once.
     """
-    where = str(path)
-    shards = _read(path)
-    if isinstance(shards, Mapping):
-        every = path.suffix.lower() != ".csv"
-        shards = _in_client_order(shards, clients, where, every=every)
-    elif len(shards) != len(clients):
-        raise PartitionError(f"{where}: holds {len(shards)} lists for {len(clients)} clients")
-    for shard, name in zip(shards, clients, strict=True):
-        beyond = shard[(shard < 0) | (shard >= train_samples)]
-        if len(beyond):
-            raise PartitionError(
-                f"{where}: {name} holds sample {beyond[0]}, and the training set has "
-                f"{train_samples} (0 to {train_samples - 1})"
-            )
-    partition = GivenPartition.of(shards)
-    if not overlap:
-        _check_disjoint(partition, clients, where)
+    try:
+        shards = _in_client_order(_read(path), clients, every=path.suffix.lower() != ".csv")
+        for shard, name in zip(shards, clients, strict=True):
+            beyond = shard[(shard < 0) | (shard >= train_samples)]
+            if len(beyond):
+                raise PartitionError(
+                    f"{name} holds sample {beyond[0]}, and the training set has "
+                    f"{train_samples} (0 to {train_samples - 1})"
+                )
+        partition = GivenPartition.of(shards)
+        if not overlap:
+            _check_disjoint(partition, clients)
+    except (DataError, PartitionError) as error:
+        raise PartitionError(f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        raise PartitionError(f"{path}: is not text in UTF-8") from None
+    except OSError as error:
+        raise PartitionError(f"{path}: cannot be read: {error.strerror or error}") from None
     return partition
 
 
-def _check_disjoint(partition: GivenPartition, clients: Sequence[str], where: str) -> None:
+# The functions below raise sentences that follow the file's name.
+
+
+def _check_disjoint(partition: GivenPartition, clients: Sequence[str]) -> None:
     """Raise PartitionError if a sample is held twice."""
     order = np.argsort(partition.held, kind="stable")
     twice = np.flatnonzero(np.diff(partition.held[order]) == 0)
@@ -98,34 +102,35 @@ def _check_disjoint(partition: GivenPartition, clients: Sequence[str], where: st
         one, other = (clients[owners[order[twice[0] + i]]] for i in (0, 1))
         by = f"twice by {one}" if one == other else f"by {one} and by {other}"
         raise PartitionError(
-            f"{where}: sample {partition.held[order[twice[0]]]} is held {by}; "
+            f"sample {partition.held[order[twice[0]]]} is held {by}; "
             f"give overlap: true if that is meant"
         )
 
 
-def _in_client_order(
-    by_name: ByName, clients: Sequence[str], where: str, *, every: bool
-) -> InOrder:
+def _in_client_order(shards: ByName | InOrder, clients: Sequence[str], *, every: bool) -> InOrder:
+    if not isinstance(shards, Mapping):
+        if len(shards) != len(clients):
+            raise PartitionError(f"holds {len(shards)} lists for {len(clients)} clients")
+        return shards
     names, form = clients, "the client {!r}"
-    if not set(clients) & by_name.keys() and all(map(_is_number, by_name)):
+    if not {*clients} & shards.keys() and all(map(_is_number, shards)):
         names, form = [str(number) for number in range(len(clients))], "client {}"
-        numbered = {str(int(name)): shard for name, shard in by_name.items()}
-        if len(numbered) < len(by_name) or not numbered.keys() <= {*names}:
+        numbered = {str(int(name)): shard for name, shard in shards.items()}
+        if len(numbered) < len(shards) or not numbered.keys() <= {*names}:
             raise PartitionError(
-                f"{where}: numbers the clients: expected 0 to {len(clients) - 1}, each once"
+                f"numbers the clients: expected 0 to {len(clients) - 1}, each once"
             )
-        by_name = numbered
-    known = set(names)
-    for name in by_name:
+        shards = numbered
+    known = {*names}
+    for name in shards:
         if name not in known:
-            hint = suggestion(name, clients)
-            raise PartitionError(f"{where}: there is no client {name[:100]!r}{hint}")
+            raise PartitionError(f"there is no client {name[:100]!r}{suggestion(name, clients)}")
     for name in names:
-        if every and name not in by_name:
+        if every and name not in shards:
             raise PartitionError(
-                f"{where}: has no entry for {form.format(name)} (an empty list: no samples)"
+                f"has no entry for {form.format(name)} (an empty list: no samples)"
             )
-    return [by_name.get(name, EMPTY) for name in names]
+    return [shards.get(name, EMPTY) for name in names]
 
 
 def _is_number(text: str) -> bool:
@@ -147,44 +152,36 @@ def _shard(indices: object, where: str) -> Ints:
 def _read(path: Path) -> ByName | InOrder:
     try:
         status = path.stat()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise PartitionError(f"{path}: cannot be read: {reason}") from None
+    except ValueError as error:  # a name that no file can have
+        raise PartitionError(f"cannot be read: {error}") from None
     if not path.is_file():
-        raise PartitionError(f"{path}: is not a file")
-    return _read_cached(path.resolve(), str(path), status.st_mtime_ns, status.st_size)
+        raise PartitionError("is not a file")
+    return _read_cached(path.resolve(), status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=4)  # the points of a study name the same file
-def _read_cached(path: Path, where: str, changed_ns: int, size: int) -> ByName | InOrder:
+def _read_cached(path: Path, changed_ns: int, size: int) -> ByName | InOrder:
     del changed_ns
     suffix = path.suffix.lower()
     if suffix not in (".json", ".csv", ".npz", ".npy"):
-        raise PartitionError(f"{where}: expected a file named .json, .csv, .npz or .npy")
+        raise PartitionError("expected a file named .json, .csv, .npz or .npy")
     if size > MAX_BYTES:
-        raise PartitionError(f"{where}: has {size:,} bytes, and at most {MAX_BYTES:,} are read")
-    try:
-        if suffix == ".npz":
-            return _arrays(read_npz(path, MAX_BYTES))
-        if suffix == ".npy":
-            array = read_npy(path)
-            if array.ndim != 2:
-                raise DataError(f"expected a row for each client, got shape {array.shape}")
-            return list(array.astype(np.int64))
-        text = path.read_text(encoding="utf-8-sig")
-    except DataError as error:
-        raise PartitionError(f"{where}: {error}") from None
-    except UnicodeDecodeError:
-        raise PartitionError(f"{where}: is not text in UTF-8") from None
-    except OSError as error:
-        raise PartitionError(f"{where}: cannot be read: {error.strerror or error}") from None
-    return _json(text, where) if suffix == ".json" else _csv(text, where)
+        raise PartitionError(f"has {size:,} bytes, and at most {MAX_BYTES:,} are read")
+    if suffix == ".npz":
+        return _arrays(read_npz(path, MAX_BYTES))
+    if suffix == ".npy":
+        array = read_npy(path)
+        if array.ndim != 2:
+            raise PartitionError(f"expected a row for each client, got shape {array.shape}")
+        return list(array.astype(np.int64))
+    text = path.read_text(encoding="utf-8-sig")
+    return _json(text) if suffix == ".json" else _csv(text)
 
 
 def _arrays(arrays: Mapping[str, NDArray[Any]]) -> ByName | InOrder:
     for name, array in arrays.items():
         if array.ndim != 1:
-            raise DataError(f"{name[:100]}: expected a row of indices, got {array.shape}")
+            raise PartitionError(f"{name[:100]}: expected a row of indices, got {array.shape}")
     shards = {name: array.astype(np.int64) for name, array in arrays.items()}
     unnamed = [f"arr_{number}" for number in range(len(arrays))]
     if set(arrays) == set(unnamed):
@@ -192,32 +189,30 @@ def _arrays(arrays: Mapping[str, NDArray[Any]]) -> ByName | InOrder:
     return shards
 
 
-def _json(text: str, where: str) -> ByName | InOrder:
+def _json(text: str) -> ByName | InOrder:
     try:
         content = json.loads(text, object_pairs_hook=unique_keys, parse_constant=_no_number)
     except RecursionError:
-        raise PartitionError(f"{where}: is nested too deeply") from None
+        raise PartitionError("is nested too deeply") from None
     except ValueError as error:
-        raise PartitionError(f"{where}: is not JSON ({str(error)[:100]})") from None
+        raise PartitionError(f"is not JSON ({str(error)[:100]})") from None
     if isinstance(content, dict) and content.keys() >= LEAF_KEYS:
-        return _leaf(content, where)
+        return _leaf(content)
     if isinstance(content, dict):
-        return {name: _shard(it, f"{where}: {name[:100]}") for name, it in content.items()}
+        return {name: _shard(it, name[:100]) for name, it in content.items()}
     if isinstance(content, list):
-        return [_shard(it, f"{where}: list {number}") for number, it in enumerate(content)]
-    raise PartitionError(
-        f"{where}: expected a mapping of client names to lists, or a list of lists"
-    )
+        return [_shard(it, f"list {number}") for number, it in enumerate(content)]
+    raise PartitionError("expected a mapping of client names to lists, or a list of lists")
 
 
-def _leaf(content: Mapping[str, Any], where: str) -> InOrder:
+def _leaf(content: Mapping[str, Any]) -> InOrder:
     """Return the shards of LEAF's users, who hold consecutive samples."""
     counts = content["num_samples"]
     if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
-        raise PartitionError(f"{where}: num_samples must be a list of whole numbers, 0 or more")
+        raise PartitionError("num_samples must be a list of whole numbers, 0 or more")
     ends = np.cumsum([0, *counts])
     if ends[-1] > MAX_BYTES:
-        raise PartitionError(f"{where}: has {ends[-1]:,} samples, at most {MAX_BYTES:,} are read")
+        raise PartitionError(f"has {ends[-1]:,} samples, at most {MAX_BYTES:,} are read")
     return [np.arange(end - n, end) for n, end in zip(counts, ends[1:], strict=True)]
 
 
@@ -225,11 +220,11 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a sample index")
 
 
-def _csv(text: str, where: str) -> ByName | InOrder:
+def _csv(text: str) -> ByName | InOrder:
     rows = csv.reader(text.splitlines())
     header = [cell.strip().lower() for cell in next(rows, [])]
     if sorted(header) != ["client", "index"]:
-        raise PartitionError(f"{where}: line 1: expected the header client,index or index,client")
+        raise PartitionError("line 1: expected the header client,index or index,client")
     client, index = header.index("client"), header.index("index")
     indices: dict[str, list[int]] = {}
     try:
@@ -237,15 +232,11 @@ def _csv(text: str, where: str) -> ByName | InOrder:
             if not row:
                 continue
             if len(row) != 2:
-                raise PartitionError(
-                    f"{where}: line {rows.line_num}: expected 2 cells, got {len(row)}"
-                )
+                raise PartitionError(f"line {rows.line_num}: expected 2 cells, got {len(row)}")
             number = row[index].strip()
             if not _is_number(number):
-                raise PartitionError(
-                    f"{where}: line {rows.line_num}: {number[:40]!r} is not a sample index"
-                )
+                raise PartitionError(f"line {rows.line_num}: {number[:40]!r} is not a sample index")
             indices.setdefault(row[client].strip(), []).append(int(number))
     except csv.Error as error:
-        raise PartitionError(f"{where}: line {rows.line_num}: {error}") from None
+        raise PartitionError(f"line {rows.line_num}: {error}") from None
     return {name: np.array(held, np.int64) for name, held in indices.items()}
