@@ -48,11 +48,8 @@ def module_cost(
         saved.append(tensor)
         return tensor
 
-    try:
-        with torch.enable_grad(), saved_tensors_hooks(save, lambda tensor: tensor), recorder:
-            output = meta_call(module, x, state)
-    finally:
-        recorder.close()
+    with torch.enable_grad(), saved_tensors_hooks(save, lambda tensor: tensor), recorder:
+        output = meta_call(module, x, state)
     held = {_storage(t): _per_sample_bytes(t) for t in (*saved, output)}
     for outside in (x, *state.values()):
         held.pop(_storage(outside), None)
@@ -128,10 +125,10 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._hooks.append(part.register_forward_pre_hook(self._entering(label, plain)))
             self._hooks.append(part.register_forward_hook(self._leave))
 
-    def close(self) -> None:
-        """Remove the hooks from the module."""
+    def __exit__(self, *error: Any) -> None:
         for hook in self._hooks:
             hook.remove()
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
 
     def _entering(self, label: str, plain: bool) -> Callable[..., None]:
         return lambda *_: self._running.append((label, plain))

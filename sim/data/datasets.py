@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from cutlayer.sim.data.catalogue import DATASETS, SHAPES
 from cutlayer.sim.data.content_hash import content_hash
-from cutlayer.sim.data.directory import data_directory
 from cutlayer.sim.data.info import DataError, DatasetInfo, Selection
 from cutlayer.sim.data.own_dataset import find_own, own_reader
-from cutlayer.sim.data.readers import Chunk, Split
+from cutlayer.sim.data.readers import Chunk, Split, data_directory
 from cutlayer.sim.data.readers.cifar import read_cifar
 from cutlayer.sim.data.readers.digits import read_digits
 from cutlayer.sim.data.readers.idx import read_mnist

@@ -12,10 +12,10 @@ import numpy as np
 from cutlayer.sim.data.content_hash import content_hash
 from cutlayer.sim.data.given_split import EMPTY, GivenPartition
 from cutlayer.sim.data.info import DataError, DatasetInfo
+from cutlayer.sim.data.own_dataset import checked_values
 from cutlayer.sim.data.partition import PartitionError
 from cutlayer.sim.data.readers.leaf import LeafSamples, leaf_files, read_leaf
 from cutlayer.sim.data.selection import training_indices
-from cutlayer.sim.data.values import checked_values
 
 MIN_DEVIATION: Final = 1e-6  # below it a feature is constant and not scaled
 

@@ -1,4 +1,4 @@
-"""Users' data sets, named "package.module:Object"."""
+"""Users' data sets, named "package.module:Object": their import, and the checks of their values."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,8 +12,9 @@ from cutlayer.models.own_object import import_own_or, reason_of
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.data.info import DataError, DatasetInfo
 from cutlayer.sim.data.readers import Chunk, Split
-from cutlayer.sim.data.values import checked_values
 from cutlayer.suggestion import suggestion
+
+CHECKED_SAMPLES = 4096  # at a time, to bound the extra memory
 
 
 def find_own(name: str) -> Any:
@@ -80,3 +81,50 @@ def _unknown_labels(labels: NDArray[np.int64], classes: int) -> str:
     used = np.unique(labels)
     gaps = " (number them without gaps)" if len(used) == classes else ""
     return f", and label {labels[wrong[0]]} of sample {wrong[0]} is not one of 0 to {classes - 1}{gaps}"
+
+
+def checked_values(info: DatasetInfo, values: NDArray[Any], split: str) -> NDArray[Any]:
+    """Return the inputs of a split, scaled from the declared `value_range` if there is one.
+
+    Raises DataError for NaN, infinity, and values out of the declared range.
+    """
+    low, high = np.inf, -np.inf
+    for start, part in _parts(values):
+        if part.dtype.kind == "f":
+            invalid = np.flatnonzero(~np.isfinite(part).all(axis=tuple(range(1, part.ndim))))
+            if invalid.size:
+                raise DataError(
+                    f"data set {info.name!r}: {split} sample {start + invalid[0]} holds NaN or infinity"
+                )
+        low, high = min(low, float(part.min())), max(high, float(part.max()))
+    if not len(values):
+        return values
+    finding = f"data set {info.name!r}: the {split} inputs hold values from {low:g} to {high:g}"
+    if info.value_range is not None:
+        smallest, largest = info.value_range
+        if low < smallest or high > largest:
+            raise DataError(
+                f"{finding}, beyond the declared value_range of {smallest:g} to {largest:g}"
+            )
+        return _scaled(values, smallest, largest)
+    if info.is_image and values.dtype != np.uint8 and (low < 0 or high > 1):
+        raise DataError(
+            f"{finding}, and float32 images have 0 to 1: declare a value_range to have them scaled"
+        )
+    if info.is_image and values.dtype == np.uint8 and high == 1:
+        raise DataError(
+            f"{finding}, and uint8 images have 0 to 255: declare value_range=(0, 1) if that is meant"
+        )
+    return values
+
+
+def _scaled(values: NDArray[Any], smallest: float, largest: float) -> NDArray[np.float32]:
+    scaled = np.empty(values.shape, np.float32)
+    for start, part in _parts(values):
+        scaled[start : start + len(part)] = (part - np.float64(smallest)) / (largest - smallest)
+    return scaled
+
+
+def _parts(values: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    for start in range(0, len(values), CHECKED_SAMPLES):
+        yield start, values[start : start + CHECKED_SAMPLES]

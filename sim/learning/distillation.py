@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.chain_execution import ChainRun
-from cutlayer.sim.learning.replica import evaluating, train_on
+from cutlayer.sim.learning.replica import train_on
 
 Features = tuple[Tensor, Tensor, Tensor]
 Weighted = Literal["labels", "logits"]
@@ -55,9 +55,13 @@ def features(run: ChainRun, client: int, batch: Batch) -> Features:
     """
     device, head = run.replica("device"), run.replica("head")
     images, labels = run.batch(client, batch)
-    with torch.no_grad(), evaluating(device.module, head.module):
+    for replica in (device, head):
+        replica.module.eval()
+    with torch.no_grad():
         activation = device.module(images)
         logits = head.module(activation)
+    for replica in (device, head):
+        replica.module.train()
     return activation, labels, logits
 
 

@@ -1,7 +1,6 @@
 """Replicas: copies of a part of the model, each trained by one chain."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -36,18 +35,6 @@ def train_on(loss: Tensor, *replicas: Replica) -> None:
     torch.autograd.backward(loss)
     for replica in replicas:
         replica.step()
-
-
-@contextmanager
-def evaluating(*modules: nn.Module) -> Iterator[None]:
-    """Put modules into evaluation mode (no dropout, running statistics), then into training mode."""
-    for module in modules:
-        module.eval()
-    try:
-        yield
-    finally:
-        for module in modules:
-            module.train()
 
 
 def accuracy(modules: Sequence[nn.Module], batches: Iterable[tuple[Tensor, Tensor]]) -> float:

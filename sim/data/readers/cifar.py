@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cutlayer.sim.data.directory import find_folder
 from cutlayer.sim.data.info import DataError
-from cutlayer.sim.data.readers import Chunk, Split, checked_labels
+from cutlayer.sim.data.readers import Chunk, Split, checked_labels, find_folder
 from cutlayer.sim.data.readers.numpy_pickle import read_pickle
 
 PIXELS = 3 * 32 * 32

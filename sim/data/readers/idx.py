@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.data.directory import find_folder
 from cutlayer.sim.data.info import DataError
-from cutlayer.sim.data.readers import Chunk, Split, checked_labels
+from cutlayer.sim.data.readers import Chunk, Split, checked_labels, find_folder
 
 SIDE = 28
 CLASSES = 10

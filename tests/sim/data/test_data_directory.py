@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from cutlayer.sim.data.datasets import DATASETS, DataError, load
-from cutlayer.sim.data.directory import data_directory, find_folder
+from cutlayer.sim.data.readers import data_directory, find_folder
 
 
 def test_an_argument_takes_precedence_over_the_environment(

@@ -12,7 +12,7 @@ from tiny_runs import tiny
 
 from cutlayer import run
 from cutlayer.sim.data.info import DataError, DatasetInfo
-from cutlayer.sim.data.values import checked_values
+from cutlayer.sim.data.own_dataset import checked_values
 
 MODULE = '''
 import torch
