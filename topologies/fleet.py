@@ -2,8 +2,6 @@
 
 A million clients cost a name each. The node, links and routes of a client are made on demand from
 those of the group's first member, which represents the group in an ordinary topology.
-
-This file is long because its mappings read the state of the fleet.
 """
 
 from bisect import bisect_right

@@ -6,8 +6,6 @@ connection is two links. The links of a half-duplex connection, or of a cell, na
 medium carries a number of bytes per second in total; an airtime medium has one second of airtime per
 second, of which a link at r bytes/s takes 1/r for each byte. Not modelled: queues in relays, routing
 by load, interference between media.
-
-This file is long because everything in it is derived from the same nodes and links.
 """
 
 import math
@@ -18,22 +16,14 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
 from statistics import median
-from typing import Self, TypeVar, get_args
+from typing import Self, TypeVar
 
 import networkx
 
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.bandwidth import Profile
 from cutlayer.topologies.device import DeviceProfile
-from cutlayer.topologies.parts import (
-    Link,
-    Medium,
-    Node,
-    Route,
-    Routing,
-    TopologyError,
-    check_choice,
-)
+from cutlayer.topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
 from cutlayer.topologies.routing import routing_graph, shortest_paths
 
 Thing = TypeVar("Thing")
@@ -55,7 +45,6 @@ class Topology:
         *,
         routing: Routing = "delay",
     ) -> None:
-        check_choice(routing, get_args(Routing), "unknown routing")
         self.routing = routing
         self.nodes: Mapping[str, Node] = _by_name(nodes, "nodes", lambda node: node.name)
         self.links: Mapping[str, Link] = _by_name(links, "links", lambda link: link.id)
@@ -68,7 +57,9 @@ class Topology:
         self._seed = 0
         self._trees: dict[tuple[str, bool], Mapping[str, Link]] = {}
         self._sizes: Mapping[str, int] = {}
-        self._check_routes()
+        for client in self.clients:  # it must reach the server, and be reached from there
+            self._weight(self.path(client, self.server))
+            self._weight(self.path(self.server, client))
 
     def with_links(self, links: Sequence[Link], media: Sequence[Medium]) -> "Topology":
         """Return the topology with other links and media between the same nodes."""
@@ -243,8 +234,7 @@ class Topology:
                 raise TopologyError(f"{link.id!r} is the name of a link and of a medium")
             for resource, _ in self._consumption[link.id]:
                 medium = self.media.get(resource)
-                capacity = link.rate_bytes_per_s if medium is None else medium.capacity
-                resources[resource] = capacity
+                resources[resource] = link.rate_bytes_per_s if medium is None else medium.capacity
         used = {link.medium for link in self.links.values()}
         for name in self.media:
             if name not in used:
@@ -255,13 +245,6 @@ class Topology:
         if (root, outwards) not in self._trees:
             self._trees[root, outwards] = shortest_paths(self.graph, root, outwards)
         return self._trees[root, outwards]
-
-    def _check_routes(self) -> None:
-        """Raise `TopologyError` unless every client and the server reach each other."""
-        for client in self.clients:
-            self._weight(self.path(client, self.server))
-        for client in self.clients:
-            self._weight(self.path(self.server, client))
 
     @cached_property
     def _weights(self) -> dict[str, float]:

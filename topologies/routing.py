@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import networkx
 
 from cutlayer.suggestion import suggestion
-from cutlayer.topologies.parts import Link, Medium, Node, Routing, TopologyError
+from cutlayer.topologies.parts import Link, Medium, Node, Routing, TopologyError, check_choice
 
 
 def routing_graph(
@@ -30,6 +30,7 @@ def routing_graph(
         "hops": lambda _: 1.0,
         "inverse_rate": inverse_rate,
     }
+    check_choice(routing, tuple(costs), "unknown routing")
     graph: networkx.DiGraph[str] = networkx.DiGraph()
     for node in nodes.values():
         graph.add_node(node.name, node=node)
