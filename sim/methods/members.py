@@ -98,20 +98,10 @@ class Members:
     @property
     def unfinished(self) -> tuple[int, ...]:
         """The members of which an endpoint is still working."""
-        pairs = enumerate(self._processes)
-        return tuple(member for member, pair in pairs if any(p.is_alive for p in pair))
+        return tuple(i for i, pair in enumerate(self._processes) if any(p.is_alive for p in pair))
 
     def first(self, count: int) -> simpy.Event:
         """Return an event that succeeds when `count` members, or all, have ended."""
-        clock, ended = self._world.clock, []
-        enough = clock.event()
-        wanted = min(count, len(self._processes))
-
-        def one_more(_: simpy.Event) -> None:
-            ended.append(1)
-            if len(ended) == wanted:
-                enough.succeed()
-
-        for pair in self._processes:
-            call_after(clock.all_of(pair), one_more)
-        return enough
+        clock, wanted = self._world.clock, min(count, len(self._processes))
+        pairs = [clock.all_of(pair) for pair in self._processes]
+        return simpy.events.Condition(clock, lambda _, ended: ended >= wanted, pairs)

@@ -32,7 +32,10 @@ topology:
       - {device: raspberry-pi-4b, count: 3, link: 4g}
 methods: [splitfed]
 """
-MODELS = ("lenet", "vgg5", "vgg11", "resnet9", "resnet12", "alexnet", "mobilenetv2")
+METHODS = (
+    *("classic_fl", "splitfed", "local_loss", "fedgkt", "{fedgkt: {exchange_weights: false}}"),
+    *("{ecofed: {init: random}}", "split_learning", "centralised"),
+)
 
 
 def tiny(*overrides: str) -> Loaded:

@@ -4,23 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_runs import Inside, results, tiny
+from tiny_runs import METHODS, Inside, results, tiny
 
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.build.world import make_method
 
-METHODS = [
-    "classic_fl",
-    "splitfed",
-    "local_loss",
-    "fedgkt",
-    "{fedgkt: {exchange_weights: false}}",
-    "{ecofed: {init: random}}",
-    "{ecofed: {init: random, upload_when_unbuffered: true}}",
-    "split_learning",
-    "centralised",
-]
+EVERY = (*METHODS, "{ecofed: {init: random, upload_when_unbuffered: true}}")
 SPLIT = """
 {"raspberry-pi-4b-0": [0, 1, 2, 3, 4, 5, 6, 7], "raspberry-pi-4b-1": [],
  "raspberry-pi-4b-2": [10, 11, 12, 13, 14, 15], "raspberry-pi-4b-3": [20, 21, 22, 23, 24],
@@ -48,7 +38,7 @@ def three(*more: str) -> tuple[str, ...]:
     return "data.partition={file: three.json}", WHOLE, *more
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EVERY)
 def test_the_others_train_and_are_averaged_as_if_it_did_not_exist(method: str) -> None:
     of_five = Inside(*five(f"methods=[{method}]")).train()
     of_three = Inside(*three(f"methods=[{method}]")).train()
@@ -58,7 +48,7 @@ def test_the_others_train_and_are_averaged_as_if_it_did_not_exist(method: str) -
     assert of_five.result.rounds[-1].accuracy is not None
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EVERY)
 def test_time_and_bytes_are_those_of_the_others(method: str) -> None:
     (with_empty,) = results(*five(f"methods=[{method}]"), executor="none").values()
     (without,) = results(*three(f"methods=[{method}]"), executor="none").values()

@@ -11,17 +11,9 @@ from cutlayer.models.pretrained import save_weights
 from cutlayer.models.weights_files import load_weights, shipped
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.learning.replica import State
+from cutlayer.sim.methods.registry import METHODS
 
 VGG5 = ("model={name: vgg5, cut: 2}",)
-METHODS = (
-    "classic_fl",
-    "splitfed",
-    "local_loss",
-    "fedgkt",
-    "ecofed",
-    "split_learning",
-    "centralised",
-)
 
 
 def started(method: str, init: str, *overrides: str) -> State:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import CommandLine, assert_refused
-from tiny_runs import tiny
+from tiny_runs import METHODS, tiny
 
 from cutlayer import run
 from cutlayer.sim.data.info import DataError, DatasetInfo
@@ -55,16 +55,6 @@ def layers(classes, input_shape):
     ]
     return Model("layers", blocks, input_shape, classes, feature_blocks=1)
 '''
-METHODS = [
-    "classic_fl",
-    "splitfed",
-    "local_loss",
-    "fedgkt",
-    "{fedgkt: {exchange_weights: false}}",
-    "{ecofed: {init: random, bits: 8}}",
-    "split_learning",
-    "centralised",
-]
 
 
 @pytest.fixture

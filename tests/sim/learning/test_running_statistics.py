@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_runs import Inside, only, results
+from tiny_runs import METHODS, Inside, only, results
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,10 +14,6 @@ from cutlayer.sim.learning.inline import accumulate
 STATISTICS = "model={name: 'own_models:statistics', cut: 2}"
 FLAT = "model={name: 'own_models:flat_statistics', cut: 2}"
 GENTLE = "training.optimizer={name: sgd, lr: 0.01, momentum: 0.5}"
-METHODS = (
-    *("classic_fl", "splitfed", "local_loss", "fedgkt", "{fedgkt: {exchange_weights: false}}"),
-    *("{ecofed: {init: random}}", "split_learning", "centralised"),
-)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -8,7 +8,9 @@ import yaml
 from small_studies import SYNCHRONOUS, small_study
 
 from cutlayer import run
+from cutlayer.scenarios.study import LoadedStudy
 from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.studies.result import StudyResult
 from cutlayer.sim.studies.sweep import sweep
 
 LOSES = {  # offline for good after three seconds: the slower the uplink, the more clients are lost
@@ -27,12 +29,8 @@ def told(result: MethodResult) -> dict[str, Any]:
     return result.summary({}) | {"rows": result.rows_of("rounds")}
 
 
-def test_every_synchronous_method_is_trained_once_and_its_curve_is_its_own(tmp_path: Path) -> None:
-    study = small_study(tmp_path, set={"methods": yaml.safe_load(SYNCHRONOUS)})
-    swept = sweep(study)
-    assert len(swept.labels) == 8
-    assert (swept.trainings.needed, swept.trainings.shared, swept.trainings.alone) == (8, 8, 0)
-    assert swept.new["trainings"] == 8
+def assert_trained_alike(study: LoadedStudy, swept: StudyResult) -> None:
+    """Check that every point has the results of a run of its own, which trains."""
     for point in study.points:
         (itself,) = run(study.scenario(point))
         for label, result in itself.methods.items():
@@ -40,6 +38,15 @@ def test_every_synchronous_method_is_trained_once_and_its_curve_is_its_own(tmp_p
             assert found is not None
             assert found.weights_digest
             assert told(found) == told(result)
+
+
+def test_every_synchronous_method_is_trained_once_and_its_curve_is_its_own(tmp_path: Path) -> None:
+    study = small_study(tmp_path, set={"methods": yaml.safe_load(SYNCHRONOUS)})
+    swept = sweep(study)
+    assert len(swept.labels) == 8
+    assert (swept.trainings.needed, swept.trainings.shared, swept.trainings.alone) == (8, 8, 0)
+    assert swept.new["trainings"] == 8
+    assert_trained_alike(study, swept)
 
 
 def test_methods_whose_learning_depends_on_timing_are_trained_by_themselves(tmp_path: Path) -> None:
@@ -52,11 +59,7 @@ def test_methods_whose_learning_depends_on_timing_are_trained_by_themselves(tmp_
     assert one.learning_digest != other.learning_digest
     assert one.weights_digest != other.weights_digest
     assert (swept.trainings.needed, swept.trainings.shared) == (2, 0)
-    for point in study.points:
-        (itself,) = run(study.scenario(point))
-        found = swept.at(point.number, "splitfed")
-        assert found is not None
-        assert told(found) == told(itself.methods["splitfed"])
+    assert_trained_alike(study, swept)
 
 
 def test_a_run_that_stops_at_an_accuracy_cannot_be_timed_without_training(tmp_path: Path) -> None:
@@ -64,12 +67,7 @@ def test_a_run_that_stops_at_an_accuracy_cannot_be_timed_without_training(tmp_pa
     swept = sweep(study)
     assert swept.trainings.alone == swept.trainings.curves == 4
     assert swept.trainings.shared == 0
-    for point in study.points:
-        (itself,) = run(study.scenario(point))
-        for label, result in itself.methods.items():
-            found = swept.at(point.number, label)
-            assert found is not None
-            assert told(found) == told(result)
+    assert_trained_alike(study, swept)
 
 
 def test_each_seed_is_trained(tmp_path: Path) -> None:

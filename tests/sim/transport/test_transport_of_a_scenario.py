@@ -4,9 +4,9 @@ from math import inf
 from pathlib import Path
 
 import pytest
-from small_scenarios import PLAIN
+from small_scenarios import PLAIN, scenario
 
-from cutlayer import load_scenario, run
+from cutlayer import run
 from cutlayer.scenarios import ScenarioError
 from cutlayer.sim.build.clients import transports
 from cutlayer.sim.build.plan import make_plan
@@ -23,9 +23,7 @@ topology.star.clients=[
 @pytest.fixture
 def load(tmp_path: Path):
     def load(*overrides: str):
-        path = tmp_path / "plain.yaml"
-        path.write_text(PLAIN + "methods: [classic_fl]\n", encoding="utf-8")
-        return load_scenario(path, list(overrides))
+        return scenario(tmp_path, PLAIN + "methods: [classic_fl]\n", *overrides)
 
     return load
 
