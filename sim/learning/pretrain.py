@@ -106,14 +106,9 @@ def pretrain(
 
 
 def _epoch(
-    model: Model,
-    replica: Replica,
-    recipe: PretrainRecipe,
-    dataset: Dataset,
-    epoch: int,
+    model: Model, replica: Replica, recipe: PretrainRecipe, dataset: Dataset, epoch: int
 ) -> float:
     augmentation = Augmentation(crop=recipe.augment, flip=recipe.augment)
-    model.train()
     stream = {"seed": recipe.seed, "client": ALL_CLIENTS, "round_index": 0, "epoch": epoch}
     samples, size = len(dataset.train_labels), recipe.batch_size
     batches = batch_indices(samples, size, min_batch=model.min_batch, **stream)
