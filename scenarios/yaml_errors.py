@@ -47,10 +47,8 @@ def explained(text: str, error: yaml.MarkedYAMLError) -> tuple[int | None, str]:
 def _second_value(lines: list[str], row: int, column: int) -> str:
     """Explain a misplaced `key: `: a second one on its line, or on a line that is indented too far."""
     here = lines[row] if row < len(lines) else ""
-    if re.search(r"[:?] ", here[:column]) or here[:column].count('"') % 2:
-        return "a second ': ' on the line; put the text in quotes"
     above = _line_above(lines, row)
-    if above is None:
+    if above is None or re.search(r"[:?] ", here[:column]) or here[:column].count('"') % 2:
         return "a second ': ' on the line; put the text in quotes"
     before = lines[above]
     if re.search(r":( |$)", before) is None:

@@ -4,7 +4,7 @@ They need the model, or the sizes of the data set. Each problem has its position
 """
 
 from collections.abc import Collection, Iterator
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -166,14 +166,11 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
         options_model = registry.method(entry.name).Options
         yield from problems_of(loaded.document, error, options_model, (*path, entry.name))
         return
-    if any(absence.on_disconnect == "drop" for absence in scenario.availability):
-        complaint = method.check_dropout(options)
-        if complaint is not None:
-            rule = f"needs on_disconnect: resume: {complaint}"
-            yield loaded.problem(path, rule, entry.label)
-            return
-    complaint = method.check_cut(scenario.model.cut, len(plan.blocks))
-    if complaint is not None:
+    drops = any(absence.on_disconnect == "drop" for absence in scenario.availability)
+    if drops and (complaint := method.check_dropout(options)) is not None:
+        yield loaded.problem(path, f"needs on_disconnect: resume: {complaint}", entry.label)
+        return
+    if (complaint := method.check_cut(scenario.model.cut, len(plan.blocks))) is not None:
         yield loaded.problem(("model", "cut"), complaint)
         return
     if options.init == "partial" and scenario.model.cut == 0:
@@ -187,7 +184,7 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
         except WeightsError as error:
             yield loaded.problem(path, str(error))
     rates = list(_rate_problems(loaded, plan, method))
-    yield from rates or _memory_problems(loaded, plan, index)
+    yield from rates or _memory_problems(loaded, plan, index, method, options)
 
 
 def _rate_problems(loaded: Loaded, plan: Plan, method: type[Method]) -> Iterator[Problem]:
@@ -209,9 +206,9 @@ def _rate_problems(loaded: Loaded, plan: Plan, method: type[Method]) -> Iterator
                 break
 
 
-def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem]:
-    entry = plan.scenario.methods[index]
-    method, options = options_of(entry)
+def _memory_problems(
+    loaded: Loaded, plan: Plan, index: int, method: type[Method], options: Any
+) -> Iterator[Problem]:
     memories = {device.name: device.memory_bytes for device, _ in plan.topology.device_runs()}
     server = profile_of(plan.topology, plan.topology.server)
     needs = [
@@ -223,5 +220,6 @@ def _memory_problems(loaded: Loaded, plan: Plan, index: int) -> Iterator[Problem
     for place, needed, memory, at in needs:
         if memory is not None and needed > memory:
             has = f"which has {format_size(memory)}{at}"
-            rule = f"{entry.label} needs {format_size(needed)} on {place}, {has}"
+            label = plan.scenario.methods[index].label
+            rule = f"{label} needs {format_size(needed)} on {place}, {has}"
             yield MemoryProblem(**vars(loaded.problem(("methods", index), rule)))

@@ -1,7 +1,7 @@
 """Build the network of a topology: what its routes consume, their weights, and the transport."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cutlayer.sim.build.clients import transports
 from cutlayer.sim.build.plan import Plan
@@ -46,7 +46,7 @@ def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> ClientN
     def with_headers(index: int) -> Route:
         share = settings[index % count].header_efficiency
         uses = tuple((name, amount / share) for name, amount in routes[index].resources)
-        return replace(routes[index], resources=uses)
+        return Route(uses, routes[index].delay_s)
 
     def path(index: int) -> PathSettings:
         client = index % count
