@@ -18,6 +18,7 @@ from cutlayer.sim.results.columns import STUDY_TABLES, Column
 
 Count = Annotated[int, Field(ge=0)]
 Figure = Annotated[float, Field(allow_inf_nan=False)]
+WHOLE: Final = ("actor", "peer", "method", "phase", "activity", "round", "cause")
 NAMES: Final = ("actor_names", "labels", "phase_names", "activity_names")
 
 WITH_AXES: Final = ("points", "crossovers", "best", "pareto")  # a column for each axis
@@ -187,12 +188,13 @@ def _check_present(row: Mapping[str, Any], columns: Sequence[Column]) -> None:
 def check_events(events: Mapping[str, NDArray[Any]]) -> None:
     """Check the columns of events.npz. Raises ContractError with the first problem."""
     columns = (*COLUMNS, "method", "round")
-    for name in (*columns, *NAMES):
+    kinds = dict.fromkeys(columns, "iufb") | dict.fromkeys(WHOLE, "iu") | dict.fromkeys(NAMES, "U")
+    for name, kind in kinds.items():
         if name not in events:
             raise ContractError(f"it has no column {name!r}")
         if events[name].ndim != 1:
             raise ContractError(f"{name} is not a column")
-        if (events[name].dtype.kind == "U") != (name in NAMES) and len(events[name]):
+        if len(events[name]) and events[name].dtype.kind not in kind:
             raise ContractError(f"{name} has a wrong type ({events[name].dtype})")
     if "server" not in events["actor_names"]:
         raise ContractError("actor_names has no server")
@@ -200,8 +202,6 @@ def check_events(events: Mapping[str, NDArray[Any]]) -> None:
     for name in columns:
         if len(events[name]) != length:
             raise ContractError(f"{name} has {len(events[name])} entries, start has {length}")
-        if length and events[name].dtype.kind not in "iufb":
-            raise ContractError(f"{name} has a wrong type ({events[name].dtype})")
         if length and not np.isfinite(events[name]).all():
             raise ContractError(f"{name} has an entry that is not finite")
     ranges = {
@@ -215,8 +215,6 @@ def check_events(events: Mapping[str, NDArray[Any]]) -> None:
     }
     for name, (least, end) in ranges.items():
         values = events[name]
-        if length and values.dtype.kind not in "iu":
-            raise ContractError(f"{name} has a wrong type ({values.dtype})")
         if length and (values.min() < least or values.max() >= end):
             raise ContractError(f"{name} has an entry out of range")
 
