@@ -7,7 +7,7 @@ no others. The one place where a `rich` console is made.
 
 import sys
 
-from rich.console import Console, HighlighterType, JustifyMethod
+from rich.console import Console, JustifyMethod, OverflowMethod
 from rich.style import Style
 from rich.text import Text
 
@@ -26,15 +26,11 @@ class CommandConsole(Console):
         *,
         style: str | Style = "",
         justify: JustifyMethod | None = None,
-        overflow: object = None,
-        emoji: bool | None = None,
-        markup: bool | None = None,
-        highlight: bool | None = None,
-        highlighter: HighlighterType | None = None,
+        overflow: OverflowMethod | None = None,
+        **_: object,
     ) -> Text:
         """Return a string as text without any markup, which is what rich makes of every string."""
-        del emoji, markup, highlight, highlighter
-        return Text(visible(text, self.encoding), style, justify=justify, overflow=overflow)  # type: ignore[arg-type]
+        return Text(visible(text, self.encoding), style, justify=justify, overflow=overflow)
 
     def say(self, line: str, style: str | None = None) -> None:
         """Print a line without wrapping, so that a path in it can be copied."""
