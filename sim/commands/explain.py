@@ -214,7 +214,7 @@ def summary(explained: Explained) -> str:
         return f"{client} spent no time on transfers in this round."
     held = explained.held_s()
     limits = [
-        f"{name} for {quantity(seconds, TIMES)} ({_percent(seconds / total_s)})"
+        f"{name} for {quantity(seconds, TIMES)} ({significant(100 * (seconds / total_s), 2)} %)"
         for name, seconds in held.items()
         if seconds >= SLIGHT * total_s
     ]
@@ -234,10 +234,6 @@ def summary(explained: Explained) -> str:
     if dropped:
         sentences.append(f"{dropped} of them {'was' if dropped == 1 else 'were'} dropped.")
     return " ".join(sentences)
-
-
-def _percent(share: float) -> str:
-    return f"{significant(100 * share, 2)} %"
 
 
 def _and(parts: Sequence[str]) -> str:

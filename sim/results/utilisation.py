@@ -88,12 +88,12 @@ def access_steps(kept: KeptRound, line: str, capacities: Mapping[str, float]) ->
     phases = {ACCESS["up"]: (Phase.UPLINK,), ACCESS["down"]: (Phase.DOWNLINK,)}
     moves &= np.isin(log.phase, phases.get(line, (Phase.UPLINK, Phase.DOWNLINK)))
     found = []
-    for place in sorted({key[1] for key in used if not isinstance(key, str)}):
+    for index in sorted({own for _, own in used}):
         share_of_rate = np.zeros(kept.record.members)
-        for key, use in used.items():
-            if not isinstance(key, str) and key[1] == place:
-                capacity = capacities[kept.links[key]]
-                share_of_rate[key[0]] = use.consumed / use.wire_bytes / capacity
+        for (member, own), use in used.items():
+            if own == index:
+                capacity = capacities[kept.links[member, own]]
+                share_of_rate[member] = use.consumed / use.wire_bytes / capacity
         rows = np.flatnonzero(moves)
         rows = rows[share_of_rate[member_of[rows]] > 0]
         rate = log.wire_bytes[rows] / log.duration[rows]
