@@ -92,7 +92,7 @@ def map_figure(points: Sequence[Point]) -> "Figure":
                 )
             axes.set_xscale("log")
             axes.set_yscale("log")
-            plain_log_ticks(axes)
+            plain_log_ticks(axes.xaxis)
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             if row == 0:
                 axes.set_title(name, fontsize=TEXT_SIZE)

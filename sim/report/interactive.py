@@ -7,7 +7,14 @@ from typing import Any, Final
 
 from cutlayer.sim.files.plain_text import visible
 from cutlayer.sim.views import style
-from cutlayer.sim.views.charts import ROWS, Chart, Series, limits_of_ratios
+from cutlayer.sim.views.charts import (
+    ROWS,
+    Chart,
+    Series,
+    ends_of_stacks,
+    limits_of_ratios,
+    strip_areas,
+)
 from cutlayer.sim.views.quantities import significant
 
 # Without black, which a dark page swallows.
@@ -16,7 +23,6 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 # A logarithmic axis is labelled with plain numbers at 1, 2 and 5.
 TICKS: Final = [float(f"{digit}e{power}") for power in range(-9, 13) for digit in (1, 2, 5)]
 LOG: Final = {"type": "log", "tickvals": TICKS, "ticktext": [f"{tick:,.9g}" for tick in TICKS]}
-FULL: Final = 0.995  # of a link's capacity
 MARKERS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star")
 
 
@@ -62,12 +68,9 @@ def _band(series: Series, trace: dict[str, Any]) -> dict[str, Any]:
 def _strip(chart: Chart, series: Series, number: int) -> list[dict[str, Any]]:
     """Return a link's share in use as an area from a base line up, and in red where it is full."""
     base = number + 0.4
-    values = [min(float(y), 1.0) for y in series.y]
     traces = []
-    for colour, name, heights in (
-        (style.BLUE, "share of capacity in use", values),
-        (style.VERMILLION, "full", [v if v >= FULL else 0.0 for v in values]),
-    ):
+    areas = strip_areas(series).items()
+    for colour, (name, heights) in zip(style.STRIP_COLOURS, areas, strict=True):
         xs = [x for start, end in zip(series.x, series.x[1:], strict=False) for x in (start, end)]
         ys = [base - 0.8 * h for h in heights for _ in range(2)]
         mean = chart.totals.get(series.name, "")
@@ -204,34 +207,19 @@ def _layout(chart: Chart) -> dict[str, Any]:
     if chart.shape == "dots":
         x_axis["range"] = [-2, 102]
     if chart.totals and not strips:
-        lengths = dict.fromkeys(chart.totals, 0.0)
-        for series in chart.series:
-            for row, x in zip(series.y, series.x, strict=True):
-                lengths[row] += x
+        lengths = ends_of_stacks(chart)
         layout["annotations"] = [
-            {"x": lengths[row], "xanchor": "left", "xshift": 4, "y": shown(row)}
+            {"x": lengths.get(row, 0.0), "xanchor": "left", "xshift": 4, "y": shown(row)}
             | {"text": shown(text), "showarrow": False}
             for row, text in chart.totals.items()
         ]
         x_axis["range"] = [0, 1.3 * max(lengths.values(), default=1.0)]
-    layout["shapes"] = [_across(y, "dot") for y, _ in chart.levels]
+    layout["shapes"] = [_line_across("y", y, "dot") for y, _ in chart.levels]
+    layout["shapes"] += [_line_across("x", x, "dot") for x, _ in chart.lines_at]
     if chart.shape == "range":
         x_axis["tickformat"] = "+.0%"
     if chart.shape == "ratios":
-        layout["shapes"].append(_across(1.0, "solid"))
-    if chart.lines_at:
-        layout["shapes"] += [
-            {
-                "type": "line",
-                "x0": x,
-                "x1": x,
-                "y0": 0,
-                "y1": 1,
-                "yref": "paper",
-                "line": {"dash": "dot", "width": 1.5, "color": "#8a8a8a"},
-            }
-            for x, _ in chart.lines_at
-        ]
+        layout["shapes"].append(_line_across("y", 1.0, "solid"))
     return layout
 
 
@@ -242,6 +230,9 @@ def _named(chart: Chart) -> bool:
     return any(isinstance(x, str) for series in chart.series for x in series.x)
 
 
-def _across(y: float, dash: str) -> dict[str, Any]:
+def _line_across(axis: str, at: float, dash: str) -> dict[str, Any]:
+    """Return a line at a value of one axis that is as long as the other one."""
+    other = "x" if axis == "y" else "y"
     line = {"width": 1.5, "color": "#8a8a8a", "dash": dash}
-    return {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": y, "y1": y, "line": line}
+    ends = {f"{axis}0": at, f"{axis}1": at, f"{other}0": 0, f"{other}1": 1, f"{other}ref": "paper"}
+    return {"type": "line", "line": line} | ends

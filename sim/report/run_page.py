@@ -236,7 +236,7 @@ def _provenance(runs: Sequence[SavedRun]) -> Table:
     rows = []
     for run in runs:
         before = f"seed {run.seed}, " if len(runs) > 1 else ""
-        rows += [[f"{before}{key}", str(value)] for key, value in _flat(run.versions)]
+        rows += [[f"{before}{key}", str(value)] for key, value in flat_versions(run.versions)]
         rows += [
             [f"{before}{label}: {what}", str(entry[key])]
             for label, entry in run.methods.items()
@@ -250,9 +250,10 @@ def _provenance(runs: Sequence[SavedRun]) -> Table:
     return Table("provenance", "Versions and digests", ["what", "value"], rows, PREDICTED)
 
 
-def _flat(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def flat_versions(versions: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the versions that a folder names, one level deep, without its guessed figures."""
     found: list[tuple[str, Any]] = []
-    for key, value in values.items():
+    for key, value in versions.items():
         if isinstance(value, Mapping):
             found += [(f"{key}: {inner}", at) for inner, at in value.items()]
         elif key != "coarse" and value is not None:

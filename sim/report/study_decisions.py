@@ -62,12 +62,9 @@ def _number(value: object) -> float | None:
 
 
 def _about(row: Row) -> str:
-    keys = ["label", "point"]
-    skip = {"seed", "method", "status"}
-    lines = [f"{name} = {row[name]}" for name in row if name in keys]
     names = list(row)
     axes = names[names.index("point") + 1 : names.index("seed")]
-    lines += [f"{name} = {row[name]}" for name in axes if name not in skip]
+    lines = [f"{name} = {row[name]}" for name in ("point", *axes, "label")]
     time, accuracy = _number(row["virtual_time_s"]), _number(row["accuracy_final"])
     if time is not None:
         lines.append(f"virtual time {quantity(time, TIMES)}")

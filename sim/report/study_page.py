@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from cutlayer.sim.report.run_page import PREDICTED, scenario_words
+from cutlayer.sim.report.run_page import PREDICTED, flat_versions, scenario_words
 from cutlayer.sim.report.study_axes import over_axes
 from cutlayer.sim.report.study_curves import accuracy_charts
 from cutlayer.sim.report.study_decisions import front_charts, study_table, tornado
@@ -84,14 +84,8 @@ def _points(study: SavedStudy, rows: Sequence[Row]) -> Table:
 
 
 def _provenance(study: SavedStudy) -> Table:
-    rows = []
-    for key, value in study.versions.items():
-        if isinstance(value, dict):
-            rows += [[f"{key}: {inner}", str(at)] for inner, at in value.items()]
-        elif isinstance(value, list):
-            rows += [["guessed figures", str(figure)] for figure in value]
-        elif value is not None:
-            rows.append([key, str(value)])
+    rows = [[key, str(value)] for key, value in flat_versions(study.versions)]
+    rows += [["guessed figures", str(figure)] for figure in study.versions.get("coarse") or ()]
     digests = {
         (str(row["label"]), str(row["learning_digest"]))
         for row in study.table("points")

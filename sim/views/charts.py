@@ -8,6 +8,8 @@ from typing import Any, Final, Literal
 Shape = Literal["lines", "points", "ratios", "stack", "gantt", "heat", "range", "dots", "strips"]
 ROWS: Final = ("stack", "gantt", "heat", "range", "dots", "strips")  # whose y axis has names
 
+FULL: Final = 0.995  # of a link's capacity
+
 
 @dataclass(frozen=True)
 class Series:
@@ -114,6 +116,21 @@ def limits_of_ratios(chart: Chart) -> tuple[float, float]:
     low, high = min([1.0, *values]), max([1.0, *values])
     margin = (high / low) ** 0.12 if high > low else 1.25
     return (low / margin if low < 1 else 1.0), (high * margin if high > 1 or low == 1 else 1.0)
+
+
+def strip_areas(series: Series) -> dict[str, list[float]]:
+    """Return the heights of a strip's two areas, by their names in the legend."""
+    heights = [min(float(y), 1.0) for y in series.y]
+    return {"share of capacity in use": heights, "full": [h if h >= FULL else 0.0 for h in heights]}
+
+
+def ends_of_stacks(chart: Chart) -> dict[str, float]:
+    """Return where the stack of each row ends."""
+    ends: dict[str, float] = {}
+    for series in chart.series:
+        for row, x in zip(series.y, series.x, strict=True):
+            ends[row] = ends.get(row, 0.0) + x
+    return ends
 
 
 def csv_rows(chart: Chart) -> list[dict[str, Any]]:

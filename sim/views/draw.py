@@ -12,12 +12,18 @@ import numpy as np
 
 from cutlayer.sim.files.plain_text import visible
 from cutlayer.sim.views import style
-from cutlayer.sim.views.charts import ROWS, Chart, Series, limits_of_ratios
+from cutlayer.sim.views.charts import (
+    ROWS,
+    Chart,
+    Series,
+    ends_of_stacks,
+    limits_of_ratios,
+    strip_areas,
+)
 from cutlayer.sim.views.quantities import significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 LEGEND_LETTERS: Final = 80  # in a row
@@ -27,7 +33,6 @@ ROW_INCHES: Final = {"gantt": 0.1, "strips": 0.55, "stack": 0.52, "dots": 0.52} 
 HEAD_INCHES: Final = 1.6
 LINES_INCHES: Final = 4.6
 NARROW: Final = 1 / 200  # of the time axis; white edges would hide narrower intervals
-FULL: Final = 0.995  # of a link's capacity
 
 
 def figure_of(
@@ -117,7 +122,7 @@ def _draw(axes: "Axes", chart: Chart, rows: Sequence[str], *, first: bool, sever
     for axis, log in ((axes.xaxis, chart.x_log), (axes.yaxis, chart.y_log)):
         if log:
             (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
-            _plain_ticks(axis)
+            style.plain_log_ticks(axis)
     if chart.shape == "ratios":
         axes.set_ylim(*limits_of_ratios(chart))
         axes.axhline(1.0, color=style.GREY, linewidth=1.2)
@@ -135,17 +140,6 @@ def _draw(axes: "Axes", chart: Chart, rows: Sequence[str], *, first: bool, sever
     axes.set_title(fill(title, TITLE_LETTERS), fontsize=style.TEXT_SIZE, loc="left")
     axes.set_xlabel(chart.x_title, fontsize=style.SMALL_TEXT_SIZE)
     axes.set_ylabel(chart.y_title if first else "", fontsize=style.SMALL_TEXT_SIZE)
-
-
-def _plain_ticks(axis: "Axis") -> None:
-    """Label a logarithmic axis with plain numbers, at 1, 2 and 5 if it is short."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    low, high = axis.get_view_interval()
-    subs = (1.0, 2.0, 5.0) if high / max(low, 1e-300) < 200 else (1.0,)
-    axis.set_major_locator(LogLocator(base=10, subs=subs))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def _colour(series: Series) -> str:
@@ -225,14 +219,11 @@ def _bars(axes: "Axes", chart: Chart, names: Sequence[str]) -> None:
     if chart.shape == "dots":
         axes.set_xlim(0, 100)
     if chart.totals:
-        ends = dict.fromkeys(names, 0.0)
-        for series in chart.series:
-            for row, x in zip(series.y, series.x, strict=True):
-                ends[row] += x
+        ends = ends_of_stacks(chart)
         for row, name in enumerate(names):
             axes.annotate(
                 chart.totals.get(name, ""),
-                (ends[name], row),
+                (ends.get(name, 0.0), row),
                 xytext=(5, 0),
                 textcoords="offset points",
                 va="center",
@@ -285,15 +276,13 @@ def _strips(axes: "Axes", chart: Chart, _: Sequence[str]) -> None:
     _set_rows(axes, [series.name for series in chart.series])
     axes.set_xlim(0, max((series.x[-1] for series in chart.series if len(series.x)), default=1.0))
     for row, series in enumerate(chart.series):
-        values = np.minimum(np.asarray(series.y, dtype=float), 1.0)
         base = row + 0.4
-        for colour, name, height in (
-            (style.BLUE, "share of capacity in use", values),
-            (style.VERMILLION, "full", np.where(values >= FULL, values, 0.0)),
+        for colour, (name, heights) in zip(
+            style.STRIP_COLOURS, strip_areas(series).items(), strict=True
         ):
-            if len(values):
+            if heights:
                 axes.stairs(
-                    base - 0.8 * height,
+                    base - 0.8 * np.array(heights),
                     series.x,
                     baseline=base,
                     fill=True,

@@ -61,33 +61,27 @@ class Labels:
 
     def on_line(self, here: Point, there: Point, text: str, size: float, colour: str) -> None:
         """Write on a line, near its middle, on a white background."""
-        best: tuple[float, Point, Box] | None = None
+        candidates = []
         for share in (0.5, 0.4, 0.6, 0.3, 0.7):
             at = here[0] + share * (there[0] - here[0]), here[1] + share * (there[1] - here[1])
             box = self._box(self._at(at), text, size, 0.0, 0.0)
-            cost = sum(box.overlap(other) for other in self._taken)
-            if best is None or cost < best[0]:
-                best = cost, at, box
-        assert best is not None
-        self._taken.append(best[2])
+            candidates.append((self._covered(box), at, box))
+        _, at, box = min(candidates, key=lambda candidate: candidate[0])
+        self._taken.append(box)
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.9}
         self._axes.text(
-            *best[1], text, ha="center", va="center", fontsize=size, color=colour, bbox=ground
+            *at, text, ha="center", va="center", fontsize=size, color=colour, bbox=ground
         )
 
     def beside(self, at: Point, text: str, size: float, colour: str) -> None:
         """Write next to a point, on the one of eight sides that covers least."""
         sides = [(0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)]
-        x, y = self._at(at)
-        best: tuple[float, tuple[int, int], Box] | None = None
-        for rank, side in enumerate(sides):
-            box = self._box((x, y), text, size, *side)
-            cost = float(rank) + sum(box.overlap(other) for other in self._taken)
-            cost += 40.0 * sum(box.holds(point) for point in self._ink)
-            if best is None or cost < best[0]:
-                best = cost, side, box
-        assert best is not None
-        _, (dx, dy), box = best
+        candidates = []
+        for rank, (dx, dy) in enumerate(sides):
+            box = self._box(self._at(at), text, size, dx, dy)
+            cost = rank + self._covered(box) + 40.0 * sum(map(box.holds, self._ink))
+            candidates.append((cost, dx, dy, box))
+        _, dx, dy, box = min(candidates, key=lambda candidate: candidate[0])
         self._taken.append(box)
         self._axes.annotate(
             text,
@@ -99,6 +93,9 @@ class Labels:
             fontsize=size,
             color=colour,
         )
+
+    def _covered(self, box: Box) -> float:
+        return sum(map(box.overlap, self._taken))
 
     def _at(self, point: Point) -> Point:
         x, y = self._axes.transData.transform(point)

@@ -14,6 +14,7 @@ from cutlayer.sim.files.plain_text import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 BLACK, GREY, LIGHT_GREY = "#000000", "#6b6b6b", "#d9d9d9"
@@ -26,6 +27,7 @@ LINE_STYLES: Final = ("-", "--", ":", "-.")
 # By `cutlayer.sim.log.intervals.Phase`, as PHASES.
 PHASE_COLOURS: Final = (GREEN, BLUE, LIGHT_GREY, VERMILLION, SKY_BLUE, ORANGE)
 UP_COLOUR, DOWN_COLOUR = BLUE, SKY_BLUE
+STRIP_COLOURS: Final = (BLUE, VERMILLION)  # of `strip_areas`
 
 TEXT_SIZE: Final = 13
 SMALL_TEXT_SIZE: Final = 11
@@ -53,17 +55,15 @@ def needs_log(values: Iterable[float]) -> bool:
     return bool(positive) and max(positive) / min(positive) > LOG_RATIO
 
 
-def plain_log_ticks(axes: "Axes") -> None:
-    """Label a logarithmic x axis with plain numbers, at 1, 2 and 5 if it is short."""
+def plain_log_ticks(axis: "Axis") -> None:
+    """Label a logarithmic axis with plain numbers, at 1, 2 and 5 if it is short."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    from cutlayer.sim.views.quantities import significant
-
-    low, high = axes.get_xlim()
-    subs = (1.0, 2.0, 5.0) if high / low < 200 else (1.0,)
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=subs))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: significant(value, 1)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    low, high = axis.get_view_interval()
+    subs = (1.0, 2.0, 5.0) if high / max(low, 1e-300) < 200 else (1.0,)
+    axis.set_major_locator(LogLocator(base=10, subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def shown(texts: Iterable[str]) -> list[str]:

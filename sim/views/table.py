@@ -37,7 +37,7 @@ def print_table(result: RunResult | Sequence[RunResult], console: Console) -> No
         return
     marked = _marked(methods)
     names = Column("method", [f"{label}{' *' * (label in marked)}" for label in methods])
-    sign = "±" if _wide_characters(console) else "+/-"
+    sign = "±" if console.encoding.startswith("utf") else "+/-"
     print_columns(console, names, _columns(methods, sign))
     if len(methods) > 1:
         for what, title in COMPARISONS.items():
@@ -62,10 +62,6 @@ def _stalled(runs: Sequence[RunResult]) -> list[str]:
 
 def _print(console: Console, line: str, style: str = "") -> None:
     console.print(plain(line, style, console.encoding), soft_wrap=False)
-
-
-def _wide_characters(console: Console) -> bool:
-    return console.encoding.startswith("utf")
 
 
 def _marked(methods: dict[str, list[MethodResult]]) -> set[str]:

@@ -31,6 +31,13 @@ class Edge:
     up: Link | None
     down: Link | None
 
+    @property
+    def link(self) -> Link:
+        """The link up, or the only one there is."""
+        link = self.up or self.down
+        assert link is not None
+        return link
+
 
 def tree(groups: TopologyGroups) -> tuple[list[PlacedNode], list[Edge]]:
     """Return tiers from the server at the left (depth 0) to the clients at the right, row by row."""

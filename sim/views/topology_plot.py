@@ -23,7 +23,12 @@ from cutlayer.sim.views.style import (
 )
 from cutlayer.sim.views.topology_groups import Group, TopologyGroups, topology_groups
 from cutlayer.sim.views.topology_layout import Edge, PlacedNode, Point
-from cutlayer.sim.views.topology_text import describe_links, describe_medium, unconnected
+from cutlayer.sim.views.topology_text import (
+    describe_links,
+    describe_medium,
+    node_counts,
+    unconnected,
+)
 from cutlayer.topologies import Link, Node, Topology
 from cutlayer.topologies.units import format_duration, format_rate
 
@@ -68,11 +73,13 @@ def _tree(groups: TopologyGroups) -> "Figure":
     shown = min(rows, MAX_ROWS)
     figure = new_figure(COLUMN_INCHES * (depth + 0.9), ROW_INCHES * max(shown, 2) + 1.5)
     axes = figure.add_subplot()
-    width = _widths(edge.up or edge.down for edge in edges)
+    width = _Widths(edges)
     for edge in edges:
         _draw_edge(axes, edge, width)
         x, y = (0.35 * a + 0.65 * b for a, b in zip(edge.start, edge.end, strict=True))
-        _write(axes, (x, y), _in_lines(edge.up, edge.down))
+        text = describe_links(edge.up, edge.down).replace(", ", "\n")
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.9}
+        axes.text(x, y, text, ha="center", va="center", fontsize=TEXT, bbox=box, zorder=2)
     for drawn in nodes:
         _draw_node(axes, drawn.position, drawn.node)
         offset, align = ((0, 11), "center") if drawn.leads_on else ((11, 0), "left")
@@ -99,7 +106,7 @@ def _core(groups: TopologyGroups) -> "Figure":
     wide = min(1.0, 0.7 / max(flat, 0.1))
     figure = new_figure(5 + 6 * wide, min(9.5 * wide * max(flat, 0.5), 8) + 2)
     axes = figure.add_subplot()
-    width = _widths(edge.up for edge in edges)
+    width = _Widths(edges)
     for edge in edges:
         _draw_edge(axes, edge, width)
     used: set[str] = {"server"}
@@ -180,14 +187,7 @@ def _finish(
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    relays = sum(node.role == "relay" for node in topology.nodes.values())
-    forward = f"{relays} node{'s' if relays > 1 else ''} that forward{'' if relays > 1 else 's'}"
-    title = (
-        f"{len(topology.clients)} clients, {forward}"
-        if relays
-        else (f"{len(topology.clients)} clients")
-    )
-    axes.set_title(title, loc="left", fontsize=SMALL_TEXT_SIZE + 1)
+    axes.set_title(node_counts(topology), loc="left", fontsize=SMALL_TEXT_SIZE + 1)
     if caption:
         axes.set_xlabel("\n".join(caption), fontsize=TEXT, color=BLACK, loc="left")
     handles = [
@@ -199,7 +199,7 @@ def _finish(
     for rate in dict.fromkeys((width.least, width.most)):
         handles.append(Line2D([], [], color=GREY, linewidth=width.of(rate)))
         labels.append(format_rate(rate))
-    if any(_on_medium(edge.up) for edge in edges):
+    if any(_on_medium(edge.link) for edge in edges):
         handles.append(Line2D([], [], color=GREEN, linewidth=1.5, linestyle="--"))
         labels.append("on a shared medium")
     figure.legend(handles, labels, loc="outside lower left", ncols=6, fontsize=TEXT, frameon=False)
@@ -208,8 +208,9 @@ def _finish(
 class _Widths:
     """Line widths for rates: on a logarithmic scale from the least to the most."""
 
-    def __init__(self, rates: Iterable[float]) -> None:
-        known = sorted({rate for rate in rates if math.isfinite(rate)}) or [1.0]
+    def __init__(self, edges: Iterable[Edge]) -> None:
+        rates = {edge.link.rate_bytes_per_s for edge in edges}
+        known = sorted(filter(math.isfinite, rates)) or [1.0]
         self.least, self.most = known[0], known[-1]
 
     def of(self, rate: float) -> float:
@@ -220,24 +221,18 @@ class _Widths:
         return 1.0 + 4.0 * max(0.0, share)
 
 
-def _widths(links: Iterable[Link | None]) -> _Widths:
-    return _Widths(link.rate_bytes_per_s for link in links if link is not None)
-
-
-def _on_medium(link: Link | None) -> bool:
-    return link is not None and link.medium is not None and link.medium != link.connection
+def _on_medium(link: Link) -> bool:
+    return link.medium is not None and link.medium != link.connection
 
 
 def _draw_edge(axes: "Axes", edge: Edge, width: _Widths) -> None:
-    link = edge.up or edge.down
-    assert link is not None
-    shared = _on_medium(link)
+    shared = _on_medium(edge.link)
     axes.plot(
         [edge.start[0], edge.end[0]],
         [edge.start[1], edge.end[1]],
         color=GREEN if shared else GREY,
         linestyle="--" if shared else "-",
-        linewidth=width.of(link.rate_bytes_per_s),
+        linewidth=width.of(edge.link.rate_bytes_per_s),
         zorder=1,
     )
 
@@ -246,11 +241,6 @@ def _draw_node(axes: "Axes", at: Point, node: Node, role: str | None = None) -> 
     marker, colour = MARKS[role or node.role]
     size = 13 if node.role == "server" else 9
     axes.plot(*at, linestyle="", marker=marker, color=colour, markersize=size, zorder=3)
-
-
-def _write(axes: "Axes", at: Point, text: str, size: float = TEXT) -> None:
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.9}
-    axes.text(*at, text, ha="center", va="center", fontsize=size, color=BLACK, bbox=box, zorder=2)
 
 
 def _name(axes: "Axes", at: Point, text: str, offset: tuple[float, float], align: str) -> None:
@@ -281,29 +271,23 @@ def _title(drawn: PlacedNode) -> str:
     return name if device is None or device.name in name else f"{name}\n{device.name}"
 
 
-def _in_lines(up: Link | None, down: Link | None) -> str:
-    return describe_links(up, down).replace(", ", "\n")
-
-
 def _rates(edge: Edge) -> str:
     return describe_links(edge.up, edge.down).rpartition(f", {_delay(edge, 4)}")[0]
 
 
 def _delay(edge: Edge, digits: int = 3) -> str:
-    link = edge.up or edge.down
-    assert link is not None
-    return format_duration(link.delay_s, digits)
+    return format_duration(edge.link.delay_s, digits)
 
 
 def _residents(groups: Iterable[Group]) -> tuple[str, ...]:
     return tuple(_stem(group) for group in groups)
 
 
-def _access(groups: Iterable[Group]) -> tuple[str, ...]:
-    return tuple(
+def _access(groups: Iterable[Group]) -> list[str]:
+    return [
         f"{re.sub(r'-[0-9]+$', '', group.names[0])}: {describe_links(group.up, group.down)}"
         for group in groups
-    )
+    ]
 
 
 def _media(topology: Topology) -> list[str]:

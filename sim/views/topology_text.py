@@ -38,6 +38,16 @@ def describe_links(up: Link | None, down: Link | None) -> str:
     return f"{rates}, {_delay(up)}"
 
 
+def node_counts(topology: Topology) -> str:
+    """Return the numbers of clients and of nodes that only forward."""
+    relays = sum(node.role == "relay" for node in topology.nodes.values())
+    clients = len(topology.clients)
+    text = f"{clients} client{'s' * (clients > 1)}"
+    return text + (
+        f", {relays} node{'s' * (relays > 1)} that forward{'s' * (relays == 1)}" if relays else ""
+    )
+
+
 def unconnected(topology: Topology) -> str:
     """Return which nodes are not connected with the server."""
     names, all_nodes = topology.unconnected, len(topology.nodes)
@@ -67,16 +77,9 @@ def describe_medium(medium: Medium) -> str:
 
 
 def _headline(topology: Topology) -> str:
-    relays = sum(node.role == "relay" for node in topology.nodes.values())
-    clients = len(topology.clients)
-    said = f"{clients} client{'s' if clients > 1 else ''}"
-    if relays:
-        said += (
-            f", {relays} node{'s' if relays > 1 else ''} that forward{'' if relays > 1 else 's'}"
-        )
     best = {"delay": "least delay", "hops": "fewest links", "inverse_rate": "highest rates"}
     routing = f"transfers take the route of {best[topology.routing]}"
-    return f"{said}, {len(topology.links)} links; {routing}"
+    return f"{node_counts(topology)}, {len(topology.links)} links; {routing}"
 
 
 def _connections(groups: TopologyGroups) -> Iterator[str]:

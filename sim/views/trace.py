@@ -84,15 +84,17 @@ def leaves_out(result: RunResult) -> bool:
 def trace_events(result: RunResult) -> Iterator[Event]:
     """Yield the events of all methods: names first, then intervals by track and time."""
     for process, method in enumerate(result.methods.values(), start=1):
-        yield _name("process", process, 0, method.label)
-        yield _order("process", process, 0, process)
+        yield _metadata("process_name", process, 0, name=visible(method.label))
+        yield _metadata("process_sort_index", process, 0, sort_index=process)
         tracks, flows, left_out = _tracks(method)
         if left_out:
-            yield _labels(process, left_out)
-        for thread, track in enumerate(sorted(tracks), start=1):
-            yield _name("thread", process, thread, track.name)
-            yield _order("thread", process, thread, thread)
-        for thread, track in enumerate(sorted(tracks), start=1):
+            labels = f"left out: {_left_out(left_out)}"
+            yield _metadata("process_labels", process, 0, labels=labels, left_out=left_out)
+        threads = {track: thread for thread, track in enumerate(sorted(tracks), start=1)}
+        for track, thread in threads.items():
+            yield _metadata("thread_name", process, thread, name=visible(track.name))
+            yield _metadata("thread_sort_index", process, thread, sort_index=thread)
+        for track, thread in threads.items():
             # Of two events that start together, the longer one comes first and contains the other.
             for start, end, name, category, args in sorted(
                 tracks[track], key=lambda span: (span[0], -span[1])
@@ -107,7 +109,6 @@ def trace_events(result: RunResult) -> Iterator[Event]:
                     "cat": category,
                     "args": args,
                 }
-        threads = {track: thread for thread, track in enumerate(sorted(tracks), start=1)}
         for number, flow in enumerate(flows):
             yield from _arrows(process, threads, number, flow)
         yield from _counters(process, method)
@@ -275,16 +276,5 @@ def _left_out(count: int) -> str:
     return f"{count} intervals that end after 292 years of virtual time (2^63 ns)"
 
 
-def _labels(process: int, left_out: int) -> Event:
-    args = {"labels": f"left out: {_left_out(left_out)}", "left_out": left_out}
-    return {"ph": "M", "pid": process, "tid": 0, "name": "process_labels", "args": args}
-
-
-def _name(what: str, process: int, thread: int, name: str) -> Event:
-    metadata = {"ph": "M", "pid": process, "tid": thread, "name": f"{what}_name"}
-    return metadata | {"args": {"name": visible(name)}}
-
-
-def _order(what: str, process: int, thread: int, index: int) -> Event:
-    metadata = {"ph": "M", "pid": process, "tid": thread, "name": f"{what}_sort_index"}
-    return metadata | {"args": {"sort_index": index}}
+def _metadata(kind: str, process: int, thread: int, **args: Any) -> Event:
+    return {"ph": "M", "pid": process, "tid": thread, "name": kind, "args": args}
