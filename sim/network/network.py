@@ -86,16 +86,16 @@ class Network:
         if profiles:
             assert isinstance(env, Clock), "profiles are in seconds since the run began"
             self._changing = Changing(env, profiles, self._uses, self.set_capacity)
-        self._choose()
+        self._choose({})
 
-    def _choose(self) -> None:
+    def _choose(self, held_s: dict[str, float]) -> None:
         choice = choose(
             self._capacities, self._uses, self._runs, fifo=self.fifo, general=self._general
         )
         self._solver = choice.solver
         self._shared_by = choice.shared_by
         self._private_of = choice.private_of
-        self._own = OwnLinks(self._capacities, choice.private)
+        self._own = OwnLinks(self._capacities, choice.private, held_s)
 
     @property
     def solves(self) -> int:
@@ -232,7 +232,7 @@ class Network:
 
     def reach(self, route: int) -> float:
         """Return the rate, bytes/s, that a transfer alone on its route's resources would get now."""
-        return min((self._capacities[name] / a for name, a in self._uses[route]), default=inf)
+        return min([self._capacities[name] / a for name, a in self._uses[route]], default=inf)
 
     def left_bytes(self, flow: Flow) -> float:
         """Bytes that a transfer has left now; of a cancelled one, when it was cancelled."""
@@ -327,9 +327,7 @@ class Network:
         flows = [(flow, self.left_bytes(flow)) for flow in self.in_flight()]
         for solver in self._used_solvers():
             self._settling.forget(solver)
-        held = self._own.collect()
-        self._choose()
-        self._own.restore(held)
+        self._choose(self._own.collect())
         for flow, left in flows:
             solver = self._solver[flow.route]
             cap, flow.held_by = self._own.limit(flow)

@@ -11,15 +11,20 @@ from cutlayer.sim.network.routes import Uses
 class OwnLinks:
     """The cap that each route's own resources set, and for how long each of them held a transfer back.
 
-    `capacities` are the network's. After a change, `renew` brings a route's cap up to date.
+    `capacities` are the network's, `held_s` the seconds so far. `renew` follows a change of capacity.
     """
 
     __slots__ = ("_capacities", "_caps", "_held_s", "_private")
 
-    def __init__(self, capacities: Mapping[str, float], private: Mapping[int, Uses]) -> None:
+    def __init__(
+        self,
+        capacities: Mapping[str, float],
+        private: Mapping[int, Uses],
+        held_s: dict[str, float],
+    ) -> None:
         self._capacities = capacities
         self._private = private
-        self._held_s: dict[str, float] = {}
+        self._held_s = held_s
         self._caps = OnDemand(self._cap)
 
     def renew(self, route: int) -> None:
@@ -54,7 +59,3 @@ class OwnLinks:
         """Return for how many seconds each resource held a transfer back, and start again at 0."""
         held, self._held_s = self._held_s, {}
         return held
-
-    def restore(self, held_s: Mapping[str, float]) -> None:
-        """Continue from the seconds of an earlier account."""
-        self._held_s = dict(held_s)

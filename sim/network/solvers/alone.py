@@ -48,9 +48,6 @@ class Alone(Solver):
         self._since = now
         self._cap = cap
 
-    def set_capacity(self, resource: str, capacity: float, now: float) -> None:
-        raise AssertionError(f"{resource} is not shared, yet set to {capacity} at {now} s")
-
     def due(self, now: float) -> list[Flow]:
         flow = self._flow
         if flow is None or now < self._due_at:
@@ -87,9 +84,3 @@ class Alone(Solver):
     def flows(self) -> Iterator[Flow]:
         if self._flow is not None:
             yield self._flow
-
-    def load(self, resource: str) -> float:
-        raise AssertionError(f"{resource} is not shared")
-
-    def collect(self) -> dict[str, float]:
-        return {}

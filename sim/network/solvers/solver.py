@@ -51,9 +51,9 @@ class Solver(ABC):
     def set_cap(self, flow: Flow, cap: float, now: float) -> None:
         """Change the cap of a flow in flight, in bytes/s."""
 
-    @abstractmethod
     def set_capacity(self, resource: str, capacity: float, now: float) -> None:
         """Change the capacity of a resource that this solver shares out."""
+        raise AssertionError(f"{resource} is not shared, yet set to {capacity} at {now} s")
 
     @abstractmethod
     def due(self, now: float) -> list[Flow]:
@@ -75,17 +75,17 @@ class Solver(ABC):
     def flows(self) -> Iterator[Flow]:
         """All flows in flight, in a reproducible order."""
 
-    @abstractmethod
     def load(self, resource: str) -> float:
         """Consumption per second of a shared resource, as of the latest solve."""
+        raise AssertionError(f"{resource} is not shared")
 
-    @abstractmethod
     def collect(self) -> dict[str, float]:
         """Return for how many seconds each shared resource was a bottleneck since the last call.
 
         It is one while it is full and holds back a flow that is below its cap. Call it only when
         nothing is in flight, or right after a solve.
         """
+        return {}
 
     def _forget(self) -> None:
         """Forget all times, so that what follows an idle time does not depend on what was before."""
