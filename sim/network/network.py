@@ -268,7 +268,8 @@ class Network:
 
     def _used_solvers(self) -> Iterable[Solver]:
         """Return the solvers of all routes that were used, each once."""
-        return dict.fromkeys(self._solver.values())
+        solvers = self._solver
+        return dict.fromkeys(solvers.values() if isinstance(solvers, OnDemand) else solvers)
 
     def _begin(self, flow: Flow, now: float) -> None:
         flow.start_s = now

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import inf
 
 from cutlayer.sim.network.flow import Flow
-from cutlayer.sim.network.route_runs import OnDemand
+from cutlayer.sim.network.route_runs import ByIndex, OnDemand
 from cutlayer.sim.network.routes import Uses
 
 
@@ -19,7 +19,7 @@ class OwnLinks:
     def __init__(
         self,
         capacities: Mapping[str, float],
-        private: Mapping[int, Uses],
+        private: ByIndex[Uses],
         held_s: dict[str, float],
     ) -> None:
         self._capacities = capacities

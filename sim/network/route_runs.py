@@ -70,6 +70,10 @@ class OnDemand(dict[Key, Value]):
         return value
 
 
+ByIndex = Sequence[Value] | OnDemand[int, Value]
+"""Values of routes, which are computed beforehand or on demand."""
+
+
 class Lazy(Sequence[Value]):
     """A sequence of `count` values, each computed by `make` at its first use."""
 

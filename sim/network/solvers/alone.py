@@ -13,7 +13,7 @@ class Alone(Solver):
     The flow had `_left` bytes left at `_since`.
     """
 
-    __slots__ = ("_cap", "_flow", "_left", "_since")
+    __slots__ = ("_cap", "_due_at", "_flow", "_left", "_since")
 
     form = "alone"
     at_once = True
@@ -21,7 +21,7 @@ class Alone(Solver):
     def __init__(self) -> None:
         super().__init__()
         self._flow: Flow | None = None
-        self._due_at = inf
+        self._due_at: float = inf
         self._left: float = 0
         self._cap: float = inf
         self._since: float = 0

@@ -14,10 +14,10 @@ from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.component import Component
 from cutlayer.sim.network.solvers.lazy_heap import LazyHeap
 from cutlayer.sim.network.solvers.resource import Resource, Sender, separated
-from cutlayer.sim.network.solvers.solver import Solver, by_sequence
+from cutlayer.sim.network.solvers.solver import SharingSolver, by_sequence
 
 
-class Filling(Solver):
+class Filling(SharingSolver):
     """The flows on several shared resources; `uses` has those of each route, with consumption."""
 
     form = "filling"
@@ -181,8 +181,9 @@ class Filling(Solver):
         component.leave(sender)
         crossed = []
         for resource, _ in sender.uses:
-            del resource.users[sender]
-            if not resource.users:
+            users = resource.users
+            del users[sender]
+            if not users:
                 self._component_at.pop(resource, None)
             elif resource.capacity < inf:
                 crossed.append(resource)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
 
-from cutlayer.sim.network.route_runs import ByRun, OnDemand, Runs
+from cutlayer.sim.network.route_runs import ByIndex, ByRun, OnDemand, Runs
 from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.network.solvers.alone import Alone
 from cutlayer.sim.network.solvers.any_graph import Filling
@@ -32,8 +32,8 @@ class Choice:
     `private_of` does not have the private resources of routes in a run of several.
     """
 
-    solver: Mapping[int, Solver]
-    private: Mapping[int, Uses]
+    solver: ByIndex[Solver]
+    private: ByIndex[Uses]
     shared_by: Mapping[str, Solver]
     private_of: Mapping[str, int]
 
@@ -94,11 +94,11 @@ def choose(
     def solver_of(route: int) -> Solver:
         return of_run[runs.run_of(route)] or Alone()
 
-    solvers, privates = OnDemand(solver_of), OnDemand(private)
     if runs.single:
-        for route in range(runs.count):
-            solvers[route], privates[route] = solver_of(route), private(route)
-    return Choice(solvers, privates, shared_by, private_of)
+        solvers = [solver_of(route) for route in range(runs.count)]
+        privates = [private(route) for route in range(runs.count)]
+        return Choice(solvers, privates, shared_by, private_of)
+    return Choice(OnDemand(solver_of), OnDemand(private), shared_by, private_of)
 
 
 def _solver_of(

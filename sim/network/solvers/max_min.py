@@ -39,7 +39,7 @@ def share_out(
             name
             for f in unsettled
             for name, _ in uses[f]
-            if level[f] < offer[name] or top[f] < offer[name]
+            if offer[name] > level[f] or offer[name] > top[f]
         }
         still = []
         for f in unsettled:

@@ -20,16 +20,12 @@ class Solver(ABC):
     round gives the same bits whenever it starts at the same `now`.
     """
 
-    __slots__ = ("_due_at", "_due_end", "_now", "count", "generation", "touched", "wake_at")
+    __slots__ = ("count", "generation", "touched", "wake_at")
 
     form: ClassVar[str]
     """Name of the solver, as in `Network.forms`."""
     at_once: ClassVar[bool] = False
     """Whether nothing is shared, so that a change need not wait for the others of its instant."""
-    _now: float
-    # The end foreseen by the latest solve: when the clock will be there, and its exact time.
-    _due_at: float
-    _due_end: float
 
     def __init__(self) -> None:
         self.count = 0
@@ -86,6 +82,17 @@ class Solver(ABC):
         nothing is in flight, or right after a solve.
         """
         return {}
+
+
+class SharingSolver(Solver):
+    """A solver whose flows may share resources, with its time and the end that it foresees.
+
+    By the latest solve, the clock will be at the next end at `_due_at`; its exact time is `_due_end`.
+    """
+
+    _now: float
+    _due_at: float
+    _due_end: float
 
     def _forget(self) -> None:
         """Forget all times, so that what follows an idle time does not depend on what was before."""

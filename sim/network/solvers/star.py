@@ -86,7 +86,7 @@ class Star(CappedSharing):
             if self._new:
                 self._place()
             self._balance()
-        return self._next_end(self._clock, self._sharing_by_tag)
+        return self._next_end(self._clock.value, self._clock.level, self._sharing_by_tag)
 
     def _release(self) -> None:
         """Run every flow at its cap: there is no limit to share."""

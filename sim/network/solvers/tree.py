@@ -108,7 +108,8 @@ class Tree(Placement):
         self._now = now
         self._renew_dirty()
         self._ends.tidy_beyond(self._running)
-        return self._next_end(self._root.clock, self._root.sharing_by_tag)
+        clock = self._root.clock
+        return self._next_end(clock.at(now), clock.level, self._root.sharing_by_tag)
 
     def rate(self, flow: Flow) -> float:
         member = self._members[flow]

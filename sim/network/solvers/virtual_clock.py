@@ -8,7 +8,7 @@ from math import inf
 from typing import Generic, Protocol, TypeVar
 
 from cutlayer.sim.network.solvers.lazy_heap import LazyHeap
-from cutlayer.sim.network.solvers.solver import Solver
+from cutlayer.sim.network.solvers.solver import SharingSolver
 
 
 class VirtualClock:
@@ -68,7 +68,7 @@ class Tagged(Protocol):
 Item = TypeVar("Item", bound=Tagged)
 
 
-class ClockSolver(Solver, Generic[Item]):
+class ClockSolver(SharingSolver, Generic[Item]):
     """A solver whose flows share by virtual clocks, or end at a fixed time because of their caps.
 
     `_ends` has those with a fixed end, `_unlimited` those that nothing limits. `_due_tag` is the tag of
@@ -85,23 +85,28 @@ class ClockSolver(Solver, Generic[Item]):
         self._due_tag: float = -inf
         self._ends.clear()
 
-    def _next_end(self, clock: VirtualClock, sharing_by_tag: LazyHeap[Item]) -> float:
-        """Return the seconds to the next end, and keep its key: rounding cannot miss it then."""
+    def _next_end(self, virtual: float, level: float, sharing_by_tag: LazyHeap[Item]) -> float:
+        """Return the seconds to the next end, and keep its key: rounding cannot miss it then.
+
+        `virtual` is the virtual time of those that share, and advances at `level`.
+        """
         now = self._now
         delay: float = 0 if self._unlimited else inf
         self._due_tag = self._due_end = -inf
         if sharing_by_tag.entries and (first := sharing_by_tag.first()) is not None:
-            left, level = first.tag - clock.at(now), clock.level
+            tag = first.tag
+            left = tag - virtual
             wait = left / level if level else inf if left > 0 else 0
             if wait <= delay:
                 delay = wait if wait > 0 else 0
-                self._due_tag = first.tag
+                self._due_tag = tag
         if self._ends.entries and (first := self._ends.first()) is not None:
-            wait = first.tag - now
+            end = first.tag
+            wait = end - now
             if wait <= delay:
                 if wait < delay:
                     self._due_tag = -inf
                 delay = wait if wait > 0 else 0
-                self._due_end = first.tag
+                self._due_end = end
         self._due_at = now + delay
         return delay
