@@ -7,10 +7,9 @@ from rich.console import Console
 
 from cutlayer.sim.files.atomic import whole_text
 from cutlayer.sim.files.csv_text import CsvWriter
-from cutlayer.sim.files.plain_text import plain
 from cutlayer.sim.papers.ecofed_map import Point
 from cutlayer.sim.papers.table import Line, Table
-from cutlayer.sim.views.columns import print_grid
+from cutlayer.sim.views.columns import print_grid, print_text
 from cutlayer.sim.views.quantities import significant
 
 COLUMNS = ("quantity", "unit", "published", "kind", "simulated", "deviation", "asked", "holds")
@@ -30,7 +29,7 @@ def print_reproduced(table: Table, console: Console) -> None:
     """Print the rows, the fitted figures and the remarks."""
     print_grid(console, HEADINGS, map(_cells, table.lines), table.title)
     for sentence in _sentences(table):
-        console.print(plain(sentence, encoding=console.encoding), soft_wrap=False)
+        print_text(console, sentence)
 
 
 def verdict(table: Table) -> str:

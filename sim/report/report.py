@@ -18,11 +18,11 @@ SIGNATURE: Final = "<!-- written by Cutlayer: "
 
 def sources_of(paths: Sequence[Path]) -> list[Source]:
     """Return the tabs of run and study folders. Raises SavedError."""
-    found = []
+    sources = []
     for path in paths:
         saved = read(path)
-        found.append(run_source(saved) if isinstance(saved, list) else study_source(saved))
-    return found
+        sources.append(run_source(saved) if isinstance(saved, list) else study_source(saved))
+    return sources
 
 
 def write_report(

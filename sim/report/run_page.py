@@ -54,16 +54,15 @@ def run_source(runs: Sequence[SavedRun]) -> Source:
         Tab("Timeline", [timelines(first)]),
         Tab("Links and devices", _links_and_devices(first)),
         Tab("Uncertainty", _uncertainty(runs)),
-        Tab("Assumptions", [scenario_words(first.scenario_text)]),
+        Tab("Assumptions", [_scenario(first)]),
         Tab("Provenance", [_provenance(runs)]),
     ]
     shown = [tab for tab in tabs if any(part for part in tab.parts)]
     return Source(first.name, f"{about} Seed {seeds}{status}.".strip(), shown)
 
 
-def scenario_words(text: str) -> Words:
-    """Return the resolved scenario, to be copied."""
-    return Words("scenario", "Scenario as resolved", text.splitlines(), code=True)
+def _scenario(run: SavedRun) -> Words:
+    return Words("scenario", "Scenario as resolved", run.scenario_text.splitlines(), code=True)
 
 
 Figures = Mapping[str, list[float | None]]  # by method, over the seeds
@@ -109,14 +108,14 @@ def _inner(entry: Mapping[str, Any], path: Iterable[str]) -> float | None:
 
 def _texts(figures: Figures, units: Sequence[Unit], missing: str = "-") -> dict[str, str]:
     """Return figures as texts in one unit, means over the seeds with their intervals."""
-    found = {label: estimate(values) for label, values in figures.items()}
-    means = [one.mean for one in found.values() if one is not None]
+    estimates = {label: estimate(values) for label, values in figures.items()}
+    means = [one.mean for one in estimates.values() if one is not None]
     name, factor = (
         common_unit([max(means, default=0.0)], tuple(units)) if len(units) > 1 else units[0]
     )
     return {
         label: missing if one is None else f"{spread(one, factor)} {name}"
-        for label, one in found.items()
+        for label, one in estimates.items()
     }
 
 
@@ -131,8 +130,8 @@ def _targets(runs: Sequence[SavedRun]) -> list[Table]:
     rows = []
     for label in labels:
         entries = [run.methods[label]["time_to_accuracy_s"] for run in runs]
-        found = [estimate_of_all(entry.get(target) for entry in entries) for target in targets]
-        times = ["not reached" if one is None else quantity(one.mean, TIMES) for one in found]
+        estimates = [estimate_of_all(entry.get(target) for entry in entries) for target in targets]
+        times = ["not reached" if one is None else quantity(one.mean, TIMES) for one in estimates]
         rows.append([label, *times])
     columns = ["Method", *(f"To {float(t):.0%}" for t in targets)]
     return [Table("time-to-accuracy", "Time to accuracy", columns, rows)]
@@ -141,14 +140,14 @@ def _targets(runs: Sequence[SavedRun]) -> list[Table]:
 def _why(runs: Sequence[SavedRun]) -> list[Part]:
     """Return the critical paths, traffic, idle shares and stragglers."""
     run = runs[0]
-    found = [attribution(label, run.rounds(label)) for label in run.methods]
-    found = [about for about in found if about.rounds]
-    if not found:
+    attributions = [attribution(label, run.rounds(label)) for label in run.methods]
+    attributions = [about for about in attributions if about.rounds]
+    if not attributions:
         return []
     paths = critical_path_chart(runs, "all methods, mean of the rounds")
-    by_round = [round_by_round(run, about.label) for about in found]
+    by_round = [round_by_round(run, about.label) for about in attributions]
     rows = []
-    for about in found:
+    for about in attributions:
         total = about.total_s or 1.0
         rows.append(
             [
@@ -252,10 +251,10 @@ def _provenance(runs: Sequence[SavedRun]) -> Table:
 
 def flat_versions(versions: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return the versions that a folder names, one level deep, without its guessed figures."""
-    found: list[tuple[str, Any]] = []
+    flat: list[tuple[str, Any]] = []
     for key, value in versions.items():
         if isinstance(value, Mapping):
-            found += [(f"{key}: {inner}", at) for inner, at in value.items()]
+            flat += [(f"{key}: {inner}", at) for inner, at in value.items()]
         elif key != "coarse" and value is not None:
-            found.append((key, value))
-    return found
+            flat.append((key, value))
+    return flat

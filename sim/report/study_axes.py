@@ -39,8 +39,8 @@ class _Axis:
 
 def over_axes(study: SavedStudy, rows: Sequence[Row]) -> list[tuple[Chart, ...]]:
     """Return a line for each method over the first axis, one chart per measure and other values."""
-    asked = study.study.get("crossovers") or study.study.get("best") or {}
-    named = str(asked.get("axis"))
+    decision = study.study.get("crossovers") or study.study.get("best") or {}
+    named = str(decision.get("axis"))
     axis = _axis(study, named if named in study.axes else next(iter(study.axes)))
     others = [name for name in study.axes if name != axis.name]
     cells: dict[tuple[str, ...], dict[tuple[str, str], list[Row]]] = {}

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from cutlayer.sim.report.run_page import PREDICTED, flat_versions, scenario_words
+from cutlayer.sim.report.run_page import PREDICTED, flat_versions
 from cutlayer.sim.report.study_axes import over_axes
 from cutlayer.sim.report.study_curves import accuracy_charts
 from cutlayer.sim.report.study_decisions import front_charts, study_table, tornado
@@ -54,16 +54,15 @@ def study_source(study: SavedStudy) -> Source:
         ),
         Tab("Sensitivity", tornado(study.table("sensitivity"))),
         Tab("Points", [_points(study, rows)]),
-        Tab("Assumptions", [_asked(study)]),
+        Tab("Assumptions", [_study_file(study)]),
         Tab("Provenance", [_provenance(study)]),
     ]
     return Source(study.name, subtitle.strip() + ".", [t for t in tabs if any(p for p in t.parts)])
 
 
-def _asked(study: SavedStudy) -> Words:
+def _study_file(study: SavedStudy) -> Words:
     text = yaml.safe_dump(dict(study.study), sort_keys=False, allow_unicode=True)
-    words = scenario_words(text)
-    return Words("study", "Study file", words.lines, code=True)
+    return Words("study", "Study file", text.splitlines(), code=True)
 
 
 def _points(study: SavedStudy, rows: Sequence[Row]) -> Table:

@@ -34,6 +34,11 @@ class Column:
     numbers: bool = True
 
 
+def print_text(console: Console, text: str, style: str = "") -> None:
+    """Print a text, wrapped at spaces; it is never parsed as markup."""
+    console.print(plain(text, style, console.encoding), soft_wrap=False)
+
+
 def print_columns(
     console: Console, first: Column | Sequence[Column], columns: Sequence[Column], title: str = ""
 ) -> None:
@@ -41,7 +46,7 @@ def print_columns(
     keys = [first] if isinstance(first, Column) else list(first)
     keys[0] = replace(keys[0], numbers=False)
     if title:
-        console.print(plain(title, "bold", console.encoding))
+        print_text(console, title, "bold")
     widths = [_least(column, console) + GAP for column in columns]
     width = console.width - sum(_least(column, console) + GAP for column in keys)
     tables = _split(widths, width) or [[]]
@@ -83,7 +88,7 @@ def print_grid(
 def print_list(console: Console, rows: Iterable[tuple[str, str]], title: str) -> None:
     """Print names and what they mean, without headings."""
     names, texts = zip(*rows, strict=True)
-    console.print(plain(title, "bold", console.encoding))
+    print_text(console, title, "bold")
     _print(console, [Column("", names, numbers=False), Column("", texts, numbers=False)])
 
 

@@ -6,10 +6,9 @@ from typing import Final
 from rich.console import Console
 
 from cutlayer.errors import UserError
-from cutlayer.sim.files.plain_text import plain
 from cutlayer.sim.results.critical_path import NAMES, Attribution, attribution, critical_chain
 from cutlayer.sim.results.read import SavedRun
-from cutlayer.sim.views.columns import Column, print_columns
+from cutlayer.sim.views.columns import Column, print_columns, print_text
 from cutlayer.sim.views.quantities import TIMES, quantity, significant
 from cutlayer.topologies.units import format_duration
 
@@ -20,33 +19,35 @@ SLIGHT: Final = 0.005  # of a round; a difference of less is not mentioned
 
 def print_methods(run: SavedRun, labels: Sequence[str], console: Console) -> None:
     """Print the shares of the phases in each method's rounds, and why the fastest is faster."""
-    found = [attribution(label, run.rounds(label)) for label in labels]
+    attributions = [attribution(label, run.rounds(label)) for label in labels]
     columns = [
-        Column("round time", [_time(about.total_s / max(about.rounds, 1)) for about in found])
+        Column(
+            "round time", [_time(about.total_s / max(about.rounds, 1)) for about in attributions]
+        )
     ]
-    for phase, name in _phases(found):
-        shares = [_share(about.phases_s[phase] / (about.total_s or 1.0)) for about in found]
+    for phase, name in _phases(attributions):
+        shares = [_share(about.phases_s[phase] / (about.total_s or 1.0)) for about in attributions]
         columns.append(Column(name, shares))
-    barriers = [_share(about.barrier_s / (about.total_s or 1.0)) for about in found]
+    barriers = [_share(about.barrier_s / (about.total_s or 1.0)) for about in attributions]
     columns.append(Column("barrier wait", barriers))
     stragglers = []
-    for about in found:
+    for about in attributions:
         name, rounds = about.stragglers[0] if about.stragglers else ("-", 0)
         stragglers.append(f"{name} ({rounds} of {about.rounds})")
     columns.append(Column("straggler (rounds)", stragglers, numbers=False))
     print_columns(console, Column("method", labels), columns)
     console.print()
-    _say(
+    print_text(
         console,
         "Shares of the critical paths, which add up to the round time. Barrier wait: how long a"
         " client waited for the last one, on average. Straggler: the client that was last most often.",
     )
-    timed = [about for about in found if about.rounds and about.total_s]
+    timed = [about for about in attributions if about.rounds and about.total_s]
     if len(timed) > 1:
         slow, fast = timed[0], min(timed, key=lambda about: about.total_s / about.rounds)
         if fast is slow:
             slow = min((a for a in timed if a is not fast), key=lambda a: a.total_s / a.rounds)
-        _say(console, difference(fast, slow))
+        print_text(console, difference(fast, slow))
 
 
 def difference(fast: Attribution, slow: Attribution) -> str:
@@ -69,19 +70,21 @@ def print_rounds(run: SavedRun, label: str, console: Console) -> None:
     """Print the phases of each of a method's first rounds."""
     rows = run.rounds(label)
     shown = rows[:MOST_ROUNDS]
-    found = [attribution(label, [row]) for row in shown]
+    attributions = [attribution(label, [row]) for row in shown]
     columns = [
         Column("type", [str(row["round_type"]) for row in shown], numbers=False),
-        Column("round time", [_time(about.total_s) for about in found]),
+        Column("round time", [_time(about.total_s) for about in attributions]),
     ]
-    for phase, name in _phases(found):
-        columns.append(Column(name, [_time(about.phases_s[phase]) for about in found]))
-    columns.append(Column("barrier wait", [_time(about.barrier_s) for about in found]))
+    for phase, name in _phases(attributions):
+        columns.append(Column(name, [_time(about.phases_s[phase]) for about in attributions]))
+    columns.append(Column("barrier wait", [_time(about.barrier_s) for about in attributions]))
     last = [str(row["straggler"] or "-") for row in shown]
     columns.append(Column("straggler", last, numbers=False))
     print_columns(console, Column("round", [str(row["round"]) for row in shown]), columns)
     if len(rows) > MOST_ROUNDS:
-        _say(console, f"... and {len(rows) - MOST_ROUNDS} more rounds, which are in rounds.csv")
+        print_text(
+            console, f"... and {len(rows) - MOST_ROUNDS} more rounds, which are in rounds.csv"
+        )
 
 
 def print_path(run: SavedRun, label: str, round_index: int, console: Console) -> None:
@@ -109,20 +112,22 @@ def print_path(run: SavedRun, label: str, round_index: int, console: Console) ->
     print_columns(console, Column("start", starts), columns, title)
     if len(chain) > MOST_STEPS:
         rest = sum(step.seconds for step in chain[MOST_STEPS:])
-        _say(console, f"... and {len(chain) - MOST_STEPS} more steps, {format_duration(rest, 3)}")
+        print_text(
+            console, f"... and {len(chain) - MOST_STEPS} more steps, {format_duration(rest, 3)}"
+        )
     console.print()
     for phase, name in NAMES.items():
         seconds = sum(step.seconds for step in chain if step.phase == phase)
         if seconds:
-            _say(console, f"{name}: {format_duration(seconds, 4)}, {_share(seconds / total)}")
+            print_text(console, f"{name}: {format_duration(seconds, 4)}, {_share(seconds / total)}")
 
 
-def _phases(found: Sequence[Attribution]) -> list[tuple[str, str]]:
+def _phases(attributions: Sequence[Attribution]) -> list[tuple[str, str]]:
     """Return the phases that took any time, with their names."""
     return [
         (phase, name)
         for phase, name in NAMES.items()
-        if any(about.phases_s[phase] for about in found)
+        if any(about.phases_s[phase] for about in attributions)
     ]
 
 
@@ -132,7 +137,3 @@ def _time(seconds: float) -> str:
 
 def _share(value: float) -> str:
     return f"{value:.1%}" if value else "-"
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(plain(line, encoding=console.encoding))

@@ -16,7 +16,7 @@ def batch_flows(log: Intervals) -> list[tuple[int, ...]]:
         if log.phase[row] == Phase.DOWNLINK
         and log.activity[row] in (Activity.GRADIENT, Activity.LOGITS)
     }
-    found: list[tuple[int, ...]] = []
+    flows: list[tuple[int, ...]] = []
     for row in range(len(log)):
         if log.phase[row] != Phase.SERVER_COMPUTE:
             continue
@@ -30,5 +30,5 @@ def batch_flows(log: Intervals) -> list[tuple[int, ...]]:
         ):
             continue
         answer = answers.get(row)
-        found.append((cause, row) if answer is None else (cause, row, answer))
-    return found
+        flows.append((cause, row) if answer is None else (cause, row, answer))
+    return flows

@@ -85,8 +85,8 @@ def busiest_links(run: SavedRun) -> Chart | None:
     if not links:
         return None
     at = {(str(r["label"]), str(r["link"])): r["utilisation"] for r in rows}
-    found = [[at.get((label, link)) for label in labels] for link in links]
-    cells = [[float(v) if isinstance(v, int | float) else None for v in row] for row in found]
+    shares = [[at.get((label, link)) for label in labels] for link in links]
+    cells = [[float(v) if isinstance(v, int | float) else None for v in row] for row in shares]
     marks = [["-" if v is None else f"{v:.0%}" for v in row] for row in cells]
     note = "The share of its capacity that a link carried over the whole run."
     more = len(busiest) - len(links)

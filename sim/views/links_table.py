@@ -35,11 +35,11 @@ class LinkGroup:
     def mean(self, column: str, factor: float, places: int, sign: str) -> str:
         """Return the mean over its links as text."""
         means = [sum(float(row[column] or 0) for row in rows) / len(rows) for rows in self.seeds]
-        found = estimate(means)
-        assert found is not None
-        if found.half_width:
-            return spread(found, factor, DIGITS, sign)
-        return _short(found.mean / factor, places)
+        value = estimate(means)
+        assert value is not None
+        if value.half_width:
+            return spread(value, factor, DIGITS, sign)
+        return _short(value.mean / factor, places)
 
     def share(self, column: str, sign: str) -> str:
         """Return the mean over its links in percent, followed by the largest if that differs."""
@@ -54,20 +54,20 @@ def _short(value: float, places: int) -> str:
 
 def link_groups(results: Sequence[MethodResult]) -> list[LinkGroup]:
     """Return the links of a method over its seeds, the most limiting first."""
-    found: dict[tuple[str, bool], list[tuple[Row, ...]]] = {}
+    by_name: dict[tuple[str, bool], list[tuple[Row, ...]]] = {}
     for result in results:
         rows: dict[tuple[str, bool], list[Row]] = {}
         for row in result.rows_of("links"):
             name, own = str(row["link"]), row["clients"] == 1
             rows.setdefault((numberless(name) if own else name, own), []).append(row)
         for key, members in rows.items():
-            found.setdefault(key, []).append(tuple(members))
+            by_name.setdefault(key, []).append(tuple(members))
     groups = [
         LinkGroup(
             tuple(sorted({str(row["link"]) for rows in seeds for row in rows}, key=natural_order)),
             tuple(seeds),
         )
-        for seeds in found.values()
+        for seeds in by_name.values()
     ]
     return sorted(groups, key=lambda g: (-g.most("bottleneck_share"), -g.most("utilisation")))
 

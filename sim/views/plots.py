@@ -34,21 +34,21 @@ def write_plots(runs: Sequence[SavedRun], folder: Path) -> list[Path]:
 def figures(runs: Sequence[SavedRun]) -> "dict[str, Figure]":
     """Return the pictures of a run by name."""
     first, name = runs[0], _name(runs)
-    found = {}
+    pictures = {}
     if accuracy := accuracy_charts(runs):
-        found["accuracy"] = figure_of([[accuracy[0]]], name)
+        pictures["accuracy"] = figure_of([[accuracy[0]]], name)
     if (traffic := traffic_chart(runs)).series:
         row = [traffic, critical_path_chart(runs)]
         idle = idle_chart(runs)
         row += [idle] if idle is not None else []
-        found["rounds"] = figure_of([row], f"{name} (simulated)", 15.0, (4, 5, 2)[: len(row)])
+        pictures["rounds"] = figure_of([row], f"{name} (simulated)", 15.0, (4, 5, 2)[: len(row)])
     if links := strips(first):
         title = f"{name}: link utilisation (0 to 100 %; on the right the mean)"
-        found["links"] = figure_of(links, title, 15.0)
+        pictures["links"] = figure_of(links, title, 15.0)
     if rounds := timelines(first, 1, MOST_CLIENTS):
         title = f"{name}: one round of each method"
-        found["timeline"] = figure_of([[chart] for chart in rounds], title, 12.0)
-    return found
+        pictures["timeline"] = figure_of([[chart] for chart in rounds], title, 12.0)
+    return pictures
 
 
 def _name(runs: Sequence[SavedRun]) -> str:

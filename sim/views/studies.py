@@ -5,10 +5,9 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from cutlayer.sim.files.plain_text import plain
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.read import SavedStudy
-from cutlayer.sim.views.columns import Column, print_columns
+from cutlayer.sim.views.columns import Column, print_columns, print_text
 from cutlayer.sim.views.quantities import BYTES, TIMES, quantity, significant
 
 MOST_ROWS: Final = 24
@@ -29,7 +28,7 @@ def print_study(study: SavedStudy, console: Console, new: Mapping[str, int]) -> 
     """Print the numbers of points, runs and trainings (how many are `new`), and the decisions."""
     sentences = crossover_sentences(study.table("crossovers"), list(study.axes))
     for line in [*_counted(study, new), *sentences]:
-        console.print(plain(line, encoding=console.encoding))
+        print_text(console, line)
     for name, title in (
         ("best", "best"),
         ("sensitivity", "sensitivity: which assumption changes the result most"),
@@ -40,7 +39,7 @@ def print_study(study: SavedStudy, console: Console, new: Mapping[str, int]) -> 
     if without_result := _without_result(study):
         console.print()
         for line in without_result:
-            console.print(plain(line, encoding=console.encoding))
+            print_text(console, line)
 
 
 def _counted(study: SavedStudy, new: Mapping[str, int]) -> list[str]:
@@ -86,8 +85,8 @@ def _without_result(study: SavedStudy) -> list[str]:
 
 def crossover_sentences(rows: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> list[str]:
     """Return crossovers as sentences, pairs of methods without a crossover last."""
-    found = sorted(rows, key=lambda row: row["value"] is None)
-    return [_sentence(row, [name for name in axes if name != row["axis"]]) for row in found]
+    ordered = sorted(rows, key=lambda row: row["value"] is None)
+    return [_sentence(row, [name for name in axes if name != row["axis"]]) for row in ordered]
 
 
 def _sentence(row: Mapping[str, Any], others: Sequence[str]) -> str:

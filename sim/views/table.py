@@ -9,7 +9,7 @@ from rich.console import Console
 from cutlayer.sim.files.plain_text import plain
 from cutlayer.sim.results.estimate import Estimate, as_runs, by_label, estimate, scenario_name
 from cutlayer.sim.results.method import MethodResult, RunResult
-from cutlayer.sim.views.columns import Column, print_columns
+from cutlayer.sim.views.columns import Column, print_columns, print_text
 from cutlayer.sim.views.links_table import print_links
 from cutlayer.sim.views.quantities import BYTES, MEGABYTES, TIMES, Unit, common_unit, spread
 
@@ -27,13 +27,13 @@ def print_table(result: RunResult | Sequence[RunResult], console: Console) -> No
     """
     runs = as_runs(result)
     methods = by_label(runs)
-    _print(console, scenario_name(runs), "bold")
+    print_text(console, scenario_name(runs), "bold")
     if any(run.status == "stopped" for run in runs):
-        _print(console, "The run was stopped before its end: these are the rounds it closed.")
+        print_text(console, "The run was stopped before its end: these are the rounds it closed.")
     for line in _stalled(runs):
-        _print(console, line)
+        print_text(console, line)
     if not methods:
-        _print(console, "No round was closed: there is nothing to compare.")
+        print_text(console, "No round was closed: there is nothing to compare.")
         return
     marked = _marked(methods)
     names = Column("method", [f"{label}{' *' * (label in marked)}" for label in methods])
@@ -46,7 +46,7 @@ def print_table(result: RunResult | Sequence[RunResult], console: Console) -> No
     print_links(methods, names.cells, console, sign)
     console.print()
     for line in _footnotes(runs, methods, marked):
-        _print(console, line, "dim")
+        print_text(console, line, "dim")
 
 
 def _stalled(runs: Sequence[RunResult]) -> list[str]:
@@ -58,10 +58,6 @@ def _stalled(runs: Sequence[RunResult]) -> list[str]:
         if method.stalled
     ]
     return lines[:MOST_STALLED] + (["..."] if len(lines) > MOST_STALLED else [])
-
-
-def _print(console: Console, line: str, style: str = "") -> None:
-    console.print(plain(line, style, console.encoding), soft_wrap=False)
 
 
 def _marked(methods: dict[str, list[MethodResult]]) -> set[str]:

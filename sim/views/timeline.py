@@ -48,16 +48,11 @@ def _timeline(
     server = names.index("server")
     actors = np.where(log["actor"] == server, log["peer"], log["actor"])
     clients = sorted({int(a) for a in actors if a not in (server, -1)})
-    left_out = ""
-    counts = {c: int((actors == c).sum()) for c in clients}
-    shown: list[int] = []
-    total = 0
-    for client in clients:
-        total += counts[client]
-        if shown and (total > MOST_BARS or len(shown) == most):
-            left_out = f" {len(clients) - len(shown)} more clients are not drawn."
-            break
-        shown.append(client)
+    totals = np.cumsum([np.count_nonzero(actors == client) for client in clients])
+    limit = len(clients) if most is None else most
+    shown = [c for i, c in enumerate(clients) if i == 0 or (totals[i] <= MOST_BARS and i < limit)]
+    hidden = len(clients) - len(shown)
+    left_out = f" {hidden} more clients are not drawn." if hidden else ""
     critical = set(critical_rows(run, label, index))
     series = []
     lanes = {

@@ -169,8 +169,8 @@ def _tracks(method: MethodResult) -> tuple[dict[Track, list[Span]], list[Flow], 
     left_out = len(rounds) - len(tracks[ROUNDS])
     flows: list[Flow] = []
     for kept in method.kept:
-        found, late = _add_intervals(tracks, kept)
-        flows += found
+        added, late = _add_intervals(tracks, kept)
+        flows += added
         left_out += late
     return tracks, flows, left_out
 
