@@ -11,16 +11,16 @@ FLOAT_BYTES: Final = 4  # of a float32 value
 class LayerCost:
     """Cost of one kernel: FLOPs and activation bytes per sample, and the bytes of its weights.
 
-    `op_class` is conv_input (a convolution of at most 4 input channels), conv_wide (one with more than
-    `WIDE_BYTES` of weights), pointwise (1x1), conv, depthwise, linear, norm, pool or elementwise.
-    `map_size` is the side of the input feature map, or 1 if the input is not a map.
+    `op_class` is conv_input (a convolution of at most 4 input channels), pointwise (1x1), conv,
+    depthwise, linear, norm, pool or elementwise.
     `backward_flops` cover the gradient of the weights, and that of the input if it needs one.
     `parameters` and `parameter_tensors` count each parameter in the first layer that uses it.
+    `column_bytes`, per sample, is the size of a convolution's input unfolded for a matrix product
+    (im2col): 4 bytes x inputs / groups x kernel area x output positions; 0 for 1x1 and depthwise ones.
     """
 
     name: str
     op_class: str
-    map_size: int
     forward_flops: int
     backward_flops: int
     weight_bytes: int
@@ -28,6 +28,7 @@ class LayerCost:
     output_bytes: int
     parameters: int
     parameter_tensors: int = 0
+    column_bytes: int = 0
 
 
 @dataclass(frozen=True)

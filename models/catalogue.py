@@ -22,9 +22,12 @@ MODELS: dict[str, str] = {
     "alexnet": "cutlayer.models.plain:alexnet",
     "lenet": "cutlayer.models.plain:lenet",
     "mobilenetv2": "cutlayer.models.mobilenet:mobilenetv2",
+    "mobilenetv2-050": "cutlayer.models.mobilenet:mobilenetv2_050",
     "resnet18": "cutlayer.models.resnet:resnet18",
+    "resnet34": "cutlayer.models.resnet:resnet34",
     "resnet50": "cutlayer.models.resnet:resnet50",
     "mobilenetv3-small": "cutlayer.models.mobilenet:mobilenetv3_small",
+    "vit-small": "cutlayer.models.vit:vit_small",
 }
 
 

@@ -5,7 +5,6 @@ residual block. Not modelled: the optimizer step, a kernel's own workspace, and 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import exp, log, prod
 from typing import Any
 
 import torch
@@ -163,7 +162,6 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return LayerCost(
             name=label if plain else ".".join(filter(None, (label, operation.strip("_")))),
             op_class=counted.op_class,
-            map_size=_side(data[0]) if data else 1,
             forward_flops=counted.forward_flops // _BATCH,
             backward_flops=counted.backward_flops // _BATCH,
             weight_bytes=sum(weight.nbytes for weight in weights.values()),
@@ -171,6 +169,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             output_bytes=_per_sample_bytes(output),
             parameters=sum(own),
             parameter_tensors=len(own),
+            column_bytes=counted.column_bytes // _BATCH,
         )
 
 
@@ -181,8 +180,3 @@ def _storage(tensor: Tensor) -> int:
 def _per_sample_bytes(tensor: Tensor) -> int:
     """Return bytes per sample; 0 if they do not grow with the batch, such as BatchNorm's statistics."""
     return tensor.nbytes // _BATCH if tensor.numel() % _BATCH == 0 else 0
-
-
-def _side(tensor: Tensor) -> int:
-    sides: list[int] = list(tensor.shape[2:])
-    return round(exp(log(prod(sides)) / max(1, len(sides))))

@@ -40,19 +40,22 @@ _V3_ROWS = (
 _conv = partial(conv_block, bias=False)
 
 
-def mobilenetv2(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
-    """Build MobileNetV2 1.0: 2,236,682 parameters for 10 classes, 3,504,872 for 1000.
+def mobilenetv2(
+    classes: int = 10, input_shape: Sequence[int] = (3, 32, 32), width: float = 1.0
+) -> Model:
+    """Build MobileNetV2: 2,236,682 parameters for 10 classes, 3,504,872 for 1000.
 
     Sandler et al., CVPR 2018, without dropout. Images with a side below 96 keep their size in the stem
-    and in the second row.
+    and in the second row. `width` multiplies all channels but the last 1,280, rounded to multiples of 8.
     """
     large = min(input_shape[1:]) >= _LARGE
     relu6 = partial(nn.ReLU6, inplace=True)
+    inputs = _scaled(32, width)
     blocks: list[NamedBlock] = [
-        ("stem", _conv(input_shape[0], 32, stride=1 + large, activation=relu6()))
+        ("stem", _conv(input_shape[0], inputs, stride=1 + large, activation=relu6()))
     ]
-    inputs = 32
     for row, (expansion, outputs, repetitions, stride) in enumerate(_V2_ROWS):
+        outputs = _scaled(outputs, width)
         for repetition in range(repetitions):
             step = 1 if repetition or (row == 1 and not large) else stride
             block = _bottleneck(inputs, 3, inputs * expansion, outputs, False, relu6, step)
@@ -61,7 +64,19 @@ def mobilenetv2(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> 
     pool = nn.AdaptiveAvgPool2d(1)
     blocks.append(("pointwise", _conv(inputs, 1280, kernel=1, activation=relu6(), pool=pool)))
     blocks.append(("fc", fc_block(1280, classes, relu=False)))
-    return Model("mobilenetv2", blocks, input_shape, classes, feature_blocks=len(blocks) - 1)
+    name = "mobilenetv2" if width == 1 else f"mobilenetv2-{100 * width:03.0f}"
+    return Model(name, blocks, input_shape, classes, feature_blocks=len(blocks) - 1)
+
+
+def mobilenetv2_050(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
+    """Build MobileNetV2 with half the channels: 1,968,680 parameters for 1000 classes."""
+    return mobilenetv2(classes, input_shape, width=0.5)
+
+
+def _scaled(channels: int, width: float) -> int:
+    """Return `channels` times `width` as the nearest multiple of 8 that is at least 90 % of it."""
+    scaled = max(8, int(channels * width + 4) // 8 * 8)
+    return scaled + 8 if scaled < 0.9 * channels * width else scaled
 
 
 def mobilenetv3_small(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Model:

@@ -2,7 +2,7 @@
 
 A multiply-accumulate is 2 FLOPs; adding a bias is not counted. Normalisation, pooling and elementwise
 operations are counted per value; on a device they mostly cost the bytes that they move. An operation
-without a rule, such as a fused attention kernel, is an error and never free. A user's model can bring
+without a rule is an error and never free. A user's model can bring
 rules of its own (`Model.cost_rules`). docs/reference/operations.md lists the operations with a rule.
 """
 
@@ -20,16 +20,25 @@ from cutlayer.models.errors import CostError
 # the gradient 1, its product with the centred input 3, gradient with respect to the input 5.
 NORM_FORWARD, NORM_BACKWARD = 6, 9
 
+_ATTENTION = (
+    "_scaled_dot_product_flash_attention",
+    "_scaled_dot_product_flash_attention_for_cpu",
+    "_scaled_dot_product_efficient_attention",
+    "_scaled_dot_product_cudnn_attention",
+    "_scaled_dot_product_fused_attention_overrideable",
+)
+
 # Operations with a rule, by name, in addition to all that torch tags as pointwise. Those of `norm` match
 # parts of names (native_batch_norm). `free` operations, like views, cost nothing.
 COVERED: Mapping[str, tuple[str, ...]] = {
     "convolution": ("convolution", "_convolution"),
     "linear": ("mm", "bmm", "mv", "linear", "addmm", "addmv", "baddbmm"),
+    "attention": _ATTENTION,
     "norm": ("batch_norm", "layer_norm", "group_norm"),
     "window pool": ("max_pool2d", "max_pool2d_with_indices", "avg_pool2d"),
     "pool": ("_adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "sum", "amax"),
     "elementwise": (
-        *("_softmax", "_log_softmax", "native_dropout", "bernoulli_"),
+        *("_softmax", "_safe_softmax", "_log_softmax", "native_dropout", "bernoulli_"),
         *("hardswish", "hardswish_", "hardsigmoid", "hardsigmoid_"),
     ),
     "draws": ("rand_like", "randn_like", "randint_like", "uniform_", "normal_", "random_"),
@@ -40,9 +49,6 @@ COVERED: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
-# A convolution whose weights exceed a core's cache reads them again for every sample.
-WIDE_BYTES = 4_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
@@ -51,6 +57,7 @@ class Arithmetic:
     op_class: str
     forward_flops: int
     backward_flops: int
+    column_bytes: int = 0
 
 
 # Computes the cost from an operation's arguments and its (first) output, whole batches on `meta`.
@@ -79,6 +86,8 @@ def arithmetic(
         left, right = args[1:3] if "add" in operation else args[:2]
         flops = 2 * size * left.shape[-1]
         return Arithmetic("linear", flops, flops * (left.requires_grad + right.requires_grad))
+    if operation in COVERED["attention"]:
+        return _attention(args)
     if any(kind in operation for kind in COVERED["norm"]):
         return Arithmetic("norm", NORM_FORWARD * size, NORM_BACKWARD * size * needed)
     if operation in COVERED["window pool"]:
@@ -125,6 +134,20 @@ def _convolution(args: Sequence[Any], output: Tensor) -> Arithmetic:
         op_class = "conv_input"
     elif prod(weight.shape[2:]) == 1:
         op_class = "pointwise"
-    elif weight.nbytes > WIDE_BYTES:
-        op_class = "conv_wide"
-    return Arithmetic(op_class, flops, flops * (inputs.requires_grad + weight.requires_grad))
+    positions = applications // weight.shape[0]
+    column = 0
+    if op_class != "depthwise" and prod(weight.shape[2:]) > 1:
+        column = positions * groups * prod(weight.shape[1:]) * weight.element_size()
+    gradients = inputs.requires_grad + weight.requires_grad
+    return Arithmetic(op_class, flops, flops * gradients, column)
+
+
+def _attention(args: Sequence[Any]) -> Arithmetic:
+    """Return the cost of a fused kernel: two products with each of (batch, heads, tokens, width).
+
+    Backward computes the scores again and four more products.
+    """
+    query, key, value = args[:3]
+    scores = query.numel() // query.shape[-1] * key.shape[-2]
+    flops = 2 * scores * (query.shape[-1] + value.shape[-1])
+    return Arithmetic("linear", flops, 5 * flops // 2 * query.requires_grad)

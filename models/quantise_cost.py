@@ -62,7 +62,6 @@ def _costs(name: str, steps: tuple[Step, ...], values: int) -> tuple[LayerCost, 
         LayerCost(
             name=f"{name}: {step}",
             op_class="elementwise",
-            map_size=1,
             forward_flops=values,
             backward_flops=0,
             weight_bytes=0,

@@ -63,6 +63,11 @@ def resnet18(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) ->
     return _resnet("resnet18", (2, 2, 2, 2), _basic, 1, classes, input_shape)
 
 
+def resnet34(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Model:
+    """Build ResNet34: 21,797,672 parameters for 1000 classes, 3.68 G multiply-accumulates at 224x224."""
+    return _resnet("resnet34", (3, 4, 6, 3), _basic, 1, classes, input_shape)
+
+
 def resnet50(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Model:
     """Build ResNet50: 25,557,032 parameters for 1000 classes, 4.09 G multiply-accumulates at 224x224.
 

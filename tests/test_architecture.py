@@ -24,7 +24,7 @@ TABLE = """
 __main__ -> cli
 build -> clock compute data endpoints errors learning log methods models network scenarios streams
         suggestion topologies transport
-calibrate -> compute data errors files models process topologies
+calibrate -> compute data errors files models process suggestion topologies
 cli -> commands errors files learning models process scenarios version
 clock -> errors topologies
 commands -> build calibrate data errors files learning methods models papers process report results
@@ -52,7 +52,7 @@ streams ->
 studies -> build data errors files learning methods models process results run scenarios suggestion
         topologies
 suggestion ->
-topologies -> errors streams suggestion
+topologies -> errors models streams suggestion
 transport -> network
 version ->
 views -> errors files log results topologies

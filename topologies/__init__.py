@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from cutlayer.topologies.builders.star import star
     from cutlayer.topologies.builders.tiers import Branch, tiers
     from cutlayer.topologies.catalogue import CatalogueError
-    from cutlayer.topologies.device import DeviceError, DeviceProfile, RateTable
+    from cutlayer.topologies.device import DeviceError, DeviceProfile
     from cutlayer.topologies.distance import Distance
     from cutlayer.topologies.graph import Topology
+    from cutlayer.topologies.layer_time import PassRates
     from cutlayer.topologies.link import AccessLink, LinkError
     from cutlayer.topologies.network_files import read_network, topohub_network
     from cutlayer.topologies.parts import Link, Medium, Node, Route, TopologyError
+    from cutlayer.topologies.stack import Stack, on_stack
     from cutlayer.topologies.units import (
         QuantityError,
         format_duration,
@@ -57,11 +59,12 @@ __all__ = [
     "LinkError",
     "Medium",
     "Node",
+    "PassRates",
     "QuantityError",
-    "RateTable",
     "Residents",
     "Route",
     "Server",
+    "Stack",
     "Stations",
     "Subscribers",
     "Topology",
@@ -74,6 +77,7 @@ __all__ = [
     "from_graph",
     "from_networkx",
     "mesh",
+    "on_stack",
     "parse_duration",
     "parse_rate",
     "parse_size",
@@ -96,12 +100,14 @@ _NAMES = {
     "builders.star": "star",
     "builders.tiers": "Branch tiers",
     "catalogue": "CatalogueError",
-    "device": "DeviceError DeviceProfile RateTable",
+    "device": "DeviceError DeviceProfile",
     "distance": "Distance",
     "graph": "Topology",
+    "layer_time": "PassRates",
     "link": "AccessLink LinkError",
     "network_files": "read_network topohub_network",
     "parts": "Link Medium Node Route TopologyError",
+    "stack": "Stack on_stack",
     "units": (
         "QuantityError format_duration format_rate format_size parse_duration parse_rate "
         "parse_size parse_speed"

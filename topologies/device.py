@@ -1,43 +1,25 @@
-"""A device as a roofline model with a rate for each class of operations.
+"""A device: its rates by class of operation, bandwidths and overheads; see `layer_time` for the form.
 
-    t(layer) = overhead + max(FLOPs / rate[class, pass, map size], bytes / memory bandwidth)
-               + weight bytes / weight bandwidth
-
-A multiply-accumulate is 2 FLOPs. The second line applies if a profile has a weight bandwidth: libraries
-reorder the weights before the arithmetic begins. Otherwise weights count among the bytes of the first
-line.
-
-A single rate can be wrong by a factor of ten: dense convolutions on large maps, on 2x2 maps and
-depthwise ones differ that much on one device. Such a profile is allowed and marked `coarse`. Not
-modelled: the effect of the batch size on a rate, changes of the clock frequency, other load on the
-device.
+A single rate can be wrong by a factor of ten: dense convolutions and depthwise ones differ that much on
+one device. Such a profile is allowed and marked `coarse`.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, Self, get_args
+from functools import cached_property
+from typing import Final, Literal, Self
 
 from cutlayer.errors import UserError
+from cutlayer.models.features import OP_CLASSES, PASSES, Features, Pass
 from cutlayer.suggestion import suggestion
+from cutlayer.topologies.layer_time import OVERHEAD, LayerTime, PassRates, layer_time
 
-Pass = Literal["forward", "backward"]
 Status = Literal["measured", "derived", "published", "recalled", "guess", "declared"]
 
-PASSES: Final[tuple[Pass, ...]] = get_args(Pass)
-OP_CLASSES: Final = (
-    "conv_input",
-    "conv",
-    "conv_wide",
-    "pointwise",
-    "depthwise",
-    "linear",
-    "norm",
-    "elementwise",
-    "pool",
-)
 # A profile without rates for these has those of plain convolutions.
-KINDS_OF_CONV: Final = {"conv_wide": "conv", "pointwise": "conv"}
+KINDS_OF_CONV: Final = {"conv_input": "conv", "pointwise": "conv"}
+NO_COST: Final = PassRates(math.inf, math.inf)
 BANDWIDTHS: Final = (
     "memory_bandwidth_bytes_per_s",
     "optimizer_bytes_per_s",
@@ -59,63 +41,27 @@ class DeviceError(UserError):
 
 
 @dataclass(frozen=True)
-class RateTable:
-    """FLOP/s of one class of operations, per pass, by the side of the input feature map."""
-
-    forward: Mapping[int, float]
-    backward: Mapping[int, float]
-
-    @classmethod
-    def flat(cls, forward: float, backward: float) -> Self:
-        """Return a table with one rate per pass for all map sizes."""
-        return cls({1: forward}, {1: backward})
-
-    def __post_init__(self) -> None:
-        for pass_ in PASSES:
-            table = self.of(pass_)
-            if not table:
-                raise DeviceError(f"the {pass_} rates are empty: expected FLOP/s by map size")
-            for map_size, rate in table.items():
-                if map_size < 1:
-                    raise DeviceError(f"the {pass_} rates have a map of side {map_size}")
-                _check_positive(rate, f"the {pass_} rate at map size {map_size}", "FLOP/s")
-
-    def of(self, pass_: Pass) -> Mapping[int, float]:
-        """Return FLOP/s by map size of one pass."""
-        return {"forward": self.forward, "backward": self.backward}[pass_]
-
-    def at(self, pass_: Pass, map_size: int) -> float:
-        """Return the FLOP/s at the map size that is nearest in log2; the smaller one of two."""
-        table = self.of(pass_)
-        nearest = min(sorted(table), key=lambda size: abs(math.log2(size / map_size)))
-        return table[nearest]
-
-    def scaled(self, forward: float, backward: float) -> Self:
-        """Return the table with the rates of each pass multiplied by a factor."""
-        return type(self)(
-            {size: rate * forward for size, rate in self.forward.items()},
-            {size: rate * backward for size, rate in self.backward.items()},
-        )
-
-
-@dataclass(frozen=True)
 class DeviceProfile:
     """A device: rates in FLOP/s, memory traffic in bytes/s, overheads in seconds, power in watts.
 
+    Rates have one figure for each pass, as have the optional `weight_stream_bytes_per_s` and
+    `column_bytes_per_s` (None: the library does not read weights or columns again for every sample).
     `fallback` names, for a class without rates, the class whose rates stand in for it.
     `iteration_overhead_s` is charged for every batch and includes `loader_s_per_iteration`, the
     part that reads and augments the data; `loader_s_per_sample` is charged in addition, for each sample.
     `round_overhead_s` is charged at the beginning of every round in which the device takes part.
-    `speed_factor` is the device's speed relative to that of its name.
+    `speed_factor` is the device's speed relative to that of its name; `host_speed` that of Python and
+    image decoding on it relative to a Raspberry Pi 4B. `stack` names the software stack whose times the
+    profile has, if it is not the device's own (`cutlayer.topologies.stack`).
     `optimizer_bytes_per_s` counts each tensor of a step once per read and once per write (SGD 3 words a
     parameter, with momentum 5, Adam 7), and each tensor costs `optimizer_overhead_s`. If
-    `weight_bytes_per_s` is None, weights move at the memory bandwidth, with the activations. `status`
-    and `notes` state the origin of each figure.
+    `weight_bytes_per_s` is None, weights move at the memory bandwidth. `status` and `notes` state the
+    origin of each figure.
     """
 
     name: str
     description: str
-    rates: Mapping[str, RateTable]
+    rates: Mapping[str, PassRates]
     memory_bandwidth_bytes_per_s: float
     optimizer_bytes_per_s: float
     layer_overhead_s: float
@@ -129,20 +75,28 @@ class DeviceProfile:
     status: Mapping[str, Status] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     weight_bytes_per_s: float | None = None
+    weight_stream_bytes_per_s: PassRates | None = None
+    column_bytes_per_s: PassRates | None = None
     optimizer_overhead_s: float = 0.0
     loader_s_per_sample: float = 0.0
     round_overhead_s: float = 0.0
     speed_factor: float = 1.0
+    host_speed: float | None = None
+    stack: str = ""
 
     def __post_init__(self) -> None:
         for op_class in (*self.rates, *self.fallback, *self.fallback.values()):
             self._check_class(op_class)
         for op_class in self.fallback:
             self._resolve(op_class)
-        for name in (*BANDWIDTHS, "memory_bytes"):
+        for name in (*BANDWIDTHS, "memory_bytes", "host_speed"):
             figure = getattr(self, name)
             if figure is not None and not figure > 0:
                 raise DeviceError(f"device {self.name!r}: {name} must be greater than 0")
+        for name, rates in self._by_pass().items():
+            for pass_ in PASSES:
+                what = f"device {self.name!r}: the {pass_} rate of {name}"
+                _check_positive(rates.of(pass_), what, "FLOP/s or bytes/s")
         for name in OVERHEADS:
             if not 0 <= getattr(self, name) < math.inf:
                 raise DeviceError(f"device {self.name!r}: {name} must be finite and not negative")
@@ -156,7 +110,7 @@ class DeviceProfile:
                 raise DeviceError(f"device {self.name!r}: power_w.{state} must not be negative")
 
     def __hash__(self) -> int:
-        return hash((self.name, self.speed_factor))
+        return hash((self.name, self.stack, self.speed_factor))
 
     @classmethod
     def from_speed(cls, name: str, flops_per_s: float, description: str = "") -> Self:
@@ -165,7 +119,7 @@ class DeviceProfile:
         return cls(
             name=name,
             description=description or "one speed for every operation",
-            rates={op_class: RateTable.flat(flops_per_s, flops_per_s) for op_class in OP_CLASSES},
+            rates=dict.fromkeys(OP_CLASSES, PassRates(flops_per_s, flops_per_s)),
             memory_bandwidth_bytes_per_s=math.inf,
             optimizer_bytes_per_s=math.inf,
             layer_overhead_s=0.0,
@@ -182,37 +136,25 @@ class DeviceProfile:
         """The figures that are guessed or recalled, in the order of `status`."""
         return tuple(figure for figure, status in self.status.items() if status in UNSURE)
 
-    def rate(self, op_class: str, pass_: Pass, map_size: int) -> float:
-        """Return the FLOP/s of a class of operations on maps of side `map_size`.
+    def rate(self, op_class: str, pass_: Pass) -> float:
+        """Return the FLOP/s of a class of operations.
 
         Raises DeviceError if the profile has neither the class nor a fallback for it.
         """
-        known = op_class if op_class in self.rates else self._resolve(op_class)
-        return self.rates[known].at(pass_, map_size)
+        return self.rates[self.rate_class(op_class)].of(pass_)
 
-    def seconds(
-        self,
-        op_class: str,
-        pass_: Pass,
-        map_size: int,
-        flops: float,
-        activation_bytes: float,
-        weight_bytes: float = 0.0,
-    ) -> float:
-        """Return the time of one layer and pass by the roofline, in seconds."""
-        compute = flops / self.rate(op_class, pass_, map_size)
-        seconds = self.layer_overhead_s
-        if self.weight_bytes_per_s is None:
-            activation_bytes += weight_bytes
-        else:
-            seconds += weight_bytes / self.weight_bytes_per_s
-        seconds += max(compute, activation_bytes / self.memory_bandwidth_bytes_per_s)
-        return seconds
+    def rate_class(self, op_class: str) -> str:
+        """Return the class whose rates apply to `op_class`. Raises DeviceError if there is none."""
+        return op_class if op_class in self.rates else self._resolve(op_class)
+
+    def time(self, features: Features) -> LayerTime:
+        """Return the time of one pass over a layer. Raises DeviceError for a class without a rate."""
+        return layer_time(self._unit_costs, features, self.rate_class(features.op_class))
 
     def optimizer_seconds(self, traffic_bytes: float, flops: float, tensors: int = 0) -> float:
         """Return the time of an optimizer step by its memory traffic (its FLOPs, if coarse)."""
         if self.coarse:
-            return flops / self.rate("elementwise", "forward", 1)
+            return flops / self.rate("elementwise", "forward")
         return tensors * self.optimizer_overhead_s + traffic_bytes / self.optimizer_bytes_per_s
 
     def faster(self, factor: float) -> Self:
@@ -226,12 +168,16 @@ class DeviceProfile:
     ) -> Self:
         """Return the profile with rates and bandwidths times these factors, and shorter overheads."""
         weight_rate = self.weight_bytes_per_s
+        stream, columns = self.weight_stream_bytes_per_s, self.column_bytes_per_s
         return replace(
             self,
             rates={key: table.scaled(forward, backward) for key, table in self.rates.items()},
             memory_bandwidth_bytes_per_s=self.memory_bandwidth_bytes_per_s * memory,
             optimizer_bytes_per_s=self.optimizer_bytes_per_s * optimizer,
             weight_bytes_per_s=None if weight_rate is None else weight_rate * memory,
+            weight_stream_bytes_per_s=stream and stream.scaled(forward, backward),
+            column_bytes_per_s=columns and columns.scaled(forward, backward),
+            host_speed=self.host_speed and self.host_speed * overhead,
             **{name: getattr(self, name) / overhead for name in OVERHEADS},
         )
 
@@ -245,6 +191,29 @@ class DeviceProfile:
             iteration_overhead_s=others + loader_s_per_iteration,
             status={**self.status, "loader_s_per_iteration": "declared"},
         )
+
+    @cached_property
+    def _unit_costs(self) -> Mapping[str, float]:
+        """The seconds of a unit of work by figure; 0 for a bandwidth that the device does not have."""
+        memory = self.memory_bandwidth_bytes_per_s
+        costs = {
+            OVERHEAD: self.layer_overhead_s,
+            "memory_bandwidth": 1 / memory,
+            "weight_bandwidth": 1 / (self.weight_bytes_per_s or memory),
+        }
+        by_pass = {"weight_stream": NO_COST, "columns": NO_COST, **self._by_pass()}
+        for name, rates in by_pass.items():
+            costs |= {f"{name}.{pass_}": 1 / rates.of(pass_) for pass_ in PASSES}
+        return costs
+
+    def _by_pass(self) -> dict[str, PassRates]:
+        """Return the figures that have one for each pass, by their names in a profile file."""
+        figures = {f"rates.{op_class}": rates for op_class, rates in self.rates.items()}
+        if self.weight_stream_bytes_per_s is not None:
+            figures["weight_stream"] = self.weight_stream_bytes_per_s
+        if self.column_bytes_per_s is not None:
+            figures["columns"] = self.column_bytes_per_s
+        return figures
 
     def _check_class(self, op_class: str) -> None:
         if op_class not in OP_CLASSES:

@@ -198,7 +198,7 @@ def _rate_problems(loaded: Loaded, plan: Plan, method: type[Method]) -> Iterator
         name = profile.name
         for op_class in sorted({layer.op_class for block in run for layer in block.layers}):
             try:
-                profile.rate(op_class, "forward", 1)
+                profile.rate_class(op_class)
             except DeviceError as error:
                 own = name in loaded.scenario.devices
                 path: KeyPath = ("devices", name) if own else ("topology",)

@@ -131,13 +131,13 @@ def _fleet(
     values = prod(plan.model.activation_shape(cut))
     transport_of = transports(plan)
     settings = variability(plan)
-    works: dict[tuple[str, float], DeviceWork] = {}
+    works: dict[tuple[str, str, float], DeviceWork] = {}
     count = len(topology.clients)
 
     def client(index: int) -> Client:
         name = topology.clients[index]
         profile = profile_of(topology, name)
-        device = (profile.name, profile.speed_factor)
+        device = (profile.name, profile.stack, profile.speed_factor)
         if device not in works:
             works[device] = DeviceWork(
                 profile, plan.blocks[:cut], head, values, recipe.optimizer.state_slots

@@ -11,7 +11,7 @@ from cutlayer.sim.calibrate.campaign import Measured, Timed
 from cutlayer.sim.calibrate.held_out import Case
 from cutlayer.sim.calibrate.observations import probe_costs
 from cutlayer.sim.calibrate.probes import CLASSES
-from cutlayer.sim.compute.roofline import Stage
+from cutlayer.sim.compute.stage import Stage
 from cutlayer.topologies.device import DeviceProfile
 
 MOMENTUM_SLOTS: Final = 1

@@ -1,37 +1,28 @@
-"""Fit the roofline (`cutlayer.topologies.device`) to observations, by least squares of relative errors.
+"""Fit the form of `cutlayer.topologies.layer_time` to observations.
 
-The unknowns are a rate for each observed class of operations, pass and map size, the two bandwidths, and
-the overhead of a layer. All are fitted as logarithms, with a prior for each (see
-`cutlayer.sim.calibrate.prior`) and within bounds. A figure that the times do not determine stays at its
-prior, given the other figures, and is listed in `Fit.undetermined`. The loss on times is soft, so that
+The unknowns are a rate for each observed class of operations and pass, the bandwidths, and the overhead
+of a layer. The fit minimises squares of relative errors. All unknowns are fitted as logarithms, with a
+prior for each (see `cutlayer.sim.calibrate.prior`) and within bounds. A figure that the times do not
+determine stays near its prior and is listed in `Fit.undetermined`. The loss on times is soft, so that
 moments in which the machine was busy otherwise do not distort the fit.
-
-The maximum in the roofline creates a local minimum for each assignment of compute-bound and memory-bound
-layers. The fit therefore starts from a smooth function, sharpens it in steps (`SHARPNESS`), and follows
-the minimum: the one in which it ends does not depend on the rounding of sums. One choice remains:
-whether memory limits anything at all. If arithmetic alone explains the times as well, the bandwidth is
-left at its prior.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
 import numpy as np
 
+from cutlayer.models.features import OP_CLASSES, PASSES, Pass
+from cutlayer.sim.calibrate.law import Floats, Law
 from cutlayer.sim.calibrate.observations import Observation, StepObservation
-from cutlayer.sim.calibrate.prior import MARGIN, Prior, around, of_roofline
-from cutlayer.sim.calibrate.roofline import Floats, RateKey, Roofline
+from cutlayer.sim.calibrate.prior import MARGIN, Prior, around, of_law
 from cutlayer.sim.calibrate.solve import Solution, solve
-from cutlayer.sim.compute.roofline import Pass
-from cutlayer.topologies.device import PASSES, DeviceProfile, RateTable
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.layer_time import OVERHEAD, PassRates
 
-SHARPNESS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 64.0, math.inf)
-# Names as in a profile file, in the order of the fit.
-SHARED_FIGURES: Final = ("memory_bandwidth", "weight_bandwidth", "layer_overhead")
 STEP_FIGURES: Final = ("optimizer_overhead", "optimizer_bandwidth")
 
 
@@ -39,14 +30,14 @@ STEP_FIGURES: Final = ("optimizer_overhead", "optimizer_bandwidth")
 class Fit:
     """A fitted profile, with the mean relative errors of blocks and of whole passes on the probes.
 
-    `undetermined` names the figures that the times did not determine as a profile file does; for a
-    class of operations (`rates.norm`), with the passes and map sizes concerned.
+    `undetermined` names the figures that the times did not determine as a profile file does, with the
+    passes concerned for figures that have one for each.
     """
 
     profile: DeviceProfile
     block_error: float
     pass_error: float
-    undetermined: dict[str, tuple[tuple[Pass, int], ...]]
+    undetermined: dict[str, tuple[Pass, ...]]
 
 
 def fit(
@@ -61,36 +52,32 @@ def fit(
     source: str,
 ) -> Fit:
     """Fit a profile; `rest_s` are the seconds of iterations outside their passes."""
-    roofline, _, found = fitted_roofline(observations)
+    law, _, found = fitted_law(observations)
     seconds = np.array([seen.seconds for seen in observations])
     whole = np.array([seen.whole for seen in observations])
-    off = np.abs(roofline.seconds(found.logs) / seconds - 1)
-    figures = [math.exp(log) for log in found.logs]
-    rates = len(roofline.keys)
-    memory, weights, overhead = figures[rates:]
+    off = np.abs(law.seconds(found.logs) / seconds - 1)
+    figures = dict(zip(law.figures, map(math.exp, found.logs), strict=True))
     per_tensor, optimizer, steps_determined = _step_figures(steps)
-    undetermined: dict[str, list[tuple[Pass, int]]] = defaultdict(list)
-    for (op_class, pass_, size), determined in zip(
-        roofline.keys, found.determined[:rates], strict=True
-    ):
+    undetermined: dict[str, tuple[Pass, ...]] = {}
+    names = zip(law.figures + STEP_FIGURES, found.determined + steps_determined, strict=True)
+    for figure, determined in names:
         if not determined:
-            undetermined[f"rates.{op_class}"].append((pass_, size))
-    shared = zip(
-        SHARED_FIGURES + STEP_FIGURES, found.determined[rates:] + steps_determined, strict=True
-    )
-    undetermined |= {figure: [] for figure, determined in shared if not determined}
+            name, pass_ = split_pass(figure)
+            undetermined[name] = undetermined.get(name, ()) + ((pass_,) if pass_ else ())
     profile = DeviceProfile(
         name=name,
         description=description,
-        rates=_tables(roofline.keys, figures),
-        memory_bandwidth_bytes_per_s=memory,
+        rates=_tables(figures),
+        memory_bandwidth_bytes_per_s=figures["memory_bandwidth"],
         optimizer_bytes_per_s=optimizer,
-        layer_overhead_s=overhead,
+        layer_overhead_s=figures[OVERHEAD],
         iteration_overhead_s=median(rest_s),
         loader_s_per_iteration=0.0,
         memory_bytes=memory_bytes,
         sources=(source,),
-        weight_bytes_per_s=weights,
+        weight_bytes_per_s=figures["weight_bandwidth"],
+        weight_stream_bytes_per_s=_by_pass(figures, "weight_stream"),
+        column_bytes_per_s=_by_pass(figures, "columns"),
         optimizer_overhead_s=per_tensor,
         loader_s_per_sample=loader_s_per_sample,
     )
@@ -98,27 +85,37 @@ def fit(
         profile=profile,
         block_error=float(off[~whole].mean()),
         pass_error=float(off[whole].mean()),
-        undetermined={figure: tuple(rates) for figure, rates in undetermined.items()},
+        undetermined=undetermined,
     )
 
 
-def fitted_roofline(observations: Sequence[Observation]) -> tuple[Roofline, Prior, Solution]:
-    """Return the roofline of the observations, the prior of its figures, and the fitted figures."""
-    roofline = Roofline.of(observations)
+def fitted_law(observations: Sequence[Observation]) -> tuple[Law, Prior, Solution]:
+    """Return the law of the observations, the prior of its figures, and the fitted figures."""
+    law = Law.of(observations)
     seconds = np.array([seen.seconds for seen in observations])
     scale = np.array([seen.scale for seen in observations])
     whole = np.array([seen.whole for seen in observations])
-    prior = of_roofline(roofline, seconds, whole)
-    memory = len(roofline.keys)
-    found = solve(roofline, seconds, scale, prior, sharpness=SHARPNESS, spare=memory)
-    return roofline, prior, found
+    prior = of_law(law, seconds, whole)
+    return law, prior, solve(law, seconds, scale, prior)
 
 
-def _tables(keys: Sequence[RateKey], figures: Sequence[float]) -> dict[str, RateTable]:
-    rates: dict[str, dict[Pass, dict[int, float]]] = defaultdict(lambda: {p: {} for p in PASSES})
-    for (op_class, pass_, size), rate in zip(keys, figures, strict=False):
-        rates[op_class][pass_][size] = rate
-    return {op_class: RateTable(by["forward"], by["backward"]) for op_class, by in rates.items()}
+def split_pass(figure: str) -> tuple[str, Pass | None]:
+    """Return the name of a figure without its pass, and the pass if it has one."""
+    for pass_ in PASSES:
+        if figure.endswith(f".{pass_}"):
+            return figure.removesuffix(f".{pass_}"), pass_
+    return figure, None
+
+
+def _tables(figures: Mapping[str, float]) -> dict[str, PassRates]:
+    classes = [name for name in OP_CLASSES if f"rates.{name}.forward" in figures]
+    return {name: PassRates(*(figures[f"rates.{name}.{p}"] for p in PASSES)) for name in classes}
+
+
+def _by_pass(figures: Mapping[str, float], name: str) -> PassRates | None:
+    if f"{name}.forward" not in figures:
+        return None
+    return PassRates(*(figures[f"{name}.{pass_}"] for pass_ in PASSES))
 
 
 class _Steps:
@@ -128,11 +125,11 @@ class _Steps:
         self.tensors = np.array([step.tensors for step in steps], dtype=np.float64)
         self.traffic = np.array([step.traffic_bytes for step in steps], dtype=np.float64)
 
-    def seconds(self, logs: Floats, sharpness: float = math.inf) -> Floats:  # noqa: ARG002
+    def seconds(self, logs: Floats) -> Floats:
         overhead, bandwidth = np.exp(logs)
         return np.asarray(self.tensors * overhead + self.traffic / bandwidth)
 
-    def derivatives(self, logs: Floats, sharpness: float = math.inf) -> Floats:  # noqa: ARG002
+    def derivatives(self, logs: Floats) -> Floats:
         overhead, bandwidth = np.exp(logs)
         return np.column_stack([self.tensors * overhead, -self.traffic / bandwidth])
 

@@ -8,10 +8,9 @@ import torch
 
 from cutlayer.models.block_cost import BlockCost, LayerCost
 from cutlayer.models.cost import block_costs
+from cutlayer.models.features import PASSES, Pass, features
 from cutlayer.sim.calibrate.campaign import Measured
 from cutlayer.sim.calibrate.probes import probe
-from cutlayer.sim.compute.roofline import Pass, layer_flops
-from cutlayer.topologies.device import PASSES
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def observations(measured: Measured) -> Iterator[Observation]:
         totals = {pass_: timed.seconds(pass_) for pass_ in PASSES}
         for index, cost in enumerate(costs):
             for pass_, seconds in zip(totals, timed.block_seconds(index), strict=True):
-                if seconds > 0 and any(layer_flops(layer, pass_) for layer in cost.layers):
+                if seconds > 0 and any(features(layer, pass_) for layer in cost.layers):
                     scale = seconds + SMALL * totals[pass_]
                     yield Observation(cost.layers, pass_, batch_size, seconds, scale)
         everything = tuple(layer for cost in costs for layer in cost.layers)

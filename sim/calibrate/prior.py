@@ -6,25 +6,23 @@ The logarithms of the figures are normally distributed. With errors of times of 
   on a quarter of its largest possible cost: a bandwidth on four times the fastest observed movement of
   bytes, the overhead of a layer (or tensor) on a quarter of the shortest observed time per layer. The
   standard deviation is a factor of about 150 (`ANCHOR`), wide enough not to distort the fit;
-- rates of neighbouring map sizes differ by a factor of about 7 (`NEIGHBOURS`), rates of the forward and
-  the backward pass by about 150 (`PASSES_ALIKE`);
+- rates of the forward and the backward pass differ by a factor of about 150 (`PASSES_ALIKE`);
 - no figure is further than a factor of `FURTHEST` from its centre.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
-from cutlayer.sim.calibrate.roofline import Floats, RateKey, Roofline
+from cutlayer.sim.calibrate.law import Floats, Law
+from cutlayer.topologies.layer_time import OVERHEAD
 
 SOFT: Final = 0.1  # relative error of a time above which it counts less
 ANCHOR: Final = 0.02  # SOFT divided by the standard deviation of a logarithm
-NEIGHBOURS: Final = 0.05  # the same for the difference of two logarithms
-PASSES_ALIKE: Final = 0.02
+PASSES_ALIKE: Final = 0.02  # the same for the difference of two logarithms
 MARGIN: Final = 4.0
 FURTHEST: Final = 1e4
 
@@ -62,32 +60,21 @@ def around(centre: Sequence[float], alike: Sequence[tuple[int, int, float]] = ()
     return Prior(np.vstack(rows), np.concatenate(values), logs)
 
 
-def of_roofline(roofline: Roofline, seconds: Floats, whole: Floats) -> Prior:
-    """Return the prior of a roofline's figures from the seconds of its observations.
+def of_law(law: Law, seconds: Floats, whole: Floats) -> Prior:
+    """Return the prior of a law's figures from the seconds of its observations.
 
     `whole` marks the passes over whole models.
     """
-    flops = roofline.totals(roofline.flops)
-    moved = roofline.totals(roofline.moved + roofline.weights)
-    layers = roofline.totals(np.ones_like(roofline.flops))
+    rates = [index for index, name in enumerate(law.figures) if name.startswith("rates.")]
     selected = whole if whole.any() else np.ones_like(whole)
-    speed = float(np.median(flops[selected] / seconds[selected]))
-    bandwidth = MARGIN * float(np.max(moved / seconds))
-    overhead = float(np.min(seconds / layers)) / MARGIN
-    return around(
-        [*[speed] * len(roofline.keys), bandwidth, bandwidth, overhead], _alike(roofline.keys)
-    )
-
-
-def _alike(keys: Sequence[RateKey]) -> list[tuple[int, int, float]]:
-    """Return the pairs of rates of neighbouring map sizes, and of the two passes."""
-    pairs = []
-    for one, other in pairwise(range(len(keys))):
-        if keys[one][:2] == keys[other][:2]:
-            pairs.append((one, other, NEIGHBOURS))
-    indices = {key: index for index, key in enumerate(keys)}
-    for (op_class, pass_, size), one in indices.items():
-        backward: RateKey = (op_class, "backward", size)
-        if pass_ == "forward" and backward in indices:
-            pairs.append((one, indices[backward], PASSES_ALIKE))
-    return pairs
+    flops = law.amounts[:, rates].sum(1)
+    centres = []
+    for index, name in enumerate(law.figures):
+        amounts = law.amounts[:, index]
+        if index in rates:
+            centres.append(float(np.median(flops[selected] / seconds[selected])))
+        elif name == OVERHEAD:
+            centres.append(float(np.min(seconds / amounts)) / MARGIN)
+        else:
+            centres.append(MARGIN * float(np.max(amounts / seconds)))
+    return around(centres, [(one, one + 1, PASSES_ALIKE) for one in rates[::2]])

@@ -1,16 +1,12 @@
 """The result of a calibration in words and as a table: errors on held-out cases."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from cutlayer.sim.calibrate.errors import CaseError, mean_error
 from cutlayer.sim.calibrate.fit import Fit
-from cutlayer.sim.calibrate.roofline import BY_MAP
-from cutlayer.sim.compute.roofline import Pass
 from cutlayer.sim.files.atomic import whole_text
 from cutlayer.sim.files.csv_text import CsvWriter
-from cutlayer.topologies.device import PASSES
 from cutlayer.topologies.units import format_duration
 
 COLUMNS = ("case", "measured_s", "noise", "predicted_s", "error", "one_number_error")
@@ -18,13 +14,13 @@ COLUMNS = ("case", "measured_s", "noise", "predicted_s", "error", "one_number_er
 _PRIORS: Final = {
     "memory_bandwidth": "4 times the fastest observed movement of bytes",
     "weight_bandwidth": "4 times the fastest observed movement of bytes",
+    "weight_stream": "4 times the fastest observed movement of bytes",
+    "columns": "4 times the fastest observed movement of bytes",
     "layer_overhead": "a quarter of the shortest observed time per layer",
     "optimizer_overhead": "a quarter of the shortest observed time per tensor",
     "optimizer_bandwidth": "4 times the fastest observed step",
 }
-_RATES: Final = (
-    "the median speed of the probes, pulled towards the next map size and the other pass"
-)
+_RATES: Final = "the median speed of the probes, pulled towards the other pass"
 
 
 HEADINGS = ("held-out case", "measured", "+/-", "predicted", "error", "one-speed error")
@@ -60,30 +56,20 @@ def undetermined(fit: Fit) -> str:
     if not fit.undetermined:
         return ""
     named = [
-        f"{name} ({_which(name, rates)})" if rates else name
-        for name, rates in fit.undetermined.items()
+        f"{name} ({', '.join(passes)})" if passes else name
+        for name, passes in fit.undetermined.items()
     ]
     return f"Not determined by the probes and left at their priors: {'; '.join(named)}."
 
 
 def prior_notes(fit: Fit) -> dict[str, str]:
     """Return a note on the value of each undetermined figure."""
-    kept = "not determined by the probes and left at"
-    return {
-        name: f"{_which(name, rates)}: {kept} {_RATES}" if rates else f"{kept} {_PRIORS[name]}"
-        for name, rates in fit.undetermined.items()
-    }
-
-
-def _which(name: str, rates: Sequence[tuple[Pass, int]]) -> str:
-    """Return the passes and map sizes of a class in words, such as "forward 2x2, backward 2x2 4x4"."""
-    by_map = name.removeprefix("rates.") in BY_MAP
-    parts = []
-    for pass_ in PASSES:
-        sizes = [f" {size}x{size}" for of, size in rates if of == pass_]
-        if sizes:
-            parts.append(pass_ + ("".join(sizes) if by_map else ""))
-    return ", ".join(parts)
+    notes = {}
+    for name, passes in fit.undetermined.items():
+        value = _PRIORS.get(name, _RATES)
+        note = f"not determined by the probes and left at {value}"
+        notes[name] = f"{', '.join(passes)}: {note}" if passes else note
+    return notes
 
 
 def write_errors(path: Path, errors: list[CaseError], *, replace: bool = True) -> None:

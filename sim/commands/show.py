@@ -1,6 +1,5 @@
 """`cutlayer show`: the details of anything that `list` names, and the topology of a scenario."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from cutlayer.errors import UserError
@@ -161,24 +160,15 @@ def _show_dataset(name: str) -> None:
         console.print("It has no test split: set data.test_fraction.")
 
 
-def _rates(by_map: Mapping[int, float]) -> str:
-    """Return GFLOP/s by map size; a single entry stands for every size."""
-    if len(by_map) == 1:
-        (rate,) = by_map.values()
-        return f"any: {rate / 1e9:.3g}"
-    return ", ".join(f"{size}: {rate / 1e9:.3g}" for size, rate in sorted(by_map.items()))
-
-
 def _show_device(name: str) -> None:
     profile = catalogue.device(name)
     console = make_console()
     console.print(f"{name}: {device_summary(name)}")
     rows = [
-        (op_class, pass_, _rates(rates.of(pass_)))
+        (op_class, *(f"{rate / 1e9:.3g}" for rate in rates))
         for op_class, rates in profile.rates.items()
-        for pass_ in ("forward", "backward")
     ]
-    print_grid(console, ("operation class", "pass", "GFLOP/s by map side"), rows)
+    print_grid(console, ("operation class", "GFLOP/s forward", "GFLOP/s backward"), rows)
     _print_sources(profile, console)
 
 

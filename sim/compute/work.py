@@ -5,7 +5,7 @@ from functools import cache
 
 from cutlayer.models.block_cost import FLOAT_BYTES, BlockCost, LayerCost
 from cutlayer.models.quantise_cost import dequantise_costs, quantise_costs
-from cutlayer.sim.compute.roofline import Stage, Work
+from cutlayer.sim.compute.stage import Stage, Work
 from cutlayer.topologies.device import DeviceProfile
 
 

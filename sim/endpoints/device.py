@@ -4,7 +4,7 @@ from typing import Any
 
 import simpy
 
-from cutlayer.sim.compute.roofline import Work
+from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.world import World

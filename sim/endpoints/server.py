@@ -5,7 +5,7 @@ from typing import Any
 
 import simpy
 
-from cutlayer.sim.compute.roofline import Work
+from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import operations

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 from cutlayer.models.block_cost import BlockCost, LayerCost
 from cutlayer.models.catalogue import build
 from cutlayer.models.cost import block_costs
-from cutlayer.sim.compute.roofline import Pass, Stage
+from cutlayer.models.features import PASSES
+from cutlayer.sim.compute.stage import Stage
 from cutlayer.sim.compute.work import DeviceWork, layers_of
 from cutlayer.sim.papers.edpfl import SOURCE as EDPFL
 from cutlayer.sim.papers.table import Fitted, Kind, Line, Table
@@ -40,7 +41,6 @@ BATCH_S: Final = {  # forward, backward, optimizer
     "laptop-8-core": (0.54, 2.01, 0.13),
 }
 SLOWER_3B: Final = 2.3  # a Pi 3B+ against a Pi 4, VGG19
-PASSES: Final[tuple[Pass, Pass]] = ("forward", "backward")
 
 
 class Step(NamedTuple):

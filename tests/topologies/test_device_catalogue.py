@@ -7,9 +7,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from cutlayer.models.features import OP_CLASSES, PASSES
 from cutlayer.topologies import CatalogueError, catalogue
 from cutlayer.topologies.catalogue.schema import DeviceEntry, LinkEntry
-from cutlayer.topologies.device import OP_CLASSES, PASSES
 
 FIGURES = (
     "memory_bandwidth_bytes_per_s",

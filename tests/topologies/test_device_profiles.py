@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from cutlayer.topologies.device import OP_CLASSES, DeviceError, DeviceProfile, RateTable
+from cutlayer.models.features import OP_CLASSES
+from cutlayer.topologies.device import DeviceError, DeviceProfile
 
 CONV = RateTable({32: 16e9, 8: 20e9, 2: 4e9}, {32: 8e9, 8: 10e9, 2: 1e9})
 

@@ -1,4 +1,4 @@
-"""The catalogue: devices and links by name, from devices.yaml and links.yaml beside this file."""
+"""The catalogue: devices, software stacks and links by name, from the YAML files beside this one."""
 
 from functools import cache
 from importlib.resources import files
@@ -8,11 +8,22 @@ import yaml
 
 from cutlayer.errors import UserError
 from cutlayer.suggestion import suggestion
-from cutlayer.topologies.catalogue.schema import DeviceEntry, LinkEntry
+from cutlayer.topologies.catalogue.link_entry import LinkEntry
+from cutlayer.topologies.catalogue.schema import DeviceEntry
+from cutlayer.topologies.catalogue.stack_entry import StackEntry
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.link import AccessLink
+from cutlayer.topologies.stack import Stack
 
-__all__ = ["CatalogueError", "device", "device_names", "link", "link_names"]
+__all__ = [
+    "CatalogueError",
+    "device",
+    "device_names",
+    "link",
+    "link_names",
+    "stack",
+    "stack_names",
+]
 
 
 class CatalogueError(UserError):
@@ -29,6 +40,17 @@ def device(name: str) -> DeviceProfile:
 def link(name: str) -> AccessLink:
     """Return a link of the catalogue, or raise `CatalogueError`."""
     return LinkEntry.model_validate(_entry("link", name)).link(name)
+
+
+@cache
+def stack(name: str) -> Stack:
+    """Return a software stack of the catalogue, or raise `CatalogueError`."""
+    return StackEntry.model_validate(_entry("stack", name)).stack(name)
+
+
+def stack_names() -> tuple[str, ...]:
+    """Return the names of the stacks, in the order of the file."""
+    return tuple(_read("stack"))
 
 
 def device_names() -> tuple[str, ...]:

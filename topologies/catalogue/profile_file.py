@@ -7,8 +7,9 @@ from typing import Any, Final
 import yaml
 
 from cutlayer.errors import UserError
-from cutlayer.topologies.catalogue.schema import FIGURES
-from cutlayer.topologies.device import PASSES, DeviceProfile, RateTable
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.figures import BY_PASS, FIGURES
+from cutlayer.topologies.layer_time import PassRates
 from cutlayer.topologies.units import format_duration, format_rate, parse_duration, parse_rate
 
 _FORMATS: Final[dict[object, Callable[[float], str]]] = {
@@ -45,22 +46,33 @@ def profile_text(
     }
     if profile.memory_bytes is not None:
         values["memory"] = f"{profile.memory_bytes} B"
-    assert derived.keys() <= {*values, *(f"rates.{op_class}" for op_class in profile.rates)}
+    by_pass = {
+        name: rates
+        for name, field in BY_PASS.items()
+        if (rates := getattr(profile, field)) is not None
+    }
+    assert derived.keys() <= {
+        *values,
+        *by_pass,
+        *(f"rates.{op_class}" for op_class in profile.rates),
+    }
     entry: dict[str, Any] = {
         "description": profile.description,
         "sources": list(profile.sources),
         "rates": {
-            op_class: _rates(table) | stated(f"rates.{op_class}")
-            for op_class, table in profile.rates.items()
+            op_class: _rates(rates) | stated(f"rates.{op_class}")
+            for op_class, rates in profile.rates.items()
         },
+        **{name: _bandwidths(rates) | stated(name) for name, rates in by_pass.items()},
         **{name: {"value": value, **stated(name)} for name, value in values.items()},
     }
     lines = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
     return lines + yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100)
 
 
-def _rates(table: RateTable) -> dict[str, Any]:
-    return {
-        pass_: {size: f"{rate / 1e9:.6g} GFLOP/s" for size, rate in table.of(pass_).items()}
-        for pass_ in PASSES
-    }
+def _rates(rates: PassRates) -> dict[str, str]:
+    return {pass_: f"{rate / 1e9:.6g} GFLOP/s" for pass_, rate in rates._asdict().items()}
+
+
+def _bandwidths(rates: PassRates) -> dict[str, str]:
+    return {pass_: _FORMATS[parse_rate](rate) for pass_, rate in rates._asdict().items()}

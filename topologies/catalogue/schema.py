@@ -1,4 +1,4 @@
-"""The entries of the catalogue, and how they become device profiles and links.
+"""The entries of devices.yaml and of profile files, and how they become device profiles.
 
 Every figure has a status, and a note with the reasoning if it is derived, recalled or guessed; every
 entry names its sources. Profiles keep these texts for reports.
@@ -11,56 +11,32 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
     model_validator,
 )
 
-from cutlayer.topologies.device import PASSES, DeviceProfile, RateTable, Status
-from cutlayer.topologies.link import AccessLink, Duplex
-from cutlayer.topologies.units import parse_duration, parse_rate, parse_size, parse_speed
+from cutlayer.models.features import PASSES, Pass
+from cutlayer.topologies.catalogue.old_rates import Converted, converted
+from cutlayer.topologies.catalogue.stated import (
+    Figure,
+    Stated,
+    Strict,
+    Text,
+    Watts,
+    note_of,
+    status_of,
+)
+from cutlayer.topologies.device import DeviceProfile, Status
+from cutlayer.topologies.figures import BY_PASS, FIGURES
+from cutlayer.topologies.layer_time import PassRates
+from cutlayer.topologies.units import parse_rate, parse_size, parse_speed
 
-CatalogueStatus = Literal["measured", "derived", "published", "recalled", "guess"]
 PowerState = Literal["idle", "compute", "send", "receive"]
-Text = Annotated[str, Field(min_length=1)]
 Factor = Annotated[float, Field(gt=0, lt=math.inf)]
-SELF_EVIDENT: tuple[Status, ...] = ("measured", "published")
-
-
-class Strict(BaseModel):
-    """A model that refuses unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Stated(Strict):
-    """Something with a status, and with a note unless a source states or measured it."""
-
-    status: CatalogueStatus
-    note: Text | None = None
-
-    @model_validator(mode="after")
-    def _reasoned(self) -> Self:
-        if self.status not in SELF_EVIDENT and self.note is None:
-            raise ValueError(f"a figure with the status {self.status!r} needs a note")
-        return self
-
-
-class Figure(Stated):
-    """A quantity with its unit."""
-
-    value: Text
-
-
-class Watts(Stated):
-    """A power in watts."""
-
-    value: float = Field(ge=0, lt=1e6)
-
+OLD_CLASS = "conv_wide"
 
 MapSize = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -84,14 +60,31 @@ ByMap = Annotated[
 
 
 class Rates(Stated):
-    """The speeds of one class of operations: one for all map sizes, or one for each."""
+    """The speeds of one class of operations, one for each pass; in old files one for each map size."""
 
     forward: ByMap
     backward: ByMap
 
-    def table(self) -> RateTable:
-        """Return the rates in FLOP/s."""
-        return RateTable(_by_map(self.forward), _by_map(self.backward))
+    def table(self) -> dict[Pass, dict[int, float]]:
+        """Return the rates in FLOP/s by pass and map size; a single one stands at size 1."""
+        return {"forward": _by_map(self.forward), "backward": _by_map(self.backward)}
+
+
+class Bandwidths(Stated):
+    """A bandwidth for each pass."""
+
+    forward: Text
+    backward: Text
+
+    def rates(self) -> PassRates:
+        """Return the bandwidths in bytes/s."""
+        return PassRates(parse_rate(self.forward), parse_rate(self.backward))
+
+
+class HostSpeed(Stated):
+    """The speed of Python and image decoding relative to a Raspberry Pi 4B."""
+
+    value: Factor
 
 
 class Speedup(Stated):
@@ -115,6 +108,8 @@ class DeviceEntry(Strict):
     memory_bandwidth: Figure | None = None
     optimizer_bandwidth: Figure | None = None
     weight_bandwidth: Figure | None = None
+    weight_stream: Bandwidths | None = None
+    columns: Bandwidths | None = None
     layer_overhead: Figure | None = None
     iteration_overhead: Figure | None = None
     loader_per_iteration: Figure | None = None
@@ -124,6 +119,7 @@ class DeviceEntry(Strict):
     scaled_from: Speedup | None = None
     speed: Figure | None = None
     memory: Figure | None = None
+    host_speed: HostSpeed | None = None
     power_w: dict[PowerState, Watts] = {}
 
     @model_validator(mode="after")
@@ -133,6 +129,7 @@ class DeviceEntry(Strict):
         if len(given) != 1:
             raise ValueError(f"give one of {', '.join(ways)} (got {', '.join(given) or 'none'})")
         figures = [name for name, _, _ in self._figures()]
+        figures += [name for name in BY_PASS if getattr(self, name) is not None]
         if self.rates is None and figures:
             raise ValueError(f"{', '.join(figures)}: not allowed together with {given[0]}")
         missing = [name for name in FIGURES if name not in (*figures, *_OPTIONAL)]
@@ -154,26 +151,40 @@ class DeviceEntry(Strict):
             figures: dict[str, Any] = {
                 FIGURES[key][0]: parse(figure.value) for key, figure, parse in self._figures()
             }
+            stated |= {f"rates.{key}": rates for key, rates in self.rates.items()}
+            rates = {key: _flat(given.table()) for key, given in self.rates.items()}
+            old = self.converted()
+            if old is not None:
+                rates = old.rates
+                stated.pop(f"rates.{OLD_CLASS}", None)
+            for key, attribute in BY_PASS.items():
+                if (bandwidths := getattr(self, key)) is not None:
+                    figures[attribute] = bandwidths.rates()
+                    stated[attribute] = bandwidths
+                elif old is not None:
+                    figures[attribute] = getattr(old, key)
             profile = DeviceProfile(
                 name=name,
                 description=self.description,
-                rates={key: rates.table() for key, rates in self.rates.items()},
+                rates=rates,
                 fallback=self.fallback,
                 **figures,
                 memory_bytes=None,
                 sources=self.sources,
             )
-            stated |= {f"rates.{key}": rates for key, rates in self.rates.items()}
             stated |= {FIGURES[key][0]: figure for key, figure, _ in self._figures()}
         stated |= {f"power_w.{key}": watts for key, watts in self.power_w.items()}
         if self.memory is not None:
             stated["memory_bytes"] = self.memory
+        if self.host_speed is not None:
+            stated["host_speed"] = self.host_speed
+            profile = replace(profile, host_speed=self.host_speed.value)
         return replace(
             profile,
             memory_bytes=None if self.memory is None else parse_size(self.memory.value),
             power_w={key: watts.value for key, watts in self.power_w.items()},
-            status={**profile.status, **_statuses(stated)},
-            notes={**profile.notes, **_notes(stated)},
+            status={**profile.status, **status_of(stated)},
+            notes={**profile.notes, **note_of(stated)},
         )
 
     def quantities(self) -> Iterator[tuple[tuple[str | int, ...], str, Callable[[object], float]]]:
@@ -182,6 +193,10 @@ class DeviceEntry(Strict):
         for name, figure, parse in (*self._figures(), *others):
             if figure is not None:
                 yield (name, "value"), figure.value, parse
+        for name in BY_PASS:
+            for pass_ in PASSES:
+                if (bandwidths := getattr(self, name)) is not None:
+                    yield (name, pass_), getattr(bandwidths, pass_), parse_rate
         for op_class, rates in (self.rates or {}).items():
             for pass_ in PASSES:
                 written: str | dict[int, str] = getattr(rates, pass_)
@@ -189,6 +204,12 @@ class DeviceEntry(Strict):
                 for size, rate in by_map.items():
                     at = () if size == "" else (str(size),)
                     yield ("rates", op_class, pass_, *at), rate, parse_speed
+
+    def converted(self) -> Converted | None:
+        """Return the figures for rates by map size, or None if there are no such rates."""
+        tables = {key: rates.table() for key, rates in (self.rates or {}).items()}
+        by_map = any(len(by) > 1 for table in tables.values() for by in table.values())
+        return converted(tables) if by_map or OLD_CLASS in tables else None
 
     def _scaled(self, name: str, base: DeviceProfile, speedup: Speedup) -> DeviceProfile:
         """Return `base` made faster; a scaled figure is at most as certain as the speedup."""
@@ -214,49 +235,6 @@ class DeviceEntry(Strict):
                 yield name, figure, parse
 
 
-class LinkEntry(Strict):
-    """A link: rates as seen from the client, one-way delay or "unknown", duplex."""
-
-    description: Text
-    sources: tuple[Text, ...] = Field(min_length=1, strict=False)
-    up: Figure
-    down: Figure
-    delay: Figure | Literal["unknown"]
-    duplex: Duplex
-    shared: bool = False
-
-    def link(self, name: str) -> AccessLink:
-        """Return the link."""
-        stated: dict[str, Stated] = {"up_bytes_per_s": self.up, "down_bytes_per_s": self.down}
-        delay_s = None
-        if not isinstance(self.delay, str):
-            stated["delay_s"] = self.delay
-            delay_s = parse_duration(self.delay.value)
-        return AccessLink(
-            name=name,
-            description=self.description,
-            up_bytes_per_s=parse_rate(self.up.value),
-            down_bytes_per_s=parse_rate(self.down.value),
-            delay_s=delay_s,
-            duplex=self.duplex,
-            shared=self.shared,
-            sources=self.sources,
-            status=_statuses(stated),
-            notes=_notes(stated),
-        )
-
-
-FIGURES: dict[str, tuple[str, Callable[[object], float]]] = {
-    "memory_bandwidth": ("memory_bandwidth_bytes_per_s", parse_rate),
-    "optimizer_bandwidth": ("optimizer_bytes_per_s", parse_rate),
-    "layer_overhead": ("layer_overhead_s", parse_duration),
-    "iteration_overhead": ("iteration_overhead_s", parse_duration),
-    "loader_per_iteration": ("loader_s_per_iteration", parse_duration),
-    "loader_per_sample": ("loader_s_per_sample", parse_duration),
-    "optimizer_overhead": ("optimizer_overhead_s", parse_duration),
-    "round_overhead": ("round_overhead_s", parse_duration),
-    "weight_bandwidth": ("weight_bytes_per_s", parse_rate),
-}
 _OPTIONAL = ("weight_bandwidth", "loader_per_sample", "optimizer_overhead", "round_overhead")
 
 
@@ -264,15 +242,11 @@ def _doubt(status: Status) -> int:
     return ("measured", "published", "declared", "derived", "recalled", "guess").index(status)
 
 
+def _flat(table: dict[Pass, dict[int, float]]) -> PassRates:
+    return PassRates(*(next(iter(by_map.values())) for by_map in table.values()))
+
+
 def _by_map(rates: str | dict[int, str]) -> dict[int, float]:
     if isinstance(rates, str):
         return {1: parse_speed(rates)}
     return {map_size: parse_speed(rate) for map_size, rate in rates.items()}
-
-
-def _statuses(stated: dict[str, Stated]) -> dict[str, Status]:
-    return {name: figure.status for name, figure in stated.items()}
-
-
-def _notes(stated: dict[str, Stated]) -> dict[str, str]:
-    return {name: figure.note for name, figure in stated.items() if figure.note is not None}

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import simpy
 
-from cutlayer.sim.compute.roofline import Work
+from cutlayer.sim.compute.stage import Work
 
 
 class Job(Protocol):

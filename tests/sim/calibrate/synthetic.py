@@ -8,7 +8,7 @@ from cutlayer.sim.calibrate.held_out import Case
 from cutlayer.sim.calibrate.observations import probe_costs
 from cutlayer.sim.calibrate.probes import BATCHES, PROBES
 from cutlayer.sim.calibrate.timing import BlockTimes, Passes
-from cutlayer.sim.compute.roofline import Stage
+from cutlayer.sim.compute.stage import Stage
 from cutlayer.sim.compute.work import layers_of
 from cutlayer.topologies.device import DeviceProfile, RateTable
 

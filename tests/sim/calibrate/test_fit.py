@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cutlayer.sim.calibrate.roofline import Roofline, nearest_map
 from synthetic import machine, measured_on
 
 from cutlayer.models.cost import block_costs
+from cutlayer.models.features import OP_CLASSES
 from cutlayer.sim.calibrate.calibrate import fitted
 from cutlayer.sim.calibrate.errors import (
     case_errors,
@@ -20,9 +22,7 @@ from cutlayer.sim.calibrate.held_out import HELD_OUT, Case
 from cutlayer.sim.calibrate.observations import observations, probe_costs
 from cutlayer.sim.calibrate.probes import PROBES, probe
 from cutlayer.sim.calibrate.report import prior_notes, undetermined
-from cutlayer.sim.calibrate.roofline import Roofline, nearest_map
-from cutlayer.sim.compute.roofline import Stage
-from cutlayer.topologies.device import OP_CLASSES
+from cutlayer.sim.compute.stage import Stage
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cutlayer.sim.calibrate.roofline import Roofline
 from synthetic import machine, measured_on
 
 from cutlayer.sim.calibrate.fit import fit, fitted_roofline
 from cutlayer.sim.calibrate.observations import observations, step_observations
 from cutlayer.sim.calibrate.prior import FURTHEST, around
-from cutlayer.sim.calibrate.roofline import Roofline
 from cutlayer.sim.calibrate.solve import solve
 
 NOISE = (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 0.03)

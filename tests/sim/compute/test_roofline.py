@@ -8,7 +8,7 @@ from cutlayer.models.block_cost import LayerCost
 from cutlayer.models.catalogue import resolve
 from cutlayer.models.cost import block_costs
 from cutlayer.models.quantise_cost import dequantise_costs, quantise_costs
-from cutlayer.sim.compute.roofline import Stage, Work, layer_seconds
+from cutlayer.sim.compute.stage import Stage, Work, layer_seconds
 from cutlayer.sim.compute.work import DeviceWork, ServerWork, layers_of
 from cutlayer.topologies import DeviceProfile, RateTable, catalogue
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutlayer.sim.compute.queueing import FirstComeFirstServed, ServerQueue
-from cutlayer.sim.compute.roofline import Work
+from cutlayer.sim.compute.stage import Work
 from cutlayer.streams import generator
 
 T_10 = 4.781  # Student's t, 9 degrees of freedom, 99.9 % two-sided

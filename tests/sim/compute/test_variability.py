@@ -7,7 +7,7 @@ from command_line import CommandLine, assert_refused
 from small_scenarios import STAR, scenario
 
 from cutlayer import run
-from cutlayer.sim.compute.roofline import Work
+from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.compute.variability import Variability, VariabilitySettings
 from cutlayer.streams import generator
 from cutlayer.topologies.jitter import Jitter

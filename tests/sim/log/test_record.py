@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tiny_worlds import Cell, Device, make_method, play, played
 
-from cutlayer.sim.compute.roofline import Work
+from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.log.intervals import (
     NO_CAUSE,

@@ -1,21 +1,17 @@
-"""Time on a processor: the roofline of a stage on a device profile.
+"""Time on a processor: a stage, which is a run of layers on one device.
 
-    t(layer) = overhead + max(FLOPs / rate[class, pass, map size], bytes / bandwidth)
-
-(`cutlayer.topologies.device` has it in full, with the terms of a calibrated profile). A stage is a run
-of layers; its time is the sum over them. Not modelled: overlap of layers, caches (rates are as the
-profile's source measured them, caches included), frequency changes.
+Its time is the sum over its layers (`cutlayer.topologies.layer_time`), without overlap.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Final, Literal
+from typing import Final
 
 from cutlayer.models.block_cost import FLOAT_BYTES, LayerCost
+from cutlayer.models.features import PASSES, Pass, features
 from cutlayer.topologies.device import DeviceProfile
-
-Pass = Literal["forward", "backward"]
+from cutlayer.topologies.layer_time import LayerTime
 
 READS_AND_WRITES: Final = 3  # of an optimizer step: read weight and gradient, write weight
 
@@ -40,7 +36,10 @@ NO_WORK: Final = Work(0.0, 0.0)
 
 
 class Stage:
-    """A run of layers on one processor, with the `Work` of each pass by batch size."""
+    """A run of layers on one processor, with the `Work` of each pass by batch size.
+
+    Backward computes the gradients of weights and, where they are needed, of inputs.
+    """
 
     def __init__(
         self, profile: DeviceProfile, layers: Iterable[LayerCost], state_slots: int = 0
@@ -49,6 +48,7 @@ class Stage:
         self.layers = tuple(layers)
         self.state_slots = state_slots  # optimizer values per parameter: 1 momentum, 2 Adam
         self.parameters = sum(layer.parameters for layer in self.layers)
+        self._passes = {pass_: self._summed(pass_) for pass_ in PASSES}
         self.forward = cache(partial(self._pass, "forward"))
         self.backward = cache(partial(self._pass, "backward"))
         self.train = cache(self._train)
@@ -68,35 +68,14 @@ class Stage:
         """Return forward, backward and step of one batch."""
         return self.forward(batch_size) + self.backward(batch_size) + self.step()
 
-    def _pass(self, pass_: Pass, batch_size: int) -> Work:
-        """Return one pass over a batch; backward gives the gradients of inputs and weights."""
-        seconds = flops = 0.0
+    def _summed(self, pass_: Pass) -> tuple[LayerTime, int]:
+        """Return the time of a pass over all layers, and its FLOPs per sample."""
+        time, flops = LayerTime(0.0, 0.0), 0
         for layer in self.layers:
-            seconds += layer_seconds(self.profile, layer, pass_, batch_size)
-            flops += layer_flops(layer, pass_) * batch_size
-        kernels = sum(layer_flops(layer, pass_) > 0 for layer in self.layers)
-        return Work(seconds, flops, kernels * self.profile.layer_overhead_s)
+            if found := features(layer, pass_):
+                time, flops = time.plus(self.profile.time(found)), flops + found.flops
+        return time, flops
 
-
-def layer_flops(layer: LayerCost, pass_: Pass) -> float:
-    """Return the FLOPs of one sample through `layer`."""
-    return layer.forward_flops if pass_ == "forward" else layer.backward_flops
-
-
-def layer_seconds(profile: DeviceProfile, layer: LayerCost, pass_: Pass, batch_size: int) -> float:
-    """Return the time of one batch through `layer`, seconds (the roofline above)."""
-    flops = layer_flops(layer, pass_) * batch_size
-    if flops == 0:
-        return 0.0
-    traffic = layer_traffic(layer, pass_, batch_size)
-    return profile.seconds(layer.op_class, pass_, layer.map_size, flops, *traffic)
-
-
-def layer_traffic(layer: LayerCost, pass_: Pass, batch_size: int) -> tuple[float, float]:
-    """Return the bytes of activations and of weights that one batch touches.
-
-    Backward touches both and their gradients.
-    """
-    times = 2 if pass_ == "backward" else 1
-    activations = (layer.input_bytes + layer.output_bytes) * batch_size
-    return times * activations, times * layer.weight_bytes
+    def _pass(self, pass_: Pass, batch_size: int) -> Work:
+        time, flops = self._passes[pass_]
+        return Work(time.seconds(batch_size), float(flops) * batch_size, time.overhead_s)

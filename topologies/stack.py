@@ -1,0 +1,89 @@
+"""A software stack: what a framework and a training loop make of a device.
+
+A stack is a property of the program, a device one of the hardware: the same board trains at other speeds
+under libtorch, under PyTorch of another year, or with a loop that augments images in Python. The figures
+of a device are those of a reference stack, all of whose factors are 1.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from cutlayer.models.features import PRODUCTS
+from cutlayer.topologies.device import DeviceError, DeviceProfile, Status
+from cutlayer.topologies.figures import COSTS, figures_of, with_figures
+
+GROUPS: Final = ("gemm_forward", "gemm_backward", "other")
+TIMES: Final = ("loader_s_per_sample", "loop_s_per_iteration")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Factors on the times of matrix products, by pass, and of everything else; times of the loop.
+
+    Products are convolutions (with their weights and columns) and linear layers; everything else is
+    depthwise convolutions, normalisation, elementwise operations, pooling, memory traffic, overheads and
+    the optimizer. A factor of 2 is twice the time. `loader_s_per_sample` and `loop_s_per_iteration` are
+    seconds of Python and image decoding on a device of `host_speed` 1; they replace those of the device.
+    """
+
+    name: str
+    description: str = ""
+    gemm_forward: float = 1.0
+    gemm_backward: float = 1.0
+    other: float = 1.0
+    loader_s_per_sample: float = 0.0
+    loop_s_per_iteration: float = 0.0
+    sources: tuple[str, ...] = ()
+    status: Mapping[str, Status] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in GROUPS:
+            if not 0 < getattr(self, name) < math.inf:
+                raise DeviceError(f"stack {self.name!r}: {name} must be positive and finite")
+        for name in TIMES:
+            if not 0 <= getattr(self, name) < math.inf:
+                raise DeviceError(f"stack {self.name!r}: {name} must be finite and not negative")
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+def group_of(figure: str) -> str:
+    """Return the factor of a stack that applies to a figure of a device."""
+    name, _, pass_ = figure.rpartition(".")
+    products = {"weight_stream", "columns", *(f"rates.{op_class}" for op_class in PRODUCTS)}
+    return f"gemm_{pass_}" if name in products else "other"
+
+
+def on_stack(profile: DeviceProfile, stack: Stack) -> DeviceProfile:
+    """Return the device with the times of a stack in place of those of its reference stack.
+
+    Raises DeviceError for a coarse profile, or if the stack has a loader or a loop and the speed of the
+    device's host code is not known.
+    """
+    if profile.coarse:
+        raise DeviceError(
+            f"device {profile.name!r} has one speed for everything and cannot have a stack"
+            f" (got {stack.name!r})"
+        )
+    if profile.host_speed is None and (stack.loader_s_per_sample or stack.loop_s_per_iteration):
+        raise DeviceError(
+            f"device {profile.name!r} has no host_speed, which the loader and the loop of the stack"
+            f" {stack.name!r} need"
+        )
+    speed = profile.host_speed or 1.0
+    figures = {}
+    for name, figure in figures_of(profile).items():
+        factor = getattr(stack, group_of(name))
+        figures[name] = figure * factor if name in COSTS else figure / factor
+    loop = stack.loop_s_per_iteration / speed
+    figures |= {
+        "iteration_overhead": loop,
+        "loader_per_iteration": 0.0,
+        "loader_per_sample": stack.loader_s_per_sample / speed,
+        "round_overhead": profile.round_overhead_s,
+    }
+    return replace(with_figures(profile, figures), stack=stack.name)
