@@ -16,7 +16,7 @@ class LayerCost:
     `backward_flops` cover the gradient of the weights, and that of the input if it needs one.
     `parameters` and `parameter_tensors` count each parameter in the first layer that uses it.
     `column_bytes`, per sample, is the size of a convolution's input unfolded for a matrix product
-    (im2col): 4 bytes x inputs / groups x kernel area x output positions; 0 for 1x1 and depthwise ones.
+    (im2col): 4 bytes x inputs x kernel area x output positions; 0 for 1x1 and depthwise ones.
     """
 
     name: str

@@ -6,13 +6,25 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from cutlayer.scenarios.fields import Section, Switch, Text, accepted_by, as_rule, rule
+from cutlayer.scenarios.fields import (
+    DeviceName,
+    Section,
+    StackName,
+    Switch,
+    Text,
+    accepted_by,
+    as_rule,
+    rule,
+)
 from cutlayer.scenarios.profile_file import read_profile
 from cutlayer.scenarios.quality import JitterForm, Variation
 from cutlayer.scenarios.quantities import Delay, Power, Size, Speed
+from cutlayer.topologies import catalogue
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.scores import read_scores
+from cutlayer.topologies.stack import on_stack
 
+Factor = Annotated[float, Field(strict=True, gt=0, le=1000, allow_inf_nan=False)]
 Slowdown = Annotated[float, Field(strict=True, gt=1, le=1000, allow_inf_nan=False)]
 
 
@@ -26,12 +38,16 @@ class PowerStates(Section):
 
 
 class OwnDevice(Section):
-    """A device of the scenario: a profile in a file, or one speed for everything (coarse).
+    """A device of the scenario: a profile in a file, one of the catalogue, or one speed (coarse).
 
-    `memory` and `power` replace those of the file.
+    `stack` is the software stack on it, if not its own. It is `speed_factor` times as fast as the
+    profile in everything. `memory` and `power` replace those of the profile.
     """
 
     speed: Speed | None = None
+    device: DeviceName | None = None
+    stack: StackName | None = None
+    speed_factor: Factor = 1.0
     profile: Annotated[Text, accepted_by(lambda f: read_profile(Path(f), "any"))] | None = None
     memory: Size | None = None
     power: PowerStates | None = None
@@ -39,20 +55,29 @@ class OwnDevice(Section):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.speed is None) == (self.profile is None):
+        if sum(way is not None for way in (self.speed, self.profile, self.device)) != 1:
             raise rule(
-                "needs either a speed, or the file of a profile as cutlayer calibrate writes it"
+                "needs one of profile, the file of a profile as cutlayer calibrate writes it,"
+                " device, one of the catalogue, and speed"
             )
+        if self.speed is not None and self.stack is not None:
+            raise rule("has one speed for everything, and cannot have a stack")
         return self
 
     def named(self, name: str) -> DeviceProfile:
         """Return the device as a profile."""
-        if self.profile is not None:
-            profile = read_profile(Path(self.profile), name)
-            profile = replace(profile, description=self.description or profile.description)
-        else:
-            assert self.speed is not None
+        if self.speed is not None:
             profile = DeviceProfile.from_speed(name, self.speed, self.description)
+        elif self.profile is not None:
+            profile = read_profile(Path(self.profile), name)
+        else:
+            assert self.device is not None
+            profile = replace(catalogue.device(self.device), name=name)
+        profile = replace(profile, description=self.description or profile.description)
+        if self.stack is not None:
+            profile = on_stack(profile, catalogue.stack(self.stack))
+        if self.speed_factor != 1.0:
+            profile = replace(profile.faster(self.speed_factor), speed_factor=1.0)
         if self.memory is not None:
             profile = replace(profile, memory_bytes=int(self.memory))
         if self.power is not None:

@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from cutlayer.scenarios.fields import KIND_KEY, OBJECT_PATTERN, Kind
 from cutlayer.scenarios.schema import Scenario
-from cutlayer.topologies.catalogue import device_names, link_names
+from cutlayer.topologies.catalogue import device_names, link_names, stack_names
 
 
 def json_schema(
@@ -27,6 +27,7 @@ def json_schema(
     scenario["properties"]["methods"] = _method_list(options, definitions)
     names: dict[Kind, list[dict[str, Any]]] = {
         "devices": [*_enum(device_names()), {"type": "string", "description": "one of `devices`"}],
+        "stacks": _enum(stack_names()),
         "links": _enum(link_names()),
         "models": [*_enum(models), _object("a model of your own")],
         "datasets": [*_enum(datasets), _object("a data set of your own")],

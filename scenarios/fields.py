@@ -88,6 +88,7 @@ class Names:
     """The names that a scenario may use, handed to its sections as the validation context."""
 
     devices: Collection[str] = ()
+    stacks: Collection[str] = ()
     links: Collection[str] = ()
     models: Collection[str] = ()
     datasets: Collection[str] = ()
@@ -127,7 +128,7 @@ not_empty = _NotEmpty(_check_not_empty)
 unique = AfterValidator(_check_unique)
 increasing = AfterValidator(_check_increasing)
 
-Kind = Literal["devices", "links", "models", "datasets"]
+Kind = Literal["devices", "stacks", "links", "models", "datasets"]
 
 
 def _known(kind: Kind, noun: str, *, objects: bool = False) -> AfterValidator:
@@ -153,6 +154,7 @@ def _marked(kind: Kind) -> Any:
 
 
 DeviceName = Annotated[Text, _known("devices", "device"), _marked("devices")]
+StackName = Annotated[Text, _known("stacks", "software stack"), _marked("stacks")]
 LinkName = Annotated[Text, _known("links", "link"), _marked("links")]
 ModelName = Annotated[Text, _known("models", "model", objects=True), _marked("models")]
 DatasetName = Annotated[Text, _known("datasets", "data set", objects=True), _marked("datasets")]

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from cutlayer.scenarios.bandwidth import AnyFiniteRate
-from cutlayer.scenarios.fields import Count, DeviceName, Section, Text, not_empty, unique
+from cutlayer.scenarios.fields import Count, DeviceName, Section, StackName, Text, not_empty, unique
 from cutlayer.scenarios.links import Link
 from cutlayer.scenarios.quantities import Delay, FiniteRate
 from cutlayer.scenarios.unions import OneOf
@@ -79,13 +79,19 @@ Discipline = Annotated[
 ]
 
 
-class Server(Section):
+class OnDevice(Section):
+    """Something that computes: a device, and the software stack on it if it is not the device's own."""
+
+    device: DeviceName
+    stack: StackName | None = None
+
+
+class Server(OnDevice):
     """The server: a queue with `slots` that work at the same time.
 
     Each slot has the device's whole speed, or all slots share it.
     """
 
-    device: DeviceName
     slots: Count
     discipline: Discipline = Fifo()
     slot_speed: SlotSpeed = "whole"
@@ -106,19 +112,17 @@ class Medium(Section):
     rate: AnyFiniteRate
 
 
-class ClientGroup(Section):
+class ClientGroup(OnDevice):
     """Equal clients, each with its own link."""
 
-    device: DeviceName
     count: Population = 1
     link: Link
     name: Text | None = None
 
 
-class Station(Section):
+class Station(OnDevice):
     """Equal stations of a Wi-Fi cell; with their own `rate` if the cell has none."""
 
-    device: DeviceName
     count: Population = 1
     rate: FiniteRate | None = None
     name: Text | None = None

@@ -9,10 +9,11 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from cutlayer.scenarios.bandwidth import AnyFiniteRate
-from cutlayer.scenarios.fields import DeviceName, Section, Text, Whole, not_empty, rule
+from cutlayer.scenarios.fields import Section, Text, Whole, not_empty, rule
 from cutlayer.scenarios.groups import (
     ClientGroup,
     Medium,
+    OnDevice,
     Population,
     Routing,
     Server,
@@ -33,10 +34,9 @@ class GraphServer(Server):
     name: Text = "server"
 
 
-class ClientNode(Section):
+class ClientNode(OnDevice):
     """Equal clients of a graph; each of them gets every edge of the node."""
 
-    device: DeviceName
     count: Population = 1
 
 
@@ -96,10 +96,9 @@ class WifiCell(Section):
     backhaul: Link | None = None
 
 
-class Subscriber(Section):
+class Subscriber(OnDevice):
     """Equal devices of a cellular cell; `up` and `down` are the rates of a device that is alone."""
 
-    device: DeviceName
     count: Population = 1
     up: FiniteRate
     down: FiniteRate

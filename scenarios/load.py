@@ -21,7 +21,7 @@ from cutlayer.scenarios.shipped import shipped_names, shipped_path
 from cutlayer.scenarios.stand_ins import without
 from cutlayer.scenarios.yaml_text import MAX_BYTES, read
 from cutlayer.suggestion import suggestion
-from cutlayer.topologies.catalogue import device_names, link_names
+from cutlayer.topologies.catalogue import device_names, link_names, stack_names
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ def load_text(
     problems += check_sections(document)
     names = Names(
         devices=(*device_names(), *mapping(document.data.get("devices"))),
+        stacks=stack_names(),
         links=link_names(),
         models=models,
         datasets=datasets,

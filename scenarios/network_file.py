@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, Literal, Self
 import networkx
 from pydantic import BeforeValidator, Field, model_validator
 
-from cutlayer.scenarios.fields import DeviceName, Section, Text, accepted_by, not_empty, rule
-from cutlayer.scenarios.groups import Population, Routing, StarServer
+from cutlayer.scenarios.fields import Section, Text, accepted_by, not_empty, rule
+from cutlayer.scenarios.groups import OnDevice, Population, Routing, StarServer
 from cutlayer.scenarios.links import Link
 from cutlayer.scenarios.quantities import Delay, FiniteRate, Rate
 from cutlayer.scenarios.unions import OneOf, either, is_list, is_mapping
@@ -76,14 +76,13 @@ class PlacedServer(StarServer):
     at: NodeName
 
 
-class PlacedGroup(Section):
+class PlacedGroup(OnDevice):
     """Equal clients at nodes of the network, each with its own link to its node.
 
     `count` clients are at each node in `at`, or at `all` nodes that are connected with the server;
     with `spread`, `count` is the total.
     """
 
-    device: DeviceName
     count: Population = 1
     link: Link
     name: Text | None = None

@@ -15,7 +15,7 @@ from cutlayer.topologies.device import DeviceError, DeviceProfile, Status
 from cutlayer.topologies.figures import COSTS, figures_of, with_figures
 
 GROUPS: Final = ("gemm_forward", "gemm_backward", "other")
-TIMES: Final = ("loader_s_per_sample", "loop_s_per_iteration")
+TIMES: Final = ("loader_s_per_sample", "loop_s_per_iteration", "round_s")
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,9 @@ class Stack:
 
     Products are convolutions (with their weights and columns) and linear layers; everything else is
     depthwise convolutions, normalisation, elementwise operations, pooling, memory traffic, overheads and
-    the optimizer. A factor of 2 is twice the time. `loader_s_per_sample` and `loop_s_per_iteration` are
-    seconds of Python and image decoding on a device of `host_speed` 1; they replace those of the device.
+    the optimizer. A factor of 2 is twice the time. `loader_s_per_sample`, `loop_s_per_iteration` and
+    `round_s`, the fixed time of a round, are seconds of Python and image decoding on a device of
+    `host_speed` 1; they replace those of the device.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Stack:
     other: float = 1.0
     loader_s_per_sample: float = 0.0
     loop_s_per_iteration: float = 0.0
+    round_s: float = 0.0
     sources: tuple[str, ...] = ()
     status: Mapping[str, Status] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +63,7 @@ def group_of(figure: str) -> str:
 def on_stack(profile: DeviceProfile, stack: Stack) -> DeviceProfile:
     """Return the device with the times of a stack in place of those of its reference stack.
 
-    Raises DeviceError for a coarse profile, or if the stack has a loader or a loop and the speed of the
+    Raises DeviceError for a coarse profile, one that has a stack already, or if the stack has a loader or a loop and the speed of the
     device's host code is not known.
     """
     if profile.coarse:
@@ -69,7 +71,11 @@ def on_stack(profile: DeviceProfile, stack: Stack) -> DeviceProfile:
             f"device {profile.name!r} has one speed for everything and cannot have a stack"
             f" (got {stack.name!r})"
         )
-    if profile.host_speed is None and (stack.loader_s_per_sample or stack.loop_s_per_iteration):
+    if profile.stack:
+        raise DeviceError(
+            f"device {profile.name!r} has the stack {profile.stack!r} already (got {stack.name!r})"
+        )
+    if profile.host_speed is None and any(getattr(stack, name) for name in TIMES):
         raise DeviceError(
             f"device {profile.name!r} has no host_speed, which the loader and the loop of the stack"
             f" {stack.name!r} need"
@@ -79,11 +85,10 @@ def on_stack(profile: DeviceProfile, stack: Stack) -> DeviceProfile:
     for name, figure in figures_of(profile).items():
         factor = getattr(stack, group_of(name))
         figures[name] = figure * factor if name in COSTS else figure / factor
-    loop = stack.loop_s_per_iteration / speed
     figures |= {
-        "iteration_overhead": loop,
+        "iteration_overhead": stack.loop_s_per_iteration / speed,
         "loader_per_iteration": 0.0,
         "loader_per_sample": stack.loader_s_per_sample / speed,
-        "round_overhead": profile.round_overhead_s,
+        "round_overhead": stack.round_s / speed,
     }
     return replace(with_figures(profile, figures), stack=stack.name)

@@ -28,6 +28,7 @@ from cutlayer.topologies import (
     from_graph,
     from_networkx,
     mesh,
+    on_stack,
     parse_duration,
     parse_rate,
     ring,
@@ -63,27 +64,30 @@ class Devices:
     def __init__(self, scenario: Scenario) -> None:
         self._own = {name: device.named(name) for name, device in scenario.devices.items()}
 
-    def __getitem__(self, name: str) -> DeviceProfile:
-        return self._own[name] if name in self._own else catalogue.device(name)
+    def of(self, section: groups.OnDevice) -> DeviceProfile:
+        """Return the device of a section, with the times of its software stack."""
+        name = section.device
+        profile = self._own[name] if name in self._own else catalogue.device(name)
+        return (
+            profile if section.stack is None else on_stack(profile, catalogue.stack(section.stack))
+        )
 
     def server(self, section: groups.Server) -> Server:
         """Return the server that a section describes."""
         name = section.name if isinstance(section, layout.GraphServer) else "server"
         queueing = section.discipline.queueing(section.slot_speed)
-        return Server(self[section.device], section.slots, queueing, name)
+        return Server(self.of(section), section.slots, queueing, name)
 
     def clients(self, section: Iterable[groups.ClientGroup]) -> list[Clients]:
         """Return groups of clients, each with its own link."""
         return [
-            Clients(self[group.device], group.count, access_link(group.link), group.name)
+            Clients(self.of(group), group.count, access_link(group.link), group.name)
             for group in section
         ]
 
     def stations(self, section: Iterable[groups.Station]) -> list[Stations]:
         """Return the stations of a Wi-Fi cell."""
-        return [
-            Stations(self[group.device], group.count, group.rate, group.name) for group in section
-        ]
+        return [Stations(self.of(group), group.count, group.rate, group.name) for group in section]
 
 
 def _star(section: layout.Star, devices: Devices) -> Topology:
@@ -126,7 +130,7 @@ def _cell(
         stations = devices.stations(cell.clients)
         return AccessPoint(stations, cell.delay, backhaul, rate, varies, cell.count, cell.name)
     subscribers = [
-        Subscribers(devices[group.device], group.count, group.up, group.down, group.name)
+        Subscribers(devices.of(group), group.count, group.up, group.down, group.name)
         for group in cell.clients
     ]
     return BaseStation(subscribers, cell.delay, backhaul, cell.count, cell.name)
@@ -170,7 +174,7 @@ def _network(section: network_file.NetworkFile, devices: Devices) -> Topology:
         server_at=section.server.at,
         clients=[
             Residents(
-                devices[group.device],
+                devices.of(group),
                 group.count,
                 access_link(group.link),
                 group.places,
@@ -228,10 +232,10 @@ def _graph(section: layout.Graph, devices: Devices) -> Topology:
         if isinstance(node, layout.RelayNode):
             nodes.append(Node(name, "relay"))
         elif node.count == 1:
-            nodes.append(Node(name, "client", devices[node.device]))
+            nodes.append(Node(name, "client", devices.of(node)))
         else:
             members[name] = [f"{name}-{i}" for i in range(node.count)]
-            nodes += [Node(member, "client", devices[node.device]) for member in members[name]]
+            nodes += [Node(member, "client", devices.of(node)) for member in members[name]]
     media = [Medium(name, *mean_and_varying(medium.rate)) for name, medium in section.media.items()]
     edges = [
         _edge(edge, source, target, section)

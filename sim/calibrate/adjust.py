@@ -18,10 +18,11 @@ from threadpoolctl import threadpool_limits
 from cutlayer.sim.calibrate.timed_rows import TimedRow
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.figures import COSTS, figures_of, with_figures
-from cutlayer.topologies.stack import GROUPS, TIMES, Stack, group_of
+from cutlayer.topologies.stack import GROUPS, Stack, group_of
 
 Floats = NDArray[np.float64]
 
+LOOPS: Final = ("loader_s_per_sample", "loop_s_per_iteration")  # of a stack; rows have no rounds
 NOISE: Final = 0.1  # relative error of a row that counts as one standard deviation
 STEPS: Final = 500
 
@@ -119,7 +120,7 @@ def left_out(
 def _stack(stack: Stack, values: Mapping[str, float]) -> Stack:
     own: dict[str, Any] = {
         name: values[f"{stack.name}: {name}"]
-        for name in (*GROUPS, *TIMES)
+        for name in (*GROUPS, *LOOPS)
         if f"{stack.name}: {name}" in values
     }
     return replace(stack, **own)
@@ -153,7 +154,7 @@ class _Rows:
         self.names = list(self._figures)
         values = [figures[name] for name in self._figures]
         for name in self._stacks:
-            for part in (*GROUPS, *TIMES):
+            for part in (*GROUPS, *LOOPS):
                 self.names.append(f"{name}: {part}")
                 values.append(max(getattr(stacks[name], part), 1e-12))
         self.logs = np.log(values)
@@ -177,7 +178,7 @@ class _Rows:
     def _parts(self, logs: Floats) -> tuple[Floats, Floats]:
         """Return the seconds by figure, and those of loader and loop."""
         count = len(self._figures)
-        own = np.exp(logs[count:]).reshape(len(self._stacks), len(GROUPS) + len(TIMES))
+        own = np.exp(logs[count:]).reshape(len(self._stacks), len(GROUPS) + len(LOOPS))
         of_row = self._of_stack @ own
         without = ~self._of_stack.any(1)
         of_row[without, : len(GROUPS)] = 1.0

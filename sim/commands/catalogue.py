@@ -49,6 +49,11 @@ def device_summary(name: str) -> str:
     return profile.description + (" (coarse)" if profile.coarse else "")
 
 
+def stack_summary(name: str) -> str:
+    """Return a software stack's description."""
+    return catalogue.stack(name).description
+
+
 def link_summary(name: str) -> str:
     """Return a link's rates and delay."""
     link = catalogue.link(name)
@@ -67,6 +72,7 @@ KINDS: dict[str, tuple[Callable[[], Collection[str]], Callable[[str], str]]] = {
     "models": (lambda: MODELS, model_summary),
     "datasets": (lambda: DATASETS, dataset_summary),
     "devices": (catalogue.device_names, device_summary),
+    "stacks": (catalogue.stack_names, stack_summary),
     "links": (catalogue.link_names, link_summary),
 }
 

@@ -27,6 +27,7 @@ from cutlayer.suggestion import suggestion
 from cutlayer.topologies import Topology, catalogue
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.link import AccessLink
+from cutlayer.topologies.stack import Stack
 from cutlayer.topologies.units import format_duration, format_rate, format_size
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -44,6 +45,7 @@ def show_command(name: str, plot: Path | None = None, *, force: bool = False) ->
         "models": _show_model,
         "datasets": _show_dataset,
         "devices": _show_device,
+        "stacks": _show_stack,
         "links": _show_link,
     }
     if plot is not None and plot.suffix not in FORMATS:
@@ -172,6 +174,19 @@ def _show_device(name: str) -> None:
     _print_sources(profile, console)
 
 
+def _show_stack(name: str) -> None:
+    stack = catalogue.stack(name)
+    console = make_console()
+    console.print(f"{name}: {stack.description}")
+    console.print(
+        f"times of matrix products x{stack.gemm_forward:.3g} forward, x{stack.gemm_backward:.3g}"
+        f" backward; everything else x{stack.other:.3g}; loader"
+        f" {format_duration(stack.loader_s_per_sample)} a sample, loop"
+        f" {format_duration(stack.loop_s_per_iteration)} an iteration on a Raspberry Pi 4B"
+    )
+    _print_sources(stack, console)
+
+
 def _show_link(name: str) -> None:
     link = catalogue.link(name)
     console = make_console()
@@ -180,7 +195,7 @@ def _show_link(name: str) -> None:
     _print_sources(link, console)
 
 
-def _print_sources(entry: DeviceProfile | AccessLink, console: CommandConsole) -> None:
+def _print_sources(entry: DeviceProfile | Stack | AccessLink, console: CommandConsole) -> None:
     for figure, status in entry.status.items():
         console.print(f"{figure}: {status}. {entry.notes.get(figure, '')}".rstrip())
     for source in entry.sources:

@@ -5,14 +5,17 @@ from collections import OrderedDict
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cutlayer.models import MODELS, CutError, Model, ModelError, auxiliary_head, build
 from cutlayer.models.cost import block_costs
+from cutlayer.models.features import PRODUCTS
 from cutlayer.models.plain import vgg5, vgg11
+from cutlayer.models.vit import Attention, PatchEmbedding
 
 # For 32x32 images their last maps are 1x1, so BatchNorm gets one value per channel and sample.
-ONE_VALUE_AT_THE_END = ("resnet12", "resnet18", "resnet50", "mobilenetv3-small")
+ONE_VALUE_AT_THE_END = ("resnet12", "resnet18", "resnet34", "resnet50", "mobilenetv3-small")
 
 
 def meta(name, classes=10, input_shape=(3, 32, 32)):
@@ -48,7 +51,10 @@ def test_mobilenetv2_has_the_parameters_of_the_imagenet_model():
     ("name", "parameters", "millions"),
     [
         ("resnet18", 11_689_512, 1_814),
+        ("resnet34", 21_797_672, 3_664),
         ("resnet50", 25_557_032, 4_089),
+        ("mobilenetv2-050", 1_968_680, 97),
+        ("vit-small", 22_050_664, 4_608),
         ("mobilenetv2", 3_504_872, 301),
         ("mobilenetv3-small", 2_542_856, 56.5),
     ],
@@ -58,10 +64,38 @@ def test_models_for_large_images_have_the_published_parameters_and_operations(
 ):
     model = meta(name, 1000, (3, 224, 224))
     assert count(model) == parameters
-    products = ("conv", "pointwise", "depthwise", "linear", "conv_input", "conv_wide")
+    products = (*PRODUCTS, "depthwise")
     layers = [layer for block in block_costs(model) for layer in block.layers]
     flops = sum(layer.forward_flops for layer in layers if layer.op_class in products)
     assert flops / 2e6 == pytest.approx(millions, rel=0.015)
+
+
+def test_attention_is_that_of_torch():
+    torch.manual_seed(0)
+    attention = Attention(12, 3).double()
+    x = torch.randn(2, 5, 12, dtype=torch.float64)
+    heads = [part.unflatten(-1, (3, 4)).transpose(1, 2) for part in attention.qkv(x).chunk(3, -1)]
+    mixed = scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+    torch.testing.assert_close(attention(x), attention.project(mixed))
+
+
+def test_attention_does_not_depend_on_the_order_of_tokens():
+    torch.manual_seed(0)
+    attention, x = Attention(12, 3).double(), torch.randn(2, 5, 12, dtype=torch.float64)
+    order = torch.tensor([3, 0, 4, 1, 2])
+    torch.testing.assert_close(attention(x[:, order]), attention(x)[:, order])
+
+
+def test_a_token_is_the_projection_of_one_patch():
+    torch.manual_seed(0)
+    embedding, images = PatchEmbedding((3, 32, 48), 8), torch.randn(2, 3, 32, 48)
+    tokens = embedding(images)
+    assert tokens.shape == (2, 1 + 2 * 3, 8)
+    patch = images[:, :, 16:, 32:]  # the last of two rows of three
+    weights = embedding.project.weight.flatten(1)
+    expected = patch.flatten(1) @ weights.T + embedding.project.bias + embedding.positions[0, -1]
+    torch.testing.assert_close(tokens[:, -1], expected)
+    torch.testing.assert_close(tokens[:, 0], embedding.positions[:, 0].expand(2, -1))
 
 
 @pytest.mark.parametrize("name", ["vgg11", "resnet9"])
@@ -87,6 +121,9 @@ def test_ecofed_device_block(name):
         ("resnet12", 1, (64, 16, 16)),
         ("lenet", 2, (16, 5, 5)),
         ("mobilenetv2", 18, (320, 4, 4)),
+        ("mobilenetv2-050", 18, (160, 4, 4)),
+        ("vit-small", 1, (5, 384)),
+        ("vit-small", 13, (5, 384)),
         ("vgg11", 11, (10,)),
     ],
 )
@@ -110,7 +147,7 @@ def test_batchnorm_keeps_no_running_statistics(name):
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     assert not list(model.buffers())
     assert all(not norm.track_running_stats for norm in norms)
-    assert bool(norms) == (name not in ("lenet", "vgg19"))
+    assert bool(norms) == (name not in ("lenet", "vgg19", "vit-small"))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -10,10 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cutlayer.models import MODELS, CostError, auxiliary_head, block_costs, build, module_cost
 from cutlayer.models.cost import model_cost
+from cutlayer.models.features import PRODUCTS, features
 from cutlayer.models.layers import conv_block
 from cutlayer.models.plain import vgg5, vgg11
 
-DENSE = ("conv_input", "conv", "conv_wide", "pointwise", "depthwise", "linear")
+DENSE = (*PRODUCTS, "depthwise")
 
 
 def dense_flops(costs, which="forward_flops"):
@@ -28,7 +29,7 @@ def only_layer(module, input_shape, first=False):
 def test_a_convolution_by_hand():
     layer = only_layer(nn.Conv2d(8, 16, 3, stride=2, padding=1), (8, 10, 10))
     forward = 2 * (3 * 3 * 8) * 16 * 5 * 5
-    assert (layer.op_class, layer.map_size) == ("conv", 10)
+    assert layer.op_class == "conv"
     assert (layer.forward_flops, layer.backward_flops) == (forward, 2 * forward)
     assert layer.weight_bytes == 4 * (3 * 3 * 8 * 16 + 16) == 4 * layer.parameters
     assert (layer.input_bytes, layer.output_bytes) == (4 * 8 * 100, 4 * 16 * 25)
@@ -59,9 +60,82 @@ def test_grouped_and_transposed_convolutions_by_hand():
     assert transposed.forward_flops == 2 * 5 * 7 * 4 * 9
 
 
+@pytest.mark.parametrize(
+    ("module", "column_values"),
+    [
+        (nn.Conv2d(8, 16, 3, padding=1), 8 * 9 * 10 * 10),
+        (nn.Conv2d(8, 16, 3, stride=2, padding=1), 8 * 9 * 5 * 5),
+        (nn.Conv2d(8, 16, 3), 8 * 9 * 8 * 8),
+        (nn.Conv2d(8, 16, (1, 5)), 8 * 5 * 10 * 6),
+        # Each of the two groups unfolds its own four inputs.
+        (nn.Conv2d(8, 16, 3, padding=1, groups=2), 8 * 9 * 10 * 10),
+        # A transposed convolution multiplies first: seven outputs of a 2x2 kernel at each input.
+        (nn.ConvTranspose2d(8, 7, 2, stride=2), 7 * 4 * 10 * 10),
+        (nn.ConvTranspose2d(8, 6, 2, stride=2, groups=2), 6 * 4 * 10 * 10),
+        (nn.Conv2d(8, 16, 1), 0),
+        (nn.Conv2d(8, 8, 3, padding=1, groups=8), 0),
+    ],
+)
+def test_the_columns_of_a_convolution_by_hand(module, column_values):
+    assert only_layer(module, (8, 10, 10)).column_bytes == 4 * column_values
+
+
+def test_columns_are_those_that_torch_unfolds():
+    unfolded = nn.functional.unfold(torch.zeros(1, 5, 11, 9), (3, 2), stride=2, padding=1)
+    layer = only_layer(nn.Conv2d(5, 7, (3, 2), stride=2, padding=1), (5, 11, 9))
+    assert layer.column_bytes == unfolded.nbytes
+
+
+def test_only_convolutions_have_columns():
+    layers = [layer for block in model_cost("mobilenetv2", 10) for layer in block.layers]
+    assert sum(layer.column_bytes > 0 for layer in layers) == 1  # the stem
+    assert only_layer(nn.Linear(100, 30), (100,)).column_bytes == 0
+
+
+def test_the_features_of_a_convolution_by_hand():
+    layer = only_layer(nn.Conv2d(8, 16, 3, padding=1, bias=False), (8, 10, 10))
+    flops, weights, columns = 2 * 72 * 16 * 100, 4 * 72 * 16, 4 * 72 * 100
+    moved = 4 * (8 + 16) * 100
+    forward, backward = features(layer, "forward"), features(layer, "backward")
+    assert forward == ("conv", "forward", flops, moved, weights, weights, columns)
+    # Values and gradients; the gradients of weights and input.
+    twice = (2 * figure for figure in (flops, moved, weights, weights, columns))
+    assert backward == ("conv", "backward", *twice)
+
+
+def test_a_first_layer_reads_weights_and_columns_once_backward():
+    layer = only_layer(nn.Conv2d(3, 16, 3, padding=1, bias=False), (3, 8, 8), first=True)
+    forward, backward = features(layer, "forward"), features(layer, "backward")
+    assert backward.flops == forward.flops
+    assert backward.weight_bytes == forward.weight_bytes == 4 * 27 * 16
+    assert backward.streamed_bytes == forward.streamed_bytes == 4 * 27 * 16
+    assert backward.column_bytes == forward.column_bytes == 4 * 27 * 64
+    assert backward.activation_bytes == 2 * forward.activation_bytes
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "streamed"),
+    [
+        (nn.Conv2d(8, 16, 1, bias=False), (8, 5, 5), 4 * 8 * 16),
+        (nn.Linear(20, 30, bias=False), (20,), 0),
+        (nn.Conv2d(8, 8, 3, groups=8, bias=False), (8, 5, 5), 0),
+    ],
+)
+def test_only_weights_of_products_of_unfolded_inputs_are_streamed(module, shape, streamed):
+    layer = only_layer(module, shape)
+    assert features(layer, "forward").streamed_bytes == streamed
+    assert features(layer, "forward").weight_bytes == layer.weight_bytes > 0
+
+
+def test_a_pass_without_arithmetic_has_no_features():
+    frozen = only_layer(nn.Conv2d(8, 8, 1).requires_grad_(False), (8, 4, 4), first=True)
+    assert features(frozen, "forward") is not None
+    assert features(frozen, "backward") is None
+
+
 def test_a_linear_layer_by_hand():
     layer = only_layer(nn.Linear(100, 30), (100,))
-    assert (layer.op_class, layer.map_size) == ("linear", 1)
+    assert layer.op_class == "linear"
     assert (layer.forward_flops, layer.backward_flops) == (6000, 12000)
     assert (layer.weight_bytes, layer.input_bytes, layer.output_bytes) == (12120, 400, 120)
     assert only_layer(nn.Linear(100, 30), (5, 100)).forward_flops == 5 * 6000
@@ -96,7 +170,7 @@ def test_a_conv_block_by_hand():
 def test_a_residual_addition_is_counted():
     costs = block_costs(build("resnet9", classes=10, seed=0, device="meta"))
     (addition,) = (layer for layer in costs[4].layers if layer.name == "residual3.add")
-    assert (addition.op_class, addition.map_size) == ("elementwise", 2)
+    assert addition.op_class == "elementwise"
     assert addition.forward_flops == 512 * 4
     assert addition.input_bytes == 2 * addition.output_bytes
 

@@ -73,7 +73,7 @@ class Cell:
 
 
 def block(name: str, forward: int, backward: int, parameters: int, tensors: int) -> BlockCost:
-    layer = LayerCost(name, "linear", 1, forward, backward, 4 * parameters, 16, 16, parameters)
+    layer = LayerCost(name, "linear", forward, backward, 4 * parameters, 16, 16, parameters)
     return BlockCost(name, (layer,), parameters, tensors, 4 * parameters, (4,), (4,), 16, 16, 16)
 
 

@@ -32,12 +32,15 @@ class StackEntry(Strict):
     other: Slowdown
     loader_per_sample: Figure
     loop_per_iteration: Figure
+    per_round: Figure | None = None
 
     def stack(self, name: str) -> Stack:
         """Return the stack."""
         stated: dict[str, Stated] = {group: getattr(self, group) for group in GROUPS}
         stated["loader_s_per_sample"] = self.loader_per_sample
         stated["loop_s_per_iteration"] = self.loop_per_iteration
+        if self.per_round is not None:
+            stated["round_s"] = self.per_round
         return Stack(
             name=name,
             description=self.description,
@@ -46,6 +49,7 @@ class StackEntry(Strict):
             other=self.other.value,
             loader_s_per_sample=parse_duration(self.loader_per_sample.value),
             loop_s_per_iteration=parse_duration(self.loop_per_iteration.value),
+            round_s=0.0 if self.per_round is None else parse_duration(self.per_round.value),
             sources=self.sources,
             status=status_of(stated),
             notes=note_of(stated),

@@ -10,30 +10,26 @@ from cutlayer.sim.calibrate.probes import BATCHES, PROBES
 from cutlayer.sim.calibrate.timing import BlockTimes, Passes
 from cutlayer.sim.compute.stage import Stage
 from cutlayer.sim.compute.work import layers_of
-from cutlayer.topologies.device import DeviceProfile, RateTable
+from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.layer_time import PassRates
 
 REST = 2e-4
 
 
 def machine(**changes) -> DeviceProfile:
-    """A profile whose rates differ by class, pass and map, and whose bandwidths all limit some layer."""
-    dense = RateTable(
-        {2: 30e9, 4: 60e9, 8: 90e9, 16: 80e9, 32: 70e9},
-        {2: 20e9, 4: 50e9, 8: 70e9, 16: 75e9, 32: 60e9},
-    )
+    """A profile whose rates differ by class and pass, and all of whose bandwidths cost time."""
     figures = {
         "name": "synthetic",
         "description": "",
         "rates": {
-            "conv_input": RateTable.flat(40e9, 30e9),
-            "conv": dense,
-            "conv_wide": dense.scaled(0.7, 0.6),
-            "pointwise": dense.scaled(0.9, 0.8),
-            "depthwise": dense.scaled(0.1, 0.08),
-            "linear": RateTable.flat(50e9, 45e9),
-            "norm": RateTable.flat(3e9, 4e9),
-            "elementwise": RateTable.flat(2e9, 3e9),
-            "pool": RateTable.flat(1e9, 2e9),
+            "conv_input": PassRates(40e9, 30e9),
+            "conv": PassRates(90e9, 70e9),
+            "pointwise": PassRates(80e9, 55e9),
+            "depthwise": PassRates(8e9, 5e9),
+            "linear": PassRates(50e9, 45e9),
+            "norm": PassRates(3e9, 4e9),
+            "elementwise": PassRates(2e9, 3e9),
+            "pool": PassRates(1e9, 2e9),
         },
         "memory_bandwidth_bytes_per_s": 8e9,
         "optimizer_bytes_per_s": 12e9,
@@ -42,6 +38,8 @@ def machine(**changes) -> DeviceProfile:
         "loader_s_per_iteration": 0.0,
         "memory_bytes": 2**30,
         "weight_bytes_per_s": 5e9,
+        "weight_stream_bytes_per_s": PassRates(20e9, 9e9),
+        "column_bytes_per_s": PassRates(6e9, 10e9),
         "optimizer_overhead_s": 1e-5,
         "loader_s_per_sample": 1e-5,
     }

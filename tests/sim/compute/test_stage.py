@@ -1,4 +1,4 @@
-"""Time on a processor: the roofline, a training step, and VGG5 counted by hand."""
+"""Time on a processor: the sum of terms, a training step, and VGG5 counted by hand."""
 
 from dataclasses import replace
 
@@ -6,19 +6,20 @@ import pytest
 
 from cutlayer.models.block_cost import LayerCost
 from cutlayer.models.catalogue import resolve
-from cutlayer.models.cost import block_costs
+from cutlayer.models.cost import block_costs, model_cost
+from cutlayer.models.features import CONVOLUTIONS, PRODUCTS
 from cutlayer.models.quantise_cost import dequantise_costs, quantise_costs
-from cutlayer.sim.compute.stage import Stage, Work, layer_seconds
+from cutlayer.sim.compute.stage import Stage, Work
 from cutlayer.sim.compute.work import DeviceWork, ServerWork, layers_of
-from cutlayer.topologies import DeviceProfile, RateTable, catalogue
+from cutlayer.topologies import DeviceProfile, PassRates, catalogue
 
-LAYER = LayerCost("fc", "linear", 1, 2000, 4000, 800, 16, 24, 200)
+LAYER = LayerCost("fc", "linear", 2000, 4000, 800, 16, 24, 200)
 PROFILE = DeviceProfile(
-    name="roofline",
+    name="hand",
     description="",
     rates={
-        "linear": RateTable.flat(1e6, 5e5),
-        "elementwise": RateTable.flat(1e6, 1e6),
+        "linear": PassRates(1e6, 5e5),
+        "elementwise": PassRates(1e6, 1e6),
     },
     memory_bandwidth_bytes_per_s=2e5,
     optimizer_bytes_per_s=1e5,
@@ -29,25 +30,93 @@ PROFILE = DeviceProfile(
 )
 
 
-def test_a_layer_is_bound_by_arithmetic_or_by_memory():
-    # 10 samples: 20,000 FLOPs at 1 MFLOP/s against 800 + 400 bytes at 200 kB/s.
-    assert layer_seconds(PROFILE, LAYER, "forward", 10) == pytest.approx(0.001 + 0.02)
+def seconds(profile, layer, pass_, batch_size):
+    """Return the time of a pass over one layer."""
+    stage = Stage(profile, [layer])
+    work = stage.forward if pass_ == "forward" else stage.backward
+    return work(batch_size).seconds
+
+
+def test_a_layer_takes_overhead_arithmetic_memory_and_weights():
+    # 10 samples: 20,000 FLOPs at 1 MFLOP/s, 400 bytes and 800 bytes of weights at 200 kB/s.
+    expected = 0.001 + 0.02 + 0.002 + 0.004
+    assert seconds(PROFILE, LAYER, "forward", 10) == pytest.approx(expected)
     # Backward reads and writes everything twice: 40,000 FLOPs at 0.5 MFLOP/s.
-    assert layer_seconds(PROFILE, LAYER, "backward", 10) == pytest.approx(0.001 + 0.08)
-    thin = replace(LAYER, forward_flops=10, backward_flops=20)
-    assert layer_seconds(PROFILE, thin, "forward", 10) == pytest.approx(0.001 + 1200 / 2e5)
-    assert layer_seconds(PROFILE, thin, "backward", 10) == pytest.approx(0.001 + 2400 / 2e5)
+    expected = 0.001 + 0.08 + 0.004 + 0.008
+    assert seconds(PROFILE, LAYER, "backward", 10) == pytest.approx(expected)
+    # A first layer has weights and half the FLOPs for one gradient, but values and gradients move.
+    first = replace(LAYER, backward_flops=2000)
+    expected = 0.001 + 0.04 + 0.004 + 0.004
+    assert seconds(PROFILE, first, "backward", 10) == pytest.approx(expected)
 
 
-def test_a_calibrated_profile_brings_weights_into_order_first():
+def test_weights_have_a_bandwidth_of_their_own():
     fitted = replace(PROFILE, weight_bytes_per_s=1e4)
-    # The 800 bytes of weights come before everything else; backward has their gradient, too.
-    assert layer_seconds(fitted, LAYER, "forward", 10) == pytest.approx(0.001 + 0.02 + 0.08)
-    assert layer_seconds(fitted, LAYER, "backward", 10) == pytest.approx(0.001 + 0.08 + 0.16)
+    expected = 0.001 + 0.02 + 0.002 + 0.08
+    assert seconds(fitted, LAYER, "forward", 10) == pytest.approx(expected)
+
+
+def test_a_convolution_streams_weights_and_columns_for_every_sample():
+    profile = replace(
+        PROFILE,
+        rates={"conv": PassRates(1e6, 5e5)},
+        weight_stream_bytes_per_s=PassRates(1e5, 4e4),
+        column_bytes_per_s=PassRates(5e4, 2e4),
+    )
+    layer = replace(LAYER, op_class="conv", column_bytes=100)
+    plain = replace(profile, weight_stream_bytes_per_s=None, column_bytes_per_s=None)
+    more = 10 * (800 / 1e5 + 100 / 5e4)
+    assert seconds(profile, layer, "forward", 10) == pytest.approx(
+        seconds(plain, layer, "forward", 10) + more
+    )
+    more = 10 * 2 * (800 / 4e4 + 100 / 2e4)
+    assert seconds(profile, layer, "backward", 10) == pytest.approx(
+        seconds(plain, layer, "backward", 10) + more
+    )
+
+
+def slow_seconds(device, layers, batch_size):
+    """Return forward and backward of layers, counted layer by layer from the words of the form."""
+    total = 0.0
+    for layer in layers:
+        for pass_, flops in (("forward", layer.forward_flops), ("backward", layer.backward_flops)):
+            if flops == 0:
+                continue
+            times = 1 if pass_ == "forward" else 2
+            gradients = times
+            if pass_ == "backward" and layer.op_class in PRODUCTS:
+                gradients = flops / layer.forward_flops
+            weights = device.weight_bytes_per_s or device.memory_bandwidth_bytes_per_s
+            moved = times * (layer.input_bytes + layer.output_bytes)
+            total += device.layer_overhead_s + gradients * layer.weight_bytes / weights
+            each = flops / device.rate(layer.op_class, pass_)
+            each += moved / device.memory_bandwidth_bytes_per_s
+            if layer.op_class in CONVOLUTIONS and device.weight_stream_bytes_per_s:
+                streams = device.weight_stream_bytes_per_s._asdict()
+                each += gradients * layer.weight_bytes / streams[pass_]
+            if device.column_bytes_per_s:
+                each += gradients * layer.column_bytes / device.column_bytes_per_s._asdict()[pass_]
+            total += batch_size * each
+    return total
+
+
+@pytest.mark.parametrize("name", ["raspberry-pi-4b", "raspberry-pi-3b-plus", "jetson-nano"])
+@pytest.mark.parametrize("model", ["vgg5", "resnet9", "mobilenetv2", "vit-small"])
+def test_a_stage_is_the_sum_over_its_layers(name, model):
+    device, layers = catalogue.device(name), layers_of(model_cost(model, 10))
+    stage = Stage(device, layers)
+    for batch_size in (1, 7):
+        found = stage.forward(batch_size) + stage.backward(batch_size)
+        assert found.seconds == pytest.approx(slow_seconds(device, layers, batch_size), rel=1e-9)
+        assert found.flops == batch_size * sum(
+            layer.forward_flops + layer.backward_flops for layer in layers
+        )
+        passes = [flops for one in layers for flops in (one.forward_flops, one.backward_flops)]
+        assert found.overhead_s == pytest.approx(sum(map(bool, passes)) * device.layer_overhead_s)
 
 
 def test_a_layer_without_a_backward_pass_costs_nothing_there():
-    assert layer_seconds(PROFILE, replace(LAYER, backward_flops=0), "backward", 10) == 0
+    assert seconds(PROFILE, replace(LAYER, backward_flops=0), "backward", 10) == 0
 
 
 @pytest.mark.parametrize(("state_slots", "words"), [(0, 3), (1, 5), (2, 7)])
@@ -62,7 +131,7 @@ def test_an_optimizer_step_moves_weights_gradients_and_state(state_slots, words)
 def test_a_training_step_is_forward_backward_and_step():
     stage = Stage(PROFILE, [LAYER, replace(LAYER, parameters=0)], 1)
     work = stage.train(10)
-    assert work.seconds == pytest.approx(2 * (0.021 + 0.081) + 4 * 200 * 5 / 1e5)
+    assert work.seconds == pytest.approx(2 * (0.027 + 0.093) + 4 * 200 * 5 / 1e5)
     assert work.flops == 2 * 10 * 6000 + 2 * 200 * 2
     assert Stage(PROFILE, []).train(10) == Work(0, 0)
 
@@ -77,11 +146,12 @@ def test_quantising_is_seven_operations_on_the_device_and_three_on_the_server():
     # 6 values a sample of 4 samples. abs 8 bytes a value, max 4, divide, round and clamp 8 each,
     # to int16 6, to int8 3; back: to floats 5, multiply 8, clamp 8.
     quantised = DeviceWork(PROFILE, (), None, 6, 0).forward_frozen(4, 8)
-    assert quantised.seconds == pytest.approx(0.25 + 7 * 0.001 + 24 * 45 / 2e5)
+    assert quantised.seconds == pytest.approx(0.25 + 7 * 0.001 + 24 * 45 / 2e5 + 7 * 24 / 1e6)
     assert quantised.flops == 7 * 24
     work = ServerWork(PROFILE, (), (), 6, 0)
     assert work.train_detached(4).seconds == pytest.approx(0.125)
-    assert work.train_detached(4, 8).seconds == pytest.approx(0.125 + 3 * 0.001 + 24 * 21 / 2e5)
+    dequantised = 3 * 0.001 + 24 * 21 / 2e5 + 3 * 24 / 1e6
+    assert work.train_detached(4, 8).seconds == pytest.approx(0.125 + dequantised)
 
 
 @pytest.mark.parametrize("bits", range(2, 17))
