@@ -44,7 +44,12 @@ _reported: set[str] = set()
 
 def report_renamed(where: str, old: str, new: str) -> None:
     """Report on stderr, once per process, that an old name was read, and the new one."""
-    line = printable(f"{where}: {old} is deprecated: write {new}")
+    report_once(f"{where}: {old} is deprecated: write {new}")
+
+
+def report_once(text: str) -> None:
+    """Print a line on stderr, once per process."""
+    line = printable(text)
     if line not in _reported:
         _reported.add(line)
         sys.stderr.write(f"{line}\n")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from cutlayer.scenarios.aliases import OLD_PROFILE_KEYS, rename_old
+from cutlayer.scenarios.aliases import OLD_PROFILE_KEYS, rename_old, report_once
 from cutlayer.scenarios.document import Document
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.problems import Problem, ScenarioError
@@ -43,7 +43,14 @@ def read_profile(path: Path, name: str) -> DeviceProfile:
         document = read(text, str(path))
         origins = dict(document.origins)
         rename_old(document.data, origins, document.source, OLD_PROFILE_KEYS)
-        return _entry(replace(document, origins=origins)).profile(name, _no_other)
+        entry = _entry(replace(document, origins=origins))
+        if old := entry.converted():
+            report_once(
+                f"{path}: rates by the side of a map are deprecated: converted to one rate for each"
+                f" pass, with weight_stream and columns; their times of common layers differ by up to"
+                f" {old.difference:.0%}"
+            )
+        return entry.profile(name, _no_other)
     except ScenarioError as error:
         first, more = error.problems[0], len(error.problems) - 1
         others = f"; and {more} more problem{'s' if more > 1 else ''}" if more else ""

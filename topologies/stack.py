@@ -63,8 +63,8 @@ def group_of(figure: str) -> str:
 def on_stack(profile: DeviceProfile, stack: Stack) -> DeviceProfile:
     """Return the device with the times of a stack in place of those of its reference stack.
 
-    Raises DeviceError for a coarse profile, one that has a stack already, or if the stack has a loader or a loop and the speed of the
-    device's host code is not known.
+    Raises DeviceError for a coarse profile, for one that has a stack already, and if the stack has a
+    loader or a loop and the speed of the device's host code is not known.
     """
     if profile.coarse:
         raise DeviceError(

@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from cutlayer.sim.calibrate.law import Floats, Law
+from cutlayer.sim.calibrate.law import SHARED, Floats, Law
 from cutlayer.topologies.layer_time import OVERHEAD
 
 SOFT: Final = 0.1  # relative error of a time above which it counts less
@@ -76,5 +76,6 @@ def of_law(law: Law, seconds: Floats, whole: Floats) -> Prior:
         elif name == OVERHEAD:
             centres.append(float(np.min(seconds / amounts)) / MARGIN)
         else:
-            centres.append(MARGIN * float(np.max(amounts / seconds)))
+            moved = amounts if amounts.any() else law.amounts[:, law.figures.index(SHARED[0])]
+            centres.append(MARGIN * float(np.max(moved / seconds)))
     return around(centres, [(one, one + 1, PASSES_ALIKE) for one in rates[::2]])

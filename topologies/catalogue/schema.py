@@ -104,7 +104,7 @@ class DeviceEntry(Strict):
     description: Text
     sources: tuple[Text, ...] = Field(min_length=1, strict=False)
     rates: dict[str, Rates] | None = None
-    fallback: dict[str, str] = {}
+    fallback: dict[str, str] = Field(default_factory=dict)
     memory_bandwidth: Figure | None = None
     optimizer_bandwidth: Figure | None = None
     weight_bandwidth: Figure | None = None
@@ -120,7 +120,7 @@ class DeviceEntry(Strict):
     speed: Figure | None = None
     memory: Figure | None = None
     host_speed: HostSpeed | None = None
-    power_w: dict[PowerState, Watts] = {}
+    power_w: dict[PowerState, Watts] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
