@@ -94,7 +94,7 @@ def adjust(
         )
         slope = slopes(found.x)
         covariance: Floats = np.asarray(np.linalg.inv(slope.T @ slope))
-    values = dict(zip(table.names, np.exp(at(found.x)).tolist(), strict=True))
+    values = dict(zip(names, np.exp(at(found.x)[free]).tolist(), strict=True))
     own = {name: values[name] for name in figures_of(device) if name in values}
     return Adjusted(
         device=with_figures(device, own),

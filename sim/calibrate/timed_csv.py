@@ -64,12 +64,17 @@ def read_iterations(path: Path) -> list[TimedIteration]:
     except TextFileError as error:
         raise TimedCsvError(f"{path} {error}") from None
     reader = csv.DictReader(io.StringIO(text), strict=True)
-    columns = [name.strip() for name in reader.fieldnames or ()]
+    try:
+        columns = [name.strip() for name in reader.fieldnames or ()]
+    except csv.Error as error:
+        raise TimedCsvError(f"{path}:1: {error}") from None
     reader.fieldnames = columns
     known = (*REQUIRED, *DEFAULTS)
     for name in columns:
         if name not in known:
             raise TimedCsvError(f"{path}:1: unknown column {name!r}{suggestion(name, known)}")
+        if columns.count(name) > 1:
+            raise TimedCsvError(f"{path}:1: the column {name!r} is written twice")
     for name in REQUIRED:
         if name not in columns:
             raise TimedCsvError(f"{path}:1: the column {name!r} is missing")
@@ -82,7 +87,7 @@ def read_iterations(path: Path) -> list[TimedIteration]:
                 if len(found) > MAX_ROWS:
                     raise TimedCsvError(f"{path} has more than {MAX_ROWS:,} rows")
         except csv.Error as error:
-            raise TimedCsvError(f"{path}:{reader.line_num}: {error}") from None
+            raise TimedCsvError(f"{path}:{reader.reader.line_num}: {error}") from None
     if not found:
         raise TimedCsvError(f"{path} has no rows")
     return found
@@ -143,7 +148,8 @@ def _blocks(cell: dict[str, str], where: str) -> Sequence[BlockCost]:
 
 
 def _whole(text: str, where: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 10**9):
+    digits = text.isascii() and text.isdigit() and len(text) <= 10
+    if not (digits and 0 < int(text) <= 10**9):
         raise TimedCsvError(f"{where}: must be a whole number from 1 to 10^9 (got {text!r})")
     return int(text)
 

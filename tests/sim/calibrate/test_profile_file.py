@@ -8,6 +8,7 @@ from synthetic import machine
 
 from cutlayer.scenarios.profile_file import read_profile
 from cutlayer.topologies.catalogue.profile_file import ProfileFileError, profile_text
+from cutlayer.topologies.figures import figures_of
 
 FIGURES = (
     "memory_bandwidth_bytes_per_s",
@@ -30,10 +31,7 @@ def test_a_profile_is_read_back_from_its_file(tmp_path: Path):
     found = read_profile(path, "synthetic")
     for name in FIGURES:
         assert getattr(found, name) == pytest.approx(getattr(profile, name), rel=1e-5), name
-    for op_class, table in profile.rates.items():
-        for pass_ in ("forward", "backward"):
-            expected = {side: pytest.approx(rate) for side, rate in table.of(pass_).items()}
-            assert dict(found.rates[op_class].of(pass_)) == expected
+    assert figures_of(found) == pytest.approx(figures_of(profile), rel=1e-5)
     assert found.description == "a machine"
     assert set(found.notes.values()) == {"a note"}
     assert path.read_text(encoding="utf-8").startswith("# two lines\n# of comment\n")
@@ -41,7 +39,11 @@ def test_a_profile_is_read_back_from_its_file(tmp_path: Path):
 
 def test_the_file_marks_figures_that_were_not_measured(tmp_path: Path):
     path = tmp_path / "p.yaml"
-    derived = {"rates.norm": "kept at its prior", "memory_bandwidth": "guessed from others"}
+    derived = {
+        "rates.norm": "kept at its prior",
+        "memory_bandwidth": "guessed from others",
+        "columns": "backward: not known",
+    }
     path.write_text(
         profile_text(machine(sources=("here",), description="x"), "fitted", "", derived),
         encoding="utf-8",
@@ -51,12 +53,17 @@ def test_the_file_marks_figures_that_were_not_measured(tmp_path: Path):
     assert found.notes["memory_bandwidth_bytes_per_s"] == "fitted; guessed from others"
     assert found.notes["rates.conv"] == "fitted"
     status = {name for name, status in found.status.items() if status == "derived"}
-    assert status == {"rates.norm", "memory_bandwidth_bytes_per_s"}
+    assert status == {"rates.norm", "memory_bandwidth_bytes_per_s", "column_bytes_per_s"}
     assert set(found.status.values()) == {"derived", "measured"}
 
 
 def test_missing_figures_are_not_written(tmp_path: Path):
-    profile = machine(weight_bytes_per_s=None, sources=("here",))
+    profile = machine(
+        weight_bytes_per_s=None,
+        weight_stream_bytes_per_s=None,
+        column_bytes_per_s=None,
+        sources=("here",),
+    )
     path = tmp_path / "p.yaml"
     path.write_text(
         profile_text(replace(profile, description="x", memory_bytes=None), "a note"),
@@ -64,6 +71,7 @@ def test_missing_figures_are_not_written(tmp_path: Path):
     )
     found = read_profile(path, "synthetic")
     assert found.weight_bytes_per_s is None
+    assert found.weight_stream_bytes_per_s is found.column_bytes_per_s is None
     assert found.memory_bytes is None
 
 
@@ -156,6 +164,9 @@ def changed(folder: Path, old: str, new: str) -> str:
         ),
         (" GFLOP/s", " GFLOPS", "'GFLOPS' in"),
         ("rates:", "rates: &a {conv: *a}\nrate:", "contains itself by an alias"),
+        ("columns:", "colums:", "unknown key; did you mean 'columns'"),
+        ("columns:\n  forward: ", "columns:\n  forward: -", "columns.forward: "),
+        ("weight_stream:\n  forward: ", "weight_stream:\n  foreward: ", "foreward"),
         (
             "rates:",
             "power_w: {compte: {value: 1.0, status: measured}}\nrates:",
