@@ -166,7 +166,11 @@ def changed(folder: Path, old: str, new: str) -> str:
         ("rates:", "rates: &a {conv: *a}\nrate:", "contains itself by an alias"),
         ("columns:", "colums:", "unknown key; did you mean 'columns'"),
         ("columns:\n  forward: ", "columns:\n  forward: -", "columns.forward: "),
-        ("weight_stream:\n  forward: ", "weight_stream:\n  foreward: ", "foreward"),
+        (
+            "weight_stream:\n  forward: ",
+            "weight_stream:\n  fwd: ",
+            "weight_stream.forward: is required",
+        ),
         (
             "rates:",
             "power_w: {compte: {value: 1.0, status: measured}}\nrates:",
