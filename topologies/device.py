@@ -13,6 +13,7 @@ from typing import Final, Literal, Self
 from cutlayer.errors import UserError
 from cutlayer.models.features import OP_CLASSES, PASSES, Features, Pass
 from cutlayer.suggestion import suggestion
+from cutlayer.topologies.covariance import Covariance
 from cutlayer.topologies.layer_time import OVERHEAD, LayerTime, PassRates, layer_time
 
 Status = Literal["measured", "derived", "published", "recalled", "guess", "declared"]
@@ -53,6 +54,8 @@ class DeviceProfile:
     `speed_factor` is the device's speed relative to that of its name; `host_speed` that of Python and
     image decoding on it relative to a Raspberry Pi 4B. `stack` names the software stack whose times the
     profile has, if it is not the device's own (`cutlayer.topologies.stack`).
+    `covariance` is that of the logarithms of the figures, if known. `form_error` is the relative
+    standard deviation of times that the figures do not explain (`cutlayer.topologies.spreads`).
     `optimizer_bytes_per_s` counts each tensor of a step once per read and once per write (SGD 3 words a
     parameter, with momentum 5, Adam 7), and each tensor costs `optimizer_overhead_s`. If
     `weight_bytes_per_s` is None, weights move at the memory bandwidth. `status` and `notes` state the
@@ -83,6 +86,8 @@ class DeviceProfile:
     speed_factor: float = 1.0
     host_speed: float | None = None
     stack: str = ""
+    covariance: Covariance | None = None
+    form_error: float | None = None
 
     def __post_init__(self) -> None:
         for op_class in (*self.rates, *self.fallback, *self.fallback.values()):
