@@ -24,23 +24,23 @@ TABLE = """
 __main__ -> cli
 build -> clock compute data endpoints errors learning log methods models network scenarios streams
         suggestion topologies transport
-calibrate -> compute data errors files models process suggestion topologies
+calibrate -> compute data errors files models process topologies
 cli -> commands errors files learning models process scenarios version
 clock -> errors topologies
 commands -> build calibrate data errors files learning methods models papers process report results
-        run scenarios studies suggestion topologies views
+        run scenarios studies suggestion topologies validate views
 compute -> clock models topologies
 cutlayer -> data errors results run scenarios studies version
 data -> errors models streams suggestion topologies
 endpoints -> clock compute learning log models network streams
 errors ->
-files -> errors
+files -> errors suggestion
 learning -> data files models process
 log -> network
 methods -> clock endpoints errors learning log models scenarios suggestion
 models -> errors suggestion
 network -> clock suggestion
-papers -> compute endpoints files models results run topologies views
+papers -> compute files models results run topologies validate views
 process ->
 report -> files results scenarios version views
 results -> errors files log network process
@@ -54,6 +54,7 @@ studies -> build data errors files learning methods models process results run s
 suggestion ->
 topologies -> errors models streams suggestion
 transport -> network
+validate ->
 version ->
 views -> errors files log results topologies
 """

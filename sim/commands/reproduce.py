@@ -8,8 +8,8 @@ from cutlayer.sim.commands.progress import PhaseProgress
 from cutlayer.sim.files.atomic import write_text
 from cutlayer.sim.papers.output import markdown, print_reproduced, write_csv, write_map
 from cutlayer.sim.papers.registry import TABLES, Reproduced, reproduce
-from cutlayer.sim.papers.table import kendall_tau, timed
 from cutlayer.sim.results.folder import claim_folder
+from cutlayer.sim.validate.table import kendall_tau, timed
 from cutlayer.suggestion import suggestion
 
 ALL = "all"

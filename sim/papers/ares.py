@@ -9,8 +9,8 @@ from typing import Final
 from cutlayer.models.catalogue import build
 from cutlayer.models.cost import block_costs
 from cutlayer.sim.compute.work import DeviceWork
-from cutlayer.sim.papers.table import Fitted, Line, Table
 from cutlayer.sim.papers.worlds import MBIT, played, seconds_per_round
+from cutlayer.sim.validate.table import Fitted, Line, Table
 from cutlayer.topologies.catalogue import device
 from cutlayer.topologies.device import DeviceProfile
 

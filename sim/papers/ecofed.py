@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from cutlayer.sim.papers.ecofed_map import HEADLINES, Point, nearest
-from cutlayer.sim.papers.table import Line, Table
 from cutlayer.sim.papers.worlds import bytes_per_client_round, played
+from cutlayer.sim.validate.table import Line, Table
 
 SCENARIO: Final = "ecofed_headline"
 PAPER: Final = "arXiv 2304.05495 {}"

@@ -7,9 +7,9 @@ each of two clients, batches of 20, int8, period 2. The table has the numbers of
 from dataclasses import replace
 from typing import Final
 
-from cutlayer.sim.papers.table import Fitted, Kind, Line, Table
 from cutlayer.sim.papers.worlds import mib_per_round, played, seconds_per_round
 from cutlayer.sim.run.run import load_scenario
+from cutlayer.sim.validate.table import Fitted, Kind, Line, Table
 from cutlayer.topologies import catalogue
 
 SOURCE: Final = "github.com/wonderDiWu/EDPFL_IEEE_Seasonal_School_2026, dbac3d9"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from cutlayer.sim.papers.ecofed_map import HEADLINES, Point
-from cutlayer.sim.papers.table import Table
+from cutlayer.sim.validate.table import Table
 from cutlayer.sim.views.style import (
     BLACK,
     GREY,

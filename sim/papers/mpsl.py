@@ -16,7 +16,7 @@ from cutlayer.models.features import PASSES
 from cutlayer.sim.compute.stage import Stage
 from cutlayer.sim.compute.work import DeviceWork, layers_of
 from cutlayer.sim.papers.edpfl import SOURCE as EDPFL
-from cutlayer.sim.papers.table import Fitted, Kind, Line, Table
+from cutlayer.sim.validate.table import Fitted, Kind, Line, Table
 from cutlayer.topologies.catalogue import device
 
 MPSL: Final = "github.com/jtirana98/MultiHop-Federeated-Split-Learning"

@@ -8,7 +8,7 @@ from rich.console import Console
 from cutlayer.sim.files.atomic import whole_text
 from cutlayer.sim.files.csv_text import CsvWriter
 from cutlayer.sim.papers.ecofed_map import Point
-from cutlayer.sim.papers.table import Line, Table
+from cutlayer.sim.validate.table import Line, Table
 from cutlayer.sim.views.columns import print_grid, print_text
 from cutlayer.sim.views.quantities import significant
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cutlayer.sim.papers.ecofed_map import Point
-from cutlayer.sim.papers.table import Table
+from cutlayer.sim.validate.table import Table
 
 Progress = Callable[[str, int, int, str], None]  # phase, done, total, what is next
 

@@ -6,13 +6,9 @@ from pathlib import Path
 import pytest
 
 from cutlayer.models import model_cost
-from cutlayer.sim.calibrate.timed_csv import (
-    MAX_ROWS,
-    TimedCsvError,
-    TimedIteration,
-    read_iterations,
-)
+from cutlayer.sim.calibrate.timed_csv import TimedIteration, read_iterations
 from cutlayer.sim.compute.stage import Stage
+from cutlayer.sim.files.user_csv import MAX_ROWS, UserCsvError
 from cutlayer.topologies import DeviceProfile, PassRates
 from cutlayer.topologies.figures import COSTS, figures_of
 
@@ -151,7 +147,7 @@ def test_a_model_beside_the_file_is_found(tmp_path):
 
 
 def refused(folder: Path, text: str) -> str:
-    with pytest.raises(TimedCsvError) as error:
+    with pytest.raises(UserCsvError) as error:
         rows(folder, text)
     said = str(error.value)
     assert "\n" not in said
@@ -180,10 +176,10 @@ def test_a_file_without_rows_is_refused(tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):
-    with pytest.raises(TimedCsvError, match=r"missing\.csv does not exist"):
+    with pytest.raises(UserCsvError, match=r"missing\.csv does not exist"):
         read_iterations(tmp_path / "missing.csv")
     (tmp_path / "timed.csv").write_bytes(b"model,batch_size,seconds\nlen\xff,1,1\n")
-    with pytest.raises(TimedCsvError, match=r"timed.csv is not text in UTF-8 .line 2"):
+    with pytest.raises(UserCsvError, match=r"timed.csv is not text in UTF-8 .line 2"):
         read_iterations(tmp_path / "timed.csv")
 
 

@@ -10,7 +10,7 @@ from cutlayer.sim.papers import ares, edpfl, mpsl
 from cutlayer.sim.papers.ecofed import table as ecofed_table
 from cutlayer.sim.papers.ecofed_map import HEADLINES, Point, nearest, points
 from cutlayer.sim.papers.output import markdown, print_reproduced, verdict, write_csv, write_map
-from cutlayer.sim.papers.table import Fitted, Line, Table, kendall_tau, timed
+from cutlayer.sim.validate.table import Fitted, Line, Table, kendall_tau, timed
 
 
 def silent(*_: object) -> None:

@@ -1,0 +1,1 @@
+"""Measured times of a testbed beside simulated ones, and their errors."""
