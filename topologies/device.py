@@ -35,6 +35,15 @@ OVERHEADS: Final = (
     "round_overhead_s",
 )
 UNSURE: Final[tuple[Status, ...]] = ("recalled", "guess")
+# From the surest to the least sure.
+STATUSES: Final[tuple[Status, ...]] = (
+    "measured",
+    "published",
+    "declared",
+    "derived",
+    "recalled",
+    "guess",
+)
 
 
 class DeviceError(UserError):
@@ -240,6 +249,11 @@ class DeviceProfile:
                 )
             seen.append(following)
         return seen[-1]
+
+
+def least_sure(*statuses: Status) -> Status:
+    """Return the status of a figure that is computed from figures of these statuses."""
+    return max(statuses, key=STATUSES.index)
 
 
 def _check_positive(value: float, what: str, unit: str) -> None:

@@ -8,14 +8,22 @@ of a device are those of a reference stack, all of whose factors are 1.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from cutlayer.models.features import PRODUCTS
-from cutlayer.topologies.device import DeviceError, DeviceProfile, Status
-from cutlayer.topologies.figures import COSTS, figures_of, with_figures
+from cutlayer.topologies.device import DeviceError, DeviceProfile, Status, least_sure
+from cutlayer.topologies.figures import COSTS, attribute_of, figures_of, with_figures
+
+AnyText = TypeVar("AnyText", bound=str)
 
 GROUPS: Final = ("gemm_forward", "gemm_backward", "other")
 TIMES: Final = ("loader_s_per_sample", "loop_s_per_iteration", "round_s")
+# The figures of a device that the times of a stack replace.
+HOST_FIGURES: Final = {
+    "iteration_overhead": "loop_s_per_iteration",
+    "loader_per_sample": "loader_s_per_sample",
+    "round_overhead": "round_s",
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ def group_of(figure: str) -> str:
 def on_stack(profile: DeviceProfile, stack: Stack) -> DeviceProfile:
     """Return the device with the times of a stack in place of those of its reference stack.
 
+    A figure is as sure as the less sure of device and stack. A covariance of the device's figures stays.
     Raises DeviceError for a coarse profile, for one that has a stack already, and if the stack has a
     loader or a loop and the speed of the device's host code is not known.
     """
@@ -85,10 +94,30 @@ def on_stack(profile: DeviceProfile, stack: Stack) -> DeviceProfile:
     for name, figure in figures_of(profile).items():
         factor = getattr(stack, group_of(name))
         figures[name] = figure * factor if name in COSTS else figure / factor
-    figures |= {
-        "iteration_overhead": stack.loop_s_per_iteration / speed,
-        "loader_per_iteration": 0.0,
-        "loader_per_sample": stack.loader_s_per_sample / speed,
-        "round_overhead": stack.round_s / speed,
-    }
-    return replace(with_figures(profile, figures), stack=stack.name)
+    figures |= {name: getattr(stack, time) / speed for name, time in HOST_FIGURES.items()}
+    figures["loader_per_iteration"] = 0.0
+    return replace(
+        with_figures(profile, figures),
+        stack=stack.name,
+        status=_statuses(profile, stack),
+        notes={**profile.notes, **_host_texts(stack.notes)},
+        covariance=profile.covariance and profile.covariance.without(HOST_FIGURES),
+    )
+
+
+def _statuses(profile: DeviceProfile, stack: Stack) -> dict[str, Status]:
+    """Return the status of each figure of a device on a stack: that of the less sure of the two."""
+    status = dict(profile.status)
+    for name in figures_of(profile):
+        attribute, of_stack = attribute_of(name), stack.status.get(group_of(name))
+        if of_stack and attribute in status:
+            status[attribute] = least_sure(status[attribute], of_stack)
+    for name in ("iteration_overhead", "loader_per_iteration", *HOST_FIGURES):
+        status.pop(attribute_of(name), None)
+    host = status.get("host_speed", "declared")
+    return status | {key: least_sure(own, host) for key, own in _host_texts(stack.status).items()}
+
+
+def _host_texts(by_time: Mapping[str, AnyText]) -> dict[str, AnyText]:
+    """Return what a stack states of its times, by the figures of a device that they replace."""
+    return {attribute_of(name): by_time[t] for name, t in HOST_FIGURES.items() if t in by_time}

@@ -1,6 +1,7 @@
 """Software stacks: their factors, loader and loop, on a device."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from cutlayer.models.features import OP_CLASSES
 from cutlayer.sim.compute.stage import Stage
 from cutlayer.sim.compute.work import layers_of
 from cutlayer.topologies import DeviceProfile, PassRates, catalogue
+from cutlayer.topologies.covariance import Covariance
 from cutlayer.topologies.device import DeviceError
 from cutlayer.topologies.figures import COSTS, figures_of
 from cutlayer.topologies.stack import Stack, group_of, on_stack
@@ -166,3 +168,43 @@ def test_every_stack_of_the_catalogue_runs_on_a_device(device, stack):
     assert on.stack == stack
     layers = layers_of(block_costs(resolve("vgg5")(10, (3, 32, 32))))
     assert 0 < Stage(on, layers).train(10).seconds < math.inf
+
+
+def test_a_figure_is_as_sure_as_the_less_sure_of_device_and_stack():
+    device = board(
+        status={
+            "rates.conv": "measured",
+            "layer_overhead_s": "guess",
+            "iteration_overhead_s": "guess",
+            "loader_s_per_iteration": "guess",
+            "host_speed": "published",
+        },
+        notes={"iteration_overhead_s": "the device's own"},
+    )
+    stack = replace(
+        STACK,
+        status={
+            "gemm_forward": "measured",
+            "gemm_backward": "derived",
+            "other": "measured",
+            "loader_s_per_sample": "measured",
+            "loop_s_per_iteration": "recalled",
+        },
+        notes={"loop_s_per_iteration": "fitted"},
+    )
+    on_it = on_stack(device, stack)
+    assert on_it.status == {
+        "rates.conv": "derived",
+        "layer_overhead_s": "guess",
+        "iteration_overhead_s": "recalled",
+        "loader_s_per_sample": "published",
+        "host_speed": "published",
+    }
+    assert on_it.notes["iteration_overhead_s"] == "fitted"
+
+
+def test_a_covariance_stays_but_for_the_loader_and_the_loop():
+    known = Covariance(("rates.conv.forward", "iteration_overhead"), ((0.04, 0.01), (0.01, 0.09)))
+    assert on_stack(board(covariance=known), STACK).covariance == Covariance(
+        ("rates.conv.forward",), ((0.04,),)
+    )

@@ -29,7 +29,7 @@ from cutlayer.topologies.catalogue.stated import (
     note_of,
     status_of,
 )
-from cutlayer.topologies.device import DeviceProfile, Status
+from cutlayer.topologies.device import DeviceProfile, Status, least_sure
 from cutlayer.topologies.figures import BY_PASS, FIGURES
 from cutlayer.topologies.layer_time import PassRates
 from cutlayer.topologies.units import parse_rate, parse_size, parse_speed
@@ -215,7 +215,7 @@ class DeviceEntry(Strict):
         """Return `base` made faster; a scaled figure is at most as certain as the speedup."""
         scaled = [key for key in base.status if not key.startswith(("power_w", "memory_bytes"))]
         status: dict[str, Status] = {
-            key: max(base.status[key], speedup.status, key=_doubt) for key in scaled
+            key: least_sure(base.status[key], speedup.status) for key in scaled
         }
         own = f"scaled from {base.name}: {speedup.note}"
         factors = speedup.model_dump(exclude={"status", "note", "device"})
@@ -236,10 +236,6 @@ class DeviceEntry(Strict):
 
 
 _OPTIONAL = ("weight_bandwidth", "loader_per_sample", "optimizer_overhead", "round_overhead")
-
-
-def _doubt(status: Status) -> int:
-    return ("measured", "published", "declared", "derived", "recalled", "guess").index(status)
 
 
 def _flat(table: dict[Pass, dict[int, float]]) -> PassRates:
