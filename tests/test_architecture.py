@@ -54,6 +54,7 @@ studies -> build data errors files learning methods models process results run s
 suggestion ->
 topologies -> errors models streams suggestion
 transport -> network
+uncertainty ->
 validate ->
 version ->
 views -> errors files log results topologies

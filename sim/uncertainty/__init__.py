@@ -1,0 +1,1 @@
+"""How sure the simulated times are: draws of the uncertain figures, and their statistics."""
