@@ -64,7 +64,7 @@ def mean_error(errors: list[CaseError]) -> float:
 
 def predicted_seconds(profile: DeviceProfile, case: Case) -> float:
     """Return the seconds of an iteration: forward, backward, step, and the time between them."""
-    return _stage(profile, case).train(case.batch_size).seconds + profile.iteration_overhead_s
+    return stage_of(profile, case).train(case.batch_size).seconds + profile.iteration_overhead_s
 
 
 def noise(timed: Timed) -> float:
@@ -85,7 +85,7 @@ def one_speed(measured: Measured) -> float:
 
 def flops_of(case: Case) -> float:
     """Return the FLOPs of a case's iteration, including its step."""
-    return _stage(DeviceProfile.from_speed("any", 1.0), case).train(case.batch_size).flops
+    return stage_of(DeviceProfile.from_speed("any", 1.0), case).train(case.batch_size).flops
 
 
 @cache
@@ -94,7 +94,8 @@ def case_costs(model: str) -> tuple[BlockCost, ...]:
     return model_cost(model, CLASSES)
 
 
-def _stage(profile: DeviceProfile, case: Case) -> Stage:
+def stage_of(profile: DeviceProfile, case: Case) -> Stage:
+    """Return the layers of a case on a device."""
     costs = case_costs(case.model)
     parts = {"whole": costs, "front": costs[: case.cut], "back": costs[case.cut :]}
     layers = [layer for cost in parts[case.part] for layer in cost.layers]
