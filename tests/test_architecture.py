@@ -41,7 +41,7 @@ methods -> clock endpoints errors learning log models scenarios suggestion
 models -> errors suggestion
 network -> clock suggestion
 papers -> compute files models results run topologies validate views
-process ->
+process -> errors models
 report -> files results scenarios version views
 results -> errors files log network process
 run -> build clock data endpoints errors learning log methods models network process results

@@ -13,13 +13,13 @@ from cutlayer.sim.commands.progress import PhaseProgress
 from cutlayer.sim.commands.run import STALLED, draw, write_trace_only
 from cutlayer.sim.files.atomic import write_json
 from cutlayer.sim.files.plain_text import visible
+from cutlayer.sim.process.workers import Here, Processes, Workers
 from cutlayer.sim.report.report import write_report
 from cutlayer.sim.results.read import read_study
 from cutlayer.sim.results.write import write_seeds
 from cutlayer.sim.studies.cluster import Cluster
 from cutlayer.sim.studies.folder import STUDY, claim_study
 from cutlayer.sim.studies.sweep import load_study, sweep, write_full
-from cutlayer.sim.studies.workers import Here, Processes, Workers
 from cutlayer.sim.views.studies import print_study
 
 

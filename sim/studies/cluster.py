@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from cutlayer.errors import UserError
-from cutlayer.sim.studies.content_address import code_digest
-from cutlayer.sim.studies.workers import (
+from cutlayer.sim.process.workers import (
     Done,
     Failure,
     Job,
@@ -23,6 +22,7 @@ from cutlayer.sim.studies.workers import (
     job_error,
     portable,
 )
+from cutlayer.sim.studies.content_address import code_digest
 
 TIMEOUT_S = 60  # the scheduler's machine may be busy with its workers' jobs
 _one_at_a_time = threading.Lock()
@@ -107,11 +107,11 @@ class Cluster(Workers):
         return Failure(name, portable(error), trace)
 
 
-def perform_one(job: Job, threads: int) -> dict[str, Any]:
+def perform_one(job: Job, threads: int) -> Any:
     """Do a job in a worker."""
     import torch
 
     with _one_at_a_time:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
-        return job.perform()
+        return job.perform(lambda _: None)

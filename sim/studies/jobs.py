@@ -1,10 +1,11 @@
 """Do the jobs of a worker: time cells on the clock, or train one. The results are plain data."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cutlayer.models.catalogue import MODELS
 from cutlayer.models.own_object import looking_in
@@ -14,6 +15,7 @@ from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
 from cutlayer.sim.data.info import DatasetInfo
 from cutlayer.sim.methods.registry import OPTIONS
+from cutlayer.sim.process.workers import Note
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.engine import RoundProgress
@@ -22,38 +24,45 @@ from cutlayer.sim.run.run import data_folder
 from cutlayer.sim.studies.plain_results import curve_of, plain
 from cutlayer.topologies.units import format_duration
 
-Note = Callable[[str], None]
 
+@dataclass(frozen=True)
+class Job:
+    """One job: its type, a resolved scenario with one seed, and its name in messages.
 
-def perform(
-    job_type: str,
-    scenario: Mapping[str, Any],
-    data_dir: Path | None,
-    folders: tuple[str, ...],
-    note: Note,
-) -> dict[str, Any]:
-    """Do a `Job`; return its results by label, or for `train` the learning curve."""
-    with looking_in(folders):
-        loaded = load_text(
-            json.dumps(scenario),
-            source="a resolved scenario",
-            methods=OPTIONS,
-            models=MODELS,
-            datasets=DATASETS,
-        ).scenario
-        plan = make_plan(loaded, loaded.all_seeds[0])
-        content_of = curve_of if job_type == "train" else plain
-        dataset, trained_with = None, {}
-        if job_type != "clock":
-            from cutlayer.sim.learning.inline import numerics
+    `clock` times every method of the scenario, `train` trains its only one, `alone` does both to each.
+    Data lie in `data_dir`, users' modules in `folders`.
+    """
 
-            dataset = _loaded(plan.info, data_folder(plan.scenario, data_dir), folders)
-            trained_with = {"numerics": numerics()}
-        found = {
-            entry.label: content_of(_run(plan, entry, dataset, note)) | trained_with
-            for entry in plan.scenario.methods
-        }
-    return found.popitem()[1] if job_type == "train" else found
+    job_type: Literal["clock", "train", "alone"]
+    scenario: Mapping[str, Any]
+    name: str
+    data_dir: Path | None = None
+    folders: tuple[str, ...] = ()
+
+    def perform(self, note: Note) -> dict[str, Any]:
+        """Return the results by label, or for `train` the learning curve."""
+        with looking_in(self.folders):
+            loaded = load_text(
+                json.dumps(self.scenario),
+                source="a resolved scenario",
+                methods=OPTIONS,
+                models=MODELS,
+                datasets=DATASETS,
+            ).scenario
+            plan = make_plan(loaded, loaded.all_seeds[0])
+            content_of = curve_of if self.job_type == "train" else plain
+            dataset, trained_with = None, {}
+            if self.job_type != "clock":
+                from cutlayer.sim.learning.inline import numerics
+
+                directory = data_folder(plan.scenario, self.data_dir)
+                dataset = _loaded(plan.info, directory, self.folders)
+                trained_with = {"numerics": numerics()}
+            found = {
+                entry.label: content_of(_run(plan, entry, dataset, note)) | trained_with
+                for entry in plan.scenario.methods
+            }
+        return found.popitem()[1] if self.job_type == "train" else found
 
 
 @cache

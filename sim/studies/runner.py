@@ -9,13 +9,14 @@ from typing import Any, Literal
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import folders_looked_in
 from cutlayer.sim.process.interrupts import held_back
+from cutlayer.sim.process.workers import Workers
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.studies.cells import Cell
 from cutlayer.sim.studies.check import Progress
 from cutlayer.sim.studies.content_address import training_key
+from cutlayer.sim.studies.jobs import Job
 from cutlayer.sim.studies.plain_results import attach, restored
 from cutlayer.sim.studies.result_store import Store
-from cutlayer.sim.studies.workers import Job, Workers
 
 
 class NumericsError(UserError):

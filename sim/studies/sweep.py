@@ -11,6 +11,7 @@ from cutlayer.scenarios.study import LoadedStudy
 from cutlayer.scenarios.study import load_study as read_study_file
 from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.files.atomic import errors_named, remove_stale_parts
+from cutlayer.sim.process.workers import Here, Workers
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.write import Views, no_views
@@ -27,7 +28,6 @@ from cutlayer.sim.studies.plain_results import curve_of
 from cutlayer.sim.studies.result import CellResult, StudyResult
 from cutlayer.sim.studies.result_store import Report, Store
 from cutlayer.sim.studies.runner import Runner
-from cutlayer.sim.studies.workers import Here, Workers
 
 
 def load_study(path_or_name: str | Path) -> LoadedStudy:

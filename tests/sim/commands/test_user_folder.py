@@ -15,7 +15,7 @@ from cutlayer.models import UnknownModelError, own_object
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.process.python_path import drop_working_directory
 from cutlayer.sim.studies.cluster import perform_one
-from cutlayer.sim.studies.workers import Job
+from cutlayer.sim.studies.jobs import Job
 
 ROOT = Path(__file__).resolve().parents[3]
 TRAPS = (

@@ -13,8 +13,7 @@ import pytest
 from small_studies import UP, small_study, study_file
 
 from cutlayer.sim.data.info import DataError
-from cutlayer.sim.studies.sweep import load_study, sweep
-from cutlayer.sim.studies.workers import (
+from cutlayer.sim.process.workers import (
     Failure,
     Here,
     JobError,
@@ -24,6 +23,7 @@ from cutlayer.sim.studies.workers import (
     job_error,
     portable,
 )
+from cutlayer.sim.studies.sweep import load_study, sweep
 
 MANY = [{"name": "up", "field": UP, "range": {"from": "1 Mbit/s", "to": "30 Mbit/s", "count": 6}}]
 DIES = """\

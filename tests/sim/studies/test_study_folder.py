@@ -17,12 +17,13 @@ from small_studies import SCENARIO, UP, small_study
 from test_going_on import contents
 
 from cutlayer.sim.files.atomic import OutputError, part_path, remove_stale_parts
+from cutlayer.sim.process.workers import Done, Here, Note
 from cutlayer.sim.results.folder import FolderTakenError, read_marker
 from cutlayer.sim.results.read import read_study
 from cutlayer.sim.studies.folder import claim_study
+from cutlayer.sim.studies.jobs import Job
 from cutlayer.sim.studies.result_store import Store
 from cutlayer.sim.studies.sweep import sweep
-from cutlayer.sim.studies.workers import Done, Here, Job, Note
 from cutlayer.sim.views.studies import print_study
 
 CONTENT = {"schema": 1, "numbers": [1, 2.5, None], "name": "å"}

@@ -1,4 +1,4 @@
-"""Run a study's jobs in this process or in several; a job whose process dies is tried again.
+"""Run jobs in this process or in several; a job whose process dies is tried again.
 
 Worker processes ignore Ctrl-C, which the main process handles, and end when the main process ends.
 """
@@ -9,12 +9,11 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
-from typing import Any, Final, Literal, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import is_own
@@ -25,29 +24,19 @@ _PORTABLE: Final = ("builtins", "cutlayer")  # top-level packages that every pro
 _END_WAIT_S: Final = 10.0  # for a process that has closed its pipe
 
 
-Done = Callable[[int, dict[str, Any]], None]
+Done = Callable[[int, Any], None]
 Note = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Job:
-    """One job: its type, a resolved scenario with one seed, and its name in messages.
+class Job(Protocol):
+    """A picklable job, and its name in messages."""
 
-    `clock` times every method of the scenario, `train` trains its only one, `alone` does both to each.
-    Data lie in `data_dir`, users' modules in `folders`.
-    """
+    @property
+    def name(self) -> str:
+        """What the job does."""
 
-    job_type: Literal["clock", "train", "alone"]
-    scenario: Mapping[str, Any]
-    name: str
-    data_dir: Path | None = None
-    folders: tuple[str, ...] = ()
-
-    def perform(self, note: Note = lambda _: None) -> dict[str, Any]:
-        """Return the results by label, or for `train` the learning curve."""
-        from cutlayer.sim.studies.jobs import perform  # after Ctrl-C is ignored in a worker
-
-        return perform(self.job_type, self.scenario, self.data_dir, self.folders, note)
+    def perform(self, note: Note) -> Any:
+        """Return the result, which can be pickled; `note` shows what is being done."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +53,7 @@ class WorkerDiedError(UserError):
 
 
 class JobError(ValueError):
-    """Failed jobs of a study, raised when all other jobs have ended.
+    """Failed jobs, raised when all other jobs have ended.
 
     Its class is UserJobError if the user can correct all of them.
     """
@@ -77,7 +66,7 @@ class JobError(ValueError):
 
 
 class UserJobError(JobError, UserError):
-    """Jobs of a study that failed, each with an error that the user can correct."""
+    """Failed jobs, each with an error that the user can correct."""
 
 
 def job_error(failures: Sequence[Failure]) -> JobError:
