@@ -63,9 +63,12 @@ def profile_text(
             op_class: _rates(rates) | stated(f"rates.{op_class}")
             for op_class, rates in profile.rates.items()
         },
+        **({"fallback": dict(profile.fallback)} if profile.fallback else {}),
         **{name: _bandwidths(rates) | stated(name) for name, rates in by_pass.items()},
         **{name: {"value": value, **stated(name)} for name, value in values.items()},
     }
+    if profile.host_speed is not None:
+        entry["host_speed"] = {"value": profile.host_speed, **stated("host_speed")}
     lines = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
     return lines + yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100)
 

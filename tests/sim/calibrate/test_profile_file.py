@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from synthetic import machine
 
+from cutlayer.models.features import OP_CLASSES
 from cutlayer.scenarios.profile_file import read_profile
+from cutlayer.topologies import catalogue
 from cutlayer.topologies.catalogue.profile_file import ProfileFileError, profile_text
 from cutlayer.topologies.figures import figures_of
 
@@ -73,6 +75,19 @@ def test_missing_figures_are_not_written(tmp_path: Path):
     assert found.weight_bytes_per_s is None
     assert found.weight_stream_bytes_per_s is found.column_bytes_per_s is None
     assert found.memory_bytes is None
+
+
+@pytest.mark.parametrize("name", ["raspberry-pi-4b", "raspberry-pi-5", "server-8-core"])
+def test_a_device_of_the_catalogue_is_read_back_with_fallbacks_and_host_speed(tmp_path, name):
+    device = catalogue.device(name)
+    path = tmp_path / "p.yaml"
+    path.write_text(profile_text(device, "a note"), encoding="utf-8")
+    found = read_profile(path, name)
+    assert figures_of(found) == pytest.approx(figures_of(device), rel=1e-5)
+    assert found.fallback == device.fallback
+    assert found.host_speed == device.host_speed
+    for op_class in OP_CLASSES:
+        assert found.rate(op_class, "backward") == pytest.approx(device.rate(op_class, "backward"))
 
 
 def test_keys_of_the_old_spelling_are_read_and_reported(tmp_path: Path, capsys):
