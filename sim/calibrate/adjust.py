@@ -59,7 +59,8 @@ class Adjusted:
 
 def predicted(device: DeviceProfile, stack: Stack | None, row: TimedRow) -> float:
     """Return the seconds of a row on a device, with a stack or the device's own."""
-    return float(_Rows([row], device, {row.stack: stack or Stack("")}).seconds()[0])
+    stacks = {} if stack is None else {row.stack: stack}
+    return float(_Rows([row], device, stacks).seconds()[0])
 
 
 def adjust(
@@ -141,7 +142,10 @@ class _Rows:
     ) -> None:
         figures = figures_of(device)
         self._host = device.host_speed or 1.0
-        resolved = [_resolved(row.amounts, device, figures) for row in rows]
+        resolved = [
+            _resolved(row.amounts if row.stack in stacks else _with_loop(row), device, figures)
+            for row in rows
+        ]
         self._figures = sorted({name for amounts in resolved for name in amounts})
         self._stacks = [name for name in stacks if any(row.stack == name for row in rows)]
         self._amounts = np.array(
@@ -185,6 +189,12 @@ class _Rows:
         work = self._amounts * np.exp(self._signs * logs[:count]) * of_row[:, self._group]
         loops = self._times * of_row[:, len(GROUPS) :] / self._host
         return work, loops
+
+
+def _with_loop(row: TimedRow) -> dict[str, float]:
+    """Return the amounts of a row with the loop and the loader of the device itself."""
+    loops = {"iteration_overhead": row.iterations, "loader_per_sample": row.batch_size}
+    return {**row.amounts, **loops}
 
 
 def _resolved(

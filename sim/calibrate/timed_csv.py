@@ -66,13 +66,18 @@ def _iteration(given: UserRow) -> TimedIteration:
     batch_size, seconds = row.whole("batch_size"), row.positive("seconds")
     part = next(one for one in PARTS if one == row.one_of("pass", PARTS))
     slots = STATE_SLOTS[row.one_of("optimizer", list(STATE_SLOTS))]
+    amounts = iteration_amounts(_blocks(row), part, batch_size, slots)
+    if not any(amounts.values()):
+        raise UserCsvError(
+            f"{row.where}: {cell['part']} of {cell['model']} computes nothing in the pass {part}"
+        )
     whole_iteration = part in ("step", "finetune")
     timed = TimedRow(
         network=cell["model"],
         stack=cell["stack"],
         what=f"{cell['part']} {part}",
         seconds=seconds,
-        amounts=iteration_amounts(_blocks(row), part, batch_size, slots),
+        amounts=amounts,
         batch_size=batch_size if whole_iteration else 0,
         iterations=int(whole_iteration),
         weight=row.positive("weight"),

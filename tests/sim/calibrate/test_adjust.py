@@ -250,3 +250,10 @@ def test_networks_left_out_are_predicted_by_the_others():
         off = abs(seconds / row.seconds - 1)
         assert off < 0.03 or row.network in ("mobilenetv2", "lenet")
         assert off > 0.1 or row.network != "mobilenetv2"
+
+
+def test_without_a_stack_the_loop_and_the_loader_are_those_of_the_device():
+    own = replace(START, iteration_overhead_s=0.02, loader_s_per_sample=0.001)
+    row = TimedRow("n", "", "whole step", 1.0, {"rates.conv.forward": 1e9}, 8, 1)
+    bare = replace(row, batch_size=0, iterations=0)
+    assert predicted(own, None, row) == pytest.approx(predicted(own, None, bare) + 0.02 + 0.008)
