@@ -8,7 +8,7 @@ from statistics import fmean
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "validation" / "devices"
-NAMES = ("calibration", "old_form", "fit_catalogue", "compare_forms")
+NAMES = ("calibration", "old_form", "fit_catalogue", "compare_forms", "coverage")
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +67,13 @@ def test_the_recorded_campaign_is_what_it_says(forms, tmp_path):
     calibration.record(again, measured)
     assert calibration.recorded(again)[0].probes == measured.probes
     assert calibration.recorded(again)[0].cases == measured.cases
+
+
+def test_intervals_of_predictions_hold_the_public_rows_as_often_as_they_say(forms):
+    coverage = importlib.import_module("coverage")
+    rows = coverage.covered()
+    assert len(rows) == len(coverage.read_iterations(forms.ROWS))
+    assert 0.80 <= coverage.share(rows) <= 0.97
+    steps = [one for one in rows if one.kind == "step"]
+    assert coverage.share(steps) >= 0.9
+    assert 0.80 <= coverage.share(coverage.left_out_covered()) <= 0.97

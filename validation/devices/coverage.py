@@ -1,0 +1,134 @@
+"""Print how often the 90 % interval of a prediction holds the measured time, over all public rows.
+
+    python validation/devices/coverage.py
+
+Figures of the catalogue's devices, on the stack of each row, are drawn from the spreads of runs with
+`uncertainty` (`cutlayer.topologies.spreads`), and so is the error of the form, one for each draw. The
+catalogue was fitted to these rows, but no spread was chosen by them. For networks that were left out of
+the fit (`fit_catalogue.pi_left_out`), the interval is that of the error of the form alone.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from compare_forms import SHARED
+from fit_catalogue import ROWS, pi_left_out
+from numpy.typing import NDArray
+
+from cutlayer.sim.calibrate.adjust import predicted
+from cutlayer.sim.calibrate.timed_csv import read_iterations
+from cutlayer.sim.calibrate.timed_rows import TimedRow
+from cutlayer.topologies import DeviceProfile, Stack
+from cutlayer.topologies.catalogue import device, stack
+from cutlayer.topologies.spreads import FORM_ERROR, form_error_of, spread_of, with_factors
+from cutlayer.topologies.stack import on_stack
+
+DRAWS: Final = 400
+INTERVAL: Final = 0.9
+ONE_SIDED: Final = 1.645  # standard deviations of a normal distribution, for 90 % on both sides
+# Machines whose figures were fitted to these rows themselves, and so are those of their stack.
+OWN_STACK: Final = ("server-8-core", "laptop-8-core", "jetson-nano")
+
+
+@dataclass(frozen=True)
+class Covered:
+    """A measured row of a device, and the interval of its prediction."""
+
+    device: str
+    row: TimedRow
+    low: float
+    high: float
+
+    @property
+    def inside(self) -> bool:
+        """Whether the interval holds the measured time."""
+        return self.low <= self.row.seconds <= self.high
+
+    @property
+    def kind(self) -> str:
+        """The kind of the row: layers (passes over them), step or finetune."""
+        what = self.row.what.split()[-1]
+        return what if what in ("step", "finetune") else "passes"
+
+
+def covered() -> list[Covered]:
+    """Return all public rows with their intervals."""
+    groups: dict[tuple[str, str], list[TimedRow]] = {}
+    for one in read_iterations(ROWS):
+        groups.setdefault((one.device, one.row.stack), []).append(one.row)
+    return [
+        Covered(name, row, *np.quantile(seconds, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]))
+        for (name, stack_name), rows in groups.items()
+        for row, seconds in zip(rows, _drawn(name, stack_name, rows).T, strict=True)
+    ]
+
+
+def left_out_covered() -> list[Covered]:
+    """Return the rows of the Raspberry Pi 4B that share a stack, each network left out of the fit."""
+    reach = math.exp(ONE_SIDED * FORM_ERROR)
+    return [
+        Covered("raspberry-pi-4b", row, seconds / reach, seconds * reach)
+        for row, seconds in pi_left_out().items()
+        if row.stack in SHARED
+    ]
+
+
+def share(rows: list[Covered]) -> float:
+    """Return the share of rows whose interval holds the measured time."""
+    return sum(one.inside for one in rows) / len(rows)
+
+
+def _drawn(name: str, stack_name: str, rows: list[TimedRow]) -> NDArray[np.float64]:
+    """Return the seconds of rows, draws by rows."""
+    profile = device(name)
+    if name not in OWN_STACK:
+        profile = on_stack(profile, stack(stack_name))
+    draws = np.random.default_rng(0)
+    found = []
+    for drawn in _profiles(profile, draws):
+        loop = Stack(
+            "drawn",
+            loader_s_per_sample=drawn.loader_s_per_sample,
+            loop_s_per_iteration=drawn.iteration_overhead_s,
+        )
+        form = math.exp(form_error_of(profile) * draws.standard_normal())
+        found.append([form * predicted(drawn, loop, row) for row in rows])
+    return np.array(found)
+
+
+def _profiles(profile: DeviceProfile, draws: np.random.Generator) -> Iterator[DeviceProfile]:
+    spreads = {name: spread for name, spread in spread_of(profile).items() if spread}
+    for _ in range(DRAWS):
+        factors = {n: math.exp(s * draws.standard_normal()) for n, s in spreads.items()}
+        yield replace(with_factors(profile, factors), host_speed=1.0)
+
+
+def main() -> None:
+    """Print the table."""
+    found = covered()
+    groups: dict[tuple[str, str, str], list[Covered]] = {}
+    for one in found:
+        groups.setdefault((one.device, one.row.stack, one.kind), []).append(one)
+    for (name, stack_name, kind), rows in groups.items():
+        width = np.median([one.high / one.low for one in rows])
+        inside = sum(one.inside for one in rows)
+        print(
+            f"{name:22}{stack_name:24}{kind:10}{inside:4} of {len(rows):3}   high / low {width:.2f}"
+        )
+    for one in found:
+        if not one.inside:
+            what = f"{one.row.network} {one.row.what}"
+            print(
+                f"  outside: {one.device:22}{what:26}{one.row.seconds:8.3f} s,"
+                f" {one.low:.3f} to {one.high:.3f}"
+            )
+    print(f"inside: {share(found):.1%} of {len(found)} rows")
+    without = left_out_covered()
+    print(f"inside with the network left out: {share(without):.1%} of {len(without)} rows")
+
+
+if __name__ == "__main__":
+    main()
