@@ -13,9 +13,11 @@ from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.problems import Problem, ScenarioError
 from cutlayer.scenarios.quantities import Delay, Rate, Size, Speed
 from cutlayer.scenarios.yaml_text import read
+from cutlayer.suggestion import suggestion
 from cutlayer.topologies.catalogue.profile_file import ProfileFileError
 from cutlayer.topologies.catalogue.schema import DeviceEntry
 from cutlayer.topologies.device import DeviceError, DeviceProfile
+from cutlayer.topologies.figures import figures_of
 from cutlayer.topologies.text_file import TextFileError, read_text
 from cutlayer.topologies.units import parse_duration, parse_rate, parse_size, parse_speed
 
@@ -50,7 +52,9 @@ def read_profile(path: Path, name: str) -> DeviceProfile:
                 f" pass, with weight_stream and columns; their times of common layers differ by up to"
                 f" {old.difference:.0%}"
             )
-        return entry.profile(name, _no_other)
+        profile = entry.profile(name, _no_other)
+        _check_covariance(document, profile)
+        return profile
     except ScenarioError as error:
         first, more = error.problems[0], len(error.problems) - 1
         others = f"; and {more} more problem{'s' if more > 1 else ''}" if more else ""
@@ -84,6 +88,15 @@ def _quantities(document: Document, entry: DeviceEntry) -> list[Problem]:
         except ValidationError as error:
             problems.append(document.problem(path, error.errors()[0]["msg"]))
     return problems
+
+
+def _check_covariance(document: Document, profile: DeviceProfile) -> None:
+    """Raise ScenarioError if a covariance names a figure that the profile does not have."""
+    known = figures_of(profile)
+    for number, name in enumerate(profile.covariance.names if profile.covariance else ()):
+        if name not in known:
+            rule = f"must be a figure of the profile{suggestion(name, known, listed=0)}"
+            raise ScenarioError([document.problem(("covariance", "figures", number), rule)])
 
 
 def _no_other(name: str) -> DeviceProfile:

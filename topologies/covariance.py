@@ -8,7 +8,8 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-ROUNDING: Final = 1e-6  # relative to the largest variance: files have few digits
+DIGITS: Final = 5  # behind the point, in files
+ROUNDING: Final = 10.0**-DIGITS
 MAX_VARIANCE: Final = 100.0
 
 
@@ -46,16 +47,15 @@ class Covariance:
             raise CovarianceError(
                 f"every number must lie between -{MAX_VARIANCE:g} and {MAX_VARIANCE:g}"
             )
-        off = ROUNDING * float(abs(matrix).max())
         for number, row in enumerate(matrix - matrix.T):
-            if (where := int(abs(row).argmax())) != number and abs(row[where]) > off:
+            if (where := int(abs(row).argmax())) != number and abs(row[where]) > 2 * ROUNDING:
                 one, other = self.names[number], self.names[where]
                 raise CovarianceError(
                     f"must be symmetric (got {matrix[number, where]:g} for {one} and {other},"
                     f" and {matrix[where, number]:g} for {other} and {one})"
                 )
         least = float(np.linalg.eigvalsh(matrix)[0])
-        if least < -count * off:
+        if least < -count * ROUNDING:
             raise CovarianceError(f"must not have a negative eigenvalue (got {least:.3g})")
 
     @classmethod

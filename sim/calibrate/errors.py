@@ -1,5 +1,6 @@
 """Errors of a profile's predictions on held-out cases, and the noise of the measurements."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from statistics import fmean, median
@@ -60,6 +61,11 @@ def case_errors(profile: DeviceProfile, measured: Measured) -> list[CaseError]:
 def mean_error(errors: list[CaseError]) -> float:
     """Return the mean of the absolute errors."""
     return fmean(abs(one.error) for one in errors)
+
+
+def rms_error(errors: list[CaseError]) -> float:
+    """Return the root of the mean square of the errors."""
+    return math.sqrt(fmean(one.error**2 for one in errors))
 
 
 def predicted_seconds(profile: DeviceProfile, case: Case) -> float:

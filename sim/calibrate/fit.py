@@ -20,8 +20,10 @@ from cutlayer.sim.calibrate.law import Floats, Law
 from cutlayer.sim.calibrate.observations import Observation, StepObservation
 from cutlayer.sim.calibrate.prior import MARGIN, Prior, around, of_law
 from cutlayer.sim.calibrate.solve import Solution, solve
+from cutlayer.topologies.covariance import Covariance
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.layer_time import OVERHEAD, PassRates
+from cutlayer.topologies.spreads import SPREADS
 
 STEP_FIGURES: Final = ("optimizer_overhead", "optimizer_bandwidth")
 
@@ -57,9 +59,10 @@ def fit(
     whole = np.array([seen.whole for seen in observations])
     off = np.abs(law.seconds(found.logs) / seconds - 1)
     figures = dict(zip(law.figures, map(math.exp, found.logs), strict=True))
-    per_tensor, optimizer, steps_determined = _step_figures(steps)
+    step = _solved_steps(steps)
+    per_tensor, optimizer = (math.exp(log) for log in step.logs)
     undetermined: dict[str, tuple[Pass, ...]] = {}
-    names = zip(law.figures + STEP_FIGURES, found.determined + steps_determined, strict=True)
+    names = zip(law.figures + STEP_FIGURES, found.determined + step.determined, strict=True)
     for figure, determined in names:
         if not determined:
             name, pass_ = split_pass(figure)
@@ -80,6 +83,7 @@ def fit(
         column_bytes_per_s=_by_pass(figures, "columns"),
         optimizer_overhead_s=per_tensor,
         loader_s_per_sample=loader_s_per_sample,
+        covariance=_covariance(law.figures, found, step),
     )
     return Fit(
         profile=profile,
@@ -134,12 +138,26 @@ class _Steps:
         return np.column_stack([self.tensors * overhead, -self.traffic / bandwidth])
 
 
-def _step_figures(steps: Sequence[StepObservation]) -> tuple[float, float, tuple[bool, ...]]:
-    """Return an optimizer step's seconds per tensor and bytes/s, and whether each is determined."""
+def _solved_steps(steps: Sequence[StepObservation]) -> Solution:
+    """Return the logarithms of an optimizer step's seconds per tensor and bytes/s."""
     law = _Steps(steps)
     seconds = np.array([step.seconds for step in steps])
     least = float(np.min(seconds / law.tensors)) / MARGIN
     most = float(np.max(law.traffic / seconds)) * MARGIN
-    found = solve(law, seconds, seconds, around([least, most]))
-    overhead, bandwidth = (math.exp(log) for log in found.logs)
-    return overhead, bandwidth, found.determined
+    return solve(law, seconds, seconds, around([least, most]))
+
+
+def _covariance(figures: Sequence[str], layers: Solution, steps: Solution) -> Covariance:
+    """Return the covariance of the fitted figures, and the variances of those that were timed.
+
+    A figure that the times do not determine is known as well as a guess: its prior is so wide only to
+    have no effect on the fit.
+    """
+    timed = dict.fromkeys(("iteration_overhead", "loader_per_sample"), SPREADS["measured"])
+    names = (*figures, *STEP_FIGURES, *timed)
+    matrix = np.diag([0.0] * (len(names) - len(timed)) + [one**2 for one in timed.values()])
+    first = len(figures)
+    matrix[:first, :first] = layers.covariance
+    matrix[first : first + len(STEP_FIGURES), first : first + len(STEP_FIGURES)] = steps.covariance
+    least = np.minimum(1, SPREADS["guess"] / np.sqrt(matrix.diagonal()))
+    return Covariance.of(names, matrix * np.outer(least, least))

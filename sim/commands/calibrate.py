@@ -1,13 +1,14 @@
 """`cutlayer calibrate`: the profile of the machine that it runs on."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from cutlayer.errors import UserError
 from cutlayer.sim.calibrate.calibrate import Calibration, calibrate
-from cutlayer.sim.calibrate.errors import mean_error
+from cutlayer.sim.calibrate.errors import mean_error, rms_error
 from cutlayer.sim.calibrate.report import (
     HEADINGS,
     error_rows,
@@ -20,7 +21,7 @@ from cutlayer.sim.commands.console import CommandConsole, make_console
 from cutlayer.sim.commands.progress import PhaseProgress
 from cutlayer.sim.files.atomic import check_output_file, write_text
 from cutlayer.sim.views.columns import print_grid
-from cutlayer.topologies.catalogue.profile_file import profile_text
+from cutlayer.topologies.catalogue.profile_file import measured, profile_text
 
 
 def calibrate_command(
@@ -80,5 +81,13 @@ def _write(out: Path, found: Calibration, threads: int, force: bool) -> None:
     tried += f"{mean_error(found.errors):.1%}" if found.errors else "not known"
     comment = f"{found.fit.profile.description}\nBatches of 8 to 128, SGD with momentum; {tried}."
     note = f"fitted by cutlayer calibrate to timed training, {threads} threads"
-    text = profile_text(found.fit.profile, note, comment, prior_notes(found.fit))
-    write_text(out, text, replace=force)
+    profile = measured(found.fit.profile, note, prior_notes(found.fit))
+    if found.errors:
+        tried = f"root mean square error on {len(found.errors)} held-out cases"
+        profile = replace(
+            profile,
+            form_error=rms_error(found.errors),
+            status={**profile.status, "form_error": "derived"},
+            notes={**profile.notes, "form_error": tried},
+        )
+    write_text(out, profile_text(profile, comment), replace=force)

@@ -8,7 +8,7 @@ import yaml
 
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.run import load_scenario, run
-from cutlayer.topologies.catalogue.profile_file import profile_text
+from cutlayer.topologies.catalogue.profile_file import measured, profile_text
 from cutlayer.topologies.device import DeviceProfile
 
 MIB = 2**20
@@ -29,7 +29,8 @@ def played(
         files = {}
         for name, profile in (devices or {}).items():
             path = Path(folder, f"{name}.yaml")
-            path.write_text(profile_text(profile, "made for a reproduced table"), encoding="utf-8")
+            text = profile_text(measured(profile, "made for a reproduced table"))
+            path.write_text(text, encoding="utf-8")
             files[name] = {"profile": str(path)}
         source: str | Path = scenario
         sets = list(overrides)

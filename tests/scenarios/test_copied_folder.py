@@ -72,7 +72,7 @@ def folder(tmp_path: Path) -> Path:
         "online.csv": "a,5,1e9\nb,0,1e9\n",
         "scores.csv": "name,score\nx,1\ny,3\n",
         "other.csv": "name,score\nx,1\ny,7\n",
-        "own.yaml": profile_text(device("raspberry-pi-4b"), "copied"),
+        "own.yaml": profile_text(device("raspberry-pi-4b")),
         "fleet.yaml": SCENARIO,
         "links.yaml": STUDY,
     }

@@ -14,7 +14,7 @@ import pytest
 from idle import Idle
 
 from cutlayer.sim.calibrate.calibrate import calibrate
-from cutlayer.topologies.catalogue.profile_file import profile_text
+from cutlayer.topologies.catalogue.profile_file import measured, profile_text
 
 FOLDER = Path(__file__).resolve().parents[2] / "validation"
 ATTEMPTS = 4
@@ -61,7 +61,8 @@ def test_two_processes_train_with_the_bytes_and_about_the_times_predicted(
         cases=(),
     )
     profile = tmp_path / "here.yaml"
-    profile.write_text(profile_text(calibrated.fit.profile, "for a test"), encoding="utf-8")
+    text = profile_text(measured(calibrated.fit.profile, "for a test"))
+    profile.write_text(text, encoding="utf-8")
     (case,) = tools["cases"].QUICK
     for method in tools["cases"].METHODS:
         said = tools["predicted"].rounds(case, method, profile)

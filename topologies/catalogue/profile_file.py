@@ -1,14 +1,16 @@
-"""A device profile as the text of a file, as written after a calibration."""
+"""A device profile as the text of a file, as written after a calibration or a fit."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
 import yaml
 
 from cutlayer.errors import UserError
+from cutlayer.topologies.covariance import DIGITS, Covariance
 from cutlayer.topologies.device import DeviceProfile
-from cutlayer.topologies.figures import BY_PASS, FIGURES
+from cutlayer.topologies.figures import BY_PASS, FIGURES, attribute_of, figures_of
 from cutlayer.topologies.layer_time import PassRates
 from cutlayer.topologies.units import format_duration, format_rate, parse_duration, parse_rate
 
@@ -22,40 +24,37 @@ class ProfileFileError(UserError):
     """A file that is not a device profile, or cannot be read."""
 
 
-def profile_text(
-    profile: DeviceProfile,
-    note: str,
-    comment: str = "",
-    derived: Mapping[str, str] = MappingProxyType({}),
-) -> str:
-    """Return a measured profile as the text of a profile file.
+def measured(
+    profile: DeviceProfile, note: str, derived: Mapping[str, str] = MappingProxyType({})
+) -> DeviceProfile:
+    """Return the profile with all figures measured, and the same note on each.
 
-    Rates have 6 digits. Every figure has the `note`; the file begins with the `comment`. `derived` has
-    notes on figures that were not measured, by their names in the file (`rates.conv`).
+    `derived` has notes on figures that were not measured, by their names in the file (`rates.conv`).
+    """
+    attributes = dict.fromkeys(map(attribute_of, figures_of(profile)))
+    optional = [
+        name for name in ("memory_bytes", "host_speed") if getattr(profile, name) is not None
+    ]
+    attributes |= dict.fromkeys([*optional, *(f"power_w.{state}" for state in profile.power_w)])
+    notes = {attribute_of(name): f"{note}; {why}" for name, why in derived.items()}
+    assert notes.keys() <= attributes.keys()
+    return replace(
+        profile,
+        status={name: "derived" if name in notes else "measured" for name in attributes},
+        notes={name: notes.get(name, note) for name in attributes},
+    )
+
+
+def profile_text(profile: DeviceProfile, comment: str = "") -> str:
+    """Return a profile as the text of a file that begins with the comment. Figures have 6 digits.
+
+    Every figure must have a status, but for optional times of 0 s.
     """
 
-    def stated(name: str) -> dict[str, str]:
-        if name in derived:
-            return {"status": "derived", "note": f"{note}; {derived[name]}"}
-        return {"status": "measured", "note": note}
+    def stated(attribute: str) -> dict[str, str]:
+        note = profile.notes.get(attribute)
+        return {"status": profile.status[attribute]} | ({"note": note} if note else {})
 
-    values = {
-        name: _FORMATS[parse](value)
-        for name, (field, parse) in FIGURES.items()
-        if (value := getattr(profile, field)) is not None
-    }
-    if profile.memory_bytes is not None:
-        values["memory"] = f"{profile.memory_bytes} B"
-    by_pass = {
-        name: rates
-        for name, field in BY_PASS.items()
-        if (rates := getattr(profile, field)) is not None
-    }
-    assert derived.keys() <= {
-        *values,
-        *by_pass,
-        *(f"rates.{op_class}" for op_class in profile.rates),
-    }
     entry: dict[str, Any] = {
         "description": profile.description,
         "sources": list(profile.sources),
@@ -63,14 +62,32 @@ def profile_text(
             op_class: _rates(rates) | stated(f"rates.{op_class}")
             for op_class, rates in profile.rates.items()
         },
-        **({"fallback": dict(profile.fallback)} if profile.fallback else {}),
-        **{name: _bandwidths(rates) | stated(name) for name, rates in by_pass.items()},
-        **{name: {"value": value, **stated(name)} for name, value in values.items()},
     }
+    if profile.fallback:
+        entry["fallback"] = dict(profile.fallback)
+    for name, attribute in BY_PASS.items():
+        if (bandwidths := getattr(profile, attribute)) is not None:
+            entry[name] = _bandwidths(bandwidths) | stated(attribute)
+    for name, (attribute, parse) in FIGURES.items():
+        value = getattr(profile, attribute)
+        if value or (value is not None and attribute in profile.status):
+            entry[name] = {"value": _FORMATS[parse](value), **stated(attribute)}
+    if profile.memory_bytes is not None:
+        entry["memory"] = {"value": f"{profile.memory_bytes} B", **stated("memory_bytes")}
     if profile.host_speed is not None:
         entry["host_speed"] = {"value": profile.host_speed, **stated("host_speed")}
+    if profile.power_w:
+        entry["power_w"] = {
+            state: {"value": watts, **stated(f"power_w.{state}")}
+            for state, watts in profile.power_w.items()
+        }
+    if profile.stack:
+        entry["stack"] = profile.stack
+    if profile.form_error is not None:
+        entry["form_error"] = {"value": round(profile.form_error, 3), **stated("form_error")}
     lines = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
-    return lines + yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100)
+    text = lines + yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100)
+    return text + (_covariance(profile.covariance) if profile.covariance else "")
 
 
 def _rates(rates: PassRates) -> dict[str, str]:
@@ -79,3 +96,13 @@ def _rates(rates: PassRates) -> dict[str, str]:
 
 def _bandwidths(rates: PassRates) -> dict[str, str]:
     return {pass_: _FORMATS[parse_rate](rate) for pass_, rate in rates._asdict().items()}
+
+
+def _covariance(known: Covariance) -> str:
+    """Return the section of a covariance, with a line for each row of the matrix."""
+    rows = [", ".join(f"{value:.{DIGITS}f}" for value in row) for row in known.logs]
+    return (
+        "covariance:  # of the natural logarithms of these figures\n"
+        f"  figures: [{', '.join(known.names)}]\n"
+        "  logs:\n" + "".join(f"    - [{row}]\n" for row in rows)
+    )

@@ -29,6 +29,7 @@ from cutlayer.topologies.catalogue.stated import (
     note_of,
     status_of,
 )
+from cutlayer.topologies.covariance import Covariance
 from cutlayer.topologies.device import DeviceProfile, Status, least_sure
 from cutlayer.topologies.figures import BY_PASS, FIGURES
 from cutlayer.topologies.layer_time import PassRates
@@ -87,6 +88,28 @@ class HostSpeed(Stated):
     value: Factor
 
 
+class FormError(Stated):
+    """The relative standard deviation of times that the figures do not explain."""
+
+    value: Annotated[float, Field(ge=0, lt=10)]
+
+
+class KnownTogether(Strict):
+    """The covariance of the natural logarithms of figures, named as in a profile file."""
+
+    figures: tuple[Text, ...] = Field(min_length=1, strict=False)
+    logs: tuple[Annotated[tuple[float, ...], Field(strict=False)], ...] = Field(strict=False)
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        self.covariance()
+        return self
+
+    def covariance(self) -> Covariance:
+        """Return the covariance. Raises CovarianceError."""
+        return Covariance(self.figures, self.logs)
+
+
 class Speedup(Stated):
     """Another device's profile, faster by these factors (below 1: slower)."""
 
@@ -121,6 +144,9 @@ class DeviceEntry(Strict):
     memory: Figure | None = None
     host_speed: HostSpeed | None = None
     power_w: dict[PowerState, Watts] = Field(default_factory=dict)
+    stack: Text | None = None
+    form_error: FormError | None = None
+    covariance: KnownTogether | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -179,8 +205,14 @@ class DeviceEntry(Strict):
         if self.host_speed is not None:
             stated["host_speed"] = self.host_speed
             profile = replace(profile, host_speed=self.host_speed.value)
+        if self.form_error is not None:
+            stated["form_error"] = self.form_error
+            profile = replace(profile, form_error=self.form_error.value)
+        if self.covariance is not None:
+            profile = replace(profile, covariance=self.covariance.covariance())
         return replace(
             profile,
+            stack=self.stack or "",
             memory_bytes=None if self.memory is None else parse_size(self.memory.value),
             power_w={key: watts.value for key, watts in self.power_w.items()},
             status={**profile.status, **status_of(stated)},

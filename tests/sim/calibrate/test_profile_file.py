@@ -1,15 +1,16 @@
 """Profile files: a scenario reads what calibrate writes."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from synthetic import machine
 
-from cutlayer.models.features import OP_CLASSES
 from cutlayer.scenarios.profile_file import read_profile
 from cutlayer.topologies import catalogue
-from cutlayer.topologies.catalogue.profile_file import ProfileFileError, profile_text
+from cutlayer.topologies.catalogue.profile_file import ProfileFileError, measured, profile_text
+from cutlayer.topologies.covariance import Covariance
 from cutlayer.topologies.figures import figures_of
 
 FIGURES = (
@@ -24,12 +25,15 @@ FIGURES = (
     "round_overhead_s",
     "memory_bytes",
 )
+FLOATS = (*FIGURES[:5], "optimizer_overhead_s")
 
 
 def test_a_profile_is_read_back_from_its_file(tmp_path: Path):
     profile = machine(round_overhead_s=0.5, sources=("here",), description="a machine")
     path = tmp_path / "p.yaml"
-    path.write_text(profile_text(profile, "a note", "two lines\nof comment"), encoding="utf-8")
+    path.write_text(
+        profile_text(measured(profile, "a note"), "two lines\nof comment"), encoding="utf-8"
+    )
     found = read_profile(path, "synthetic")
     for name in FIGURES:
         assert getattr(found, name) == pytest.approx(getattr(profile, name), rel=1e-5), name
@@ -47,7 +51,7 @@ def test_the_file_marks_figures_that_were_not_measured(tmp_path: Path):
         "columns": "backward: not known",
     }
     path.write_text(
-        profile_text(machine(sources=("here",), description="x"), "fitted", "", derived),
+        profile_text(measured(machine(sources=("here",), description="x"), "fitted", derived)),
         encoding="utf-8",
     )
     found = read_profile(path, "synthetic")
@@ -59,6 +63,92 @@ def test_the_file_marks_figures_that_were_not_measured(tmp_path: Path):
     assert set(found.status.values()) == {"derived", "measured"}
 
 
+def fitted(**changes):
+    """A profile with all optional sections."""
+    known = Covariance(
+        ("rates.conv.forward", "columns.backward", "layer_overhead"),
+        ((0.04, 0.01, -0.02), (0.01, 0.09, 0.0), (-0.02, 0.0, 0.25)),
+    )
+    profile = measured(
+        machine(
+            sources=("here",),
+            description="x",
+            covariance=known,
+            form_error=0.08,
+            host_speed=0.5,
+            fallback={"pointwise": "conv"},
+            power_w={"idle": 2.5, "compute": 5.0},
+            stack="own",
+            **changes,
+        ),
+        "a note",
+        {"layer_overhead": "moved by x1.23"},
+    )
+    return replace(
+        profile,
+        status={**profile.status, "form_error": "derived"},
+        notes={**profile.notes, "form_error": "on held-out cases"},
+    )
+
+
+def test_covariance_form_error_and_stack_are_read_back(tmp_path: Path):
+    profile, path = fitted(), tmp_path / "p.yaml"
+    path.write_text(profile_text(profile), encoding="utf-8")
+    found = read_profile(path, "synthetic")
+    for name in ("covariance", "form_error", "host_speed", "fallback", "power_w", "stack"):
+        assert getattr(found, name) == getattr(profile, name), name
+    assert (dict(found.status), dict(found.notes)) == (profile.status, profile.notes)
+    assert profile_text(found) == path.read_text(encoding="utf-8")
+
+
+def test_every_device_of_the_catalogue_with_rates_is_read_back(tmp_path: Path):
+    for name in catalogue.device_names():
+        profile, path = catalogue.device(name), tmp_path / f"{name}.yaml"
+        if not profile.coarse:
+            path.write_text(profile_text(profile), encoding="utf-8")
+            found = read_profile(path, name)
+            assert figures_of(found) == pytest.approx(figures_of(profile), rel=1e-5)
+            assert replace(found, **dict.fromkeys(FLOATS, 1.0)) == replace(
+                replace(profile, **dict.fromkeys(FLOATS, 1.0)),
+                rates=found.rates,
+                weight_stream_bytes_per_s=found.weight_stream_bytes_per_s,
+                column_bytes_per_s=found.column_bytes_per_s,
+            )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "columns.backward, layer",
+            "columns.backwards, layer",
+            "covariance.figures.1: must be a figure of the profile; did you mean 'columns.backward'?",
+        ),
+        ("columns.backward, layer", "layer", "must have 2 rows, one for each figure (got 3)"),
+        ("[0.04000, ", "[", "row 1 must have 3 numbers (got 2)"),
+        ("-0.02000, 0.00000,", "0.02, 0.0,", "must be symmetric (got -0.02 for rates.conv.forward"),
+        ("0.04000", "-0.04", "must not have a negative eigenvalue (got -0.0"),
+        ("0.04000", ".nan", "every number must lie between -100 and 100"),
+        ("0.04000", "x", 'covariance.logs.0.0: must be a number (got "x")'),
+        ("figures: [", "figure: [", "covariance.figures: is required"),
+        ("value: 0.08", "value: -0.08", "form_error.value: must be at least 0 (got -0.08)"),
+        ("value: 0.08", "value: .inf", "form_error.value: must be less than 10"),
+        ("stack: own", "stack: 1", "stack: must be text"),
+    ],
+)
+def test_a_wrong_covariance_is_named_with_its_line(tmp_path: Path, old, new, said):
+    path = tmp_path / "p.yaml"
+    text = profile_text(fitted())
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ProfileFileError) as refused:
+        read_profile(path, "mine")
+    message = str(refused.value)
+    assert "\n" not in message
+    assert said in message
+    assert re.match(rf"device profile {re.escape(str(path))}:\d+: ", message)
+
+
 def test_missing_figures_are_not_written(tmp_path: Path):
     profile = machine(
         weight_bytes_per_s=None,
@@ -68,7 +158,7 @@ def test_missing_figures_are_not_written(tmp_path: Path):
     )
     path = tmp_path / "p.yaml"
     path.write_text(
-        profile_text(replace(profile, description="x", memory_bytes=None), "a note"),
+        profile_text(measured(replace(profile, description="x", memory_bytes=None), "a note")),
         encoding="utf-8",
     )
     found = read_profile(path, "synthetic")
@@ -77,22 +167,9 @@ def test_missing_figures_are_not_written(tmp_path: Path):
     assert found.memory_bytes is None
 
 
-@pytest.mark.parametrize("name", ["raspberry-pi-4b", "raspberry-pi-5", "server-8-core"])
-def test_a_device_of_the_catalogue_is_read_back_with_fallbacks_and_host_speed(tmp_path, name):
-    device = catalogue.device(name)
-    path = tmp_path / "p.yaml"
-    path.write_text(profile_text(device, "a note"), encoding="utf-8")
-    found = read_profile(path, name)
-    assert figures_of(found) == pytest.approx(figures_of(device), rel=1e-5)
-    assert found.fallback == device.fallback
-    assert found.host_speed == device.host_speed
-    for op_class in OP_CLASSES:
-        assert found.rate(op_class, "backward") == pytest.approx(device.rate(op_class, "backward"))
-
-
 def test_keys_of_the_old_spelling_are_read_and_reported(tmp_path: Path, capsys):
     path = tmp_path / "p.yaml"
-    text = profile_text(machine(sources=("here",), description="a machine"), "a note")
+    text = profile_text(measured(machine(sources=("here",), description="a machine"), "a note"))
     path.write_text(text, encoding="utf-8")
     expected = read_profile(path, "mine")
     assert capsys.readouterr().err == ""
@@ -138,7 +215,7 @@ def test_a_file_that_is_not_a_profile_is_refused_in_one_sentence(tmp_path: Path,
 
 def changed(folder: Path, old: str, new: str) -> str:
     """The message about a valid profile after one replacement."""
-    text = profile_text(machine(sources=("here",), description="a machine"), "a note")
+    text = profile_text(measured(machine(sources=("here",), description="a machine"), "a note"))
     assert old in text
     path = folder / "p.yaml"
     path.write_text(text.replace(old, new, 1), encoding="utf-8")

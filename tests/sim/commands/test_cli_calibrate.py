@@ -5,8 +5,10 @@ import csv
 import pytest
 from command_line import CommandLine, assert_refused, files
 
+from cutlayer.scenarios.profile_file import read_profile
 from cutlayer.sim.calibrate.calibrate import calibrate
 from cutlayer.sim.calibrate.held_out import Case
+from cutlayer.topologies.spreads import SPREADS, spread_of
 
 
 @pytest.fixture
@@ -33,10 +35,18 @@ def test_the_machine_is_measured_and_its_profile_used(cli: CommandLine) -> None:
     assert "saved: me.yaml" in answer.out
     written = (cli.folder / "me.yaml").read_text(encoding="utf-8")
     assert ("Not determined by the probes" in answer.out) == ("status: derived" in written)
+    profile = read_profile(cli.folder / "me.yaml", "me")
+    spread = spread_of(profile)
+    known = profile.covariance
+    assert known is not None
+    assert set(known.names) >= {"rates.conv.forward", "layer_overhead", "optimizer_bandwidth"}
+    assert max(known.deviations.values()) <= SPREADS["guess"] + 0.001
+    assert all(spread[name] > 0 for name in known.names if name != "loader_per_sample")
     with (cli.folder / "e.csv").open(newline="", encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
     assert row["case"] == "lenet, batch 10"
     assert float(row["measured_s"]) > 0
+    assert profile.form_error == pytest.approx(abs(float(row["error"])), abs=0.001)
     used = cli.run(
         "devices={me: {profile: me.yaml}}",
         "topology.star.clients.0.device=me",
@@ -69,7 +79,7 @@ def test_bad_options_are_refused_before_anything_is_measured(
     [
         ("{me: {profile: none.yaml}}", ["devices.me.profile", "none.yaml", "does not exist"]),
         ("{me: {profile: tiny.yaml}}", ["devices.me.profile", "tiny.yaml"]),
-        ("{me: {}}", ["devices.me", "either a speed, or the file of a profile"]),
+        ("{me: {}}", ["devices.me", "needs one of profile, the file of a profile"]),
         ("{me: {speed: 1 GFLOP/s, profile: tiny.yaml}}", ["devices.me"]),
     ],
 )
