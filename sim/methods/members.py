@@ -45,14 +45,14 @@ class Members:
     ) -> tuple[simpy.Process, simpy.Process]:
         """Start the two endpoints of a client, which run what `device` and `server` return.
 
-        Return their processes. `after` is the row that the server's endpoint follows. The device first
+        Return their processes. `after` is the row that both follow. The device first
         spends its profile's overhead of a round, unless `round_overhead` is False.
         """
         world, member = self._world, len(self.devices)
         on_device = DeviceEndpoint(world, world.fleet.clients[client], member, chain)
         on_server = ServerEndpoint(world, world.fleet.clients[client], member, chain)
         on_device.peer, on_server.peer = on_server, on_device
-        on_server.last = after
+        on_device.last = on_server.last = after
         self.devices.append(on_device)
         self.servers.append(on_server)
         if self._churn is not None:

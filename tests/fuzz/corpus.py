@@ -166,11 +166,14 @@ PROFILE = """\
 description: a board, measured
 sources: [bench]
 rates:
-  conv: {forward: {8: 1 GFLOP/s, 32: 4 GFLOP/s}, backward: {8: 1 GFLOP/s}, status: measured, note: x}
+  conv: {forward: 4 GFLOP/s, backward: 1 GFLOP/s, status: measured, note: x}
   linear: {forward: 2 GFLOP/s, backward: 1.5 GFLOP/s, status: guess, note: y}
   elementwise: {forward: 1 GFLOP/s, backward: 1 GFLOP/s, status: guess, note: y}
 fallback: {pool: elementwise, norm: elementwise, conv_input: conv}
 memory_bandwidth: {value: 4 GB/s, status: guess, note: z}
+weight_stream: {forward: 2 GB/s, backward: 1 GB/s, status: derived, note: z}
+columns: {forward: 2 GB/s, backward: 1 GB/s, status: derived, note: z}
+host_speed: {value: 1.5, status: guess, note: z}
 optimizer_bandwidth: {value: 1.49 GB/s, status: derived, note: from a step}
 layer_overhead: {value: 100 us, status: guess, note: a}
 iteration_overhead: {value: 48 ms, status: derived, note: b}

@@ -215,7 +215,7 @@ def test_wrong_arguments_are_refused(arguments: list[str], cli: CommandLine) -> 
 def test_a_defect_of_our_own_is_no_users_error(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ValueError("a defect")
 
     monkeypatch.setattr("cutlayer.sim.commands.catalogue.list_command", broken)

@@ -11,7 +11,7 @@ from cutlayer.models.catalogue import MODELS
 from cutlayer.scenarios.shipped import shipped_names
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.methods.registry import METHODS
-from cutlayer.topologies.catalogue import device_names, link_names
+from cutlayer.topologies.catalogue import device_names, link_names, stack_names
 
 
 def test_run_ends_with_a_table_and_the_way_to_the_results(cli: CommandLine) -> None:
@@ -65,6 +65,7 @@ def test_list_and_show_know_everything_that_a_scenario_can_name(cli: CommandLine
         "models": MODELS,
         "datasets": DATASETS,
         "devices": device_names(),
+        "stacks": stack_names(),
         "links": link_names(),
     }
     everything = cli("list")
