@@ -97,18 +97,22 @@ class Computing(Section):
     """How the clients of a group (or one client) compute.
 
     `variability` varies the time of each operation and keeps its mean. With `prefetch`, a device loads
-    the next batch while it computes, sends or waits.
+    the next batch while it computes, sends or waits; with `overlap`, it computes while it sends.
     """
 
     clients: Text
     variability: JitterForm | None = None
     throttle: Throttle | None = None
     prefetch: Switch = False
+    overlap: Switch = False
 
     @model_validator(mode="after")
     def _has_an_effect(self) -> Self:
-        if self.variability is None and self.throttle is None and not self.prefetch:
-            raise rule("needs at least one of variability, throttle and prefetch: true")
+        varies = self.variability is not None or self.throttle is not None
+        if not (varies or self.prefetch or self.overlap):
+            raise rule(
+                "needs at least one of variability, throttle, prefetch: true and overlap: true"
+            )
         return self
 
 

@@ -100,4 +100,5 @@ def _variability(section: Computing) -> VariabilitySettings:
         0.0 if throttle is None else throttle.after,
         1.0 if throttle is None else throttle.slowdown,
         section.prefetch,
+        section.overlap,
     )

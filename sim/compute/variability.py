@@ -14,12 +14,17 @@ from cutlayer.topologies.jitter import Jitter
 
 @dataclass(frozen=True)
 class VariabilitySettings:
-    """A client's jitter (mean 1), from when (s) and how much it is throttled, whether it prefetches."""
+    """A client's jitter (mean 1), from when (s) and how much it is throttled, and what it overlaps.
+
+    With `prefetch` the next batch is loaded while the device works or waits; with `overlap` it computes
+    on while one message is on its way and another waits to be sent.
+    """
 
     jitter: Jitter | None = None
     throttled_after_s: float = 0.0
     slowdown: float = 1.0
     prefetch: bool = False
+    overlap: bool = False
 
     @property
     def time_invariant(self) -> bool:

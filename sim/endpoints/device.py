@@ -1,6 +1,6 @@
 """The device's end of a client's round."""
 
-from typing import Any
+from typing import Any, Final
 
 import simpy
 
@@ -12,6 +12,7 @@ from cutlayer.sim.learning.chain import Batch, Chain
 from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Interval, Phase
 
+OVERLAPPING: Final = 2  # messages on their way or waiting, of a device that computes while it sends
 Process = simpy.events.ProcessGenerator
 
 
@@ -23,6 +24,9 @@ class DeviceEndpoint(Endpoint):
     def __init__(self, world: World, client: Client, member: int, chain: Chain) -> None:
         super().__init__(world, client, member, chain)
         self.variability = world.fleet.variability(client.index, chain.round_index)
+        settings = world.fleet.variability_settings.get(client.index)
+        if settings is not None and settings.overlap:
+            self.outstanding_limit = max(OVERLAPPING, self.outstanding_limit)
 
     def compute(
         self, work: Work, activity: Activity, value: Any = None, *, batch: Batch | None = None

@@ -21,7 +21,8 @@ class Endpoint:
 
     `last` is the log's row that it ended last, `latest` that of its latest transfer. If the client can
     leave the round (`interruptible`), `under_way` holds its transfers that have not arrived, and
-    `held` those that wait until it is back online.
+    `held` those that wait until it is back online. `outstanding_limit` is the number of messages that
+    may be on their way or wait to be sent before it waits for one to leave.
     """
 
     phase: ClassVar[Phase]
@@ -46,6 +47,7 @@ class Endpoint:
         self.route = client.up if up else client.down
         self.delay_s = client.up_delay_s if up else client.down_delay_s
         self.propagation = world.fleet.propagation(self.route, chain.round_index)
+        self.outstanding_limit = world.uploads_outstanding
         self._outstanding = 0
         self._room: simpy.Event | None = None
 
@@ -72,7 +74,7 @@ class Endpoint:
         if world.framing != 1.0:
             message = with_framing(message, world.framing)
         left = self._start(message, content)
-        limit = world.uploads_outstanding
+        limit = self.outstanding_limit
         if limit == 1:
             return left
         self._outstanding += 1
@@ -99,7 +101,7 @@ class Endpoint:
     def has_sent(self, row: int) -> None:
         """Continue after the transfer that is logged as `row`: its last byte has left."""
         self.latest = row
-        if self.world.uploads_outstanding == 1:
+        if self.outstanding_limit == 1:
             self.last = row
             return
         self._outstanding -= 1

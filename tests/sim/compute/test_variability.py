@@ -88,6 +88,28 @@ def test_prefetching_hides_the_loader_behind_the_computing():
     assert variability().of_batch(work, load, 0.0).seconds == 5.0
 
 
+def test_a_device_that_overlaps_computes_while_it_sends(tmp_path):
+    """Local loss: a round is not shorter than its device computes, nor than it sends."""
+    alone = {"rounds": 1}
+    plain = played(tmp_path, method="local_loss", **alone)
+    ahead = played(
+        tmp_path, "{clients: raspberry-pi-4b, overlap: true}", method="local_loss", **alone
+    )
+    (before,), (after,) = plain.rounds, ahead.rounds
+    path = before.critical_path_s
+    assert after.round_time_s < before.round_time_s
+    assert after.round_time_s >= max(path["device_compute"], path["uplink"]) * (1 - 1e-9)
+    assert after.wire_bytes_up == before.wire_bytes_up
+    assert ahead.learning_digest == plain.learning_digest
+
+
+def test_splitfed_waits_for_its_gradients_and_gains_nothing_by_overlap(tmp_path):
+    overlap = "{clients: raspberry-pi-4b, overlap: true}"
+    plain = played(tmp_path, method="splitfed", rounds=1)
+    ahead = played(tmp_path, overlap, method="splitfed", rounds=1)
+    assert ahead.virtual_time_s == pytest.approx(plain.virtual_time_s, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     "method", ["classic_fl", "splitfed", "local_loss", "fedgkt", "{ecofed: {init: random}}"]
 )
