@@ -439,6 +439,30 @@ def calibrate(
 
 
 @app.command()
+def validate(
+    measured: Annotated[
+        Path, typer.Argument(metavar="MEASURED.csv", help="Measured times of a testbed.")
+    ],
+    scenario: ScenarioArgument,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the comparison as CSV.")
+    ] = None,
+    no_user_code: NoUserCode = False,
+    force: Force = False,
+) -> None:
+    """Compare measured times of a testbed with its scenario.
+
+    Prints the prediction beside every measured round, iteration or phase, the errors by phase, the order
+    of the methods and their speedups. Trains nothing.
+    """
+    _user_code(forbid=no_user_code)
+    from cutlayer.sim.commands.validate import validate_command
+
+    validate_command(measured, scenario, overrides or [], out=out, force=force)
+
+
+@app.command()
 def reproduce(
     name: Annotated[str, typer.Argument(help="ecofed, edpfl, ares, mpsl, or all.")],
     out: Annotated[

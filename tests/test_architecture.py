@@ -55,7 +55,7 @@ suggestion ->
 topologies -> errors models streams suggestion
 transport -> network
 uncertainty ->
-validate ->
+validate -> build files log models results run scenarios suggestion topologies views
 version ->
 views -> errors files log results topologies
 """

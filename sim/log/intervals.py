@@ -131,6 +131,12 @@ class Intervals:
         rows: NDArray[np.bool_] = self.phase == phase.value  # an enum compares four times slower
         return rows
 
+    def of_weights(self) -> NDArray[np.bool_]:
+        """Return which rows are transfers of weights, or the connection set-up before them."""
+        rows: NDArray[np.bool_] = self.activity == Activity.WEIGHTS.value
+        rows[:-1] |= (self.activity[:-1] == Activity.CONNECT.value) & rows[1:]
+        return rows
+
     def digest(self) -> str:
         """Return a fingerprint of every bit of every column."""
         state = hashlib.blake2b(digest_size=16)

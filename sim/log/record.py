@@ -147,9 +147,7 @@ def _additive_terms(intervals: Intervals, members: int) -> dict[str, float]:
     """
     up, down = intervals.of(Phase.UPLINK), intervals.of(Phase.DOWNLINK)
     seconds = intervals.duration + intervals.delay
-    activity = intervals.activity
-    weights = activity == Activity.WEIGHTS.value  # and the connection set-up before them
-    weights[:-1] |= (activity[:-1] == Activity.CONNECT.value) & weights[1:]
+    activity, weights = intervals.activity, intervals.of_weights()
     terms = {
         "weights_down": down & weights,
         "activations_up": up & ~weights,

@@ -4,12 +4,16 @@ github.com/wonderDiWu/EDPFL_IEEE_Seasonal_School_2026, dbac3d9: ResNet12 on CIFA
 each of two clients, batches of 20, int8, period 2. The table has the numbers of the shipped scenario.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
-from cutlayer.sim.papers.worlds import mib_per_round, played, seconds_per_round
+from cutlayer.sim.papers.worlds import played, seconds_per_round
 from cutlayer.sim.run.run import load_scenario
-from cutlayer.sim.validate.table import Fitted, Kind, Line, Table
+from cutlayer.sim.validate.comparison import Compared
+from cutlayer.sim.validate.table import Fitted, Line, Table
+from cutlayer.sim.validate.validate import validate
 from cutlayer.topologies import catalogue
 
 SOURCE: Final = "github.com/wonderDiWu/EDPFL_IEEE_Seasonal_School_2026, dbac3d9"
@@ -18,39 +22,22 @@ STACK: Final = "edpfl"
 ITERATION_S: Final = 2.15  # of a round of 25; the times below include them
 OFFSETS: Final = 10
 
-ROUNDS: Final = {  # label: (seconds a round, MiB a round over both clients and directions)
-    "classic_fl": (58.12, 19.41),
-    "splitfed": (32.33, 125.10),
-    "ecofed": (3.85, 7.84),
-}
-ROUND_TYPES: Final = {"upload": 6.51, "replay": 1.19}
+MEASURED: Final = Path(__file__).parent / "testbeds" / "edpfl.csv"
+ROUNDS: Final = 10  # of each log; its repeats have 5
+WITHIN: Final = {"s": 0.10, "MiB": 0.005}
+WITHIN_OF_TYPE: Final = 0.15  # of the times of one type of round
 _NOTES: Final = {
-    "classic_fl": "the stack was fitted to its iterations of 2.15 s",
-    "splitfed": "both Pis start together; a repeat of five rounds took 30.66 s",
-    "ecofed": "upload and replay rounds alternate; the replay round is fitted",
+    "classic_fl, round": "the stack was fitted to its iterations of 2.15 s",
+    "splitfed, round": "both Pis start together",
+    "ecofed, round": "upload and replay rounds alternate; the replay round is fitted",
+    "ecofed, replay round": "the stack's time of a round was set from it",
 }
 
 
 def table() -> Table:
     """Return the testbed's figures beside those of the shipped scenario."""
-    found = played(SCENARIO)
-    lines = []
-    for label, (seconds, mib) in ROUNDS.items():
-        kind: Kind = "fitted" if label == "classic_fl" else "predicted"
-        ours = seconds_per_round(found[label])
-        name, volume = f"{label}, bytes of a round", mib_per_round(found[label])
-        lines += [
-            Line(f"{label}, round", "s", seconds, kind, ours, SOURCE, _NOTES[label], within=0.10),
-            Line(name, "MiB", mib, "predicted", volume, SOURCE, within=0.005),
-        ]
-    for round_type, seconds in ROUND_TYPES.items():
-        replay = round_type == "replay"
-        kind = "fitted" if replay else "predicted"
-        note = "the stack's time of a round was set from it" if replay else ""
-        ours = seconds_per_round(found["ecofed"], round_type)
-        name = f"ecofed, {round_type} round"
-        lines.append(Line(name, "s", seconds, kind, ours, SOURCE, note, within=0.15))
-    lines.append(_offset_line())
+    lines = [_line(one) for one in validate(MEASURED, load_scenario(SCENARIO)).compared]
+    lines.append(_offset_line(lines))
     stack = catalogue.stack(STACK)
     factors = f"x{stack.gemm_forward:g}, x{stack.gemm_backward:g}, x{stack.other:g}"
     return Table(
@@ -73,9 +60,19 @@ def table() -> Table:
     )
 
 
-def _offset_line() -> Line:
+def _line(one: Compared) -> Line:
+    line, row = one.line, one.row
+    name, within = line.quantity, WITHIN[line.unit] if row.round_type is None else WITHIN_OF_TYPE
+    note = _NOTES.get(name, "")
+    if row.round_type is None and row.count < ROUNDS:
+        name, note = f"{name}, repeat of {row.count} rounds", ""
+    return replace(line, quantity=name, source=SOURCE, note=note, within=within)
+
+
+def _offset_line(lines: Sequence[Line]) -> Line:
     """Return SplitFed's mean round time over start offsets of the second Pi, up to an iteration."""
-    published = ROUNDS["splitfed"][0]
+    published = next(line.published for line in lines if line.quantity == "splitfed, round")
+    assert published is not None, "every row of the file has seconds"
     devices = {
         name: own.named(name) for name, own in load_scenario(SCENARIO).scenario.devices.items()
     }

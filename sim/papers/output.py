@@ -8,9 +8,8 @@ from rich.console import Console
 from cutlayer.sim.files.atomic import whole_text
 from cutlayer.sim.files.csv_text import CsvWriter
 from cutlayer.sim.papers.ecofed_map import Point
-from cutlayer.sim.validate.table import Line, Table
+from cutlayer.sim.validate.table import Line, Table, deviation_text, quantity_text
 from cutlayer.sim.views.columns import print_grid, print_text
-from cutlayer.sim.views.quantities import significant
 
 COLUMNS = ("quantity", "unit", "published", "kind", "simulated", "deviation", "asked", "holds")
 HEADINGS = ("quantity", "published", "kind", "simulated", "deviation", "tolerance")
@@ -40,7 +39,7 @@ def verdict(table: Table) -> str:
         return "No figure of this table has a tolerance."
     if not missed:
         return f"All {len(checked)} figures with a tolerance are within it."
-    names = ", ".join(f"{line.quantity} ({_deviation(line)})" for line in missed)
+    names = ", ".join(f"{line.quantity} ({deviation_text(line)})" for line in missed)
     return f"{len(missed)} of {len(checked)} figures with a tolerance are NOT within it: {names}."
 
 
@@ -103,20 +102,12 @@ def _cells(line: Line) -> tuple[str, ...]:
         tolerance += ", missed"
     return (
         line.quantity,
-        _quantity(line.published, line.unit),
+        quantity_text(line.published, line.unit),
         line.kind,
-        _quantity(line.simulated, line.unit),
-        _deviation(line),
+        quantity_text(line.simulated, line.unit),
+        deviation_text(line),
         tolerance,
     )
-
-
-def _quantity(value: float | None, unit: str) -> str:
-    return "unknown" if value is None else f"{significant(value, 4)} {unit}"
-
-
-def _deviation(line: Line) -> str:
-    return "" if line.deviation is None else f"{100 * line.deviation:+.1f} %"
 
 
 def _number(value: float | None) -> str:

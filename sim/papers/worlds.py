@@ -11,7 +11,6 @@ from cutlayer.sim.run.run import load_scenario, run
 from cutlayer.topologies.catalogue.profile_file import measured, profile_text
 from cutlayer.topologies.device import DeviceProfile
 
-MIB = 2**20
 MBIT = 1e6
 
 
@@ -53,11 +52,6 @@ def seconds_per_round(result: MethodResult, round_type: str | None = None) -> fl
 def additive_seconds(result: MethodResult) -> float:
     """Return the mean of EcoFed's additive round time, in seconds."""
     return sum(r.additive_round_time_s for r in result.rounds) / len(result.rounds)
-
-
-def mib_per_round(result: MethodResult) -> float:
-    """Return the mean traffic of a round in MiB, both directions and all clients."""
-    return result.wire_bytes / len(result.rounds) / MIB
 
 
 def bytes_per_client_round(result: MethodResult) -> float:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
 
+from cutlayer.sim.views.quantities import significant
+
 Kind = Literal["fitted", "predicted", "inferred"]
 
 
@@ -82,3 +84,18 @@ def kendall_tau(lines: Iterable[Line]) -> float | None:
     published, simulated = zip(*pairs, strict=True)
     # Imported here because it is slow, and untyped.
     return float(import_module("scipy.stats").kendalltau(published, simulated).statistic)
+
+
+def absolute_errors(lines: Iterable[Line]) -> list[float]:
+    """Return the absolute relative deviations of the lines that have both figures."""
+    return [abs(line.deviation) for line in lines if line.deviation is not None]
+
+
+def deviation_text(line: Line) -> str:
+    """Return the deviation in percent, or nothing if there is none."""
+    return "" if line.deviation is None else f"{100 * line.deviation:+.1f} %"
+
+
+def quantity_text(value: float | None, unit: str) -> str:
+    """Return a figure of a line with four digits."""
+    return "unknown" if value is None else f"{significant(value, 4)} {unit}"

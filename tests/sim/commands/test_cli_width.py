@@ -31,6 +31,7 @@ COMMANDS = {
     "show a device": ("show", "raspberry-pi-4b"),
     "show a link": ("show", "4g"),
     "reproduce": ("reproduce", "ares"),
+    "validate": ("validate", "measured.csv", "tiny.yaml"),
 }
 # A path is not wrapped, so that it can be copied; a device's name can be longer than half a line.
 WHOLE = re.compile(r"(results|plot|report|first|second): ")
@@ -38,7 +39,11 @@ WHOLE = re.compile(r"(results|plot|report|first|second): ")
 
 @pytest.fixture
 def done(cli: CommandLine) -> CommandLine:
-    """Two runs to look at."""
+    """Two runs to look at, and measured times."""
+    measured = (
+        "method,seconds,count,spread,what\nsplitfed,1.5,3,0.1,\nfrozen,2,,,\nfrozen,1,,,upload\n"
+    )
+    Path("measured.csv").write_text(measured, encoding="utf-8")
     for out, rounds in (("done", 3), ("other", 2)):
         answer = cli(
             *("run", "tiny.yaml", "--executor", "none", "--no-plots", "--out", out),

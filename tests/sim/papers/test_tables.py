@@ -29,13 +29,13 @@ def testbed() -> Table:
     return edpfl.table()
 
 
-def test_a_stack_and_a_medium_reproduce_edpfl(testbed: Table):
-    assert len(testbed.fitted) == 3
+def test_the_stack_reproduces_edpfl(testbed: Table):
     lines = by_name(testbed)
     asked = {
         "classic_fl, round": 0.10,
         "splitfed, round": 0.10,
         "ecofed, round": 0.10,
+        "ecofed, round, repeat of 5 rounds": 0.10,
         "ecofed, upload round": 0.15,
         "ecofed, replay round": 0.15,
         "splitfed, mean over 10 start offsets": 0.10,
@@ -46,17 +46,19 @@ def test_a_stack_and_a_medium_reproduce_edpfl(testbed: Table):
     for method in ("classic_fl", "splitfed", "ecofed"):
         line = lines[f"{method}, bytes of a round"]
         assert (line.within, line.holds) == (0.005, True)
-    assert lines["splitfed, round"].kind == "predicted"
-    assert lines["ecofed, upload round"].kind == "predicted"
-    # A fitted figure agrees as far as its digits go.
-    assert abs(lines["ecofed, replay round"].deviation) < 0.01
+    fitted = {name for name, line in lines.items() if line.kind == "fitted"}
+    assert fitted == {
+        *("classic_fl, round", "classic_fl, round, repeat of 5 rounds", "ecofed, replay round"),
+    }
+    # The stack's time of a round was set from this one.
+    assert abs(lines["ecofed, replay round"].deviation) < 0.005
 
 
 def test_the_numbers_of_edpfl_are_those_of_the_shipped_scenario(testbed: Table):
     (result,) = run(load_scenario(edpfl.SCENARIO), executor="none")
     lines = by_name(testbed)
     for label, method in result.methods.items():
-        assert lines[f"{label}, round"].simulated == seconds_per_round(method)
+        assert lines[f"{label}, round"].simulated == pytest.approx(seconds_per_round(method))
 
 
 def test_the_two_pis_of_edpfl_differ_only_by_one_speed():

@@ -1,0 +1,206 @@
+"""Measured figures beside predicted ones: errors, order, speedups between methods, and a verdict."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean, median
+from typing import Final
+
+from cutlayer.sim.validate.measured import MIB, WHATS, Measured
+from cutlayer.sim.validate.table import Kind, Line, absolute_errors, deviation_text, kendall_tau
+
+TRAFFIC: Final = "traffic"
+ORDERED: Final = 1 - 1e-9  # Kendall's tau of an order without a mistake
+_SPEEDUPS_FROM: Final = ("round", "iteration")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A row's seconds or traffic beside the prediction, and the interval of the prediction's draws."""
+
+    row: Measured
+    line: Line
+    interval: tuple[float, float] | None = None
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the interval holds the measured figure; None without an interval."""
+        if self.interval is None or self.line.published is None:
+            return None
+        return self.interval[0] <= self.line.published <= self.interval[1]
+
+    @property
+    def noise(self) -> float | None:
+        """The relative standard error of a measured time; None if its spread is unknown."""
+        row = self.row
+        if self.line.unit != "s" or row.spread_s is None or row.seconds is None:
+            return None
+        return float(row.spread_s / row.count**0.5 / row.seconds)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Errors of one part of a round, or of the traffic: relative, and without rows that were fitted."""
+
+    what: str
+    rows: int
+    mean_absolute: float
+    median_absolute: float
+    mean: float
+    tau: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All figures of a testbed, times and traffic in the order of the file."""
+
+    compared: tuple[Compared, ...]
+
+    def lines(self, what: str | None = None) -> list[Line]:
+        """Return the times of one part of a round (all: None), or the `TRAFFIC`."""
+        return [
+            one.line
+            for one in self.compared
+            if (one.line.unit == "MiB") == (what == TRAFFIC)
+            and what in (None, TRAFFIC, one.row.what)
+        ]
+
+    def scores(self) -> list[Score]:
+        """Return the errors by part, in the order of `WHATS`; parts with fitted rows only have none."""
+        scores = []
+        for what in (*WHATS, TRAFFIC):
+            lines = not_fitted(self.lines(what))
+            if errors := absolute_errors(lines):
+                bias = fmean(line.deviation for line in lines if line.deviation is not None)
+                tau = kendall_tau(lines)
+                scores.append(Score(what, len(lines), fmean(errors), median(errors), bias, tau))
+        return scores
+
+    def speedups(self) -> list[Line]:
+        """Return the ratio of every pair of methods with common rows, the slower over the faster one.
+
+        It is that of their round times over all rounds if both have them, else the ratio of the sums
+        over the rows that both have (same rounds, type, part and client).
+        """
+        lines, own = [], {one.row.method: self._times(one.row.method) for one in self.compared}
+        for pair in combinations(own, 2):
+            common = own[pair[0]].keys() & own[pair[1]].keys()
+            whole = (None, None, "round", None)
+            keys = {whole} if whole in common else common
+            if not keys:
+                continue
+            sums = {name: _sums(own[name][key] for key in keys) for name in pair}
+            slow, fast = sorted(pair, key=lambda name: -sums[name][0])
+            both = [one for name in pair for key in keys for one in own[name][key]]
+            kind: Kind = "fitted" if all(one.kind == "fitted" for one in both) else "predicted"
+            ratios = (a / b for a, b in zip(sums[slow], sums[fast], strict=True))
+            measured, ours = ratios
+            source = "; ".join(dict.fromkeys(one.source for one in both))
+            lines.append(Line(f"{slow} / {fast}", "x", measured, kind, ours, source))
+        return lines
+
+    def _times(self, method: str) -> dict[tuple[object, ...], list[Line]]:
+        times: dict[tuple[object, ...], list[Line]] = {}
+        for one in self.compared:
+            row = one.row
+            if row.method == method and one.line.unit == "s" and row.what in _SPEEDUPS_FROM:
+                key = (row.round, row.round_type, row.what, row.client)
+                times.setdefault(key, []).append(one.line)
+        return times
+
+    def verdict(self) -> list[str]:
+        """Return sentences: the error of the times, their order, the speedups, the worst part."""
+        times = not_fitted(self.lines())
+        if not (errors := absolute_errors(times)):
+            return ["Every time was fitted: nothing here says how well the scenario predicts."]
+        worst = max(times, key=lambda line: abs(line.deviation or 0.0))
+        sentences = [
+            f"The {len(times)} times that were not fitted are off by {_percent(fmean(errors))} on"
+            f" average (median {_percent(median(errors))}), at most by {deviation_text(worst)}"
+            f" ({worst.quantity})."
+            if len(times) > 1
+            else f"The only time that was not fitted is off by {deviation_text(worst)}."
+        ]
+        sentences += [sentence for sentence in (self._order(), self._worst_part()) if sentence]
+        known = [one.inside for one in self.compared if one.inside is not None]
+        if known:
+            sentences.append(
+                f"{sum(known)} of {len(known)} measured figures lie inside the interval."
+            )
+        return sentences
+
+    def _order(self) -> str | None:
+        """Return whether the methods are in the measured order; None with a single one."""
+        pairs = self.speedups()
+        if not pairs:
+            return None
+        wrong = [line.quantity.split(" / ") for line in pairs if (line.simulated or 0.0) < 1]
+        if not wrong:
+            return "The methods are in the measured order" + _of_speedups(pairs)
+        named = "; ".join(f"{fast} before {slow}" for slow, fast in wrong)
+        count = f"{len(wrong)} of {len(pairs)} pairs of methods"
+        return f"{count} are in the WRONG order; measured: {named}."
+
+    def _worst_part(self) -> str | None:
+        parts = [one for one in self.scores() if one.what not in (*_SPEEDUPS_FROM, TRAFFIC)]
+        if not parts:
+            return None
+        worst = max(parts, key=lambda score: score.mean_absolute)
+        return (
+            f"The part of a round with the largest error is {worst.what.replace('_', ' ')}:"
+            f" {_percent(worst.mean_absolute)} on average."
+        )
+
+
+def compare(
+    rows: Sequence[Measured],
+    figures: Sequence[tuple[float, float]],
+    intervals: Sequence[tuple[tuple[float, float], tuple[float, float]]] | None = None,
+) -> Comparison:
+    """Return the rows beside their predicted seconds and bytes, with the intervals of both, if any."""
+    compared = []
+    for number, (row, (seconds, traffic)) in enumerate(zip(rows, figures, strict=True)):
+        of_time, of_traffic = (None, None) if intervals is None else intervals[number]
+        name = f"{row.method}, {row.part}"
+        repeats = f"repeated {row.count} times" if row.count > 1 else ""
+        if row.seconds is not None:
+            line = Line(name, "s", row.seconds, row.kind, seconds, row.where, repeats)
+            compared.append(Compared(row, line, of_time))
+        if row.traffic_bytes is not None:
+            published, ours = row.traffic_bytes / MIB, traffic / MIB
+            own = f"{row.method}, bytes of a {row.part}".replace("of a round ", "of round ")
+            line = Line(own, "MiB", published, "predicted", ours, row.where, repeats)
+            scaled = None if of_traffic is None else (of_traffic[0] / MIB, of_traffic[1] / MIB)
+            compared.append(Compared(row, line, scaled))
+    return Comparison(tuple(compared))
+
+
+def not_fitted(lines: Iterable[Line]) -> list[Line]:
+    """Return the lines that say something about the scenario's predictions."""
+    return [line for line in lines if line.kind != "fitted"]
+
+
+def _sums(groups: Iterable[list[Line]]) -> tuple[float, float]:
+    """Return the sums of the measured and of the predicted figures; repeats of a row count as one."""
+    pairs = [
+        (
+            fmean(line.published or 0.0 for line in lines),
+            fmean(line.simulated or 0.0 for line in lines),
+        )
+        for lines in groups
+    ]
+    return sum(first for first, _ in pairs), sum(second for _, second in pairs)
+
+
+def _of_speedups(pairs: Sequence[Line]) -> str:
+    """Return the end of a sentence: the mean error of the speedups that were not fitted."""
+    errors = absolute_errors(not_fitted(pairs))
+    if not errors:
+        return "."
+    if len(errors) == 1:
+        return f", and their speedup is off by {_percent(errors[0])}."
+    return f", and their speedups are off by {_percent(fmean(errors))} on average."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
