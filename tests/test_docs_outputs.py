@@ -6,6 +6,7 @@ must be right to the last digit shown.
 
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
@@ -101,7 +102,8 @@ def test_every_output_is_checked_or_dated(path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Change to a folder with the files of the pages; use 80 columns, and draw no plots."""
+    """Change to a folder with the files of the pages and testbeds; use 80 columns, draw no plots."""
+    shutil.copytree(ROOT / "validation" / "testbeds", tmp_path / "validation" / "testbeds")
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
