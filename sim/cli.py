@@ -439,6 +439,51 @@ def calibrate(
 
 
 @app.command()
+def fit(
+    measured: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MEASURED.csv", help="Timed iterations: model, batch_size, seconds."
+        ),
+    ],
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="DEVICE", help="Device to begin with, of the catalogue or a profile (.yaml)."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="YAML file of the profile to write.")],
+    stack: Annotated[
+        str | None,
+        typer.Option(metavar="STACK", help="Software stack to begin with [a plain loop]."),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the profile.")] = "my-device",
+    errors: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the errors of the rows to a new CSV file."),
+    ] = None,
+    force: Force = False,
+    no_user_code: NoUserCode = False,
+) -> None:
+    """Fit a device profile to iterations that you timed.
+
+    Moves the figures of a known device as far as the rows tell, and says what is left to know.
+    """
+    _user_code(forbid=no_user_code)
+    from cutlayer.sim.commands.fit import fit_command
+
+    fit_command(
+        measured,
+        device=device,
+        stack=stack,
+        name=name,
+        out=out,
+        errors_file=errors,
+        force=force,
+    )
+
+
+@app.command()
 def validate(
     measured: Annotated[
         Path, typer.Argument(metavar="MEASURED.csv", help="Measured times of a testbed.")

@@ -63,6 +63,15 @@ def predicted(device: DeviceProfile, stack: Stack | None, row: TimedRow) -> floa
     return float(_Rows([row], device, stacks).seconds()[0])
 
 
+def seconds_by_figure(device: DeviceProfile, row: TimedRow) -> dict[str, float]:
+    """Return the seconds that each figure of a device, with its own loop, adds to a row."""
+    figures = figures_of(device)
+    return {
+        name: amount * figures[name] if name in COSTS else amount / figures[name]
+        for name, amount in _resolved(_with_loop(row), device, figures).items()
+    }
+
+
 def adjust(
     device: DeviceProfile, stacks: Mapping[str, Stack], rows: Sequence[TimedRow], freedom: Freedom
 ) -> Adjusted:

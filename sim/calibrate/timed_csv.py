@@ -17,6 +17,7 @@ from typing import Final
 
 from cutlayer.errors import UserError
 from cutlayer.models.block_cost import BlockCost
+from cutlayer.models.catalogue import UnknownModelError
 from cutlayer.models.errors import CostError, ModelError
 from cutlayer.models.outline import outline
 from cutlayer.models.own_object import beside, looking_in
@@ -42,11 +43,16 @@ STATE_SLOTS: Final = {"sgd": 0, "sgd-momentum": 1, "adam": 2, "adamw": 2}
 
 @dataclass(frozen=True)
 class TimedIteration:
-    """A row of the file: the `row` of a fit, and the device and line that it came from."""
+    """A row of the file: the `row` of a fit, and the device and line that it came from.
+
+    `label` names what was timed; `pointwise` is the part of the row in pointwise convolutions.
+    """
 
     row: TimedRow
     device: str
     line: int
+    label: str
+    pointwise: TimedRow
 
 
 def read_iterations(path: Path) -> list[TimedIteration]:
@@ -66,7 +72,8 @@ def _iteration(given: UserRow) -> TimedIteration:
     batch_size, seconds = row.whole("batch_size"), row.positive("seconds")
     part = next(one for one in PARTS if one == row.one_of("pass", PARTS))
     slots = STATE_SLOTS[row.one_of("optimizer", list(STATE_SLOTS))]
-    amounts = iteration_amounts(_blocks(row), part, batch_size, slots)
+    blocks = _blocks(row)
+    amounts = iteration_amounts(blocks, part, batch_size, slots)
     if not any(amounts.values()):
         raise UserCsvError(
             f"{row.where}: {cell['part']} of {cell['model']} computes nothing in the pass {part}"
@@ -82,7 +89,22 @@ def _iteration(given: UserRow) -> TimedIteration:
         iterations=int(whole_iteration),
         weight=row.positive("weight"),
     )
-    return TimedIteration(timed, cell["device"], row.line)
+    pointwise = replace(
+        timed,
+        amounts=iteration_amounts([_pointwise(block) for block in blocks], part, batch_size, slots),
+        batch_size=0,
+        iterations=0,
+    )
+    where = f" at cut {cell['cut']}" if cell["part"] in ("front", "back") else ""
+    what = "" if cell["part"] == "whole" else f" {cell['part']}{where}"
+    what += "" if part == "step" else f" {part}"
+    label = f"{cell['model']}{what}, batch {batch_size}"
+    return TimedIteration(timed, cell["device"], row.line, label, pointwise)
+
+
+def _pointwise(block: BlockCost) -> BlockCost:
+    """Return a block with its pointwise convolutions only."""
+    return replace(block, layers=tuple(one for one in block.layers if one.op_class == "pointwise"))
 
 
 def _blocks(row: UserRow) -> Sequence[BlockCost]:
@@ -92,6 +114,9 @@ def _blocks(row: UserRow) -> Sequence[BlockCost]:
     classes = row.whole("classes")
     try:
         blocks = outline(cell["model"], classes=classes, input_shape=shape).blocks
+    except UnknownModelError as error:
+        hint = "see `cutlayer list models` and `cutlayer show MODEL`"
+        raise UserCsvError(f"{where}: model: {error}; {hint}") from None
     except (ModelError, CostError, UserError) as error:
         raise UserCsvError(f"{where}: model: {error}") from None
     names = [block.name for block in blocks]

@@ -12,10 +12,10 @@ from cutlayer.topologies.covariance import DIGITS, Covariance
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.figures import BY_PASS, FIGURES, attribute_of, figures_of
 from cutlayer.topologies.layer_time import PassRates
-from cutlayer.topologies.units import format_duration, format_rate, parse_duration, parse_rate
+from cutlayer.topologies.units import format_duration, parse_duration, parse_rate
 
 _FORMATS: Final[dict[object, Callable[[float], str]]] = {
-    parse_rate: lambda rate: format_rate(float(f"{rate:.6g}"), digits=None),
+    parse_rate: lambda rate: f"{rate / 1e9:.6g} GB/s",
     parse_duration: lambda seconds: format_duration(float(f"{seconds:.6g}"), digits=None),
 }
 

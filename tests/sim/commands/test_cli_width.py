@@ -32,9 +32,16 @@ COMMANDS = {
     "show a link": ("show", "4g"),
     "reproduce": ("reproduce", "ares"),
     "validate": ("validate", "measured.csv", "tiny.yaml"),
+    "fit": ("fit", "timed.csv", "--device", "raspberry-pi-4b", "--out", "profile-WIDTH.yaml"),
 }
 # A path is not wrapped, so that it can be copied; a device's name can be longer than half a line.
-WHOLE = re.compile(r"(results|plot|report|first|second): ")
+WHOLE = re.compile(r"(results|plot|report|first|second|saved): ")
+TIMED = """\
+model,batch_size,seconds
+vgg5,100,2.5
+lenet,100,0.2
+mobilenetv2,16,4.0
+"""
 
 
 @pytest.fixture
@@ -50,6 +57,7 @@ def done(cli: CommandLine) -> CommandLine:
             *("--set", f"training.rounds={rounds}"),
         )
         assert answer.code == 0, answer.err
+    Path("timed.csv").write_text(TIMED, encoding="utf-8")
     return cli
 
 

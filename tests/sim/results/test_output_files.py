@@ -13,7 +13,8 @@ REPORT, SHOW, EXPLAIN = ("report", "out", "--out"), ("show", "tiny.yaml", "--plo
     "explain", "tiny.yaml", "--csv",
 )  # fmt: skip
 PRETRAIN = ("pretrain", "lenet", "digits", "--epochs", "1", "--train-samples", "20", "--out")
-OPTIONS = [REPORT, SHOW, EXPLAIN, PRETRAIN, ("calibrate", "--minutes", "0.1", "--out")]
+FIT = ("fit", "timed.csv", "--device", "raspberry-pi-4b", "--out")
+OPTIONS = [REPORT, SHOW, EXPLAIN, PRETRAIN, FIT, ("calibrate", "--minutes", "0.1", "--out")]
 
 
 @pytest.fixture
