@@ -42,7 +42,7 @@ models -> errors suggestion
 network -> clock suggestion
 papers -> compute files models results run topologies validate views
 process -> errors models
-report -> files results scenarios version views
+report -> files results scenarios uncertainty version views
 results -> errors files log network process
 run -> build clock data endpoints errors learning log methods models network process results
         scenarios suggestion transport version
@@ -57,7 +57,7 @@ transport -> network
 uncertainty ->
 validate -> build files log models results run scenarios suggestion topologies views
 version ->
-views -> errors files log results topologies
+views -> errors files log results topologies uncertainty
 """
 MAY_IMPORT = {
     name: " ".join(rooms.split())

@@ -21,9 +21,10 @@ from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.read import read
 from cutlayer.sim.run.explain import Explained, Piece, Transfer, explain
 from cutlayer.sim.run.run import load_scenario
-from cutlayer.sim.views.columns import Column, print_columns
+from cutlayer.sim.views.columns import Column, print_columns, print_text
 from cutlayer.sim.views.critical_path import print_methods, print_path, print_rounds
 from cutlayer.sim.views.quantities import BYTES, TIMES, quantity, significant
+from cutlayer.sim.views.uncertainty import pair_sentences
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.units import format_rate
 
@@ -92,6 +93,8 @@ def explain_run(path: Path, *, method: str | None, round_index: int | None) -> N
         print_path(run, method or labels[0], round_index, console)
         return
     print_methods(run, [method] if method else labels, console)
+    for line in pair_sentences(run):
+        print_text(console, line)
     if method is not None:
         console.print()
         print_rounds(run, method, console)

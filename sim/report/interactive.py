@@ -12,10 +12,12 @@ from cutlayer.sim.views.charts import (
     Chart,
     Series,
     ends_of_stacks,
+    ends_of_texts,
+    far_ends,
     limits_of_ratios,
     strip_areas,
 )
-from cutlayer.sim.views.quantities import significant
+from cutlayer.sim.views.quantities import brackets, significant
 
 # Without black, which a dark page swallows.
 COLOURS = (*style.METHOD_COLOURS[:6], "#8a8a8a", "#B39B00")
@@ -34,6 +36,7 @@ def figure_of(chart: Chart) -> dict[str, Any]:
         traces = [_heat(chart)]
     else:
         traces = [t for i, series in enumerate(chart.series) for t in _traces(chart, series, i)]
+        traces += _totals(chart)
     make: Any = graph_objs.Figure  # type: ignore[attr-defined]
     figure = make(data=traces, layout=_layout(chart))
     plain: dict[str, Any] = figure.to_plotly_json()
@@ -45,6 +48,8 @@ def _traces(chart: Chart, series: Series, number: int) -> list[dict[str, Any]]:
     if chart.shape == "strips":
         return _strip(chart, series, number)
     trace = _trace(chart, series)
+    if chart.shape == "ratios":
+        return [trace, _texts_of_ratios(chart, series, number, trace)]
     return [trace] if series.half is None else [_band(series, trace), trace]
 
 
@@ -133,11 +138,69 @@ def _trace(chart: Chart, series: Series) -> dict[str, Any]:
         about |= {
             "base": [1.0] * len(series.y),
             "y": [y - 1.0 for y in series.y],
-            "text": [significant(y) for y in series.y],
-            "textposition": "outside",
-            "cliponaxis": False,
+            "offsetgroup": series.name,
         }
+        if series.ends is not None:
+            about["error_y"] = ERROR_BARS | _lengths(series.y, series.ends)
     return about
+
+
+ERROR_BARS: Final = {"type": "data", "symmetric": False, "thickness": 1.6, "width": 5}
+
+
+def _lengths(
+    values: Sequence[float], ends: Sequence[tuple[float, float]]
+) -> dict[str, list[float] | str]:
+    """Return the lengths of error bars on both sides of the values, which may be negative."""
+    low, high = zip(*ends, strict=True)
+    return {
+        "array": [end - value for end, value in zip(high, values, strict=True)],
+        "arrayminus": [value - end for end, value in zip(low, values, strict=True)],
+        "color": "#8a8a8a",
+    }
+
+
+def _texts_of_ratios(
+    chart: Chart, series: Series, number: int, trace: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the values of bars as texts beyond their ends and those of their error bars."""
+    trace["legendgroup"] = trace["name"]
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": trace["x"],
+        "y": far_ends(chart)[number],
+        "text": [significant(y) for y in series.y],
+        "textposition": ["top center" if y >= 1 else "bottom center" for y in series.y],
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "name": trace["name"],
+        "legendgroup": trace["name"],
+        "offsetgroup": series.name,
+    }
+
+
+def _totals(chart: Chart) -> list[dict[str, Any]]:
+    """Return the intervals of stacks as error bars around points that are not drawn."""
+    if not chart.intervals:
+        return []
+    ends = ends_of_stacks(chart)
+    rows = list(chart.intervals)
+    at = [ends.get(row, 0.0) for row in rows]
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "marker": {"opacity": 0},
+            "x": at,
+            "y": _values(rows),
+            "error_x": ERROR_BARS | _lengths(at, list(chart.intervals.values())),
+            "hoverinfo": "text",
+            "hovertext": _values([f"{row}\n{brackets(*chart.intervals[row])}" for row in rows]),
+            "showlegend": False,
+        }
+    ]
 
 
 def _heat(chart: Chart) -> dict[str, Any]:
@@ -207,19 +270,21 @@ def _layout(chart: Chart) -> dict[str, Any]:
     if chart.shape == "dots":
         x_axis["range"] = [-2, 102]
     if chart.totals and not strips:
-        lengths = ends_of_stacks(chart)
+        lengths = ends_of_texts(chart)
         layout["annotations"] = [
             {"x": lengths.get(row, 0.0), "xanchor": "left", "xshift": 4, "y": shown(row)}
             | {"text": shown(text), "showarrow": False}
             for row, text in chart.totals.items()
         ]
-        x_axis["range"] = [0, 1.3 * max(lengths.values(), default=1.0)]
+        room = 1.45 if chart.intervals else 1.3
+        x_axis["range"] = [0, room * max(lengths.values(), default=1.0)]
     layout["shapes"] = [_line_across("y", y, "dot") for y, _ in chart.levels]
     layout["shapes"] += [_line_across("x", x, "dot") for x, _ in chart.lines_at]
     if chart.shape == "range":
         x_axis["tickformat"] = "+.0%"
     if chart.shape == "ratios":
         layout["shapes"].append(_line_across("y", 1.0, "solid"))
+        layout["scattermode"] = "group"
     return layout
 
 

@@ -112,6 +112,9 @@ class _Writer:
         )
 
     def _words(self, words: Words) -> str:
+        if not words.code:
+            sentences = "".join(f"<p>{escape(line)}</p>\n" for line in words.lines)
+            return f"<h2>{escape(words.title)}</h2>\n{sentences}"
         text = escape("\n".join(words.lines))
         name = f"w{words.name}{len(self.charts)}"
         return (

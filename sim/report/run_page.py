@@ -9,6 +9,7 @@ from typing import Any, Final
 from cutlayer.sim.results.critical_path import NAMES, attribution
 from cutlayer.sim.results.estimate import estimate, estimate_of_all, mean
 from cutlayer.sim.results.read import SavedRun
+from cutlayer.sim.uncertainty.statistics import Interval
 from cutlayer.sim.views.accuracy import accuracy_charts
 from cutlayer.sim.views.charts import Part, Source, Tab, Table, Words
 from cutlayer.sim.views.links import busiest_links, strips
@@ -29,6 +30,13 @@ from cutlayer.sim.views.rounds import (
     traffic_chart,
 )
 from cutlayer.sim.views.timeline import timelines
+from cutlayer.sim.views.uncertainty import (
+    bracketed,
+    interval_note,
+    intervals_of,
+    speedups_of,
+    uncertainty_parts,
+)
 
 PREDICTED: Final = (
     "Every time on this page is predicted by the simulator, not measured on the devices."
@@ -77,14 +85,20 @@ def _results(runs: Sequence[SavedRun]) -> Table:
         return {label: [_inner(run.methods[label], path) for run in runs] for label in labels}
 
     columns = {
-        "Round time": _texts(over("round_time_s", "mean"), TIMES),
-        "Total virtual time": _texts(over("virtual_time_s"), TIMES),
+        "Round time": _texts(
+            over("round_time_s", "mean"), TIMES, drawn=intervals_of(runs[0], "round_time_s")
+        ),
+        "Total virtual time": _texts(
+            over("virtual_time_s"), TIMES, drawn=intervals_of(runs[0], "virtual_time_s")
+        ),
         "Traffic per client and round": _texts(over("wire_bytes", "per_client_round"), BYTES),
         "Final accuracy": _texts(over("accuracy", "final"), (("%", 0.01),), "not trained"),
     }
     if len(labels) > 1:
         one = (("x", 1.0),)
-        columns[f"Speedup over {base}"] = _texts(over("against", base, "time_x"), one)
+        columns[f"Speedup over {base}"] = _texts(
+            over("against", base, "time_x"), one, drawn=speedups_of(runs[0], base)
+        )
         columns["Traffic reduction"] = _texts(over("against", base, "bytes_x"), one)
     columns |= {
         "Device idle share": _texts(over("idle_fraction", "clients"), (("%", 0.01),)),
@@ -96,6 +110,7 @@ def _results(runs: Sequence[SavedRun]) -> Table:
     note = "Virtual time is the predicted time on the emulated devices and links."
     if len(runs) > 1:
         note += f" Means over {len(runs)} seeds with 95 % t-intervals."
+    note += interval_note(runs[0])
     return Table("results", "Results", ["Method", *columns], rows, note)
 
 
@@ -106,15 +121,23 @@ def _inner(entry: Mapping[str, Any], path: Iterable[str]) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _texts(figures: Figures, units: Sequence[Unit], missing: str = "-") -> dict[str, str]:
-    """Return figures as texts in one unit, means over the seeds with their intervals."""
+def _texts(
+    figures: Figures,
+    units: Sequence[Unit],
+    missing: str = "-",
+    drawn: Mapping[str, Interval] | None = None,
+) -> dict[str, str]:
+    """Return figures as texts in one unit: means over the seeds, and intervals over the draws."""
     estimates = {label: estimate(values) for label, values in figures.items()}
     means = [one.mean for one in estimates.values() if one is not None]
     name, factor = (
         common_unit([max(means, default=0.0)], tuple(units)) if len(units) > 1 else units[0]
     )
     return {
-        label: missing if one is None else f"{spread(one, factor)} {name}"
+        label: missing
+        if one is None
+        else f"{spread(one, factor)} {name}"
+        + (f" {bracketed(drawn[label], factor)}" if drawn and label in drawn else "")
         for label, one in estimates.items()
     }
 
@@ -202,8 +225,8 @@ def _links_and_devices(run: SavedRun) -> list[Part]:
 
 
 def _uncertainty(runs: Sequence[SavedRun]) -> list[Part]:
-    """Return how far the seeds differ, and which figures of the times are guesses."""
-    parts: list[Part] = []
+    """Return how far draws and seeds differ, and which figures of the times are guesses."""
+    parts: list[Part] = uncertainty_parts(runs[0])
     if len(runs) > 1:
         rows = [
             [str(run.seed), label, quantity(entry["virtual_time_s"], TIMES), _final(entry)]

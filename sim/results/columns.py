@@ -153,6 +153,18 @@ RUN_TABLES: Final[Mapping[str, Sequence[Column]]] = {
     "utilisation": (*METHOD_COLUMNS, *UTILISATION_COLUMNS),
 }
 
+# In the folders of runs that were timed at draws of their figures.
+DRAW_TABLES: Final[Mapping[str, Sequence[Column]]] = {
+    "draws": (
+        Column("draw", form="count", need="filled"),
+        Column("label", form="text", need="filled"),
+        Column("round_time_s", need="filled"),
+        Column("virtual_time_s", need="filled"),
+        Column("target_s"),
+    ),
+    "factors": (Column("draw", form="count", need="filled"),),  # and one for each factor
+}
+
 
 def _required(form: Form, *names: str) -> list[Column]:
     return [Column(name, form=form, need="required") for name in names]

@@ -84,6 +84,24 @@ class _Method(_Part):
     against: dict[str, _Ratios]
 
 
+Interval = Annotated[list[Figure], Field(min_length=3, max_length=3)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Move(_Part):
+    factor: str
+    of_: str = Field(alias="of")
+    share: Ratio
+
+
+class _Uncertainty(_Part):
+    draws: Count
+    interval: Ratio
+    methods: dict[str, dict[str, Interval | None]]
+    faster: dict[str, dict[str, Ratio]]
+    moves: list[_Move]
+
+
 class _Scenario(_Part):
     name: str
     description: str | None = None
@@ -96,6 +114,7 @@ class _Summary(_Part):
     seed: int
     versions: dict[str, Any]
     methods: dict[str, _Method]
+    uncertainty: _Uncertainty | None = None
 
 
 class _Study(_Part):
@@ -119,6 +138,13 @@ def check_summary(content: Any) -> None:
             raise ContractError(f"methods.{label}.against has no {min(missing)!r}")
         for target in method.time_to_accuracy_s:
             _figure(target, f"methods.{label}.time_to_accuracy_s")
+    if summary.uncertainty is not None:
+        drawn = summary.uncertainty.faster
+        if unknown := (drawn.keys() | summary.uncertainty.methods.keys()) - summary.methods.keys():
+            raise ContractError(f"uncertainty has the unknown method {min(unknown)!r}")
+        for label, others in drawn.items():
+            if missing := drawn.keys() - others.keys() - {label}:
+                raise ContractError(f"uncertainty.faster.{label} has no {min(missing)!r}")
 
 
 def check_study_summary(content: Any) -> None:

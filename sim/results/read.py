@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.results.columns import RUN_TABLES, STUDY_TABLES, Column, Row
+from cutlayer.sim.results.columns import DRAW_TABLES, RUN_TABLES, STUDY_TABLES, Column, Row
 from cutlayer.sim.results.contract import (
     ContractError,
     check_events,
@@ -66,6 +66,12 @@ class SavedRun:
         return dict(self.summary["methods"])
 
     @property
+    def uncertainty(self) -> Mapping[str, Any] | None:
+        """The intervals of summary.json; None if the run was timed at its stated figures only."""
+        found: Mapping[str, Any] | None = self.summary.get("uncertainty")
+        return found
+
+    @property
     def scenario_text(self) -> str:
         """The scenario as resolved, in YAML."""
         return ResultFiles(self.path).text("scenario.yaml")
@@ -81,10 +87,11 @@ class SavedRun:
     def table(self, name: str) -> list[Row]:
         """Return the rows of rounds, accuracy, links or devices; empty fields are None.
 
-        Raises SavedError if the table is missing, damaged or edited.
+        A run with `uncertainty` also has the tables draws and factors. Raises SavedError if the table is
+        missing, damaged or edited.
         """
         if name not in self._tables:
-            file, columns = self.path / f"{name}.csv", RUN_TABLES[name]
+            file, columns = self.path / f"{name}.csv", {**RUN_TABLES, **DRAW_TABLES}[name]
             rows = ResultFiles(self.path).rows(name, columns)
             with _damage_named(file):
                 check_rows(rows, columns)

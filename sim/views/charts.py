@@ -17,8 +17,9 @@ class Series:
 
     `x` and `y` are values or categories. `base` is where a bar of a gantt, a range or a stack begins
     (its `x` is then its length); `half` is half the width of a band around a line, which is drawn
-    within `bounds`; `texts` are shown on hovering, `details` after a click; `number` picks colour, dash
-    and marker. A strip has one more edge in `x` than values between 0 and 1 in `y`.
+    within `bounds`; `ends` are those of an interval of each value, drawn as an error bar; `texts` are
+    shown on hovering, `details` after a click; `number` picks colour, dash and marker. A strip has one
+    more edge in `x` than values between 0 and 1 in `y`.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Series:
     phase: int | None = None  # a colour of the phases' instead
     bold: bool = False  # marks that stand out
     half: Sequence[float] | None = None
+    ends: Sequence[tuple[float, float]] | None = None
     bounds: tuple[float, float] = (-inf, inf)
 
     def band(self) -> tuple[list[float], list[float]]:
@@ -45,7 +47,8 @@ class Chart:
     """A chart: its series, titles with units, scales. `choice` names one of several charts.
 
     Ratios are bars from 1 on a logarithmic axis: up is more than 1, down less. Stacks are on a linear
-    axis, where a colour is as long as its part; `totals` are written at their ends. Rows in `minor` are
+    axis, where a colour is as long as its part; `totals` are written at their ends, and `intervals` are
+    the ends of those of the totals. Rows in `minor` are
     parts of the row above. A heat map has one series: `x` and `y` are its categories, `cells` its
     values by row, `marks` what is written in them.
     """
@@ -65,6 +68,7 @@ class Chart:
     lines_at: Sequence[tuple[float, str]] = ()  # places on x, with words
     levels: Sequence[tuple[float, str]] = ()  # values of y, with words
     totals: Mapping[str, str] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     minor: Collection[str] = ()
     x_end: float | None = None  # of a gantt that shares its axis with others
 
@@ -113,6 +117,7 @@ class Source:
 def limits_of_ratios(chart: Chart) -> tuple[float, float]:
     """Return the ends of the axis of ratios: 1 where all bars go one way, else beyond the bars."""
     values = [float(y) for series in chart.series for y in series.y if y > 0]
+    values += [end for series in chart.series for pair in series.ends or () for end in pair]
     low, high = min([1.0, *values]), max([1.0, *values])
     margin = (high / low) ** 0.12 if high > low else 1.25
     return (low / margin if low < 1 else 1.0), (high * margin if high > 1 or low == 1 else 1.0)
@@ -122,6 +127,20 @@ def strip_areas(series: Series) -> dict[str, list[float]]:
     """Return the heights of a strip's two areas, by their names in the legend."""
     heights = [min(float(y), 1.0) for y in series.y]
     return {"share of capacity in use": heights, "full": [h if h >= FULL else 0.0 for h in heights]}
+
+
+def far_ends(chart: Chart) -> list[list[float]]:
+    """Return where the text of each bar of ratios begins: at its end, or at that of its error bar."""
+    return [
+        [y if series.ends is None else series.ends[i][y >= 1] for i, y in enumerate(series.y)]
+        for series in chart.series
+    ]
+
+
+def ends_of_texts(chart: Chart) -> dict[str, float]:
+    """Return where the total of each row is written: where its stack or its interval ends."""
+    ends = ends_of_stacks(chart)
+    return ends | {row: max(ends.get(row, 0.0), high) for row, (_, high) in chart.intervals.items()}
 
 
 def ends_of_stacks(chart: Chart) -> dict[str, float]:
@@ -150,5 +169,7 @@ def csv_rows(chart: Chart) -> list[dict[str, Any]]:
                 row["from"] = series.base[index]
             if series.half is not None:
                 row["half_width_95"] = series.half[index]
+            if series.ends is not None:
+                row["low"], row["high"] = series.ends[index]
             rows.append(row)
     return rows

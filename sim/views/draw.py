@@ -16,11 +16,12 @@ from cutlayer.sim.views.charts import (
     ROWS,
     Chart,
     Series,
-    ends_of_stacks,
+    ends_of_texts,
+    far_ends,
     limits_of_ratios,
     strip_areas,
 )
-from cutlayer.sim.views.quantities import significant
+from cutlayer.sim.views.quantities import brackets, significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -185,11 +186,37 @@ def _ratios(axes: "Axes", chart: Chart, _: Sequence[str]) -> None:
         places = [known.index(x) + offset for x in series.x]
         heights = [y - 1.0 for y in series.y]
         name = style.legend_name(series.name)
-        bars = axes.bar(places, heights, 0.8 / count, bottom=1.0, color=_colour(series), label=name)
-        texts = [significant(y) for y in series.y]
-        axes.bar_label(bars, texts, padding=2, fontsize=style.SMALL_TEXT_SIZE - 2)
+        axes.bar(places, heights, 0.8 / count, bottom=1.0, color=_colour(series), label=name)
+        if series.ends is not None:
+            _error_bars(axes, "y", places, series.ends)
+        for place, y, end in zip(places, series.y, far_ends(chart)[number], strict=True):
+            axes.annotate(
+                significant(y),
+                (place, end),
+                xytext=(0, 2 if y >= 1 else -2),
+                textcoords="offset points",
+                ha="center",
+                va="bottom" if y >= 1 else "top",
+                fontsize=style.SMALL_TEXT_SIZE - 2,
+            )
     axes.set_xticks(range(len(known)), style.shown(known))
     axes.tick_params(axis="x", rotation=20)
+
+
+def _error_bars(
+    axes: "Axes",
+    axis: str,
+    places: Sequence[float],
+    ends: Sequence[tuple[float, float]],
+) -> None:
+    """Draw intervals along an axis, with a mark at each end."""
+    low, high = zip(*ends, strict=True)
+    draw = axes.vlines if axis == "y" else axes.hlines
+    draw(places, low, high, color=style.BLACK, linewidth=1.4, zorder=3)
+    mark = "_" if axis == "y" else "|"
+    for edge in (low, high):
+        at = (places, edge) if axis == "y" else (edge, places)
+        axes.plot(*at, mark, color=style.BLACK, markersize=7, zorder=3)
 
 
 def _bars(axes: "Axes", chart: Chart, names: Sequence[str]) -> None:
@@ -218,11 +245,15 @@ def _bars(axes: "Axes", chart: Chart, names: Sequence[str]) -> None:
         )
     if chart.shape == "dots":
         axes.set_xlim(0, 100)
+    if chart.intervals:
+        rows = [names.index(name) for name in chart.intervals]
+        _error_bars(axes, "x", rows, list(chart.intervals.values()))
     if chart.totals:
-        ends = ends_of_stacks(chart)
+        ends = ends_of_texts(chart)
         for row, name in enumerate(names):
+            span = chart.intervals.get(name, ())
             axes.annotate(
-                chart.totals.get(name, ""),
+                chart.totals.get(name, "") + (f" {brackets(*span)}" if span else ""),
                 (ends.get(name, 0.0), row),
                 xytext=(5, 0),
                 textcoords="offset points",
@@ -230,7 +261,8 @@ def _bars(axes: "Axes", chart: Chart, names: Sequence[str]) -> None:
                 fontsize=style.SMALL_TEXT_SIZE,
                 color=style.GREY if name in chart.minor else style.BLACK,
             )
-        axes.set_xlim(0, 1.28 * max(ends.values(), default=1.0) or 1.0)
+        room = 1.45 if chart.intervals else 1.28
+        axes.set_xlim(0, room * max(ends.values(), default=1.0) or 1.0)
 
 
 def _two(series: Series, chart: Chart) -> str:

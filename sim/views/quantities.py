@@ -55,6 +55,11 @@ def spread(estimate: Estimate, factor: float = 1.0, digits: int = 3, sign: str =
     return f"{mean:.{places}f} {sign} {half_width:.{places}f}"
 
 
+def brackets(low: float, high: float) -> str:
+    """Return the ends of an interval, such as "[1.20, 1.45]"."""
+    return f"[{significant(low)}, {significant(high)}]"
+
+
 def _places(value: float, digits: int) -> int:
     """Return the number of decimals for `digits` significant digits after rounding (9.996 is 10.00)."""
     if value == 0:

@@ -8,8 +8,10 @@ from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.critical_path import NAMES
 from cutlayer.sim.results.estimate import mean
 from cutlayer.sim.results.read import SavedRun
+from cutlayer.sim.uncertainty.statistics import Interval
 from cutlayer.sim.views.charts import Chart, Series
 from cutlayer.sim.views.quantities import BYTES, TIMES, Unit, common_unit, quantity, significant
+from cutlayer.sim.views.uncertainty import bracketed, interval_note, intervals_of, speedups_of
 
 MOST_ROUNDS: Final = 60  # drawn one by one
 FAR: Final = 100  # a total this many times below the largest is written in a unit of its own
@@ -44,6 +46,7 @@ def _stack(
     units: tuple[Unit, ...],
     x_title: str,
     minor: Sequence[str] = (),
+    intervals: Mapping[str, Interval] | None = None,
     **more: Any,
 ) -> Chart:
     """Return a stack of parts for each row, with the totals at the ends."""
@@ -70,8 +73,19 @@ def _stack(
         else f"{significant(total / factor)} {unit}"
         for row, total in totals.items()
     }
+    spans = {
+        row: (low / factor, high / factor) for row, (low, _, high) in (intervals or {}).items()
+    }
     return Chart(
-        name, title, "stack", series, f"{x_title} ({unit})", totals=said, minor=minor, **more
+        name,
+        title,
+        "stack",
+        series,
+        f"{x_title} ({unit})",
+        totals=said,
+        intervals=spans,
+        minor=minor,
+        **more,
     )
 
 
@@ -108,12 +122,14 @@ def critical_path_chart(runs: Sequence[SavedRun], choice: str = "") -> Chart:
         for name, _, seeds in _bars(runs)
     }
     minor = [name for name, part, _ in _bars(runs) if part]
+    known = intervals_of(runs[0], "round_time_s")
     return _stack(
         *("critical-path", "Round time by critical path", rows, _phases(), TIMES),
         *("virtual time", minor),
         choice=choice,
+        intervals={label: at for label, at in known.items() if label in rows},
         note="The phases of the critical path add up to the round time: a round is shorter only if one"
-        " of them is.",
+        " of them is." + interval_note(runs[0]),
     )
 
 
@@ -165,8 +181,23 @@ def speedup_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
                 if label != base
             }
             known = {label: value for label, value in ratios.items() if value}
-            texts = [_compared(label, base, value, key) for label, value in known.items()]
-            series.append(Series(name, list(known), list(known.values()), number, texts=texts))
+            drawn = speedups_of(runs[0], base) if key == "time_x" else {}
+            texts = [
+                _compared(label, base, value, key)
+                + (f"\n{bracketed(drawn[label])} over the draws" if label in drawn else "")
+                for label, value in known.items()
+            ]
+            ends = [drawn[label][::2] for label in known if label in drawn]
+            series.append(
+                Series(
+                    name,
+                    list(known),
+                    list(known.values()),
+                    number,
+                    texts=texts,
+                    ends=ends if ends and len(ends) == len(known) else None,
+                )
+            )
         charts.append(
             Chart(
                 "speedup",
@@ -178,7 +209,7 @@ def speedup_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
                 y_log=True,
                 choice=f"over {base}",
                 note="Ratios of round times and of bytes per round. Bars begin at 1x: up is faster, or"
-                " less traffic.",
+                " less traffic." + interval_note(runs[0]),
             )
         )
     return tuple(charts)
