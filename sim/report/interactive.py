@@ -1,23 +1,21 @@
 """Draw charts with plotly for a browser, with zoom, hover texts and clickable legends."""
 
 from collections.abc import Sequence
-from html import escape
 from math import log10
 from typing import Any, Final
 
 from cutlayer.sim.files.plain_text import visible
+from cutlayer.sim.report.error_bars import error_bars_of_totals, shown, with_error_bars
 from cutlayer.sim.views import style
 from cutlayer.sim.views.charts import (
     ROWS,
     Chart,
     Series,
-    ends_of_stacks,
     ends_of_texts,
-    far_ends,
     limits_of_ratios,
     strip_areas,
 )
-from cutlayer.sim.views.quantities import brackets, significant
+from cutlayer.sim.views.quantities import significant
 
 # Without black, which a dark page swallows.
 COLOURS = (*style.METHOD_COLOURS[:6], "#8a8a8a", "#B39B00")
@@ -36,7 +34,7 @@ def figure_of(chart: Chart) -> dict[str, Any]:
         traces = [_heat(chart)]
     else:
         traces = [t for i, series in enumerate(chart.series) for t in _traces(chart, series, i)]
-        traces += _totals(chart)
+        traces += error_bars_of_totals(chart)
     make: Any = graph_objs.Figure  # type: ignore[attr-defined]
     figure = make(data=traces, layout=_layout(chart))
     plain: dict[str, Any] = figure.to_plotly_json()
@@ -48,8 +46,8 @@ def _traces(chart: Chart, series: Series, number: int) -> list[dict[str, Any]]:
     if chart.shape == "strips":
         return _strip(chart, series, number)
     trace = _trace(chart, series)
-    if chart.shape == "ratios":
-        return [trace, _texts_of_ratios(chart, series, number, trace)]
+    if chart.shape == "ratios" and any(one.ends for one in chart.series):
+        return with_error_bars(chart, number, trace)
     return [trace] if series.half is None else [_band(series, trace), trace]
 
 
@@ -138,69 +136,11 @@ def _trace(chart: Chart, series: Series) -> dict[str, Any]:
         about |= {
             "base": [1.0] * len(series.y),
             "y": [y - 1.0 for y in series.y],
-            "offsetgroup": series.name,
+            "text": [significant(y) for y in series.y],
+            "textposition": "outside",
+            "cliponaxis": False,
         }
-        if series.ends is not None:
-            about["error_y"] = ERROR_BARS | _lengths(series.y, series.ends)
     return about
-
-
-ERROR_BARS: Final = {"type": "data", "symmetric": False, "thickness": 1.6, "width": 5}
-
-
-def _lengths(
-    values: Sequence[float], ends: Sequence[tuple[float, float]]
-) -> dict[str, list[float] | str]:
-    """Return the lengths of error bars on both sides of the values, which may be negative."""
-    low, high = zip(*ends, strict=True)
-    return {
-        "array": [end - value for end, value in zip(high, values, strict=True)],
-        "arrayminus": [value - end for end, value in zip(low, values, strict=True)],
-        "color": "#8a8a8a",
-    }
-
-
-def _texts_of_ratios(
-    chart: Chart, series: Series, number: int, trace: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the values of bars as texts beyond their ends and those of their error bars."""
-    trace["legendgroup"] = trace["name"]
-    return {
-        "type": "scatter",
-        "mode": "text",
-        "x": trace["x"],
-        "y": far_ends(chart)[number],
-        "text": [significant(y) for y in series.y],
-        "textposition": ["top center" if y >= 1 else "bottom center" for y in series.y],
-        "cliponaxis": False,
-        "hoverinfo": "skip",
-        "showlegend": False,
-        "name": trace["name"],
-        "legendgroup": trace["name"],
-        "offsetgroup": series.name,
-    }
-
-
-def _totals(chart: Chart) -> list[dict[str, Any]]:
-    """Return the intervals of stacks as error bars around points that are not drawn."""
-    if not chart.intervals:
-        return []
-    ends = ends_of_stacks(chart)
-    rows = list(chart.intervals)
-    at = [ends.get(row, 0.0) for row in rows]
-    return [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "marker": {"opacity": 0},
-            "x": at,
-            "y": _values(rows),
-            "error_x": ERROR_BARS | _lengths(at, list(chart.intervals.values())),
-            "hoverinfo": "text",
-            "hovertext": _values([f"{row}\n{brackets(*chart.intervals[row])}" for row in rows]),
-            "showlegend": False,
-        }
-    ]
 
 
 def _heat(chart: Chart) -> dict[str, Any]:
@@ -218,11 +158,6 @@ def _heat(chart: Chart) -> dict[str, Any]:
         "xgap": 2,
         "ygap": 2,
     }
-
-
-def shown(text: str) -> str:
-    """Return a text with HTML escapes, since plotly interprets texts as HTML."""
-    return escape(visible(text), quote=False).replace("\n", "<br>")
 
 
 def _values(values: Sequence[Any]) -> list[Any]:
