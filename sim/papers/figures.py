@@ -1,7 +1,7 @@
 """Figures of reproduced tables: deviations from published values, and time ratios over the link rate."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cutlayer.sim.papers.ecofed_map import HEADLINES, Point
 from cutlayer.sim.validate.table import Table
@@ -60,7 +60,10 @@ def table_figure(table: Table) -> "Figure":
 
 
 def map_figure(points: Sequence[Point]) -> "Figure":
-    """Return the time ratios over the link rate; dotted lines are the published headlines."""
+    """Return the time ratios over the rate of the uplink; dotted lines are the published headlines.
+
+    Lines are for equal rates in both directions; a diamond is a link with a faster downlink.
+    """
     devices = list(dict.fromkeys(point.device for point in points))
     servers = list(dict.fromkeys(point.server_x for point in points))
     figure = new_figure(4.2 * len(devices), 8)
@@ -71,14 +74,18 @@ def map_figure(points: Sequence[Point]) -> "Figure":
             dress(axes, "both")
             for number, server in enumerate(servers):
                 at = [p for p in points if p.device == name and p.server_x == server]
+                equal = sorted(
+                    (p for p in at if p.up_mbit == p.down_mbit), key=lambda point: point.up_mbit
+                )
                 for measure, style in zip(("makespan", "additive"), LINE_STYLES, strict=False):
                     axes.plot(
-                        [point.link_mbit for point in at],
-                        [point.ratios(measure)[row] for point in at],
+                        [point.up_mbit for point in equal],
+                        [point.ratios(measure)[row] for point in equal],
                         style,
                         color=METHOD_COLOURS[number],
                         label=f"server x{server:g}, {measure}" if not row and not column else None,
                     )
+                _draw_unequal(axes, at, row, METHOD_COLOURS[number])
             highest = max(headline[row] for headline in HEADLINES.values())
             for version, headline in HEADLINES.items():
                 axes.axhline(headline[row], color=BLACK, linewidth=1, linestyle=":")
@@ -90,6 +97,9 @@ def map_figure(points: Sequence[Point]) -> "Figure":
                     va="bottom" if headline[row] == highest else "top",
                     fontsize=SMALL_TEXT_SIZE - 2,
                 )
+            for link in dict.fromkeys(p.link for p in points if p.up_mbit != p.down_mbit):
+                label = "{:g} up, {:g} down (hollow: additive)".format(*link)
+                axes.plot([], [], "D", color=GREY, label=label if not row and not column else None)
             axes.set_xscale("log")
             axes.set_yscale("log")
             plain_log_ticks(axes.xaxis)
@@ -97,7 +107,16 @@ def map_figure(points: Sequence[Point]) -> "Figure":
             if row == 0:
                 axes.set_title(name, fontsize=TEXT_SIZE)
             else:
-                axes.set_xlabel("link (Mbit/s each way)", fontsize=SMALL_TEXT_SIZE)
+                axes.set_xlabel("uplink (Mbit/s)", fontsize=SMALL_TEXT_SIZE)
         panels[row][0].set_ylabel(f"time: {other} / EcoFed", fontsize=TEXT_SIZE)
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=SMALL_TEXT_SIZE)
     return figure
+
+
+def _draw_unequal(axes: Any, points: Sequence[Point], row: int, colour: str) -> None:
+    """Draw the settings whose rates differ by direction: diamonds, hollow for additive times."""
+    for point in points:
+        if point.up_mbit != point.down_mbit:
+            for measure, fill in (("makespan", colour), ("additive", "none")):
+                ratio = point.ratios(measure)[row]
+                axes.plot(point.up_mbit, ratio, "D", color=colour, mfc=fill, markersize=7)

@@ -15,7 +15,8 @@ COLUMNS = ("quantity", "unit", "published", "kind", "simulated", "deviation", "a
 HEADINGS = ("quantity", "published", "kind", "simulated", "deviation", "tolerance")
 MAP_COLUMNS = (
     "device",
-    "link_mbit_per_s",
+    "up_mbit_per_s",
+    "down_mbit_per_s",
     "server_x",
     "classic_fl_makespan_x",
     "splitfed_makespan_x",
@@ -70,7 +71,7 @@ def write_map(points: Sequence[Point], path: Path) -> None:
         writer = CsvWriter(file, MAP_COLUMNS)
         for point in points:
             ratios = (*point.makespan, *point.additive)
-            setting = (point.device, point.link_mbit, point.server_x)
+            setting = (point.device, point.up_mbit, point.down_mbit, point.server_x)
             writer.add_values((*setting, *(_number(ratio) for ratio in ratios)))
 
 

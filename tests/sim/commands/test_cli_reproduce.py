@@ -19,7 +19,9 @@ def test_a_table_is_printed_and_written(cli: CommandLine) -> None:
 def test_all_tables_and_the_order_of_all_times(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = list(ecofed_map.points(lambda *_: None, ("raspberry-pi-4b",), (50,), (4, 16)))
+    few = list(
+        ecofed_map.points(lambda *_: None, ("raspberry-pi-4b",), ((50, 50), (10.24, 25.6)), (4, 16))
+    )
     monkeypatch.setattr(ecofed_map, "points", lambda _: few)
     answer = cli("reproduce", "all", "--out", "here")
     assert answer.code in (0, None), answer.err
