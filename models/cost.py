@@ -17,7 +17,7 @@ from cutlayer.models.catalogue import build
 from cutlayer.models.errors import CostError
 from cutlayer.models.meta import State, meta_call, meta_state
 from cutlayer.models.model import Model
-from cutlayer.models.operators import NO_RULES, Rule, arithmetic, is_free
+from cutlayer.models.operators import COVERED, NO_RULES, Rule, arithmetic, is_free
 
 # A large prime, so that a tensor whose size is a multiple of it has the batch among its dimensions.
 # On `meta` the size costs nothing.
@@ -158,13 +158,14 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             counted = arithmetic(operation, pointwise, args, output, self._rules)
         except CostError as error:
             raise CostError(f"{label or 'module'}: {error}") from None
+        looks_up = operation in COVERED["lookup"]
         own = [self._uncounted.pop(key) for key in weights if key in self._uncounted]
         return LayerCost(
             name=label if plain else ".".join(filter(None, (label, operation.strip("_")))),
             op_class=counted.op_class,
             forward_flops=counted.forward_flops // _BATCH,
             backward_flops=counted.backward_flops // _BATCH,
-            weight_bytes=sum(weight.nbytes for weight in weights.values()),
+            weight_bytes=0 if looks_up else sum(weight.nbytes for weight in weights.values()),
             input_bytes=sum(map(_per_sample_bytes, data)),
             output_bytes=_per_sample_bytes(output),
             parameters=sum(own),

@@ -20,20 +20,11 @@ from cutlayer.models.errors import CostError
 # the gradient 1, its product with the centred input 3, gradient with respect to the input 5.
 NORM_FORWARD, NORM_BACKWARD = 6, 9
 
-_ATTENTION = (
-    "_scaled_dot_product_flash_attention",
-    "_scaled_dot_product_flash_attention_for_cpu",
-    "_scaled_dot_product_efficient_attention",
-    "_scaled_dot_product_cudnn_attention",
-    "_scaled_dot_product_fused_attention_overrideable",
-)
-
 # Operations with a rule, by name, in addition to all that torch tags as pointwise. Those of `norm` match
 # parts of names (native_batch_norm). `free` operations, like views, cost nothing.
 COVERED: Mapping[str, tuple[str, ...]] = {
     "convolution": ("convolution", "_convolution"),
     "linear": ("mm", "bmm", "mv", "linear", "addmm", "addmv", "baddbmm"),
-    "attention": _ATTENTION,
     "norm": ("batch_norm", "layer_norm", "group_norm"),
     "window pool": ("max_pool2d", "max_pool2d_with_indices", "avg_pool2d"),
     "pool": ("_adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "sum", "amax"),
@@ -41,6 +32,7 @@ COVERED: Mapping[str, tuple[str, ...]] = {
         *("_softmax", "_safe_softmax", "_log_softmax", "native_dropout", "bernoulli_"),
         *("hardswish", "hardswish_", "hardsigmoid", "hardsigmoid_"),
     ),
+    "lookup": ("embedding",),
     "draws": ("rand_like", "randn_like", "randint_like", "uniform_", "normal_", "random_"),
     "moves": ("clone", "cat", "stack", "copy_", "_to_copy", "constant_pad_nd", "repeat"),
     "free": (
@@ -86,8 +78,6 @@ def arithmetic(
         left, right = args[1:3] if "add" in operation else args[:2]
         flops = 2 * size * left.shape[-1]
         return Arithmetic("linear", flops, flops * (left.requires_grad + right.requires_grad))
-    if operation in COVERED["attention"]:
-        return _attention(args)
     if any(kind in operation for kind in COVERED["norm"]):
         return Arithmetic("norm", NORM_FORWARD * size, NORM_BACKWARD * size * needed)
     if operation in COVERED["window pool"]:
@@ -100,6 +90,8 @@ def arithmetic(
         return Arithmetic("pool", flops, flops * needed)
     if operation in COVERED["draws"]:
         return Arithmetic("elementwise", size, 0)
+    if operation in COVERED["lookup"]:  # reads rows of a table, not all of it
+        return Arithmetic("elementwise", size, size * needed)
     if operation in COVERED["moves"]:
         return Arithmetic("elementwise", 0, 0)
     if tagged or operation in COVERED["elementwise"]:
@@ -140,14 +132,3 @@ def _convolution(args: Sequence[Any], output: Tensor) -> Arithmetic:
         column = positions * groups * prod(weight.shape[1:]) * weight.element_size()
     gradients = inputs.requires_grad + weight.requires_grad
     return Arithmetic(op_class, flops, flops * gradients, column)
-
-
-def _attention(args: Sequence[Any]) -> Arithmetic:
-    """Return the cost of a fused kernel: two products with each of (batch, heads, tokens, width).
-
-    Backward computes the scores again and four more products.
-    """
-    query, key, value = args[:3]
-    scores = query.numel() // query.shape[-1] * key.shape[-2]
-    flops = 2 * scores * (query.shape[-1] + value.shape[-1])
-    return Arithmetic("linear", flops, 5 * flops // 2 * query.requires_grad)

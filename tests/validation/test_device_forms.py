@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -77,3 +78,17 @@ def test_intervals_of_predictions_hold_the_public_rows_as_often_as_they_say(form
     steps = [one for one in rows if one.kind == "step"]
     assert coverage.share(steps) >= 0.9
     assert 0.80 <= coverage.share(coverage.left_out_covered()) <= 0.97
+
+
+def test_rates_and_weights_of_convolutional_networks_hold_for_a_transformer(forms):
+    """BERT-base on a Pi 4B, whose figures come from other networks.
+
+    One token takes the traffic of the weights, and no figure is fitted to it. With two factors of the
+    stack, one thread of four, ten lengths from 1 to 512 tokens are within 8 %.
+    """
+    fits = sys.modules["fit_catalogue"]
+    pi, _ = fits.fitted_pi()
+    found, rows = fits.fitted_stack(pi, "raspberry-pi-4b", "pytorch-one-thread", 1.0)
+    assert len(rows) == 10
+    assert pi.seconds(replace(rows[0], stack="")) == pytest.approx(rows[0].seconds, rel=0.15)
+    assert all(found.seconds(row) == pytest.approx(row.seconds, rel=0.08) for row in rows)

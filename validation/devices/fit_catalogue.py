@@ -160,5 +160,6 @@ if __name__ == "__main__":
     _print("raspberry-pi-5", *fitted_pi_5(pi))
     for machine in ("server-8-core", "laptop-8-core"):
         _print(machine, *fitted_machine(machine))
-    _print("edpfl", *fitted_stack(pi, "raspberry-pi-4b", "edpfl", 1.0))
+    for name in ("edpfl", "pytorch-one-thread"):
+        _print(name, *fitted_stack(pi, "raspberry-pi-4b", name, 1.0))
     _print("res-things on a Pi 3B+", *fitted_stack(pi, "raspberry-pi-3b-plus", "res-things", 0.435))

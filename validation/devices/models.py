@@ -1,11 +1,16 @@
-"""The small networks of github.com/yeeiia/Hardware-Course-Project, 053a6df, by their descriptions."""
+"""Networks of the rows that are not in the catalogue, by their descriptions.
+
+tinycnn and dscnn are those of github.com/yeeiia/Hardware-Course-Project, 053a6df; bert_base is from
+Devlin et al., NAACL 2019.
+"""
 
 from collections.abc import Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 from cutlayer.models import Model
 from cutlayer.models.layers import conv_block, fc_block
+from cutlayer.models.vit import EncoderLayer
 
 
 def tinycnn(classes: int = 10, input_shape: Sequence[int] = (1, 28, 28)) -> Model:
@@ -33,3 +38,23 @@ def dscnn(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
         inputs = outputs
     blocks.append(("fc", fc_block(inputs, classes, relu=False)))
     return Model("dscnn", blocks, input_shape, classes, feature_blocks=4)
+
+
+def bert_base(classes: int = 2, input_shape: Sequence[int] = (128, 768)) -> Model:
+    """Build the encoder of BERT-base on embedded tokens, and its pooler: 86 million parameters.
+
+    The norms are before the layers instead of behind them, which costs the same.
+    """
+    width = input_shape[1]
+    blocks = [(f"encoder{number}", EncoderLayer(width, 12)) for number in range(1, 13)]
+    blocks.append(("pooler", nn.Sequential(FirstToken(), nn.Linear(width, width), nn.Tanh())))
+    blocks.append(("fc", fc_block(width, classes, relu=False)))
+    return Model("bert-base", blocks, input_shape, classes, feature_blocks=13)
+
+
+class FirstToken(nn.Module):
+    """Takes the first token."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the first token, (batch, width)."""
+        return x[:, 0]
