@@ -23,7 +23,8 @@ DRAWS_PER_FACTOR: Final = (
 BETTER: Final = 0.05  # by how much more of the variance ranks must explain than logarithms
 SLIGHT: Final = 1e-3  # of the variance; the summary leaves out factors that explain less
 _SAME: Final = 1e-9  # a relative spread below this is rounding
-FIGURES: Final = ("round_time_s", "virtual_time_s", "target_s")  # columns of draws.csv
+ALWAYS: Final = ("round_time_s", "virtual_time_s")  # columns of draws.csv that every run has
+FIGURES: Final = (*ALWAYS, "target_s")
 
 
 def interval_of(values: ArrayLike, level: float = 0.9) -> Interval | None:
@@ -38,9 +39,12 @@ def interval_of(values: ArrayLike, level: float = 0.9) -> Interval | None:
 def faster_shares(times: Mapping[str, ArrayLike]) -> dict[str, dict[str, float]]:
     """Return for every label and other label the share of draws in which the first is faster.
 
-    A tie counts half for each.
+    A tie counts half for each. A time that is NaN never ends.
     """
-    known = {label: np.asarray(values, dtype=np.float64) for label, values in times.items()}
+    known = {
+        label: np.nan_to_num(np.asarray(values, dtype=np.float64), nan=np.inf)
+        for label, values in times.items()
+    }
     return {
         label: {
             other: float(np.mean((own < others) + 0.5 * (own == others)))
@@ -223,14 +227,19 @@ def most_open(draws: Mapping[str, Mapping[str, ArrayLike]]) -> str | None:
     open_ones = {
         name: abs(faster[first][second] - 0.5)
         for name, (first, second) in pairs.items()
-        if is_undecided(faster[first][second]) and np.ptp(np.log(answers[name])) > _SAME
+        if is_undecided(faster[first][second]) and _width(answers[name]) > _SAME
     }
     if open_ones:
         return min(open_ones, key=lambda name: open_ones[name])
     names = list(pairs) or list(answers)
-    widths = {name: float(np.std(np.log(answers[name]))) for name in names}
+    widths = {name: _width(answers[name]) for name in names}
     widest = max(widths, key=lambda name: widths[name], default=None)
     return widest if widest is not None and widths[widest] > _SAME else None
+
+
+def _width(answer: Array) -> float:
+    """Return the standard deviation of the logarithm; 0 if a value is unknown."""
+    return float(np.std(np.log(answer))) if np.isfinite(answer).all() else 0.0
 
 
 def summary_of(
@@ -277,7 +286,7 @@ def columns_of(rows: Sequence[Mapping[str, Any]], by: str = "label") -> dict[str
         label: {
             name: np.array([np.nan if row.get(name) is None else row[name] for row in own], float)
             for name in FIGURES
-            if any(row.get(name) is not None for row in own)
+            if name in ALWAYS or any(row.get(name) is not None for row in own)
         }
         for label, own in grouped.items()
     }

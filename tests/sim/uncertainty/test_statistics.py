@@ -191,6 +191,20 @@ def test_a_factor_common_to_all_methods_moves_no_ratio() -> None:
     assert most_open(draws) is None
 
 
+def test_a_method_that_cannot_end_in_a_draw_is_slower_there_and_has_no_interval() -> None:
+    rows = [
+        {"draw": draw, "label": label, "round_time_s": time, "virtual_time_s": time}
+        for draw in range(40)
+        for label, time in (("sure", 1.0 + draw), ("stuck", None if draw < 10 else 0.5))
+    ]
+    summary = summary_of(columns_of(rows), {"pi: form": np.arange(1.0, 41.0)})
+    assert summary["faster"]["sure"]["stuck"] == pytest.approx(0.25)
+    assert summary["faster"]["stuck"]["sure"] == pytest.approx(0.75)
+    assert summary["methods"]["stuck"] == {}
+    assert {moved["of"] for moved in summary["moves"]} == {"sure"}
+    assert most_open(columns_of(rows)) is None
+
+
 def test_rows_become_columns_by_label_with_nan_for_what_is_unknown() -> None:
     rows = [
         {"draw": i, "label": label, "round_time_s": 1.0 + i, "virtual_time_s": 2.0, "target_s": at}
