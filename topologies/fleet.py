@@ -5,7 +5,7 @@ those of the group's first member, which represents the group in an ordinary top
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -97,8 +97,7 @@ class Fleet(Topology):
 
     def group_of(self, name: str) -> ClientGroup | None:
         """Return the group of a client, None for other nodes and for clients without one."""
-        index = self._index.get(name)
-        if index is None:
+        if (index := self._index.get(name)) is None:
             return None
         run = self._runs[bisect_right(self._starts, index) - 1]
         return None if isinstance(run, Node) else run
@@ -111,6 +110,17 @@ class Fleet(Topology):
             if group is not None:
                 return group, name, direction
         return None
+
+    def mapped(self, link: Callable[[Link], Link], medium: Callable[[Medium], Medium]) -> Topology:
+        """Return the topology with other rates and delays: those of the functions' results."""
+        groups = {id(g): replace(g, up=link(g.up), down=link(g.down)) for g in self._groups}
+        other = copy(self)
+        other._groups = tuple(groups.values())
+        other._runs = [groups[id(r)] if isinstance(r, ClientGroup) else r for r in self._runs]
+        other._single_links = tuple(map(link, self._single_links))
+        other._core = self._core.mapped(link, medium).standing_for(self._core._sizes)
+        other.media = other._core.media
+        return other._renewed()
 
     def with_devices(self, devices: Mapping[str, DeviceProfile]) -> Topology:
         """Return the topology with faster or slower devices at some of its nodes."""
@@ -132,9 +142,9 @@ class Fleet(Topology):
         self._both: dict[tuple[str, str], Route] = {}
         self._classes: dict[str, Hashable] = {}
         members = sum(len(group.names) for group in self._groups)
-        nodes, links = len(self._single_nodes), len(self._single_links)
-        self.nodes = _OnDemand(self._node, self._node_names, nodes + members)
-        self.links = _OnDemand(self._link, self._link_ids, links + 2 * members)
+        self.nodes = _OnDemand(self._node, self._node_names, len(self._single_nodes) + members)
+        links = len(self._single_links) + 2 * members
+        self.links = _OnDemand(self._link, self._link_ids, links)
         return self
 
     def _node(self, name: str) -> Node:
@@ -151,8 +161,7 @@ class Fleet(Topology):
         return _merged(singles, [(group.after_nodes, group.names) for group in self._groups])
 
     def _link(self, link: str) -> Link:
-        owner = self._owner(link)
-        if owner is None:
+        if (owner := self._owner(link)) is None:
             return self._core.links[link]
         group, name, direction = owner
         return group.links(name)[direction]
@@ -193,6 +202,11 @@ class Fleet(Topology):
             if group.node.name + link[link.rindex(".") :] in known
         ]
         return iter(dict.fromkeys([*known, *own]))
+
+    @property
+    def distinct_links(self) -> Collection[Link]:
+        """The links without those that differ from another only in their client."""
+        return self._core.links.values()
 
     @property
     def unconnected(self) -> tuple[str, ...]:
@@ -245,8 +259,7 @@ class Fleet(Topology):
         first = client if group is None else group.node.name
         if first not in self._classes:
             self._classes[first] = self._core.route_class(first)
-        known = self._classes[first]
-        device = self._device(client)
+        known, device = self._classes[first], self._device(client)
         if device is None:
             return known
         assert isinstance(known, tuple)

@@ -10,23 +10,21 @@ by load, interference between media.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
 from statistics import median
-from typing import Self, TypeVar
+from typing import Self
 
 import networkx
 
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.bandwidth import Profile
 from cutlayer.topologies.device import DeviceProfile
-from cutlayer.topologies.parts import Link, Medium, Node, Route, Routing, TopologyError
+from cutlayer.topologies.parts import Link, Medium, Node, Route, Routing, TopologyError, by_name
 from cutlayer.topologies.routing import routing_graph, shortest_paths
-
-Thing = TypeVar("Thing")
 
 
 class Topology:
@@ -46,9 +44,9 @@ class Topology:
         routing: Routing = "delay",
     ) -> None:
         self.routing = routing
-        self.nodes: Mapping[str, Node] = _by_name(nodes, "nodes", lambda node: node.name)
-        self.links: Mapping[str, Link] = _by_name(links, "links", lambda link: link.id)
-        self.media: Mapping[str, Medium] = _by_name(media, "media", lambda medium: medium.id)
+        self.nodes: Mapping[str, Node] = by_name(nodes, "nodes", lambda node: node.name)
+        self.links: Mapping[str, Link] = by_name(links, "links", lambda link: link.id)
+        self.media: Mapping[str, Medium] = by_name(media, "media", lambda medium: medium.id)
         assert self.graph is not None  # building it checks the links
         self.clients = tuple(node.name for node in nodes if node.role == "client")
         self.server = self._the_server()
@@ -64,6 +62,13 @@ class Topology:
     def with_links(self, links: Sequence[Link], media: Sequence[Medium]) -> "Topology":
         """Return the topology with other links and media between the same nodes."""
         return Topology(list(self.nodes.values()), links, media, routing=self.routing)
+
+    def mapped(
+        self, link: Callable[[Link], Link], medium: Callable[[Medium], Medium]
+    ) -> "Topology":
+        """Return the topology with other rates and delays: those of the functions' results."""
+        links, media = map(link, self.links.values()), map(medium, self.media.values())
+        return self.with_links(list(links), list(media)).seeded(self._seed)
 
     def with_devices(self, devices: Mapping[str, DeviceProfile]) -> "Topology":
         """Return the topology with other devices at some of its nodes."""
@@ -122,6 +127,11 @@ class Topology:
         device = self.nodes[self.clients[index]].device
         assert device is not None
         return device
+
+    @property
+    def distinct_links(self) -> Collection[Link]:
+        """The links without those that differ from another only in their client."""
+        return self.links.values()
 
     @property
     def unconnected(self) -> tuple[str, ...]:
@@ -286,12 +296,3 @@ class Topology:
             for resource in dict(up.resources + down.resources):
                 users[resource] += 1 if resource in own else size
         return users
-
-
-def _by_name(things: Iterable[Thing], kind: str, name: Callable[[Thing], str]) -> dict[str, Thing]:
-    named: dict[str, Thing] = {}
-    for thing in things:
-        if name(thing) in named:
-            raise TopologyError(f"there are two {kind} named {name(thing)!r}")
-        named[name(thing)] = thing
-    return named

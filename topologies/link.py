@@ -9,6 +9,7 @@ from cutlayer.errors import UserError
 from cutlayer.topologies.bandwidth import Varying
 from cutlayer.topologies.device import UNSURE, Status
 from cutlayer.topologies.jitter import Jitter
+from cutlayer.topologies.parts import Origin
 
 Duplex = Literal["full", "half"]
 
@@ -69,6 +70,13 @@ class AccessLink:
     def unsure(self) -> tuple[str, ...]:
         """The figures that are guessed or recalled, in the order of `status`."""
         return tuple(figure for figure, status in self.status.items() if status in UNSURE)
+
+    def origin(self, figure: Literal["up", "down"]) -> Origin | None:
+        """Return where a direction's figures come from; None for a link without a name."""
+        if not self.name:
+            return None
+        rate = self.status.get(f"{figure}_bytes_per_s", "declared")
+        return Origin(self.name, figure, rate, self.status.get("delay_s", "declared"))
 
     def with_delay(self, delay_s: float) -> Self:
         """Return the link with another one-way delay, in seconds."""

@@ -1,19 +1,22 @@
 """The parts of a topology: nodes, links, the media that links share, and a transfer's route."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar, get_args
 
 from cutlayer.errors import UserError
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.bandwidth import Varying
-from cutlayer.topologies.device import DeviceProfile
+from cutlayer.topologies.device import DeviceProfile, Status
 from cutlayer.topologies.jitter import Jitter
 from cutlayer.topologies.queueing import FIFO, Queueing
 
 Role = Literal["client", "server", "relay"]
 Sharing = Literal["equal", "proportional"]
 Routing = Literal["delay", "hops", "inverse_rate"]
+
+Thing = TypeVar("Thing")
 
 
 class TopologyError(UserError):
@@ -43,6 +46,16 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The link of the catalogue behind a link or medium: its name, the rate's figure, their statuses."""
+
+    name: str
+    figure: Literal["up", "down"]
+    rate: Status
+    delay: Status
+
+
+@dataclass(frozen=True)
 class Medium:
     """A capacity that several links share: bytes per second in total, or None for airtime.
 
@@ -55,6 +68,7 @@ class Medium:
     rate_bytes_per_s: float | None
     varies: Varying | None = None
     sharing: Sharing = "equal"
+    origin: Origin | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_choice(self.sharing, get_args(Sharing), f"medium {self.id!r}: unknown sharing")
@@ -94,6 +108,7 @@ class Link:
     loss: float = 0.0
     connection: str | None = None
     own_limit: bool = True
+    origin: Origin | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_rate(self.rate_bytes_per_s, f"link {self.id!r}")
@@ -133,3 +148,13 @@ def check_rate(rate_bytes_per_s: float, what: str) -> None:
     """Raise `TopologyError` unless the rate is more than 0 (infinity is unlimited)."""
     if not rate_bytes_per_s > 0:
         raise TopologyError(f"{what} has a rate of {rate_bytes_per_s!r}: expected more than 0 B/s")
+
+
+def by_name(things: Iterable[Thing], kind: str, name: Callable[[Thing], str]) -> dict[str, Thing]:
+    """Return things by their names. Raises TopologyError if two have the same."""
+    named: dict[str, Thing] = {}
+    for thing in things:
+        if name(thing) in named:
+            raise TopologyError(f"there are two {kind} named {name(thing)!r}")
+        named[name(thing)] = thing
+    return named

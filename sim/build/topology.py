@@ -1,7 +1,7 @@
 """The topology of a scenario, with its speeds, changes and scale applied."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from cutlayer.scenarios.devices import Speeds
@@ -13,6 +13,7 @@ from cutlayer.streams import generator
 from cutlayer.topologies import DeviceProfile, Link, Medium, Topology
 from cutlayer.topologies.bandwidth import Varying
 from cutlayer.topologies.bandwidth.changed import Scaled
+from cutlayer.topologies.changed_devices import ChangedDevices
 
 
 def make_topology(scenario: Scenario, seed: int = 0) -> Topology:
@@ -40,7 +41,7 @@ def _with_speeds(topology: Topology, speeds: Sequence[Speeds], seed: int) -> Top
         draw, client = drawn[name]
         return draw(client)
 
-    return topology.with_devices(_Faster(topology, drawn.keys(), factor))
+    return topology.with_devices(_faster(topology, drawn.keys(), factor))
 
 
 def _draw(spread: Speeds, seed: int) -> Callable[[int], float]:
@@ -58,68 +59,54 @@ def _draw(spread: Speeds, seed: int) -> Callable[[int], float]:
     return factor
 
 
-class _Faster(Mapping[str, DeviceProfile]):
-    """The devices of some nodes of a topology, sped up by a factor for each; created on access."""
-
-    def __init__(
-        self, topology: Topology, names: Collection[str], factor: Callable[[str], float]
-    ) -> None:
-        self._topology = topology
-        self._names = names
-        self._factor = factor
-        self._devices: dict[tuple[int, float], DeviceProfile] = {}
-
-    def __getitem__(self, name: str) -> DeviceProfile:
-        if name not in self._names:
-            raise KeyError(name)
-        device = self._topology.node(name).device
-        assert device is not None
-        key = id(device), self._factor(name)
-        if key not in self._devices:
-            self._devices[key] = device.faster(key[1])
-        return self._devices[key]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
 def _scaled(topology: Topology, scale: Scale) -> Topology:
     """Return the topology with its rates, delays and speeds multiplied."""
     if scale.links != 1.0 or scale.delays != 1.0:
-        topology = topology.with_links(
-            [_link(link, scale) for link in topology.links.values()],
-            [_medium(medium, scale) for medium in topology.media.values()],
+        topology = topology.mapped(
+            lambda link: scaled_link(link, scale.links, scale.delays),
+            lambda medium: scaled_medium(medium, scale.links),
         )
     if scale.devices != 1.0:
         clients = frozenset(topology.clients)
-        topology = topology.with_devices(_Faster(topology, clients, lambda _: scale.devices))
+        topology = topology.with_devices(_faster(topology, clients, lambda _: scale.devices))
     if scale.server != 1.0:
-        server = _Faster(topology, (topology.server,), lambda _: scale.server)
+        server = _faster(topology, (topology.server,), lambda _: scale.server)
         topology = topology.with_devices(server)
     return topology
 
 
-def _link(link: Link, scale: Scale) -> Link:
+def _faster(
+    topology: Topology, names: Collection[str], factor: Callable[[str], float]
+) -> ChangedDevices:
+    """Return the devices of some nodes, sped up by a factor for each."""
+    devices: dict[tuple[int, float], DeviceProfile] = {}
+
+    def change(name: str, device: DeviceProfile) -> DeviceProfile:
+        key = id(device), factor(name)
+        if key not in devices:
+            devices[key] = device.faster(key[1])
+        return devices[key]
+
+    return ChangedDevices(topology, names, change)
+
+
+def scaled_link(link: Link, rate: float, delay: float) -> Link:
+    """Return a link with its rate, also one that varies, and its delay times these factors."""
     return replace(
         link,
-        rate_bytes_per_s=link.rate_bytes_per_s * scale.links,
-        delay_s=link.delay_s * scale.delays,
-        varies=_varies(link.varies, scale.links),
+        rate_bytes_per_s=link.rate_bytes_per_s * rate,
+        delay_s=link.delay_s * delay,
+        varies=_varies(link.varies, rate),
     )
 
 
-def _medium(medium: Medium, scale: Scale) -> Medium:
+def scaled_medium(medium: Medium, factor: float) -> Medium:
+    """Return a medium with its rate, if it has one, times a factor."""
     rate = medium.rate_bytes_per_s
     return replace(
         medium,
-        rate_bytes_per_s=None if rate is None else rate * scale.links,
-        varies=_varies(medium.varies, scale.links),
+        rate_bytes_per_s=None if rate is None else rate * factor,
+        varies=_varies(medium.varies, factor),
     )
 
 

@@ -12,7 +12,15 @@ from cutlayer.topologies.fleet import ClientGroup, Fleet
 from cutlayer.topologies.graph import Topology
 from cutlayer.topologies.jitter import Jitter
 from cutlayer.topologies.link import AccessLink
-from cutlayer.topologies.parts import Link, Medium, Node, Routing, TopologyError, check_choice
+from cutlayer.topologies.parts import (
+    Link,
+    Medium,
+    Node,
+    Origin,
+    Routing,
+    TopologyError,
+    check_choice,
+)
 from cutlayer.topologies.queueing import FIFO, Queueing
 
 Direction = Literal["full", "half", "one-way"]
@@ -40,7 +48,7 @@ class Edge:
     """A connection of a graph; `back_bytes_per_s` is the other direction's rate if it differs.
 
     A half-duplex edge varies by `varies`; `jitter` and `loss` hold in each direction. Without an
-    `own_limit` only the medium limits the rate.
+    `own_limit` only the medium limits the rate. `link` is the one that the edge was made of, if any.
     """
 
     source: str
@@ -55,6 +63,11 @@ class Edge:
     jitter: Jitter | None = None
     loss: float = 0.0
     own_limit: bool = True
+    link: AccessLink | None = None
+
+    def origin(self, figure: Literal["up", "down"]) -> Origin | None:
+        """Return where a direction's figures come from, if they come from a link with a name."""
+        return None if self.link is None else self.link.origin(figure)
 
     @classmethod
     def of_link(cls, source: str, target: str, link: AccessLink, medium: str | None = None) -> Self:
@@ -75,6 +88,7 @@ class Edge:
             link.down_varies,
             link.jitter,
             link.loss,
+            link=link,
         )
 
 
@@ -156,9 +170,10 @@ class Draft:
         """Return an edge's links, by their ids; add the medium that a half-duplex edge lacks."""
         rate = edge.rate_bytes_per_s
         back_rate = rate if edge.back_bytes_per_s is None else edge.back_bytes_per_s
+        up = edge.origin("up")
         if edge.duplex == "half" and edge.medium is None:
             total = rate if rate == back_rate else None  # airtime, if the directions differ
-            self.media.append(Medium(connection, total, edge.varies))
+            self.media.append(Medium(connection, total, edge.varies, origin=up))
             edge = replace(edge, medium=connection, varies=None, back_varies=None, own_limit=False)
         link = Link(
             there,
@@ -172,6 +187,7 @@ class Draft:
             edge.loss,
             connection,
             edge.own_limit,
+            up,
         )
         if edge.duplex == "one-way":
             return [link]
@@ -182,5 +198,6 @@ class Draft:
             target=link.source,
             rate_bytes_per_s=back_rate,
             varies=edge.back_varies,
+            origin=edge.origin("down"),
         )
         return [link, opposite]
