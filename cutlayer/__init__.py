@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cutlayer.sim.run.run import load_scenario, run
     from cutlayer.sim.studies.result import StudyResult
     from cutlayer.sim.studies.sweep import load_study, sweep
+    from cutlayer.sim.uncertainty.run import add_draws
 
 _MODULES = {
     "DataError": "cutlayer.sim.data.info",
@@ -40,6 +41,7 @@ _MODULES = {
     "ScenarioError": "cutlayer.scenarios.problems",
     "StudyResult": "cutlayer.sim.studies.result",
     "UserError": "cutlayer.errors",
+    "add_draws": "cutlayer.sim.uncertainty.run",
     "load_scenario": "cutlayer.sim.run.run",
     "load_study": "cutlayer.sim.studies.sweep",
     "read_run": "cutlayer.sim.results.read",
@@ -56,6 +58,7 @@ __all__ = [
     "ScenarioError",
     "StudyResult",
     "UserError",
+    "add_draws",
     "load_scenario",
     "load_study",
     "read_run",

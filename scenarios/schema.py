@@ -74,6 +74,18 @@ class Scale(Section):
     framing: Factor = 1.0
 
 
+class Uncertainty(Section):
+    """Intervals for times: the clock runs again for each of some draws of the figures not known exactly.
+
+    `interval` is the share of the draws that lies in an interval. The draws have the scenario's first
+    seed, unless they have a `seed` of their own.
+    """
+
+    draws: Annotated[int, Field(strict=True, ge=2, le=10_000)]
+    interval: Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)] = 0.9
+    seed: Seed | None = None
+
+
 class Limits(Section):
     """Bounds on the work of a run, beyond which it is refused; none of them changes a result.
 
@@ -111,6 +123,7 @@ class Scenario(Section):
     transport: Transport = Ideal()
     transports: tuple[ClientsTransport, ...] = ()
     limits: Limits = Limits()
+    uncertainty: Uncertainty | None = None
     methods: tuple[Method, ...]
 
     @model_validator(mode="before")

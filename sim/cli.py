@@ -106,6 +106,17 @@ def run(
         typer.Option(help="With --executor none, simulate identical rounds once."),
     ] = True,
     plots: Annotated[bool, typer.Option(help="Draw plots; `report` can draw them later.")] = True,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=10_000,
+            help="Intervals from so many draws of the figures that are not known exactly.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes for the draws [one per core if it pays].")
+    ] = None,
     threads: Threads = 1,
     no_user_code: NoUserCode = False,
 ) -> None:
@@ -124,6 +135,8 @@ def run(
             reuse=reuse,
             threads=threads,
             plots=plots,
+            draws_wanted=draws,
+            jobs=jobs,
         )
     )
 

@@ -28,9 +28,9 @@ calibrate -> compute data errors files models process topologies
 cli -> commands errors files learning models process scenarios version
 clock -> errors topologies
 commands -> build calibrate data errors files learning methods models papers process report results
-        run scenarios studies suggestion topologies validate views
+        run scenarios studies suggestion topologies uncertainty validate views
 compute -> clock models topologies
-cutlayer -> data errors results run scenarios studies version
+cutlayer -> data errors results run scenarios studies uncertainty version
 data -> errors models streams suggestion topologies
 endpoints -> clock compute learning log models network streams
 errors ->
@@ -54,7 +54,7 @@ studies -> build data errors files learning methods models process results run s
 suggestion ->
 topologies -> errors models streams suggestion
 transport -> network
-uncertainty ->
+uncertainty -> build data methods models process results run scenarios streams topologies
 validate -> build files log models results run scenarios suggestion topologies views
 version ->
 views -> errors files log results topologies uncertainty

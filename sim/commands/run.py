@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from cutlayer.models.own_object import beside, looking_in
+from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.build.initial import conversions
+from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.commands.console import make_console
-from cutlayer.sim.commands.progress import RunProgress
+from cutlayer.sim.commands.progress import PhaseProgress, RunProgress
 from cutlayer.sim.files.atomic import errors_named
 from cutlayer.sim.process.interrupts import INTERRUPTED
 from cutlayer.sim.results.folder import claim_folder, claim_next
@@ -15,7 +19,11 @@ from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.read import read
 from cutlayer.sim.results.write import write_seeds
 from cutlayer.sim.run.run import LogName, folder_kind, load_scenario, run
+from cutlayer.sim.uncertainty.factors import Factors
+from cutlayer.sim.uncertainty.run import add_draws
 from cutlayer.sim.views import print_table, write_plots, write_trace
+from cutlayer.sim.views.columns import print_text
+from cutlayer.sim.views.intervals import HOW_TO_GET, print_intervals
 from cutlayer.sim.views.trace import leaves_out
 
 STALLED = 3  # the exit code of a run in which a round can never end
@@ -32,6 +40,8 @@ def run_command(
     reuse: bool,
     threads: int,
     plots: bool,
+    draws_wanted: int | None = None,
+    jobs: int | None = None,
 ) -> int:
     """Run a scenario, print and write its results; return the exit code."""
     if executor == "inline":
@@ -39,6 +49,8 @@ def run_command(
 
         torch.set_num_threads(threads)
     console = make_console()
+    if draws_wanted is not None:
+        overrides = [*overrides, f"uncertainty.draws={draws_wanted}"]
     loaded = load_scenario(scenario, overrides)
     kind, name = folder_kind(loaded), loaded.scenario.name
     draws = plots
@@ -63,6 +75,8 @@ def run_command(
                 progress=progress,
                 views=trace,
             )
+        with PhaseProgress(console) as phases:
+            add_draws(loaded, results, jobs=jobs, progress=phases)
         if kind == "seeds":
             write_seeds(results, folder.path / "seeds.json")
         if draws:
@@ -71,6 +85,7 @@ def run_command(
             except KeyboardInterrupt:
                 console.print("interrupted: some pictures are missing", style="bold")
     print_table(results, console)
+    drawn = _print_intervals(loaded, results, console)
     if executor == "inline":
         with looking_in(beside(loaded.document.source)):
             notes = conversions(loaded.scenario)
@@ -88,7 +103,28 @@ def run_command(
     console.say(f"results: {folder.path}")
     for plot in sorted((folder.path / "plots").glob("*.png")):
         console.say(f"plot:    {plot}")
+    if not drawn:
+        return INTERRUPTED
     return INTERRUPTED if "stopped" in statuses else STALLED if "stalled" in statuses else 0
+
+
+def _print_intervals(loaded: Loaded, results: Sequence[RunResult], console: Console) -> bool:
+    """Print the intervals, or how to get some; return whether all draws that were wanted are there."""
+    first, section = results[0], loaded.scenario.uncertainty
+    if first.status == "stopped" or not first.methods:
+        return True
+    if section is None:
+        with looking_in(beside(loaded.document.source)):
+            uncertain = Factors.of(make_plan(loaded.scenario, first.seed)).deviations
+        if uncertain:
+            print_text(console, HOW_TO_GET, "dim")
+        return True
+    if first.uncertainty:
+        print_intervals(first, console)
+    elif any(method.rounds and not method.stalled for method in first.methods.values()):
+        print_text(console, "The draws were interrupted: there are no intervals.", "bold")
+        return False
+    return len({row["draw"] for row in first.draws}) in (0, section.draws)
 
 
 def write_trace_only(result: RunResult, folder: Path) -> Sequence[Path]:

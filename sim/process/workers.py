@@ -100,15 +100,13 @@ class Workers(Protocol):
 
 
 class Here(Workers):
-    """Runs the jobs in this process, one after another."""
+    """Runs the jobs in this process, one after another; `threads` is None for jobs without torch."""
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, threads: int | None = 1) -> None:
         self.threads = threads
 
     def __enter__(self) -> Self:
-        import torch
-
-        torch.set_num_threads(self.threads)
+        _set_threads(self.threads)
         return self
 
     def run(self, jobs: Sequence[Job], done: Done, note: Note) -> None:
@@ -139,10 +137,10 @@ class _Worker:
 
 @dataclass
 class Processes(Workers):
-    """Runs the jobs in `count` processes with `threads` torch threads each."""
+    """Runs the jobs in `count` processes with `threads` torch threads each (None: without torch)."""
 
     count: int
-    threads: int = 1
+    threads: int | None = 1
     _workers: list[_Worker] = field(default_factory=list)
 
     def __exit__(self, *_: object) -> None:
@@ -226,13 +224,18 @@ def _cause(code: int | None) -> str:
     return f"by the signal {name}{hint}"
 
 
-def _serve(pipe: "Connection[Any, Any]", threads: int) -> None:
+def _set_threads(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _serve(pipe: "Connection[Any, Any]", threads: int | None) -> None:
     """Do one job after another until the main process is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    import torch
-
-    torch.set_num_threads(threads)
+    _set_threads(threads)
     while True:
         try:
             job = pipe.recv()

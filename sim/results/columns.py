@@ -158,8 +158,8 @@ DRAW_TABLES: Final[Mapping[str, Sequence[Column]]] = {
     "draws": (
         Column("draw", form="count", need="filled"),
         Column("label", form="text", need="filled"),
-        Column("round_time_s", need="filled"),
-        Column("virtual_time_s", need="filled"),
+        Column("round_time_s", need="required"),  # empty if the method cannot end in a draw
+        Column("virtual_time_s", need="required"),
         Column("target_s"),
     ),
     "factors": (Column("draw", form="count", need="filled"),),  # and one for each factor

@@ -13,7 +13,7 @@ import numpy as np
 
 from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.link_use import LinkTotals
-from cutlayer.sim.results.columns import Row, Value, by_column, method_row, ratio
+from cutlayer.sim.results.columns import DRAW_TABLES, Row, Value, by_column, method_row, ratio
 from cutlayer.sim.results.round import KeptRound, RoundResult
 
 # stopped: interrupted; stalled: it can never end
@@ -214,7 +214,10 @@ class _LinkOfRun(NamedTuple):
 
 @dataclass
 class RunResult:
-    """A scenario's run with one seed: its methods by label."""
+    """A scenario's run with one seed: its methods by label.
+
+    With draws, `uncertainty` is their summary, `draws` and `factors` their rows.
+    """
 
     scenario: dict[str, Any]
     seed: int
@@ -222,6 +225,9 @@ class RunResult:
     methods: dict[str, MethodResult]
     status: Status = "complete"
     path: Path | None = None
+    uncertainty: dict[str, Any] = field(default_factory=dict)
+    draws: list[Row] = field(default_factory=list)
+    factors: list[Row] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
         """Return the contents of summary.json."""
@@ -234,14 +240,17 @@ class RunResult:
             "methods": {
                 label: result.summary(self.methods) for label, result in self.methods.items()
             },
+            **({"uncertainty": self.uncertainty} if self.uncertainty else {}),
         }
 
     def rows_of(self, table: str) -> list[Row]:
-        """Return the rows of all methods in rounds, accuracy, links or devices.csv."""
+        """Return the rows of all methods in rounds, accuracy, links, devices, draws or factors.csv."""
+        if table in DRAW_TABLES:
+            return self.draws if table == "draws" else self.factors
         return [row for method in self.methods.values() for row in method.rows_of(table)]
 
     def table(self, name: str = "rounds") -> dict[str, list[Value]]:
-        """Return rounds, accuracy, links or devices.csv as columns, as pandas.DataFrame takes them."""
+        """Return a table as columns, as pandas.DataFrame takes them; `rows_of` has their names."""
         return by_column(self.rows_of(name))
 
 

@@ -85,7 +85,7 @@ class SavedRun:
         return [row for row in self.table("rounds") if row["label"] == label]
 
     def table(self, name: str) -> list[Row]:
-        """Return the rows of rounds, accuracy, links or devices; empty fields are None.
+        """Return the rows of a table, such as rounds or draws; empty fields are None.
 
         A run with `uncertainty` also has the tables draws and factors. Raises SavedError if the table is
         missing, damaged or edited.

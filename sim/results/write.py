@@ -4,7 +4,7 @@ cutlayer.json   the marker of the folder          scenario.yaml   the scenario a
 rounds.csv      a row per method and round        accuracy.csv    a row per evaluation
 events.npz      the kept intervals, in columns    trace.json      the same, for Perfetto
 links.csv       a row per link or medium          devices.csv     a row per client's device
-utilisation.csv how busy links are over time
+utilisation.csv how busy links are over time       draws.csv, factors.csv, if asked for
 plots/          figures                           versions.json   versions behind the numbers
 checksums.sha256                                  summary.json    the summary with the status
 
@@ -12,7 +12,7 @@ Rows are appended and flushed as rounds close. At the end every file is written 
 all, then the checksums of all files, then the summary. If there is a summary, all files are whole.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -28,11 +28,11 @@ from cutlayer.sim.files.atomic import (
     write_json,
     write_text,
 )
-from cutlayer.sim.files.checksums import CHECKSUMS, write_checksums
+from cutlayer.sim.files.checksums import CHECKSUMS, read_checksums, write_checksums
 from cutlayer.sim.files.csv_text import CsvWriter, write_rows
 from cutlayer.sim.log.intervals import COLUMNS, SERVER, Activity, Phase
 from cutlayer.sim.process.interrupts import held_back, let_in
-from cutlayer.sim.results.columns import RUN_TABLES, Row, method_row
+from cutlayer.sim.results.columns import DRAW_TABLES, RUN_TABLES, Row, method_row
 from cutlayer.sim.results.estimate import by_label, estimate
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
@@ -100,10 +100,8 @@ class RunFolder:
                     pictures = views(result, self.path)
             except KeyboardInterrupt:
                 result.status = "stopped"
-            summary = json_text(result.summary())
             names = [*DATA, *(path.relative_to(self.path).as_posix() for path in pictures)]
-            write_checksums(self.path, names, {SUMMARY: summary.encode()})
-            write_text(self.path / SUMMARY, summary)
+            _write_summary(self.path, result, names)
 
     def _write_data(self, result: RunResult) -> None:
         """Write all tables, including those that grew as rounds closed, and the intervals."""
@@ -118,6 +116,26 @@ class RunFolder:
                 writer.add(row)
         with whole_file(self.path / "events.npz") as part, part.open("wb") as file:
             np.savez_compressed(file, **event_columns(result.methods))
+
+
+def write_draws(folder: Path, result: RunResult) -> None:
+    """Add the draws to the folder of a finished run and write its summary again. Raises OutputError."""
+    with held_back():
+        for table in DRAW_TABLES:
+            with whole_text(folder / f"{table}.csv") as file:
+                write_rows(file, result.rows_of(table))
+        listed = [name for name in read_checksums(folder) if name != SUMMARY]
+        names = dict.fromkeys([*listed, *(f"{table}.csv" for table in DRAW_TABLES)])
+        with errors_named(folder / SUMMARY):
+            (folder / SUMMARY).unlink(missing_ok=True)  # if there is a summary, all files are whole
+        _write_summary(folder, result, names)
+
+
+def _write_summary(folder: Path, result: RunResult, files: Iterable[str]) -> None:
+    """Write the checksums of the files, and last the summary."""
+    summary = json_text(result.summary())
+    write_checksums(folder, files, {SUMMARY: summary.encode()})
+    write_text(folder / SUMMARY, summary)
 
 
 class _GrowingTable:

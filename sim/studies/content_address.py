@@ -46,6 +46,7 @@ CELL_CODE: Final = (
     "sim/results/round.py",
     "sim/studies/jobs.py",
 )
+NOT_DECISIVE: Final = ("name", "description", "methods", "uncertainty")  # methods are added below
 SUFFIXES: Final = (".py", ".yaml", ".csv", ".safetensors")
 SHIPPED: Final = "scenarios/shipped"  # scenarios whose content is in the address already
 PACKAGE: Final = tuple(Path(folder) for folder in sys.modules["cutlayer"].__path__)
@@ -73,7 +74,7 @@ def code_digest(parts: tuple[str, ...] = CELL_CODE, package: tuple[Path, ...] = 
 
 def cell_address(scenario: Mapping[str, Any]) -> str:
     """Return the address of a resolved scenario with one method and one seed (`Cell.scenario`)."""
-    decisive = {k: v for k, v in scenario.items() if k not in ("name", "description", "methods")}
+    decisive = {k: v for k, v in scenario.items() if k not in NOT_DECISIVE}
     decisive["training"] = {k: v for k, v in scenario["training"].items() if k != "targets"}
     decisive["methods"] = [
         {k: v for k, v in method.items() if k != "label"} for method in scenario["methods"]
