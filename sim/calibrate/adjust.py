@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from cutlayer.sim.calibrate.timed_rows import TimedRow
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.figures import COSTS, figures_of, with_figures
+from cutlayer.topologies.spreads import form_error_of
 from cutlayer.topologies.stack import GROUPS, Stack, group_of
 
 Floats = NDArray[np.float64]
@@ -70,6 +71,22 @@ def seconds_by_figure(device: DeviceProfile, row: TimedRow) -> dict[str, float]:
         name: amount * figures[name] if name in COSTS else amount / figures[name]
         for name, amount in _resolved(_with_loop(row), device, figures).items()
     }
+
+
+def spread_of_time(device: DeviceProfile, row: TimedRow) -> float:
+    """Return the standard deviation of the logarithm of a predicted row.
+
+    By the device's covariance, linearly, and the error of its form.
+    """
+    seconds = seconds_by_figure(device, row)
+    total = sum(seconds.values())
+    form = form_error_of(device)
+    if device.covariance is None:
+        return form
+    slopes = np.array(
+        [_sign(name) * seconds.get(name, 0.0) / total for name in device.covariance.names]
+    )
+    return math.sqrt(max(slopes @ device.covariance.matrix @ slopes, 0.0) + form**2)
 
 
 def adjust(
@@ -160,7 +177,7 @@ class _Rows:
         self._amounts = np.array(
             [[amounts.get(name, 0.0) for name in self._figures] for amounts in resolved]
         )
-        self._signs = np.array([1.0 if name in COSTS else -1.0 for name in self._figures])
+        self._signs = np.array([_sign(name) for name in self._figures])
         self._group = np.array([GROUPS.index(group_of(name)) for name in self._figures])
         self._of_stack = np.array([[row.stack == name for name in self._stacks] for row in rows])
         self._times = np.array([[row.batch_size, row.iterations] for row in rows], dtype=np.float64)
@@ -198,6 +215,11 @@ class _Rows:
         work = self._amounts * np.exp(self._signs * logs[:count]) * of_row[:, self._group]
         loops = self._times * of_row[:, len(GROUPS) :] / self._host
         return work, loops
+
+
+def _sign(figure: str) -> float:
+    """Return the sign of a time's derivative with respect to a figure."""
+    return 1.0 if figure in COSTS else -1.0
 
 
 def _with_loop(row: TimedRow) -> dict[str, float]:

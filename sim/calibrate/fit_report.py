@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Final
 
 from cutlayer.sim.calibrate.fitted_device import MIN_NETWORKS, SAME, Fitted
-from cutlayer.sim.calibrate.kinds import one_kind_only
+from cutlayer.sim.calibrate.kinds import missing_kinds
 from cutlayer.sim.files.atomic import whole_text
 from cutlayer.sim.files.csv_text import CsvWriter
 from cutlayer.topologies.figures import COSTS, figures_of
@@ -77,7 +77,7 @@ def verdict(fitted: Fitted) -> Iterator[str]:
             f"{known} {after:.1%} after it. The error on other networks is known from"
             f" {MIN_NETWORKS} networks on; {fitted.profile.form_error:.0%} is assumed, as before."
         )
-    if warning := one_kind_only(list(fitted.kinds.values())):
+    if warning := missing_kinds(fitted.kinds.values()):
         yield f"Warning: {warning}"
 
 

@@ -9,7 +9,7 @@ from statistics import fmean
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "validation" / "devices"
-NAMES = ("calibration", "old_form", "fit_catalogue", "compare_forms", "coverage")
+NAMES = ("calibration", "old_form", "fit_catalogue", "compare_forms", "coverage", "two_networks")
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +92,15 @@ def test_rates_and_weights_of_convolutional_networks_hold_for_a_transformer(form
     assert len(rows) == 10
     assert pi.seconds(replace(rows[0], stack="")) == pytest.approx(rows[0].seconds, rel=0.15)
     assert all(found.seconds(row) == pytest.approx(row.seconds, rel=0.08) for row in rows)
+
+
+def test_a_dense_and_a_light_network_tell_more_than_two_of_one_kind(forms):
+    pairs = importlib.import_module("two_networks").two_networks()
+    assert len(pairs) == 21 + 6  # of seven networks and of four
+    good = [one for one in pairs if one.recommended]
+    assert {one.board for one in good} == {"raspberry-pi-4b", "raspberry-pi-5"}
+    assert all(one.mean() <= 0.20 for one in good)
+    assert fmean(one.mean("step") for one in good) <= 0.10
+    assert 0.8 <= fmean(one.inside for one in good) <= 0.97
+    alike = [one for one in pairs if one.kinds[0] == one.kinds[1]]
+    assert fmean(one.mean() for one in alike) > 2 * fmean(one.mean() for one in good)

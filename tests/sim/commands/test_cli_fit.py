@@ -64,14 +64,17 @@ def test_a_profile_is_fitted_written_and_used(cli: CommandLine) -> None:
 def test_rows_of_one_kind_are_warned_about(cli: CommandLine) -> None:
     rows(DENSE)
     out = fit(cli).out
-    assert "Warning: The row is dense" in out
-    assert "Time a light network too (such as mobilenetv2)" in out
+    assert "Warning: no row is light: times of depthwise and pointwise convolutions, mem" in out
+    assert "are hardly known. Time mobilenetv2 too, or a network like it: one dense" in out
     assert "one dense and one light network are worth more than five of one kind." in out
     assert "15% is assumed" in out
     rows(LIGHT, "mobilenetv2,32,8.0")
     out = fit(cli, "--force").out
-    assert "Warning: All 2 rows are light" in out
-    assert "Time a dense network too (such as resnet18)" in out
+    assert "Warning: no row is dense: times of 3x3 convolutions and linear layers are" in out
+    rows("resnet50,32,60.0")
+    out = fit(cli, "--force").out
+    assert "Warning: no row is dense or light: times of 3x3 convolutions" in out
+    assert "Time resnet18 and mobilenetv2 too" in out
 
 
 def test_a_fit_begins_with_a_stack_or_with_a_profile_in_a_file(cli: CommandLine) -> None:
