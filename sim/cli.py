@@ -522,7 +522,7 @@ def validate(
 
 @app.command()
 def reproduce(
-    name: Annotated[str, typer.Argument(help="ecofed, edpfl, ares, mpsl, or all.")],
+    name: Annotated[str, typer.Argument(help="ecofed, edpfl, ares, mpsl, benchmark-pi, or all.")],
     out: Annotated[
         Path | None, typer.Option(help="New folder for tables (CSV, Markdown) and plots.")
     ] = None,

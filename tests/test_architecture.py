@@ -40,7 +40,7 @@ log -> network
 methods -> clock endpoints errors learning log models scenarios suggestion
 models -> errors suggestion
 network -> clock suggestion
-papers -> compute files models results run topologies validate views
+papers -> calibrate compute files models results run topologies validate views
 process -> errors models
 report -> files results scenarios uncertainty version views
 results -> errors files log network process

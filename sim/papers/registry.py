@@ -13,7 +13,8 @@ TABLES: Final = {
     "ecofed": "EcoFed's ratios in bytes and time, and where on a map its time headlines hold",
     "edpfl": "round times and bytes of two real Raspberry Pis on one Wi-Fi medium",
     "ares": "VGG5 whole and cut on a Raspberry Pi and a Jetson Nano",
-    "mpsl": "VGG19 by layer on a Pi 4, a VM and a laptop; other models from the Pi's profile",
+    "mpsl": "VGG19 by layer on a Pi 4, a VM and a laptop",
+    "benchmark-pi": "seven networks on a Pi 4 and a Pi 5, and predictions by the others",
 }
 
 
@@ -32,9 +33,14 @@ def reproduce(name: str, progress: Progress) -> Reproduced:
 
         points = list(ecofed_map.points(progress))
         return Reproduced(ecofed.table(points), points)
-    from cutlayer.sim.papers import ares, edpfl, mpsl
+    from cutlayer.sim.papers import ares, benchmark_pi, edpfl, mpsl
 
-    makers = {"edpfl": edpfl.table, "ares": ares.table, "mpsl": mpsl.table}
+    makers = {
+        "edpfl": edpfl.table,
+        "ares": ares.table,
+        "mpsl": mpsl.table,
+        "benchmark-pi": benchmark_pi.table,
+    }
     progress(f"reproducing {name}", 0, 1, "")
     made = Reproduced(makers[name]())
     progress(f"reproducing {name}", 1, 1, "")
