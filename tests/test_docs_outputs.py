@@ -179,8 +179,6 @@ def sentences() -> list[tuple[str, str, list[float]]]:
     idle = [
         headline[name].summary({})["idle_fraction"]["server"] for name in ("ecofed", "local_loss")
     ]
-    fl_round = mean_round(headline["classic_fl"]) / mean_round(eco)
-    split_round = mean_round(headline["splitfed"]) / mean_round(eco)
     lead = [mean_round(case["classic_fl"]) / mean_round(case["ecofed"]) for case in (lte, constant)]
     first = ran("my-fleet.yaml").methods
     fast = ran("my-fleet.yaml", "topology.star.clients.0.link.up=50 Mbit/s").methods
@@ -199,11 +197,6 @@ def sentences() -> list[tuple[str, str, list[float]]]:
             "README.md",
             "(against SplitFed) as {} and {}. They follow from tensor sizes and message framing",
             [fl_x, split_x],
-        ),
-        (
-            "CHANGELOG.md",
-            "time ratios ({} and {}, assuming links and server)",
-            [fl_round, split_round],
         ),
         (
             "docs/explanation/what-is-modelled.md",
