@@ -47,6 +47,7 @@ from cutlayer.sim.calibrate.solve import solve
 from cutlayer.sim.calibrate.timed_csv import read_iterations
 from cutlayer.sim.calibrate.timed_rows import TimedRow
 from cutlayer.topologies import DeviceProfile, PassRates
+from cutlayer.topologies.catalogue import device, stack, stack_names
 
 SHARED: Final = ("pytorch-jpeg-loader", "pytorch-python-loader")  # stacks with several networks
 SHARPNESS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 64.0, math.inf)
@@ -252,13 +253,13 @@ def layers_of_vgg19(changes: Mapping[str, None]) -> list[float]:
     `changes` to the device where a fit begins take terms away.
     """
     found = []
-    for device in ("raspberry-pi-4b", "server-8-core", "laptop-8-core"):
-        if device == "raspberry-pi-4b":
-            rows = rows_of(device, *STACKS)
+    for name in ("raspberry-pi-4b", "server-8-core", "laptop-8-core"):
+        if name == "raspberry-pi-4b":
+            rows = rows_of(name, *STACKS)
             fit = adjust(replace(BOARD, **changes), STACKS, rows, _freedom())
             rows = [row for row in rows if row.stack == "libtorch"]
         else:
-            rows = [replace(row, stack="", weight=0.5) for row in rows_of(device)]
+            rows = [replace(row, stack="", weight=0.5) for row in rows_of(name)]
             fit = adjust(replace(MACHINE, **changes), {}, rows, Freedom(FREE, {}))
         found.append(fmean(abs(fit.seconds(row) / row.seconds - 1) for row in rows))
     return found
@@ -279,6 +280,18 @@ def pi_5_left_out() -> Result:
     return Result("new form", errors)
 
 
+def of_other_stacks() -> list[float]:
+    """Return the errors of the catalogue's Raspberry Pis on every public step with each other stack."""
+    return [
+        predicted(device(one.device), stack(name), replace(one.row, stack=name)) / one.row.seconds
+        - 1
+        for one in read_iterations(ROWS)
+        if one.row.what.endswith("step") and one.device.startswith("raspberry")
+        for name in stack_names()
+        if name != one.row.stack
+    ]
+
+
 def _shares(off: Sequence[float]) -> str:
     return f"{fmean(off):.1%} ({median(off):.1%})" if off else "-"
 
@@ -293,6 +306,8 @@ def main() -> None:
         parts += [one.off("step", stack) for stack in SHARED]
         name = one.form if len(one.errors) > 8 else f"{one.form}, Raspberry Pi 5"
         print(f"  {name:58}" + "".join(f"{_shares(off):>22}" for off in parts))
+    other = [abs(error) for error in of_other_stacks()]
+    print(f"  {'steps by the catalogue, with every other stack':58}{_shares(other):>22}")
     print(
         "\nVGG19's layers, fitted to: mean error on the Pi 4B, the virtual machine and the laptop"
     )
