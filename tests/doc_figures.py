@@ -23,7 +23,7 @@ from cutlayer.sim.endpoints.message import (
 from cutlayer.sim.papers.output import markdown
 from cutlayer.sim.papers.registry import reproduce
 from cutlayer.sim.results.method import MethodResult, RunResult
-from cutlayer.topologies.catalogue import link, link_names
+from cutlayer.topologies.catalogue import link, link_names, stack, stack_names
 from cutlayer.topologies.link import AccessLink
 
 Cell = float | str | None
@@ -99,6 +99,23 @@ def framing() -> Rows:
         str(ACTIVATION_FRAMING),
     )
     return [[None, None, text] for text in shown]
+
+
+@checks("stacks")
+def stacks() -> Rows:
+    """Return the figures of the catalogue's software stacks."""
+    return [
+        [
+            f"`{one.name}`",
+            f"{one.gemm_forward:g}, {one.gemm_backward:g}",
+            one.other,
+            one.loader_s_per_sample,
+            one.loop_s_per_iteration,
+            one.round_s,
+            None,
+        ]
+        for one in map(stack, stack_names())
+    ]
 
 
 @checks("headline-bytes")
