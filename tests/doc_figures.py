@@ -313,5 +313,18 @@ def reproduced(name: str) -> Rows:
     return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table]
 
 
-for _name in ("ares", "edpfl", "mpsl"):
+@checks("res-things")
+def res_things() -> Rows:
+    """Iterations of each device, whole and cut."""
+    lines = {
+        line.quantity: line.simulated for line in reproduce("ares", lambda *_: None).table.lines
+    }
+    cut = "cut after pooling, server laptop-8-core"
+    return [
+        [None, None, lines[f"VGG5 on {name}, whole"], None, lines[f"VGG5 on {name}, {cut}"]]
+        for name in ("raspberry-pi-3b-plus", "jetson-nano")
+    ]
+
+
+for _name in ("ares", "edpfl", "mpsl", "benchmark-pi"):
     CHECKS[f"reproduce-{_name}"] = lambda name=_name: reproduced(name)  # type: ignore[misc]

@@ -1,82 +1,91 @@
 """The testbed of ARES (RES-Things): VGG5 on a Raspberry Pi and a Jetson Nano, whole and cut.
 
 github.com/ricsamikwa/RES-Things: CIFAR-10, batches of 100, 50 iterations a round, Wi-Fi of about
-76 Mbit/s, cut after the first pooling.
+76 Mbit/s, cut after the first pooling. The table has the numbers of the shipped scenario, also with
+another server.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
-from cutlayer.models.catalogue import build
-from cutlayer.models.cost import block_costs
-from cutlayer.sim.compute.work import DeviceWork
-from cutlayer.sim.papers.worlds import MBIT, played, seconds_per_round
+from cutlayer.sim.run.run import load_scenario
+from cutlayer.sim.validate.comparison import Compared
 from cutlayer.sim.validate.table import Fitted, Line, Table
-from cutlayer.topologies.catalogue import device
-from cutlayer.topologies.device import DeviceProfile
+from cutlayer.sim.validate.validate import validate
+from cutlayer.topologies import catalogue
 
 SOURCE: Final = "github.com/ricsamikwa/RES-Things"
-BATCH, BATCHES = 100, 50
-LINK: Final = 76 * MBIT
+SCENARIO: Final = "res_things_vgg5"
+STACK: Final = "res-things"
+MEASURED: Final = Path(__file__).parent / "testbeds" / "ares.csv"
+ITERATIONS: Final = 50  # of a round
+LINK: Final = 76e6  # bit/s
 MESSAGE_BYTES: Final = 3_276_800  # of an activation or its gradient
-NATIVE_S: Final = {"raspberry-pi-3b-plus": 3.57, "jetson-nano": 0.116}
 SERVERS: Final = ("laptop-8-core", "server-8-core")  # candidates: the real one is unknown
-CUT_S: Final = {"raspberry-pi-3b-plus": 1.93, "jetson-nano": 0.444}
-
-SCENARIO: Final = """
-name: ares
-data: {{dataset: cifar10, partition: {{sizes: 5000}}}}
-model: {{name: vgg5, cut: 1}}
-training: {{rounds: 1, batch_size: 100, optimizer: {{name: sgd, lr: 0.01, momentum: 0.9}}}}
-topology:
-  star:
-    server: {{device: {server}, slots: 1}}
-    clients: [{{device: here, link: {{up: 76 Mbit/s, down: 76 Mbit/s, delay: 2 ms}}}}]
-methods: [splitfed]
-"""
+NANO: Final = "jetson-nano"
 
 
 def table() -> Table:
     """Return VGG5's iterations, whole (fitted) and cut (predicted)."""
-    lines, fitted = [], []
-    air = 16 * MESSAGE_BYTES / LINK
-    for name, native in NATIVE_S.items():
-        profile, factor = _fitted(name, native)
-        quantity, whole = f"VGG5 on {name}, whole", _whole_seconds(profile)
-        lines.append(Line(quantity, "s", native, "fitted", whole, SOURCE, "one factor"))
-        for server in SERVERS:
-            result = played(SCENARIO.format(server=server), {"here": profile})["splitfed"]
-            note = "the real server is unknown"
-            if CUT_S[name] < air:
-                note += f"; both messages need {air:.2f} s at {LINK / MBIT:.0f} Mbit/s"
-            quantity = f"VGG5 on {name}, cut after pooling, server {server}"
-            ours = seconds_per_round(result) / BATCHES
-            lines.append(
-                Line(quantity, "s", CUT_S[name], "predicted", ours, SOURCE, note, within=0.10)
-            )
-        fitted.append(Fitted(f"slowness of {name}", f"{factor:.2f}", f"VGG5 whole, {native} s"))
-    needed = 16 * MESSAGE_BYTES / CUT_S["jetson-nano"] / MBIT
+    lines = list(_whole_lines())
+    for server in SERVERS:
+        lines += [_cut_line(one, server) for one in _compared(server) if one.row.what != "train"]
+    lines.sort(key=lambda line: NANO in line.quantity)  # by device, in this order
+    stack = catalogue.stack(STACK)
+    factors = f"x{stack.gemm_forward:g}, x{stack.gemm_backward:g}, x{stack.other:g}"
+    cut_s = next(line.published or 1.0 for line in lines if _is_cut(line) and NANO in line.quantity)
+    needed = 16 * MESSAGE_BYTES / cut_s / 1e6
     return Table(
         "ares",
         "ARES' testbed: VGG5 whole and cut, batches of 100, Wi-Fi of 76 Mbit/s",
         tuple(lines),
-        tuple(fitted),
         (
+            Fitted("products forward, backward, the rest", factors, "VGG5 whole on the Pi, 3.57 s"),
+            Fitted("rate of the Jetson Nano", "60 GFLOP/s", "VGG5 whole on it, 0.116 s"),
+        ),
+        (
+            f"The numbers are those of cutlayer run {SCENARIO}: the Pi's software is the stack {STACK}"
+            " of the catalogue. The board is probably a Pi 3B or 3B+.",
             "The Jetson Nano's row cannot match: an activation and its gradient are 6.55 MB, so that the"
             f" published 0.444 s require over {needed:.0f} Mbit/s, more than the link of 76 Mbit/s.",
             "The Pi's cut iteration leaves 1.24 s for computation besides 0.69 s on the link. The"
-            " profile takes longer for the first block: it overestimates early layers.",
-            "The Jetson Nano's profile has one speed for all operations.",
+            " stack's factors, fitted to one time of the whole model, give the first block too much.",
         ),
     )
 
 
-def _fitted(name: str, native: float) -> tuple[DeviceProfile, float]:
-    """Return the profile slowed down to `native` seconds for VGG5, and by which factor."""
-    plain = device(name)
-    factor = native / _whole_seconds(plain)
-    return plain.faster(1 / factor), factor
+def _compared(server: str) -> tuple[Compared, ...]:
+    """Return the logs beside the scenario with a server."""
+    loaded = load_scenario(SCENARIO, [f"topology.star.server.device={server}"])
+    return validate(MEASURED, loaded).compared
 
 
-def _whole_seconds(profile: DeviceProfile) -> float:
-    costs = block_costs(build("vgg5", classes=10, seed=0, device="meta"))
-    return DeviceWork(profile, costs, None, 1, 1).train(BATCH).seconds
+def _whole_lines() -> Iterator[Line]:
+    """Yield the iterations of the whole model, which need no server."""
+    for one in _compared(SERVERS[0]):
+        line = one.line
+        if one.row.what == "train":
+            assert line.published is not None, "every row of the file has seconds"
+            assert line.simulated is not None, "every row has a prediction"
+            name = f"VGG5 on {_device(one)}, whole"
+            ours, published = line.simulated / ITERATIONS, line.published / ITERATIONS
+            yield Line(name, "s", published, "fitted", ours, SOURCE)
+
+
+def _cut_line(one: Compared, server: str) -> Line:
+    name = f"VGG5 on {_device(one)}, cut after pooling, server {server}"
+    air, note = 16 * MESSAGE_BYTES / LINK, "the real server is unknown"
+    if one.line.published is not None and one.line.published < air:
+        note += f"; both messages need {air:.2f} s at {LINK / 1e6:.0f} Mbit/s"
+    return replace(one.line, quantity=name, source=SOURCE, note=note, within=0.10)
+
+
+def _is_cut(line: Line) -> bool:
+    return "cut" in line.quantity
+
+
+def _device(one: Compared) -> str:
+    assert one.row.client is not None, "every row of the file names its client"
+    return one.row.client.rpartition("-")[0]

@@ -65,6 +65,7 @@ TRAINED = {
         "data.train_samples=200",
         f"methods={EVERY_METHOD}",
     ),
+    "res_things_vgg5": (*DIGITS, "data.partition={sizes: 30}", "training.batch_size=10"),
     "two_tier_edge": ("data.train_samples=200",),
     "wifi_anomaly": ("data.train_samples=200",),
 }
