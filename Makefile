@@ -97,6 +97,7 @@ benchmarks: $(INSTALLED)
 	$(BIN)/python benchmarks/headline.py
 	$(BIN)/python benchmarks/population.py
 	$(BIN)/python benchmarks/studies.py
+	$(BIN)/python benchmarks/uncertainty.py
 	$(BIN)/python benchmarks/start_up.py
 
 clean:

@@ -16,7 +16,7 @@ from cutlayer.sim.files.atomic import errors_named
 from cutlayer.sim.process.interrupts import INTERRUPTED
 from cutlayer.sim.results.folder import claim_folder, claim_next
 from cutlayer.sim.results.method import RunResult
-from cutlayer.sim.results.read import read
+from cutlayer.sim.results.read import read, read_run
 from cutlayer.sim.results.write import write_seeds
 from cutlayer.sim.run.run import LogName, folder_kind, load_scenario, run
 from cutlayer.sim.uncertainty.factors import Factors
@@ -120,7 +120,8 @@ def _print_intervals(loaded: Loaded, results: Sequence[RunResult], console: Cons
             print_text(console, HOW_TO_GET, "dim")
         return True
     if first.uncertainty:
-        print_intervals(first, console)
+        assert first.path is not None
+        print_intervals(read_run(first.path), console)
     elif any(method.rounds and not method.stalled for method in first.methods.values()):
         print_text(console, "The draws were interrupted: there are no intervals.", "bold")
         return False

@@ -20,7 +20,7 @@ from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.data.datasets import DATASETS
 from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.process.workers import Here, Note, Processes, Workers
-from cutlayer.sim.results.method import MethodResult, RunResult
+from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.write import write_draws
 from cutlayer.sim.run.play import play
 from cutlayer.sim.uncertainty.draw import drawn_topology
@@ -136,11 +136,7 @@ def add_draws(
     result = results[0]
     if section is None or result.status == "stopped":
         return
-    learned = {
-        label: Learned(_accuracies(method), method.learning_digest)
-        for label, method in result.methods.items()
-        if method.rounds and not method.stalled
-    }
+    learned = learned_by(result)
     with looking_in(beside(loaded.document.source)):
         whole = DrawsJob(
             json.dumps(loaded.resolved()),
@@ -173,8 +169,16 @@ def target_of(result: RunResult) -> float | None:
     return max(by_all or [target for r in reached for target in r], default=None)
 
 
-def _accuracies(method: MethodResult) -> tuple[tuple[int, float], ...]:
-    return tuple((r.index, r.accuracy) for r in method.rounds if r.accuracy is not None)
+def learned_by(result: RunResult) -> dict[str, Learned]:
+    """Return what the methods of a run learned, by label, without those that stalled."""
+    return {
+        label: Learned(
+            tuple((r.index, r.accuracy) for r in method.rounds if r.accuracy is not None),
+            method.learning_digest,
+        )
+        for label, method in result.methods.items()
+        if method.rounds and not method.stalled
+    }
 
 
 def _made(whole: DrawsJob, jobs: int | None, progress: Progress) -> list[Draw]:
