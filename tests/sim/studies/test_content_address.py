@@ -88,7 +88,16 @@ def test_a_shipped_scenario_changes_no_address(package: Path) -> None:
 def test_every_room_of_the_package_has_been_considered() -> None:
     """A new room must be added to one of the lists or here; otherwise its changes go unnoticed."""
     decided_nothing = {
-        *("calibrate", "commands", "files", "papers", "process", "report", "results", "uncertainty"),
+        *(
+            "calibrate",
+            "commands",
+            "files",
+            "papers",
+            "process",
+            "report",
+            "results",
+            "uncertainty",
+        ),
         *("studies", "validate", "views", "cli.py", "__init__.py"),
     }
     (sim,) = [folder / "sim" for folder in PACKAGE if (folder / "sim").is_dir()][:1]
