@@ -2,14 +2,13 @@
 
     python validation/devices/coverage.py
 
-Figures of the catalogue's devices, on the stack of each row, are drawn from the spreads of runs with
-`uncertainty` (`cutlayer.topologies.spreads`), and so is the error of the form, one for each draw. The
-catalogue was fitted to these rows, but no spread was chosen by them. For networks that were left out of
-the fit (`fit_catalogue.pi_left_out`), the interval is that of the error of the form alone.
+Figures of the catalogue's devices, on the stack of each row, are drawn as in runs with `uncertainty`
+(`cutlayer.sim.uncertainty`), and so is the error of the form, one for each draw. The catalogue was fitted
+to these rows, but no spread was chosen by them. For networks that were left out of the fit
+(`fit_catalogue.pi_left_out`), the interval is that of the error of the form alone.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,12 +20,13 @@ from numpy.typing import NDArray
 from cutlayer.sim.calibrate.adjust import predicted
 from cutlayer.sim.calibrate.timed_csv import read_iterations
 from cutlayer.sim.calibrate.timed_rows import TimedRow
+from cutlayer.sim.uncertainty.factors import FORM, Factors, factor_name
 from cutlayer.topologies import DeviceProfile, Stack
 from cutlayer.topologies.catalogue import device, stack
 from cutlayer.topologies.spreads import FORM_ERROR, form_error_of, spread_of, with_factors
 from cutlayer.topologies.stack import on_stack
 
-DRAWS: Final = 400
+DRAWS: Final = 300
 INTERVAL: Final = 0.9
 ONE_SIDED: Final = 1.645  # standard deviations of a normal distribution, for 90 % on both sides
 # Machines whose figures were fitted to these rows themselves, and so are those of their stack.
@@ -86,24 +86,25 @@ def _drawn(name: str, stack_name: str, rows: list[TimedRow]) -> NDArray[np.float
     profile = device(name)
     if name not in OWN_STACK:
         profile = on_stack(profile, stack(stack_name))
-    draws = np.random.default_rng(0)
     found = []
-    for drawn in _profiles(profile, draws):
+    for number in range(DRAWS):
+        form, drawn = _draw(profile, number)
         loop = Stack(
             "drawn",
             loader_s_per_sample=drawn.loader_s_per_sample,
             loop_s_per_iteration=drawn.iteration_overhead_s,
         )
-        form = math.exp(form_error_of(profile) * draws.standard_normal())
         found.append([form * predicted(drawn, loop, row) for row in rows])
     return np.array(found)
 
 
-def _profiles(profile: DeviceProfile, draws: np.random.Generator) -> Iterator[DeviceProfile]:
-    spreads = {name: spread for name, spread in spread_of(profile).items() if spread}
-    for _ in range(DRAWS):
-        factors = {n: math.exp(s * draws.standard_normal()) for n, s in spreads.items()}
-        yield replace(with_factors(profile, factors), host_speed=1.0)
+def _draw(profile: DeviceProfile, number: int) -> tuple[float, DeviceProfile]:
+    """Return a draw of the error of the form and of the profile, on whose stack host speed is 1."""
+    spreads = {**spread_of(profile), FORM: form_error_of(profile)}
+    names = {factor_name(profile.name, figure): figure for figure in spreads}
+    factors = Factors({name: spreads[figure] for name, figure in names.items()}).draw(0, number)
+    by_figure = {names[name]: factor for name, factor in factors.items()}
+    return by_figure.pop(FORM), replace(with_factors(profile, by_figure), host_speed=1.0)
 
 
 def main() -> None:
