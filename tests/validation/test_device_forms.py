@@ -73,7 +73,7 @@ def test_the_recorded_campaign_is_what_it_says(forms, tmp_path):
 def test_intervals_of_predictions_hold_the_public_rows_as_often_as_they_say(forms):
     coverage = importlib.import_module("coverage")
     rows = coverage.covered()
-    assert len(rows) == len(coverage.read_iterations(forms.ROWS))
+    assert len(rows) == len(forms.public_rows())
     assert 0.80 <= coverage.share(rows) <= 0.97
     steps = [one for one in rows if one.kind == "step"]
     assert coverage.share(steps) >= 0.9

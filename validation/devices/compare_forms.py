@@ -18,7 +18,17 @@ from typing import Final
 import numpy as np
 import torch
 from calibration import recorded
-from fit_catalogue import BOARD, FACTORS, FREE, FREE_STACKS, MACHINE, ROWS, STACKS, rows_of
+from fit_catalogue import (
+    BOARD,
+    FACTORS,
+    FREE,
+    FREE_STACKS,
+    MACHINE,
+    ROWS,
+    STACKS,
+    public_rows,
+    rows_of,
+)
 from old_form import (
     PI_LOADER_S,
     PI_OPTIMIZER,
@@ -44,7 +54,6 @@ from cutlayer.sim.calibrate.observations import Observation, observations
 from cutlayer.sim.calibrate.prior import MARGIN, around
 from cutlayer.sim.calibrate.probes import CLASSES, probe
 from cutlayer.sim.calibrate.solve import solve
-from cutlayer.sim.calibrate.timed_csv import read_iterations
 from cutlayer.sim.calibrate.timed_rows import TimedRow
 from cutlayer.topologies import DeviceProfile, PassRates
 from cutlayer.topologies.catalogue import device, stack, stack_names
@@ -147,7 +156,7 @@ def _old_rows() -> list[TimedRow]:
     with ROWS.open(encoding="utf-8", newline="") as file:
         cells = list(csv.DictReader(file))
     found = []
-    for one in read_iterations(ROWS):
+    for one in public_rows():
         if one.device != "raspberry-pi-4b" or one.row.stack not in SHARED:
             continue
         given = cells[one.line - 2]
@@ -285,7 +294,7 @@ def of_other_stacks() -> list[float]:
     return [
         predicted(device(one.device), stack(name), replace(one.row, stack=name)) / one.row.seconds
         - 1
-        for one in read_iterations(ROWS)
+        for one in public_rows()
         if one.row.what.endswith("step") and one.device.startswith("raspberry")
         for name in stack_names()
         if name != one.row.stack

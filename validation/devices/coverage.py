@@ -3,8 +3,8 @@
     python validation/devices/coverage.py
 
 Figures of the catalogue's devices, on the stack of each row, are drawn as in runs with `uncertainty`
-(`cutlayer.sim.uncertainty`), and so is the error of the form, one for each draw. The catalogue was fitted
-to these rows, but no spread was chosen by them. For networks that were left out of the fit
+(`cutlayer.sim.uncertainty`), and so is the error of the form, one for each draw. The catalogue was
+fitted to these rows, but no spread was chosen by them. For networks that were left out of the fit
 (`fit_catalogue.pi_left_out`), the interval is that of the error of the form alone.
 """
 
@@ -14,11 +14,10 @@ from typing import Final
 
 import numpy as np
 from compare_forms import SHARED
-from fit_catalogue import ROWS, pi_left_out
+from fit_catalogue import pi_left_out, public_rows
 from numpy.typing import NDArray
 
 from cutlayer.sim.calibrate.adjust import predicted
-from cutlayer.sim.calibrate.timed_csv import read_iterations
 from cutlayer.sim.calibrate.timed_rows import TimedRow
 from cutlayer.sim.uncertainty.factors import FORM, Factors, factor_name
 from cutlayer.topologies import DeviceProfile, Stack
@@ -57,7 +56,7 @@ class Covered:
 def covered() -> list[Covered]:
     """Return all public rows with their intervals."""
     groups: dict[tuple[str, str], list[TimedRow]] = {}
-    for one in read_iterations(ROWS):
+    for one in public_rows():
         groups.setdefault((one.device, one.row.stack), []).append(one.row)
     return [
         Covered(name, row, *np.quantile(seconds, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]))

@@ -7,12 +7,13 @@ are those of the catalogue.
 """
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from statistics import fmean, median
 from typing import Final
 
 from cutlayer.sim.calibrate.adjust import Adjusted, Freedom, adjust, left_out
-from cutlayer.sim.calibrate.timed_csv import read_iterations
+from cutlayer.sim.calibrate.timed_csv import TimedIteration, read_iterations
 from cutlayer.sim.calibrate.timed_rows import TimedRow
 from cutlayer.topologies import DeviceProfile, PassRates, Stack
 from cutlayer.topologies.figures import figures_of
@@ -82,11 +83,17 @@ FREE_STACKS: Final = {
 }
 
 
+@cache
+def public_rows() -> list[TimedIteration]:
+    """Return the rows of rows.csv; those of models outside the catalogue take seconds."""
+    return read_iterations(ROWS)
+
+
 def rows_of(device: str, *stacks: str) -> list[TimedRow]:
     """Return the rows of a device, of some stacks or of all."""
     return [
         one.row
-        for one in read_iterations(ROWS)
+        for one in public_rows()
         if one.device == device and (not stacks or one.row.stack in stacks)
     ]
 

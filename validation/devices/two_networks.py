@@ -16,12 +16,12 @@ from statistics import fmean
 from typing import Final
 
 import numpy as np
-from fit_catalogue import BOARD, FREE, FREE_STACKS, LOADER, ROWS, STACKS
+from fit_catalogue import BOARD, FREE, FREE_STACKS, LOADER, STACKS, public_rows
 
 from cutlayer.sim.calibrate.adjust import Freedom, adjust, spread_of_time
 from cutlayer.sim.calibrate.fitted_device import fit_device
 from cutlayer.sim.calibrate.kinds import kind_of
-from cutlayer.sim.calibrate.timed_csv import TimedIteration, read_iterations
+from cutlayer.sim.calibrate.timed_csv import TimedIteration
 from cutlayer.topologies import DeviceProfile, catalogue
 from cutlayer.topologies.covariance import Covariance
 
@@ -59,7 +59,7 @@ class Pair:
 
 def two_networks() -> list[Pair]:
     """Return the fits to all pairs of networks on both boards."""
-    rows = read_iterations(ROWS)
+    rows = public_rows()
     found = []
     for board, base in (
         ("raspberry-pi-4b", without_stack(rows)),
