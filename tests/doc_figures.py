@@ -6,8 +6,14 @@ is not compared (names, and what others published). Nothing is trained.
 """
 
 import re
+import sys
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
+from pathlib import Path
+from statistics import fmean
+
+import pytest
 
 from cutlayer import load_scenario, run
 from cutlayer.models.weights_files import load_weights, shipped
@@ -304,6 +310,30 @@ def _rates(known: AccessLink) -> str | None:
 
 def _delay(known: AccessLink) -> Cell:
     return "unknown" if known.delay_s is None else known.delay_s
+
+
+@checks("two-networks")
+def two_networks() -> Rows:
+    """Fits to pairs of networks: how many, their errors on others, and the share inside intervals."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[1] / "validation" / "devices")
+        patch.setattr(sys, "modules", dict(sys.modules))
+        pairs = import_module("two_networks").two_networks()
+    groups = (
+        [one for one in pairs if one.recommended],
+        [one for one in pairs if one.kinds[0] == one.kinds[1]],
+        [one for one in pairs if "mixed" in one.kinds],
+    )
+    return [
+        [
+            None,
+            len(some),
+            fmean(one.mean("step") for one in some),
+            fmean(one.mean() for one in some),
+            fmean(one.inside for one in some),
+        ]
+        for some in groups
+    ]
 
 
 def reproduced(name: str) -> Rows:

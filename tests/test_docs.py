@@ -5,9 +5,11 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from functools import cache
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import get_args
 
 import pytest
@@ -35,12 +37,15 @@ from cutlayer.scenarios import ScenarioError, shipped_names
 from cutlayer.scenarios.fields import Section
 from cutlayer.scenarios.schema import Scale
 from cutlayer.scenarios.study import shipped_studies
+from cutlayer.sim.calibrate.fitted_device import fit_device
+from cutlayer.sim.calibrate.timed_csv import read_iterations
 from cutlayer.sim.cli import app
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.log.intervals import COLUMNS, PHASES, Activity, Phase
 from cutlayer.sim.methods.registry import METHODS, method
 from cutlayer.sim.results.method import RunResult
-from cutlayer.topologies.catalogue import device_names, link_names
+from cutlayer.topologies.catalogue import device, device_names, link_names
+from cutlayer.topologies.catalogue.profile_file import profile_text
 
 PAGES = [*DOCUMENTATION, ROOT / "CHANGELOG.md"]
 SCENARIO_MODULES = (
@@ -84,11 +89,22 @@ def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Change to a folder that holds all files of the documentation."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "my-pi.yaml").write_text(fitted_profile(), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
     for name in FILES:
         sys.modules.pop(Path(name).stem, None)
+
+
+@cache
+def fitted_profile() -> str:
+    """Return the profile that a page fits to its rows."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "timed.csv")
+        path.write_text(FILES["timed.csv"], encoding="utf-8")
+        rows = read_iterations(path)
+    return profile_text(fit_device(device("raspberry-pi-4b"), None, rows, "my-pi").profile)
 
 
 def missing(names: object, page: str) -> list[str]:

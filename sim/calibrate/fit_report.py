@@ -75,7 +75,7 @@ def verdict(fitted: Fitted) -> Iterator[str]:
     else:
         yield (
             f"{known} {after:.1%} after it. The error on other networks is known from"
-            f" {MIN_NETWORKS} networks on; {fitted.profile.form_error:.0%} is assumed, as before."
+            f" {MIN_NETWORKS} networks on; until then, {fitted.profile.form_error:.0%} is assumed."
         )
     if warning := missing_kinds(fitted.kinds.values()):
         yield f"Warning: {warning}"

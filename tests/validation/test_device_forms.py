@@ -102,5 +102,9 @@ def test_a_dense_and_a_light_network_tell_more_than_two_of_one_kind(forms):
     assert all(one.mean() <= 0.20 for one in good)
     assert fmean(one.mean("step") for one in good) <= 0.10
     assert 0.8 <= fmean(one.inside for one in good) <= 0.97
+    pi_5 = next(
+        one for one in good if one.networks == ("resnet18", "mobilenetv2") and "5" in one.board
+    )
+    assert pi_5.mean("step") == pytest.approx(0.02, abs=0.005)  # as the how-to page says
     alike = [one for one in pairs if one.kinds[0] == one.kinds[1]]
     assert fmean(one.mean() for one in alike) > 2 * fmean(one.mean() for one in good)
