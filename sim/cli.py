@@ -62,6 +62,14 @@ NoUserCode = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output file.")]
+Draws = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        max=10_000,
+        help="Intervals from so many draws of the figures that are not known exactly.",
+    ),
+]
 Threads = Annotated[
     int, typer.Option(min=1, max=MAX_THREADS, help="Torch threads; 1 is best for small batches.")
 ]
@@ -106,14 +114,7 @@ def run(
         typer.Option(help="With --executor none, simulate identical rounds once."),
     ] = True,
     plots: Annotated[bool, typer.Option(help="Draw plots; `report` can draw them later.")] = True,
-    draws: Annotated[
-        int | None,
-        typer.Option(
-            min=2,
-            max=10_000,
-            help="Intervals from so many draws of the figures that are not known exactly.",
-        ),
-    ] = None,
+    draws: Draws = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes for the draws [one per core if it pays].")
     ] = None,
@@ -503,6 +504,7 @@ def validate(
     ],
     scenario: ScenarioArgument,
     overrides: Overrides = None,
+    draws: Draws = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the comparison as CSV.")
     ] = None,
@@ -517,7 +519,7 @@ def validate(
     _user_code(forbid=no_user_code)
     from cutlayer.sim.commands.validate import validate_command
 
-    validate_command(measured, scenario, overrides or [], out=out, force=force)
+    validate_command(measured, scenario, overrides or [], draws=draws, out=out, force=force)
 
 
 @app.command()

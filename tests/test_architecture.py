@@ -55,7 +55,7 @@ suggestion ->
 topologies -> errors models streams suggestion
 transport -> network
 uncertainty -> build data methods models process results run scenarios streams topologies
-validate -> build files log models results run scenarios suggestion topologies views
+validate -> build files log models results run scenarios suggestion topologies uncertainty views
 version ->
 views -> errors files log results topologies uncertainty
 """

@@ -9,6 +9,8 @@ from typing import Final
 from cutlayer.sim.validate.measured import MIB, WHATS, Measured
 from cutlayer.sim.validate.table import Kind, Line, absolute_errors, deviation_text, kendall_tau
 
+Interval = tuple[float, float]
+
 TRAFFIC: Final = "traffic"
 ORDERED: Final = 1 - 1e-9  # Kendall's tau of an order without a mistake
 _SPEEDUPS_FROM: Final = ("round", "iteration")
@@ -16,11 +18,11 @@ _SPEEDUPS_FROM: Final = ("round", "iteration")
 
 @dataclass(frozen=True)
 class Compared:
-    """A row's seconds or traffic beside the prediction, and the interval of the prediction's draws."""
+    """A row's seconds or traffic beside the prediction, and the interval of a predicted time."""
 
     row: Measured
     line: Line
-    interval: tuple[float, float] | None = None
+    interval: Interval | None = None
 
     @property
     def inside(self) -> bool | None:
@@ -52,9 +54,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All figures of a testbed, times and traffic in the order of the file."""
+    """All figures of a testbed, times and traffic in the order of the file.
+
+    `level` is the share of the draws in an interval; None without intervals. `uncertain` says that
+    figures behind the times are not known exactly.
+    """
 
     compared: tuple[Compared, ...]
+    level: float | None = None
+    uncertain: bool = False
 
     def lines(self, what: str | None = None) -> list[Line]:
         """Return the times of one part of a round (all: None), or the `TRAFFIC`."""
@@ -124,9 +132,8 @@ class Comparison:
         sentences += [sentence for sentence in (self._order(), self._worst_part()) if sentence]
         known = [one.inside for one in self.compared if one.inside is not None]
         if known:
-            sentences.append(
-                f"{sum(known)} of {len(known)} measured figures lie inside the interval."
-            )
+            inside = f"{sum(known)} of {len(known)} measured times lie inside"
+            sentences.append(f"{inside} the {level_text(self.level)} interval of the prediction.")
         return sentences
 
     def _order(self) -> str | None:
@@ -155,24 +162,25 @@ class Comparison:
 def compare(
     rows: Sequence[Measured],
     figures: Sequence[tuple[float, float]],
-    intervals: Sequence[tuple[tuple[float, float], tuple[float, float]]] | None = None,
+    intervals: Sequence[Interval] = (),
+    *,
+    level: float | None = None,
+    uncertain: bool = False,
 ) -> Comparison:
-    """Return the rows beside their predicted seconds and bytes, with the intervals of both, if any."""
+    """Return the rows beside their predicted seconds and bytes, with the intervals of the seconds."""
     compared = []
     for number, (row, (seconds, traffic)) in enumerate(zip(rows, figures, strict=True)):
-        of_time, of_traffic = (None, None) if intervals is None else intervals[number]
-        name = f"{row.method}, {row.part}"
         repeats = f"repeated {row.count} times" if row.count > 1 else ""
         if row.seconds is not None:
+            name = f"{row.method}, {row.part}"
             line = Line(name, "s", row.seconds, row.kind, seconds, row.where, repeats)
-            compared.append(Compared(row, line, of_time))
+            compared.append(Compared(row, line, intervals[number] if intervals else None))
         if row.traffic_bytes is not None:
-            published, ours = row.traffic_bytes / MIB, traffic / MIB
-            own = f"{row.method}, bytes of a {row.part}".replace("of a round ", "of round ")
-            line = Line(own, "MiB", published, "predicted", ours, row.where, repeats)
-            scaled = None if of_traffic is None else (of_traffic[0] / MIB, of_traffic[1] / MIB)
-            compared.append(Compared(row, line, scaled))
-    return Comparison(tuple(compared))
+            measured, ours = row.traffic_bytes / MIB, traffic / MIB
+            name = f"{row.method}, bytes of a {row.part}".replace("of a round ", "of round ")
+            line = Line(name, "MiB", measured, "predicted", ours, row.where, repeats)
+            compared.append(Compared(row, line))
+    return Comparison(tuple(compared), level if intervals else None, uncertain)
 
 
 def not_fitted(lines: Iterable[Line]) -> list[Line]:
@@ -200,6 +208,11 @@ def _of_speedups(pairs: Sequence[Line]) -> str:
     if len(errors) == 1:
         return f", and their speedup is off by {_percent(errors[0])}."
     return f", and their speedups are off by {_percent(fmean(errors))} on average."
+
+
+def level_text(share: float | None) -> str:
+    """Return the share of an interval in percent; nothing without one."""
+    return "" if share is None else f"{100 * share:g} %"
 
 
 def _percent(share: float) -> str:

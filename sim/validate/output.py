@@ -9,7 +9,7 @@ from rich.console import Console
 from cutlayer.sim.files.atomic import whole_text
 from cutlayer.sim.files.csv_text import CsvWriter
 from cutlayer.sim.results.columns import Row
-from cutlayer.sim.validate.comparison import TRAFFIC, Compared, Comparison
+from cutlayer.sim.validate.comparison import TRAFFIC, Compared, Comparison, level_text
 from cutlayer.sim.validate.table import Line, deviation_text, quantity_text
 from cutlayer.sim.views.columns import print_grid, print_text
 
@@ -34,7 +34,7 @@ def print_comparison(comparison: Comparison, title: str, console: Console) -> No
         columns["repeats"] = [str(one.row.count) for one in rows]
     if any(one.noise is not None for one in rows):
         columns["standard error"] = [_percent(one.noise) for one in rows]
-    columns["interval"] = [_interval(one) for one in rows]
+    columns[f"{level_text(comparison.level)} interval".strip()] = [_interval(one) for one in rows]
     columns["inside"] = [_YES_NO[one.inside] for one in rows]
     columns["kind"] = [one.line.kind for one in rows]
     print_grid(console, list(columns), zip(*columns.values(), strict=True), title)

@@ -54,6 +54,23 @@ def test_overrides_change_the_prediction(cli: CommandLine, measured: Path) -> No
     assert two > one
 
 
+def test_draws_add_intervals(cli: CommandLine, measured: Path) -> None:
+    hint = "Repeat the command with --draws 200 for intervals"
+    assert hint in cli("validate", "measured.csv", "tiny.yaml").out
+    answer = cli("validate", "measured.csv", "tiny.yaml", "--draws", 20, "--out", "out.csv")
+    assert answer.code in (0, None), answer.err
+    assert hint not in answer.out
+    assert "90 % interval" in answer.out
+    assert "draws: 20 of 20" in answer.out
+    for row in rows(cli.folder / "out.csv"):
+        if row["row_type"] == "time":
+            low, high = float(row["low"]), float(row["high"])
+            assert low < float(row["predicted"]) < high
+            assert row["inside"] == str(low <= float(row["measured"]) <= high)
+        else:
+            assert row["low"] == row["high"] == row["inside"] == ""
+
+
 def test_several_seeds_are_predicted_by_the_first(cli: CommandLine, measured: Path) -> None:
     answer = cli("validate", "measured.csv", "tiny.yaml", "--set", "seeds=[3, 4]")
     assert "The predictions are those of seed 3, the first of 2." in answer.out

@@ -31,7 +31,7 @@ COMMANDS = {
     "show a device": ("show", "raspberry-pi-4b"),
     "show a link": ("show", "4g"),
     "reproduce": ("reproduce", "ares"),
-    "validate": ("validate", "measured.csv", "tiny.yaml"),
+    "validate": ("validate", "measured.csv", "tiny.yaml", "--draws", "4"),
     "fit": ("fit", "timed.csv", "--device", "raspberry-pi-4b", "--out", "profile-WIDTH.yaml"),
 }
 # A path is not wrapped, so that it can be copied; a device's name can be longer than half a line.

@@ -3,13 +3,21 @@
 The figures come from the results of a run, which sums them up in another way than the validation.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pytest
-from testbed import LABELS, compared, mean_rounds, of_rounds, ran
+from small_scenarios import read
+from testbed import LABELS, SCENARIO, compared, mean_rounds, of_rounds, ran, write
 
+from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.run.play import play
+from cutlayer.sim.uncertainty.draw import drawn_topology
+from cutlayer.sim.uncertainty.factors import Factors
 from cutlayer.sim.validate.comparison import Comparison
+from cutlayer.sim.validate.validate import validate
 
 ADDITIVE = (
     *("weights_down", "activations_up", "gradients_down", "weights_up"),
@@ -193,3 +201,35 @@ def test_repeats_of_a_row_count_once_in_a_speedup(tmp_path: Path) -> None:
     rows = [("splitfed", 2.0), ("splitfed", 4.0), ("classic_fl", 6.0)]
     (line,) = compared(tmp_path, "method,seconds", rows).speedups()
     assert line.published == 2.0
+
+
+def test_draws_give_intervals_that_hold_what_was_drawn(tmp_path: Path) -> None:
+    """The testbed is the first draw but for noise: its times lie inside; ten times as much does not."""
+    loaded = read(SCENARIO, "uncertainty={draws: 30, interval: 0.8, seed: 5}")
+    plan = plan_checked(loaded, trains=False)[0]
+    times = mean_rounds()
+    rows = [(label, times[label], "round") for label in LABELS]
+    rows += [("splitfed", 10 * times["splitfed"], "round"), ("splitfed", 1.0, "compute")]
+    comparison = validate(write(tmp_path, "method,seconds,what", rows), loaded)
+    assert comparison.level == 0.8
+    assert [one.inside for one in comparison.compared[:5]] == [True] * 4 + [False]
+    # The interval of a round is that of the draws that a run with the same seed makes.
+    drawn = []
+    factors = Factors.of(plan)
+    for number in range(30):
+        topology = drawn_topology(plan.topology, factors.draw(5, number))
+        result = play(replace(plan, topology=topology), plan.scenario.methods[1])
+        drawn.append(result.mean_of(lambda r: r.round_time_s))
+    assert comparison.compared[1].interval == pytest.approx(tuple(np.quantile(drawn, [0.1, 0.9])))
+    low, high = comparison.compared[-1].interval
+    assert 0 < low < comparison.compared[-1].line.simulated < high
+    assert "4 of 6 measured times lie inside the 80 % interval of the prediction." in said(
+        comparison
+    )
+
+
+def test_traffic_and_exact_figures_have_no_interval(tmp_path: Path) -> None:
+    loaded = read(SCENARIO, "uncertainty.draws=5")
+    rows = [("ecofed", "", 2)]
+    (one,) = validate(write(tmp_path, "method,seconds,mib", rows), loaded).compared
+    assert (one.interval, one.inside) == (None, None)
