@@ -84,6 +84,8 @@ def run(
     rounds close, in seed-N/ if there are several seeds. `views` adds files to a seed's folder before its
     status is written. `log="events"` keeps the intervals of all rounds.
 
+    The `uncertainty` of the scenario is not used here: `cutlayer.add_draws` adds draws to the results.
+
     `curves` has learning curves by seed and label; only these methods are run, and not trained.
 
     Ctrl-C ends the run with the results so far and the status "stopped". Raises ScenarioError or

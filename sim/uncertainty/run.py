@@ -35,10 +35,11 @@ Progress = Callable[[str, int, int, str], None]  # what, done, total, what is ne
 
 
 class Learned(NamedTuple):
-    """What the draws of a method take from its run: accuracies by round, and the learning digest."""
+    """What draws take from the run of a method: accuracies by round, the learning digest, the rounds."""
 
     accuracy: tuple[tuple[int, float], ...]
     digest: str | None
+    rounds: int
 
 
 class Timed(NamedTuple):
@@ -98,7 +99,7 @@ class DrawsJob:
             "diverged_in_round": None,
         }
         result = play(plan, entry, curve=curve)
-        same = result.learning_digest == learned.digest
+        same = result.learning_digest == learned.digest or len(result.rounds) != learned.rounds
         if result.stalled or not result.rounds:
             return Timed(None, None, None, same)
         target_s = None if self.target is None else result.time_to(self.target)
@@ -175,6 +176,7 @@ def learned_by(result: RunResult) -> dict[str, Learned]:
         label: Learned(
             tuple((r.index, r.accuracy) for r in method.rounds if r.accuracy is not None),
             method.learning_digest,
+            len(method.rounds),
         )
         for label, method in result.methods.items()
         if method.rounds and not method.stalled

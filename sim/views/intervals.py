@@ -30,8 +30,9 @@ def print_intervals(run: SavedRun, console: Console) -> None:
     draws, level = times_of(run), run.uncertainty["interval"]
     stated = {label: run.methods[label]["round_time_s"]["mean"] for label in draws}
     unit, factor = common_unit(stated.values(), TIMES)
-    slowest = max(stated, key=lambda label: stated[label])
-    times, speedups = intervals_of(run, "round_time_s"), speedups_of(run, slowest)
+    times = intervals_of(run, "round_time_s")
+    slowest = max(times or stated, key=lambda label: stated[label])
+    speedups = speedups_of(run, slowest) if times else {}
     columns = [
         Column(
             f"round time ({unit})",
