@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 LOOPS: Final = ("loader_s_per_sample", "loop_s_per_iteration")  # of a stack; rows have no rounds
 NOISE: Final = 0.1  # relative error of a row that counts as one standard deviation
 STEPS: Final = 500
+LARGEST_MOVE: Final = math.log(100)  # of a figure or a factor, in case rows contradict each other
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,13 @@ def adjust(
     optimize: Any = import_module("scipy.optimize")  # slow to import, partly untyped
     with threadpool_limits(limits=1, user_api="blas"):  # type: ignore[no-untyped-call]
         found = optimize.least_squares(
-            errors, np.zeros(len(free)), slopes, xtol=1e-12, ftol=1e-12, max_nfev=STEPS
+            errors,
+            np.zeros(len(free)),
+            slopes,
+            bounds=(-LARGEST_MOVE, LARGEST_MOVE),
+            xtol=1e-12,
+            ftol=1e-12,
+            max_nfev=STEPS,
         )
         slope = slopes(found.x)
         covariance: Floats = np.asarray(np.linalg.inv(slope.T @ slope))

@@ -64,8 +64,8 @@ def mean_error(errors: list[CaseError]) -> float:
 
 
 def rms_error(errors: list[CaseError]) -> float:
-    """Return the root of the mean square of the errors."""
-    return math.sqrt(fmean(one.error**2 for one in errors))
+    """Return the root of the mean square of the errors, as logarithms."""
+    return math.sqrt(fmean(math.log1p(one.error) ** 2 for one in errors))
 
 
 def predicted_seconds(profile: DeviceProfile, case: Case) -> float:

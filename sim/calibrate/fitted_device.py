@@ -38,6 +38,7 @@ LOOP_S: Final = 10e-3
 FREE_STACK: Final = {**dict.fromkeys(GROUPS, 0.4), **dict.fromkeys(LOOPS, 1.0)}
 MIN_NETWORKS: Final = 3  # for an error on networks that were left out
 SAME: Final = 0.01  # logarithm of a factor that counts as none
+LARGEST_ERROR: Final = 2.0  # of the form, a factor of 7: more says only that nothing is known
 LEAST_SHARE: Final = 0.001  # of the time of a row
 TOLD: Final = 0.8  # of its standard deviation: a figure of which more remains was not told
 
@@ -177,8 +178,9 @@ def _form_error(fitted: Fitted, base: DeviceProfile) -> tuple[float, str]:
     if not fitted.left_out_s:
         few = f"fewer than {MIN_NETWORKS} networks were timed"
         return form_error_of(base), f"as for {base.name}, since {few}"
-    off = [fitted.left_out_s[one.line] / one.row.seconds - 1 for one in fitted.iterations]
-    return math.sqrt(fmean(one**2 for one in off)), "root mean square error on networks left out"
+    off = [math.log(fitted.left_out_s[one.line] / one.row.seconds) for one in fitted.iterations]
+    error = math.sqrt(fmean(one**2 for one in off))
+    return min(error, LARGEST_ERROR), "root mean square error on networks left out"
 
 
 def _stated(fitted: Fitted, base: DeviceProfile) -> DeviceProfile:

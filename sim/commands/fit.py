@@ -24,6 +24,7 @@ from cutlayer.topologies.catalogue.profile_file import profile_text
 from cutlayer.topologies.device import DeviceProfile
 
 PROFILES = (".yaml", ".yml")
+FURTHEST = 1000  # how many times a row may take longer, or less long, than the device to begin with
 
 
 def fit_command(
@@ -52,6 +53,7 @@ def fit_command(
     iterations = read_iterations(measured)
     _check_alike(measured, iterations)
     fitted = fit_device(base, program, iterations, name)
+    _check_plausible(measured, fitted, device)
     _report(fitted)
     write_text(out, profile_text(fitted.profile, "\n".join(verdict(fitted))), replace=force)
     if errors_file is not None:
@@ -86,6 +88,17 @@ def _check_alike(path: Path, iterations: Sequence[TimedIteration]) -> None:
                     f"{path}:{one.line}: {column}: must be the same in all rows of a fit"
                     f" (got {value!r} after {others!r})"
                 )
+
+
+def _check_plausible(path: Path, fitted: Fitted, device: str) -> None:
+    """Raise UserError for a time so far from that of the device that its unit must be wrong."""
+    for one in fitted.iterations:
+        expected = fitted.seconds_before(one)
+        if not expected / FURTHEST <= one.row.seconds <= expected * FURTHEST:
+            raise UserError(
+                f"{path}:{one.line}: seconds: must be within a factor of {FURTHEST} of what {device}"
+                f" takes, {expected:.3g} s (got {one.row.seconds:.6g})"
+            )
 
 
 def _report(fitted: Fitted) -> None:
