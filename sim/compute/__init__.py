@@ -1,1 +1,1 @@
-"""Time on a processor: stages of layers, the work of a round, memory, variability, the server's queue."""
+"""Time on a processor: stages, the work of a round, memory, variability, the server's queue."""
