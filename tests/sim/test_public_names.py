@@ -28,6 +28,7 @@ PUBLIC = [
     "ScenarioError",
     "StudyResult",
     "UserError",
+    "add_draws",
     "load_scenario",
     "load_study",
     "read_run",
