@@ -1,6 +1,7 @@
 """The topology of a draw: devices and links with the figures that were drawn."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from cutlayer.sim.build.topology import scaled_link, scaled_medium
 from cutlayer.sim.uncertainty.factors import FORM, LINK, factor_name
@@ -24,8 +25,14 @@ def drawn_topology(topology: Topology, factors: Mapping[str, float]) -> Topology
             drawn[profile] = drawn_device(profile, factors)
         return drawn[profile]
 
-    names = frozenset((*topology.clients, topology.server))
+    names = _with_device(topology.clients, topology.server)
     return topology.with_devices(ChangedDevices(topology, names, change))
+
+
+@lru_cache(maxsize=1)
+def _with_device(clients: tuple[str, ...], server: str) -> frozenset[str]:
+    """Return the names of the nodes that compute, once for all draws of a large fleet."""
+    return frozenset((*clients, server))
 
 
 def drawn_device(profile: DeviceProfile, factors: Mapping[str, float]) -> DeviceProfile:

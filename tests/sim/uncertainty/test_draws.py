@@ -108,8 +108,8 @@ def test_links_with_figures_of_the_scenario_are_exact() -> None:
     assert links == {"link 4g: up", "link 4g: down"}
 
 
-def test_a_link_has_its_drawn_rates_and_delay_in_every_form() -> None:
-    """A group, a single client, a half-duplex medium, and a link of a graph's edge."""
+def test_a_link_has_its_drawn_rates_and_delay() -> None:
+    """Of clients in a group and of a single one."""
     factors = {"link 4g: up": 2.0, "link 4g: down": 3.0, "link 4g: delay": 0.5}
     for text in (LINKS, LINKS.replace("count: 2", "count: 1")):
         topology = plan_of(text).topology
@@ -122,6 +122,46 @@ def test_a_link_has_its_drawn_rates_and_delay_in_every_form() -> None:
         up, drawn_up = (t.route(client, t.server) for t in (topology, drawn))
         assert drawn_up.delay_s == 0.5 * up.delay_s
         assert drawn.resources[f"{client}.up"] == 2.0 * topology.resources[f"{client}.up"]
+
+
+def test_the_medium_of_a_half_duplex_link_has_its_drawn_rate() -> None:
+    plan = plan_of(LINKS.replace("4g", "wifi-1-client"))
+    assert Factors.of(plan).deviations["link wifi-1-client: up"] == SPREADS["recalled"]
+    drawn = drawn_topology(plan.topology, {"link wifi-1-client: up": 2.0})
+    assert {name: 2.0 * rate for name, rate in plan.topology.resources.items()} == drawn.resources
+    assert len(drawn.media) == 2
+
+
+def test_links_of_the_edges_of_a_graph_have_factors() -> None:
+    graph = """\
+  graph:
+    server: {device: server-8-core, slots: 1}
+    nodes:
+      pi: {client: {device: raspberry-pi-4b}}
+      relay: {relay: {}}
+    edges:
+      - {from: pi, to: relay, link: 4g}
+      - {from: relay, to: server, link: {rate: 1 Gbit/s, delay: 1 ms, duplex: full}}
+"""
+    text = STAR[: STAR.index("  star:")] + graph + "methods: [classic_fl]\n"
+    plan = plan_of(text)
+    names = {name for name in Factors.of(plan).deviations if name.startswith("link ")}
+    assert names == {"link 4g: up", "link 4g: down", "link 4g: delay"}
+    drawn = drawn_topology(plan.topology, {"link 4g: down": 2.0})
+    old = plan.topology.resources
+    assert dict(drawn.resources) == {**old, "relay->pi": 2.0 * old["relay->pi"]}
+
+
+def test_rates_that_vary_are_drawn_as_a_whole() -> None:
+    """A change of the rate of a catalogue's link is a number of the scenario, and scales with it."""
+    change = "changes=[{clients: raspberry-pi-4b, at: 10 s, up: 1 Mbit/s}]"
+    topology = plan_of(LINKS, change).topology
+    drawn = drawn_topology(topology, {"link 4g: up": 2.0})
+    for time in (0.0, 20.0):
+        (old, _), (new, _) = (
+            t.profiles["raspberry-pi-4b-0.up"].piece(time) for t in (topology, drawn)
+        )
+        assert new == 2.0 * old
 
 
 def test_links_of_other_names_stay() -> None:
