@@ -339,7 +339,7 @@ def two_networks() -> Rows:
 def reproduced(name: str) -> Rows:
     """Return a table as `cutlayer reproduce` writes it."""
     text = markdown(reproduce(name, lambda *_: None).table)
-    table = [row for row in text.splitlines() if row.startswith("| ")][1:]
+    table = [row for row in text.splitlines() if row.startswith("| ")][2:]  # without the header
     return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table]
 
 

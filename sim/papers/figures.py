@@ -98,7 +98,7 @@ def map_figure(points: Sequence[Point]) -> "Figure":
                     fontsize=SMALL_TEXT_SIZE - 2,
                 )
             for link in dict.fromkeys(p.link for p in points if p.up_mbit != p.down_mbit):
-                label = "{:g} up, {:g} down (hollow: additive)".format(*link)
+                label = "{:g} up, {:g} down".format(*link)
                 axes.plot([], [], "D", color=GREY, label=label if not row and not column else None)
             axes.set_xscale("log")
             axes.set_yscale("log")
@@ -109,7 +109,7 @@ def map_figure(points: Sequence[Point]) -> "Figure":
             else:
                 axes.set_xlabel("uplink (Mbit/s)", fontsize=SMALL_TEXT_SIZE)
         panels[row][0].set_ylabel(f"time: {other} / EcoFed", fontsize=TEXT_SIZE)
-    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=SMALL_TEXT_SIZE)
+    figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=SMALL_TEXT_SIZE)
     return figure
 
 
