@@ -90,7 +90,7 @@ class Comparison:
         It is that of their round times over all rounds if both have them, else the ratio of the sums
         over the rows that both have (same rounds, type, part and client).
         """
-        lines, own = [], {one.row.method: self._times(one.row.method) for one in self.compared}
+        lines, own = [], self._times_by_method()
         for pair in combinations(own, 2):
             common = own[pair[0]].keys() & own[pair[1]].keys()
             whole = (None, None, "round", None)
@@ -107,14 +107,15 @@ class Comparison:
             lines.append(Line(f"{slow} / {fast}", "x", measured, kind, ours, source))
         return lines
 
-    def _times(self, method: str) -> dict[tuple[object, ...], list[Line]]:
-        times: dict[tuple[object, ...], list[Line]] = {}
+    def _times_by_method(self) -> dict[str, dict[tuple[object, ...], list[Line]]]:
+        """Return the times of rounds and iterations by method and by what they are of."""
+        own: dict[str, dict[tuple[object, ...], list[Line]]] = {}
         for one in self.compared:
             row = one.row
-            if row.method == method and one.line.unit == "s" and row.what in _SPEEDUPS_FROM:
+            if one.line.unit == "s" and row.what in _SPEEDUPS_FROM:
                 key = (row.round, row.round_type, row.what, row.client)
-                times.setdefault(key, []).append(one.line)
-        return times
+                own.setdefault(row.method, {}).setdefault(key, []).append(one.line)
+        return own
 
     def verdict(self) -> list[str]:
         """Return sentences: the error of the times, their order, the speedups, the worst part."""

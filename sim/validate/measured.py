@@ -36,10 +36,10 @@ KINDS: Final[Mapping[str, Kind]] = {"": "predicted", "predicted": "predicted", "
 # Parts of a round: the seconds that its clients spend on them on average, or that a named client does.
 PARTS: Final = {
     **{phase: f"phase {phase} of rounds.csv, on or off the critical path" for phase in PHASES},
-    "load": "device: loading data and the fixed time of a round",
-    "forward": "device: forward passes",
+    "load": "device: the fixed time of a round, and the loader in rounds without a forward pass",
+    "forward": "device: the loader and forward passes",
     "backward": "device: backward passes and the optimizer",
-    "train": "device: whole iterations of a model that is not cut",
+    "train": "device: whole iterations, where none of it waits for the server",
     "weights_down": "downlink: weights",
     "gradients_down": "downlink: everything but weights",
     "activations_up": "uplink: everything but weights",

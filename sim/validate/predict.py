@@ -23,6 +23,7 @@ _ON_DEVICE: Final = {
     "backward": Activity.BACKWARD,
     "train": Activity.TRAIN,
 }
+_STEPS: Final = ("forward", "backward", "train")  # of which a method has only some
 _TRANSFERS: Final = {  # phase, and whether of weights
     "weights_down": (Phase.DOWNLINK, True),
     "gradients_down": (Phase.DOWNLINK, False),
@@ -106,6 +107,8 @@ def _seconds(row: Measured, chosen: Sequence[RoundResult], result: MethodResult)
         return fmean(closed.round_time_s for closed in chosen)
     if row.client is None and row.what == "barrier":
         return fmean(closed.barrier_s for closed in chosen)
+    if row.what in _STEPS:
+        _check_step(row, result)
     indices = {closed.index for closed in chosen}
     kept = [one for one in result.kept if one.index in indices]
     if row.client is not None:
@@ -123,6 +126,17 @@ def _seconds(row: Measured, chosen: Sequence[RoundResult], result: MethodResult)
             known[key] = _of_record(row.what, one.record, member)
         times.append(known[key])
     return fmean(times)
+
+
+def _check_step(row: Measured, result: MethodResult) -> None:
+    """Check that the method's devices have a step: a model that is not cut has only `train`."""
+    records = [one.record.intervals for one in result.kept]
+    there = [step for step in _ON_DEVICE if any(_rows(step, rows).any() for rows in records)]
+    if row.what not in there:
+        raise UserCsvError(
+            f"{row.where}: what: the devices of {result.label} have {', '.join(there) or 'no steps'}"
+            f" (got {row.what!r})"
+        )
 
 
 def _of_record(what: str, record: RoundRecord, member: int | None) -> float:

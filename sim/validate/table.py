@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from math import isfinite
 from typing import Literal
 
 from cutlayer.sim.views.quantities import significant
@@ -77,13 +78,17 @@ def timed(tables: Iterable[Table], *, only_predicted: bool = False) -> list[Line
 
 
 def kendall_tau(lines: Iterable[Line]) -> float | None:
-    """Return Kendall's tau-b between published and simulated figures; None for fewer than two."""
+    """Return Kendall's tau-b between published and simulated figures.
+
+    It is None for fewer than two lines, and if all figures of a side are equal.
+    """
     pairs = [(line.published, line.simulated) for line in lines]
-    if len(pairs) < 2:
+    if len(set(pairs)) < 2:
         return None
     published, simulated = zip(*pairs, strict=True)
     # Imported here because it is slow, and untyped.
-    return float(import_module("scipy.stats").kendalltau(published, simulated).statistic)
+    tau = float(import_module("scipy.stats").kendalltau(published, simulated).statistic)
+    return tau if isfinite(tau) else None
 
 
 def absolute_errors(lines: Iterable[Line]) -> list[float]:

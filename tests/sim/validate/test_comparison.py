@@ -107,8 +107,14 @@ def test_parts_of_computing_and_sending_add_up(tmp_path: Path) -> None:
         found = compared(tmp_path, "method,what,seconds", rows)
         return sum(one.line.simulated for one in found.compared)
 
+    steps = {
+        "classic_fl": ("train",),
+        "splitfed": ("forward", "backward"),
+        "ecofed": ("forward",),
+        "fedgkt": ("train", "forward"),
+    }
     for method in LABELS:
-        on_device = seconds(method, "load", "forward", "backward", "train")
+        on_device = seconds(method, "load", *steps[method])
         assert on_device == pytest.approx(seconds(method, "compute"))
         assert seconds(method, "weights_up", "activations_up") == pytest.approx(
             seconds(method, "upload")
@@ -195,6 +201,12 @@ def test_a_spread_gives_the_standard_error_of_the_mean(tmp_path: Path) -> None:
     first, second = compared(tmp_path, "method,seconds,count,spread", rows).compared
     assert first.noise == pytest.approx(0.1)
     assert second.noise is None
+
+
+def test_equal_times_have_no_order(tmp_path: Path) -> None:
+    rows = [("splitfed", 2.0), ("splitfed", 2.0), ("classic_fl", 2.0)]
+    (score,) = compared(tmp_path, "method,seconds", rows).scores()
+    assert score.tau is None
 
 
 def test_repeats_of_a_row_count_once_in_a_speedup(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from small_scenarios import read
 from testbed import SCENARIO, compared, ran, write
 
 from cutlayer.sim.files.user_csv import UserCsvError
-from cutlayer.sim.validate.measured import read_measured
+from cutlayer.sim.validate.measured import OPTIONAL, REQUIRED, SYNONYMS, WHATS, read_measured
+from cutlayer.sim.validate.output import COLUMNS
 from cutlayer.sim.validate.validate import validate
 
 HEADER = "method,seconds,round,round_type,what,client,count,spread,mib,bytes,kind"
@@ -87,6 +88,10 @@ def refused(folder: Path, header: str, *rows: str) -> str:
             {"what": "iteration"},
             "client: the clients differ in their iterations per round: name one",
         ),
+        (
+            {"what": "backward"},
+            "what: the devices of ecofed have load, forward (got 'backward')",
+        ),
         ({"count": "0"}, f"count: {WHOLE.format(1, '0')}"),
         ({"spread": "-1"}, f"spread: {POSITIVE.format('-1')}"),
         ({"mib": "0"}, f"mib: {POSITIVE.format('0')}"),
@@ -149,3 +154,13 @@ def test_a_file_without_rows_or_that_cannot_be_read_is_refused(tmp_path: Path) -
     assert refused(tmp_path, "method,seconds") == " has no rows"
     with pytest.raises(UserCsvError, match=r"missing\.csv does not exist"):
         validate(tmp_path / "missing.csv", ran()[0])
+
+
+def test_columns_and_parts_are_in_the_documentation() -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    page = (docs / "how-to" / "validate-a-testbed.md").read_text(encoding="utf-8")
+    for name in (*REQUIRED, *OPTIONAL, *WHATS, *SYNONYMS):
+        assert f"`{name}`" in page, name
+    results = (docs / "reference" / "results.md").read_text(encoding="utf-8")
+    for name in COLUMNS:
+        assert f"`{name}`" in results, name
