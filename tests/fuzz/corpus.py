@@ -182,6 +182,13 @@ memory: {value: 4 GiB, status: recalled, note: d}
 power_w:
   idle: {value: 2.3, status: recalled, note: e}
   compute: {value: 5.3, status: recalled, note: f}
+stack: own
+form_error: {value: 0.1, status: derived, note: g}
+covariance:
+  figures: [rates.conv.forward, layer_overhead]
+  logs:
+    - [0.04, 0.01]
+    - [0.01, 0.09]
 """
 NODES = [
     {"id": 0, "label": "Bern", "Longitude": 7.45, "Latitude": 46.95},
