@@ -126,7 +126,11 @@ def fit_device(
         for one, program in ((device, start), (found.device, found.stacks[PROGRAM]))
     )
     figures = figures_of(profile)
-    names = [figure for figure in spread if 0 < figures[figure] < math.inf]
+    names = [
+        figure
+        for figure in spread
+        if 0 < figures[figure] < math.inf and figure != "round_overhead"  # rows have no round
+    ]
     covariance, prior = _covariance(names, found, freedom)
     named = replace(profile, name=name, covariance=covariance)
     fitted = Fitted(named, before, iterations, left, prior)
@@ -138,11 +142,23 @@ def _start(base: DeviceProfile, stack: Stack | None) -> tuple[DeviceProfile, Sta
     speed = base.host_speed or 1.0
     device = replace(base, stack="", host_speed=speed)
     if stack is not None:
-        return device, replace(stack, name=PROGRAM, status={}, notes={})
-    own = {time: getattr(base, attribute_of(name)) * speed for name, time in HOST_FIGURES.items()}
-    if not any(own[time] for time in LOOPS):
-        own |= {"loader_s_per_sample": LOADER_S, "loop_s_per_iteration": LOOP_S}
-    return device, Stack(PROGRAM, **own)
+        return device, replace(stack, name=PROGRAM)
+    of_base = {time: attribute_of(name) for name, time in HOST_FIGURES.items()}
+    own = Stack(
+        PROGRAM,
+        **{time: getattr(base, name) * speed for time, name in of_base.items()},
+        status={time: base.status[name] for time, name in of_base.items() if name in base.status},
+        notes={time: base.notes[name] for time, name in of_base.items() if name in base.notes},
+    )
+    if any(getattr(own, time) for time in LOOPS):
+        return device, own
+    plain = replace(own, loader_s_per_sample=LOADER_S, loop_s_per_iteration=LOOP_S)
+    guess: Status = "guess"
+    return device, replace(
+        plain,
+        status={**own.status, **dict.fromkeys(LOOPS, guess)},
+        notes={**own.notes, **dict.fromkeys(LOOPS, "of a plain loop")},
+    )
 
 
 def _own(row: TimedRow, stack: str) -> TimedRow:
@@ -189,16 +205,15 @@ def _stated(fitted: Fitted, base: DeviceProfile) -> DeviceProfile:
     for name in figures_of(fitted.profile):
         figures.setdefault(attribute_of(name), []).append(name)
     form_error, origin = _form_error(fitted, base)
-    status: dict[str, Status] = {**base.status, "form_error": "derived"}
-    notes = {**base.notes, "form_error": origin}
+    status: dict[str, Status] = {**fitted.profile.status, "form_error": "derived"}
+    notes = {**fitted.profile.notes, "form_error": origin}
     status["loader_s_per_iteration"] = "derived"
     notes["loader_s_per_iteration"] = "a part of iteration_overhead and loader_per_sample"
     for attribute, names in figures.items():
         if not any(name in fitted.known for name in names):
             continue
         told = any(name in fitted.told for name in names)
-        known = "derived" if told else base.status.get(attribute, "derived")
-        status[attribute] = least_sure(known, "derived")
+        status[attribute] = "derived" if told else least_sure(status[attribute], "derived")
         texts = {name.rpartition(".")[2]: _note(fitted, name, base) for name in names}
         alike = len(set(texts.values())) == 1
         notes[attribute] = "; ".join(

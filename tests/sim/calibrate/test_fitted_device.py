@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cutlayer.scenarios.profile_file import read_profile
 from cutlayer.sim.calibrate.adjust import (
     Freedom,
     adjust,
@@ -24,6 +25,7 @@ from cutlayer.sim.calibrate.fitted_device import (
 from cutlayer.sim.calibrate.kinds import kind_of, missing_kinds
 from cutlayer.sim.calibrate.timed_csv import read_iterations
 from cutlayer.topologies import DeviceProfile, PassRates, Stack, catalogue
+from cutlayer.topologies.catalogue.profile_file import profile_text
 from cutlayer.topologies.covariance import Covariance
 from cutlayer.topologies.figures import figures_of, with_figures
 from cutlayer.topologies.spreads import FORM_ERROR, form_error_of, spread_of
@@ -199,6 +201,27 @@ def test_a_fit_begins_with_the_program_that_a_profile_has(timed):
     named = fit_device(PI, catalogue.stack("libtorch"), timed(["lenet"]), "my-pi").before
     expected = on_stack(PI, catalogue.stack("libtorch"))
     assert figures_of(named) == pytest.approx(figures_of(expected))
+
+
+def test_the_fixed_time_of_a_round_stays_with_its_status(timed, tmp_path):
+    """No row has a round, so that nothing is learnt of it: of a stack, and of a profile."""
+    base = replace(
+        PI,
+        round_overhead_s=0.7,
+        status={**PI.status, "round_overhead_s": "recalled"},
+        notes={**PI.notes, "round_overhead_s": "why"},
+    )
+    for device, stack, seconds, status, spread in (
+        (base, None, 0.7, "recalled", 0.3),
+        (PI, catalogue.stack("edpfl"), 0.58, "derived", 0.2),
+    ):
+        profile = fit_device(device, stack, timed(TWO), "my-pi").profile
+        path = tmp_path / "p.yaml"
+        path.write_text(profile_text(profile), encoding="utf-8")
+        for one in (profile, read_profile(path, "my-pi")):
+            assert one.round_overhead_s == seconds
+            assert one.status["round_overhead_s"] == status
+            assert spread_of(one)["round_overhead"] == spread
 
 
 def test_a_profile_without_host_speed_is_fitted_all_the_same(timed):
