@@ -213,7 +213,9 @@ def _stated(fitted: Fitted, base: DeviceProfile) -> DeviceProfile:
         if not any(name in fitted.known for name in names):
             continue
         told = any(name in fitted.told for name in names)
-        status[attribute] = "derived" if told else least_sure(status[attribute], "derived")
+        status[attribute] = (
+            "derived" if told else least_sure(status.get(attribute, "derived"), "derived")
+        )
         texts = {name.rpartition(".")[2]: _note(fitted, name, base) for name in names}
         alike = len(set(texts.values())) == 1
         notes[attribute] = "; ".join(

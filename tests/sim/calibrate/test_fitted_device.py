@@ -224,8 +224,8 @@ def test_the_fixed_time_of_a_round_stays_with_its_status(timed, tmp_path):
             assert spread_of(one)["round_overhead"] == spread
 
 
-def test_a_profile_without_host_speed_is_fitted_all_the_same(timed):
-    found = fit_device(replace(PI, host_speed=None), None, timed(TWO), "my-pi")
+def test_a_profile_without_host_speed_and_statuses_is_fitted_all_the_same(timed):
+    found = fit_device(replace(PI, host_speed=None, status={}), None, timed(TWO), "my-pi")
     assert found.profile.host_speed is None
     assert found.profile.loader_s_per_sample == pytest.approx(2e-3, rel=0.5)
 
