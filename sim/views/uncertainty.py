@@ -95,6 +95,11 @@ def pair_sentences(run: SavedRun) -> list[str]:
     ]
 
 
+def notes_of(run: SavedRun) -> list[str]:
+    """Return what a reader of the intervals should know, such as that Ctrl-C ended the draws."""
+    return [str(note) for note in (run.uncertainty or {}).get("notes", ())]
+
+
 def measure_next(run: SavedRun) -> list[str]:
     """Return what to measure next, and why: sentences; none if nothing was drawn or nothing varies."""
     found = _moves(run)
@@ -124,7 +129,7 @@ def uncertainty_parts(run: SavedRun) -> list[Part]:
     if run.uncertainty is None:
         return [Words("draws", "How sure the times are", [ADVICE])]
     parts: list[Part] = []
-    if lines := [*measure_next(run), *pair_sentences(run)]:
+    if lines := [*measure_next(run), *pair_sentences(run), *notes_of(run)]:
         parts.append(Words("measure-next", "What to measure next", lines))
     parts.append(_intervals(run))
     if len(run.uncertainty["faster"]) > 1:
