@@ -176,6 +176,7 @@ def sweep(
             metavar="POINT", help="Also write the full run folder of this point; repeatable."
         ),
     ] = None,
+    draws: Draws = None,
     threads: Threads = 1,
     no_user_code: NoUserCode = False,
 ) -> None:
@@ -196,6 +197,7 @@ def sweep(
             data_dir=data_dir,
             cache=cache,
             full=full or [],
+            draws=draws,
             threads=threads,
         )
     )

@@ -15,6 +15,7 @@ from cutlayer.scenarios.load import Loaded, find_file, read_text
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.overrides import apply_overrides
 from cutlayer.scenarios.problems import ScenarioError, file_error
+from cutlayer.scenarios.schema import Uncertainty
 from cutlayer.scenarios.shipped import shipped_names, shipped_studies, study_path
 from cutlayer.scenarios.study.points import (
     ConditionError,
@@ -60,8 +61,11 @@ class LoadedStudy:
         return self.study.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def load_study(path_or_name: str | Path, loader: Loader) -> LoadedStudy:
-    """Read a study; `loader` loads scenarios. Raises ScenarioError with all problems of the file."""
+def load_study(path_or_name: str | Path, loader: Loader, draws: int | None = None) -> LoadedStudy:
+    """Read a study; `loader` loads scenarios. Raises ScenarioError with all problems of the file.
+
+    `draws` is the number of draws of each point, in place of the study's own.
+    """
     path = find_file(path_or_name, shipped_studies(), study_path, "study")
     source = str(path)
     document = read(read_text(path), source)
@@ -75,6 +79,9 @@ def load_study(path_or_name: str | Path, loader: Loader) -> LoadedStudy:
     except ValidationError as error:
         raise ScenarioError(problems_of(document, error, Study)) from None
     study = _with_current_paths(document, study)
+    if draws is not None:
+        more = (study.uncertainty or Uncertainty(draws=draws)).model_copy(update={"draws": draws})
+        study = study.model_copy(update={"uncertainty": more})
     _check_counts(document, study)
     base = _base(document, study, loader)
     steps = _of_axes(document, study, steps_of)
@@ -162,7 +169,9 @@ def _base(document: Document, study: Study, loader: Loader) -> Loaded:
 def _settings(study: Study, data: Any, source: str) -> tuple[str, ...]:
     """Return the settings of all points of a study."""
     seeds = () if study.seeds is None else (override("seeds", list(study.seeds)),)
-    return (*seeds, *spread(study.set.items(), data, source))
+    drawn = study.uncertainty and study.uncertainty.model_dump(mode="json", exclude_none=True)
+    draws = () if drawn is None else (override("uncertainty", drawn),)
+    return (*seeds, *spread(study.set.items(), data, source), *draws)
 
 
 def _check_counts(document: Document, study: Study) -> None:

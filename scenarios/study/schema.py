@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from cutlayer.scenarios.fields import Count, Section, Share, Text, not_empty, rule, unique
-from cutlayer.scenarios.schema import ScenarioName, Seed
+from cutlayer.scenarios.schema import ScenarioName, Seed, Uncertainty
 from cutlayer.suggestion import suggestion
 
 Measure = Literal[
@@ -145,6 +145,7 @@ class Study(Section):
     crossovers: Crossovers | None = None
     best: Best | None = None
     sensitivity: Sensitivity | None = None
+    uncertainty: Uncertainty | None = None
     max_points: Count = 10_000
     max_combinations: Annotated[int, Field(strict=True, ge=1, le=500_000_000)] = 10_000_000
 

@@ -33,6 +33,7 @@ def sweep_command(
     data_dir: Path | None,
     cache: Path | None,
     full: Sequence[int],
+    draws: int | None,
     threads: int,
 ) -> int:
     """Run or continue a study and print its decisions; return the exit code."""
@@ -41,7 +42,7 @@ def sweep_command(
 
         torch.set_num_threads(threads)
     console = make_console()
-    study = load_study(name)
+    study = load_study(name, draws)
     for point in full:
         if not 0 <= point < len(study.points):
             raise UserError(

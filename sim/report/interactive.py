@@ -48,7 +48,8 @@ def _traces(chart: Chart, series: Series, number: int) -> list[dict[str, Any]]:
     trace = _trace(chart, series)
     if chart.shape == "ratios" and any(one.ends for one in chart.series):
         return with_error_bars(chart, number, trace)
-    return [trace] if series.half is None else [_band(series, trace), trace]
+    is_sure = series.half is None and series.ends is None
+    return [trace] if is_sure else [_band(series, trace), trace]
 
 
 def _band(series: Series, trace: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from cutlayer.sim.results.estimate import Estimate, estimate_of_all
 from cutlayer.sim.results.read import SavedStudy
 from cutlayer.sim.views.accuracy import seeds_note
 from cutlayer.sim.views.charts import Chart, Series
-from cutlayer.sim.views.quantities import BYTES, TIMES, Unit, common_unit, spread
+from cutlayer.sim.views.quantities import BYTES, TIMES, Unit, brackets, common_unit, spread
 from cutlayer.sim.views.style import needs_log
 
 Measure = tuple[str, str, tuple[Unit, ...]]  # column, name, units
@@ -23,6 +23,9 @@ MEASURES: tuple[Measure, ...] = (
     ("energy_j", "device energy", (("J", 1.0), ("kJ", 1e3), ("MJ", 1e6))),
     ("accuracy_final", "final accuracy", (("%", 0.01),)),
 )
+
+
+DRAWN = {"virtual_time_s": "virtual_time", "round_time_mean_s": "round_time"}  # in points.csv
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,15 @@ def _line_chart(
         ]
         x, y = [x for _, x, _ in line], [estimate.mean / scale for _, _, estimate in line]
         band = half if any(half) else None
-        series.append(Series(label, x, y, number, texts=texts, half=band, bounds=bounds))
+        known = [_interval(cells[label, step], column) for step, _, _ in line]
+        ends = [(low / scale, high / scale) for low, high in filter(None, known)]
+        whole = ends if ends and len(ends) == len(line) else None
+        if whole is not None:
+            pairs = zip(texts, whole, strict=True)
+            texts = [f"{text}\n{brackets(*end)} over the draws" for text, end in pairs]
+        series.append(
+            Series(label, x, y, number, texts=texts, half=band, ends=whole, bounds=bounds)
+        )
     others = [other for other in study.axes if other != axis.name]
     crossovers = [
         (float(row["value_si"]) / axis.factor, str(row["better"]))
@@ -129,8 +140,25 @@ def _line_chart(
         y_log=y_log,
         choice=", ".join((name, *map(" = ".join, zip(others, combination, strict=True)))),
         lines_at=crossovers,
-        note=(note + seeds_note(len(study.summary["seeds"]))).strip(),
+        note=(note + seeds_note(len(study.summary["seeds"])) + _band_note(study, series)).strip(),
     )
+
+
+def _band_note(study: SavedStudy, series: Sequence[Series]) -> str:
+    known = study.uncertainty
+    if known is None or not any(one.ends for one in series):
+        return ""
+    return f" Bands: {known['interval']:.0%} intervals over {known['draws']} draws."
+
+
+def _interval(rows: Sequence[Row], column: str) -> tuple[float, float] | None:
+    """Return the interval of a figure over the draws, which the first seed has."""
+    name = DRAWN.get(column)
+    for row in rows if name else ():
+        low, high = row.get(f"{name}_low_s"), row.get(f"{name}_high_s")
+        if isinstance(low, int | float) and isinstance(high, int | float):
+            return float(low), float(high)
+    return None
 
 
 def _plain(text: str) -> Any:

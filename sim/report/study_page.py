@@ -1,7 +1,7 @@
 """The tabs of a study: measures over its axes, crossovers, best values, fronts, sensitivities."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -12,8 +12,15 @@ from cutlayer.sim.report.study_decisions import front_charts, study_table, torna
 from cutlayer.sim.report.study_maps import heat_maps
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.read import SavedStudy
-from cutlayer.sim.views.charts import Source, Tab, Table, Words
+from cutlayer.sim.views.charts import Part, Source, Tab, Table, Words
 from cutlayer.sim.views.studies import crossover_sentences
+
+ADVICE: Final = (
+    "This study has no intervals: `cutlayer sweep STUDY --draws 200` times every point at 200 draws of"
+    " the figures that are not known exactly."
+)
+FIGURES: Final = ("round_time", "virtual_time", "target")
+ENDS: Final = ("low", "high")
 
 
 def study_source(study: SavedStudy) -> Source:
@@ -53,11 +60,34 @@ def study_source(study: SavedStudy) -> Source:
             ],
         ),
         Tab("Sensitivity", tornado(study.table("sensitivity"))),
+        Tab("Uncertainty", _uncertainty(study, rows)),
         Tab("Points", [_points(study, rows)]),
         Tab("Assumptions", [_study_file(study)]),
         Tab("Provenance", [_provenance(study)]),
     ]
     return Source(study.name, subtitle.strip() + ".", [t for t in tabs if any(p for p in t.parts)])
+
+
+def _uncertainty(study: SavedStudy, rows: Sequence[Row]) -> list[Part]:
+    """Return the intervals of all points and of the decisions; without draws how to get them."""
+    known = study.uncertainty
+    if known is None:
+        return [Words("draws", "How sure the times are", [ADVICE])]
+    lines = [
+        f"{known['draws']} draws of the figures that are not known exactly, the same for all points and"
+        f" methods; intervals hold {known['interval']:.0%} of them."
+    ]
+    if len(study.summary["seeds"]) > 1:
+        lines.append(f"They are draws of seed {study.summary['seeds'][0]}.")
+    decided = [row for row in study.table("crossovers") if row.get("drawn_share") not in (None, 0)]
+    lines += crossover_sentences(decided, list(study.axes))
+    columns = ["point", *study.axes, "label", *(f"{f}_{end}_s" for f in FIGURES for end in ENDS)]
+    drawn = [row for row in rows if row.get("round_time_low_s") is not None]
+    parts: list[Part] = [Words("draws", "How sure the times are", lines)]
+    if drawn:
+        shown = [{name: row[name] for name in columns} for row in drawn]
+        parts.append(study_table("intervals", "Intervals", shown))
+    return parts
 
 
 def _study_file(study: SavedStudy) -> Words:

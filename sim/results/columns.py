@@ -177,6 +177,11 @@ STUDY_TABLES: Final[Mapping[str, Sequence[Column]]] = {
         *_required("text", "label", "status", "curve"),
         *(Column(name, form="text") for name in ("method", "note", *DIGESTS)),
         *RESULT_COLUMNS,
+        *(
+            Column(f"{figure}_{end}_s")  # of intervals over draws
+            for figure in ("round_time", "virtual_time", "target")
+            for end in ("low", "high")
+        ),
     ),
     "curves": (
         *_required("text", "label"),
@@ -186,11 +191,14 @@ STUDY_TABLES: Final[Mapping[str, Sequence[Column]]] = {
         *_required("text", "axis", "first", "second", "by", "better", "overtaken", "note"),
         *_required("either", "value"),
         *_required("number", "value_si", "low", "high"),
+        *(Column(f"drawn_{name}") for name in ("low", "median", "high", "share")),
     ),
     "best": (
         *_required("text", "label", "by", "axis"),
         *_required("either", "best", "second"),
         *_required("number", "value", "second_over_best", "infeasible"),
+        Column("best_share"),
+        Column("drawn", form="text"),
     ),
     "pareto": (*_required("number", "point"), *_required("text", "label")),
     "sensitivity": (

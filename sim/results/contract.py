@@ -117,6 +117,11 @@ class _Summary(_Part):
     uncertainty: _Uncertainty | None = None
 
 
+class _StudyDraws(_Part):
+    draws: Count
+    interval: Ratio
+
+
 class _Study(_Part):
     schema_: Literal[1] = Field(alias="schema")
     status: str
@@ -128,6 +133,7 @@ class _Study(_Part):
     labels: list[str]
     axes: dict[str, list[str]]
     trainings: dict[str, Count]
+    uncertainty: _StudyDraws | None = None
 
 
 def check_summary(content: Any) -> None:

@@ -153,6 +153,12 @@ class SavedStudy:
         return str(self.summary["study"])
 
     @property
+    def uncertainty(self) -> Mapping[str, Any] | None:
+        """The number of draws of each point and the level of their intervals; None without draws."""
+        found: Mapping[str, Any] | None = self.summary.get("uncertainty")
+        return found
+
+    @property
     def axes(self) -> Mapping[str, Sequence[str]]:
         """The labels of the steps of every axis."""
         return dict(self.summary["axes"])

@@ -47,6 +47,8 @@ CELL_CODE: Final = (
     "sim/studies/jobs.py",
 )
 NOT_DECISIVE: Final = ("name", "description", "methods", "uncertainty")  # methods are added below
+# What decides draws, beside the cell.
+DRAWS_CODE: Final = ("sim/uncertainty",)
 SUFFIXES: Final = (".py", ".yaml", ".csv", ".safetensors")
 SHIPPED: Final = "scenarios/shipped"  # scenarios whose content is in the address already
 PACKAGE: Final = tuple(Path(folder) for folder in sys.modules["cutlayer"].__path__)
@@ -83,6 +85,15 @@ def cell_address(scenario: Mapping[str, Any]) -> str:
     files = {text: _content(text) for text in texts if _is_file(text)}
     own = {name: source_identity(name) for name in _own_objects(decisive) if is_object_path(name)}
     return _digest(["cell", code_digest(), decisive, files, own])
+
+
+def draws_address(cell: str, section: Mapping[str, Any], learned: Any) -> str:
+    """Return the address of the draws of a cell.
+
+    `cell` is its own address, `section` the scenario's `uncertainty`, `learned` the accuracies by round
+    and the target whose time is drawn.
+    """
+    return _digest(["draws", code_digest(DRAWS_CODE), cell, dict(section), learned])
 
 
 def training_key(learning_digest: str, evaluate_every: int, numerics: Mapping[str, Any]) -> str:

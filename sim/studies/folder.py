@@ -3,6 +3,7 @@
 cutlayer.json   the marker of the folder          study.yaml      the study as it was run
 versions.json   versions behind the numbers       checksums.sha256
 cells/          a file per clock run              trainings/      a file per learning curve
+draws/          a file per clock run with draws
 points.csv      a row per point, seed and method  curves.csv      a row per evaluation
 crossovers.csv, best.csv, pareto.csv, sensitivity.csv             the decisions that were asked for
 summary.json    counts and the status, written last
@@ -42,7 +43,7 @@ from cutlayer.sim.studies.result_store import Report
 
 KIND, STUDY, SUMMARY, VERSIONS = "study", "study.yaml", "summary.json", "versions.json"
 RESULTS = (STUDY, VERSIONS, SUMMARY, *(f"{name}.csv" for name in STUDY_TABLES))
-CELLS, TRAININGS = "cells", "trainings"  # folders of results by address
+CELLS, TRAININGS, DRAWS = "cells", "trainings", "draws"  # folders of results by address
 
 
 def claim_study(out: Path | None, name: str) -> ResultFolder:
@@ -81,7 +82,7 @@ def begin(folder: ResultFolder, study: LoadedStudy, report: Report) -> None:
     for file in _damaged(path):
         report(f"{file} is damaged (its content is not what was written) and is written again")
     with errors_named(path):
-        for place in (path, path / CELLS, path / TRAININGS):
+        for place in (path, path / CELLS, path / TRAININGS, path / DRAWS):
             remove_stale_parts(place)
         for name in (SUMMARY, CHECKSUMS):
             (path / name).unlink(missing_ok=True)
@@ -136,6 +137,8 @@ def _is_whole(file: Path, digest: str) -> bool:
 def summary(result: StudyResult) -> dict[str, object]:
     """Return the contents of a study's summary.json."""
     trainings = result.trainings
+    section = result.study.base.scenario.uncertainty
+    drawn = {} if section is None else {"draws": section.draws, "interval": section.interval}
     return {
         "schema": 1,
         "status": "complete",
@@ -154,4 +157,5 @@ def summary(result: StudyResult) -> dict[str, object]:
             "alone": trainings.alone,
         },
         "decisions": {name: list(rows) for name, rows in result.decisions.items()},
+        **({"uncertainty": drawn} if drawn else {}),
     }

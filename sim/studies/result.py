@@ -10,6 +10,7 @@ from cutlayer.scenarios.study import LoadedStudy, Point
 from cutlayer.sim.results.columns import DIGESTS, RESULT_COLUMNS, Row, by_column
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.studies.cells import Cell
+from cutlayer.sim.uncertainty.statistics import FIGURES, Array, interval_of
 
 
 @dataclass
@@ -39,6 +40,7 @@ class CellResult:
     result: MethodResult | None = None
     infeasible: str | None = None
     curve: str | None = None  # "own", "shared", "alone"; None if nothing was trained
+    draws: Mapping[str, Array] | None = None  # columns of draws.csv, one value per draw
 
     @property
     def status(self) -> str:
@@ -94,7 +96,24 @@ class StudyResult:
 def point_rows(study: StudyResult) -> list[Row]:
     """Return the rows of points.csv; figures that were not measured are None."""
     targets = sorted({t for found in study.cells for t in found.cell.targets})
-    return [_point_row(found, targets) for found in study.cells]
+    rows = [_point_row(found, targets) for found in study.cells]
+    section = study.study.base.scenario.uncertainty
+    if section is not None:
+        for row, found in zip(rows, study.cells, strict=True):
+            row |= _interval_columns(found, section.interval)
+    return rows
+
+
+def _interval_columns(found: CellResult, level: float) -> Row:
+    """Return the ends of the intervals over the draws; None without draws or if one has no time."""
+    row: Row = {}
+    for figure in FIGURES:
+        values = None if found.draws is None else found.draws.get(figure)
+        interval = None if values is None else interval_of(values, level)
+        low, _, high = (None, None, None) if interval is None else interval
+        name = figure.removesuffix("_s")
+        row |= {f"{name}_low_s": low, f"{name}_high_s": high}
+    return row
 
 
 def curve_rows(study: StudyResult) -> list[Row]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import folders_looked_in
 from cutlayer.sim.process.interrupts import held_back
+from cutlayer.sim.process.workers import Job as AnyJob
 from cutlayer.sim.process.workers import Workers
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.studies.cells import Cell
@@ -28,12 +29,13 @@ class Runner:
     """Runs cells on workers and stores all results in a study's folder.
 
     Cells are first timed without tensors; then cells with the same learning digest share one training.
-    `check_folder` raises OutputError if the folder was removed. `new` counts the clock runs and
-    trainings that were not stored before.
+    `check_folder` raises OutputError if the folder was removed. `new` counts the clock runs, trainings
+    and cells with draws that were not stored before.
     """
 
     cells: Store
     curves: Store
+    draws: Store
     workers: Workers
     trains: bool
     data_dir: Path | None
@@ -78,7 +80,7 @@ class Runner:
             by_address.setdefault(self._address(cell), cell)
         known = self.cells.stored(by_address)
         missing = {address: cell for address, cell in by_address.items() if address not in known}
-        groups = _together(missing)
+        groups = together(missing)
         jobs = []
         for group in groups:
             first = group[0][1]
@@ -96,7 +98,7 @@ class Runner:
                 self.cells.put(address, found[cell.label])
                 known[address] = found[cell.label]
 
-        self._do(jobs, done, "clock runs")
+        self.do(jobs, done, "clock runs")
         return known
 
     def _train(self, cells: list[tuple[Cell, MethodResult]]) -> None:
@@ -125,7 +127,7 @@ class Runner:
             else:  # its data is unknown, so that it cannot be stored by key
                 attach(wanted[number][1], curve)
 
-        self._do(jobs, done, "trainings")
+        self.do(jobs, done, "trainings")
         for key, members in by_key.items():
             for _, result in members:
                 attach(result, curves[key])
@@ -142,16 +144,17 @@ class Runner:
     ) -> Job:
         return Job(job_type, scenario, name, self.data_dir, folders_looked_in())
 
-    def _do(self, jobs: list[Job], done: Callable[[int, dict[str, Any]], None], what: str) -> None:
+    def do(self, jobs: Sequence[AnyJob], done: Callable[[int, Any], None], what: str) -> None:
+        """Do jobs, and show how many are done; a result is stored and counted by `done`, or neither."""
         if not jobs:
             return
         count = 0
         self.progress(what, 0, len(jobs), "")
 
-        def one_more(number: int, found: dict[str, Any]) -> None:
+        def one_more(number: int, found: Any) -> None:
             nonlocal count
             self.check_folder()
-            with held_back():  # a result is stored and counted, or neither
+            with held_back():
                 done(number, found)
             count += 1
             self.progress(what, count, len(jobs), "")
@@ -159,7 +162,7 @@ class Runner:
         self.workers.run(jobs, one_more, lambda text: self.progress(what, count, len(jobs), text))
 
 
-def _together(cells: dict[str, Cell]) -> list[list[tuple[str, Cell]]]:
+def together(cells: dict[str, Cell]) -> list[list[tuple[str, Cell]]]:
     """Group cells that differ in nothing but their method: they share a plan and a job."""
     groups: dict[str, list[tuple[str, Cell]]] = {}
     for address, cell in cells.items():

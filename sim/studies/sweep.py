@@ -22,17 +22,22 @@ from cutlayer.sim.studies.decisions.best import best_rows
 from cutlayer.sim.studies.decisions.crossovers import crossover_rows
 from cutlayer.sim.studies.decisions.pareto import pareto_rows
 from cutlayer.sim.studies.decisions.sensitivity import sensitivity_rows, unknown
-from cutlayer.sim.studies.folder import CELLS, TRAININGS, begin, claim_study, write_results
+from cutlayer.sim.studies.draws import draw_cells
+from cutlayer.sim.studies.folder import CELLS, DRAWS, TRAININGS, begin, claim_study, write_results
 from cutlayer.sim.studies.measures import TRAINED, WITH_TARGET, Measured
 from cutlayer.sim.studies.plain_results import curve_of
 from cutlayer.sim.studies.result import CellResult, StudyResult
 from cutlayer.sim.studies.result_store import Report, Store
 from cutlayer.sim.studies.runner import Runner
+from cutlayer.sim.uncertainty.run import add_draws
 
 
-def load_study(path_or_name: str | Path) -> LoadedStudy:
-    """Load a study file, or a shipped study by name. Raises ScenarioError."""
-    return read_study_file(path_or_name, load_scenario)
+def load_study(path_or_name: str | Path, draws: int | None = None) -> LoadedStudy:
+    """Load a study file, or a shipped study by name. Raises ScenarioError.
+
+    `draws` is the number of draws of each point, in place of the study's own.
+    """
+    return read_study_file(path_or_name, load_scenario, draws)
 
 
 def sweep(
@@ -76,6 +81,7 @@ def sweep(
             runner = Runner(
                 Store(folder / CELLS, warn),
                 Store(cache or folder / TRAININGS, warn, sync=True),
+                Store(folder / DRAWS, warn),
                 doing,
                 trains=trains,
                 data_dir=data_dir,
@@ -111,13 +117,15 @@ def write_full(
     }
     scenario = study.study.scenario(point)
     with claim_folder(folder, folder_kind(scenario), option="", resume=True) as claimed:
-        return run(
+        results = run(
             scenario,
             executor="inline" if alone else "none",
             out=claimed,
             curves=curves,
             views=views,
         )
+        add_draws(scenario, results)
+        return results
 
 
 def _result(
@@ -140,6 +148,7 @@ def _result(
             counts.alone += row.curve == "alone"
             counts.curves += 1
             counts.needed += row.curve != "shared"
+    draw_cells(cells, runner)
     coarse = [c for found in result.cells if found.result for c in found.result.coarse]
     versions_used["coarse"] = list(dict.fromkeys(coarse))
     return result

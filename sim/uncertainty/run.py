@@ -70,11 +70,13 @@ class DrawsJob:
     first: int
     end: int
     folders: tuple[str, ...] = ()
+    where: str = ""  # the point of a study
 
     @property
     def name(self) -> str:
         """What the job does."""
-        return f"draws {self.first} to {self.end - 1}"
+        before = f"{self.where}, " if self.where else ""
+        return f"{before}draws {self.first} to {self.end - 1}"
 
     def perform(self, _: Note) -> list[Draw]:
         """Return the draws."""

@@ -17,9 +17,9 @@ class Series:
 
     `x` and `y` are values or categories. `base` is where a bar of a gantt, a range or a stack begins
     (its `x` is then its length); `half` is half the width of a band around a line, which is drawn
-    within `bounds`; `ends` are those of an interval of each value, drawn as an error bar; `texts` are
-    shown on hovering, `details` after a click; `number` picks colour, dash and marker. A strip has one
-    more edge in `x` than values between 0 and 1 in `y`.
+    within `bounds`; `ends` are those of an interval of each value, drawn as an error bar or a band;
+    `texts` are shown on hovering, `details` after a click; `number` picks colour, dash and marker. A
+    strip has one more edge in `x` than values between 0 and 1 in `y`.
     """
 
     name: str
@@ -37,6 +37,8 @@ class Series:
 
     def band(self) -> tuple[list[float], list[float]]:
         """Return the lower and the upper edge of the band, as far as they are possible values."""
+        if self.ends is not None:
+            return [low for low, _ in self.ends], [high for _, high in self.ends]
         least, most = self.bounds
         pairs = list(zip(self.y, self.half or (), strict=True))
         return [max(least, y - h) for y, h in pairs], [min(most, y + h) for y, h in pairs]

@@ -172,7 +172,7 @@ def _lines(axes: "Axes", chart: Chart, _: Sequence[str]) -> None:
             linestyle=dash if chart.shape == "lines" else "none",
             label=style.legend_name(series.name),
         )
-        if series.half is not None:
+        if series.half is not None or series.ends is not None:
             axes.fill_between(
                 series.x, *series.band(), color=_colour(series), alpha=0.2, linewidth=0
             )

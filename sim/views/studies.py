@@ -21,6 +21,13 @@ HEADINGS: Final = {
     "energy_j": "device energy",
     "accuracy_final": "final accuracy",
     "infeasible": "out of memory",
+    "best_share": "share of draws",
+    "drawn": "best over the draws",
+    **{
+        f"{figure}_{end}_s": f"{figure.replace('_', ' ')}, {end}"
+        for figure in ("round_time", "virtual_time", "target")
+        for end in ("low", "high")
+    },
 }
 
 
@@ -62,6 +69,7 @@ def _counted(study: SavedStudy, new: Mapping[str, int]) -> list[str]:
     lines.append(
         f"new in this sweep: {new.get('clock runs', 0)} clock runs,"
         f" {new.get('trainings', 0)} trainings"
+        + (f", draws of {new['draws']} runs" if "draws" in new else "")
     )
     return lines
 
@@ -93,7 +101,8 @@ def _sentence(row: Mapping[str, Any], others: Sequence[str]) -> str:
     there = ", ".join(f"{name} = {row[name]}" for name in others)
     where = f" ({there})" if there else ""
     if row["value"] is None:
-        return f"{row['first']} and {row['second']}, {row['by']}: {row['better']}{where}"
+        there = f"{row['first']} and {row['second']}, {row['by']}: {row['better']}{where}"
+        return there + _over_draws(row, 1.0, "")
     better = str(row["better"]).removesuffix(" below")
     worse = str(row["overtaken"]).removesuffix(" above")
     number, _, unit = str(row["value"]).partition(" ")
@@ -101,7 +110,21 @@ def _sentence(row: Mapping[str, Any], others: Sequence[str]) -> str:
     low, high = float(row["low"] or 0), float(row["high"] or 0)
     known = f", known to {(high - low) / high:.1%}" if high else ""
     text = f"{worse} overtakes {better} above {row['axis']} = {at} ({row['by']}{known})"
-    return text + where + (f"; {row['note']}" if row["note"] else "")
+    factor = float(row["value_si"]) / float(number) if float(number) else 1.0
+    return (
+        text + where + _over_draws(row, factor, unit) + (f"; {row['note']}" if row["note"] else "")
+    )
+
+
+def _over_draws(row: Mapping[str, Any], factor: float, unit: str) -> str:
+    """Return where a pair crosses over the draws, in units of `factor`; "" without draws."""
+    share, low, high = (row.get(f"drawn_{name}") for name in ("share", "low", "high"))
+    if share is None or (row["value"] is None and not share):
+        return ""
+    if not share or row["value"] is None or low is None or high is None:
+        return f"; in {share:.0%} of the draws one overtakes the other"
+    span = f"{float(low) / factor:.4g} to {float(high) / factor:.4g} {unit}".strip()
+    return f"; over the draws {span}" + ("" if share == 1 else f", in {share:.0%} of them")
 
 
 def heading(column: str) -> str:
@@ -119,6 +142,8 @@ def formatted(column: str, value: object, row: Mapping[str, Any]) -> str:
     traffic = "bytes" in about or "traffic" in about
     if isinstance(value, int) and not traffic:
         return str(value)
+    if about.endswith("_share"):
+        return f"{value:.0%}"
     if "time" in about or about.endswith("_s"):
         return quantity(value, TIMES)
     if traffic:

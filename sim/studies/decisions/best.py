@@ -1,6 +1,7 @@
 """Find the best value of an axis, for every method and combination of the other axes."""
 
 from cutlayer.sim.results.columns import Row, ratio
+from cutlayer.sim.studies.decisions.drawn import drawn_best, is_drawn
 from cutlayer.sim.studies.measures import Measured
 from cutlayer.sim.studies.result import CellResult, StudyResult
 
@@ -25,6 +26,7 @@ def best_rows(study: StudyResult, axis: str, measure: Measured) -> list[Row]:
         order = sorted(means, key=lambda text: means[text], reverse=measure.more_is_better)
         labels = members[0][0].point.labels
         best, second = [*order, None, None][:2]
+        drawn = drawn_best(members, axis, best, measure) if is_drawn(study) else {}
         rows.append(
             {
                 **{name: text for name, text in labels.items() if name != axis},
@@ -36,6 +38,7 @@ def best_rows(study: StudyResult, axis: str, measure: Measured) -> list[Row]:
                 "second": second,
                 "second_over_best": ratio(means.get(second), means.get(best)),
                 "infeasible": sum(any(cell.result is None for cell in cells) for cells in members),
+                **drawn,
             }
         )
     return rows

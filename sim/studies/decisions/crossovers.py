@@ -6,7 +6,7 @@ points are run like any other; points that differ only in timing need no trainin
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations, islice, pairwise
 
 from cutlayer.scenarios.study import Point
@@ -16,6 +16,7 @@ from cutlayer.scenarios.study.values import between
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.studies.cells import Cell
 from cutlayer.sim.studies.check import check_point
+from cutlayer.sim.studies.decisions.drawn import ahead_of, drawn_crossover, is_drawn
 from cutlayer.sim.studies.measures import Measured
 from cutlayer.sim.studies.result import StudyResult
 from cutlayer.sim.studies.runner import Runner
@@ -34,6 +35,7 @@ class Bracket:
     high: Step
     first_better_below: bool
     note: str | None = None
+    tried: dict[float, float] = field(default_factory=dict)  # `ahead_of` by position
 
     def is_within(self, tolerance: float) -> bool:
         """Whether the crossover is known to the tolerance."""
@@ -48,12 +50,26 @@ def crossover_rows(
     pairs = list(section.between or combinations(study.labels, 2))
     rows: list[Row] = []
     brackets: list[Bracket] = []
-    for others, steps in _points_along(study, section.axis):
+    along = _points_along(study, section.axis)
+
+    def drawn(others: Mapping[str, Step], pair: Pair, bracket: Bracket | None = None) -> Row:
+        if not is_drawn(study):
+            return {}
+        points = next(points for steps, points in along if steps == others)
+        places = [(_position(point.steps[section.axis]), point) for point in points]
+        if bracket is None:
+            return drawn_crossover(study, places, pair, measure)
+        _, at = between(_position(bracket.low), _position(bracket.high), bracket.low.value)
+        stated = at, bracket.first_better_below
+        return drawn_crossover(study, places, pair, measure, stated, bracket.tried)
+
+    for others, steps in along:
         for pair in pairs:
             found, throughout = _brackets(study, section.axis, others, steps, pair, measure)
             brackets += found
             if not found:
-                rows.append(_row(section.axis, others, pair, measure) | {"better": throughout})
+                row = _row(section.axis, others, pair, measure) | {"better": throughout}
+                rows.append(row | drawn(others, pair))
     for _ in range(MAX_HALVINGS):
         wide = [bracket for bracket in brackets if not bracket.is_within(section.tolerance)]
         if not wide:
@@ -74,6 +90,7 @@ def crossover_rows(
                 "high": high,
                 "note": bracket.note,
             }
+            | drawn(bracket.others, bracket.pair, bracket)
         )
     return rows
 
@@ -155,6 +172,8 @@ def _halve(
         if None in means:
             bracket.note = f"{measure.name} is not known at {step.label}"
             continue
+        if (ahead := ahead_of(means)) is not None:
+            bracket.tried[_position(step)] = ahead
         advantage = _advantage(means, measure)
         if not advantage:  # a tie: the crossover
             bracket.low = bracket.high = step

@@ -11,6 +11,7 @@ from small_studies import SCENARIO, UP, small_study
 from cutlayer import load_scenario, run
 from cutlayer.sim.report.report import write_report
 from cutlayer.sim.studies.sweep import sweep
+from cutlayer.sim.uncertainty.run import add_draws
 
 pytestmark = [HAS_BROWSER, pytest.mark.browser, pytest.mark.slow]
 
@@ -20,7 +21,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of a run, trained, and of a study with every kind of decision."""
     folder = tmp_path_factory.mktemp("report")
     (folder / "tiny.yaml").write_text(SCENARIO, encoding="utf-8")
-    run(load_scenario(folder / "tiny.yaml"), out=folder / "run")
+    loaded = load_scenario(folder / "tiny.yaml", ["uncertainty.draws=20"])
+    add_draws(loaded, run(loaded, out=folder / "run"), jobs=1)
     axes = [
         {"name": "cut", "field": "model.cut", "values": [1, 2]},
         {"name": "up", "field": UP, "values": ["1 Mbit/s", "90 Mbit/s"]},
@@ -34,6 +36,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         crossovers={"axis": "up"},
         best={"axis": "cut"},
         sensitivity={"by": "time"},
+        uncertainty={"draws": 20},
     )
     sweep(study, out=folder / "study")
     write_report([folder / "run", folder / "study"], folder / "report.html")
@@ -48,7 +51,7 @@ def test_everything_opens_and_nothing_is_fetched(report: Path, width: int, dark:
             *("Results", "Accuracy", "Why", "Timeline", "Links and devices"),
             *("Uncertainty", "Assumptions", "Provenance"),
             *("Results", "Accuracy", "Heat maps", "Pareto", "Sensitivity"),
-            *("Points", "Assumptions", "Provenance"),
+            *("Uncertainty", "Points", "Assumptions", "Provenance"),
         ]
         for tab in tabs:
             page.run("arguments[0].scrollIntoView()", tab)
