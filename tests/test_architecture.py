@@ -50,7 +50,7 @@ scenarios -> errors models suggestion topologies
 sim ->
 streams ->
 studies -> build data errors files learning methods models process results run scenarios suggestion
-        topologies
+        topologies uncertainty
 suggestion ->
 topologies -> errors models streams suggestion
 transport -> network

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from cutlayer.models.own_object import folders_looked_in
-from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.studies.cells import Cell
 from cutlayer.sim.studies.content_address import draws_address
 from cutlayer.sim.studies.result import CellResult
 from cutlayer.sim.studies.runner import Runner, together
-from cutlayer.sim.uncertainty.run import Draw, DrawsJob, Learned
+from cutlayer.sim.uncertainty.run import Draw, DrawsJob, learned_from
 from cutlayer.sim.uncertainty.statistics import FIGURES
 
 
@@ -31,7 +30,7 @@ def draw_cells(rows: Sequence[CellResult], runner: Runner) -> None:
         section, result = row.cell.scenario.get("uncertainty"), row.result
         if section is None or result is None or result.stalled or row.cell.seed != first:
             continue
-        learned = [_accuracies(result), _target(row.cell, runner)]
+        learned = [learned_from(result), _target(row.cell, runner)]
         by_address.setdefault(draws_address(row.cell.address, section, learned), []).append(row)
     if not by_address:
         return
@@ -64,9 +63,7 @@ def _job(rows: Mapping[str, CellResult], runner: Runner) -> DrawsJob:
     first = next(iter(rows.values())).cell
     methods = [row.cell.scenario["methods"][0] for row in rows.values()]
     learned = {
-        label: Learned(_accuracies(row.result), row.result.learning_digest)
-        for label, row in rows.items()
-        if row.result is not None
+        label: learned_from(row.result) for label, row in rows.items() if row.result is not None
     }
     return DrawsJob(
         json.dumps({**first.scenario, "methods": methods}),
@@ -83,10 +80,6 @@ def _job(rows: Mapping[str, CellResult], runner: Runner) -> DrawsJob:
 def _target(cell: Cell, runner: Runner) -> float | None:
     """Return the target accuracy whose time is drawn: the highest, if the study trains."""
     return max(cell.targets, default=None) if runner.trains else None
-
-
-def _accuracies(result: MethodResult) -> tuple[tuple[int, float], ...]:
-    return tuple((r.index, r.accuracy) for r in result.rounds if r.accuracy is not None)
 
 
 def _columns(draws: Sequence[Draw], label: str) -> dict[str, Any]:

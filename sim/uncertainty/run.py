@@ -20,7 +20,7 @@ from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.data.datasets import DATASETS
 from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.process.workers import Here, Note, Processes, Workers
-from cutlayer.sim.results.method import RunResult
+from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.write import write_draws
 from cutlayer.sim.run.play import play
 from cutlayer.sim.uncertainty.draw import drawn_topology
@@ -172,14 +172,16 @@ def target_of(result: RunResult) -> float | None:
     return max(by_all or [target for r in reached for target in r], default=None)
 
 
+def learned_from(method: MethodResult) -> Learned:
+    """Return what a method learned in its run."""
+    accuracy = tuple((r.index, r.accuracy) for r in method.rounds if r.accuracy is not None)
+    return Learned(accuracy, method.learning_digest, len(method.rounds))
+
+
 def learned_by(result: RunResult) -> dict[str, Learned]:
     """Return what the methods of a run learned, by label, without those that stalled."""
     return {
-        label: Learned(
-            tuple((r.index, r.accuracy) for r in method.rounds if r.accuracy is not None),
-            method.learning_digest,
-            len(method.rounds),
-        )
+        label: learned_from(method)
         for label, method in result.methods.items()
         if method.rounds and not method.stalled
     }
