@@ -54,7 +54,7 @@ studies -> build data errors files learning methods models process results run s
 suggestion ->
 topologies -> errors models streams suggestion
 transport -> network
-uncertainty -> build data methods models process results run scenarios streams topologies
+uncertainty -> build data errors methods models process results run scenarios streams topologies
 validate -> build files log models results run scenarios suggestion topologies uncertainty views
 version ->
 views -> errors files log results topologies uncertainty

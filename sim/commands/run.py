@@ -8,7 +8,7 @@ from rich.console import Console
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.build.initial import conversions
-from cutlayer.sim.build.plan import make_plan
+from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.commands.progress import PhaseProgress, RunProgress
@@ -19,7 +19,7 @@ from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.read import read, read_run
 from cutlayer.sim.results.write import write_seeds
 from cutlayer.sim.run.run import LogName, folder_kind, load_scenario, run
-from cutlayer.sim.uncertainty.factors import Factors
+from cutlayer.sim.uncertainty.factors import is_uncertain
 from cutlayer.sim.uncertainty.run import add_draws
 from cutlayer.sim.views import print_table, write_plots, write_trace
 from cutlayer.sim.views.columns import print_text
@@ -114,9 +114,7 @@ def _print_intervals(loaded: Loaded, results: Sequence[RunResult], console: Cons
     if first.status == "stopped" or not first.methods:
         return True
     if section is None:
-        with looking_in(beside(loaded.document.source)):
-            uncertain = Factors.of(make_plan(loaded.scenario, first.seed)).deviations
-        if uncertain:
+        if is_uncertain(make_topology(loaded.scenario, first.seed)):
             print_text(console, HOW_TO_GET, "dim")
         return True
     if first.uncertainty:

@@ -89,6 +89,14 @@ class Factors:
         return {name: exp(log) for name, log in logs.items()}
 
 
+def is_uncertain(topology: Topology) -> bool:
+    """Whether a figure of a topology's devices or links is not known exactly."""
+    return any(_of_link(link) for link in topology.distinct_links) or any(
+        form_error_of(profile) > 0 or any(spread_of(profile).values())
+        for profile in _profiles(topology)
+    )
+
+
 def factor_name(source: str, figure: str) -> str:
     """Return the name of a factor."""
     return f"{source}: {figure}"

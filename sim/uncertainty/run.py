@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from cutlayer.errors import UserError
 from cutlayer.models.catalogue import MODELS
 from cutlayer.models.own_object import beside, folders_looked_in, looking_in
 from cutlayer.scenarios.load import Loaded, load_text
@@ -32,6 +33,10 @@ ALONE_S: Final = 10.0  # draws that take less are made in this process: workers 
 MIN_DRAWS: Final = 2  # of which an interval is made
 
 Progress = Callable[[str, int, int, str], None]  # what, done, total, what is next
+
+
+class DrawError(UserError):
+    """A draw that the clock cannot time: its figures need more events than the scenario allows."""
 
 
 class Learned(NamedTuple):
@@ -90,7 +95,10 @@ class DrawsJob:
         drawn = factors.draw(seed, number)
         at_draw = replace(plan, topology=drawn_topology(plan.topology, drawn))
         entries = [entry for entry in plan.scenario.methods if entry.label in self.learned]
-        timed = {entry.label: self._time(at_draw, entry) for entry in entries}
+        try:
+            timed = {entry.label: self._time(at_draw, entry) for entry in entries}
+        except UserError as error:
+            raise DrawError(f"draw {number}: {error}") from None
         return Draw(drawn, timed)
 
     def _time(self, plan: Plan, entry: MethodEntry) -> Timed:
@@ -132,8 +140,8 @@ def add_draws(
 
     `jobs` is the number of processes, by default as many as pay off; the draws do not depend on it.
     Ctrl-C keeps the draws that are finished, in order. Nothing is added to a run that was stopped, nor
-    if fewer than two draws were finished. Raises JobError if a draw fails, OutputError if the files
-    cannot be written.
+    if fewer than two draws were finished. Raises DrawError or JobError if a draw fails, OutputError if
+    the files cannot be written.
     """
     section = loaded.scenario.uncertainty
     result = results[0]

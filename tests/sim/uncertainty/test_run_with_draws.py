@@ -9,6 +9,7 @@ from command_line import RUN_FOLDER, TINY, CommandLine, assert_refused, files, r
 from small_scenarios import scenario
 
 from cutlayer import add_draws, read_run, run
+from cutlayer.errors import UserError
 from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.process.workers import Job
@@ -201,6 +202,21 @@ def test_ctrl_c_keeps_the_draws_that_are_finished(
     assert summary(out)["uncertainty"]["draws"] == finished
     assert "Ctrl-C ended the draws: 3 of 10 were finished." in answer.out
     assert len(read_run(out).table("factors")) == finished
+
+
+def test_a_draw_that_fails_is_named_and_the_run_is_kept(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slow draws may need more events than the scenario allows."""
+
+    def failing(*_: object) -> object:
+        raise UserError("splitfed, round 1: too many events")
+
+    monkeypatch.setattr(DrawsJob, "_time", failing)
+    answer = run_tiny(cli, "--draws", 100, "--jobs", 1, "--out", "out")
+    assert answer.code == 2
+    assert answer.err == "draw 0: splitfed, round 1: too many events\n"
+    assert summary(cli.folder / "out")["status"] == "complete"
 
 
 def test_the_time_of_a_cell_does_not_depend_on_draws(tmp_path: Path) -> None:
