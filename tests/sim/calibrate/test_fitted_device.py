@@ -8,6 +8,7 @@ import pytest
 
 from cutlayer.scenarios.profile_file import read_profile
 from cutlayer.sim.calibrate.adjust import (
+    NOISE,
     Freedom,
     adjust,
     predicted,
@@ -28,7 +29,7 @@ from cutlayer.topologies import DeviceProfile, PassRates, Stack, catalogue
 from cutlayer.topologies.catalogue.profile_file import profile_text
 from cutlayer.topologies.covariance import Covariance
 from cutlayer.topologies.figures import figures_of, with_figures
-from cutlayer.topologies.spreads import FORM_ERROR, form_error_of, spread_of
+from cutlayer.topologies.spreads import FORM_ERROR, form_error_of, spread_of, with_factors
 from cutlayer.topologies.stack import on_stack
 
 PI = catalogue.device("raspberry-pi-4b")
@@ -97,6 +98,39 @@ def test_networks_kept_out_are_predicted_within_the_stated_error(timed, fitted):
     assert np.mean([abs(error(fitted, one)) for one in kept_out]) < 0.05
     before = [abs(fitted.seconds_before(one) / one.row.seconds - 1) for one in kept_out]
     assert np.mean(before) > 0.15
+
+
+def test_intervals_hold_as_many_kept_out_networks_as_they_say(timed):
+    """Boards and programs drawn from what a fit expects, timed with its noise: 90 % intervals."""
+    draws = np.random.default_rng(14)
+    rows, kept_out = timed(TWO, passes=["step"]), timed(KEPT_OUT, passes=["step"], batches=[16])
+    plain = _start(PI, None)[1]
+    inside = []
+    for _ in range(40):
+        spreads = spread_of(PI).items()
+        moved = {name: math.exp(sd * draws.standard_normal()) for name, sd in spreads}
+        program = {
+            part: getattr(plain, part) * math.exp(sd * draws.standard_normal())
+            for part, sd in FREE_STACK.items()
+        }
+        world = on_stack(with_factors(PI, moved), Stack("drawn", **program))
+        seen = [
+            replace(
+                one,
+                row=replace(
+                    one.row,
+                    seconds=predicted(world, None, one.row)
+                    * math.exp(NOISE * draws.standard_normal()),
+                ),
+            )
+            for one in rows
+        ]
+        found = fit_device(PI, None, seen, "drawn")
+        exact = replace(found.profile, form_error=0.0)  # the form is the truth here
+        for one in kept_out:
+            off = math.log(found.seconds(one) / predicted(world, None, one.row))
+            inside.append(abs(off) <= 1.645 * spread_of_time(exact, one.row))
+    assert 0.82 <= np.mean(inside) <= 0.97
 
 
 def test_known_figures_are_recovered_from_a_dense_and_a_light_network(timed):
