@@ -18,6 +18,9 @@ sensitivity: {by: time}
 """
 COMMANDS = {
     "run": ("run", "tiny.yaml", "--executor", "none", "--out", "out-WIDTH"),
+    "run with draws": (
+        *("run", "tiny.yaml", "--executor", "none", "--draws", "20", "--out", "drawn-WIDTH"),
+    ),
     "explain a run": ("explain", "done"),
     "explain a method": ("explain", "done", "--method", "frozen"),
     "explain a round": ("explain", "done", "--round", "0"),
@@ -71,7 +74,7 @@ def test_every_command_fits(
         assert answer.code in (0, None), answer.err
         return answer.out
 
-    words = set(ask(1000).replace("out-1000", "").split())
+    words = set(ask(1000).replace("out-1000", "").replace("drawn-1000", "").split())
     for width in (60, 80, 120):
         text = ask(width)
         lines = [line.rstrip() for line in text.splitlines() if not WHOLE.match(line)]
