@@ -35,7 +35,7 @@ data -> errors models streams suggestion topologies
 endpoints -> clock compute learning log models network streams
 errors ->
 files -> errors suggestion
-learning -> data files models process
+learning -> data files models process scenarios
 log -> network
 methods -> clock endpoints errors learning log models scenarios suggestion
 models -> errors suggestion

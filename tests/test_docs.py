@@ -275,10 +275,11 @@ def test_python_examples_print_what_the_page_says(page: Path, examples: Path) ->
     "override",
     [
         ('methods=["fewer_uploads:SparseLocalLoss"]',),
+        ('methods=["slow_server:SlowServer"]', "training.rounds=2"),
         ("model.name=small_net:small_net",),
         ("data.dataset=stripes:stripes", "data.test_fraction=null"),
     ],
-    ids=["method", "model", "data"],
+    ids=["method", "aggregation", "model", "data"],
 )
 def test_things_of_ones_own_train(override: tuple[str, ...], examples: Path) -> None:
     small = ("training.rounds=1", "methods=[splitfed]", "data.partition={sizes: 20}", *override)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.compute.memory import inference_bytes, server_bytes, training_bytes
 from cutlayer.sim.methods.method import Method, ServerLoad
@@ -26,6 +27,7 @@ def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
         largest[device.name] = max(largest.get(device.name, 0), int(batches[clients].max()))
     if method.freezes_device:
         return {name: inference_bytes(blocks, batch) for name, batch in largest.items()}
+    slots += method.keeps_received  # a second copy of the weights
     return {name: training_bytes(blocks, batch, slots) for name, batch in largest.items()}
 
 
@@ -48,5 +50,15 @@ def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
         replicas=method.server_replicas(options, load.participants),
         slots=plan.topology.node(plan.topology.server).slots,
         model_parameters=sum(block.parameters for block in plan.blocks),
-        kept=method.server_keeps(options, load),
+        kept=method.server_keeps(options, load) + _moment_bytes(plan, method, options),
     )
+
+
+def _moment_bytes(plan: Plan, method: type[Method], options: Any) -> int:
+    """Return the bytes of the moments that the aggregation keeps of the averaged parts."""
+    cut = plan.cut(method)
+    blocks = {"device": plan.blocks[:cut], "server": plan.blocks[cut:]}
+    if "head" in method.parts:
+        blocks["head"] = (plan.model.head(cut),)
+    parameters = sum(block.parameters for part in method.parts for block in blocks[part])
+    return FLOAT_BYTES * parameters * len(method.aggregation(options).moments)

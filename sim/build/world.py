@@ -94,7 +94,13 @@ def _learning(
 
     base = recipe.digest()
     digests = initial_digests(recipe, method, options, cut=cut)
-    return Learning(recipe, digests, lambda client: node("shard", client, [base]), executor)
+    return Learning(
+        recipe,
+        digests,
+        lambda client: node("shard", client, [base]),
+        executor,
+        method.aggregation(options),
+    )
 
 
 def _costs(plan: Plan, recipe: Recipe, method: type[Method]) -> Costs:

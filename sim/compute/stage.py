@@ -35,6 +35,12 @@ class Work:
 NO_WORK: Final = Work(0.0, 0.0)
 
 
+def elementwise(profile: DeviceProfile, values: int, words: int, flops: int) -> Work:
+    """Return one pass over `values` weights that moves `words` values and computes `flops` for each."""
+    computed = float(values) * flops
+    return Work(profile.optimizer_seconds(FLOAT_BYTES * float(values) * words, computed), computed)
+
+
 class Stage:
     """A run of layers on one processor, with the `Work` of each pass by batch size.
 

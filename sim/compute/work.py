@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from functools import cache
 
-from cutlayer.models.block_cost import FLOAT_BYTES, BlockCost, LayerCost
+from cutlayer.models.block_cost import BlockCost, LayerCost
 from cutlayer.models.quantise_cost import dequantise_costs, quantise_costs
-from cutlayer.sim.compute.stage import Stage, Work
+from cutlayer.sim.compute.stage import Stage, Work, elementwise
 from cutlayer.topologies.device import DeviceProfile
 
 
@@ -28,6 +28,7 @@ class DeviceWork:
         self.forward = cache(self._forward)
         self.backward = cache(self._backward)
         self.train = cache(self._train)
+        self.train_proximal = cache(self._train_proximal)
         self.infer = cache(self._infer)
         self.forward_frozen = cache(self._forward_frozen)
 
@@ -47,6 +48,10 @@ class DeviceWork:
     def _train(self, batch_size: int) -> Work:
         """Return loader, forward, backward and step of device block and head."""
         return self.load(batch_size) + self.block.train(batch_size) + self.head.train(batch_size)
+
+    def _train_proximal(self, batch_size: int) -> Work:
+        """Return `train` with FedProx's term: the received weights are read once more, 3 FLOPs each."""
+        return self._train(batch_size) + elementwise(self.profile, self.block.parameters, 1, 3)
 
     def _infer(self, batch_size: int) -> Work:
         """Return loader and forward pass of device block and head."""
@@ -99,9 +104,12 @@ class ServerWork:
 
     def average(self, parameters: int, members: int) -> Work:
         """Return FedAvg's weighted sum over `members` copies of `parameters` weights."""
-        flops = 2.0 * parameters * members
-        traffic = FLOAT_BYTES * parameters * 2.0 * members  # a member and the sum so far
-        return Work(self.profile.optimizer_seconds(traffic, flops), flops)
+        each = 2 * members  # read a member and the sum so far; multiply and add
+        return elementwise(self.profile, parameters, each, each)
+
+    def step(self, parameters: int, words: int, flops: int) -> Work:
+        """Return a server optimizer's step: `words` values moved and `flops` for each parameter."""
+        return elementwise(self.profile, parameters, words, flops)
 
 
 def layers_of(blocks: Sequence[BlockCost]) -> list[LayerCost]:

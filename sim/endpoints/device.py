@@ -78,6 +78,14 @@ class DeviceEndpoint(Endpoint):
         self.chain.do(operations.train_whole, self.client.index, batch)
         return self.compute(self.client.work.train(batch.size), Activity.TRAIN, batch=batch)
 
+    def train_proximal(self, batch: Batch, mu: float) -> simpy.Event:
+        """Train the whole model on a batch with FedProx's proximal term; 0 is `train_whole`."""
+        if mu == 0:
+            return self.train_whole(batch)
+        self.chain.do(operations.train_proximal, self.client.index, batch, mu)
+        work = self.client.work.train_proximal(batch.size)
+        return self.compute(work, Activity.TRAIN, batch=batch)
+
     def forward(self, batch: Batch) -> simpy.Event:
         """Load a batch and run the device block forward; value: its activation."""
         upload = self.chain.do(operations.forward, self.client.index, batch)

@@ -34,6 +34,7 @@ Progress = Callable[[int, int], None]  # called with the numbers of chains that 
 ALL_CLIENTS: Final = -1  # the client index of a chain or shard of all clients together
 # The first part of a state's name. State names are part of learning digests, hence the old spelling.
 OPTIMIZER_STATE: Final = "optimiser"
+MOMENTS: Final = "moments"  # of an aggregation: "moments/server"
 TRAINED: Final = ("device", "server", "head")
 
 

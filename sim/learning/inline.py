@@ -1,7 +1,7 @@
 """The `inline` executor: runs the chains of a round in sequence, in this process, when it closes.
 
-Only one chain's replicas exist at a time, and averages are accumulated member by member, so memory use
-does not grow with the number of clients.
+Only one chain's replicas exist at a time, and members are folded one by one, so memory use does not grow
+with the number of clients.
 """
 
 import hashlib
@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
-from cutlayer.sim.learning.chain import TRAINED, Chain, Progress, part_of
+from cutlayer.sim.learning.aggregation import Aggregation, Shared
+from cutlayer.sim.learning.chain import MOMENTS, TRAINED, Chain, Progress, part_of
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.kernels import fingerprint
 from cutlayer.sim.learning.replica import State, accuracy
@@ -27,15 +27,17 @@ class Inline:
         self.workspace = workspace
         self._closed = dict(workspace.states)
 
-    def run(self, chains: Sequence[Chain], progress: Progress | None) -> None:
-        """Run a round's chains in order and apply their writes, then apply the averages.
+    def run(
+        self, chains: Sequence[Chain], aggregation: Aggregation, progress: Progress | None
+    ) -> None:
+        """Run a round's chains in order and apply their writes, then fold their members.
 
         If it is interrupted, the states remain those of the last closed round.
         """
         self._closed = dict(self.workspace.states)
         try:
             with let_in():
-                self._run(chains, progress)
+                self._run(chains, aggregation, progress)
         except BaseException:
             self.undo()
             raise
@@ -44,7 +46,9 @@ class Inline:
         """Restore the states from before the last `run`."""
         self.workspace.states = dict(self._closed)
 
-    def _run(self, chains: Sequence[Chain], progress: Progress | None) -> None:
+    def _run(
+        self, chains: Sequence[Chain], aggregation: Aggregation, progress: Progress | None
+    ) -> None:
         totals: Counter[str] = Counter()
         for chain in chains:
             totals.update(dict.fromkeys(chain.averages, chain.weight))
@@ -54,11 +58,18 @@ class Inline:
             run.execute()
             for part in chain.averages:
                 share = chain.weight / totals[part]
-                accumulate(sums.setdefault(part, {}), run.replica(part).state(), share)
+                aggregation.add(sums.setdefault(part, {}), run.replica(part).state(), share)
             self.workspace.states.update(run.written)
             if progress is not None:
                 progress(done, len(chains))
-        self.workspace.states.update(sums)
+        states = self.workspace.states
+        for part, total in sums.items():
+            kept = f"{MOMENTS}/{part}"
+            shared = Shared(states[part], states.get(kept, {}))
+            folded = aggregation.close(shared, total, self.workspace.parameters(part))
+            states[part] = folded.weights
+            if folded.moments:
+                states[kept] = folded.moments
 
     def accuracy(self, parts: Sequence[tuple[str, ...]]) -> float:
         """Return the mean test accuracy of the models that `parts` name.
@@ -91,21 +102,6 @@ class Inline:
             fingerprint.update(name.encode())
             fingerprint.update(weights[name].contiguous().numpy().tobytes())
         return fingerprint.hexdigest()
-
-
-def accumulate(total: dict[str, Tensor], member: State, share: float) -> None:
-    """Add `share` times a member's weights and floating-point buffers to a running average, in place.
-
-    Federated averaging (FedAvg; McMahan et al., AISTATS 2017, Algorithm 1). Integers and booleans, such
-    as BatchNorm's count of batches, become the largest of the members'.
-    """
-    for name, value in member.items():
-        if not (value.is_floating_point() or value.is_complex()):
-            total[name] = torch.maximum(total[name], value) if name in total else value
-        elif name in total:
-            total[name].add_(value, alpha=share)
-        else:
-            total[name] = value.mul_(share)
 
 
 def numerics() -> dict[str, str | int]:

@@ -1,6 +1,6 @@
 """The learning layer, through which methods train.
 
-It opens chains and closes rounds: the executor, if there is one, runs the chains and takes the averages
+It opens chains and closes rounds: the executor, if there is one, runs the chains and folds their members
 in client order, and the states get new digests. Without an executor (`none`) only the digests are
 computed; they are the same.
 """
@@ -8,7 +8,15 @@ computed; they are the same.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from cutlayer.sim.learning.chain import OPTIMIZER_STATE, TRAINED, Chain, Progress, part_of
+from cutlayer.sim.learning.aggregation import FEDAVG, Aggregation
+from cutlayer.sim.learning.chain import (
+    MOMENTS,
+    OPTIMIZER_STATE,
+    TRAINED,
+    Chain,
+    Progress,
+    part_of,
+)
 from cutlayer.sim.learning.digest import Digest, node
 from cutlayer.sim.learning.recipe import Recipe
 
@@ -25,11 +33,13 @@ class Learning:
         initial: dict[str, Digest],
         shards: Callable[[int], Digest],
         executor: "Inline | None",
+        aggregation: Aggregation = FEDAVG,
     ) -> None:
         self.recipe = recipe
         self.digests = dict(initial)
         self.shards = shards
         self.executor = executor
+        self.aggregation = aggregation
         self.run_digest: Digest = node("run", None, [])
         self._base = recipe.digest()
         self._chains: list[Chain] = []
@@ -106,18 +116,23 @@ class Learning:
                 self.digests[name] = digest
 
     def close_round(self, progress: Progress | None = None) -> None:
-        """Run the issued operations, take the averages, and update the digests.
+        """Run the issued operations, fold the members, and update the digests.
 
-        Members of an average are weighted by their samples, or equally if the recipe says so, and added
+        Members of a part are weighted by their samples, or equally if the recipe says so, and added
         in the order in which their chains were opened (client order), not in which they finished.
         """
         if self.executor is not None:
-            self.executor.run(self._chains, progress)
+            self.executor.run(self._chains, self.aggregation, progress)
         averaged = dict.fromkeys(name for chain in self._chains for name in chain.averages)
         for name in averaged:
             chains = [chain for chain in self._chains if name in chain.averages]
             weights = [[chain.client, chain.weight] for chain in chains]
-            self.digests[name] = node("average", [name, weights], [c.digest for c in chains])
+            kept = f"{MOMENTS}/{name}"
+            shared = [self.digests[state] for state in (name, kept) if state in self.digests]
+            members = [chain.digest for chain in chains]
+            self.digests[name] = self.aggregation.digest(name, weights, shared, members)
+            if self.aggregation.moments:
+                self.digests[kept] = node("write", kept, [self.digests[name]])
         names = sorted(self.digests)
         self._round_before = self.run_digest
         states = [self.digests[name] for name in names]

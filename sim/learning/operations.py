@@ -26,6 +26,23 @@ def train_whole(run: ChainRun, client: int, batch: Batch) -> None:
     train_on(functional.cross_entropy(server.module(device.module(images)), labels), device, server)
 
 
+def train_proximal(run: ChainRun, client: int, batch: Batch, mu: float) -> None:
+    """Train as `train_whole` does, with mu/2 ||w - w_global||^2 added to the loss.
+
+    FedProx (Li et al., MLSys 2020, equation 2); w_global are the weights that the chain reads. The
+    term's gradient, mu (w - w_global), is added to that of the loss.
+    """
+    device, server = run.replica("device"), run.replica("server")
+    images, labels = run.batch(client, batch)
+    torch.autograd.backward(functional.cross_entropy(server.module(device.module(images)), labels))
+    for part, replica in (("device", device), ("server", server)):
+        received = run.read(part)
+        for name, weight in replica.module.named_parameters():
+            if weight.grad is not None:
+                weight.grad.add_(weight.detach() - received[name], alpha=mu)
+        replica.step()
+
+
 def forward(run: ChainRun, client: int, batch: Batch) -> Upload:
     """Run the device block on a batch; its graph waits for `backward`."""
     device = run.replica("device")

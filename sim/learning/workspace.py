@@ -66,6 +66,11 @@ class Workspace:
         module.zero_grad(set_to_none=True)
         return module
 
+    def parameters(self, part: str) -> set[str]:
+        """Return the names of the parameters of a part that has a module; the others are buffers."""
+        named = self._modules[part].named_parameters(remove_duplicate=False)
+        return {name for name, _ in named}
+
     def converted(self, value: Tensor) -> Tensor:
         """Convert a floating-point tensor to the workspace's dtype; return others unchanged."""
         return value.to(self.dtype) if value.is_floating_point() else value

@@ -1,8 +1,10 @@
 """Classic federated learning: FedAvg (McMahan et al., AISTATS 2017, Algorithm 1)."""
 
+from typing import ClassVar
+
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.methods.method import MethodOptions, Process, Round
+from cutlayer.sim.methods.method import AveragingOptions, MethodOptions, Process, Round
 from cutlayer.sim.methods.split_method import SplitMethod
 
 
@@ -11,7 +13,7 @@ class ClassicFL(SplitMethod):
 
     name = "classic_fl"
     summary = "every device trains the whole model, and the server averages (FedAvg)"
-    Options = MethodOptions
+    Options: ClassVar[type[MethodOptions]] = AveragingOptions
 
     @classmethod
     def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003

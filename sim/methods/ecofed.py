@@ -19,11 +19,11 @@ from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.learning.digest import Ingredient
-from cutlayer.sim.methods.method import MethodOptions, Process, Round, ServerLoad
+from cutlayer.sim.methods.method import AveragingOptions, Process, Round, ServerLoad
 from cutlayer.sim.methods.split_method import SplitMethod
 
 
-class EcoFedOptions(MethodOptions):
+class EcoFedOptions(AveragingOptions):
     """EcoFed's three parts, each of which can be disabled, and the differences between its versions.
 
     `download_device_block` and `upload_when_unbuffered` give the first two preprints instead of the
@@ -80,7 +80,9 @@ class EcoFed(SplitMethod):
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Return the options without those that only cost time and bytes."""
-        return {"period": options.period, "bits": options.bits, "init": options.init}
+        chosen = {"period", "bits", "aggregation"}
+        kept = {k: v for k, v in super().learning_options(options).items() if k in chosen}
+        return kept | {"init": options.init}
 
     def _uploads_in(self, index: int) -> bool:
         """Whether a round is an upload round: by the period, or for lack of anything to replay."""

@@ -11,15 +11,16 @@ from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
+from cutlayer.sim.learning.aggregation import FEDAVG
 from cutlayer.sim.learning.chain import Batch, part_of
 from cutlayer.sim.learning.deferred import distillation, operations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.log.intervals import Activity
-from cutlayer.sim.methods.method import MethodOptions, Process, Round, ServerLoad
+from cutlayer.sim.methods.method import AveragingOptions, Process, Round, ServerLoad
 from cutlayer.sim.methods.split_method import SplitMethod
 
 
-class FedGKTOptions(MethodOptions):
+class FedGKTOptions(AveragingOptions):
     """Two-way distillation, with or without an exchange of weights.
 
     With `exchange_weights` (as in EcoFed's code: T = 3, alpha = 1) the server has one replica per
@@ -54,6 +55,13 @@ class FedGKTOptions(MethodOptions):
     optimizer_state: Literal["fresh", "kept"] | None = Field(
         None, description="as in `training`, for this method only; null: that of `training`"
     )
+
+    @field_validator("exchange_weights")
+    @classmethod
+    def _aggregates(cls, exchange: bool, info: ValidationInfo) -> bool:
+        if not exchange and info.data.get("aggregation", FEDAVG) != FEDAVG:
+            raise rule("needs aggregation: fedavg when false, since no weights are averaged then")
+        return exchange
 
     @field_validator("server_epochs")
     @classmethod

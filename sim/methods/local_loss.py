@@ -1,9 +1,11 @@
 """Local-loss DPFL: an auxiliary head on the device replaces the gradient (Han et al., 2021)."""
 
+from typing import ClassVar
+
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.methods.method import MethodOptions, Process, Round
+from cutlayer.sim.methods.method import AveragingOptions, MethodOptions, Process, Round
 from cutlayer.sim.methods.split_method import SplitMethod
 
 
@@ -12,7 +14,7 @@ class LocalLoss(SplitMethod):
 
     name = "local_loss"
     summary = "an auxiliary head trains the device block; activations go up, no gradients come down"
-    Options = MethodOptions
+    Options: ClassVar[type[MethodOptions]] = AveragingOptions
     parts = ("device", "head", "server")
     needs_both_blocks = True
 

@@ -9,15 +9,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import simpy
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from cutlayer.scenarios.fields import rule
+from cutlayer.scenarios.unions import OneOf
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
+from cutlayer.sim.learning.aggregation import FEDAVG, Aggregation, FedAdam, FedAvg, FedAvgM, FedYogi
 from cutlayer.sim.learning.chain import ALL_CLIENTS, Chain
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.methods.members import Members
@@ -52,6 +54,19 @@ class MethodOptions(BaseModel):
         if weights is not None and info.data.get("init") == "random":
             raise rule("has no effect with init: random; choose partial or holistic")
         return weights
+
+
+class AveragingOptions(MethodOptions):
+    """The options of a method that averages weights: those of every method, and the aggregation."""
+
+    aggregation: Annotated[
+        FedAvg | FedAvgM | FedAdam | FedYogi,
+        OneOf(fedavg=FedAvg, fedavgm=FedAvgM, fedadam=FedAdam, fedyogi=FedYogi),
+    ] = Field(
+        default="fedavg",
+        validate_default=True,
+        description="what the server makes of the members' mean: fedavg, fedavgm, fedadam, fedyogi",
+    )
 
 
 @dataclass
@@ -95,6 +110,7 @@ class Method(ABC):
     Options: ClassVar[type[MethodOptions]]
     parts: ClassVar[tuple[str, ...]] = ("device", "server")
     freezes_device: ClassVar[bool] = False
+    keeps_received: ClassVar[bool] = False
     needs_both_blocks: ClassVar[bool] = False
     cancels: ClassVar[bool] = False
 
@@ -136,10 +152,20 @@ class Method(ABC):
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Return the options that affect learning (all of them unless overridden).
 
-        `init` and `weights` are not among them: they are in the digests of the initial weights.
+        `init` and `weights` are not among them: they are in the digests of the initial weights. Nor is
+        the default aggregation: digests were recorded before there were others.
         """
-        dumped: dict[str, Ingredient] = options.model_dump(mode="json", exclude={"init", "weights"})
+        excluded = {"init", "weights"}
+        if cls.aggregation(options) == FEDAVG:
+            excluded.add("aggregation")
+        dumped: dict[str, Ingredient] = options.model_dump(mode="json", exclude=excluded)
         return dumped
+
+    @classmethod
+    def aggregation(cls, options: Any) -> Aggregation:
+        """Return how the server folds the members' weights: the option, or FedAvg without one."""
+        chosen: Aggregation = getattr(options, "aggregation", FEDAVG)
+        return chosen
 
     @classmethod
     def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003

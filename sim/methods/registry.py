@@ -11,6 +11,7 @@ from cutlayer.sim.methods.centralised import Centralised
 from cutlayer.sim.methods.classic_fl import ClassicFL
 from cutlayer.sim.methods.ecofed import EcoFed
 from cutlayer.sim.methods.fedgkt import FedGKT
+from cutlayer.sim.methods.fedprox import FedProx
 from cutlayer.sim.methods.local_loss import LocalLoss
 from cutlayer.sim.methods.method import Method, MethodOptions
 from cutlayer.sim.methods.split_learning import SplitLearning
@@ -19,7 +20,16 @@ from cutlayer.suggestion import suggestion
 
 METHODS: Final[Mapping[str, type[Method]]] = {
     shipped.name: shipped
-    for shipped in (ClassicFL, SplitFed, LocalLoss, FedGKT, EcoFed, SplitLearning, Centralised)
+    for shipped in (
+        ClassicFL,
+        FedProx,
+        SplitFed,
+        LocalLoss,
+        FedGKT,
+        EcoFed,
+        SplitLearning,
+        Centralised,
+    )
 }
 OPTIONS: Final = {name: shipped.Options for name, shipped in METHODS.items()}
 

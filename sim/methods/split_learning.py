@@ -3,7 +3,7 @@
 from typing import Any
 
 from cutlayer.sim.log.intervals import NO_CAUSE
-from cutlayer.sim.methods.method import Process, Round
+from cutlayer.sim.methods.method import MethodOptions, Process, Round
 from cutlayer.sim.methods.splitfed import SplitFed
 
 
@@ -15,6 +15,7 @@ class SplitLearning(SplitFed):
 
     name = "split_learning"
     summary = "clients train one after another and pass the device block on (sequential SL)"
+    Options = MethodOptions
 
     @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003

@@ -1,4 +1,4 @@
-"""The synchronous round of the split methods: all members run, then the server averages."""
+"""The synchronous round of the split methods: all members run, then the server folds their weights."""
 
 from abc import abstractmethod
 from typing import Any
@@ -14,9 +14,9 @@ from cutlayer.sim.methods.method import Method, Process, Round
 
 
 class SplitMethod(Method):
-    """A synchronous round: both endpoints of every member run, then the server averages.
+    """A synchronous round: both endpoints of every member run, then the server folds their weights.
 
-    The average is over the members that did not drop out; if all did, nothing changes.
+    The fold is over the members that did not drop out; if all did, nothing changes.
     """
 
     @classmethod
@@ -42,7 +42,7 @@ class SplitMethod(Method):
         """Yield the operations of the server for one client in this round."""
 
     def run_round(self, rnd: Round) -> Process:
-        """Run both endpoints of every member, wait for them, and average."""
+        """Run both endpoints of every member, wait for them, and fold their weights."""
         members = self.start_members(rnd, self.device, self.server)
         yield from self.wait(rnd, members)
         if self.cancels:  # the members that were cancelled end now, and their running jobs later
@@ -52,7 +52,11 @@ class SplitMethod(Method):
         if values and remaining:
             last = members.last_member
             server = members.server_after_all(rnd.participants[0], last, rnd.chains[0])
-            work = self.world.costs.server_work.average(values, remaining)
+            costs, aggregation = self.world.costs, self.aggregation(self.options)
+            work = costs.server_work.average(values, remaining)
+            if aggregation.words:
+                parameters = sum(costs.parameters[part] for part in self.parts)
+                work += costs.server_work.step(parameters, aggregation.words, aggregation.flops)
             yield server.compute(work, Activity.AGGREGATE)
 
     def wait(self, rnd: Round, members: Members) -> Process:  # noqa: ARG002

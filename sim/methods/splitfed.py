@@ -1,9 +1,11 @@
 """Vanilla DNN-partitioning FL (DPFL): SplitFed v1 (Thapa et al., AAAI 2022, Algorithm 1)."""
 
+from typing import ClassVar
+
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.methods.method import MethodOptions, Process, Round
+from cutlayer.sim.methods.method import AveragingOptions, MethodOptions, Process, Round
 from cutlayer.sim.methods.split_method import SplitMethod
 
 
@@ -16,7 +18,7 @@ class SplitFed(SplitMethod):
 
     name = "splitfed"
     summary = "activation up, gradient down for every batch (vanilla DPFL, SplitFed v1)"
-    Options = MethodOptions
+    Options: ClassVar[type[MethodOptions]] = AveragingOptions
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Run forward, send, receive the gradient, run backward; at the end, send the device block."""

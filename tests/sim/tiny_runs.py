@@ -33,7 +33,14 @@ topology:
 methods: [splitfed]
 """
 METHODS = (
-    *("classic_fl", "splitfed", "local_loss", "fedgkt", "{fedgkt: {exchange_weights: false}}"),
+    *(
+        "classic_fl",
+        "fedprox",
+        "splitfed",
+        "local_loss",
+        "fedgkt",
+        "{fedgkt: {exchange_weights: false}}",
+    ),
     *("{ecofed: {init: random}}", "split_learning", "centralised"),
 )
 

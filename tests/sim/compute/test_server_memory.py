@@ -9,7 +9,7 @@ from cutlayer import load_scenario
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.memory import memory_by_device, server_memory
 from cutlayer.sim.compute.memory import training_bytes
-from cutlayer.sim.methods.registry import options_of
+from cutlayer.sim.methods.registry import METHODS, options_of
 
 
 @pytest.fixture
@@ -56,6 +56,26 @@ def test_split_learning_has_one_block(plan_of):
 def test_classic_fl_has_the_model_and_the_sum(plan_of):
     plan = plan_of("classic_fl")
     assert needed(plan) == 2 * model_bytes(plan)
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "moments"), [("fedavg", 0), ("fedavgm", 1), ("{fedadam: {lr: 0.1}}", 2)]
+)
+def test_an_aggregation_keeps_its_moments(plan_of, aggregation, moments):
+    for method in ("classic_fl", "splitfed"):
+        plain, plan = plan_of(method), plan_of(f"{{{method}: {{aggregation: {aggregation}}}}}")
+        assert needed(plan) == needed(plain) + moments * model_bytes(plan)
+    server = 4 * sum(block.parameters for block in plan.blocks[1:])
+    plain = plan_of("{ecofed: {init: random}}")
+    plan = plan_of(f"{{ecofed: {{init: random, aggregation: {aggregation}}}}}")
+    assert needed(plan) == needed(plain) + moments * server
+
+
+def test_a_device_of_fedprox_keeps_the_weights_that_it_received(plan_of):
+    plan = plan_of("fedprox")
+    (needs,) = memory_by_device(plan, METHODS["fedprox"]).values()
+    (plain,) = memory_by_device(plan, METHODS["classic_fl"]).values()
+    assert needs == plain + model_bytes(plan)
 
 
 @pytest.mark.parametrize(

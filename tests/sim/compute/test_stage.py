@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cutlayer.models.block_cost import LayerCost
+from cutlayer.models.block_cost import BlockCost, LayerCost
 from cutlayer.models.catalogue import resolve
 from cutlayer.models.cost import block_costs, model_cost
 from cutlayer.models.features import CONVOLUTIONS, PRODUCTS
@@ -174,6 +174,17 @@ def test_an_average_grows_with_members_and_parameters():
     work = ServerWork(PROFILE, (), (), 6, 0).average(1000, 5)
     assert work.seconds == pytest.approx(4 * 1000 * 2 * 5 / 1e5)
     assert work.flops == 2 * 1000 * 5
+
+
+def test_a_server_step_and_a_proximal_term_are_charged_by_their_memory_traffic():
+    step = ServerWork(PROFILE, (), (), 6, 0).step(1000, words=7, flops=13)
+    assert step == Work(pytest.approx(7 * 4 * 1000 / 1e5), 13_000)
+    block = BlockCost("b", (LAYER,), 200, 2, 800, (4,), (6,), 16, 24, 16)
+    work = DeviceWork(PROFILE, (block,), None, 6, 1)
+    plain, proximal = work.train(4), work.train_proximal(4)
+    assert proximal.seconds - plain.seconds == pytest.approx(4 * 200 / 1e5)
+    assert proximal.flops - plain.flops == 3 * 200
+    assert proximal.overhead_s == plain.overhead_s
 
 
 def vgg5_by_hand() -> list[tuple[float, float, int]]:

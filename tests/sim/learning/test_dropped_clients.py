@@ -12,6 +12,7 @@ CLIENTS = 3
 METHODS = {
     "classic_fl": "methods=[classic_fl]",
     "splitfed": "methods=[splitfed]",
+    "fedyogi": "methods=[{fedprox: {aggregation: {fedyogi: {lr: 0.01}}}}]",
     "local_loss": "methods=[local_loss]",
     "fedgkt": "methods=[fedgkt]",
     "ecofed": "methods=[{ecofed: {init: random, period: 3}}]",

@@ -18,7 +18,15 @@ from cutlayer.scenarios import Scenario
 from cutlayer.scenarios.unions import OneOf
 from cutlayer.sim.methods.registry import METHODS, OPTIONS
 
-EVERY = ("classic_fl", "splitfed", "local_loss", "fedgkt", "split_learning", "centralised")
+EVERY = (
+    "classic_fl",
+    "fedprox",
+    "splitfed",
+    "local_loss",
+    "fedgkt",
+    "split_learning",
+    "centralised",
+)
 ALL = f"methods=[{', '.join(EVERY)}, {{ecofed: {{init: random}}}}]"
 LABELS = frozenset({*EVERY, "ecofed"})
 CASES = ["training.rounds=3", "training.clients_per_round=2"]
@@ -52,7 +60,7 @@ def tcp(text: str) -> Change:
     return Change(f"transport={{tcp: {{{text}}}}}", ("transport=tcp",))
 
 
-UNCUT = frozenset({"classic_fl", "centralised"})
+UNCUT = frozenset({"classic_fl", "fedprox", "centralised"})
 PLAIN = ("training.optimizer={name: sgd, lr: 0.05}",)
 SHARDS = partition("{shards: {per_client: 2, size: 5}}")
 RANDOM = "init: random"
@@ -115,6 +123,7 @@ LEARNING = {
     "training.lr_schedule.exponential.gamma": Change(
         "training.lr_schedule.exponential.gamma=0.8", schedule("{exponential: {gamma: 0.9}}")
     ),
+    "methods.fedprox.mu": option("fedprox", "mu: 0.02"),
     "methods.fedgkt.temperature": option("fedgkt", "temperature: 2.5"),
     "methods.fedgkt.alpha": option("fedgkt", "alpha: 0.5"),
     "methods.fedgkt.server_alpha": option("fedgkt", "server_alpha: logits"),
@@ -137,6 +146,22 @@ LEARNING = {
         first=RANDOM,
     ),
 }
+
+AGGREGATIONS = {
+    "fedavgm": {"lr": 0.9, "momentum": 0.8},
+    "fedadam": {"lr": 0.2, "beta1": 0.8, "beta2": 0.98, "tau": 0.01},
+    "fedyogi": {"lr": 0.2, "beta1": 0.8, "beta2": 0.98, "tau": 0.01},
+}
+for _method in ("classic_fl", "fedprox", "splitfed", "local_loss", "fedgkt", "ecofed"):
+    _path = f"methods.{_method}.aggregation"
+    LEARNING[_path] = option(_method, f"{RANDOM}, aggregation: fedavgm", first=RANDOM)
+    for _name, _settings in AGGREGATIONS.items():
+        for _key, _value in _settings.items():
+            _first, _after = (
+                f"{RANDOM}, aggregation: {{{_name}: {json.dumps(settings)}}}"
+                for settings in ({"lr": 0.1}, {"lr": 0.1, _key: _value})
+            )
+            LEARNING[f"{_path}.{_name}.{_key}"] = option(_method, _after, first=_first)
 
 for _method in EVERY:
     LEARNING[f"methods.{_method}.init"] = option(_method, "init: holistic", "model.name=vgg5")

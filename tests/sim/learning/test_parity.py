@@ -115,7 +115,8 @@ def compared(
     start = {name: value for state in run.states.values() for name, value in state.items()}
     expected = twin(study, **options)
     states = run.train().states
-    if method in ("classic_fl", "centralised"):  # one of the two blocks is the whole model
+    name = method.strip("{").partition(":")[0]
+    if name in ("classic_fl", "fedprox", "centralised"):  # one of the blocks is the whole model
         expected = {"model": flat(expected["device"]) | flat(expected["server"])}
         states = {"model": states["device"] | states["server"]}
     pairs = {}

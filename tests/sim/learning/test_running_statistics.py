@@ -8,8 +8,8 @@ from torch.nn import functional
 
 import cutlayer.models.catalogue
 from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.learning.aggregation import FEDAVG
 from cutlayer.sim.learning.chain import Batch
-from cutlayer.sim.learning.inline import accumulate
 
 STATISTICS = "model={name: 'own_models:statistics', cut: 2}"
 FLAT = "model={name: 'own_models:flat_statistics', cut: 2}"
@@ -165,7 +165,7 @@ def test_averages_of_integers_are_their_maximum() -> None:
         {"n": torch.tensor([5, 2, 9]), "b": torch.tensor([False, False]), "w": torch.tensor(8.0)},
     ]
     for member, share in zip(members, (0.75, 0.25), strict=True):
-        accumulate(total, member, share)
+        FEDAVG.add(total, member, share)
     assert total["n"].tolist() == [5, 7, 9]
     assert total["n"].dtype == torch.int64
     assert total["b"].tolist() == [True, False]

@@ -22,9 +22,76 @@ def divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     return temperature**2 * (p * (p.log() - q)).sum(dim=1).mean()
 
 
-def classic_fl(study: Study) -> dict[str, Weights]:
-    """McMahan et al., AISTATS 2017, Algorithm 1."""
+def plain_mean(before: Weights, mean: Weights, parameters: set[str]) -> Weights:
+    """FedAvg: the mean replaces the weights."""
+    del before, parameters
+    return mean
+
+
+@dataclass
+class ServerSGD:
+    """Hsu et al., 2019: torch's SGD with momentum on the server, with the gradient w - mean."""
+
+    lr: float
+    momentum: float
+
+    def __post_init__(self) -> None:
+        self.weights: dict[str, Tensor] = {}
+        self.optimizers: dict[str, torch.optim.SGD] = {}
+
+    def __call__(self, before: Weights, mean: Weights, parameters: set[str]) -> Weights:
+        after = dict(mean)
+        for name in parameters:
+            if name not in self.weights:
+                self.weights[name] = before[name].clone()
+                self.optimizers[name] = torch.optim.SGD(
+                    [self.weights[name]], lr=self.lr, momentum=self.momentum
+                )
+            self.weights[name].grad = before[name] - mean[name]
+            self.optimizers[name].step()
+            after[name] = self.weights[name].clone()
+        return after
+
+
+@dataclass
+class ServerAdaptive:
+    """Reddi et al., ICLR 2021, Algorithm 2: FedAdam or FedYogi."""
+
+    eta: float
+    beta1: float
+    beta2: float
+    tau: float
+    yogi: bool
+
+    def __post_init__(self) -> None:
+        self.m: dict[str, Tensor] = {}
+        self.v: dict[str, Tensor] = {}
+
+    def __call__(self, before: Weights, mean: Weights, parameters: set[str]) -> Weights:
+        after = dict(mean)
+        for x in parameters:
+            delta = mean[x] - before[x]
+            m = self.m.get(x, torch.zeros_like(delta))
+            v = self.v.get(x, torch.full_like(delta, self.tau**2))
+            self.m[x] = self.beta1 * m + (1 - self.beta1) * delta
+            if self.yogi:
+                self.v[x] = v - (1 - self.beta2) * delta**2 * torch.sign(v - delta**2)
+            else:
+                self.v[x] = self.beta2 * v + (1 - self.beta2) * delta**2
+            after[x] = before[x] + self.eta * self.m[x] / (torch.sqrt(self.v[x]) + self.tau)
+        return after
+
+
+ServerStep = Callable[[Weights, Weights, set[str]], Weights]
+
+
+def classic_fl(
+    study: Study, mu: float = 0.0, server_step: Callable[[], ServerStep] = lambda: plain_mean
+) -> dict[str, Weights]:
+    """McMahan et al., AISTATS 2017, Algorithm 1; with `mu`, the loss of Li et al., MLSys 2020."""
     copies = Copies(study, study.device, study.server)
+    steps = server_step(), server_step()
+    names = [{n for n, _ in block.named_parameters()} for block in (study.device, study.server)]
     device, server = weights_of(study.device, study.server)
     for index in range(study.rounds):
         devices, servers = {}, {}
@@ -32,10 +99,15 @@ def classic_fl(study: Study) -> dict[str, Weights]:
             own = copies[client]
             own.begin_round(device, server)
             for _, images, labels in study.training(client, index):
-                cross_entropy(own.blocks[1](own.blocks[0](images)), labels).backward()
+                loss = cross_entropy(own.blocks[1](own.blocks[0](images)), labels)
+                for block, received in zip(own.blocks, (device, server), strict=True):
+                    for name, w in block.named_parameters():
+                        loss = loss + mu / 2 * ((w - received[name]) ** 2).sum()
+                loss.backward()
                 own.step()
             devices[client], servers[client] = own.weights()
-        device, server = study.mean(devices), study.mean(servers)
+        device = steps[0](device, study.mean(devices), names[0])
+        server = steps[1](server, study.mean(servers), names[1])
     return {"device": device, "server": server}
 
 
@@ -248,6 +320,19 @@ def centralised(study: Study) -> dict[str, Weights]:
 Twin = Callable[..., dict[str, Weights]]
 TWINS: dict[str, tuple[Twin, dict[str, Any]]] = {
     "classic_fl": (classic_fl, {}),
+    "{fedprox: {mu: 0.5}}": (classic_fl, {"mu": 0.5}),
+    "{classic_fl: {aggregation: {fedavgm: {lr: 0.7, momentum: 0.6}}}}": (
+        classic_fl,
+        {"server_step": lambda: ServerSGD(0.7, 0.6)},
+    ),
+    "{fedprox: {mu: 0.1, aggregation: {fedadam: {lr: 0.02}}}}": (
+        classic_fl,
+        {"mu": 0.1, "server_step": lambda: ServerAdaptive(0.02, 0.9, 0.99, 1e-3, yogi=False)},
+    ),
+    "{classic_fl: {aggregation: {fedyogi: {lr: 0.02, beta1: 0.5, beta2: 0.8, tau: 0.01}}}}": (
+        classic_fl,
+        {"server_step": lambda: ServerAdaptive(0.02, 0.5, 0.8, 0.01, yogi=True)},
+    ),
     "splitfed": (splitfed, {}),
     "local_loss": (local_loss, {}),
     "{fedgkt: {alpha: 0.5}}": (fedgkt, {"gkt": GKT(3, 0.5)}),

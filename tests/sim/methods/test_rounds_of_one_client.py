@@ -4,7 +4,8 @@ Unless a test says otherwise: a device of 1,000 FLOP/s with 3 samples (batches o
 1,000 bytes/s up and 2,000 down with 0.5 s of delay, a server of 10,000 FLOP/s. See tiny_worlds.
 """
 
-from tiny_worlds import DEVICE, DOWN, SERVE, UP, Device, Pen, assert_chart, play
+import pytest
+from tiny_worlds import DEVICE, DOWN, SERVE, UP, Device, Pen, assert_chart, drawn, play
 
 from cutlayer.sim.log.intervals import Activity
 
@@ -20,6 +21,39 @@ def test_classic_fl():
     pen.bar(UP, Activity.WEIGHTS, whole / 1000, whole).gap(DELAY)
     pen.bar(SERVE, Activity.AGGREGATE, 2 * 130 / 10_000)
     assert_chart(kept, pen.bars, 1.444 + 0.5 + 2.92 + 1.72 + 2.888 + 0.5 + 0.026)
+
+
+def test_fedprox_is_classic_fl_with_three_flops_a_parameter_and_batch_more():
+    (kept,) = play("fedprox", [Device()])
+    whole = 2888
+    pen = Pen(0).bar(DOWN, Activity.WEIGHTS, whole / 2000, whole).gap(DELAY)
+    pen.bar(DEVICE, Activity.TRAIN, (2 * (400 + 800) + 4 * 130 + 3 * 130) / 1000)
+    pen.bar(DEVICE, Activity.TRAIN, (1 * (400 + 800) + 4 * 130 + 3 * 130) / 1000)
+    pen.bar(UP, Activity.WEIGHTS, whole / 1000, whole).gap(DELAY)
+    pen.bar(SERVE, Activity.AGGREGATE, 2 * 130 / 10_000)
+    assert_chart(kept, pen.bars, 1.444 + 0.5 + 3.31 + 2.11 + 2.888 + 0.5 + 0.026)
+
+
+def test_fedprox_without_its_term_takes_the_time_of_classic_fl():
+    (prox,) = play("fedprox", [Device()], options={"mu": 0.0})
+    (classic,) = play("classic_fl", [Device()])
+    assert prox.record.digest == classic.record.digest
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "flops"),
+    [("fedavgm", 5), ({"fedadam": {"lr": 0.1}}, 13), ({"fedyogi": {"lr": 0.1}}, 15)],
+)
+@pytest.mark.parametrize(("method", "averaged"), [("classic_fl", 130), ("local_loss", 135)])
+def test_a_server_optimizer_makes_the_fold_longer(method, averaged, aggregation, flops):
+    (plain,) = play(method, [Device()])
+    (kept,) = play(method, [Device()], options={"aggregation": aggregation})
+    *before, fold = drawn(kept)
+    *same, mean = drawn(plain)
+    assert before == same
+    start, end, *rest = fold
+    assert (start, *rest) == (mean[0], *mean[2:])
+    assert end - start == pytest.approx((2 + flops) * averaged / 10_000)
 
 
 def test_splitfed():

@@ -97,6 +97,27 @@ def test_two_equal_devices_on_wifi(slots):
     assert_equal(*both_ways(load_scenario("edpfl_pi4_wifi", overrides)))
 
 
+OPTIMIZERS = ["fedavgm", "fedadam: {lr: 0.1}", "fedyogi: {lr: 0.1}"]
+
+
+@pytest.mark.parametrize("method", ["classic_fl", "fedprox", "splitfed", "ecofed"])
+def test_methods_that_charge_other_work_for_a_term_or_a_fold(tmp_path, method):
+    """Reuse changes none of them, and each has events of its own."""
+    entries = [
+        f"{{{method}: {{init: random, aggregation: {name if ':' not in name else '{' + name + '}'}}},"
+        f" label: {name.partition(':')[0]}}}"
+        for name in ["fedavg", *OPTIMIZERS]
+    ]
+    methods = f"methods=[{', '.join(entries)}, {{classic_fl: {{}}, label: classic}}]"
+    reused, played = both_ways(
+        scenario(tmp_path, MIXED, "training.rounds=12", "training.clients_per_round=6", methods)
+    )
+    assert_equal(reused, played)
+    assert all(result.reused_rounds > 0 for result in reused.methods.values())
+    events = [result.event_digest for result in reused.methods.values()]
+    assert len(set(events)) == len(events) - (method == "classic_fl")
+
+
 def test_rounds_with_late_uploads():
     methods = "methods=[{ecofed: {init: random, upload_when_unbuffered: true}}]"
     overrides = ["training.rounds=6", "training.clients_per_round=4", methods]
