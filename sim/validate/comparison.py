@@ -1,35 +1,28 @@
 """Measured figures beside predicted ones: errors, order, speedups between methods, and a verdict."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean, median
 from typing import Final
 
+import numpy as np
+
 from cutlayer.sim.validate.measured import MIB, WHATS, Measured
 from cutlayer.sim.validate.table import Kind, Line, absolute_errors, deviation_text, kendall_tau
 
-Interval = tuple[float, float]
+Figures = Sequence[tuple[float, float]]  # predicted seconds and bytes of each row
 
 TRAFFIC: Final = "traffic"
-ORDERED: Final = 1 - 1e-9  # Kendall's tau of an order without a mistake
 _SPEEDUPS_FROM: Final = ("round", "iteration")
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A row's seconds or traffic beside the prediction, and the interval of a predicted time."""
+    """A row's seconds or traffic beside the prediction."""
 
     row: Measured
     line: Line
-    interval: Interval | None = None
-
-    @property
-    def inside(self) -> bool | None:
-        """Whether the interval holds the measured figure; None without an interval."""
-        if self.interval is None or self.line.published is None:
-            return None
-        return self.interval[0] <= self.line.published <= self.interval[1]
 
     @property
     def noise(self) -> float | None:
@@ -56,11 +49,16 @@ class Score:
 class Comparison:
     """All figures of a testbed, times and traffic in the order of the file.
 
+    `speedups` has the ratio of every pair of methods with common rows, the slower over the faster one.
+    It is that of their round times over all rounds if both have them, else the ratio of the sums over
+    the rows that both have (same rounds, type, part and client).
+
     `level` is the share of the draws in an interval; None without intervals. `uncertain` says that
     figures behind the times are not known exactly.
     """
 
     compared: tuple[Compared, ...]
+    speedups: tuple[Line, ...]
     level: float | None = None
     uncertain: bool = False
 
@@ -84,39 +82,6 @@ class Comparison:
                 scores.append(Score(what, len(lines), fmean(errors), median(errors), bias, tau))
         return scores
 
-    def speedups(self) -> list[Line]:
-        """Return the ratio of every pair of methods with common rows, the slower over the faster one.
-
-        It is that of their round times over all rounds if both have them, else the ratio of the sums
-        over the rows that both have (same rounds, type, part and client).
-        """
-        lines, own = [], self._times_by_method()
-        for pair in combinations(own, 2):
-            common = own[pair[0]].keys() & own[pair[1]].keys()
-            whole = (None, None, "round", None)
-            keys = {whole} if whole in common else common
-            if not keys:
-                continue
-            sums = {name: _sums(own[name][key] for key in keys) for name in pair}
-            slow, fast = sorted(pair, key=lambda name: -sums[name][0])
-            both = [one for name in pair for key in keys for one in own[name][key]]
-            kind: Kind = "fitted" if all(one.kind == "fitted" for one in both) else "predicted"
-            ratios = (a / b for a, b in zip(sums[slow], sums[fast], strict=True))
-            measured, ours = ratios
-            source = "; ".join(dict.fromkeys(one.source for one in both))
-            lines.append(Line(f"{slow} / {fast}", "x", measured, kind, ours, source))
-        return lines
-
-    def _times_by_method(self) -> dict[str, dict[tuple[object, ...], list[Line]]]:
-        """Return the times of rounds and iterations by method and by what they are of."""
-        own: dict[str, dict[tuple[object, ...], list[Line]]] = {}
-        for one in self.compared:
-            row = one.row
-            if one.line.unit == "s" and row.what in _SPEEDUPS_FROM:
-                key = (row.round, row.round_type, row.what, row.client)
-                own.setdefault(row.method, {}).setdefault(key, []).append(one.line)
-        return own
-
     def verdict(self) -> list[str]:
         """Return sentences: the error of the times, their order, the speedups, the worst part."""
         times = not_fitted(self.lines())
@@ -131,7 +96,7 @@ class Comparison:
             else f"The only time that was not fitted is off by {deviation_text(worst)}."
         ]
         sentences += [sentence for sentence in (self._order(), self._worst_part()) if sentence]
-        known = [one.inside for one in self.compared if one.inside is not None]
+        known = [line.inside for line in self.lines() if line.inside is not None]
         if known:
             inside = f"{sum(known)} of {len(known)} measured times lie inside"
             sentences.append(f"{inside} the {level_text(self.level)} interval of the prediction.")
@@ -139,7 +104,7 @@ class Comparison:
 
     def _order(self) -> str | None:
         """Return whether the methods are in the measured order; None with a single one."""
-        pairs = self.speedups()
+        pairs = self.speedups
         if not pairs:
             return None
         wrong = [line.quantity.split(" / ") for line in pairs if (line.simulated or 0.0) < 1]
@@ -162,26 +127,86 @@ class Comparison:
 
 def compare(
     rows: Sequence[Measured],
-    figures: Sequence[tuple[float, float]],
-    intervals: Sequence[Interval] = (),
+    figures: Figures,
+    drawn: Sequence[Figures] = (),
     *,
-    level: float | None = None,
+    level: float = 0.9,
     uncertain: bool = False,
 ) -> Comparison:
-    """Return the rows beside their predicted seconds and bytes, with the intervals of the seconds."""
+    """Return the rows beside their predicted figures.
+
+    `drawn` has the figures of draws, of which times and speedups get intervals with this `level`.
+    """
+    compared = _beside(rows, figures)
+    speedups = _speedups(compared)
+    if drawn:
+        others = [_beside(rows, own) for own in drawn]
+        compared = [
+            replace(one, line=_with_interval(one.line, [other[n].line for other in others], level))
+            for n, one in enumerate(compared)
+        ]
+        pairs = [_speedups(other) for other in others]
+        speedups = [
+            _with_interval(line, [own[n] for own in pairs], level)
+            for n, line in enumerate(speedups)
+        ]
+    return Comparison(tuple(compared), tuple(speedups), level if drawn else None, uncertain)
+
+
+def _beside(rows: Sequence[Measured], figures: Figures) -> list[Compared]:
     compared = []
-    for number, (row, (seconds, traffic)) in enumerate(zip(rows, figures, strict=True)):
+    for row, (seconds, traffic) in zip(rows, figures, strict=True):
         repeats = f"repeated {row.count} times" if row.count > 1 else ""
         if row.seconds is not None:
             name = f"{row.method}, {row.part}"
             line = Line(name, "s", row.seconds, row.kind, seconds, row.where, repeats)
-            compared.append(Compared(row, line, intervals[number] if intervals else None))
+            compared.append(Compared(row, line))
         if row.traffic_bytes is not None:
             measured, ours = row.traffic_bytes / MIB, traffic / MIB
             name = f"{row.method}, bytes of a {row.part}".replace("of a round ", "of round ")
             line = Line(name, "MiB", measured, "predicted", ours, row.where, repeats)
             compared.append(Compared(row, line))
-    return Comparison(tuple(compared), level if intervals else None, uncertain)
+    return compared
+
+
+def _with_interval(line: Line, drawn: Sequence[Line], level: float) -> Line:
+    """Return a time or a speedup with the interval of its draws; traffic has none."""
+    if line.unit == "MiB":
+        return line
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile([one.simulated or 0.0 for one in drawn], tails)
+    return replace(line, interval=(float(low), float(high)))
+
+
+def _speedups(compared: Sequence[Compared]) -> list[Line]:
+    lines, own = [], _times_by_method(compared)
+    for pair in combinations(own, 2):
+        common = own[pair[0]].keys() & own[pair[1]].keys()
+        whole = (None, None, "round", None)
+        keys = {whole} if whole in common else common
+        if not keys:
+            continue
+        sums = {name: _sums(own[name][key] for key in keys) for name in pair}
+        slow, fast = sorted(pair, key=lambda name: -sums[name][0])
+        both = [one for name in pair for key in keys for one in own[name][key]]
+        kind: Kind = "fitted" if all(one.kind == "fitted" for one in both) else "predicted"
+        measured, ours = (a / b for a, b in zip(sums[slow], sums[fast], strict=True))
+        source = "; ".join(dict.fromkeys(one.source for one in both))
+        lines.append(Line(f"{slow} / {fast}", "x", measured, kind, ours, source))
+    return lines
+
+
+def _times_by_method(
+    compared: Sequence[Compared],
+) -> dict[str, dict[tuple[object, ...], list[Line]]]:
+    """Return the times of rounds and iterations by method and by what they are of."""
+    own: dict[str, dict[tuple[object, ...], list[Line]]] = {}
+    for one in compared:
+        row = one.row
+        if one.line.unit == "s" and row.what in _SPEEDUPS_FROM:
+            key = (row.round, row.round_type, row.what, row.client)
+            own.setdefault(row.method, {}).setdefault(key, []).append(one.line)
+    return own
 
 
 def not_fitted(lines: Iterable[Line]) -> list[Line]:

@@ -9,7 +9,7 @@ from rich.console import Console
 from cutlayer.sim.files.atomic import whole_text
 from cutlayer.sim.files.csv_text import CsvWriter
 from cutlayer.sim.results.columns import Row
-from cutlayer.sim.validate.comparison import TRAFFIC, Compared, Comparison, level_text
+from cutlayer.sim.validate.comparison import TRAFFIC, Comparison, level_text
 from cutlayer.sim.validate.table import Line, deviation_text, quantity_text
 from cutlayer.sim.views.columns import print_grid, print_text
 
@@ -34,8 +34,9 @@ def print_comparison(comparison: Comparison, title: str, console: Console) -> No
         columns["repeats"] = [str(one.row.count) for one in rows]
     if any(one.noise is not None for one in rows):
         columns["standard error"] = [_percent(one.noise) for one in rows]
-    columns[f"{level_text(comparison.level)} interval".strip()] = [_interval(one) for one in rows]
-    columns["inside"] = [_YES_NO[one.inside] for one in rows]
+    interval = f"{level_text(comparison.level)} interval".strip()
+    columns[interval] = [_interval(one.line) for one in rows]
+    columns["inside"] = [_YES_NO[one.line.inside] for one in rows]
     columns["kind"] = [one.line.kind for one in rows]
     print_grid(console, list(columns), zip(*columns.values(), strict=True), title)
     console.print()
@@ -55,11 +56,18 @@ def print_comparison(comparison: Comparison, title: str, console: Console) -> No
         print_grid(console, parts, scores, "Absolute errors by part, without fitted rows")
         console.print()
     pairs = [
-        (line.quantity, *_figures(line), deviation_text(line), line.kind)
-        for line in comparison.speedups()
+        (
+            line.quantity,
+            *_figures(line),
+            deviation_text(line),
+            *((_interval(line), _YES_NO[line.inside]) if comparison.level else ()),
+            line.kind,
+        )
+        for line in comparison.speedups
     ]
     if pairs:
-        headings = ("methods", "measured", "predicted", "error", "kind")
+        of_draws = (interval, "inside") if comparison.level else ()
+        headings = ("methods", "measured", "predicted", "error", *of_draws, "kind")
         print_grid(console, headings, pairs, "Speedups")
         console.print()
     for sentence in comparison.verdict():
@@ -78,7 +86,6 @@ def _rows(comparison: Comparison) -> Iterator[Row]:
     for one in comparison.compared:
         row, line = one.row, one.line
         in_time = line.unit == "s"
-        low, high = one.interval or (None, None)
         yield _line_row("time" if in_time else TRAFFIC, line) | {
             "line": row.line,
             "method": row.method,
@@ -88,9 +95,6 @@ def _rows(comparison: Comparison) -> Iterator[Row]:
             "client": row.client,
             "count": row.count,
             "spread": row.spread_s if in_time else None,
-            "low": _number(low),
-            "high": _number(high),
-            "inside": None if one.inside is None else str(one.inside),
         }
     for score in comparison.scores():
         yield {
@@ -102,17 +106,21 @@ def _rows(comparison: Comparison) -> Iterator[Row]:
             "mean_error": _number(score.mean),
             "kendall_tau": _number(score.tau),
         }
-    for line in comparison.speedups():
+    for line in comparison.speedups:
         yield _line_row("speedup", line) | {"method": line.quantity}
 
 
 def _line_row(row_type: str, line: Line) -> Row:
+    low, high = line.interval or (None, None)
     return {
         "row_type": row_type,
         "kind": line.kind,
         "unit": line.unit,
         "measured": _number(line.published),
         "predicted": _number(line.simulated),
+        "low": _number(low),
+        "high": _number(high),
+        "inside": None if line.inside is None else str(line.inside),
         "error": _number(line.deviation),
     }
 
@@ -121,10 +129,10 @@ def _figures(line: Line) -> tuple[str, str]:
     return quantity_text(line.published, line.unit), quantity_text(line.simulated, line.unit)
 
 
-def _interval(one: Compared) -> str:
-    if one.interval is None:
+def _interval(line: Line) -> str:
+    if line.interval is None:
         return "-"
-    low, high = (quantity_text(value, one.line.unit) for value in one.interval)
+    low, high = (quantity_text(value, line.unit) for value in line.interval)
     return f"{low} to {high}"
 
 

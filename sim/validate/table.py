@@ -18,7 +18,8 @@ class Line:
     `kind` is the status of the simulated figure: `fitted` (set from the published one, itself or through
     the only figure that decides it), `predicted` (independent of it), or `inferred` (predicted with an
     option that the source does not state to have used). `simulated` is None if it cannot be determined;
-    `note` says why. `within` is the largest relative deviation that we accept.
+    `note` says why. `within` is the largest relative deviation that we accept. `interval` is that of the
+    simulated figure over draws of what is not known exactly.
     """
 
     quantity: str
@@ -29,6 +30,7 @@ class Line:
     source: str
     note: str = ""
     within: float | None = None
+    interval: tuple[float, float] | None = None
 
     @property
     def deviation(self) -> float | None:
@@ -43,6 +45,13 @@ class Line:
         if self.within is None or self.deviation is None:
             return None
         return abs(self.deviation) <= self.within
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the interval holds the published figure; None if one of them is missing."""
+        if self.interval is None or self.published is None:
+            return None
+        return self.interval[0] <= self.published <= self.interval[1]
 
 
 @dataclass(frozen=True)

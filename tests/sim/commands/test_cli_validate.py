@@ -63,7 +63,7 @@ def test_draws_add_intervals(cli: CommandLine, measured: Path) -> None:
     assert "90 % interval" in answer.out
     assert "draws: 20 of 20" in answer.out
     for row in rows(cli.folder / "out.csv"):
-        if row["row_type"] == "time":
+        if row["row_type"] in ("time", "speedup"):
             low, high = float(row["low"]), float(row["high"])
             assert low < float(row["predicted"]) < high
             assert row["inside"] == str(low <= float(row["measured"]) <= high)

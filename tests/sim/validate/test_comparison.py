@@ -42,7 +42,7 @@ def test_a_testbed_like_the_simulation_has_no_errors(tmp_path: Path) -> None:
         (0, 0, 0), abs=1e-12
     )
     assert score.tau == pytest.approx(1.0)
-    speedups = comparison.speedups()
+    speedups = comparison.speedups
     assert len(speedups) == 6
     for line in speedups:
         assert line.published == pytest.approx(line.simulated)
@@ -57,7 +57,7 @@ def test_methods_in_the_reverse_order_have_a_tau_of_minus_one(tmp_path: Path) ->
     comparison = of_rounds(tmp_path, dict(zip(order, sorted(times.values())[::-1], strict=True)))
     (score,) = comparison.scores()
     assert score.tau == pytest.approx(-1.0)
-    assert all(line.published > 1 > line.simulated for line in comparison.speedups())
+    assert all(line.published > 1 > line.simulated for line in comparison.speedups)
     assert "6 of 6 pairs of methods are in the WRONG order" in said(comparison)
     # The fastest in the simulation was measured as the slowest.
     assert f"{order[1]} before {order[0]}" in said(comparison)
@@ -65,7 +65,7 @@ def test_methods_in_the_reverse_order_have_a_tau_of_minus_one(tmp_path: Path) ->
 
 def test_speedups_divide_the_slower_by_the_faster_method(tmp_path: Path) -> None:
     comparison = of_rounds(tmp_path, {"splitfed": 2.0, "classic_fl": 6.0})
-    (line,) = comparison.speedups()
+    (line,) = comparison.speedups
     times = mean_rounds()
     assert (line.quantity, line.published) == ("classic_fl / splitfed", 3.0)
     assert line.simulated == pytest.approx(times["classic_fl"] / times["splitfed"])
@@ -189,7 +189,7 @@ def test_fitted_rows_are_shown_and_not_counted(tmp_path: Path) -> None:
     )
     (score,) = comparison.scores()
     assert (score.rows, score.mean_absolute, score.tau) == (1, 0.0, None)
-    assert [line.kind for line in comparison.speedups()].count("fitted") == 3
+    assert [line.kind for line in comparison.speedups].count("fitted") == 3
     assert "The only time that was not fitted is off by +0.0 %" in said(comparison)
     nothing = compared(tmp_path, "method,seconds,kind", rows)
     assert nothing.scores() == []
@@ -211,7 +211,7 @@ def test_equal_times_have_no_order(tmp_path: Path) -> None:
 
 def test_repeats_of_a_row_count_once_in_a_speedup(tmp_path: Path) -> None:
     rows = [("splitfed", 2.0), ("splitfed", 4.0), ("classic_fl", 6.0)]
-    (line,) = compared(tmp_path, "method,seconds", rows).speedups()
+    (line,) = compared(tmp_path, "method,seconds", rows).speedups
     assert line.published == 2.0
 
 
@@ -224,7 +224,7 @@ def test_draws_give_intervals_that_hold_what_was_drawn(tmp_path: Path) -> None:
     rows += [("splitfed", 10 * times["splitfed"], "round"), ("splitfed", 1.0, "compute")]
     comparison = validate(write(tmp_path, "method,seconds,what", rows), loaded)
     assert comparison.level == 0.8
-    assert [one.inside for one in comparison.compared[:5]] == [True] * 4 + [False]
+    assert [one.line.inside for one in comparison.compared[:5]] == [True] * 4 + [False]
     # The interval of a round is that of the draws that a run with the same seed makes.
     drawn = []
     factors = Factors.of(plan)
@@ -232,9 +232,14 @@ def test_draws_give_intervals_that_hold_what_was_drawn(tmp_path: Path) -> None:
         topology = drawn_topology(plan.topology, factors.draw(5, number))
         result = play(replace(plan, topology=topology), plan.scenario.methods[1])
         drawn.append(result.mean_of(lambda r: r.round_time_s))
-    assert comparison.compared[1].interval == pytest.approx(tuple(np.quantile(drawn, [0.1, 0.9])))
-    low, high = comparison.compared[-1].interval
+    assert comparison.compared[1].line.interval == pytest.approx(
+        tuple(np.quantile(drawn, [0.1, 0.9]))
+    )
+    low, high = comparison.compared[-1].line.interval
     assert 0 < low < comparison.compared[-1].line.simulated < high
+    # Speedups are paired: both methods have the draw's figures.
+    (pair,) = (one for one in comparison.speedups if one.quantity == "splitfed / ecofed")
+    assert pair.interval[0] < pair.simulated < pair.interval[1]
     assert "4 of 6 measured times lie inside the 80 % interval of the prediction." in said(
         comparison
     )
@@ -244,4 +249,4 @@ def test_traffic_and_exact_figures_have_no_interval(tmp_path: Path) -> None:
     loaded = read(SCENARIO, "uncertainty.draws=5")
     rows = [("ecofed", "", 2)]
     (one,) = validate(write(tmp_path, "method,seconds,mib", rows), loaded).compared
-    assert (one.interval, one.inside) == (None, None)
+    assert (one.line.interval, one.line.inside) == (None, None)
