@@ -53,7 +53,7 @@ def test_lognormal_speeds_have_the_stated_mean_and_spread(tmp_path):
     spread = math.sqrt(fmean([(x - fmean(logs)) ** 2 for x in logs]))
     assert spread == pytest.approx(sigma, rel=3.3 / math.sqrt(2000))
     one = devices["phone-7"]
-    assert one.rate("conv", "forward", 8) == pytest.approx(2e9 * one.speed_factor)
+    assert one.rate("conv", "forward") == pytest.approx(2e9 * one.speed_factor)
     assert one.name == "phone"
     assert devices["odd"].speed_factor == 1
 
