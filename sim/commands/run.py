@@ -40,8 +40,8 @@ def run_command(
     reuse: bool,
     threads: int,
     plots: bool,
-    draws_wanted: int | None = None,
-    jobs: int | None = None,
+    draws_wanted: int | None,
+    jobs: int | None,
 ) -> int:
     """Run a scenario, print and write its results; return the exit code."""
     if executor == "inline":
@@ -85,7 +85,7 @@ def run_command(
             except KeyboardInterrupt:
                 console.print("interrupted: some pictures are missing", style="bold")
     print_table(results, console)
-    drawn = _print_intervals(loaded, results, console)
+    all_drawn = _print_intervals(loaded, results, console)
     if executor == "inline":
         with looking_in(beside(loaded.document.source)):
             notes = conversions(loaded.scenario)
@@ -103,15 +103,19 @@ def run_command(
     console.say(f"results: {folder.path}")
     for plot in sorted((folder.path / "plots").glob("*.png")):
         console.say(f"plot:    {plot}")
-    if not drawn:
-        return INTERRUPTED
-    return INTERRUPTED if "stopped" in statuses else STALLED if "stalled" in statuses else 0
+    return (
+        INTERRUPTED
+        if "stopped" in statuses or not all_drawn
+        else STALLED
+        if "stalled" in statuses
+        else 0
+    )
 
 
 def _print_intervals(loaded: Loaded, results: Sequence[RunResult], console: Console) -> bool:
     """Print the intervals, or how to get some; return whether all draws that were wanted are there."""
     first, section = results[0], loaded.scenario.uncertainty
-    if first.status == "stopped" or not first.methods:
+    if any(result.status == "stopped" for result in results) or not first.methods:
         return True
     if section is None:
         if is_uncertain(make_topology(loaded.scenario, first.seed)):

@@ -103,12 +103,8 @@ class DrawsJob:
 
     def _time(self, plan: Plan, entry: MethodEntry) -> Timed:
         learned = self.learned[entry.label]
-        curve = {
-            "accuracy": learned.accuracy,
-            "weights_digest": None,
-            "diverged_in_round": None,
-        }
-        result = play(plan, entry, curve=curve)
+        unknown = dict.fromkeys(("weights_digest", "diverged_in_round"))
+        result = play(plan, entry, curve={"accuracy": learned.accuracy, **unknown})
         same = result.learning_digest == learned.digest or len(result.rounds) != learned.rounds
         if result.stalled or not result.rounds:
             return Timed(None, None, None, same)
@@ -139,13 +135,13 @@ def add_draws(
     """Add the draws that a scenario asks for to the result of its first seed, and to its folder if any.
 
     `jobs` is the number of processes, by default as many as pay off; the draws do not depend on it.
-    Ctrl-C keeps the draws that are finished, in order. Nothing is added to a run that was stopped, nor
+    Ctrl-C keeps the draws that are finished, in order. Nothing is added if a seed was stopped, nor
     if fewer than two draws were finished. Raises DrawError or JobError if a draw fails, OutputError if
     the files cannot be written.
     """
     section = loaded.scenario.uncertainty
     result = results[0]
-    if section is None or result.status == "stopped":
+    if section is None or any(one.status == "stopped" for one in results):
         return
     learned = learned_by(result)
     with looking_in(beside(loaded.document.source)):

@@ -12,7 +12,9 @@ from cutlayer import add_draws, read_run, run
 from cutlayer.errors import UserError
 from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.build.plan import make_plan
+from cutlayer.sim.commands.progress import RunProgress
 from cutlayer.sim.process.workers import Job
+from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.play import play
 from cutlayer.sim.studies.content_address import cell_address
 from cutlayer.sim.uncertainty.draw import drawn_topology
@@ -202,6 +204,23 @@ def test_ctrl_c_keeps_the_draws_that_are_finished(
     assert summary(out)["uncertainty"]["draws"] == finished
     assert "Ctrl-C ended the draws: 3 of 10 were finished." in answer.out
     assert len(read_run(out).table("factors")) == finished
+
+
+def test_no_draws_follow_a_run_that_was_stopped(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even those of a seed before, which is complete."""
+
+    def interrupted(self: RunProgress, result: MethodResult) -> None:
+        if result.seed == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunProgress, "method_finished", interrupted)
+    answer = run_tiny(cli, "--draws", 3, "--set", "seeds=[4, 5]", "--out", "out")
+    assert answer.code == 130
+    assert "raws" not in answer.out
+    assert summary(cli.folder / "out" / "seed-4")["status"] == "complete"
+    assert not list((cli.folder / "out").rglob("draws.csv"))
 
 
 def test_a_draw_that_fails_is_named_and_the_run_is_kept(
