@@ -44,7 +44,7 @@ def check_rows(rows: Sequence[Measured], plan: Plan) -> None:
         if row.client is not None and row.client not in clients:
             close = suggestion(row.client, clients)
             raise UserCsvError(f"{row.where}: client: unknown client {row.client!r}{close}")
-        if row.what == "iteration" and row.client is None and len(set(_iterations(plan))) > 1:
+        if row.what == "iteration" and row.client is None and len({*_iterations(plan), 0}) > 2:
             raise UserCsvError(
                 f"{row.where}: client: the clients differ in their iterations per round: name one"
             )
@@ -63,7 +63,9 @@ def predicted(rows: Sequence[Measured], plan: Plan) -> list[tuple[float, float]]
             within = any(
                 row.client is not None or row.what not in ("round", "iteration") for row in own
             )
-            results[entry.label] = play(plan, entry, keep_all=within)
+            result = results[entry.label] = play(plan, entry, keep_all=within)
+            if result.stalled:
+                raise UserCsvError(f"{own[0].where}: method: {entry.label} stalls: {result.ended}")
     return [_of_row(row, results[row.method], plan) for row in rows]
 
 
@@ -71,14 +73,14 @@ def _of_row(row: Measured, result: MethodResult, plan: Plan) -> tuple[float, flo
     chosen = _rounds(row, result)
     traffic = fmean(closed.wire_up + closed.wire_down for closed in chosen)
     if row.what == "iteration":
-        clients = plan.topology.clients
-        number = 0 if row.client is None else clients.index(row.client)
-        return _seconds(row, chosen, result) / _iterations(plan)[number], traffic
+        all_, clients = _iterations(plan), plan.topology.clients
+        own = max(all_) if row.client is None else all_[clients.index(row.client)]
+        return _seconds(row, chosen, result) / own, traffic
     return _seconds(row, chosen, result), traffic
 
 
 def _rounds(row: Measured, result: MethodResult) -> list[RoundResult]:
-    """Return the rounds that a row speaks of."""
+    """Return the rounds that a row covers."""
     rounds, label = result.rounds, result.label
     if not rounds or (row.round is not None and row.round >= len(rounds)):
         count = f"{len(rounds)} round{'s' * (len(rounds) != 1)}"
@@ -174,7 +176,7 @@ def _rows(what: str, intervals: Intervals) -> NDArray[np.bool_]:
 
 
 def _iterations(plan: Plan) -> list[int]:
-    """Return each client's iterations in a round."""
+    """Return each client's iterations in a round; 0 for one that never takes part."""
     training = plan.scenario.training
     batches = -(-plan.trained_samples() // training.batch_size)
     return [int(number) for number in training.local_epochs * batches]

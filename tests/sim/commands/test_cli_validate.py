@@ -95,6 +95,13 @@ def test_bad_input_is_refused_and_nothing_written(cli: CommandLine, measured: Pa
     assert rows(cli.folder / "out.csv")
 
 
+def test_a_method_that_never_ends_is_refused(cli: CommandLine, measured: Path) -> None:
+    never = "changes=[{at: 0 s, clients: raspberry-pi-4b, up: 0 bit/s}]"
+    answer = cli("validate", "measured.csv", "tiny.yaml", "--set", never)
+    said = "measured.csv:2: method: splitfed stalls: round 0 never ends: no client can finish"
+    assert_refused(answer, said)
+
+
 def test_the_shipped_testbed_agrees_with_its_scenario(cli: CommandLine) -> None:
     answer = cli("validate", MEASURED, "edpfl_pi4_wifi", "--out", "out.csv")
     assert answer.code in (0, None), answer.err
