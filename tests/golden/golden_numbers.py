@@ -37,9 +37,11 @@ DIGITS = ("data.dataset=digits", "data.test_fraction=0.2")
 SMALL = ("training.rounds=2", "training.evaluate_every=1", "data.test_samples=40")
 RANDOM_BLOCK = "methods=[classic_fl, splitfed, {ecofed: {period: 2, bits: 8, init: random}}]"
 EVERY_METHOD = (
-    "[{classic_fl: {init: partial}}, {splitfed: {init: partial}}, {local_loss: {init: partial}}, "
+    "[{classic_fl: {init: partial}}, {fedprox: {init: partial}}, {splitfed: {init: partial}}, "
+    "{local_loss: {init: partial}}, "
     "{fedgkt: {init: partial}}, {ecofed: {period: 2, bits: 8, init: partial}}, "
-    "split_learning, centralised]"
+    "split_learning, centralised, "
+    "{splitfed: {init: partial, aggregation: {fedadam: {lr: 0.001}}}, label: fedadam}]"
 )
 TRAINED = {
     "cifar10_accuracy": (*DIGITS, "data.train_samples=200"),

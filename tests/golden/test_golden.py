@@ -20,6 +20,7 @@ METHODS = {
     "classic_fl",
     "ecofed",
     "fedgkt",
+    "fedprox",
     "local_loss",
     "split_learning",
     "splitfed",
