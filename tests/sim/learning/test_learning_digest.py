@@ -196,6 +196,7 @@ TIME = {
     "limits.round_batches": Change("limits.round_batches=1000"),
     "limits.run_batches": Change("limits.run_batches=10000"),
     "limits.round_events": Change("limits.round_events=100000"),
+    "uncertainty": Change("uncertainty={draws: 20}"),
     "computing": Change("computing=[{clients: raspberry-pi-4b, variability: {lognormal: 0.3}}]"),
     "speeds": Change("speeds=[{clients: raspberry-pi-4b, lognormal: 0.5}]"),
     "scale.links": Change("scale.links=0.5"),
