@@ -32,6 +32,7 @@ from cutlayer.sim.views.rounds import (
 from cutlayer.sim.views.timeline import timelines
 from cutlayer.sim.views.uncertainty import (
     bracketed,
+    drawn_target,
     interval_note,
     intervals_of,
     speedups_of,
@@ -157,25 +158,12 @@ def _targets(runs: Sequence[SavedRun]) -> list[Table]:
         times = [
             "not reached"
             if one is None
-            else quantity(one.mean, TIMES) + _drawn(runs[0], label, target)
+            else quantity(one.mean, TIMES) + drawn_target(runs[0], label, target)
             for target, one in zip(targets, estimates, strict=True)
         ]
         rows.append([label, *times])
     columns = ["Method", *(f"To {float(t):.0%}" for t in targets)]
     return [Table("time-to-accuracy", "Time to accuracy", columns, rows)]
-
-
-def _drawn(run: SavedRun, label: str, target: str) -> str:
-    """Return the interval of the time to the target that was drawn, as text; "" for other targets."""
-    interval = intervals_of(run, "target_s").get(label)
-    if (
-        interval is None
-        or run.uncertainty is None
-        or run.uncertainty.get("target") != float(target)
-    ):
-        return ""
-    low, _, high = interval
-    return f" [{quantity(low, TIMES)}, {quantity(high, TIMES)}]"
 
 
 def _why(runs: Sequence[SavedRun]) -> list[Part]:

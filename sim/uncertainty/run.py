@@ -135,10 +135,9 @@ def add_draws(
     """Add the draws that a scenario asks for to the result of its first seed, and to its folder if any.
 
     `jobs` is the number of processes, None for as many as pay off; the draws do not depend on it. Several
-    processes import the caller's script again, which then needs `if __name__ == "__main__"`.
-    Ctrl-C keeps the draws that are finished, in order. Nothing is added if a seed was stopped, nor
-    if fewer than two draws were finished. Raises DrawError or JobError if a draw fails, OutputError if
-    the files cannot be written.
+    import the caller's script again, which then needs `if __name__ == "__main__"`. Ctrl-C keeps the draws
+    that are finished, in order. Nothing is added if a seed was stopped, nor if fewer than two draws were
+    finished. Raises DrawError or JobError if a draw fails, OutputError if the files cannot be written.
     """
     section = loaded.scenario.uncertainty
     result = results[0]

@@ -15,7 +15,7 @@ from cutlayer.sim.uncertainty.statistics import (
     undecided_pairs,
 )
 from cutlayer.sim.views.charts import Chart, Part, Series, Table, Words
-from cutlayer.sim.views.quantities import TIMES, Unit, brackets, common_unit, significant
+from cutlayer.sim.views.quantities import TIMES, Unit, brackets, common_unit, quantity, significant
 
 MOST_FACTORS: Final = 12  # in a chart
 SLIGHT: Final = 0.005  # of the variance; a chart leaves out factors that explain less
@@ -66,6 +66,19 @@ def speedups_of(run: SavedRun, base: str) -> dict[str, Interval]:
 def bracketed(interval: Interval, factor: float = 1.0) -> str:
     """Return the ends of an interval in units of `factor`, such as "[1.20, 1.45]"."""
     return brackets(interval[0] / factor, interval[2] / factor)
+
+
+def drawn_target(run: SavedRun, label: str, target: str) -> str:
+    """Return the interval of the time to the target that was drawn, as text; "" for other targets."""
+    interval = intervals_of(run, "target_s").get(label)
+    if (
+        interval is None
+        or run.uncertainty is None
+        or run.uncertainty.get("target") != float(target)
+    ):
+        return ""
+    low, _, high = interval
+    return f" [{quantity(low, TIMES)}, {quantity(high, TIMES)}]"
 
 
 def interval_note(run: SavedRun) -> str:
