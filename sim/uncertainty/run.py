@@ -134,10 +134,11 @@ def add_draws(
 ) -> None:
     """Add the draws that a scenario asks for to the result of its first seed, and to its folder if any.
 
-    `jobs` is the number of processes, None for as many as pay off; the draws do not depend on it. Several
-    import the caller's script again, which then needs `if __name__ == "__main__"`. Ctrl-C keeps the draws
-    that are finished, in order. Nothing is added if a seed was stopped, nor if fewer than two draws were
-    finished. Raises DrawError or JobError if a draw fails, OutputError if the files cannot be written.
+    `jobs` is the number of processes, None for as many as pay off; the draws do not depend on it.
+    Several import the caller's script again, which then needs `if __name__ == "__main__"`. Ctrl-C keeps
+    the draws that are finished, in order. Nothing is added if a seed was stopped, nor if fewer than two
+    draws were finished. Raises DrawError or JobError if a draw fails, OutputError if the files cannot be
+    written.
     """
     section = loaded.scenario.uncertainty
     result = results[0]
