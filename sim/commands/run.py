@@ -103,13 +103,9 @@ def run_command(
     console.say(f"results: {folder.path}")
     for plot in sorted((folder.path / "plots").glob("*.png")):
         console.say(f"plot:    {plot}")
-    return (
-        INTERRUPTED
-        if "stopped" in statuses or not all_drawn
-        else STALLED
-        if "stalled" in statuses
-        else 0
-    )
+    if "stopped" in statuses or not all_drawn:
+        return INTERRUPTED
+    return STALLED if "stalled" in statuses else 0
 
 
 def _print_intervals(loaded: Loaded, results: Sequence[RunResult], console: Console) -> bool:
