@@ -29,10 +29,10 @@ class Shared(NamedTuple):
 
 
 class Aggregation(Section):
-    """Folds members into the shared weights; the base class takes their weighted mean.
+    """Folds members into the shared weights: takes their weighted mean, and a step of each parameter.
 
-    `moments` names the values per parameter that are kept between rounds. In addition to the mean, the
-    server reads and writes `words` values and computes `flops` for each parameter.
+    `moments` names the values per parameter that `step` keeps between rounds. In addition to the mean,
+    the server reads and writes `words` values and computes `flops` for each parameter.
     """
 
     moments: ClassVar[tuple[str, ...]] = ()
@@ -65,13 +65,12 @@ class Aggregation(Section):
     def close(self, shared: Shared, total: State, parameters: Collection[str]) -> Shared:
         """Return the shared weights, given the members' `total`; see `fold`."""
         weights, moments = dict(total), dict(shared.moments)
-        if self.moments:
-            for name, mean in total.items():
-                if name in parameters and mean.is_floating_point():
-                    weight, keys = shared.weights[name], [f"{name}/{m}" for m in self.moments]
-                    before = tuple(moments[key] for key in keys if key in moments)
-                    weights[name], after = self.step(weight, mean, before or self.initial(weight))
-                    moments.update(zip(keys, after, strict=True))
+        for name, mean in total.items():
+            if name in parameters and mean.is_floating_point():
+                weight, keys = shared.weights[name], [f"{name}/{m}" for m in self.moments]
+                before = tuple(moments[key] for key in keys if key in moments)
+                weights[name], after = self.step(weight, mean, before or self.initial(weight))
+                moments.update(zip(keys, after, strict=True))
         return Shared(weights, moments)
 
     def initial(self, weight: "Tensor") -> "tuple[Tensor, ...]":
@@ -82,7 +81,8 @@ class Aggregation(Section):
         self, weight: "Tensor", mean: "Tensor", moments: "tuple[Tensor, ...]"
     ) -> "tuple[Tensor, tuple[Tensor, ...]]":
         """Return the next values of a parameter and of its moments, without changing these."""
-        raise NotImplementedError
+        del weight
+        return mean, moments
 
     def digest(
         self, part: str, weights: Ingredient, shared: Sequence[Digest], members: Sequence[Digest]

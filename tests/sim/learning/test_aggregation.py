@@ -299,9 +299,7 @@ def test_the_digest_of_a_server_optimizer_covers_what_it_reads() -> None:
 
 
 class Halfway(Aggregation):
-    """An aggregation of one's own: half of the way to the mean."""
-
-    moments = ("unused",)
+    """An aggregation of one's own, without moments: half of the way to the mean."""
 
     def step(
         self, weight: Tensor, mean: Tensor, moments: tuple[Tensor, ...]
