@@ -189,11 +189,12 @@ def _ratios(axes: "Axes", chart: Chart, _: Sequence[str]) -> None:
         axes.bar(places, heights, 0.8 / count, bottom=1.0, color=_colour(series), label=name)
         if series.ends is not None:
             _error_bars(axes, "y", places, series.ends)
+        gap = 2 if series.ends is None else 4
         for place, y, end in zip(places, series.y, far_ends(chart)[number], strict=True):
             axes.annotate(
                 significant(y),
                 (place, end),
-                xytext=(0, 2 if y >= 1 else -2),
+                xytext=(0, gap if y >= 1 else -gap),
                 textcoords="offset points",
                 ha="center",
                 va="bottom" if y >= 1 else "top",

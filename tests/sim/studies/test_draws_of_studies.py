@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import CommandLine
 from small_studies import SCENARIO, UP, small_study, study_file
 
 from cutlayer.scenarios.problems import ScenarioError
@@ -245,3 +246,15 @@ def test_bad_sections_are_refused(tmp_path: Path, section: dict[str, Any], compl
     with pytest.raises(ScenarioError, match=re.escape(complaint)) as error:
         load_study(study_file(tmp_path, uncertainty=section))
     assert "small.yaml:" in str(error.value)
+
+
+def test_the_command_draws_and_prints_how_many(cli: CommandLine, tmp_path: Path) -> None:
+    file = study_file(tmp_path, set=METHODS, best={"axis": "up"})
+    words = ("sweep", file, "--executor", "none", "--jobs", 1, "--out", tmp_path / "out")
+    assert "draws of" not in cli(*words).out
+    answer = cli(*words, "--draws", 3)
+    assert answer.code == 0, answer.err
+    assert "new in this sweep: 0 clock runs, 0 trainings, draws of 4 runs" in answer.out
+    refused = cli(*words, "--draws", 1)
+    assert refused.code == 2
+    assert "--draws" in refused.err
