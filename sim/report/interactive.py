@@ -216,6 +216,11 @@ def _layout(chart: Chart) -> dict[str, Any]:
         x_axis["range"] = [0, room * max(lengths.values(), default=1.0)]
     layout["shapes"] = [_line_across("y", y, "dot") for y, _ in chart.levels]
     layout["shapes"] += [_line_across("x", x, "dot") for x, _ in chart.lines_at]
+    layout["shapes"] += [
+        {"type": "rect", "x0": low, "x1": high, "y0": 0, "y1": 1, "yref": "paper"}
+        | {"fillcolor": "#8a8a8a", "opacity": 0.15, "line": {"width": 0}, "layer": "below"}
+        for low, high in chart.spans
+    ]
     if chart.shape == "range":
         x_axis["tickformat"] = "+.0%"
     if chart.shape == "ratios":

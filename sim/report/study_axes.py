@@ -121,14 +121,23 @@ def _line_chart(
             Series(label, x, y, number, texts=texts, half=band, ends=whole, bounds=bounds)
         )
     others = [other for other in study.axes if other != axis.name]
-    crossovers = [
-        (float(row["value_si"]) / axis.factor, str(row["better"]))
+    rows_here = [
+        row
         for row in study.table("crossovers")
         if column == "virtual_time_s"
         and row["value_si"] is not None
         and tuple(str(row[other]) for other in others) == combination
     ]
+    crossovers = [
+        (float(row["value_si"] or 0) / axis.factor, str(row["better"])) for row in rows_here
+    ]
+    spans = [
+        (float(row["drawn_low"] or 0) / axis.factor, float(row["drawn_high"] or 0) / axis.factor)
+        for row in rows_here
+        if row.get("drawn_low") is not None
+    ]
     note = "Dotted: where one method overtakes another." if crossovers else ""
+    note += " Grey: the same over the draws." if spans else ""
     return Chart(
         f"over-{axis.name}",
         f"Over {axis.name}",
@@ -140,6 +149,7 @@ def _line_chart(
         y_log=y_log,
         choice=", ".join((name, *map(" = ".join, zip(others, combination, strict=True)))),
         lines_at=crossovers,
+        spans=spans,
         note=(note + seeds_note(len(study.summary["seeds"])) + _band_note(study, series)).strip(),
     )
 

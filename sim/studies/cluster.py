@@ -22,7 +22,7 @@ from cutlayer.sim.process.workers import (
     job_error,
     portable,
 )
-from cutlayer.sim.studies.content_address import code_digest
+from cutlayer.sim.studies.content_address import CELL_CODE, DRAWS_CODE, code_digest
 
 TIMEOUT_S = 60  # the scheduler's machine may be busy with its workers' jobs
 _one_at_a_time = threading.Lock()
@@ -58,8 +58,9 @@ class Cluster(Workers):
             raise self._error(f"cannot be reached: {why}") from None
         if not self._client.scheduler_info(n_workers=-1)["workers"]:
             raise self._error("has no workers; start some first")
-        for worker, code in self._client.run(code_digest).items():
-            if code != code_digest():
+        parts = (*CELL_CODE, *DRAWS_CODE)
+        for worker, code in self._client.run(code_digest, parts).items():
+            if code != code_digest(parts):
                 raise self._error(f"worker {worker} has another version of Cutlayer")
         return self
 

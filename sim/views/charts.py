@@ -68,6 +68,7 @@ class Chart:
     cells: Sequence[Sequence[float | None]] = ()
     marks: Sequence[Sequence[str]] = ()
     lines_at: Sequence[tuple[float, str]] = ()  # places on x, with words
+    spans: Sequence[tuple[float, float]] = ()  # intervals on x
     levels: Sequence[tuple[float, str]] = ()  # values of y, with words
     totals: Mapping[str, str] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)

@@ -131,6 +131,8 @@ def _draw(axes: "Axes", chart: Chart, rows: Sequence[str], *, first: bool, sever
         axes.set_xlim(left=0)
     for x, _ in chart.lines_at:
         axes.axvline(x, color=style.GREY, linestyle=":", linewidth=1.2)
+    for low, high in chart.spans:
+        axes.axvspan(low, high, color=style.GREY, alpha=0.15, linewidth=0)
     for y, text in chart.levels:
         axes.axhline(y, color=style.GREY, linewidth=1.2, linestyle=(0, (4, 3)))
         at_end: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}

@@ -11,6 +11,7 @@ from small_studies import SCENARIO, UP, small_study, study_file
 
 from cutlayer.scenarios.problems import ScenarioError
 from cutlayer.sim.process.workers import Processes
+from cutlayer.sim.report.interactive import figure_of as plotly_figure
 from cutlayer.sim.report.study_page import ADVICE, study_source
 from cutlayer.sim.results.read import SavedStudy, read_run, read_study
 from cutlayer.sim.run.run import run
@@ -19,6 +20,7 @@ from cutlayer.sim.studies.result import StudyResult, point_rows
 from cutlayer.sim.studies.sweep import load_study, sweep, write_full
 from cutlayer.sim.uncertainty.run import add_draws
 from cutlayer.sim.views.charts import Table, Words
+from cutlayer.sim.views.draw import figure_of
 from cutlayer.sim.views.studies import crossover_sentences
 
 DRAWS = 20
@@ -187,6 +189,11 @@ def test_the_report_of_a_study_shows_bands_intervals_and_crossovers(saved: Saved
     assert isinstance(charts, tuple)
     (time,) = (chart for chart in charts if chart.choice == "virtual time")
     assert all(series.ends for series in time.series)
+    (crossover,) = saved.table("crossovers")
+    ends = [float(str(crossover[f"drawn_{end}"])) / 125_000 for end in ("low", "high")]
+    assert time.spans == [pytest.approx(ends)]
+    assert plotly_figure(time)["layout"]["shapes"][-1]["x1"] == pytest.approx(ends[1])
+    assert len(figure_of([[time]]).axes[0].patches) == 1
     assert f"Bands: 90% intervals over {DRAWS} draws." in time.note
     (traffic,) = (chart for chart in charts if chart.choice.startswith("traffic"))
     assert not any(series.ends for series in traffic.series)
