@@ -5,13 +5,14 @@ shares, ratios) is compared with the figure that the cell shows, a text with the
 is not compared (names, and what others published). Nothing is trained.
 """
 
+import math
 import re
 import sys
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from statistics import fmean
+from statistics import NormalDist, fmean
 
 import pytest
 
@@ -31,6 +32,7 @@ from cutlayer.sim.papers.registry import reproduce
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.topologies.catalogue import link, link_names, stack, stack_names
 from cutlayer.topologies.link import AccessLink
+from cutlayer.topologies.spreads import SPREADS
 
 Cell = float | str | None
 Rows = list[list[Cell]]
@@ -121,6 +123,16 @@ def stacks() -> Rows:
             None,
         ]
         for one in map(stack, stack_names())
+    ]
+
+
+@checks("spreads")
+def spreads() -> Rows:
+    """The spread of each status, and the factor within which 90 % of the draws lie."""
+    width = NormalDist().inv_cdf(0.95)
+    return [
+        [status, None, spread, f"a factor of {math.exp(width * spread):.3g}" if spread else None]
+        for status, spread in SPREADS.items()
     ]
 
 

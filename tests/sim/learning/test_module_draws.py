@@ -111,7 +111,7 @@ def trained(run: Inside, *, backwards: bool) -> dict[int, dict[str, Tensor]]:
     executor = run.method.world.learning.executor
     members: dict[int, dict[str, Tensor]] = {}
 
-    def execute(chains: list[Chain], _: object) -> None:
+    def execute(chains: list[Chain], *_: object) -> None:
         for chain in reversed(chains) if backwards else chains:
             at_work = ChainRun(chain, run.workspace)
             at_work.execute()
