@@ -18,6 +18,7 @@ from cutlayer.sim.views.charts import Chart, Part, Series, Table, Words
 from cutlayer.sim.views.quantities import TIMES, Unit, brackets, common_unit, quantity, significant
 
 MOST_FACTORS: Final = 12  # in a chart
+FORM: Final = "form"  # in the name of the factor of what a device's form leaves open
 SLIGHT: Final = 0.005  # of the variance; a chart leaves out factors that explain less
 ADVICE: Final = (
     "This run has no intervals: `cutlayer run SCENARIO --draws 200` times it at 200 draws of the figures"
@@ -125,7 +126,8 @@ def measure_next(run: SavedRun) -> list[str]:
     if sources[source] < SLIGHT:
         return []
     factor = next(f for f in moved.shares if f.startswith(f"{source}: ") or f == source)
-    lines = [f"Measure {factor} ({moved.shares[factor]:.0%} of what is open in {_said(answer)})."]
+    share = f"{moved.shares[factor]:.0%} of what is open in {_said(answer)}"
+    lines = [f"Measure {_named(factor)} ({share})."]
     all_in_all = ", ".join(
         f"{name} {share:.0%}" for name, share in sources.items() if share >= 0.05
     )
@@ -227,7 +229,7 @@ def moves_charts(run: SavedRun) -> tuple[Chart, ...]:
 
 def _moves_chart(answer: str, moved: Moves) -> Chart:
     large = [(name, share) for name, share in moved.shares.items() if share >= SLIGHT]
-    shown = large[:MOST_FACTORS]
+    shown = [(_named(name), share) for name, share in large[:MOST_FACTORS]]
     names, lengths = [name for name, _ in shown], [100 * share for _, share in shown]
     totals = {name: f"{share:.0%}" for name, share in shown}
     rest = moved.explained - sum(share for _, share in shown)
@@ -251,6 +253,12 @@ def _moves_chart(answer: str, moved: Moves) -> Chart:
         choice=_said(answer),
         note=note,
     )
+
+
+def _named(factor: str) -> str:
+    """Return a factor in words: that of a device's form is a factor on all its times."""
+    device, colon, figure = factor.rpartition(": ")
+    return f"{device}: all its times" if colon and figure == FORM else factor
 
 
 def _hover(factor: str, share: float, answer: str) -> str:

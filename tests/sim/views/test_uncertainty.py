@@ -76,7 +76,7 @@ def test_undecided_pairs_are_named_and_the_device_that_decides_is_measured(drawn
         f"Undecided: {better} is faster than {worse} in {said} of 200 draws."
     ]
     first, together, advice = measure_next(drawn)
-    assert first.startswith("Measure pi: form (")  # 0.09 of 0.10 of the variance
+    assert first.startswith("Measure pi: all its times (")  # 0.09 of 0.10 of the variance
     assert first.endswith("% of what is open in first / second).")
     assert 85 <= int(first.partition("(")[2].partition("%")[0]) <= 95
     assert together == "All figures of a device or link together: pi 100%."
@@ -86,7 +86,7 @@ def test_undecided_pairs_are_named_and_the_device_that_decides_is_measured(drawn
 def test_charts_of_what_moves_an_answer_begin_with_the_most_open_one(drawn: SavedRun) -> None:
     charts = moves_charts(drawn)
     assert charts[0].choice == "first / second"
-    assert [series.y[0] for series in charts[0].series] == ["pi: form"]
+    assert [series.y[0] for series in charts[0].series] == ["pi: all its times"]
     assert {chart.choice for chart in charts} == {
         "first / second",
         "first / slow",
@@ -144,7 +144,7 @@ def test_the_report_shows_intervals_pairs_and_what_to_measure(drawn: SavedRun) -
     assert "90% intervals over 200 draws" in results.note
     words, intervals, pairs, charts, *_ = tabs["Uncertainty"]
     assert isinstance(words, Words)
-    assert words.lines[0].startswith("Measure pi: form")
+    assert words.lines[0].startswith("Measure pi: all its times")
     assert isinstance(intervals, Table)
     assert [row[0] for row in intervals.rows] == ["first", "second", "slow"]
     assert isinstance(pairs, Table)
