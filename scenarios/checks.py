@@ -44,10 +44,17 @@ def client_count(document: Document) -> int | None:
 
 
 def _training(document: Document, clients: int) -> Iterator[Problem]:
-    path = ("training", "clients_per_round")
+    path: KeyPath = ("training", "clients_per_round")
     sampled = whole(document.value(path))
     if sampled is not None and sampled > clients:
         yield document.problem(path, f"must be at most {clients}, the number of clients")
+        return
+    for key in ("first", "min_participants"):
+        path = ("training", "closing", key)
+        wanted = whole(document.value(path))
+        if wanted is not None and wanted > (sampled or clients):
+            rule = f"must be at most {sampled or clients}, the number of clients in a round"
+            yield document.problem(path, rule)
 
 
 def _partition(document: Document, clients: int) -> Iterator[Problem]:

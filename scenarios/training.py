@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from cutlayer.scenarios.fields import (
     BelowOne,
@@ -12,6 +12,7 @@ from cutlayer.scenarios.fields import (
     Section,
     Share,
     Switch,
+    Whole,
     increasing,
     not_empty,
     rule,
@@ -75,9 +76,40 @@ LrSchedule = Annotated[
 ]
 
 
+class Closing(Section):
+    """When a round closes before its last client is done; the updates of late clients are dropped.
+
+    It closes at `deadline` (seconds after its start), or with the `first` clients that are done,
+    whichever comes first. At the deadline it still waits for `min_participants`.
+    """
+
+    deadline: Duration | None = None
+    first: Count | None = None
+    min_participants: Whole = 0
+
+    @field_validator("min_participants")
+    @classmethod
+    def _fits(cls, least: int, info: ValidationInfo) -> int:
+        if {"deadline", "first"} - info.data.keys():
+            return least  # one of them has a problem of its own
+        deadline, first = info.data["deadline"], info.data["first"]
+        if least and deadline is None:
+            raise rule("has no effect without a deadline: give one, or leave it out")
+        if first is not None and least > first:
+            raise rule(f"must be at most {first}, the number of clients that close the round")
+        return least
+
+    @model_validator(mode="after")
+    def _closes(self) -> "Closing":
+        if self.deadline is None and self.first is None:
+            raise rule("needs a deadline, first, or both")
+        return self
+
+
 class Training(Section):
     """How the model is trained; without `clients_per_round`, by all clients in every round.
 
+    Without `closing`, a round waits for all of its clients.
     `averaging` weights clients by their samples (FedAvg) or equally. `evaluate_every` is in rounds.
     `uploads_outstanding` is the number of transfers that a device may have in flight. `targets` are
     accuracies to which the time is reported.
@@ -85,6 +117,7 @@ class Training(Section):
 
     rounds: Count
     clients_per_round: Count | None = None
+    closing: Closing | None = None
     local_epochs: Count = 1
     batch_size: Count
     optimizer: Optimizer

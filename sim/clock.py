@@ -16,6 +16,7 @@ from cutlayer.errors import UserError
 from cutlayer.topologies.units import format_duration
 
 STUCK_AFTER: Final = 5_000_000  # events at one instant
+_LAST: Final = 2  # priority of an event that follows all others of its instant; SimPy's are 0 and 1
 
 
 def call_after(event: simpy.Event, callback: Callable[[simpy.Event], None]) -> None:
@@ -34,6 +35,13 @@ class EndlessRoundError(Exception):
 
 class TooManyEventsError(UserError):
     """A round takes more events than the scenario allows."""
+
+
+class _Last(simpy.Event):
+    def __init__(self, clock: simpy.Environment, delay_s: float) -> None:
+        super().__init__(clock)
+        self._ok, self._value = True, None
+        clock.schedule(self, _LAST, delay_s)  # type: ignore[arg-type]  # SimPy has names for 0 and 1
 
 
 class Clock(simpy.Environment):
@@ -75,6 +83,10 @@ class Clock(simpy.Environment):
             raise StuckClockError(
                 f"the clock has not advanced beyond {self.elapsed_s} s for {STUCK_AFTER} events"
             )
+
+    def after_all(self, delay_s: float) -> simpy.Event:
+        """Return an event `delay_s` from now that follows all other events of its instant."""
+        return _Last(self, delay_s)
 
     def play(self, process: simpy.Process) -> None:
         """Run until a process has ended. Raises EndlessRoundError if no events are left before."""

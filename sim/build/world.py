@@ -5,6 +5,7 @@ from math import prod
 from typing import Any, Literal
 
 from cutlayer.scenarios.methods import Method as MethodEntry
+from cutlayer.scenarios.training import Closing as ClosingSection
 from cutlayer.sim.build.clients import availability, transports, variability
 from cutlayer.sim.build.initial import initial_digests, initial_states
 from cutlayer.sim.build.network import ClientNetwork, connect
@@ -16,7 +17,7 @@ from cutlayer.sim.compute.work import DeviceWork, ServerWork
 from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.endpoints.fleet import Client, Fleet, PlannedBatches
-from cutlayer.sim.endpoints.world import Costs, World
+from cutlayer.sim.endpoints.world import Closing, Costs, World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.digest import node
 from cutlayer.sim.learning.learning import Learning
@@ -67,8 +68,15 @@ def assemble(
         uploads_outstanding=training.uploads_outstanding,
         framing=plan.scenario.scale.framing,
         constant_rates=not topology.profiles,
+        closing=_closing(training.closing),
     )
     return method(world, options)
+
+
+def _closing(written: ClosingSection | None) -> Closing | None:
+    if written is None:
+        return None
+    return Closing(written.deadline, written.first, written.min_participants)
 
 
 def profile_of(topology: Topology, name: str) -> DeviceProfile:

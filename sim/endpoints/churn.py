@@ -93,8 +93,9 @@ class Churn:
             for transfer in endpoint.under_way:
                 if transfer.left:
                     transfer.drop()
-                else:
+                elif transfer not in endpoint.held:  # otherwise it is aborted, or has not begun
                     transfer.abort()
+            endpoint.held.clear()
             self._close_connection(endpoint)
         self._world.server.withdraw(server)
         device.stop_computing(now)

@@ -23,6 +23,7 @@ class DeviceEndpoint(Endpoint):
 
     def __init__(self, world: World, client: Client, member: int, chain: Chain) -> None:
         super().__init__(world, client, member, chain)
+        self.computed = NO_CAUSE  # the row of its latest computation
         self.variability = world.fleet.variability(client.index, chain.round_index)
         settings = world.fleet.variability_settings.get(client.index)
         if settings is not None and settings.overlap:
@@ -40,7 +41,7 @@ class DeviceEndpoint(Endpoint):
             else:
                 work = self.variability.of_batch(work, self.client.work.load(batch.size), now)
         end = now + work.seconds
-        self.last = self.world.log.add(
+        self.last = self.computed = self.world.log.add(
             Interval(
                 now,
                 end,
@@ -64,10 +65,10 @@ class DeviceEndpoint(Endpoint):
     def stop_computing(self, now: float) -> None:
         """End the interval of the current computation at `now`."""
         rows = self.world.log.rows
-        row = None if self.last == NO_CAUSE else rows[self.last]
-        if row is not None and row.phase == Phase.DEVICE_COMPUTE and row.end > now:
+        row = None if self.computed == NO_CAUSE else rows[self.computed]
+        if row is not None and row.end > now:
             done = row.flops * (now - row.start) / (row.end - row.start)
-            rows[self.last] = row._replace(end=now, flops=done)
+            rows[self.computed] = row._replace(end=now, flops=done)
 
     def load(self, batch: Batch) -> simpy.Event:
         """Load a batch without training on it."""

@@ -32,6 +32,19 @@ class Costs:
     buffer_bytes: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class Closing:
+    """When a round closes although clients are still working.
+
+    It closes `deadline_s` after its start if `min_participants` are done, and once they are otherwise,
+    or as soon as the `first` are done.
+    """
+
+    deadline_s: float | None
+    first: int | None
+    min_participants: int
+
+
 @dataclass
 class RoundLog:
     """The intervals of the current round, and its bytes: at the end, sent = delivered + dropped."""
@@ -66,6 +79,7 @@ class World:
     uploads_outstanding: int
     framing: float
     constant_rates: bool
+    closing: Closing | None = None
     log: RoundLog = field(default_factory=RoundLog)
 
     @property

@@ -1,6 +1,8 @@
 """The members of a round at work: both endpoints of each, and what the round waits for."""
 
 from collections.abc import Callable
+from functools import partial
+from math import inf
 
 import simpy
 
@@ -32,6 +34,7 @@ class Members:
         self._processes: list[tuple[simpy.Process, simpy.Process]] = []
         self.last = NO_CAUSE
         self.last_member = 0
+        self._done_s = -inf  # when one was done that did not drop out
 
     def start(
         self,
@@ -66,6 +69,11 @@ class Members:
 
     def _begin(self, endpoint: Endpoint, work: Process) -> simpy.Process:
         def ended(_: simpy.Event) -> None:
+            now = self._world.clock.now
+            if not endpoint.dropped:
+                self._done_s = now
+            elif now == self._done_s:
+                return  # another one was done, and the round closed without this one
             self.last, self.last_member = endpoint.last, endpoint.member
 
         if endpoint.interruptible:
@@ -101,7 +109,25 @@ class Members:
         return tuple(i for i, pair in enumerate(self._processes) if any(p.is_alive for p in pair))
 
     def first(self, count: int) -> simpy.Event:
-        """Return an event that succeeds when `count` members, or all, have ended."""
-        clock, wanted = self._world.clock, min(count, len(self._processes))
-        pairs = [clock.all_of(pair) for pair in self._processes]
-        return simpy.events.Condition(clock, lambda _, ended: ended >= wanted, pairs)
+        """Return an event that succeeds when `count` members are done, or no other can be.
+
+        A member that dropped out is not done.
+        """
+        clock = self._world.clock
+        enough = clock.event()
+        missing, working = count, len(self._processes)
+
+        def ended(member: int, _: simpy.Event) -> None:
+            nonlocal missing, working
+            missing -= not self.devices[member].dropped
+            working -= 1
+            succeed()
+
+        def succeed() -> None:
+            if (missing <= 0 or not working) and not enough.triggered:
+                enough.succeed()
+
+        for member, pair in enumerate(self._processes):
+            call_after(clock.all_of(pair), partial(ended, member))
+        succeed()
+        return enough

@@ -172,6 +172,16 @@ class Method(ABC):
         """Return why a round cannot continue without a client that drops out, or None if it can."""
         return f"{cls.name} needs every client of its round to the end"
 
+    @classmethod
+    def check_closing(cls, options: Any) -> str | None:  # noqa: ARG003
+        """Return why `training.closing` cannot close a round of this method, or None if it can."""
+        return f"{cls.name} needs every client of its round to the end"
+
+    @property
+    def may_cancel(self) -> bool:
+        """Whether clients of a round can be cancelled, by this method or by `training.closing`."""
+        return self.cancels or self.world.closing is not None
+
     def chain(
         self,
         index: int,
@@ -226,7 +236,7 @@ class Method(ABC):
         finished. A member that is done or has dropped out is not affected. Only for methods that set
         `cancels = True`.
         """
-        assert self.cancels, f"{self.name} cancels clients, and does not set `cancels = True`"
+        assert self.may_cancel, f"{self.name} cancels clients, and does not set `cancels = True`"
         assert rnd.members is not None, "a round has members once it has started"
         rnd.members.cancel(member)
 
@@ -252,7 +262,7 @@ class Method(ABC):
 
     def members(self, rnd: Round) -> Members:
         """Return the members of a round, none of them started."""
-        rnd.members = Members(self.world, partial(self.drop, rnd), cancels=self.cancels)
+        rnd.members = Members(self.world, partial(self.drop, rnd), cancels=self.may_cancel)
         return rnd.members
 
     def signature(self, rnd: Round) -> Hashable:

@@ -24,6 +24,13 @@ class SplitMethod(Method):
         """Return None: every client has replicas of its own, so the others continue."""
         return None
 
+    @classmethod
+    def check_closing(cls, options: Any) -> str | None:
+        """Return why a client cannot be left out, or that a method's own `wait` closes its rounds."""
+        if cls.wait is not SplitMethod.wait:
+            return f"{cls.name} decides itself when a round closes"
+        return cls.check_dropout(options)
+
     def open_round(self, index: int) -> Round:
         """Sample the clients; each trains its own replica of every part, and these are averaged."""
         participants = self.world.fleet.sample(index)
@@ -45,7 +52,7 @@ class SplitMethod(Method):
         """Run both endpoints of every member, wait for them, and fold their weights."""
         members = self.start_members(rnd, self.device, self.server)
         yield from self.wait(rnd, members)
-        if self.cancels:  # the members that were cancelled end now, and their running jobs later
+        if self.may_cancel:  # the members that were cancelled end now, and their running jobs later
             yield members.done
         values = self.weights(*self.parts).payload_bytes // FLOAT_BYTES
         remaining = len(rnd.participants) - len(rnd.dropped)
@@ -59,12 +66,24 @@ class SplitMethod(Method):
                 work += costs.server_work.step(parameters, aggregation.words, aggregation.flops)
             yield server.compute(work, Activity.AGGREGATE)
 
-    def wait(self, rnd: Round, members: Members) -> Process:  # noqa: ARG002
-        """Wait until the round may close: by default, for all members.
+    def wait(self, rnd: Round, members: Members) -> Process:
+        """Wait until the round may close: by default, for all members or for `training.closing`.
 
         A method that closes it earlier has to cancel the members that are not done.
         """
-        yield members.done
+        closing, clock = self.world.closing, self.world.clock
+        if closing is None:
+            yield members.done
+            return
+        count = len(rnd.participants)
+        closes = members.first(count if closing.first is None else closing.first)
+        if closing.deadline_s is not None:
+            quorum = members.first(closing.min_participants)
+            closes |= clock.after_all(closing.deadline_s) & quorum
+        yield closes
+        yield clock.after_all(0.0)  # those that are done at this very moment are not late
+        for member in members.unfinished:
+            self.cancel(rnd, member)
 
     def weights(self, *parts: str) -> Message:
         """Return a message with the weights and buffers (BatchNorm's statistics) of these parts."""

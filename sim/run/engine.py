@@ -77,7 +77,7 @@ class Engine:
         self._reuse = (
             reuse and not method.cancels and world.time_invariant and not world.learning.trains
         )
-        self._records: dict[Hashable, RoundRecord] = {}
+        self._played: dict[Hashable, tuple[RoundRecord, list[int]]] = {}  # and who dropped out
         self._last_of_type: dict[str, KeptRound] = {}
         self._events = hashlib.blake2b(digest_size=16)
         self._members: Sequence[int] = ()  # of the current round
@@ -205,11 +205,15 @@ class Engine:
         clients = self.world.fleet.clients
         timing_classes = tuple(clients[client].timing_class for client in rnd.participants)
         key = (self.method.signature(rnd), timing_classes)
-        if key in self._records:
-            self.result.reused_rounds += 1
-        else:
-            self._records[key] = play_round(self.method, rnd, record_loads=loads)
-        return self._records[key]
+        if key not in self._played:
+            record = play_round(self.method, rnd, record_loads=loads)
+            self._played[key] = record, list(rnd.dropped)
+            return record
+        self.result.reused_rounds += 1
+        record, dropped = self._played[key]
+        for member in dropped:
+            self.method.drop(rnd, member)
+        return record
 
     def _log(self, rnd: Round, record: RoundRecord, start_s: float) -> dict[str, float]:
         """Add a round to the totals of the result; return its `utilisation`."""

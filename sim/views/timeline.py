@@ -126,7 +126,7 @@ def _details(
     if sent := int(log["wire_bytes"][row]):
         yield f"{sent:,} bytes on the wire, {int(log['payload_bytes'][row]):,} of payload"
     if log["dropped"][row]:
-        yield "cut off: the client dropped out"
+        yield "cut off: the client dropped out or was cancelled"
     if log["flops"][row]:
         yield f"{float(log['flops'][row]):.4g} FLOPs"
     cause = int(log["cause"][row])
