@@ -7,6 +7,7 @@ import numpy as np
 
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
+from cutlayer.scenarios.training import Closing
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.initial import conversions
 from cutlayer.sim.build.plan import Plan
@@ -93,12 +94,28 @@ def _describe(plan: Plan, seeds: int, console: CommandConsole) -> None:
         f"{scenario.model.name} cut after block {scenario.model.cut} of {len(plan.blocks)}, "
         f"batch size {training.batch_size}, {training.local_epochs} local epoch(s)",
     ]
+    if training.closing is not None:
+        lines.append(_closing(training.closing))
     lines += _given_split(plan)
     lines += _out_of_the_run(plan)
     if plan.topology.unconnected:
         lines.append(unconnected(plan.topology))
     for line in lines:
         console.print(line)
+
+
+def _closing(closing: Closing) -> str:
+    """Return when a round closes although clients are still working."""
+
+    def done(count: int) -> str:
+        return "1 client is done" if count == 1 else f"{count} clients are done"
+
+    moments = [] if closing.first is None else [f"as soon as {done(closing.first)}"]
+    if closing.deadline is not None:
+        least = closing.min_participants
+        unless = f", but not before {done(least)}" if least else ""
+        moments.append(f"{format_duration(closing.deadline)} after its start{unless}")
+    return f"a round closes {', or '.join(moments)}"
 
 
 def _out_of_the_run(plan: Plan) -> list[str]:

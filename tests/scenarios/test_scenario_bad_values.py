@@ -108,6 +108,76 @@ CASES = [
         "9: training.clients_per_round: must be at most 5, the number of clients (got 6)",
     ),
     ("batch_size: 10", "batch_size: -10", "10: training.batch_size: must be at least 1 (got -10)"),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: {}",
+        "11: training.closing: needs a deadline, first, or both (got {})",
+    ),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: 60 s",
+        '11: training.closing: must be a mapping (got "60 s")',
+    ),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: {min_participants: 2}",
+        "11: training.closing.min_participants: has no effect without a deadline: give",
+    ),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: {deadline: 0 s}",
+        "11: training.closing.deadline: ",
+    ),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: {deadline: -3 s}",
+        "11: training.closing.deadline: ",
+    ),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: {deadline: 60}",
+        "11: training.closing.deadline: the duration 60 has no unit",
+    ),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: {first: 0}",
+        "11: training.closing.first: must be at least 1 (got 0)",
+    ),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: {first: 2.5}",
+        "11: training.closing.first: must be a whole number (got 2.5)",
+    ),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: {first: 4}",
+        "11: training.closing.first: must be at most 3, the number of clients in a round (got 4)",
+    ),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: {deadline: 1 s, first: 2, min_participants: 3}",
+        "11: training.closing.min_participants: must be at most 2, the number of clients that",
+    ),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: {deadline: 1 s, min_participants: 4}",
+        "closing.min_participants: must be at most 3, the number of clients in a round (got 4)",
+    ),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: {deadline: 1 s, min_participants: -1}",
+        "11: training.closing.min_participants: must be at least 0 (got -1)",
+    ),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: {deadlin: 1 s}",
+        "11: training.closing.deadlin: is an unknown key; did you mean 'deadline'?",
+    ),
+    (
+        "batch_size: 10",
+        "batch_size: 10\n  closing: {deadline: 1 s, late: next}",
+        "11: training.closing.late: is an unknown key",
+    ),
     ("lr: 0.01", "lr: .inf", "11: training.optimizer.lr: must be a finite number"),
     ("lr: 0.01", "lr: 1e", '11: training.optimizer.lr: must be a number (got "1e")'),
     (

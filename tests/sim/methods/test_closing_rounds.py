@@ -14,6 +14,7 @@ from tiny_worlds import DEVICE, DOWN, SERVE, UP, Device, Pen, assert_chart, make
 from tiny_worlds import rows_of as rows
 
 from cutlayer import run
+from cutlayer.scenarios.problems import ScenarioError
 from cutlayer.sim.build.memory import server_memory
 from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.endpoints.fleet import Presence
@@ -232,6 +233,40 @@ class TestWithAvailability:
         assert (rnd.clients_dropped, rnd.wasted_bytes) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ("split_learning", "split_learning passes a single device block from client to client"),
+        ("centralised", "centralised needs every client of its round to the end"),
+        (
+            "{fedgkt: {exchange_weights: false}}",
+            "fedgkt without exchange_weights trains one server block for all clients",
+        ),
+        ("{'patient_fl:PatientFL': {}}", "patient_fl decides itself when a round closes"),
+    ],
+)
+def test_methods_whose_rounds_cannot_be_closed_are_refused(tmp_path, entry, reason):
+    """The last one closes its rounds itself."""
+    (tmp_path / "patient_fl.py").write_text(PATIENT, encoding="utf-8")
+    overrides = f"methods=[classic_fl, {entry}]", "training.closing.first=2"
+    loaded = scenario(tmp_path, MIXED, *overrides)
+    with pytest.raises(ScenarioError) as raised:
+        run(loaded, executor="none")
+    (problem,) = str(raised.value).splitlines()
+    assert f": methods.1: cannot run with training.closing: {reason} (got " in problem
+
+
+PATIENT = """\
+from cutlayer.sim.methods.classic_fl import ClassicFL
+
+
+class PatientFL(ClassicFL):
+    name = "patient_fl"
+
+    def wait(self, rnd, members):
+        yield members.done
+"""
+
 AVERAGING = (
     "methods=[classic_fl, {fedprox: {mu: 0.1}}, splitfed, local_loss, fedgkt,"
     " {ecofed: {init: random}}]"
@@ -280,3 +315,22 @@ def test_the_servers_memory_is_that_of_all_sampled_clients(tmp_path):
         method, options = options_of(entry)
         plans = make_plan(without, 0), make_plan(with_first, 0)
         assert server_memory(plans[0], method, options) == server_memory(plans[1], method, options)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("{first: 2}", "as soon as 2 clients are done"),
+        ("{deadline: 60 s, first: 1}", "as soon as 1 client is done, or 1 min after its start"),
+        (
+            "{deadline: 9 s, min_participants: 2}",
+            "9 s after its start, but not before 2 clients are done",
+        ),
+    ],
+)
+def test_check_says_when_a_round_closes(cli, rule, said):
+    (cli.folder / "s.yaml").write_text(MIXED.partition("methods:")[0], encoding="utf-8")
+    settings = ("--set", "methods=[splitfed]", "--set", f"training.closing={rule}")
+    answer = cli("check", "s.yaml", *settings)
+    assert answer.code == 0, answer
+    assert f"a round closes {said}" in " ".join(answer.out.split())
