@@ -126,8 +126,8 @@ def adjust(
             ftol=1e-12,
             max_nfev=STEPS,
         )
-        slope = slopes(found.x)
-        covariance: Floats = np.asarray(np.linalg.inv(slope.T @ slope))
+        told = slopes(found.x)[: len(rows)] * deviations
+        covariance = _covariance(told, deviations)
     values = dict(zip(names, np.exp(at(found.x)[free]).tolist(), strict=True))
     own = {name: values[name] for name in figures_of(device) if name in values}
     return Adjusted(
@@ -137,6 +137,18 @@ def adjust(
         covariance=covariance,
         moved={name: math.exp(move) for name, move in zip(names, found.x, strict=True)},
     )
+
+
+def _covariance(told: Floats, deviations: Floats) -> Floats:
+    """Return the covariance of names whose `deviations` the rows narrow, `told` in units of them.
+
+    It is D (1 + T'T)^-1 D, by the singular values of T: rows of any weight leave it positive.
+    """
+    _, singular, axes = np.linalg.svd(told, full_matrices=True)
+    known = np.zeros(len(deviations))
+    known[: len(singular)] = singular
+    scaled = axes * (1 / np.hypot(1.0, known))[:, None] * deviations
+    return np.asarray(scaled.T @ scaled)
 
 
 def left_out(

@@ -171,7 +171,7 @@ def test_a_scaled_device_inherits_figures_and_doubts_but_neither_memory_nor_powe
     for name, figure in figures_of(slow).items():
         factor = 1 / 0.435 if name in COSTS else 0.435
         assert figure == pytest.approx(figures[name] * factor), name
-    assert slow.status["rates.norm"] == "guess"
+    assert slow.status["layer_overhead_s"] == "guess"
     assert slow.status["rates.conv"] == "derived"
     assert slow.notes["column_bytes_per_s"].startswith(
         "scaled from raspberry-pi-4b: 2.3 times slower"
