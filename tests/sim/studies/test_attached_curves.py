@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from small_studies import SYNCHRONOUS, small_study
+from small_studies import SCENARIO, SYNCHRONOUS, UP, small_study
 
 from cutlayer import run
 from cutlayer.scenarios.study import LoadedStudy
@@ -95,3 +95,22 @@ def test_a_point_s_run_folder_has_the_curve(tmp_path: Path, executor: Any) -> No
     assert expected is not None
     assert written.methods["splitfed"].summary({}) == expected.summary({})
     assert (tmp_path / "points" / "0001" / "summary.json").is_file()
+
+
+def test_points_share_a_training_if_the_same_clients_are_kept(tmp_path: Path) -> None:
+    """Of two clients with equal links none is late; of two with different links, the slower is."""
+    base = yaml.safe_load(SCENARIO)
+    group = base["topology"]["star"]["clients"][0] | {"count": 1}
+    slow = group | {"link": {"up": "200 kbit/s", "down": "20 Mbit/s", "delay": "10 ms"}}
+    base["topology"]["star"]["clients"] = [group, slow]
+    base["training"]["closing"] = {"first": 1}
+    ups = ["10 Mbit/s", "20 Mbit/s", "100 kbit/s", "200 kbit/s"]
+    axes = [{"name": "up", "field": UP, "values": ups}]
+    sections = {"axes": axes, "set": {"methods": ["classic_fl"]}}
+    study = small_study(tmp_path, yaml.safe_dump(base), **sections)
+    swept = sweep(study)
+    digests = [found.result.learning_digest for found in swept.cells if found.result]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3  # the first client, the second, both
+    assert (swept.trainings.needed, swept.trainings.shared) == (3, 1)
+    assert_trained_alike(study, swept)
