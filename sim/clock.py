@@ -37,6 +37,18 @@ class TooManyEventsError(UserError):
     """A round takes more events than the scenario allows."""
 
 
+class Signal(simpy.Event):
+    """An event that can happen within another one, without an event of the clock's own."""
+
+    def happen(self) -> None:
+        """Continue now with whatever waits for it."""
+        assert self.callbacks is not None, "it has happened already"
+        self._ok, self._value = True, None
+        callbacks, self.callbacks = self.callbacks, None  # type: ignore[assignment]  # as in SimPy
+        for callback in callbacks:
+            callback(self)
+
+
 class _Last(simpy.Event):
     def __init__(self, clock: simpy.Environment, delay_s: float) -> None:
         super().__init__(clock)

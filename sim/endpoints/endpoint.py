@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final
 
 import simpy
 
-from cutlayer.sim.clock import call_after
+from cutlayer.sim.clock import Signal, call_after
 from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.message import Message, with_framing
 from cutlayer.sim.endpoints.world import World
@@ -89,7 +89,7 @@ class Endpoint:
         """Begin a transfer, or hold it while the client is offline; the event succeeds when it left."""
         if not self.interruptible:
             return Transfer(self, message, content, None).begin().done
-        left = self.world.clock.event()
+        left = Signal(self.world.clock)
         transfer = Transfer(self, message, content, left)
         self.under_way[transfer] = None
         if self.offline:
@@ -134,7 +134,7 @@ class Transfer:
     flow: Flow
 
     def __init__(
-        self, sender: Endpoint, message: Message, content: Any, sent: simpy.Event | None
+        self, sender: Endpoint, message: Message, content: Any, sent: Signal | None
     ) -> None:
         self.sender = sender
         self.message = message
@@ -161,12 +161,12 @@ class Transfer:
             self._interval(now, message.wire_bytes, message.payload_bytes, delay=delay)
         )
         sender.has_sent(self.row)
-        if self.sent is not None:
-            self.sent.succeed()
         if delay > 0:
             call_after(world.clock.timeout(delay), lambda _: sender.deliver(self))
         else:
             sender.deliver(self)
+        if self.sent is not None:
+            self.sent.happen()
 
     def _begin_when_sent(self, now: float) -> None:
         """Move the start of the interval to the first byte; log the set-up of the connection."""

@@ -273,6 +273,27 @@ AVERAGING = (
 )
 
 
+@pytest.mark.parametrize(
+    "world",
+    [
+        "topology.star.medium={rate: 20 Mbit/s}",  # transfers that end at the same moment
+        "transport=tcp",
+        "training.uploads_outstanding=2",
+        "topology.star.server.discipline={batching: {max_jobs: 3, max_wait: 5 ms}}",
+        "availability=[{clients: raspberry-pi-4b, on_disconnect: drop,"
+        " markov: {online: 2 s, offline: 1 s}}]",
+    ],
+)
+def test_a_deadline_that_nobody_misses_changes_no_event_of_a_scenario(tmp_path, world):
+    overrides = (AVERAGING, world, "training.rounds=3")
+    (without,) = run(scenario(tmp_path, MIXED, *overrides), executor="none")
+    rule = "training.closing={deadline: 1 h, first: 3}"
+    (with_one,) = run(scenario(tmp_path, MIXED, *overrides, rule), executor="none")
+    for label, method in with_one.methods.items():
+        assert method.event_digest == without.methods[label].event_digest, label
+        assert method.learning_digest == without.methods[label].learning_digest, label
+
+
 def test_reuse_of_rounds_with_cancelled_clients(tmp_path):
     for rule in ("{first: 2}", "{deadline: 3 s, min_participants: 1}"):
         overrides = (AVERAGING, "training.rounds=20", f"training.closing={rule}")
