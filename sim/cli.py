@@ -114,6 +114,9 @@ def run(
         typer.Option(help="With --executor none, simulate identical rounds once."),
     ] = True,
     plots: Annotated[bool, typer.Option(help="Draw plots; `report` can draw them later.")] = True,
+    traffic: Annotated[
+        bool, typer.Option("--traffic", help="Also print the traffic by category.")
+    ] = False,
     draws: Draws = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes for the draws [one per core if it pays].")
@@ -136,6 +139,7 @@ def run(
             reuse=reuse,
             threads=threads,
             plots=plots,
+            traffic=traffic,
             draws_wanted=draws,
             jobs=jobs,
         )

@@ -27,6 +27,7 @@ from cutlayer.sim.endpoints.message import (
     STATE_FRAMING,
     TENSOR_FRAMING,
 )
+from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
 from cutlayer.sim.papers.output import markdown
 from cutlayer.sim.papers.registry import reproduce
 from cutlayer.sim.results.method import MethodResult, RunResult
@@ -146,6 +147,19 @@ def headline_bytes() -> Rows:
     )
     sums = [*(per_client(found[name]) for name in HEADLINE[:-1]), upload, replay]
     return [[None, None, value] for value in (*sums, per_client(found["ecofed"]))]
+
+
+@checks("headline-categories")
+def headline_categories() -> Rows:
+    """Bytes per client and round by category."""
+    found = headline()
+    shown = [(found[name].rounds[0], way) for name in HEADLINE[:-1] for way in (UP, DOWN)]
+    shown += [(closed, UP) for closed in found["ecofed"].rounds]
+    names = [name for name in CATEGORIES if name != "images"]
+    return [
+        [None, None, *(closed.wire_by.get(key_of(way, name), 0) / closed.clients for name in names)]
+        for closed, way in shown
+    ]
 
 
 @checks("headline-vgg11")

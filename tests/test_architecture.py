@@ -36,7 +36,7 @@ endpoints -> clock compute learning log models network streams
 errors ->
 files -> errors suggestion
 learning -> data files models process scenarios
-log -> network
+log -> errors network
 methods -> clock endpoints errors learning log models scenarios suggestion
 models -> errors suggestion
 network -> clock suggestion

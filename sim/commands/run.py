@@ -25,6 +25,7 @@ from cutlayer.sim.views import print_table, write_plots, write_trace
 from cutlayer.sim.views.columns import print_text
 from cutlayer.sim.views.intervals import HOW_TO_GET, print_intervals
 from cutlayer.sim.views.trace import leaves_out
+from cutlayer.sim.views.traffic_table import print_traffic
 
 STALLED = 3  # the exit code of a run in which a round can never end
 
@@ -40,6 +41,7 @@ def run_command(
     reuse: bool,
     threads: int,
     plots: bool,
+    traffic: bool,
     draws_wanted: int | None,
     jobs: int | None,
 ) -> int:
@@ -85,6 +87,8 @@ def run_command(
             except KeyboardInterrupt:
                 console.print("interrupted: some pictures are missing", style="bold")
     print_table(results, console)
+    if traffic:
+        print_traffic(results, console)
     all_drawn = _print_intervals(loaded, results, console)
     if executor == "inline":
         with looking_in(beside(loaded.document.source)):

@@ -160,6 +160,8 @@ class Transfer:
         self.row = world.log.add(
             self._interval(now, message.wire_bytes, message.payload_bytes, delay=delay)
         )
+        if message.parts:
+            world.log.parts[self.row] = message.parts
         sender.has_sent(self.row)
         if delay > 0:
             call_after(world.clock.timeout(delay), lambda _: sender.deliver(self))
@@ -227,6 +229,7 @@ class Transfer:
         """Discard a message that has left and has not arrived."""
         log = self.sender.world.log
         log.bytes_dropped += self.message.wire_bytes
+        log.parts.pop(self.row, None)
         row = log.rows[self.row]
         log.rows[self.row] = row._replace(payload_bytes=0, delay=0.0, dropped=DROPPED)
 

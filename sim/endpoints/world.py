@@ -11,6 +11,7 @@ from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.log.intervals import Interval
 from cutlayer.sim.log.link_use import ClientRoutes
+from cutlayer.sim.log.traffic import Parts
 from cutlayer.sim.network import Network, Transport
 
 
@@ -47,12 +48,16 @@ class Closing:
 
 @dataclass
 class RoundLog:
-    """The intervals of the current round, and its bytes: at the end, sent = delivered + dropped."""
+    """The intervals of the current round, and its bytes: at the end, sent = delivered + dropped.
+
+    `parts` has the parts of the messages that arrive whole, by row, see `cutlayer.sim.log.traffic`.
+    """
 
     rows: list[Interval] = field(default_factory=list)
     bytes_sent: int = 0
     bytes_delivered: int = 0
     bytes_dropped: int = 0
+    parts: dict[int, Parts] = field(default_factory=dict)
 
     def add(self, interval: Interval) -> int:
         """Log an interval and return its row number."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cutlayer.sim.log.energy import active_times
 from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Intervals, Phase
 from cutlayer.sim.log.link_use import Key, LinkUse
+from cutlayer.sim.log.traffic import DOWN, UP, Parts, by_category, count_parts
 from cutlayer.sim.network.observers import LoadSeries
 
 _Number = TypeVar("_Number", np.int64, np.float64)
@@ -32,7 +33,8 @@ class RoundRecord:
     `active_s` has the seconds of each state of a device, see `active_times`. `barrier_s` is the mean
     time for which a client had finished and waited for the round to close. `server_wait_s` is the sum of
     the waits of all server jobs. `uses` has the use of each link, `loads` the load of shared links over
-    time, if it was recorded.
+    time, if it was recorded. `wire_by` and `payload_by` have the bytes by category and direction, see
+    `cutlayer.sim.log.traffic`.
     """
 
     intervals: Intervals
@@ -44,6 +46,8 @@ class RoundRecord:
     wire_down: NDArray[np.int64]
     payload_up: NDArray[np.int64]
     payload_down: NDArray[np.int64]
+    wire_by: Mapping[str, int]
+    payload_by: Mapping[str, int]
     device_busy_s: NDArray[np.float64]
     active_s: Mapping[str, NDArray[np.float64]]
     server_busy_s: float
@@ -63,19 +67,21 @@ def close_record(
     members: int,
     duration_s: float,
     server_slots: int,
+    parts: Mapping[int, Parts],
     *,
     interleaves: bool = False,
 ) -> RoundRecord:
     """Derive a round's totals from its `intervals` and check that they are consistent.
 
-    If the server `interleaves` jobs, more of them than it has slots may run at once. Raises
-    ConservationError.
+    `parts` has the parts of rows, see `count_parts`. If the server `interleaves` jobs, more of them than
+    it has slots may run at once. Raises ConservationError.
     """
     up, down = intervals.of(Phase.UPLINK), intervals.of(Phase.DOWNLINK)
     on_device = intervals.of(Phase.DEVICE_COMPUTE)
     on_server = intervals.of(Phase.SERVER_COMPUTE)
     waits = intervals.duration[intervals.of(Phase.SERVER_QUEUE)]
     path, straggler = critical_path(intervals, duration_s)
+    counted = count_parts(intervals, parts)
     record = RoundRecord(
         intervals=intervals,
         members=members,
@@ -86,6 +92,8 @@ def close_record(
         wire_down=_per_member(intervals.peer, intervals.wire_bytes, down, members),
         payload_up=_per_member(intervals.actor, intervals.payload_bytes, up, members),
         payload_down=_per_member(intervals.peer, intervals.payload_bytes, down, members),
+        wire_by=by_category(intervals, intervals.wire_bytes, counted),
+        payload_by=by_category(intervals, intervals.payload_bytes, counted),
         active_s=active_times(intervals, members),
         device_busy_s=_per_member(intervals.actor, intervals.duration, on_device, members),
         server_busy_s=float(intervals.duration[on_server].sum()),
@@ -97,6 +105,7 @@ def close_record(
         barrier_s=float((duration_s - finished_s(intervals, members)).mean()) if members else 0.0,
         additive_s=_additive_terms(intervals, members),
     )
+    _check_categories(record)
     _check_occupancy(record, on_device, on_server, server_slots, interleaves)
     return record
 
@@ -166,6 +175,18 @@ def _per_member(
     totals = np.zeros(members, dtype=values.dtype)
     np.add.at(totals, member[rows], values[rows])
     return totals
+
+
+def _check_categories(record: RoundRecord) -> None:
+    """Check that the bytes of the categories are those of the round, in each direction."""
+    for by, up, down in (
+        (record.wire_by, record.wire_up, record.wire_down),
+        (record.payload_by, record.payload_up, record.payload_down),
+    ):
+        for way, total in ((UP, int(up.sum())), (DOWN, int(down.sum()))):
+            sizes = [size for name, size in by.items() if name.startswith(way)]
+            if sum(sizes) != total or min(sizes, default=0) < 0:
+                raise ConservationError(f"the categories of {total} bytes {way} are {dict(by)}")
 
 
 def _check_occupancy(

@@ -100,8 +100,6 @@ def _strip(chart: Chart, series: Series, number: int) -> list[dict[str, Any]]:
 
 def _trace(chart: Chart, series: Series) -> dict[str, Any]:
     colour = COLOURS[series.number % len(COLOURS)]
-    if chart.shape == "stack" and series.phase is None:
-        colour = (style.UP_COLOUR, style.DOWN_COLOUR)[series.number % 2]
     if series.phase is not None:
         colour = style.PHASE_COLOURS[series.phase]
     about: dict[str, Any] = {

@@ -23,6 +23,7 @@ from cutlayer.sim.views.quantities import (
     spread,
 )
 from cutlayer.sim.views.rounds import (
+    category_charts,
     critical_path_chart,
     idle_chart,
     round_by_round,
@@ -61,7 +62,7 @@ def run_source(runs: Sequence[SavedRun]) -> Source:
         Tab("Accuracy", [accuracy_charts(runs), *_targets(runs)]),
         Tab("Why", _why(runs)),
         Tab("Timeline", [timelines(first)]),
-        Tab("Links and devices", _links_and_devices(first)),
+        Tab("Links and devices", _links_and_devices(runs)),
         Tab("Uncertainty", _uncertainty(runs)),
         Tab("Assumptions", [_scenario(first)]),
         Tab("Provenance", [_provenance(runs)]),
@@ -199,13 +200,16 @@ def _why(runs: Sequence[SavedRun]) -> list[Part]:
     ]
 
 
-def _links_and_devices(run: SavedRun) -> list[Part]:
+def _links_and_devices(runs: Sequence[SavedRun]) -> list[Part]:
+    run = runs[0]
     parts: list[Part] = []
     if pairs := strips(run):
         parts.append(tuple(chart for pair in pairs for chart in pair))
     busiest = busiest_links(run)
     if busiest is not None:
         parts.append((busiest,))
+    if categories := category_charts(runs):
+        parts.append(categories)
     devices: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in run.table("devices"):
         devices.setdefault((str(row["label"]), str(row["device"])), []).append(row)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from cutlayer.sim.log.intervals import PHASES
+from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
 
 Value = str | int | float | None
 Row = dict[str, Value]
@@ -54,6 +55,10 @@ def _on_critical_path(phase: str) -> Callable[[Any], Value]:
     return lambda closed: closed.critical_path_s[phase]
 
 
+def _of_category(of: str) -> Callable[[Any], Value]:
+    return lambda closed: closed.wire_by.get(of, 0)
+
+
 ROUND_COLUMNS: Final = (
     Column("round", lambda r: r.index, "count", "filled"),
     Column("round_type", lambda r: r.round_type, "text", "required"),
@@ -70,6 +75,10 @@ ROUND_COLUMNS: Final = (
     Column("payload_bytes_down", lambda r: r.payload_down),
     Column(
         "payload_bytes_per_client_round", lambda r: ratio(r.payload_up + r.payload_down, r.clients)
+    ),
+    *(
+        Column(f"wire_bytes_{of}", _of_category(of), "count")
+        for of in (key_of(way, category) for way in (UP, DOWN) for category in CATEGORIES)
     ),
     Column("wasted_bytes", lambda r: r.wasted_bytes),
     Column("energy_j", lambda r: r.energy_j),

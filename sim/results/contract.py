@@ -54,6 +54,11 @@ class _Bytes(_Part):
     per_client_round: Figure | None
 
 
+class _Category(_Part):
+    wire_bytes: Count
+    payload_bytes: Count
+
+
 class _Accuracy(_Part):
     final: Figure
     best: Figure
@@ -71,6 +76,7 @@ class _Method(_Part):
     round_time_s: _Times
     wire_bytes: _Bytes
     payload_bytes: _Bytes
+    traffic: dict[Literal["up", "down"], dict[str, _Category]] | None = None
     accuracy: _Accuracy | None
     curve: list[Annotated[list[Figure], Field(min_length=2, max_length=2)]]
     time_to_accuracy_s: dict[str, Figure | None]

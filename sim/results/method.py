@@ -4,6 +4,7 @@ Figures that were not trained or measured are None, never 0. Times are virtual s
 `wire` bytes; `payload` bytes are those of tensors and labels alone.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.link_use import LinkTotals
+from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
 from cutlayer.sim.results.columns import DRAW_TABLES, Row, Value, by_column, method_row, ratio
 from cutlayer.sim.results.round import KeptRound, RoundResult
 
@@ -93,6 +95,7 @@ class MethodResult:
             },
             "wire_bytes": self._bytes("wire"),
             "payload_bytes": self._bytes("payload"),
+            "traffic": self.traffic(),
             "accuracy": {"final": self.final_accuracy, "best": self.best_accuracy}
             if self.curve
             else None,
@@ -182,6 +185,21 @@ class MethodResult:
     def bytes_per_client_round(self) -> float | None:
         """Wire bytes of a client in a round, both directions; None where no client took part."""
         return self._bytes("wire")["per_client_round"]
+
+    def traffic(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Return the bytes of all rounds: `traffic()["up"]["weights"]["wire_bytes"]`, or payload."""
+        wire, payload = Counter[str](), Counter[str]()
+        for closed in self.rounds:
+            wire.update(closed.wire_by)
+            payload.update(closed.payload_by)
+        return {
+            way: {
+                category: {"wire_bytes": wire[of], "payload_bytes": payload[of]}
+                for category in CATEGORIES
+                for of in (key_of(way, category),)
+            }
+            for way in (UP, DOWN)
+        }
 
     def _bytes(self, counted: Literal["wire", "payload"]) -> dict[str, float | int | None]:
         up = sum(getattr(r, f"{counted}_up") for r in self.rounds)

@@ -31,7 +31,8 @@ class RoundResult:
 
     `waited_s` is the time for which no client was online to begin it. `wasted_bytes` are the wire bytes
     of transfers that were cut off; the wire bytes include them. `utilisation` has the used share of
-    capacity of the first shared links, and the mean share of the access links in use.
+    capacity of the first shared links, and the mean share of the access links in use. `wire_by` and
+    `payload_by` have the bytes by category and direction that are not 0, see `cutlayer.sim.log.traffic`.
     """
 
     index: int
@@ -56,4 +57,6 @@ class RoundResult:
     server_jobs: int = 0
     server_wait_s: float = 0.0  # of all jobs together
     longest_server_wait_s: float = 0.0
+    wire_by: Mapping[str, int] = field(default_factory=dict)
+    payload_by: Mapping[str, int] = field(default_factory=dict)
     utilisation: Mapping[str, float] = field(default_factory=dict)

@@ -160,6 +160,8 @@ class Engine:
             wire_down=int(record.wire_down.sum()),
             payload_up=int(record.payload_up.sum()),
             payload_down=int(record.payload_down.sum()),
+            wire_by=record.wire_by,
+            payload_by=record.payload_by,
             critical_path_s=record.critical_path_s,
             additive_s=record.additive_s,
             barrier_s=record.barrier_s,

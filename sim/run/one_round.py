@@ -48,6 +48,7 @@ def play_round(
         len(rnd.participants),
         world.clock.now,
         world.server.slots,
+        log.parts,
         interleaves=world.server.interleaves,
     )
     bottleneck_s = world.network.collect_bottlenecks()

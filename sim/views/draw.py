@@ -241,7 +241,7 @@ def _bars(axes: "Axes", chart: Chart, names: Sequence[str]) -> None:
             series.x,
             0.62,
             left=series.base,
-            color=_two(series, chart),
+            color=_colour(series),
             edgecolor="white",
             linewidth=0.4,
             label=label,
@@ -266,13 +266,6 @@ def _bars(axes: "Axes", chart: Chart, names: Sequence[str]) -> None:
             )
         room = 1.45 if chart.intervals else 1.28
         axes.set_xlim(0, room * max(ends.values(), default=1.0) or 1.0)
-
-
-def _two(series: Series, chart: Chart) -> str:
-    """Return a series' colour; those of up and down, which have no phase, are two blues."""
-    if chart.shape != "stack" or series.phase is not None:
-        return _colour(series)
-    return (style.UP_COLOUR, style.DOWN_COLOUR)[series.number % 2]
 
 
 def _gantt(axes: "Axes", chart: Chart, lanes: Sequence[str]) -> None:

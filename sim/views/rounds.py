@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cutlayer.sim.log.intervals import PHASES
+from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.critical_path import NAMES
 from cutlayer.sim.results.estimate import mean
@@ -15,7 +16,8 @@ from cutlayer.sim.views.uncertainty import bracketed, interval_note, intervals_o
 
 MOST_ROUNDS: Final = 60  # drawn one by one
 FAR: Final = 100  # a total this many times below the largest is written in a unit of its own
-UP, DOWN = "up", "down"
+NUMBERS: Final = {UP: 0, DOWN: 5}  # of the colours: two blues
+FRAMING: Final = "A message's framing counts in the category of its main part."
 
 Bar = tuple[str, bool, list[list[Row]]]  # its name, whether it is part of another, rows by seed
 
@@ -65,7 +67,8 @@ def _stack(
             ]
             starts = [ends[row] for row in values]
             lengths, names = list(values.values()), list(values)
-            series.append(Series(part, lengths, names, number, starts, texts, phase=phase))
+            colour = NUMBERS.get(part, number)
+            series.append(Series(part, lengths, names, colour, starts, texts, phase=phase))
             ends = {row: ends[row] + value for row, value in values.items()}
     said = {
         row: quantity(total, units)
@@ -91,22 +94,48 @@ def _stack(
 
 def traffic_chart(runs: Sequence[SavedRun]) -> Chart:
     """Return the wire bytes per client and round, up and down."""
+    columns = {way: [f"wire_bytes_{way}"] for way in (UP, DOWN)}
+    return _traffic(runs, "traffic", "Traffic per client and round", columns)
+
+
+def category_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
+    """Return the wire bytes per client and round by category; none in old folders."""
+    first = next((rows[0][0] for _, _, rows in _bars(runs)), {})
+    if f"wire_bytes_{key_of(UP, CATEGORIES[0])}" not in first:
+        return ()
+    charts = []
+    for choice, ways in (("up and down", (UP, DOWN)), (UP, (UP,)), (DOWN, (DOWN,))):
+        columns = {
+            category: [f"wire_bytes_{key_of(way, category)}" for way in ways]
+            for category in CATEGORIES
+        }
+        more = {"choice": choice, "note": FRAMING}
+        charts.append(_traffic(runs, "categories", "Traffic by category", columns, **more))
+    return tuple(charts)
+
+
+def _traffic(
+    runs: Sequence[SavedRun],
+    name: str,
+    title: str,
+    columns: Mapping[str, Sequence[str]],
+    **more: Any,
+) -> Chart:
+    """Return a stack of sums of columns, per client and round."""
     rows = {}
-    for name, _, seeds in _bars(runs):
+    for bar, _, seeds in _bars(runs):
         clients = [sum(_number(row, "clients") for row in own) or 1.0 for own in seeds]
-        rows[name] = {
-            way: mean(
-                sum(_number(row, f"wire_bytes_{way}") for row in own) / count
+        rows[bar] = {
+            part: mean(
+                sum(_number(row, column) for row in own for column in summed) / count
                 for own, count in zip(seeds, clients, strict=True)
             )
             or 0.0
-            for way in (UP, DOWN)
+            for part, summed in columns.items()
         }
-    minor = [name for name, part, _ in _bars(runs) if part]
-    return _stack(
-        *("traffic", "Traffic per client and round", rows, {UP: None, DOWN: None}, BYTES),
-        *("wire bytes", minor),
-    )
+    minor = [bar for bar, part, _ in _bars(runs) if part]
+    colours = dict.fromkeys(columns)
+    return _stack(name, title, rows, colours, BYTES, "wire bytes", minor, **more)
 
 
 def critical_path_chart(runs: Sequence[SavedRun], choice: str = "") -> Chart:

@@ -26,7 +26,6 @@ METHOD_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINE_STYLES: Final = ("-", "--", ":", "-.")
 # By `cutlayer.sim.log.intervals.Phase`, as PHASES.
 PHASE_COLOURS: Final = (GREEN, BLUE, LIGHT_GREY, VERMILLION, SKY_BLUE, ORANGE)
-UP_COLOUR, DOWN_COLOUR = BLUE, SKY_BLUE
 STRIP_COLOURS: Final = (BLUE, VERMILLION)  # of `strip_areas`
 
 TEXT_SIZE: Final = 13

@@ -23,6 +23,28 @@ def test_run_ends_with_a_table_and_the_way_to_the_results(cli: CommandLine) -> N
     assert (cli.folder / "here" / "summary.json").is_file()
 
 
+def test_traffic_by_category_is_printed_on_request(cli: CommandLine) -> None:
+    plain = cli("run", "tiny.yaml", "--executor", "none", "--out", "a")
+    answer = cli("run", "tiny.yaml", "--executor", "none", "--traffic", "--out", "b")
+    assert "by category" not in plain.out
+    assert "Traffic by category (wire bytes per client and round)" in answer.out
+    lines = answer.out.split("Traffic by category")[1].splitlines()
+    heading, *table = (line.split() for line in lines[1:] if line.strip("─ "))
+    assert heading == [
+        "method",
+        "weights",
+        "activations",
+        "gradients",
+        "labels",
+        "control",
+        "total",
+        "framing",
+    ]
+    assert table[0][:2] == ["splitfed", "up"]
+    assert table[1][0] == "down"
+    assert table[2][:2] == ["frozen", "up"]
+
+
 def test_without_out_a_run_goes_into_the_next_free_folder(cli: CommandLine) -> None:
     assert "results: runs/tiny\n" in cli.run().out
     assert "results: runs/tiny-2\n" in cli.run().out

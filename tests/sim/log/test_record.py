@@ -71,7 +71,7 @@ def sound() -> list[Interval]:
 
 
 def close(rows: list[Interval], duration_s: float = 9, slots: int = 1):
-    return close_record(Intervals.from_rows(rows), 2, duration_s, slots)
+    return close_record(Intervals.from_rows(rows), 2, duration_s, slots, {})
 
 
 def test_totals_of_a_sound_log():
@@ -145,7 +145,7 @@ def test_a_round_that_lasts_longer_than_its_log_is_detected():
 
 
 def test_an_empty_round_has_no_straggler():
-    record = close_record(Intervals.from_rows([]), 0, 0.0, 1)
+    record = close_record(Intervals.from_rows([]), 0, 0.0, 1, {})
     assert record.straggler == NO_CAUSE
     assert sum(record.critical_path_s.values()) == 0
 

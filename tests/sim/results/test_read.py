@@ -1,6 +1,7 @@
 """Results that are read back, compared and exported have the same figures in every format."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pandas as pd
 import pytest
 from command_line import CommandLine, assert_refused, files
 
+from cutlayer.sim.files.csv_text import write_rows
 from cutlayer.sim.results.export import tables_of
 from cutlayer.sim.results.files import OLD_COLUMNS, SavedError
 from cutlayer.sim.results.read import frame, read_run, read_study
+from cutlayer.sim.views.rounds import category_charts
 
 STUDY = """\
 name: small
@@ -142,6 +145,39 @@ def test_a_frame_without_pandas_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(SavedError, match=r"need pandas: pip install 'cutlayer\[pandas\]'$"):
         frame([{"round": 1}])
+
+
+def test_runs_without_traffic_by_category_are_read(run: CommandLine) -> None:
+    """Folders of earlier versions lack the columns; the report then has no chart of them."""
+    folder = Path("runs/tiny")
+    present = read_run(folder)
+    assert category_charts([present])
+    rows = [
+        {name: value for name, value in row.items() if not re.match("wire_bytes_(up|down)_", name)}
+        for row in present.table("rounds")
+    ]
+    assert len(present.table("rounds")[0]) == len(rows[0]) + 14
+    with (folder / "rounds.csv").open("w", encoding="utf-8", newline="") as file:
+        write_rows(file, rows)
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    for entry in summary["methods"].values():
+        del entry["traffic"]
+    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    (folder / "checksums.sha256").write_text("", encoding="utf-8")
+    assert read_run(folder).table("rounds") == rows
+    assert category_charts([read_run(folder)]) == ()
+    for command in (("report", folder), ("explain", folder), ("compare", folder, folder)):
+        assert run(*command).code in (0, None)
+
+
+def test_a_damaged_count_of_a_category_is_refused(run: CommandLine) -> None:
+    folder = Path("runs/tiny")
+    text = (folder / "summary.json").read_text(encoding="utf-8")
+    summary = json.loads(text)
+    summary["methods"]["splitfed"]["traffic"]["up"]["labels"]["wire_bytes"] = -1
+    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    (folder / "checksums.sha256").write_text("", encoding="utf-8")
+    assert_refused(run("explain", folder), "methods.splitfed.traffic.up.labels.wire_bytes")
 
 
 def test_runs_with_the_column_names_of_an_earlier_version_are_read(

@@ -12,6 +12,8 @@ import cutlayer.sim.commands.run
 from cutlayer import load_scenario
 
 NUMBER = (int, float)
+CATEGORIES = ("weights", "activations", "gradients", "labels", "logits", "images", "control")
+BYTES = {"wire_bytes": int, "payload_bytes": int}
 METHOD: dict[str, Any] = {
     "method": str,
     "rounds": int,
@@ -19,6 +21,7 @@ METHOD: dict[str, Any] = {
     "round_time_s": {"mean": NUMBER, "p50": NUMBER, "p95": NUMBER},
     "wire_bytes": {"up": int, "down": int, "per_client_round": NUMBER},
     "payload_bytes": {"up": int, "down": int, "per_client_round": NUMBER},
+    "traffic": {way: dict.fromkeys(CATEGORIES, BYTES) for way in ("up", "down")},
     "accuracy": {"final": NUMBER, "best": NUMBER},
     "curve": list,
     "time_to_accuracy_s": {"0.01": NUMBER, "1.0": None},

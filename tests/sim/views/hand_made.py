@@ -59,7 +59,7 @@ def record_of(rows: list[Interval], clients: int, slots: int = 1) -> RoundRecord
     intervals = Intervals.from_rows(rows)
     last = int(intervals.end.argmax())
     tail = DELAY_S if intervals.phase[last] == Phase.DOWNLINK else 0.0
-    return close_record(intervals, clients, float(intervals.end.max()) + tail, slots)
+    return close_record(intervals, clients, float(intervals.end.max()) + tail, slots, {})
 
 
 def shared_load(intervals: Intervals) -> LoadSeries:
@@ -138,6 +138,8 @@ def method(
                 wire_down=int(record.wire_down.sum()),
                 payload_up=int(record.payload_up.sum()),
                 payload_down=int(record.payload_down.sum()),
+                wire_by=record.wire_by,
+                payload_by=record.payload_by,
                 critical_path_s=record.critical_path_s,
                 additive_s=record.additive_s,
                 straggler=names[record.straggler],

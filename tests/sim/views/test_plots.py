@@ -10,7 +10,13 @@ from cutlayer.sim.results.critical_path import NAMES, critical_chain
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.views.accuracy import accuracy_charts
 from cutlayer.sim.views.plots import MOST_CLIENTS, figures, write_plots
-from cutlayer.sim.views.rounds import critical_path_chart, idle_chart, speedup_charts, traffic_chart
+from cutlayer.sim.views.rounds import (
+    category_charts,
+    critical_path_chart,
+    idle_chart,
+    speedup_charts,
+    traffic_chart,
+)
 from cutlayer.sim.views.timeline import timelines
 
 ENDINGS = ("png", "svg")
@@ -112,6 +118,14 @@ def test_bars_are_means_per_client_and_phases_add_up_to_the_round(tmp_path):
     assert traffic["splitfed"]["down"] == pytest.approx(2 * DOWN_BYTES / 1e6)
     assert traffic["ecofed"]["up"] == pytest.approx(1.5 * UP_BYTES / 1e6)
     assert traffic[parts[1]]["up"] == pytest.approx(UP_BYTES / 1e6)
+    categories = category_charts(runs)
+    assert len({series.number for series in categories[0].series}) == 2  # a colour each
+    both, ups, downs = map(lengths, categories)
+    activations = {row: {"activations": parts["up"]} for row, parts in traffic.items()}
+    gradients = {row: {"gradients": parts["down"]} for row, parts in traffic.items()}
+    assert ups == activations
+    assert downs == gradients
+    assert both == {row: activations[row] | gradients[row] for row in traffic}
     times = lengths(critical_path_chart(runs))
     assert sum(times["splitfed"].values()) == pytest.approx(8.5)
     rounds = run.methods["ecofed"].rounds
