@@ -60,6 +60,7 @@ def tcp(text: str) -> Change:
     return Change(f"transport={{tcp: {{{text}}}}}", ("transport=tcp",))
 
 
+CLOSING = ("classic_fl", "fedprox", "splitfed", "local_loss")
 UNCUT = frozenset({"classic_fl", "fedprox", "centralised"})
 PLAIN = ("training.optimizer={name: sgd, lr: 0.05}",)
 SHARDS = partition("{shards: {per_client: 2, size: 5}}")
@@ -94,6 +95,9 @@ LEARNING = {
     "training.rounds": Change("training.rounds=4"),
     "training.clients_per_round": Change(
         "training.clients_per_round=3", not_for=frozenset({"centralised"})
+    ),
+    "training.closing": Change(  # fewer members, those that are done first
+        "training.closing={first: 1}", (f"methods=[{', '.join(CLOSING)}]",)
     ),
     "training.local_epochs": Change("training.local_epochs=2"),
     "training.batch_size": Change("training.batch_size=9"),
