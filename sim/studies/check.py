@@ -9,6 +9,7 @@ from cutlayer.scenarios.problems import Problem, ScenarioError
 from cutlayer.scenarios.study import LoadedStudy, Point
 from cutlayer.sim.build.checks import plan_feasible
 from cutlayer.sim.data.datasets import load
+from cutlayer.sim.results.columns import STUDY_TABLES
 from cutlayer.sim.run.run import data_folder
 from cutlayer.sim.studies.cells import Shared, cells_of
 from cutlayer.sim.studies.result import CellResult
@@ -31,8 +32,17 @@ def check_points(
 ) -> list[CellResult]:
     """Return the cells of all points. Raises StudyError with the problems of all points.
 
-    If the study `trains`, data and weights must be available.
+    Raises ScenarioError for an axis with the name of a result. If the study `trains`, data and weights
+    must be available.
     """
+    taken = {column.name for column in STUDY_TABLES["points"]}
+    rule = "is a column of the results: choose another name"
+    if same := [
+        study.document.problem(("axes", index, "name"), rule, axis.name)
+        for index, axis in enumerate(study.study.axes)
+        if axis.name in taken
+    ]:
+        raise ScenarioError(same)
     cells: list[CellResult] = []
     wrong: list[str] = []
     data: set[tuple[object, ...]] = set()

@@ -12,6 +12,7 @@ from cutlayer.scenarios import ScenarioError
 from cutlayer.scenarios.study import Study
 from cutlayer.scenarios.study.points import points_of, steps_of
 from cutlayer.scenarios.study.values import between, unit_and_number
+from cutlayer.sim.studies.check import check_points
 from cutlayer.sim.studies.decisions.pareto import non_dominated
 from cutlayer.sim.studies.sweep import load_study
 
@@ -184,3 +185,11 @@ def test_the_middle_of_huge_numbers_is_finite() -> None:
     value, at = between(1e200, 1e202, "1 B/s")
     assert value == "1e+201 B/s"
     assert at == 1e201
+
+
+@pytest.mark.parametrize("name", ["rounds", "virtual_time_s", "target_low_s", "curve"])
+def test_an_axis_with_the_name_of_a_result_is_refused(tmp_path: Path, name: str) -> None:
+    """Its values would stand in the column of the result, and the folder could not be read back."""
+    study = small_study(tmp_path, axes=[{"name": name, "field": "seed", "values": [1, 2]}])
+    with pytest.raises(ScenarioError, match=rf"axes\.0\.name: is a column of the results.*{name}"):
+        check_points(study, trains=False)
