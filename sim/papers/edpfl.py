@@ -34,7 +34,8 @@ WITHIN_OF_TYPE: Final = 0.15  # of the times of one type of round
 _NOTES: Final = {
     "classic_fl, round": "the stack was fitted to its iterations of 2.15 s",
     "splitfed, round": "both Pis start together",
-    "ecofed, round": "upload and replay rounds alternate; the replay round is fitted",
+    "ecofed, round": "upload and replay rounds alternate, and both are fitted",
+    "ecofed, upload round": "the boards' speeds were set from its iterations of 0.158 and 0.21 s",
     "ecofed, replay round": "the stack's time of a round was set from it",
 }
 

@@ -49,7 +49,9 @@ def test_the_stack_reproduces_edpfl(testbed: Table):
         assert (line.within, line.holds) == (0.005, True)
     fitted = {name for name, line in lines.items() if line.kind == "fitted"}
     assert fitted == {
-        *("classic_fl, round", "classic_fl, round, repeat of 5 rounds", "ecofed, replay round"),
+        *("classic_fl, round", "classic_fl, round, repeat of 5 rounds"),
+        *("ecofed, round", "ecofed, round, repeat of 5 rounds"),
+        *("ecofed, upload round", "ecofed, replay round"),
     }
     # The stack's time of a round was set from this one.
     assert abs(lines["ecofed, replay round"].deviation) < 0.005
