@@ -177,6 +177,10 @@ def _network_places(document: Document) -> Iterator[Problem]:
             places += [((*group.path, "at", index), place) for index, place in enumerate(at)]
         elif at not in ("all", "spread"):
             places.append(((*group.path, "at"), at))
+    for index, edge in enumerate(sequence(section.get("edge_nodes"))):
+        at, where = mapping(edge).get("at"), (*path, "edge_nodes", index, "at")
+        listed = enumerate(at) if isinstance(at, list) else ()
+        places += [((*where, i), place) for i, place in listed] or [(where, at)]
     connected: Collection[str] | None = None
     home = node_name(mapping(section.get("server")).get("at"))
     for where, place in [((*path, "server", "at"), home), *places]:

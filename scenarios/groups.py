@@ -4,12 +4,21 @@ Directions are seen from the device: `up` leaves it, `down` arrives. One client 
 group with `count: 6` is six clients, each with its own link. Clients have the order of the file.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cutlayer.scenarios.bandwidth import AnyFiniteRate
-from cutlayer.scenarios.fields import Count, DeviceName, Section, StackName, Text, not_empty, unique
+from cutlayer.scenarios.fields import (
+    Count,
+    DeviceName,
+    Section,
+    StackName,
+    Text,
+    not_empty,
+    rule,
+    unique,
+)
 from cutlayer.scenarios.links import Link
 from cutlayer.scenarios.quantities import Delay, FiniteRate
 from cutlayer.scenarios.unions import OneOf
@@ -95,6 +104,27 @@ class Server(OnDevice):
     slots: Count
     discipline: Discipline = Fifo()
     slot_speed: SlotSpeed = "whole"
+
+
+class MayCompute(Section):
+    """A node between clients and the server: it forwards, and with a `device` it also computes.
+
+    `slots` is 1 unless given. The other fields are those of a server.
+    """
+
+    device: DeviceName | None = None
+    stack: StackName | None = None
+    slots: Count | None = None
+    discipline: Discipline | None = None
+    slot_speed: SlotSpeed | None = None
+
+    @model_validator(mode="after")
+    def _has_a_device(self) -> Self:
+        if self.device is None:
+            for name in ("stack", "slots", "discipline", "slot_speed"):
+                if getattr(self, name) is not None:
+                    raise rule(f"has no device, without which {name} has no effect: add device")
+        return self
 
 
 class StarServer(Server):

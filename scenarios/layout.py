@@ -12,6 +12,7 @@ from cutlayer.scenarios.bandwidth import AnyFiniteRate
 from cutlayer.scenarios.fields import Section, Text, Whole, not_empty, rule
 from cutlayer.scenarios.groups import (
     ClientGroup,
+    MayCompute,
     Medium,
     OnDevice,
     Population,
@@ -40,8 +41,8 @@ class ClientNode(OnDevice):
     count: Population = 1
 
 
-class RelayNode(Section):
-    """A node that only forwards."""
+class RelayNode(MayCompute):
+    """A node that forwards and, with a device, also computes."""
 
 
 Node = Annotated[ClientNode | RelayNode, OneOf(client=ClientNode, relay=RelayNode)]
@@ -81,12 +82,12 @@ class Star(Section):
     medium: Medium | None = None
 
 
-class WifiCell(Section):
+class WifiCell(MayCompute):
     """Stations on one half-duplex medium, with the server at the access point or behind it.
 
     Either the cell has one `rate`, for all stations and both directions together, or every group has
     its own and stations share airtime. With a `backhaul`, its `up` leads from the access point to the
-    server.
+    server, and the access point may have a device.
     """
 
     server: Server
@@ -94,6 +95,12 @@ class WifiCell(Section):
     delay: Delay
     clients: Annotated[tuple[Station, ...], not_empty]
     backhaul: Link | None = None
+
+    @model_validator(mode="after")
+    def _server_is_behind(self) -> Self:
+        if self.device is not None and self.backhaul is None:
+            raise rule("has its server at the access point: a device there needs a backhaul")
+        return self
 
 
 class Subscriber(OnDevice):
@@ -105,7 +112,7 @@ class Subscriber(OnDevice):
     name: Text | None = None
 
 
-class WifiSite(Section):
+class WifiSite(MayCompute):
     """Equal access points with stations, as `wifi_cell`; the backhaul's `up` leads to the server."""
 
     name: Text | None = None
@@ -116,7 +123,7 @@ class WifiSite(Section):
     backhaul: Link
 
 
-class CellularSite(Section):
+class CellularSite(MayCompute):
     """Equal base stations with proportionally fair scheduling; up and down are two media."""
 
     name: Text | None = None
@@ -136,7 +143,7 @@ class Cells(Section):
     cells: Annotated[tuple[Cell, ...], not_empty]
 
 
-class EdgeGroup(Section):
+class EdgeGroup(MayCompute):
     """Equal edge nodes with the clients behind each; its `up` leads towards the server."""
 
     name: Text | None = None
@@ -145,7 +152,7 @@ class EdgeGroup(Section):
     clients: Annotated[tuple[ClientGroup, ...], not_empty]
 
 
-class Region(Section):
+class Region(MayCompute):
     """Equal regions with the edge nodes behind each; its `up` leads to the server."""
 
     name: Text | None = None
@@ -168,7 +175,7 @@ class ThreeTier(Section):
     regions: Annotated[tuple[Region, ...], not_empty]
 
 
-class _Sites(Section):
+class _Sites(MayCompute):
     least: ClassVar[int]
     server: StarServer
     server_at: Whole = 0
@@ -188,13 +195,16 @@ class _Sites(Section):
 
 
 class Ring(_Sites):
-    """Sites in a ring, with the same clients at each; the `up` of a `link` leads to the next site."""
+    """Sites in a ring, with the same clients at each; the `up` of a `link` leads to the next site.
+
+    With a `device`, every site has one.
+    """
 
     least = 3
 
 
 class Mesh(_Sites):
-    """Sites with a link between every two, and the same clients at each."""
+    """Sites with a link between every two, and the same clients (and device) at each."""
 
     least = 2
 

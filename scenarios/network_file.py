@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, Literal, Self
 import networkx
 from pydantic import BeforeValidator, Field, model_validator
 
-from cutlayer.scenarios.fields import Section, Text, accepted_by, not_empty, rule
-from cutlayer.scenarios.groups import OnDevice, Population, Routing, StarServer
+from cutlayer.scenarios.fields import DeviceName, Section, Text, accepted_by, not_empty, rule
+from cutlayer.scenarios.groups import MayCompute, OnDevice, Population, Routing, StarServer
 from cutlayer.scenarios.links import Link
 from cutlayer.scenarios.quantities import Delay, FiniteRate, Rate
 from cutlayer.scenarios.unions import OneOf, either, is_list, is_mapping
@@ -98,6 +98,18 @@ class PlacedGroup(OnDevice):
         return (self.at,) if isinstance(self.at, str) else self.at
 
 
+class PlacedEdge(MayCompute):
+    """A device at nodes of the network, which then also compute."""
+
+    device: DeviceName
+    at: Annotated[NodeName | NodeNames, either(NodeName, NodeNames, is_list)]
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The nodes."""
+        return (self.at,) if isinstance(self.at, str) else self.at
+
+
 class RateAttribute(Section):
     """The rate is an attribute of each edge, in a given unit; `otherwise` for edges without it."""
 
@@ -142,6 +154,7 @@ class NetworkFile(Section):
     topohub: Annotated[Text, accepted_by(_from_topohub, NOT_READ)] | None = None
     server: PlacedServer
     clients: Annotated[tuple[PlacedGroup, ...], not_empty]
+    edge_nodes: tuple[PlacedEdge, ...] | None = None
     rate: EdgeRate
     delay: EdgeDelay
     routing: Routing = "delay"

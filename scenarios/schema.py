@@ -62,9 +62,9 @@ class Model(Section):
 class Scale(Section):
     """Factors on what a scenario assumes, for what-if questions; 1 changes nothing.
 
-    `links` multiplies every rate of a link or medium, `delays` every propagation delay, `devices` and
-    `server` the speed of the clients' devices and of the server, `framing` the bytes of a message
-    besides its tensors and labels.
+    `links` multiplies every rate of a link or medium, `delays` every propagation delay, `devices` the
+    speed of the clients' devices, `server` that of the server and the edge nodes, `framing` the bytes of
+    a message besides its tensors and labels.
     """
 
     links: Factor = 1.0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         cells,
         wifi_cell,
     )
-    from cutlayer.topologies.builders.draft import Edge, Server
+    from cutlayer.topologies.builders.draft import Computer, Edge, Server
     from cutlayer.topologies.builders.groups import Clients
     from cutlayer.topologies.builders.network_edges import Attribute
     from cutlayer.topologies.builders.networkx_graph import Residents, from_graph, from_networkx
@@ -51,6 +51,7 @@ __all__ = [
     "Branch",
     "CatalogueError",
     "Clients",
+    "Computer",
     "DeviceError",
     "DeviceProfile",
     "Distance",
@@ -92,7 +93,7 @@ __all__ = [
 
 _NAMES = {
     "builders.cells": "AccessPoint BaseStation Stations Subscribers cells wifi_cell",
-    "builders.draft": "Edge Server",
+    "builders.draft": "Computer Edge Server",
     "builders.groups": "Clients",
     "builders.network_edges": "Attribute",
     "builders.networkx_graph": "Residents from_graph from_networkx",

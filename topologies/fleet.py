@@ -74,6 +74,7 @@ class Fleet(Topology):
         self.routing = routing
         self.media = core.media
         self.server = core.server
+        self.edges = core.edges
         self._seed = 0
         self._devices: tuple[Mapping[str, DeviceProfile], ...] = ()
         things = _merged(nodes, [(group.after_nodes, (group,)) for group in groups])
@@ -219,14 +220,15 @@ class Fleet(Topology):
 
     def route(self, source: str, target: str) -> Route:
         """Return what a transfer consumes on its route, and the total delay."""
-        if self.server not in (source, target):
+        upwards, group = self.group_of(source), self.group_of(target)
+        if upwards is not None and group is not None:
             return self._whole.route(source, target)
-        name = source if target == self.server else target
-        group = self.group_of(name)
-        if group is None:
+        if upwards is None and group is None:
             return self._core.route(source, target)
+        name, group = (target, group) if upwards is None else (source, upwards)
+        assert group is not None
         first = group.node.name
-        ends = (first, target) if name == source else (source, first)
+        ends = (source, first) if upwards is None else (first, target)
         if ends not in self._both:
             self._both[ends] = self._core.route(*ends)
         own = {first + UP: name + UP, first + DOWN: name + DOWN}
@@ -237,19 +239,19 @@ class Fleet(Topology):
 
     def path(self, source: str, target: str) -> tuple[Link, ...]:
         """Return the links of the shortest route by `routing`. Raises TopologyError if there is none."""
-        if self.server not in (source, target):
+        upwards, group = self.group_of(source), self.group_of(target)
+        if upwards is not None and group is not None:
             return self._whole.path(source, target)
-        group = self.group_of(source) or self.group_of(target)
-        if group is None:
-            return self._core.path(source, target)
-        first = group.node.name
-        if target == self.server:
-            return (group.links(source)[0], *self._core.path(first, target)[1:])
-        return (*self._core.path(source, first)[:-1], group.links(target)[1])
+        if upwards is not None:
+            rest = self._core.path(upwards.node.name, target)[1:]
+            return (upwards.links(source)[0], *rest)
+        if group is not None:
+            return (*self._core.path(source, group.node.name)[:-1], group.links(target)[1])
+        return self._core.path(source, target)
 
     @cached_property
     def _whole(self) -> Topology:
-        """The topology of all nodes and links, for routes that do not end at the server."""
+        """The topology of all nodes and links, for routes from client to client."""
         links, media = list(self.links.values()), list(self.media.values())
         return self.with_links(links, media).seeded(self._seed)
 

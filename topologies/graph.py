@@ -30,8 +30,9 @@ from cutlayer.topologies.routing import routing_graph, shortest_paths
 class Topology:
     """Nodes and links; every client and the one server reach each other.
 
-    `clients` defines the client index (the order given). `resources` has the capacity of everything
-    that can be a bottleneck, by its id; those that vary are in `profiles`, drawn from a seed.
+    `clients` defines the client index (the order given). `edges` are the relays with a device, in order.
+    `resources` has the capacity of everything that can be a bottleneck, by its id; those that vary are
+    in `profiles`, drawn from a seed.
     `routing` defines the length of a route: its delay, its links or its inverse rates, by their means.
     """
 
@@ -50,6 +51,7 @@ class Topology:
         assert self.graph is not None  # building it checks the links
         self.clients = tuple(node.name for node in nodes if node.role == "client")
         self.server = self._the_server()
+        self.edges = tuple(node.name for node in nodes if node.role == "relay" and node.device)
         self._consumption = {link.id: self._consumed_by(link) for link in links}
         self._means = self._mean_capacities()
         self._seed = 0
@@ -153,10 +155,12 @@ class Topology:
 
     def route(self, source: str, target: str) -> Route:
         """Return what a transfer consumes on its `path`, and the total delay."""
+        return self._along(self.path(source, target))
+
+    def _along(self, path: Sequence[Link]) -> Route:
         resources: dict[str, float] = {}
         delay_s, loss = 0.0, 0.0
         jitters = []
-        path = self.path(source, target)
         for link in path:
             delay_s += link.delay_s
             loss += (1 - loss) * link.loss
@@ -175,8 +179,8 @@ class Topology:
         """
         for end in (source, target):
             self.node(end)
-        # The search starts at the server, whichever end that is, and finds the routes of all clients.
-        outwards = source == self.server
+        # The search starts at the server or an edge, and finds the routes of all clients.
+        outwards = source == self.server or (source in self.edges and target != self.server)
         root, here = (source, target) if outwards else (target, source)
         tree = self._tree(root, outwards)
         links = []
@@ -186,6 +190,13 @@ class Topology:
             links.append(tree[here])
             here = links[-1].source if outwards else links[-1].target
         return tuple(reversed(links)) if outwards else tuple(links)
+
+    def edge_of(self, client: str) -> str | None:
+        """Return the first node with a device on a client's way to the server, if there is one."""
+        if not self.edges:
+            return None
+        ways = (link.target for link in self.path(client, self.server))
+        return next((name for name in ways if name in self.edges), None)
 
     def route_class(self, client: str) -> Hashable:
         """Return a value that is equal for two clients whose timing is interchangeable.

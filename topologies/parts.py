@@ -25,9 +25,10 @@ class TopologyError(UserError):
 
 @dataclass(frozen=True)
 class Node:
-    """A client's device, a server with `slots` jobs at a time, or a relay that only forwards.
+    """A client's device, a server with `slots` jobs at a time, or a relay, which forwards.
 
-    `position` is the longitude and latitude in degrees, if known; only pictures use it.
+    A relay with a device also computes, as an edge node. `position` is the longitude and latitude in
+    degrees, if known; only pictures use it.
     """
 
     name: str

@@ -78,11 +78,13 @@ def _priority_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
     """Yield a problem for each prioritised device that no client has."""
     topology = plan.topology
     devices = {device.name for device, _ in topology.device_runs()}
-    for name in topology.node(topology.server).queueing.first:
-        if name not in devices:
-            known = ", ".join(sorted(devices))
-            rule = f"the server gives priority to {name!r}, a device that no client has ({known})"
-            yield loaded.problem(("topology",), rule)
+    for node in (topology.server, *topology.edges):
+        for name in topology.node(node).queueing.first:
+            if name not in devices:
+                known = ", ".join(sorted(devices))
+                who = "the server" if node == topology.server else node
+                rule = f"{who} gives priority to {name!r}, a device that no client has ({known})"
+                yield loaded.problem(("topology",), rule)
 
 
 def topology_checked(loaded: Loaded) -> Topology:
@@ -196,8 +198,12 @@ def _rate_problems(loaded: Loaded, plan: Plan, method: type[Method]) -> Iterator
     cut = plan.cut(method)
     blocks = [*plan.blocks[:cut], *([plan.model.head(cut)] if "head" in method.parts else [])]
     clients = {device.name: device for device, _ in plan.topology.device_runs()}
-    server = profile_of(plan.topology, plan.topology.server)
-    used = [(clients[name], blocks) for name in sorted(clients)] + [(server, [*plan.blocks])]
+    names = (plan.topology.server, *plan.topology.edges)
+    nodes = {
+        profile.name: profile for name in names for profile in (profile_of(plan.topology, name),)
+    }
+    used = [(clients[name], blocks) for name in sorted(clients)]
+    used += [(node, [*plan.blocks]) for node in nodes.values()]
     for profile, run in used:
         name = profile.name
         for op_class in sorted({layer.op_class for block in run for layer in block.layers}):

@@ -70,8 +70,8 @@ def _scaled(topology: Topology, scale: Scale) -> Topology:
         clients = frozenset(topology.clients)
         topology = topology.with_devices(_faster(topology, clients, lambda _: scale.devices))
     if scale.server != 1.0:
-        server = _faster(topology, (topology.server,), lambda _: scale.server)
-        topology = topology.with_devices(server)
+        names = (topology.server, *topology.edges)
+        topology = topology.with_devices(_faster(topology, names, lambda _: scale.server))
     return topology
 
 

@@ -12,6 +12,7 @@ from cutlayer.topologies import (
     BaseStation,
     Branch,
     Clients,
+    Computer,
     DeviceProfile,
     Distance,
     Edge,
@@ -22,6 +23,7 @@ from cutlayer.topologies import (
     Stations,
     Subscribers,
     Topology,
+    TopologyError,
     catalogue,
     cells,
     format_duration,
@@ -64,9 +66,10 @@ class Devices:
     def __init__(self, scenario: Scenario) -> None:
         self._own = {name: device.named(name) for name, device in scenario.devices.items()}
 
-    def of(self, section: groups.OnDevice) -> DeviceProfile:
+    def of(self, section: groups.OnDevice | groups.MayCompute) -> DeviceProfile:
         """Return the device of a section, with the times of its software stack."""
         name = section.device
+        assert name is not None
         profile = self._own[name] if name in self._own else catalogue.device(name)
         return (
             profile if section.stack is None else on_stack(profile, catalogue.stack(section.stack))
@@ -77,6 +80,14 @@ class Devices:
         name = section.name if isinstance(section, layout.GraphServer) else "server"
         queueing = section.discipline.queueing(section.slot_speed)
         return Server(self.of(section), section.slots, queueing, name)
+
+    def computer(self, section: groups.MayCompute) -> Computer | None:
+        """Return what computes at an edge node, if it has a device."""
+        if section.device is None:
+            return None
+        discipline = section.discipline or groups.Fifo()
+        queueing = discipline.queueing(section.slot_speed or "whole")
+        return Computer(self.of(section), section.slots or 1, queueing)
 
     def clients(self, section: Iterable[groups.ClientGroup]) -> list[Clients]:
         """Return groups of clients, each with its own link."""
@@ -110,6 +121,7 @@ def _wifi_cell(section: layout.WifiCell, devices: Devices) -> Topology:
         rate_bytes_per_s=rate,
         rate_varies=rate_varies,
         backhaul=optional_link(section.backhaul),
+        computer=devices.computer(section),
     )
 
 
@@ -124,25 +136,31 @@ def _cells(section: layout.Cells, devices: Devices) -> Topology:
 def _cell(
     cell: layout.WifiSite | layout.CellularSite, devices: Devices
 ) -> AccessPoint | BaseStation:
-    backhaul = access_link(cell.backhaul)
+    backhaul, computer = access_link(cell.backhaul), devices.computer(cell)
     if isinstance(cell, layout.WifiSite):
         rate, varies = mean_and_varying(cell.rate)
         stations = devices.stations(cell.clients)
-        return AccessPoint(stations, cell.delay, backhaul, rate, varies, cell.count, cell.name)
+        return AccessPoint(
+            stations, cell.delay, backhaul, rate, varies, cell.count, cell.name, computer
+        )
     subscribers = [
         Subscribers(devices.of(group), group.count, group.up, group.down, group.name)
         for group in cell.clients
     ]
-    return BaseStation(subscribers, cell.delay, backhaul, cell.count, cell.name)
+    return BaseStation(subscribers, cell.delay, backhaul, cell.count, cell.name, computer)
 
 
 def _tiers(section: layout.TwoTier | layout.ThreeTier, devices: Devices) -> Topology:
     def branch(group: layout.EdgeGroup | layout.Region) -> Branch:
-        link = access_link(group.link)
+        behind: dict[str, Any]
         if isinstance(group, layout.EdgeGroup):
-            return Branch(group.count, link, devices.clients(group.clients), name=group.name)
-        edges = [branch(edge) for edge in group.edge_nodes]
-        return Branch(group.count, link, branches=edges, name=group.name)
+            behind = {"clients": devices.clients(group.clients)}
+        else:
+            behind = {"branches": [branch(edge) for edge in group.edge_nodes]}
+        computer = devices.computer(group)
+        return Branch(
+            group.count, access_link(group.link), **behind, name=group.name, computer=computer
+        )
 
     nearest: Sequence[layout.EdgeGroup | layout.Region]
     nearest = section.edge_nodes if isinstance(section, layout.TwoTier) else section.regions
@@ -163,6 +181,7 @@ def _sites(section: layout.Ring | layout.Mesh, devices: Devices) -> Topology:
         server_at=section.server_at,
         server_link=optional_link(section.server.link),
         routing=section.routing,
+        computer=devices.computer(section),
     )
 
 
@@ -186,7 +205,21 @@ def _network(section: network_file.NetworkFile, devices: Devices) -> Topology:
         delay=_delay(section.delay),
         server_link=optional_link(section.server.link),
         routing=section.routing,
+        computers=_computers(section, devices),
     )
+
+
+def _computers(section: network_file.NetworkFile, devices: Devices) -> dict[str, Computer]:
+    """Return what computes at nodes of a network, by the node. Raises TopologyError."""
+    found: dict[str, Computer] = {}
+    for edge in section.edge_nodes or ():
+        computer = devices.computer(edge)
+        assert computer is not None
+        for place in edge.places:
+            if place in found:
+                raise TopologyError(f"two edge_nodes are at {place!r}: a node has one device")
+            found[place] = computer
+    return found
 
 
 def _delay(
@@ -230,7 +263,8 @@ def _graph(section: layout.Graph, devices: Devices) -> Topology:
     members: dict[str, list[str]] = {}
     for name, node in section.nodes.items():
         if isinstance(node, layout.RelayNode):
-            nodes.append(Node(name, "relay"))
+            computer = devices.computer(node)
+            nodes.append(Node(name, "relay") if computer is None else computer.node(name))
         elif node.count == 1:
             nodes.append(Node(name, "client", devices.of(node)))
         else:

@@ -81,8 +81,9 @@ def scenario_stop(scenario: Scenario) -> StopCondition:
 
 def coarse_figures(plan: Plan) -> tuple[str, ...]:
     """Return which figures behind the times are coarse or guessed: one text per profile or link."""
-    server = profile_of(plan.topology, plan.topology.server)
-    profiles = {p.name: p for p in (*(p for p, _ in plan.topology.device_runs()), server)}
+    topology = plan.topology
+    nodes = [profile_of(topology, name) for name in (topology.server, *topology.edges)]
+    profiles = {p.name: p for p in (*(p for p, _ in topology.device_runs()), *nodes)}
     texts = []
     for profile in profiles.values():
         if profile.coarse:

@@ -25,14 +25,14 @@ def drawn_topology(topology: Topology, factors: Mapping[str, float]) -> Topology
             drawn[profile] = drawn_device(profile, factors)
         return drawn[profile]
 
-    names = _with_device(topology.clients, topology.server)
+    names = _with_device(topology.clients, (topology.server, *topology.edges))
     return topology.with_devices(ChangedDevices(topology, names, change))
 
 
 @lru_cache(maxsize=1)
-def _with_device(clients: tuple[str, ...], server: str) -> frozenset[str]:
+def _with_device(clients: tuple[str, ...], others: tuple[str, ...]) -> frozenset[str]:
     """Return the names of the nodes that compute, once for all draws of a large fleet."""
-    return frozenset((*clients, server))
+    return frozenset((*clients, *others))
 
 
 def drawn_device(profile: DeviceProfile, factors: Mapping[str, float]) -> DeviceProfile:

@@ -114,9 +114,9 @@ def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _profiles(topology: Topology) -> Iterator[DeviceProfile]:
-    """Yield the profiles of clients and server, each at least once."""
+    """Yield the profiles of clients, server and edge nodes, each at least once."""
     yield from (profile for profile, _ in topology.device_runs())
-    yield profile_of(topology, topology.server)
+    yield from (profile_of(topology, name) for name in (topology.server, *topology.edges))
 
 
 def _layers(plan: Plan) -> Iterator[LayerCost]:

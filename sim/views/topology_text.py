@@ -39,10 +39,11 @@ def describe_links(up: Link | None, down: Link | None) -> str:
 
 
 def node_counts(topology: Topology) -> str:
-    """Return the numbers of clients and of nodes that only forward."""
-    relays = sum(node.role == "relay" for node in topology.nodes.values())
-    clients = len(topology.clients)
+    """Return the numbers of clients, of edge nodes that compute, and of nodes that only forward."""
+    clients, edges = len(topology.clients), len(topology.edges)
+    relays = sum(node.role == "relay" for node in topology.nodes.values()) - edges
     text = f"{clients} client{'s' * (clients > 1)}"
+    text += f", {edges} edge node{'s' * (edges > 1)}" if edges else ""
     return text + (
         f", {relays} node{'s' * (relays > 1)} that forward{'s' * (relays == 1)}" if relays else ""
     )
@@ -57,10 +58,9 @@ def unconnected(topology: Topology) -> str:
 
 
 def what_it_is(node: Node) -> str:
-    """Return a node's device, or "forwards"."""
-    if node.role == "relay":
+    """Return a node's device, or "forwards" without one."""
+    if node.device is None:
         return "forwards"
-    assert node.device is not None
     if node.role == "client":
         return node.device.name
     return f"{node.device.name}, {node.slots} slot{'s' if node.slots > 1 else ''}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cutlayer.topologies.bandwidth import Varying
-from cutlayer.topologies.builders.draft import DIRECT, Draft, Server
+from cutlayer.topologies.builders.draft import DIRECT, Computer, Draft, Server
 from cutlayer.topologies.builders.groups import Group, named
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.graph import Topology
@@ -47,6 +47,7 @@ class AccessPoint(Group):
     rate_varies: Varying | None = None
     count: int = 1
     name: str | None = None
+    computer: Computer | None = None
     kind = "access-point"
 
 
@@ -63,6 +64,7 @@ class BaseStation(Group):
     backhaul: AccessLink
     count: int = 1
     name: str | None = None
+    computer: Computer | None = None
     kind = "base-station"
 
 
@@ -74,18 +76,20 @@ def wifi_cell(
     rate_bytes_per_s: float | None = None,
     rate_varies: Varying | None = None,
     backhaul: AccessLink | None = None,
+    computer: Computer | None = None,
 ) -> Topology:
     """Build stations that share one half-duplex medium with their access point.
 
     Either the cell has one rate, for all stations and both directions together, or each group has its
     own and stations share airtime: each of n busy stations then gets 1 / sum(1 / r), Wi-Fi's
     performance anomaly (Heusse et al., INFOCOM 2003). If a cell's rate varies, it is the mean. Without
-    `backhaul` the server is the access point; with it, its `up` leads to the server.
+    `backhaul` the server is the access point; with it, its `up` leads to the server, and the access
+    point computes if it has a `computer`.
     """
     draft = Draft()
     centre = draft.server(server)
     if backhaul is not None:
-        centre = draft.relay(AccessPoint.kind)
+        centre = draft.relay(AccessPoint.kind, computer=computer)
         draft.access(centre, server.name, backhaul)
     cell = AccessPoint(stations, delay_s, backhaul or DIRECT, rate_bytes_per_s, rate_varies)
     _add_stations(draft, CELL, centre, cell)
@@ -106,7 +110,7 @@ def cells(
     draft = Draft()
     centre = draft.server(server, server_link)
     for name, cell in named(cells):
-        draft.relay(name)
+        draft.relay(name, computer=cell.computer)
         draft.access(name, centre, cell.backhaul)
         if isinstance(cell, AccessPoint):
             _add_stations(draft, f"{name}.cell", name, cell, prefix=f"{name}.")

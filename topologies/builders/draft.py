@@ -44,6 +44,19 @@ class Server:
 
 
 @dataclass(frozen=True)
+class Computer:
+    """What computes at an edge node: its device, its number of slots, its queueing."""
+
+    device: DeviceProfile
+    slots: int = 1
+    queueing: Queueing = FIFO
+
+    def node(self, name: str) -> Node:
+        """Return an edge node."""
+        return Node(name, "relay", self.device, self.slots, self.queueing)
+
+
+@dataclass(frozen=True)
 class Edge:
     """A connection of a graph; `back_bytes_per_s` is the other direction's rate if it differs.
 
@@ -121,9 +134,15 @@ class Draft:
         self.nodes.append(server.node())
         self.access(server.name, place, link or DIRECT)
 
-    def relay(self, name: str, position: tuple[float, float] | None = None) -> str:
-        """Add a node that only forwards."""
-        self.nodes.append(Node(name, "relay", position=position))
+    def relay(
+        self,
+        name: str,
+        position: tuple[float, float] | None = None,
+        computer: Computer | None = None,
+    ) -> str:
+        """Add a node that forwards and, with a computer, also computes."""
+        node = Node(name, "relay") if computer is None else computer.node(name)
+        self.nodes.append(replace(node, position=position))
         return name
 
     def clients(

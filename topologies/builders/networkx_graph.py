@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import networkx
 
-from cutlayer.topologies.builders.draft import Draft, Edge, Server
+from cutlayer.topologies.builders.draft import Computer, Draft, Edge, Server
 from cutlayer.topologies.builders.groups import Clients
 from cutlayer.topologies.builders.network_edges import Attribute, network_edges
 from cutlayer.topologies.builders.network_nodes import NetworkNodes, UnknownNodeError, network_nodes
@@ -61,22 +62,24 @@ def from_networkx(
     delay: float | Attribute | Distance,
     server_link: AccessLink | None = None,
     routing: Routing = "delay",
+    computers: Mapping[str, Computer] = MappingProxyType({}),
 ) -> Topology:
-    """Build a network whose nodes only forward, with a server and clients at some of them.
+    """Build a network whose nodes forward, with a server and clients at some of them.
 
     Nodes have the names of `network_nodes`. Rates (bytes/s) and delays (one way, s) are the same for
     all edges, or an attribute of each. A delay can also follow from the positions of the nodes, see
     `position_of`, or from `assumed_delay` where they are unknown. An edge is full duplex; in a directed
     graph it is one-way. Parallel edges become one link with the sum of their rates and the least of
     their delays; edges from a node to itself are left out. Nodes that are not connected with the server
-    are part of the topology, but carry nothing. Clients are named after their node:
-    `Denver.raspberry-pi-4b-0`.
+    are part of the topology, but carry nothing. Nodes in `computers` also compute. Clients are named
+    after their node: `Denver.raspberry-pi-4b-0`.
     """
     nodes = network_nodes(graph)
     home = _key(nodes, server_at, "the server")
+    placed = {_key(nodes, at, "a device"): one for at, one in computers.items()}
     draft = Draft()
     for node, name in nodes.names.items():
-        draft.relay(name, position_of(graph.nodes[node]))
+        draft.relay(name, position_of(graph.nodes[node]), placed.get(node))
     draft.server_at(nodes.names[home], server, server_link)
     for edge in network_edges(graph, nodes.names, rate, delay):
         draft.edge(edge)

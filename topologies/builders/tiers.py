@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cutlayer.topologies.builders.draft import Draft, Server
+from cutlayer.topologies.builders.draft import Computer, Draft, Server
 from cutlayer.topologies.builders.groups import Clients, Group, named
 from cutlayer.topologies.graph import Topology
 from cutlayer.topologies.link import AccessLink
@@ -11,13 +11,17 @@ from cutlayer.topologies.link import AccessLink
 
 @dataclass(frozen=True)
 class Branch(Group):
-    """Equal nodes of a tier, with what is behind each; `up` leads towards the server."""
+    """Equal nodes of a tier, with what is behind each; `up` leads towards the server.
+
+    With a `computer` they also compute.
+    """
 
     count: int
     link: AccessLink
     clients: Sequence[Clients] = ()
     branches: Sequence["Branch"] = ()
     name: str | None = None
+    computer: Computer | None = None
 
     @property
     def stem(self) -> str:
@@ -40,7 +44,7 @@ def tiers(
 
 def _grow(draft: Draft, centre: str, branches: Sequence[Branch], prefix: str) -> None:
     for name, branch in named(branches, prefix):
-        draft.relay(name)
+        draft.relay(name, computer=branch.computer)
         draft.access(name, centre, branch.link)
         _grow(draft, name, branch.branches, f"{name}.")
         draft.clients(name, branch.clients, prefix=f"{name}.")
