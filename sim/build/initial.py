@@ -14,6 +14,7 @@ from cutlayer.models.weights_files import converted_types, fingerprint, shipped,
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.learning.digest import Digest, Ingredient, node
 from cutlayer.sim.learning.recipe import Recipe
+from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import options_of
 
@@ -44,7 +45,7 @@ def weights_file(model: str, options: Any) -> Path | None:
 
 def initial_states(
     recipe: Recipe, method: type[Method], options: Any, *, cut: int
-) -> "dict[str, State]":
+) -> "dict[StateKey, State]":
     """Return the initial weights of "device", "server" and, if the method has one, "head".
 
     `cut` is that of the scenario, at which `init: partial` ends; `recipe.cut` is that of the method.
@@ -67,14 +68,16 @@ def initial_states(
         shape = model.activation_shape(recipe.cut)
         modules["head"] = auxiliary_head(shape, recipe.classes, seed=recipe.seed)
     return {
-        part: {name: value.detach().clone() for name, value in module.state_dict().items()}
+        StateKey(part): {
+            name: value.detach().clone() for name, value in module.state_dict().items()
+        }
         for part, module in modules.items()
     }
 
 
 def initial_digests(
     recipe: Recipe, method: type[Method], options: Any, *, cut: int
-) -> dict[str, Digest]:
+) -> dict[StateKey, Digest]:
     """Return the digests of `initial_states` without building them; None if a file is missing."""
     init = getattr(options, "init", "random")
     source: Digest
@@ -97,7 +100,8 @@ def initial_digests(
     if "head" in method.parts:
         parts["head"] = {"stream": HEAD}
     return {
-        part: node("initial", described | own | {"part": part}, read) for part, own in parts.items()
+        StateKey(part): node("initial", described | own | {"part": part}, read)
+        for part, own in parts.items()
     }
 
 

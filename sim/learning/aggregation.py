@@ -62,6 +62,14 @@ class Aggregation(Section):
             else:
                 total[name] = value.mul_(share)
 
+    def add_difference(
+        self, total: "dict[str, Tensor]", value: State, start: State, share: float
+    ) -> None:
+        """Add `share` times `value - start` to a running mean, in place; integers stay."""
+        for name, current in value.items():
+            if current.is_floating_point() or current.is_complex():
+                total[name].add_(current - start[name], alpha=share)
+
     def close(self, shared: Shared, total: State, parameters: Collection[str]) -> Shared:
         """Return the shared weights, given the members' `total`; see `fold`."""
         weights, moments = dict(total), dict(shared.moments)
@@ -175,6 +183,26 @@ class FedYogi(_Adaptive):
     def second(self, v: "Tensor", square: "Tensor") -> "Tensor":
         """Return the second moment, moved towards the square by at most a share of it."""
         return v - square * (v - square).sign() * (1 - self.beta2)
+
+
+class Mix(Aggregation):
+    """Mixes the members' mean into the shared weights: w <- (1 - rate) w + rate mean.
+
+    FedAsync (Xie et al., 2019, Algorithm 1), also for the buffers. A `rate` of 1 gives the mean's bits.
+    """
+
+    rate: float
+
+    def close(self, shared: Shared, total: State, parameters: Collection[str]) -> Shared:
+        """Return the mixture; of integers, the mean's."""
+        del parameters
+        weights = {
+            name: mean.lerp(shared.weights[name], 1 - self.rate)
+            if mean.is_floating_point() or mean.is_complex()
+            else mean
+            for name, mean in total.items()
+        }
+        return Shared(weights, shared.moments)
 
 
 FEDAVG = FedAvg()

@@ -12,8 +12,9 @@ from cutlayer.sim.data.batches import batch_indices, evaluation_batches, normali
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.data.info import DatasetInfo
 from cutlayer.sim.data.partition import Held
-from cutlayer.sim.learning.chain import ALL_CLIENTS, Batch
+from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.recipe import Recipe
+from cutlayer.sim.learning.state_key import ALL_CLIENTS
 
 EVALUATION_BATCH = 100
 

@@ -1,16 +1,21 @@
 """Chains: the operations on one set of replicas, in the order in which a method issued them.
 
-A chain reads named states of the run ("device", "server", "buffer/7", ...), trains replicas of its own,
-and produces members of the round's averages or states that no other chain writes. Chains of a round
-share no replicas, so an executor may run them in sequence or in parallel. The states that a chain reads
-and writes are declared when it is opened, since its digest covers them; the executor enforces this.
+A chain reads states of the run, trains replicas of its own, and produces members of averages or states
+that no other chain writes. It reads the versions of the states that are current when it is opened,
+however late it runs. The states that it reads and writes are declared then, since its digest covers
+them; the executor enforces this. Chains share no replicas, so an executor may run them in sequence or in
+parallel, except those that are interleaved (`cutlayer.sim.learning.interleaved`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cutlayer.sim.learning.digest import Digest
+from cutlayer.sim.learning.state_key import StateKey
+
+if TYPE_CHECKING:
+    from cutlayer.sim.learning.interleaved import Interleaved
 
 
 class Batch(NamedTuple):
@@ -31,35 +36,30 @@ class TensorRef:
 Operation = Callable[..., Any]
 Progress = Callable[[int, int], None]  # called with the numbers of chains that are done and in all
 
-ALL_CLIENTS: Final = -1  # the client index of a chain or shard of all clients together
-# The first part of a state's name. State names are part of learning digests, hence the old spelling.
-OPTIMIZER_STATE: Final = "optimiser"
-MOMENTS: Final = "moments"  # of an aggregation: "moments/server"
-TRAINED: Final = ("device", "server", "head")
-
-
-def part_of(state: str) -> str:
-    """Return the part of the model that a state's name begins with ("device" of "device/3")."""
-    return state.partition("/")[0]
-
 
 @dataclass(eq=False, slots=True)
 class Chain:
     """Collects operations; without tensors (`records=False`) it only has a digest.
 
-    `reads`, `averages` and `writes` are the names of the states that the chain of `client` reads, is
-    averaged into and writes. `weight` is its weight in averages.
+    `reads`, `averages` and `writes` are the states that the chain of `client` reads, is averaged into
+    and writes. `weight` is its weight in averages. `versions` has the versions of the states that it
+    reads, `written` those of the states that it writes, once other chains may read them. `cut` is its
+    client's, if clients have different ones.
     """
 
     client: int
     round_index: int
     lr: float
     weight: int
-    reads: tuple[str, ...]
-    averages: tuple[str, ...]
-    writes: tuple[str, ...]
+    reads: tuple[StateKey, ...]
+    averages: tuple[StateKey, ...]
+    writes: tuple[StateKey, ...]
     digest: Digest
     records: bool
+    cut: int | None = None
+    versions: Mapping[StateKey, int] = field(default_factory=dict)
+    written: dict[StateKey, int] = field(default_factory=dict)
+    group: "Interleaved | None" = None
     operations: list[tuple[Operation, tuple[Any, ...], TensorRef]] = field(default_factory=list)
 
     def do(self, operation: Operation, *arguments: Any) -> TensorRef | None:
@@ -67,5 +67,15 @@ class Chain:
         if not self.records:
             return None
         result = TensorRef()
-        self.operations.append((operation, arguments, result))
+        if self.group is not None:
+            self.group.issue(self, operation, arguments, (result,))
+        else:
+            self.operations.append((operation, arguments, result))
         return result
+
+    def source(self, part: str) -> StateKey:
+        """Return the state from which a replica of a part starts: the client's own if it is read."""
+        found = [key for key in self.reads if key.part == part and key.is_module]
+        own = [key for key in found if key.owner == self.client]
+        assert found, f"{part} is read but not declared"
+        return (own or found)[0]

@@ -5,44 +5,51 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cutlayer.sim.learning.chain import OPTIMIZER_STATE, Batch, Chain, TensorRef, part_of
-from cutlayer.sim.learning.replica import Replica, make_optimizer
-from cutlayer.sim.learning.workspace import Workspace
+from cutlayer.sim.learning.chain import Batch, Chain, Operation, TensorRef
+from cutlayer.sim.learning.replica import Replica, State, make_optimizer
+from cutlayer.sim.learning.state_key import OPTIMIZER, StateKey
+from cutlayer.sim.learning.workspace import Streams, Workspace
 
 
 class ChainRun:
-    """The context in which operations run. Access to an undeclared state is an assertion error."""
+    """The context in which operations run. Access to an undeclared state is an assertion error.
 
-    def __init__(self, chain: Chain, workspace: Workspace) -> None:
+    A chain that is interleaved with others is `exclusive`: it has modules of its own, which it borrows
+    from the workspace, since the replicas of the others live at the same time.
+    """
+
+    def __init__(self, chain: Chain, workspace: Workspace, *, exclusive: bool = False) -> None:
         self.chain = chain
         self.workspace = workspace
-        self.written: dict[str, Any] = {}
+        self.exclusive = exclusive
+        self.written: dict[StateKey, Any] = {}
         self._replicas: dict[str, Replica] = {}
         self._frozen: dict[str, nn.Module] = {}
-        self._values: dict[TensorRef, Any] = {}
+        self.streams = Streams(workspace.recipe.seed, "module", chain.client, chain.round_index)
 
     def execute(self) -> None:
-        """Run every operation of the chain in order."""
-        chain = self.chain
-        with self.workspace.drawing("module", chain.client, chain.round_index) as begin:
-            for operation, arguments, result in chain.operations:
-                resolved = [
-                    self._values.pop(a) if isinstance(a, TensorRef) else a for a in arguments
-                ]
-                begin(getattr(operation, "__qualname__", type(operation).__qualname__))
-                self._values[result] = operation(self, *resolved)
-            self._write_states()
+        """Run every operation of the chain in order, and write its states."""
+        values: dict[TensorRef, Any] = {}
+        with self.workspace.drawing(self.streams):
+            for operation, arguments, result in self.chain.operations:
+                resolved = [values.pop(a) if isinstance(a, TensorRef) else a for a in arguments]
+                values[result] = self.run(operation, resolved)
+            self.write_states()
+
+    def run(self, operation: Operation, arguments: list[Any]) -> Any:
+        """Run one operation, with the random streams of its own."""
+        self.streams.begin(getattr(operation, "__qualname__", type(operation).__qualname__))
+        return operation(self, *arguments)
 
     def replica(self, part: str) -> Replica:
         """Return this chain's replica of a part, created from the part's state on first use.
 
-        The client's own state ("device/3") is used if the chain declares it, otherwise the shared one.
+        The client's own state is used if the chain declares it, otherwise the shared one.
         """
         if part not in self._replicas:
-            client, recipe = self.chain.client, self.workspace.recipe
-            own, saved = f"{part}/{client}", f"{OPTIMIZER_STATE}/{part}/{client}"
-            weights = self.read(own if self.may_read(own) else part)
-            module = self.workspace.module(part, weights).train()
+            recipe = self.workspace.recipe
+            saved = StateKey(part, self.chain.client, OPTIMIZER)
+            module = self._module(part).train()
             state = self.read(saved) if self.may_read(saved) else None
             optimizer = make_optimizer(module, recipe.optimizer, self.chain.lr, state)
             self._replicas[part] = Replica(module, optimizer)
@@ -51,38 +58,54 @@ class ChainRun:
     def frozen(self, part: str) -> nn.Module:
         """Return a part in evaluation mode, which is not trained."""
         if part not in self._frozen:
-            self._frozen[part] = self.workspace.module(part, self.read(part)).eval()
+            self._frozen[part] = self._module(part).eval()
         return self._frozen[part]
 
-    def may_read(self, name: str) -> bool:
-        """Return whether the chain declared that it reads the state `name`."""
-        return name in self.chain.reads
+    def _module(self, part: str) -> nn.Module:
+        weights = self.read(self.chain.source(part))
+        return self.workspace.module(part, weights, exclusive=self.exclusive)
 
-    def read(self, name: str) -> Any:
-        """Return the state `name`, which the chain must have declared."""
-        assert self.may_read(name), f"{name} is read but not declared"
-        return self.workspace.states[name]
+    def member(self, key: StateKey) -> State:
+        """Return a copy of this chain's weights for the average `key`."""
+        return self.replica(key.part).state()
 
-    def fill(self, name: str) -> list[Any]:
-        """Return the list that becomes the state `name` when the chain ends."""
-        assert name in self.chain.writes, f"{name} is written but not declared"
-        entries: list[Any] = self.written.setdefault(name, [])
+    def give_back(self) -> None:
+        """Return borrowed modules to the workspace; the chain does not run any more."""
+        if self.exclusive:
+            for part, replica in self._replicas.items():
+                self.workspace.give_back(part, replica.module)
+            for part, module in self._frozen.items():
+                self.workspace.give_back(part, module)
+
+    def may_read(self, key: StateKey) -> bool:
+        """Return whether the chain declared that it reads a state."""
+        return key in self.chain.versions
+
+    def read(self, key: StateKey) -> Any:
+        """Return the version of a state that was current when the chain was opened."""
+        assert self.may_read(key), f"{key.text} is read but not declared"
+        return self.workspace.states.read(key, self.chain.versions[key])
+
+    def fill(self, key: StateKey) -> list[Any]:
+        """Return the list that becomes the state `key` when the chain ends."""
+        assert key in self.chain.writes, f"{key.text} is written but not declared"
+        entries: list[Any] = self.written.setdefault(key, [])
         return entries
 
-    def table(self, name: str, client: int, columns: int) -> Tensor:
-        """Return the table that becomes the state `name` when the chain ends, [shard size, columns].
+    def table(self, key: StateKey, client: int, columns: int) -> Tensor:
+        """Return the table that becomes the state `key` when the chain ends, [shard size, columns].
 
         It starts as a copy of the state if the chain reads it; rows never written are NaN.
         """
-        assert name in self.chain.writes, f"{name} is written but not declared"
-        if name not in self.written:
+        assert key in self.chain.writes, f"{key.text} is written but not declared"
+        if key not in self.written:
             shape = (self.workspace.feed.shard_size(client), columns)
-            self.written[name] = (
-                self.read(name).clone()
-                if self.may_read(name)
+            self.written[key] = (
+                self.read(key).clone()
+                if self.may_read(key)
                 else torch.full(shape, torch.nan, dtype=self.workspace.dtype)
             )
-        table: Tensor = self.written[name]
+        table: Tensor = self.written[key]
         return table
 
     def batch(self, client: int, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -94,10 +117,11 @@ class ChainRun:
         """Return the positions of a batch's samples in the client's shard, int64 [n]."""
         return self.workspace.feed.samples(client, self.chain.round_index, batch)
 
-    def _write_states(self) -> None:
-        for name in self.chain.writes:
-            if name.startswith(f"{OPTIMIZER_STATE}/"):
-                optimizer = self.replica(name.split("/")[1]).optimizer
-                self.written[name] = None if optimizer is None else optimizer.state_dict()
-            elif name not in self.written:
-                self.written[name] = self.replica(part_of(name)).state()
+    def write_states(self) -> None:
+        """Complete `written`: the chain's own weights and optimizers, beside what it filled."""
+        for key in self.chain.writes:
+            if key.kind == OPTIMIZER:
+                optimizer = self.replica(key.part).optimizer
+                self.written[key] = None if optimizer is None else optimizer.state_dict()
+            elif key not in self.written:
+                self.written[key] = self.replica(key.part).state()

@@ -17,6 +17,7 @@ from torch.nn import functional
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.replica import train_on
+from cutlayer.sim.learning.state_key import StateKey
 
 Features = tuple[Tensor, Tensor, Tensor]
 Weighted = Literal["labels", "logits"]
@@ -33,7 +34,7 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
 
 
 def train_device(
-    run: ChainRun, client: int, batch: Batch, memory: str, temperature: float, alpha: float
+    run: ChainRun, client: int, batch: Batch, memory: StateKey, temperature: float, alpha: float
 ) -> None:
     """Train device block and head on labels and, for samples that have them, the server's logits."""
     device, head = run.replica("device"), run.replica("head")
@@ -83,7 +84,7 @@ def train_server(
     return server_logits
 
 
-def remember(run: ChainRun, client: int, batch: Batch, memory: str, logits: Tensor) -> None:
+def remember(run: ChainRun, client: int, batch: Batch, memory: StateKey, logits: Tensor) -> None:
     """Store the server's logits for each sample of the batch."""
     table = run.table(memory, client, logits.shape[1])
     table[run.samples(client, batch)] = logits

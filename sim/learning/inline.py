@@ -1,22 +1,25 @@
-"""The `inline` executor: runs the chains of a round in sequence, in this process, when it closes.
+"""The `inline` executor: runs chains in sequence, in this process, when they are folded.
 
-Only one chain's replicas exist at a time, and members are folded one by one, so memory use does not grow
-with the number of clients.
+Only one chain's replicas exist at a time, except those of interleaved chains, and members are folded one
+by one, so memory use does not grow with the number of clients.
 """
 
 import hashlib
 import platform
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from cutlayer.sim.learning.aggregation import Aggregation, Shared
-from cutlayer.sim.learning.chain import MOMENTS, TRAINED, Chain, Progress, part_of
+from cutlayer.sim.learning.chain import Chain, Progress
 from cutlayer.sim.learning.chain_execution import ChainRun
+from cutlayer.sim.learning.fold import Fold
+from cutlayer.sim.learning.interleaved import Interleaved
+from cutlayer.sim.learning.interleaved_execution import GroupRun
 from cutlayer.sim.learning.kernels import fingerprint
 from cutlayer.sim.learning.replica import State, accuracy
-from cutlayer.sim.learning.workspace import Workspace
+from cutlayer.sim.learning.state_key import MOMENTS, StateKey, shared
+from cutlayer.sim.learning.workspace import Streams, Workspace
 from cutlayer.sim.process.interrupts import let_in
 
 
@@ -25,68 +28,130 @@ class Inline:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self._closed = dict(workspace.states)
+        self._groups: dict[Interleaved, GroupRun] = {}
+        self._closed = self._before = dict(workspace.states)
 
-    def run(
-        self, chains: Sequence[Chain], aggregation: Aggregation, progress: Progress | None
-    ) -> None:
-        """Run a round's chains in order and apply their writes, then fold their members.
+    def hold(self, chain: Chain) -> None:
+        """Keep the versions that a chain reads until `release`."""
+        self.workspace.states.hold(chain.versions)
 
-        If it is interrupted, the states remain those of the last closed round.
+    def release(self, chain: Chain) -> None:
+        """Let go of what a chain needed: it has run, or never will."""
+        if chain.group is not None:
+            self._group(chain.group).leave(chain)
+        self.workspace.states.release(chain.versions)
+
+    def run(self, chains: Sequence[Chain], fold: Fold, progress: Progress | None) -> None:
+        """Run chains in order and apply their writes, then fold their members.
+
+        If it is interrupted, the states become those of the last closed round.
         """
-        self._closed = dict(self.workspace.states)
         try:
             with let_in():
-                self._run(chains, aggregation, progress)
+                self._run(chains, fold, progress)
         except BaseException:
             self.undo()
             raise
 
-    def undo(self) -> None:
-        """Restore the states from before the last `run`."""
-        self.workspace.states = dict(self._closed)
-
-    def _run(
-        self, chains: Sequence[Chain], aggregation: Aggregation, progress: Progress | None
-    ) -> None:
-        totals: Counter[str] = Counter()
-        for chain in chains:
-            totals.update(dict.fromkeys(chain.averages, chain.weight))
-        sums: dict[str, State] = {}
+    def _run(self, chains: Sequence[Chain], fold: Fold, progress: Progress | None) -> None:
+        states = self.workspace.states
+        sums: dict[StateKey, State] = {}
+        weights = {key: dict(members) for key, members in fold.members.items()}
+        totals = {key: fold.total_of(key) for key in weights}
         for done, chain in enumerate(chains, start=1):
-            run = ChainRun(chain, self.workspace)
-            run.execute()
-            for part in chain.averages:
-                share = chain.weight / totals[part]
-                aggregation.add(sums.setdefault(part, {}), run.replica(part).state(), share)
-            self.workspace.states.update(run.written)
+            run = self._executed(chain)
+            for key in chain.averages:
+                share, total = weights[key][chain] / totals[key], sums.setdefault(key, {})
+                fold.aggregation.add(total, run.member(key), share)
+                if fold.deltas and (start := run.read(key)) is not states[key]:
+                    fold.aggregation.add_difference(total, states[key], start, share)
+            for key, value in run.written.items():
+                states.put(key, chain.written[key], value)
             if progress is not None:
                 progress(done, len(chains))
-        states = self.workspace.states
-        for part, total in sums.items():
-            kept = f"{MOMENTS}/{part}"
-            shared = Shared(states[part], states.get(kept, {}))
-            folded = aggregation.close(shared, total, self.workspace.parameters(part))
-            states[part] = folded.weights
-            if folded.moments:
-                states[kept] = folded.moments
+        for key, total in sums.items():
+            missing = totals[key] - sum(weights[key].values())
+            if missing:
+                fold.aggregation.add(total, _copy(states[key]), missing / totals[key])
+            self._put_folded(key, total, fold.aggregation, fold.versions)
 
-    def accuracy(self, parts: Sequence[tuple[str, ...]]) -> float:
-        """Return the mean test accuracy of the models that `parts` name.
+    def merge(
+        self,
+        target: StateKey,
+        members: Sequence[tuple[StateKey, float]],
+        aggregation: Aggregation,
+        versions: Mapping[StateKey, int],
+    ) -> None:
+        """Fold states into another one of the same part."""
+        total: State = {}
+        weight = sum(weight for _, weight in members)
+        for key, own in members:
+            aggregation.add(total, _copy(self.workspace.states[key]), own / weight)
+        self._put_folded(target, total, aggregation, versions)
+
+    def assign(self, target: StateKey, source: StateKey, version: int) -> None:
+        """Set a state to the value of another one."""
+        self.workspace.states.put(target, version, self.workspace.states[source])
+
+    def publish(self, group: Interleaved) -> None:
+        """Run the turns so far, and make the trunk's states current."""
+        run = self._group(group).finished(group.trunk)
+        for key, value in run.written.items():
+            self.workspace.states.put(key, group.trunk.written[key], value)
+        run.written.clear()
+
+    def _put_folded(
+        self,
+        key: StateKey,
+        total: State,
+        aggregation: Aggregation,
+        versions: Mapping[StateKey, int],
+    ) -> None:
+        states, moments = self.workspace.states, key.of_kind(MOMENTS)
+        before = Shared(states[key], states.get(moments, {}))
+        folded = aggregation.close(before, total, self.workspace.parameters(key.part))
+        states.put(key, versions[key], folded.weights)
+        if folded.moments:
+            states.put(moments, versions[moments], folded.moments)
+
+    def _executed(self, chain: Chain) -> ChainRun:
+        """Run a chain, and what was issued before it in its group."""
+        if chain.group is not None:
+            return self._group(chain.group).finished(chain)
+        run = ChainRun(chain, self.workspace)
+        run.execute()
+        return run
+
+    def _group(self, group: Interleaved) -> GroupRun:
+        if group not in self._groups:
+            self._groups = {group: GroupRun(group, self.workspace)}
+        return self._groups[group]
+
+    def checkpoint(self) -> None:
+        """Remember the states of a round that closes."""
+        self._before, self._closed = self._closed, dict(self.workspace.states)
+
+    def undo(self, rounds: int = 0) -> None:
+        """Restore the states of the last closed round, or of the one before it."""
+        self.workspace.states.restore(self._before if rounds else self._closed)
+        self._groups.clear()
+
+    def accuracy(self, models: Sequence[tuple[StateKey, ...]]) -> float:
+        """Return the mean test accuracy of models, each named by the states of its parts.
 
         BatchNorm uses its running statistics, or those of each evaluation batch if it has none.
         """
-        return sum(self._accuracy_of(names) for names in parts) / len(parts)
+        return sum(self._accuracy_of(keys) for keys in models) / len(models)
 
-    def finite(self, parts: Sequence[tuple[str, ...]]) -> bool:
-        """Return whether all weights of the models that `parts` name are finite."""
-        states = [self.workspace.states[name] for names in parts for name in names]
+    def finite(self, models: Sequence[tuple[StateKey, ...]]) -> bool:
+        """Return whether all weights of models are finite."""
+        states = [self.workspace.states[key] for keys in models for key in keys]
         return all(bool(torch.isfinite(value).all()) for s in states for value in s.values())
 
-    def _accuracy_of(self, names: tuple[str, ...]) -> float:
+    def _accuracy_of(self, keys: tuple[StateKey, ...]) -> float:
         states = self.workspace.states
-        modules = [self.workspace.module(part_of(name), states[name]).eval() for name in names]
-        with self.workspace.drawing("evaluation"):
+        modules = [self.workspace.module(key.part, states[key]).eval() for key in keys]
+        with self.workspace.drawing(Streams(self.workspace.recipe.seed, "evaluation")):
             test = self.workspace.feed.test_batches
             return accuracy(modules, ((self.workspace.converted(x), y) for x, y in test))
 
@@ -94,14 +159,18 @@ class Inline:
         """Return a fingerprint of all trained weights, which does not depend on the cut."""
         fingerprint = hashlib.blake2b(digest_size=16)
         weights: State = {}
-        for name, state in self.workspace.states.items():
-            if part_of(name) in TRAINED:
-                prefix = "" if name in ("device", "server") else f"{name}:"
-                weights |= {prefix + key: value for key, value in state.items()}
+        for key, state in self.workspace.states.items():
+            if key.is_module:
+                prefix = "" if key in shared("device", "server") else f"{key.text}:"
+                weights |= {prefix + name: value for name, value in state.items()}
         for name in sorted(weights):
             fingerprint.update(name.encode())
             fingerprint.update(weights[name].contiguous().numpy().tobytes())
         return fingerprint.hexdigest()
+
+
+def _copy(state: State) -> State:
+    return {name: value.clone() for name, value in state.items()}
 
 
 def numerics() -> dict[str, str | int]:

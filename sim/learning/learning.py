@@ -1,24 +1,20 @@
 """The learning layer, through which methods train.
 
-It opens chains and closes rounds: the executor, if there is one, runs the chains and folds their members
-in client order, and the states get new digests. Without an executor (`none`) only the digests are
-computed; they are the same.
+It opens chains and folds their members into states, when a round closes or at any other moment. The
+executor, if there is one, runs the chains; the states get new digests. Without an executor (`none`) only
+the digests are computed; they are the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cutlayer.sim.learning.aggregation import FEDAVG, Aggregation
-from cutlayer.sim.learning.chain import (
-    MOMENTS,
-    OPTIMIZER_STATE,
-    TRAINED,
-    Chain,
-    Progress,
-    part_of,
-)
-from cutlayer.sim.learning.digest import Digest, node
+from cutlayer.sim.learning.chain import Chain, Progress
+from cutlayer.sim.learning.digest import Digest, Ingredient, node
+from cutlayer.sim.learning.fold import Fold
+from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.recipe import Recipe
+from cutlayer.sim.learning.state_key import MOMENTS, OPTIMIZER, StateKey
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning.inline import Inline
@@ -30,7 +26,7 @@ class Learning:
     def __init__(
         self,
         recipe: Recipe,
-        initial: dict[str, Digest],
+        initial: Mapping[StateKey, Digest],
         shards: Callable[[int], Digest],
         executor: "Inline | None",
         aggregation: Aggregation = FEDAVG,
@@ -42,8 +38,8 @@ class Learning:
         self.aggregation = aggregation
         self.run_digest: Digest = node("run", None, [])
         self._base = recipe.digest()
-        self._chains: list[Chain] = []
-        self._before: dict[Digest, dict[str, Digest | None]] = {}
+        self._versions = dict.fromkeys(self.digests, 0)
+        self._open: dict[Chain, dict[StateKey, tuple[Digest, int] | None]] = {}
         self._round_before: Digest = self.run_digest
 
     @property
@@ -57,88 +53,187 @@ class Learning:
         client: int,
         samples: int,
         *,
-        reads: Sequence[str] = (),
-        averages: Sequence[str] = (),
-        writes: Sequence[str] = (),
+        reads: Sequence[StateKey] = (),
+        averages: Sequence[StateKey] = (),
+        writes: Sequence[StateKey] = (),
         members: Sequence[int] = (),
+        cut: int | None = None,
+        at_end: bool = False,
     ) -> Chain:
         """Open a chain for `client`, whose shard of `samples` samples it may read.
 
-        `reads`, `averages` and `writes` are names of states. `members` lists the clients, in order,
-        whose shards a chain of several clients reads. States that a chain writes are available to chains
-        opened after it; averages from the next round on.
+        It reads the current versions of the states `reads`. `members` lists the clients, in order, whose
+        shards a chain of several clients reads. States that a chain writes are current for the chains
+        opened after it or, with `at_end`, once it is folded or finished; averages once they are folded.
         """
         reads, writes = list(reads), list(writes)
         if self.recipe.optimizer.state == "kept":
-            own = [part_of(name) for name in writes if part_of(name) in TRAINED]
-            for part in averages or own:
-                name = f"{OPTIMIZER_STATE}/{part}/{client}"
-                writes.append(name)
-                if name in self.digests:
-                    reads.append(name)
+            for trained in averages or [key for key in writes if key.is_module]:
+                key = StateKey(trained.part, client, OPTIMIZER)
+                writes.append(key)
+                if key in self.digests:
+                    reads.append(key)
         lr = self.recipe.schedule.rate(self.recipe.optimizer.lr, round_index)
+        described: dict[str, Ingredient] = {
+            "client": client,
+            "round": round_index,
+            "lr": lr,
+            "reads": [key.text for key in reads],
+            "averages": [key.text for key in averages],
+            "writes": [key.text for key in writes],
+            "members": list(members),
+        }
+        if cut is not None:
+            described["cut"] = cut
         digest = node(
             "chain",
-            {
-                "client": client,
-                "round": round_index,
-                "lr": lr,
-                "reads": reads,
-                "averages": list(averages),
-                "writes": writes,
-                "members": list(members),
-            },
+            described,
             [
                 self._base,
                 *(self.shards(member) for member in members or [client]),
-                *(self.digests[name] for name in reads),
+                *(self.digests[key] for key in reads),
             ],
         )
-        weight = samples if self.recipe.averaging == "samples" else min(samples, 1)
-        states = tuple(reads), tuple(averages), tuple(writes)
-        chain = Chain(client, round_index, lr, weight, *states, digest, self.trains)
-        self._chains.append(chain)
-        self._before[digest] = {name: self.digests.get(name) for name in writes}
-        for name in writes:
-            self.digests[name] = node("write", name, [digest])
+        chain = Chain(
+            client=client,
+            round_index=round_index,
+            lr=lr,
+            weight=samples if self.recipe.averaging == "samples" else min(samples, 1),
+            reads=tuple(reads),
+            averages=tuple(averages),
+            writes=tuple(writes),
+            digest=digest,
+            records=self.trains,
+            cut=cut,
+            versions={key: self._versions[key] for key in reads},
+        )
+        self._open[chain] = {}
+        if self.executor is not None:
+            self.executor.hold(chain)
+        if not at_end:
+            self._write(chain)
         return chain
+
+    def interleave(self, trunk: Chain, branches: Iterable[Chain] = ()) -> Interleaved:
+        """Let chains exchange tensors with `trunk`, the server's, which was opened with `at_end`."""
+        group = Interleaved(trunk)
+        for chain in branches:
+            group.join(chain)
+        return group
 
     def drop(self, chain: Chain) -> None:
         """Drop a chain whose client dropped out: it is not run, and its states stay unchanged.
 
-        Only for chains whose writes no other chain of the round reads.
+        Only for chains whose writes no other chain that is open reads.
         """
-        self._chains.remove(chain)
-        for name, digest in self._before[chain.digest].items():
-            if digest is None:
-                del self.digests[name]
+        for key, before in self._open.pop(chain).items():
+            if before is None:
+                del self.digests[key], self._versions[key]
             else:
-                self.digests[name] = digest
+                self.digests[key], self._versions[key] = before
+        if self.executor is not None:
+            self.executor.release(chain)
+
+    def fold(
+        self,
+        chains: Sequence[Chain],
+        aggregation: Aggregation | None = None,
+        *,
+        weights: Sequence[float] | None = None,
+        total: float | None = None,
+        deltas: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """Run these chains and fold them into the states of which they are members.
+
+        Members are added in the order of `chains`. `weights` has one number per chain (default: the
+        chains' own); see `Fold` for `total` and `deltas`. `aggregation` defaults to the method's.
+        """
+        aggregation = self.aggregation if aggregation is None else aggregation
+        for chain in chains:
+            if chain.group is not None:
+                chain.digest = node("branch", chain.client, [chain.digest, chain.group.digest])
+            if not self._open[chain]:
+                self._write(chain)
+        own = [chain.weight for chain in chains] if weights is None else weights
+        members: dict[StateKey, list[tuple[Chain, float]]] = {}
+        for chain, weight in zip(chains, own, strict=True):
+            for key in chain.averages:
+                members.setdefault(key, []).append((chain, weight))
+        before = {key: self._shared(key, aggregation) for key in members}
+        folded = [kept for key in members for kept in self._folded(key, aggregation)]
+        for key in folded:
+            self._versions[key] = self._versions.get(key, -1) + 1
+        if self.executor is not None:
+            versions = {key: self._versions[key] for key in folded}
+            fold = Fold(aggregation, members, versions, total, deltas)
+            self.executor.run(chains, fold, progress)
+        for key, of_key in members.items():
+            described = [[chain.client, weight] for chain, weight in of_key]
+            digests = [chain.digest for chain, _ in of_key]
+            digest = aggregation.digest(key.text, described, before[key], digests)
+            if deltas or total is not None:
+                digest = node("fold", {"total": total, "deltas": deltas}, [*before[key], digest])
+            self._set_folded(key, aggregation, digest)
+        for chain in chains:
+            self._close(chain)
+
+    def merge(
+        self,
+        target: StateKey,
+        members: Sequence[StateKey],
+        weights: Sequence[float],
+        aggregation: Aggregation | None = None,
+    ) -> None:
+        """Fold states of one part, such as those of edge nodes, into the state `target`."""
+        aggregation = self.aggregation if aggregation is None else aggregation
+        before = self._shared(target, aggregation)
+        described: Ingredient = [
+            [key.text, weight] for key, weight in zip(members, weights, strict=True)
+        ]
+        for key in self._folded(target, aggregation):
+            self._versions[key] = self._versions.get(key, -1) + 1
+        if self.executor is not None:
+            versions = {key: self._versions[key] for key in self._folded(target, aggregation)}
+            pairs = list(zip(members, weights, strict=True))
+            self.executor.merge(target, pairs, aggregation, versions)
+        digests = [self.digests[key] for key in members]
+        digest = aggregation.digest(target.text, described, before, digests)
+        self._set_folded(target, aggregation, digest)
+
+    def assign(self, target: StateKey, source: StateKey) -> None:
+        """Set a state to the current value of another one of the same part."""
+        self.digests[target] = self.digests[source]
+        self._versions[target] = self._versions.get(target, -1) + 1
+        if self.executor is not None:
+            self.executor.assign(target, source, self._versions[target])
+
+    def publish(self, group: Interleaved) -> None:
+        """Make the trunk's states current as they are after the turns so far; it stays open."""
+        trunk = group.trunk
+        for key in trunk.writes:
+            self._versions[key] = trunk.written[key] = self._versions.get(key, -1) + 1
+            self.digests[key] = node("write", key.text, [group.digest])
+        if self.executor is not None:
+            self.executor.publish(group)
 
     def close_round(self, progress: Progress | None = None) -> None:
-        """Run the issued operations, fold the members, and update the digests.
+        """Run and fold the chains that are open, and close the round.
 
         Members of a part are weighted by their samples, or equally if the recipe says so, and added
         in the order in which their chains were opened (client order), not in which they finished.
         """
-        if self.executor is not None:
-            self.executor.run(self._chains, self.aggregation, progress)
-        averaged = dict.fromkeys(name for chain in self._chains for name in chain.averages)
-        for name in averaged:
-            chains = [chain for chain in self._chains if name in chain.averages]
-            weights = [[chain.client, chain.weight] for chain in chains]
-            kept = f"{MOMENTS}/{name}"
-            shared = [self.digests[state] for state in (name, kept) if state in self.digests]
-            members = [chain.digest for chain in chains]
-            self.digests[name] = self.aggregation.digest(name, weights, shared, members)
-            if self.aggregation.moments:
-                self.digests[kept] = node("write", kept, [self.digests[name]])
-        names = sorted(self.digests)
+        self.fold(list(self._open), progress=progress)
+        self.close_window()
+
+    def close_window(self) -> None:
+        """Update the run digest with the states of this moment; chains that are open stay open."""
+        keys = sorted(self.digests, key=lambda key: key.text)
         self._round_before = self.run_digest
-        states = [self.digests[name] for name in names]
-        self.run_digest = node("round", names, [self.run_digest, *states])
-        self._chains = []
-        self._before = {}
+        states = [self.digests[key] for key in keys]
+        self.run_digest = node("round", [key.text for key in keys], [self.run_digest, *states])
+        if self.executor is not None:
+            self.executor.checkpoint()
 
     def undo_round(self) -> None:
         """Restore the weights and the run digest from before the last round.
@@ -147,4 +242,36 @@ class Learning:
         """
         self.run_digest = self._round_before
         if self.executor is not None:
+            self.executor.undo(rounds=1)
+
+    def undo_window(self) -> None:
+        """Restore the weights of the last closed round: the run was interrupted after it."""
+        if self.executor is not None:
             self.executor.undo()
+
+    def _write(self, chain: Chain) -> None:
+        """Make the states that a chain writes current, and note what they were before."""
+        for key in chain.writes:
+            known = key in self.digests
+            self._open[chain][key] = (self.digests[key], self._versions[key]) if known else None
+            self._versions[key] = chain.written[key] = self._versions.get(key, -1) + 1
+            self.digests[key] = node("write", key.text, [chain.digest])
+
+    def _close(self, chain: Chain) -> None:
+        del self._open[chain]
+        if self.executor is not None:
+            self.executor.release(chain)
+
+    def _folded(self, key: StateKey, aggregation: Aggregation) -> list[StateKey]:
+        """Return the states that a fold into `key` makes: it and, if there are any, its moments."""
+        return [key, key.of_kind(MOMENTS)] if aggregation.moments else [key]
+
+    def _shared(self, key: StateKey, aggregation: Aggregation) -> list[Digest]:
+        folded = self._folded(key, aggregation)
+        return [self.digests[state] for state in folded if state in self.digests]
+
+    def _set_folded(self, key: StateKey, aggregation: Aggregation, digest: Digest) -> None:
+        self.digests[key] = digest
+        if aggregation.moments:
+            moments = key.of_kind(MOMENTS)
+            self.digests[moments] = node("write", moments.text, [digest])

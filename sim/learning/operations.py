@@ -14,6 +14,7 @@ from cutlayer.models.quantise import Quantised, dequantise, quantise
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.replica import train_on
+from cutlayer.sim.learning.state_key import StateKey
 
 Upload = tuple[Tensor, Tensor]
 Buffered = tuple[Tensor | Quantised, Tensor]
@@ -36,7 +37,7 @@ def train_proximal(run: ChainRun, client: int, batch: Batch, mu: float) -> None:
     images, labels = run.batch(client, batch)
     torch.autograd.backward(functional.cross_entropy(server.module(device.module(images)), labels))
     for part, replica in (("device", device), ("server", server)):
-        received = run.read(part)
+        received = run.read(run.chain.source(part))
         for name, weight in replica.module.named_parameters():
             if weight.grad is not None:
                 weight.grad.add_(weight.detach() - received[name], alpha=mu)
@@ -97,12 +98,12 @@ def forward_frozen(run: ChainRun, client: int, batch: Batch, bits: int | None) -
     return (activation if bits is None else quantise(activation, bits)), labels
 
 
-def store_activation(run: ChainRun, buffer: str, upload: Any) -> Any:
+def store_activation(run: ChainRun, buffer: StateKey, upload: Any) -> Any:
     """Append an upload to the state `buffer`, which this chain writes; return the upload."""
     run.fill(buffer).append(upload)
     return upload
 
 
-def replay(run: ChainRun, buffer: str, number: int) -> Any:
+def replay(run: ChainRun, buffer: StateKey, number: int) -> Any:
     """Return upload `number` of the state `buffer`, which an earlier chain wrote."""
     return run.read(buffer)[number]

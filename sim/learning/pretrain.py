@@ -22,8 +22,8 @@ from cutlayer.sim.data.batches import batch_indices
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.files.atomic import write_bytes
 from cutlayer.sim.learning.batch_feed import model_inputs, test_batches
-from cutlayer.sim.learning.chain import ALL_CLIENTS
 from cutlayer.sim.learning.replica import Replica, accuracy, train_on
+from cutlayer.sim.learning.state_key import ALL_CLIENTS
 from cutlayer.sim.learning.workspace import channels_last_module
 
 EpochDone = Callable[[int, float, float], None]

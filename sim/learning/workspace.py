@@ -9,11 +9,10 @@ Not covered: draws in a backward pass (a custom autograd function) are reproduci
 those of the uncut model; a generator that a module keeps for itself is left alone.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, channels_last, nn
@@ -24,10 +23,25 @@ from cutlayer.models.layers import auxiliary_head
 from cutlayer.sim.learning.batch_feed import Feed
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.replica import State
+from cutlayer.sim.learning.state_key import StateKey
+from cutlayer.sim.learning.states import States
+
+
+class Streams:
+    """The random streams of a chain or an evaluation, named by a seed, a purpose and a key."""
+
+    def __init__(self, seed: int, purpose: str, *key: int) -> None:
+        self._seed, self._purpose, self._key = seed, purpose, key
+        self._calls: Counter[str] = Counter()
+
+    def begin(self, name: str) -> None:
+        """Set the global generators to the stream of the next call of a block or operation."""
+        seed_generators(seed_of(self._seed, self._purpose, *self._key, name, self._calls[name]))
+        self._calls[name] += 1
 
 
 class Workspace:
-    """The states by name, and one module for each part of the model.
+    """The states by name, and a module for each part of the model.
 
     Everything is computed in `dtype`, to which the initial `states` are converted. It is float32 except
     in comparisons that must not depend on rounding.
@@ -37,34 +51,47 @@ class Workspace:
         self,
         recipe: Recipe,
         feed: Feed,
-        states: dict[str, State],
+        states: Mapping[StateKey, State],
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.recipe = recipe
         self.feed = feed
         self.dtype = dtype
-        self.states: dict[str, Any] = {
-            name: {key: self.converted(value) for key, value in state.items()}
-            for name, state in states.items()
-        }
-        self._begin: Callable[[str], None] | None = None
+        self.states = States(
+            {
+                key: {name: self.converted(value) for name, value in state.items()}
+                for key, state in states.items()
+            }
+        )
+        self.streams: Streams | None = None  # those from which modules draw at present
         self._modules: dict[str, nn.Module] = {}
+        self._spare: defaultdict[str, list[nn.Module]] = defaultdict(list)
 
-    def module(self, part: str, state: State) -> nn.Module:
+    def module(self, part: str, state: State, *, exclusive: bool = False) -> nn.Module:
         """Return the module of a part, loaded with `state` and without gradients.
 
-        Chains run one at a time, so one module for each part is enough.
+        Chains run one at a time, so one module for each part is enough, except for those that are
+        interleaved: they borrow an `exclusive` one, until `give_back`.
         """
         if part not in self._modules:
-            new = channels_last_module(make_part(self.recipe, part)).to(self.dtype)
-            blocks = {part: new} if part == "head" else _named_blocks(new)
-            for name, block in blocks.items():
-                block.register_forward_pre_hook(partial(self._begin_block, name))
-            self._modules[part] = new
+            self._modules[part] = self._made(part)
         module = self._modules[part]
+        if exclusive:
+            module = self._spare[part].pop() if self._spare[part] else self._made(part)
         module.load_state_dict(state)
         module.zero_grad(set_to_none=True)
         return module
+
+    def give_back(self, part: str, module: nn.Module) -> None:
+        """Return an exclusive module, which other chains may then borrow."""
+        self._spare[part].append(module)
+
+    def _made(self, part: str) -> nn.Module:
+        new = channels_last_module(make_part(self.recipe, part)).to(self.dtype)
+        blocks = {part: new} if part == "head" else _named_blocks(new)
+        for name, block in blocks.items():
+            block.register_forward_pre_hook(partial(self._begin_block, name))
+        return new
 
     def parameters(self, part: str) -> set[str]:
         """Return the names of the parameters of a part that has a module; the others are buffers."""
@@ -76,27 +103,18 @@ class Workspace:
         return value.to(self.dtype) if value.is_floating_point() else value
 
     @contextmanager
-    def drawing(self, purpose: str, *key: int) -> Iterator[Callable[[str], None]]:
-        """Let modules draw from the streams of (seed, purpose, key) within the context.
-
-        Yields a function that sets the global generators to the stream of the next call of a name.
-        """
-        calls: Counter[str] = Counter()
-
-        def begin(name: str) -> None:
-            seed_generators(seed_of(self.recipe.seed, purpose, *key, name, calls[name]))
-            calls[name] += 1
-
+    def drawing(self, streams: Streams) -> Iterator[None]:
+        """Let modules draw from `streams` within the context, or from others that are set in it."""
         with borrowed_generators():
-            self._begin = begin
+            self.streams = streams
             try:
-                yield begin
+                yield
             finally:
-                self._begin = None
+                self.streams = None
 
     def _begin_block(self, block: str, *_: object) -> None:
-        if self._begin is not None:
-            self._begin(block)
+        if self.streams is not None:
+            self.streams.begin(block)
 
 
 def make_part(recipe: Recipe, part: str) -> nn.Module:

@@ -7,9 +7,10 @@ from pydantic import Field
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.learning.chain import ALL_CLIENTS
 from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.learning.state_key import ALL_CLIENTS, DEVICE
+from cutlayer.sim.learning.state_key import SERVER as SERVER_BLOCK
 from cutlayer.sim.log.intervals import SERVER, Activity
 from cutlayer.sim.methods.method import Method, MethodOptions, Process, Round, ServerLoad
 
@@ -56,7 +57,9 @@ class Centralised(Method):
     def open_round(self, index: int) -> Round:
         """Open one chain; clients take part only in the round in which they send their images."""
         owners = tuple(client.index for client in self.world.fleet.clients if client.samples)
-        chain = self.joint_chain(index, owners, reads=("device", "server"), writes=("server",))
+        chain = self.joint_chain(
+            index, owners, reads=(DEVICE, SERVER_BLOCK), writes=(SERVER_BLOCK,)
+        )
         collecting = index == 0 and self.options.collect_images
         notes = {"joint": chain}
         if not collecting:

@@ -19,6 +19,7 @@ from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.learning.state_key import DEVICE, SERVER, StateKey
 from cutlayer.sim.methods.method import AveragingOptions, Process, Round, ServerLoad
 from cutlayer.sim.methods.split_method import SplitMethod
 
@@ -45,6 +46,11 @@ class EcoFedOptions(AveragingOptions):
     control_messages: bool = Field(
         True, description="in replay rounds, devices load and announce each batch"
     )
+
+
+def buffer_of(client: int) -> StateKey:
+    """Return the state with a client's replay buffer."""
+    return StateKey("buffer", client)
 
 
 class EcoFed(SplitMethod):
@@ -103,9 +109,9 @@ class EcoFed(SplitMethod):
             self.chain(
                 index,
                 client,
-                reads=("device", "server") if uploading else ("server", f"buffer/{client}"),
-                averages=("server",),
-                writes=(f"buffer/{client}",) if uploading else (),
+                reads=(DEVICE, SERVER) if uploading else (SERVER, buffer_of(client)),
+                averages=(SERVER,),
+                writes=(buffer_of(client),) if uploading else (),
             )
             for client, uploading in zip(participants, uploads, strict=True)
         )
@@ -141,7 +147,7 @@ class EcoFed(SplitMethod):
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Train on the activations that arrive and store them, or train on the stored ones."""
-        buffer, bits = f"buffer/{server.client.index}", self.options.bits
+        buffer, bits = buffer_of(server.client.index), self.options.bits
         if self.options.download_device_block:
             yield server.send(self.weights("device"))
         if rnd.notes["uploads"][server.member]:

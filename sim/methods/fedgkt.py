@@ -12,9 +12,10 @@ from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.aggregation import FEDAVG
-from cutlayer.sim.learning.chain import Batch, part_of
+from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import distillation, operations
 from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.learning.state_key import SERVER, StateKey, shared
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.method import AveragingOptions, Process, Round, ServerLoad
 from cutlayer.sim.methods.split_method import SplitMethod
@@ -80,6 +81,16 @@ def second_pass(endpoint: Endpoint) -> tuple[Batch, ...]:
     return tuple(batch._replace(epoch=epochs) for batch in endpoint.batches if batch.epoch == 0)
 
 
+def logits_of(client: int) -> StateKey:
+    """Return the state with the server's logits for a client's samples."""
+    return StateKey("logits", client)
+
+
+def features_of(client: int) -> StateKey:
+    """Return the state with the features of a client, where the server trains on all together."""
+    return StateKey("features", client)
+
+
 class FedGKT(SplitMethod):
     """Local epochs on block and head, then features and logits up, and the server's logits down."""
 
@@ -128,34 +139,34 @@ class FedGKT(SplitMethod):
             self.chain(
                 index,
                 client,
-                reads=(*self.parts, *self._logits_of(client)),
-                averages=self.parts,
-                writes=(f"logits/{client}",),
+                reads=(*shared(*self.parts), *self._logits_of(client)),
+                averages=shared(*self.parts),
+                writes=(logits_of(client),),
             )
             for client in participants
         )
         return Round(index, "train", participants, chains)
 
-    def _logits_of(self, client: int) -> list[str]:
+    def _logits_of(self, client: int) -> list[StateKey]:
         """Return the state with the server's logits for a client, if there is one yet."""
-        name = f"logits/{client}"
-        return [name] if name in self.world.learning.digests else []
+        key = logits_of(client)
+        return [key] if key in self.world.learning.digests else []
 
     def _open_jointly(self, index: int, participants: tuple[int, ...]) -> Round:
         known = self.world.learning.digests
         chains = []
         for client in participants:
-            own = f"device/{client}", f"head/{client}"
-            latest = [name if name in known else part_of(name) for name in own]
+            own = StateKey("device", client), StateKey("head", client)
+            latest = [key if key in known else StateKey(key.part) for key in own]
             reads = (*latest, *self._logits_of(client))
-            writes = (*own, f"features/{client}")
+            writes = (*own, features_of(client))
             chains.append(self.chain(index, client, reads=reads, writes=writes))
-        remembered = [name for client in participants for name in self._logits_of(client)]
+        remembered = [key for client in participants for key in self._logits_of(client)]
         joint = self.joint_chain(
             index,
             participants,
-            reads=("server", *(f"features/{client}" for client in participants), *remembered),
-            writes=("server", *(f"logits/{client}" for client in participants)),
+            reads=(SERVER, *map(features_of, participants), *remembered),
+            writes=(SERVER, *map(logits_of, participants)),
         )
         return Round(index, "train", participants, tuple(chains), {"joint": joint})
 
@@ -163,7 +174,7 @@ class FedGKT(SplitMethod):
         """Train locally for all epochs of the round, then send features and receive logits."""
         world, options = self.world, self.options
         shape, classes = world.costs.activation_shape, world.costs.classes
-        client, memory = device.client.index, f"logits/{device.client.index}"
+        client, memory = device.client.index, logits_of(device.client.index)
         if options.exchange_weights:
             yield device.receive()
         for batch in device.batches:
@@ -175,7 +186,7 @@ class FedGKT(SplitMethod):
         for batch in second_pass(device):
             upload = device.chain.do(distillation.features, client, batch)
             if not options.exchange_weights:
-                device.chain.do(operations.store_activation, f"features/{client}", upload)
+                device.chain.do(operations.store_activation, features_of(client), upload)
             work = device.client.work.infer(batch.size)
             upload = yield device.compute(work, Activity.FORWARD, upload, batch=batch)
             yield device.send(wire.activation_and_logits(shape, batch.size, classes), upload)
@@ -220,11 +231,11 @@ class FedGKT(SplitMethod):
         client, chain = server.client.index, trainer.chain
         trainer.member = server.member
         for batch in second_pass(server):
-            upload = chain.do(operations.replay, f"features/{client}", batch.number)
+            upload = chain.do(operations.replay, features_of(client), batch.number)
             logits = yield from self._train(trainer, batch.size, upload)
             if not last:
                 continue
-            chain.do(distillation.remember, client, batch, f"logits/{client}", logits)
+            chain.do(distillation.remember, client, batch, logits_of(client), logits)
             server.last = trainer.last
             server.send(wire.logits(batch.size, self.world.costs.classes))
 
@@ -235,8 +246,8 @@ class FedGKT(SplitMethod):
         work = self.world.costs.server_work.train_detached(batch_size)
         return (yield server.compute(work, Activity.TRAIN, logits))
 
-    def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:
+    def evaluated(self, rnd: Round) -> Sequence[tuple[StateKey, ...]]:
         """Return the shared model or, without exchange, each member's block with the server's."""
         if self.options.exchange_weights:
             return super().evaluated(rnd)
-        return [(f"device/{client}", "server") for client in rnd.participants]
+        return [(StateKey("device", client), SERVER) for client in rnd.participants]

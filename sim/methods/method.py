@@ -20,8 +20,9 @@ from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.aggregation import FEDAVG, Aggregation, FedAdam, FedAvg, FedAvgM, FedYogi
-from cutlayer.sim.learning.chain import ALL_CLIENTS, Chain
+from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.learning.state_key import ALL_CLIENTS, StateKey, shared
 from cutlayer.sim.methods.members import Members
 
 Process = Generator[simpy.Event, Any, None]
@@ -187,9 +188,9 @@ class Method(ABC):
         index: int,
         client: int,
         *,
-        reads: Sequence[str] = (),
-        averages: Sequence[str] = (),
-        writes: Sequence[str] = (),
+        reads: Sequence[StateKey] = (),
+        averages: Sequence[StateKey] = (),
+        writes: Sequence[StateKey] = (),
     ) -> Chain:
         """Open the chain of one client for a round; see `Learning.chain`."""
         samples = self.world.fleet.clients[client].samples
@@ -198,7 +199,13 @@ class Method(ABC):
         )
 
     def joint_chain(
-        self, index: int, clients: Sequence[int], *, reads: Sequence[str], writes: Sequence[str]
+        self,
+        index: int,
+        clients: Sequence[int],
+        *,
+        reads: Sequence[StateKey],
+        writes: Sequence[StateKey],
+        at_end: bool = False,
     ) -> Chain:
         """Open one chain of a round that passes through the shards of several clients, in order."""
         return self.world.learning.chain(
@@ -208,6 +215,7 @@ class Method(ABC):
             reads=reads,
             writes=writes,
             members=clients,
+            at_end=at_end,
         )
 
     def eligible(self, index: int) -> Sequence[int]:  # noqa: ARG002
@@ -270,6 +278,6 @@ class Method(ABC):
         clients = self.world.fleet.clients
         return rnd.round_type, tuple(clients[i].batch_sizes for i in rnd.participants)
 
-    def evaluated(self, rnd: Round) -> Sequence[tuple[str, ...]]:  # noqa: ARG002
-        """Return the models to evaluate after a round, each as the names of its states."""
-        return [("device", "server")]
+    def evaluated(self, rnd: Round) -> Sequence[tuple[StateKey, ...]]:  # noqa: ARG002
+        """Return the models to evaluate after a round, each as the states of its parts."""
+        return [shared("device", "server")]

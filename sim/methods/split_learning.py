@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cutlayer.sim.learning.state_key import shared
 from cutlayer.sim.log.intervals import NO_CAUSE
 from cutlayer.sim.methods.method import MethodOptions, Process, Round
 from cutlayer.sim.methods.splitfed import SplitFed
@@ -30,7 +31,7 @@ class SplitLearning(SplitFed):
     def open_round(self, index: int) -> Round:
         """Open one chain that passes through the sampled clients in order."""
         participants = self.world.fleet.sample(index)
-        parts = ("device", "server")
+        parts = shared(*self.parts)
         chain = self.joint_chain(index, participants, reads=parts, writes=parts)
         return Round(index, "train", participants, (chain,) * len(participants))
 

@@ -8,6 +8,7 @@ from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.message import Message
 from cutlayer.sim.endpoints.server import ServerEndpoint
+from cutlayer.sim.learning.state_key import shared
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.members import Members
 from cutlayer.sim.methods.method import Method, Process, Round
@@ -35,7 +36,7 @@ class SplitMethod(Method):
         """Sample the clients; each trains its own replica of every part, and these are averaged."""
         participants = self.world.fleet.sample(index)
         chains = tuple(
-            self.chain(index, client, reads=self.parts, averages=self.parts)
+            self.chain(index, client, reads=shared(*self.parts), averages=shared(*self.parts))
             for client in participants
         )
         return Round(index, "train", participants, chains)

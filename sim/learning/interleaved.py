@@ -1,0 +1,77 @@
+"""Interleaved chains: a server's chain that several clients' chains exchange tensors with, turn by turn.
+
+If one server block serves several clients (SplitFed v2), the result depends on the order of their turns.
+The operations of all these chains run in the order in which they were issued, and the order of the turns
+is an ingredient of their digests.
+"""
+
+from hashlib import blake2b
+from typing import Any
+
+from cutlayer.sim.learning.chain import Chain, Operation, TensorRef
+from cutlayer.sim.learning.digest import Digest, node
+
+
+class Interleaved:
+    """A group of chains: the `trunk`, which is the server's, and the clients' chains that join it.
+
+    `pending` are the operations that have not run yet, in order, with their chains and results.
+    """
+
+    def __init__(self, trunk: Chain) -> None:
+        self.trunk = trunk
+        self.pending: list[tuple[Chain, Operation, tuple[Any, ...], tuple[TensorRef, ...]]] = []
+        self._joined: Digest = trunk.digest
+        self._turns = blake2b(digest_size=16)
+        trunk.group = self
+
+    def join(self, chain: Chain) -> "Turns":
+        """Add a client's chain; return its turns on the trunk."""
+        chain.group = self
+        self._joined = node("join", chain.client, [self._joined, chain.digest])
+        return Turns(self, chain.client)
+
+    def turn(self, *clients: int) -> None:
+        """Record that the trunk's next operations are for these clients."""
+        self._turns.update(f"{clients}".encode())
+
+    def issue(
+        self,
+        chain: Chain,
+        operation: Operation,
+        arguments: tuple[Any, ...],
+        results: tuple[TensorRef, ...],
+    ) -> None:
+        """Issue an operation on one of the chains."""
+        self.pending.append((chain, operation, arguments, results))
+
+    def do(self, count: int, operation: Operation, *arguments: Any) -> tuple[TensorRef | None, ...]:
+        """Issue an operation on the trunk that returns a sequence of `count` results."""
+        if not self.trunk.records:
+            return (None,) * count
+        results = tuple(TensorRef() for _ in range(count))
+        self.issue(self.trunk, operation, arguments, results)
+        return results
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of all turns so far, and of the chains that have joined."""
+        return node("turns", self._turns.hexdigest(), [self._joined])
+
+
+class Turns:
+    """What a client's turns do on the trunk; takes the place of a chain of the server's endpoint."""
+
+    def __init__(self, group: Interleaved, client: int) -> None:
+        self.group = group
+        self.client = client
+
+    @property
+    def round_index(self) -> int:
+        """The round of the trunk."""
+        return self.group.trunk.round_index
+
+    def do(self, operation: Operation, *arguments: Any) -> TensorRef | None:
+        """Issue an operation of the server for this client."""
+        self.group.turn(self.client)
+        return self.group.trunk.do(operation, *arguments)

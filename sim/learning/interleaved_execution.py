@@ -1,0 +1,52 @@
+"""Execution of interleaved chains: their operations in the order in which they were issued."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cutlayer.sim.learning.chain import Chain, TensorRef
+from cutlayer.sim.learning.chain_execution import ChainRun
+from cutlayer.sim.learning.interleaved import Interleaved
+from cutlayer.sim.learning.workspace import Workspace
+
+
+class GroupRun:
+    """The replicas of the chains of a group, and the tensors that they exchange."""
+
+    def __init__(self, group: Interleaved, workspace: Workspace) -> None:
+        self._group = group
+        self._workspace = workspace
+        self._runs: dict[Chain, ChainRun] = {}
+        self._values: dict[TensorRef, Any] = {}
+
+    def executed(self, chain: Chain) -> ChainRun:
+        """Run the operations issued so far, and return the context of a chain."""
+        operations, self._group.pending = self._group.pending, []
+        with self._workspace.drawing(self._run(chain).streams):
+            for owner, operation, arguments, results in operations:
+                run = self._run(owner)
+                self._workspace.streams = run.streams
+                resolved = [
+                    self._values.pop(a) if isinstance(a, TensorRef) else a for a in arguments
+                ]
+                value = run.run(operation, resolved)
+                values: Sequence[Any] = (value,) if len(results) == 1 else value
+                self._values.update(zip(results, values, strict=True))
+        return self._run(chain)
+
+    def finished(self, chain: Chain) -> ChainRun:
+        """Run the operations issued so far, and complete what a chain writes."""
+        run = self.executed(chain)
+        run.write_states()
+        return run
+
+    def leave(self, chain: Chain) -> None:
+        """Return the modules of a chain that does not run any more."""
+        if self._group.pending:
+            self.executed(chain)  # others need what it has sent
+        if chain in self._runs:
+            self._runs.pop(chain).give_back()
+
+    def _run(self, chain: Chain) -> ChainRun:
+        if chain not in self._runs:
+            self._runs[chain] = ChainRun(chain, self._workspace, exclusive=True)
+        return self._runs[chain]

@@ -1,0 +1,74 @@
+"""The tensors of a run's states, by name and version.
+
+A new version of a state becomes the current one. An earlier version is kept as long as a chain that is
+open reads it, and then freed. Values are never changed in place.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cutlayer.sim.learning.state_key import StateKey
+
+Versions = Mapping[StateKey, int]
+
+
+class States(Mapping[StateKey, Any]):
+    """The current values by name; `read` returns those of a version."""
+
+    def __init__(self, initial: Mapping[StateKey, Any]) -> None:
+        self._values = {key: {0: value} for key, value in initial.items()}
+        self._current = dict.fromkeys(initial, 0)
+        self._readers: Counter[tuple[StateKey, int]] = Counter()
+
+    def __getitem__(self, key: StateKey) -> Any:
+        return self._values[key][self._current[key]]
+
+    def __setitem__(self, key: StateKey, value: Any) -> None:
+        """Replace the current value."""
+        self._values.setdefault(key, {})[self._current.setdefault(key, 0)] = value
+
+    def __iter__(self) -> Iterator[StateKey]:
+        return iter(self._current)
+
+    def __len__(self) -> int:
+        return len(self._current)
+
+    def read(self, key: StateKey, version: int) -> Any:
+        """Return the value of a version, which is current or held."""
+        return self._values[key][version]
+
+    def put(self, key: StateKey, version: int, value: Any) -> None:
+        """Add a version, which becomes the current one."""
+        before = self._current.get(key)
+        self._values.setdefault(key, {})[version] = value
+        self._current[key] = version
+        if before is not None:
+            self._free(key, before)
+
+    def hold(self, versions: Versions) -> None:
+        """Keep these versions until as many calls of `release`."""
+        self._readers.update(versions.items())
+
+    def release(self, versions: Versions) -> None:
+        """Let go of versions that `hold` kept."""
+        for key, version in versions.items():
+            self._readers[key, version] -= 1
+            if not self._readers[key, version]:
+                del self._readers[key, version]
+                self._free(key, version)
+
+    def _free(self, key: StateKey, version: int) -> None:
+        if version != self._current.get(key) and (key, version) not in self._readers:
+            self._values[key].pop(version, None)
+
+    @property
+    def kept(self) -> int:
+        """The number of values that are kept, current or not."""
+        return sum(len(versions) for versions in self._values.values())
+
+    def restore(self, values: Mapping[StateKey, Any]) -> None:
+        """Replace everything by these current values. Chains that are open can no longer run."""
+        self._values = {key: {0: value} for key, value in values.items()}
+        self._current = dict.fromkeys(values, 0)
+        self._readers.clear()
