@@ -29,7 +29,7 @@ class Inline:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._groups: dict[Interleaved, GroupRun] = {}
-        self._closed = self._before = dict(workspace.states)
+        self._closed = self._before = workspace.states.snapshot()
 
     def hold(self, chain: Chain) -> None:
         """Keep the versions that a chain reads until `release`."""
@@ -67,6 +67,7 @@ class Inline:
                     fold.aggregation.add_difference(total, states[key], start, share)
             for key, value in run.written.items():
                 states.put(key, chain.written[key], value)
+            del run  # its replicas, before those of the next chain
             if progress is not None:
                 progress(done, len(chains))
         for key, total in sums.items():
@@ -129,7 +130,7 @@ class Inline:
 
     def checkpoint(self) -> None:
         """Remember the states of a round that closes."""
-        self._before, self._closed = self._closed, dict(self.workspace.states)
+        self._before, self._closed = self._closed, self.workspace.states.snapshot()
 
     def undo(self, rounds: int = 0) -> None:
         """Restore the states of the last closed round, or of the one before it."""

@@ -105,7 +105,7 @@ class Learning:
             digest=digest,
             records=self.trains,
             cut=cut,
-            versions={key: self._versions[key] for key in reads},
+            versions={key: self._versions.get(key, 0) for key in reads},
         )
         self._open[chain] = {}
         if self.executor is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from cutlayer.sim.learning.state_key import StateKey
 
 Versions = Mapping[StateKey, int]
+Snapshot = Mapping[StateKey, tuple[int, Any]]
 
 
 class States(Mapping[StateKey, Any]):
@@ -67,8 +68,15 @@ class States(Mapping[StateKey, Any]):
         """The number of values that are kept, current or not."""
         return sum(len(versions) for versions in self._values.values())
 
-    def restore(self, values: Mapping[StateKey, Any]) -> None:
-        """Replace everything by these current values. Chains that are open can no longer run."""
-        self._values = {key: {0: value} for key, value in values.items()}
-        self._current = dict.fromkeys(values, 0)
-        self._readers.clear()
+    def snapshot(self) -> Snapshot:
+        """Return the current versions and values, for `restore`."""
+        return {key: (version, self[key]) for key, version in self._current.items()}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Make earlier versions current again, and forget later ones."""
+        self._current = {key: version for key, (version, _) in snapshot.items()}
+        for key, versions in self._values.items():
+            latest, _ = snapshot.get(key, (-1, None))
+            self._values[key] = {v: value for v, value in versions.items() if v <= latest}
+        for key, (version, value) in snapshot.items():
+            self._values[key][version] = value

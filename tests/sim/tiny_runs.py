@@ -11,6 +11,7 @@ from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.world import make_method
 from cutlayer.sim.data.datasets import Dataset, load
+from cutlayer.sim.learning.state_key import MOMENTS, OPTIMIZER, WEIGHTS, StateKey
 from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.results.method import MethodResult
@@ -68,6 +69,17 @@ def digits(seed: int) -> Dataset:
     return load(plan_checked(tiny(f"seed={seed}"), trains=True)[0].info)
 
 
+def key(text: str) -> StateKey:
+    """The state with a name such as "server", "buffer/7" or "optimiser/device/0"."""
+    kind = next((kind for kind in (OPTIMIZER, MOMENTS) if text.startswith(f"{kind}/")), WEIGHTS)
+    part, _, owner = text.removeprefix(f"{kind}/").partition("/")
+    return StateKey(part, int(owner) if owner else None, kind)
+
+
+def keys(*texts: str) -> tuple[StateKey, ...]:
+    return tuple(map(key, texts))
+
+
 class Inside:
     """The first method of a tiny scenario, with its internal state."""
 
@@ -83,7 +95,8 @@ class Inside:
 
     @property
     def states(self) -> dict[str, Any]:
-        return self.workspace.states
+        """The current states by the names that they have in digests."""
+        return {key.text: value for key, value in self.workspace.states.items()}
 
     def train(
         self,

@@ -1,12 +1,13 @@
 """Aggregations: against a scalar twin in double precision, their identities, and the state they keep."""
 
+from collections.abc import Mapping
 from itertools import combinations
 from math import copysign, sqrt
 from typing import Any
 
 import pytest
 import torch
-from tiny_runs import Inside, only, results, tiny
+from tiny_runs import Inside, key, keys, only, results, tiny
 from torch import Tensor
 
 from cutlayer.scenarios.problems import ScenarioError
@@ -21,6 +22,7 @@ from cutlayer.sim.learning.aggregation import (
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.inline import Inline
 from cutlayer.sim.learning.learning import Learning
+from cutlayer.sim.learning.state_key import MOMENTS, StateKey
 
 State = dict[str, Tensor]
 OPTIMIZERS = (
@@ -192,10 +194,10 @@ def test_moments_are_states_of_the_averaged_parts() -> None:
     assert {name for name in run.states if name.startswith("moments")} == {"moments/server"}
     weights = run.states["server"]
     assert run.states["moments/server"].keys() == {f"{n}/{m}" for n in weights for m in "mv"}
-    assert "moments/server" in run.method.world.learning.digests
+    assert key("moments/server") in run.method.world.learning.digests
     plain = Inside(entry("ecofed", "fedavg")).train()
     assert not any(name.startswith("moments") for name in plain.states)
-    assert not any(name.startswith("moments") for name in plain.method.world.learning.digests)
+    assert not any(key.kind == MOMENTS for key in plain.method.world.learning.digests)
 
 
 def set_to(run: ChainRun, value: float) -> None:
@@ -212,7 +214,7 @@ def rounds_of(interrupted_in: int | None = None) -> Learning:
     workspace = Inside().workspace
     layer = Learning(
         workspace.recipe,
-        {"device": "d", "server": "s"},
+        {key("device"): "d", key("server"): "s"},
         lambda client: f"shard {client}",
         Inline(workspace),
         FedAdam(lr=0.1),
@@ -224,7 +226,7 @@ def rounds_of(interrupted_in: int | None = None) -> Learning:
 
     for index in range(3):
         for client in range(2):
-            chain = layer.chain(index, client, 10, reads=("server",), averages=("server",))
+            chain = layer.chain(index, client, 10, reads=keys("server"), averages=keys("server"))
             chain.do(set_to, float(index + client))
         if index == interrupted_in:
             before = dict(workspace.states)
@@ -235,12 +237,12 @@ def rounds_of(interrupted_in: int | None = None) -> Learning:
     return layer
 
 
-def assert_same_objects(states: dict[str, Any], before: dict[str, Any]) -> None:
+def assert_same_objects(states: Mapping[StateKey, Any], before: Mapping[StateKey, Any]) -> None:
     assert states.keys() == before.keys()
     assert all(states[name] is state for name, state in before.items())
 
 
-def states_of(layer: Learning) -> dict[str, Any]:
+def states_of(layer: Learning) -> Mapping[StateKey, Any]:
     return layer.executor.workspace.states  # type: ignore[union-attr]
 
 
@@ -249,18 +251,18 @@ def test_an_interrupted_round_keeps_the_moments_of_the_last_closed_one(index: in
     """The first round leaves none behind; run again, a round gives the bits of an undisturbed run."""
     undisturbed, interrupted = states_of(rounds_of()), states_of(rounds_of(index))
     assert undisturbed.keys() == interrupted.keys()
-    for name in ("server", "moments/server"):
-        for key, value in undisturbed[name].items():
-            assert torch.equal(value, interrupted[name][key]), (name, key)
+    for state in keys("server", "moments/server"):
+        for name, value in undisturbed[state].items():
+            assert torch.equal(value, interrupted[state][name]), (state, name)
 
 
 def test_an_undone_round_gives_the_moments_back() -> None:
     layer = rounds_of()
     before = dict(states_of(layer))
-    chain = layer.chain(3, 0, 10, reads=("server",), averages=("server",))
+    chain = layer.chain(3, 0, 10, reads=keys("server"), averages=keys("server"))
     chain.do(set_to, 9.0)
     layer.close_round()
-    assert states_of(layer)["moments/server"] is not before["moments/server"]
+    assert states_of(layer)[key("moments/server")] is not before[key("moments/server")]
     layer.undo_round()
     assert_same_objects(states_of(layer), before)
 
@@ -268,7 +270,7 @@ def test_an_undone_round_gives_the_moments_back() -> None:
 def test_an_average_without_members_leaves_weights_and_moments() -> None:
     layer = rounds_of()
     before, digests = dict(states_of(layer)), dict(layer.digests)
-    chain = layer.chain(3, 0, 10, reads=("server",), averages=("server",))
+    chain = layer.chain(3, 0, 10, reads=keys("server"), averages=keys("server"))
     layer.drop(chain)
     layer.close_round()
     assert layer.digests == digests

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_runs import Inside, only
+from tiny_runs import Inside, key, keys, only
 from torch import Tensor
 from torch.nn import functional
 
@@ -26,9 +26,11 @@ def test_the_gradient_is_that_of_the_loss_with_the_term(mu: float, seed: int) ->
         STATISTICS,
     )
     learning: Learning = run.method.world.learning
-    workspace = Workspace(run.workspace.recipe, run.workspace.feed, run.states, torch.float64)
+    workspace = Workspace(
+        run.workspace.recipe, run.workspace.feed, dict(run.workspace.states), torch.float64
+    )
     learning.executor.workspace = workspace  # type: ignore[union-attr]
-    received = {k: v.clone() for k, v in workspace.states["device"].items()}
+    received = {k: v.clone() for k, v in workspace.states[key("device")].items()}
     draw = torch.Generator().manual_seed(seed)
     taken: dict[str, Tensor] = {}
     expected: dict[str, Tensor] = {}
@@ -52,7 +54,7 @@ def test_the_gradient_is_that_of_the_loss_with_the_term(mu: float, seed: int) ->
         train_proximal(chain, 0, batch, mu)
         taken.update({n: start[n] - w.detach() for n, w in module.named_parameters()})
 
-    parts = ("device", "server")
+    parts = keys("device", "server")
     chain = learning.chain(0, 0, 10, reads=parts, averages=parts)
     chain.do(move)
     chain.do(compare, Batch(0, 0, 0, 8))

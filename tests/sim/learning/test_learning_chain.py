@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_runs import Inside
+from tiny_runs import Inside, key, keys
 
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.chain_execution import ChainRun
@@ -16,8 +16,8 @@ from cutlayer.sim.learning.learning import Learning
 
 def learning(*overrides: str, trains: bool = True) -> Learning:
     workspace = Inside(*overrides).workspace
-    workspace.states["buffer/0"] = []
-    initial = {"device": "d", "server": "s", "buffer/0": "b"}
+    workspace.states[key("buffer/0")] = []
+    initial = {key("device"): "d", key("server"): "s", key("buffer/0"): "b"}
     executor = Inline(workspace) if trains else None
     return Learning(workspace.recipe, initial, lambda client: f"shard {client}", executor)
 
@@ -30,41 +30,41 @@ def run_one(operation: Any, **declared: tuple[str, ...]) -> Learning:
 
 
 UNDECLARED = {
-    "read": lambda run: run.read("buffer/0"),
+    "read": lambda run: run.read(key("buffer/0")),
     "replica": lambda run: run.replica("device"),
     "frozen": lambda run: run.frozen("device"),
-    "fill": lambda run: run.fill("buffer/0"),
-    "table": lambda run: run.table("logits/0", 0, 10),
+    "fill": lambda run: run.fill(key("buffer/0")),
+    "table": lambda run: run.table(key("logits/0"), 0, 10),
 }
 
 
 @pytest.mark.parametrize("name", UNDECLARED)
 def test_access_to_an_undeclared_state_fails(name: str) -> None:
     with pytest.raises(AssertionError, match="but not declared"):
-        run_one(UNDECLARED[name], reads=("server",))
+        run_one(UNDECLARED[name], reads=keys("server"))
 
 
 def test_declared_states_may_be_used() -> None:
     def use(run: ChainRun) -> None:
-        run.read("buffer/0")
+        run.read(key("buffer/0"))
         run.replica("device")
-        run.fill("buffer/0").append(1)
-        run.table("logits/0", 0, 10)
+        run.fill(key("buffer/0")).append(1)
+        run.table(key("logits/0"), 0, 10)
 
-    layer = run_one(use, reads=("device", "buffer/0"), writes=("buffer/0", "logits/0"))
+    layer = run_one(use, reads=keys("device", "buffer/0"), writes=keys("buffer/0", "logits/0"))
     states = layer.executor.workspace.states  # type: ignore[union-attr]
-    assert states["buffer/0"] == [1]
-    assert states["logits/0"].shape == (10, 10)
-    assert states["logits/0"].isnan().all()
+    assert states[key("buffer/0")] == [1]
+    assert states[key("logits/0")].shape == (10, 10)
+    assert states[key("logits/0")].isnan().all()
 
 
 def test_averaging_an_undeclared_state_fails() -> None:
     with pytest.raises(AssertionError, match="server is read but not declared"):
-        run_one(lambda run: None, reads=("device",), averages=("server",))
+        run_one(lambda run: None, reads=keys("device"), averages=keys("server"))
 
 
 def test_a_chain_without_tensors_records_nothing() -> None:
-    chain = learning(trains=False).chain(0, 0, 10, reads=("server",), averages=("server",))
+    chain = learning(trains=False).chain(0, 0, 10, reads=keys("server"), averages=keys("server"))
     assert chain.do(lambda run: 1 / 0) is None
     assert chain.operations == []
 
@@ -72,7 +72,7 @@ def test_a_chain_without_tensors_records_nothing() -> None:
 def test_references_carry_results_to_later_operations() -> None:
     seen = []
     layer = learning()
-    chain = layer.chain(0, 0, 10, reads=("server",))
+    chain = layer.chain(0, 0, 10, reads=keys("server"))
     first = chain.do(lambda run: 20)
     second = chain.do(lambda run, value, more: value + more, first, 1)
     chain.do(lambda run, value: seen.append(value), second)
@@ -84,16 +84,16 @@ def test_references_carry_results_to_later_operations() -> None:
 DECLARED: dict[str, Any] = {
     "round_index": 1,
     "client": 1,
-    "reads": ("server",),
-    "averages": ("device", "server"),
-    "writes": ("buffer/1",),
+    "reads": keys("server"),
+    "averages": keys("device", "server"),
+    "writes": keys("buffer/1"),
     "members": (0, 1),
 }
 
 
 def opened(layer: Learning, **changed: Any) -> Chain:
     plain: dict[str, Any] = {"round_index": 0, "client": 0, "samples": 10}
-    plain |= {"reads": ("device", "server"), "averages": ("server",)}
+    plain |= {"reads": keys("device", "server"), "averages": keys("server")}
     return layer.chain(**(plain | changed))
 
 
@@ -110,8 +110,8 @@ def test_the_digest_covers_everything_that_a_chain_declares() -> None:
 
 def test_a_chains_digest_depends_only_on_the_states_that_it_reads() -> None:
     layers = [learning(trains=False) for _ in range(3)]
-    layers[1].digests["server"] = "another"
-    layers[2].digests["buffer/0"] = "another"
+    layers[1].digests[key("server")] = "another"
+    layers[2].digests[key("buffer/0")] = "another"
     plain, read, unread = (opened(layer).digest for layer in layers)
     assert plain == unread != read
 
@@ -120,7 +120,7 @@ def test_the_digest_of_a_round_covers_the_averaged_clients() -> None:
     def closed(*clients: tuple[int, int]) -> str | None:
         layer = learning(trains=False)
         for client, samples in clients:
-            layer.chain(0, client, samples, reads=("server",), averages=("server",))
+            layer.chain(0, client, samples, reads=keys("server"), averages=keys("server"))
         layer.close_round()
         return layer.run_digest
 
@@ -141,8 +141,8 @@ def test_the_digest_of_a_round_covers_the_rounds_before_it() -> None:
 def test_an_unknown_ingredient_makes_dependent_digests_unknown() -> None:
     assert node("chain", {}, ["a", None]) is None
     layer = learning(trains=False)
-    layer.digests["server"] = None
-    assert opened(layer, reads=("device",)).digest is not None
+    layer.digests[key("server")] = None
+    assert opened(layer, reads=keys("device")).digest is not None
     assert opened(layer).digest is None
     layer.close_round()
     assert layer.run_digest is None
@@ -151,10 +151,10 @@ def test_an_unknown_ingredient_makes_dependent_digests_unknown() -> None:
 def test_a_client_can_have_its_own_state_of_a_part() -> None:
     layer = learning()
     workspace = layer.executor.workspace  # type: ignore[union-attr]
-    own = {name: torch.zeros_like(value) for name, value in workspace.states["device"].items()}
-    workspace.states["device/3"], layer.digests["device/3"] = own, "own"
+    own = {name: torch.zeros_like(value) for name, value in workspace.states[key("device")].items()}
+    workspace.states[key("device/3")], layer.digests[key("device/3")] = own, "own"
     seen = []
-    chain = layer.chain(0, 3, 10, reads=("device/3",), writes=("device/3",))
+    chain = layer.chain(0, 3, 10, reads=keys("device/3"), writes=keys("device/3"))
     chain.do(lambda run: seen.append(run.replica("device").state()))
     layer.close_round()
     assert all((value == 0).all() for value in seen[0].values())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_runs import Inside, only, tiny
+from tiny_runs import Inside, key, keys, only, tiny
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -162,8 +162,8 @@ def started(init: str, cut: int, weights: Path | str | None = None) -> dict[str,
     method, options = options_of(loaded.scenario.methods[0])
     recipe = plan.recipe(method, "ecofed", options)
     states = initial_states(recipe, method, options, cut=cut)
-    assert states.keys() == {"device", "server"}
-    return states["device"] | states["server"]
+    assert set(states) == {*keys("device", "server")}
+    return states[key("device")] | states[key("server")]
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])

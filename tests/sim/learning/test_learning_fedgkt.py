@@ -4,7 +4,7 @@ from math import exp, log
 
 import pytest
 import torch
-from tiny_runs import Inside, only
+from tiny_runs import Inside, key, keys, only
 from torch import Tensor
 from torch.nn import functional
 
@@ -266,7 +266,7 @@ def test_without_exchange_each_client_keeps_its_own_block() -> None:
     run.train(rounds=2)
     assert any((run.states["device/0"][name] - first[name]).abs().max() > 0 for name in first)
     assert run.method.evaluated(run.method.open_round(9)) == [
-        (f"device/{client}", "server") for client in range(3)
+        keys(f"device/{client}", "server") for client in range(3)
     ]
 
 
@@ -277,7 +277,9 @@ def test_a_client_goes_on_from_its_own_block() -> None:
 
     def look(_: object) -> None:
         left.append(dict(run.states["device/0"]))
-        run.states["device/0"] = {name: value + 1 for name, value in left[-1].items()}
+        run.workspace.states[key("device/0")] = {
+            name: value + 1 for name, value in left[-1].items()
+        }
 
     run.train(rounds=2, round_closed=look)
     for name, value in left[0].items():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_runs import Inside, only, tiny
+from tiny_runs import Inside, key, keys, only, tiny
 from torch import Tensor
 from torch.nn import functional
 
@@ -156,7 +156,7 @@ def averaging(rule: str = "samples") -> tuple[Learning, Workspace]:
     workspace = inside.workspace
     learning = Learning(
         workspace.recipe,
-        {"device": "d", "server": "s"},
+        {key("device"): "d", key("server"): "s"},
         lambda client: f"shard {client}",
         Inline(workspace),
     )
@@ -166,23 +166,23 @@ def averaging(rule: str = "samples") -> tuple[Learning, Workspace]:
 def test_an_average_weights_members_by_their_samples() -> None:
     learning, workspace = averaging()
     for client, samples, value in ((0, 10, 1.0), (1, 20, 4.0), (2, 50, -2.0)):
-        chain = learning.chain(0, client, samples, reads=("server",), averages=("server",))
+        chain = learning.chain(0, client, samples, reads=keys("server"), averages=keys("server"))
         chain.do(set_to, value)
-    device = dict(workspace.states["device"])
+    device = dict(workspace.states[key("device")])
     learning.close_round()
     by_hand = (10 * 1 + 20 * 4 - 50 * 2) / 80
-    for value in workspace.states["server"].values():
+    for value in workspace.states[key("server")].values():
         torch.testing.assert_close(value, torch.full_like(value, by_hand), rtol=1e-6, atol=0)
-    assert workspace.states["device"] == device
+    assert workspace.states[key("device")] == device
 
 
 def test_an_equal_average_weights_all_members_equally() -> None:
     learning, workspace = averaging("equal")
     for client, samples, value in ((0, 10, 1.0), (1, 20, 4.0), (2, 50, -2.0)):
-        chain = learning.chain(0, client, samples, reads=("server",), averages=("server",))
+        chain = learning.chain(0, client, samples, reads=keys("server"), averages=keys("server"))
         chain.do(set_to, value)
     learning.close_round()
-    for state in workspace.states["server"].values():
+    for state in workspace.states[key("server")].values():
         torch.testing.assert_close(state, torch.ones_like(state), rtol=1e-6, atol=0)
 
 
@@ -202,10 +202,10 @@ def test_both_averages_agree_for_equal_shards(method: str) -> None:
 def test_averages_cover_only_participants() -> None:
     learning, workspace = averaging()
     for value in (3.0, 5.0):
-        chain = learning.chain(0, 0, 7, reads=("server",), averages=("server",))
+        chain = learning.chain(0, 0, 7, reads=keys("server"), averages=keys("server"))
         chain.do(set_to, value)
         learning.close_round()
-        assert all((tensor == value).all() for tensor in workspace.states["server"].values())
+        assert all((tensor == value).all() for tensor in workspace.states[key("server")].values())
 
 
 @pytest.mark.parametrize("method", ["splitfed", "fedgkt", "local_loss"])

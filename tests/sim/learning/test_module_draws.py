@@ -12,7 +12,7 @@ import numpy as np
 import own_models
 import pytest
 import torch
-from tiny_runs import Inside, only, results
+from tiny_runs import Inside, keys, only, results
 from torch import Tensor, nn
 
 from cutlayer.models import module_cost
@@ -22,6 +22,7 @@ from cutlayer.sim.data.datasets import describe, load
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.pretrain import PretrainRecipe, pretrain
+from cutlayer.sim.learning.workspace import Streams
 
 MODELS = ("dropout", "depth", "noise")
 ALL = (
@@ -175,14 +176,14 @@ def test_the_speed_of_an_endpoint_has_no_effect(method: str) -> None:
 def test_dropout_drops_its_share_and_is_off_in_evaluation() -> None:
     run = Inside(*drawing("dropout"), "training.rounds=1").train()
     block = run.workspace.module("server", run.states["server"]).train()
-    with run.workspace.drawing("test"):
+    with run.workspace.drawing(Streams(0, "test")):
         kept = block.get_submodule("blocks.2")(torch.ones(64, 4, 8, 8))
     assert (kept == 0).double().mean().item() == pytest.approx(0.3, abs=0.03)
     executor = run.method.world.learning.executor
     assert executor is not None
-    first = executor.accuracy([("device", "server")])
+    first = executor.accuracy([keys("device", "server")])
     assert not block.training
-    assert first == executor.accuracy([("device", "server")])
+    assert first == executor.accuracy([keys("device", "server")])
 
 
 def test_the_cost_of_a_random_model_is_always_the_same() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_runs import METHODS, Inside, only, results
+from tiny_runs import METHODS, Inside, keys, only, results
 from torch import Tensor
 from torch.nn import functional
 
@@ -103,7 +103,7 @@ def test_evaluation_uses_the_running_statistics() -> None:
                 right.append(model(image[None]).argmax().item() == label.item())
     executor = run.method.world.learning.executor
     assert executor is not None
-    assert executor.accuracy([("device", "server")]) == sum(right) / len(right)
+    assert executor.accuracy([keys("device", "server")]) == sum(right) / len(right)
     assert len(right) == 20
 
 
