@@ -36,6 +36,7 @@ from cutlayer.scenarios.layout import Topology, clients_in
 from cutlayer.scenarios.methods import Method
 from cutlayer.scenarios.training import Stop, Training
 from cutlayer.scenarios.transport import ClientsTransport, Ideal, Transport
+from cutlayer.scenarios.unions import either, is_mapping
 
 
 def _check_file_name(name: str) -> str:
@@ -52,11 +53,24 @@ Factor = Annotated[float, Field(strict=True, gt=0, le=1e6, allow_inf_nan=False)]
 ScenarioName = Annotated[Text, StringConstraints(max_length=100), AfterValidator(_check_file_name)]
 
 
+DEFAULT_CUT: Final = "default"
+CutsByName = Annotated[Mapping[Text, Whole], not_empty]
+
+
 class Model(Section):
-    """The model, and the number of leading blocks that stay on the device."""
+    """The model, and the number of leading blocks that stay on the device.
+
+    Several cuts are by the name of a device, of a client or of a group of clients; `default` is the cut
+    of all other clients.
+    """
 
     name: ModelName
-    cut: Whole
+    cut: Annotated[Whole | CutsByName, either(Whole, CutsByName, is_mapping)]
+
+    @property
+    def named_cuts(self) -> Mapping[str, int]:
+        """The cuts by name; a single one is the default."""
+        return {DEFAULT_CUT: self.cut} if isinstance(self.cut, int) else self.cut
 
 
 class Scale(Section):

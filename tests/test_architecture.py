@@ -32,12 +32,12 @@ commands -> build calibrate data errors files learning methods models papers pro
 compute -> clock models topologies
 cutlayer -> data errors results run scenarios studies uncertainty version
 data -> errors models streams suggestion topologies
-endpoints -> clock compute learning log models network streams
+endpoints -> clock compute learning log models network streams topologies
 errors ->
 files -> errors suggestion
 learning -> data files models process scenarios
 log -> errors network
-methods -> clock endpoints errors learning log models scenarios suggestion
+methods -> clock compute endpoints errors learning log models scenarios suggestion
 models -> errors suggestion
 network -> clock suggestion
 papers -> calibrate compute files models results run topologies validate views

@@ -15,9 +15,16 @@ from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError
 from cutlayer.scenarios.stand_ins import touches
 from cutlayer.sim.build.initial import initial_states
-from cutlayer.sim.build.memory import memory_by_device, server_memory
+from cutlayer.sim.build.memory import device_blocks, memory_by_cut, server_memory
+from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, make_plan
-from cutlayer.sim.build.plan_problems import PLAN_ERRORS, cut_problems, examine, problem_of
+from cutlayer.sim.build.plan_problems import (
+    PLAN_ERRORS,
+    cut_path,
+    cut_problems,
+    examine,
+    problem_of,
+)
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.build.world import profile_of
 from cutlayer.sim.data.datasets import no_data
@@ -142,6 +149,10 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     if not trains and scenario.stop.target_accuracy is not None:
         rule = "needs an accuracy, and the executor none trains nothing: use inline"
         yield loaded.problem(("stop", "target_accuracy"), rule)
+    try:
+        assert plan.client_cuts
+    except ScenarioNameError:
+        return  # `examine` has reported it
     for index in range(len(scenario.methods)):
         yield from _method_problems(loaded, plan, index, trains)
 
@@ -176,17 +187,26 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
     if closing is not None and (complaint := method.check_closing(options)) is not None:
         yield loaded.problem(path, f"cannot run with training.closing: {complaint}", entry.label)
         return
-    if (complaint := method.check_cut(scenario.model.cut, len(plan.blocks))) is not None:
+    for name, cut in scenario.model.named_cuts.items():
+        if (complaint := method.check_cut(cut, len(plan.blocks))) is not None:
+            yield loaded.problem(cut_path(scenario.model, name), complaint)
+            return
+    if plan.one_cut(method) is None and (complaint := method.check_mixed_cuts(options)) is not None:
         yield loaded.problem(("model", "cut"), complaint)
         return
-    if options.init == "partial" and scenario.model.cut == 0:
+    if trains and plan.one_cut(method) is None:
+        yield loaded.problem(
+            ("model", "cut"), "several cuts are not trained yet: use the executor none"
+        )
+        return
+    if options.init == "partial" and max(plan.scenario_cuts) == 0:
         rule = "init: partial loads the blocks before the cut, and cut 0 leaves none: choose random"
         yield loaded.problem(path, rule, entry.label)
         return
     if trains:
         try:
             recipe = plan.recipe(method, entry.name, options)
-            initial_states(recipe, method, options, cut=scenario.model.cut)
+            initial_states(recipe, method, options, cut=max(plan.scenario_cuts))
         except WeightsError as error:
             yield loaded.problem(path, str(error))
     rates = list(_rate_problems(loaded, plan, method))
@@ -195,14 +215,13 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
 
 def _rate_problems(loaded: Loaded, plan: Plan, method: type[Method]) -> Iterator[Problem]:
     """Yield a problem for each profile without a rate that the method needs."""
-    cut = plan.cut(method)
-    blocks = [*plan.blocks[:cut], *([plan.model.head(cut)] if "head" in method.parts else [])]
+    cuts = plan.cuts_by_device(method)
     clients = {device.name: device for device, _ in plan.topology.device_runs()}
     names = (plan.topology.server, *plan.topology.edges)
     nodes = {
         profile.name: profile for name in names for profile in (profile_of(plan.topology, name),)
     }
-    used = [(clients[name], blocks) for name in sorted(clients)]
+    used = [(clients[name], device_blocks(plan, method, cuts[name])) for name in sorted(clients)]
     used += [(node, [*plan.blocks]) for node in nodes.values()]
     for profile, run in used:
         name = profile.name
@@ -222,8 +241,8 @@ def _memory_problems(
     memories = {device.name: device.memory_bytes for device, _ in plan.topology.device_runs()}
     server = profile_of(plan.topology, plan.topology.server)
     needs = [
-        (f"a {name}", needed, memories[name], f" (cut {plan.cut(method)})")
-        for name, needed in memory_by_device(plan, method).items()
+        (f"a {name}", needed, memories[name], f" (cut {cut})")
+        for (name, cut), needed in memory_by_cut(plan, method).items()
     ]
     needed = server_memory(plan, method, options)
     needs.append((f"the server, a {server.name}", needed, server.memory_bytes, ""))

@@ -62,6 +62,7 @@ def initial_states(
     if path is not None:
         stop = model.feature_blocks if options.init == "holistic" else cut
         load_into(model.split(stop).device, path)
+    assert recipe.cut is not None
     split = model.split(recipe.cut)
     modules: dict[str, Module] = {"device": split.device, "server": split.server}
     if "head" in method.parts:
@@ -85,6 +86,8 @@ def initial_digests(
         path = weights_file(recipe.model, options)
         source = "" if path is None else fingerprint(path)
     except WeightsError:
+        source = None
+    if recipe.cut is None:
         source = None
     ends = {"pretrained_blocks": cut} if init == "partial" and cut != recipe.cut else {}
     described: dict[str, Ingredient] = {

@@ -1,64 +1,108 @@
 """Estimate the peak memory of a method on each client device and on the server."""
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from cutlayer.models.block_cost import FLOAT_BYTES
+from cutlayer.models.block_cost import FLOAT_BYTES, BlockCost
 from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.compute.memory import inference_bytes, server_bytes, training_bytes
 from cutlayer.sim.methods.method import Method, ServerLoad
 
 
-def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
-    """Return the estimated peak bytes of each client device under a method, by profile name.
-
-    Each device is charged for the largest batch that one of its clients trains on.
-    """
-    cut = plan.cut(method)
-    blocks = list(plan.blocks[:cut])
-    slots = optimizer_of(plan.scenario).state_slots
+def device_blocks(plan: Plan, method: type[Method], cuts: Sequence[int]) -> list[BlockCost]:
+    """Return the blocks that devices with these cuts run, and the auxiliary heads, if there are any."""
+    blocks = [*plan.blocks[: max(cuts)]]
     if "head" in method.parts:
-        blocks.append(plan.model.head(cut))
+        blocks += [plan.model.head(cut) for cut in cuts]
+    return blocks
+
+
+def memory_by_cut(plan: Plan, method: type[Method]) -> dict[tuple[str, int], int]:
+    """Return the estimated peak bytes of client devices under a method, by profile name and cut.
+
+    Each device is charged for the largest batch that one of its clients with this cut trains on.
+    """
     batches = np.minimum(plan.trained_samples(), plan.scenario.training.batch_size)
-    largest: dict[str, int] = {}
+    cuts = np.asarray(plan.method_cuts(method))
+    largest: dict[tuple[str, int], int] = {}
     for device, clients in plan.topology.device_runs():
-        largest[device.name] = max(largest.get(device.name, 0), int(batches[clients].max()))
+        of_run, batches_of_run = cuts[clients], batches[clients]
+        for cut in np.unique(of_run).tolist():
+            batch = int(batches_of_run[of_run == cut].max())
+            largest[device.name, cut] = max(largest.get((device.name, cut), 0), batch)
+    return {
+        (name, cut): device_memory(plan, method, cut, batch)
+        for (name, cut), batch in largest.items()
+    }
+
+
+def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
+    """Return the largest of `memory_by_cut` for each profile name."""
+    largest: dict[str, int] = {}
+    for (name, _), needed in memory_by_cut(plan, method).items():
+        largest[name] = max(largest.get(name, 0), needed)
+    return largest
+
+
+def device_memory(plan: Plan, method: type[Method], cut: int, batch: int) -> int:
+    """Return the estimated peak bytes of a client device with this cut and largest batch."""
+    blocks = device_blocks(plan, method, [cut])
     if method.freezes_device:
-        return {name: inference_bytes(blocks, batch) for name, batch in largest.items()}
-    slots += method.keeps_received  # a second copy of the weights
-    return {name: training_bytes(blocks, batch, slots) for name, batch in largest.items()}
+        return inference_bytes(blocks, batch)
+    slots = optimizer_of(plan.scenario).state_slots + method.keeps_received  # a second copy
+    return training_bytes(blocks, batch, slots)
 
 
 def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
-    """Return the estimated peak bytes of the server under a method."""
-    cut, training = plan.cut(method), plan.scenario.training
+    """Return the estimated peak bytes of the server under a method.
+
+    If clients have several cuts, those whose blocks take most memory on the server are counted, and
+    what the method keeps has the largest activation of any cut.
+    """
+    training = plan.scenario.training
+    cuts = plan.cuts(method)
     load = ServerLoad(
         participants=min(plan.scenario.clients_per_round, plan.able_clients()),
         held=np.sort(plan.shards.sizes)[::-1].tolist(),
         trained=np.sort(plan.trained_samples())[::-1].tolist(),
-        values=prod(plan.model.activation_shape(cut)),
+        values=max(prod(plan.model.activation_shape(cut)) for cut in cuts),
         batch_size=training.batch_size,
         epochs=training.local_epochs,
         rounds=training.rounds,
     )
+    replicas = method.server_replicas(options, load.participants)
+    one_cut = [(plan.blocks[cuts[0] :], replicas, method.server_batches(load))]
     return server_bytes(
-        plan.blocks[cut:],
-        method.server_batches(load),
+        one_cut if len(cuts) == 1 else _by_cut(plan, method, replicas),
         optimizer_of(plan.scenario).state_slots,
-        replicas=method.server_replicas(options, load.participants),
+        replicas=replicas,
         slots=plan.topology.node(plan.topology.server).slots,
         model_parameters=sum(block.parameters for block in plan.blocks),
         kept=method.server_keeps(options, load) + _moment_bytes(plan, method, options),
     )
 
 
+def _by_cut(
+    plan: Plan, method: type[Method], replicas: int
+) -> list[tuple[tuple[BlockCost, ...], int, list[int]]]:
+    """Return the server block of each cut, its clients, and their batches, largest first."""
+    cuts, able = np.asarray(plan.method_cuts(method)), np.asarray(plan.able())
+    batches = np.minimum(plan.trained_samples(), plan.scenario.training.batch_size)
+    of_cut = {cut: able[cuts[able] == cut] for cut in plan.cuts(method)}
+    return [
+        (plan.blocks[cut:], min(len(clients), replicas), np.sort(batches[clients])[::-1].tolist())
+        for cut, clients in of_cut.items()
+    ]
+
+
 def _moment_bytes(plan: Plan, method: type[Method], options: Any) -> int:
     """Return the bytes of the moments that the aggregation keeps of the averaged parts."""
-    cut = plan.cut(method)
-    blocks = {"device": plan.blocks[:cut], "server": plan.blocks[cut:]}
+    cuts = plan.cuts(method)
+    blocks = [*(plan.blocks if "device" in method.parts else plan.blocks[min(cuts) :])]
     if "head" in method.parts:
-        blocks["head"] = (plan.model.head(cut),)
-    parameters = sum(block.parameters for part in method.parts for block in blocks[part])
+        blocks += [plan.model.head(cut) for cut in cuts]
+    parameters = sum(block.parameters for block in blocks)
     return FLOAT_BYTES * parameters * len(method.aggregation(options).moments)

@@ -1,12 +1,15 @@
 """The clients that a name in a scenario stands for: one client, or all clients of a group."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Final
 
 from cutlayer.errors import UserError
 from cutlayer.scenarios.problems import KeyPath
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies import Topology
+
+_NEITHER: Final = "is neither a group nor a client"
 
 
 class ScenarioNameError(UserError):
@@ -24,10 +27,12 @@ class ScenarioNameError(UserError):
         return self.complaint
 
 
-def clients_named(topology: Topology, name: str, path: KeyPath) -> tuple[str, ...]:
+def clients_named(
+    topology: Topology, name: str, path: KeyPath, devices: Collection[str] = ()
+) -> tuple[str, ...]:
     """Return the client `name`, or the clients of the group: `name-0`, `name-1` and so on.
 
-    Raises ScenarioNameError if there is neither.
+    Raises ScenarioNameError if there is neither; `devices` are names that would be valid, too.
     """
     if name in topology.clients:
         return (name,)
@@ -35,8 +40,9 @@ def clients_named(topology: Topology, name: str, path: KeyPath) -> tuple[str, ..
     group = tuple(client for client in topology.clients if numbered.fullmatch(client))
     if not group:
         groups = [re.sub(r"-\d+$", "", client) for client in topology.clients]
-        known = dict.fromkeys([*groups, *topology.clients])
-        raise ScenarioNameError(path, f"is neither a group nor a client{suggestion(name, known)}")
+        known = dict.fromkeys([*devices, *groups, *topology.clients])
+        neither = "is neither a device, a group nor a client" if devices else _NEITHER
+        raise ScenarioNameError(path, f"{neither}{suggestion(name, known)}")
     return group
 
 

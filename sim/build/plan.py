@@ -5,6 +5,7 @@ It is built once per scenario and seed, without weights and without reading data
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from cutlayer.models.block_cost import BlockCost
 from cutlayer.models.outline import ModelOutline, outline
 from cutlayer.scenarios.data import ByUser, Declared, GivenSplit, Leaf
 from cutlayer.scenarios.schema import Scenario
+from cutlayer.sim.build.cuts import cuts_of_clients
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.data.datasets import DatasetInfo, describe, only_declared
 from cutlayer.sim.data.given_split import GivenPartition, given_partition
@@ -57,9 +59,40 @@ class Plan:
         """Return the number of clients that have a batch to train on."""
         return len(self.able())
 
-    def cut(self, method: type[Method]) -> int:
-        """Return the number of blocks that a method runs on the device."""
-        return method.cut(self.scenario.model.cut, len(self.blocks))
+    @cached_property
+    def client_cuts(self) -> Sequence[int]:
+        """The scenario's cut of each client. Raises ScenarioNameError."""
+        return cuts_of_clients(self.topology, self.scenario.model)
+
+    @cached_property
+    def scenario_cuts(self) -> tuple[int, ...]:
+        """The cuts that any client has in the scenario, ascending."""
+        return tuple(sorted(set(self.client_cuts)))
+
+    def method_cuts(self, method: type[Method]) -> Sequence[int]:
+        """Return the number of blocks that a method runs on the device of each client."""
+        cut_of = {cut: method.cut(cut, len(self.blocks)) for cut in self.scenario_cuts}
+        if all(cut == of_method for cut, of_method in cut_of.items()):
+            return self.client_cuts
+        return [cut_of[cut] for cut in self.client_cuts]
+
+    def cuts(self, method: type[Method]) -> tuple[int, ...]:
+        """Return the cuts that any client has under a method, ascending."""
+        last = len(self.blocks)
+        return tuple(sorted({method.cut(cut, last) for cut in self.scenario_cuts}))
+
+    def cuts_by_device(self, method: type[Method]) -> dict[str, tuple[int, ...]]:
+        """Return the cuts of each client device under a method, ascending, by profile name."""
+        cuts: dict[str, set[int]] = {}
+        of_clients = self.method_cuts(method)
+        for device, clients in self.topology.device_runs():
+            cuts.setdefault(device.name, set()).update(of_clients[clients])
+        return {name: tuple(sorted(found)) for name, found in cuts.items()}
+
+    def one_cut(self, method: type[Method]) -> int | None:
+        """Return the cut that all clients have under a method, or None if they have several."""
+        cut, *others = self.cuts(method)
+        return None if others else cut
 
     def recipe(self, method: type[Method], name: str, options: Any) -> Recipe:
         """Return everything that affects the learning of one method."""
@@ -74,7 +107,7 @@ class Plan:
             model=scenario.model.name,
             input_shape=self.info.input_shape,
             classes=self.info.classes,
-            cut=self.cut(method),
+            cut=self.one_cut(method),
             data=self.info.checksum,
             partition=rule | {"clients": len(self.shards.sizes)},
             augment={"crop": scenario.data.augment.crop, "flip": scenario.data.augment.flip},

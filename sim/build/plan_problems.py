@@ -7,6 +7,7 @@ from cutlayer.models.catalogue import UnknownModelError
 from cutlayer.models.errors import CostError, ModelError
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import KeyPath, Problem
+from cutlayer.scenarios.schema import Model
 from cutlayer.sim.build.clients import availability, transports, variability
 from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, info_of, model_of, shards_of
@@ -77,16 +78,25 @@ def examine(
     plan = Plan(scenario, seed, model, info, shards, topology)
     if sound("training", "limits"):
         problems += batch_problems(loaded, plan)
+    if sound("model.cut"):
+        attempt(lambda: plan.client_cuts)
     attempt(lambda: availability(plan))
     attempt(lambda: transports(plan))
     attempt(lambda: variability(plan))
     return plan, problems
 
 
+def cut_path(model: Model, name: str) -> KeyPath:
+    """Return the path of a cut among `named_cuts`."""
+    return ("model", "cut") if isinstance(model.cut, int) else ("model", "cut", name)
+
+
 def cut_problems(loaded: Loaded, blocks: int) -> list[Problem]:
-    """Return a problem if the cut is beyond the model's last block."""
+    """Return a problem for each cut beyond the model's last block."""
     model = loaded.scenario.model
-    if model.cut <= blocks:
-        return []
     rule = f"must be 0 (all on the server) to {blocks} (all on the device) for {model.name}"
-    return [loaded.problem(("model", "cut"), rule)]
+    return [
+        loaded.problem(cut_path(model, name), rule)
+        for name, cut in model.named_cuts.items()
+        if cut > blocks
+    ]

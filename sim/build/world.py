@@ -1,5 +1,6 @@
 """Build the world of a method from a plan, with or without tensors to train."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from math import prod
 from typing import Any, Literal
@@ -24,7 +25,7 @@ from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import options_of
-from cutlayer.sim.network.route_runs import Lazy
+from cutlayer.sim.network.route_runs import Lazy, OnDemand
 from cutlayer.topologies import DeviceProfile, Topology
 
 ExecutorName = Literal["none", "inline"]
@@ -63,7 +64,7 @@ def assemble(
         client_routes=connected.client_routes,
         server=make_queue(clock, server.slots, server.queueing),
         fleet=_fleet(plan, recipe, method, clock, connected),
-        costs=_costs(plan, recipe, method),
+        costs=OnDemand(lambda cut: _costs(plan, recipe, method, cut)),
         learning=_learning(plan, recipe, method, options, dataset),
         uploads_outstanding=training.uploads_outstanding,
         framing=plan.scenario.scale.framing,
@@ -89,7 +90,7 @@ def profile_of(topology: Topology, name: str) -> DeviceProfile:
 def _learning(
     plan: Plan, recipe: Recipe, method: type[Method], options: Any, dataset: Dataset | None
 ) -> Learning:
-    cut = plan.scenario.model.cut
+    cut = max(plan.scenario_cuts)
     executor = None
     if dataset is not None:
         from cutlayer.sim.learning.batch_feed import Feed
@@ -111,8 +112,8 @@ def _learning(
     )
 
 
-def _costs(plan: Plan, recipe: Recipe, method: type[Method]) -> Costs:
-    cut, training = recipe.cut, plan.scenario.training
+def _costs(plan: Plan, recipe: Recipe, method: type[Method], cut: int) -> Costs:
+    training = plan.scenario.training
     shape = plan.model.activation_shape(cut)
     blocks = {"device": plan.blocks[:cut], "server": plan.blocks[cut:]}
     if "head" in method.parts:
@@ -140,22 +141,30 @@ def _costs(plan: Plan, recipe: Recipe, method: type[Method]) -> Costs:
 def _fleet(
     plan: Plan, recipe: Recipe, method: type[Method], clock: Clock, connected: ClientNetwork
 ) -> Fleet:
-    cut, topology, training = recipe.cut, plan.topology, plan.scenario.training
-    head = plan.model.head(cut) if "head" in method.parts else None
-    values = prod(plan.model.activation_shape(cut))
+    topology, training = plan.topology, plan.scenario.training
     transport_of = transports(plan)
     settings = variability(plan)
-    works: dict[tuple[str, str, float], DeviceWork] = {}
+    works: dict[tuple[str, str, float], Mapping[int, DeviceWork]] = {}
     count = len(topology.clients)
+
+    def works_of(profile: DeviceProfile) -> Mapping[int, DeviceWork]:
+        def work(cut: int) -> DeviceWork:
+            return DeviceWork(
+                profile,
+                plan.blocks[:cut],
+                plan.model.head(cut) if "head" in method.parts else None,
+                prod(plan.model.activation_shape(cut)),
+                recipe.optimizer.state_slots,
+            )
+
+        return OnDemand(work)
 
     def client(index: int) -> Client:
         name = topology.clients[index]
         profile = profile_of(topology, name)
         device = (profile.name, profile.stack, profile.speed_factor)
         if device not in works:
-            works[device] = DeviceWork(
-                profile, plan.blocks[:cut], head, values, recipe.optimizer.state_slots
-            )
+            works[device] = works_of(profile)
         samples = plan.shards.sizes[index]
         batches, sizes = _planned(
             samples, training.batch_size, training.local_epochs, recipe.min_batch
@@ -163,7 +172,8 @@ def _fleet(
         return Client(
             index=index,
             name=name,
-            work=works[device],
+            profile=profile,
+            works=works[device],
             samples=samples,
             batches=batches,
             batch_sizes=sizes,
@@ -178,6 +188,7 @@ def _fleet(
         clock=clock,
         seed=plan.seed,
         clients=Lazy(count, client),
+        cuts=plan.method_cuts(method),
         clients_per_round=plan.scenario.clients_per_round,
         able=plan.able(),
         presences=availability(plan),

@@ -1,5 +1,6 @@
 """`cutlayer check`: what a scenario would run, and the predicted time, traffic and memory."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def _describe(plan: Plan, seeds: int, console: CommandConsole) -> None:
         f"{len(sizes)} clients in each, {seeds} seed{'s' if seeds > 1 else ''}",
         f"{plan.info.name}: {sum(sizes)} training samples, {min(sizes)} to {max(sizes)} a client, "
         f"{plan.info.test_samples} test samples",
-        f"{scenario.model.name} cut after block {scenario.model.cut} of {len(plan.blocks)}, "
+        f"{scenario.model.name} cut after block {_cuts(plan)} of {len(plan.blocks)}, "
         f"batch size {training.batch_size}, {training.local_epochs} local epoch(s)",
     ]
     if training.closing is not None:
@@ -102,6 +103,15 @@ def _describe(plan: Plan, seeds: int, console: CommandConsole) -> None:
         lines.append(unconnected(plan.topology))
     for line in lines:
         console.print(line)
+
+
+def _cuts(plan: Plan) -> str:
+    """Return the scenario's cut or, if there are several, each with the number of its clients."""
+    if len(plan.scenario_cuts) == 1:
+        return str(plan.scenario_cuts[0])
+    counts = Counter(plan.client_cuts)
+    each = [f"{cut} ({counts[cut]} of the clients)" for cut in plan.scenario_cuts]
+    return f"{', '.join(each[:-1])} or {each[-1]}"
 
 
 def _closing(closing: Closing) -> str:

@@ -27,8 +27,7 @@ def inference_bytes(blocks: Sequence[BlockCost], batch_size: int) -> int:
 
 
 def server_bytes(
-    blocks: Sequence[BlockCost],
-    batches: Sequence[int],
+    trained: Sequence[tuple[Sequence[BlockCost], int, Sequence[int]]],
     state_slots: int,
     *,
     replicas: int,
@@ -36,15 +35,20 @@ def server_bytes(
     model_parameters: int,
     kept: int,
 ) -> int:
-    """Return the peak bytes of a server that trains `replicas` of `blocks` on `slots` at a time.
+    """Return the peak bytes of a server that trains `replicas` on `slots` at a time.
 
-    `batches` has the largest batch of each client that the server trains on, the largest first: the
-    server works on one batch of a client at a time. `kept` is the size in bytes of the activations that
-    the method keeps between rounds.
+    `trained` has, for each server block, how many replicas there can be of it and the largest batch of
+    each client, the largest first: the server works on one batch of a client at a time. The largest
+    replicas and batches count. `kept` is the size in bytes of the activations that the method keeps
+    between rounds.
     """
-    trained = replicas * _weight_bytes(blocks) * (2 + state_slots)
-    running = _saved_bytes(blocks) * sum(batches[: min(slots, replicas)])
-    return trained + running + 2 * FLOAT_BYTES * model_parameters + kept
+    weights, running = [], []
+    for blocks, count, batches in trained:
+        weights += [_weight_bytes(blocks)] * count
+        running += [_saved_bytes(blocks) * batch for batch in batches[: min(slots, replicas)]]
+    largest = sum(sorted(weights, reverse=True)[:replicas]) * (2 + state_slots)
+    at_once = sum(sorted(running, reverse=True)[: min(slots, replicas)])
+    return largest + at_once + 2 * FLOAT_BYTES * model_parameters + kept
 
 
 def _weight_bytes(blocks: Sequence[BlockCost]) -> int:

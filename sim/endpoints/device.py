@@ -39,7 +39,7 @@ class DeviceEndpoint(Endpoint):
             if batch is None:
                 work = self.variability.of(work, now)
             else:
-                work = self.variability.of_batch(work, self.client.work.load(batch.size), now)
+                work = self.variability.of_batch(work, self.work.load(batch.size), now)
         end = now + work.seconds
         self.last = self.computed = self.world.log.add(
             Interval(
@@ -57,7 +57,7 @@ class DeviceEndpoint(Endpoint):
 
     def after_overhead(self, process: Process) -> Process:
         """Run the process of the device after the overhead of a round."""
-        seconds = self.client.work.profile.round_overhead_s
+        seconds = self.client.profile.round_overhead_s
         if seconds > 0:
             yield self.compute(Work(seconds, 0.0), Activity.LOAD)
         yield from process
@@ -72,40 +72,40 @@ class DeviceEndpoint(Endpoint):
 
     def load(self, batch: Batch) -> simpy.Event:
         """Load a batch without training on it."""
-        return self.compute(self.client.work.load(batch.size), Activity.LOAD, batch=batch)
+        return self.compute(self.work.load(batch.size), Activity.LOAD, batch=batch)
 
     def train_whole(self, batch: Batch) -> simpy.Event:
         """Train the whole model on a batch (loader, forward, backward, step)."""
         self.chain.do(operations.train_whole, self.client.index, batch)
-        return self.compute(self.client.work.train(batch.size), Activity.TRAIN, batch=batch)
+        return self.compute(self.work.train(batch.size), Activity.TRAIN, batch=batch)
 
     def train_proximal(self, batch: Batch, mu: float) -> simpy.Event:
         """Train the whole model on a batch with FedProx's proximal term; 0 is `train_whole`."""
         if mu == 0:
             return self.train_whole(batch)
         self.chain.do(operations.train_proximal, self.client.index, batch, mu)
-        work = self.client.work.train_proximal(batch.size)
+        work = self.work.train_proximal(batch.size)
         return self.compute(work, Activity.TRAIN, batch=batch)
 
     def forward(self, batch: Batch) -> simpy.Event:
         """Load a batch and run the device block forward; value: its activation."""
         upload = self.chain.do(operations.forward, self.client.index, batch)
-        work = self.client.work.forward(batch.size)
+        work = self.work.forward(batch.size)
         return self.compute(work, Activity.FORWARD, upload, batch=batch)
 
     def backward(self, batch: Batch, gradient: Any) -> simpy.Event:
         """Run the device block backward from the server's gradient, and step."""
         self.chain.do(operations.backward, batch, gradient)
-        return self.compute(self.client.work.backward(batch.size), Activity.BACKWARD)
+        return self.compute(self.work.backward(batch.size), Activity.BACKWARD)
 
     def train_local(self, batch: Batch) -> simpy.Event:
         """Train device block and auxiliary head on their local loss; value: the activation."""
         upload = self.chain.do(operations.train_local, self.client.index, batch)
-        work = self.client.work.train(batch.size)
+        work = self.work.train(batch.size)
         return self.compute(work, Activity.TRAIN, upload, batch=batch)
 
     def forward_frozen(self, batch: Batch, bits: int | None) -> simpy.Event:
         """Run the frozen device block on a batch and quantise; value: the activation."""
         upload = self.chain.do(operations.forward_frozen, self.client.index, batch, bits)
-        work = self.client.work.forward_frozen(batch.size, bits)
+        work = self.work.forward_frozen(batch.size, bits)
         return self.compute(work, Activity.FORWARD, upload, batch=batch)

@@ -7,7 +7,7 @@ import simpy
 
 from cutlayer.sim.clock import Signal, call_after
 from cutlayer.sim.endpoints.fleet import Client
-from cutlayer.sim.endpoints.message import Message, with_framing
+from cutlayer.sim.endpoints.message import Message, weights, with_framing
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch, Chain
 from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Interval, Phase
@@ -19,6 +19,7 @@ DROPPED: Final = 1  # in the column `dropped` of the log
 class Endpoint:
     """One end of a client's round.
 
+    `cut` is the client's in this round; `costs` and `work` (of its device) are those at this cut.
     `last` is the log's row that it ended last, `latest` that of its latest transfer. If the client can
     leave the round (`interruptible`), `under_way` holds its transfers that have not arrived, and
     `held` those that wait until it is back online. `outstanding_limit` is the number of messages that
@@ -34,6 +35,9 @@ class Endpoint:
         self.client = client
         self.member = member
         self.chain = chain
+        self.cut = world.fleet.cuts[client.index]
+        self.costs = world.costs[self.cut]
+        self.work = client.works[self.cut]
         self.last = NO_CAUSE
         self.latest = NO_CAUSE
         self.busy_until = 0.0
@@ -55,6 +59,15 @@ class Endpoint:
     def batches(self) -> tuple[Batch, ...]:
         """The batches of this client's round, over all local epochs."""
         return self.client.batches
+
+    def weights(self, *parts: str) -> Message:
+        """Return a message with the weights and buffers (BatchNorm's statistics) of these parts."""
+        costs = self.costs
+        return weights(
+            sum(costs.parameters[part] for part in parts),
+            sum(costs.tensors[part] for part in parts),
+            sum(costs.buffer_bytes[part] for part in parts),
+        )
 
     @property
     def working(self) -> bool:

@@ -15,6 +15,7 @@ from cutlayer.sim.compute.work import DeviceWork
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.network.propagation import Jitters, Propagation
 from cutlayer.streams import generator
+from cutlayer.topologies import DeviceProfile
 
 OnDisconnect = Literal["drop", "resume"]
 RESOLUTION_S: Final = 1e-9  # a change of presence that is nearer than this has happened
@@ -37,14 +38,15 @@ class Presence:
 
 @dataclass(frozen=True)
 class Client:
-    """A client: its device's work, its shard's batches, and its two routes in the network.
+    """A client: its device and the device's work by cut, its batches, its two routes in the network.
 
     Clients with equal `timing_class` have devices and links of equal timing.
     """
 
     index: int
     name: str
-    work: DeviceWork
+    profile: DeviceProfile
+    works: Mapping[int, DeviceWork]
     samples: int
     batches: tuple[Batch, ...]
     batch_sizes: tuple[int, ...]
@@ -60,13 +62,14 @@ class Fleet:
     """The clients, and what varies between clients and between rounds.
 
     `able` are the clients that have a batch to train on, in order; the others never take part.
-    `presences` and `variability_settings` are by client, for those that have any. `jitters` has, by
-    route, the mean delay (seconds) and the jitters of its links.
+    `cuts` has each client's cut. `presences` and `variability_settings` are by client, for those that
+    have any. `jitters` has, by route, the mean delay (seconds) and the jitters of its links.
     """
 
     clock: Clock
     seed: int
     clients: Sequence[Client]
+    cuts: Sequence[int]
     clients_per_round: int
     able: Sequence[int]
     presences: Mapping[int, Presence] = field(default_factory=dict)

@@ -25,7 +25,7 @@ class ServerEndpoint(Endpoint):
     def server_step(self, batch: Batch, upload: Any) -> simpy.Event:
         """Train the server block on an activation; value: the gradient to send back."""
         gradient = self.chain.do(operations.server_step, upload)
-        work = self.world.costs.server_work.train(batch.size)
+        work = self.costs.server_work.train(batch.size)
         return self.compute(work, Activity.TRAIN, gradient)
 
     def server_step_detached(
@@ -33,7 +33,7 @@ class ServerEndpoint(Endpoint):
     ) -> simpy.Event:
         """Train the server block on an activation (of `bits` bits) that needs no gradient."""
         self.chain.do(operations.server_step_detached, upload)
-        work = self.world.costs.server_work.train_detached(batch.size, bits)
+        work = self.costs.server_work.train_detached(batch.size, bits)
         return self.compute(work, Activity.TRAIN)
 
 
@@ -49,7 +49,7 @@ class _ServerJob:
     @property
     def device(self) -> str:
         """The name of the device of the client for which the job is done."""
-        return self.owner.client.work.profile.name
+        return self.owner.client.profile.name
 
     def began(self, now: float, seconds: float) -> None:
         """Log the wait in the queue, if there was one, and the interval on the slot."""

@@ -17,7 +17,7 @@ from cutlayer.sim.network import Network, Transport
 
 @dataclass(frozen=True)
 class Costs:
-    """Sizes of the model and the data at the method's cut, and what the server's work costs.
+    """Sizes of the model and the data at one cut, and what the server's work costs there.
 
     Shapes are per sample. `parameters`, `tensors` (including buffers) and `buffer_bytes` are by part:
     "device", "server" and, if the method has one, "head".
@@ -69,8 +69,9 @@ class RoundLog:
 class World:
     """Everything that a method uses. Built by `cutlayer.sim.build.world`.
 
-    `framing` multiplies the bytes of a message beyond its payload. `constant_rates` says that no link
-    changes its rate. The engine gives every round a `log` of its own.
+    `costs` is by cut; an endpoint has those of its client's. `framing` multiplies the bytes of a message
+    beyond its payload. `constant_rates` says that no link changes its rate. The engine gives every round
+    a `log` of its own.
     """
 
     clock: Clock
@@ -79,7 +80,7 @@ class World:
     client_routes: ClientRoutes
     server: ServerQueue
     fleet: Fleet
-    costs: Costs
+    costs: Mapping[int, Costs]
     learning: Learning
     uploads_outstanding: int
     framing: float

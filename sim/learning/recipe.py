@@ -51,16 +51,17 @@ class Schedule:
 class Recipe:
     """What a method trains and how. Two runs with equal recipes differ at most in time.
 
-    `cut` is the method's cut; `options` are the method's options that affect learning; `data` is the
-    declared identity of the data set and selection. `model_source` and `method_source` identify the code
-    of a user's model and method ("" for those of the catalogue). None means unknown.
+    `cut` is the method's cut, None if its clients have several. `options` are the method's options that
+    affect learning; `data` is the declared identity of the data set and selection, None if unknown.
+    `model_source` and `method_source` identify the code of a user's model and method ("" for those of
+    the catalogue), None if unknown.
     """
 
     seed: int
     model: str
     input_shape: tuple[int, ...]
     classes: int
-    cut: int
+    cut: int | None
     data: str | None
     partition: Mapping[str, Ingredient]
     augment: Mapping[str, bool]

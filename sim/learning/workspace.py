@@ -122,6 +122,7 @@ def make_part(recipe: Recipe, part: str) -> nn.Module:
     model = cutlayer.models.catalogue.build(
         recipe.model, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
     )
+    assert recipe.cut is not None
     if part == "head":
         shape = model.activation_shape(recipe.cut)
         return auxiliary_head(shape, recipe.classes, seed=recipe.seed)

@@ -68,17 +68,17 @@ class Centralised(Method):
 
     def run_round(self, rnd: Round) -> Process:
         """Collect the images in the first round, then train batch after batch."""
-        world, chain = self.world, rnd.notes["joint"]
+        chain = rnd.notes["joint"]
         # The devices do not train, so they do not spend the overhead of a training round.
         members = self.start_members(rnd, self._upload, self._collect, round_overhead=False)
         yield members.done
         trainer = members.server_after_all(0, SERVER, chain)
-        for batch in world.costs.pooled_batches:
+        for batch in trainer.costs.pooled_batches:
             chain.do(operations.train_whole, ALL_CLIENTS, batch)
-            yield trainer.compute(world.costs.server_work.train(batch.size), Activity.TRAIN)
+            yield trainer.compute(trainer.costs.server_work.train(batch.size), Activity.TRAIN)
 
     def _upload(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
-        images = wire.images(self.world.costs.input_shape, device.client.samples)
+        images = wire.images(device.costs.input_shape, device.client.samples)
         yield device.send(images)
 
     def _collect(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002

@@ -25,9 +25,9 @@ class ClassicFL(SplitMethod):
         yield device.receive()
         for batch in device.batches:
             yield device.train_whole(batch)
-        yield device.send(self.weights("device"))
+        yield device.send(device.weights("device"))
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Send the model and wait for its return."""
-        yield server.send(self.weights("device"))
+        yield server.send(server.weights("device"))
         yield server.receive()

@@ -133,7 +133,7 @@ class EcoFed(SplitMethod):
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Upload a quantised activation per batch, or only announce the batches to be replayed."""
-        shape, bits = self.world.costs.activation_shape, self.options.bits
+        shape, bits = device.costs.activation_shape, self.options.bits
         if self.options.download_device_block:
             yield device.receive()
         if rnd.notes["uploads"][device.member]:
@@ -149,7 +149,7 @@ class EcoFed(SplitMethod):
         """Train on the activations that arrive and store them, or train on the stored ones."""
         buffer, bits = buffer_of(server.client.index), self.options.bits
         if self.options.download_device_block:
-            yield server.send(self.weights("device"))
+            yield server.send(server.weights("device"))
         if rnd.notes["uploads"][server.member]:
             for batch in server.batches:
                 activation = yield server.receive()

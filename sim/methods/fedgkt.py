@@ -130,6 +130,15 @@ class FedGKT(SplitMethod):
             return None
         return "fedgkt without exchange_weights trains one server block for all clients"
 
+    @classmethod
+    def check_mixed_cuts(cls, options: Any) -> str | None:
+        """Return a reason if the server block is shared: it has one cut."""
+        if options.exchange_weights:
+            return None
+        return (
+            "fedgkt without exchange_weights trains one server block, which needs one cut for all"
+        )
+
     def open_round(self, index: int) -> Round:
         """Open each client's chain; it keeps the server's logits from one round to the next."""
         participants = self.world.fleet.sample(index)
@@ -172,8 +181,8 @@ class FedGKT(SplitMethod):
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train locally for all epochs of the round, then send features and receive logits."""
-        world, options = self.world, self.options
-        shape, classes = world.costs.activation_shape, world.costs.classes
+        options = self.options
+        shape, classes = device.costs.activation_shape, device.costs.classes
         client, memory = device.client.index, logits_of(device.client.index)
         if options.exchange_weights:
             yield device.receive()
@@ -181,31 +190,31 @@ class FedGKT(SplitMethod):
             device.chain.do(
                 distillation.train_device, client, batch, memory, options.temperature, options.alpha
             )
-            work = device.client.work.train(batch.size)
+            work = device.work.train(batch.size)
             yield device.compute(work, Activity.TRAIN, batch=batch)
         for batch in second_pass(device):
             upload = device.chain.do(distillation.features, client, batch)
             if not options.exchange_weights:
                 device.chain.do(operations.store_activation, features_of(client), upload)
-            work = device.client.work.infer(batch.size)
+            work = device.work.infer(batch.size)
             upload = yield device.compute(work, Activity.FORWARD, upload, batch=batch)
             yield device.send(wire.activation_and_logits(shape, batch.size, classes), upload)
             if options.exchange_weights:
                 logits = yield device.receive()
                 device.chain.do(distillation.remember, client, batch, memory, logits)
         if options.exchange_weights:
-            yield device.send(self.weights("device", "head"))
+            yield device.send(device.weights("device", "head"))
         else:
             for _ in second_pass(device):
                 yield device.receive()
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train this client's replica on its features, and send the logits of each batch."""
-        yield server.send(self.weights("device", "head"))
+        yield server.send(server.weights("device", "head"))
         for batch in second_pass(server):
             upload = yield server.receive()
             logits = yield from self._train(server, batch.size, upload)
-            yield server.send(wire.logits(batch.size, self.world.costs.classes), logits)
+            yield server.send(wire.logits(batch.size, server.costs.classes), logits)
         yield server.receive()
 
     def run_round(self, rnd: Round) -> Process:
@@ -237,13 +246,13 @@ class FedGKT(SplitMethod):
                 continue
             chain.do(distillation.remember, client, batch, logits_of(client), logits)
             server.last = trainer.last
-            server.send(wire.logits(batch.size, self.world.costs.classes))
+            server.send(wire.logits(batch.size, server.costs.classes))
 
     def _train(self, server: ServerEndpoint, batch_size: int, upload: Any) -> Any:
         options = self.options
         settings = options.temperature, options.alpha, options.server_alpha
         logits = server.chain.do(distillation.train_server, upload, *settings)
-        work = self.world.costs.server_work.train_detached(batch_size)
+        work = server.costs.server_work.train_detached(batch_size)
         return (yield server.compute(work, Activity.TRAIN, logits))
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[StateKey, ...]]:

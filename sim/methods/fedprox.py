@@ -37,4 +37,4 @@ class FedProx(ClassicFL):
         yield device.receive()
         for batch in device.batches:
             yield device.train_proximal(batch, self.options.mu)
-        yield device.send(self.weights("device"))
+        yield device.send(device.weights("device"))

@@ -20,16 +20,16 @@ class LocalLoss(SplitMethod):
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train block and head locally and send each activation."""
-        shape = self.world.costs.activation_shape
+        shape = device.costs.activation_shape
         yield device.receive()
         for batch in device.batches:
             activation = yield device.train_local(batch)
             yield device.send(wire.activation(shape, batch.size), activation)
-        yield device.send(self.weights("device", "head"))
+        yield device.send(device.weights("device", "head"))
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train the server block on each activation that arrives."""
-        yield server.send(self.weights("device", "head"))
+        yield server.send(server.weights("device", "head"))
         for batch in server.batches:
             activation = yield server.receive()
             yield server.server_step_detached(batch, activation)

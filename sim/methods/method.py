@@ -135,6 +135,11 @@ class Method(ABC):
         )
 
     @classmethod
+    def check_mixed_cuts(cls, options: Any) -> str | None:  # noqa: ARG003
+        """Return why clients cannot have different cuts, or None if they can."""
+        return f"{cls.name} needs one cut for all clients"
+
+    @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003
         """Return how many replicas of the server block exist at once: by default one per participant."""
         return participants

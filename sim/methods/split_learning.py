@@ -28,6 +28,11 @@ class SplitLearning(SplitFed):
         """Return a reason: a client that drops out would take the only device block with it."""
         return "split_learning passes a single device block from client to client"
 
+    @classmethod
+    def check_mixed_cuts(cls, options: Any) -> str | None:  # noqa: ARG003
+        """Return a reason: the device block that is passed on has one cut."""
+        return "split_learning passes on a single device block, which needs one cut for all clients"
+
     def open_round(self, index: int) -> Round:
         """Open one chain that passes through the sampled clients in order."""
         participants = self.world.fleet.sample(index)

@@ -1,12 +1,12 @@
 """The synchronous round of the split methods: all members run, then the server folds their weights."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from cutlayer.models.block_cost import FLOAT_BYTES
-from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.endpoints.device import DeviceEndpoint
-from cutlayer.sim.endpoints.message import Message
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.state_key import shared
 from cutlayer.sim.log.intervals import Activity
@@ -23,6 +23,11 @@ class SplitMethod(Method):
     @classmethod
     def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003
         """Return None: every client has replicas of its own, so the others continue."""
+        return None
+
+    @classmethod
+    def check_mixed_cuts(cls, options: Any) -> str | None:  # noqa: ARG003
+        """Return None: every layer is folded over the members that trained it."""
         return None
 
     @classmethod
@@ -55,17 +60,38 @@ class SplitMethod(Method):
         yield from self.wait(rnd, members)
         if self.may_cancel:  # the members that were cancelled end now, and their running jobs later
             yield members.done
-        values = self.weights(*self.parts).payload_bytes // FLOAT_BYTES
-        remaining = len(rnd.participants) - len(rnd.dropped)
-        if values and remaining:
+        work = self.fold_work([s for s in members.servers if s.member not in rnd.dropped])
+        if work is not None:
             last = members.last_member
             server = members.server_after_all(rnd.participants[0], last, rnd.chains[0])
-            costs, aggregation = self.world.costs, self.aggregation(self.options)
-            work = costs.server_work.average(values, remaining)
-            if aggregation.words:
-                parameters = sum(costs.parameters[part] for part in self.parts)
-                work += costs.server_work.step(parameters, aggregation.words, aggregation.flops)
             yield server.compute(work, Activity.AGGREGATE)
+
+    def fold_work(self, remaining: Sequence[ServerEndpoint]) -> Work | None:
+        """Return the server's work of folding the weights of these members, None if there is none.
+
+        Members of equal cuts are counted together. With several cuts, a server optimizer steps every
+        parameter once that any of them trained.
+        """
+        alike: dict[int, list[ServerEndpoint]] = {}
+        for server in remaining:
+            alike.setdefault(server.cut, []).append(server)
+        works, shared, heads = [], 0, 0
+        for _, servers in sorted(alike.items()):
+            costs = servers[0].costs
+            if values := servers[0].weights(*self.parts).payload_bytes // FLOAT_BYTES:
+                works.append(costs.server_work.average(values, len(servers)))
+            trained = sum(costs.parameters[part] for part in self.parts if part != "head")
+            shared = max(shared, trained)
+            heads += costs.parameters["head"] if "head" in self.parts else 0
+        if not works:
+            return None
+        aggregation, work = self.aggregation(self.options), works[0]
+        for other in works[1:]:
+            work += other
+        if aggregation.words:
+            server_work = remaining[0].costs.server_work
+            work += server_work.step(shared + heads, aggregation.words, aggregation.flops)
+        return work
 
     def wait(self, rnd: Round, members: Members) -> Process:
         """Wait until the round may close: by default, for all members or for `training.closing`.
@@ -85,12 +111,3 @@ class SplitMethod(Method):
         yield clock.after_all(0.0)  # those that are done at this very moment are not late
         for member in members.unfinished:
             self.cancel(rnd, member)
-
-    def weights(self, *parts: str) -> Message:
-        """Return a message with the weights and buffers (BatchNorm's statistics) of these parts."""
-        costs = self.world.costs
-        return wire.weights(
-            sum(costs.parameters[part] for part in parts),
-            sum(costs.tensors[part] for part in parts),
-            sum(costs.buffer_bytes[part] for part in parts),
-        )

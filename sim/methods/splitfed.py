@@ -22,7 +22,7 @@ class SplitFed(SplitMethod):
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Run forward, send, receive the gradient, run backward; at the end, send the device block."""
-        costs = self.world.costs
+        costs = device.costs
         shape, trains = costs.activation_shape, costs.parameters["device"] > 0
         yield device.receive()
         for batch in device.batches:
@@ -31,13 +31,13 @@ class SplitFed(SplitMethod):
             if trains:
                 gradient = yield device.receive()
                 yield device.backward(batch, gradient)
-        yield device.send(self.weights("device"))
+        yield device.send(device.weights("device"))
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train on each activation that arrives and return the gradient."""
-        costs = self.world.costs
+        costs = server.costs
         shape, trains = costs.activation_shape, costs.parameters["device"] > 0
-        yield server.send(self.weights("device"))
+        yield server.send(server.weights("device"))
         for batch in server.batches:
             activation = yield server.receive()
             gradient = yield server.server_step(batch, activation)

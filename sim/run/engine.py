@@ -205,7 +205,8 @@ class Engine:
         if observers or not self._reuse:
             return play_round(self.method, rnd, observers, record_loads=loads)
         clients = self.world.fleet.clients
-        timing_classes = tuple(clients[client].timing_class for client in rnd.participants)
+        cuts = self.world.fleet.cuts
+        timing_classes = tuple((clients[i].timing_class, cuts[i]) for i in rnd.participants)
         key = (self.method.signature(rnd), timing_classes)
         if key not in self._played:
             record = play_round(self.method, rnd, record_loads=loads)
@@ -241,7 +242,7 @@ class Engine:
         total: float | None = 0.0
         for member, client in enumerate(rnd.participants):
             participant = self.world.fleet.clients[client]
-            profile = participant.work.profile
+            profile = participant.profile
             use = self.result.devices.setdefault(participant.name, DeviceUse(profile.name))
             active_s = {state: float(times[member]) for state, times in record.active_s.items()}
             joules = use.add(profile.power_w, record.duration_s, active_s)

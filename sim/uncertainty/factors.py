@@ -126,8 +126,9 @@ def _layers(plan: Plan) -> Iterator[LayerCost]:
     for entry in plan.scenario.methods:
         method, _ = options_of(entry)
         if "head" in method.parts:
-            yield from plan.model.head(plan.cut(method)).layers
-    values = prod(plan.model.activation_shape(plan.scenario.model.cut))
+            for cut in plan.cuts(method):
+                yield from plan.model.head(cut).layers
+    values = prod(plan.model.activation_shape(max(plan.scenario_cuts)))
     yield from quantise_costs(values, ANY_BITS)
     yield from dequantise_costs(values, ANY_BITS)
 

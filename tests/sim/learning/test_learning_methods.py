@@ -174,9 +174,9 @@ def test_split_learning_hands_both_blocks_on_and_averages_nothing() -> None:
 
 def test_centralised_training_goes_through_everybodys_samples() -> None:
     run = Inside("methods=[centralised]", "training.rounds=1")
-    assert [batch.size for batch in run.method.world.costs.pooled_batches] == [8] * 7 + [4]
+    assert [batch.size for batch in run.method.world.costs[0].pooled_batches] == [8] * 7 + [4]
     feed = run.workspace.feed
-    seen = torch.cat([feed.samples(-1, 0, b) for b in run.method.world.costs.pooled_batches])
+    seen = torch.cat([feed.samples(-1, 0, b) for b in run.method.world.costs[0].pooled_batches])
     assert sorted(seen.tolist()) == list(range(60))
     assert feed.shard_size(-1) == 60
     before = {name: value.clone() for name, value in run.states["server"].items()}

@@ -74,7 +74,7 @@ def study_of(run: Inside, kept: bool, equal: bool) -> Study:
     split.server.load_state_dict({name: start[name] for name in split.server.state_dict()})
     head: nn.Module | None = None
     if "head" in states:
-        shape = world.costs.activation_shape
+        shape = world.costs[world.fleet.cuts[0]].activation_shape
         head = auxiliary_head(shape, 10, seed=0).double()
         head.load_state_dict(states["head"])
     return Study(

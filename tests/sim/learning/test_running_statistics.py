@@ -155,7 +155,7 @@ def test_messages_of_weights_include_the_buffers() -> None:
 
 def test_models_without_buffers_add_no_bytes() -> None:
     run = Inside("methods=[splitfed]", "model.name=vgg5")
-    assert set(run.method.world.costs.buffer_bytes.values()) == {0}
+    assert set(run.method.world.costs[1].buffer_bytes.values()) == {0}
 
 
 def test_averages_of_integers_are_their_maximum() -> None:

@@ -157,7 +157,7 @@ class Careless(ClassicFL):
     leaves = "message"
 
     def server(self, server, rnd):
-        yield server.send(self.weights("device"))
+        yield server.send(server.weights("device"))
         yield server.receive()
         if self.leaves == "message":
             server.send(wire.control())
