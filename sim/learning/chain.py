@@ -9,13 +9,10 @@ parallel, except those that are interleaved (`cutlayer.sim.learning.interleaved`
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from cutlayer.sim.learning.digest import Digest
 from cutlayer.sim.learning.state_key import StateKey
-
-if TYPE_CHECKING:
-    from cutlayer.sim.learning.interleaved import Interleaved
 
 
 class Batch(NamedTuple):
@@ -35,6 +32,25 @@ class TensorRef:
 
 Operation = Callable[..., Any]
 Progress = Callable[[int, int], None]  # called with the numbers of chains that are done and in all
+
+
+class Group(Protocol):
+    """Chains that exchange tensors, see `cutlayer.sim.learning.interleaved`."""
+
+    pending: "list[tuple[Chain, Operation, tuple[Any, ...], tuple[TensorRef, ...]]]"
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of what has happened so far."""
+
+    def issue(
+        self,
+        chain: "Chain",
+        operation: Operation,
+        arguments: tuple[Any, ...],
+        results: tuple[TensorRef, ...],
+    ) -> None:
+        """Issue an operation on one of the chains."""
 
 
 @dataclass(eq=False, slots=True)
@@ -59,7 +75,7 @@ class Chain:
     cut: int | None = None
     versions: Mapping[StateKey, int] = field(default_factory=dict)
     written: dict[StateKey, int] = field(default_factory=dict)
-    group: "Interleaved | None" = None
+    group: Group | None = None
     operations: list[tuple[Operation, tuple[Any, ...], TensorRef]] = field(default_factory=list)
 
     def do(self, operation: Operation, *arguments: Any) -> TensorRef | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from cutlayer.sim.learning.aggregation import Aggregation, Shared
-from cutlayer.sim.learning.chain import Chain, Progress
+from cutlayer.sim.learning.chain import Chain, Group, Progress
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.interleaved import Interleaved
@@ -28,7 +28,7 @@ class Inline:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self._groups: dict[Interleaved, GroupRun] = {}
+        self._groups: dict[Group, GroupRun] = {}
         self._closed = self._before = workspace.states.snapshot()
 
     def hold(self, chain: Chain) -> None:
@@ -123,7 +123,7 @@ class Inline:
         run.execute()
         return run
 
-    def _group(self, group: Interleaved) -> GroupRun:
+    def _group(self, group: Group) -> GroupRun:
         if group not in self._groups:
             self._groups = {group: GroupRun(group, self.workspace)}
         return self._groups[group]

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cutlayer.sim.learning.chain import Chain, TensorRef
+from cutlayer.sim.learning.chain import Chain, Group, TensorRef
 from cutlayer.sim.learning.chain_execution import ChainRun
-from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.workspace import Workspace
 
 
 class GroupRun:
     """The replicas of the chains of a group, and the tensors that they exchange."""
 
-    def __init__(self, group: Interleaved, workspace: Workspace) -> None:
+    def __init__(self, group: Group, workspace: Workspace) -> None:
         self._group = group
         self._workspace = workspace
         self._runs: dict[Chain, ChainRun] = {}

@@ -253,7 +253,8 @@ class Learning:
         """Make the states that a chain writes current, and note what they were before."""
         for key in chain.writes:
             known = key in self.digests
-            self._open[chain][key] = (self.digests[key], self._versions[key]) if known else None
+            version = self._versions.get(key, 0)
+            self._open[chain][key] = (self.digests[key], version) if known else None
             self._versions[key] = chain.written[key] = self._versions.get(key, -1) + 1
             self.digests[key] = node("write", key.text, [chain.digest])
 
