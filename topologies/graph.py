@@ -6,6 +6,8 @@ connection is two links. The links of a half-duplex connection, or of a cell, na
 medium carries a number of bytes per second in total; an airtime medium has one second of airtime per
 second, of which a link at r bytes/s takes 1/r for each byte. Not modelled: queues in relays, routing
 by load, interference between media.
+
+This file is long because `Topology` is one class.
 """
 
 import math
@@ -155,12 +157,10 @@ class Topology:
 
     def route(self, source: str, target: str) -> Route:
         """Return what a transfer consumes on its `path`, and the total delay."""
-        return self._along(self.path(source, target))
-
-    def _along(self, path: Sequence[Link]) -> Route:
         resources: dict[str, float] = {}
         delay_s, loss = 0.0, 0.0
         jitters = []
+        path = self.path(source, target)
         for link in path:
             delay_s += link.delay_s
             loss += (1 - loss) * link.loss
@@ -193,10 +193,8 @@ class Topology:
 
     def edge_of(self, client: str) -> str | None:
         """Return the first node with a device on a client's way to the server, if there is one."""
-        if not self.edges:
-            return None
-        ways = (link.target for link in self.path(client, self.server))
-        return next((name for name in ways if name in self.edges), None)
+        way = self.path(client, self.server) if self.edges else ()
+        return next((link.target for link in way if link.target in self.edges), None)
 
     def route_class(self, client: str) -> Hashable:
         """Return a value that is equal for two clients whose timing is interchangeable.
@@ -206,7 +204,8 @@ class Topology:
         """
         private: dict[str, int] = {}
         routes = []
-        for route in self._both_routes(client):
+        for ends in ((client, self.server), (self.server, client)):
+            route = self.route(*ends)
             steps: list[Hashable] = [route.delay_s, route.loss, route.jitters, route.weight]
             for resource, consumption in route.resources:
                 if self._users[resource] > 1 or resource in self.profiles:
@@ -293,15 +292,12 @@ class Topology:
                 )
         return self._weights[on_media[0].id] if on_media else 1.0
 
-    def _both_routes(self, client: str) -> tuple[Route, Route]:
-        return self.route(client, self.server), self.route(self.server, client)
-
     @cached_property
     def _users(self) -> Counter[str]:
         """How many clients' routes use each resource."""
         users: Counter[str] = Counter()
         for client in self.clients:
-            up, down = self._both_routes(client)
+            up, down = self.route(client, self.server), self.route(self.server, client)
             size = self._sizes.get(client, 1)
             own = () if size == 1 else (f"{client}.up", f"{client}.down")
             for resource in dict(up.resources + down.resources):

@@ -78,6 +78,11 @@ def transports(plan: Plan) -> tuple[TransportSettings, ...]:
     )
 
 
+def default_transport(plan: Plan) -> TransportSettings:
+    """Return the transport of all connections that have none of their own."""
+    return _transport(plan.scenario.transport)
+
+
 def _transport(section: Transport) -> TransportSettings:
     if not isinstance(section, Tcp):
         return IDEAL

@@ -3,78 +3,142 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cutlayer.sim.build.clients import transports
+from cutlayer.sim.build.clients import default_transport, transports
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.clock import Clock
+from cutlayer.sim.endpoints.fleet import EDGES
+from cutlayer.sim.endpoints.nodes import Peer, Way
+from cutlayer.sim.log.intervals import SERVER
 from cutlayer.sim.log.link_use import ClientRoutes
 from cutlayer.sim.network import Network
 from cutlayer.sim.network.propagation import Jitters
 from cutlayer.sim.network.route_runs import Lazy, Runs
+from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.transport import IDEAL, PathSettings, Tcp, TransportSettings
 from cutlayer.topologies import Route, Topology
 
 
 @dataclass(frozen=True)
 class ClientNetwork:
-    """A network whose routes are those from each client to the server, then those back."""
+    """A network, and the ways that its routes are.
+
+    The first routes are those from each client to the server, then those back. If edge nodes are used,
+    those from each client to its edge node follow, those back, and those from each edge node to the
+    server and back.
+    """
 
     network: Network
     routes: Sequence[Route]
     client_routes: ClientRoutes
     transport: Tcp | None
     jitters: Mapping[int, tuple[float, Jitters]]
+    clients: int
+    edges: int
+
+    def way(self, source: int, target: int) -> Way:
+        """Return the way from a client's index or a node's number to another."""
+        if SERVER in (source, target):
+            down, end = (0, source) if target == SERVER else (1, target)
+            index = down * self.clients + end
+            if end < 0:
+                index = EDGES * self.clients + down * self.edges + edge_index(end)
+        else:
+            index = 2 * self.clients + source if source >= 0 else 3 * self.clients + target
+        return Way(index, self.routes[index].delay_s)
 
 
-def connect(plan: Plan, clock: Clock, *, keep_accounts: bool = False) -> ClientNetwork:
-    """Build the network of a plan's topology.
+def edge_number(index: int) -> int:
+    """Return the number in the log of an edge node, by its position in the topology."""
+    return SERVER - 1 - index
+
+
+def edge_index(number: int) -> int:
+    """Return the position of an edge node, by its number in the log."""
+    return SERVER - 1 - number
+
+
+def connect(
+    plan: Plan, clock: Clock, *, peers: Sequence[Peer] = ("server",), keep_accounts: bool = False
+) -> ClientNetwork:
+    """Build the network of a plan's topology, for clients that exchange messages with these `peers`.
 
     Under TCP, headers make each byte consume more of every link, and the round trip of a connection
     is that of its two routes. `keep_accounts` records what limited each transfer of a round.
     """
     settings = transports(plan)
     topology, count = plan.topology, len(plan.topology.clients)
+    edges = topology.edges if "edge" in peers else ()
     clients = _runs_of_clients(topology, settings)
     runs = clients.twice()
+    if edges:
+        runs = runs.twice().then(Runs.apart(2 * len(edges)))
 
-    def route(index: int) -> Route:
-        down, client = divmod(index, count)
-        ends = (topology.clients[client], topology.server)
-        return topology.route(*reversed(ends)) if down else topology.route(*ends)
+    def ends(index: int) -> tuple[str, str]:
+        kind, place = divmod(index, count)
+        if kind < EDGES:
+            client = topology.clients[place]
+            near = topology.server if kind < 2 else topology.edge_of(client)
+            assert near is not None, "a method that uses edges needs one for every client"
+            pair = client, near
+        else:
+            kind, place = divmod(index - EDGES * count, len(edges))
+            pair = edges[place], topology.server
+        return (pair[1], pair[0]) if kind % 2 else pair
 
-    routes = Lazy(2 * count, route)
+    routes = Lazy(runs.count, lambda index: topology.route(*ends(index)))
+
+    def back(index: int) -> int:
+        """Return the route in the other direction."""
+        first, size = (EDGES * count, len(edges)) if index >= EDGES * count else (0, count)
+        kind, place = divmod(index - first, size)
+        return first + (kind ^ 1) * size + place
+
+    default = default_transport(plan)
+
+    def transport_of(index: int) -> TransportSettings:
+        return settings[index % count] if index < EDGES * count else default
 
     def with_headers(index: int) -> Route:
-        share = settings[index % count].header_efficiency
+        share = transport_of(index).header_efficiency
         uses = tuple((name, amount / share) for name, amount in routes[index].resources)
         return Route(uses, routes[index].delay_s)
 
+    def carried(index: int) -> Route:
+        if "server" not in peers and index < 2 * count:
+            return Route((), routes[index].delay_s)  # unused: it must not couple the others
+        return with_headers(index)
+
     def path(index: int) -> PathSettings:
-        client = index % count
-        rtt_s = routes[client].delay_s + routes[count + client].delay_s
-        return PathSettings(rtt_s, client, settings[client], routes[index].loss)
+        there, back_here = sorted((index, back(index)))
+        rtt_s = routes[there].delay_s + routes[back_here].delay_s
+        return PathSettings(rtt_s, there, transport_of(index), routes[index].loss)
 
     def weight(index: int) -> float:
-        return routes[index].weight * settings[index % count].weight(path(index).rtt_s)
+        return routes[index].weight * transport_of(index).weight(path(index).rtt_s)
 
-    carried = Lazy(2 * count, with_headers)
+    used = Lazy(runs.count, carried)
     transport = None
-    if any(settings[start] != IDEAL for start in clients.starts):
-        transport = Tcp(clock, Lazy(2 * count, path), keep_accounts=keep_accounts)
+    if any(transport_of(start) != IDEAL for start in runs.starts):
+        transport = Tcp(clock, Lazy(runs.count, path), keep_accounts=keep_accounts)
     network = Network(
         clock,
         topology.resources,
-        carried,
+        used,
         weights=(
-            None if all(weight(start) == 1 for start in runs.starts) else Lazy(2 * count, weight)
+            None if all(weight(start) == 1 for start in runs.starts) else Lazy(runs.count, weight)
         ),
         transport=transport,
         profiles=topology.profiles,
         alike=runs,
     )
-    ups = Lazy(count, lambda client: carried[client].resources)
-    downs = Lazy(count, lambda client: carried[count + client].resources)
+
+    def uses(kind: int, size: int) -> Sequence[Uses]:
+        first = kind * count if kind < EDGES else EDGES * count + (kind - EDGES) * size
+        return Lazy(size, lambda place: with_headers(first + place).resources)
+
+    client_routes = ClientRoutes(uses(0, count), uses(1, count), clients)
     jitters = _Jittered(routes, runs)
-    return ClientNetwork(network, routes, ClientRoutes(ups, downs, clients), transport, jitters)
+    return ClientNetwork(network, routes, client_routes, transport, jitters, count, len(edges))
 
 
 def _runs_of_clients(topology: Topology, settings: Sequence[TransportSettings]) -> Runs:

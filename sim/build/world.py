@@ -9,7 +9,7 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.training import Closing as ClosingSection
 from cutlayer.sim.build.clients import availability, transports, variability
 from cutlayer.sim.build.initial import initial_digests, initial_states
-from cutlayer.sim.build.network import ClientNetwork, connect
+from cutlayer.sim.build.network import ClientNetwork, connect, edge_number
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.work_limits import most_events
 from cutlayer.sim.clock import Clock
@@ -18,11 +18,13 @@ from cutlayer.sim.compute.work import DeviceWork, ServerWork
 from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.endpoints.fleet import Client, Fleet, PlannedBatches
+from cutlayer.sim.endpoints.nodes import Node
 from cutlayer.sim.endpoints.world import Closing, Costs, World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.digest import node
 from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.learning.recipe import Recipe
+from cutlayer.sim.log.intervals import SERVER
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import options_of
 from cutlayer.sim.network.route_runs import Lazy, OnDemand
@@ -55,14 +57,15 @@ def assemble(
     recipe = plan.recipe(method, name, options)
     clock = Clock(most_events(plan))
     topology, training = plan.topology, plan.scenario.training
-    connected = connect(plan, clock, keep_accounts=keep_accounts)
-    server = topology.node(topology.server)
+    connected = connect(plan, clock, peers=method.peers(options), keep_accounts=keep_accounts)
+    nodes = _nodes(plan, recipe, clock, edges=connected.edges)
     world = World(
         clock=clock,
         network=connected.network,
         transport=connected.transport,
         client_routes=connected.client_routes,
-        server=make_queue(clock, server.slots, server.queueing),
+        nodes=nodes,
+        way=connected.way,
         fleet=_fleet(plan, recipe, method, clock, connected),
         costs=OnDemand(lambda cut: _costs(plan, recipe, method, cut)),
         learning=_learning(plan, recipe, method, options, dataset),
@@ -112,6 +115,33 @@ def _learning(
     )
 
 
+def _nodes(plan: Plan, recipe: Recipe, clock: Clock, *, edges: int) -> dict[str, Node]:
+    """Return the server and, if a method uses them, the edge nodes."""
+    topology = plan.topology
+    nodes = {}
+    for index, name in enumerate((topology.server, *topology.edges[:edges])):
+        found = topology.node(name)
+        queue = make_queue(clock, found.slots, found.queueing)
+        works = _server_works(plan, recipe, profile_of(topology, name))
+        nodes[name] = Node(name, SERVER - index, queue, works)
+    return nodes
+
+
+def _server_works(plan: Plan, recipe: Recipe, profile: DeviceProfile) -> Mapping[int, ServerWork]:
+    """Return what the server's operations take on a device, by cut."""
+
+    def work(cut: int) -> ServerWork:
+        return ServerWork(
+            profile,
+            plan.blocks[cut:],
+            plan.model.detached_blocks(cut),
+            prod(plan.model.activation_shape(cut)),
+            recipe.optimizer.state_slots,
+        )
+
+    return OnDemand(work)
+
+
 def _costs(plan: Plan, recipe: Recipe, method: type[Method], cut: int) -> Costs:
     training = plan.scenario.training
     shape = plan.model.activation_shape(cut)
@@ -119,13 +149,6 @@ def _costs(plan: Plan, recipe: Recipe, method: type[Method], cut: int) -> Costs:
     if "head" in method.parts:
         blocks["head"] = (plan.model.head(cut),)
     return Costs(
-        server_work=ServerWork(
-            profile_of(plan.topology, plan.topology.server),
-            plan.blocks[cut:],
-            plan.model.detached_blocks(cut),
-            prod(shape),
-            recipe.optimizer.state_slots,
-        ),
         input_shape=plan.info.input_shape,
         activation_shape=shape,
         classes=plan.info.classes,
@@ -146,6 +169,9 @@ def _fleet(
     settings = variability(plan)
     works: dict[tuple[str, str, float], Mapping[int, DeviceWork]] = {}
     count = len(topology.clients)
+    numbers: dict[str | None, int] = {
+        name: edge_number(index) for index, name in enumerate(topology.edges[: connected.edges])
+    }
 
     def works_of(profile: DeviceProfile) -> Mapping[int, DeviceWork]:
         def work(cut: int) -> DeviceWork:
@@ -166,6 +192,7 @@ def _fleet(
         if device not in works:
             works[device] = works_of(profile)
         samples = plan.shards.sizes[index]
+        edge = numbers[topology.edge_of(name)] if numbers else None
         batches, sizes = _planned(
             samples, training.batch_size, training.local_epochs, recipe.min_batch
         )
@@ -181,7 +208,13 @@ def _fleet(
             down=count + index,
             up_delay_s=connected.routes[index].delay_s,
             down_delay_s=connected.routes[count + index].delay_s,
-            timing_class=(topology.route_class(name), transport_of[index], settings.get(index)),
+            timing_class=(
+                topology.route_class(name),
+                transport_of[index],
+                settings.get(index),
+                *(() if edge is None else (edge,)),
+            ),
+            edge=edge,
         )
 
     return Fleet(

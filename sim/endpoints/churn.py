@@ -18,11 +18,11 @@ import simpy
 
 from cutlayer.sim.clock import call_after
 from cutlayer.sim.endpoints.device import DeviceEndpoint, Process
-from cutlayer.sim.endpoints.endpoint import Endpoint
+from cutlayer.sim.endpoints.endpoint import ClientEndpoint
 from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Interval, Phase
+from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Interval, Phase
 
 
 class Churn:
@@ -70,7 +70,7 @@ class Churn:
             timer = clock.timeout(max(0.0, end - clock.elapsed_s))
             call_after(timer, lambda _: self._follow(device, server, presence, end))
 
-    def _disconnect(self, endpoint: Endpoint) -> None:
+    def _disconnect(self, endpoint: ClientEndpoint) -> None:
         endpoint.offline = True
         for transfer in endpoint.under_way:
             if not transfer.left:
@@ -78,7 +78,7 @@ class Churn:
                 endpoint.held.append(transfer)
         self._close_connection(endpoint)
 
-    def _connect(self, endpoint: Endpoint) -> None:
+    def _connect(self, endpoint: ClientEndpoint) -> None:
         endpoint.offline = False
         if endpoint.held:
             self._log_idle(endpoint, Activity.OFFLINE)
@@ -97,7 +97,7 @@ class Churn:
                     transfer.abort()
             endpoint.held.clear()
             self._close_connection(endpoint)
-        self._world.server.withdraw(server)
+        server.node.queue.withdraw(server)
         device.stop_computing(now)
         self._log_idle(device, activity)
         if server.busy_until <= now:
@@ -108,21 +108,24 @@ class Churn:
                 assert endpoint.process is not None
                 endpoint.process.interrupt()
 
-    def _close_connection(self, endpoint: Endpoint) -> None:
+    def _close_connection(self, endpoint: ClientEndpoint) -> None:
         if self._world.transport is not None:
-            self._world.transport.disconnect(endpoint.route)
+            for line in endpoint.lines:
+                self._world.transport.disconnect(line.way.route)
 
-    def _log_idle(self, endpoint: Endpoint, activity: Activity) -> None:
+    def _log_idle(self, endpoint: ClientEndpoint, activity: Activity) -> None:
         """Log the time, up to now, in which an endpoint was offline or waited to be cancelled."""
         log, now = self._world.log, self._world.clock.now
         start = 0.0 if endpoint.last == NO_CAUSE else min(log.rows[endpoint.last].end, now)
-        actor = endpoint.member if endpoint.phase == Phase.UPLINK else SERVER
-        endpoint.last = endpoint.latest = log.add(
-            Interval(start, now, actor, Phase.OFFLINE, endpoint.member, activity, endpoint.last)
+        actor, member = endpoint.line.here, endpoint.member
+        endpoint.last = log.add(
+            Interval(start, now, actor, Phase.OFFLINE, member, activity, endpoint.last)
         )
+        for line in endpoint.lines:
+            line.latest = endpoint.last
 
 
-def until_dropped(work: Process, endpoint: Endpoint) -> Process:
+def until_dropped(work: Process, endpoint: ClientEndpoint) -> Process:
     """Run an endpoint's process; if its member is dropped, only let a running job finish."""
     try:
         return (yield from work)

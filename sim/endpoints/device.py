@@ -5,8 +5,9 @@ from typing import Any, Final
 import simpy
 
 from cutlayer.sim.compute.stage import Work
-from cutlayer.sim.endpoints.endpoint import Endpoint
+from cutlayer.sim.endpoints.endpoint import ClientEndpoint
 from cutlayer.sim.endpoints.fleet import Client
+from cutlayer.sim.endpoints.nodes import Node
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch, Chain
 from cutlayer.sim.learning.deferred import operations
@@ -16,13 +17,21 @@ OVERLAPPING: Final = 2  # messages on their way or waiting, of a device that com
 Process = simpy.events.ProcessGenerator
 
 
-class DeviceEndpoint(Endpoint):
+class DeviceEndpoint(ClientEndpoint):
     """A client's device during a round."""
 
     phase = Phase.UPLINK
 
-    def __init__(self, world: World, client: Client, member: int, chain: Chain) -> None:
-        super().__init__(world, client, member, chain)
+    def __init__(
+        self,
+        world: World,
+        client: Client,
+        member: int,
+        chain: Chain,
+        node: Node | None = None,
+        averages_at: Node | None = None,
+    ) -> None:
+        super().__init__(world, client, member, chain, node, averages_at)
         self.computed = NO_CAUSE  # the row of its latest computation
         self.variability = world.fleet.variability(client.index, chain.round_index)
         settings = world.fleet.variability_settings.get(client.index)

@@ -1,45 +1,39 @@
-"""What both ends of a client's round have: a mailbox, a route, transfers, and a place in the log."""
+"""The ends of connections: a mailbox, lines to other ends, transfers, and a place in the log."""
 
 from collections import deque
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import simpy
 
 from cutlayer.sim.clock import Signal, call_after
 from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.message import Message, weights, with_framing
+from cutlayer.sim.endpoints.nodes import Line, Node
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch, Chain
-from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Interval, Phase
+from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Interval, Phase
 from cutlayer.sim.network import Flow
 
 DROPPED: Final = 1  # in the column `dropped` of the log
 
 
 class Endpoint:
-    """One end of a client's round.
+    """One end of a connection; its messages are in one `phase`, to or from the server.
 
-    `cut` is the client's in this round; `costs` and `work` (of its device) are those at this cut.
-    `last` is the log's row that it ended last, `latest` that of its latest transfer. If the client can
-    leave the round (`interruptible`), `under_way` holds its transfers that have not arrived, and
-    `held` those that wait until it is back online. `outstanding_limit` is the number of messages that
-    may be on their way or wait to be sent before it waits for one to leave.
+    `last` is the log's row that it ended last. If a client can leave the round (`interruptible`),
+    `under_way` holds its transfers that have not arrived, and `held` those that wait until it is back
+    online. `outstanding_limit` is the number of messages that may be on their way or wait to be sent
+    before it waits for one to leave.
     """
 
-    phase: ClassVar[Phase]
+    phase: Phase
     peer: "Endpoint"
     process: simpy.Process | None = None
 
-    def __init__(self, world: World, client: Client, member: int, chain: Chain) -> None:
+    def __init__(self, world: World, line: Line) -> None:
         self.world = world
-        self.client = client
-        self.member = member
-        self.chain = chain
-        self.cut = world.fleet.cuts[client.index]
-        self.costs = world.costs[self.cut]
-        self.work = client.works[self.cut]
+        self.line = line
         self.last = NO_CAUSE
-        self.latest = NO_CAUSE
         self.busy_until = 0.0
         self.mailbox = Mailbox(world.clock)
         self.interruptible = False
@@ -47,27 +41,18 @@ class Endpoint:
         self.dropped = False
         self.under_way: dict[Transfer, None] = {}
         self.held: list[Transfer] = []
-        up = self.phase == Phase.UPLINK
-        self.route = client.up if up else client.down
-        self.delay_s = client.up_delay_s if up else client.down_delay_s
-        self.propagation = world.fleet.propagation(self.route, chain.round_index)
         self.outstanding_limit = world.uploads_outstanding
         self._outstanding = 0
         self._room: simpy.Event | None = None
 
     @property
-    def batches(self) -> tuple[Batch, ...]:
-        """The batches of this client's round, over all local epochs."""
-        return self.client.batches
+    def lines(self) -> tuple[Line, ...]:
+        """The lines on which it sends."""
+        return (self.line,)
 
-    def weights(self, *parts: str) -> Message:
-        """Return a message with the weights and buffers (BatchNorm's statistics) of these parts."""
-        costs = self.costs
-        return weights(
-            sum(costs.parameters[part] for part in parts),
-            sum(costs.tensors[part] for part in parts),
-            sum(costs.buffer_bytes[part] for part in parts),
-        )
+    def line_of(self, message: Message) -> Line:  # noqa: ARG002
+        """Return the line on which a message is sent."""
+        return self.line
 
     @property
     def working(self) -> bool:
@@ -113,7 +98,6 @@ class Endpoint:
 
     def has_sent(self, row: int) -> None:
         """Continue after the transfer that is logged as `row`: its last byte has left."""
-        self.latest = row
         if self.outstanding_limit == 1:
             self.last = row
             return
@@ -134,6 +118,74 @@ class Endpoint:
             self.peer.last = transfer.row
 
 
+class ClientEndpoint(Endpoint):
+    """One end of a client's round, with the client's device at one end and `node` at the other.
+
+    `node` has the client's replicas. Weights travel between the device and `averages_at`, the node that
+    averages them: the same one by default. `cut` is the client's in this round; `costs` and `work` (of
+    its device) are those at this cut.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        client: Client,
+        member: int,
+        chain: Chain,
+        node: Node | None = None,
+        averages_at: Node | None = None,
+    ) -> None:
+        self.client = client
+        self.member = member
+        self.chain = chain
+        self.cut = world.fleet.cuts[client.index]
+        self.costs = world.costs[self.cut]
+        self.work = client.works[self.cut]
+        self.node = world.server_node if node is None else node
+        super().__init__(world, self._line(world, self.node))
+        self._lines: tuple[Line, ...] = (self.line,)
+        if averages_at is not None and averages_at is not self.node:
+            self._lines += (self._line(world, averages_at),)
+
+    def _line(self, world: World, node: Node) -> Line:
+        client, index = self.client.index, self.chain.round_index
+        if self.phase == Phase.UPLINK:
+            return world.line(client, node.number, index, here=self.member)
+        return world.line(node.number, client, index, there=self.member)
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines on which it sends."""
+        return self._lines
+
+    def line_of(self, message: Message) -> Line:
+        """Return the line on which a message is sent."""
+        return self._lines[-1] if message.activity == Activity.WEIGHTS else self.line
+
+    @property
+    def batches(self) -> tuple[Batch, ...]:
+        """The batches of this client's round, over all local epochs."""
+        return self.client.batches
+
+    def weights(self, *parts: str) -> Message:
+        """Return a message with the weights and buffers (BatchNorm's statistics) of these parts."""
+        costs = self.costs
+        return weights(
+            sum(costs.parameters[part] for part in parts),
+            sum(costs.tensors[part] for part in parts),
+            sum(costs.buffer_bytes[part] for part in parts),
+        )
+
+
+class NodeEndpoint(Endpoint):
+    """One end of the connection between an edge node and the server."""
+
+    def __init__(self, world: World, source: Node, target: Node, round_index: int) -> None:
+        upwards = source.number < target.number  # the server has the largest number
+        self.phase = Phase.UPLINK if upwards else Phase.DOWNLINK
+        super().__init__(world, world.line(source.number, target.number, round_index))
+
+
 class Transfer:
     """The transfer of one message, from `begin` to its arrival; `sent` succeeds when it has left.
 
@@ -142,7 +194,7 @@ class Transfer:
     message has arrived, the bytes already sent are logged as dropped.
     """
 
-    __slots__ = ("cause", "content", "flow", "message", "row", "sender", "sent", "start")
+    __slots__ = ("cause", "content", "flow", "line", "message", "row", "sender", "sent", "start")
 
     flow: Flow
 
@@ -150,6 +202,7 @@ class Transfer:
         self, sender: Endpoint, message: Message, content: Any, sent: Signal | None
     ) -> None:
         self.sender = sender
+        self.line = sender.line_of(message)
         self.message = message
         self.content = content
         self.sent = sent
@@ -161,7 +214,7 @@ class Transfer:
         self.start = world.clock.now
         self.cause = sender.last
         world.log.bytes_sent += self.message.wire_bytes
-        self.flow = world.network.start(sender.route, self.message.wire_bytes)
+        self.flow = world.network.start(self.line.way.route, self.message.wire_bytes)
         call_after(self.flow.done, self._left)
         return self.flow
 
@@ -169,8 +222,8 @@ class Transfer:
         sender, message, world = self.sender, self.message, self.sender.world
         now = world.clock.now
         self._begin_when_sent(now)
-        delay = sender.delay_s if sender.propagation is None else sender.propagation.delay_s(now)
-        self.row = world.log.add(
+        delay = self.line.delay(now)
+        self.row = self.line.latest = world.log.add(
             self._interval(now, message.wire_bytes, message.payload_bytes, delay=delay)
         )
         if message.parts:
@@ -185,11 +238,11 @@ class Transfer:
 
     def _begin_when_sent(self, now: float) -> None:
         """Move the start of the interval to the first byte; log the set-up of the connection."""
-        sender, world = self.sender, self.sender.world
+        world = self.sender.world
         if self.flow.start_s > self.start:  # it waited behind an earlier message of its connection
-            self.start, self.cause = self.flow.start_s, sender.latest
+            self.start, self.cause = self.flow.start_s, self.line.latest
         if world.transport is not None:
-            opened = min(now, world.transport.opened_s(sender.route))
+            opened = min(now, world.transport.opened_s(self.line.way.route))
             if opened > self.start:
                 self.cause = world.log.add(self._interval(opened, activity=Activity.CONNECT))
                 self.start = opened
@@ -204,14 +257,12 @@ class Transfer:
         delay: float = 0.0,
         dropped: int = 0,
     ) -> Interval:
-        sender = self.sender
-        up = sender.phase == Phase.UPLINK
         return Interval(
             self.start,
             end,
-            sender.member if up else SERVER,
-            sender.phase,
-            SERVER if up else sender.member,
+            self.line.here,
+            self.sender.phase,
+            self.line.there,
             self.message.activity if activity is None else activity,
             self.cause,
             wire_bytes,
@@ -236,7 +287,8 @@ class Transfer:
         if self.flow.start_s == self.flow.start_s:  # not NaN: its turn on the connection had come
             now = world.clock.now
             self._begin_when_sent(now)
-            sender.last = sender.latest = log.add(self._interval(now, sent, dropped=DROPPED))
+            row = log.add(self._interval(now, sent, dropped=DROPPED))
+            sender.last = self.line.latest = row
 
     def drop(self) -> None:
         """Discard a message that has left and has not arrived."""

@@ -18,6 +18,7 @@ from cutlayer.streams import generator
 from cutlayer.topologies import DeviceProfile
 
 OnDisconnect = Literal["drop", "resume"]
+EDGES: Final = 4  # kinds of routes of clients: up, down, to and from edges; those of edges follow
 RESOLUTION_S: Final = 1e-9  # a change of presence that is nearer than this has happened
 
 
@@ -38,8 +39,10 @@ class Presence:
 
 @dataclass(frozen=True)
 class Client:
-    """A client: its device and the device's work by cut, its batches, its two routes in the network.
+    """A client: its device and the device's work by cut, its batches, its two routes to the server.
 
+
+    `edge` is the number of the first node with a device on its way to the server, if there is one.
     Clients with equal `timing_class` have devices and links of equal timing.
     """
 
@@ -55,6 +58,7 @@ class Client:
     up_delay_s: float
     down_delay_s: float
     timing_class: Hashable
+    edge: int | None = None
 
 
 @dataclass
@@ -145,8 +149,12 @@ class Fleet:
         if route not in self.jitters:
             return None
         mean_s, jitters = self.jitters[route]
-        down, client = divmod(route, len(self.clients))
-        stream = generator(self.seed, "jitter", client, down, round_index)
+        kind, place = divmod(route, len(self.clients))
+        if kind < EDGES:
+            stream = generator(self.seed, "jitter", place, kind, round_index)
+        else:
+            place = route - EDGES * len(self.clients)
+            stream = generator(self.seed, "jitter of edges", place, round_index)
         return Propagation(mean_s, jitters, stream)
 
 

@@ -6,26 +6,32 @@ from typing import Any
 import simpy
 
 from cutlayer.sim.compute.stage import Work
-from cutlayer.sim.endpoints.endpoint import Endpoint
+from cutlayer.sim.compute.work import ServerWork
+from cutlayer.sim.endpoints.endpoint import ClientEndpoint
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import operations
-from cutlayer.sim.log.intervals import SERVER, Activity, Interval, Phase
+from cutlayer.sim.log.intervals import Activity, Interval, Phase
 
 
-class ServerEndpoint(Endpoint):
-    """The server's replica for one client during a round."""
+class ServerEndpoint(ClientEndpoint):
+    """The replica for one client, on the server or an edge node, during a round."""
 
     phase = Phase.DOWNLINK
 
     def compute(self, work: Work, activity: Activity, value: Any = None) -> simpy.Event:
         """Queue for a slot and compute `work` on it; the event's value is `value`."""
         job = _ServerJob(self, work, activity, self.world.clock.now)
-        return self.world.server.submit(job, value)
+        return self.node.queue.submit(job, value)
+
+    @property
+    def server_work(self) -> ServerWork:
+        """What its operations take on its node, at the client's cut."""
+        return self.node.works[self.cut]
 
     def server_step(self, batch: Batch, upload: Any) -> simpy.Event:
         """Train the server block on an activation; value: the gradient to send back."""
         gradient = self.chain.do(operations.server_step, upload)
-        work = self.costs.server_work.train(batch.size)
+        work = self.server_work.train(batch.size)
         return self.compute(work, Activity.TRAIN, gradient)
 
     def server_step_detached(
@@ -33,13 +39,13 @@ class ServerEndpoint(Endpoint):
     ) -> simpy.Event:
         """Train the server block on an activation (of `bits` bits) that needs no gradient."""
         self.chain.do(operations.server_step_detached, upload)
-        work = self.costs.server_work.train_detached(batch.size, bits)
+        work = self.server_work.train_detached(batch.size, bits)
         return self.compute(work, Activity.TRAIN)
 
 
 @dataclass(slots=True, eq=False)
 class _ServerJob:
-    """A job of the server's queue; logs its waiting and its running once they are known."""
+    """A job in the queue of a node; logs its waiting and its running once they are known."""
 
     owner: ServerEndpoint
     work: Work
@@ -66,8 +72,8 @@ class _ServerJob:
         self.owner.busy_until = end
 
     def _add(self, start: float, end: float, phase: Phase, flops: float) -> None:
-        owner = self.owner
+        owner, place = self.owner, self.owner.node.number
         interval = Interval(
-            start, end, SERVER, phase, owner.member, self.activity, owner.last, flops=flops
+            start, end, place, phase, owner.member, self.activity, owner.last, flops=flops
         )
         owner.last = owner.world.log.add(interval)

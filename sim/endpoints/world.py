@@ -1,12 +1,12 @@
 """A scenario made concrete for one method: clock, network, server, fleet, costs and learning."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.compute.queueing import ServerQueue
-from cutlayer.sim.compute.work import ServerWork
 from cutlayer.sim.endpoints.fleet import Fleet
+from cutlayer.sim.endpoints.nodes import Line, Node, Way
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.log.intervals import Interval
@@ -17,13 +17,12 @@ from cutlayer.sim.network import Network, Transport
 
 @dataclass(frozen=True)
 class Costs:
-    """Sizes of the model and the data at one cut, and what the server's work costs there.
+    """Sizes of the model and the data at one cut.
 
     Shapes are per sample. `parameters`, `tensors` (including buffers) and `buffer_bytes` are by part:
     "device", "server" and, if the method has one, "head".
     """
 
-    server_work: ServerWork
     input_shape: tuple[int, ...]
     activation_shape: tuple[int, ...]
     classes: int
@@ -69,7 +68,9 @@ class RoundLog:
 class World:
     """Everything that a method uses. Built by `cutlayer.sim.build.world`.
 
-    `costs` is by cut; an endpoint has those of its client's. `framing` multiplies the bytes of a message
+    `nodes` are the server, first, and the edge nodes that compute, by name. `way` returns the route from
+    a client (its index) or node (its number) to another. `costs` is by cut; an endpoint has those of its
+    client's. `framing` multiplies the bytes of a message
     beyond its payload. `constant_rates` says that no link changes its rate. The engine gives every round
     a `log` of its own.
     """
@@ -78,7 +79,8 @@ class World:
     network: Network
     transport: Transport | None
     client_routes: ClientRoutes
-    server: ServerQueue
+    nodes: Mapping[str, Node]
+    way: Callable[[int, int], Way]
     fleet: Fleet
     costs: Mapping[int, Costs]
     learning: Learning
@@ -87,6 +89,43 @@ class World:
     constant_rates: bool
     closing: Closing | None = None
     log: RoundLog = field(default_factory=RoundLog)
+
+    @property
+    def server_node(self) -> Node:
+        """The server."""
+        return next(iter(self.nodes.values()))
+
+    @property
+    def server(self) -> ServerQueue:
+        """The server's queue."""
+        return self.server_node.queue
+
+    @property
+    def idle(self) -> bool:
+        """Whether no node has a job."""
+        return all(node.queue.idle for node in self.nodes.values())
+
+    def line(
+        self,
+        source: int,
+        target: int,
+        round_index: int,
+        *,
+        here: int | None = None,
+        there: int | None = None,
+    ) -> Line:
+        """Return the line from a client or node to another, with the ends' numbers in the log.
+
+        `here` and `there` are by default those of nodes.
+        """
+        way = self.way(source, target)
+        propagation = self.fleet.propagation(way.route, round_index)
+        return Line(
+            source if here is None else here,
+            target if there is None else there,
+            way,
+            propagation,
+        )
 
     @property
     def time_invariant(self) -> bool:

@@ -75,7 +75,7 @@ class Centralised(Method):
         trainer = members.server_after_all(0, SERVER, chain)
         for batch in trainer.costs.pooled_batches:
             chain.do(operations.train_whole, ALL_CLIENTS, batch)
-            yield trainer.compute(trainer.costs.server_work.train(batch.size), Activity.TRAIN)
+            yield trainer.compute(trainer.server_work.train(batch.size), Activity.TRAIN)
 
     def _upload(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         images = wire.images(device.costs.input_shape, device.client.samples)

@@ -9,7 +9,7 @@ from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.fields import rule
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
-from cutlayer.sim.endpoints.endpoint import Endpoint
+from cutlayer.sim.endpoints.endpoint import ClientEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.aggregation import FEDAVG
 from cutlayer.sim.learning.chain import Batch
@@ -72,7 +72,7 @@ class FedGKTOptions(AveragingOptions):
         return epochs
 
 
-def second_pass(endpoint: Endpoint) -> tuple[Batch, ...]:
+def second_pass(endpoint: ClientEndpoint) -> tuple[Batch, ...]:
     """Return the batches of the pass that extracts features: one more pass over the data.
 
     It follows the local epochs; shuffling and augmentation use the streams of the next epoch.
@@ -252,7 +252,7 @@ class FedGKT(SplitMethod):
         options = self.options
         settings = options.temperature, options.alpha, options.server_alpha
         logits = server.chain.do(distillation.train_server, upload, *settings)
-        work = server.costs.server_work.train_detached(batch_size)
+        work = server.server_work.train_detached(batch_size)
         return (yield server.compute(work, Activity.TRAIN, logits))
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[StateKey, ...]]:

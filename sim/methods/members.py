@@ -9,7 +9,7 @@ import simpy
 from cutlayer.sim.clock import call_after
 from cutlayer.sim.endpoints.churn import Churn, until_dropped
 from cutlayer.sim.endpoints.device import DeviceEndpoint, Process
-from cutlayer.sim.endpoints.endpoint import Endpoint
+from cutlayer.sim.endpoints.endpoint import ClientEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Chain
@@ -67,7 +67,7 @@ class Members:
         self._processes.append(pair)
         return pair
 
-    def _begin(self, endpoint: Endpoint, work: Process) -> simpy.Process:
+    def _begin(self, endpoint: ClientEndpoint, work: Process) -> simpy.Process:
         def ended(_: simpy.Event) -> None:
             now = self._world.clock.now
             if not endpoint.dropped:

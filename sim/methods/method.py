@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from cutlayer.scenarios.fields import rule
 from cutlayer.scenarios.unions import OneOf
 from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.nodes import Peer
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.aggregation import FEDAVG, Aggregation, FedAdam, FedAvg, FedAvgM, FedYogi
@@ -172,6 +173,11 @@ class Method(ABC):
         """Return how the server folds the members' weights: the option, or FedAvg without one."""
         chosen: Aggregation = getattr(options, "aggregation", FEDAVG)
         return chosen
+
+    @classmethod
+    def peers(cls, options: Any) -> tuple[Peer, ...]:  # noqa: ARG003
+        """Return with what clients exchange messages: the server, their edge nodes, or both."""
+        return ("server",)
 
     @classmethod
     def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003

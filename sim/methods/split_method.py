@@ -79,7 +79,7 @@ class SplitMethod(Method):
         for _, servers in sorted(alike.items()):
             costs = servers[0].costs
             if values := servers[0].weights(*self.parts).payload_bytes // FLOAT_BYTES:
-                works.append(costs.server_work.average(values, len(servers)))
+                works.append(servers[0].server_work.average(values, len(servers)))
             trained = sum(costs.parameters[part] for part in self.parts if part != "head")
             shared = max(shared, trained)
             heads += costs.parameters["head"] if "head" in self.parts else 0
@@ -89,7 +89,7 @@ class SplitMethod(Method):
         for other in works[1:]:
             work += other
         if aggregation.words:
-            server_work = remaining[0].costs.server_work
+            server_work = remaining[0].server_work
             work += server_work.step(shared + heads, aggregation.words, aggregation.flops)
         return work
 

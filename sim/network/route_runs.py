@@ -39,8 +39,12 @@ class Runs:
 
     def twice(self) -> "Runs":
         """Return these runs followed by the same runs once more."""
-        more = [self.count + start for start in self.starts]
-        return Runs([*self.starts, *more], 2 * self.count)
+        return self.then(self)
+
+    def then(self, others: "Runs") -> "Runs":
+        """Return these runs followed by others."""
+        more = [self.count + start for start in others.starts]
+        return Runs([*self.starts, *more], self.count + others.count)
 
 
 class ByRun(dict[int, Value]):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from cutlayer.errors import UserError
+from cutlayer.sim.endpoints.fleet import EDGES
 from cutlayer.sim.endpoints.world import RoundLog, World
 from cutlayer.sim.log.intervals import Intervals
 from cutlayer.sim.log.record import ConservationError, RoundRecord, close_record
@@ -67,12 +68,12 @@ def _check_finished(world: World) -> None:
     log = world.log
     travelling = log.bytes_sent - log.bytes_delivered - log.bytes_dropped
     computing = sum(row.end > world.clock.now for row in log.rows)
-    if not (in_flight or travelling or computing or not world.server.idle):
+    if not (in_flight or travelling or computing or not world.idle):
         return
     raise UnfinishedRoundError(
         f"it was closed at {world.clock.now:.6g} s with"
         f" {in_flight} transfers in flight, {travelling} bytes not delivered, {computing}"
-        f" computations running and the server {'idle' if world.server.idle else 'busy'}; a method"
+        f" computations running and the server {'idle' if world.idle else 'busy'}; a method"
         " that closes a round early must cancel the clients that are not done (Method.cancel)"
     )
 
@@ -80,8 +81,11 @@ def _check_finished(world: World) -> None:
 def obstacle(world: World, members: int) -> str:
     """Return why a round with `members` clients can never end."""
     network, clients = world.network, len(world.fleet.clients)
-    stuck = len({flow.route % clients for flow in network.in_flight()})
-    if stuck >= members:
+    routes = [flow.route for flow in network.in_flight()]
+    stuck = len({route % clients for route in routes if route < EDGES * clients})
+    if any(route >= EDGES * clients for route in routes):
+        stuck, subject = len(routes), "an edge node can never"
+    elif stuck >= members:
         subject = "no client can" if members > 1 else "its client can never"
     else:
         subject = f"{stuck} of {members} clients can never"
