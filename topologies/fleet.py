@@ -221,10 +221,8 @@ class Fleet(Topology):
     def route(self, source: str, target: str) -> Route:
         """Return what a transfer consumes on its route, and the total delay."""
         upwards, group = self.group_of(source), self.group_of(target)
-        if upwards is not None and group is not None:
-            return self._whole.route(source, target)
-        if upwards is None and group is None:
-            return self._core.route(source, target)
+        if (upwards is None) == (group is None):
+            return (self._core if group is None else self._whole).route(source, target)
         name, group = (target, group) if upwards is None else (source, upwards)
         assert group is not None
         first = group.node.name
@@ -243,8 +241,7 @@ class Fleet(Topology):
         if upwards is not None and group is not None:
             return self._whole.path(source, target)
         if upwards is not None:
-            rest = self._core.path(upwards.node.name, target)[1:]
-            return (upwards.links(source)[0], *rest)
+            return (upwards.links(source)[0], *self._core.path(upwards.node.name, target)[1:])
         if group is not None:
             return (*self._core.path(source, group.node.name)[:-1], group.links(target)[1])
         return self._core.path(source, target)
