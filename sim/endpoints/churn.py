@@ -18,7 +18,7 @@ import simpy
 
 from cutlayer.sim.clock import call_after
 from cutlayer.sim.endpoints.device import DeviceEndpoint, Process
-from cutlayer.sim.endpoints.endpoint import ClientEndpoint
+from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World

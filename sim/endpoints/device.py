@@ -5,7 +5,7 @@ from typing import Any, Final
 import simpy
 
 from cutlayer.sim.compute.stage import Work
-from cutlayer.sim.endpoints.endpoint import ClientEndpoint
+from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.nodes import Node
 from cutlayer.sim.endpoints.world import World

@@ -7,7 +7,7 @@ import simpy
 
 from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.compute.work import ServerWork
-from cutlayer.sim.endpoints.endpoint import ClientEndpoint
+from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.log.intervals import Activity, Interval, Phase

@@ -9,7 +9,7 @@ from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.fields import rule
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
-from cutlayer.sim.endpoints.endpoint import ClientEndpoint
+from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.aggregation import FEDAVG
 from cutlayer.sim.learning.chain import Batch

@@ -9,7 +9,7 @@ import simpy
 from cutlayer.sim.clock import call_after
 from cutlayer.sim.endpoints.churn import Churn, until_dropped
 from cutlayer.sim.endpoints.device import DeviceEndpoint, Process
-from cutlayer.sim.endpoints.endpoint import ClientEndpoint
+from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Chain
