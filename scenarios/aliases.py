@@ -15,6 +15,7 @@ from cutlayer.scenarios.problems import KeyPath, dotted, printable
 _SPELLINGS: Final = {
     "classic_fl": ("fedavg", "federatedaveraging", "federatedlearning", "fl"),
     "splitfed": ("sfl", "sflv1", "splitfedv1", "splitfedlearning", "dpfl", "vanilladpfl"),
+    "splitfed_v2": ("sflv2", "splitfedv2"),
     "split_learning": ("sl", "splitnn", "vanillasl"),
     "fedgkt": ("gkt",),
     "local_loss": ("localloss",),

@@ -6,6 +6,7 @@ from cutlayer.sim.endpoints.message import Message, weights
 from cutlayer.sim.endpoints.nodes import Line, Node
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch, Chain
+from cutlayer.sim.learning.interleaved import Turns
 from cutlayer.sim.log.intervals import Activity, Phase
 
 
@@ -28,7 +29,7 @@ class ClientEndpoint(Endpoint):
     ) -> None:
         self.client = client
         self.member = member
-        self.chain = chain
+        self.chain: Chain | Turns = chain
         self.cut = world.fleet.cuts[client.index]
         self.costs = world.costs[self.cut]
         self.work = client.works[self.cut]

@@ -12,21 +12,42 @@ from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.log.intervals import Activity, Interval, Phase
 
+Process = simpy.events.ProcessGenerator
+
 
 class ServerEndpoint(ClientEndpoint):
     """The replica for one client, on the server or an edge node, during a round."""
 
     phase = Phase.DOWNLINK
 
-    def compute(self, work: Work, activity: Activity, value: Any = None) -> simpy.Event:
-        """Queue for a slot and compute `work` on it; the event's value is `value`."""
-        job = _ServerJob(self, work, activity, self.world.clock.now)
+    def compute(
+        self, work: Work, activity: Activity, value: Any = None, *, arrival: float | None = None
+    ) -> simpy.Event:
+        """Queue for a slot and compute `work` on it; the event's value is `value`.
+
+        The job has waited since its `arrival`, by default since now.
+        """
+        job = _ServerJob(self, work, activity, self.world.clock.now if arrival is None else arrival)
         return self.node.queue.submit(job, value)
 
     @property
     def server_work(self) -> ServerWork:
         """What its operations take on its node, at the client's cut."""
         return self.node.works[self.cut]
+
+    def compute_alone(self, steps: simpy.Resource, work: Work, activity: Activity) -> Process:
+        """Compute `work` that may not overlap with other steps on the same weights.
+
+        If the server works on one job at a time, its queue sees to that; otherwise the jobs wait for
+        each other, in the order of their arrival.
+        """
+        queue, arrival = self.node.queue, self.world.clock.now
+        if queue.slots == 1 and not queue.interleaves:
+            yield self.compute(work, activity)
+            return
+        with steps.request() as turn:
+            yield turn
+            yield self.compute(work, activity, arrival=arrival)
 
     def server_step(self, batch: Batch, upload: Any) -> simpy.Event:
         """Train the server block on an activation; value: the gradient to send back."""

@@ -115,6 +115,7 @@ class Method(ABC):
     keeps_received: ClassVar[bool] = False
     needs_both_blocks: ClassVar[bool] = False
     cancels: ClassVar[bool] = False
+    order_matters: ClassVar[bool] = False  # timing decides the order of updates: play every round
 
     def __init__(self, world: World, options: Any) -> None:
         self.world = world

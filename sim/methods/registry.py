@@ -16,6 +16,7 @@ from cutlayer.sim.methods.local_loss import LocalLoss
 from cutlayer.sim.methods.method import Method, MethodOptions
 from cutlayer.sim.methods.split_learning import SplitLearning
 from cutlayer.sim.methods.splitfed import SplitFed
+from cutlayer.sim.methods.splitfed_v2 import SplitFedV2
 from cutlayer.suggestion import suggestion
 
 METHODS: Final[Mapping[str, type[Method]]] = {
@@ -24,6 +25,7 @@ METHODS: Final[Mapping[str, type[Method]]] = {
         ClassicFL,
         FedProx,
         SplitFed,
+        SplitFedV2,
         LocalLoss,
         FedGKT,
         EcoFed,

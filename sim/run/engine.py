@@ -74,9 +74,8 @@ class Engine:
         self.keep_all = keep_all
         self._observe = observe
         self._learned = learned or {}
-        self._reuse = (
-            reuse and not method.cancels and world.time_invariant and not world.learning.trains
-        )
+        fixed = not (method.cancels or method.order_matters or world.learning.trains)
+        self._reuse = reuse and fixed and world.time_invariant
         self._played: dict[Hashable, tuple[RoundRecord, list[int]]] = {}  # and who dropped out
         self._last_of_type: dict[str, KeptRound] = {}
         self._events = hashlib.blake2b(digest_size=16)

@@ -17,6 +17,7 @@ from cutlayer.sim.run.run import load_scenario
         ("SFL-V1", "splitfed"),
         ("splitfedv1", "splitfed"),
         ("dpfl", "splitfed"),
+        ("sflv2", "splitfed_v2"),
         ("SplitNN", "split_learning"),
         ("local-loss", "local_loss"),
         ("centralized", "centralised"),
@@ -68,7 +69,7 @@ def test_options_of_an_alias_are_checked_where_they_stand(cli: CommandLine) -> N
 
 
 def test_what_is_no_alias_is_answered_with_the_closest_name(cli: CommandLine) -> None:
-    assert_refused(cli.run("methods=[splitfedv2]"), "did you mean 'splitfed'?")
+    assert_refused(cli.run("methods=[splitfedv3]"), "did you mean 'splitfed'?")
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,8 @@ AGGREGATIONS = {
     "fedadam": {"lr": 0.2, "beta1": 0.8, "beta2": 0.98, "tau": 0.01},
     "fedyogi": {"lr": 0.2, "beta1": 0.8, "beta2": 0.98, "tau": 0.01},
 }
-for _method in ("classic_fl", "fedprox", "splitfed", "local_loss", "fedgkt", "ecofed"):
+AVERAGING = ("classic_fl", "fedprox", "splitfed", "splitfed_v2", "local_loss", "fedgkt", "ecofed")
+for _method in AVERAGING:
     _path = f"methods.{_method}.aggregation"
     LEARNING[_path] = option(_method, f"{RANDOM}, aggregation: fedavgm", first=RANDOM)
     for _name, _settings in AGGREGATIONS.items():
@@ -167,7 +168,7 @@ for _method in ("classic_fl", "fedprox", "splitfed", "local_loss", "fedgkt", "ec
             )
             LEARNING[f"{_path}.{_name}.{_key}"] = option(_method, _after, first=_first)
 
-for _method in EVERY:
+for _method in (*EVERY, "splitfed_v2"):  # whose digest covers the order of arrival
     LEARNING[f"methods.{_method}.init"] = option(_method, "init: holistic", "model.name=vgg5")
     LEARNING[f"methods.{_method}.weights"] = option(
         _method,
@@ -305,7 +306,7 @@ def test_every_field_is_classified_as_learning_or_time() -> None:
     assert len(known) > 40
     assert known == LEARNING.keys() | TIME.keys()
     assert not LEARNING.keys() & TIME.keys()
-    assert {label.partition(".")[0] for label in METHODS} == LABELS
+    assert {label.partition(".")[0] for label in METHODS} == LABELS | {"splitfed_v2"}
 
 
 @pytest.fixture(scope="module")

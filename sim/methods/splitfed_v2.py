@@ -1,0 +1,62 @@
+"""SplitFed v2 (Thapa et al., AAAI 2022, Algorithm 2): all clients train one server block in turn."""
+
+from typing import Any
+
+import simpy
+
+from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints.server import ServerEndpoint
+from cutlayer.sim.learning.deferred import operations
+from cutlayer.sim.learning.state_key import SERVER
+from cutlayer.sim.log.intervals import Activity
+from cutlayer.sim.methods.method import Process, Round
+from cutlayer.sim.methods.splitfed import SplitFed
+
+
+class SplitFedV2(SplitFed):
+    """Like SplitFed, but with a single server block, which steps on batches in the order of arrival.
+
+    The device blocks are averaged at the end of a round, the server block is not. Steps of the server
+    block never overlap, however many slots the server has. The result depends on the order of the steps,
+    which is part of the learning digest. A client that drops out leaves the steps on its batches behind.
+    """
+
+    name = "splitfed_v2"
+    summary = "like splitfed, but all clients train one server block in turn (SplitFed v2)"
+    parts = ("device",)
+    order_matters = True
+
+    @classmethod
+    def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003
+        """Return 1: there is a single server block."""
+        return 1
+
+    @classmethod
+    def check_mixed_cuts(cls, options: Any) -> str | None:  # noqa: ARG003
+        """Return a reason: the single server block begins behind one cut."""
+        return "splitfed_v2 trains one server block, which begins at one cut for all clients"
+
+    def open_round(self, index: int) -> Round:
+        """Open a chain for each client's device block, and one for the server block."""
+        rnd = super().open_round(index)
+        block = (SERVER,)
+        trunk = self.joint_chain(index, rnd.participants, reads=block, writes=block, at_end=True)
+        group = self.world.learning.interleave(trunk)
+        rnd.notes["turns"] = tuple(group.join(chain) for chain in rnd.chains)
+        rnd.notes["steps"] = simpy.Resource(self.world.clock)
+        return rnd
+
+    def server(self, server: ServerEndpoint, rnd: Round) -> Process:
+        """Train the server block on each activation in turn and return the gradient."""
+        server.chain = rnd.notes["turns"][server.member]
+        costs, steps = server.costs, rnd.notes["steps"]
+        shape, trains = costs.activation_shape, costs.parameters["device"] > 0
+        yield server.send(server.weights("device"))
+        for batch in server.batches:
+            activation = yield server.receive()
+            work = server.server_work.train(batch.size)
+            yield from server.compute_alone(steps, work, Activity.TRAIN)
+            gradient = server.chain.do(operations.server_step, activation)
+            if trains:
+                yield server.send(wire.gradient(shape, batch.size), gradient)
+        yield server.receive()

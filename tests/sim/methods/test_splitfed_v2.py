@@ -1,0 +1,119 @@
+"""SplitFed v2: one server block that the clients' batches step in the order of arrival."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_runs import Inside, key, only
+from torch import nn
+from torch.nn import functional
+
+import cutlayer.models.catalogue
+from cutlayer.sim.log.intervals import Activity, Phase
+
+ONE_CLIENT = ("topology.star.clients.0.count=1", "data.partition=iid")
+V2 = "methods=[splitfed_v2]"
+SLOW_LINK = "topology.star.clients=[{device: raspberry-pi-4b, link: 4g, name: near}, "
+TWO = "{device: raspberry-pi-4b, link: {up: %s, down: 10 Mbit/s, delay: 20 ms}, name: far}]"
+
+
+def fleet(far_up: str) -> str:
+    """Two clients, one of them behind an uplink of its own."""
+    return SLOW_LINK + TWO % far_up
+
+
+def turns(run: Inside) -> list[int]:
+    """The members in the order in which the server stepped on their batches."""
+    (kept,) = run.result.kept
+    log = kept.record.intervals
+    steps = np.flatnonzero((log.phase == Phase.SERVER_COMPUTE) & (log.activity == Activity.TRAIN))
+    return log.peer[steps[np.argsort(log.end[steps], kind="stable")]].tolist()
+
+
+def test_with_one_client_it_is_sequential_split_learning() -> None:
+    one, other = only(V2, *ONE_CLIENT), only("methods=[split_learning]", *ONE_CLIENT)
+    assert one.weights_digest == other.weights_digest is not None
+
+
+def test_the_weights_are_those_of_plain_torch_in_the_order_of_arrival() -> None:
+    run = Inside(V2, "training.rounds=1").train()
+    order, clients = turns(run), run.method.world.fleet.clients
+    assert set(order) == {0, 1, 2}
+    start = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
+    cut = run.plan.scenario.model.cut
+    server = start.split(cut).server
+    devices = [
+        cutlayer.models.catalogue.build("lenet", classes=10, seed=0).split(cut).device
+        for _ in clients
+    ]
+    for module in (server, *devices):
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    section = run.plan.scenario.training.optimizer
+
+    def optimizer(module: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.SGD(module.parameters(), section.lr, section.momentum)
+
+    optimizers = [optimizer(device) for device in devices]
+    of_server = optimizer(server)
+    batches = [iter(client.batches) for client in clients]
+    for member in order:
+        images, labels = run.workspace.feed.batch(member, 0, next(batches[member]))
+        for one in (of_server, optimizers[member]):
+            one.zero_grad()
+        functional.cross_entropy(server(devices[member](images)), labels).backward()
+        of_server.step()
+        optimizers[member].step()
+    for name, value in server.state_dict().items():
+        torch.testing.assert_close(run.states["server"][name], value, rtol=1e-6, atol=1e-7)
+    samples = [client.samples for client in clients]
+    for name, value in run.states["device"].items():
+        parts = [
+            d.state_dict()[name] * n / sum(samples) for d, n in zip(devices, samples, strict=True)
+        ]
+        torch.testing.assert_close(value, sum(parts), rtol=1e-6, atol=1e-7)
+
+
+def test_links_that_keep_the_order_share_a_training_and_others_do_not() -> None:
+    def learned(far_up: str) -> tuple[str | None, str | None, str]:
+        result = only(V2, fleet(far_up), "training.rounds=1", "data.partition=iid")
+        return result.learning_digest, result.weights_digest, result.event_digest
+
+    slow, slower, fast = learned("0.2 Mbit/s"), learned("0.1 Mbit/s"), learned("1 Gbit/s")
+    assert slow[:2] == slower[:2]
+    assert slow[2] != slower[2]
+    assert fast[0] != slow[0]
+    assert fast[1] != slow[1]
+
+
+@pytest.mark.parametrize("server", ["slots=3", "discipline=processor_sharing"])
+def test_steps_of_the_server_block_never_overlap(server: str) -> None:
+    slow = "topology.star.server.device=raspberry-pi-3b-plus"
+    run = Inside(V2, f"topology.star.server.{server}", slow, "training.rounds=1").train()
+    log = run.result.kept[0].record.intervals
+    steps = (log.phase == Phase.SERVER_COMPUTE) & (log.activity == Activity.TRAIN)
+    order = np.argsort(log.start[steps])
+    starts, ends = log.start[steps][order], log.end[steps][order]
+    assert (starts[1:] >= ends[:-1]).all()
+    assert log.of(Phase.SERVER_QUEUE).any()
+    one = Inside(V2, slow, "training.rounds=1").train()
+    assert torch.equal(
+        one.workspace.states[key("server")]["blocks.3.linear.weight"],
+        run.workspace.states[key("server")]["blocks.3.linear.weight"],
+    )
+
+
+def test_rounds_are_not_reused_since_the_order_belongs_to_the_digest() -> None:
+    trained, timed = only(V2), only(V2, executor="none")
+    assert trained.learning_digest == timed.learning_digest is not None
+    assert trained.event_digest == timed.event_digest
+    assert timed.reused_rounds == 0
+
+
+def test_a_client_that_drops_out_leaves_its_steps_on_the_server_behind() -> None:
+    away = (
+        "availability=[{clients: raspberry-pi-4b-1, offline: [{from: 150 ms, until: 100 s}], "
+        "on_disconnect: drop}]"
+    )
+    calm, dropped = Inside(V2, "training.rounds=1").train(), Inside(V2, away, "training.rounds=1")
+    dropped.train()
+    assert dropped.result.rounds[0].clients_dropped == 1
+    assert dropped.result.learning_digest != calm.result.learning_digest
