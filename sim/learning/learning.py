@@ -47,6 +47,11 @@ class Learning:
         """Return whether tensors are trained."""
         return self.executor is not None
 
+    @property
+    def versions(self) -> Mapping[StateKey, int]:
+        """The current version of each state."""
+        return self._versions
+
     def chain(
         self,
         round_index: int,

@@ -33,6 +33,7 @@ class Centralised(Method):
     summary = "the server trains on the images of all clients (a reference for accuracy)"
     Options = CentralisedOptions
     parts = ("server",)
+    reusable = True
 
     @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003

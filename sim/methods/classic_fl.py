@@ -14,6 +14,7 @@ class ClassicFL(SplitMethod):
     name = "classic_fl"
     summary = "every device trains the whole model, and the server averages (FedAvg)"
     Options: ClassVar[type[MethodOptions]] = AveragingOptions
+    reusable = True
 
     @classmethod
     def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003

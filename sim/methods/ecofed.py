@@ -6,7 +6,7 @@ them in a replay buffer. In the rounds in between, the server trains on the buff
 those that have one; their devices send a control message for each batch, as in the public code.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -62,6 +62,8 @@ class EcoFed(SplitMethod):
     parts = ("server",)
     needs_both_blocks = True
     freezes_device = True
+    reusable = True
+    untimed = ("_buffered", "fresh")
 
     options: EcoFedOptions
 
@@ -126,10 +128,6 @@ class EcoFed(SplitMethod):
         client = rnd.participants[member]
         if client in rnd.notes["fresh"]:
             self._buffered.discard(client)
-
-    def signature(self, rnd: Round) -> Hashable:
-        """Add the members that upload."""
-        return (super().signature(rnd), rnd.notes["uploads"])
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Upload a quantised activation per batch, or only announce the batches to be replayed."""

@@ -99,6 +99,8 @@ class FedGKT(SplitMethod):
     Options = FedGKTOptions
     parts = ("device", "head", "server")
     needs_both_blocks = True
+    reusable = True
+    untimed = ("device", "head", "logits")  # whether a client has some of its own yet
 
     options: FedGKTOptions
 

@@ -29,6 +29,7 @@ class FedProx(ClassicFL):
     summary = "classic FL with a proximal term in each client's loss (FedProx)"
     Options = FedProxOptions
     keeps_received = True
+    reusable = True
 
     options: FedProxOptions
 

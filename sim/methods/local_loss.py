@@ -17,6 +17,7 @@ class LocalLoss(SplitMethod):
     Options: ClassVar[type[MethodOptions]] = AveragingOptions
     parts = ("device", "head", "server")
     needs_both_blocks = True
+    reusable = True
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train block and head locally and send each activation."""

@@ -3,6 +3,8 @@
 A method calls operations; it does not read the clock, touch weights or count bytes. A new method is one
 file: a subclass with its `Options`, `open_round`, and the two generators `device` and `server`, which
 define what each endpoint of a client does.
+
+This file is long because it holds everything that a method of one's own can override.
 """
 
 from abc import ABC, abstractmethod
@@ -25,6 +27,7 @@ from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.learning.state_key import ALL_CLIENTS, StateKey, shared
 from cutlayer.sim.methods.members import Members
+from cutlayer.sim.methods.signature import signature
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -105,7 +108,12 @@ class ServerLoad:
 
 
 class Method(ABC):
-    """A training method in a world of its own."""
+    """A training method in a world of its own.
+
+    `reusable` lets a run without tensors reuse rounds with equal `signature`. It is not inherited: a
+    class says it for the code that it adds. `untimed` names attributes, notes and parts of states that
+    decide no timing, and may differ between such rounds.
+    """
 
     name: ClassVar[str]
     summary: ClassVar[str]
@@ -115,7 +123,12 @@ class Method(ABC):
     keeps_received: ClassVar[bool] = False
     needs_both_blocks: ClassVar[bool] = False
     cancels: ClassVar[bool] = False
-    order_matters: ClassVar[bool] = False  # timing decides the order of updates: play every round
+    reusable: ClassVar[bool] = False
+    untimed: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.reusable = vars(cls).get("reusable", False)
 
     def __init__(self, world: World, options: Any) -> None:
         self.world = world
@@ -286,9 +299,16 @@ class Method(ABC):
         return rnd.members
 
     def signature(self, rnd: Round) -> Hashable:
-        """Return what decides a round's timing, apart from the devices and links of its members."""
+        """Return what decides a round's timing, apart from the devices and links of its members.
+
+        It is all that the round declares and the method remembers, without what is `untimed`. Raises
+        UnrepeatableError if it cannot be compared with another round's.
+        """
         clients = self.world.fleet.clients
-        return rnd.round_type, tuple(clients[i].batch_sizes for i in rnd.participants)
+        sizes = tuple([clients[client].batch_sizes for client in rnd.participants])
+        own = {name: value for name, value in vars(self).items() if name != "world"}
+        rest = signature(rnd.chains, rnd.participants, (own, rnd.notes), self.untimed)
+        return rnd.round_type, sizes, rest
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[StateKey, ...]]:  # noqa: ARG002
         """Return the models to evaluate after a round, each as the states of its parts."""

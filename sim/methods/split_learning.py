@@ -17,6 +17,7 @@ class SplitLearning(SplitFed):
     name = "split_learning"
     summary = "clients train one after another and pass the device block on (sequential SL)"
     Options = MethodOptions
+    reusable = True
 
     @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003

@@ -19,6 +19,7 @@ class SplitFed(SplitMethod):
     name = "splitfed"
     summary = "activation up, gradient down for every batch (vanilla DPFL, SplitFed v1)"
     Options: ClassVar[type[MethodOptions]] = AveragingOptions
+    reusable = True
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Run forward, send, receive the gradient, run backward; at the end, send the device block."""

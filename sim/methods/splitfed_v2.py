@@ -24,7 +24,7 @@ class SplitFedV2(SplitFed):
     name = "splitfed_v2"
     summary = "like splitfed, but all clients train one server block in turn (SplitFed v2)"
     parts = ("device",)
-    order_matters = True
+    reusable = False  # a round has to be played to know the order of the steps
 
     @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003

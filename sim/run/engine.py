@@ -1,8 +1,9 @@
 """The round loop of one method: open a round, play it on the clock, train, evaluate, log.
 
 Two rounds have the same timing if their method signatures are equal and their participants have equal
-timing classes in the same order. Such a round is not played again: its record, digest included, is
-reused, since every round starts at local time 0. Rounds that train tensors are always played.
+timing classes in the same order. If the method is `reusable`, such a round is not played again: its
+record, digest included, is reused, since every round starts at local time 0. Rounds that train tensors
+are always played, and so are rounds that change their method or a state while they run.
 """
 
 import hashlib
@@ -14,11 +15,13 @@ from math import inf
 from cutlayer.sim.clock import EndlessRoundError, TooManyEventsError
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Progress as ChainProgress
+from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.intervals import NO_CAUSE
 from cutlayer.sim.log.link_use import Key, LinkTotals
 from cutlayer.sim.log.record import RoundRecord
 from cutlayer.sim.methods.method import Method, Round
+from cutlayer.sim.methods.signature import UnrepeatableError
 from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.method import MethodResult
@@ -74,8 +77,13 @@ class Engine:
         self.keep_all = keep_all
         self._observe = observe
         self._learned = learned or {}
-        fixed = not (method.cancels or method.order_matters or world.learning.trains)
-        self._reuse = reuse and fixed and world.time_invariant
+        self._reuse = (
+            reuse
+            and method.reusable
+            and not method.cancels
+            and world.time_invariant
+            and not world.learning.trains
+        )
         self._played: dict[Hashable, tuple[RoundRecord, list[int]]] = {}  # and who dropped out
         self._last_of_type: dict[str, KeptRound] = {}
         self._events = hashlib.blake2b(digest_size=16)
@@ -203,19 +211,38 @@ class Engine:
         loads = self.keep_all or rnd.round_type not in self._last_of_type
         if observers or not self._reuse:
             return play_round(self.method, rnd, observers, record_loads=loads)
-        clients = self.world.fleet.clients
-        cuts = self.world.fleet.cuts
-        timing_classes = tuple((clients[i].timing_class, cuts[i]) for i in rnd.participants)
-        key = (self.method.signature(rnd), timing_classes)
-        if key not in self._played:
+        key = self._key(rnd)
+        if key is None:
+            return play_round(self.method, rnd, record_loads=loads)
+        played = self._played.get(key)
+        if played is None:
+            versions = dict(self.world.learning.versions)
             record = play_round(self.method, rnd, record_loads=loads)
-            self._played[key] = record, list(rnd.dropped)
+            if self._key(rnd) == key and self._states_kept(rnd, versions):
+                self._played[key] = record, list(rnd.dropped)
             return record
         self.result.reused_rounds += 1
-        record, dropped = self._played[key]
+        record, dropped = played
         for member in dropped:
             self.method.drop(rnd, member)
         return record
+
+    def _key(self, rnd: Round) -> Hashable | None:
+        """Return what decides a round's timing, or None if it cannot be compared with another's."""
+        clients, cuts = self.world.fleet.clients, self.world.fleet.cuts
+        timing_classes = tuple((clients[i].timing_class, cuts[i]) for i in rnd.participants)
+        try:
+            return self.method.signature(rnd), timing_classes
+        except UnrepeatableError:
+            return None
+
+    def _states_kept(self, rnd: Round, before: Mapping[StateKey, int]) -> bool:
+        """Whether no state and no digest has changed while a round ran, but for members that dropped."""
+        if any(chain.group is not None for chain in rnd.chains):
+            return False
+        dropped = {key for member in rnd.dropped for key in rnd.chains[member].writes}
+        changed = before.items() ^ self.world.learning.versions.items()
+        return all(key in dropped for key, _ in changed)
 
     def _log(self, rnd: Round, record: RoundRecord, start_s: float) -> dict[str, float]:
         """Add a round to the totals of the result; return its `utilisation`."""
