@@ -194,11 +194,6 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
     if plan.one_cut(method) is None and (complaint := method.check_mixed_cuts(options)) is not None:
         yield loaded.problem(("model", "cut"), complaint)
         return
-    if trains and plan.one_cut(method) is None:
-        yield loaded.problem(
-            ("model", "cut"), "several cuts are not trained yet: use the executor none"
-        )
-        return
     if options.init == "partial" and max(plan.scenario_cuts) == 0:
         rule = "init: partial loads the blocks before the cut, and cut 0 leaves none: choose random"
         yield loaded.problem(path, rule, entry.label)
@@ -206,7 +201,8 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
     if trains:
         try:
             recipe = plan.recipe(method, entry.name, options)
-            initial_states(recipe, method, options, cut=max(plan.scenario_cuts))
+            cut, mixed = max(plan.scenario_cuts), plan.mixed_cuts(method)
+            initial_states(recipe, method, options, cut=cut, mixed=mixed)
         except WeightsError as error:
             yield loaded.problem(path, str(error))
     rates = list(_rate_problems(loaded, plan, method))

@@ -5,6 +5,7 @@ the scenario's cut from a file; `holistic`, which loads the whole convolutional 
 `partial` loads the same blocks for every method of a scenario, including classic FL, which has no cut.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from cutlayer.models.errors import WeightsError
 from cutlayer.models.weights_files import converted_types, fingerprint, shipped, weights_exist
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.learning.digest import Digest, Ingredient, node
+from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.recipe import Recipe
-from cutlayer.sim.learning.state_key import StateKey
+from cutlayer.sim.learning.state_key import StateKey, shared
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import options_of
 
@@ -44,12 +46,13 @@ def weights_file(model: str, options: Any) -> Path | None:
 
 
 def initial_states(
-    recipe: Recipe, method: type[Method], options: Any, *, cut: int
+    recipe: Recipe, method: type[Method], options: Any, *, cut: int, mixed: MixedCuts | None = None
 ) -> "dict[StateKey, State]":
     """Return the initial weights of "device", "server" and, if the method has one, "head".
 
-    `cut` is that of the scenario, at which `init: partial` ends; `recipe.cut` is that of the method.
-    Raises WeightsError if a weights file is missing, unreadable or does not fit the model.
+    If clients have different cuts, `mixed` names the states. `cut` is the (largest) one of the scenario,
+    at which `init: partial` ends; `recipe.cut` is that of the method. Raises WeightsError if a weights
+    file is missing, unreadable or does not fit the model.
     """
     from cutlayer.models.catalogue import build
     from cutlayer.models.layers import auxiliary_head
@@ -62,22 +65,34 @@ def initial_states(
     if path is not None:
         stop = model.feature_blocks if options.init == "holistic" else cut
         load_into(model.split(stop).device, path)
-    assert recipe.cut is not None
-    split = model.split(recipe.cut)
-    modules: dict[str, Module] = {"device": split.device, "server": split.server}
-    if "head" in method.parts:
-        shape = model.activation_shape(recipe.cut)
-        modules["head"] = auxiliary_head(shape, recipe.classes, seed=recipe.seed)
+
+    def module_of(key: StateKey) -> "Module":
+        cut = recipe.cut if key.cut is None else key.cut
+        if key.part == "head":
+            assert cut is not None
+            return auxiliary_head(model.activation_shape(cut), recipe.classes, seed=recipe.seed)
+        split = model.split(len(model) if cut is None else cut)
+        return split.server if key.part == "server" else split.device
+
     return {
-        StateKey(part): {
-            name: value.detach().clone() for name, value in module.state_dict().items()
+        key: {
+            name: value.detach().clone()
+            for name, value in module_of(key).state_dict().items()
+            if name.startswith(key.prefix)
         }
-        for part, module in modules.items()
+        for key in _initial_keys(method, mixed)
     }
 
 
+def _initial_keys(method: type[Method], mixed: MixedCuts | None) -> Sequence[StateKey]:
+    has_head = "head" in method.parts
+    if mixed is not None:
+        return mixed.initial(heads=has_head)
+    return shared("device", "server", *(["head"] if has_head else []))
+
+
 def initial_digests(
-    recipe: Recipe, method: type[Method], options: Any, *, cut: int
+    recipe: Recipe, method: type[Method], options: Any, *, cut: int, mixed: MixedCuts | None = None
 ) -> dict[StateKey, Digest]:
     """Return the digests of `initial_states` without building them; None if a file is missing."""
     init = getattr(options, "init", "random")
@@ -86,8 +101,6 @@ def initial_digests(
         path = weights_file(recipe.model, options)
         source = "" if path is None else fingerprint(path)
     except WeightsError:
-        source = None
-    if recipe.cut is None:
         source = None
     ends = {"pretrained_blocks": cut} if init == "partial" and cut != recipe.cut else {}
     described: dict[str, Ingredient] = {
@@ -99,13 +112,11 @@ def initial_digests(
         "init": init,
     } | ends
     read = [source, recipe.model_source]
-    parts: dict[str, dict[str, Ingredient]] = {"device": {}, "server": {}}
-    if "head" in method.parts:
-        parts["head"] = {"stream": HEAD}
-    return {
-        StateKey(part): node("initial", described | own | {"part": part}, read)
-        for part, own in parts.items()
-    }
+    digests: dict[StateKey, Digest] = {}
+    for key in _initial_keys(method, mixed):
+        stream: dict[str, Ingredient] = {"stream": HEAD} if key.part == "head" else {}
+        digests[key] = node("initial", described | stream | {"part": key.text}, read)
+    return digests
 
 
 def conversions(scenario: Scenario) -> list[str]:

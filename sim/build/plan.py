@@ -23,6 +23,7 @@ from cutlayer.sim.data.given_split import GivenPartition, given_partition
 from cutlayer.sim.data.leaf import leaf_declaration, partition_by_user
 from cutlayer.sim.data.partition import PARTITIONS, Held, partition
 from cutlayer.sim.learning.digest import Ingredient, source_identity
+from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
 from cutlayer.sim.methods.method import Method
 from cutlayer.topologies import Topology
@@ -93,6 +94,12 @@ class Plan:
         """Return the cut that all clients have under a method, or None if they have several."""
         cut, *others = self.cuts(method)
         return None if others else cut
+
+    def mixed_cuts(self, method: type[Method]) -> MixedCuts | None:
+        """Return the states of a method whose clients have different cuts, None if they have one."""
+        if self.one_cut(method) is not None:
+            return None
+        return MixedCuts(len(self.blocks), self.cuts(method), method.freezes_device)
 
     def recipe(self, method: type[Method], name: str, options: Any) -> Recipe:
         """Return everything that affects the learning of one method."""

@@ -93,7 +93,7 @@ def profile_of(topology: Topology, name: str) -> DeviceProfile:
 def _learning(
     plan: Plan, recipe: Recipe, method: type[Method], options: Any, dataset: Dataset | None
 ) -> Learning:
-    cut = max(plan.scenario_cuts)
+    cut, mixed = max(plan.scenario_cuts), plan.mixed_cuts(method)
     executor = None
     if dataset is not None:
         from cutlayer.sim.learning.batch_feed import Feed
@@ -101,17 +101,18 @@ def _learning(
         from cutlayer.sim.learning.workspace import Workspace
 
         feed = Feed(dataset, plan.shards, recipe, Augmentation(**recipe.augment))
-        states = initial_states(recipe, method, options, cut=cut)
+        states = initial_states(recipe, method, options, cut=cut, mixed=mixed)
         executor = Inline(Workspace(recipe, feed, states))
 
     base = recipe.digest()
-    digests = initial_digests(recipe, method, options, cut=cut)
+    digests = initial_digests(recipe, method, options, cut=cut, mixed=mixed)
     return Learning(
         recipe,
         digests,
         lambda client: node("shard", client, [base]),
         executor,
         method.aggregation(options),
+        mixed,
     )
 
 

@@ -7,7 +7,7 @@ them; the executor enforces this. Chains share no replicas, so an executor may r
 parallel, except those that are interleaved (`cutlayer.sim.learning.interleaved`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -89,9 +89,22 @@ class Chain:
             self.operations.append((operation, arguments, result))
         return result
 
-    def source(self, part: str) -> StateKey:
-        """Return the state from which a replica of a part starts: the client's own if it is read."""
+    def sources(self, part: str) -> Sequence[StateKey]:
+        """Return the states from which a replica of a part starts: the client's own if it is read.
+
+        A part has a state of its own or, if clients have different cuts, one for each of its blocks.
+        """
+        if self.cut is not None and part != "head":
+            blocks = [key for key in self.reads if key.block is not None]
+            return [key for key in blocks if self.part_of(key) == part]
         found = [key for key in self.reads if key.part == part and key.is_module]
         own = [key for key in found if key.owner == self.client]
         assert found, f"{part} is read but not declared"
-        return (own or found)[0]
+        return (own or found)[:1]
+
+    def part_of(self, key: StateKey) -> str:
+        """Return the part of this chain's model to which a state belongs."""
+        if key.block is None:
+            return key.part
+        assert self.cut is not None, "blocks have states of their own only with a cut"
+        return "device" if key.block < self.cut else "server"

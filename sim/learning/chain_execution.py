@@ -61,21 +61,30 @@ class ChainRun:
             self._frozen[part] = self._module(part).eval()
         return self._frozen[part]
 
+    def received(self, part: str) -> State:
+        """Return the weights from which a replica of a part starts."""
+        states = [self.read(key) for key in self.chain.sources(part)]
+        if len(states) == 1:
+            (weights,) = states
+            return weights  # type: ignore[no-any-return]
+        return {name: value for state in states for name, value in state.items()}
+
     def _module(self, part: str) -> nn.Module:
-        weights = self.read(self.chain.source(part))
-        return self.workspace.module(part, weights, exclusive=self.exclusive)
+        return self.workspace.module(
+            part, self.received(part), self.chain.cut, exclusive=self.exclusive
+        )
 
     def member(self, key: StateKey) -> State:
         """Return a copy of this chain's weights for the average `key`."""
-        return self.replica(key.part).state()
+        return self.replica(self.chain.part_of(key)).state(key.prefix)
 
     def give_back(self) -> None:
         """Return borrowed modules to the workspace; the chain does not run any more."""
         if self.exclusive:
             for part, replica in self._replicas.items():
-                self.workspace.give_back(part, replica.module)
+                self.workspace.give_back(part, replica.module, self.chain.cut)
             for part, module in self._frozen.items():
-                self.workspace.give_back(part, module)
+                self.workspace.give_back(part, module, self.chain.cut)
 
     def may_read(self, key: StateKey) -> bool:
         """Return whether the chain declared that it reads a state."""
@@ -124,4 +133,4 @@ class ChainRun:
                 optimizer = self.replica(key.part).optimizer
                 self.written[key] = None if optimizer is None else optimizer.state_dict()
             elif key not in self.written:
-                self.written[key] = self.replica(key.part).state()
+                self.written[key] = self.member(key)

@@ -9,6 +9,7 @@ import platform
 from collections.abc import Mapping, Sequence
 
 import torch
+from torch import nn
 
 from cutlayer.sim.learning.aggregation import Aggregation, Shared
 from cutlayer.sim.learning.chain import Chain, Group, Progress
@@ -18,7 +19,7 @@ from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.interleaved_execution import GroupRun
 from cutlayer.sim.learning.kernels import fingerprint
 from cutlayer.sim.learning.replica import State, accuracy
-from cutlayer.sim.learning.state_key import MOMENTS, StateKey, shared
+from cutlayer.sim.learning.state_key import MODEL, MOMENTS, StateKey, shared
 from cutlayer.sim.learning.workspace import Streams, Workspace
 from cutlayer.sim.process.interrupts import let_in
 
@@ -110,7 +111,7 @@ class Inline:
     ) -> None:
         states, moments = self.workspace.states, key.of_kind(MOMENTS)
         before = Shared(states[key], states.get(moments, {}))
-        folded = aggregation.close(before, total, self.workspace.parameters(key.part))
+        folded = aggregation.close(before, total, self.workspace.parameters(key))
         states.put(key, versions[key], folded.weights)
         if folded.moments:
             states.put(moments, versions[moments], folded.moments)
@@ -137,12 +138,16 @@ class Inline:
         self.workspace.states.restore(self._before if rounds else self._closed)
         self._groups.clear()
 
-    def accuracy(self, models: Sequence[tuple[StateKey, ...]]) -> float:
-        """Return the mean test accuracy of models, each named by the states of its parts.
+    def accuracy(
+        self, models: Sequence[tuple[StateKey, ...]], weights: Sequence[int] | None = None
+    ) -> float:
+        """Return the weighted mean test accuracy of models, each named by the states of its parts.
 
         BatchNorm uses its running statistics, or those of each evaluation batch if it has none.
         """
-        return sum(self._accuracy_of(keys) for keys in models) / len(models)
+        weights = [1] * len(models) if weights is None else weights
+        each = zip(models, weights, strict=True)
+        return sum(weight * self._accuracy_of(keys) for keys, weight in each) / sum(weights)
 
     def finite(self, models: Sequence[tuple[StateKey, ...]]) -> bool:
         """Return whether all weights of models are finite."""
@@ -150,19 +155,30 @@ class Inline:
         return all(bool(torch.isfinite(value).all()) for s in states for value in s.values())
 
     def _accuracy_of(self, keys: tuple[StateKey, ...]) -> float:
-        states = self.workspace.states
-        modules = [self.workspace.module(key.part, states[key]).eval() for key in keys]
+        modules = [module.eval() for module in self._modules_of(keys)]
         with self.workspace.drawing(Streams(self.workspace.recipe.seed, "evaluation")):
             test = self.workspace.feed.test_batches
             return accuracy(modules, ((self.workspace.converted(x), y) for x, y in test))
+
+    def _modules_of(self, keys: tuple[StateKey, ...]) -> list[nn.Module]:
+        """Return the modules of a model; its blocks, if they have states of their own, as one."""
+        states = self.workspace.states
+        if all(key.block is None for key in keys):
+            return [self.workspace.module(key.part, states[key]) for key in keys]
+        weights = {name: value for key in keys for name, value in states[key].items()}
+        return [self.workspace.module("device", weights, len(keys))]
 
     def weights_digest(self) -> str:
         """Return a fingerprint of all trained weights, which does not depend on the cut."""
         fingerprint = hashlib.blake2b(digest_size=16)
         weights: State = {}
         for key, state in self.workspace.states.items():
-            if key.is_module:
-                prefix = "" if key in shared("device", "server") else f"{key.text}:"
+            unused = key.cut is not None and self.workspace.states.version(key) == 0
+            if key.is_module and not unused:
+                of_model = key in shared("device", "server") or key == StateKey(
+                    MODEL, block=key.block
+                )
+                prefix = "" if of_model else f"{key.text}:"
                 weights |= {prefix + name: value for name, value in state.items()}
         for name in sorted(weights):
             fingerprint.update(name.encode())

@@ -13,8 +13,9 @@ from cutlayer.sim.learning.chain import Chain, Progress
 from cutlayer.sim.learning.digest import Digest, Ingredient, node
 from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.interleaved import Interleaved
+from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.recipe import Recipe
-from cutlayer.sim.learning.state_key import MOMENTS, OPTIMIZER, StateKey
+from cutlayer.sim.learning.state_key import MODEL, MOMENTS, OPTIMIZER, StateKey
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning.inline import Inline
@@ -30,9 +31,16 @@ class Learning:
         shards: Callable[[int], Digest],
         executor: "Inline | None",
         aggregation: Aggregation = FEDAVG,
+        mixed: MixedCuts | None = None,
     ) -> None:
         self.recipe = recipe
-        self.digests = dict(initial)
+        self.mixed = mixed
+        self._initial = dict(initial)
+        self.digests = {
+            key: digest
+            for key, digest in self._initial.items()
+            if mixed is None or (key.part == MODEL and key.is_module)
+        }
         self.shards = shards
         self.executor = executor
         self.aggregation = aggregation
@@ -68,8 +76,10 @@ class Learning:
         """Open a chain for `client`, whose shard of `samples` samples it may read.
 
         It reads the current versions of the states `reads`. `members` lists the clients, in order, whose
-        shards a chain of several clients reads. States that a chain writes are current for the chains
-        opened after it or, with `at_end`, once it is folded or finished; averages once they are folded.
+        shards a chain of several clients reads. `cut` is the client's: if clients have different ones,
+        the parts of the model stand for the states of its blocks. States that a chain writes are current
+        for the chains opened after it or, with `at_end`, once it is folded or finished; averages once
+        they are folded.
         """
         reads, writes = list(reads), list(writes)
         if self.recipe.optimizer.state == "kept":
@@ -78,6 +88,16 @@ class Learning:
                 writes.append(key)
                 if key in self.digests:
                     reads.append(key)
+        if self.mixed is None:
+            cut = None
+        else:
+            assert cut is not None, "a chain of several clients needs one cut for all of them"
+            reads, averages, writes = (
+                self.mixed.expanded(keys, cut) for keys in (reads, averages, writes)
+            )
+            for key in reads:  # the states of cuts that no client has had are not in the run digest
+                if key in self._initial and key not in self.digests:
+                    self.digests[key], self._versions[key] = self._initial[key], 0
         lr = self.recipe.schedule.rate(self.recipe.optimizer.lr, round_index)
         described: dict[str, Ingredient] = {
             "client": client,
@@ -118,6 +138,21 @@ class Learning:
         if not at_end:
             self._write(chain)
         return chain
+
+    def models(
+        self, models: Sequence[tuple[StateKey, ...]], cuts: Mapping[int, int]
+    ) -> tuple[Sequence[tuple[StateKey, ...]], Sequence[int]]:
+        """Return models, named by their parts, by their states, and the weight of each.
+
+        `cuts` has the number of clients by cut: if devices keep blocks frozen, the models of different
+        cuts differ.
+        """
+        if self.mixed is None:
+            return models, [1] * len(models)
+        expanded = self.mixed.models(models, cuts)
+        if len(expanded) == len(models):
+            return expanded, [1] * len(models)
+        return expanded, [cuts[cut] for _ in models for cut in sorted(cuts)]
 
     def interleave(self, trunk: Chain, branches: Iterable[Chain] = ()) -> Interleaved:
         """Let chains exchange tensors with `trunk`, the server's, which was opened with `at_end`."""

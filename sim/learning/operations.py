@@ -37,7 +37,7 @@ def train_proximal(run: ChainRun, client: int, batch: Batch, mu: float) -> None:
     images, labels = run.batch(client, batch)
     torch.autograd.backward(functional.cross_entropy(server.module(device.module(images)), labels))
     for part, replica in (("device", device), ("server", server)):
-        received = run.read(run.chain.source(part))
+        received = run.received(part)
         for name, weight in replica.module.named_parameters():
             if weight.grad is not None:
                 weight.grad.add_(weight.detach() - received[name], alpha=mu)

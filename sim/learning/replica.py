@@ -25,9 +25,13 @@ class Replica:
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
 
-    def state(self) -> State:
-        """Return a copy of the weights."""
-        return {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+    def state(self, prefix: str = "") -> State:
+        """Return a copy of the weights whose names begin with `prefix`."""
+        return {
+            name: value.detach().clone()
+            for name, value in self.module.state_dict().items()
+            if name.startswith(prefix)
+        }
 
 
 def train_on(loss: Tensor, *replicas: Replica) -> None:

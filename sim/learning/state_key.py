@@ -3,31 +3,41 @@
 from typing import Final, NamedTuple
 
 ALL_CLIENTS: Final = -1  # the client index of a chain or shard of all clients together
-MODULES: Final = ("device", "server", "head")  # the parts that are modules, and can be trained
+MODEL: Final = "model"  # the part of a block, if clients have different cuts
+MODULES: Final = ("device", "server", "head", MODEL)  # the parts that can be trained
 # Kinds of states; texts are part of learning digests, hence the old spelling.
 WEIGHTS: Final = ""
 OPTIMIZER: Final = "optimiser"  # of a client's replica of a part
 MOMENTS: Final = "moments"  # of a part's aggregation
+FROZEN: Final = "frozen"  # the initial weights of a block, which are not trained
 
 
 class StateKey(NamedTuple):
     """The name of a state: a part of the model, or another thing that the method keeps.
 
     `owner` is a client's index or a node's name; a state without an owner is shared by all clients.
-    `kind` says what is kept of the part. `cut` is that of an auxiliary head if there are several.
+    `kind` says what is kept of the part. `cut` is that of an auxiliary head, and `block` the number of a
+    block of the model, if clients have different cuts.
     """
 
     part: str
     owner: int | str | None = None
     kind: str = WEIGHTS
     cut: int | None = None
+    block: int | None = None
 
     @property
     def text(self) -> str:
         """The name in digests, such as "server", "buffer/7" or "optimiser/device/3"."""
         part = self.part if self.cut is None else f"{self.part}@{self.cut}"
+        part = part if self.block is None else f"{part}.{self.block}"
         owner = None if self.owner is None else str(self.owner)
         return "/".join(piece for piece in (self.kind, part, owner) if piece)
+
+    @property
+    def prefix(self) -> str:
+        """How the names of its tensors begin: those of a block have its number in the model."""
+        return "" if self.block is None else f"blocks.{self.block}."
 
     @property
     def is_module(self) -> bool:

@@ -35,6 +35,10 @@ class States(Mapping[StateKey, Any]):
     def __len__(self) -> int:
         return len(self._current)
 
+    def version(self, key: StateKey) -> int:
+        """Return the number of the current version."""
+        return self._current[key]
+
     def read(self, key: StateKey, version: int) -> Any:
         """Return the value of a version, which is current or held."""
         return self._values[key][version]

@@ -26,6 +26,8 @@ from cutlayer.sim.learning.replica import State
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.states import States
 
+_Part = tuple[str, int | None]  # a part of the model and, if it is not the recipe's, the cut
+
 
 class Streams:
     """The random streams of a chain or an evaluation, named by a seed, a purpose and a key."""
@@ -64,39 +66,46 @@ class Workspace:
             }
         )
         self.streams: Streams | None = None  # those from which modules draw at present
-        self._modules: dict[str, nn.Module] = {}
-        self._spare: defaultdict[str, list[nn.Module]] = defaultdict(list)
+        self._modules: dict[_Part, nn.Module] = {}
+        self._spare: defaultdict[_Part, list[nn.Module]] = defaultdict(list)
 
-    def module(self, part: str, state: State, *, exclusive: bool = False) -> nn.Module:
-        """Return the module of a part, loaded with `state` and without gradients.
+    def module(
+        self, part: str, state: State, cut: int | None = None, *, exclusive: bool = False
+    ) -> nn.Module:
+        """Return the module of a part at a cut (default: the recipe's), loaded and without gradients.
 
-        Chains run one at a time, so one module for each part is enough, except for those that are
-        interleaved: they borrow an `exclusive` one, until `give_back`.
+        Chains run one at a time, so one module for each part and cut is enough, except for those that
+        are interleaved: they borrow an `exclusive` one, until `give_back`.
         """
-        if part not in self._modules:
-            self._modules[part] = self._made(part)
-        module = self._modules[part]
+        which = part, cut
+        if which not in self._modules:
+            self._modules[which] = self._made(part, cut)
+        module = self._modules[which]
         if exclusive:
-            module = self._spare[part].pop() if self._spare[part] else self._made(part)
+            module = self._spare[which].pop() if self._spare[which] else self._made(part, cut)
         module.load_state_dict(state)
         module.zero_grad(set_to_none=True)
         return module
 
-    def give_back(self, part: str, module: nn.Module) -> None:
+    def give_back(self, part: str, module: nn.Module, cut: int | None = None) -> None:
         """Return an exclusive module, which other chains may then borrow."""
-        self._spare[part].append(module)
+        self._spare[part, cut].append(module)
 
-    def _made(self, part: str) -> nn.Module:
-        new = channels_last_module(make_part(self.recipe, part)).to(self.dtype)
+    def _made(self, part: str, cut: int | None) -> nn.Module:
+        new = channels_last_module(make_part(self.recipe, part, cut)).to(self.dtype)
         blocks = {part: new} if part == "head" else _named_blocks(new)
         for name, block in blocks.items():
             block.register_forward_pre_hook(partial(self._begin_block, name))
         return new
 
-    def parameters(self, part: str) -> set[str]:
-        """Return the names of the parameters of a part that has a module; the others are buffers."""
-        named = self._modules[part].named_parameters(remove_duplicate=False)
-        return {name for name, _ in named}
+    def parameters(self, key: StateKey) -> set[str]:
+        """Return the names of the parameters of a state that a module had; the others are buffers."""
+        if key.block is None:
+            modules = [self._modules[key.part, key.cut]]
+        else:
+            modules = [module for (part, _), module in self._modules.items() if part != "head"]
+        named = [m.named_parameters(remove_duplicate=False) for m in modules]
+        return {name for names in named for name, _ in names if name.startswith(key.prefix)}
 
     def converted(self, value: Tensor) -> Tensor:
         """Convert a floating-point tensor to the workspace's dtype; return others unchanged."""
@@ -117,16 +126,17 @@ class Workspace:
             self.streams.begin(block)
 
 
-def make_part(recipe: Recipe, part: str) -> nn.Module:
-    """Build the device block, server block or auxiliary head of a recipe."""
+def make_part(recipe: Recipe, part: str, cut: int | None = None) -> nn.Module:
+    """Build the device block, server block or auxiliary head at a cut, by default the recipe's."""
     model = cutlayer.models.catalogue.build(
         recipe.model, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
     )
-    assert recipe.cut is not None
+    cut = recipe.cut if cut is None else cut
+    assert cut is not None, "the recipe has several cuts"
     if part == "head":
-        shape = model.activation_shape(recipe.cut)
+        shape = model.activation_shape(cut)
         return auxiliary_head(shape, recipe.classes, seed=recipe.seed)
-    split = model.split(recipe.cut)
+    split = model.split(cut)
     return split.device if part == "device" else split.server
 
 

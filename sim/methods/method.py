@@ -218,9 +218,10 @@ class Method(ABC):
         writes: Sequence[StateKey] = (),
     ) -> Chain:
         """Open the chain of one client for a round; see `Learning.chain`."""
-        samples = self.world.fleet.clients[client].samples
+        fleet = self.world.fleet
+        samples, cut = fleet.clients[client].samples, fleet.cuts[client]
         return self.world.learning.chain(
-            index, client, samples, reads=reads, averages=averages, writes=writes
+            index, client, samples, reads=reads, averages=averages, writes=writes, cut=cut
         )
 
     def joint_chain(

@@ -7,7 +7,7 @@ are always played, and so are rounds that change their method or a state while t
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -193,11 +193,15 @@ class Engine:
         learning = self.world.learning
         if learning.executor is None:
             return learned
-        parts = self.method.evaluated(rnd)
+        fleet = self.world.fleet
+        cuts = (
+            {} if learning.mixed is None else Counter(fleet.cuts[client] for client in fleet.able)
+        )
+        models, weights = learning.models(self.method.evaluated(rnd), cuts)
         try:
             with let_in():
-                accuracy = learning.executor.accuracy(parts)
-                finite = learning.executor.finite(parts)
+                accuracy = learning.executor.accuracy(models, weights)
+                finite = learning.executor.finite(models)
         except KeyboardInterrupt:
             learning.undo_round()
             raise

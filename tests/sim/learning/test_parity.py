@@ -35,10 +35,10 @@ OVERRIDES = (
 )
 
 
-def in_double(method: str, kept: bool, equal: bool, model: str) -> Inside:
+def in_double(method: str, kept: bool, equal: bool, model: str, cut: str = "2") -> Inside:
     run = Inside(
         f"methods=[{method}]",
-        f"model={{name: '{model}', cut: 2}}",
+        f"model={{name: '{model}', cut: {cut}}}",
         f"training.optimizer_state={'kept' if kept else 'fresh'}",
         f"training.averaging={'equal' if equal else 'samples'}",
         *OVERRIDES,

@@ -1,0 +1,54 @@
+"""The states of a run whose clients have different cuts: one for each block of the model.
+
+With one cut for all, the states are the device block and the server block. With several, the device
+block of a cut is the blocks before it and the server block those after it, so that a chain reads, trains
+and is averaged into the blocks of both. Each block is then folded over the members that trained it, and
+stays as it is if none did. Auxiliary heads differ in their inputs: there is one for each cut.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from cutlayer.sim.learning.state_key import FROZEN, MODEL, WEIGHTS, StateKey
+
+Parts = tuple[StateKey, ...]
+
+
+@dataclass(frozen=True)
+class MixedCuts:
+    """The number of blocks of the model, the cuts that clients may have, and what devices run.
+
+    If `freezes_device`, devices run the initial weights (EcoFed), whoever trains these blocks elsewhere.
+    """
+
+    blocks: int
+    cuts: Sequence[int]
+    freezes_device: bool
+
+    def expanded(self, keys: Iterable[StateKey], cut: int) -> list[StateKey]:
+        """Return states of device block, server block and head as those of a cut."""
+        return [state for key in keys for state in self._of(key, cut)]
+
+    def _of(self, key: StateKey, cut: int) -> Iterable[StateKey]:
+        if key.kind != WEIGHTS or key.part not in ("device", "server", "head"):
+            return (key,)
+        if key.part == "head":
+            return (key._replace(cut=cut),)
+        blocks = range(cut) if key.part == "device" else range(cut, self.blocks)
+        frozen = key.part == "device" and self.freezes_device
+        return (
+            StateKey(MODEL, key.owner, FROZEN if frozen else WEIGHTS, block=block)
+            for block in blocks
+        )
+
+    def initial(self, heads: bool) -> list[StateKey]:
+        """Return the states of which a run begins with weights."""
+        states = [StateKey(MODEL, block=block) for block in range(self.blocks)]
+        if self.freezes_device:
+            states += [StateKey(MODEL, kind=FROZEN, block=b) for b in range(max(self.cuts))]
+        return states + ([StateKey("head", cut=cut) for cut in self.cuts] if heads else [])
+
+    def models(self, models: Sequence[Parts], cuts: Collection[int]) -> list[Parts]:
+        """Return models of named parts by their blocks: one, or with frozen blocks one for each cut."""
+        ends = sorted(cuts) if self.freezes_device else [0]
+        return [tuple(self.expanded(parts, cut)) for parts in models for cut in ends]
