@@ -2,7 +2,7 @@
 
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.fleet import Client
-from cutlayer.sim.endpoints.message import Message, weights
+from cutlayer.sim.endpoints.message import Message
 from cutlayer.sim.endpoints.nodes import Line, Node
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch, Chain
@@ -61,12 +61,7 @@ class ClientEndpoint(Endpoint):
 
     def weights(self, *parts: str) -> Message:
         """Return a message with the weights and buffers (BatchNorm's statistics) of these parts."""
-        costs = self.costs
-        return weights(
-            sum(costs.parameters[part] for part in parts),
-            sum(costs.tensors[part] for part in parts),
-            sum(costs.buffer_bytes[part] for part in parts),
-        )
+        return self.costs.weights(*parts)
 
 
 class NodeEndpoint(Endpoint):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.compute.queueing import ServerQueue
 from cutlayer.sim.endpoints.fleet import Fleet
+from cutlayer.sim.endpoints.message import Message, weights
 from cutlayer.sim.endpoints.nodes import Line, Node, Way
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.learning import Learning
@@ -30,6 +31,14 @@ class Costs:
     parameters: Mapping[str, int]
     tensors: Mapping[str, int]
     buffer_bytes: Mapping[str, int]
+
+    def weights(self, *parts: str) -> Message:
+        """Return a message with the weights and buffers (BatchNorm's statistics) of these parts."""
+        return weights(
+            sum(self.parameters[part] for part in parts),
+            sum(self.tensors[part] for part in parts),
+            sum(self.buffer_bytes[part] for part in parts),
+        )
 
 
 @dataclass(frozen=True)

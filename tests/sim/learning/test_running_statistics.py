@@ -139,7 +139,7 @@ def test_messages_of_weights_include_the_buffers() -> None:
     Its tensors are 4 of the convolutions and 5 of BatchNorm, each with its framing.
     """
     run = Inside("methods=[splitfed]", STATISTICS, GENTLE)
-    message = run.method.weights("device")  # type: ignore[attr-defined]
+    message = run.method.world.costs[2].weights("device")
     assert message.payload_bytes == 4 * (196 + 148 + 8) + 32 + 8
     framing = wire.STATE_FRAMING + 9 * wire.TENSOR_FRAMING
     assert message.wire_bytes == message.payload_bytes + framing
