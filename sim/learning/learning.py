@@ -6,7 +6,7 @@ the digests are computed; they are the same.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cutlayer.sim.learning.aggregation import FEDAVG, Aggregation
 from cutlayer.sim.learning.chain import Chain, Progress
@@ -19,6 +19,10 @@ from cutlayer.sim.learning.state_key import MODEL, MOMENTS, OPTIMIZER, StateKey
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning.inline import Inline
+
+# The digests and versions of states before a chain wrote them; None for a state that was new.
+Before = Mapping[StateKey, tuple[Digest, int] | None]
+NOTHING: Final[Before] = {}
 
 
 class Learning:
@@ -47,7 +51,7 @@ class Learning:
         self.run_digest: Digest = node("run", None, [])
         self._base = recipe.digest()
         self._versions = dict.fromkeys(self.digests, 0)
-        self._open: dict[Chain, dict[StateKey, tuple[Digest, int] | None]] = {}
+        self._open: dict[Chain, Before] = {}
         self._round_before: Digest = self.run_digest
 
     @property
@@ -130,12 +134,12 @@ class Learning:
             digest=digest,
             records=self.trains,
             cut=cut,
-            versions={key: self._versions.get(key, 0) for key in reads},
         )
-        self._open[chain] = {}
+        self._open[chain] = NOTHING
         if self.executor is not None:
+            chain.versions = {key: self._versions.get(key, 0) for key in reads}
             self.executor.hold(chain)
-        if not at_end:
+        if writes and not at_end:
             self._write(chain)
         return chain
 
@@ -193,7 +197,7 @@ class Learning:
         for chain in chains:
             if chain.group is not None:
                 chain.digest = node("branch", chain.client, [chain.digest, chain.group.digest])
-            if not self._open[chain]:
+            if chain.writes and not self._open[chain]:
                 self._write(chain)
         own = [chain.weight for chain in chains] if weights is None else weights
         members: dict[StateKey, list[tuple[Chain, float]]] = {}
@@ -291,10 +295,12 @@ class Learning:
 
     def _write(self, chain: Chain) -> None:
         """Make the states that a chain writes current, and note what they were before."""
+        before: dict[StateKey, tuple[Digest, int] | None] = {}
+        self._open[chain] = before
         for key in chain.writes:
             known = key in self.digests
             version = self._versions.get(key, 0)
-            self._open[chain][key] = (self.digests[key], version) if known else None
+            before[key] = (self.digests[key], version) if known else None
             self._versions[key] = chain.written[key] = self._versions.get(key, -1) + 1
             self.digests[key] = node("write", key.text, [chain.digest])
 

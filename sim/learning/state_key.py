@@ -1,5 +1,6 @@
 """The names of the states of a run: weights, optimizer states, moments, buffers and logits."""
 
+from functools import cache
 from typing import Final, NamedTuple
 
 ALL_CLIENTS: Final = -1  # the client index of a chain or shard of all clients together
@@ -10,6 +11,9 @@ WEIGHTS: Final = ""
 OPTIMIZER: Final = "optimiser"  # of a client's replica of a part
 MOMENTS: Final = "moments"  # of a part's aggregation
 FROZEN: Final = "frozen"  # the initial weights of a block, which are not trained
+
+
+_PLAIN: Final = (None, WEIGHTS, None)
 
 
 class StateKey(NamedTuple):
@@ -29,6 +33,8 @@ class StateKey(NamedTuple):
     @property
     def text(self) -> str:
         """The name in digests, such as "server", "buffer/7" or "optimiser/device/3"."""
+        if self[1:] == _PLAIN:
+            return self.part
         part = self.part if self.cut is None else f"{self.part}@{self.cut}"
         part = part if self.block is None else f"{part}.{self.block}"
         owner = None if self.owner is None else str(self.owner)
@@ -49,6 +55,7 @@ class StateKey(NamedTuple):
         return self._replace(kind=kind)
 
 
+@cache
 def shared(*parts: str) -> tuple[StateKey, ...]:
     """Return the states of some parts that all clients share."""
     return tuple(StateKey(part) for part in parts)
