@@ -9,7 +9,7 @@ from cutlayer.sim.clock import Clock
 from cutlayer.sim.endpoints.fleet import EDGES
 from cutlayer.sim.endpoints.nodes import Peer, Way
 from cutlayer.sim.log.intervals import SERVER
-from cutlayer.sim.log.link_use import ClientRoutes
+from cutlayer.sim.log.link_use import ClientRoutes, EdgeRoutes
 from cutlayer.sim.network import Network
 from cutlayer.sim.network.propagation import Jitters
 from cutlayer.sim.network.route_runs import Lazy, Runs
@@ -136,7 +136,11 @@ def connect(
         first = kind * count if kind < EDGES else EDGES * count + (kind - EDGES) * size
         return Lazy(size, lambda place: with_headers(first + place).resources)
 
-    client_routes = ClientRoutes(uses(0, count), uses(1, count), clients)
+    of_edges = None
+    if edges:
+        backhaul = [uses(kind, len(edges)) for kind in (EDGES, EDGES + 1)]
+        of_edges = EdgeRoutes(uses(2, count), uses(3, count), *backhaul)
+    client_routes = ClientRoutes(uses(0, count), uses(1, count), clients, of_edges)
     jitters = _Jittered(routes, runs)
     return ClientNetwork(network, routes, client_routes, transport, jitters, count, len(edges))
 

@@ -72,6 +72,7 @@ def assemble(
         uploads_outstanding=training.uploads_outstanding,
         framing=plan.scenario.scale.framing,
         constant_rates=not topology.profiles,
+        has_edges=bool(topology.edges),
         closing=_closing(training.closing),
     )
     return method(world, options)
@@ -170,9 +171,7 @@ def _fleet(
     settings = variability(plan)
     works: dict[tuple[str, str, float], Mapping[int, DeviceWork]] = {}
     count = len(topology.clients)
-    numbers: dict[str | None, int] = {
-        name: edge_number(index) for index, name in enumerate(topology.edges[: connected.edges])
-    }
+    numbers = {name: edge_number(index) for index, name in enumerate(topology.edges)}
 
     def works_of(profile: DeviceProfile) -> Mapping[int, DeviceWork]:
         def work(cut: int) -> DeviceWork:
@@ -193,7 +192,8 @@ def _fleet(
         if device not in works:
             works[device] = works_of(profile)
         samples = plan.shards.sizes[index]
-        edge = numbers[topology.edge_of(name)] if numbers else None
+        nearest = topology.edge_of(name)
+        edge = None if nearest is None else numbers[nearest]
         batches, sizes = _planned(
             samples, training.batch_size, training.local_epochs, recipe.min_batch
         )

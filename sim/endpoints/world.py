@@ -79,9 +79,9 @@ class World:
 
     `nodes` are the server, first, and the edge nodes that compute, by name. `way` returns the route from
     a client (its index) or node (its number) to another. `costs` is by cut; an endpoint has those of its
-    client's. `framing` multiplies the bytes of a message
-    beyond its payload. `constant_rates` says that no link changes its rate. The engine gives every round
-    a `log` of its own.
+    client's. `framing` multiplies the bytes of a message beyond its payload. `constant_rates` says that
+    no link changes its rate, `has_edges` that edge nodes have devices, whether used or not. The engine
+    gives every round a `log` of its own.
     """
 
     clock: Clock
@@ -96,6 +96,7 @@ class World:
     uploads_outstanding: int
     framing: float
     constant_rates: bool
+    has_edges: bool = False
     closing: Closing | None = None
     log: RoundLog = field(default_factory=RoundLog)
 

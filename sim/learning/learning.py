@@ -76,6 +76,7 @@ class Learning:
         members: Sequence[int] = (),
         cut: int | None = None,
         at_end: bool = False,
+        scheduled_at: int | None = None,
     ) -> Chain:
         """Open a chain for `client`, whose shard of `samples` samples it may read.
 
@@ -83,7 +84,8 @@ class Learning:
         shards a chain of several clients reads. `cut` is the client's: if clients have different ones,
         the parts of the model stand for the states of its blocks. States that a chain writes are current
         for the chains opened after it or, with `at_end`, once it is folded or finished; averages once
-        they are folded.
+        they are folded. `scheduled_at` is the round of the learning-rate schedule if it is not
+        `round_index`.
         """
         reads, writes = list(reads), list(writes)
         if self.recipe.optimizer.state == "kept":
@@ -102,7 +104,8 @@ class Learning:
             for key in reads:  # the states of cuts that no client has had are not in the run digest
                 if key in self._initial and key not in self.digests:
                     self.digests[key], self._versions[key] = self._initial[key], 0
-        lr = self.recipe.schedule.rate(self.recipe.optimizer.lr, round_index)
+        at = round_index if scheduled_at is None else scheduled_at
+        lr = self.recipe.schedule.rate(self.recipe.optimizer.lr, at)
         described: dict[str, Ingredient] = {
             "client": client,
             "round": round_index,
@@ -251,6 +254,13 @@ class Learning:
         self._versions[target] = self._versions.get(target, -1) + 1
         if self.executor is not None:
             self.executor.assign(target, source, self._versions[target])
+
+    def forget(self, keys: Iterable[StateKey]) -> None:
+        """Forget states that nothing reads any more, such as those of edge nodes after a round."""
+        for key in keys:
+            del self.digests[key], self._versions[key]
+            if self.executor is not None:
+                self.executor.workspace.states.remove(key)
 
     def publish(self, group: Interleaved) -> None:
         """Make the trunk's states current as they are after the turns so far; it stays open."""

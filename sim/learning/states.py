@@ -51,6 +51,10 @@ class States(Mapping[StateKey, Any]):
         if before is not None:
             self._free(key, before)
 
+    def remove(self, key: StateKey) -> None:
+        """Forget a state that no open chain reads."""
+        del self._current[key], self._values[key]
+
     def hold(self, versions: Versions) -> None:
         """Keep these versions until as many calls of `release`."""
         self._readers.update(versions.items())

@@ -26,11 +26,11 @@ def active_times(intervals: Intervals, members: int) -> dict[str, NDArray[np.flo
 
     Transfers that overlap count once.
     """
-    of, actor = intervals.of, intervals.actor
+    of, actor, peer = intervals.of, intervals.actor, intervals.peer
     return {
         "compute": covered(intervals, actor, of(Phase.DEVICE_COMPUTE), members),
-        "send": covered(intervals, actor, of(Phase.UPLINK), members),
-        "receive": covered(intervals, intervals.peer, of(Phase.DOWNLINK), members),
+        "send": covered(intervals, actor, of(Phase.UPLINK) & (actor >= 0), members),
+        "receive": covered(intervals, peer, of(Phase.DOWNLINK) & (peer >= 0), members),
     }
 
 

@@ -59,8 +59,9 @@ PHASES: Final = tuple(phase.name.lower() for phase in Phase)
 class Interval(NamedTuple):
     """One row of a round's log; times are seconds since the round began.
 
-    `actor` is a member of the round (0, 1, ... in client order) or `SERVER`; `peer` is the other end of
-    a transfer, or the member that the work is for. `cause` is the number of a row, or `NO_CAUSE`.
+    `actor` is a member of the round (0, 1, ... in client order), `SERVER`, or an edge node that computes
+    (-2, -3, ...); `peer` is the other end of a transfer, or the member that the work is for. The phases
+    of an edge node are those of the server. `cause` is the number of a row, or `NO_CAUSE`.
     """
 
     start: float

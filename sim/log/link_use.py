@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.log.intervals import Activity, Intervals, Phase
+from cutlayer.sim.log.intervals import SERVER, Activity, Intervals, Phase
 from cutlayer.sim.network.route_runs import OnDemand, Runs
 from cutlayer.sim.network.routes import Uses
 
@@ -64,18 +64,38 @@ class LinkUse(LinkTotals):
         return key if isinstance(key, str) else ACCESS[self.direction]
 
 
+@dataclass(frozen=True)
+class EdgeRoutes:
+    """The resources that messages cross between each client and its edge node, up and down.
+
+    `node_ups` and `node_downs` are those between each edge node and the server.
+    """
+
+    ups: Sequence[Uses]
+    downs: Sequence[Uses]
+    node_ups: Sequence[Uses]
+    node_downs: Sequence[Uses]
+
+
 class ClientRoutes:
     """The resources that each client's messages cross, up and down.
 
-    `clients` has the number of clients whose messages cross each resource, 1 if it is unknown. All
-    clients in one of the `runs` cross the same shared resources; each also has resources of its own.
+    `edges` has those of messages to and from edge nodes, if a method sends any. `clients` has the number
+    of clients whose messages cross each resource, 1 if it is unknown. All clients in one of the `runs`
+    cross the same shared resources; each also has resources of its own.
     """
 
     def __init__(
-        self, ups: Sequence[Uses], downs: Sequence[Uses], runs: Runs | None = None
+        self,
+        ups: Sequence[Uses],
+        downs: Sequence[Uses],
+        runs: Runs | None = None,
+        edges: EdgeRoutes | None = None,
     ) -> None:
         assert len(ups) == len(downs)
-        self._ups, self._downs = ups, downs
+        self._ups, self._downs, self._edges = ups, downs, edges
+        between = (*edges.node_ups, *edges.node_downs) if edges else ()
+        self._of_edges = {name for uses in between for name, _ in uses}
         runs = Runs.apart(len(ups)) if runs is None else runs
         self.clients: defaultdict[str, int] = defaultdict(lambda: 1)
         for start, size in zip(runs.starts, runs.sizes(), strict=True):
@@ -87,11 +107,14 @@ class ClientRoutes:
 
     def _names(self, client: int) -> dict[str, None]:
         """Return the resources that a client's messages cross, in order."""
-        routes = (self._ups[client], self._downs[client])
+        routes = [self._ups[client], self._downs[client]]
+        if self._edges is not None:
+            routes += [self._edges.ups[client], self._edges.downs[client]]
         return {name: None for route in routes for name, _ in route}
 
     def _own_of(self, client: int) -> tuple[str, ...]:
-        return tuple(name for name in self._names(client) if self.clients[name] == 1)
+        names = (name for name in self._names(client) if self.clients[name] == 1)
+        return tuple(name for name in names if name not in self._of_edges)
 
     def name(self, key: Key, participants: Sequence[int]) -> str:
         """Return the name of the resource that a key identifies in a round of these participants."""
@@ -109,7 +132,7 @@ class ClientRoutes:
         for key, rows, consumption in self._crossings(intervals, participants):
             start, end = intervals.start[rows], intervals.end[rows]
             wire = intervals.wire_bytes[rows]
-            busy, peak = _occupancy(start, end)
+            busy, peak = occupancy(start, end)
             uses[key] = LinkUse(
                 wire_bytes=int(wire.sum()),
                 consumed=float((wire * consumption).sum()),
@@ -126,26 +149,47 @@ class ClientRoutes:
     ) -> Iterable[tuple[Key, NDArray[np.intp], NDArray[np.float64]]]:
         """Yield each resource with the rows of the transfers on it and what a byte consumes."""
         moves = intervals.activity != Activity.CONNECT.value
-        up = np.flatnonzero(intervals.of(Phase.UPLINK) & moves)
-        down = np.flatnonzero(intervals.of(Phase.DOWNLINK) & moves)
-        members = len(participants)
-        by_member = [
-            _grouped(up, intervals.actor[up], members),
-            _grouped(down, intervals.peer[down], members),
+        up, down = intervals.of(Phase.UPLINK) & moves, intervals.of(Phase.DOWNLINK) & moves
+        actor, peer, members = intervals.actor, intervals.peer, len(participants)
+
+        def by_member(rows: NDArray[np.bool_], member: NDArray[Any]) -> list[NDArray[np.intp]]:
+            found = np.flatnonzero(rows)
+            return _grouped(found, member[found], members)
+
+        kinds = [
+            (self._ups, by_member(up & (peer == SERVER), actor)),
+            (self._downs, by_member(down & (actor == SERVER), peer)),
         ]
+        if self._edges is not None:
+            kinds += [
+                (self._edges.ups, by_member(up & (peer < SERVER), actor)),
+                (self._edges.downs, by_member(down & (actor < SERVER), peer)),
+            ]
         crossed: dict[Key, list[tuple[NDArray[np.intp], float]]] = {}
         for member, client in enumerate(participants):
             own = {name: (member, index) for index, name in enumerate(self._own[client])}
-            routes = (self._ups[client], self._downs[client])
-            for route, groups in zip(routes, by_member, strict=True):
+            for routes, groups in kinds:
                 if len(groups[member]):
-                    for name, consumption in route:
+                    for name, consumption in routes[client]:
                         crossed.setdefault(own.get(name, name), []).append(
                             (groups[member], consumption)
                         )
+        for moved, end, routes in self._between_nodes(up, down, intervals):
+            for node, uses in enumerate(routes):
+                rows = np.flatnonzero(moved & (end == SERVER - 1 - node))
+                for name, consumption in uses if len(rows) else ():
+                    crossed.setdefault(name, []).append((rows, consumption))
         for key, parts in crossed.items():
             rows = np.concatenate([rows for rows, _ in parts])
             yield key, rows, np.concatenate([np.full(len(rows), a) for rows, a in parts])
+
+    def _between_nodes(
+        self, up: NDArray[np.bool_], down: NDArray[np.bool_], intervals: Intervals
+    ) -> Iterable[tuple[NDArray[np.bool_], NDArray[np.int32], Sequence[Uses]]]:
+        """Yield the transfers between edge nodes and the server, their edge nodes, and the routes."""
+        if self._edges is not None:
+            yield up & (intervals.actor < 0), intervals.actor, self._edges.node_ups
+            yield down & (intervals.peer < 0), intervals.peer, self._edges.node_downs
 
 
 def _grouped(rows: NDArray[np.intp], member: NDArray[Any], members: int) -> list[NDArray[np.intp]]:
@@ -154,7 +198,7 @@ def _grouped(rows: NDArray[np.intp], member: NDArray[Any], members: int) -> list
     return [rows[order[edges[i] : edges[i + 1]]] for i in range(members)]
 
 
-def _occupancy(start: NDArray[np.float64], end: NDArray[np.float64]) -> tuple[float, int]:
+def occupancy(start: NDArray[np.float64], end: NDArray[np.float64]) -> tuple[float, int]:
     """Return the seconds in which any interval runs, and the largest number at a time."""
     times = np.concatenate([start, end])
     steps = np.concatenate([np.ones(len(start), int), -np.ones(len(end), int)])

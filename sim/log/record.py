@@ -4,7 +4,7 @@ A record numbers the members of a round instead of naming clients, and counts se
 the round. Rounds with the same timing can therefore share one record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cutlayer.sim.log.energy import active_times
 from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Intervals, Phase
 from cutlayer.sim.log.link_use import Key, LinkUse
+from cutlayer.sim.log.tiers import TierUse, tier_uses
 from cutlayer.sim.log.traffic import DOWN, UP, Parts, by_category, count_parts
 from cutlayer.sim.network.observers import LoadSeries
 
@@ -27,9 +28,29 @@ class ConservationError(Exception):
 
 
 @dataclass(frozen=True)
+class Slots:
+    """How many jobs a node runs at once; if it `interleaves` them, it may run more."""
+
+    count: int
+    interleaves: bool = False
+
+
+@dataclass(frozen=True)
+class NodeUse:
+    """The jobs of a node, the seconds of its slots, and the waits of its jobs, in seconds."""
+
+    busy_s: float
+    jobs: int
+    wait_s: float
+    longest_wait_s: float
+
+
+@dataclass(frozen=True)
 class RoundRecord:
     """Totals of one round, in seconds and bytes. Arrays have one entry per member.
 
+    `sent` has the bytes of all messages, also of those between edge nodes and the server. `edges` are
+    the uses of edge nodes, `tiers` those of the tiers, if there are edge nodes that compute.
     `active_s` has the seconds of each state of a device, see `active_times`. `barrier_s` is the mean
     time for which a client had finished and waited for the round to close. `server_wait_s` is the sum of
     the waits of all server jobs. `uses` has the use of each link, `loads` the load of shared links over
@@ -42,6 +63,7 @@ class RoundRecord:
     duration_s: float
     digest: str
     wasted_bytes: int
+    sent: Mapping[str, int]
     wire_up: NDArray[np.int64]
     wire_down: NDArray[np.int64]
     payload_up: NDArray[np.int64]
@@ -58,6 +80,8 @@ class RoundRecord:
     straggler: int
     barrier_s: float
     additive_s: dict[str, float]
+    edges: Sequence[NodeUse] = ()
+    tiers: Mapping[str, TierUse] = field(default_factory=dict)
     uses: Mapping[Key, LinkUse] = field(default_factory=dict)
     loads: Mapping[str, LoadSeries] = field(default_factory=dict)
 
@@ -70,16 +94,19 @@ def close_record(
     parts: Mapping[int, Parts],
     *,
     interleaves: bool = False,
+    edges: Sequence[Slots] = (),
+    behind: NDArray[np.bool_] | None = None,
 ) -> RoundRecord:
     """Derive a round's totals from its `intervals` and check that they are consistent.
 
     `parts` has the parts of rows, see `count_parts`. If the server `interleaves` jobs, more of them than
-    it has slots may run at once. Raises ConservationError.
+    it has slots may run at once. `edges` are the slots of the edge nodes, `behind` says which members
+    have one on their way to the server, if any compute. Raises ConservationError.
     """
     up, down = intervals.of(Phase.UPLINK), intervals.of(Phase.DOWNLINK)
     on_device = intervals.of(Phase.DEVICE_COMPUTE)
-    on_server = intervals.of(Phase.SERVER_COMPUTE)
-    waits = intervals.duration[intervals.of(Phase.SERVER_QUEUE)]
+    of_members, to_members = intervals.actor >= 0, intervals.peer >= 0
+    use = _use_of_node(intervals, SERVER)
     path, straggler = critical_path(intervals, duration_s)
     counted = count_parts(intervals, parts)
     record = RoundRecord(
@@ -87,27 +114,55 @@ def close_record(
         members=members,
         duration_s=duration_s,
         digest=intervals.digest(),
+        sent=_sent(intervals, up, down),
         wasted_bytes=int(intervals.wire_bytes[intervals.dropped == 1].sum()),
-        wire_up=_per_member(intervals.actor, intervals.wire_bytes, up, members),
-        wire_down=_per_member(intervals.peer, intervals.wire_bytes, down, members),
-        payload_up=_per_member(intervals.actor, intervals.payload_bytes, up, members),
-        payload_down=_per_member(intervals.peer, intervals.payload_bytes, down, members),
+        wire_up=_per_member(intervals.actor, intervals.wire_bytes, up & of_members, members),
+        wire_down=_per_member(intervals.peer, intervals.wire_bytes, down & to_members, members),
+        payload_up=_per_member(intervals.actor, intervals.payload_bytes, up & of_members, members),
+        payload_down=_per_member(
+            intervals.peer, intervals.payload_bytes, down & to_members, members
+        ),
         wire_by=by_category(intervals, intervals.wire_bytes, counted),
         payload_by=by_category(intervals, intervals.payload_bytes, counted),
         active_s=active_times(intervals, members),
         device_busy_s=_per_member(intervals.actor, intervals.duration, on_device, members),
-        server_busy_s=float(intervals.duration[on_server].sum()),
-        server_jobs=int(on_server.sum()),
-        server_wait_s=float(waits.sum()),
-        longest_server_wait_s=float(waits.max(initial=0.0)),
+        server_busy_s=use.busy_s,
+        server_jobs=use.jobs,
+        server_wait_s=use.wait_s,
+        longest_server_wait_s=use.longest_wait_s,
         critical_path_s=path,
         straggler=straggler,
         barrier_s=float((duration_s - finished_s(intervals, members)).mean()) if members else 0.0,
         additive_s=_additive_terms(intervals, members),
+        edges=[_use_of_node(intervals, SERVER - 1 - index) for index in range(len(edges))],
+        tiers={} if behind is None else tier_uses(intervals, behind),
     )
     _check_categories(record)
-    _check_occupancy(record, on_device, on_server, server_slots, interleaves)
+    _check_occupancy(record, on_device, [Slots(server_slots, interleaves), *edges])
     return record
+
+
+def _sent(
+    intervals: Intervals, up: NDArray[np.bool_], down: NDArray[np.bool_]
+) -> Mapping[str, int]:
+    """Return the bytes of all messages by "wire_up", "wire_down", "payload_up", "payload_down"."""
+    return {
+        f"{name}_{way}": int(sizes[rows].sum())
+        for name, sizes in (("wire", intervals.wire_bytes), ("payload", intervals.payload_bytes))
+        for way, rows in ((UP, up), (DOWN, down))
+    }
+
+
+def _use_of_node(intervals: Intervals, number: int) -> NodeUse:
+    own = intervals.actor == number
+    on_slots = intervals.of(Phase.SERVER_COMPUTE) & own
+    waits = intervals.duration[intervals.of(Phase.SERVER_QUEUE) & own]
+    return NodeUse(
+        float(intervals.duration[on_slots].sum()),
+        int(on_slots.sum()),
+        float(waits.sum()),
+        float(waits.max(initial=0.0)),
+    )
 
 
 def critical_path(intervals: Intervals, duration_s: float) -> tuple[dict[str, float], int]:
@@ -132,7 +187,7 @@ def critical_path(intervals: Intervals, duration_s: float) -> tuple[dict[str, fl
             raise ConservationError(f"row {row} ends {gap} s before what it caused begins")
         if straggler == NO_CAUSE:
             actor, peer = int(intervals.actor[row]), int(intervals.peer[row])
-            straggler = actor if actor != SERVER else peer
+            straggler = max(actor if actor >= 0 else peer, NO_CAUSE)
         end = start
         row = int(intervals.cause[row])
     if abs(end) > TOLERANCE * max(duration_s, 1.0):
@@ -143,7 +198,7 @@ def critical_path(intervals: Intervals, duration_s: float) -> tuple[dict[str, fl
 def finished_s(intervals: Intervals, members: int) -> NDArray[np.float64]:
     """Return for each member when its last interval or transfer ended, seconds; 0 if it has none."""
     last = np.zeros(members)
-    member = np.where(intervals.actor == SERVER, intervals.peer, intervals.actor)
+    member = np.where(intervals.actor < 0, intervals.peer, intervals.actor)
     own = member >= 0
     np.maximum.at(last, member[own], (intervals.end + intervals.delay)[own])
     return last
@@ -152,9 +207,10 @@ def finished_s(intervals: Intervals, members: int) -> NDArray[np.float64]:
 def _additive_terms(intervals: Intervals, members: int) -> dict[str, float]:
     """Return the six terms of EcoFed's additive round time (public code), mean over clients, s.
 
-    Transfers count with their propagation delay, computing without waiting for the server.
+    Transfers of clients count with their propagation delay, computing without waiting for the server.
     """
-    up, down = intervals.of(Phase.UPLINK), intervals.of(Phase.DOWNLINK)
+    up = intervals.of(Phase.UPLINK) & (intervals.actor >= 0)
+    down = intervals.of(Phase.DOWNLINK) & (intervals.peer >= 0)
     seconds = intervals.duration + intervals.delay
     activity, weights = intervals.activity, intervals.of_weights()
     terms = {
@@ -179,22 +235,16 @@ def _per_member(
 
 def _check_categories(record: RoundRecord) -> None:
     """Check that the bytes of the categories are those of the round, in each direction."""
-    for by, up, down in (
-        (record.wire_by, record.wire_up, record.wire_down),
-        (record.payload_by, record.payload_up, record.payload_down),
-    ):
-        for way, total in ((UP, int(up.sum())), (DOWN, int(down.sum()))):
+    for counted, by in (("wire", record.wire_by), ("payload", record.payload_by)):
+        for way in (UP, DOWN):
+            total = record.sent[f"{counted}_{way}"]
             sizes = [size for name, size in by.items() if name.startswith(way)]
             if sum(sizes) != total or min(sizes, default=0) < 0:
                 raise ConservationError(f"the categories of {total} bytes {way} are {dict(by)}")
 
 
 def _check_occupancy(
-    record: RoundRecord,
-    on_device: NDArray[np.bool_],
-    on_server: NDArray[np.bool_],
-    server_slots: int,
-    interleaves: bool,
+    record: RoundRecord, on_device: NDArray[np.bool_], nodes: Sequence[Slots]
 ) -> None:
     """Check that no actor does two things at once and that every interval lies within the round."""
     intervals, limit = record.intervals, record.duration_s
@@ -210,9 +260,17 @@ def _check_occupancy(
     same = intervals.actor[order[1:]] == intervals.actor[order[:-1]]
     if (same & (intervals.start[order[1:]] < intervals.end[order[:-1]] - slack)).any():
         raise ConservationError("a device computes two things at once")
-    starts, ends = np.sort(intervals.start[on_server]), np.sort(intervals.end[on_server])
-    running = np.arange(1, len(starts) + 1) - np.searchsorted(ends - slack, starts, side="right")
-    if len(starts) and running.max() > server_slots and not interleaves:
-        raise ConservationError(f"the server runs more jobs at once than its {server_slots} slots")
-    if record.server_busy_s > server_slots * (limit + slack):
-        raise ConservationError("the server works for longer than its slots have time")
+    on_slots = intervals.of(Phase.SERVER_COMPUTE)
+    if (on_slots & ((intervals.actor >= 0) | (intervals.actor < -len(nodes)))).any():
+        raise ConservationError("a job of a node is on no node")
+    for index, slots in enumerate(nodes):
+        own = on_slots & (intervals.actor == SERVER - index)
+        who = "the server" if index == 0 else f"edge node {index}"
+        starts, ends = np.sort(intervals.start[own]), np.sort(intervals.end[own])
+        running = np.arange(1, len(starts) + 1) - np.searchsorted(
+            ends - slack, starts, side="right"
+        )
+        if len(starts) and running.max() > slots.count and not slots.interleaves:
+            raise ConservationError(f"{who} runs more jobs at once than its {slots.count} slots")
+        if float((ends - starts).sum()) > slots.count * (limit + slack):
+            raise ConservationError(f"{who} works for longer than its slots have time")

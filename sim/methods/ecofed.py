@@ -15,13 +15,15 @@ from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.models.quantise_cost import packed_bytes
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.learning.digest import Ingredient
-from cutlayer.sim.learning.state_key import DEVICE, SERVER, StateKey
+from cutlayer.sim.learning.state_key import DEVICE, StateKey
 from cutlayer.sim.methods.method import AveragingOptions, Process, Round, ServerLoad
 from cutlayer.sim.methods.split_method import SplitMethod
+from cutlayer.sim.methods.team import Team
 
 
 class EcoFedOptions(AveragingOptions):
@@ -102,18 +104,23 @@ class EcoFed(SplitMethod):
             return super().eligible(index)
         return sorted(self._buffered)
 
-    def open_round(self, index: int) -> Round:
+    def draw(self, index: int) -> tuple[int, ...]:
+        """Return the clients of a round, in a replay round of those that have a buffer."""
+        return self.world.fleet.sample(index, among=self.eligible(index))
+
+    def open_members(self, index: int, participants: tuple[int, ...], team: Team) -> Round:
         """Choose an upload or a replay round, and for each participant whether it uploads."""
         upload_round = self._uploads_in(index)
-        participants = self.world.fleet.sample(index, among=self.eligible(index))
         uploads = tuple(upload_round or client not in self._buffered for client in participants)
+        server = team.reads("server")
         chains = tuple(
             self.chain(
                 index,
                 client,
-                reads=(DEVICE, SERVER) if uploading else (SERVER, buffer_of(client)),
-                averages=(SERVER,),
+                reads=(DEVICE, *server) if uploading else (*server, buffer_of(client)),
+                averages=team.averages("server"),
                 writes=(buffer_of(client),) if uploading else (),
+                scheduled_at=team.scheduled_at,
             )
             for client, uploading in zip(participants, uploads, strict=True)
         )
@@ -129,12 +136,17 @@ class EcoFed(SplitMethod):
         if client in rnd.notes["fresh"]:
             self._buffered.discard(client)
 
+    def _uploads(self, endpoint: ClientEndpoint, rnd: Round) -> bool:
+        """Whether the client of an endpoint uploads in this round."""
+        uploads: bool = rnd.notes["uploads"][rnd.participants.index(endpoint.client.index)]
+        return uploads
+
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Upload a quantised activation per batch, or only announce the batches to be replayed."""
         shape, bits = device.costs.activation_shape, self.options.bits
         if self.options.download_device_block:
             yield device.receive()
-        if rnd.notes["uploads"][device.member]:
+        if self._uploads(device, rnd):
             for batch in device.batches:
                 activation = yield device.forward_frozen(batch, bits)
                 yield device.send(wire.activation(shape, batch.size, bits), activation)
@@ -148,7 +160,7 @@ class EcoFed(SplitMethod):
         buffer, bits = buffer_of(server.client.index), self.options.bits
         if self.options.download_device_block:
             yield server.send(server.weights("device"))
-        if rnd.notes["uploads"][server.member]:
+        if self._uploads(server, rnd):
             for batch in server.batches:
                 activation = yield server.receive()
                 kept = server.chain.do(operations.store_activation, buffer, activation)

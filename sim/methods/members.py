@@ -10,6 +10,7 @@ from cutlayer.sim.clock import call_after
 from cutlayer.sim.endpoints.churn import Churn, until_dropped
 from cutlayer.sim.endpoints.device import DeviceEndpoint, Process
 from cutlayer.sim.endpoints.ends import ClientEndpoint
+from cutlayer.sim.endpoints.nodes import Node
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Chain
@@ -45,15 +46,20 @@ class Members:
         *,
         after: int = NO_CAUSE,
         round_overhead: bool = True,
+        member: int | None = None,
+        node: Node | None = None,
+        averages_at: Node | None = None,
     ) -> tuple[simpy.Process, simpy.Process]:
         """Start the two endpoints of a client, which run what `device` and `server` return.
 
         Return their processes. `after` is the row that both follow. The device first
-        spends its profile's overhead of a round, unless `round_overhead` is False.
+        spends its profile's overhead of a round, unless `round_overhead` is False. `member` is its
+        number in the round if that is not its position here. `node` and `averages_at` are as in
+        `ClientEndpoint`.
         """
-        world, member = self._world, len(self.devices)
-        on_device = DeviceEndpoint(world, world.fleet.clients[client], member, chain)
-        on_server = ServerEndpoint(world, world.fleet.clients[client], member, chain)
+        world, member = self._world, len(self.devices) if member is None else member
+        ends = world, world.fleet.clients[client], member, chain, node, averages_at
+        on_device, on_server = DeviceEndpoint(*ends), ServerEndpoint(*ends)
         on_device.peer, on_server.peer = on_server, on_device
         on_device.last = on_server.last = after
         self.devices.append(on_device)

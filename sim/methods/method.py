@@ -173,14 +173,17 @@ class Method(ABC):
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Return the options that affect learning (all of them unless overridden).
 
+        Of `edges` that is the number of rounds; where the server block is does not matter.
+
         `init` and `weights` are not among them: they are in the digests of the initial weights. Nor is
         the default aggregation: digests were recorded before there were others.
         """
-        excluded = {"init", "weights"}
+        excluded = {"init", "weights", "edges"}
         if cls.aggregation(options) == FEDAVG:
             excluded.add("aggregation")
         dumped: dict[str, Ingredient] = options.model_dump(mode="json", exclude=excluded)
-        return dumped
+        edges = getattr(options, "edges", None)
+        return dumped if edges is None else dumped | {"edge_rounds": edges.rounds}
 
     @classmethod
     def aggregation(cls, options: Any) -> Aggregation:
@@ -216,12 +219,20 @@ class Method(ABC):
         reads: Sequence[StateKey] = (),
         averages: Sequence[StateKey] = (),
         writes: Sequence[StateKey] = (),
+        scheduled_at: int | None = None,
     ) -> Chain:
         """Open the chain of one client for a round; see `Learning.chain`."""
         fleet = self.world.fleet
         samples, cut = fleet.clients[client].samples, fleet.cuts[client]
         return self.world.learning.chain(
-            index, client, samples, reads=reads, averages=averages, writes=writes, cut=cut
+            index,
+            client,
+            samples,
+            reads=reads,
+            averages=averages,
+            writes=writes,
+            cut=cut,
+            scheduled_at=scheduled_at,
         )
 
     def joint_chain(

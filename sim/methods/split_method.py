@@ -8,10 +8,10 @@ from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.learning.state_key import shared
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.members import Members
 from cutlayer.sim.methods.method import Method, Process, Round
+from cutlayer.sim.methods.team import Team
 
 
 class SplitMethod(Method):
@@ -39,9 +39,19 @@ class SplitMethod(Method):
 
     def open_round(self, index: int) -> Round:
         """Sample the clients; each trains its own replica of every part, and these are averaged."""
-        participants = self.world.fleet.sample(index)
+        return self.open_members(index, self.draw(index), Team())
+
+    def draw(self, index: int) -> tuple[int, ...]:
+        """Return the clients of a round."""
+        return self.world.fleet.sample(index)
+
+    def open_members(self, index: int, participants: tuple[int, ...], team: Team) -> Round:
+        """Open the chains of these clients, which the server or an edge node averages."""
+        reads, averages = team.reads(*self.parts), team.averages(*self.parts)
         chains = tuple(
-            self.chain(index, client, reads=shared(*self.parts), averages=shared(*self.parts))
+            self.chain(
+                index, client, reads=reads, averages=averages, scheduled_at=team.scheduled_at
+            )
             for client in participants
         )
         return Round(index, "train", participants, chains)

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cutlayer.errors import UserError
 from cutlayer.sim.endpoints.fleet import EDGES
 from cutlayer.sim.endpoints.world import RoundLog, World
 from cutlayer.sim.log.intervals import Intervals
-from cutlayer.sim.log.record import ConservationError, RoundRecord, close_record
+from cutlayer.sim.log.record import ConservationError, RoundRecord, Slots, close_record
 from cutlayer.sim.methods.method import Method, Round
 from cutlayer.sim.network.observers import Loads
 from cutlayer.sim.network.settling import Observer
@@ -51,10 +54,20 @@ def play_round(
         world.server.slots,
         log.parts,
         interleaves=world.server.interleaves,
+        edges=[Slots(n.queue.slots, n.queue.interleaves) for n in list(world.nodes.values())[1:]],
+        behind=_behind_edges(world, rnd),
     )
     bottleneck_s = world.network.collect_bottlenecks()
     uses = world.client_routes.uses(intervals, rnd.participants, bottleneck_s)
     return replace(record, uses=uses, loads={} if loads is None else loads.series())
+
+
+def _behind_edges(world: World, rnd: Round) -> NDArray[np.bool_] | None:
+    """Return which members have an edge node on their way to the server; None without any."""
+    if not world.has_edges:
+        return None
+    clients = world.fleet.clients
+    return np.array([clients[client].edge is not None for client in rnd.participants], np.bool_)
 
 
 def recorded_links(world: World) -> Sequence[str]:
