@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cutlayer.sim.log.energy import active_times
 from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Intervals, Phase
 from cutlayer.sim.log.link_use import Key, LinkUse
+from cutlayer.sim.log.node_use import NodeUse, Slots, use_of_node
 from cutlayer.sim.log.tiers import TierUse, tier_uses
 from cutlayer.sim.log.traffic import DOWN, UP, Parts, by_category, count_parts
 from cutlayer.sim.network.observers import LoadSeries
@@ -25,24 +26,6 @@ TOLERANCE: Final = 1e-9  # of a round's length, for sums of floating-point times
 
 class ConservationError(Exception):
     """The log contradicts itself. This is a defect of the simulator, never of a scenario."""
-
-
-@dataclass(frozen=True)
-class Slots:
-    """How many jobs a node runs at once; if it `interleaves` them, it may run more."""
-
-    count: int
-    interleaves: bool = False
-
-
-@dataclass(frozen=True)
-class NodeUse:
-    """The jobs of a node, the seconds of its slots, and the waits of its jobs, in seconds."""
-
-    busy_s: float
-    jobs: int
-    wait_s: float
-    longest_wait_s: float
 
 
 @dataclass(frozen=True)
@@ -106,7 +89,7 @@ def close_record(
     up, down = intervals.of(Phase.UPLINK), intervals.of(Phase.DOWNLINK)
     on_device = intervals.of(Phase.DEVICE_COMPUTE)
     of_members, to_members = intervals.actor >= 0, intervals.peer >= 0
-    use = _use_of_node(intervals, SERVER)
+    use = use_of_node(intervals, SERVER)
     path, straggler = critical_path(intervals, duration_s)
     counted = count_parts(intervals, parts)
     record = RoundRecord(
@@ -134,7 +117,7 @@ def close_record(
         straggler=straggler,
         barrier_s=float((duration_s - finished_s(intervals, members)).mean()) if members else 0.0,
         additive_s=_additive_terms(intervals, members),
-        edges=[_use_of_node(intervals, SERVER - 1 - index) for index in range(len(edges))],
+        edges=[use_of_node(intervals, SERVER - 1 - index) for index in range(len(edges))],
         tiers={} if behind is None else tier_uses(intervals, behind),
     )
     _check_categories(record)
@@ -151,18 +134,6 @@ def _sent(
         for name, sizes in (("wire", intervals.wire_bytes), ("payload", intervals.payload_bytes))
         for way, rows in ((UP, up), (DOWN, down))
     }
-
-
-def _use_of_node(intervals: Intervals, number: int) -> NodeUse:
-    own = intervals.actor == number
-    on_slots = intervals.of(Phase.SERVER_COMPUTE) & own
-    waits = intervals.duration[intervals.of(Phase.SERVER_QUEUE) & own]
-    return NodeUse(
-        float(intervals.duration[on_slots].sum()),
-        int(on_slots.sum()),
-        float(waits.sum()),
-        float(waits.max(initial=0.0)),
-    )
 
 
 def critical_path(intervals: Intervals, duration_s: float) -> tuple[dict[str, float], int]:

@@ -11,7 +11,8 @@ from cutlayer.errors import UserError
 from cutlayer.sim.endpoints.fleet import EDGES
 from cutlayer.sim.endpoints.world import RoundLog, World
 from cutlayer.sim.log.intervals import Intervals
-from cutlayer.sim.log.record import ConservationError, RoundRecord, Slots, close_record
+from cutlayer.sim.log.node_use import Slots
+from cutlayer.sim.log.record import ConservationError, RoundRecord, close_record
 from cutlayer.sim.methods.method import Method, Round
 from cutlayer.sim.network.observers import Loads
 from cutlayer.sim.network.settling import Observer
