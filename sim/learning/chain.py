@@ -58,9 +58,9 @@ class Chain:
     """Collects operations; without tensors (`records=False`) it only has a digest.
 
     `reads`, `averages` and `writes` are the states that the chain of `client` reads, is averaged into
-    and writes. `weight` is its weight in averages. `versions` has the versions of the states that it
-    reads, `written` those of the states that it writes, once other chains may read them. `cut` is its
-    client's, if clients have different ones.
+    and writes. `weight` is its weight in averages, and `weights` has those of single states. `versions`
+    has the versions of the states that it reads, `written` those of the states that it writes, once
+    other chains may read them. `cut` is its client's, if clients have different ones.
     """
 
     client: int
@@ -75,6 +75,7 @@ class Chain:
     cut: int | None = None
     versions: Mapping[StateKey, int] = field(default_factory=dict)
     written: dict[StateKey, int] = field(default_factory=dict)
+    weights: Mapping[StateKey, int] = field(default_factory=dict)
     group: Group | None = None
     operations: list[tuple[Operation, tuple[Any, ...], TensorRef]] = field(default_factory=list)
 

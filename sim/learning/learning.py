@@ -206,7 +206,7 @@ class Learning:
         members: dict[StateKey, list[tuple[Chain, float]]] = {}
         for chain, weight in zip(chains, own, strict=True):
             for key in chain.averages:
-                members.setdefault(key, []).append((chain, weight))
+                members.setdefault(key, []).append((chain, chain.weights.get(key, weight)))
         before = {key: self._shared(key, aggregation) for key in members}
         folded = [kept for key in members for kept in self._folded(key, aggregation)]
         for key in folded:

@@ -73,6 +73,17 @@ def server_step(run: ChainRun, upload: Upload) -> Tensor | None:
     return activation.grad
 
 
+def server_step_from(run: ChainRun, upload: Upload, cut: int) -> Tensor | None:
+    """Train as `server_step` does, on the blocks of the server from `cut` on."""
+    server = run.replica("server")
+    activation = value = upload[0].requires_grad_()
+    for number, block in server.module.get_submodule("blocks").named_children():
+        if int(number) >= cut:
+            value = block(value)
+    train_on(functional.cross_entropy(value, upload[1]), server)
+    return activation.grad
+
+
 def train_local(run: ChainRun, client: int, batch: Batch) -> Upload:
     """Train the device block with the loss of its auxiliary head; return the activation."""
     device, head = run.replica("device"), run.replica("head")

@@ -13,7 +13,7 @@ MOMENTS: Final = "moments"  # of a part's aggregation
 FROZEN: Final = "frozen"  # the initial weights of a block, which are not trained
 
 
-_PLAIN: Final = (None, WEIGHTS, None)
+_PLAIN: Final = (None, WEIGHTS, None, None)
 
 
 class StateKey(NamedTuple):

@@ -6,8 +6,9 @@ import simpy
 
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.server import ServerEndpoint
+from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.deferred import operations
-from cutlayer.sim.learning.state_key import SERVER
+from cutlayer.sim.learning.state_key import ALL_CLIENTS, SERVER
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.method import Process, Round
 from cutlayer.sim.methods.splitfed import SplitFed
@@ -18,7 +19,8 @@ class SplitFedV2(SplitFed):
 
     The device blocks are averaged at the end of a round, the server block is not. Steps of the server
     block never overlap, however many slots the server has. The result depends on the order of the steps,
-    which is part of the learning digest. A client that drops out leaves the steps on its batches behind.
+    which is part of the learning digest. With mixed cuts, a batch enters the server block at the cut of
+    its client. A client that drops out leaves the steps on its batches behind.
     """
 
     name = "splitfed_v2"
@@ -31,20 +33,50 @@ class SplitFedV2(SplitFed):
         """Return 1: there is a single server block."""
         return 1
 
-    @classmethod
-    def check_mixed_cuts(cls, options: Any) -> str | None:  # noqa: ARG003
-        """Return a reason: the single server block begins behind one cut."""
-        return "splitfed_v2 trains one server block, which begins at one cut for all clients"
-
     def open_round(self, index: int) -> Round:
         """Open a chain for each client's device block, and one for the server block."""
         rnd = super().open_round(index)
-        block = (SERVER,)
-        trunk = self.joint_chain(index, rnd.participants, reads=block, writes=block, at_end=True)
+        if self.mixed:
+            trunk = self._open_mixed(rnd)
+        else:
+            block = (SERVER,)
+            trunk = self.joint_chain(
+                index, rnd.participants, reads=block, writes=block, at_end=True
+            )
         group = self.world.learning.interleave(trunk)
         rnd.notes["turns"] = tuple(group.join(chain) for chain in rnd.chains)
         rnd.notes["steps"] = simpy.Resource(self.world.clock)
         return rnd
+
+    def _open_mixed(self, rnd: Round) -> Chain:
+        """Open the chain of the server, which has the blocks from the smallest cut of the round on.
+
+        Clients with a larger cut train some of these blocks themselves: such a block is averaged over
+        their copies and the server's, which counts for the clients whose batches step it there.
+        """
+        learning, cuts = self.world.learning, [self.world.fleet.cuts[c] for c in rnd.participants]
+        trunk = learning.chain(
+            rnd.index,
+            ALL_CLIENTS,
+            sum(self.world.fleet.clients[client].samples for client in rnd.participants),
+            reads=(SERVER,),
+            averages=(SERVER,),
+            members=rnd.participants,
+            cut=min(cuts),
+            at_end=True,
+        )
+        weights = [chain.weight for chain in rnd.chains]
+        trunk.weights = {
+            key: sum(w for w, cut in zip(weights, cuts, strict=True) if cut <= key.block)
+            for key in trunk.averages
+            if key.block is not None
+        }
+        return trunk
+
+    @property
+    def mixed(self) -> bool:
+        """Whether clients have different cuts."""
+        return self.world.learning.mixed is not None
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Train the server block on each activation in turn and return the gradient."""
@@ -56,7 +88,10 @@ class SplitFedV2(SplitFed):
             activation = yield server.receive()
             work = server.server_work.train(batch.size)
             yield from server.compute_alone(steps, work, Activity.TRAIN)
-            gradient = server.chain.do(operations.server_step, activation)
+            if self.mixed:
+                gradient = server.chain.do(operations.server_step_from, activation, server.cut)
+            else:
+                gradient = server.chain.do(operations.server_step, activation)
             if trains:
                 yield server.send(wire.gradient(shape, batch.size), gradient)
         yield server.receive()

@@ -34,42 +34,50 @@ def test_with_one_client_it_is_sequential_split_learning() -> None:
     assert one.weights_digest == other.weights_digest is not None
 
 
-def test_the_weights_are_those_of_plain_torch_in_the_order_of_arrival() -> None:
-    run = Inside(V2, "training.rounds=1").train()
+@pytest.mark.parametrize("cuts", [(1, 1, 1), (1, 3, 2), (3, 2, 3)])
+def test_the_weights_are_those_of_plain_torch_in_the_order_of_arrival(
+    cuts: tuple[int, ...],
+) -> None:
+    """A block that only some clients have is averaged over their copies and the server's."""
+    names = [f"raspberry-pi-4b-{client}" for client in range(3)]
+    cut = ", ".join(f"{name}: {at}" for name, at in zip(names, cuts, strict=True))
+    run = Inside(V2, f"model.cut={{{cut}}}", "training.rounds=1").train()
     order, clients = turns(run), run.method.world.fleet.clients
     assert set(order) == {0, 1, 2}
-    start = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
-    cut = run.plan.scenario.model.cut
-    server = start.split(cut).server
-    devices = [
-        cutlayer.models.catalogue.build("lenet", classes=10, seed=0).split(cut).device
-        for _ in clients
-    ]
-    for module in (server, *devices):
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    models = [cutlayer.models.catalogue.build("lenet", classes=10, seed=0) for _ in range(4)]
+    for model in models:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    server = models[3]
     section = run.plan.scenario.training.optimizer
 
     def optimizer(module: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.SGD(module.parameters(), section.lr, section.momentum)
 
-    optimizers = [optimizer(device) for device in devices]
+    optimizers = [
+        optimizer(model.split(at).device) for model, at in zip(models, cuts, strict=False)
+    ]
     of_server = optimizer(server)
     batches = [iter(client.batches) for client in clients]
     for member in order:
         images, labels = run.workspace.feed.batch(member, 0, next(batches[member]))
         for one in (of_server, optimizers[member]):
             one.zero_grad()
-        functional.cross_entropy(server(devices[member](images)), labels).backward()
+        at = cuts[member]
+        far = nn.Sequential(*server.blocks[at:])
+        functional.cross_entropy(far(models[member].split(at).device(images)), labels).backward()
         of_server.step()
         optimizers[member].step()
-    for name, value in server.state_dict().items():
-        torch.testing.assert_close(run.states["server"][name], value, rtol=1e-6, atol=1e-7)
     samples = [client.samples for client in clients]
-    for name, value in run.states["device"].items():
-        parts = [
-            d.state_dict()[name] * n / sum(samples) for d, n in zip(devices, samples, strict=True)
-        ]
-        torch.testing.assert_close(value, sum(parts), rtol=1e-6, atol=1e-7)
+    expected = {}
+    for name, value in server.state_dict().items():
+        on_device = [at > int(name.split(".")[1]) for at in cuts]
+        expected[name] = sum(
+            (model.state_dict()[name] if own else value) * n / sum(samples)
+            for model, own, n in zip(models, on_device, samples, strict=False)
+        )
+    trained = {n: v for state in run.states.values() for n, v in state.items()}
+    for name, value in expected.items():
+        torch.testing.assert_close(trained[name], value, rtol=1e-6, atol=1e-7)
 
 
 def test_links_that_keep_the_order_share_a_training_and_others_do_not() -> None:
