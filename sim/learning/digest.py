@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import Final
 
 from cutlayer.models.own_object import import_own, import_own_module, plain_name
 
@@ -18,11 +19,14 @@ Digest = str | None
 Ingredient = str | int | float | bool | None | Sequence["Ingredient"] | Mapping[str, "Ingredient"]
 
 
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, allow_nan=False)
+
+
 def node(operation: str, hyperparameters: Ingredient, reads: Sequence[Digest]) -> Digest:
     """Return the digest of `operation` applied to the states `reads`, or None if one is unknown."""
     if any(digest is None for digest in reads):
         return None
-    text = json.dumps([operation, hyperparameters, list(reads)], sort_keys=True, allow_nan=False)
+    text = _ENCODER.encode([operation, hyperparameters, list(reads)])
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
