@@ -11,12 +11,13 @@ This file is long because it declares every option of every command; it does not
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from cutlayer.errors import UserError
 from cutlayer.sim.files.plain_text import argument_text, show_what_cannot_be_encoded, visible
+from cutlayer.sim.learning.executors import EXECUTORS, executor_entry
 from cutlayer.sim.process.interrupts import INTERRUPTED, final_code, interrupts_handled
 from cutlayer.version import __version__
 
@@ -36,7 +37,15 @@ def _as_text(value: str | None) -> str | None:
     return None if value is None else argument_text(value)
 
 
-Executor = Literal["none", "inline"]
+def _known_executor(name: str) -> str:
+    executor_entry(name)
+    return name
+
+
+def _executor(text: str) -> Any:
+    return typer.Option(metavar="|".join(EXECUTORS), help=text, callback=_known_executor)
+
+
 ScenarioArgument = Annotated[
     str,
     typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped scenario."),
@@ -99,7 +108,7 @@ def run(
     scenario: ScenarioArgument,
     overrides: Overrides = None,
     executor: Annotated[
-        Executor, typer.Option(help="inline trains the model; none only simulates time and bytes.")
+        str, _executor("inline trains the model; none only simulates time and bytes.")
     ] = "inline",
     out: Annotated[
         Path | None, typer.Option(help="New folder for the results [runs/NAME].")
@@ -152,8 +161,7 @@ def sweep(
         str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped study.")
     ],
     executor: Annotated[
-        Executor,
-        typer.Option(help="inline trains each distinct training once; none only simulates time."),
+        str, _executor("inline trains each distinct training once; none only simulates time.")
     ] = "inline",
     out: Annotated[
         Path | None,
@@ -212,7 +220,7 @@ def check(
     scenario: ScenarioArgument,
     overrides: Overrides = None,
     executor: Annotated[
-        Executor, typer.Option(help="inline also checks that data and weights are there.")
+        str, _executor("inline also checks that data and weights are there.")
     ] = "none",
     data_dir: DataDir = None,
     no_user_code: NoUserCode = False,

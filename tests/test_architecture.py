@@ -35,7 +35,7 @@ data -> errors models streams suggestion topologies
 endpoints -> clock compute learning log models network streams topologies
 errors ->
 files -> errors suggestion
-learning -> data files models process scenarios
+learning -> data errors files models process scenarios suggestion
 log -> errors network
 methods -> clock compute endpoints errors learning log models scenarios suggestion
 models -> errors suggestion

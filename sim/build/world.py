@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from math import prod
-from typing import Any, Literal
+from typing import Any
 
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.training import Closing as ClosingSection
@@ -22,6 +22,7 @@ from cutlayer.sim.endpoints.nodes import Node
 from cutlayer.sim.endpoints.world import Closing, Costs, World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.digest import node
+from cutlayer.sim.learning.executors import executor_entry
 from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.log.intervals import SERVER
@@ -30,18 +31,23 @@ from cutlayer.sim.methods.registry import options_of
 from cutlayer.sim.network.route_runs import Lazy, OnDemand
 from cutlayer.topologies import DeviceProfile, Topology
 
-ExecutorName = Literal["none", "inline"]
-
 
 def make_method(
-    plan: Plan, entry: MethodEntry, dataset: Dataset | None, *, keep_accounts: bool = False
+    plan: Plan,
+    entry: MethodEntry,
+    dataset: Dataset | None,
+    *,
+    executor: str = "inline",
+    keep_accounts: bool = False,
 ) -> Method:
-    """Build a world and the method in it; with a `dataset` it trains, without it only counts.
+    """Build a world and the method in it; with a `dataset` an executor trains, without it none does.
 
     `keep_accounts` keeps what limited each transfer of a round, see `cutlayer.sim.transport.Tcp`.
     """
     method, options = options_of(entry)
-    return assemble(plan, method, entry.name, options, dataset, keep_accounts=keep_accounts)
+    return assemble(
+        plan, method, entry.name, options, dataset, executor=executor, keep_accounts=keep_accounts
+    )
 
 
 def assemble(
@@ -51,6 +57,7 @@ def assemble(
     options: Any,
     dataset: Dataset | None = None,
     *,
+    executor: str = "inline",
     keep_accounts: bool = False,
 ) -> Method:
     """Build a world and a method of a class in it; see `make_method`."""
@@ -68,7 +75,7 @@ def assemble(
         way=connected.way,
         fleet=_fleet(plan, recipe, method, clock, connected),
         costs=OnDemand(lambda cut: _costs(plan, recipe, method, cut)),
-        learning=_learning(plan, recipe, method, options, dataset),
+        learning=_learning(plan, recipe, method, options, dataset, executor),
         uploads_outstanding=training.uploads_outstanding,
         framing=plan.scenario.scale.framing,
         constant_rates=not topology.profiles,
@@ -92,18 +99,23 @@ def profile_of(topology: Topology, name: str) -> DeviceProfile:
 
 
 def _learning(
-    plan: Plan, recipe: Recipe, method: type[Method], options: Any, dataset: Dataset | None
+    plan: Plan,
+    recipe: Recipe,
+    method: type[Method],
+    options: Any,
+    dataset: Dataset | None,
+    executor: str,
 ) -> Learning:
     cut, mixed = max(plan.scenario_cuts), plan.mixed_cuts(method)
-    executor = None
-    if dataset is not None:
+    training = None if dataset is None else executor_entry(executor).training
+    running = None
+    if dataset is not None and training is not None:
         from cutlayer.sim.learning.batch_feed import Feed
-        from cutlayer.sim.learning.inline import Inline
         from cutlayer.sim.learning.workspace import Workspace
 
         feed = Feed(dataset, plan.shards, recipe, Augmentation(**recipe.augment))
         states = initial_states(recipe, method, options, cut=cut, mixed=mixed)
-        executor = Inline(Workspace(recipe, feed, states))
+        running = training.make(Workspace(recipe, feed, states))
 
     base = recipe.digest()
     digests = initial_digests(recipe, method, options, cut=cut, mixed=mixed)
@@ -111,7 +123,7 @@ def _learning(
         recipe,
         digests,
         lambda client: node("shard", client, [base]),
-        executor,
+        running,
         method.aggregation(options),
         mixed,
     )

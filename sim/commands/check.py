@@ -12,10 +12,10 @@ from cutlayer.scenarios.training import Closing
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.initial import conversions
 from cutlayer.sim.build.plan import Plan
-from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.commands.console import CommandConsole, make_console
 from cutlayer.sim.data.datasets import load
 from cutlayer.sim.data.given_split import GivenPartition
+from cutlayer.sim.learning.executors import executor_entry
 from cutlayer.sim.run.play import coarse_figures
 from cutlayer.sim.run.preview import MethodPreview, preview
 from cutlayer.sim.run.run import data_folder, load_scenario
@@ -28,7 +28,7 @@ NEVER = "never ends"
 
 
 def check_command(
-    scenario: str, overrides: Sequence[str], *, executor: ExecutorName, data_dir: Path | None
+    scenario: str, overrides: Sequence[str], *, executor: str, data_dir: Path | None
 ) -> None:
     """Print the outlook of every method; raises whatever `run` would raise for the scenario."""
     loaded = load_scenario(scenario, overrides)
@@ -36,10 +36,10 @@ def check_command(
         _check(loaded, executor, data_dir)
 
 
-def _check(loaded: Loaded, executor: ExecutorName, data_dir: Path | None) -> None:
-    plans = plan_checked(loaded, trains=executor == "inline")
+def _check(loaded: Loaded, executor: str, data_dir: Path | None) -> None:
+    plans = plan_checked(loaded, trains=executor_entry(executor).trains)
     plan = plans[0]
-    if executor == "inline":
+    if executor_entry(executor).trains:
         for one in plans:
             load(one.info, data_folder(loaded.scenario, data_dir))
     console = make_console()

@@ -9,10 +9,10 @@ from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.build.initial import conversions
 from cutlayer.sim.build.topology import make_topology
-from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.commands.progress import PhaseProgress, RunProgress
 from cutlayer.sim.files.atomic import errors_named
+from cutlayer.sim.learning.executors import executor_entry
 from cutlayer.sim.process.interrupts import INTERRUPTED
 from cutlayer.sim.results.folder import claim_folder, claim_next
 from cutlayer.sim.results.method import RunResult
@@ -34,7 +34,7 @@ def run_command(
     scenario: str,
     overrides: Sequence[str],
     *,
-    executor: ExecutorName,
+    executor: str,
     out: Path | None,
     data_dir: Path | None,
     log: LogName,
@@ -46,7 +46,7 @@ def run_command(
     jobs: int | None,
 ) -> int:
     """Run a scenario, print and write its results; return the exit code."""
-    if executor == "inline":
+    if executor_entry(executor).trains:
         import torch
 
         torch.set_num_threads(threads)
@@ -90,7 +90,7 @@ def run_command(
     if traffic:
         print_traffic(results, console)
     all_drawn = _print_intervals(loaded, results, console)
-    if executor == "inline":
+    if executor_entry(executor).trains:
         with looking_in(beside(loaded.document.source)):
             notes = conversions(loaded.scenario)
         for line in notes:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cutlayer.errors import UserError
-from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.commands.progress import PhaseProgress
 from cutlayer.sim.commands.run import STALLED, draw, write_trace_only
 from cutlayer.sim.files.atomic import write_json
 from cutlayer.sim.files.plain_text import visible
+from cutlayer.sim.learning.executors import executor_entry
 from cutlayer.sim.process.workers import Here, Processes, Workers
 from cutlayer.sim.report.report import write_report
 from cutlayer.sim.results.read import read_study
@@ -26,7 +26,7 @@ from cutlayer.sim.views.studies import print_study
 def sweep_command(
     name: str,
     *,
-    executor: ExecutorName,
+    executor: str,
     out: Path | None,
     jobs: int | None,
     scheduler: str | None,
@@ -37,7 +37,7 @@ def sweep_command(
     threads: int,
 ) -> int:
     """Run or continue a study and print its decisions; return the exit code."""
-    if executor == "inline":
+    if executor_entry(executor).trains:
         import torch
 
         torch.set_num_threads(threads)

@@ -95,6 +95,10 @@ class Inline:
         """Set a state to the value of another one."""
         self.workspace.states.put(target, version, self.workspace.states[source])
 
+    def forget(self, key: StateKey) -> None:
+        """Remove a state."""
+        self.workspace.states.remove(key)
+
     def publish(self, group: Interleaved) -> None:
         """Run the turns so far, and make the trunk's states current."""
         run = self._group(group).finished(group.trunk)

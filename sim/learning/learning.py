@@ -18,7 +18,7 @@ from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.state_key import MODEL, MOMENTS, OPTIMIZER, StateKey
 
 if TYPE_CHECKING:
-    from cutlayer.sim.learning.inline import Inline
+    from cutlayer.sim.learning.executors import Executor
 
 # The digests and versions of states before a chain wrote them; None for a state that was new.
 Before = Mapping[StateKey, tuple[Digest, int] | None]
@@ -33,7 +33,7 @@ class Learning:
         recipe: Recipe,
         initial: Mapping[StateKey, Digest],
         shards: Callable[[int], Digest],
-        executor: "Inline | None",
+        executor: "Executor | None",
         aggregation: Aggregation = FEDAVG,
         mixed: MixedCuts | None = None,
     ) -> None:
@@ -260,7 +260,7 @@ class Learning:
         for key in keys:
             del self.digests[key], self._versions[key]
             if self.executor is not None:
-                self.executor.workspace.states.remove(key)
+                self.executor.forget(key)
 
     def publish(self, group: Interleaved) -> None:
         """Make the trunk's states current as they are after the turns so far; it stays open."""

@@ -32,10 +32,11 @@ def play(
     progress: RoundProgress | None = None,
     observe: Observe | None = None,
     curve: Mapping[str, Any] | None = None,
+    executor: str = "inline",
     reuse: bool = True,
     keep_all: bool = False,
 ) -> MethodResult:
-    """Play a method and return its result; with a `dataset` it trains, without one it only counts.
+    """Play a method and return its result; with a `dataset` `executor` trains, without one it counts.
 
     `stop` defaults to the scenario's. Pass a `result` to keep the rounds of an interrupted run: it is
     filled as rounds close. `observe` returns the network observers of a round. `curve` is the learning
@@ -44,7 +45,7 @@ def play(
     """
     result = empty_result(plan, entry) if result is None else result
     engine = Engine(
-        make_method(plan, entry, dataset, keep_accounts=observe is not None),
+        make_method(plan, entry, dataset, executor=executor, keep_accounts=observe is not None),
         result,
         reuse=reuse,
         keep_all=keep_all,

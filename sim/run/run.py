@@ -17,8 +17,8 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.checks import plan_checked, plan_feasible, problems_beside
 from cutlayer.sim.build.plan import Plan
-from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
+from cutlayer.sim.learning.executors import executor_entry
 from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
@@ -67,7 +67,7 @@ def load_scenario(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Lo
 def run(
     scenario: Loaded | str | Path,
     *,
-    executor: ExecutorName = "inline",
+    executor: str = "inline",
     out: Path | ResultFolder | None = None,
     log: LogName = "rounds",
     reuse: bool = True,
@@ -78,7 +78,8 @@ def run(
 ) -> list[RunResult]:
     """Run every method of a scenario for each of its seeds; return one result per seed.
 
-    `executor` is "inline" (real training) or "none" (time and bytes only, no tensors, no data).
+    `executor` is a name of `cutlayer.sim.learning.executors`, such as "inline" (real training) or "none"
+    (time and bytes only, no tensors, no data).
 
     `out` is a new or empty folder, or one that the caller has claimed. Results are written there as
     rounds close, in seed-N/ if there are several seeds. `views` adds files to a seed's folder before its
@@ -92,7 +93,7 @@ def run(
     DataError before anything is written, and OutputError if results cannot be written.
     """
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
-    trains = executor == "inline"
+    trains = executor_entry(executor).trains
     results = []
     with ExitStack() as stack:
         stack.enter_context(looking_in(beside(loaded.document.source)))
@@ -112,7 +113,9 @@ def run(
             results.append(result)
             if curves is not None:
                 result.versions["curves"] = "attached: trained once for each learning digest"
-            runner = _Runner(plan, dataset, result, progress or Progress(), log, reuse, curves)
+            runner = _Runner(
+                plan, dataset, result, progress or Progress(), log, reuse, curves, executor
+            )
             try:
                 if out is None:
                     runner.run()
@@ -151,6 +154,7 @@ class _Runner:
     log: LogName
     reuse: bool
     curves: Curves | None
+    executor: str
 
     def run(self, files: RunFolder | None = None) -> None:
         """Run all methods and set the result's status, which Ctrl-C leaves at "stopped"."""
@@ -191,24 +195,21 @@ class _Runner:
             result=result,
             progress=RoundProgress(closed, progress.client_trained),
             curve=None if self.curves is None else self.curves[self.plan.seed, entry.label],
+            executor=self.executor,
             reuse=self.reuse,
             keep_all=self.log == "events",
         )
         progress.method_finished(result)
 
 
-def versions(executor: ExecutorName, dataset: Dataset | None) -> dict[str, Any]:
+def versions(executor: str, dataset: Dataset | None) -> dict[str, Any]:
     """Return the versions behind the numbers: of the code and of what a training's bits depend on."""
-    numerics = None
-    if executor == "inline":
-        from cutlayer.sim.learning.inline import numerics as fingerprint
-
-        numerics = fingerprint()
+    training = executor_entry(executor).training
     return {
         "cutlayer": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "numerics": numerics,
+        "numerics": None if training is None else training.numerics(),
         "executor": executor,
         "data": None if dataset is None else dataset.identity,
     }

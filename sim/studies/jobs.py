@@ -14,6 +14,7 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
 from cutlayer.sim.data.info import DatasetInfo
+from cutlayer.sim.learning.executors import executor_entry
 from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.process.workers import Note
 from cutlayer.sim.results.method import MethodResult
@@ -29,13 +30,15 @@ from cutlayer.topologies.units import format_duration
 class Job:
     """One job: its type, a resolved scenario with one seed, and its name in messages.
 
-    `clock` times every method of the scenario, `train` trains its only one, `alone` does both to each.
+    `clock` times every method of the scenario, `train` trains its only one, `alone` does both to each,
+    with the study's `executor`.
     Data lie in `data_dir`, users' modules in `folders`.
     """
 
     job_type: Literal["clock", "train", "alone"]
     scenario: Mapping[str, Any]
     name: str
+    executor: str
     data_dir: Path | None = None
     folders: tuple[str, ...] = ()
 
@@ -52,31 +55,31 @@ class Job:
             plan = make_plan(loaded, loaded.all_seeds[0])
             content_of = curve_of if self.job_type == "train" else plain
             dataset, trained_with = None, {}
-            if self.job_type != "clock":
-                from cutlayer.sim.learning.inline import numerics
-
+            training = executor_entry(self.executor).training
+            if self.job_type != "clock" and training is not None:
                 directory = data_folder(plan.scenario, self.data_dir)
                 dataset = _loaded(plan.info, directory, self.folders)
-                trained_with = {"numerics": numerics()}
+                trained_with = {"numerics": training.numerics()}
             found = {
-                entry.label: content_of(_run(plan, entry, dataset, note)) | trained_with
+                entry.label: content_of(self._run(plan, entry, dataset, note)) | trained_with
                 for entry in plan.scenario.methods
             }
         return found.popitem()[1] if self.job_type == "train" else found
+
+    def _run(
+        self, plan: Plan, entry: MethodEntry, dataset: Dataset | None, note: Note
+    ) -> MethodResult:
+        rounds = plan.scenario.training.rounds
+
+        def closed(row: RoundResult) -> None:
+            if dataset is not None:
+                time = format_duration(row.virtual_time_s)
+                note(f"{entry.label}, round {row.index + 1} of {rounds}, virtual time {time}")
+
+        return play(plan, entry, dataset, progress=RoundProgress(closed), executor=self.executor)
 
 
 @cache
 def _loaded(info: DatasetInfo, directory: Path | None, folders: tuple[str, ...]) -> Dataset:
     del folders  # a user's data set of the same name in another folder is another data set
     return load(info, directory)
-
-
-def _run(plan: Plan, entry: MethodEntry, dataset: Dataset | None, note: Note) -> MethodResult:
-    rounds = plan.scenario.training.rounds
-
-    def closed(row: RoundResult) -> None:
-        if dataset is not None:
-            time = format_duration(row.virtual_time_s)
-            note(f"{entry.label}, round {row.index + 1} of {rounds}, virtual time {time}")
-
-    return play(plan, entry, dataset, progress=RoundProgress(closed))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import folders_looked_in
+from cutlayer.sim.learning.executors import executor_entry
 from cutlayer.sim.process.interrupts import held_back
 from cutlayer.sim.process.workers import Job as AnyJob
 from cutlayer.sim.process.workers import Workers
@@ -37,18 +38,22 @@ class Runner:
     curves: Store
     draws: Store
     workers: Workers
-    trains: bool
+    executor: str
     data_dir: Path | None
     progress: Progress
     check_folder: Callable[[], None]
     new: dict[str, int] = field(default_factory=lambda: {"clock runs": 0, "trainings": 0})
 
+    @property
+    def trains(self) -> bool:
+        """Whether the study trains."""
+        return executor_entry(self.executor).trains
+
     @cached_property
     def numerics(self) -> dict[str, Any]:
         """What the bits of a training depend on in this process; nothing if the study trains none."""
-        from cutlayer.sim.learning.inline import numerics
-
-        return numerics() if self.trains else {}
+        training = executor_entry(self.executor).training
+        return {} if training is None else training.numerics()
 
     def run(self, cells: Sequence[Cell]) -> list[MethodResult]:
         """Return the result of each cell, trained if the study trains.
@@ -142,7 +147,7 @@ class Runner:
     def _job(
         self, job_type: Literal["clock", "train", "alone"], scenario: Mapping[str, Any], name: str
     ) -> Job:
-        return Job(job_type, scenario, name, self.data_dir, folders_looked_in())
+        return Job(job_type, scenario, name, self.executor, self.data_dir, folders_looked_in())
 
     def do(self, jobs: Sequence[AnyJob], done: Callable[[int, Any], None], what: str) -> None:
         """Do jobs, and show how many are done; a result is stored and counted by `done`, or neither."""

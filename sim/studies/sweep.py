@@ -9,8 +9,8 @@ from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.problems import ScenarioError
 from cutlayer.scenarios.study import LoadedStudy
 from cutlayer.scenarios.study import load_study as read_study_file
-from cutlayer.sim.build.world import ExecutorName
 from cutlayer.sim.files.atomic import errors_named, remove_stale_parts
+from cutlayer.sim.learning.executors import executor_entry
 from cutlayer.sim.process.workers import Here, Workers
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import RunResult
@@ -43,7 +43,7 @@ def load_study(path_or_name: str | Path, draws: int | None = None) -> LoadedStud
 def sweep(
     study: LoadedStudy | str | Path,
     *,
-    executor: ExecutorName = "inline",
+    executor: str = "inline",
     out: Path | ResultFolder | None = None,
     workers: Workers | None = None,
     data_dir: Path | None = None,
@@ -62,7 +62,7 @@ def sweep(
     JobError if jobs failed. Results that were stored by then stay.
     """
     loaded = study if isinstance(study, LoadedStudy) else load_study(study)
-    trains = executor == "inline"
+    trains = executor_entry(executor).trains
     with ExitStack() as stack:
         sources = (loaded.base.document.source, loaded.document.source)
         stack.enter_context(looking_in([folder for file in sources for folder in beside(file)]))
@@ -83,7 +83,7 @@ def sweep(
                 Store(cache or folder / TRAININGS, warn, sync=True),
                 Store(folder / DRAWS, warn),
                 doing,
-                trains=trains,
+                executor=executor,
                 data_dir=data_dir,
                 progress=progress,
                 check_folder=out.check if out else lambda: None,
@@ -119,7 +119,7 @@ def write_full(
     with claim_folder(folder, folder_kind(scenario), option="", resume=True) as claimed:
         results = run(
             scenario,
-            executor="inline" if alone else "none",
+            executor=study.versions["executor"] if alone else "none",
             out=claimed,
             curves=curves,
             views=views,
@@ -129,7 +129,7 @@ def write_full(
 
 
 def _result(
-    loaded: LoadedStudy, executor: ExecutorName, cells: list[CellResult], runner: Runner
+    loaded: LoadedStudy, executor: str, cells: list[CellResult], runner: Runner
 ) -> StudyResult:
     """Run all feasible cells and record where each curve came from."""
     feasible = [row for row in cells if row.infeasible is None]

@@ -1,0 +1,75 @@
+"""Executors by name: any entry of the registry runs in `run`, in a study and on the command line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import CommandLine
+from small_studies import SCENARIO, small_study
+
+from cutlayer import load_scenario, run, sweep
+from cutlayer.sim.learning import executors
+from cutlayer.sim.learning.executors import (
+    EXECUTORS,
+    ExecutorEntry,
+    Training,
+    UnknownExecutorError,
+    executor_entry,
+)
+from cutlayer.sim.learning.workspace import Workspace
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Workspace]:
+    """Register the executor `counted`: `inline` that counts its instances."""
+    inline, workspaces = EXECUTORS["inline"].training, []
+    assert inline is not None
+
+    def counted(workspace: Workspace) -> executors.Executor:
+        workspaces.append(workspace)
+        return inline.make(workspace)
+
+    def numerics() -> dict[str, Any]:
+        return inline.numerics() | {"executor": "counted"}
+
+    entry = ExecutorEntry("inline, counted", Training(counted, numerics))
+    monkeypatch.setattr(executors, "EXECUTORS", {**EXECUTORS, "counted": entry})
+    return workspaces
+
+
+def test_a_run_trains_with_the_executor_of_its_name(tmp_path: Path, made: list[Workspace]) -> None:
+    (tmp_path / "tiny.yaml").write_text(SCENARIO, encoding="utf-8")
+    loaded = load_scenario(tmp_path / "tiny.yaml")
+    (inline,), (counted,) = run(loaded), run(loaded, executor="counted")
+    assert len(made) == len(counted.methods) == 2
+    for label, method in inline.methods.items():
+        assert method.weights_digest == counted.methods[label].weights_digest
+        assert method.curve == counted.methods[label].curve
+    assert counted.versions["executor"] == counted.versions["numerics"]["executor"] == "counted"
+
+
+def test_a_study_trains_with_the_executor_of_its_name(
+    tmp_path: Path, made: list[Workspace]
+) -> None:
+    result = sweep(small_study(tmp_path), executor="counted")
+    assert result.trainings.needed == result.new["trainings"] == len(made) == 2
+
+
+def test_an_unknown_executor_is_an_error_that_names_the_nearest(cli: CommandLine) -> None:
+    message = "executor: unknown executor 'inlin'; did you mean 'inline'?"
+    for command in ("run", "check"):
+        answer = cli(command, "tiny.yaml", "--executor", "inlin")
+        assert (answer.code, answer.err) == (2, f"{message}\n")
+    assert not Path("runs").exists()
+    with pytest.raises(UnknownExecutorError, match="did you mean 'inline'"):
+        run("tiny.yaml", executor="inlin")
+    with pytest.raises(UnknownExecutorError, match="known are none, inline"):
+        executor_entry("xyz")
+
+
+def test_the_reference_names_all_executors() -> None:
+    text = (Path(__file__).parents[3] / "docs/reference/command-line.md").read_text(
+        encoding="utf-8"
+    )
+    (row, *_) = [line for line in text.splitlines() if line.startswith("| `--executor")]
+    assert all(f"`{name}`" in row for name in EXECUTORS)
