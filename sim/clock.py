@@ -11,6 +11,7 @@ from math import inf, nan
 from typing import Final
 
 import simpy
+from simpy.core import EmptySchedule
 
 from cutlayer.errors import UserError
 from cutlayer.topologies.units import format_duration
@@ -108,6 +109,15 @@ class Clock(simpy.Environment):
             if self._queue or process.triggered:
                 raise
             raise EndlessRoundError(f"nothing happens any more after {self.elapsed_s} s") from error
+
+    def play_until(self, over: Callable[[], bool]) -> None:
+        """Run until `over`, asked after each event. Raises EndlessRoundError if no events are left."""
+        self._last_event = self.events + self._round_events
+        try:
+            while not over():
+                self.step()
+        except EmptySchedule:
+            raise EndlessRoundError(f"nothing happens any more after {self.elapsed_s} s") from None
 
     def rebase(self, duration_s: float) -> None:
         """Close a round that took `duration_s`: move it into the epoch and start again at 0.

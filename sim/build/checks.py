@@ -183,6 +183,9 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
     if drops and (complaint := method.check_dropout(options)) is not None:
         yield loaded.problem(path, f"needs on_disconnect: resume: {complaint}", entry.label)
         return
+    if (complaint := method.check_population(options, scenario.client_count)) is not None:
+        yield loaded.problem(path, complaint, entry.label)
+        return
     closing = scenario.training.closing
     if closing is not None and (complaint := method.check_closing(options)) is not None:
         yield loaded.problem(path, f"cannot run with training.closing: {complaint}", entry.label)

@@ -22,7 +22,7 @@ from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Interval, Phase
+from cutlayer.sim.log.intervals import Activity, Interval, Phase
 
 
 class Churn:
@@ -54,7 +54,7 @@ class Churn:
         self, device: DeviceEndpoint, server: ServerEndpoint, presence: Presence, at: float
     ) -> None:
         """Apply the presence at `at` (virtual seconds of the run), and again at its next change."""
-        if device.dropped:
+        if device.dropped or device.done:
             return
         value, end = presence.profile.piece(at)
         if value <= 0 and presence.on_disconnect == "drop":
@@ -116,7 +116,7 @@ class Churn:
     def _log_idle(self, endpoint: ClientEndpoint, activity: Activity) -> None:
         """Log the time, up to now, in which an endpoint was offline or waited to be cancelled."""
         log, now = self._world.log, self._world.clock.now
-        start = 0.0 if endpoint.last == NO_CAUSE else min(log.rows[endpoint.last].end, now)
+        start = min(log.end_s(endpoint.last), now)
         actor, member = endpoint.line.here, endpoint.member
         endpoint.last = log.add(
             Interval(start, now, actor, Phase.OFFLINE, member, activity, endpoint.last)

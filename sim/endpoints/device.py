@@ -33,6 +33,8 @@ class DeviceEndpoint(ClientEndpoint):
     ) -> None:
         super().__init__(world, client, member, chain, node, averages_at)
         self.computed = NO_CAUSE  # the row of its latest computation
+        self.computing_until = 0.0
+        self.computing_s = 0.0  # in all
         self.variability = world.fleet.variability(client.index, chain.round_index)
         settings = world.fleet.variability_settings.get(client.index)
         if settings is not None and settings.overlap:
@@ -49,7 +51,8 @@ class DeviceEndpoint(ClientEndpoint):
                 work = self.variability.of(work, now)
             else:
                 work = self.variability.of_batch(work, self.work.load(batch.size), now)
-        end = now + work.seconds
+        end = self.computing_until = now + work.seconds
+        self.computing_s += work.seconds
         self.last = self.computed = self.world.log.add(
             Interval(
                 now,
@@ -73,11 +76,13 @@ class DeviceEndpoint(ClientEndpoint):
 
     def stop_computing(self, now: float) -> None:
         """End the interval of the current computation at `now`."""
-        rows = self.world.log.rows
-        row = None if self.computed == NO_CAUSE else rows[self.computed]
-        if row is not None and row.end > now:
+
+        def cut_off(row: Interval) -> Interval:
             done = row.flops * (now - row.start) / (row.end - row.start)
-            rows[self.computed] = row._replace(end=now, flops=done)
+            return row._replace(end=now, flops=done)
+
+        if self.computing_until > now:
+            self.world.log.change(self.computed, cut_off)
 
     def load(self, batch: Batch) -> simpy.Event:
         """Load a batch without training on it."""

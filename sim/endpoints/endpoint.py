@@ -1,6 +1,7 @@
 """The ends of connections: a mailbox, lines to other ends, transfers, and a place in the log."""
 
 from collections import deque
+from math import nan
 from typing import Any, Final
 
 import simpy
@@ -20,8 +21,8 @@ class Endpoint:
 
     `last` is the log's row that it ended last. If a client can leave the round (`interruptible`),
     `under_way` holds its transfers that have not arrived, and `held` those that wait until it is back
-    online. `outstanding_limit` is the number of messages that may be on their way or wait to be sent
-    before it waits for one to leave.
+    online; it cannot leave any more once it is `done`. `outstanding_limit` is the number of messages
+    that may be on their way or wait to be sent before it waits for one to leave.
     """
 
     phase: Phase
@@ -37,6 +38,7 @@ class Endpoint:
         self.interruptible = False
         self.offline = False
         self.dropped = False
+        self.done = False
         self.under_way: dict[Transfer, None] = {}
         self.held: list[Transfer] = []
         self.outstanding_limit = world.uploads_outstanding
@@ -225,22 +227,27 @@ class Transfer:
         log = self.sender.world.log
         log.bytes_dropped += self.message.wire_bytes
         log.parts.pop(self.row, None)
-        row = log.rows[self.row]
-        log.rows[self.row] = row._replace(payload_bytes=0, delay=0.0, dropped=DROPPED)
+        log.change(self.row, lambda row: row._replace(payload_bytes=0, delay=0.0, dropped=DROPPED))
 
 
 class Mailbox:
-    """Messages that have arrived at an endpoint, in order; at most one receiver waits."""
+    """Messages that have arrived at an endpoint, in order; at most one receiver waits.
 
-    __slots__ = ("_contents", "_env", "_waiting")
+    `first_s` is when the first of them arrived, NaN before.
+    """
+
+    __slots__ = ("_contents", "_env", "_waiting", "first_s")
 
     def __init__(self, env: simpy.Environment) -> None:
         self._env = env
         self._contents: deque[Any] = deque()
         self._waiting: simpy.Event | None = None
+        self.first_s = nan
 
     def put(self, content: Any) -> bool:
         """Deliver a content; return whether a receiver was waiting for it."""
+        if self.first_s != self.first_s:
+            self.first_s = self._env.now
         if self._waiting is None:
             self._contents.append(content)
             return False

@@ -117,6 +117,21 @@ class Fleet:
         chosen = stream.choice(len(candidates), size=count, replace=False)
         return tuple(sorted(candidates[int(i)] for i in chosen))
 
+    def draw(self, dispatch: int, idle: Sequence[int], count: int) -> list[int]:
+        """Draw up to `count` of the idle clients that are online; return them in client order.
+
+        For dispatches of an asynchronous method, of which this is number `dispatch`. The draw depends
+        only on the seed, this number and the candidates.
+        """
+        candidates = idle
+        if self.presences:
+            candidates = [client for client in idle if self.online(client)]
+        if count >= len(candidates):
+            return list(candidates)
+        stream = generator(self.seed, "dispatch", dispatch)
+        chosen = stream.choice(len(candidates), size=count, replace=False)
+        return sorted(candidates[int(i)] for i in chosen)
+
     def online(self, client: int) -> bool:
         """Return whether a client is online now."""
         presence = self.presences.get(client)

@@ -19,6 +19,7 @@ class ServerEndpoint(ClientEndpoint):
     """The replica for one client, on the server or an edge node, during a round."""
 
     phase = Phase.DOWNLINK
+    queued_s = 0.0  # of all its jobs
 
     def compute(
         self, work: Work, activity: Activity, value: Any = None, *, arrival: float | None = None
@@ -88,6 +89,7 @@ class _ServerJob:
 
     def _log(self, start: float, end: float) -> None:
         if start > self.arrival:
+            self.owner.queued_s += start - self.arrival
             self._add(self.arrival, start, Phase.SERVER_QUEUE, 0.0)
         self._add(start, end, Phase.SERVER_COMPUTE, self.work.flops)
         self.owner.busy_until = end

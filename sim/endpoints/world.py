@@ -10,7 +10,7 @@ from cutlayer.sim.endpoints.message import Message, weights
 from cutlayer.sim.endpoints.nodes import Line, Node, Way
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.learning import Learning
-from cutlayer.sim.log.intervals import Interval
+from cutlayer.sim.log.intervals import NO_CAUSE, Interval
 from cutlayer.sim.log.link_use import ClientRoutes
 from cutlayer.sim.log.traffic import Parts
 from cutlayer.sim.network import Network, Transport
@@ -71,6 +71,14 @@ class RoundLog:
         """Log an interval and return its row number."""
         self.rows.append(interval)
         return len(self.rows) - 1
+
+    def end_s(self, row: int) -> float:
+        """Return when a row ended; the round's start for `NO_CAUSE`."""
+        return 0.0 if row == NO_CAUSE else self.rows[row].end
+
+    def change(self, row: int, change: Callable[[Interval], Interval]) -> None:
+        """Replace a row that ends now or later."""
+        self.rows[row] = change(self.rows[row])
 
 
 @dataclass

@@ -46,7 +46,7 @@ def covered(
     if len(member) == 0:
         return total
     # Members are laid out one after another, so that one running maximum serves them all.
-    offset = member * (float(end.max()) + 1.0)
+    offset = member * (float(end.max()) - min(float(start.min()), 0.0) + 1.0)
     reached = np.maximum.accumulate(end + offset)
     before = np.concatenate(([-np.inf], reached[:-1]))
     fresh = np.maximum(end + offset - np.maximum(start + offset, before), 0.0)

@@ -17,6 +17,7 @@ from cutlayer.sim.log.link_use import Key, LinkUse
 from cutlayer.sim.log.node_use import NodeUse, Slots, use_of_node
 from cutlayer.sim.log.tiers import TierUse, tier_uses
 from cutlayer.sim.log.traffic import DOWN, UP, Parts, by_category, count_parts
+from cutlayer.sim.log.window import WindowEnd
 from cutlayer.sim.network.observers import LoadSeries
 
 _Number = TypeVar("_Number", np.int64, np.float64)
@@ -79,18 +80,24 @@ def close_record(
     interleaves: bool = False,
     edges: Sequence[Slots] = (),
     behind: NDArray[np.bool_] | None = None,
+    window: WindowEnd | None = None,
 ) -> RoundRecord:
     """Derive a round's totals from its `intervals` and check that they are consistent.
 
     `parts` has the parts of rows, see `count_parts`. If the server `interleaves` jobs, more of them than
     it has slots may run at once. `edges` are the slots of the edge nodes, `behind` says which members
-    have one on their way to the server, if any compute. Raises ConservationError.
+    have one on their way to the server, if any compute. `window` says how the window of an asynchronous
+    run closed; there are no barriers in it, and the additive times are those of an update. Raises
+    ConservationError.
     """
     up, down = intervals.of(Phase.UPLINK), intervals.of(Phase.DOWNLINK)
     on_device = intervals.of(Phase.DEVICE_COMPUTE)
     of_members, to_members = intervals.actor >= 0, intervals.peer >= 0
     use = use_of_node(intervals, SERVER)
-    path, straggler = critical_path(intervals, duration_s)
+    path, straggler = critical_path(intervals, duration_s, window)
+    waited_s = 0.0
+    if members and window is None:
+        waited_s = float((duration_s - finished_s(intervals, members)).mean())
     counted = count_parts(intervals, parts)
     record = RoundRecord(
         intervals=intervals,
@@ -115,13 +122,13 @@ def close_record(
         longest_server_wait_s=use.longest_wait_s,
         critical_path_s=path,
         straggler=straggler,
-        barrier_s=float((duration_s - finished_s(intervals, members)).mean()) if members else 0.0,
-        additive_s=_additive_terms(intervals, members),
+        barrier_s=waited_s,
+        additive_s=_additive_terms(intervals, members if window is None else window.updates),
         edges=[use_of_node(intervals, SERVER - 1 - index) for index in range(len(edges))],
         tiers={} if behind is None else tier_uses(intervals, behind),
     )
     _check_categories(record)
-    _check_occupancy(record, on_device, [Slots(server_slots, interleaves), *edges])
+    _check_occupancy(record, on_device, [Slots(server_slots, interleaves), *edges], window)
     return record
 
 
@@ -136,34 +143,44 @@ def _sent(
     }
 
 
-def critical_path(intervals: Intervals, duration_s: float) -> tuple[dict[str, float], int]:
+def critical_path(
+    intervals: Intervals, duration_s: float, window: WindowEnd | None = None
+) -> tuple[dict[str, float], int]:
     """Return the seconds of each phase on the critical path, and the member that finished last.
 
-    The path follows the causes from the interval that ended the round back to the round's start. The gap
-    between the end of a transfer and what it caused is its propagation delay and counts towards the
-    transfer's phase. Raises ConservationError unless the phases (`PHASES`) add up to `duration_s`.
+    The path follows the causes from the interval that ended the round, or the fold that closed the
+    window, back to the start of the round or window, where it is clipped. The gap between the end of a
+    transfer and what it caused is its propagation delay and counts towards the transfer's phase. Raises
+    ConservationError unless the phases (`PHASES`) add up to `duration_s`.
     """
     phases = dict.fromkeys(PHASES, 0.0)
-    straggler = NO_CAUSE
+    straggler, slack = NO_CAUSE, _slack(duration_s, window)
     if len(intervals) == 0:
         return phases, straggler
     delay = intervals.delay
-    row = int(np.argmax(intervals.end + delay))
+    row = int(np.argmax(intervals.end + delay)) if window is None else window.row
     end = duration_s
-    while row != NO_CAUSE:
+    while row != NO_CAUSE and (end > 0 or window is None):
         phase, start = int(intervals.phase[row]), float(intervals.start[row])
+        if window is not None:
+            start = max(start, 0.0)
         phases[PHASES[phase]] += end - start
         gap = end - float(intervals.end[row])
-        if min(abs(gap), abs(gap - delay[row])) > TOLERANCE * max(duration_s, 1.0):
+        if min(abs(gap), abs(gap - delay[row])) > slack:
             raise ConservationError(f"row {row} ends {gap} s before what it caused begins")
         if straggler == NO_CAUSE:
             actor, peer = int(intervals.actor[row]), int(intervals.peer[row])
             straggler = max(actor if actor >= 0 else peer, NO_CAUSE)
         end = start
         row = int(intervals.cause[row])
-    if abs(end) > TOLERANCE * max(duration_s, 1.0):
+    if abs(end) > slack:
         raise ConservationError(f"the critical path begins at {end} s, not at the round's start")
     return phases, straggler
+
+
+def _slack(duration_s: float, window: WindowEnd | None) -> float:
+    """Return the seconds by which sums of times may differ."""
+    return TOLERANCE * max(duration_s, 1.0, 0.0 if window is None else window.elapsed_s)
 
 
 def finished_s(intervals: Intervals, members: int) -> NDArray[np.float64]:
@@ -215,13 +232,20 @@ def _check_categories(record: RoundRecord) -> None:
 
 
 def _check_occupancy(
-    record: RoundRecord, on_device: NDArray[np.bool_], nodes: Sequence[Slots]
+    record: RoundRecord,
+    on_device: NDArray[np.bool_],
+    nodes: Sequence[Slots],
+    window: WindowEnd | None,
 ) -> None:
-    """Check that no actor does two things at once and that every interval lies within the round."""
+    """Check that no actor does two things at once and that every interval lies within the round.
+
+    A row of a window may begin before it.
+    """
     intervals, limit = record.intervals, record.duration_s
-    slack = TOLERANCE * max(limit, 1.0)
+    slack = _slack(limit, window)
+    before = 0.0 if window is None else -min(float(intervals.start.min(initial=0.0)), 0.0)
     if len(intervals) and (
-        intervals.start.min() < 0
+        intervals.start.min() < -before
         or (intervals.end < intervals.start).any()
         or intervals.end.max() > limit + slack
     ):
@@ -243,5 +267,5 @@ def _check_occupancy(
         )
         if len(starts) and running.max() > slots.count and not slots.interleaves:
             raise ConservationError(f"{who} runs more jobs at once than its {slots.count} slots")
-        if float((ends - starts).sum()) > slots.count * (limit + slack):
+        if float((ends - starts).sum()) > slots.count * (before + limit + slack):
             raise ConservationError(f"{who} works for longer than its slots have time")

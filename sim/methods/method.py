@@ -35,9 +35,8 @@ Process = Generator[simpy.Event, Any, None]
 class MethodOptions(BaseModel):
     """The options of a method in a scenario; unknown keys are errors.
 
-    Every method can start from pre-trained weights. In EcoFed's public code the baselines start from
-    the same weights as EcoFed and continue to train them: comparing EcoFed's pre-trained block with
-    baselines that start from random weights would measure the initialisation, not the method.
+    Every method can start from pre-trained weights, as the baselines do in EcoFed's public code: against
+    baselines with random weights, EcoFed's comparison would measure the initialisation, not the method.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -123,6 +122,7 @@ class Method(ABC):
     keeps_received: ClassVar[bool] = False
     needs_both_blocks: ClassVar[bool] = False
     cancels: ClassVar[bool] = False
+    asynchronous: ClassVar[bool] = False
     reusable: ClassVar[bool] = False
     untimed: ClassVar[tuple[str, ...]] = ()
 
@@ -205,6 +205,11 @@ class Method(ABC):
     def check_closing(cls, options: Any) -> str | None:  # noqa: ARG003
         """Return why `training.closing` cannot close a round of this method, or None if it can."""
         return f"{cls.name} needs every client of its round to the end"
+
+    @classmethod
+    def check_population(cls, options: Any, clients: int) -> str | None:  # noqa: ARG003
+        """Return why a method cannot run with so many clients, or None if it can."""
+        return None
 
     @property
     def may_cancel(self) -> bool:

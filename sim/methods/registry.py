@@ -10,6 +10,8 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.methods.centralised import Centralised
 from cutlayer.sim.methods.classic_fl import ClassicFL
 from cutlayer.sim.methods.ecofed import EcoFed
+from cutlayer.sim.methods.fedasync import FedAsync
+from cutlayer.sim.methods.fedbuff import FedBuff
 from cutlayer.sim.methods.fedgkt import FedGKT
 from cutlayer.sim.methods.fedprox import FedProx
 from cutlayer.sim.methods.local_loss import LocalLoss
@@ -31,6 +33,8 @@ METHODS: Final[Mapping[str, type[Method]]] = {
         EcoFed,
         SplitLearning,
         Centralised,
+        FedAsync,
+        FedBuff,
     )
 }
 OPTIONS: Final = {name: shipped.Options for name, shipped in METHODS.items()}

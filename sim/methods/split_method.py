@@ -1,14 +1,12 @@
 """The synchronous round of the split methods: all members run, then the server folds their weights."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
-from cutlayer.models.block_cost import FLOAT_BYTES
-from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.log.intervals import Activity
+from cutlayer.sim.methods.fold_work import fold_work
 from cutlayer.sim.methods.members import Members
 from cutlayer.sim.methods.method import Method, Process, Round
 from cutlayer.sim.methods.team import Team
@@ -70,38 +68,15 @@ class SplitMethod(Method):
         yield from self.wait(rnd, members)
         if self.may_cancel:  # the members that were cancelled end now, and their running jobs later
             yield members.done
-        work = self.fold_work([s for s in members.servers if s.member not in rnd.dropped])
+        work = fold_work(
+            [server for server in members.servers if server.member not in rnd.dropped],
+            self.parts,
+            self.aggregation(self.options),
+        )
         if work is not None:
             last = members.last_member
             server = members.server_after_all(rnd.participants[0], last, rnd.chains[0])
             yield server.compute(work, Activity.AGGREGATE)
-
-    def fold_work(self, remaining: Sequence[ServerEndpoint]) -> Work | None:
-        """Return the server's work of folding the weights of these members, None if there is none.
-
-        Members of equal cuts are counted together. With several cuts, a server optimizer steps every
-        parameter once that any of them trained.
-        """
-        alike: dict[int, list[ServerEndpoint]] = {}
-        for server in remaining:
-            alike.setdefault(server.cut, []).append(server)
-        works, shared, heads = [], 0, 0
-        for _, servers in sorted(alike.items()):
-            costs = servers[0].costs
-            if values := servers[0].weights(*self.parts).payload_bytes // FLOAT_BYTES:
-                works.append(servers[0].server_work.average(values, len(servers)))
-            trained = sum(costs.parameters[part] for part in self.parts if part != "head")
-            shared = max(shared, trained)
-            heads += costs.parameters["head"] if "head" in self.parts else 0
-        if not works:
-            return None
-        aggregation, work = self.aggregation(self.options), works[0]
-        for other in works[1:]:
-            work += other
-        if aggregation.words:
-            server_work = remaining[0].server_work
-            work += server_work.step(shared + heads, aggregation.words, aggregation.flops)
-        return work
 
     def wait(self, rnd: Round, members: Members) -> Process:
         """Wait until the round may close: by default, for all members or for `training.closing`.

@@ -1,7 +1,7 @@
 """A transfer, and the queue of those that wait for the same route."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import nan
 from typing import Final
 
@@ -106,6 +106,11 @@ class RouteQueues:
     def serving(self, route: int) -> Flow | None:
         """Return the transfer that holds the route."""
         return self._serving.get(route)
+
+    def waiting(self) -> Iterator[Flow]:
+        """Yield the transfers that wait for their route."""
+        for waiting in self._waiting.values():
+            yield from (flow for flow in waiting if flow.state == WAITING)
 
     def enter(self, flow: Flow) -> bool:
         """Queue a transfer; return whether it may begin at once.

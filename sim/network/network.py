@@ -245,6 +245,10 @@ class Network:
         flows = [flow for solver in self._used_solvers() for flow in solver.flows()]
         return sorted(flows, key=lambda flow: flow.sequence)
 
+    def bytes_to_send(self) -> float:
+        """Return the sizes of all transfers that are being sent or wait for their route."""
+        return sum(flow.size_bytes for flow in [*self.in_flight(), *self._queues.waiting()])
+
     def without_capacity(self) -> list[str]:
         """The resources of zero capacity that hold up transfers, in the order of these."""
         names = [name for flow in self.in_flight() for name, _ in self._uses[flow.route]]

@@ -49,10 +49,18 @@ class Loads:
             elif not points or points[-1][1:] != point[1:]:
                 points.append(point)
 
-    def series(self) -> dict[str, LoadSeries]:
-        """Return the series of the resources that had any load."""
+    def note_all(self, now: float) -> None:
+        """Record the loads of the resources that are in use at `now`, when recording begins."""
+        for solver in dict.fromkeys(map(self._network.solver_of, self._points)):
+            if solver is not None and solver.count:
+                self.note(solver, now)
+
+    def series(self, start_s: float = 0.0) -> dict[str, LoadSeries]:
+        """Return the series of the resources that had any load, with times since `start_s`."""
+        columns = {name: np.array(points).T for name, points in self._points.items() if points}
         return {
-            name: LoadSeries(*np.array(points).T) for name, points in self._points.items() if points
+            name: LoadSeries(times - start_s, load, capacity)
+            for name, (times, load, capacity) in columns.items()
         }
 
 

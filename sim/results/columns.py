@@ -6,6 +6,7 @@ the reader checks a column's form.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final, Literal
 
 from cutlayer.sim.log.intervals import PHASES
@@ -88,6 +89,7 @@ ROUND_COLUMNS: Final = (
     *(Column(f"critical_{phase}_s", _on_critical_path(phase), need="filled") for phase in PHASES),
     Column("barrier_mean_s", lambda r: r.barrier_s, need="filled"),
     Column("straggler", lambda r: r.straggler, "text", "required"),
+    Column("version", lambda r: r.version, "count"),
     Column("accuracy", lambda r: r.accuracy, need="required"),
 )
 
@@ -133,6 +135,28 @@ DEVICE_COLUMNS: Final = (  # of pairs: a client's name, and the use of its devic
 )
 
 
+def _of_update(name: str, form: Form = "number", need: Need = "optional") -> Column:
+    return Column(name, attrgetter(name), form, need)
+
+
+UPDATE_COLUMNS: Final = (  # of an asynchronous method; see `UpdateRow`
+    _of_update("update", "count", "filled"),
+    _of_update("client", "text", "filled"),
+    _of_update("window", "count", "filled"),
+    _of_update("read_version", "count", "filled"),
+    _of_update("version", "count", "required"),  # empty if it was dropped, as the next three
+    _of_update("staleness", "count", "required"),
+    _of_update("weight", need="required"),
+    _of_update("folded_s", need="required"),
+    _of_update("dispatched_s", need="filled"),
+    _of_update("downloaded_s", need="required"),
+    _of_update("uploaded_s", need="required"),
+    _of_update("computing_s", need="filled"),
+    _of_update("queued_s", need="filled"),
+    _of_update("dropped", "count", "filled"),
+)
+
+
 def _critical_column(phase: str) -> Column:
     return Column(f"critical_{phase}_s", lambda m: m.mean_of(lambda r: r.critical_path_s[phase]))
 
@@ -160,7 +184,9 @@ RUN_TABLES: Final[Mapping[str, Sequence[Column]]] = {
     "links": (*METHOD_COLUMNS, *LINK_COLUMNS),
     "devices": (*METHOD_COLUMNS, *DEVICE_COLUMNS),
     "utilisation": (*METHOD_COLUMNS, *UTILISATION_COLUMNS),
+    "updates": (*METHOD_COLUMNS, *UPDATE_COLUMNS),
 }
+NOT_IN_EVERY_RUN: Final = ("updates",)  # only with an asynchronous method
 
 # In the folders of runs that were timed at draws of their figures.
 DRAW_TABLES: Final[Mapping[str, Sequence[Column]]] = {

@@ -69,6 +69,34 @@ class _Ratios(_Part):
     bytes_x: Figure | None
 
 
+class _Staleness(_Part):
+    mean: Figure | None
+    p50: Figure | None
+    p95: Figure | None
+    max: Count | None
+
+
+class _Equality(_Part):
+    gini: Figure | None
+    jain: Figure | None
+
+
+class _Contribution(_Part):
+    clients: Count
+    updates: Count
+    share: Figure | None
+
+
+class _Updates(_Part):
+    count: Count
+    dropped: Count
+    versions: Count
+    versions_per_hour: Figure | None
+    staleness: _Staleness
+    clients: _Equality
+    per_device: dict[str, _Contribution]
+
+
 class _Method(_Part):
     method: str
     rounds: Count
@@ -87,6 +115,7 @@ class _Method(_Part):
     energy_j: Figure | None
     coarse: list[str] = []
     ended: str | None = None
+    updates: _Updates | None = None
     against: dict[str, _Ratios]
 
 

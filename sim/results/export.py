@@ -12,7 +12,13 @@ from cutlayer.sim.files.atomic import errors_named, whole_file, whole_text, writ
 from cutlayer.sim.files.csv_text import write_rows
 from cutlayer.sim.files.plain_text import FileNames
 from cutlayer.sim.log.intervals import COLUMNS, SERVER
-from cutlayer.sim.results.columns import DRAW_TABLES, RUN_TABLES, STUDY_TABLES, Row
+from cutlayer.sim.results.columns import (
+    DRAW_TABLES,
+    NOT_IN_EVERY_RUN,
+    RUN_TABLES,
+    STUDY_TABLES,
+    Row,
+)
 from cutlayer.sim.results.read import SavedRun, SavedStudy
 
 
@@ -38,8 +44,9 @@ def tables_of(saved: SavedRun | SavedStudy) -> dict[str, list[Row]]:
     """Return all tables that have rows, by name; a run's kept intervals are the table `events`."""
     names = list(STUDY_TABLES if isinstance(saved, SavedStudy) else RUN_TABLES)
     if isinstance(saved, SavedRun):
-        if not saved.has("utilisation"):  # of an earlier version
-            names.remove("utilisation")
+        for table in ("utilisation", *NOT_IN_EVERY_RUN):  # earlier versions lack the first
+            if not saved.has(table):
+                names.remove(table)
         names += DRAW_TABLES if saved.uncertainty is not None else ()
     tables = {name: rows for name in names if (rows := saved.table(name))}
     if isinstance(saved, SavedRun) and (events := event_rows(saved)):

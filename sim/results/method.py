@@ -15,8 +15,10 @@ import numpy as np
 from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.link_use import LinkTotals
 from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
+from cutlayer.sim.log.updates import UpdateRow
 from cutlayer.sim.results.columns import DRAW_TABLES, Row, Value, by_column, method_row, ratio
 from cutlayer.sim.results.round import KeptRound, RoundResult
+from cutlayer.sim.results.updates import summary_of_updates
 
 # stopped: interrupted; stalled: it can never end
 Status = Literal["complete", "stopped", "stalled"]
@@ -52,6 +54,8 @@ class MethodResult:
     diverged_in_round: int | None = None  # the first evaluation with weights that were not finite
     ended: str | None = None  # why the run ended early, if no limit was reached
     stalled: bool = False  # a round can never begin or never end
+    updates: list[UpdateRow] = field(default_factory=list)  # of an asynchronous method
+    population: dict[str, int] = field(default_factory=dict)  # its clients, by device
 
     @property
     def virtual_time_s(self) -> float:
@@ -113,6 +117,7 @@ class MethodResult:
             "ended": self.ended,
             "clients_dropped": sum(r.clients_dropped for r in self.rounds),
             "wasted_bytes": sum(r.wasted_bytes for r in self.rounds),
+            **({"updates": self._updates()} if self.population else {}),
             "against": {
                 label: self.against(other) for label, other in others.items() if other is not self
             },
@@ -127,7 +132,7 @@ class MethodResult:
         }
 
     def rows_of(self, table: str) -> list[Row]:
-        """Return the rows of rounds, accuracy, links (the busiest first) or devices.csv."""
+        """Return the rows of rounds, accuracy, links (the busiest first), devices or updates.csv."""
         links = [_LinkOfRun(self, name, totals) for name, totals in self.links.items()]
         links.sort(key=lambda link: (-link.totals.bottleneck_s, -(link.utilisation or 0.0)))
         records: Mapping[str, Iterable[Any]] = {
@@ -135,6 +140,7 @@ class MethodResult:
             "accuracy": [closed for closed in self.rounds if closed.accuracy is not None],
             "links": links,
             "devices": self.devices.items(),
+            "updates": self.updates,
         }
         return [method_row(self.label, self.method, table, record) for record in records[table]]
 
@@ -201,6 +207,10 @@ class MethodResult:
             for way in (UP, DOWN)
         }
 
+    def _updates(self) -> dict[str, Any]:
+        device_of = {client: use.device for client, use in self.devices.items()}
+        return summary_of_updates(self.updates, device_of, self.population, self.virtual_time_s)
+
     def _bytes(self, counted: Literal["wire", "payload"]) -> dict[str, float | int | None]:
         up = sum(getattr(r, f"{counted}_up") for r in self.rounds)
         down = sum(getattr(r, f"{counted}_down") for r in self.rounds)
@@ -262,7 +272,7 @@ class RunResult:
         }
 
     def rows_of(self, table: str) -> list[Row]:
-        """Return the rows of all methods in rounds, accuracy, links, devices, draws or factors.csv."""
+        """Return the rows of all methods in a table: that of one method, draws or factors."""
         if table in DRAW_TABLES:
             return self.draws if table == "draws" else self.factors
         return [row for method in self.methods.values() for row in method.rows_of(table)]

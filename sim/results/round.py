@@ -29,6 +29,9 @@ class KeptRound:
 class RoundResult:
     """One closed round of one method. `virtual_time_s` is when it closed.
 
+    For an asynchronous method it is a window: `clients` is the number of updates that ended in it,
+    `version` the server's version at its end.
+
     `waited_s` is the time for which no client was online to begin it. `wasted_bytes` are the wire bytes
     of transfers that were cut off; the wire bytes include them. `utilisation` has the used share of
     capacity of the first shared links, and the mean share of the access links in use. `wire_by` and
@@ -60,3 +63,4 @@ class RoundResult:
     wire_by: Mapping[str, int] = field(default_factory=dict)
     payload_by: Mapping[str, int] = field(default_factory=dict)
     utilisation: Mapping[str, float] = field(default_factory=dict)
+    version: int | None = None

@@ -5,6 +5,7 @@ rounds.csv      a row per method and round        accuracy.csv    a row per eval
 events.npz      the kept intervals, in columns    trace.json      the same, for Perfetto
 links.csv       a row per link or medium          devices.csv     a row per client's device
 utilisation.csv how busy links are over time       draws.csv, factors.csv, if asked for
+updates.csv     a row per update of an asynchronous method, if there is one
 plots/          figures                           versions.json   versions behind the numbers
 checksums.sha256                                  summary.json    the summary with the status
 
@@ -32,7 +33,13 @@ from cutlayer.sim.files.checksums import CHECKSUMS, read_checksums, write_checks
 from cutlayer.sim.files.csv_text import CsvWriter, write_rows
 from cutlayer.sim.log.intervals import COLUMNS, SERVER, Activity, Phase
 from cutlayer.sim.process.interrupts import held_back, let_in
-from cutlayer.sim.results.columns import DRAW_TABLES, RUN_TABLES, Row, method_row
+from cutlayer.sim.results.columns import (
+    DRAW_TABLES,
+    NOT_IN_EVERY_RUN,
+    RUN_TABLES,
+    Row,
+    method_row,
+)
 from cutlayer.sim.results.estimate import by_label, estimate
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
@@ -41,7 +48,7 @@ from cutlayer.sim.results.utilisation import utilisation_rows
 SUMMARY: Final = "summary.json"
 DATA: Final = (
     *("scenario.yaml", "versions.json", "events.npz"),
-    *(f"{table}.csv" for table in RUN_TABLES),
+    *(f"{table}.csv" for table in RUN_TABLES if table not in NOT_IN_EVERY_RUN),
 )
 
 Views = Callable[[RunResult, Path], Sequence[Path]]
@@ -67,6 +74,7 @@ class RunFolder:
         write_json(path / "versions.json", {"seed": result.seed} | result.versions)
         self._rounds = _GrowingTable(path, "rounds")
         self._accuracy = _GrowingTable(path, "accuracy")
+        self._further: list[str] = []  # files that not every run has
 
     def __enter__(self) -> Self:
         return self
@@ -100,12 +108,19 @@ class RunFolder:
                     pictures = views(result, self.path)
             except KeyboardInterrupt:
                 result.status = "stopped"
-            names = [*DATA, *(path.relative_to(self.path).as_posix() for path in pictures)]
+            names = [
+                *DATA,
+                *self._further,
+                *(path.relative_to(self.path).as_posix() for path in pictures),
+            ]
             _write_summary(self.path, result, names)
 
     def _write_data(self, result: RunResult) -> None:
         """Write all tables, including those that grew as rounds closed, and the intervals."""
         tables = {table: result.rows_of(table) for table in ("rounds", "links", "devices")}
+        further = {table: result.rows_of(table) for table in NOT_IN_EVERY_RUN}
+        tables |= {table: rows for table, rows in further.items() if rows}
+        self._further = [f"{table}.csv" for table in further if table in tables]
         used = [row for method in result.methods.values() for row in utilisation_rows(method)]
         for table, rows in (tables | {"utilisation": used}).items():
             with whole_text(self.path / f"{table}.csv") as file:

@@ -1,32 +1,26 @@
-"""The round loop of one method: open a round, play it on the clock, train, evaluate, log.
-
-Two rounds have the same timing if their method signatures are equal and their participants have equal
-timing classes in the same order. If the method is `reusable`, such a round is not played again: its
-record, digest included, is reused, since every round starts at local time 0. Rounds that train tensors
-are always played, and so are rounds that change their method or a state while they run.
-"""
+"""The loop of one method's run: play a round or window on the clock, train, evaluate, log."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import ClassVar
 
 from cutlayer.sim.clock import EndlessRoundError, TooManyEventsError
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Progress as ChainProgress
-from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.intervals import NO_CAUSE
 from cutlayer.sim.log.link_use import Key, LinkTotals
 from cutlayer.sim.log.record import RoundRecord
 from cutlayer.sim.methods.method import Method, Round
-from cutlayer.sim.methods.signature import UnrepeatableError
 from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import KeptRound, RoundResult
-from cutlayer.sim.run.one_round import UnfinishedRoundError, obstacle, play_round, recorded_links
+from cutlayer.sim.run.one_round import UnfinishedRoundError, obstacle, recorded_links
 
 Observe = Callable[[World, Round], Sequence[Observer]]
 
@@ -53,38 +47,31 @@ class RoundProgress:
     client_trained: ChainProgress | None = None
 
 
-class Engine:
-    """Runs one method in its world and fills its result.
+class Engine(ABC):
+    """Runs one method in its world and fills its result; a subclass plays its rounds or windows.
 
-    `observe` returns the network observers of a round; a round with observers is played even if its
-    timing is known. `learned` has the accuracies by round of a training with the same learning digest.
-    `keep_all` keeps the intervals of every round, not only of the first and last of each type.
+    `observe` returns the network observers of a round. `learned` has the accuracies by round of a
+    training with the same learning digest. `keep_all` keeps the intervals of every round, not only of
+    the first and last of each type.
     """
+
+    noun: ClassVar[str]
 
     def __init__(
         self,
         method: Method,
         result: MethodResult,
         *,
-        reuse: bool = True,
         keep_all: bool = False,
         observe: Observe | None = None,
         learned: Mapping[int, float] | None = None,
     ) -> None:
-        self.world = world = method.world
+        self.world = method.world
         self.method = method
         self.result = result
         self.keep_all = keep_all
         self._observe = observe
         self._learned = learned or {}
-        self._reuse = (
-            reuse
-            and method.reusable
-            and not method.cancels
-            and world.time_invariant
-            and not world.learning.trains
-        )
-        self._played: dict[Hashable, tuple[RoundRecord, list[int]]] = {}  # and who dropped out
         self._last_of_type: dict[str, KeptRound] = {}
         self._events = hashlib.blake2b(digest_size=16)
         self._members: Sequence[int] = ()  # of the current round
@@ -96,10 +83,10 @@ class Engine:
         `result.ended` says why.
         """
         for index in range(stop.rounds):
-            waited_s = self.world.fleet.wait_s(self.method.eligible(index))
+            waited_s = self._wait_s(index, stop)
             if waited_s and self.world.clock.elapsed_s + waited_s >= stop.virtual_time_s:
                 self.result.ended = (
-                    f"no client could take part in round {index}: none is online"
+                    f"no client could take part in {self.noun} {index}: none is online"
                     f" {'any more' if waited_s == inf else 'before the time limit'}"
                 )
                 self.result.stalled = waited_s == stop.virtual_time_s == inf
@@ -112,11 +99,11 @@ class Engine:
                     self.result.rounds.append(closed)
                     progress.round_closed(closed)
             except (TooManyEventsError, UnfinishedRoundError) as error:
-                where = f"{self.result.label}, round {index}"
+                where = f"{self.result.label}, {self.noun} {index}"
                 raise type(error)(f"{where}: {error}") from None
             except EndlessRoundError:
                 self.result.ended = (
-                    f"round {index} never ends: {obstacle(self.world, len(self._members))}"
+                    f"{self.noun} {index} never ends: {obstacle(self.world, len(self._members))}"
                 )
                 self.result.stalled = True
                 break
@@ -140,17 +127,27 @@ class Engine:
         if learning.executor is not None and result.rounds:
             result.weights_digest = learning.executor.weights_digest()
 
+    def _wait_s(self, index: int, stop: StopCondition) -> float:  # noqa: ARG002
+        """Return the seconds until an eligible client is online."""
+        return self.world.fleet.wait_s(self.method.eligible(index))
+
+    @abstractmethod
     def _play(
         self, index: int, stop: StopCondition, progress: RoundProgress, waited_s: float
     ) -> RoundResult:
-        world, method = self.world, self.method
-        with let_in():
-            rnd = method.open_round(index)
-            self._members = rnd.participants
-            record = self._record_of(rnd)
-        start_s = world.clock.epoch_s
-        world.clock.rebase(record.duration_s)
-        world.learning.close_round(progress.client_trained)
+        """Play a round or window and return its figures."""
+
+    def _closed(
+        self,
+        rnd: Round,
+        record: RoundRecord,
+        start_s: float,
+        stop: StopCondition,
+        *,
+        waited_s: float = 0.0,
+    ) -> RoundResult:
+        """Evaluate a round that has been played, add it to the result, and return its figures."""
+        world, index = self.world, rnd.index
         last = index == stop.rounds - 1 or world.clock.elapsed_s >= stop.virtual_time_s
         accuracy = self._learned.get(index)
         if last or (index + 1) % stop.evaluate_every == 0:
@@ -206,45 +203,6 @@ class Engine:
             self.result.diverged_in_round = rnd.index
         return accuracy
 
-    def _record_of(self, rnd: Round) -> RoundRecord:
-        """Play a round, or return the record of an equal one that was played before."""
-        observers = self._observe(self.world, rnd) if self._observe else ()
-        loads = self.keep_all or rnd.round_type not in self._last_of_type
-        if observers or not self._reuse:
-            return play_round(self.method, rnd, observers, record_loads=loads)
-        key = self._key(rnd)
-        if key is None:
-            return play_round(self.method, rnd, record_loads=loads)
-        played = self._played.get(key)
-        if played is None:
-            versions = dict(self.world.learning.versions)
-            record = play_round(self.method, rnd, record_loads=loads)
-            if self._key(rnd) == key and self._states_kept(rnd, versions):
-                self._played[key] = record, list(rnd.dropped)
-            return record
-        self.result.reused_rounds += 1
-        record, dropped = played
-        for member in dropped:
-            self.method.drop(rnd, member)
-        return record
-
-    def _key(self, rnd: Round) -> Hashable | None:
-        """Return what decides a round's timing, or None if it cannot be compared with another's."""
-        clients, cuts = self.world.fleet.clients, self.world.fleet.cuts
-        timing_classes = tuple((clients[i].timing_class, cuts[i]) for i in rnd.participants)
-        try:
-            return self.method.signature(rnd), timing_classes
-        except UnrepeatableError:
-            return None
-
-    def _states_kept(self, rnd: Round, before: Mapping[StateKey, int]) -> bool:
-        """Whether no state and no digest has changed while a round ran, but for members that dropped."""
-        if any(chain.group is not None for chain in rnd.chains):
-            return False
-        dropped = {key for member in rnd.dropped for key in rnd.chains[member].writes}
-        changed = before.items() ^ self.world.learning.versions.items()
-        return all(key in dropped for key, _ in changed)
-
     def _log(self, rnd: Round, record: RoundRecord, start_s: float) -> dict[str, float]:
         """Add a round to the totals of the result; return its `utilisation`."""
         result, world = self.result, self.world
@@ -255,7 +213,7 @@ class Engine:
         for key, use in record.uses.items():
             result.links.setdefault(links[key], LinkTotals()).add(use)
         result.clients_busy_s += float(record.device_busy_s.sum())
-        result.clients_available_s += record.duration_s * record.members
+        result.clients_available_s += self._available_s(rnd, record)
         result.server_busy_s += record.server_busy_s
         result.server_available_s += record.duration_s * world.server.slots
         kept = KeptRound(rnd.index, rnd.round_type, start_s, names, record, links)
@@ -263,6 +221,14 @@ class Engine:
             result.kept.append(kept)
         self._last_of_type[rnd.round_type] = kept
         return self._utilisation(links, record, start_s)
+
+    def _available_s(self, rnd: Round, record: RoundRecord) -> float:  # noqa: ARG002
+        """Return the seconds for which the members had the method's work to do, all together."""
+        return record.duration_s * record.members
+
+    def _elapsed_s(self, member: int, record: RoundRecord) -> float:  # noqa: ARG002
+        """Return the seconds that count for the energy of a member's device."""
+        return record.duration_s
 
     def _energy(self, rnd: Round, record: RoundRecord) -> float | None:
         """Add the round to every participant's device; return the energy of all of them, joules."""
@@ -272,7 +238,7 @@ class Engine:
             profile = participant.profile
             use = self.result.devices.setdefault(participant.name, DeviceUse(profile.name))
             active_s = {state: float(times[member]) for state, times in record.active_s.items()}
-            joules = use.add(profile.power_w, record.duration_s, active_s)
+            joules = use.add(profile.power_w, self._elapsed_s(member, record), active_s)
             total = None if joules is None or total is None else total + joules
         return total
 

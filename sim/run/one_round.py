@@ -55,20 +55,25 @@ def play_round(
         world.server.slots,
         log.parts,
         interleaves=world.server.interleaves,
-        edges=[Slots(n.queue.slots, n.queue.interleaves) for n in list(world.nodes.values())[1:]],
-        behind=_behind_edges(world, rnd),
+        edges=edge_slots(world),
+        behind=behind_edges(world, rnd.participants),
     )
     bottleneck_s = world.network.collect_bottlenecks()
     uses = world.client_routes.uses(intervals, rnd.participants, bottleneck_s)
     return replace(record, uses=uses, loads={} if loads is None else loads.series())
 
 
-def _behind_edges(world: World, rnd: Round) -> NDArray[np.bool_] | None:
+def edge_slots(world: World) -> list[Slots]:
+    """Return the slots of the edge nodes that compute."""
+    return [Slots(n.queue.slots, n.queue.interleaves) for n in list(world.nodes.values())[1:]]
+
+
+def behind_edges(world: World, participants: Sequence[int]) -> NDArray[np.bool_] | None:
     """Return which members have an edge node on their way to the server; None without any."""
     if not world.has_edges:
         return None
     clients = world.fleet.clients
-    return np.array([clients[client].edge is not None for client in rnd.participants], np.bool_)
+    return np.array([clients[client].edge is not None for client in participants], np.bool_)
 
 
 def recorded_links(world: World) -> Sequence[str]:

@@ -17,7 +17,8 @@ from cutlayer.sim.build.world import make_method, profile_of
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.process.interrupts import held_back
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, Observe, RoundProgress, StopCondition
+from cutlayer.sim.run.engine import Observe, RoundProgress, StopCondition
+from cutlayer.sim.run.windows import make_engine
 
 UNTIMED: Final = ("power_w", "memory_bytes")  # figures of a device that no time depends on
 
@@ -44,7 +45,7 @@ def play(
     makes it); the result takes its accuracies. `keep_all` keeps the intervals of every round.
     """
     result = empty_result(plan, entry) if result is None else result
-    engine = Engine(
+    engine = make_engine(
         make_method(plan, entry, dataset, executor=executor, keep_accounts=observe is not None),
         result,
         reuse=reuse,

@@ -16,8 +16,9 @@ from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
+from cutlayer.sim.run.engine import RoundProgress, StopCondition
 from cutlayer.sim.run.run import run
+from cutlayer.sim.run.windows import make_engine
 
 TINY = """\
 name: tiny
@@ -104,7 +105,7 @@ class Inside:
         round_closed: Callable[[RoundResult], None] = lambda _: None,
         client_trained: Callable[[int, int], None] | None = None,
     ) -> "Inside":
-        engine = Engine(self.method, self.result)
+        engine = make_engine(self.method, self.result)
         rounds = rounds or self.plan.scenario.training.rounds
         engine.run(
             StopCondition(rounds, evaluate_every=1000), RoundProgress(round_closed, client_trained)

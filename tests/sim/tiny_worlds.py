@@ -25,10 +25,12 @@ from cutlayer.sim.data.datasets import only_declared
 from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.sim.log.intervals import SERVER, Activity, Phase
 from cutlayer.sim.methods.method import Method
+from cutlayer.sim.methods.registry import METHODS
 from cutlayer.sim.methods.registry import method as find_method
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import KeptRound
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
+from cutlayer.sim.run.engine import RoundProgress, StopCondition
+from cutlayer.sim.run.windows import make_engine
 from cutlayer.topologies import (
     AccessLink,
     Clients,
@@ -47,6 +49,9 @@ DEVICE, UP, QUEUE, SERVE, DOWN = (
     Phase.SERVER_COMPUTE,
     Phase.DOWNLINK,
 )
+
+
+IN_ROUNDS = [name for name, known in METHODS.items() if not known.asynchronous]
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,7 @@ def make_method(
 def played(method: Method, rounds: int = 1, **engine: Any) -> MethodResult:
     """Run rounds with all checks of the engine, and return the result with all intervals."""
     result = MethodResult(method.name, method.name, 0, ())
-    running = Engine(method, result, keep_all=True, **engine)
+    running = make_engine(method, result, keep_all=True, **engine)
     running.run(StopCondition(rounds), RoundProgress())
     running.finish()
     return result

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from math import inf
 
 import pytest
-from tiny_worlds import Device, make_method, played, rows_of
+from tiny_worlds import IN_ROUNDS, Device, make_method, played, rows_of
 
 from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.sim.log.intervals import Activity, Phase
@@ -89,7 +89,7 @@ class TestResume:
         assert rnd.wasted_bytes == round(1000 * (7 - 6.584)) + 500 + 250
         assert rnd.critical_path_s["offline"] == pytest.approx(1 + 0.5 + 0.75)
 
-    @pytest.mark.parametrize("name", sorted(METHODS))
+    @pytest.mark.parametrize("name", sorted(IN_ROUNDS))
     @pytest.mark.parametrize("outstanding", [1, 3])
     def test_every_method_finishes(self, name, outstanding):
         """The engine checks conservation, occupancy and the critical path."""

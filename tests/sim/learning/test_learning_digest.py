@@ -29,6 +29,7 @@ EVERY = (
 )
 ALL = f"methods=[{', '.join(EVERY)}, {{ecofed: {{init: random}}}}]"
 LABELS = frozenset({*EVERY, "ecofed"})
+ASYNCHRONOUS = ("fedasync", "fedbuff")
 CASES = ["training.rounds=3", "training.clients_per_round=2"]
 WHOLE = ("topology", "devices", "methods")  # tested as a whole below
 
@@ -168,7 +169,30 @@ for _method in AVERAGING:
             )
             LEARNING[f"{_path}.{_name}.{_key}"] = option(_method, _after, first=_first)
 
-for _method in (*EVERY, "splitfed_v2"):  # whose digest covers the order of arrival
+# Of asynchronous methods, whose digest covers the order of arrival.
+for _method in ASYNCHRONOUS:
+    LEARNING |= {
+        f"methods.{_method}.in_flight": option(_method, "in_flight: 1"),
+        f"methods.{_method}.window": option(_method, "window: {versions: 3}"),
+        f"methods.{_method}.staleness": option(_method, "staleness: hinge"),
+        f"methods.{_method}.staleness.hinge.a": option(
+            _method, "staleness: {hinge: {a: 3}}", first="staleness: hinge"
+        ),
+        f"methods.{_method}.staleness.hinge.b": option(
+            _method, "staleness: {hinge: {b: 3}}", first="staleness: hinge"
+        ),
+        f"methods.{_method}.staleness.polynomial.a": option(
+            _method, "staleness: {polynomial: {a: 2}}", first="staleness: polynomial"
+        ),
+    }
+LEARNING |= {
+    "methods.fedasync.rate": option("fedasync", "rate: 0.3"),
+    "methods.fedasync.mu": option("fedasync", "mu: 0.1"),
+    "methods.fedbuff.buffer": option("fedbuff", "buffer: 2", first="buffer: 1"),
+    "methods.fedbuff.server_lr": option("fedbuff", "server_lr: 0.5"),
+}
+
+for _method in (*EVERY, "splitfed_v2", *ASYNCHRONOUS):  # the order of arrival is in the last ones'
     LEARNING[f"methods.{_method}.init"] = option(_method, "init: holistic", "model.name=vgg5")
     LEARNING[f"methods.{_method}.weights"] = option(
         _method,
@@ -306,7 +330,7 @@ def test_every_field_is_classified_as_learning_or_time() -> None:
     assert len(known) > 40
     assert known == LEARNING.keys() | TIME.keys()
     assert not LEARNING.keys() & TIME.keys()
-    assert {label.partition(".")[0] for label in METHODS} == LABELS | {"splitfed_v2"}
+    assert {label.partition(".")[0] for label in METHODS} == LABELS | {"splitfed_v2", *ASYNCHRONOUS}
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tiny_worlds import Cell, Device, make_method, play, played
+from tiny_worlds import IN_ROUNDS, Cell, Device, make_method, play, played
 
 from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.endpoints import message as wire
@@ -18,7 +18,6 @@ from cutlayer.sim.log.intervals import (
 )
 from cutlayer.sim.log.record import ConservationError, close_record
 from cutlayer.sim.methods.classic_fl import ClassicFL
-from cutlayer.sim.methods.registry import METHODS
 from cutlayer.sim.run.one_round import UnfinishedRoundError
 
 OPTIONS = {"ecofed": {"init": "random"}}
@@ -173,7 +172,7 @@ def test_anything_in_flight_when_a_round_closes_is_detected(monkeypatch, leaves,
         played(method)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", IN_ROUNDS)
 @pytest.mark.parametrize("outstanding", [1, 3])
 @pytest.mark.parametrize("cell", [None, Cell(700.0, 0.125), Cell(900.0, 0.0)])
 def test_the_phases_of_the_critical_path_add_up_to_the_round(method, outstanding, cell):

@@ -35,6 +35,8 @@ GRADIENTS = {"down_gradients": (ACTIVATIONS + 2 * 491, ACTIVATIONS)}
 BY_HAND = {  # by method, for each of its rounds: wire and payload bytes
     "classic_fl": [WHOLE, WHOLE],
     "fedprox": [WHOLE, WHOLE],
+    "fedasync": [WHOLE, WHOLE],
+    "fedbuff": [WHOLE, WHOLE],
     "splitfed": [BLOCK | UPLOADS | GRADIENTS] * 2,
     "splitfed_v2": [BLOCK | UPLOADS | GRADIENTS] * 2,
     "split_learning": [BLOCK | UPLOADS | GRADIENTS] * 2,
@@ -63,7 +65,7 @@ def sizes(closed) -> dict[str, tuple[int, int]]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_each_method_by_hand(method):
-    options = {"init": "random"} if method == "ecofed" else {}
+    options = {"ecofed": {"init": "random"}, "fedbuff": {"buffer": 1}}.get(method, {})
     result = played(make_method(method, [Device()], options=options), 2)
     assert [sizes(closed) for closed in result.rounds] == BY_HAND[method]
     found = result.traffic()

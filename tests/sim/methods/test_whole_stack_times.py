@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import simpy
 from small_scenarios import PLAIN, scenario
-from tiny_worlds import Cell, Device, play
+from tiny_worlds import IN_ROUNDS, Cell, Device, play
 
 from cutlayer import run
 from cutlayer.sim.log.intervals import Activity, Phase
-from cutlayer.sim.methods.registry import METHODS
 from cutlayer.sim.network import Network
 from cutlayer.streams import generator
 from cutlayer.topologies import AccessLink, Clients, DeviceProfile, Server, parse_rate, star
@@ -109,7 +108,7 @@ def duration(method: str, devices, **world) -> float:
     ].record.duration_s
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", IN_ROUNDS)
 @pytest.mark.parametrize("outstanding", [1, 2])
 def test_a_worse_link_never_makes_a_round_shorter(method, outstanding):
     """With own links, and a slot for each client."""
@@ -128,7 +127,7 @@ def test_a_worse_link_never_makes_a_round_shorter(method, outstanding):
         assert after > before
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", IN_ROUNDS)
 def test_a_slower_medium_never_makes_a_round_of_two_shorter(method):
     """With two clients, none has more than half the medium's rate for longer than before."""
     for seed in range(6):
@@ -138,7 +137,7 @@ def test_a_slower_medium_never_makes_a_round_of_two_shorter(method):
         assert duration(method, devices, slots=2, cell=Cell(800.0, 0.2)) >= before - 1e-9
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", IN_ROUNDS)
 @pytest.mark.parametrize("cell", [None, Cell(800.0, 0.1)])
 def test_a_second_client_never_makes_a_round_shorter(method, cell):
     for seed in range(6):
@@ -148,7 +147,7 @@ def test_a_second_client_never_makes_a_round_shorter(method, cell):
         assert duration(method, [second, first], cell=cell) >= alone - 1e-9
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", IN_ROUNDS)
 def test_slower_processors_never_make_a_round_of_one_shorter(method):
     for seed in range(4):
         (device,) = worlds(seed, 1)

@@ -13,8 +13,9 @@ from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.world import make_method
 from cutlayer.sim.commands.explain import summary
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
+from cutlayer.sim.run.engine import RoundProgress, StopCondition
 from cutlayer.sim.run.explain import SET_UP, SLOW_START, Explained, Transfer, explain
+from cutlayer.sim.run.windows import make_engine
 from cutlayer.sim.transport.tcp_formulas import HEADER_EFFICIENCY, MSS_BYTES
 
 ONE = PLAIN + "methods: [splitfed]\n"
@@ -160,7 +161,8 @@ def test_observing_changes_nothing(tmp_path: Path, text: str, transport: str) ->
     for entry in plan.scenario.methods:
         method = make_method(plan, entry, None)
         result = MethodResult(entry.label, entry.name, 0, ())
-        Engine(method, result, reuse=False, keep_all=True).run(StopCondition(3), RoundProgress())
+        engine = make_engine(method, result, reuse=False, keep_all=True)
+        engine.run(StopCondition(3), RoundProgress())
         for index, rnd in enumerate(result.rounds):
             if rnd.straggler is None:
                 continue

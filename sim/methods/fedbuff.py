@@ -1,0 +1,73 @@
+"""FedBuff (Nguyen et al., AISTATS 2022, Algorithm 1): the server folds once K updates have arrived."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from cutlayer.scenarios.fields import Count
+from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.server import ServerEndpoint
+from cutlayer.sim.endpoints.world import World
+from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions, Update
+from cutlayer.sim.methods.method import MethodOptions, Process
+from cutlayer.sim.methods.staleness import Polynomial, Staleness
+
+
+class FedBuffOptions(AsyncOptions):
+    """The size K of the buffer and the server's learning rate."""
+
+    staleness: Staleness = Field(
+        default_factory=Polynomial,
+        description="how much less an update of an old version counts: constant, hinge, polynomial",
+    )
+    buffer: Count = Field(10, description="updates that the server folds together (K)")
+    server_lr: float = Field(
+        1.0,
+        gt=0,
+        allow_inf_nan=False,
+        strict=False,
+        description="what the mean update is multiplied by",
+    )
+
+
+class FedBuff(AsyncMethod):
+    """Every client trains the whole model and sends its change; the server adds the mean of K."""
+
+    name = "fedbuff"
+    summary = "the server adds the mean change of K models once K have arrived (FedBuff)"
+    Options: ClassVar[type[MethodOptions]] = FedBuffOptions
+    keeps_received = True
+
+    options: FedBuffOptions
+
+    def __init__(self, world: World, options: Any) -> None:
+        super().__init__(world, options)
+        self.buffer: list[Update] = []
+
+    @classmethod
+    def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003
+        """Return `last`: everything is on the device."""
+        return last
+
+    def device(self, device: DeviceEndpoint, update: Update) -> Process:  # noqa: ARG002
+        """Receive the model, train it on every batch, send its change."""
+        yield device.receive()
+        for batch in device.batches:
+            yield device.train_whole(batch)
+        yield device.send(device.weights("device"))
+
+    def server(self, server: ServerEndpoint, update: Update) -> Process:  # noqa: ARG002
+        """Send the current model and wait for the client's change of it."""
+        yield server.send(server.weights("device"))
+        yield server.receive()
+
+    def arrived(self, update: Update) -> Process:
+        """Keep the change; with the K-th, add their mean, each the less the staler it is."""
+        self.buffer.append(update)
+        if len(self.buffer) < self.options.buffer:
+            return
+        updates, self.buffer = self.buffer, []
+        yield self.aggregate(updates)
+        shares = [u.chain.weight * self.staleness_weight(u) for u in updates]
+        total = sum(u.chain.weight for u in updates) / self.options.server_lr
+        self.fold(updates, weights=shares, total=total, deltas=True)

@@ -1,0 +1,45 @@
+"""Staleness: how much less an update counts that was trained on an old version of the model.
+
+The functions of Xie, Koyejo and Gupta (2019), section 5.2. The staleness tau of an update is the number
+of folds between its dispatch and its own: 0 if there was none, for which every function is 1. (The paper
+counts from 1.)
+"""
+
+from typing import Annotated
+
+from cutlayer.scenarios.fields import NotNegative, Positive, Section
+from cutlayer.scenarios.unions import OneOf
+
+
+class Constant(Section):
+    """1 for every update."""
+
+    def weight(self, staleness: int) -> float:  # noqa: ARG002
+        """Return 1."""
+        return 1.0
+
+
+class Hinge(Section):
+    """1 up to a staleness of `b`, then 1 / (a (tau - b) + 1)."""
+
+    a: Positive = 10.0
+    b: NotNegative = 4.0
+
+    def weight(self, staleness: int) -> float:
+        """Return the weight of an update."""
+        return 1.0 if staleness <= self.b else 1.0 / (self.a * (staleness - self.b) + 1.0)
+
+
+class Polynomial(Section):
+    """(1 + tau)^-a."""
+
+    a: Positive = 0.5
+
+    def weight(self, staleness: int) -> float:
+        """Return the weight of an update."""
+        return float((1.0 + staleness) ** -self.a)
+
+
+Staleness = Annotated[
+    Constant | Hinge | Polynomial, OneOf(constant=Constant, hinge=Hinge, polynomial=Polynomial)
+]

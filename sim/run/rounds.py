@@ -1,0 +1,95 @@
+"""The engine of synchronous methods: rounds, each from local time 0.
+
+Two rounds have the same timing if their method signatures are equal and their participants have equal
+timing classes in the same order. If the method is `reusable`, such a round is not played again: its
+record, digest included, is reused, since every round starts at local time 0. Rounds that train tensors
+are always played, and so are rounds that change their method or a state while they run.
+"""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from cutlayer.sim.learning.state_key import StateKey
+from cutlayer.sim.log.record import RoundRecord
+from cutlayer.sim.methods.method import Method, Round
+from cutlayer.sim.methods.signature import UnrepeatableError
+from cutlayer.sim.process.interrupts import let_in
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
+from cutlayer.sim.run.one_round import play_round
+
+
+class RoundEngine(Engine):
+    """Runs one synchronous method in its world and fills its result.
+
+    With `reuse`, rounds whose timing is known are not played again, unless they have observers.
+    """
+
+    noun = "round"
+
+    def __init__(
+        self, method: Method, result: MethodResult, *, reuse: bool = True, **options: Any
+    ) -> None:
+        super().__init__(method, result, **options)
+        world = self.world
+        self._reuse = (
+            reuse
+            and method.reusable
+            and not method.cancels
+            and world.time_invariant
+            and not world.learning.trains
+        )
+        self._played: dict[Hashable, tuple[RoundRecord, list[int]]] = {}  # and who dropped out
+
+    def _play(
+        self, index: int, stop: StopCondition, progress: RoundProgress, waited_s: float
+    ) -> RoundResult:
+        world, method = self.world, self.method
+        with let_in():
+            rnd = method.open_round(index)
+            self._members = rnd.participants
+            record = self._record_of(rnd)
+        start_s = world.clock.epoch_s
+        world.clock.rebase(record.duration_s)
+        world.learning.close_round(progress.client_trained)
+        return self._closed(rnd, record, start_s, stop, waited_s=waited_s)
+
+    def _record_of(self, rnd: Round) -> RoundRecord:
+        """Play a round, or return the record of an equal one that was played before."""
+        observers = self._observe(self.world, rnd) if self._observe else ()
+        loads = self.keep_all or rnd.round_type not in self._last_of_type
+        if observers or not self._reuse:
+            return play_round(self.method, rnd, observers, record_loads=loads)
+        key = self._key(rnd)
+        if key is None:
+            return play_round(self.method, rnd, record_loads=loads)
+        played = self._played.get(key)
+        if played is None:
+            versions = dict(self.world.learning.versions)
+            record = play_round(self.method, rnd, record_loads=loads)
+            if self._key(rnd) == key and self._states_kept(rnd, versions):
+                self._played[key] = record, list(rnd.dropped)
+            return record
+        self.result.reused_rounds += 1
+        record, dropped = played
+        for member in dropped:
+            self.method.drop(rnd, member)
+        return record
+
+    def _key(self, rnd: Round) -> Hashable | None:
+        """Return what decides a round's timing, or None if it cannot be compared with another's."""
+        clients, cuts = self.world.fleet.clients, self.world.fleet.cuts
+        timing_classes = tuple((clients[i].timing_class, cuts[i]) for i in rnd.participants)
+        try:
+            return self.method.signature(rnd), timing_classes
+        except UnrepeatableError:
+            return None
+
+    def _states_kept(self, rnd: Round, before: Mapping[StateKey, int]) -> bool:
+        """Whether no state and no digest has changed while a round ran, but for members that dropped."""
+        if any(chain.group is not None for chain in rnd.chains):
+            return False
+        dropped = {key for member in rnd.dropped for key in rnd.chains[member].writes}
+        changed = before.items() ^ self.world.learning.versions.items()
+        return all(key in dropped for key, _ in changed)

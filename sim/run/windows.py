@@ -1,0 +1,142 @@
+"""The engine of asynchronous methods: time is continuous, and a run has windows instead of rounds.
+
+A window closes with a fold. Its record has the rows that have ended in it; what is under way goes on in
+the next one. Connections stay open between windows.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from cutlayer.sim.endpoints.run_log import RunLog
+from cutlayer.sim.log.record import ConservationError, RoundRecord, close_record
+from cutlayer.sim.log.window import WINDOW, WindowEnd, window_rows
+from cutlayer.sim.methods.asynchronous import AsyncMethod
+from cutlayer.sim.methods.method import Method, Round
+from cutlayer.sim.network.observers import Loads
+from cutlayer.sim.process.interrupts import let_in
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
+from cutlayer.sim.run.one_round import behind_edges, edge_slots, recorded_links
+from cutlayer.sim.run.rounds import RoundEngine
+
+
+def make_engine(
+    method: Method, result: MethodResult, *, reuse: bool = True, **options: Any
+) -> Engine:
+    """Return the engine of a method: of windows if it is asynchronous, or of rounds.
+
+    Rounds whose timing is known are reused if `reuse`; windows never are.
+    """
+    if method.asynchronous:
+        return WindowEngine(method, result, **options)
+    return RoundEngine(method, result, reuse=reuse, **options)
+
+
+class WindowEngine(Engine):
+    """Runs one asynchronous method in its world and fills its result, window by window."""
+
+    noun = "window"
+
+    def run(self, stop: StopCondition, progress: RoundProgress) -> None:
+        """Play windows until a limit is reached; the result is up to date after every window."""
+        assert isinstance(self.method, AsyncMethod)
+        self._method, self._log_of_run = self.method, RunLog()
+        self.world.log = self._log_of_run
+        if self.world.transport is not None:
+            self.world.transport.open_round()
+        self._method.begin()
+        super().run(stop, progress)
+        self._check_bytes()
+
+    def finish(self) -> None:
+        """Store what the run has made, and how many clients each device has."""
+        super().finish()
+        fleet = self.world.fleet
+        for client in fleet.able:
+            device = fleet.clients[client].profile.name
+            self.result.population[device] = self.result.population.get(device, 0) + 1
+
+    def _wait_s(self, index: int, stop: StopCondition) -> float:
+        """Return 0, unless nothing is under way, nor will be before the time limit."""
+        wait_s = 0.0 if self._method.working else super()._wait_s(index, stop)
+        return wait_s if self.world.clock.elapsed_s + wait_s >= stop.virtual_time_s else 0.0
+
+    def _play(
+        self, index: int, stop: StopCondition, progress: RoundProgress, waited_s: float
+    ) -> RoundResult:
+        del progress, waited_s
+        world, method, log = self.world, self._method, self._log_of_run
+        start_s = log.window_s
+        recorded = self.keep_all or WINDOW not in self._last_of_type
+        loads = Loads(world.network, recorded_links(world)) if recorded else None
+        observers = self._observe(world, Round(index, WINDOW, (), ())) if self._observe else ()
+        world.network.observe(*([] if loads is None else [loads]), *observers)
+        if loads is not None:
+            loads.note_all(world.clock.now)
+        try:
+            with let_in():
+                world.clock.play_until(lambda: method.window.closed)
+        except BaseException:
+            self._members = tuple(method.working)
+            world.learning.undo_window()
+            raise
+        rnd, record = self._close_window(index, start_s, loads)
+        world.learning.close_window()
+        closed = self._closed(rnd, record, start_s + world.clock.epoch_s, stop)
+        self.result.updates.extend(method.ended)
+        closed = replace(
+            closed,
+            clients=len(method.ended),
+            clients_dropped=sum(row.dropped for row in method.ended),
+            version=method.version,
+        )
+        method.ended = []
+        method.window.open(world.clock.elapsed_s)
+        return closed
+
+    def _close_window(
+        self, index: int, start_s: float, loads: Loads | None
+    ) -> tuple[Round, RoundRecord]:
+        """Take the rows that have ended out of the log; return them as a round and its record."""
+        world, method, now = self.world, self._method, self.world.clock.now
+        ended = self._log_of_run.close_window(now)
+        found = window_rows(ended.rows, start_s)
+        parts = {found.places[number]: pieces for number, pieces in ended.parts.items()}
+        end = WindowEnd(found.places[method.last_fold], len(method.ended), world.clock.elapsed_s)
+        record = close_record(
+            found.intervals,
+            len(found.clients),
+            now - start_s,
+            world.server.slots,
+            parts,
+            interleaves=world.server.interleaves,
+            edges=edge_slots(world),
+            behind=behind_edges(world, found.clients),
+            window=end,
+        )
+        bottleneck_s = world.network.collect_bottlenecks()
+        uses = world.client_routes.uses(found.intervals, found.clients, bottleneck_s)
+        self._members = found.clients
+        self._in_place_s = [method.places.take_time(client) for client in found.clients]
+        rnd = Round(index, WINDOW, found.clients, ())
+        series = {} if loads is None else loads.series(start_s)
+        return rnd, replace(record, uses=uses, loads=series)
+
+    def _available_s(self, rnd: Round, record: RoundRecord) -> float:  # noqa: ARG002
+        return sum(self._in_place_s)
+
+    def _elapsed_s(self, member: int, record: RoundRecord) -> float:  # noqa: ARG002
+        return self._in_place_s[member]
+
+    def _check_bytes(self) -> None:
+        """Check over the run that sent = delivered + dropped + in flight. Raises ConservationError."""
+        world, log = self.world, self._log_of_run
+        sent = log.bytes_sent - world.network.bytes_to_send()
+        arrived = log.bytes_delivered + log.bytes_dropped
+        travelling = log.travelling(world.clock.now)
+        if sent != log.bytes_in_all or not 0 <= sent - arrived - travelling <= log.bytes_ending:
+            raise ConservationError(
+                f"{sent} bytes have left, {log.bytes_in_all} are logged, {arrived} have arrived or"
+                f" are dropped, {travelling} are under way"
+            )
