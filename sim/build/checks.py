@@ -183,7 +183,9 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
     if drops and (complaint := method.check_dropout(options)) is not None:
         yield loaded.problem(path, f"needs on_disconnect: resume: {complaint}", entry.label)
         return
-    if (complaint := method.check_population(options, scenario.client_count)) is not None:
+    participants = min(scenario.clients_per_round, plan.able_clients())
+    complaint = method.check_population(options, scenario.client_count, participants)
+    if complaint is not None:
         yield loaded.problem(path, complaint, entry.label)
         return
     closing = scenario.training.closing

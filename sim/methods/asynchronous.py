@@ -62,7 +62,7 @@ class AsyncOptions(MethodOptions):
 class Update:
     """One update from its dispatch on; times are virtual seconds.
 
-    `taken` says that the server has begun to fold it.
+    `taken` says that the server has begun to fold it, or that it keeps its place until then.
     """
 
     number: int
@@ -106,8 +106,10 @@ class AsyncMethod(Method):
         self.working: dict[int, Update] = {}  # by client, until they are folded or dropped
         self._number = 0
         self._updates_of: Counter[int] = Counter()
-        count = min(options.in_flight or world.fleet.clients_per_round, len(world.fleet.able))
-        self.places = Places(world, count, self._dispatch)
+        self.in_flight = min(
+            options.in_flight or world.fleet.clients_per_round, len(world.fleet.able)
+        )
+        self.places = Places(world, self.in_flight, self._dispatch)
 
     @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:
@@ -115,7 +117,7 @@ class AsyncMethod(Method):
         return options.in_flight or participants
 
     @classmethod
-    def check_population(cls, options: Any, clients: int) -> str | None:
+    def check_population(cls, options: Any, clients: int, participants: int) -> str | None:  # noqa: ARG003
         """Return why so many clients are too few, or None."""
         if options.in_flight is None or options.in_flight <= clients:
             return None

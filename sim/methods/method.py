@@ -207,8 +207,11 @@ class Method(ABC):
         return f"{cls.name} needs every client of its round to the end"
 
     @classmethod
-    def check_population(cls, options: Any, clients: int) -> str | None:  # noqa: ARG003
-        """Return why a method cannot run with so many clients, or None if it can."""
+    def check_population(cls, options: Any, clients: int, participants: int) -> str | None:  # noqa: ARG003
+        """Return why a method cannot run with so many clients, or None if it can.
+
+        Of these clients, `participants` train in a round, or at the same time if there are no rounds.
+        """
         return None
 
     @property

@@ -16,6 +16,7 @@ from cutlayer.sim.methods.fedgkt import FedGKT
 from cutlayer.sim.methods.fedprox import FedProx
 from cutlayer.sim.methods.local_loss import LocalLoss
 from cutlayer.sim.methods.method import Method, MethodOptions
+from cutlayer.sim.methods.safsl import SAFSL
 from cutlayer.sim.methods.split_learning import SplitLearning
 from cutlayer.sim.methods.splitfed import SplitFed
 from cutlayer.sim.methods.splitfed_v2 import SplitFedV2
@@ -35,6 +36,7 @@ METHODS: Final[Mapping[str, type[Method]]] = {
         Centralised,
         FedAsync,
         FedBuff,
+        SAFSL,
     )
 }
 OPTIONS: Final = {name: shipped.Options for name, shipped in METHODS.items()}

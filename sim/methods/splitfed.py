@@ -9,6 +9,33 @@ from cutlayer.sim.methods.method import AveragingOptions, MethodOptions, Process
 from cutlayer.sim.methods.split_method import SplitMethod
 
 
+def train_split(device: DeviceEndpoint) -> Process:
+    """Run forward, send, receive the gradient, run backward; at the end, send the device block."""
+    costs = device.costs
+    shape, trains = costs.activation_shape, costs.parameters["device"] > 0
+    yield device.receive()
+    for batch in device.batches:
+        activation = yield device.forward(batch)
+        yield device.send(wire.activation(shape, batch.size), activation)
+        if trains:
+            gradient = yield device.receive()
+            yield device.backward(batch, gradient)
+    yield device.send(device.weights("device"))
+
+
+def train_replica(server: ServerEndpoint) -> Process:
+    """Train the client's server block on each activation that arrives and return the gradient."""
+    costs = server.costs
+    shape, trains = costs.activation_shape, costs.parameters["device"] > 0
+    yield server.send(server.weights("device"))
+    for batch in server.batches:
+        activation = yield server.receive()
+        gradient = yield server.server_step(batch, activation)
+        if trains:
+            yield server.send(wire.gradient(shape, batch.size), gradient)
+    yield server.receive()
+
+
 class SplitFed(SplitMethod):
     """Every batch sends an activation up and its gradient down; both blocks are averaged.
 
@@ -22,26 +49,9 @@ class SplitFed(SplitMethod):
     reusable = True
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
-        """Run forward, send, receive the gradient, run backward; at the end, send the device block."""
-        costs = device.costs
-        shape, trains = costs.activation_shape, costs.parameters["device"] > 0
-        yield device.receive()
-        for batch in device.batches:
-            activation = yield device.forward(batch)
-            yield device.send(wire.activation(shape, batch.size), activation)
-            if trains:
-                gradient = yield device.receive()
-                yield device.backward(batch, gradient)
-        yield device.send(device.weights("device"))
+        """Send activations and receive their gradients; at the end, send the device block."""
+        return train_split(device)
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
-        """Train on each activation that arrives and return the gradient."""
-        costs = server.costs
-        shape, trains = costs.activation_shape, costs.parameters["device"] > 0
-        yield server.send(server.weights("device"))
-        for batch in server.batches:
-            activation = yield server.receive()
-            gradient = yield server.server_step(batch, activation)
-            if trains:
-                yield server.send(wire.gradient(shape, batch.size), gradient)
-        yield server.receive()
+        """Train the client's server block, and return the gradients."""
+        return train_replica(server)

@@ -40,6 +40,15 @@ class Polynomial(Section):
         return float((1.0 + staleness) ** -self.a)
 
 
+class Interval(Section):
+    """1 + tau: the longer a client has worked on an update, the more it counts (SAFSL)."""
+
+    def weight(self, staleness: int) -> float:
+        """Return the weight of an update."""
+        return 1.0 + staleness
+
+
 Staleness = Annotated[
-    Constant | Hinge | Polynomial, OneOf(constant=Constant, hinge=Hinge, polynomial=Polynomial)
+    Constant | Hinge | Polynomial | Interval,
+    OneOf(constant=Constant, hinge=Hinge, polynomial=Polynomial, interval=Interval),
 ]

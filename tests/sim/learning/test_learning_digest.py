@@ -29,7 +29,7 @@ EVERY = (
 )
 ALL = f"methods=[{', '.join(EVERY)}, {{ecofed: {{init: random}}}}]"
 LABELS = frozenset({*EVERY, "ecofed"})
-ASYNCHRONOUS = ("fedasync", "fedbuff")
+ASYNCHRONOUS = ("fedasync", "fedbuff", "safsl")
 CASES = ["training.rounds=3", "training.clients_per_round=2"]
 WHOLE = ("topology", "devices", "methods")  # tested as a whole below
 
@@ -190,6 +190,8 @@ LEARNING |= {
     "methods.fedasync.mu": option("fedasync", "mu: 0.1"),
     "methods.fedbuff.buffer": option("fedbuff", "buffer: 2", first="buffer: 1"),
     "methods.fedbuff.server_lr": option("fedbuff", "server_lr: 0.5"),
+    "methods.safsl.buffer": option("safsl", "buffer: 1"),
+    "methods.safsl.gamma": option("safsl", "gamma: 0.5"),
 }
 
 for _method in (*EVERY, "splitfed_v2", *ASYNCHRONOUS):  # the order of arrival is in the last ones'
