@@ -281,10 +281,20 @@ class Learning:
         self.close_window()
 
     def close_window(self) -> None:
-        """Update the run digest with the states of this moment; chains that are open stay open."""
-        keys = sorted(self.digests, key=lambda key: key.text)
+        """Update the run digest with the states of this moment.
+
+        Chains that are open stay open; the states that they write count as before them.
+        """
+        digests = dict(self.digests)
+        for before in reversed(self._open.values()):
+            for key, known in before.items():
+                if known is None:
+                    digests.pop(key, None)
+                else:
+                    digests[key] = known[0]
+        keys = sorted(digests, key=lambda key: key.text)
         self._round_before = self.run_digest
-        states = [self.digests[key] for key in keys]
+        states = [digests[key] for key in keys]
         self.run_digest = node("round", [key.text for key in keys], [self.run_digest, *states])
         if self.executor is not None:
             self.executor.checkpoint()

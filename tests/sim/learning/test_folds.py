@@ -25,9 +25,9 @@ def move(run: ChainRun, seed: int) -> None:
         weight.data.add_(torch.randn(weight.shape, generator=draw), alpha=0.1)
 
 
-def opened(learning: Learning, client: int, samples: int = 10) -> Chain:
+def opened(learning: Learning, client: int, samples: int = 10, *, at_end: bool = True) -> Chain:
     chain = learning.chain(
-        0, client, samples, reads=keys("server"), averages=keys("server"), at_end=True
+        0, client, samples, reads=keys("server"), averages=keys("server"), at_end=at_end
     )
     chain.do(move, client)
     return chain
@@ -133,14 +133,18 @@ def test_the_order_and_the_weights_of_folds_are_in_the_digest() -> None:
     assert folded(0, 1) == digests[0] is not None
 
 
-def test_chains_that_are_open_are_not_part_of_a_closed_window() -> None:
+@pytest.mark.parametrize("at_end", [False, True])
+def test_chains_that_are_open_are_not_part_of_a_closed_window(at_end: bool) -> None:
     alone, open_too = layer("training.optimizer_state=kept"), layer("training.optimizer_state=kept")
     for learning in (alone, open_too):
-        chain = opened(learning, 0)
-        if learning is open_too:
-            opened(learning, 1)
-        learning.fold([chain])
-        learning.close_window()
+        for round_index in range(2):
+            chain = opened(learning, 0, at_end=at_end)
+            if learning is open_too and round_index == 1:
+                opened(learning, 1, at_end=at_end)
+            learning.fold([chain])
+            if learning is open_too and round_index == 1:
+                opened(learning, 0, at_end=at_end)
+            learning.close_window()
     assert alone.run_digest == open_too.run_digest is not None
 
 
