@@ -185,24 +185,4 @@ class FedYogi(_Adaptive):
         return v - square * (v - square).sign() * (1 - self.beta2)
 
 
-class Mix(Aggregation):
-    """Mixes the members' mean into the shared weights: w <- (1 - rate) w + rate mean.
-
-    FedAsync (Xie et al., 2019, Algorithm 1), also for the buffers. A `rate` of 1 gives the mean's bits.
-    """
-
-    rate: float
-
-    def close(self, shared: Shared, total: State, parameters: Collection[str]) -> Shared:
-        """Return the mixture; of integers, the mean's."""
-        del parameters
-        weights = {
-            name: mean.lerp(shared.weights[name], 1 - self.rate)
-            if mean.is_floating_point() or mean.is_complex()
-            else mean
-            for name, mean in total.items()
-        }
-        return Shared(weights, shared.moments)
-
-
 FEDAVG = FedAvg()

@@ -12,10 +12,11 @@ from cutlayer.sim.learning.state_key import StateKey
 class Fold:
     """The members of each state with their weights, in order, and the version that the fold makes.
 
-    Shares are the weights over `total` (default: their sum). With `deltas`, a member contributes the
-    difference between its weights and the version that it started from (FedBuff, Nguyen et al., AISTATS
-    2022, Algorithm 1); for members that started from the current version, whose shares sum to 1, this is
-    the mean, bit for bit.
+    Shares are the weights over `total` (default: their sum); if they do not sum to 1, the current
+    weights take the rest (FedAsync, Xie et al., 2019, Algorithm 1). With `deltas`, a member contributes
+    the difference between its weights and the version that it started from (FedBuff, Nguyen et al.,
+    AISTATS 2022, Algorithm 1); for members that started from the current version, whose shares sum to 1,
+    this is the mean, bit for bit.
     """
 
     aggregation: Aggregation

@@ -5,7 +5,7 @@ import torch
 from tiny_runs import Inside, key, keys
 from torch import Tensor
 
-from cutlayer.sim.learning.aggregation import FedAdam, FedAvg, Mix
+from cutlayer.sim.learning.aggregation import FedAdam, FedAvg
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.inline import Inline
@@ -106,10 +106,11 @@ def test_differences_of_members_that_are_all_fresh_are_their_mean_bit_for_bit() 
 
 
 @pytest.mark.parametrize("rate", [1.0, 0.25])
-def test_a_mix_moves_the_weights_towards_a_member(rate: float) -> None:
+def test_a_share_below_1_mixes_a_member_into_the_weights(rate: float) -> None:
+    """FedAsync by hand: w + rate (w_k - w)."""
     learning = layer()
     start = server(learning)
-    learning.fold([opened(learning, 4)], Mix(rate=rate))
+    learning.fold([opened(learning, 4)], weights=[rate], total=1.0)
     member = moved(start, 4)
     expected = {name: (1 - rate) * start[name] + rate * member[name] for name in start}
     assert_close(server(learning), expected)
@@ -124,7 +125,7 @@ def test_the_order_and_the_weights_of_folds_are_in_the_digest() -> None:
         learning = layer()
         chains = {client: opened(learning, client) for client in (0, 1)}
         for client in order:
-            learning.fold([chains[client]], Mix(rate=rate))
+            learning.fold([chains[client]], weights=[rate], total=1.0)
         learning.close_window()
         return learning.run_digest
 
