@@ -4,16 +4,16 @@ from typing import ClassVar
 
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.methods.method import AveragingOptions, MethodOptions, Process, Round
-from cutlayer.sim.methods.split_method import SplitMethod
+from cutlayer.sim.methods.edges import EdgeMethod, EdgesOptions
+from cutlayer.sim.methods.method import MethodOptions, Process, Round
 
 
-class ClassicFL(SplitMethod):
+class ClassicFL(EdgeMethod):
     """Every client trains the whole model and sends it; the server averages the models."""
 
     name = "classic_fl"
     summary = "every device trains the whole model, and the server averages (FedAvg)"
-    Options: ClassVar[type[MethodOptions]] = AveragingOptions
+    Options: ClassVar[type[MethodOptions]] = EdgesOptions
     reusable = True
 
     @classmethod

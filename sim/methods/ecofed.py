@@ -21,12 +21,12 @@ from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.learning.state_key import DEVICE, StateKey
-from cutlayer.sim.methods.method import AveragingOptions, Process, Round, ServerLoad
-from cutlayer.sim.methods.split_method import SplitMethod
+from cutlayer.sim.methods.edges import EdgeMethod, SplitEdgesOptions
+from cutlayer.sim.methods.method import Process, Round, ServerLoad
 from cutlayer.sim.methods.team import Team
 
 
-class EcoFedOptions(AveragingOptions):
+class EcoFedOptions(SplitEdgesOptions):
     """EcoFed's three parts, each of which can be disabled, and the differences between its versions.
 
     `download_device_block` and `upload_when_unbuffered` give the first two preprints instead of the
@@ -55,7 +55,7 @@ def buffer_of(client: int) -> StateKey:
     return StateKey("buffer", client)
 
 
-class EcoFed(SplitMethod):
+class EcoFed(EdgeMethod):
     """Clients upload in every `period`-th round; only the server block is trained, also in between."""
 
     name = "ecofed"
@@ -90,7 +90,7 @@ class EcoFed(SplitMethod):
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Return the options without those that only cost time and bytes."""
-        chosen = {"period", "bits", "aggregation"}
+        chosen = {"period", "bits", "aggregation", "edge_rounds"}
         kept = {k: v for k, v in super().learning_options(options).items() if k in chosen}
         return kept | {"init": options.init}
 
@@ -98,9 +98,18 @@ class EcoFed(SplitMethod):
         """Whether a round is an upload round: by the period, or for lack of anything to replay."""
         return index % self.options.period == 0 or not self._buffered
 
+    def sent_to_edges(self) -> tuple[str, ...]:
+        """Return the server block if it is there, and the device block if clients receive it."""
+        parts = super().sent_to_edges()
+        return (*parts, "device") if parts and self.options.download_device_block else parts
+
+    def round_type(self, number: int) -> str:
+        """Return whether clients upload in an edge round."""
+        return "upload" if self._uploads_in(number) else "replay"
+
     def eligible(self, index: int) -> Sequence[int]:
         """Return, for a replay round, the clients that have a buffer on the server."""
-        if self._uploads_in(index) or self.options.upload_when_unbuffered:
+        if self._uploads_in(self.edge_rounds(index)[0]) or self.options.upload_when_unbuffered:
             return super().eligible(index)
         return sorted(self._buffered)
 

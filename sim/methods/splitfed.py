@@ -5,8 +5,8 @@ from typing import ClassVar
 from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.methods.method import AveragingOptions, MethodOptions, Process, Round
-from cutlayer.sim.methods.split_method import SplitMethod
+from cutlayer.sim.methods.edges import EdgeMethod, SplitEdgesOptions
+from cutlayer.sim.methods.method import MethodOptions, Process, Round
 
 
 def train_split(device: DeviceEndpoint) -> Process:
@@ -36,7 +36,7 @@ def train_replica(server: ServerEndpoint) -> Process:
     yield server.receive()
 
 
-class SplitFed(SplitMethod):
+class SplitFed(EdgeMethod):
     """Every batch sends an activation up and its gradient down; both blocks are averaged.
 
     The server has a replica of the server block for each client. A device block without parameters
@@ -45,7 +45,7 @@ class SplitFed(SplitMethod):
 
     name = "splitfed"
     summary = "activation up, gradient down for every batch (vanilla DPFL, SplitFed v1)"
-    Options: ClassVar[type[MethodOptions]] = AveragingOptions
+    Options: ClassVar[type[MethodOptions]] = SplitEdgesOptions
     reusable = True
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002

@@ -1,6 +1,6 @@
 """SplitFed v2 (Thapa et al., AAAI 2022, Algorithm 2): all clients train one server block in turn."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import simpy
 
@@ -10,7 +10,7 @@ from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.learning.state_key import ALL_CLIENTS, SERVER
 from cutlayer.sim.log.intervals import Activity
-from cutlayer.sim.methods.method import Process, Round
+from cutlayer.sim.methods.method import AveragingOptions, MethodOptions, Process, Round
 from cutlayer.sim.methods.splitfed import SplitFed
 
 
@@ -25,6 +25,7 @@ class SplitFedV2(SplitFed):
 
     name = "splitfed_v2"
     summary = "like splitfed, but all clients train one server block in turn (SplitFed v2)"
+    Options: ClassVar[type[MethodOptions]] = AveragingOptions
     parts = ("device",)
     reusable = False  # a round has to be played to know the order of the steps
 

@@ -33,12 +33,15 @@ from cutlayer.sim.run.engine import RoundProgress, StopCondition
 from cutlayer.sim.run.windows import make_engine
 from cutlayer.topologies import (
     AccessLink,
+    Branch,
     Clients,
+    Computer,
     DeviceProfile,
     Server,
     Stations,
     Topology,
     star,
+    tiers,
     wifi_cell,
 )
 
@@ -75,6 +78,21 @@ class Cell:
 
     rate: float | None
     delay: float
+
+
+@dataclass(frozen=True)
+class Edge:
+    """An edge node with the next `clients` clients: FLOP/s, slots, and its link to the server.
+
+    Without a speed it only forwards.
+    """
+
+    clients: int
+    speed: float | None = 5000.0
+    slots: int = 1
+    up: float = 4000.0
+    down: float = 8000.0
+    delay: float = 0.25
 
 
 def block(name: str, forward: int, backward: int, parameters: int, tensors: int) -> BlockCost:
@@ -115,7 +133,9 @@ def scenario(*overrides: str) -> Scenario:
     return read(STAR, "training.optimizer.momentum=0.9", *overrides).scenario
 
 
-def topology_of(devices: Sequence[Device], server: Server, cell: Cell | None) -> Topology:
+def topology_of(
+    devices: Sequence[Device], server: Server, cell: Cell | None, edges: Sequence[Edge] = ()
+) -> Topology:
     profiles = []
     for i, device in enumerate(devices):
         profile = DeviceProfile.from_speed(f"device-{i}", device.speed)
@@ -125,7 +145,11 @@ def topology_of(devices: Sequence[Device], server: Server, cell: Cell | None) ->
             Clients(profile, 1, AccessLink(device.up, device.down, device.delay), f"c{i}")
             for i, (profile, device) in enumerate(zip(profiles, devices, strict=True))
         ]
-        return star(server=server, clients=groups)
+        return (
+            tiers(server=server, branches=branches_of(groups, edges))
+            if edges
+            else star(server=server, clients=groups)
+        )
     stations = [
         Stations(profile, 1, device.up if cell.rate is None else None, f"c{i}")
         for i, (profile, device) in enumerate(zip(profiles, devices, strict=True))
@@ -133,6 +157,21 @@ def topology_of(devices: Sequence[Device], server: Server, cell: Cell | None) ->
     return wifi_cell(
         server=server, stations=stations, delay_s=cell.delay, rate_bytes_per_s=cell.rate
     )
+
+
+def branches_of(groups: Sequence[Clients], edges: Sequence[Edge]) -> list[Branch]:
+    """Return the edge nodes e0, e1, ... with their clients."""
+    branches, first = [], 0
+    for i, edge in enumerate(edges):
+        computer = None
+        if edge.speed is not None:
+            computer = Computer(DeviceProfile.from_speed(f"edge-{i}", edge.speed), edge.slots)
+        link = AccessLink(edge.up, edge.down, edge.delay)
+        behind = groups[first : first + edge.clients]
+        branches.append(Branch(1, link, behind, name=f"e{i}", computer=computer))
+        first += edge.clients
+    assert first == len(groups), "every client is behind an edge node"
+    return branches
 
 
 def make_method(
@@ -144,6 +183,7 @@ def make_method(
     server_speed: float = 10_000.0,
     slots: int = 1,
     cell: Cell | None = None,
+    edges: Sequence[Edge] = (),
     batch_size: int = 2,
     epochs: int = 1,
     outstanding: int = 1,
@@ -165,7 +205,12 @@ def make_method(
         OUTLINE,
         replace(only_declared((1, 2, 2), 3, sum(samples)), checksum="tiny"),
         Shards(samples),
-        topology_of(devices, Server(DeviceProfile.from_speed("server", server_speed), slots), cell),
+        topology_of(
+            devices,
+            Server(DeviceProfile.from_speed("server", server_speed), slots),
+            cell,
+            edges,
+        ),
     )
     playing = assemble(
         plan, method_class, method_class.name, method_class.Options(**(options or {}))

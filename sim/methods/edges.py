@@ -1,0 +1,266 @@
+"""Hierarchical aggregation: edge nodes average their clients, and the server averages the edge nodes.
+
+HierFAVG (Liu et al., "Client-Edge-Cloud Hierarchical Federated Learning", IEEE ICC 2020, Algorithm 1):
+clients train `training.local_epochs` (k1) between two aggregations of their edge node, which is the
+first node with a device on their way to the server; after `rounds` (k2) of these the server averages
+the edge nodes, weighted by the samples of their clients, and sends them the result when the next round
+begins. Edge nodes do not wait for each other within a round, which is one aggregation of the server.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import simpy
+from pydantic import BaseModel, ConfigDict, Field
+
+from cutlayer.models.block_cost import FLOAT_BYTES
+from cutlayer.sim.endpoints.ends import NodeEndpoint
+from cutlayer.sim.endpoints.nodes import Node, Peer
+from cutlayer.sim.endpoints.server import ServerEndpoint
+from cutlayer.sim.learning.aggregation import FEDAVG
+from cutlayer.sim.learning.state_key import StateKey
+from cutlayer.sim.log.intervals import NO_CAUSE, Activity
+from cutlayer.sim.methods.members import Members
+from cutlayer.sim.methods.method import AveragingOptions, Process, Round
+from cutlayer.sim.methods.split_method import SplitMethod
+from cutlayer.sim.methods.team import Team
+
+
+class Edges(BaseModel):
+    """Clients train with their edge nodes, which the server averages after some edge rounds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    rounds: int = Field(1, ge=1, description="edge rounds, each of local_epochs, in a round (k2)")
+
+
+class SplitEdges(Edges):
+    """The same for a method with a server block, which is on the server or on every edge node."""
+
+    server_block: Literal["server", "edge"] = Field(
+        "server", description="where the server block (and EcoFed's replay buffer) is: server, edge"
+    )
+
+
+class EdgesOptions(AveragingOptions):
+    """The options of a method that averages whole models, also at edge nodes."""
+
+    edges: Edges | None = Field(
+        None, description="average at edge nodes first; null: at the server"
+    )
+
+
+class SplitEdgesOptions(AveragingOptions):
+    """The options of a method with a server block that averages, also at edge nodes."""
+
+    edges: SplitEdges | None = Field(
+        None, description="average at edge nodes first; null: at the server"
+    )
+
+
+class EdgeMethod(SplitMethod):
+    """A split method whose clients train with the server or, with the option `edges`, with edge nodes.
+
+    A round of an edge node is one of the method with the edge node's clients. With `server_block:
+    server`, the server keeps a server block for each edge node, and only weights that clients send are
+    averaged at the edge node.
+    """
+
+    @classmethod
+    def edges_of(cls, options: Any) -> Edges | None:
+        """Return the option `edges`."""
+        edges: Edges | None = getattr(options, "edges", None)
+        return edges
+
+    @classmethod
+    def at_edges(cls, options: Any) -> tuple[str, ...]:
+        """Return the parts that edge nodes average, and exchange with the server."""
+        if getattr(cls.edges_of(options), "server_block", "edge") == "edge":
+            return cls.parts
+        return tuple(part for part in cls.parts if part != "server")
+
+    @classmethod
+    def peers(cls, options: Any) -> tuple[Peer, ...]:
+        """Return whether clients send to the server, to their edge nodes, or to both."""
+        if cls.edges_of(options) is None:
+            return ("server",)
+        everything = cls.at_edges(options) == cls.parts
+        return ("edge",) if everything else ("edge", "server")
+
+    @classmethod
+    def check_closing(cls, options: Any) -> str | None:
+        """Return why a round cannot be closed early, or None if it can."""
+        if cls.edges_of(options) is not None:
+            return f"{cls.name} with edges waits for every client of an edge node"
+        return super().check_closing(options)
+
+    @classmethod
+    def check_mixed_cuts(cls, options: Any) -> str | None:
+        """Return why clients cannot have different cuts, or None if they can."""
+        if cls.edges_of(options) is not None:
+            return f"{cls.name} with edges needs one cut for all clients"
+        return super().check_mixed_cuts(options)
+
+    def sent_to_edges(self) -> tuple[str, ...]:
+        """Return the parts that the server sends to edge nodes when a round begins."""
+        return self.at_edges(self.options)
+
+    def edge_rounds(self, index: int) -> range:
+        """Return the numbers of the edge rounds of a round, counted over the run."""
+        edges = self.edges_of(self.options)
+        count = 1 if edges is None else edges.rounds
+        return range(index * count, (index + 1) * count)
+
+    def round_type(self, number: int) -> str:  # noqa: ARG002
+        """Return the type of a round that begins with this edge round."""
+        return "train"
+
+    def open_round(self, index: int) -> Round:
+        """Choose the clients; edge nodes open their chains when their edge rounds begin."""
+        if self.edges_of(self.options) is None:
+            return super().open_round(index)
+        kind = self.round_type(self.edge_rounds(index)[0])
+        return Round(index, kind, self.draw(index), ())
+
+    def run_round(self, rnd: Round) -> Process:
+        """Let every edge node play its edge rounds, and average the edge nodes at the server."""
+        if self.edges_of(self.options) is None:
+            yield from super().run_round(rnd)
+            return
+        world, ended = self.world, list[EdgeTurn]()
+        turns = [EdgeTurn(self, rnd, node, ended) for node in world.nodes.values()]
+        yield world.clock.all_of(
+            [world.clock.process(turn.run()) for turn in turns if turn.members]
+        )
+        trained = [turn for turn in turns if turn.weight]
+        if trained:
+            yield from ended[-1].average(self.parts, len(trained), world.server_node, closes=True)
+        keys = [StateKey(part, turn.node.name) for part in self.parts for turn in trained]
+        for part in self.parts:
+            own = [key for key in keys if key.part == part]
+            if own:
+                weights = [turn.weight for turn in trained]
+                world.learning.merge(StateKey(part), own, weights)
+        world.learning.forget(keys)
+
+
+class EdgeTurn:
+    """What one edge node does in a round, for its `members`.
+
+    `weight` is that of the members which it averaged last, 0 if there are none. `last` is the row that
+    it ended last, `last_member` the member that was last in its latest edge round.
+    """
+
+    def __init__(self, method: EdgeMethod, rnd: Round, node: Node, ended: list["EdgeTurn"]) -> None:
+        self.method = method
+        self.rnd = rnd
+        self.node = node
+        self.weight = 0.0
+        self.last = NO_CAUSE
+        self.last_member = 0
+        self._ended = ended
+        self._latest: Round
+        clients = method.world.fleet.clients
+        self.members = [
+            member
+            for member, client in enumerate(rnd.participants)
+            if clients[client].edge == node.number
+        ]
+
+    def run(self) -> Process:
+        """Receive the weights, play the edge rounds, and send the weights to the server."""
+        method, world, index = self.method, self.method.world, self.rnd.index
+        parts, server = method.at_edges(method.options), world.server_node
+        numbers = method.edge_rounds(index)
+        down = NodeEndpoint(world, server, self.node, numbers[0])
+        up = NodeEndpoint(world, self.node, server, numbers[0])
+        down.peer, up.peer = up, down
+        yield from self._carry(down, up, method.sent_to_edges())
+        for number in numbers:
+            staying = [member for member in self.members if member not in self.rnd.dropped]
+            if not staying:
+                break
+            yield from self._edge_round(number, staying)
+        if self.weight:
+            yield from self._carry(up, down, parts)
+        self._ended.append(self)
+
+    def _carry(
+        self, sender: NodeEndpoint, receiver: NodeEndpoint, parts: tuple[str, ...]
+    ) -> Process:
+        """Send the weights of these parts, if there are any, and wait until they have arrived."""
+        world = self.method.world
+        message = world.costs[world.fleet.cuts[self.rnd.participants[0]]].weights(*parts)
+        if message.payload_bytes:
+            sender.last = self.last
+            arrived = receiver.receive()
+            yield sender.send(message)
+            yield arrived
+            self.last = receiver.last
+
+    def _edge_round(self, number: int, members: list[int]) -> Process:
+        """Play an edge round of these members, and average those that did not drop out."""
+        method, world, rnd = self.method, self.method.world, self.rnd
+        team = Team(self.node.name, goes_on=self.weight > 0, scheduled_at=rnd.index)
+        clients = tuple(rnd.participants[member] for member in members)
+        opened = self._latest = method.open_members(number, clients, team)
+
+        def drop(member: int) -> None:
+            method.drop(opened, members.index(member))
+            rnd.dropped.append(member)
+
+        parts = method.at_edges(method.options)
+        everything = parts == method.parts
+        playing = Members(world, drop)
+        for member, client, chain in zip(members, clients, opened.chains, strict=True):
+            playing.start(
+                client,
+                chain,
+                lambda device: method.device(device, opened),
+                lambda server: method.server(server, opened),
+                after=self.last,
+                member=member,
+                node=self.node if everything else world.server_node,
+                averages_at=self.node if parts else None,
+            )
+        yield playing.done
+        self.last, self.last_member = playing.last, playing.last_member
+        kept = [chain for i, chain in enumerate(opened.chains) if i not in opened.dropped]
+        if kept:
+            self.weight = float(sum(chain.weight for chain in kept))
+            yield from self._average_members(len(kept))
+            world.learning.fold(kept, FEDAVG)
+
+    def _average_members(self, count: int) -> Process:
+        """Average the members' parts, at the edge node and those of the server block where it is."""
+        method, world = self.method, self.method.world
+        here = method.at_edges(method.options)
+        there = tuple(part for part in method.parts if part not in here)
+        places = [(here, self.node), (there, world.server_node)]
+        jobs = [job for parts, node in places for job in self._job(parts, count, node)]
+        if jobs:
+            yield world.clock.all_of([done for _, done in jobs])
+            self.last = max((job for job, _ in jobs), key=lambda job: job.busy_until).last
+
+    def average(self, parts: tuple[str, ...], count: int, node: Node, *, closes: bool) -> Process:
+        """Average `count` copies of these parts at a node; with `closes`, as the server in a round."""
+        for job, done in self._job(parts, count, node, closes=closes):
+            yield done
+            self.last = job.last
+
+    def _job(
+        self, parts: tuple[str, ...], count: int, node: Node, *, closes: bool = False
+    ) -> Iterator[tuple[ServerEndpoint, simpy.Event]]:
+        """Submit the job of averaging; yield its endpoint and event, if there is anything to do."""
+        method, world = self.method, self.method.world
+        client = self.rnd.participants[self.last_member]
+        chain = self._latest.chains[0]
+        job = ServerEndpoint(world, world.fleet.clients[client], self.last_member, chain, node)
+        job.last = self.last
+        if values := job.weights(*parts).payload_bytes // FLOAT_BYTES:
+            work = job.server_work.average(values, count)
+            aggregation = method.aggregation(method.options)
+            if closes and aggregation.words:
+                trained = sum(job.costs.parameters[part] for part in parts)
+                work += job.server_work.step(trained, aggregation.words, aggregation.flops)
+            yield job, job.compute(work, Activity.AGGREGATE)
