@@ -15,7 +15,7 @@ from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError
 from cutlayer.scenarios.stand_ins import touches
 from cutlayer.sim.build.initial import initial_states
-from cutlayer.sim.build.memory import device_blocks, memory_by_cut, server_memory
+from cutlayer.sim.build.memory import device_blocks, edge_memory, memory_by_cut, server_memory
 from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.build.plan_problems import (
@@ -32,6 +32,7 @@ from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import UnknownMethodError, options_of
 from cutlayer.topologies import DeviceError, Topology
+from cutlayer.topologies.builders.draft import HUB
 from cutlayer.topologies.units import format_size
 
 LARGE_FLEET: Final = 10_000
@@ -188,6 +189,9 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
     if complaint is not None:
         yield loaded.problem(path, complaint, entry.label)
         return
+    if "edge" in method.peers(options) and (complaint := _without_edge(plan.topology)) is not None:
+        yield loaded.problem((*path, entry.name, "edges"), complaint)
+        return
     closing = scenario.training.closing
     if closing is not None and (complaint := method.check_closing(options)) is not None:
         yield loaded.problem(path, f"cannot run with training.closing: {complaint}", entry.label)
@@ -212,6 +216,19 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
             yield loaded.problem(path, str(error))
     rates = list(_rate_problems(loaded, plan, method))
     yield from rates or _memory_problems(loaded, plan, index, method, options)
+
+
+def _without_edge(topology: Topology) -> str | None:
+    """Return which client has no edge node with a device, and the nearest valid choice."""
+    needs = "needs a node with a device between every client and the server, and"
+    for start, _ in topology.alike():
+        client = topology.clients[start]
+        if topology.edge_of(client) is None:
+            between = [link.target for link in topology.path(client, topology.server)[:-1]]
+            if between in ([], [HUB]):
+                return f"{needs} {client} has none: choose a topology with edge nodes (two_tier)"
+            return f"{needs} {client} has none: give {between[0]} a device"
+    return None
 
 
 def _rate_problems(loaded: Loaded, plan: Plan, method: type[Method]) -> Iterator[Problem]:
@@ -247,6 +264,9 @@ def _memory_problems(
     ]
     needed = server_memory(plan, method, options)
     needs.append((f"the server, a {server.name}", needed, server.memory_bytes, ""))
+    for name, needed in edge_memory(plan, method, options).items():
+        edge = profile_of(plan.topology, name)
+        needs.append((f"{name}, a {edge.name}", needed, edge.memory_bytes, ""))
     for place, needed, memory, at in needs:
         if memory is not None and needed > memory:
             has = f"which has {format_size(memory)}{at}"

@@ -1,10 +1,11 @@
-"""Estimate the peak memory of a method on each client device and on the server."""
+"""Estimate the peak memory of a method on client devices, the server and edge nodes."""
 
 from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cutlayer.models.block_cost import FLOAT_BYTES, BlockCost
 from cutlayer.sim.build.plan import Plan, optimizer_of
@@ -60,18 +61,50 @@ def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
     """Return the estimated peak bytes of the server under a method.
 
     If clients have several cuts, those whose blocks take most memory on the server are counted, and
-    what the method keeps has the largest activation of any cut.
+    what the method keeps has the largest activation of any cut. If edge nodes have the server block, the
+    server only has the model, its sum and the aggregation's moments.
     """
+    able, moments = np.asarray(plan.able()), _moment_bytes(plan, method, options)
+    if "server" not in method.peers(options):
+        able = able[:0]
+    return _node_memory(plan, method, options, plan.topology.server, able, moments)
+
+
+def edge_memory(plan: Plan, method: type[Method], options: Any) -> dict[str, int]:
+    """Return the estimated peak bytes of each edge node that a method uses, by its name."""
+    if "edge" not in method.peers(options):
+        return {}
+    behind: dict[str | None, list[int]] = {}
+    for client in plan.able():
+        behind.setdefault(plan.topology.edge_of(plan.topology.clients[client]), []).append(client)
+    has_block = "server" not in method.peers(options)
+    return {
+        name: _node_memory(plan, method, options, name, np.array(behind[name] * has_block, int), 0)
+        for name in plan.topology.edges
+        if name in behind
+    }
+
+
+def _node_memory(
+    plan: Plan,
+    method: type[Method],
+    options: Any,
+    node: str,
+    clients: NDArray[np.int64],
+    moments: int,
+) -> int:
+    """Return the peak bytes of a node that has the server blocks of these clients."""
     training = plan.scenario.training
     cuts = plan.cuts(method)
+    edges = getattr(options, "edges", None)
     load = ServerLoad(
-        participants=min(plan.scenario.clients_per_round, plan.able_clients()),
-        held=np.sort(plan.shards.sizes)[::-1].tolist(),
-        trained=np.sort(plan.trained_samples())[::-1].tolist(),
+        participants=min(plan.scenario.clients_per_round, len(clients)),
+        held=np.sort(np.asarray(plan.shards.sizes)[clients])[::-1].tolist(),
+        trained=np.sort(plan.trained_samples()[clients])[::-1].tolist(),
         values=max(prod(plan.model.activation_shape(cut)) for cut in cuts),
         batch_size=training.batch_size,
         epochs=training.local_epochs,
-        rounds=training.rounds,
+        rounds=training.rounds * (1 if edges is None else edges.rounds),
     )
     replicas = method.server_replicas(options, load.participants)
     one_cut = [(plan.blocks[cuts[0] :], replicas, method.server_batches(load))]
@@ -79,9 +112,9 @@ def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
         one_cut if len(cuts) == 1 else _by_cut(plan, method, replicas),
         optimizer_of(plan.scenario).state_slots,
         replicas=replicas,
-        slots=plan.topology.node(plan.topology.server).slots,
+        slots=plan.topology.node(node).slots,
         model_parameters=sum(block.parameters for block in plan.blocks),
-        kept=method.server_keeps(options, load) + _moment_bytes(plan, method, options),
+        kept=method.server_keeps(options, load) + moments,
     )
 
 

@@ -23,6 +23,32 @@ class NodeUse:
     longest_wait_s: float
 
 
+@dataclass
+class NodeTotals:
+    """The use of a node over a run: sums over its `slots`, or over its jobs, in seconds."""
+
+    slots: int
+    busy_s: float = 0.0
+    available_s: float = 0.0
+    jobs: int = 0
+    wait_s: float = 0.0
+    longest_wait_s: float = 0.0
+
+    def add(self, use: NodeUse, duration_s: float) -> None:
+        """Add a round's use."""
+        self.busy_s += use.busy_s
+        self.available_s += self.slots * duration_s
+        self.jobs += use.jobs
+        self.wait_s += use.wait_s
+        self.longest_wait_s = max(self.longest_wait_s, use.longest_wait_s)
+
+    def summary(self) -> dict[str, object]:
+        """Return its entry of summary.json."""
+        waits = {"mean": self.wait_s / self.jobs, "max": self.longest_wait_s} if self.jobs else None
+        idle = 1.0 - self.busy_s / self.available_s if self.available_s else None
+        return {"slots": self.slots, "jobs": self.jobs, "wait_s": waits, "idle_fraction": idle}
+
+
 def use_of_node(intervals: Intervals, number: int) -> NodeUse:
     """Return the use of the node that the log numbers so."""
     own = intervals.actor == number

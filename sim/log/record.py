@@ -15,7 +15,7 @@ from cutlayer.sim.log.energy import active_times
 from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Intervals, Phase
 from cutlayer.sim.log.link_use import Key, LinkUse
 from cutlayer.sim.log.node_use import NodeUse, Slots, use_of_node
-from cutlayer.sim.log.tiers import TierUse, tier_uses
+from cutlayer.sim.log.tiers import tier_uses
 from cutlayer.sim.log.traffic import DOWN, UP, Parts, by_category, count_parts
 from cutlayer.sim.log.window import WindowEnd
 from cutlayer.sim.network.observers import LoadSeries
@@ -33,8 +33,8 @@ class ConservationError(Exception):
 class RoundRecord:
     """Totals of one round, in seconds and bytes. Arrays have one entry per member.
 
-    `sent` has the bytes of all messages, also of those between edge nodes and the server. `edges` are
-    the uses of edge nodes, `tiers` those of the tiers, if there are edge nodes that compute.
+    `sent` has the bytes of all messages, also of those between edge nodes and the server. `nodes` are
+    the uses of the server and the edge nodes, `tiers` those of the tiers, if edge nodes have devices.
     `active_s` has the seconds of each state of a device, see `active_times`. `barrier_s` is the mean
     time for which a client had finished and waited for the round to close. `server_wait_s` is the sum of
     the waits of all server jobs. `uses` has the use of each link, `loads` the load of shared links over
@@ -64,8 +64,8 @@ class RoundRecord:
     straggler: int
     barrier_s: float
     additive_s: dict[str, float]
-    edges: Sequence[NodeUse] = ()
-    tiers: Mapping[str, TierUse] = field(default_factory=dict)
+    nodes: Sequence[NodeUse] = ()
+    tiers: Mapping[str, float] = field(default_factory=dict)
     uses: Mapping[Key, LinkUse] = field(default_factory=dict)
     loads: Mapping[str, LoadSeries] = field(default_factory=dict)
 
@@ -124,7 +124,7 @@ def close_record(
         straggler=straggler,
         barrier_s=waited_s,
         additive_s=_additive_terms(intervals, members if window is None else window.updates),
-        edges=[use_of_node(intervals, SERVER - 1 - index) for index in range(len(edges))],
+        nodes=[use, *(use_of_node(intervals, SERVER - 1 - i) for i in range(len(edges)))],
         tiers={} if behind is None else tier_uses(intervals, behind),
     )
     _check_categories(record)

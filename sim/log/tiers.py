@@ -6,7 +6,6 @@ an edge node crosses both tiers, and counts in both.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,19 +16,16 @@ from cutlayer.sim.log.link_use import occupancy
 
 ACCESS, BACKHAUL = "access", "backhaul"
 TIERS: Final = (ACCESS, BACKHAUL)
+FIGURES: Final = tuple(
+    f"{tier}_{of}" for tier in TIERS for of in ("bytes_up", "bytes_down", "busy_s")
+)
 
 
-@dataclass(frozen=True)
-class TierUse:
-    """The wire bytes that crossed a tier, and for how many seconds a transfer was on it."""
+def tier_uses(intervals: Intervals, behind: NDArray[np.bool_]) -> Mapping[str, float]:
+    """Return `FIGURES`: wire bytes, and the seconds in which a transfer was on a tier.
 
-    wire_up: int = 0
-    wire_down: int = 0
-    busy_s: float = 0.0
-
-
-def tier_uses(intervals: Intervals, behind: NDArray[np.bool_]) -> Mapping[str, TierUse]:
-    """Return the use of each tier; `behind` says which members have an edge node on their way."""
+    `behind` says which members have an edge node on their way to the server.
+    """
     up, down = intervals.of(Phase.UPLINK), intervals.of(Phase.DOWNLINK)
     moves = (up | down) & (intervals.activity != Activity.CONNECT.value)
     member = np.maximum(intervals.actor, intervals.peer)
@@ -38,11 +34,9 @@ def tier_uses(intervals: Intervals, behind: NDArray[np.bool_]) -> Mapping[str, T
     passes[of_client] = behind[member[of_client]]
     passes &= np.minimum(intervals.actor, intervals.peer) == SERVER
     rows = {ACCESS: moves & of_client, BACKHAUL: moves & (~of_client | passes)}
-    return {
-        tier: TierUse(
-            int(intervals.wire_bytes[on & up].sum()),
-            int(intervals.wire_bytes[on & down].sum()),
-            occupancy(intervals.start[on], intervals.end[on])[0],
-        )
-        for tier, on in rows.items()
-    }
+    figures: dict[str, float] = {}
+    for tier, on in rows.items():
+        figures[f"{tier}_bytes_up"] = int(intervals.wire_bytes[on & up].sum())
+        figures[f"{tier}_bytes_down"] = int(intervals.wire_bytes[on & down].sum())
+        figures[f"{tier}_busy_s"], _ = occupancy(intervals.start[on], intervals.end[on])
+    return figures

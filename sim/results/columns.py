@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any, Final, Literal
 
 from cutlayer.sim.log.intervals import PHASES
+from cutlayer.sim.log.tiers import FIGURES
 from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
 
 Value = str | int | float | None
@@ -60,6 +61,10 @@ def _of_category(of: str) -> Callable[[Any], Value]:
     return lambda closed: closed.wire_by.get(of, 0)
 
 
+def _of_tier(figure: str) -> Callable[[Any], Value]:
+    return lambda closed: closed.tiers.get(figure)
+
+
 ROUND_COLUMNS: Final = (
     Column("round", lambda r: r.index, "count", "filled"),
     Column("round_type", lambda r: r.round_type, "text", "required"),
@@ -81,6 +86,7 @@ ROUND_COLUMNS: Final = (
         Column(f"wire_bytes_{of}", _of_category(of), "count")
         for of in (key_of(way, category) for way in (UP, DOWN) for category in CATEGORIES)
     ),
+    *(Column(figure, _of_tier(figure)) for figure in FIGURES),
     Column("wasted_bytes", lambda r: r.wasted_bytes),
     Column("energy_j", lambda r: r.energy_j),
     Column("server_jobs", lambda r: r.server_jobs),

@@ -106,8 +106,8 @@ def critical_chain(run: SavedRun, label: str, round_index: int) -> list[Link]:
     for row in critical_rows(run, label, round_index):
         begin = max(0.0, float(log["start"][row]) - start_s) if log["cause"][row] >= 0 else 0.0
         phase, actor, peer = Phase(int(log["phase"][row])), log["actor"][row], log["peer"][row]
-        on_server = actor in (server, SERVER)
-        who = names[peer] if on_server and peer != SERVER else names[actor]
+        to_peer = actor in (server, SERVER) or phase == Phase.DOWNLINK
+        who = names[peer] if to_peer and peer != SERVER else names[actor]
         what = Activity(int(log["activity"][row])).name.lower()
         links.append(Link(begin, end, PHASES[phase], str(who), what, 1))
         end = begin

@@ -14,6 +14,7 @@ import numpy as np
 
 from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.link_use import LinkTotals
+from cutlayer.sim.log.node_use import NodeTotals
 from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
 from cutlayer.sim.log.updates import UpdateRow
 from cutlayer.sim.results.columns import DRAW_TABLES, Row, Value, by_column, method_row, ratio
@@ -46,6 +47,7 @@ class MethodResult:
     capacity_s: dict[str, float] = field(default_factory=dict)
     link_clients: dict[str, int] = field(default_factory=dict)
     devices: dict[str, DeviceUse] = field(default_factory=dict)
+    nodes: dict[str, NodeTotals] = field(default_factory=dict)  # if edge nodes compute
     clients_busy_s: float = 0.0
     clients_available_s: float = 0.0
     server_busy_s: float = 0.0
@@ -112,6 +114,7 @@ class MethodResult:
             "energy_j": self.energy_j,
             "server_wait_s": {"mean": self.server_wait_mean_s, "max": self.server_wait_max_s},
             "idle_fraction": {"clients": self.clients_idle, "server": self.server_idle},
+            **self._of_nodes(),
             "diverged_in_round": self.diverged_in_round,
             "coarse": list(self.coarse),
             "ended": self.ended,
@@ -210,6 +213,19 @@ class MethodResult:
     def _updates(self) -> dict[str, Any]:
         device_of = {client: use.device for client, use in self.devices.items()}
         return summary_of_updates(self.updates, device_of, self.population, self.virtual_time_s)
+
+    def tiers(self) -> dict[str, float]:
+        """Return the use of each tier over the run, as `FIGURES` of `cutlayer.sim.log.tiers`."""
+        return {
+            figure: sum(closed.tiers[figure] for closed in self.rounds)
+            for figure in (self.rounds[0].tiers if self.rounds else ())
+        }
+
+    def _of_nodes(self) -> dict[str, Any]:
+        """Return the entries of summary.json for tiers and nodes, if edge nodes have devices."""
+        nodes = {name: totals.summary() for name, totals in self.nodes.items()}
+        found: dict[str, Any] = {"tiers": self.tiers(), "nodes": nodes}
+        return {name: entry for name, entry in found.items() if entry}
 
     def _bytes(self, counted: Literal["wire", "payload"]) -> dict[str, float | int | None]:
         up = sum(getattr(r, f"{counted}_up") for r in self.rounds)

@@ -14,7 +14,7 @@ from cutlayer.sim.log.record import RoundRecord
 class KeptRound:
     """A round whose intervals are kept: its number, type, start and clients, in order.
 
-    `links` has the names of the resources used in it.
+    `links` has the names of the resources used in it, `edges` those of the edge nodes that compute.
     """
 
     index: int
@@ -23,6 +23,7 @@ class KeptRound:
     participants: tuple[str, ...]
     record: RoundRecord
     links: Mapping[Key, str] = field(default_factory=dict)
+    edges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class RoundResult:
     of transfers that were cut off; the wire bytes include them. `utilisation` has the used share of
     capacity of the first shared links, and the mean share of the access links in use. `wire_by` and
     `payload_by` have the bytes by category and direction that are not 0, see `cutlayer.sim.log.traffic`.
+    `tiers` has the use of each tier if edge nodes have devices, see `cutlayer.sim.log.tiers`.
     """
 
     index: int
@@ -64,3 +66,4 @@ class RoundResult:
     payload_by: Mapping[str, int] = field(default_factory=dict)
     utilisation: Mapping[str, float] = field(default_factory=dict)
     version: int | None = None
+    tiers: Mapping[str, float] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cutlayer.sim.log.intervals import SERVER, Activity, Phase
+from cutlayer.sim.log.intervals import Activity, Phase
 from cutlayer.sim.log.link_use import ACCESS
 from cutlayer.sim.network.observers import LoadSeries
 from cutlayer.sim.results.columns import RUN_TABLES, Row
@@ -83,8 +83,8 @@ def access_steps(kept: KeptRound, line: str, capacities: Mapping[str, float]) ->
         for key, use in kept.record.uses.items()
         if not isinstance(key, str) and use.series(key) == line and use.wire_bytes
     }
-    member_of = np.where(log.actor == SERVER, log.peer, log.actor)
-    moves = (log.activity != Activity.CONNECT) & (log.duration > 0)
+    member_of = np.maximum(log.actor, log.peer)
+    moves = (log.activity != Activity.CONNECT) & (log.duration > 0) & (member_of >= 0)
     phases = {ACCESS["up"]: (Phase.UPLINK,), ACCESS["down"]: (Phase.DOWNLINK,)}
     moves &= np.isin(log.phase, phases.get(line, (Phase.UPLINK, Phase.DOWNLINK)))
     found = []

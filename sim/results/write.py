@@ -31,7 +31,7 @@ from cutlayer.sim.files.atomic import (
 )
 from cutlayer.sim.files.checksums import CHECKSUMS, read_checksums, write_checksums
 from cutlayer.sim.files.csv_text import CsvWriter, write_rows
-from cutlayer.sim.log.intervals import COLUMNS, SERVER, Activity, Phase
+from cutlayer.sim.log.intervals import COLUMNS, Activity, Phase
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.columns import (
     DRAW_TABLES,
@@ -185,13 +185,15 @@ def event_columns(methods: Mapping[str, MethodResult]) -> dict[str, Any]:
         for kept in result.kept:
             intervals = kept.record.intervals
             places = [names.setdefault(name, len(names)) for name in kept.participants]
-            table = np.array([*places, names["server"]], dtype=np.int32)
+            # Nodes have negative numbers, which count from the end: -1 is the server.
+            edges = [names.setdefault(name, len(names)) for name in reversed(kept.edges)]
+            table = np.array([*places, *edges, names["server"]], dtype=np.int32)
             for column in COLUMNS:
                 values = getattr(intervals, column)
                 if column in ("start", "end"):
                     values = values + kept.start_s
                 elif column in ("actor", "peer"):
-                    values = table[np.where(values == SERVER, len(places), values)]
+                    values = table[values]
                 parts[column].append(values)
             parts["method"].append(np.full(len(intervals), number, dtype=np.int16))
             parts["round"].append(np.full(len(intervals), kept.index, dtype=np.int32))

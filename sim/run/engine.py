@@ -14,6 +14,7 @@ from cutlayer.sim.learning.chain import Progress as ChainProgress
 from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.intervals import NO_CAUSE
 from cutlayer.sim.log.link_use import Key, LinkTotals
+from cutlayer.sim.log.node_use import NodeTotals
 from cutlayer.sim.log.record import RoundRecord
 from cutlayer.sim.methods.method import Method, Round
 from cutlayer.sim.network.settling import Observer
@@ -174,6 +175,7 @@ class Engine(ABC):
             server_wait_s=record.server_wait_s,
             longest_server_wait_s=record.longest_server_wait_s,
             utilisation=self._log(rnd, record, start_s),
+            tiers=record.tiers,
             straggler=(
                 world.fleet.clients[rnd.participants[straggler]].name
                 if straggler != NO_CAUSE and rnd.participants
@@ -216,7 +218,11 @@ class Engine(ABC):
         result.clients_available_s += self._available_s(rnd, record)
         result.server_busy_s += record.server_busy_s
         result.server_available_s += record.duration_s * world.server.slots
-        kept = KeptRound(rnd.index, rnd.round_type, start_s, names, record, links)
+        edges = tuple(world.nodes)[1:]
+        for name, use_of_node in zip(world.nodes, record.nodes, strict=True) if edges else ():
+            totals = result.nodes.setdefault(name, NodeTotals(world.nodes[name].queue.slots))
+            totals.add(use_of_node, record.duration_s)
+        kept = KeptRound(rnd.index, rnd.round_type, start_s, names, record, links, edges)
         if self.keep_all or rnd.round_type not in self._last_of_type:
             result.kept.append(kept)
         self._last_of_type[rnd.round_type] = kept

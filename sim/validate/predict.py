@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.files.user_csv import UserCsvError
-from cutlayer.sim.log.intervals import PHASES, SERVER, Activity, Intervals, Phase
+from cutlayer.sim.log.intervals import PHASES, Activity, Intervals, Phase
 from cutlayer.sim.log.record import RoundRecord, finished_s
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
@@ -155,7 +155,7 @@ def _of_record(what: str, record: RoundRecord, member: int | None) -> float:
         return float(seconds[rows].sum())
     if member is None:
         return float(seconds[rows].sum()) / max(record.members, 1)
-    owner = np.where(intervals.actor == SERVER, intervals.peer, intervals.actor)
+    owner = np.where(intervals.actor < 0, intervals.peer, intervals.actor)
     return float(seconds[rows & (owner == member)].sum())
 
 

@@ -46,7 +46,10 @@ def _timeline(
     unit, factor = common_unit([duration if span_s is None else span_s], TIMES)
     names = [str(name) for name in run.events["actor_names"]]
     server = names.index("server")
-    actors = np.where(log["actor"] == server, log["peer"], log["actor"])
+    on_node = np.isin(log["phase"], (Phase.SERVER_QUEUE, Phase.SERVER_COMPUTE))
+    nodes = [server, *np.unique(log["actor"][on_node])]  # and edge nodes that compute
+    of_peer = np.isin(log["actor"], nodes) & (log["phase"] != Phase.UPLINK)
+    actors = np.where(of_peer, log["peer"], log["actor"])
     clients = sorted({int(a) for a in actors if a not in (server, -1)})
     totals = np.cumsum([np.count_nonzero(actors == client) for client in clients])
     limit = len(clients) if most is None else most
@@ -70,7 +73,8 @@ def _timeline(
         at, texts, details = [], [], []
         for i, start, length in zip(rows, starts, lengths, strict=True):
             who = names[int(actors[i])] if actors[i] >= 0 else "server"
-            lane = "server: slots" if phase == Phase.SERVER_COMPUTE else "server: queue"
+            place = names[int(log["actor"][i])] if log["actor"][i] >= 0 else "server"
+            lane = f"{place}: {'slots' if phase == Phase.SERVER_COMPUTE else 'queue'}"
             lane = f"{who}: {lanes[phase]}" if phase in lanes else lane
             what = Activity(int(log["activity"][i])).name.lower()
             sent = int(log["wire_bytes"][i])

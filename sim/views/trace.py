@@ -233,10 +233,18 @@ def _add_intervals(tracks: dict[Track, list[Span]], kept: KeptRound) -> tuple[li
 def _actors(kept: KeptRound) -> Iterator[tuple[NDArray[np.intp], Track]]:
     """Yield for each actor and link: its rows and the first of its tracks."""
     log = kept.record.intervals
-    waiting = log.phase == Phase.SERVER_QUEUE
-    yield np.flatnonzero(log.phase == Phase.SERVER_COMPUTE), Track(SLOTS, (), 0, 0, "server slot")
-    yield np.flatnonzero(waiting), Track(QUEUE, (), 0, 0, "server queue")
-    member_of = np.where(log.actor == SERVER, log.peer, log.actor)
+    for index, node in enumerate(("server", *kept.edges)):
+        order = natural_order(node) if index else ()
+        for phase, group, name in (
+            (Phase.SERVER_COMPUTE, SLOTS, "slot"),
+            (Phase.SERVER_QUEUE, QUEUE, "queue"),
+        ):
+            rows = np.flatnonzero((log.phase == phase) & (log.actor == SERVER - index))
+            yield rows, Track(group, order, 0, 0, f"{node} {name}")
+    to_peer = (log.phase == Phase.DOWNLINK) | ((log.phase == Phase.OFFLINE) & (log.actor < 0))
+    end_of = np.where(to_peer, log.peer, log.actor)
+    nodes = {SERVER - 1 - index: name for index, name in enumerate(kept.edges)}
+    names = {**dict(enumerate(kept.participants)), **nodes}
     for part, (phase, name) in enumerate(
         (
             (Phase.DEVICE_COMPUTE, "device"),
@@ -246,17 +254,18 @@ def _actors(kept: KeptRound) -> Iterator[tuple[NDArray[np.intp], Track]]:
         )
     ):
         rows = np.flatnonzero(log.phase == phase)
-        for member, client in enumerate(kept.participants):
-            track = Track(CLIENTS, natural_order(client), part, 0, f"{client}: {name}")
-            yield rows[member_of[rows] == member], track
+        for number, owner in names.items():
+            if number >= 0 or phase in (Phase.UPLINK, Phase.DOWNLINK):
+                track = Track(CLIENTS, natural_order(owner), part, 0, f"{owner}: {name}")
+                yield rows[end_of[rows] == number], track
 
 
 def _span(kept: KeptRound, row: int, start: int, end: int) -> Span:
     log = kept.record.intervals
     phase, activity = Phase(int(log.phase[row])), Activity(int(log.activity[row])).name.lower()
-    member = int(log.peer[row] if log.actor[row] == SERVER else log.actor[row])
+    member = int(log.peer[row] if log.actor[row] < 0 else log.actor[row])
     args: dict[str, Any] = {"round": kept.index, "activity": activity}
-    if member != SERVER:
+    if member >= 0:
         args["client"] = kept.participants[member]
     if phase in (Phase.UPLINK, Phase.DOWNLINK):
         args["wire_bytes"] = int(log.wire_bytes[row])

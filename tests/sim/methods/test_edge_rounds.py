@@ -1,8 +1,8 @@
 """Rounds with edge nodes that average, worked out by hand.
 
-Costs and defaults are those of tiny_worlds. Devices have links of 1,000 bytes/s up, 2,000 down and 0.5 s,
-edge nodes 4,000 up, 8,000 down and 0.25 s. A whole model is a message of 2,888 bytes, a device block one
-of 1,308.
+Costs and defaults are those of tiny_worlds. Devices have links of 1,000 bytes/s up, 2,000 down and
+0.5 s, edge nodes 4,000 up, 8,000 down and 0.25 s. A whole model is a message of 2,888 bytes, a device
+block one of 1,308.
 """
 
 import pytest
@@ -18,11 +18,8 @@ MODEL, BLOCK = 2888, 1308
 def assert_rows(kept: KeptRound, expected: list[tuple], duration_s: float) -> None:
     """Check all rows: (phase, activity, actor, peer, start, end, bytes), to 1e-9 s."""
     log = kept.record.intervals
-    found = sorted(
-        (int(log.phase[i]), int(log.activity[i]), int(log.actor[i]), int(log.peer[i]))
-        + (float(log.start[i]), float(log.end[i]), int(log.wire_bytes[i]))
-        for i in range(len(log))
-    )
+    columns = log.phase, log.activity, log.actor, log.peer, log.start, log.end, log.wire_bytes
+    found = sorted(zip(*(column.tolist() for column in columns), strict=True))
     for row, wanted in zip(found, sorted(expected), strict=True):
         assert row[:4] + row[6:] == wanted[:4] + wanted[6:]
         assert row[4:6] == pytest.approx(wanted[4:6], abs=1e-9)
@@ -92,16 +89,18 @@ def test_bytes_of_members_links_and_tiers_are_those_of_the_messages():
     result = played(method)
     record = result.kept[0].record
     assert record.wire_up.tolist() == record.wire_down.tolist() == [3 * MODEL] * 4
-    access, backhaul = record.tiers["access"], record.tiers["backhaul"]
-    assert (access.wire_up, access.wire_down) == (12 * MODEL, 12 * MODEL)
-    assert (backhaul.wire_up, backhaul.wire_down) == (2 * MODEL, 2 * MODEL)
+    assert record.tiers["access_bytes_up"] == record.tiers["access_bytes_down"] == 12 * MODEL
+    assert record.tiers["backhaul_bytes_up"] == record.tiers["backhaul_bytes_down"] == 2 * MODEL
+    assert record.tiers["backhaul_busy_s"] == pytest.approx(
+        0.361 + 0.722 + 3 * (780 - 260) / 5000
+    )  # both up, one a little later
     assert record.sent["wire_up"] == record.sent["wire_down"] == 14 * MODEL
     carried = {name: use.wire_bytes for name, use in result.links.items()}
-    assert carried == {
-        f"e{i // 3}.c{i}.{way}": 3 * MODEL for i in range(4) for way in ("up", "down")
-    } | {f"e{i}.{way}": MODEL for i in range(2) for way in ("up", "down")}
-    assert [use.jobs for use in record.edges] == [3, 3]
-    assert record.server_jobs == 1
+    ways = ("up", "down")
+    of_clients = {f"e{i // 3}.c{i}.{way}": 3 * MODEL for i in range(4) for way in ways}
+    assert carried == of_clients | {f"e{i}.{way}": MODEL for i in range(2) for way in ways}
+    assert [use.jobs for use in record.nodes] == [1, 3, 3]
+    assert [totals.jobs for totals in result.nodes.values()] == [1, 3, 3]
 
 
 @pytest.mark.parametrize("name", ["classic_fl", "splitfed", "ecofed"])
@@ -118,13 +117,13 @@ def test_both_places_of_the_server_block_move_the_same_bytes_of_clients(name, pl
     assert record.wire_up.tolist() == sum(one.wire_up for one in both).tolist()
     assert record.wire_down.tolist() == sum(one.wire_down for one in both).tolist()
     assert record.device_busy_s == pytest.approx(sum(one.device_busy_s for one in both))
-    busy = record.server_busy_s + sum(use.busy_s for use in record.edges)
+    busy = sum(use.busy_s for use in record.nodes)
     assert busy > 0
     assert {int(actor) for actor in record.intervals.actor[record.intervals.phase == SERVE]} == {
         SERVER,
         *((FIRST, SECOND) if name != "ecofed" or place == "edge" else ()),
     }
-    through = record.tiers["backhaul"].wire_up
+    through = record.tiers["backhaul_bytes_up"]
     weights = {"classic_fl": MODEL, "splitfed": MODEL, "ecofed": 4 * 80 + 163 + 315 * 4}[name]
     if name == "classic_fl" or place == "edge":
         assert through == 2 * weights
