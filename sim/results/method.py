@@ -216,16 +216,15 @@ class MethodResult:
 
     def tiers(self) -> dict[str, float]:
         """Return the use of each tier over the run, as `FIGURES` of `cutlayer.sim.log.tiers`."""
-        return {
-            figure: sum(closed.tiers[figure] for closed in self.rounds)
-            for figure in (self.rounds[0].tiers if self.rounds else ())
-        }
+        figures = self.rounds[0].tiers if self.rounds else ()
+        return {figure: sum(closed.tiers[figure] for closed in self.rounds) for figure in figures}
 
     def _of_nodes(self) -> dict[str, Any]:
         """Return the entries of summary.json for tiers and nodes, if edge nodes have devices."""
         nodes = {name: totals.summary() for name, totals in self.nodes.items()}
-        found: dict[str, Any] = {"tiers": self.tiers(), "nodes": nodes}
-        return {name: entry for name, entry in found.items() if entry}
+        return ({"tiers": self.tiers()} if self.tiers() else {}) | (
+            {"nodes": nodes} if nodes else {}
+        )
 
     def _bytes(self, counted: Literal["wire", "payload"]) -> dict[str, float | int | None]:
         up = sum(getattr(r, f"{counted}_up") for r in self.rounds)
