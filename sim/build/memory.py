@@ -105,9 +105,10 @@ def _node_memory(
         batch_size=training.batch_size,
         epochs=training.local_epochs,
         rounds=training.rounds * (1 if edges is None else edges.rounds),
+        classes=plan.model.classes,
     )
     replicas = method.server_replicas(options, load.participants)
-    one_cut = [(plan.blocks[cuts[0] :], replicas, method.server_batches(load))]
+    one_cut = [(plan.blocks[cuts[0] :], replicas, method.server_batches(options, load))]
     return server_bytes(
         one_cut if len(cuts) == 1 else _by_cut(plan, method, replicas),
         optimizer_of(plan.scenario).state_slots,

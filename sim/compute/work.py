@@ -102,6 +102,19 @@ class ServerWork:
         dequantiser = Stage(self.profile, dequantise_costs(self._values, bits))
         return work + dequantiser.forward(batch_size)
 
+    def gradient(self, batch_size: int) -> Work:
+        """Return forward and backward (down to the activation's gradient), without a step."""
+        return self._overhead + self._block.forward(batch_size) + self._block.backward(batch_size)
+
+    def generate(self, received: int, balanced: int) -> Work:
+        """Return GAS's statistics of `received` activations, and a batch of `balanced` drawn from them.
+
+        The statistics read each value twice; a drawn value takes a mean, a deviation and a product.
+        Every sample of the batch counts as drawn. The generator of random numbers is not counted.
+        """
+        statistics = elementwise(self.profile, received * self._values, 2, 4)
+        return statistics + elementwise(self.profile, balanced * self._values, 3, 2)
+
     def average(self, parameters: int, members: int) -> Work:
         """Return FedAvg's weighted sum over `members` copies of `parameters` weights."""
         each = 2 * members  # read a member and the sum so far; multiply and add

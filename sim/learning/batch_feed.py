@@ -42,6 +42,10 @@ class Feed:
             return self._held
         return self._held[self._ends[client] : self._ends[client + 1]]
 
+    def labels(self, client: int) -> Tensor:
+        """Return the labels of a client's samples."""
+        return self.dataset.train_labels[self._shard(client)]
+
     def _stream(self, client: int, round_index: int, batch: Batch) -> dict[str, int]:
         key = {"client": client, "round_index": round_index, "epoch": batch.epoch}
         return {"seed": self.recipe.seed} | key

@@ -15,7 +15,8 @@ class ChainRun:
     """The context in which operations run. Access to an undeclared state is an assertion error.
 
     A chain that is interleaved with others is `exclusive`: it has modules of its own, which it borrows
-    from the workspace, since the replicas of the others live at the same time.
+    from the workspace, since the replicas of the others live at the same time. In `kept`, its operations
+    leave things for later ones.
     """
 
     def __init__(self, chain: Chain, workspace: Workspace, *, exclusive: bool = False) -> None:
@@ -23,6 +24,7 @@ class ChainRun:
         self.workspace = workspace
         self.exclusive = exclusive
         self.written: dict[StateKey, Any] = {}
+        self.kept: dict[str, Any] = {}
         self._replicas: dict[str, Replica] = {}
         self._frozen: dict[str, nn.Module] = {}
         self.streams = Streams(workspace.recipe.seed, "module", chain.client, chain.round_index)
@@ -125,6 +127,11 @@ class ChainRun:
     def samples(self, client: int, batch: Batch) -> Tensor:
         """Return the positions of a batch's samples in the client's shard, int64 [n]."""
         return self.workspace.feed.samples(client, self.chain.round_index, batch)
+
+    def label_shares(self, client: int, classes: int) -> Tensor:
+        """Return the share of each label in a client's shard, [classes]."""
+        counts = self.workspace.feed.labels(client).bincount(minlength=classes)
+        return counts.to(self.workspace.dtype) / counts.sum()
 
     def write_states(self) -> None:
         """Complete `written`: the chain's own weights and optimizers, beside what it filled."""

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cutlayer.sim.learning import activation_buffer as activation_buffer
     from cutlayer.sim.learning import distillation as distillation
     from cutlayer.sim.learning import operations as operations
 
@@ -39,5 +40,6 @@ class _Deferred:
 
 
 if not TYPE_CHECKING:
+    activation_buffer = DeferredOperations("cutlayer.sim.learning.activation_buffer")
     distillation = DeferredOperations("cutlayer.sim.learning.distillation")
     operations = DeferredOperations("cutlayer.sim.learning.operations")

@@ -7,6 +7,7 @@ by one, so memory use does not grow with the number of clients.
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 
 import torch
 from torch import nn
@@ -100,10 +101,10 @@ class Inline:
         self.workspace.states.remove(key)
 
     def publish(self, group: Interleaved) -> None:
-        """Run the turns so far, and make the trunk's states current."""
+        """Run the turns so far, and make copies of the trunk's states current."""
         run = self._group(group).finished(group.trunk)
         for key, value in run.written.items():
-            self.workspace.states.put(key, group.trunk.written[key], value)
+            self.workspace.states.put(key, group.trunk.written[key], deepcopy(value))
         run.written.clear()
 
     def _put_folded(

@@ -32,7 +32,7 @@ class Interleaved:
         return Turns(self, chain.client)
 
     def turn(self, *clients: int) -> None:
-        """Record that the trunk's next operations are for these clients."""
+        """Record that the trunk's next operations are for these clients, or other facts about them."""
         self._turns.update(f"{clients}".encode())
 
     def issue(

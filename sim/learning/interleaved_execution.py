@@ -25,11 +25,12 @@ class GroupRun:
                 run = self._run(owner)
                 self._workspace.streams = run.streams
                 resolved = [
-                    self._values.pop(a) if isinstance(a, TensorRef) else a for a in arguments
+                    self._values.pop(a, None) if isinstance(a, TensorRef) else a for a in arguments
                 ]
                 value = run.run(operation, resolved)
                 values: Sequence[Any] = (value,) if len(results) == 1 else value
-                self._values.update(zip(results, values, strict=True))
+                found = zip(results, values, strict=True)
+                self._values.update((ref, value) for ref, value in found if value is not None)
         return self._run(chain)
 
     def finished(self, chain: Chain) -> ChainRun:

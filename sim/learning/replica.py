@@ -25,6 +25,11 @@ class Replica:
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
 
+    def set_lr(self, lr: float) -> None:
+        """Set the learning rate of the next steps."""
+        for group in [] if self.optimizer is None else self.optimizer.param_groups:
+            group["lr"] = lr
+
     def state(self, prefix: str = "") -> State:
         """Return a copy of the weights whose names begin with `prefix`."""
         return {

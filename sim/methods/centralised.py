@@ -41,7 +41,7 @@ class Centralised(Method):
         return 1
 
     @classmethod
-    def server_batches(cls, load: ServerLoad) -> list[int]:
+    def server_batches(cls, options: Any, load: ServerLoad) -> list[int]:  # noqa: ARG003
         """Return the size of one batch, drawn from the samples of all clients."""
         return [min(load.batch_size, sum(load.held))]
 

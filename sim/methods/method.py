@@ -104,6 +104,7 @@ class ServerLoad:
     batch_size: int
     epochs: int
     rounds: int
+    classes: int
 
 
 class Method(ABC):
@@ -160,7 +161,7 @@ class Method(ABC):
         return participants
 
     @classmethod
-    def server_batches(cls, load: ServerLoad) -> list[int]:
+    def server_batches(cls, options: Any, load: ServerLoad) -> list[int]:  # noqa: ARG003
         """Return the largest batch that the server trains on for each participant, largest first."""
         return [min(load.batch_size, held) for held in load.held[: load.participants]]
 

@@ -14,6 +14,7 @@ from cutlayer.sim.methods.fedasync import FedAsync
 from cutlayer.sim.methods.fedbuff import FedBuff
 from cutlayer.sim.methods.fedgkt import FedGKT
 from cutlayer.sim.methods.fedprox import FedProx
+from cutlayer.sim.methods.gas import GAS
 from cutlayer.sim.methods.local_loss import LocalLoss
 from cutlayer.sim.methods.method import Method, MethodOptions
 from cutlayer.sim.methods.safsl import SAFSL
@@ -37,6 +38,7 @@ METHODS: Final[Mapping[str, type[Method]]] = {
         FedAsync,
         FedBuff,
         SAFSL,
+        GAS,
     )
 }
 OPTIONS: Final = {name: shipped.Options for name, shipped in METHODS.items()}

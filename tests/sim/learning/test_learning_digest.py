@@ -29,7 +29,7 @@ EVERY = (
 )
 ALL = f"methods=[{', '.join(EVERY)}, {{ecofed: {{init: random}}}}]"
 LABELS = frozenset({*EVERY, "ecofed"})
-ASYNCHRONOUS = ("fedasync", "fedbuff", "safsl")
+ASYNCHRONOUS = ("fedasync", "fedbuff", "safsl", "gas")
 CASES = ["training.rounds=3", "training.clients_per_round=2"]
 WHOLE = ("topology", "devices", "methods")  # tested as a whole below
 
@@ -192,6 +192,11 @@ LEARNING |= {
     "methods.fedbuff.server_lr": option("fedbuff", "server_lr: 0.5"),
     "methods.safsl.buffer": option("safsl", "buffer: 1"),
     "methods.safsl.gamma": option("safsl", "gamma: 0.5"),
+    "methods.gas.activation_buffer": option("gas", "activation_buffer: 3"),
+    "methods.gas.model_buffer": option("gas", "model_buffer: 3"),
+    "methods.gas.generate": option("gas", "generate: false"),
+    "methods.gas.samples_per_label": option("gas", "samples_per_label: 3"),
+    "methods.gas.logit_adjustment": option("gas", "logit_adjustment: false"),
 }
 
 for _method in (*EVERY, "splitfed_v2", *ASYNCHRONOUS):  # the order of arrival is in the last ones'

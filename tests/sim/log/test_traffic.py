@@ -40,6 +40,7 @@ BY_HAND = {  # by method, for each of its rounds: wire and payload bytes
     "splitfed": [BLOCK | UPLOADS | GRADIENTS] * 2,
     "splitfed_v2": [BLOCK | UPLOADS | GRADIENTS] * 2,
     "safsl": [BLOCK | UPLOADS | GRADIENTS] * 2,
+    "gas": [BLOCK | UPLOADS | GRADIENTS] * 2,
     "split_learning": [BLOCK | UPLOADS | GRADIENTS] * 2,
     "local_loss": [HEADED | UPLOADS] * 2,
     "fedgkt": [

@@ -1,0 +1,222 @@
+"""GAS, asynchronous split federated learning with generated activations (Yang and Liu, AAAI 2025).
+
+Checked against eejiarong/GAS (9f6e9b2). Both buffers have the size of the number of clients in flight
+there, and no client waits for them: the server answers each activation with a gradient at once.
+"""
+
+from typing import Any, ClassVar, NamedTuple
+
+import simpy
+from pydantic import Field
+
+from cutlayer.models.block_cost import FLOAT_BYTES
+from cutlayer.scenarios.fields import Count
+from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.server import ServerEndpoint
+from cutlayer.sim.endpoints.world import World
+from cutlayer.sim.learning.chain import Batch, Chain, TensorRef
+from cutlayer.sim.learning.deferred import activation_buffer as operations
+from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.learning.state_key import ALL_CLIENTS, SERVER, shared
+from cutlayer.sim.log.intervals import Activity
+from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions, Update
+from cutlayer.sim.methods.method import MethodOptions, Process, ServerLoad
+from cutlayer.sim.methods.splitfed import train_split
+
+
+class GASOptions(AsyncOptions):
+    """The sizes of the two buffers, and what the server adds to the activations."""
+
+    activation_buffer: Count | None = Field(
+        None,
+        description=(
+            "activations on which the server block steps together (Q_s);"
+            " null: as many as clients in flight"
+        ),
+    )
+    model_buffer: Count | None = Field(
+        None,
+        description=(
+            "device blocks that the server averages together (Q_c); null: as many as clients in flight"
+        ),
+    )
+    generate: bool = Field(
+        True,
+        description="balance the labels of a step with activations that the server draws",
+    )
+    samples_per_label: Count | None = Field(
+        None,
+        description="with `generate`, classes times this is the batch of a step; null: batch_size",
+    )
+    logit_adjustment: bool = Field(
+        True,
+        description="add the log share of each label in the client's data to the logits of its loss",
+    )
+
+
+class Arrived(NamedTuple):
+    """An activation in the buffer: its client, size, progress n, and tensors."""
+
+    client: int
+    size: int
+    progress: int
+    upload: TensorRef | None
+
+
+class GAS(AsyncMethod):
+    """SplitFed without barriers: one server block, which steps on a buffer of activations.
+
+    An activation is answered at once with its gradient, from the server block of that moment, and joins
+    the buffer. Once the buffer is full, the server block steps once on all of it and, with `generate`,
+    on activations drawn from Gaussians, so that all labels have equal shares. A client whose device
+    block has arrived is replaced at once; the blocks are averaged when the model buffer is full.
+
+    The server block and its optimizer live as long as the run; the learning rate follows the schedule
+    by version. Its steps and gradients never overlap, however many slots the server has. Their order is
+    part of the learning digest.
+    """
+
+    name = "gas"
+    summary = "asynchronous splitfed: the server block steps on a buffer of activations (GAS)"
+    Options: ClassVar[type[MethodOptions]] = GASOptions
+    parts = ("device",)
+
+    options: GASOptions
+
+    def __init__(self, world: World, options: Any) -> None:
+        super().__init__(world, options)
+        self.activation_buffer = options.activation_buffer or self.in_flight
+        self.model_buffer = options.model_buffer or self.in_flight
+        self.activations: list[Arrived] = []
+        self.models: list[Update] = []
+        self.steps = 0
+        self.block = simpy.Resource(world.clock)
+        self.balanced: int | None = None
+        self.recipe = world.learning.recipe
+        if options.generate:
+            each = options.samples_per_label or self.recipe.batch_size
+            self.balanced = self.recipe.classes * each
+        block = (SERVER,)
+        clients = world.fleet.able
+        trunk = self.joint_chain(0, clients, reads=block, writes=block, at_end=True)
+        self.group = world.learning.interleave(trunk)
+
+    @classmethod
+    def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003
+        """Return 1: there is a single server block."""
+        return 1
+
+    @classmethod
+    def server_batches(cls, options: Any, load: ServerLoad) -> list[int]:
+        """Return the batch of a step."""
+        if options.generate:
+            return [load.classes * (options.samples_per_label or load.batch_size)]
+        return [_buffered(options, load)]
+
+    @classmethod
+    def server_keeps(cls, options: Any, load: ServerLoad) -> int:
+        """Return the bytes of the activation buffer and of each label's mean, variance and weight."""
+        each = FLOAT_BYTES * load.values + wire.LABEL_BYTES
+        gaussians = load.classes * FLOAT_BYTES * (2 * load.values + 1) if options.generate else 0
+        return _buffered(options, load) * each + gaussians
+
+    @classmethod
+    def learning_options(cls, options: Any) -> dict[str, Ingredient]:
+        """Return the options that affect learning; what the buffers held is in the order of turns."""
+        kept = super().learning_options(options)
+        sizes = ("activation_buffer", "model_buffer")
+        return {name: value for name, value in kept.items() if name not in sizes}
+
+    def open_chain(self, client: int, index: int) -> Chain:
+        """Open the chain of an update, whose optimizer continues from the client's last folded one."""
+        parts, samples = shared(*self.parts), self.world.fleet.clients[client].samples
+        return self.world.learning.chain(
+            index, client, samples, reads=parts, averages=parts, at_end=True
+        )
+
+    def device(self, device: DeviceEndpoint, update: Update) -> Process:  # noqa: ARG002
+        """Send activations and receive their gradients; at the end, send the device block."""
+        return train_split(device)
+
+    def server(self, server: ServerEndpoint, update: Update) -> Process:
+        """Answer each activation with its gradient, and put it into the buffer."""
+        self.group.join(update.chain)
+        began = self.steps
+        costs = server.costs
+        shape, trains = costs.activation_shape, costs.parameters["device"] > 0
+        yield server.send(server.weights("device"))
+        for batch in server.batches:
+            upload = yield server.receive()
+            gradient = None
+            if trains:
+                work = server.server_work.gradient(batch.size)
+                yield from server.compute_alone(self.block, work, Activity.BACKWARD)
+                gradient, upload = self.gradient(update, upload)
+            self.keep(server, update, batch, began, upload)
+            if trains:
+                yield server.send(wire.gradient(shape, batch.size), gradient)
+        yield server.receive()
+
+    def gradient(
+        self, update: Update, upload: TensorRef | None
+    ) -> tuple[TensorRef | None, TensorRef | None]:
+        """Return the gradient of an activation under the present server block, and the activation."""
+        self.group.turn(update.client)
+        adjusts = self.options.logit_adjustment
+        gradient, upload = self.group.do(2, operations.gradient, update.client, upload, adjusts)
+        return gradient, upload
+
+    def keep(
+        self,
+        server: ServerEndpoint,
+        update: Update,
+        batch: Batch,
+        began: int,
+        upload: TensorRef | None,
+    ) -> None:
+        """Put an activation into the buffer; if it is full, begin a step.
+
+        Its progress n counts the steps before its client's dispatch and the client's batches since.
+        """
+        progress = began + batch.number + 1
+        self.activations.append(Arrived(update.client, batch.size, progress, upload))
+        if len(self.activations) == self.activation_buffer:
+            arrived, self.activations = self.activations, []
+            own = ServerEndpoint(self.world, server.client, server.member, update.chain)
+            own.last = server.last
+            self.world.clock.process(self.step(own, arrived))
+
+    def step(self, server: ServerEndpoint, arrived: list[Arrived]) -> Process:
+        """Step the server block once on activations that have arrived and, perhaps, generated ones."""
+        received = sum(one.size for one in arrived)
+        if self.balanced is None:
+            work = server.server_work.train_detached(received)
+        else:
+            work = server.server_work.generate(received, self.balanced)
+            work += server.server_work.train_detached(self.balanced)
+        yield from server.compute_alone(self.block, work, Activity.TRAIN)
+        self.steps += 1
+        progress = tuple(one.progress for one in arrived)
+        members = (number for one in arrived for number in (one.client, one.progress))
+        self.group.turn(ALL_CLIENTS, self.version, *members)
+        rate = self.recipe.schedule.rate(self.recipe.optimizer.lr, self.version)
+        uploads = (one.upload for one in arrived)
+        self.group.do(0, operations.step_on_buffer, rate, progress, self.balanced, *uploads)
+
+    def arrived(self, update: Update) -> Process:
+        """Keep the device block; with the last that the buffer holds, average them."""
+        self.models.append(update)
+        if len(self.models) < self.model_buffer:
+            return
+        updates, self.models = self.models, []
+        yield self.aggregate(updates)
+        self.fold(updates, weights=[u.chain.weight * self.staleness_weight(u) for u in updates])
+        if self.window.closed:
+            self.world.learning.publish(self.group)
+
+
+def _buffered(options: GASOptions, load: ServerLoad) -> int:
+    """Return the most samples that the activation buffer holds."""
+    count = options.activation_buffer or options.in_flight or load.participants
+    return count * min(load.batch_size, load.held[0])
