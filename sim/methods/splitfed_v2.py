@@ -8,6 +8,7 @@ from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.deferred import operations
+from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.state_key import ALL_CLIENTS, SERVER
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.method import AveragingOptions, MethodOptions, Process, Round
@@ -37,8 +38,9 @@ class SplitFedV2(SplitFed):
     def open_round(self, index: int) -> Round:
         """Open a chain for each client's device block, and one for the server block."""
         rnd = super().open_round(index)
-        if self.mixed:
-            trunk = self._open_mixed(rnd)
+        mixed = self.world.learning.mixed
+        if mixed is not None:
+            trunk = self._open_mixed(rnd, mixed)
         else:
             block = (SERVER,)
             trunk = self.joint_chain(
@@ -49,23 +51,23 @@ class SplitFedV2(SplitFed):
         rnd.notes["steps"] = simpy.Resource(self.world.clock)
         return rnd
 
-    def _open_mixed(self, rnd: Round) -> Chain:
-        """Open the chain of the server, which has the blocks from the smallest cut of the round on.
+    def _open_mixed(self, rnd: Round, mixed: MixedCuts) -> Chain:
+        """Open the chain of the server, which has the blocks from the smallest cut of all clients on.
 
         Clients with a larger cut train some of these blocks themselves: such a block is averaged over
         their copies and the server's, which counts for the clients whose batches step it there.
         """
-        learning, cuts = self.world.learning, [self.world.fleet.cuts[c] for c in rnd.participants]
-        trunk = learning.chain(
+        trunk = self.world.learning.chain(
             rnd.index,
             ALL_CLIENTS,
             sum(self.world.fleet.clients[client].samples for client in rnd.participants),
             reads=(SERVER,),
             averages=(SERVER,),
             members=rnd.participants,
-            cut=min(cuts),
+            cut=min(mixed.cuts),
             at_end=True,
         )
+        cuts = [self.world.fleet.cuts[client] for client in rnd.participants]
         weights = [chain.weight for chain in rnd.chains]
         trunk.weights = {
             key: sum(w for w, cut in zip(weights, cuts, strict=True) if cut <= key.block)
@@ -73,11 +75,6 @@ class SplitFedV2(SplitFed):
             if key.block is not None
         }
         return trunk
-
-    @property
-    def mixed(self) -> bool:
-        """Whether clients have different cuts."""
-        return self.world.learning.mixed is not None
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Train the server block on each activation in turn and return the gradient."""
@@ -89,7 +86,7 @@ class SplitFedV2(SplitFed):
             activation = yield server.receive()
             work = server.server_work.train(batch.size)
             yield from server.compute_alone(steps, work, Activity.TRAIN)
-            if self.mixed:
+            if self.world.learning.mixed is not None:
                 gradient = server.chain.do(operations.server_step_from, activation, server.cut)
             else:
                 gradient = server.chain.do(operations.server_step, activation)

@@ -125,3 +125,10 @@ def test_a_client_that_drops_out_leaves_its_steps_on_the_server_behind() -> None
     dropped.train()
     assert dropped.result.rounds[0].clients_dropped == 1
     assert dropped.result.learning_digest != calm.result.learning_digest
+
+
+def test_a_kept_optimizer_fits_the_server_block_whoever_takes_part() -> None:
+    cuts = "model.cut={raspberry-pi-4b-0: 2, default: 1}"
+    kept = ("training.optimizer_state=kept", "training.clients_per_round=1", "training.rounds=5")
+    run = Inside(V2, cuts, *kept).train()
+    assert len({closed.wire_up for closed in run.result.rounds}) > 1  # of clients with either cut
