@@ -326,7 +326,11 @@ def explain(
     ] = None,
     round_index: Annotated[
         int | None,
-        typer.Option("--round", metavar="N", help="Only this round [of a scenario: 0]."),
+        typer.Option("--round", metavar="N", help="Only this round or window [of a scenario: 0]."),
+    ] = None,
+    update: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Of a run: only this update of an asynchronous method."),
     ] = None,
     client: Annotated[
         str | None,
@@ -354,7 +358,7 @@ def explain(
     """Explain where the time of a run or scenario goes.
 
     A run folder: which phases make up each method's round, why one method is faster than another,
-    who is last. A scenario: step by step, what limited each transfer of one client in one round.
+    who is last; the life of one update of an asynchronous method. A scenario: step by step, what limited each transfer of one client in one round.
     """
     _user_code(forbid=no_user_code)
     from cutlayer.sim.commands.explain import explain_command
@@ -364,6 +368,7 @@ def explain(
         overrides or [],
         method=method,
         round_index=round_index,
+        update=update,
         client=client,
         limit=limit,
         csv_file=csv,

@@ -25,6 +25,7 @@ from cutlayer.sim.views.columns import Column, print_columns, print_text
 from cutlayer.sim.views.critical_path import print_methods, print_path, print_rounds
 from cutlayer.sim.views.quantities import BYTES, TIMES, quantity, significant
 from cutlayer.sim.views.uncertainty import pair_sentences
+from cutlayer.sim.views.update_life import print_closing_fold, print_update
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies.units import format_rate
 
@@ -39,6 +40,7 @@ def explain_command(
     *,
     method: str | None,
     round_index: int | None,
+    update: int | None,
     client: str | None,
     limit: int | None,
     csv_file: Path | None,
@@ -51,8 +53,10 @@ def explain_command(
         for option, value in (given | {"--limit": limit}).items():
             if value not in (None, []):
                 raise UserError(f"{option}: {target} is a run folder; {option} explains a scenario")
-        explain_run(Path(target), method=method, round_index=round_index)
+        explain_run(Path(target), method=method, round_index=round_index, update=update)
         return
+    if update is not None:
+        raise UserError(f"--update: {target} is a scenario; --update explains a run folder")
     if csv_file is not None:
         check_output_file(csv_file, "--csv", force=force)
     if seed is not None:
@@ -73,8 +77,10 @@ def explain_command(
         console.say(f"all transfers: {csv_file}")
 
 
-def explain_run(path: Path, *, method: str | None, round_index: int | None) -> None:
-    """Print where the time of all methods went, of one method's rounds, or of one round."""
+def explain_run(
+    path: Path, *, method: str | None, round_index: int | None, update: int | None = None
+) -> None:
+    """Print where the time of all methods went, of one method's rounds, of a round or an update."""
     runs = read(path)
     if not isinstance(runs, list):
         raise UserError(
@@ -89,8 +95,16 @@ def explain_run(path: Path, *, method: str | None, round_index: int | None) -> N
     console = make_console()
     if len(runs) > 1:
         console.print(f"seed {run.seed}, the first of {len(runs)}")
+    if update is not None and round_index is not None:
+        raise UserError("--update: give either --update or --round")
+    if update is not None:
+        print_update(run, method, update, console)
+        return
     if round_index is not None:
-        print_path(run, method or labels[0], round_index, console)
+        label = method or labels[0]
+        print_path(run, label, round_index, console)
+        if run.noun(label) != "round":
+            print_closing_fold(run, label, round_index, console)
         return
     print_methods(run, [method] if method else labels, console)
     for line in pair_sentences(run):

@@ -1,13 +1,16 @@
-"""The critical path of a round, the time of its phases, stragglers and barriers."""
+"""The critical path of a round or window, the time of its phases, stragglers and barriers."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cutlayer.sim.log.intervals import PHASES, SERVER, Activity, Phase
+from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Phase
+from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.files import SavedError
 from cutlayer.sim.results.read import SavedRun
@@ -17,22 +20,30 @@ NAMES = {phase: phase.replace("_", " ") for phase in PHASES}
 
 @dataclass(frozen=True)
 class Attribution:
-    """Seconds on the critical paths of a method's `rounds` rounds, by phase.
+    """Seconds on the critical paths of a method's `rounds` rounds or windows, by phase.
 
-    `barrier_s` is how long the participants waited for the last one, on average, over all rounds.
+    `clients` is the number of clients' rounds, or of updates in windows. `barrier_s` is how long the
+    participants waited for the last one, on average, over all rounds; None for windows.
     """
 
     label: str
+    noun: str
     rounds: int
+    clients: float
     total_s: float
     phases_s: dict[str, float]
-    barrier_s: float
+    barrier_s: float | None
     stragglers: tuple[tuple[str, int], ...]
 
     @property
     def largest(self) -> str:
         """The phase that took longest."""
         return max(self.phases_s, key=lambda phase: self.phases_s[phase])
+
+    @property
+    def windows(self) -> bool:
+        """Whether the method has windows instead of rounds."""
+        return self.noun == WINDOW
 
 
 @dataclass(frozen=True)
@@ -55,14 +66,38 @@ class Link:
 def attribution(label: str, rows: Sequence[Row]) -> Attribution:
     """Return the attribution of a method's time, from its rows of rounds.csv."""
     counts = Counter(str(row["straggler"]) for row in rows if row["straggler"] is not None)
+    noun = noun_of(rows)
+    waited_s = sum(_number(row.get("barrier_mean_s")) for row in rows)
     return Attribution(
         label=label,
+        noun=noun,
         rounds=len(rows),
+        clients=sum(_number(row["clients"]) for row in rows),
         total_s=sum(_number(row["round_time_s"]) for row in rows),
         phases_s={p: sum(_number(row[f"critical_{p}_s"]) for row in rows) for p in PHASES},
-        barrier_s=sum(_number(row.get("barrier_mean_s")) for row in rows),
+        barrier_s=None if noun == WINDOW else waited_s,
         stragglers=tuple(counts.most_common()),
     )
+
+
+def noun_of(rows: Sequence[Row]) -> str:
+    """Return what a method's rows of rounds.csv are: "round", or "window" if it has no rounds."""
+    return WINDOW if rows and rows[0]["round_type"] == WINDOW else "round"
+
+
+def closing_row(
+    end: NDArray[Any], delay: NDArray[Any], activity: NDArray[Any], round_type: object
+) -> int:
+    """Return the row that closed a round: the last to arrive, or the last fold of a window.
+
+    Returns NO_CAUSE without a row.
+    """
+    if not len(end):
+        return NO_CAUSE
+    folds = np.flatnonzero(activity == Activity.AGGREGATE) if round_type == WINDOW else ()
+    if not len(folds):
+        return int(np.argmax(end + delay))
+    return int(folds[len(folds) - 1 - np.argmax(end[folds][::-1])])
 
 
 def round_row(run: SavedRun, label: str, round_index: int) -> Row:
@@ -79,7 +114,8 @@ def critical_rows(run: SavedRun, label: str, round_index: int) -> list[int]:
     Raises SavedError if the intervals cause each other.
     """
     log, rows = run.intervals(label, round_index), list[int]()
-    row = int(np.argmax(log["end"] + log["delay"])) if len(log["end"]) else -1
+    kind = round_row(run, label, round_index)["round_type"]
+    row = closing_row(log["end"], log["delay"], log["activity"], kind)
     while row >= 0:
         if row >= len(log["cause"]):
             raise SavedError(f"{run.path / 'events.npz'} is damaged: a cause is out of its round")

@@ -17,6 +17,7 @@ from cutlayer.sim.log.link_use import LinkTotals
 from cutlayer.sim.log.node_use import NodeTotals
 from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
 from cutlayer.sim.log.updates import UpdateRow
+from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.columns import DRAW_TABLES, Row, Value, by_column, method_row, ratio
 from cutlayer.sim.results.round import KeptRound, RoundResult
 from cutlayer.sim.results.updates import summary_of_updates
@@ -58,6 +59,16 @@ class MethodResult:
     stalled: bool = False  # a round can never begin or never end
     updates: list[UpdateRow] = field(default_factory=list)  # of an asynchronous method
     population: dict[str, int] = field(default_factory=dict)  # its clients, by device
+
+    @property
+    def noun(self) -> str:
+        """What `rounds` has: a "round", or a "window" of an asynchronous method."""
+        return WINDOW if any(r.round_type == WINDOW for r in self.rounds[:1]) else "round"
+
+    @property
+    def client_rounds(self) -> int:
+        """The clients that took part in each round, added up; or the updates."""
+        return sum(r.clients for r in self.rounds)
 
     @property
     def virtual_time_s(self) -> float:
@@ -127,8 +138,13 @@ class MethodResult:
         }
 
     def against(self, other: "MethodResult") -> dict[str, float | None]:
-        """Return the speedup and the traffic reduction over `other`, per round."""
+        """Return the speedup and the traffic reduction over `other`.
+
+        Per round, or per update (a client's round) if either has windows, which differ in size.
+        """
         mine, theirs = len(self.rounds), len(other.rounds)
+        if WINDOW in (self.noun, other.noun):
+            mine, theirs = self.client_rounds, other.client_rounds
         return {
             "time_x": ratio(ratio(other.virtual_time_s, theirs), ratio(self.virtual_time_s, mine)),
             "bytes_x": ratio(ratio(other.wire_bytes, theirs), ratio(self.wire_bytes, mine)),
@@ -229,8 +245,7 @@ class MethodResult:
     def _bytes(self, counted: Literal["wire", "payload"]) -> dict[str, float | int | None]:
         up = sum(getattr(r, f"{counted}_up") for r in self.rounds)
         down = sum(getattr(r, f"{counted}_down") for r in self.rounds)
-        client_rounds = sum(r.clients for r in self.rounds)
-        return {"up": up, "down": down, "per_client_round": ratio(up + down, client_rounds)}
+        return {"up": up, "down": down, "per_client_round": ratio(up + down, self.client_rounds)}
 
 
 class _LinkOfRun(NamedTuple):

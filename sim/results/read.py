@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.columns import DRAW_TABLES, RUN_TABLES, STUDY_TABLES, Column, Row
 from cutlayer.sim.results.contract import (
     ContractError,
@@ -83,6 +84,16 @@ class SavedRun:
     def rounds(self, label: str) -> list[Row]:
         """Return the rows of rounds.csv of a method."""
         return [row for row in self.table("rounds") if row["label"] == label]
+
+    def noun(self, label: str) -> str:
+        """Return what a method's rows of rounds.csv are: "round", or "window" if it has no rounds."""
+        return "round" if self.methods[label].get("updates") is None else WINDOW
+
+    def updates(self, label: str) -> list[Row]:
+        """Return the rows of updates.csv of a method; none of a method with rounds."""
+        if self.noun(label) == "round" or not self.has("updates"):
+            return []
+        return [row for row in self.table("updates") if row["label"] == label]
 
     def table(self, name: str) -> list[Row]:
         """Return the rows of a table, such as rounds or draws; empty fields are None.

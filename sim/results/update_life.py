@@ -1,0 +1,112 @@
+"""The lives of an asynchronous method's updates, phase by phase, from updates.csv."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cutlayer.sim.results.columns import Row
+from cutlayer.sim.results.read import SavedRun
+
+DOWNLOAD: Final = "download"
+COMPUTE: Final = "device compute"
+UPLOAD: Final = "upload"
+EXCHANGE: Final = "transfers and server compute"  # of a method that sends activations
+QUEUE: Final = "server queue"
+BUFFER: Final = "in the buffer, until folded"
+FOLD: Final = "until folded"
+
+
+@dataclass(frozen=True)
+class Life:
+    """An update from its dispatch to its fold.
+
+    Times are virtual seconds of the run. `idle_s` is how long its client had waited for it since its
+    update before, or since the start. The seconds of the `phases` add up to those of the life. Of an
+    update whose client dropped out, only download and computing are known.
+    """
+
+    row: Row
+    idle_s: float
+    phases: tuple[tuple[str, float], ...]
+
+    @property
+    def start_s(self) -> float:
+        """When it was dispatched."""
+        return _seconds(self.row["dispatched_s"])
+
+    @property
+    def end_s(self) -> float:
+        """When it was folded; the end of what is known of an update that was dropped."""
+        return self.start_s + self.seconds
+
+    @property
+    def seconds(self) -> float:
+        """The length of its life."""
+        return sum(seconds for _, seconds in self.phases)
+
+    @property
+    def dropped(self) -> bool:
+        """Whether its client dropped out."""
+        return bool(self.row["dropped"])
+
+
+def lives_of(run: SavedRun, label: str) -> list[Life]:
+    """Return the lives of a method's updates, in the order in which they ended; none of other methods."""
+    rows = run.updates(label)
+    exchanges = sends_activations(run.methods[label])
+    companions: dict[object, int] = {}
+    for row in rows:
+        companions[row["version"]] = companions.get(row["version"], 0) + 1
+    previous: dict[object, Row] = {}
+    lives = []
+    for row in sorted(rows, key=lambda row: _seconds(row["update"])):
+        before = previous.get(row["client"])
+        previous[row["client"]] = row
+        alone = companions[row["version"]] == 1
+        phases = _phases(row, exchanges, alone)
+        idle_s = max(0.0, _seconds(row["dispatched_s"]) - _released_s(before, row))
+        lives.append(Life(row, idle_s, tuple((name, s) for name, s in phases if s > 0)))
+    place = {row["update"]: number for number, row in enumerate(rows)}
+    return sorted(lives, key=lambda life: place[life.row["update"]])
+
+
+def sends_activations(entry: Any) -> bool:
+    """Whether a method's clients send activations, so that the server computes for their batches."""
+    sizes = entry.get("traffic", {}).get("up", {}).get("activations", {})
+    return bool(sizes.get("wire_bytes", 0))
+
+
+def _released_s(before: Row | None, row: Row) -> float:
+    """Return when a client was free again after its update before, 0 if it had none."""
+    if before is None:
+        return 0.0
+    ends = [_seconds(before[key]) for key in ("folded_s", "uploaded_s") if before[key] is not None]
+    return max((end for end in ends if end <= _seconds(row["dispatched_s"])), default=0.0)
+
+
+def _phases(row: Row, exchanges: bool, alone: bool) -> Sequence[tuple[str, float]]:
+    """Return the phases of an update; those that did not happen have 0 s."""
+    start, computing = _seconds(row["dispatched_s"]), _seconds(row["computing_s"])
+    if row["downloaded_s"] is None or row["uploaded_s"] is None or row["folded_s"] is None:
+        downloaded = start if row["downloaded_s"] is None else _seconds(row["downloaded_s"])
+        return (DOWNLOAD, downloaded - start), (COMPUTE, computing)
+    downloaded, uploaded = _seconds(row["downloaded_s"]), _seconds(row["uploaded_s"])
+    queue, folding = _seconds(row["queued_s"]), _seconds(row["folded_s"]) - uploaded
+    moving = uploaded - downloaded - computing
+    if exchanges:
+        queue = min(queue, moving)
+        moving -= queue
+    else:
+        queue = min(queue, folding)
+        folding -= queue
+    return (
+        (DOWNLOAD, downloaded - start),
+        (COMPUTE, computing),
+        (EXCHANGE if exchanges else UPLOAD, max(0.0, moving)),
+        (QUEUE, queue),
+        (FOLD if alone else BUFFER, folding),
+    )
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
