@@ -358,7 +358,8 @@ def explain(
     """Explain where the time of a run or scenario goes.
 
     A run folder: which phases make up each method's round, why one method is faster than another,
-    who is last; the life of one update of an asynchronous method. A scenario: step by step, what limited each transfer of one client in one round.
+    who is last; the life of one update of an asynchronous method. A scenario: step by step, what
+    limited each transfer of one client in one round.
     """
     _user_code(forbid=no_user_code)
     from cutlayer.sim.commands.explain import explain_command

@@ -69,7 +69,11 @@ def energy_j(
 
 @dataclass
 class DeviceUse:
-    """Seconds and joules of one client's device in the rounds that it took part in."""
+    """Seconds and joules of one client's device in the rounds that it took part in.
+
+    `samples` is the size of the client's data, `updates` the number of its updates that were folded;
+    None of a method with rounds.
+    """
 
     device: str
     rounds: int = 0
@@ -78,6 +82,8 @@ class DeviceUse:
     send_s: float = 0.0
     receive_s: float = 0.0
     energy_j: float | None = 0.0
+    samples: int | None = None
+    updates: int | None = None
 
     @property
     def idle_fraction(self) -> float | None:

@@ -14,6 +14,7 @@ from cutlayer.sim.views.charts import (
     ends_of_texts,
     limits_of_ratios,
     strip_areas,
+    visible_words,
 )
 from cutlayer.sim.views.quantities import significant
 
@@ -102,6 +103,7 @@ def _trace(chart: Chart, series: Series) -> dict[str, Any]:
     colour = COLOURS[series.number % len(COLOURS)]
     if series.phase is not None:
         colour = style.PHASE_COLOURS[series.phase]
+    colour = series.colour or colour
     about: dict[str, Any] = {
         "name": shown(series.name),
         "x": _values(series.x),
@@ -212,6 +214,14 @@ def _layout(chart: Chart) -> dict[str, Any]:
         ]
         room = 1.45 if chart.intervals else 1.3
         x_axis["range"] = [0, room * max(lengths.values(), default=1.0)]
+    if words := visible_words(chart):
+        layout["annotations"] = [
+            {"x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "text": shown(text)}
+            | {"showarrow": False, "font": {"size": 10}}
+            for x, text in chart.lines_at
+            if text in words
+        ]
+        layout["legend"]["y"] = 1.06
     layout["shapes"] = [_line_across("y", y, "dot") for y, _ in chart.levels]
     layout["shapes"] += [_line_across("x", x, "dot") for x, _ in chart.lines_at]
     layout["shapes"] += [

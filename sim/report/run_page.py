@@ -12,6 +12,7 @@ from cutlayer.sim.results.read import SavedRun
 from cutlayer.sim.uncertainty.statistics import Interval
 from cutlayer.sim.views.accuracy import accuracy_charts
 from cutlayer.sim.views.charts import Part, Source, Tab, Table, Words
+from cutlayer.sim.views.critical_path import windows_note
 from cutlayer.sim.views.links import busiest_links, strips
 from cutlayer.sim.views.quantities import (
     BYTES,
@@ -24,6 +25,7 @@ from cutlayer.sim.views.quantities import (
 )
 from cutlayer.sim.views.rounds import (
     category_charts,
+    compared_note,
     critical_path_chart,
     idle_chart,
     round_by_round,
@@ -38,6 +40,13 @@ from cutlayer.sim.views.uncertainty import (
     intervals_of,
     speedups_of,
     uncertainty_parts,
+)
+from cutlayer.sim.views.updates import (
+    asynchronous,
+    contribution_charts,
+    staleness_chart,
+    updates_table,
+    versions_chart,
 )
 
 PREDICTED: Final = (
@@ -62,6 +71,7 @@ def run_source(runs: Sequence[SavedRun]) -> Source:
         Tab("Accuracy", [accuracy_charts(runs), *_targets(runs)]),
         Tab("Why", _why(runs)),
         Tab("Timeline", [timelines(first)]),
+        Tab("Updates", _updates(runs)),
         Tab("Links and devices", _links_and_devices(runs)),
         Tab("Uncertainty", _uncertainty(runs)),
         Tab("Assumptions", [_scenario(first)]),
@@ -80,7 +90,8 @@ Figures = Mapping[str, list[float | None]]  # by method, over the seeds
 
 def _results(runs: Sequence[SavedRun]) -> Table:
     """Return the figures of each method, and its ratios to the first one."""
-    labels = list(runs[0].methods)
+    first = runs[0]
+    labels = list(first.methods)
     base = labels[0] if labels else ""
 
     def over(*path: str) -> dict[str, list[float | None]]:
@@ -110,6 +121,13 @@ def _results(runs: Sequence[SavedRun]) -> Table:
     }
     rows = [[label, *(texts[label] for texts in columns.values())] for label in labels]
     note = "Virtual time is the predicted time on the emulated devices and links."
+    if windows := asynchronous(runs):
+        columns |= {
+            "Mean staleness": _texts(over("updates", "staleness", "mean"), (("", 1.0),)),
+            "Largest staleness": _texts(over("updates", "staleness", "max"), (("", 1.0),)),
+            "Versions per hour": _texts(over("updates", "versions_per_hour"), (("", 1.0),)),
+        }
+        note += f" A round of {' or '.join(windows)} is a window. {compared_note(first)}"
     if len(runs) > 1:
         note += f" Means over {len(runs)} seeds with 95 % t-intervals."
     note += interval_note(runs[0])
@@ -179,11 +197,12 @@ def _why(runs: Sequence[SavedRun]) -> list[Part]:
     rows = []
     for about in attributions:
         total = about.total_s or 1.0
+        barrier = "-" if about.barrier_s is None else f"{about.barrier_s / total:.0%}"
         rows.append(
             [
                 about.label,
                 f"{NAMES[about.largest]} ({about.phases_s[about.largest] / total:.0%})",
-                f"{about.barrier_s / total:.0%}",
+                barrier,
                 ", ".join(f"{name} ({count})" for name, count in about.stragglers[:3]),
             ]
         )
@@ -191,12 +210,26 @@ def _why(runs: Sequence[SavedRun]) -> list[Part]:
     note = (
         "Barrier wait: the share of a round in which a client, on average, waits for the last one."
     )
+    if windows := [about.label for about in attributions if about.windows]:
+        note += f" {windows_note(windows)}"
     idle = idle_chart(runs)
     return [
         (paths, *by_round),
         (traffic_chart(runs),),
         *([(idle,)] if idle is not None else []),
         Table("stragglers", "Stragglers and barriers", columns, rows, note),
+    ]
+
+
+def _updates(runs: Sequence[SavedRun]) -> list[Part]:
+    """Return staleness, versions and contributions of the methods without rounds, if there are any."""
+    if not asynchronous(runs):
+        return []
+    return [
+        updates_table(runs),
+        (staleness_chart(runs),),
+        (versions_chart(runs[0]),),
+        contribution_charts(runs),
     ]
 
 
@@ -212,7 +245,8 @@ def _links_and_devices(runs: Sequence[SavedRun]) -> list[Part]:
         parts.append(categories)
     devices: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in run.table("devices"):
-        devices.setdefault((str(row["label"]), str(row["device"])), []).append(row)
+        if row["rounds"] != 0:  # else the client took part in none
+            devices.setdefault((str(row["label"]), str(row["device"])), []).append(row)
     rows = []
     for (label, device), members in devices.items():
         idle = mean(member["idle_fraction"] for member in members)

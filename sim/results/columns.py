@@ -138,6 +138,8 @@ DEVICE_COLUMNS: Final = (  # of pairs: a client's name, and the use of its devic
     Column("receive_s", lambda client: client[1].receive_s),
     Column("idle_fraction", lambda client: client[1].idle_fraction, need="required"),
     Column("energy_j", lambda client: client[1].energy_j, need="required"),
+    Column("samples", lambda client: client[1].samples, "count"),
+    Column("updates", lambda client: client[1].updates, "count"),
 )
 
 

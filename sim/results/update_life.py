@@ -1,6 +1,6 @@
 """The lives of an asynchronous method's updates, phase by phase, from updates.csv."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,29 +51,32 @@ class Life:
 
 
 def lives_of(run: SavedRun, label: str) -> list[Life]:
-    """Return the lives of a method's updates, in the order in which they ended; none of other methods."""
-    rows = run.updates(label)
-    exchanges = sends_activations(run.methods[label])
+    """Return the lives of a method's updates, in the order in which they ended; none with rounds."""
+    return lives(run.updates(label), run.methods[label].get("traffic", {}))
+
+
+def lives(rows: Sequence[Row], traffic: Mapping[str, Any]) -> list[Life]:
+    """Return the lives of rows of updates.csv; `traffic` is the method's entry in summary.json."""
+    exchanges = _sends_activations(traffic)
     companions: dict[object, int] = {}
     for row in rows:
         companions[row["version"]] = companions.get(row["version"], 0) + 1
     previous: dict[object, Row] = {}
-    lives = []
+    found = []
     for row in sorted(rows, key=lambda row: _seconds(row["update"])):
         before = previous.get(row["client"])
         previous[row["client"]] = row
         alone = companions[row["version"]] == 1
         phases = _phases(row, exchanges, alone)
         idle_s = max(0.0, _seconds(row["dispatched_s"]) - _released_s(before, row))
-        lives.append(Life(row, idle_s, tuple((name, s) for name, s in phases if s > 0)))
+        found.append(Life(row, idle_s, tuple((name, s) for name, s in phases if s > 0)))
     place = {row["update"]: number for number, row in enumerate(rows)}
-    return sorted(lives, key=lambda life: place[life.row["update"]])
+    return sorted(found, key=lambda life: place[life.row["update"]])
 
 
-def sends_activations(entry: Any) -> bool:
-    """Whether a method's clients send activations, so that the server computes for their batches."""
-    sizes = entry.get("traffic", {}).get("up", {}).get("activations", {})
-    return bool(sizes.get("wire_bytes", 0))
+def _sends_activations(traffic: Mapping[str, Any]) -> bool:
+    """Whether clients send activations, so that the server computes for their batches."""
+    return bool(traffic.get("up", {}).get("activations", {}).get("wire_bytes", 0))
 
 
 def _released_s(before: Row | None, row: Row) -> float:

@@ -1,7 +1,8 @@
-"""Explain the time of one client's transfers in one round of one method.
+"""Explain the time of one client's transfers in one round or window of one method.
 
 The round is played again, without tensors, with a probe on the client's two routes: it records what
 limited each transfer at every moment. The probe changes nothing; times and bytes are those of the run.
+A window has the transfers that ended in it; they may have begun before it, at a negative time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,13 +17,15 @@ from cutlayer.sim.build.clients import transports
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.log.intervals import Activity, Intervals, Phase
+from cutlayer.sim.log.intervals import Activity, Phase
+from cutlayer.sim.log.record import TOLERANCE
+from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.methods.method import Round
 from cutlayer.sim.network.flow import FINISHED, Flow
 from cutlayer.sim.network.observers import TRANSPORT, Probe, Probed, Span
 from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.results.round import KeptRound, RoundResult
 from cutlayer.sim.run.engine import Observe
 from cutlayer.sim.run.play import play, scenario_stop
 from cutlayer.sim.transport import Account, Tcp
@@ -54,7 +57,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Transfer:
-    """One message. Times are seconds since the round began, rates are wire bytes/s.
+    """One message. Times are seconds since the round or window began, rates are wire bytes/s.
 
     `start_s` is when its turn on its connection came; `carried_bytes` crossed each link, headers
     included. `cap` is the last limit on its rate, set by `cap_from`: "slow start", "window", "loss", a
@@ -131,10 +134,11 @@ def explain(
             raise ExplainError(f"--round: no client took part in round {round_index}; try another")
     routes = _RoutesOfClient(round_index, clients.index(client))
     result = _played(plan, entry, round_index, routes.observe)
-    names = [clients[index] for index in routes.rnd.participants]
+    kept = result.kept[-1]
+    names = kept.participants
     if client not in names:
         raise ExplainError(
-            f"--client: {client} takes no part in round {round_index}; "
+            f"--client: {client} takes no part in {result.noun} {round_index}; "
             + (f"its participants are {', '.join(names)}" if names else "it has no participants")
         )
     return Explained(
@@ -143,36 +147,38 @@ def explain(
         seed=plan.seed,
         rtt_s=routes.owner.up_delay_s + routes.owner.down_delay_s,
         rnd=result.rounds[round_index],
-        transfers=tuple(routes.transfers(plan)),
+        transfers=tuple(routes.transfers(plan, kept)),
     )
 
 
 @dataclass
 class _RoutesOfClient:
-    """Observes one client's two routes in one round; `probe` is set if the client takes part."""
+    """Observes one client's two routes: in one round if it takes part in it, or in all windows."""
 
     round_index: int
     client: int
     world: World = field(init=False)
-    rnd: Round = field(init=False)
     owner: Client = field(init=False)
-    probe: Probe = field(init=False)
+    probe: Probe | None = None
 
     def observe(self, world: World, rnd: Round) -> Sequence[Observer]:
-        """Return the probe of the client's routes if it takes part in the round."""
-        if rnd.index != self.round_index:
+        """Return the probe of the client's routes."""
+        self.world, self.owner = world, world.fleet.clients[self.client]
+        if rnd.round_type != WINDOW and (
+            rnd.index != self.round_index or self.client not in rnd.participants
+        ):
             return ()
-        self.world, self.rnd, self.owner = world, rnd, world.fleet.clients[self.client]
-        if self.client not in rnd.participants:
-            return ()
-        self.probe = Probe(world.network, (self.owner.up, self.owner.down))
+        if self.probe is None:
+            self.probe = Probe(world.network, (self.owner.up, self.owner.down))
         return (self.probe,)
 
-    def transfers(self, plan: Plan) -> Iterator[Transfer]:
-        """Yield the client's transfers of the round in the order in which they ended."""
+    def transfers(self, plan: Plan, kept: KeptRound) -> Iterator[Transfer]:
+        """Yield the client's transfers of a kept round in the order in which they ended."""
         world, owner = self.world, self.owner
-        member = self.rnd.participants.index(self.client)
-        log = Intervals.from_rows(world.log.rows)
+        assert self.probe is not None
+        log, member = kept.record.intervals, kept.participants.index(owner.name)
+        window = kept.round_type == WINDOW
+        began_s = kept.start_s - world.clock.epoch_s if window else 0.0
         weight = 1 / transports(plan)[self.client].header_efficiency
         seen = {
             Phase.UPLINK: [p for p in self.probe.transfers if p.flow.route == owner.up],
@@ -186,19 +192,22 @@ class _RoutesOfClient:
         )
         for number, row in enumerate(np.flatnonzero(ours).tolist()):
             phase = Phase(int(log.phase[row]))
-            end_s, dropped = float(log.end[row]), bool(log.dropped[row])
+            end_s, dropped = float(log.end[row]) + began_s, bool(log.dropped[row])
             waiting = seen[phase]
+            while window and waiting and _ended_before(waiting[0].flow, end_s):
+                waiting.pop(0)
             probed = waiting.pop(0) if waiting and _is_of(waiting[0].flow, end_s, dropped) else None
             assert probed is not None or dropped, f"row {row} of the log belongs to no transfer"
-            start_s = float(log.start[row]) if probed is None else float(probed.flow.start_s)
+            began = float(log.start[row]) + began_s
+            start_s = began if probed is None else float(probed.flow.start_s)
             account = _account(world, probed, start_s, end_s)
             cap, cap_from = _cap(world, probed, account)
             yield Transfer(
                 number=number,
                 direction="up" if phase == Phase.UPLINK else "down",
                 activity=Activity(int(log.activity[row])).name.lower(),
-                start_s=start_s,
-                end_s=end_s,
+                start_s=start_s - began_s,
+                end_s=end_s - began_s,
                 delay_s=float(log.delay[row]),
                 wire_bytes=int(log.wire_bytes[row]),
                 payload_bytes=int(log.payload_bytes[row]),
@@ -207,7 +216,12 @@ class _RoutesOfClient:
                 cap=cap,
                 cap_from=cap_from,
                 account=account,
-                pieces=() if probed is None else tuple(_pieces(probed.spans, end_s, account)),
+                pieces=()
+                if probed is None
+                else tuple(
+                    replace(piece, start_s=piece.start_s - began_s, end_s=piece.end_s - began_s)
+                    for piece in _pieces(probed.spans, end_s, account)
+                ),
             )
 
 
@@ -231,7 +245,14 @@ def _cap(world: World, probed: Probed | None, account: Account) -> tuple[float, 
 
 def _is_of(flow: Flow, end_s: float, dropped: bool) -> bool:
     """Whether a row of the log can belong to `flow`, the next one on its route."""
-    return flow.finish_s == end_s if flow.state == FINISHED else dropped and flow.start_s <= end_s
+    if flow.state == FINISHED:
+        return abs(flow.finish_s - end_s) <= TOLERANCE * max(1.0, end_s)
+    return dropped and flow.start_s <= end_s
+
+
+def _ended_before(flow: Flow, end_s: float) -> bool:
+    """Whether a transfer had ended before an earlier window closed."""
+    return flow.state == FINISHED and flow.finish_s < end_s - TOLERANCE * max(1.0, end_s)
 
 
 def _pieces(spans: Sequence[Span], end_s: float, account: Account) -> Iterator[Piece]:

@@ -4,10 +4,12 @@ A window closes with a fold. Its record has the rows that have ended in it; what
 the next one. Connections stay open between windows.
 """
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 from cutlayer.sim.endpoints.run_log import RunLog
+from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.record import ConservationError, RoundRecord, close_record
 from cutlayer.sim.log.window import WINDOW, WindowEnd, window_rows
 from cutlayer.sim.methods.asynchronous import AsyncMethod
@@ -50,12 +52,16 @@ class WindowEngine(Engine):
         self._check_bytes()
 
     def finish(self) -> None:
-        """Store what the run has made, and how many clients each device has."""
+        """Store what the run has made, how many clients each device has, and what each contributed."""
         super().finish()
-        fleet = self.world.fleet
-        for client in fleet.able:
-            device = fleet.clients[client].profile.name
-            self.result.population[device] = self.result.population.get(device, 0) + 1
+        fleet, result = self.world.fleet, self.result
+        folded = Counter(row.client for row in result.updates if not row.dropped)
+        for index in fleet.able:
+            client = fleet.clients[index]
+            device = client.profile.name
+            result.population[device] = result.population.get(device, 0) + 1
+            use = result.devices.setdefault(client.name, DeviceUse(device))
+            use.samples, use.updates = client.samples, folded[client.name]
 
     def _wait_s(self, index: int, stop: StopCondition) -> float:
         """Return 0, unless nothing is under way, nor will be before the time limit."""

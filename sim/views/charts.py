@@ -9,6 +9,7 @@ Shape = Literal["lines", "points", "ratios", "stack", "gantt", "heat", "range", 
 ROWS: Final = ("stack", "gantt", "heat", "range", "dots", "strips")  # whose y axis has names
 
 FULL: Final = 0.995  # of a link's capacity
+CLOSE: Final = 0.025  # of the time axis; words above lines that are closer are left out
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Series:
     texts: Sequence[str] | None = None
     details: Sequence[str] | None = None
     phase: int | None = None  # a colour of the phases' instead
+    colour: str | None = None  # or this one
     bold: bool = False  # marks that stand out
     half: Sequence[float] | None = None
     ends: Sequence[tuple[float, float]] | None = None
@@ -115,6 +117,20 @@ class Source:
     title: str
     subtitle: str
     tabs: Sequence[Tab]
+
+
+def visible_words(chart: Chart) -> list[str]:
+    """Return the words of a timeline's lines that do not stand too close together; none of others'."""
+    if chart.shape != "gantt" or not chart.lines_at:
+        return []
+    ends = [start + x for s in chart.series for start, x in zip(s.base or (), s.x, strict=True)]
+    apart = (chart.x_end or max(ends, default=0.0)) * CLOSE
+    words, last = [], -inf
+    for x, text in sorted(chart.lines_at):
+        if x - last >= apart:
+            words.append(text)
+            last = x
+    return words
 
 
 def limits_of_ratios(chart: Chart) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from cutlayer.sim.views.charts import (
     far_ends,
     limits_of_ratios,
     strip_areas,
+    visible_words,
 )
 from cutlayer.sim.views.quantities import brackets, significant
 
@@ -42,24 +43,26 @@ def figure_of(
     width: float = 8.0,
     ratios: Sequence[float] | None = None,
 ) -> "Figure":
-    """Return a figure with a chart in each cell of a grid; charts in a row share their y axis.
+    """Return a figure with a chart in each cell of a grid; charts with rows share them in a row.
 
     Legends of one row stand below its charts, those of one column below the figure.
     """
     heights = [_inches(row[0]) for row in grid]
+    shared = len(grid[0]) > 1 and all(chart.shape in ROWS for row in grid for chart in row)
     figure = style.new_figure(width, sum(heights) + (0.4 if title else 0.0))
     panels = figure.subplots(
         len(grid),
         len(grid[0]),
         squeeze=False,
-        sharey="row" if len(grid[0]) > 1 else False,
+        sharey="row" if shared else False,
         height_ratios=heights,
         width_ratios=ratios,
     )
     several = len(grid) * len(grid[0]) > 1
     for axes_row, charts in zip(panels, grid, strict=True):
         for column, (axes, chart) in enumerate(zip(axes_row, charts, strict=True)):
-            _draw(axes, chart, _names(charts[0]), first=column == 0, several=several)
+            names = _names(charts[0] if shared else chart)
+            _draw(axes, chart, names, first=column == 0 or not shared, several=several)
     if len(grid) == 1 and len(grid[0]) > 1:
         for axes in panels[0]:
             axes.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=3, **_LEGEND)
@@ -129,8 +132,13 @@ def _draw(axes: "Axes", chart: Chart, rows: Sequence[str], *, first: bool, sever
         axes.axhline(1.0, color=style.GREY, linewidth=1.2)
     elif chart.shape == "lines" and not chart.x_log and chart.levels:
         axes.set_xlim(left=0)
-    for x, _ in chart.lines_at:
+    words = visible_words(chart)
+    for x, text in chart.lines_at:
         axes.axvline(x, color=style.GREY, linestyle=":", linewidth=1.2)
+        if text in words:
+            above: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "ha": "center"}
+            above |= {"xytext": (0, 2), "textcoords": "offset points", "color": style.GREY}
+            axes.annotate(text, (x, 1.0), fontsize=style.SMALL_TEXT_SIZE - 2, **above)
     for low, high in chart.spans:
         axes.axvspan(low, high, color=style.GREY, alpha=0.15, linewidth=0)
     for y, text in chart.levels:
@@ -140,12 +148,15 @@ def _draw(axes: "Axes", chart: Chart, rows: Sequence[str], *, first: bool, sever
     title = chart.choice if several and chart.shape in ("gantt", "strips") else chart.title
     if not several and chart.choice:
         title += (" " if chart.choice.startswith("over ") else ": ") + chart.choice
-    axes.set_title(fill(title, TITLE_LETTERS), fontsize=style.TEXT_SIZE, loc="left")
+    pad = 16 if words else None
+    axes.set_title(fill(title, TITLE_LETTERS), fontsize=style.TEXT_SIZE, loc="left", pad=pad)
     axes.set_xlabel(chart.x_title, fontsize=style.SMALL_TEXT_SIZE)
     axes.set_ylabel(chart.y_title if first else "", fontsize=style.SMALL_TEXT_SIZE)
 
 
 def _colour(series: Series) -> str:
+    if series.colour is not None:
+        return series.colour
     if series.phase is not None:
         return style.PHASE_COLOURS[series.phase]
     return style.METHOD_COLOURS[series.number % len(style.METHOD_COLOURS)]
@@ -230,8 +241,8 @@ def _bars(axes: "Axes", chart: Chart, names: Sequence[str]) -> None:
         rows = [names.index(y) for y in series.y]
         label = style.legend_name(series.name)
         if chart.shape == "dots":
-            offset = 0.12 * (2 * number - 1)
-            marker = style.METHOD_MARKERS[number]
+            offset = 0.24 * (number - (len(chart.series) - 1) / 2)
+            marker = style.METHOD_MARKERS[number % len(style.METHOD_MARKERS)]
             at = [row + offset for row in rows]
             colour = _colour(series)
             axes.plot(series.x, at, marker, color=colour, markersize=9, label=label, clip_on=False)

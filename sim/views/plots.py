@@ -11,6 +11,12 @@ from cutlayer.sim.views.draw import figure_of
 from cutlayer.sim.views.links import strips
 from cutlayer.sim.views.rounds import critical_path_chart, idle_chart, traffic_chart
 from cutlayer.sim.views.timeline import timelines
+from cutlayer.sim.views.updates import (
+    asynchronous,
+    contribution_charts,
+    staleness_chart,
+    versions_chart,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +25,7 @@ MOST_CLIENTS: Final = 8  # of a timeline
 
 
 def write_plots(runs: Sequence[SavedRun], folder: Path) -> list[Path]:
-    """Write accuracy, rounds and links as PNG and SVG, and timeline as PNG; return the files.
+    """Write accuracy, rounds, updates and links as PNG and SVG, and timeline as PNG; return the files.
 
     Pictures without data are left out. `runs` are the seeds of one scenario; links and timelines are
     those of the first.
@@ -42,6 +48,9 @@ def figures(runs: Sequence[SavedRun]) -> "dict[str, Figure]":
         idle = idle_chart(runs)
         row += [idle] if idle is not None else []
         pictures["rounds"] = figure_of([row], f"{name} (simulated)", 15.0, (4, 5, 2)[: len(row)])
+    if asynchronous(runs):
+        panels = [staleness_chart(runs), versions_chart(first), *contribution_charts(runs)[:1]]
+        pictures["updates"] = figure_of([panels], f"{name}: updates", 16.0)
     if links := strips(first):
         title = f"{name}: link utilisation (0 to 100 %; on the right the mean)"
         pictures["links"] = figure_of(links, title, 15.0)

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from cutlayer.sim.log.intervals import PHASES
 from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
+from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.critical_path import NAMES
 from cutlayer.sim.results.estimate import mean
@@ -139,11 +140,17 @@ def _traffic(
 
 
 def critical_path_chart(runs: Sequence[SavedRun], choice: str = "") -> Chart:
-    """Return the mean round time by the phases of the critical path."""
+    """Return the mean round time by the phases of the critical path.
+
+    If a method has windows, which differ in size, the time of a round or window is per update.
+    """
+    per_update = any(runs[0].noun(label) == WINDOW for label in runs[0].methods)
     rows = {
         name: {
             NAMES[phase]: mean(
-                mean(_number(row, f"critical_{phase}_s") for row in own) for own in seeds
+                sum(_number(row, f"critical_{phase}_s") for row in own)
+                / ((sum(_number(row, "clients") for row in own) if per_update else len(own)) or 1.0)
+                for own in seeds
             )
             or 0.0
             for phase in PHASES
@@ -151,28 +158,36 @@ def critical_path_chart(runs: Sequence[SavedRun], choice: str = "") -> Chart:
         for name, _, seeds in _bars(runs)
     }
     minor = [name for name, part, _ in _bars(runs) if part]
-    known = intervals_of(runs[0], "round_time_s")
+    known = {} if per_update else intervals_of(runs[0], "round_time_s")
+    title = "Time per update by critical path" if per_update else "Round time by critical path"
+    note = (
+        "The time of a round or window over its updates: of a round, its clients."
+        if per_update
+        else "The phases of the critical path add up to the round time: a round is shorter only if one"
+        " of them is." + interval_note(runs[0])
+    )
     return _stack(
-        *("critical-path", "Round time by critical path", rows, _phases(), TIMES),
+        *("critical-path", title, rows, _phases(), TIMES),
         *("virtual time", minor),
         choice=choice,
         intervals={label: at for label, at in known.items() if label in rows},
-        note="The phases of the critical path add up to the round time: a round is shorter only if one"
-        " of them is." + interval_note(runs[0]),
+        note=note,
     )
 
 
 def round_by_round(run: SavedRun, label: str) -> Chart:
     """Return the critical path of each round of a method, of the first if there are many."""
+    noun = run.noun(label)
     rows = {
-        f"round {row['round']} ({row['round_type']})": {
+        f"{noun} {row['round']}" + (f" ({row['round_type']})" if noun == "round" else ""): {
             NAMES[phase]: _number(row, f"critical_{phase}_s") for phase in PHASES
         }
         for row in run.rounds(label)[:MOST_ROUNDS]
     }
+    title = f"{noun.capitalize()} time by critical path"
     return _stack(
-        *("critical-path", "Round time by critical path", rows, _phases(), TIMES, "virtual time"),
-        choice=f"{label}, round by round",
+        *("critical-path", title, rows, _phases(), TIMES, "virtual time"),
+        choice=f"{label}, {noun} by {noun}",
     )
 
 
@@ -237,11 +252,21 @@ def speedup_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
                 f"ratio to {base} (x)",
                 y_log=True,
                 choice=f"over {base}",
-                note="Ratios of round times and of bytes per round. Bars begin at 1x: up is faster, or"
-                " less traffic." + interval_note(runs[0]),
+                note=f"{compared_note(runs[0])} Bars begin at 1x: up is faster, or less traffic."
+                + interval_note(runs[0]),
             )
         )
     return tuple(charts)
+
+
+def compared_note(run: SavedRun) -> str:
+    """Return what ratios of time and traffic compare: rounds, or updates if a method has windows."""
+    windows = [label for label in run.methods if run.noun(label) == WINDOW]
+    note = "Ratios of round times and of bytes per round."
+    if windows:
+        who = " or ".join(windows)
+        note += f" With {who}: per update (a client's round), as windows differ in size."
+    return note
 
 
 def _compared(label: str, base: str, ratio: float, key: str) -> str:

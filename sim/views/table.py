@@ -7,9 +7,11 @@ from typing import Any
 from rich.console import Console
 
 from cutlayer.sim.files.plain_text import plain
+from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.estimate import Estimate, as_runs, by_label, estimate, scenario_name
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.views.columns import Column, print_columns, print_text
+from cutlayer.sim.views.critical_path import windows_note
 from cutlayer.sim.views.links_table import print_links
 from cutlayer.sim.views.quantities import BYTES, MEGABYTES, TIMES, Unit, common_unit, spread
 
@@ -119,11 +121,29 @@ def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[Column]:
             digits=4,
         ),
         *(accuracies if trained else ()),
+        *(
+            (
+                column("mean staleness", over(lambda s: _stale(s, "mean")), ("", 1.0)),
+                column("largest staleness", over(lambda s: _stale(s, "max")), ("", 1.0)),
+                column(
+                    "versions per hour",
+                    over(lambda s: s["updates"]["versions_per_hour"] if "updates" in s else None),
+                    ("", 1.0),
+                ),
+            )
+            if any("updates" in seeds[0] for seeds in summaries.values())
+            else ()
+        ),
         column("rounds", over(lambda s: s["rounds"]), ("", 1.0), digits=1),
         column("total traffic ({})", total, _unit(total, BYTES)),
         column("device idle share ({})", over(lambda s: s["idle_fraction"]["clients"]), percent),
         column("server idle share ({})", over(lambda s: s["idle_fraction"]["server"]), percent),
     ]
+
+
+def _stale(summary: dict[str, Any], key: str) -> float | None:
+    staleness: float | None = summary["updates"]["staleness"][key] if "updates" in summary else None
+    return staleness
 
 
 def _time_to(target: str, summary: dict[str, Any]) -> float | None:
@@ -173,6 +193,14 @@ def _footnotes(
         "of their computing and transfers, without waiting. Traffic is in wire bytes, both directions; "
         "1 MB = 10^6 B."
     )
+    windows = [label for label, results in methods.items() if results[0].noun == WINDOW]
+    if windows:
+        lines.append(f"{windows_note(windows)} A window counts as a round.")
+        if len(methods) > 1:
+            lines.append(
+                "Ratios with such a method compare the time and bytes of an update (a client's round),"
+                " as windows differ in size."
+            )
     if len(runs) > 1:
         lines.append(
             f"Means over {len(runs)} seeds with 95 % t-intervals; none if all seeds agree."

@@ -1,4 +1,9 @@
-"""Timelines of a run's kept rounds: which client, link and server slot was busy when."""
+"""Timelines of a run's kept rounds: which client, link and server slot was busy when.
+
+The timeline of a window of an asynchronous method has marks at its folds, with the versions that they
+made, and two more kinds of bars, from updates.csv: an update that waits in the server's buffer, and one
+that goes on beyond the window, whose intervals belong to the window in which they end.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,16 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.sim.log.intervals import PHASES, Activity, Phase
+from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.critical_path import NAMES, critical_rows, round_row
 from cutlayer.sim.results.read import SavedRun
+from cutlayer.sim.results.update_life import BUFFER, Life, lives_of
 from cutlayer.sim.views.charts import Chart, Series
 from cutlayer.sim.views.names import natural_order
 from cutlayer.sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
-from cutlayer.sim.views.style import needs_log
+from cutlayer.sim.views.style import LIGHT_GREY, PURPLE, needs_log
 from cutlayer.topologies.units import format_duration
 
 MOST_BARS = 2500  # beyond, clients are left out
 MOST_ROUNDS = 4  # of a method
+BUFFERED = "in the buffer"
+UNFINISHED = "goes on after the window"
 
 
 def timelines(
@@ -24,7 +33,7 @@ def timelines(
 ) -> tuple[Chart, ...]:
     """Return a timeline of each method's first kept rounds, of the first clients.
 
-    Those of a picture, one a method, share a time axis unless the rounds are far from equally long.
+    Those of a picture, one per method, share a time axis unless the rounds are far from equally long.
     """
     kept = {label: run.kept_rounds(label)[:rounds] for label in run.methods}
     times = [float(round_row(run, m, i)["round_time_s"] or 0.0) for m in kept for i in kept[m]]
@@ -52,6 +61,7 @@ def _timeline(
     actors = np.where(of_peer, log["peer"], log["actor"])
     clients = sorted({int(a) for a in actors if a not in (server, -1)})
     totals = np.cumsum([np.count_nonzero(actors == client) for client in clients])
+    window = run.noun(label) == WINDOW
     limit = len(clients) if most is None else most
     shown = [c for i, c in enumerate(clients) if i == 0 or (totals[i] <= MOST_BARS and i < limit)]
     hidden = len(clients) - len(shown)
@@ -68,8 +78,8 @@ def _timeline(
         rows = np.flatnonzero((log["phase"] == phase) & np.isin(actors, [*shown, server, -1]))
         if not len(rows):
             continue
-        starts = (log["start"][rows] - begun) / factor
-        lengths = (log["end"][rows] - log["start"][rows]) / factor
+        starts = np.maximum(log["start"][rows] - begun, 0.0 if window else -np.inf) / factor
+        lengths = (log["end"][rows] - begun) / factor - starts
         at, texts, details = [], [], []
         for i, start, length in zip(rows, starts, lengths, strict=True):
             who = names[int(actors[i])] if actors[i] >= 0 else "server"
@@ -97,20 +107,106 @@ def _timeline(
                 phase=int(phase),
             )
         )
+    noun, named = "round", f"round {index} ({row['round_type']})"
+    marks: tuple[tuple[float, str], ...] = ()
+    note = ""
+    if window:
+        noun = WINDOW
+        named = f"window {index}"
+        lives = [
+            life
+            for life in lives_of(run, label)
+            if life.start_s < begun + duration and life.end_s > begun
+        ]
+        marks = _folds(lives, begun, duration, factor)
+        known = {names[client] for client in shown}
+        series += _of_updates(
+            [life for life in lives if life.row["client"] in known],
+            _last_ends(log, actors, names),
+            (begun, duration, factor),
+        )
+        note = " Dotted lines: folds, with the server's version."
     series = _in_lanes(series)
-    choice = f"{label}, round {index} ({row['round_type']}), {quantity(duration, TIMES)}"
+    choice = f"{label}, {named}, {quantity(duration, TIMES)}"
     if left_out and most:
         choice += f"; {left_out.strip(' .')}"
     return Chart(
         "timeline",
-        "Timeline of a round",
+        f"Timeline of a {noun}",
         "gantt",
         series,
-        f"virtual time in the round ({unit})",
+        f"virtual time in the {noun} ({unit})",
         choice=choice,
+        lines_at=marks,
         x_end=None if span_s is None else span_s / factor,
-        note=f"Click an interval for its details. Drag to zoom in, double click to zoom out.{left_out}",
+        note="Click an interval for its details. Drag to zoom in, double click to zoom out."
+        f"{note}{left_out}",
     )
+
+
+def _folds(
+    lives: Sequence[Life], begun: float, duration: float, factor: float
+) -> tuple[tuple[float, str], ...]:
+    """Return when each version of a window was made, with its number."""
+    versions = {
+        int(life.row["version"]): life.end_s
+        for life in lives
+        if life.row["version"] is not None and life.end_s <= begun + duration
+    }
+    return tuple(((at - begun) / factor, f"v{version}") for version, at in versions.items())
+
+
+def _last_ends(
+    log: Mapping[str, NDArray[Any]], actors: NDArray[Any], names: Sequence[str]
+) -> dict[str, float]:
+    """Return when each client's last interval ended."""
+    ends: dict[str, float] = {}
+    for actor, end in zip(actors.tolist(), (log["end"] + log["delay"]).tolist(), strict=True):
+        if actor >= 0:
+            ends[names[actor]] = max(ends.get(names[actor], 0.0), end)
+    return ends
+
+
+def _of_updates(
+    lives: Sequence[Life], last_ends: Mapping[str, float], scale: tuple[float, float, float]
+) -> list[Series]:
+    """Return the bars of updates in the buffer, and of those that go on beyond a window."""
+    begun, duration, factor = scale
+    close = begun + duration
+    spans: dict[str, list[tuple[Life, float, float]]] = {BUFFERED: [], UNFINISHED: []}
+    for life in lives:
+        arrived = life.row["uploaded_s"]
+        if not life.dropped and dict(life.phases).get(BUFFER):
+            spans[BUFFERED].append((life, float(arrived or 0.0), min(life.end_s, close)))
+        if not life.dropped and float(arrived or 0.0) > close:
+            since = max(life.start_s, last_ends.get(str(life.row["client"]), 0.0))
+            spans[UNFINISHED].append((life, since, close))
+    series = []
+    for (name, found), colour, lane in zip(
+        spans.items(), (PURPLE, LIGHT_GREY), ("buffer", "device"), strict=True
+    ):
+        cut = [(life, max(start - begun, 0.0), end - begun) for life, start, end in found]
+        cut = [(life, start, end) for life, start, end in cut if end > start]
+        if cut:
+            texts = [
+                f"{life.row['client']}: update {life.row['update']}\n{name}" for life, *_ in cut
+            ]
+            series.append(
+                Series(
+                    name,
+                    [(end - start) / factor for _, start, end in cut],
+                    [f"{life.row['client']}: {lane}" for life, *_ in cut],
+                    0,
+                    [start / factor for _, start, _ in cut],
+                    texts,
+                    [
+                        f"{text}\nstaleness {life.row['staleness']}, version {life.row['version']}"
+                        for text, (life, *_) in zip(texts, cut, strict=True)
+                    ],
+                    colour=colour,
+                )
+            )
+    return series
 
 
 def _details(
@@ -157,7 +253,7 @@ def _named(log: Mapping[str, NDArray[Any]], names: Sequence[str], row: int) -> s
 def _in_lanes(series: list[Series]) -> list[Series]:
     """Return the series with the lanes in order: the server, then client by client."""
     lanes = list(dict.fromkeys(lane for one in series for lane in one.y))
-    order = {"device": 0, "uplink": 1, "downlink": 2}
+    order = {"device": 0, "uplink": 1, "downlink": 2, "buffer": 3}
 
     def key(lane: str) -> tuple[int, tuple[tuple[int, str], ...], int]:
         who, _, what = lane.rpartition(": ")

@@ -5,7 +5,9 @@ and each client's device, uplink and downlink. All rounds have a span; only kept
 intervals. Times are virtual microseconds, to the nanosecond. The format is that of "Trace Event
 Format" (Google): complete events "X", counters "C" of the load of links and media that several
 clients use, flow events "s", "t", "f" (arrows from an activation's upload to the server's step and
-on to the gradient's download), and metadata "M" for the names. A viewer stores nanoseconds in 64
+on to the gradient's download), and metadata "M" for the names. An asynchronous method has windows
+instead of rounds; each client also has a track of its updates that ended in kept windows, with their
+phases inside, and the server's versions are instants "i". A viewer stores nanoseconds in 64
 bits, 292 years: later intervals are left out; their number is next to the name of the method and
 under "otherData".
 """
@@ -22,8 +24,11 @@ from numpy.typing import NDArray
 from cutlayer.sim.files.atomic import whole_text
 from cutlayer.sim.files.plain_text import visible
 from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Phase
+from cutlayer.sim.log.window import WINDOW
+from cutlayer.sim.results.critical_path import closing_row
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import KeptRound, RoundResult
+from cutlayer.sim.results.update_life import Life, lives
 from cutlayer.sim.results.utilisation import load_steps
 from cutlayer.sim.views.flows import batch_flows
 from cutlayer.sim.views.lanes import assign_lanes
@@ -46,6 +51,7 @@ class Track(NamedTuple):
 Flow = list[tuple[Track, Span]]
 
 ROUNDS: Final = Track(0, (), 0, 0, "rounds")
+VERSIONS: Final = Track(0, (), 1, 0, "server versions")
 CRITICAL_PATH: Final = Track(1, (), 0, 0, "critical path")
 SLOTS, QUEUE, CLIENTS = 2, 3, 4  # the other groups
 LAST_NS: Final = 2**63 - 1  # 292 years
@@ -99,16 +105,12 @@ def trace_events(result: RunResult) -> Iterator[Event]:
             for start, end, name, category, args in sorted(
                 tracks[track], key=lambda span: (span[0], -span[1])
             ):
-                yield {
-                    "ph": "X",
-                    "pid": process,
-                    "tid": thread,
-                    "ts": start / 1000,
-                    "dur": (end - start) / 1000,
-                    "name": name,
-                    "cat": category,
-                    "args": args,
-                }
+                event: Event = {"pid": process, "tid": thread, "ts": start / 1000}
+                event |= {"name": name, "cat": category, "args": args}
+                if category == "version":
+                    yield {"ph": "i", "s": "t"} | event
+                else:
+                    yield {"ph": "X", "dur": (end - start) / 1000} | event
         for number, flow in enumerate(flows):
             yield from _arrows(process, threads, number, flow)
         yield from _counters(process, method)
@@ -164,9 +166,12 @@ def _counters(process: int, method: MethodResult) -> Iterator[Event]:
 
 def _tracks(method: MethodResult) -> tuple[dict[Track, list[Span]], list[Flow], int]:
     """Return the intervals of each track, the flows, and how many intervals end too late."""
-    rounds = list(_round_spans(method.rounds))
-    tracks: dict[Track, list[Span]] = {ROUNDS: [span for span in rounds if span[1] <= LAST_NS]}
-    left_out = len(rounds) - len(tracks[ROUNDS])
+    rounds = list(_round_spans(method.rounds, method.noun))
+    top = ROUNDS._replace(name=f"{method.noun}s")
+    tracks: dict[Track, list[Span]] = {top: [span for span in rounds if span[1] <= LAST_NS]}
+    left_out = len(rounds) - len(tracks[top])
+    if method.noun == WINDOW:
+        left_out += _add_updates(tracks, method)
     flows: list[Flow] = []
     for kept in method.kept:
         added, late = _add_intervals(tracks, kept)
@@ -175,7 +180,48 @@ def _tracks(method: MethodResult) -> tuple[dict[Track, list[Span]], list[Flow], 
     return tracks, flows, left_out
 
 
-def _round_spans(rounds: Sequence[RoundResult]) -> Iterator[Span]:
+def _add_updates(tracks: dict[Track, list[Span]], method: MethodResult) -> int:
+    """Add the updates that ended in kept windows, and the versions; return how many end too late."""
+    kept = {one.index for one in method.kept}
+    found = [
+        life
+        for life in lives(method.rows_of("updates"), method.traffic())
+        if life.row["window"] in kept
+    ]
+    shown = [life for life in found if _nanoseconds(life.end_s) <= LAST_NS]
+    versions = {int(life.row["version"]): life.end_s for life in shown if life.row["version"]}
+    tracks[VERSIONS] = [
+        (_nanoseconds(at), _nanoseconds(at), f"version {number}", "version", {"version": number})
+        for number, at in versions.items()
+    ]
+    by_client: dict[str, list[Life]] = {}
+    for life in shown:
+        by_client.setdefault(str(life.row["client"]), []).append(life)
+    for client, own in by_client.items():
+        first = Track(CLIENTS, natural_order(client), -1, 0, f"{client}: updates")
+        starts = [_nanoseconds(life.start_s) for life in own]
+        lanes = assign_lanes(starts, [_nanoseconds(life.end_s) for life in own])
+        for life, lane in zip(own, lanes.tolist(), strict=True):
+            name = f"{first.name} {lane + 1}" if lane else first.name
+            track = first._replace(lane=lane, name=name)
+            tracks.setdefault(track, []).extend(_life_spans(life))
+    return len(found) - len(shown)
+
+
+def _life_spans(life: Life) -> Iterator[Span]:
+    """Yield an update as a span, and its phases as spans inside it."""
+    row, at = life.row, life.start_s
+    names = ("client", "window", "read_version", "version", "staleness", "weight")
+    args: dict[str, Any] = {name: row[name] for name in names}
+    args |= {"dropped": life.dropped, "idle_before_s": life.idle_s}
+    end = _nanoseconds(life.end_s)
+    yield _nanoseconds(at), end, f"update {row['update']}", "update", args
+    for name, seconds in life.phases:
+        start, at = _nanoseconds(at), at + seconds
+        yield start, min(_nanoseconds(at), end), name, "update phase", {"update": row["update"]}
+
+
+def _round_spans(rounds: Sequence[RoundResult], noun: str) -> Iterator[Span]:
     before = 0
     for rnd in rounds:
         end = _nanoseconds(rnd.virtual_time_s)
@@ -184,11 +230,12 @@ def _round_spans(rounds: Sequence[RoundResult]) -> Iterator[Span]:
         yield (
             start,
             end,
-            f"round {rnd.index} ({rnd.round_type})",
-            "round",
+            f"{noun} {rnd.index}" + (f" ({rnd.round_type})" if noun == "round" else ""),
+            noun,
             {
                 "round": rnd.index,
                 "round_type": rnd.round_type,
+                **({"updates": rnd.clients, "version": rnd.version} if noun == WINDOW else {}),
                 "clients": rnd.clients,
                 "wire_bytes_up": rnd.wire_up,
                 "wire_bytes_down": rnd.wire_down,
@@ -217,9 +264,12 @@ def _add_intervals(tracks: dict[Track, list[Span]], kept: KeptRound) -> tuple[li
             track_of[row] = track
     path = tracks.setdefault(CRITICAL_PATH, [])
     following = _nanoseconds(kept.start_s + kept.record.duration_s)
-    row = int(np.argmax(log.end)) if len(log) else NO_CAUSE
-    while row != NO_CAUSE:
+    first_ns = _nanoseconds(kept.start_s)  # a window's path is clipped
+    at_end = np.zeros_like(log.end)
+    row = closing_row(log.end, at_end, log.activity, kept.round_type)
+    while row != NO_CAUSE and following > first_ns:
         begins, ends, _, phase, args = spans[row]
+        begins = max(begins, first_ns)
         if shown[row]:
             path.append((begins, max(begins, min(ends, following)), phase, phase, args))
         following, row = begins, int(log.cause[row])
