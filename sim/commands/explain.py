@@ -17,7 +17,6 @@ from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.files.atomic import check_output_file, whole_text
 from cutlayer.sim.files.csv_text import CsvWriter
 from cutlayer.sim.files.plain_text import plain
-from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.read import read
 from cutlayer.sim.run.explain import Explained, Piece, Transfer, explain
@@ -157,8 +156,8 @@ def csv_row(explained: Explained, transfer: Transfer) -> Row:
 def print_transfers(explained: Explained, limit: int, console: Console) -> None:
     """Print the longest `limit` transfers in order of time, then a summary of all of them."""
     rnd, transfers = explained.rnd, explained.transfers
-    window = rnd.round_type == WINDOW
-    named = f"window {rnd.index}" if window else f"round {rnd.index} ({rnd.round_type})"
+    window = rnd.noun == "window"
+    named = f"{rnd.noun} {rnd.index}" + ("" if window else f" ({rnd.round_type})")
     console.print(
         plain(
             f"{explained.label}, {named}, seed {explained.seed}: transfers of {explained.client}",
@@ -170,7 +169,7 @@ def print_transfers(explained: Explained, limit: int, console: Console) -> None:
     last = last if rnd.straggler == explained.client else ""
     console.print(
         plain(
-            f"The {'window' if window else 'round'} began at {quantity(began_s, TIMES)} and took "
+            f"The {rnd.noun} began at {quantity(began_s, TIMES)} and took "
             f"{quantity(rnd.round_time_s, TIMES)}. The client's round-trip time is "
             f"{quantity(explained.rtt_s, TIMES)}.{last}"
         )

@@ -3,29 +3,24 @@
 Who wins and by how much, how accurate, why, how certain, under which assumptions, from which versions.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from cutlayer.sim.report.run_figures import results_table, target_tables
 from cutlayer.sim.results.critical_path import NAMES, attribution
-from cutlayer.sim.results.estimate import estimate, estimate_of_all, mean
+from cutlayer.sim.results.estimate import estimate_of_all, mean
 from cutlayer.sim.results.read import SavedRun
-from cutlayer.sim.uncertainty.statistics import Interval
 from cutlayer.sim.views.accuracy import accuracy_charts
 from cutlayer.sim.views.charts import Part, Source, Tab, Table, Words
 from cutlayer.sim.views.critical_path import windows_note
 from cutlayer.sim.views.links import busiest_links, strips
 from cutlayer.sim.views.quantities import (
-    BYTES,
     TIMES,
-    Unit,
-    common_unit,
     quantity,
     significant,
-    spread,
 )
 from cutlayer.sim.views.rounds import (
     category_charts,
-    compared_note,
     critical_path_chart,
     idle_chart,
     round_by_round,
@@ -34,11 +29,6 @@ from cutlayer.sim.views.rounds import (
 )
 from cutlayer.sim.views.timeline import timelines
 from cutlayer.sim.views.uncertainty import (
-    bracketed,
-    drawn_target,
-    interval_note,
-    intervals_of,
-    speedups_of,
     uncertainty_parts,
 )
 from cutlayer.sim.views.updates import (
@@ -67,8 +57,8 @@ def run_source(runs: Sequence[SavedRun]) -> Source:
         status += f"; {len(runs) - len(whole)} seeds without all methods are left out"
     runs = whole
     tabs = [
-        Tab("Results", [_results(runs), speedup_charts(runs)]),
-        Tab("Accuracy", [accuracy_charts(runs), *_targets(runs)]),
+        Tab("Results", [results_table(runs), speedup_charts(runs)]),
+        Tab("Accuracy", [accuracy_charts(runs), *target_tables(runs)]),
         Tab("Why", _why(runs)),
         Tab("Timeline", [timelines(first)]),
         Tab("Updates", _updates(runs)),
@@ -83,106 +73,6 @@ def run_source(runs: Sequence[SavedRun]) -> Source:
 
 def _scenario(run: SavedRun) -> Words:
     return Words("scenario", "Scenario as resolved", run.scenario_text.splitlines(), code=True)
-
-
-Figures = Mapping[str, list[float | None]]  # by method, over the seeds
-
-
-def _results(runs: Sequence[SavedRun]) -> Table:
-    """Return the figures of each method, and its ratios to the first one."""
-    first = runs[0]
-    labels = list(first.methods)
-    base = labels[0] if labels else ""
-
-    def over(*path: str) -> dict[str, list[float | None]]:
-        return {label: [_inner(run.methods[label], path) for run in runs] for label in labels}
-
-    columns = {
-        "Round time": _texts(
-            over("round_time_s", "mean"), TIMES, drawn=intervals_of(runs[0], "round_time_s")
-        ),
-        "Total virtual time": _texts(
-            over("virtual_time_s"), TIMES, drawn=intervals_of(runs[0], "virtual_time_s")
-        ),
-        "Traffic per client and round": _texts(over("wire_bytes", "per_client_round"), BYTES),
-        "Final accuracy": _texts(over("accuracy", "final"), (("%", 0.01),), "not trained"),
-    }
-    if len(labels) > 1:
-        one = (("x", 1.0),)
-        columns[f"Speedup over {base}"] = _texts(
-            over("against", base, "time_x"), one, drawn=speedups_of(runs[0], base)
-        )
-        columns["Traffic reduction"] = _texts(over("against", base, "bytes_x"), one)
-    columns |= {
-        "Device idle share": _texts(over("idle_fraction", "clients"), (("%", 0.01),)),
-        "Device energy": _texts(over("energy_j"), (("J", 1.0),), "not known"),
-        "Additive round time": _texts(over("additive_round_time_s"), TIMES),
-        "Rounds": {label: str(runs[0].methods[label]["rounds"]) for label in labels},
-    }
-    rows = [[label, *(texts[label] for texts in columns.values())] for label in labels]
-    note = "Virtual time is the predicted time on the emulated devices and links."
-    if windows := asynchronous(runs):
-        columns |= {
-            "Mean staleness": _texts(over("updates", "staleness", "mean"), (("", 1.0),)),
-            "Largest staleness": _texts(over("updates", "staleness", "max"), (("", 1.0),)),
-            "Versions per hour": _texts(over("updates", "versions_per_hour"), (("", 1.0),)),
-        }
-        note += f" A round of {' or '.join(windows)} is a window. {compared_note(first)}"
-    if len(runs) > 1:
-        note += f" Means over {len(runs)} seeds with 95 % t-intervals."
-    note += interval_note(runs[0])
-    return Table("results", "Results", ["Method", *columns], rows, note)
-
-
-def _inner(entry: Mapping[str, Any], path: Iterable[str]) -> float | None:
-    value: Any = entry
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _texts(
-    figures: Figures,
-    units: Sequence[Unit],
-    missing: str = "-",
-    drawn: Mapping[str, Interval] | None = None,
-) -> dict[str, str]:
-    """Return figures as texts in one unit: means over the seeds, and intervals over the draws."""
-    estimates = {label: estimate(values) for label, values in figures.items()}
-    means = [one.mean for one in estimates.values() if one is not None]
-    name, factor = (
-        common_unit([max(means, default=0.0)], tuple(units)) if len(units) > 1 else units[0]
-    )
-    return {
-        label: missing
-        if one is None
-        else f"{spread(one, factor)} {name}"
-        + (f" {bracketed(drawn[label], factor)}" if drawn and label in drawn else "")
-        for label, one in estimates.items()
-    }
-
-
-def _targets(runs: Sequence[SavedRun]) -> list[Table]:
-    """Return the virtual times to the targets' accuracies, if any were set and anything trained."""
-    labels = [label for label in runs[0].methods if runs[0].methods[label]["curve"]]
-    targets = sorted(
-        {t for label in labels for t in runs[0].methods[label]["time_to_accuracy_s"]}, key=float
-    )
-    if not targets:
-        return []
-    rows = []
-    for label in labels:
-        entries = [run.methods[label]["time_to_accuracy_s"] for run in runs]
-        estimates = [estimate_of_all(entry.get(target) for entry in entries) for target in targets]
-        times = [
-            "not reached"
-            if one is None
-            else quantity(one.mean, TIMES) + drawn_target(runs[0], label, target)
-            for target, one in zip(targets, estimates, strict=True)
-        ]
-        rows.append([label, *times])
-    columns = ["Method", *(f"To {float(t):.0%}" for t in targets)]
-    return [Table("time-to-accuracy", "Time to accuracy", columns, rows)]
 
 
 def _why(runs: Sequence[SavedRun]) -> list[Part]:

@@ -63,11 +63,11 @@ class MethodResult:
     @property
     def noun(self) -> str:
         """What `rounds` has: a "round", or a "window" of an asynchronous method."""
-        return WINDOW if any(r.round_type == WINDOW for r in self.rounds[:1]) else "round"
+        return self.rounds[0].noun if self.rounds else "round"
 
     @property
     def client_rounds(self) -> int:
-        """The clients that took part in each round, added up; or the updates."""
+        """The updates, or the clients of all rounds."""
         return sum(r.clients for r in self.rounds)
 
     @property
@@ -132,9 +132,7 @@ class MethodResult:
             "clients_dropped": sum(r.clients_dropped for r in self.rounds),
             "wasted_bytes": sum(r.wasted_bytes for r in self.rounds),
             **({"updates": self._updates()} if self.population else {}),
-            "against": {
-                label: self.against(other) for label, other in others.items() if other is not self
-            },
+            "against": {who: self.against(one) for who, one in others.items() if one is not self},
         }
 
     def against(self, other: "MethodResult") -> dict[str, float | None]:

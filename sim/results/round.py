@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from cutlayer.sim.log.link_use import Key
 from cutlayer.sim.log.record import RoundRecord
+from cutlayer.sim.log.window import WINDOW
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,8 @@ class RoundResult:
     utilisation: Mapping[str, float] = field(default_factory=dict)
     version: int | None = None
     tiers: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def noun(self) -> str:
+        """What it is: a "round", or a "window" of an asynchronous method."""
+        return WINDOW if self.round_type == WINDOW else "round"

@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,34 +28,28 @@ from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.critical_path import closing_row
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import KeptRound, RoundResult
-from cutlayer.sim.results.update_life import Life, lives
 from cutlayer.sim.results.utilisation import load_steps
 from cutlayer.sim.views.flows import batch_flows
 from cutlayer.sim.views.lanes import assign_lanes
 from cutlayer.sim.views.names import natural_order
+from cutlayer.sim.views.trace_tracks import (
+    CLIENTS,
+    LAST_NS,
+    QUEUE,
+    SLOTS,
+    Span,
+    Track,
+    add_updates,
+    nanoseconds,
+)
 
 Event = dict[str, Any]
-Span = tuple[int, int, str, str, dict[str, Any]]  # start ns, end ns, name, category, arguments
-
-
-class Track(NamedTuple):
-    """A thread of the trace; the fields before its name order it among the others."""
-
-    group: int
-    client: tuple[tuple[int, str], ...]
-    part: int
-    lane: int
-    name: str
 
 
 Flow = list[tuple[Track, Span]]
 
 ROUNDS: Final = Track(0, (), 0, 0, "rounds")
-VERSIONS: Final = Track(0, (), 1, 0, "server versions")
 CRITICAL_PATH: Final = Track(1, (), 0, 0, "critical path")
-SLOTS, QUEUE, CLIENTS = 2, 3, 4  # the other groups
-LAST_NS: Final = 2**63 - 1  # 292 years
-BEYOND_NS: Final = 2**63  # any later time
 AIRTIME: Final = 1.0  # capacity of a medium that is measured in airtime, second for second
 
 
@@ -84,7 +78,7 @@ def write_trace(result: RunResult, path: Path) -> int:
 def leaves_out(result: RunResult) -> bool:
     """Whether a trace of `result` lacks what ends too late to be shown."""
     ends = (method.virtual_time_s for method in result.methods.values())
-    return any(_nanoseconds(end) > LAST_NS for end in ends)
+    return any(nanoseconds(end) > LAST_NS for end in ends)
 
 
 def trace_events(result: RunResult) -> Iterator[Event]:
@@ -152,13 +146,13 @@ def _counters(process: int, method: MethodResult) -> Iterator[Event]:
             unit = "airtime" if (series.capacity == AIRTIME).all() else "bytes_per_s"
             steps = load_steps(series, kept.record.duration_s)
             for at, load in zip(steps.times.tolist(), [*steps.values.tolist(), 0.0], strict=True):
-                if load != before and _nanoseconds(kept.start_s + at) <= LAST_NS:
+                if load != before and nanoseconds(kept.start_s + at) <= LAST_NS:
                     before = load
                     yield {
                         "ph": "C",
                         "pid": process,
                         "tid": 0,
-                        "ts": _nanoseconds(kept.start_s + at) / 1000,
+                        "ts": nanoseconds(kept.start_s + at) / 1000,
                         "name": f"load of {visible(name)}",
                         "args": {unit: load},
                     }
@@ -171,7 +165,7 @@ def _tracks(method: MethodResult) -> tuple[dict[Track, list[Span]], list[Flow], 
     tracks: dict[Track, list[Span]] = {top: [span for span in rounds if span[1] <= LAST_NS]}
     left_out = len(rounds) - len(tracks[top])
     if method.noun == WINDOW:
-        left_out += _add_updates(tracks, method)
+        left_out += add_updates(tracks, method)
     flows: list[Flow] = []
     for kept in method.kept:
         added, late = _add_intervals(tracks, kept)
@@ -180,52 +174,11 @@ def _tracks(method: MethodResult) -> tuple[dict[Track, list[Span]], list[Flow], 
     return tracks, flows, left_out
 
 
-def _add_updates(tracks: dict[Track, list[Span]], method: MethodResult) -> int:
-    """Add the updates that ended in kept windows, and the versions; return how many end too late."""
-    kept = {one.index for one in method.kept}
-    found = [
-        life
-        for life in lives(method.rows_of("updates"), method.traffic())
-        if life.row["window"] in kept
-    ]
-    shown = [life for life in found if _nanoseconds(life.end_s) <= LAST_NS]
-    versions = {int(life.row["version"]): life.end_s for life in shown if life.row["version"]}
-    tracks[VERSIONS] = [
-        (_nanoseconds(at), _nanoseconds(at), f"version {number}", "version", {"version": number})
-        for number, at in versions.items()
-    ]
-    by_client: dict[str, list[Life]] = {}
-    for life in shown:
-        by_client.setdefault(str(life.row["client"]), []).append(life)
-    for client, own in by_client.items():
-        first = Track(CLIENTS, natural_order(client), -1, 0, f"{client}: updates")
-        starts = [_nanoseconds(life.start_s) for life in own]
-        lanes = assign_lanes(starts, [_nanoseconds(life.end_s) for life in own])
-        for life, lane in zip(own, lanes.tolist(), strict=True):
-            name = f"{first.name} {lane + 1}" if lane else first.name
-            track = first._replace(lane=lane, name=name)
-            tracks.setdefault(track, []).extend(_life_spans(life))
-    return len(found) - len(shown)
-
-
-def _life_spans(life: Life) -> Iterator[Span]:
-    """Yield an update as a span, and its phases as spans inside it."""
-    row, at = life.row, life.start_s
-    names = ("client", "window", "read_version", "version", "staleness", "weight")
-    args: dict[str, Any] = {name: row[name] for name in names}
-    args |= {"dropped": life.dropped, "idle_before_s": life.idle_s}
-    end = _nanoseconds(life.end_s)
-    yield _nanoseconds(at), end, f"update {row['update']}", "update", args
-    for name, seconds in life.phases:
-        start, at = _nanoseconds(at), at + seconds
-        yield start, min(_nanoseconds(at), end), name, "update phase", {"update": row["update"]}
-
-
 def _round_spans(rounds: Sequence[RoundResult], noun: str) -> Iterator[Span]:
     before = 0
     for rnd in rounds:
-        end = _nanoseconds(rnd.virtual_time_s)
-        start = max(before, _nanoseconds(rnd.virtual_time_s - rnd.round_time_s))
+        end = nanoseconds(rnd.virtual_time_s)
+        start = max(before, nanoseconds(rnd.virtual_time_s - rnd.round_time_s))
         accuracy = rnd.accuracy
         yield (
             start,
@@ -249,8 +202,8 @@ def _round_spans(rounds: Sequence[RoundResult], noun: str) -> Iterator[Span]:
 
 def _add_intervals(tracks: dict[Track, list[Span]], kept: KeptRound) -> tuple[list[Flow], int]:
     log = kept.record.intervals
-    start = [_nanoseconds(kept.start_s + t) for t in log.start.tolist()]
-    end = [_nanoseconds(kept.start_s + t) for t in log.end.tolist()]
+    start = [nanoseconds(kept.start_s + t) for t in log.start.tolist()]
+    end = [nanoseconds(kept.start_s + t) for t in log.end.tolist()]
     shown = np.array([moment <= LAST_NS for moment in end], dtype=bool)
     spans = [_span(kept, row, start[row], end[row]) for row in range(len(log))]
     track_of: dict[int, Track] = {}
@@ -263,8 +216,8 @@ def _add_intervals(tracks: dict[Track, list[Span]], kept: KeptRound) -> tuple[li
             tracks.setdefault(track, []).append(spans[row])
             track_of[row] = track
     path = tracks.setdefault(CRITICAL_PATH, [])
-    following = _nanoseconds(kept.start_s + kept.record.duration_s)
-    first_ns = _nanoseconds(kept.start_s)  # a window's path is clipped
+    following = nanoseconds(kept.start_s + kept.record.duration_s)
+    first_ns = nanoseconds(kept.start_s)  # a window's path is clipped
     at_end = np.zeros_like(log.end)
     row = closing_row(log.end, at_end, log.activity, kept.round_type)
     while row != NO_CAUSE and following > first_ns:
@@ -324,11 +277,6 @@ def _span(kept: KeptRound, row: int, start: int, end: int) -> Span:
     else:
         args["flops"] = float(log.flops[row])
     return start, end, activity, PHASES[phase], args
-
-
-def _nanoseconds(seconds: float) -> int:
-    """Return a time in whole nanoseconds, BEYOND_NS for whatever is later than LAST_NS."""
-    return round(seconds * 1e9) if seconds * 1e9 < BEYOND_NS else BEYOND_NS
 
 
 def _left_out(count: int) -> str:
