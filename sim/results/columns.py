@@ -108,7 +108,7 @@ EVALUATION_COLUMNS: Final = (  # of accuracy.csv, for rounds whose accuracy was 
 
 LINK_COLUMNS: Final = (
     Column("link", lambda link: link.name, "text", "required"),
-    Column("clients", lambda link: link.result.link_clients[link.name], "count"),
+    Column("clients", lambda link: link.clients, "count"),
     Column("mean_capacity", lambda link: link.per_second(link.capacity_s)),
     Column("wire_bytes", lambda link: link.totals.wire_bytes),
     Column("busy_s", lambda link: link.totals.busy_s),

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
 from cutlayer.sim.log.updates import UpdateRow
 from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.columns import DRAW_TABLES, Row, Value, by_column, method_row, ratio
+from cutlayer.sim.results.link_row import LinkRow
 from cutlayer.sim.results.round import KeptRound, RoundResult
 from cutlayer.sim.results.updates import summary_of_updates
 
@@ -150,7 +151,11 @@ class MethodResult:
 
     def rows_of(self, table: str) -> list[Row]:
         """Return the rows of rounds, accuracy, links (the busiest first), devices or updates.csv."""
-        links = [_LinkOfRun(self, name, totals) for name, totals in self.links.items()]
+        time_s = self.virtual_time_s
+        links = [
+            LinkRow(name, totals, self.link_clients[name], self.capacity_s[name], time_s)
+            for name, totals in self.links.items()
+        ]
         links.sort(key=lambda link: (-link.totals.bottleneck_s, -(link.utilisation or 0.0)))
         records: Mapping[str, Iterable[Any]] = {
             "rounds": self.rounds,
@@ -244,28 +249,6 @@ class MethodResult:
         up = sum(getattr(r, f"{counted}_up") for r in self.rounds)
         down = sum(getattr(r, f"{counted}_down") for r in self.rounds)
         return {"up": up, "down": down, "per_client_round": ratio(up + down, self.client_rounds)}
-
-
-class _LinkOfRun(NamedTuple):
-    """A row of links.csv: a link, and what it carried in a method's run."""
-
-    result: MethodResult
-    name: str
-    totals: LinkTotals
-
-    def per_second(self, value: float) -> float | None:
-        """Return a value over the time of the run."""
-        return ratio(value, self.result.virtual_time_s)
-
-    @property
-    def capacity_s(self) -> float:
-        """The link's capacity integrated over the run."""
-        return self.result.capacity_s[self.name]
-
-    @property
-    def utilisation(self) -> float | None:
-        """The share of the capacity that was used."""
-        return ratio(self.totals.consumed, self.capacity_s)
 
 
 @dataclass

@@ -79,7 +79,7 @@ def _timeline(
         if not len(rows):
             continue
         starts = np.maximum(log["start"][rows] - begun, 0.0 if window else -np.inf) / factor
-        lengths = (log["end"][rows] - begun) / factor - starts
+        lengths = np.maximum((log["end"][rows] - begun) / factor - starts, 0.0)
         at, texts, details = [], [], []
         for i, start, length in zip(rows, starts, lengths, strict=True):
             who = names[int(actors[i])] if actors[i] >= 0 else "server"
