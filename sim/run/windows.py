@@ -25,7 +25,6 @@ from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.one_round import behind_edges, edge_slots, recorded_links
 from cutlayer.sim.run.rounds import RoundEngine
 
-
 COLLECTING: Final = (50_000, 20, 100)  # thresholds of `gc`; Python's own are (700, 10, 10)
 
 
