@@ -19,7 +19,7 @@ import pytest
 from cutlayer import load_scenario, run
 from cutlayer.models.weights_files import load_weights, shipped
 from cutlayer.scenarios.transport import Tcp
-from cutlayer.sim.endpoints.message import (
+from cutlayer.sim.endpoints.payload import (
     ACTIVATION_FRAMING,
     CONTROL_BYTES,
     GRADIENT_FRAMING,

@@ -8,8 +8,9 @@ from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.nodes import Node
+from cutlayer.sim.endpoints.payload import Payload, activation
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.learning.chain import Batch, Chain
+from cutlayer.sim.learning.chain import Batch, Chain, TensorRef
 from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Interval, Phase
 
@@ -84,6 +85,12 @@ class DeviceEndpoint(ClientEndpoint):
         if self.computing_until > now:
             self.world.log.change(self.computed, cut_off)
 
+    def activation(
+        self, batch: Batch, result: TensorRef | None, bits: int | None = None
+    ) -> Payload:
+        """Return the activation (of `bits` bits) and labels of a batch, which an operation returned."""
+        return activation(self.costs.activation_shape, batch.size, bits).holding(result)
+
     def load(self, batch: Batch) -> simpy.Event:
         """Load a batch without training on it."""
         return self.compute(self.work.load(batch.size), Activity.LOAD, batch=batch)
@@ -104,10 +111,10 @@ class DeviceEndpoint(ClientEndpoint):
     def forward(self, batch: Batch) -> simpy.Event:
         """Load a batch and run the device block forward; value: its activation."""
         upload = self.chain.do(operations.forward, self.client.index, batch)
-        work = self.work.forward(batch.size)
-        return self.compute(work, Activity.FORWARD, upload, batch=batch)
+        work, payload = self.work.forward(batch.size), self.activation(batch, upload)
+        return self.compute(work, Activity.FORWARD, payload, batch=batch)
 
-    def backward(self, batch: Batch, gradient: Any) -> simpy.Event:
+    def backward(self, batch: Batch, gradient: Payload) -> simpy.Event:
         """Run the device block backward from the server's gradient, and step."""
         self.chain.do(operations.backward, batch, gradient)
         return self.compute(self.work.backward(batch.size), Activity.BACKWARD)
@@ -115,11 +122,12 @@ class DeviceEndpoint(ClientEndpoint):
     def train_local(self, batch: Batch) -> simpy.Event:
         """Train device block and auxiliary head on their local loss; value: the activation."""
         upload = self.chain.do(operations.train_local, self.client.index, batch)
-        work = self.work.train(batch.size)
-        return self.compute(work, Activity.TRAIN, upload, batch=batch)
+        work, payload = self.work.train(batch.size), self.activation(batch, upload)
+        return self.compute(work, Activity.TRAIN, payload, batch=batch)
 
     def forward_frozen(self, batch: Batch, bits: int | None) -> simpy.Event:
         """Run the frozen device block on a batch and quantise; value: the activation."""
         upload = self.chain.do(operations.forward_frozen, self.client.index, batch, bits)
         work = self.work.forward_frozen(batch.size, bits)
-        return self.compute(work, Activity.FORWARD, upload, batch=batch)
+        payload = self.activation(batch, upload, bits)
+        return self.compute(work, Activity.FORWARD, payload, batch=batch)

@@ -7,8 +7,8 @@ from typing import Any, Final
 import simpy
 
 from cutlayer.sim.clock import Signal, call_after
-from cutlayer.sim.endpoints.message import Message, with_framing
 from cutlayer.sim.endpoints.nodes import Line
+from cutlayer.sim.endpoints.payload import Payload, with_framing
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Interval, Phase
 from cutlayer.sim.network import Flow
@@ -50,7 +50,7 @@ class Endpoint:
         """The lines on which it sends."""
         return (self.line,)
 
-    def line_of(self, message: Message) -> Line:  # noqa: ARG002
+    def line_of(self, message: Payload) -> Line:  # noqa: ARG002
         """Return the line on which a message is sent."""
         return self.line
 
@@ -60,18 +60,17 @@ class Endpoint:
         return self.process is not None and self.process.is_alive
 
     def receive(self) -> simpy.Event:
-        """Wait for the next message of the peer; the event's value is its content."""
+        """Wait for the next message of the peer; the event's value is its payload."""
         return self.mailbox.get()
 
-    def send(self, message: Message, content: Any = None) -> simpy.Event:
-        """Send a message; the event succeeds when its last byte has left.
+    def send(self, payload: Payload) -> simpy.Event:
+        """Send a payload, which the peer receives; the event succeeds when its last byte has left.
 
         With more than one upload outstanding, it succeeds as soon as the next message may be sent.
         """
         world = self.world
-        if world.framing != 1.0:
-            message = with_framing(message, world.framing)
-        left = self._start(message, content)
+        message = payload if world.framing == 1.0 else with_framing(payload, world.framing)
+        left = self._start(message, payload)
         limit = self.outstanding_limit
         if limit == 1:
             return left
@@ -83,7 +82,7 @@ class Endpoint:
             self._room = room
         return room
 
-    def _start(self, message: Message, content: Any) -> simpy.Event:
+    def _start(self, message: Payload, content: Payload) -> simpy.Event:
         """Begin a transfer, or hold it while the client is offline; the event succeeds when it left."""
         if not self.interruptible:
             return Transfer(self, message, content, None).begin().done
@@ -131,7 +130,7 @@ class Transfer:
     flow: Flow
 
     def __init__(
-        self, sender: Endpoint, message: Message, content: Any, sent: Signal | None
+        self, sender: Endpoint, message: Payload, content: Payload, sent: Signal | None
     ) -> None:
         self.sender = sender
         self.line = sender.line_of(message)
@@ -244,7 +243,7 @@ class Mailbox:
         self._waiting: simpy.Event | None = None
         self.first_s = nan
 
-    def put(self, content: Any) -> bool:
+    def put(self, content: Payload) -> bool:
         """Deliver a content; return whether a receiver was waiting for it."""
         if self.first_s != self.first_s:
             self.first_s = self._env.now

@@ -2,8 +2,8 @@
 
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.fleet import Client
-from cutlayer.sim.endpoints.message import Message
 from cutlayer.sim.endpoints.nodes import Line, Node
+from cutlayer.sim.endpoints.payload import Payload
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch, Chain
 from cutlayer.sim.learning.interleaved import Turns
@@ -50,7 +50,7 @@ class ClientEndpoint(Endpoint):
         """The lines on which it sends."""
         return self._lines
 
-    def line_of(self, message: Message) -> Line:
+    def line_of(self, message: Payload) -> Line:
         """Return the line on which a message is sent."""
         return self._lines[-1] if message.activity == Activity.WEIGHTS else self.line
 
@@ -59,8 +59,8 @@ class ClientEndpoint(Endpoint):
         """The batches of this client's round, over all local epochs."""
         return self.client.batches
 
-    def weights(self, *parts: str) -> Message:
-        """Return a message with the weights and buffers (BatchNorm's statistics) of these parts."""
+    def weights(self, *parts: str) -> Payload:
+        """Return the weights and buffers (BatchNorm's statistics) of these parts."""
         return self.costs.weights(*parts)
 
 

@@ -8,8 +8,10 @@ import simpy
 from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.compute.work import ServerWork
 from cutlayer.sim.endpoints.ends import ClientEndpoint
-from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.endpoints.payload import Payload, activation, gradient
+from cutlayer.sim.learning.chain import Batch, TensorRef
 from cutlayer.sim.learning.deferred import operations
+from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.log.intervals import Activity, Interval, Phase
 
 Process = simpy.events.ProcessGenerator
@@ -50,19 +52,30 @@ class ServerEndpoint(ClientEndpoint):
             yield turn
             yield self.compute(work, activity, arrival=arrival)
 
-    def server_step(self, batch: Batch, upload: Any) -> simpy.Event:
-        """Train the server block on an activation; value: the gradient to send back."""
-        gradient = self.chain.do(operations.server_step, upload)
-        work = self.server_work.train(batch.size)
-        return self.compute(work, Activity.TRAIN, gradient)
+    def gradient(self, batch: Batch, result: TensorRef | None) -> Payload:
+        """Return the gradient of a batch's activation, which an operation on the server returned."""
+        return gradient(self.costs.activation_shape, batch.size).holding(result)
 
-    def server_step_detached(
-        self, batch: Batch, upload: Any, bits: int | None = None
-    ) -> simpy.Event:
-        """Train the server block on an activation (of `bits` bits) that needs no gradient."""
+    def server_step(self, batch: Batch, upload: Payload) -> simpy.Event:
+        """Train the server block on an activation; value: the gradient to send back."""
+        result = self.chain.do(operations.server_step, upload)
+        work = self.server_work.train(batch.size)
+        return self.compute(work, Activity.TRAIN, self.gradient(batch, result))
+
+    def server_step_detached(self, batch: Batch, upload: Payload) -> simpy.Event:
+        """Train the server block on an activation, quantised or not, that needs no gradient."""
         self.chain.do(operations.server_step_detached, upload)
-        work = self.server_work.train_detached(batch.size, bits)
+        work = self.server_work.train_detached(batch.size, upload.bits)
         return self.compute(work, Activity.TRAIN)
+
+    def store(self, buffer: StateKey, upload: Payload) -> Payload:
+        """Append an activation to a state that the chain writes; return it for the next operation."""
+        return upload.holding(self.chain.do(operations.store_activation, buffer, upload))
+
+    def replay(self, buffer: StateKey, batch: Batch, bits: int | None = None) -> Payload:
+        """Return the activation of a batch (of `bits` bits) from a state that the chain reads."""
+        stored = activation(self.costs.activation_shape, batch.size, bits)
+        return stored.holding(self.chain.do(operations.replay, buffer, batch.number))
 
 
 @dataclass(slots=True, eq=False)

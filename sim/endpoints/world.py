@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.compute.queueing import ServerQueue
 from cutlayer.sim.endpoints.fleet import Fleet
-from cutlayer.sim.endpoints.message import Message, weights
 from cutlayer.sim.endpoints.nodes import Line, Node, Way
+from cutlayer.sim.endpoints.payload import Payload, weights
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.log.intervals import NO_CAUSE, Interval
@@ -32,8 +32,8 @@ class Costs:
     tensors: Mapping[str, int]
     buffer_bytes: Mapping[str, int]
 
-    def weights(self, *parts: str) -> Message:
-        """Return a message with the weights and buffers (BatchNorm's statistics) of these parts."""
+    def weights(self, *parts: str) -> Payload:
+        """Return the weights and buffers (BatchNorm's statistics) of these parts."""
         return weights(
             sum(self.parameters[part] for part in parts),
             sum(self.tensors[part] for part in parts),

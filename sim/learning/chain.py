@@ -30,6 +30,19 @@ class TensorRef:
     __slots__ = ()
 
 
+class Carrier:
+    """Something that carries the result of an operation, such as a payload: its `content`."""
+
+    __slots__ = ()
+
+    content: TensorRef | None
+
+
+def contents(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return arguments with the content of each carrier in its place."""
+    return tuple(value.content if isinstance(value, Carrier) else value for value in arguments)
+
+
 Operation = Callable[..., Any]
 Progress = Callable[[int, int], None]  # called with the numbers of chains that are done and in all
 
@@ -80,10 +93,14 @@ class Chain:
     operations: list[tuple[Operation, tuple[Any, ...], TensorRef]] = field(default_factory=list)
 
     def do(self, operation: Operation, *arguments: Any) -> TensorRef | None:
-        """Issue an operation on this chain's replicas; return a reference to its result."""
+        """Issue an operation on this chain's replicas; return a reference to its result.
+
+        A carrier among the arguments stands for its content.
+        """
         if not self.records:
             return None
         result = TensorRef()
+        arguments = contents(arguments)
         if self.group is not None:
             self.group.issue(self, operation, arguments, (result,))
         else:

@@ -8,7 +8,7 @@ is an ingredient of their digests.
 from hashlib import blake2b
 from typing import Any
 
-from cutlayer.sim.learning.chain import Chain, Operation, TensorRef
+from cutlayer.sim.learning.chain import Chain, Operation, TensorRef, contents
 from cutlayer.sim.learning.digest import Digest, node
 
 
@@ -50,7 +50,7 @@ class Interleaved:
         if not self.trunk.records:
             return (None,) * count
         results = tuple(TensorRef() for _ in range(count))
-        self.issue(self.trunk, operation, arguments, results)
+        self.issue(self.trunk, operation, contents(arguments), results)
         return results
 
     @property

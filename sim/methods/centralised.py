@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.deferred import operations

@@ -13,12 +13,11 @@ from pydantic import Field
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.models.quantise_cost import packed_bytes
-from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.learning.state_key import DEVICE, StateKey
 from cutlayer.sim.methods.edges import EdgeMethod, SplitEdgesOptions
@@ -152,13 +151,12 @@ class EcoFed(EdgeMethod):
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Upload a quantised activation per batch, or only announce the batches to be replayed."""
-        shape, bits = device.costs.activation_shape, self.options.bits
         if self.options.download_device_block:
             yield device.receive()
         if self._uploads(device, rnd):
             for batch in device.batches:
-                activation = yield device.forward_frozen(batch, bits)
-                yield device.send(wire.activation(shape, batch.size, bits), activation)
+                activation = yield device.forward_frozen(batch, self.options.bits)
+                yield device.send(activation)
         elif self.options.control_messages:
             for batch in device.batches:
                 yield device.load(batch)
@@ -166,17 +164,16 @@ class EcoFed(EdgeMethod):
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Train on the activations that arrive and store them, or train on the stored ones."""
-        buffer, bits = buffer_of(server.client.index), self.options.bits
+        buffer = buffer_of(server.client.index)
         if self.options.download_device_block:
             yield server.send(server.weights("device"))
         if self._uploads(server, rnd):
             for batch in server.batches:
                 activation = yield server.receive()
-                kept = server.chain.do(operations.store_activation, buffer, activation)
-                yield server.server_step_detached(batch, kept, bits)
+                yield server.server_step_detached(batch, server.store(buffer, activation))
         else:
             for batch in server.batches:
                 if self.options.control_messages:
                     yield server.receive()
-                entry = server.chain.do(operations.replay, buffer, batch.number)
-                yield server.server_step_detached(batch, entry, bits)
+                entry = server.replay(buffer, batch, self.options.bits)
+                yield server.server_step_detached(batch, entry)

@@ -1,18 +1,20 @@
 """FedGKT (He et al., NeurIPS 2020): device and server distil knowledge from each other's logits."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, Literal
 
+import simpy
 from pydantic import Field, ValidationInfo, field_validator
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.fields import rule
-from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.ends import ClientEndpoint
+from cutlayer.sim.endpoints.payload import Payload
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.aggregation import FEDAVG
-from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.chain import Batch, TensorRef
 from cutlayer.sim.learning.deferred import distillation, operations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.learning.state_key import SERVER, StateKey, shared
@@ -183,8 +185,7 @@ class FedGKT(SplitMethod):
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train locally for all epochs of the round, then send features and receive logits."""
-        options = self.options
-        shape, classes = device.costs.activation_shape, device.costs.classes
+        options, costs = self.options, device.costs
         client, memory = device.client.index, logits_of(device.client.index)
         if options.exchange_weights:
             yield device.receive()
@@ -195,12 +196,13 @@ class FedGKT(SplitMethod):
             work = device.work.train(batch.size)
             yield device.compute(work, Activity.TRAIN, batch=batch)
         for batch in second_pass(device):
-            upload = device.chain.do(distillation.features, client, batch)
+            features = device.chain.do(distillation.features, client, batch)
             if not options.exchange_weights:
-                device.chain.do(operations.store_activation, features_of(client), upload)
+                device.chain.do(operations.store_activation, features_of(client), features)
+            sizes = wire.activation_and_logits(costs.activation_shape, batch.size, costs.classes)
             work = device.work.infer(batch.size)
-            upload = yield device.compute(work, Activity.FORWARD, upload, batch=batch)
-            yield device.send(wire.activation_and_logits(shape, batch.size, classes), upload)
+            yield device.compute(work, Activity.FORWARD, batch=batch)
+            yield device.send(sizes.holding(features))
             if options.exchange_weights:
                 logits = yield device.receive()
                 device.chain.do(distillation.remember, client, batch, memory, logits)
@@ -215,8 +217,8 @@ class FedGKT(SplitMethod):
         yield server.send(server.weights("device", "head"))
         for batch in second_pass(server):
             upload = yield server.receive()
-            logits = yield from self._train(server, batch.size, upload)
-            yield server.send(wire.logits(batch.size, server.costs.classes), logits)
+            logits = yield from self._train(server, batch, upload)
+            yield server.send(logits)
         yield server.receive()
 
     def run_round(self, rnd: Round) -> Process:
@@ -243,19 +245,22 @@ class FedGKT(SplitMethod):
         trainer.member = server.member
         for batch in second_pass(server):
             upload = chain.do(operations.replay, features_of(client), batch.number)
-            logits = yield from self._train(trainer, batch.size, upload)
+            logits = yield from self._train(trainer, batch, upload)
             if not last:
                 continue
             chain.do(distillation.remember, client, batch, logits_of(client), logits)
             server.last = trainer.last
-            server.send(wire.logits(batch.size, server.costs.classes))
+            server.send(logits)
 
-    def _train(self, server: ServerEndpoint, batch_size: int, upload: Any) -> Any:
+    def _train(
+        self, server: ServerEndpoint, batch: Batch, upload: Payload | TensorRef | None
+    ) -> Generator[simpy.Event, Any, Payload]:
+        """Train the server block on features; return its logits."""
         options = self.options
         settings = options.temperature, options.alpha, options.server_alpha
-        logits = server.chain.do(distillation.train_server, upload, *settings)
-        work = server.server_work.train_detached(batch_size)
-        return (yield server.compute(work, Activity.TRAIN, logits))
+        result = server.chain.do(distillation.train_server, upload, *settings)
+        yield server.compute(server.server_work.train_detached(batch.size), Activity.TRAIN)
+        return wire.logits(batch.size, server.costs.classes).holding(result)
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[StateKey, ...]]:
         """Return the shared model or, without exchange, each member's block with the server's."""

@@ -11,11 +11,12 @@ from pydantic import Field
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.fields import Count
-from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.payload import Payload
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.learning.chain import Batch, Chain, TensorRef
+from cutlayer.sim.learning.chain import Batch, Chain
 from cutlayer.sim.learning.deferred import activation_buffer as operations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.learning.state_key import ALL_CLIENTS, SERVER, shared
@@ -61,7 +62,7 @@ class Arrived(NamedTuple):
     client: int
     size: int
     progress: int
-    upload: TensorRef | None
+    upload: Payload
 
 
 class GAS(AsyncMethod):
@@ -143,29 +144,27 @@ class GAS(AsyncMethod):
         """Answer each activation with its gradient, and put it into the buffer."""
         self.group.join(update.chain)
         began = self.steps
-        costs = server.costs
-        shape, trains = costs.activation_shape, costs.parameters["device"] > 0
+        trains = server.costs.parameters["device"] > 0
         yield server.send(server.weights("device"))
         for batch in server.batches:
             upload = yield server.receive()
-            gradient = None
             if trains:
                 work = server.server_work.gradient(batch.size)
                 yield from server.compute_alone(self.block, work, Activity.BACKWARD)
-                gradient, upload = self.gradient(update, upload)
+                gradient, upload = self.gradient(server, batch, upload)
             self.keep(server, update, batch, began, upload)
             if trains:
-                yield server.send(wire.gradient(shape, batch.size), gradient)
+                yield server.send(gradient)
         yield server.receive()
 
     def gradient(
-        self, update: Update, upload: TensorRef | None
-    ) -> tuple[TensorRef | None, TensorRef | None]:
+        self, server: ServerEndpoint, batch: Batch, upload: Payload
+    ) -> tuple[Payload, Payload]:
         """Return the gradient of an activation under the present server block, and the activation."""
-        self.group.turn(update.client)
-        adjusts = self.options.logit_adjustment
-        gradient, upload = self.group.do(2, operations.gradient, update.client, upload, adjusts)
-        return gradient, upload
+        client, adjusts = server.client.index, self.options.logit_adjustment
+        self.group.turn(client)
+        gradient, kept = self.group.do(2, operations.gradient, client, upload, adjusts)
+        return server.gradient(batch, gradient), upload.holding(kept)
 
     def keep(
         self,
@@ -173,7 +172,7 @@ class GAS(AsyncMethod):
         update: Update,
         batch: Batch,
         began: int,
-        upload: TensorRef | None,
+        upload: Payload,
     ) -> None:
         """Put an activation into the buffer; if it is full, begin a step.
 

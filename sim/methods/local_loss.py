@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.methods.method import AveragingOptions, MethodOptions, Process, Round
@@ -21,11 +20,10 @@ class LocalLoss(SplitMethod):
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train block and head locally and send each activation."""
-        shape = device.costs.activation_shape
         yield device.receive()
         for batch in device.batches:
             activation = yield device.train_local(batch)
-            yield device.send(wire.activation(shape, batch.size), activation)
+            yield device.send(activation)
         yield device.send(device.weights("device", "head"))
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.methods.edges import EdgeMethod, SplitEdgesOptions
@@ -11,12 +10,11 @@ from cutlayer.sim.methods.method import MethodOptions, Process, Round
 
 def train_split(device: DeviceEndpoint) -> Process:
     """Run forward, send, receive the gradient, run backward; at the end, send the device block."""
-    costs = device.costs
-    shape, trains = costs.activation_shape, costs.parameters["device"] > 0
+    trains = device.costs.parameters["device"] > 0
     yield device.receive()
     for batch in device.batches:
         activation = yield device.forward(batch)
-        yield device.send(wire.activation(shape, batch.size), activation)
+        yield device.send(activation)
         if trains:
             gradient = yield device.receive()
             yield device.backward(batch, gradient)
@@ -25,14 +23,13 @@ def train_split(device: DeviceEndpoint) -> Process:
 
 def train_replica(server: ServerEndpoint) -> Process:
     """Train the client's server block on each activation that arrives and return the gradient."""
-    costs = server.costs
-    shape, trains = costs.activation_shape, costs.parameters["device"] > 0
+    trains = server.costs.parameters["device"] > 0
     yield server.send(server.weights("device"))
     for batch in server.batches:
         activation = yield server.receive()
         gradient = yield server.server_step(batch, activation)
         if trains:
-            yield server.send(wire.gradient(shape, batch.size), gradient)
+            yield server.send(gradient)
     yield server.receive()
 
 

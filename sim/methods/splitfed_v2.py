@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 import simpy
 
-from cutlayer.sim.endpoints import message as wire
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.deferred import operations
@@ -79,8 +78,7 @@ class SplitFedV2(SplitFed):
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Train the server block on each activation in turn and return the gradient."""
         server.chain = rnd.notes["turns"][server.member]
-        costs, steps = server.costs, rnd.notes["steps"]
-        shape, trains = costs.activation_shape, costs.parameters["device"] > 0
+        steps, trains = rnd.notes["steps"], server.costs.parameters["device"] > 0
         yield server.send(server.weights("device"))
         for batch in server.batches:
             activation = yield server.receive()
@@ -91,5 +89,5 @@ class SplitFedV2(SplitFed):
             else:
                 gradient = server.chain.do(operations.server_step, activation)
             if trains:
-                yield server.send(wire.gradient(shape, batch.size), gradient)
+                yield server.send(server.gradient(batch, gradient))
         yield server.receive()

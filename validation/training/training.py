@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 from cutlayer import models
 from cutlayer.models.quantise import Quantised, dequantise, quantise
 from cutlayer.sim.data.augment import Augmentation
-from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints import payload as wire
 
 CLASSES = 10
 LR, MOMENTUM = 0.01, 0.9

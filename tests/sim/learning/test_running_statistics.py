@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import cutlayer.models.catalogue
-from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.learning.aggregation import FEDAVG
 from cutlayer.sim.learning.chain import Batch
 

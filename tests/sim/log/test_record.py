@@ -6,7 +6,7 @@ import pytest
 from tiny_worlds import IN_ROUNDS, Cell, Device, make_method, play, played
 
 from cutlayer.sim.compute.stage import Work
-from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.log.intervals import (
     NO_CAUSE,
     PHASES,

@@ -13,9 +13,9 @@ from tiny_runs import results
 from tiny_worlds import Device, make_method, play, played
 
 from cutlayer.errors import UserError
-from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.fleet import Presence
-from cutlayer.sim.endpoints.message import Message
+from cutlayer.sim.endpoints.payload import Payload, TensorSpec
 from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Interval, Intervals, Phase
 from cutlayer.sim.log.record import ConservationError, close_record
 from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
@@ -157,7 +157,7 @@ def test_parts_beyond_the_payload_are_detected():
 class Odd(ClassicFL):
     """Sends something that has no category."""
 
-    odd: Message
+    odd: Payload
 
     def server(self, server, rnd):
         yield server.send(self.odd)
@@ -171,8 +171,14 @@ class Odd(ClassicFL):
 @pytest.mark.parametrize(
     ("message", "complaint"),
     [
-        (Message(Activity.TRAIN, 8, 9), "a message has the activity TRAIN, not one of WEIGHTS, "),
-        (Message(Activity.CONTROL, 8, 9, (("masks", 8),)), "a message has a part 'masks', not one"),
+        (
+            Payload(Activity.TRAIN, (TensorSpec((2,)),), 1),
+            "a message has the activity TRAIN, not one of WEIGHTS, ",
+        ),
+        (
+            Payload(Activity.CONTROL, (TensorSpec((8, 8), 1, "masks"),), 1),
+            "a message has a part 'masks', not one",
+        ),
     ],
 )
 def test_a_message_without_a_category_is_refused(monkeypatch, message, complaint):

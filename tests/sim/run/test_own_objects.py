@@ -14,7 +14,7 @@ MODULE = '''
 import torch
 from torch import nn
 from cutlayer.models.model import Model
-from cutlayer.sim.endpoints import message as wire
+from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.data.datasets import Dataset, DatasetInfo
 from cutlayer.sim.methods.method import MethodOptions
 from cutlayer.sim.methods.splitfed import SplitFed
