@@ -120,13 +120,13 @@ class EcoFed(EdgeMethod):
         """Choose an upload or a replay round, and for each participant whether it uploads."""
         upload_round = self._uploads_in(index)
         uploads = tuple(upload_round or client not in self._buffered for client in participants)
-        server = team.reads("server")
+        server = team.states("server")
         chains = tuple(
             self.chain(
                 index,
                 client,
                 reads=(DEVICE, *server) if uploading else (*server, buffer_of(client)),
-                averages=team.averages("server"),
+                averages=server,
                 writes=(buffer_of(client),) if uploading else (),
                 scheduled_at=team.scheduled_at,
             )

@@ -128,20 +128,19 @@ class EdgeMethod(SplitMethod):
             yield from super().run_round(rnd)
             return
         world, ended = self.world, list[EdgeTurn]()
-        turns = [EdgeTurn(self, rnd, node, ended) for node in world.nodes.values()]
-        yield world.clock.all_of(
-            [world.clock.process(turn.run()) for turn in turns if turn.members]
-        )
+        every = [EdgeTurn(self, rnd, node, ended) for node in world.nodes.values()]
+        turns = [turn for turn in every if turn.members]
+        yield world.clock.all_of([world.clock.process(turn.run()) for turn in turns])
         trained = [turn for turn in turns if turn.weight]
         if trained:
             yield from ended[-1].average(self.parts, len(trained), world.server_node, closes=True)
-        keys = [StateKey(part, turn.node.name) for part in self.parts for turn in trained]
-        for part in self.parts:
-            own = [key for key in keys if key.part == part]
-            if own:
-                weights = [turn.weight for turn in trained]
-                world.learning.merge(StateKey(part), own, weights)
-        world.learning.forget(keys)
+            weights = [turn.weight for turn in trained]
+            for part in self.parts:
+                states = [StateKey(part, turn.node.name) for turn in trained]
+                world.learning.merge(StateKey(part), states, weights)
+        world.learning.forget(
+            StateKey(part, turn.node.name) for turn in turns for part in self.parts
+        )
 
 
 class EdgeTurn:
@@ -176,6 +175,8 @@ class EdgeTurn:
         up = NodeEndpoint(world, self.node, server, numbers[0])
         down.peer, up.peer = up, down
         yield from self._carry(down, up, method.sent_to_edges())
+        for part in method.parts:
+            world.learning.assign(StateKey(part, self.node.name), StateKey(part))
         for number in numbers:
             staying = [member for member in self.members if member not in self.rnd.dropped]
             if not staying:
@@ -201,7 +202,7 @@ class EdgeTurn:
     def _edge_round(self, number: int, members: list[int]) -> Process:
         """Play an edge round of these members, and average those that did not drop out."""
         method, world, rnd = self.method, self.method.world, self.rnd
-        team = Team(self.node.name, goes_on=self.weight > 0, scheduled_at=rnd.index)
+        team = Team(self.node.name, rnd.index)
         clients = tuple(rnd.participants[member] for member in members)
         opened = self._latest = method.open_members(number, clients, team)
 

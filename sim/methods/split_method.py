@@ -45,11 +45,9 @@ class SplitMethod(Method):
 
     def open_members(self, index: int, participants: tuple[int, ...], team: Team) -> Round:
         """Open the chains of these clients, which the server or an edge node averages."""
-        reads, averages = team.reads(*self.parts), team.averages(*self.parts)
+        states, at = team.states(*self.parts), team.scheduled_at
         chains = tuple(
-            self.chain(
-                index, client, reads=reads, averages=averages, scheduled_at=team.scheduled_at
-            )
+            self.chain(index, client, reads=states, averages=states, scheduled_at=at)
             for client in participants
         )
         return Round(index, "train", participants, chains)
