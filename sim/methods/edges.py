@@ -225,6 +225,8 @@ class EdgeTurn:
                 averages_at=self.node if parts else None,
             )
         yield playing.done
+        for device in playing.devices:
+            device.done = True  # a client that goes offline later leaves a later edge round
         self.last, self.last_member = playing.last, playing.last_member
         kept = [chain for i, chain in enumerate(opened.chains) if i not in opened.dropped]
         if kept:

@@ -17,7 +17,7 @@ from cutlayer.sim.build.clients import transports
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.log.intervals import Activity, Phase
+from cutlayer.sim.log.intervals import SERVER, Activity, Phase
 from cutlayer.sim.log.record import TOLERANCE
 from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.methods.method import Round
@@ -145,7 +145,7 @@ def explain(
         label=entry.label,
         client=client,
         seed=plan.seed,
-        rtt_s=routes.owner.up_delay_s + routes.owner.down_delay_s,
+        rtt_s=routes.rtt_s,
         rnd=result.rounds[round_index],
         transfers=tuple(routes.transfers(plan, kept)),
     )
@@ -153,7 +153,7 @@ def explain(
 
 @dataclass
 class _RoutesOfClient:
-    """Observes one client's two routes: in one round if it takes part in it, or in all windows."""
+    """Observes one client's routes: in one round if it takes part in it, or in all windows."""
 
     round_index: int
     client: int
@@ -169,31 +169,49 @@ class _RoutesOfClient:
         ):
             return ()
         if self.probe is None:
-            self.probe = Probe(world.network, (self.owner.up, self.owner.down))
+            self.probe = Probe(world.network, self._routes.values())
         return (self.probe,)
+
+    @property
+    def _routes(self) -> dict[tuple[Phase, int], int]:
+        """The routes to and from the server and the client's edge node, if edge nodes compute."""
+        edge = self.owner.edge
+        nodes = (SERVER,) if edge is None or len(self.world.nodes) == 1 else (SERVER, edge)
+        ways = {(Phase.UPLINK, n): self.world.way(self.client, n) for n in nodes}
+        ways |= {(Phase.DOWNLINK, n): self.world.way(n, self.client) for n in nodes}
+        return {ends: way.route for ends, way in ways.items()}
+
+    @property
+    def rtt_s(self) -> float:
+        """The mean round trip to the node with which the client exchanges weights."""
+        if self.owner.edge is None or len(self.world.nodes) == 1:
+            return self.owner.up_delay_s + self.owner.down_delay_s
+        way, edge = self.world.way, self.owner.edge
+        return way(self.client, edge).delay_s + way(edge, self.client).delay_s
 
     def transfers(self, plan: Plan, kept: KeptRound) -> Iterator[Transfer]:
         """Yield the client's transfers of a kept round in the order in which they ended."""
-        world, owner = self.world, self.owner
-        assert self.probe is not None
-        log, member = kept.record.intervals, kept.participants.index(owner.name)
+        world, probe = self.world, self.probe
+        assert probe is not None
+        log, member = kept.record.intervals, kept.participants.index(self.owner.name)
         window = kept.round_type == WINDOW
         began_s = kept.start_s - world.clock.epoch_s if window else 0.0
         weight = 1 / transports(plan)[self.client].header_efficiency
         seen = {
-            Phase.UPLINK: [p for p in self.probe.transfers if p.flow.route == owner.up],
-            Phase.DOWNLINK: [p for p in self.probe.transfers if p.flow.route == owner.down],
+            ends: [p for p in probe.transfers if p.flow.route == route]
+            for ends, route in self._routes.items()
         }
         member_of = np.where(log.phase == Phase.UPLINK, log.actor, log.peer)
         ours = (
-            np.isin(log.phase, list(seen))
+            np.isin(log.phase, (Phase.UPLINK, Phase.DOWNLINK))
             & (member_of == member)
             & (log.activity != Activity.CONNECT)
         )
         for number, row in enumerate(np.flatnonzero(ours).tolist()):
             phase = Phase(int(log.phase[row]))
             end_s, dropped = float(log.end[row]) + began_s, bool(log.dropped[row])
-            waiting = seen[phase]
+            node = int((log.peer if phase == Phase.UPLINK else log.actor)[row])
+            waiting = seen[phase, node]
             while window and waiting and _ended_before(waiting[0].flow, end_s):
                 waiting.pop(0)
             probed = waiting.pop(0) if waiting and _is_of(waiting[0].flow, end_s, dropped) else None
