@@ -19,6 +19,7 @@ from pydantic import (
 
 from cutlayer.scenarios.availability import Absence
 from cutlayer.scenarios.bandwidth import Change
+from cutlayer.scenarios.control import Control, Fixed
 from cutlayer.scenarios.data import Data
 from cutlayer.scenarios.devices import Computing, OwnDevice, Speeds
 from cutlayer.scenarios.fields import (
@@ -126,6 +127,7 @@ class Scenario(Section):
     data: Data
     model: Model
     training: Training
+    control: Control = Fixed()
     stop: Stop = Stop()
     devices: Mapping[Text, OwnDevice] = Field(default_factory=dict)
     topology: Topology

@@ -17,7 +17,7 @@ from cutlayer.scenarios.stand_ins import touches
 from cutlayer.sim.build.initial import initial_states
 from cutlayer.sim.build.memory import device_blocks, edge_memory, memory_by_cut, server_memory
 from cutlayer.sim.build.names import ScenarioNameError
-from cutlayer.sim.build.plan import Plan, make_plan
+from cutlayer.sim.build.plan import Plan, make_plan, optimizer_of
 from cutlayer.sim.build.plan_problems import (
     PLAN_ERRORS,
     cut_path,
@@ -27,6 +27,8 @@ from cutlayer.sim.build.plan_problems import (
 )
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.build.world import profile_of
+from cutlayer.sim.control.controller import CUTS
+from cutlayer.sim.control.registry import UnknownControllerError
 from cutlayer.sim.data.datasets import no_data
 from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
@@ -152,7 +154,8 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
         yield loaded.problem(("stop", "target_accuracy"), rule)
     try:
         assert plan.client_cuts
-    except ScenarioNameError:
+        assert plan.controller is None or plan.controller
+    except (ScenarioNameError, UnknownControllerError):
         return  # `examine` has reported it
     for index in range(len(scenario.methods)):
         yield from _method_problems(loaded, plan, index, trains)
@@ -200,8 +203,9 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
         if (complaint := method.check_cut(cut, len(plan.blocks))) is not None:
             yield loaded.problem(cut_path(scenario.model, name), complaint)
             return
-    if plan.one_cut(method) is None and (complaint := method.check_mixed_cuts(options)) is not None:
-        yield loaded.problem(("model", "cut"), complaint)
+    if (refusal := _control_problem(plan, method, options)) is not None:
+        where, rule = refusal
+        yield loaded.problem(where, rule)
         return
     if options.init == "partial" and max(plan.scenario_cuts) == 0:
         rule = "init: partial loads the blocks before the cut, and cut 0 leaves none: choose random"
@@ -228,6 +232,25 @@ def _without_edge(topology: Topology) -> str | None:
             if between in ([], [HUB]):
                 return f"{needs} {client} has none: choose a topology with edge nodes (two_tier)"
             return f"{needs} {client} has none: give {between[0]} a device"
+    return None
+
+
+def _control_problem(plan: Plan, method: type[Method], options: Any) -> tuple[KeyPath, str] | None:
+    """Return where and why a method cannot have its clients' cuts, or be controlled as it is."""
+    if plan.controller is not None:
+        controller, section = plan.controller
+        sets = frozenset(field for field in controller.sets if plan.controlled(method, field))
+        if (complaint := method.check_control(options, sets)) is not None:
+            return ("control",), complaint
+        beyond = [cut for cut in getattr(section, "cuts", None) or () if cut > len(plan.blocks)]
+        if beyond:
+            return ("control",), f"has the cut {beyond[0]}, and the last is {len(plan.blocks)}"
+        kept = optimizer_of(plan.scenario, options).state == "kept"
+        if kept and CUTS in sets and not controller.settles:
+            rule = "changes cuts between rounds, and a kept optimizer state belongs to one cut"
+            return ("control",), f"{rule}: {method.name} needs optimizer_state: fresh"
+    if plan.one_cut(method) is None and (complaint := method.check_mixed_cuts(options)) is not None:
+        return ("model", "cut"), complaint
     return None
 
 

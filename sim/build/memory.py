@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cutlayer.models.block_cost import FLOAT_BYTES, BlockCost
 from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.compute.memory import inference_bytes, server_bytes, training_bytes
+from cutlayer.sim.control.controller import CUTS
 from cutlayer.sim.methods.method import Method, ServerLoad
 
 
@@ -24,9 +25,12 @@ def device_blocks(plan: Plan, method: type[Method], cuts: Sequence[int]) -> list
 def memory_by_cut(plan: Plan, method: type[Method]) -> dict[tuple[str, int], int]:
     """Return the estimated peak bytes of client devices under a method, by profile name and cut.
 
-    Each device is charged for the largest batch that one of its clients with this cut trains on.
+    Each device is charged for the largest batch that one of its clients with this cut trains on. If a
+    controller sets cuts, these are all that fit into the device's memory, or else the least demanding.
     """
     batches = np.minimum(plan.trained_samples(), plan.scenario.training.batch_size)
+    if plan.controlled(method, CUTS):
+        return _by_allowed_cut(plan, method, batches)
     cuts = np.asarray(plan.method_cuts(method))
     largest: dict[tuple[str, int], int] = {}
     for device, clients in plan.topology.device_runs():
@@ -38,6 +42,45 @@ def memory_by_cut(plan: Plan, method: type[Method]) -> dict[tuple[str, int], int
         (name, cut): device_memory(plan, method, cut, batch)
         for (name, cut), batch in largest.items()
     }
+
+
+def _by_allowed_cut(
+    plan: Plan, method: type[Method], batches: NDArray[np.int64]
+) -> dict[tuple[str, int], int]:
+    memories, largest = {}, dict[str, int]()
+    for device, clients in plan.topology.device_runs():
+        memories[device.name] = device.memory_bytes
+        largest[device.name] = max(largest.get(device.name, 0), int(batches[clients].max()))
+    needs: dict[tuple[str, int], int] = {}
+    for name, batch in largest.items():
+        memory = memories[name]
+        of_cut = {cut: device_memory(plan, method, cut, batch) for cut in plan.cuts(method)}
+        fitting = [cut for cut, need in of_cut.items() if memory is None or need <= memory]
+        for cut in fitting or [min(of_cut, key=lambda cut: of_cut[cut])]:
+            needs[name, cut] = of_cut[cut]
+    return needs
+
+
+def allowed_cuts(plan: Plan, method: type[Method]) -> dict[str, tuple[int, ...]]:
+    """Return the cuts among which a controller may choose, by profile name, ascending."""
+    cuts: dict[str, tuple[int, ...]] = {}
+    for name, cut in memory_by_cut(plan, method):
+        cuts[name] = (*cuts.get(name, ()), cut)
+    return cuts
+
+
+def starting_cuts(plan: Plan, method: type[Method]) -> Sequence[int]:
+    """Return each client's cut before any decision: the scenario's, or the nearest that is allowed."""
+    cuts = plan.method_cuts(method)
+    if not plan.controlled(method, CUTS):
+        return cuts
+    allowed, nearest = allowed_cuts(plan, method), [*cuts]
+    for device, clients in plan.topology.device_runs():
+        of_device = allowed[device.name]
+        for client in range(*clients.indices(len(nearest))):
+            cut = nearest[client]
+            nearest[client] = min(of_device, key=lambda other: (abs(other - cut), other))
+    return nearest
 
 
 def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
@@ -123,13 +166,25 @@ def _by_cut(
     plan: Plan, method: type[Method], replicas: int
 ) -> list[tuple[tuple[BlockCost, ...], int, list[int]]]:
     """Return the server block of each cut, its clients, and their batches, largest first."""
-    cuts, able = np.asarray(plan.method_cuts(method)), np.asarray(plan.able())
+    cuts, able = np.asarray(_shallowest(plan, method)), np.asarray(plan.able())
     batches = np.minimum(plan.trained_samples(), plan.scenario.training.batch_size)
     of_cut = {cut: able[cuts[able] == cut] for cut in plan.cuts(method)}
     return [
         (plan.blocks[cut:], min(len(clients), replicas), np.sort(batches[clients])[::-1].tolist())
         for cut, clients in of_cut.items()
     ]
+
+
+def _shallowest(plan: Plan, method: type[Method]) -> Sequence[int]:
+    """Return each client's smallest cut, with which the server has most to hold."""
+    cuts = plan.method_cuts(method)
+    if not plan.controlled(method, CUTS):
+        return cuts
+    allowed, smallest = allowed_cuts(plan, method), [*cuts]
+    for device, clients in plan.topology.device_runs():
+        count = len(range(*clients.indices(len(smallest))))
+        smallest[clients] = [min(allowed[device.name])] * count
+    return smallest
 
 
 def _moment_bytes(plan: Plan, method: type[Method], options: Any) -> int:

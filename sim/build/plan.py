@@ -18,6 +18,8 @@ from cutlayer.scenarios.data import ByUser, Declared, GivenSplit, Leaf
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.cuts import cuts_of_clients
 from cutlayer.sim.build.topology import make_topology
+from cutlayer.sim.control.controller import CUTS, Controller
+from cutlayer.sim.control.registry import controller_of
 from cutlayer.sim.data.datasets import DatasetInfo, describe, only_declared
 from cutlayer.sim.data.given_split import GivenPartition, given_partition
 from cutlayer.sim.data.leaf import leaf_declaration, partition_by_user
@@ -70,6 +72,18 @@ class Plan:
         """The cuts that any client has in the scenario, ascending."""
         return tuple(sorted(set(self.client_cuts)))
 
+    @cached_property
+    def controller(self) -> tuple[type[Controller], Any] | None:
+        """The controller and its options, None if everything is fixed. Raises UnknownControllerError."""
+        return controller_of(self.scenario.control)
+
+    def controlled(self, method: type[Method], field: str) -> bool:
+        """Return whether the controller sets cuts, batch sizes or participants of a method."""
+        if self.controller is None or field not in self.controller[0].sets:
+            return False
+        last = len(self.blocks)
+        return field != CUTS or len({method.cut(cut, last) for cut in range(last + 1)}) > 1
+
     def method_cuts(self, method: type[Method]) -> Sequence[int]:
         """Return the number of blocks that a method runs on the device of each client."""
         cut_of = {cut: method.cut(cut, len(self.blocks)) for cut in self.scenario_cuts}
@@ -78,16 +92,27 @@ class Plan:
         return [cut_of[cut] for cut in self.client_cuts]
 
     def cuts(self, method: type[Method]) -> tuple[int, ...]:
-        """Return the cuts that any client has under a method, ascending."""
+        """Return the cuts that any client may have under a method, ascending.
+
+        A controller chooses among its options' cuts, by default all that the method allows. If devices
+        keep their block frozen, these end at the scenario's largest cut, as pre-trained blocks do.
+        """
         last = len(self.blocks)
-        return tuple(sorted({method.cut(cut, last) for cut in self.scenario_cuts}))
+        cuts = {method.cut(cut, last) for cut in self.scenario_cuts}
+        if self.controlled(method, CUTS):
+            assert self.controller is not None
+            longest = max(self.scenario_cuts) if method.freezes_device else last
+            chosen = getattr(self.controller[1], "cuts", None) or range(last + 1)
+            cuts |= {c for c in chosen if c <= longest and method.check_cut(c, last) is None}
+        return tuple(sorted(cuts))
 
     def cuts_by_device(self, method: type[Method]) -> dict[str, tuple[int, ...]]:
         """Return the cuts of each client device under a method, ascending, by profile name."""
         cuts: dict[str, set[int]] = {}
-        of_clients = self.method_cuts(method)
+        of_clients, controlled = self.method_cuts(method), self.controlled(method, CUTS)
         for device, clients in self.topology.device_runs():
-            cuts.setdefault(device.name, set()).update(of_clients[clients])
+            own = self.cuts(method) if controlled else of_clients[clients]
+            cuts.setdefault(device.name, set()).update(own)
         return {name: tuple(sorted(found)) for name, found in cuts.items()}
 
     def one_cut(self, method: type[Method]) -> int | None:

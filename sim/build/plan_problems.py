@@ -13,6 +13,7 @@ from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, info_of, model_of, shards_of
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.build.work_limits import batch_problems, fleet_problems
+from cutlayer.sim.control.registry import UnknownControllerError
 from cutlayer.sim.data.info import DataError
 from cutlayer.sim.data.partition import PartitionError
 from cutlayer.topologies import DeviceError, LinkError, TopologyError
@@ -29,6 +30,7 @@ _SECTIONS: Final[dict[type[ValueError], KeyPath]] = {
     ModelError: ("model", "name"),
     PartitionError: ("data", "partition"),
     TopologyError: ("topology",),
+    UnknownControllerError: ("control",),
     UnknownModelError: ("model", "name"),
 }
 PLAN_ERRORS: Final[tuple[type[ValueError], ...]] = (ScenarioNameError, *_SECTIONS)
@@ -80,6 +82,8 @@ def examine(
         problems += batch_problems(loaded, plan)
     if sound("model.cut"):
         attempt(lambda: plan.client_cuts)
+    if sound("control"):
+        attempt(lambda: plan.controller)
     attempt(lambda: availability(plan))
     attempt(lambda: transports(plan))
     attempt(lambda: variability(plan))

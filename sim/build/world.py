@@ -9,6 +9,7 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.training import Closing as ClosingSection
 from cutlayer.sim.build.clients import availability, transports, variability
 from cutlayer.sim.build.initial import initial_digests, initial_states
+from cutlayer.sim.build.memory import starting_cuts
 from cutlayer.sim.build.network import ClientNetwork, connect, edge_number
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.work_limits import most_events
@@ -234,7 +235,7 @@ def _fleet(
         clock=clock,
         seed=plan.seed,
         clients=Lazy(count, client),
-        cuts=plan.method_cuts(method),
+        cuts=starting_cuts(plan, method),
         clients_per_round=plan.scenario.clients_per_round,
         able=plan.able(),
         presences=availability(plan),

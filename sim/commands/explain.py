@@ -23,6 +23,7 @@ from cutlayer.sim.run.explain import Explained, Piece, Transfer, explain
 from cutlayer.sim.run.run import load_scenario
 from cutlayer.sim.views.columns import Column, print_columns, print_text
 from cutlayer.sim.views.critical_path import print_methods, print_path, print_rounds
+from cutlayer.sim.views.decisions import decision_sentences
 from cutlayer.sim.views.quantities import BYTES, TIMES, quantity, significant
 from cutlayer.sim.views.uncertainty import pair_sentences
 from cutlayer.sim.views.update_life import print_closing_fold, print_update
@@ -107,7 +108,7 @@ def explain_run(
             print_closing_fold(run, label, round_index, console)
         return
     print_methods(run, [method] if method else labels, console)
-    for line in pair_sentences(run):
+    for line in (*pair_sentences(run), *decision_sentences(run, [method] if method else labels)):
         print_text(console, line)
     if method is not None:
         console.print()
@@ -167,11 +168,12 @@ def print_transfers(explained: Explained, limit: int, console: Console) -> None:
     began_s = max(0.0, rnd.virtual_time_s - rnd.round_time_s)
     last = " Its update closed the window." if window else " It was the last client to finish."
     last = last if rnd.straggler == explained.client else ""
+    cut = f" Its cut is {explained.cut}." if explained.mixed else ""
     console.print(
         plain(
             f"The {rnd.noun} began at {quantity(began_s, TIMES)} and took "
             f"{quantity(rnd.round_time_s, TIMES)}. The client's round-trip time is "
-            f"{quantity(explained.rtt_s, TIMES)}.{last}"
+            f"{quantity(explained.rtt_s, TIMES)}.{last}{cut}"
         )
     )
     shown = sorted(sorted(transfers, key=lambda t: -t.seconds)[:limit], key=lambda t: t.number)

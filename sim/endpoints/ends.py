@@ -57,7 +57,7 @@ class ClientEndpoint(Endpoint):
     @property
     def batches(self) -> tuple[Batch, ...]:
         """The batches of this client's round, over all local epochs."""
-        return self.client.batches
+        return self.world.fleet.batches(self.client.index)
 
     def weights(self, *parts: str) -> Payload:
         """Return the weights and buffers (BatchNorm's statistics) of these parts."""

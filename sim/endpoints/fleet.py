@@ -66,19 +66,43 @@ class Fleet:
     """The clients, and what varies between clients and between rounds.
 
     `able` are the clients that have a batch to train on, in order; the others never take part.
-    `cuts` has each client's cut. `presences` and `variability_settings` are by client, for those that
-    have any. `jitters` has, by route, the mean delay (seconds) and the jitters of its links.
+    `presences` and `variability_settings` are by client, for those that have any. `jitters` has, by
+    route, the mean delay (seconds) and the jitters of its links. `cuts` has each client's cut. A
+    controller sets it and, for clients whose batches it makes smaller, `batch_sizes`; `participants` are
+    the clients that it chose, if it did.
     """
 
     clock: Clock
     seed: int
     clients: Sequence[Client]
-    cuts: Sequence[int]
+    cuts: Sequence[int] | dict[int, int]
     clients_per_round: int
     able: Sequence[int]
     presences: Mapping[int, Presence] = field(default_factory=dict)
     variability_settings: Mapping[int, VariabilitySettings] = field(default_factory=dict)
     jitters: Mapping[int, tuple[float, Jitters]] = field(default_factory=dict)
+    batch_sizes: dict[int, int] = field(default_factory=dict)
+    participants: Sequence[int] | None = None
+
+    def batches(self, client: int) -> tuple[Batch, ...]:
+        """Return the batches of a client's next round, over all local epochs.
+
+        Smaller batches are as many in each epoch as those of the scenario's size.
+        """
+        planned, size = self.clients[client].batches, self.batch_sizes.get(client)
+        if size is None or not planned:
+            return planned
+        epochs = planned[-1].epoch + 1
+        count, samples = len(planned) // epochs, self.clients[client].samples
+        smaller = PlannedBatches(samples, size, epochs, 1)
+        kept = [batch for batch in smaller if batch.position < count]
+        return tuple(batch._replace(number=number) for number, batch in enumerate(kept))
+
+    def sizes(self, client: int) -> tuple[int, ...]:
+        """Return the sizes of `batches`."""
+        if client not in self.batch_sizes:
+            return self.clients[client].batch_sizes
+        return tuple(batch.size for batch in self.batches(client))
 
     @property
     def time_invariant(self) -> bool:
@@ -108,6 +132,8 @@ class Fleet:
             candidates = among
         elif among is not None:
             candidates = [client for client in among if client in self._able_set]
+        if self.participants is not None:
+            candidates = self._chosen(candidates)
         if self.presences:
             candidates = [client for client in candidates if self.online(client)]
         count = min(self.clients_per_round, len(candidates))
@@ -132,6 +158,11 @@ class Fleet:
         chosen = stream.choice(len(candidates), size=count, replace=False)
         return sorted(candidates[int(i)] for i in chosen)
 
+    def _chosen(self, clients: Iterable[int]) -> Sequence[int]:
+        """Return the clients that the controller chose."""
+        chosen = {*(self.participants or ())}
+        return [client for client in clients if client in chosen]
+
     def online(self, client: int) -> bool:
         """Return whether a client is online now."""
         presence = self.presences.get(client)
@@ -140,7 +171,7 @@ class Fleet:
     def wait_s(self, clients: Iterable[int]) -> float:
         """Return the seconds until the first of the clients is online; infinite if none ever is."""
         wait = inf if self.presences else 0.0
-        for client in clients:
+        for client in clients if self.participants is None else self._chosen(clients):
             if self.online(client):
                 return 0.0
             start, value = self.now, 0.0

@@ -50,18 +50,26 @@ class Feed:
         key = {"client": client, "round_index": round_index, "epoch": batch.epoch}
         return {"seed": self.recipe.seed} | key
 
-    def samples(self, client: int, round_index: int, batch: Batch) -> Tensor:
-        """Return the positions of a batch's samples in the client's shard, int64 [batch size]."""
+    def samples(
+        self, client: int, round_index: int, batch: Batch, batch_size: int | None = None
+    ) -> Tensor:
+        """Return the positions of a batch's samples in the client's shard, int64 [batch size].
+
+        `batch_size` is the size of full batches, by default the recipe's.
+        """
+        size = batch_size or self.recipe.batch_size
         key = self._stream(client, round_index, batch)
-        if self._order[0] != key:
-            size, recipe = self.shard_size(client), self.recipe
-            order = batch_indices(size, recipe.batch_size, min_batch=recipe.min_batch, **key)
-            self._order = (key, [torch.from_numpy(indices) for indices in order])
+        if self._order[0] != key | {"size": size}:
+            shard, least = self.shard_size(client), self.recipe.min_batch
+            order = batch_indices(shard, size, min_batch=least, **key)
+            self._order = (key | {"size": size}, [torch.from_numpy(indices) for indices in order])
         return self._order[1][batch.position]
 
-    def batch(self, client: int, round_index: int, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return normalised inputs [n, *input shape] and labels [n] of a batch."""
-        rows = self._shard(client)[self.samples(client, round_index, batch)]
+    def batch(
+        self, client: int, round_index: int, batch: Batch, batch_size: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return normalised inputs [n, *input shape] and labels [n] of a batch; see `samples`."""
+        rows = self._shard(client)[self.samples(client, round_index, batch, batch_size)]
         key = self._stream(client, round_index, batch)
         images = self.dataset.train_images[rows]
         images = self.augmentation.apply(images, batch=batch.position, **key)

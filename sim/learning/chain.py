@@ -73,7 +73,8 @@ class Chain:
     `reads`, `averages` and `writes` are the states that the chain of `client` reads, is averaged into
     and writes. `weight` is its weight in averages, and `weights` has those of single states. `versions`
     has the versions of the states that it reads, `written` those of the states that it writes, once
-    other chains may read them. `cut` is its client's, if clients have different ones.
+    other chains may read them. `cut` is its client's, if clients have different ones; `batch_size` is
+    set if it is not the recipe's.
     """
 
     client: int
@@ -86,6 +87,7 @@ class Chain:
     digest: Digest
     records: bool
     cut: int | None = None
+    batch_size: int | None = None
     versions: Mapping[StateKey, int] = field(default_factory=dict)
     written: dict[StateKey, int] = field(default_factory=dict)
     weights: Mapping[StateKey, int] = field(default_factory=dict)

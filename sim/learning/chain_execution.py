@@ -121,12 +121,16 @@ class ChainRun:
 
     def batch(self, client: int, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return inputs [n, *input shape] and labels [n] of a batch of this round."""
-        images, labels = self.workspace.feed.batch(client, self.chain.round_index, batch)
+        chain = self.chain
+        images, labels = self.workspace.feed.batch(
+            client, chain.round_index, batch, chain.batch_size
+        )
         return self.workspace.converted(images), labels
 
     def samples(self, client: int, batch: Batch) -> Tensor:
         """Return the positions of a batch's samples in the client's shard, int64 [n]."""
-        return self.workspace.feed.samples(client, self.chain.round_index, batch)
+        chain = self.chain
+        return self.workspace.feed.samples(client, chain.round_index, batch, chain.batch_size)
 
     def label_shares(self, client: int, classes: int) -> Tensor:
         """Return the share of each label in a client's shard, [classes]."""

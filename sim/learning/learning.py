@@ -75,6 +75,7 @@ class Learning:
         writes: Sequence[StateKey] = (),
         members: Sequence[int] = (),
         cut: int | None = None,
+        batch_size: int | None = None,
         at_end: bool = False,
         scheduled_at: int | None = None,
     ) -> Chain:
@@ -84,8 +85,8 @@ class Learning:
         shards a chain of several clients reads. `cut` is the client's: if clients have different ones,
         the parts of the model stand for the states of its blocks. States that a chain writes are current
         for the chains opened after it or, with `at_end`, once it is folded or finished; averages once
-        they are folded. `scheduled_at` is the round of the learning-rate schedule if it is not
-        `round_index`.
+        they are folded. `batch_size` is the recipe's unless given, and `scheduled_at` the round of the
+        learning-rate schedule if it is not `round_index`.
         """
         reads, writes = list(reads), list(writes)
         if self.recipe.optimizer.state == "kept":
@@ -117,6 +118,10 @@ class Learning:
         }
         if cut is not None:
             described["cut"] = cut
+        if batch_size == self.recipe.batch_size:
+            batch_size = None
+        if batch_size is not None:
+            described["batch_size"] = batch_size
         digest = node(
             "chain",
             described,
@@ -137,6 +142,7 @@ class Learning:
             digest=digest,
             records=self.trains,
             cut=cut,
+            batch_size=batch_size,
         )
         self._open[chain] = NOTHING
         if self.executor is not None:

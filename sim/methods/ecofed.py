@@ -70,7 +70,18 @@ class EcoFed(EdgeMethod):
 
     def __init__(self, world: World, options: EcoFedOptions) -> None:
         super().__init__(world, options)
-        self._buffered: set[int] = set()
+        self._buffered: dict[int, int] = {}  # the cuts of the clients' buffers
+
+    @classmethod
+    def cycle(cls, options: Any) -> int:
+        """Return the period."""
+        period: int = options.period
+        return period
+
+    @classmethod
+    def decided(cls, options: Any) -> frozenset[str]:
+        """Return all but batch sizes: the buffers hold batches of the size with which they were sent."""
+        return super().decided(options) - {"batch_sizes"}
 
     @classmethod
     def server_keeps(cls, options: Any, load: ServerLoad) -> int:
@@ -95,7 +106,11 @@ class EcoFed(EdgeMethod):
 
     def _uploads_in(self, index: int) -> bool:
         """Whether a round is an upload round: by the period, or for lack of anything to replay."""
-        return index % self.options.period == 0 or not self._buffered
+        return index % self.options.period == 0 or not any(map(self._usable, self._buffered))
+
+    def _usable(self, client: int) -> bool:
+        """Whether a client has a buffer of its present cut; one of another cut cannot be replayed."""
+        return self._buffered.get(client) == self.world.fleet.cuts[client]
 
     def sent_to_edges(self) -> tuple[str, ...]:
         """Return the server block if it is there, and the device block if clients receive it."""
@@ -110,7 +125,7 @@ class EcoFed(EdgeMethod):
         """Return, for a replay round, the clients that have a buffer on the server."""
         if self._uploads_in(self.edge_rounds(index)[0]) or self.options.upload_when_unbuffered:
             return super().eligible(index)
-        return sorted(self._buffered)
+        return sorted(filter(self._usable, self._buffered))
 
     def draw(self, index: int) -> tuple[int, ...]:
         """Return the clients of a round, in a replay round of those that have a buffer."""
@@ -119,7 +134,8 @@ class EcoFed(EdgeMethod):
     def open_members(self, index: int, participants: tuple[int, ...], team: Team) -> Round:
         """Choose an upload or a replay round, and for each participant whether it uploads."""
         upload_round = self._uploads_in(index)
-        uploads = tuple(upload_round or client not in self._buffered for client in participants)
+        usable = set(filter(self._usable, participants))
+        uploads = tuple(upload_round or client not in usable for client in participants)
         server = team.states("server")
         chains = tuple(
             self.chain(
@@ -132,8 +148,8 @@ class EcoFed(EdgeMethod):
             )
             for client, uploading in zip(participants, uploads, strict=True)
         )
-        notes = {"uploads": uploads, "fresh": set(participants) - self._buffered}
-        self._buffered.update(participants)
+        notes = {"uploads": uploads, "fresh": set(participants) - usable}
+        self._buffered |= {client: self.world.fleet.cuts[client] for client in participants}
         round_type = "upload" if upload_round else "replay"
         return Round(index, round_type, participants, chains, notes)
 
@@ -142,7 +158,7 @@ class EcoFed(EdgeMethod):
         super().drop(rnd, member)
         client = rnd.participants[member]
         if client in rnd.notes["fresh"]:
-            self._buffered.discard(client)
+            self._buffered.pop(client, None)
 
     def _uploads(self, endpoint: ClientEndpoint, rnd: Round) -> bool:
         """Whether the client of an endpoint uploads in this round."""

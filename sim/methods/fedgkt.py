@@ -135,6 +135,11 @@ class FedGKT(SplitMethod):
         return "fedgkt without exchange_weights trains one server block for all clients"
 
     @classmethod
+    def decided(cls, options: Any) -> frozenset[str]:
+        """Return everything with an exchange; otherwise the server has one block, with one cut."""
+        return super().decided(options) - (set() if options.exchange_weights else {"cuts"})
+
+    @classmethod
     def check_mixed_cuts(cls, options: Any) -> str | None:
         """Return a reason if the server block is shared: it has one cut."""
         if options.exchange_weights:

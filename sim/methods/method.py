@@ -156,6 +156,11 @@ class Method(ABC):
         return f"{cls.name} needs one cut for all clients"
 
     @classmethod
+    def cycle(cls, options: Any) -> int:  # noqa: ARG003
+        """Return the number of rounds after which rounds of the same types follow."""
+        return 1
+
+    @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003
         """Return how many replicas of the server block exist at once: by default one per participant."""
         return participants
@@ -215,6 +220,17 @@ class Method(ABC):
         """
         return None
 
+    @classmethod
+    def check_control(cls, options: Any, sets: frozenset[str]) -> str | None:
+        """Return why a controller cannot set these of cuts, batch_sizes and participants, or None."""
+        missing = sorted(sets - cls.decided(options))
+        return f"{cls.name} does not let a controller set {missing[0]}" if missing else None
+
+    @classmethod
+    def decided(cls, options: Any) -> frozenset[str]:  # noqa: ARG003
+        """Return what controllers may set in rounds of this method."""
+        return frozenset()
+
     @property
     def may_cancel(self) -> bool:
         """Whether clients of a round can be cancelled, by this method or by `training.closing`."""
@@ -232,15 +248,15 @@ class Method(ABC):
     ) -> Chain:
         """Open the chain of one client for a round; see `Learning.chain`."""
         fleet = self.world.fleet
-        samples, cut = fleet.clients[client].samples, fleet.cuts[client]
         return self.world.learning.chain(
             index,
             client,
-            samples,
+            fleet.clients[client].samples,
             reads=reads,
             averages=averages,
             writes=writes,
-            cut=cut,
+            cut=fleet.cuts[client],
+            batch_size=fleet.batch_sizes.get(client),
             scheduled_at=scheduled_at,
         )
 
@@ -325,8 +341,8 @@ class Method(ABC):
         It is all that the round declares and the method remembers, without what is `untimed`. Raises
         UnrepeatableError if it cannot be compared with another round's.
         """
-        clients = self.world.fleet.clients
-        sizes = tuple([clients[client].batch_sizes for client in rnd.participants])
+        fleet = self.world.fleet
+        sizes = tuple([fleet.sizes(client) for client in rnd.participants])
         own = {name: value for name, value in vars(self).items() if name != "world"}
         rest = signature(rnd.chains, rnd.participants, (own, rnd.notes), self.untimed)
         return rnd.round_type, sizes, rest

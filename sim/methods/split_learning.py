@@ -30,6 +30,11 @@ class SplitLearning(SplitFed):
         return "split_learning passes a single device block from client to client"
 
     @classmethod
+    def decided(cls, options: Any) -> frozenset[str]:
+        """Return all but cuts: the device block that is passed on has one."""
+        return super().decided(options) - {"cuts"}
+
+    @classmethod
     def check_mixed_cuts(cls, options: Any) -> str | None:  # noqa: ARG003
         """Return a reason: the device block that is passed on has one cut."""
         return "split_learning passes on a single device block, which needs one cut for all clients"

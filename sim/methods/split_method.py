@@ -29,6 +29,11 @@ class SplitMethod(Method):
         return None
 
     @classmethod
+    def decided(cls, options: Any) -> frozenset[str]:  # noqa: ARG003
+        """Return everything: members have replicas of their own, which are folded."""
+        return frozenset({"cuts", "batch_sizes", "participants"})
+
+    @classmethod
     def check_closing(cls, options: Any) -> str | None:
         """Return why a client cannot be left out, or that a method's own `wait` closes its rounds."""
         if cls.wait is not SplitMethod.wait:

@@ -164,6 +164,14 @@ UPDATE_COLUMNS: Final = (  # of an asynchronous method; see `UpdateRow`
     _of_update("dropped", "count", "filled"),
 )
 
+DECISION_COLUMNS: Final = (  # of a controller: what holds for a client from a round on
+    Column("round", lambda decided: decided.round, "count", "filled"),
+    Column("client", lambda decided: decided.client, "text", "filled"),
+    Column("device", lambda decided: decided.device, "text", "filled"),
+    Column("cut", lambda decided: decided.cut, "count", "filled"),
+    Column("batch_size", lambda decided: decided.batch_size, "count", "filled"),
+)
+
 
 def _critical_column(phase: str) -> Column:
     return Column(f"critical_{phase}_s", lambda m: m.mean_of(lambda r: r.critical_path_s[phase]))
@@ -193,8 +201,10 @@ RUN_TABLES: Final[Mapping[str, Sequence[Column]]] = {
     "devices": (*METHOD_COLUMNS, *DEVICE_COLUMNS),
     "utilisation": (*METHOD_COLUMNS, *UTILISATION_COLUMNS),
     "updates": (*METHOD_COLUMNS, *UPDATE_COLUMNS),
+    "decisions": (*METHOD_COLUMNS, *DECISION_COLUMNS),
 }
-NOT_IN_EVERY_RUN: Final = ("updates",)  # only with an asynchronous method
+# Only with an asynchronous method, and with a controller.
+NOT_IN_EVERY_RUN: Final = ("updates", "decisions")
 
 # In the folders of runs that were timed at draws of their figures.
 DRAW_TABLES: Final[Mapping[str, Sequence[Column]]] = {

@@ -27,6 +27,16 @@ from cutlayer.sim.results.updates import summary_of_updates
 Status = Literal["complete", "stopped", "stalled"]
 
 
+class Decided(NamedTuple):
+    """A client's cut and batch size from a round on, as a controller set them."""
+
+    round: int
+    client: str
+    device: str
+    cut: int
+    batch_size: int
+
+
 @dataclass
 class MethodResult:
     """One method's run. `busy_s` and `available_s` are sums over clients or over server slots.
@@ -54,6 +64,7 @@ class MethodResult:
     clients_available_s: float = 0.0
     server_busy_s: float = 0.0
     server_available_s: float = 0.0
+    decisions: list[Decided] = field(default_factory=list)  # those of a controller
     reused_rounds: int = 0
     diverged_in_round: int | None = None  # the first evaluation with weights that were not finite
     ended: str | None = None  # why the run ended early, if no limit was reached
@@ -150,7 +161,7 @@ class MethodResult:
         }
 
     def rows_of(self, table: str) -> list[Row]:
-        """Return the rows of rounds, accuracy, links (the busiest first), devices or updates.csv."""
+        """Return the rows of a table; those of links begin with the busiest."""
         time_s = self.virtual_time_s
         links = [
             LinkRow(name, totals, self.link_clients[name], self.capacity_s[name], time_s)
@@ -163,6 +174,7 @@ class MethodResult:
             "links": links,
             "devices": self.devices.items(),
             "updates": self.updates,
+            "decisions": self.decisions,
         }
         return [method_row(self.label, self.method, table, record) for record in records[table]]
 

@@ -92,10 +92,15 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Explained:
-    """A client's transfers in a round, in the order in which they ended."""
+    """A client's transfers in a round, in the order in which they ended.
+
+    `cut` is the client's there; others may have different ones if `mixed`.
+    """
 
     label: str
     client: str
+    cut: int
+    mixed: bool
     seed: int
     rtt_s: float
     rnd: RoundResult
@@ -144,6 +149,8 @@ def explain(
     return Explained(
         label=entry.label,
         client=client,
+        cut=routes.world.fleet.cuts[routes.client],
+        mixed=routes.world.learning.mixed is not None,
         seed=plan.seed,
         rtt_s=routes.rtt_s,
         rnd=result.rounds[round_index],

@@ -17,6 +17,7 @@ from cutlayer.sim.build.world import make_method, profile_of
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.process.interrupts import held_back
 from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.run.control import control_of
 from cutlayer.sim.run.engine import Observe, RoundProgress, StopCondition
 from cutlayer.sim.run.windows import make_engine
 
@@ -45,13 +46,15 @@ def play(
     makes it); the result takes its accuracies. `keep_all` keeps the intervals of every round.
     """
     result = empty_result(plan, entry) if result is None else result
+    method = make_method(plan, entry, dataset, executor=executor, keep_accounts=observe is not None)
     engine = make_engine(
-        make_method(plan, entry, dataset, executor=executor, keep_accounts=observe is not None),
+        method,
         result,
         reuse=reuse,
         keep_all=keep_all,
         observe=observe,
         learned=None if curve is None else dict(curve["accuracy"]),
+        control=control_of(plan, entry, method),
     )
     try:
         engine.run(stop or scenario_stop(plan.scenario), progress or RoundProgress())

@@ -16,6 +16,7 @@ from cutlayer.sim.methods.signature import UnrepeatableError
 from cutlayer.sim.process.interrupts import let_in
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.run.control import Control
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.one_round import play_round
 
@@ -24,14 +25,22 @@ class RoundEngine(Engine):
     """Runs one synchronous method in its world and fills its result.
 
     With `reuse`, rounds whose timing is known are not played again, unless they have observers.
+    `control` decides before every round.
     """
 
     noun = "round"
 
     def __init__(
-        self, method: Method, result: MethodResult, *, reuse: bool = True, **options: Any
+        self,
+        method: Method,
+        result: MethodResult,
+        *,
+        reuse: bool = True,
+        control: Control | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(method, result, **options)
+        self._control = control
         world = self.world
         self._reuse = (
             reuse
@@ -42,6 +51,11 @@ class RoundEngine(Engine):
         )
         self._played: dict[Hashable, tuple[RoundRecord, list[int]]] = {}  # and who dropped out
 
+    def _wait_s(self, index: int, stop: StopCondition) -> float:
+        if self._control is not None:
+            self._control.decide(index)
+        return super()._wait_s(index, stop)
+
     def _play(
         self, index: int, stop: StopCondition, progress: RoundProgress, waited_s: float
     ) -> RoundResult:
@@ -50,6 +64,8 @@ class RoundEngine(Engine):
             rnd = method.open_round(index)
             self._members = rnd.participants
             record = self._record_of(rnd)
+        if self._control is not None:
+            self.result.decisions += self._control.closed(rnd, record)
         start_s = world.clock.epoch_s
         world.clock.rebase(record.duration_s)
         world.learning.close_round(progress.client_trained)

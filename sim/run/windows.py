@@ -21,6 +21,7 @@ from cutlayer.sim.network.observers import Loads
 from cutlayer.sim.process.interrupts import let_in
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.run.control import Control
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.one_round import behind_edges, edge_slots, recorded_links
 from cutlayer.sim.run.rounds import RoundEngine
@@ -29,15 +30,21 @@ COLLECTING: Final = (50_000, 20, 100)  # thresholds of `gc`; Python's own are (7
 
 
 def make_engine(
-    method: Method, result: MethodResult, *, reuse: bool = True, **options: Any
+    method: Method,
+    result: MethodResult,
+    *,
+    reuse: bool = True,
+    control: Control | None = None,
+    **options: Any,
 ) -> Engine:
     """Return the engine of a method: of windows if it is asynchronous, or of rounds.
 
-    Rounds whose timing is known are reused if `reuse`; windows never are.
+    Rounds whose timing is known are reused if `reuse`; windows never are. Only rounds have a `control`.
     """
     if method.asynchronous:
+        assert control is None, "a controller decides before rounds"
         return WindowEngine(method, result, **options)
-    return RoundEngine(method, result, reuse=reuse, **options)
+    return RoundEngine(method, result, reuse=reuse, control=control, **options)
 
 
 @contextmanager

@@ -37,6 +37,7 @@ CELL_CODE: Final = (
     "sim/clock.py",
     "sim/build",
     "sim/compute",
+    "sim/control",
     "sim/endpoints",
     "sim/log",
     "sim/network",
@@ -142,5 +143,10 @@ def _content(text: str) -> str:
 def _own_objects(scenario: Mapping[str, Any]) -> set[str]:
     """Return the names in a scenario that can be a user's own object."""
     methods = [name for method in scenario["methods"] for name in method]
-    named = [scenario["model"]["name"], scenario["data"]["dataset"], *methods]
+    named = [
+        scenario["model"]["name"],
+        scenario["data"]["dataset"],
+        *methods,
+        *scenario.get("control", {}),
+    ]
     return {name for name in named if isinstance(name, str)}

@@ -1,0 +1,42 @@
+"""`balanced_batches`: batch sizes by speed, so that the clients of a round finish together.
+
+As in MergeSFL (Liao et al., 2024), the fastest client keeps the scenario's batch size B and the others
+get smaller batches; all train on as many batches as before.
+"""
+
+from cutlayer.scenarios.control import BalancedBatches
+from cutlayer.sim.control.controller import BATCH_SIZES, Controller, Decisions, History
+
+
+class BalancedBatchSizes(Controller):
+    """A client's batch is B x (shortest time) / (its own), of times over the present batch size.
+
+    Its time is that of its latest round: computing, transfers of activations and gradients, and the
+    server with its queue, without the transfers of weights. Where this settles, all of these times are
+    equal. A client that has not taken part yet has batches of B.
+    """
+
+    sets = frozenset({BATCH_SIZES})
+    Options = BalancedBatches
+
+    def __init__(self, options: BalancedBatches) -> None:
+        super().__init__(options)
+        self._over_size_s: dict[int, float] = {}
+
+    def decide(self, history: History) -> Decisions:
+        """Take the times of the last round, and set the batch sizes of all clients that have any."""
+        for closed in history.rounds:
+            for of in closed.clients:
+                transfers_s = of.up_s + of.down_s - of.weights_s
+                seconds = of.computing_s + transfers_s + of.queue_s + of.server_s
+                if seconds > 0 and not of.dropped:
+                    self._over_size_s[of.client] = seconds / of.batch_size
+        if not self._over_size_s:
+            return Decisions()
+        fastest = min(self._over_size_s.values())
+        sizes = {}
+        for client, seconds in sorted(self._over_size_s.items()):
+            full = history.clients[client].batch_size
+            least = min(max(self.options.smallest, 1), full)
+            sizes[client] = max(least, round(full * fastest / seconds))
+        return Decisions(batch_sizes=sizes)

@@ -1,0 +1,167 @@
+"""What a controller sees of a run, and what it decides.
+
+A controller is a subclass of `Controller` with `decide`. It sees times and bytes, never tensors, so that
+its decisions are the same whether a run trains or not. They are ingredients of the learning digest where
+they touch learning: as the cut and the batch size of a client's chain, and as who takes part.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from cutlayer.errors import UserError
+
+CUTS: Final = "cuts"
+BATCH_SIZES: Final = "batch_sizes"
+PARTICIPANTS: Final = "participants"
+
+
+class ControlError(UserError):
+    """A decision that cannot be carried out."""
+
+
+class NoOptions(BaseModel):
+    """The options of a controller without any."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class ClientFacts:
+    """A client as controllers know it: `cuts` are those that it may have.
+
+    Batches have `batch_size` samples unless a controller makes them smaller.
+    """
+
+    index: int
+    name: str
+    device: str
+    samples: int
+    batch_size: int
+    cuts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RoundAlone:
+    """A client's round as predicted if it had its links and the server to itself.
+
+    `seconds` are those of the whole round, with propagation delays and overheads; bytes are wire bytes.
+    """
+
+    seconds: float
+    computing_s: float
+    up_s: float
+    down_s: float
+    server_s: float
+    up_bytes: int
+    down_bytes: int
+    device_flops: float
+    server_flops: float
+
+    @property
+    def rest_s(self) -> float:
+        """Propagation delays, as far as nothing happens at the same time."""
+        return max(0.0, self.seconds - self.computing_s - self.up_s - self.down_s - self.server_s)
+
+
+@dataclass(frozen=True)
+class ClientRound:
+    """A client's part in a closed round.
+
+    `computing_s` is its device's time, `server_s` the server's for it, `queue_s` its jobs' wait there.
+    `up_s` and `down_s` are the times of its transfers, without propagation delays; `weights_s` is the
+    part of weights, in both directions. `done_s` is when it was done, seconds since the round began.
+    Bytes are wire bytes.
+    """
+
+    client: int
+    cut: int
+    batch_size: int
+    done_s: float
+    computing_s: float
+    up_s: float
+    down_s: float
+    weights_s: float
+    queue_s: float
+    server_s: float
+    up_bytes: int
+    down_bytes: int
+    device_flops: float
+    server_flops: float
+    dropped: bool
+
+    @property
+    def up_rate(self) -> float | None:
+        """The mean rate of its uploads, bytes/s; None if they took no time."""
+        return self.up_bytes / self.up_s if self.up_s > 0 else None
+
+    @property
+    def down_rate(self) -> float | None:
+        """The mean rate of its downloads, bytes/s; None if they took no time."""
+        return self.down_bytes / self.down_s if self.down_s > 0 else None
+
+
+@dataclass(frozen=True)
+class ClosedRound:
+    """A closed round: its makespan in seconds, and the clients that took part."""
+
+    index: int
+    seconds: float
+    clients: tuple[ClientRound, ...]
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known before round `index`.
+
+    `clients` has all clients, `able` those that can take part. `cuts` and `batch_sizes` are the present
+    ones by client; `rounds` are the latest closed rounds, the last one last (`Controller.remembers`).
+    `alone` predicts a client's round at a cut, from the cost model and its links as they are when the
+    run begins.
+    """
+
+    index: int
+    clients: Sequence[ClientFacts]
+    able: Sequence[int]
+    clients_per_round: int
+    rounds: Sequence[ClosedRound]
+    cuts: Mapping[int, int] | Sequence[int]
+    batch_sizes: Mapping[int, int]
+    alone: Callable[[int, int], RoundAlone]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What changes from this round on; everything else stays as it is.
+
+    `cuts` are by client, or a function that returns the cut of a client when it first takes part. A
+    client with another batch size trains on as many batches as before, so that smaller batches are less
+    work. The clients of a round are drawn among the `participants`, by default all.
+    """
+
+    cuts: Mapping[int, int] | Callable[[int], int] = field(default_factory=dict)
+    batch_sizes: Mapping[int, int] = field(default_factory=dict)
+    participants: Sequence[int] | None = None
+
+
+class Controller(ABC):
+    """Decides before every round.
+
+    `sets` names the fields of `Decisions` that it sets. `settles` says that a client's cut never changes
+    once the client has taken part. `remembers` is the number of closed rounds that it sees.
+    """
+
+    sets: ClassVar[frozenset[str]]
+    settles: ClassVar[bool] = False
+    remembers: ClassVar[int] = 1
+    Options: ClassVar[type[BaseModel]] = NoOptions
+
+    def __init__(self, options: Any) -> None:
+        self.options = options
+
+    @abstractmethod
+    def decide(self, history: History) -> Decisions:
+        """Return what changes from round `history.index` on."""

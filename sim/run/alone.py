@@ -1,0 +1,92 @@
+"""Predict a client's round if it had its links and the server to itself, by playing it.
+
+The round is played without tensors in a world of its own, so that a prediction has the sizes, times and
+delays of the simulation. Nothing is predicted twice for clients whose timing is equal.
+"""
+
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cutlayer.scenarios.methods import Method as MethodEntry
+from cutlayer.sim.build.plan import Plan
+from cutlayer.sim.build.world import assemble
+from cutlayer.sim.control.controller import RoundAlone
+from cutlayer.sim.endpoints.world import World
+from cutlayer.sim.log.intervals import Phase
+from cutlayer.sim.log.record import RoundRecord
+from cutlayer.sim.methods.method import Method
+from cutlayer.sim.methods.registry import options_of
+from cutlayer.sim.run.one_round import play_round
+
+
+class Alone:
+    """Predicts the rounds of single clients under a method, at the time at which a run begins.
+
+    The mean is taken over the types of rounds that follow each other (EcoFed's period). Clients are
+    always online.
+    """
+
+    def __init__(self, plan: Plan, entry: MethodEntry) -> None:
+        self._plan = plan
+        self._entry = entry
+        self._method, self._options = options_of(entry)
+        self._world: World | None = None
+        self._known: dict[Hashable, RoundAlone] = {}
+
+    def __call__(self, client: int, cut: int) -> RoundAlone:
+        """Return the prediction for a client at a cut."""
+        world = self._ready()
+        of = world.fleet.clients[client]
+        key = of.timing_class, of.batch_sizes, cut
+        if key not in self._known:
+            world.fleet.cuts, world.fleet.participants = {client: cut}, (client,)
+            method = self._method(world, self._options)
+            records = [_played(method, index) for index in range(method.cycle(self._options))]
+            self._known[key] = _mean(records)
+            if not world.constant_rates:
+                self._world = None  # its clock has moved
+        return self._known[key]
+
+    def _ready(self) -> World:
+        if self._world is None:
+            plan, name = self._plan, self._entry.name
+            world = assemble(plan, self._method, name, self._options).world
+            world.fleet = replace(world.fleet, presences={})
+            self._world = replace(world, closing=None)
+        return self._world
+
+
+def _played(method: Method, index: int) -> RoundRecord:
+    world = method.world
+    record = play_round(method, method.open_round(index))
+    world.clock.rebase(record.duration_s)
+    world.learning.close_round()
+    return record
+
+
+def _mean(records: list[RoundRecord]) -> RoundAlone:
+    def mean(values: list[Any]) -> float:
+        return float(np.mean(values))
+
+    return RoundAlone(
+        seconds=mean([record.duration_s for record in records]),
+        computing_s=mean([record.device_busy_s.sum() for record in records]),
+        up_s=mean([_seconds(record, Phase.UPLINK) for record in records]),
+        down_s=mean([_seconds(record, Phase.DOWNLINK) for record in records]),
+        server_s=mean([record.server_busy_s for record in records]),
+        up_bytes=round(mean([record.wire_up.sum() for record in records])),
+        down_bytes=round(mean([record.wire_down.sum() for record in records])),
+        device_flops=mean([_flops(record, Phase.DEVICE_COMPUTE) for record in records]),
+        server_flops=mean([_flops(record, Phase.SERVER_COMPUTE) for record in records]),
+    )
+
+
+def _seconds(record: RoundRecord, phase: Phase) -> float:
+    return float(record.intervals.duration[record.intervals.of(phase)].sum())
+
+
+def _flops(record: RoundRecord, phase: Phase) -> float:
+    return float(record.intervals.flops[record.intervals.of(phase)].sum())
