@@ -22,14 +22,15 @@ LONGEST = 300  # lines of a file whose docstring does not say why it is longer
 # `python tests/test_architecture.py` prints this table as it is in the code.
 TABLE = """
 __main__ -> cli
-build -> clock compute data endpoints errors learning log methods models network scenarios streams
-        suggestion topologies transport
+build -> clock compute control data endpoints errors learning log methods models network scenarios
+        streams suggestion topologies transport
 calibrate -> compute data errors files models process topologies
 cli -> commands errors files learning models process scenarios version
 clock -> errors topologies
 commands -> build calibrate data errors files learning methods models papers process report results
         run scenarios studies suggestion topologies uncertainty validate views
 compute -> clock models topologies
+control -> errors models scenarios
 cutlayer -> data errors results run scenarios studies uncertainty version
 data -> errors models streams suggestion topologies
 endpoints -> clock compute learning log models network streams topologies
@@ -44,7 +45,7 @@ papers -> calibrate compute files models results run topologies validate views
 process -> errors models
 report -> files results scenarios uncertainty version views
 results -> errors files log network process
-run -> build clock data endpoints errors learning log methods models network process results
+run -> build clock control data endpoints errors learning log methods models network process results
         scenarios suggestion transport version
 scenarios -> errors models suggestion topologies
 sim ->

@@ -242,9 +242,11 @@ def _control_problem(plan: Plan, method: type[Method], options: Any) -> tuple[Ke
         sets = frozenset(field for field in controller.sets if plan.controlled(method, field))
         if (complaint := method.check_control(options, sets)) is not None:
             return ("control",), complaint
-        beyond = [cut for cut in getattr(section, "cuts", None) or () if cut > len(plan.blocks)]
-        if beyond:
-            return ("control",), f"has the cut {beyond[0]}, and the last is {len(plan.blocks)}"
+        chosen = getattr(section, "cuts", None) or ()
+        if chosen and max(chosen) > (last := len(plan.blocks)):
+            return ("control",), f"has the cut {max(chosen)}, and the last is {last}"
+        if chosen and CUTS in sets and not {*chosen} & {*plan.cuts(method)}:
+            return ("control",), f"has no cut that {method.name} can have"
         kept = optimizer_of(plan.scenario, options).state == "kept"
         if kept and CUTS in sets and not controller.settles:
             rule = "changes cuts between rounds, and a kept optimizer state belongs to one cut"

@@ -102,8 +102,8 @@ class Plan:
         if self.controlled(method, CUTS):
             assert self.controller is not None
             longest = max(self.scenario_cuts) if method.freezes_device else last
-            chosen = getattr(self.controller[1], "cuts", None) or range(last + 1)
-            cuts |= {c for c in chosen if c <= longest and method.check_cut(c, last) is None}
+            chosen = getattr(self.controller[1], "cuts", None) or (*cuts, *range(last + 1))
+            cuts = {c for c in chosen if c <= longest and method.check_cut(c, last) is None} or cuts
         return tuple(sorted(cuts))
 
     def cuts_by_device(self, method: type[Method]) -> dict[str, tuple[int, ...]]:
