@@ -38,7 +38,6 @@ RUN_FOLDER = [
     "accuracy.csv",
     "checksums.sha256",
     "cutlayer.json",
-    "decisions.csv",
     "devices.csv",
     "events.npz",
     "links.csv",
