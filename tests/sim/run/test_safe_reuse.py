@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from small_scenarios import MIXED, scenario
-from tiny_worlds import Device, make_method, played
+from tiny_worlds import Device, Edge, make_method, played
 
 from cutlayer import run
 from cutlayer.sim.endpoints.device import DeviceEndpoint
@@ -21,7 +21,8 @@ from cutlayer.sim.methods.registry import METHODS
 
 DEVICES = [Device(loader=0.25), Device(loader=0.25)]
 ROUNDS = 8
-ORDERED = ("splitfed_v2",)  # the learning digest covers an order that only a simulation tells
+# Only a simulation gives the order of updates, which the learning digest covers.
+ORDERED = {"splitfed_v2"} | {name for name, known in METHODS.items() if known.asynchronous}
 
 
 class Trap(ClassicFL):
@@ -287,6 +288,19 @@ def test_shipped_methods_reuse_rounds_of_other_clients(tmp_path, name):
     assert one.learning_digest == other.learning_digest
     equal = 8 - (2 if name in ("ecofed", "centralised") else 1)
     assert one.reused_rounds == (0 if name in ORDERED else equal)
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+@pytest.mark.parametrize("name", ["classic_fl", "splitfed"])
+def test_edge_nodes_that_fold_while_a_round_runs(name, rounds):
+    """Their folds are in the learning digest, which is the same with and without reuse."""
+    edges, options = [Edge(2), Edge(2)], {"edges": {"rounds": rounds}}
+    reused, every = (
+        played(make_method(name, [Device()] * 4, options=options, edges=edges), 3, reuse=reuse)
+        for reuse in (True, False)
+    )
+    assert reused.event_digest == every.event_digest
+    assert reused.learning_digest == every.learning_digest
 
 
 VALUES: list[tuple[str, Callable[[], Any], Callable[[], Any]]] = [
