@@ -25,6 +25,7 @@ from cutlayer.sim.views.rounds import (
     idle_chart,
     round_by_round,
     speedup_charts,
+    tier_chart,
     traffic_chart,
 )
 from cutlayer.sim.views.timeline import timelines
@@ -106,6 +107,7 @@ def _why(runs: Sequence[SavedRun]) -> list[Part]:
     return [
         (paths, *by_round),
         (traffic_chart(runs),),
+        *([(tiers,)] if (tiers := tier_chart(runs)) is not None else []),
         *([(idle,)] if idle is not None else []),
         Table("stragglers", "Stragglers and barriers", columns, rows, note),
     ]
@@ -133,6 +135,15 @@ def _links_and_devices(runs: Sequence[SavedRun]) -> list[Part]:
         parts.append((busiest,))
     if categories := category_charts(runs):
         parts.append(categories)
+    nodes = [
+        [label, name, str(node["slots"]), str(node["jobs"]), _wait(node), _share(node)]
+        for label, entry in run.methods.items()
+        for name, node in entry.get("nodes", {}).items()
+    ]
+    if nodes:
+        columns = ["Method", "Node", "Slots", "Jobs", "Mean wait of a job", "Idle share"]
+        note = "The server, and the edge nodes that compute for clients."
+        parts.append(Table("nodes", "Server and edge nodes", columns, nodes, note))
     devices: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in run.table("devices"):
         if row["rounds"] != 0:  # else the client took part in none
@@ -182,6 +193,14 @@ def _uncertainty(runs: Sequence[SavedRun]) -> list[Part]:
         lines = ["No figure that the times rest on is coarse or guessed."]
         parts.append(Words("guesses", "Guessed figures", lines))
     return parts
+
+
+def _wait(node: Mapping[str, Any]) -> str:
+    return quantity(node["wait_s"]["mean"], TIMES) if node["wait_s"] else "-"
+
+
+def _share(node: Mapping[str, Any]) -> str:
+    return "-" if node["idle_fraction"] is None else f"{node['idle_fraction']:.1%}"
 
 
 def _final(entry: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.clients import transports
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.endpoints.fleet import Client
+from cutlayer.sim.endpoints.nodes import Way
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.log.intervals import SERVER, Activity, Phase
 from cutlayer.sim.log.record import TOLERANCE
@@ -171,30 +172,26 @@ class _RoutesOfClient:
     def observe(self, world: World, rnd: Round) -> Sequence[Observer]:
         """Return the probe of the client's routes."""
         self.world, self.owner = world, world.fleet.clients[self.client]
-        if rnd.round_type != WINDOW and (
-            rnd.index != self.round_index or self.client not in rnd.participants
-        ):
+        elsewhere = rnd.index != self.round_index or self.client not in rnd.participants
+        if rnd.round_type != WINDOW and elsewhere:
             return ()
         if self.probe is None:
-            self.probe = Probe(world.network, self._routes.values())
+            self.probe = Probe(world.network, [way.route for way in self._ways.values()])
         return (self.probe,)
 
     @property
-    def _routes(self) -> dict[tuple[Phase, int], int]:
-        """The routes to and from the server and the client's edge node, if edge nodes compute."""
-        edge = self.owner.edge
+    def _ways(self) -> dict[tuple[Phase, int], Way]:
+        """The ways of its messages, to and from the server and the edge node that it uses."""
+        way, client, edge = self.world.way, self.client, self.owner.edge
         nodes = (SERVER,) if edge is None or len(self.world.nodes) == 1 else (SERVER, edge)
-        ways = {(Phase.UPLINK, n): self.world.way(self.client, n) for n in nodes}
-        ways |= {(Phase.DOWNLINK, n): self.world.way(n, self.client) for n in nodes}
-        return {ends: way.route for ends, way in ways.items()}
+        ups = {(Phase.UPLINK, node): way(client, node) for node in nodes}
+        return ups | {(Phase.DOWNLINK, node): way(node, client) for node in nodes}
 
     @property
     def rtt_s(self) -> float:
         """The mean round trip to the node with which the client exchanges weights."""
-        if self.owner.edge is None or len(self.world.nodes) == 1:
-            return self.owner.up_delay_s + self.owner.down_delay_s
-        way, edge = self.world.way, self.owner.edge
-        return way(self.client, edge).delay_s + way(edge, self.client).delay_s
+        nearest = min(node for _, node in self._ways)
+        return sum(way.delay_s for (_, node), way in self._ways.items() if node == nearest)
 
     def transfers(self, plan: Plan, kept: KeptRound) -> Iterator[Transfer]:
         """Yield the client's transfers of a kept round in the order in which they ended."""
@@ -205,8 +202,8 @@ class _RoutesOfClient:
         began_s = kept.start_s - world.clock.epoch_s if window else 0.0
         weight = 1 / transports(plan)[self.client].header_efficiency
         seen = {
-            ends: [p for p in probe.transfers if p.flow.route == route]
-            for ends, route in self._routes.items()
+            ends: [p for p in probe.transfers if p.flow.route == way.route]
+            for ends, way in self._ways.items()
         }
         member_of = np.where(log.phase == Phase.UPLINK, log.actor, log.peer)
         ours = (

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cutlayer.sim.log.intervals import PHASES
+from cutlayer.sim.log.tiers import ACCESS, BACKHAUL, FIGURES
 from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
 from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.columns import Row
@@ -18,6 +19,10 @@ from cutlayer.sim.views.uncertainty import bracketed, interval_note, intervals_o
 MOST_ROUNDS: Final = 60  # drawn one by one
 FAR: Final = 100  # a total this many times below the largest is written in a unit of its own
 NUMBERS: Final = {UP: 0, DOWN: 5}  # of the colours: two blues
+TIERS_NOTE: Final = (
+    "Access: between clients and the first node with a device on their way. Backhaul: between these edge"
+    " nodes and the server. What passes an edge node counts in both."
+)
 FRAMING: Final = "A message's framing counts in the category of its main part."
 
 Bar = tuple[str, bool, list[list[Row]]]  # its name, whether it is part of another, rows by seed
@@ -113,6 +118,19 @@ def category_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
         more = {"choice": choice, "note": FRAMING}
         charts.append(_traffic(runs, "categories", "Traffic by category", columns, **more))
     return tuple(charts)
+
+
+def tier_chart(runs: Sequence[SavedRun]) -> Chart | None:
+    """Return the wire bytes that crossed each tier, per client and round; None without edge nodes."""
+    first = next((rows[0][0] for _, _, rows in _bars(runs)), {})
+    if first.get(FIGURES[0]) is None:
+        return None
+    columns = {
+        f"{tier}, {way}": [f"{tier}_bytes_{way}"]
+        for tier in (ACCESS, BACKHAUL)
+        for way in (UP, DOWN)
+    }
+    return _traffic(runs, "tiers", "Traffic by tier", columns, note=TIERS_NOTE)
 
 
 def _traffic(

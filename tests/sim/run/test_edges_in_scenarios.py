@@ -137,6 +137,19 @@ def test_result_files_name_the_edge_nodes(tmp_path):
     assert {"a slot 1", "b: uplink", "server slot 1", "a: downlink"} <= threads
 
 
+def test_tiers_and_nodes_are_printed_and_reported(cli):
+    (cli.folder / "edges.yaml").write_text(SCENARIO, encoding="utf-8")
+    answer = cli("run", "edges.yaml", "--executor", "none", "--traffic", "--no-plots", "--out", "a")
+    lines = answer.out.split("Traffic by tier")[1].splitlines()
+    rows = {line.split()[0]: line for line in lines if line.strip()}
+    assert {"method", "classic_fl", "splitfed", "ecofed"} <= rows.keys()
+    report = cli("report", "a", "--out", "page.html")
+    assert report.code == 0
+    page = (cli.folder / "page.html").read_text(encoding="utf-8")
+    assert "Traffic by tier" in page
+    assert "Server and edge nodes" in page
+
+
 @pytest.mark.parametrize("label", ["classic_fl", "splitfed", "at the edge", "ecofed"])
 def test_a_client_s_transfers_are_explained(tmp_path, label):
     plan = plan_checked(scenario(tmp_path, SCENARIO), trains=False)[0]
