@@ -253,6 +253,29 @@ def commuters_resume() -> Rows:
     ]
 
 
+@checks("gas-fleet")
+def gas_fleet() -> Rows:
+    """Mean round or window; mean staleness, computing and slow phones' share of all updates."""
+    slowest = tuple(f"phone-{number}" for number in ("06", "19", "03", "04", "13"))
+    rows: Rows = []
+    for result in ran("gas_fleet").methods.values():
+        updates = result.updates
+        if not updates:
+            rows.append([None, mean_round(result), "", "", ""])
+            continue
+        lives = sum((row.uploaded_s or 0.0) - row.dispatched_s for row in updates)
+        rows.append(
+            [
+                None,
+                mean_round(result),
+                fmean(row.staleness or 0 for row in updates),
+                sum(row.computing_s for row in updates) / lives,
+                sum(row.client.startswith(slowest) for row in updates) / len(updates),
+            ]
+        )
+    return rows
+
+
 RESUME = "availability.0.on_disconnect=resume"
 CONSTANT = (
     "topology.star.clients.0.link.up=9 Mbit/s",

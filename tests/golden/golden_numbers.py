@@ -61,6 +61,7 @@ TRAINED = {
         RANDOM_BLOCK,
     ),
     "four_g_fleet": ("data.train_samples=200",),
+    "gas_fleet": (*DIGITS, "data.train_samples=400", "training.batch_size=10"),
     "lte_trace_fleet": ("data.train_samples=200",),
     "quickstart": (  # with the methods that no shipped scenario has, and over a whole period
         "training.rounds=3",

@@ -49,6 +49,11 @@ class EcoFedOptions(BaseModel):
     order: tuple[int, ...] = ()
 
 
+class BufferOptions(PlainOptions):
+    buffer: int | None = None
+    generate: bool = True
+
+
 class NeedyOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,6 +63,9 @@ class NeedyOptions(BaseModel):
 METHODS: dict[str, type[BaseModel]] = {
     "classic_fl": PlainOptions,
     "splitfed": PlainOptions,
+    "splitfed_v2": PlainOptions,
+    "safsl": BufferOptions,
+    "gas": BufferOptions,
     "local_loss": PlainOptions,
     "fedgkt": PlainOptions,
     "ecofed": EcoFedOptions,
