@@ -63,6 +63,8 @@ class Inline:
         for done, chain in enumerate(chains, start=1):
             run = self._executed(chain)
             for key in chain.averages:
+                if chain not in weights.get(key, ()):
+                    continue
                 share, total = weights[key][chain] / totals[key], sums.setdefault(key, {})
                 fold.aggregation.add(total, run.member(key), share)
                 if fold.deltas and (start := run.read(key)) is not states[key]:

@@ -199,8 +199,9 @@ class Learning:
     ) -> None:
         """Run these chains and fold them into the states of which they are members.
 
-        Members are added in the order of `chains`. `weights` has one number per chain (default: the
-        chains' own); see `Fold` for `total` and `deltas`. `aggregation` defaults to the method's.
+        Members are added in the order of `chains`, except those of weight 0. `weights` has one number per
+        chain (default: the chains' own); see `Fold` for `total` and `deltas`. `aggregation` defaults to
+        the method's.
         """
         aggregation = self.aggregation if aggregation is None else aggregation
         for chain in chains:
@@ -212,7 +213,8 @@ class Learning:
         members: dict[StateKey, list[tuple[Chain, float]]] = {}
         for chain, weight in zip(chains, own, strict=True):
             for key in chain.averages:
-                members.setdefault(key, []).append((chain, chain.weights.get(key, weight)))
+                if own_weight := chain.weights.get(key, weight):
+                    members.setdefault(key, []).append((chain, own_weight))
         before = {key: self._shared(key, aggregation) for key in members}
         folded = [kept for key in members for kept in self._folded(key, aggregation)]
         for key in folded:

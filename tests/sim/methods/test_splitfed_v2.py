@@ -132,3 +132,19 @@ def test_a_kept_optimizer_fits_the_server_block_whoever_takes_part() -> None:
     kept = ("training.optimizer_state=kept", "training.clients_per_round=1", "training.rounds=5")
     run = Inside(V2, cuts, *kept).train()
     assert len({closed.wire_up for closed in run.result.rounds}) > 1  # of clients with either cut
+
+
+def test_a_block_whose_clients_all_dropped_out_stays_as_it_is() -> None:
+    away = (
+        "availability=[{clients: raspberry-pi-4b-0, offline: [{from: 50 ms, until: 100 s}], "
+        "on_disconnect: drop}]"
+    )
+    cuts = "model.cut={raspberry-pi-4b-0: 2, default: 1}"
+    one = ("data.partition={sizes: [24, 24]}", "topology.star.clients.0.count=2")
+    run = Inside(V2, cuts, away, *one, "training.clients_per_round=1", "training.rounds=2")
+    before = run.states["model.1"]
+    run.train()
+    dropped = [closed.clients_dropped for closed in run.result.rounds]
+    assert 1 in dropped
+    moved = [not torch.equal(run.states["model.1"][name], value) for name, value in before.items()]
+    assert any(moved) == (0 in dropped)
