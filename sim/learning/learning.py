@@ -199,9 +199,9 @@ class Learning:
     ) -> None:
         """Run these chains and fold them into the states of which they are members.
 
-        Members are added in the order of `chains`, except those of weight 0. `weights` has one number per
-        chain (default: the chains' own); see `Fold` for `total` and `deltas`. `aggregation` defaults to
-        the method's.
+        Members are added in the order of `chains`, except those of weight 0. `weights` has one number
+        per chain (default: the chains' own); see `Fold` for `total` and `deltas`. `aggregation` defaults
+        to the method's.
         """
         aggregation = self.aggregation if aggregation is None else aggregation
         for chain in chains:
