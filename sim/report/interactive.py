@@ -123,6 +123,8 @@ def _trace(chart: Chart, series: Series) -> dict[str, Any]:
             marks |= {"size": 14, "line": {"width": 2, "color": "#8a8a8a"}}
         line = {"color": colour, "dash": DASHES[series.number // len(COLOURS) % len(DASHES)]}
         mode = "lines+markers" if chart.shape == "lines" else "markers"
+        if chart.shape == "dots":  # next to each other
+            about |= {"orientation": "h", "offsetgroup": series.name}
         return about | {"type": "scatter", "mode": mode, "marker": marks, "line": line}
     about |= {
         "type": "bar",
@@ -205,6 +207,7 @@ def _layout(chart: Chart) -> dict[str, Any]:
     }
     if chart.shape == "dots":
         x_axis["range"] = [-2, 102]
+        layout |= {"scattermode": "group", "scattergap": 0.4}
     if chart.totals and not strips:
         lengths = ends_of_texts(chart)
         layout["annotations"] = [
@@ -221,7 +224,7 @@ def _layout(chart: Chart) -> dict[str, Any]:
             for x, text in chart.lines_at
             if text in words
         ]
-        layout["legend"]["y"] = 1.06
+        layout["legend"]["y"] = 1.0 + 0.8 / rows  # above the words
     layout["shapes"] = [_line_across("y", y, "dot") for y, _ in chart.levels]
     layout["shapes"] += [_line_across("x", x, "dot") for x, _ in chart.lines_at]
     layout["shapes"] += [

@@ -89,7 +89,10 @@ class _Writer:
 
     def _charts(self, charts: tuple[Chart, ...]) -> str:
         name = f"c{len(self.charts)}"
-        self.charts[name] = [figure_of(chart) for chart in charts]
+        self.charts[name] = [
+            figure_of(chart) | {"heading": visible(chart.title), "note": visible(chart.note)}
+            for chart in charts
+        ]
         first = charts[0]
         choose = ""
         if len(charts) > 1:
@@ -100,13 +103,16 @@ class _Writer:
                 f'<label><select data-for="{name}" aria-label="{escape(first.title)}">'
                 f"{options}</select></label>"
             )
-        note = f'<p class="note">{escape(first.note)}</p>' if first.note else ""
+        note = ""
+        if any(chart.note for chart in charts):
+            note = f'<p class="note" id="{name}-note">{escape(first.note)}</p>'
         has_details = any(series.details for chart in charts for series in chart.series)
         details = (
             f'<pre id="{name}-details" aria-live="polite" hidden></pre>\n' if has_details else ""
         )
+        heading = f'<h2 id="{name}-heading">{escape(first.title)}</h2>'
         return (
-            f'<div class="row"><h2>{escape(first.title)}</h2>{choose}</div>\n{note}\n'
+            f'<div class="row">{heading}{choose}</div>\n{note}\n'
             f'<div class="chart" id="{name}" data-charts="{name}" role="img"'
             f' aria-label="{escape(first.title)}"></div>\n{details}'
         )

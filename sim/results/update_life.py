@@ -12,6 +12,8 @@ COMPUTE: Final = "device compute"
 UPLOAD: Final = "upload"
 EXCHANGE: Final = "transfers and server compute"  # of a method that sends activations
 QUEUE: Final = "server queue"
+TURNS: Final = (COMPUTE, EXCHANGE, QUEUE)
+TRAINING: Final = "training with the server"
 BUFFER: Final = "in the buffer, until folded"
 FOLD: Final = "until folded"
 
@@ -45,6 +47,16 @@ class Life:
         return sum(seconds for _, seconds in self.phases)
 
     @property
+    def stages(self) -> tuple[tuple[str, float], ...]:
+        """The phases in the order of time; those that take turns, with the server's answers, are one."""
+        if EXCHANGE not in dict(self.phases):
+            return self.phases
+        turns = sum(seconds for name, seconds in self.phases if name in TURNS)
+        others = [phase for phase in self.phases if phase[0] not in TURNS]
+        place = int(others[:1] != [] and others[0][0] == DOWNLOAD)
+        return (*others[:place], (TRAINING, turns), *others[place:])
+
+    @property
     def dropped(self) -> bool:
         """Whether its client dropped out."""
         return bool(self.row["dropped"])
@@ -58,16 +70,17 @@ def lives_of(run: SavedRun, label: str) -> list[Life]:
 def lives(rows: Sequence[Row], traffic: Mapping[str, Any]) -> list[Life]:
     """Return the lives of rows of updates.csv; `traffic` is the method's entry in summary.json."""
     exchanges = _sends_activations(traffic)
-    companions: dict[object, int] = {}
+    last: dict[object, float] = {}  # by version: when the last of its updates arrived
     for row in rows:
-        companions[row["version"]] = companions.get(row["version"], 0) + 1
+        arrived_s = _seconds(row["uploaded_s"])
+        last[row["version"]] = max(last.get(row["version"], 0.0), arrived_s)
     previous: dict[object, Row] = {}
     found = []
     for row in sorted(rows, key=lambda row: _seconds(row["update"])):
         before = previous.get(row["client"])
         previous[row["client"]] = row
-        alone = companions[row["version"]] == 1
-        phases = _phases(row, exchanges, alone)
+        closes = _seconds(row["uploaded_s"]) == last[row["version"]]
+        phases = _phases(row, exchanges, closes)
         idle_s = max(0.0, _seconds(row["dispatched_s"]) - _released_s(before, row))
         found.append(Life(row, idle_s, tuple((name, s) for name, s in phases if s > 0)))
     place = {row["update"]: number for number, row in enumerate(rows)}
@@ -87,8 +100,8 @@ def _released_s(before: Row | None, row: Row) -> float:
     return max((end for end in ends if end <= _seconds(row["dispatched_s"])), default=0.0)
 
 
-def _phases(row: Row, exchanges: bool, alone: bool) -> Sequence[tuple[str, float]]:
-    """Return the phases of an update; those that did not happen have 0 s."""
+def _phases(row: Row, exchanges: bool, closes: bool) -> Sequence[tuple[str, float]]:
+    """Return the phases of an update, 0 s if there was none; `closes`: its fold waited for it."""
     start, computing = _seconds(row["dispatched_s"]), _seconds(row["computing_s"])
     if row["downloaded_s"] is None or row["uploaded_s"] is None or row["folded_s"] is None:
         downloaded = start if row["downloaded_s"] is None else _seconds(row["downloaded_s"])
@@ -107,7 +120,7 @@ def _phases(row: Row, exchanges: bool, alone: bool) -> Sequence[tuple[str, float
         (COMPUTE, computing),
         (EXCHANGE if exchanges else UPLOAD, max(0.0, moving)),
         (QUEUE, queue),
-        (FOLD if alone else BUFFER, folding),
+        (FOLD if closes else BUFFER, folding),
     )
 
 

@@ -56,14 +56,14 @@ def add_updates(tracks: dict[Track, list[Span]], method: MethodResult) -> int:
 
 
 def _life_spans(life: Life) -> Iterator[Span]:
-    """Yield an update as a span, and its phases as spans inside it."""
+    """Yield an update as a span, and its stages as spans inside it."""
     row, at = life.row, life.start_s
     names = ("client", "window", "read_version", "version", "staleness", "weight")
     args: dict[str, Any] = {name: row[name] for name in names}
     args |= {"dropped": life.dropped, "idle_before_s": life.idle_s}
     end = nanoseconds(life.end_s)
     yield nanoseconds(at), end, f"update {row['update']}", "update", args
-    for name, seconds in life.phases:
+    for name, seconds in life.stages:
         start, at = nanoseconds(at), at + seconds
         yield start, min(nanoseconds(at), end), name, "update phase", {"update": row["update"]}
 

@@ -1,5 +1,7 @@
 """Updates of an asynchronous method on the terminal: the life of one, and what a fold waited for."""
 
+from itertools import accumulate
+
 from rich.console import Console
 
 from cutlayer.errors import UserError
@@ -23,17 +25,17 @@ def print_update(run: SavedRun, label: str | None, number: int, console: Console
     row = found.row
     print_text(console, f"{label}, update {number} of {row['client']}", "bold")
     print_text(console, _said(found))
-    starts, at = [], found.start_s
-    for _, seconds in found.phases:
-        starts.append(format_duration(at, 4))
-        at += seconds
     total = found.seconds or 1.0
     columns = [
         Column("duration", [_time(seconds) for _, seconds in found.phases]),
         Column("share", [f"{seconds / total:.1%}" for _, seconds in found.phases]),
-        Column("phase", [name for name, _ in found.phases], numbers=False),
     ]
-    print_columns(console, Column("start", starts), columns)
+    if found.stages == found.phases:  # else some take turns
+        ends = accumulate((seconds for _, seconds in found.phases), initial=found.start_s)
+        starts = [format_duration(at, 4) for at in ends][: len(found.phases)]
+        columns.insert(0, Column("start", starts))
+    names = Column("phase", [name for name, _ in found.phases], numbers=False)
+    print_columns(console, names, columns)
     console.print()
     if found.idle_s:
         waited = f"Before it, {row['client']} waited {_time(found.idle_s)} to be drawn for a place."

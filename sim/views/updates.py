@@ -18,7 +18,7 @@ from cutlayer.sim.views.charts import Chart, Series, Table
 from cutlayer.sim.views.quantities import TIMES, common_unit, significant
 from cutlayer.sim.views.style import GREY
 
-MOST_POINTS: Final = 200  # of a line
+MOST_POINTS: Final = 40  # of a line
 MOST_CLIENTS: Final = 500  # of a method, drawn one by one
 DATA: Final = "data"
 HOUR_S: Final = 3600.0
@@ -123,7 +123,7 @@ def contribution_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
         series,
         "share of the updates, and of the data (%)",
         choice="by device",
-        note=" ".join(equality(runs[0], label) for label in labels),
+        note=" ".join(equality(runs, label) for label in labels),
     )
     clients = [_points(runs, label, number) for label, number in labels.items()]
     most = max((max([*one.x, *one.y]) for one in clients), default=1.0)
@@ -141,11 +141,11 @@ def contribution_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
     return by_device, by_client
 
 
-def equality(run: SavedRun, label: str) -> str:
-    """Return Jain's index of a method's clients in words."""
-    entry = run.methods[label]["updates"]
-    index = entry["clients"]["jain"]
-    total = sum(device["clients"] for device in entry["per_device"].values())
+def equality(runs: Sequence[SavedRun], label: str) -> str:
+    """Return Jain's index of a method's clients in words, its mean over the seeds."""
+    entries = [run.methods[label]["updates"] for run in runs]
+    index = mean(entry["clients"]["jain"] for entry in entries) or 0.0
+    total = sum(device["clients"] for device in entries[0]["per_device"].values())
     alike = significant(index * total, 2)
     return (
         f"{label}: Jain's index {index:.2f}, as if {alike} of {total} clients contributed equally and"
@@ -183,7 +183,9 @@ def updates_table(runs: Sequence[SavedRun]) -> Table:
 
 def _text(values: Any) -> str:
     value = mean(values)
-    return "-" if value is None else significant(value)
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value == round(value) else significant(value)
 
 
 def _parts(runs: Sequence[SavedRun], label: str, key: str) -> Parts:

@@ -44,6 +44,11 @@
   for (const select of document.querySelectorAll("select[data-for]")) {
     const place = document.getElementById(select.dataset.for);
     select.addEventListener("change", () => { place.dataset.choice = select.value; draw(place);
+      const figure = charts[place.dataset.charts][Number(select.value)];
+      for (const part of ["heading", "note"]) {
+        const text = document.getElementById(`${place.id}-${part}`);
+        if (text) text.textContent = figure[part];
+      }
       document.getElementById(`${place.id}-details`)?.setAttribute("hidden", "");
     });
   }

@@ -264,3 +264,15 @@ def test_every_column_is_documented(cli: CommandLine) -> None:
     text = (Path(__file__).parents[3] / "docs/reference/results.md").read_text(encoding="utf-8")
     part = text[text.index("## Explained transfers") :]
     assert [column for column in columns if f"`{column}`" not in part] == []
+
+
+@pytest.mark.parametrize("transport", ["ideal", "tcp"])
+def test_transfers_to_an_edge_node_are_explained_too(tmp_path: Path, transport: str) -> None:
+    """Two rounds with the edge node: the model goes down and up twice, at the rate of the own link."""
+    text = SHARED.replace("- link: {up: 2", "- device: fast\n        link: {up: 2").replace(
+        "[splitfed, classic_fl]", "[{classic_fl: {edges: {rounds: 2}}}]"
+    )
+    found = explained(tmp_path, text, f"transport={transport}")
+    assert_sound(found)
+    assert [t.direction for t in found.transfers] == ["down", "up"] * 2
+    assert {t.activity for t in found.transfers} == {"weights"}

@@ -241,8 +241,8 @@ def test_equality_in_words(saved: SavedRun) -> None:
     counts = Counter(row["client"] for row in saved.updates("fedasync"))
     values = [counts.get(name, 0) for name in ("phone-0", "phone-1", "phone-2", "pi-0", "pi-1")]
     index = np.mean(values) ** 2 / np.mean(np.square(values))
-    assert f"Jain's index {index:.2f}" in equality(saved, "fedasync")
-    assert f"as if {5 * index:.2g}" in equality(saved, "fedasync")
+    assert f"Jain's index {index:.2f}" in equality([saved], "fedasync")
+    assert f"as if {5 * index:.2g}" in equality([saved], "fedasync")
 
 
 def test_pictures_and_pages_of_updates_only_where_there_are_any(
