@@ -115,7 +115,7 @@ class RunProgress(_Shown, run.Progress):
             note += f", accuracy {closed.accuracy:.1%}"
         self._bars.update(self._task, completed=float(self._closed), description=note)
         if self._closed % self._every == 0:
-            self._say(f"{self._label}: round {self._closed}, {note}")
+            self._say(f"{self._label}: {closed.noun} {self._closed}, {note}")
 
     def method_finished(self, result: MethodResult) -> None:
         """Fill the bar, also of a method that stopped early."""

@@ -1,5 +1,6 @@
 """The windows of an asynchronous run: what `training.rounds` counts, since there are no rounds."""
 
+from collections.abc import Callable
 from math import floor, inf
 
 from pydantic import model_validator
@@ -26,11 +27,15 @@ class WindowSection(Section):
 
 
 class Window:
-    """Counts what happens in a window, and whether it is `closed`."""
+    """Counts what happens in a window, and whether it is `closed`.
+
+    `counted` is called with the number of updates or versions so far and that of the whole window.
+    """
 
     def __init__(self, section: WindowSection | None, clients_per_round: int) -> None:
         self._section = section or WindowSection(updates=clients_per_round)
         self.index = -1
+        self.counted: Callable[[int, int], None] | None = None
         self.open(0.0)
 
     def open(self, now: float) -> None:
@@ -45,8 +50,9 @@ class Window:
         """Count a fold of some updates."""
         self.updates += updates
         self.versions += 1
-        self.closed = (
-            self.updates >= (self._section.updates or inf)
-            or self.versions >= (self._section.versions or inf)
-            or now >= self._until_s
-        )
+        section = self._section
+        done = self.versions if section.updates is None else self.updates
+        total = section.updates or section.versions
+        self.closed = now >= self._until_s if total is None else done >= total
+        if self.counted is not None and total is not None:
+            self.counted(min(done, total), total)

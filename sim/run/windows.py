@@ -99,7 +99,10 @@ class WindowEngine(Engine):
     def _play(
         self, index: int, stop: StopCondition, progress: RoundProgress, waited_s: float
     ) -> RoundResult:
-        del progress, waited_s
+        del waited_s
+        self._method.window.counted = (
+            progress.client_trained if self.world.learning.trains else None
+        )
         world, method, log = self.world, self._method, self._log_of_run
         start_s = log.window_s
         recorded = self.keep_all or WINDOW not in self._last_of_type

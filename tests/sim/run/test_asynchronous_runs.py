@@ -224,3 +224,9 @@ def test_bad_options_are_reported(options: str, rule: str) -> None:
 def test_no_round_can_be_closed_early() -> None:
     with pytest.raises(ScenarioError, match="fedbuff has no rounds: no client waits for others"):
         plan_checked(tiny("methods=[fedbuff]", "training.closing={first: 2}"), trains=False)
+
+
+def test_progress_moves_with_every_fold() -> None:
+    inside, moves = Inside("methods=[fedasync]", "training.rounds=2"), list[tuple[int, int]]()
+    inside.train(client_trained=lambda done, total: moves.append((done, total)))
+    assert moves == [(1, 3), (2, 3), (3, 3)] * 2
