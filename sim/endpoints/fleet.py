@@ -19,6 +19,7 @@ from cutlayer.topologies import DeviceProfile
 
 OnDisconnect = Literal["drop", "resume"]
 EDGES: Final = 4  # kinds of routes of clients: up, down, to and from edges; those of edges follow
+DRAWS: Final = 16  # of one idle client, before all are looked at
 RESOLUTION_S: Final = 1e-9  # a change of presence that is nearer than this has happened
 
 
@@ -149,12 +150,18 @@ class Fleet:
         For dispatches of an asynchronous method, of which this is number `dispatch`. The draw depends
         only on the seed, this number and the candidates.
         """
+        if count >= len(idle) and not self.presences:
+            return list(idle)
+        stream = generator(self.seed, "dispatch", dispatch)
         candidates = idle
         if self.presences:
+            for _ in range(DRAWS if count == 1 else 0):  # most are online: no need to look at all
+                client = idle[int(stream.integers(len(idle)))]
+                if self.online(client):
+                    return [client]
             candidates = [client for client in idle if self.online(client)]
         if count >= len(candidates):
             return list(candidates)
-        stream = generator(self.seed, "dispatch", dispatch)
         chosen = stream.choice(len(candidates), size=count, replace=False)
         return sorted(candidates[int(i)] for i in chosen)
 

@@ -175,6 +175,15 @@ class TestPlaces:
         assert len(set(draws)) == 9
         assert fleet.draw(3, [2, 5], 2) == fleet.draw(4, [2, 5], 7) == [2, 5]
 
+    def test_only_clients_that_are_online_are_drawn_each_as_likely(self):
+        online = {c: Presence(Offline(*([(0.0, 9.0)] if c % 3 else [])), "drop") for c in range(9)}
+        fleet = make_method("fedasync", [Device()] * 9, presences=online).world.fleet
+        draws = Counter(fleet.draw(number, range(9), 1)[0] for number in range(900))
+        assert set(draws) == {0, 3, 6}
+        assert min(draws.values()) > 240  # of 300: more than four standard deviations
+        assert fleet.draw(0, range(9), 3) == [0, 3, 6]
+        assert fleet.draw(0, [1, 2], 1) == []
+
     def test_the_streams_of_a_client_are_numbered_by_its_own_updates(self):
         """The jitter of a client does not depend on how fast the other one is."""
         from cutlayer.sim.compute.variability import VariabilitySettings
