@@ -6,7 +6,7 @@ the digests are computed; they are the same.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cutlayer.sim.learning.aggregation import FEDAVG, Aggregation
 from cutlayer.sim.learning.chain import Chain, Progress
@@ -15,14 +15,11 @@ from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.recipe import Recipe
-from cutlayer.sim.learning.state_key import MODEL, MOMENTS, OPTIMIZER, StateKey
+from cutlayer.sim.learning.state_key import MODEL, OPTIMIZER, StateKey
+from cutlayer.sim.learning.state_table import NOTHING, Before, StateTable, folded
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning.executors import Executor
-
-# The digests and versions of states before a chain wrote them; None for a state that was new.
-Before = Mapping[StateKey, tuple[Digest, int] | None]
-NOTHING: Final[Before] = {}
 
 
 class Learning:
@@ -40,17 +37,18 @@ class Learning:
         self.recipe = recipe
         self.mixed = mixed
         self._initial = dict(initial)
-        self.digests = {
-            key: digest
-            for key, digest in self._initial.items()
-            if mixed is None or (key.part == MODEL and key.is_module)
-        }
+        self._states = StateTable(
+            {
+                key: digest
+                for key, digest in self._initial.items()
+                if mixed is None or (key.part == MODEL and key.is_module)
+            }
+        )
         self.shards = shards
         self.executor = executor
         self.aggregation = aggregation
         self.run_digest: Digest = node("run", None, [])
         self._base = recipe.digest()
-        self._versions = dict.fromkeys(self.digests, 0)
         self._open: dict[Chain, Before] = {}
         self._round_before: Digest = self.run_digest
 
@@ -60,9 +58,14 @@ class Learning:
         return self.executor is not None
 
     @property
+    def digests(self) -> dict[StateKey, Digest]:
+        """The current digest of each state."""
+        return self._states.digests
+
+    @property
     def versions(self) -> Mapping[StateKey, int]:
         """The current version of each state."""
-        return self._versions
+        return self._states.versions
 
     def chain(
         self,
@@ -104,7 +107,7 @@ class Learning:
             )
             for key in reads:  # the states of cuts that no client has had are not in the run digest
                 if key in self._initial and key not in self.digests:
-                    self.digests[key], self._versions[key] = self._initial[key], 0
+                    self.digests[key], self._states.versions[key] = self._initial[key], 0
         at = round_index if scheduled_at is None else scheduled_at
         lr = self.recipe.schedule.rate(self.recipe.optimizer.lr, at)
         described: dict[str, Ingredient] = {
@@ -146,10 +149,10 @@ class Learning:
         )
         self._open[chain] = NOTHING
         if self.executor is not None:
-            chain.versions = {key: self._versions.get(key, 0) for key in reads}
+            chain.versions = {key: self.versions.get(key, 0) for key in reads}
             self.executor.hold(chain)
         if writes and not at_end:
-            self._write(chain)
+            self._open[chain] = self._states.write(chain, chain.digest)
         return chain
 
     def models(
@@ -160,30 +163,20 @@ class Learning:
         `cuts` has the number of clients by cut: if devices keep blocks frozen, the models of different
         cuts differ.
         """
-        if self.mixed is None:
-            return models, [1] * len(models)
-        expanded = self.mixed.models(models, cuts)
-        if len(expanded) == len(models):
-            return expanded, [1] * len(models)
-        return expanded, [cuts[cut] for _ in models for cut in sorted(cuts)]
+        return (
+            (models, [1] * len(models)) if self.mixed is None else self.mixed.models(models, cuts)
+        )
 
-    def interleave(self, trunk: Chain, branches: Iterable[Chain] = ()) -> Interleaved:
-        """Let chains exchange tensors with `trunk`, the server's, which was opened with `at_end`."""
-        group = Interleaved(trunk)
-        for chain in branches:
-            group.join(chain)
-        return group
+    def interleave(self, trunk: Chain) -> Interleaved:
+        """Let chains that join exchange tensors with `trunk`, which was opened with `at_end`."""
+        return Interleaved(trunk)
 
     def drop(self, chain: Chain) -> None:
         """Drop a chain whose client dropped out: it is not run, and its states stay unchanged.
 
         Only for chains whose writes no other chain that is open reads.
         """
-        for key, before in self._open.pop(chain).items():
-            if before is None:
-                del self.digests[key], self._versions[key]
-            else:
-                self.digests[key], self._versions[key] = before
+        self._states.restore(self._open.pop(chain))
         if self.executor is not None:
             self.executor.release(chain)
 
@@ -208,19 +201,17 @@ class Learning:
             if chain.group is not None:
                 chain.digest = node("branch", chain.client, [chain.digest, chain.group.digest])
             if chain.writes and not self._open[chain]:
-                self._write(chain)
+                self._open[chain] = self._states.write(chain, chain.digest)
         own = [chain.weight for chain in chains] if weights is None else weights
         members: dict[StateKey, list[tuple[Chain, float]]] = {}
         for chain, weight in zip(chains, own, strict=True):
             for key in chain.averages:
                 if own_weight := chain.weights.get(key, weight):
                     members.setdefault(key, []).append((chain, own_weight))
-        before = {key: self._shared(key, aggregation) for key in members}
-        folded = [kept for key in members for kept in self._folded(key, aggregation)]
-        for key in folded:
-            self._versions[key] = self._versions.get(key, -1) + 1
+        before = {key: self._states.before_fold(key, aggregation) for key in members}
+        made = [kept for key in members for kept in folded(key, aggregation)]
+        versions = {key: self._states.next_version(key) for key in made}
         if self.executor is not None:
-            versions = {key: self._versions[key] for key in folded}
             fold = Fold(aggregation, members, versions, total, deltas)
             self.executor.run(chains, fold, progress)
         for key, of_key in members.items():
@@ -229,7 +220,7 @@ class Learning:
             digest = aggregation.digest(key.text, described, before[key], digests)
             if deltas or total is not None:
                 digest = node("fold", {"total": total, "deltas": deltas}, [*before[key], digest])
-            self._set_folded(key, aggregation, digest)
+            self._states.set_folded(key, aggregation, digest)
         for chain in chains:
             self._close(chain)
 
@@ -242,40 +233,35 @@ class Learning:
     ) -> None:
         """Fold states of one part, such as those of edge nodes, into the state `target`."""
         aggregation = self.aggregation if aggregation is None else aggregation
-        before = self._shared(target, aggregation)
+        before = self._states.before_fold(target, aggregation)
         described: Ingredient = [
             [key.text, weight] for key, weight in zip(members, weights, strict=True)
         ]
-        for key in self._folded(target, aggregation):
-            self._versions[key] = self._versions.get(key, -1) + 1
+        versions = {key: self._states.next_version(key) for key in folded(target, aggregation)}
         if self.executor is not None:
-            versions = {key: self._versions[key] for key in self._folded(target, aggregation)}
             pairs = list(zip(members, weights, strict=True))
             self.executor.merge(target, pairs, aggregation, versions)
         digests = [self.digests[key] for key in members]
         digest = aggregation.digest(target.text, described, before, digests)
-        self._set_folded(target, aggregation, digest)
+        self._states.set_folded(target, aggregation, digest)
 
     def assign(self, target: StateKey, source: StateKey) -> None:
         """Set a state to the current value of another one of the same part."""
         self.digests[target] = self.digests[source]
-        self._versions[target] = self._versions.get(target, -1) + 1
+        version = self._states.next_version(target)
         if self.executor is not None:
-            self.executor.assign(target, source, self._versions[target])
+            self.executor.assign(target, source, version)
 
     def forget(self, keys: Iterable[StateKey]) -> None:
         """Forget states that nothing reads any more, such as those of edge nodes after a round."""
         for key in keys:
-            del self.digests[key], self._versions[key]
+            self._states.forget(key)
             if self.executor is not None:
                 self.executor.forget(key)
 
     def publish(self, group: Interleaved) -> None:
         """Make the trunk's states current as they are after the turns so far; it stays open."""
-        trunk = group.trunk
-        for key in trunk.writes:
-            self._versions[key] = trunk.written[key] = self._versions.get(key, -1) + 1
-            self.digests[key] = node("write", key.text, [group.digest])
+        self._states.write(group.trunk, group.digest)
         if self.executor is not None:
             self.executor.publish(group)
 
@@ -293,13 +279,7 @@ class Learning:
 
         Chains that are open stay open; the states that they write count as before them.
         """
-        digests = dict(self.digests)
-        for before in reversed(self._open.values()):
-            for key, known in before.items():
-                if known is None:
-                    digests.pop(key, None)
-                else:
-                    digests[key] = known[0]
+        digests = self._states.without(reversed(self._open.values()))
         keys = sorted(digests, key=lambda key: key.text)
         self._round_before = self.run_digest
         states = [digests[key] for key in keys]
@@ -321,32 +301,7 @@ class Learning:
         if self.executor is not None:
             self.executor.undo()
 
-    def _write(self, chain: Chain) -> None:
-        """Make the states that a chain writes current, and note what they were before."""
-        before: dict[StateKey, tuple[Digest, int] | None] = {}
-        self._open[chain] = before
-        for key in chain.writes:
-            known = key in self.digests
-            version = self._versions.get(key, 0)
-            before[key] = (self.digests[key], version) if known else None
-            self._versions[key] = chain.written[key] = self._versions.get(key, -1) + 1
-            self.digests[key] = node("write", key.text, [chain.digest])
-
     def _close(self, chain: Chain) -> None:
         del self._open[chain]
         if self.executor is not None:
             self.executor.release(chain)
-
-    def _folded(self, key: StateKey, aggregation: Aggregation) -> list[StateKey]:
-        """Return the states that a fold into `key` makes: it and, if there are any, its moments."""
-        return [key, key.of_kind(MOMENTS)] if aggregation.moments else [key]
-
-    def _shared(self, key: StateKey, aggregation: Aggregation) -> list[Digest]:
-        folded = self._folded(key, aggregation)
-        return [self.digests[state] for state in folded if state in self.digests]
-
-    def _set_folded(self, key: StateKey, aggregation: Aggregation, digest: Digest) -> None:
-        self.digests[key] = digest
-        if aggregation.moments:
-            moments = key.of_kind(MOMENTS)
-            self.digests[moments] = node("write", moments.text, [digest])

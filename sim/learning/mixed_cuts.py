@@ -6,7 +6,7 @@ and is averaged into the blocks of both. Each block is then folded over the memb
 stays as it is if none did. Auxiliary heads differ in their inputs: there is one for each cut.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cutlayer.sim.learning.state_key import FROZEN, MODEL, WEIGHTS, StateKey
@@ -48,7 +48,13 @@ class MixedCuts:
             states += [StateKey(MODEL, kind=FROZEN, block=b) for b in range(max(self.cuts))]
         return states + ([StateKey("head", cut=cut) for cut in self.cuts] if heads else [])
 
-    def models(self, models: Sequence[Parts], cuts: Collection[int]) -> list[Parts]:
-        """Return models of named parts by their blocks: one, or with frozen blocks one for each cut."""
-        ends = sorted(cuts) if self.freezes_device else [0]
-        return [tuple(self.expanded(parts, cut)) for parts in models for cut in ends]
+    def models(
+        self, models: Sequence[Parts], cuts: Mapping[int, int]
+    ) -> tuple[list[Parts], list[int]]:
+        """Return models of named parts by their blocks, and the weight of each.
+
+        With frozen blocks there is one for each cut, weighted by its clients (`cuts`).
+        """
+        ends = dict(sorted(cuts.items())) if self.freezes_device else {0: 1}
+        expanded = [tuple(self.expanded(parts, cut)) for parts in models for cut in ends]
+        return expanded, list(ends.values()) * len(models)
