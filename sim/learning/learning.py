@@ -222,7 +222,9 @@ class Learning:
                 digest = node("fold", {"total": total, "deltas": deltas}, [*before[key], digest])
             self._states.set_folded(key, aggregation, digest)
         for chain in chains:
-            self._close(chain)
+            del self._open[chain]
+            if self.executor is not None:
+                self.executor.release(chain)
 
     def merge(
         self,
@@ -287,21 +289,12 @@ class Learning:
         if self.executor is not None:
             self.executor.checkpoint()
 
-    def undo_round(self) -> None:
-        """Restore the weights and the run digest from before the last round.
+    def undo(self, *, last_round: bool = False) -> None:
+        """Restore the weights of the last closed round, or with `last_round` everything before it.
 
-        For a run that is interrupted before the round counts; it cannot continue.
+        For a run that is interrupted after that round, or before it counts; it cannot continue.
         """
-        self.run_digest = self._round_before
+        if last_round:
+            self.run_digest = self._round_before
         if self.executor is not None:
-            self.executor.undo(rounds=1)
-
-    def undo_window(self) -> None:
-        """Restore the weights of the last closed round: the run was interrupted after it."""
-        if self.executor is not None:
-            self.executor.undo()
-
-    def _close(self, chain: Chain) -> None:
-        del self._open[chain]
-        if self.executor is not None:
-            self.executor.release(chain)
+            self.executor.undo(rounds=int(last_round))

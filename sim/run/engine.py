@@ -199,7 +199,7 @@ class Engine(ABC):
                 accuracy = learning.executor.accuracy(models, weights)
                 finite = learning.executor.finite(models)
         except KeyboardInterrupt:
-            learning.undo_round()
+            learning.undo(last_round=True)
             raise
         if self.result.diverged_in_round is None and not finite:
             self.result.diverged_in_round = rnd.index

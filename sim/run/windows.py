@@ -116,7 +116,7 @@ class WindowEngine(Engine):
                 world.clock.play_until(lambda: method.window.closed)
         except BaseException:
             self._members = tuple(method.working)
-            world.learning.undo_window()
+            world.learning.undo()
             raise
         rnd, record = self._close_window(index, start_s, loads)
         world.learning.close_window()

@@ -263,7 +263,7 @@ def test_an_undone_round_gives_the_moments_back() -> None:
     chain.do(set_to, 9.0)
     layer.close_round()
     assert states_of(layer)[key("moments/server")] is not before[key("moments/server")]
-    layer.undo_round()
+    layer.undo(last_round=True)
     assert_same_objects(states_of(layer), before)
 
 

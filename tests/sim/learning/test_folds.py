@@ -186,7 +186,7 @@ def test_an_interrupted_window_goes_back_to_the_last_closed_one() -> None:
     learning.close_window()
     closed = server(learning)
     learning.fold([opened(learning, 1)], FedAvg())
-    learning.undo_window()
+    learning.undo()
     assert all(server(learning)[name] is value for name, value in closed.items())
 
 

@@ -229,10 +229,8 @@ def test_parts_stand_for_the_blocks_of_a_cut() -> None:
     frozen = MixedCuts(blocks=3, cuts=(1, 2), freezes_device=True)
     held = [key.of_kind(FROZEN) for key in block]
     assert frozen.expanded((DEVICE, SERVER), 2) == [*held[:2], block[2]]
-    assert frozen.models([(DEVICE, SERVER)], {1: 4, 2: 1}) == [
-        (held[0], *block[1:]),
-        (*held[:2], block[2]),
-    ]
+    models = [(held[0], *block[1:]), (*held[:2], block[2])]
+    assert frozen.models([(DEVICE, SERVER)], {2: 1, 1: 4}) == (models, [4, 1])
 
 
 def test_the_tiny_scenario_has_the_clients_of_this_file() -> None:
