@@ -99,6 +99,7 @@ benchmarks: $(INSTALLED)
 	$(BIN)/python benchmarks/studies.py
 	$(BIN)/python benchmarks/uncertainty.py
 	$(BIN)/python benchmarks/start_up.py
+	$(BIN)/python benchmarks/asynchronous.py
 
 clean:
 	rm -rf $(VENV) build site *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage coverage.xml
