@@ -66,9 +66,15 @@ class Churn:
             elif value <= 0 and not endpoint.offline:
                 self._disconnect(endpoint)
         if end < inf:
-            clock = self._world.clock
-            timer = clock.timeout(max(0.0, end - clock.elapsed_s))
-            call_after(timer, lambda _: self._follow(device, server, presence, end))
+            self._follow_from(device, server, presence, end)
+
+    def _follow_from(
+        self, device: DeviceEndpoint, server: ServerEndpoint, presence: Presence, at: float
+    ) -> None:
+        """Follow the presence of a member from its next change on, which is at `at`."""
+        clock = self._world.clock
+        timer = clock.timeout(max(0.0, at - clock.elapsed_s))
+        call_after(timer, lambda _: self._follow(device, server, presence, at))
 
     def _disconnect(self, endpoint: ClientEndpoint) -> None:
         endpoint.offline = True
@@ -123,6 +129,46 @@ class Churn:
         )
         for line in endpoint.lines:
             line.latest = endpoint.last
+
+
+class ChurnOfRun(Churn):
+    """Interrupts clients of a run that go offline; each has one update at a time, until it is `done`.
+
+    A client has one timer at most, however many updates it has until its presence changes. If that
+    happens between two updates, its connection is closed.
+    """
+
+    def __init__(self, world: World, on_drop: Callable[[int], None]) -> None:
+        super().__init__(world, on_drop, cancels=False)
+        self._latest: dict[int, tuple[DeviceEndpoint, ServerEndpoint]] = {}
+        self._due: dict[int, float] = {}  # the next change of clients, as of their last look-up
+        self._timed: set[int] = set()
+
+    def follow(self, device: DeviceEndpoint, server: ServerEndpoint) -> None:
+        """Follow the presence of a client from now on until its endpoints are done."""
+        if self._due.pop(device.client.index, inf) <= self._world.fleet.now:
+            for endpoint in (device, server):
+                self._close_connection(endpoint)
+        super().follow(device, server)
+
+    def _follow_from(
+        self, device: DeviceEndpoint, server: ServerEndpoint, presence: Presence, at: float
+    ) -> None:
+        client = device.client.index
+        self._latest[client], self._due[client] = (device, server), at
+        if client in self._timed:
+            return
+
+        def changed(_: simpy.Event) -> None:
+            self._timed.discard(client)
+            device, server = self._latest[client]
+            if not device.done:
+                del self._due[client]
+                self._follow(device, server, presence, at)
+
+        self._timed.add(client)
+        clock = self._world.clock
+        call_after(clock.timeout(max(0.0, at - clock.elapsed_s)), changed)
 
 
 def until_dropped(work: Process, endpoint: ClientEndpoint) -> Process:

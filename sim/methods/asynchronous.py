@@ -22,6 +22,7 @@ from pydantic import Field
 
 from cutlayer.scenarios.fields import Count
 from cutlayer.sim.compute.stage import NO_WORK
+from cutlayer.sim.endpoints.churn import ChurnOfRun
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
@@ -104,6 +105,7 @@ class AsyncMethod(Method):
         self.window = Window(options.window, world.fleet.clients_per_round)
         self.ended: list[UpdateRow] = []  # in this window
         self.working: dict[int, Update] = {}  # by client, until they are folded or dropped
+        self._churn: ChurnOfRun | None = None
         self._number = 0
         self._updates_of: Counter[int] = Counter()
         self.in_flight = min(
@@ -194,6 +196,8 @@ class AsyncMethod(Method):
 
     def begin(self) -> None:
         """Fill the places at the start of the run."""
+        if self.world.fleet.presences:
+            self._churn = ChurnOfRun(self.world, self._dropped)
         self.places.fill()
 
     def open_round(self, index: int) -> Round:
@@ -220,7 +224,7 @@ class AsyncMethod(Method):
             chain=self.open_chain(client, index),
             read_version=self.version,
             dispatched_s=world.clock.elapsed_s,
-            members=Members(world, lambda _: self._dropped(update)),
+            members=Members(world, self._dropped, churn=self._churn),
         )
         self._number += 1
         self.working[client] = update
@@ -248,8 +252,9 @@ class AsyncMethod(Method):
         if not update.taken:
             self._release([update], update.server.last)
 
-    def _dropped(self, update: Update) -> None:
+    def _dropped(self, client: int) -> None:
         """Lose the update of a client that drops out, and fill its place."""
+        update = self.working[client]
         self.world.learning.drop(update.chain)
         self._end(update, None, None)
         self._release([update], update.device.last)

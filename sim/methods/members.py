@@ -21,15 +21,21 @@ class Members:
     """Starts the members of a round, numbered 0, 1, ... in the order in which they start.
 
     `last` is the row with which the latest endpoint to end has ended, `last_member` its member. If
-    `cancels`, members can be cancelled. `on_drop` is called with each member that drops out.
+    `cancels`, members can be cancelled. `on_drop` is called with each member that drops out. A `churn`
+    follows them instead of one of their own.
     """
 
     def __init__(
-        self, world: World, on_drop: Callable[[int], None], *, cancels: bool = False
+        self,
+        world: World,
+        on_drop: Callable[[int], None],
+        *,
+        cancels: bool = False,
+        churn: Churn | None = None,
     ) -> None:
         self._world = world
         churns = cancels or bool(world.fleet.presences)
-        self._churn = Churn(world, on_drop, cancels=cancels) if churns else None
+        self._churn = Churn(world, on_drop, cancels=cancels) if churns and churn is None else churn
         self.devices: list[DeviceEndpoint] = []
         self.servers: list[ServerEndpoint] = []
         self._processes: list[tuple[simpy.Process, simpy.Process]] = []

@@ -356,6 +356,14 @@ class TestChurn:
         assert bool(sum(r.clients_dropped for r in result.rounds)) == (on_disconnect == "drop")
         assert sum(r.wasted_bytes for r in result.rounds) > 0
 
+    def test_a_client_has_one_timer_until_its_presence_changes(self):
+        presences = {0: Presence(Offline((1e6, 2e6)), "drop")}
+        method = make_method("fedasync", TWO, options=windows(updates=50), presences=presences)
+        clock, waiting = method.world.clock, []
+        engine = make_engine(method, MethodResult("fedasync", "fedasync", 0, ()))
+        engine.run(StopCondition(10), RoundProgress(lambda _: waiting.append(len(clock._queue))))
+        assert max(waiting) <= 6
+
     def test_nobody_left_ends_the_run(self):
         result = with_churn("fedasync", [Device(samples=2)], "drop", {0: [(9.0, inf)]}, 5)
         assert len(result.rounds) == 1

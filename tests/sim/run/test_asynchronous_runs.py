@@ -1,5 +1,6 @@
 """Asynchronous methods through the whole stack: files, links, interruptions, studies, bad options."""
 
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -76,6 +77,24 @@ def test_a_connection_lives_as_long_as_its_client() -> None:
     opened = rows["activity"] == Activity.CONNECT
     assert sorted(rows["client"][opened]) == sorted(set(rows["client"]))
     assert (rows["start"][opened] == 0).all()
+
+
+def test_a_client_that_was_offline_between_updates_connects_again() -> None:
+    """Its update is done by then, or dropped; the other clients never connect again."""
+    offline = "[{from: 3 s, until: 4 s}]"
+    for how in ("drop", "resume"):
+        availability = (
+            f"availability=[{{clients: raspberry-pi-4b, on_disconnect: {how}, offline: {offline}}}]"
+        )
+        rows = kept_rows(
+            [unequal(), "transport=tcp", availability, "training.rounds=12"],
+            "{fedasync: {in_flight: 2}}",
+        )
+        opened = rows["activity"] == Activity.CONNECT
+        counts = Counter(rows["client"][opened].tolist())
+        mine = next(name for name in counts if name.startswith("raspberry-pi-4b"))
+        assert counts.pop(mine) == 2
+        assert set(counts.values()) == {1}
 
 
 def third_upload(*overrides: str) -> tuple[float, float, float]:
