@@ -8,6 +8,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from cutlayer.scenarios.fields import (
+    OBJECT_PATTERN,
     Count,
     NotNegative,
     Section,
@@ -78,7 +79,13 @@ class OwnControl(Section):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         del schema, handler
-        return {"type": ["string", "object"]}
+        named = {
+            "type": "object",
+            "patternProperties": {OBJECT_PATTERN: {"type": "object"}},
+            "additionalProperties": False,
+            "minProperties": 1,
+        }
+        return {"anyOf": [{"type": "string", "pattern": OBJECT_PATTERN}, named]}
 
 
 def _own_names(value: Any) -> bool:

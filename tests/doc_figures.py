@@ -276,6 +276,21 @@ def gas_fleet() -> Rows:
     return rows
 
 
+@checks("mixed-cuts")
+def mixed_cuts() -> Rows:
+    """Mean rounds with one cut for all, one for each type of device, and under controllers."""
+    candidates = "{cuts: [1, 2, 3]}"
+    settings = (
+        *(("model.cut=1",), ("model.cut=2",), ("model.cut=3",), ()),
+        *((f"control={{{name}: {candidates}}}", "model.cut=3") for name in ("best", "fedadapt")),
+    )
+    return [
+        [None, None, *(mean_round(ran("mixed_cuts", *one).methods[name]) for name in MIXED)]
+        for one in settings
+    ]
+
+
+MIXED = ("splitfed", "local_loss", "ecofed")
 RESUME = "availability.0.on_disconnect=resume"
 CONSTANT = (
     "topology.star.clients.0.link.up=9 Mbit/s",

@@ -95,6 +95,9 @@ def _describe(plan: Plan, seeds: int, console: CommandConsole) -> None:
         f"{scenario.model.name} cut after block {_cuts(plan)} of {len(plan.blocks)}, "
         f"batch size {training.batch_size}, {training.local_epochs} local epoch(s)",
     ]
+    if plan.controller is not None:
+        (name,), sets = scenario.written()["control"], sorted(plan.controller[0].sets)
+        lines.append(f"before every round, {name} sets {' and '.join(sets)}".replace("_", " "))
     if training.closing is not None:
         lines.append(_closing(training.closing))
     lines += _given_split(plan)

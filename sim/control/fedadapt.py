@@ -3,7 +3,7 @@
 FedAdapt (Wu et al., IEEE Internet of Things Journal 2022, arXiv 2107.04271) trains a reinforcement
 learning agent for these decisions. The rule here is not that agent: it has the same inputs (the times of
 the last round and the bandwidths, for groups of devices with similar speed, slow links apart) and the
-same decision (a cut for each group), but computes it from the workload of each cut.
+same decision (a cut for each group), but takes it by comparing predicted times.
 """
 
 import itertools
@@ -14,41 +14,51 @@ from statistics import fmean, median
 from typing import Final
 
 from cutlayer.scenarios.control import FedAdapt
-from cutlayer.sim.control.controller import CUTS, ClientRound, Controller, Decisions, History
+from cutlayer.sim.control.controller import (
+    CUTS,
+    ClientRound,
+    Controller,
+    Decisions,
+    History,
+    RoundAlone,
+)
 
-SLOW_LINK: Final = 0.5  # of the median uplink rate: clients below it form a group of their own
+SLOW_LINK: Final = 0.5  # of a group's median uplink rate: clients below it are a group of their own
 SIMILAR: Final = 1.25  # neighbours in speed whose ratio is smaller are not separated
 
 
 @dataclass(frozen=True)
 class Observed:
-    """A client's latest speeds: FLOP/s of its device and of the server for it, bytes/s of its links.
+    """What a client's latest rounds have shown.
 
-    The server's speed includes the wait in its queue. None means that nothing was observed.
+    `device` and `server` are how many times slower than predicted its device computed, and the server
+    for it, with the wait in the queue. `speed` is that of its device in FLOP/s, `up` and `down` are the
+    rates of its links in bytes/s. None means that nothing was observed.
     """
 
-    device: float | None
-    server: float | None
-    up: float | None
-    down: float | None
+    device: float = 1.0
+    server: float = 1.0
+    speed: float | None = None
+    up: float | None = None
+    down: float | None = None
 
-    def updated(self, last: ClientRound) -> "Observed":
-        """Return the speeds after a round; what the round did not show stays."""
-        waited_s = last.server_s + last.queue_s
-        return Observed(
-            last.device_flops / last.computing_s if last.device_flops else self.device,
-            last.server_flops / waited_s if last.server_flops else self.server,
-            last.up_rate or self.up,
-            last.down_rate or self.down,
-        )
+    def updated(self, last: ClientRound, alone: RoundAlone) -> "Observed":
+        """Return what is known after a round, of which `alone` was the prediction."""
+        device, server, speed = self.device, self.server, self.speed
+        if last.device_flops and alone.device_flops:
+            speed = last.device_flops / last.computing_s
+            device = alone.device_flops / alone.computing_s / speed
+        if last.server_flops and alone.server_flops:
+            at = last.server_flops / (last.server_s + last.queue_s)
+            server = alone.server_flops / alone.server_s / at
+        return Observed(device, server, speed, last.up_rate or self.up, last.down_rate or self.down)
 
 
 class FedAdaptRule(Controller):
     """Cuts by group: that with the shortest predicted time on average over the group's clients.
 
-    A client's time at a cut is its FLOPs over its observed speed, its bytes over its observed rates, the
-    server's FLOPs over the speed that the client has seen of the server, and the propagation delays.
-    What has not been observed yet (a device does not train with cut 0) is predicted by the cost model.
+    A client's time at a cut is the sum of the cost model's for its device and for the server, each times
+    what the last rounds took over their prediction, its bytes over its observed rates, and the delays.
     """
 
     sets = frozenset({CUTS})
@@ -63,8 +73,9 @@ class FedAdaptRule(Controller):
         for closed in history.rounds:
             for last in closed.clients:
                 if not last.dropped:
-                    before = self._observed.get(last.client, Observed(None, None, None, None))
-                    self._observed[last.client] = before.updated(last)
+                    before = self._observed.get(last.client, Observed())
+                    alone = history.alone(last.client, last.cut)
+                    self._observed[last.client] = before.updated(last, alone)
         cuts: dict[int, int] = {}
         by_device: dict[str, int] = {}
         for group in self._groups():
@@ -81,16 +92,20 @@ class FedAdaptRule(Controller):
     def _groups(self) -> list[list[int]]:
         """Return clients by speed: up to `groups` groups, split where their speeds differ most.
 
-        Clients with less than half the median uplink rate form one more group.
+        In each, clients with less than half its median uplink rate form a group of their own.
         """
-        rates = {client: seen.up for client, seen in self._observed.items() if seen.up is not None}
-        least = SLOW_LINK * median(rates.values()) if rates else 0.0
-        slow = sorted(client for client, rate in rates.items() if rate < least)
-        others = sorted(self._observed.keys() - set(slow))
-        known = [c for c in others if self._observed[c].device is not None]
-        unknown = [c for c in others if self._observed[c].device is None]
-        groups = _split({c: self._observed[c].device or 0.0 for c in known}, self.options.groups)
-        return [group for group in (*groups, unknown, slow) if group]
+        speeds = {client: seen.speed for client, seen in self._observed.items()}
+        known = {client: speed for client, speed in speeds.items() if speed is not None}
+        groups = [*_split(known, self.options.groups), sorted(speeds.keys() - known.keys())]
+        return [part for group in groups for part in self._by_link(group) if part]
+
+    def _by_link(self, group: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Return the clients of a group with usual links, and those with slow ones."""
+        rates = {client: self._observed[client].up for client in group}
+        known = [rate for rate in rates.values() if rate is not None]
+        least = SLOW_LINK * median(known) if known else 0.0
+        slow = [client for client, rate in rates.items() if rate is not None and rate < least]
+        return [client for client in group if client not in slow], slow
 
     def _cut_of(self, group: Sequence[int], history: History) -> int:
         allowed = set.intersection(*(set(history.clients[client].cuts) for client in group))
@@ -109,11 +124,10 @@ class FedAdaptRule(Controller):
 
     def _predicted(self, client: int, cut: int, history: History) -> float:
         seen, alone = self._observed[client], history.alone(client, cut)
-        device = alone.computing_s if seen.device is None else alone.device_flops / seen.device
-        server = alone.server_s if seen.server is None else alone.server_flops / seen.server
+        computing = alone.computing_s * seen.device + alone.server_s * seen.server
         up = alone.up_bytes / seen.up if seen.up else alone.up_s
         down = alone.down_bytes / seen.down if seen.down else alone.down_s
-        return device + server + up + down + alone.rest_s
+        return computing + up + down + alone.rest_s
 
 
 def _split(speeds: dict[int, float], count: int) -> Iterable[list[int]]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,21 +20,11 @@ from cutlayer.sim.log.updates import UpdateRow
 from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.columns import DRAW_TABLES, Row, Value, by_column, method_row, ratio
 from cutlayer.sim.results.link_row import LinkRow
-from cutlayer.sim.results.round import KeptRound, RoundResult
+from cutlayer.sim.results.round import Decided, KeptRound, RoundResult
 from cutlayer.sim.results.updates import summary_of_updates
 
 # stopped: interrupted; stalled: it can never end
 Status = Literal["complete", "stopped", "stalled"]
-
-
-class Decided(NamedTuple):
-    """A client's cut and batch size from a round on, as a controller set them."""
-
-    round: int
-    client: str
-    device: str
-    cut: int
-    batch_size: int
 
 
 @dataclass

@@ -5,6 +5,7 @@ Times are virtual seconds. Figures that were not measured are None, never 0.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cutlayer.sim.log.link_use import Key
 from cutlayer.sim.log.record import RoundRecord
@@ -73,3 +74,13 @@ class RoundResult:
     def noun(self) -> str:
         """What it is: a "round", or a "window" of an asynchronous method."""
         return WINDOW if self.round_type == WINDOW else "round"
+
+
+class Decided(NamedTuple):
+    """A client's cut and batch size from a round on, as a controller set them."""
+
+    round: int
+    client: str
+    device: str
+    cut: int
+    batch_size: int

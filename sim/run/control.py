@@ -20,6 +20,7 @@ from cutlayer.sim.control.controller import (
     Controller,
     Decisions,
     History,
+    RoundAlone,
 )
 from cutlayer.sim.endpoints.fleet import Fleet
 from cutlayer.sim.log.intervals import Activity, Phase
@@ -27,7 +28,7 @@ from cutlayer.sim.log.record import RoundRecord, finished_s
 from cutlayer.sim.methods.method import Method, Round
 from cutlayer.sim.methods.registry import options_of
 from cutlayer.sim.network.route_runs import Lazy, OnDemand
-from cutlayer.sim.results.method import Decided
+from cutlayer.sim.results.round import Decided
 from cutlayer.sim.run.alone import Alone
 
 
@@ -45,6 +46,7 @@ class Control:
         self._closed: deque[ClosedRound] = deque(maxlen=self._controller.remembers)
         self._alone = Alone(plan, entry)
         of_method, _ = options_of(entry)
+        self._possible = plan.cuts(of_method)
         self._cuts = allowed_cuts(plan, of_method) if plan.controlled(of_method, CUTS) else {}
         clients = self._fleet.clients
         self._clients = Lazy(len(clients), self._facts)
@@ -58,6 +60,14 @@ class Control:
         cuts = self._cuts[device] if self._cuts else (self._fleet.cuts[client],)
         return ClientFacts(client, of.name, device, of.samples, self._batch_size, cuts)
 
+    def _predicted(self, client: int, cut: int) -> RoundAlone:
+        if cut not in self._possible:
+            possible = ", ".join(map(str, self._possible))
+            raise self._error(
+                f"the time of {self._of(client)} at cut {cut}: {possible} are possible"
+            )
+        return self._alone(client, cut)
+
     def decide(self, index: int) -> None:
         """Ask for the decisions before a round, and carry them out. Raises ControlError."""
         fleet = self._fleet
@@ -70,7 +80,7 @@ class Control:
                 rounds=tuple(self._closed),
                 cuts=fleet.cuts,
                 batch_sizes=fleet.batch_sizes,
-                alone=self._alone,
+                alone=self._predicted,
             )
         )
         self._check_fields(decisions)

@@ -63,6 +63,7 @@ TRAINED = {
     "four_g_fleet": ("data.train_samples=200",),
     "gas_fleet": (*DIGITS, "data.train_samples=400", "training.batch_size=10"),
     "lte_trace_fleet": ("data.train_samples=200",),
+    "mixed_cuts": ("data.train_samples=200", "training.local_epochs=1"),
     "quickstart": (  # with the methods that no shipped scenario has, and over a whole period
         "training.rounds=3",
         "data.train_samples=200",

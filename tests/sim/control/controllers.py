@@ -53,6 +53,17 @@ class Undecided(Controller):
     sets = frozenset({"cuts"})
 
 
+class Asks(Controller):
+    """It asks for the time at an impossible cut."""
+
+    sets = frozenset({"cuts"})
+
+    def decide(self, history: History) -> Decisions:
+        """Ask."""
+        history.alone(1, 9)
+        return Decisions()
+
+
 class NoSets(Script):
     """It does not say what it sets."""
 

@@ -230,6 +230,14 @@ def test_decisions_that_cannot_be_carried_out(decided: dict[str, Any], complaint
     assert str(refused.value) == f"control: Script decides on {complaint}"
 
 
+def test_a_prediction_at_an_impossible_cut_is_refused() -> None:
+    with pytest.raises(ControlError) as refused:
+        only(*VGG5, SPLITFED, "control=controllers:Asks", executor="none")
+    assert str(refused.value) == (
+        "control: Asks decides on the time of raspberry-pi-4b-1 at cut 9: 0, 1, 2, 3, 4, 5 are possible"
+    )
+
+
 def test_a_controller_sets_only_what_it_says() -> None:
     with pytest.raises(ControlError) as refused:
         only(*VGG5, SPLITFED, script({0: {"participants": [0]}}, name="OnlyCuts"), executor="none")
