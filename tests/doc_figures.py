@@ -27,6 +27,7 @@ from cutlayer.sim.endpoints.payload import (
     STATE_FRAMING,
     TENSOR_FRAMING,
 )
+from cutlayer.sim.log.intervals import Activity, Phase
 from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
 from cutlayer.sim.papers.output import markdown
 from cutlayer.sim.papers.registry import reproduce
@@ -291,6 +292,75 @@ def mixed_cuts() -> Rows:
 
 
 MIXED = ("splitfed", "local_loss", "ecofed")
+
+OLD = "old-phone-"
+CLOSED_EARLY = (
+    ("training.closing={deadline: 1.5 s}",),
+    ("training.closing={first: 6}", "training.clients_per_round=8"),
+)
+
+
+def old_phones_share(scenario: str, *overrides: str) -> float:
+    """The share of classic FL's finished updates that are of old phones."""
+    loaded = load_scenario(scenario, ("methods=[classic_fl]", *overrides))
+    (result,) = run(loaded, executor="none", log="events")
+    by_old = every = 0
+    for kept in result.methods["classic_fl"].kept:
+        log = kept.record.intervals
+        done = log.of(Phase.UPLINK) & (log.activity == Activity.WEIGHTS) & (log.dropped == 0)
+        names = [kept.participants[member] for member in log.actor[done].tolist()]
+        every += len(names)
+        by_old += sum(name.startswith(OLD) for name in names)
+    return by_old / every
+
+
+@checks("async-phones")
+def async_phones() -> Rows:
+    """Time, updates dropped, staleness and old phones' share, of rounds and of windows."""
+    shipped = ran("async_phones").methods
+    classic = [shipped["classic_fl"]]
+    classic += [
+        ran("async_phones", "methods=[classic_fl]", *how).methods["classic_fl"]
+        for how in CLOSED_EARLY
+    ]
+    rows: Rows = [
+        [
+            None,
+            result.virtual_time_s,
+            float(sum(closed.clients_dropped for closed in result.rounds)),
+            "",
+            old_phones_share("async_phones", *how),
+        ]
+        for result, how in zip(classic, ((), *CLOSED_EARLY), strict=True)
+    ]
+    rows += [
+        [None, result.virtual_time_s, 0.0, *_of_updates(result)]
+        for result in (shipped["fedasync"], shipped["fedbuff"])
+    ]
+    return rows
+
+
+@checks("async-phones-in-flight")
+def async_phones_in_flight() -> Rows:
+    """Time, staleness, old phones' share and Jain's index, by the clients in flight."""
+    rows: Rows = []
+    for count in (6, 12, 20):
+        method = f"methods=[{{fedasync: {{in_flight: {count}}}}}]"
+        result = ran("async_phones", method).methods["fedasync"]
+        jain = result.summary({})["updates"]["clients"]["jain"]
+        rows.append([None, result.virtual_time_s, *_of_updates(result), float(jain)])
+    return rows
+
+
+def _of_updates(result: MethodResult) -> list[float]:
+    """The mean staleness of the updates, and the share of those of old phones."""
+    rows = result.updates
+    return [
+        fmean(row.staleness or 0 for row in rows),
+        sum(row.client.startswith(OLD) for row in rows) / len(rows),
+    ]
+
+
 RESUME = "availability.0.on_disconnect=resume"
 CONSTANT = (
     "topology.star.clients.0.link.up=9 Mbit/s",

@@ -44,6 +44,7 @@ EVERY_METHOD = (
     "{splitfed: {init: partial, aggregation: {fedadam: {lr: 0.001}}}, label: fedadam}]"
 )
 TRAINED = {
+    "async_phones": ("data.train_samples=200",),
     "cifar10_accuracy": (*DIGITS, "data.train_samples=200"),
     "commuters": ("data.train_samples=200",),
     "ecofed_ablation": ("data.train_samples=60", "training.evaluate_every=2"),
