@@ -124,7 +124,7 @@ def run(
     ] = True,
     plots: Annotated[bool, typer.Option(help="Draw plots; `report` can draw them later.")] = True,
     traffic: Annotated[
-        bool, typer.Option("--traffic", help="Also print the traffic by category.")
+        bool, typer.Option("--traffic", help="Also print the traffic by category, and by tier.")
     ] = False,
     draws: Draws = None,
     jobs: Annotated[

@@ -399,6 +399,20 @@ def two_tier_rounds() -> Rows:
     return [[None, *(mean_round(case[name]) for case in cases)] for name in USUAL]
 
 
+@checks("edge-hierarchy")
+def edge_hierarchy() -> Rows:
+    """Times, times and backhaul bytes per edge round, and the times with ten times faster links."""
+    link = "topology.two_tier.edge_nodes.0.link"
+    faster = ran("edge_hierarchy", f"{link}.up=100 Mbit/s", f"{link}.down=200 Mbit/s").methods
+    rows: Rows = []
+    for label, result in ran("edge_hierarchy").methods.items():
+        turns = 4 if "k2=4" in label else 1
+        sent = result.tiers()["backhaul_bytes_up"] / len(result.rounds)
+        time = mean_round(result)
+        rows.append([None, time, time / turns, sent / turns, mean_round(faster[label]) / turns])
+    return rows
+
+
 @checks("tcp-defaults")
 def tcp_defaults() -> Rows:
     """The defaults of the switches, in the order of the table."""

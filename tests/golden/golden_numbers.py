@@ -56,6 +56,7 @@ TRAINED = {
         "training.evaluate_every=2",
         "methods=[splitfed, {ecofed: {period: 2, bits: 8, init: random}}]",
     ),
+    "edge_hierarchy": ("data.train_samples=200",),
     "edpfl_pi4_wifi": (
         *DIGITS,
         "data.partition={sizes: 30}",
