@@ -19,7 +19,8 @@ from cutlayer.sim.files.csv_text import CsvWriter
 from cutlayer.sim.files.plain_text import plain
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.read import read
-from cutlayer.sim.run.explain import Explained, Piece, Transfer, explain
+from cutlayer.sim.run.explain import Explained, Transfer, explain
+from cutlayer.sim.run.pieces import Piece
 from cutlayer.sim.run.run import load_scenario
 from cutlayer.sim.views.columns import Column, print_columns, print_text
 from cutlayer.sim.views.critical_path import print_methods, print_path, print_rounds

@@ -7,7 +7,7 @@ A window has the transfers that ended in it; they may have begun before it, at a
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -23,37 +23,19 @@ from cutlayer.sim.log.record import TOLERANCE
 from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.methods.method import Round
 from cutlayer.sim.network.flow import FINISHED, Flow
-from cutlayer.sim.network.observers import TRANSPORT, Probe, Probed, Span
+from cutlayer.sim.network.observers import Probe, Probed
 from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import KeptRound, RoundResult
 from cutlayer.sim.run.engine import Observe
+from cutlayer.sim.run.pieces import Piece, pieces_of
 from cutlayer.sim.run.play import play, scenario_stop
 from cutlayer.sim.transport import Account, Tcp
 from cutlayer.suggestion import suggestion
 
-SET_UP: Final = "connection set-up"
-SLOW_START: Final = "slow start"
-NEGLIGIBLE_S: Final = 1e-9  # rest of the time in slow start that counts as none
-
 
 class ExplainError(UserError):
     """An unknown method, round or client to explain."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of a transfer at one `rate` (bytes/s), limited by a link or an effect of TCP."""
-
-    start_s: float
-    end_s: float
-    rate: float
-    held_by: str
-
-    @property
-    def seconds(self) -> float:
-        """Its duration."""
-        return self.end_s - self.start_s
 
 
 @dataclass(frozen=True)
@@ -242,7 +224,7 @@ class _RoutesOfClient:
                 if probed is None
                 else tuple(
                     replace(piece, start_s=piece.start_s - began_s, end_s=piece.end_s - began_s)
-                    for piece in _pieces(probed.spans, end_s, account)
+                    for piece in pieces_of(probed.spans, end_s, account)
                 ),
             )
 
@@ -275,22 +257,6 @@ def _is_of(flow: Flow, end_s: float, dropped: bool) -> bool:
 def _ended_before(flow: Flow, end_s: float) -> bool:
     """Whether a transfer had ended before an earlier window closed."""
     return flow.state == FINISHED and flow.finish_s < end_s - TOLERANCE * max(1.0, end_s)
-
-
-def _pieces(spans: Sequence[Span], end_s: float, account: Account) -> Iterator[Piece]:
-    """Yield what limited a transfer, with the transport split into set-up, slow start and the rest."""
-    opened_s = account.start_s + account.connect_s
-    slow_s = account.slow_start_s
-    after = account.cap_from if account.cap_from in ("window", "loss") else SLOW_START
-    until = [*(span.start_s for span in spans[1:]), end_s]
-    for span, end in zip(spans, until, strict=True):
-        held_by = span.bottleneck
-        if held_by == TRANSPORT and span.start_s < opened_s:
-            held_by = SET_UP
-        elif held_by == TRANSPORT:
-            held_by = SLOW_START if slow_s > NEGLIGIBLE_S else after
-            slow_s -= end - span.start_s
-        yield Piece(span.start_s, end, span.rate, held_by)
 
 
 def _played(
