@@ -79,13 +79,25 @@ def _figures(entry: Mapping[str, Any] | None) -> dict[str, float | None]:
         f"time to accuracy {float(target):.0%}": seconds
         for target, seconds in entry["time_to_accuracy_s"].items()
     }
+    updates = entry.get("updates")
     return {
-        "round time": entry["round_time_s"]["mean"],
+        "round time" if updates is None else "window time": entry["round_time_s"]["mean"],
         "virtual time": entry["virtual_time_s"],
         "traffic per client and round": entry["wire_bytes"]["per_client_round"],
         "device energy": entry["energy_j"],
         "final accuracy": (entry["accuracy"] or {"final": None})["final"],
         **reached,
+        **({} if updates is None else _of_updates(updates)),
+    }
+
+
+def _of_updates(updates: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the figures that only an asynchronous method has."""
+    return {
+        "mean staleness": updates["staleness"]["mean"],
+        "largest staleness": updates["staleness"]["max"],
+        "versions per hour": updates["versions_per_hour"],
+        "Jain's index of the clients": updates["clients"]["jain"],
     }
 
 

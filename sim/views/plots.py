@@ -55,7 +55,8 @@ def figures(runs: Sequence[SavedRun]) -> "dict[str, Figure]":
         title = f"{name}: link utilisation (0 to 100 %; on the right the mean)"
         pictures["links"] = figure_of(links, title, 15.0)
     if rounds := timelines(first, 1, MOST_CLIENTS):
-        title = f"{name}: one round of each method"
+        nouns = " or ".join(sorted({first.noun(label) for label in first.methods}))
+        title = f"{name}: one {nouns} of each method"
         pictures["timeline"] = figure_of([[chart] for chart in rounds], title, 12.0)
     return pictures
 

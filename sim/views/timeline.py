@@ -19,7 +19,7 @@ from cutlayer.sim.results.update_life import BUFFER, Life, lives_of
 from cutlayer.sim.views.charts import Chart, Series
 from cutlayer.sim.views.names import natural_order
 from cutlayer.sim.views.quantities import BYTES, TIMES, common_unit, quantity, significant
-from cutlayer.sim.views.style import LIGHT_GREY, PURPLE, needs_log
+from cutlayer.sim.views.style import LIGHT_GREEN, PURPLE, needs_log
 from cutlayer.topologies.units import format_duration
 
 MOST_BARS = 2500  # beyond, clients are left out
@@ -183,7 +183,7 @@ def _of_updates(
             spans[UNFINISHED].append((life, since, close))
     series = []
     for (name, found), colour, lane in zip(
-        spans.items(), (PURPLE, LIGHT_GREY), ("buffer", "device"), strict=True
+        spans.items(), (PURPLE, LIGHT_GREEN), ("buffer", "device"), strict=True
     ):
         cut = [(life, max(start - begun, 0.0), end - begun) for life, start, end in found]
         cut = [(life, start, end) for life, start, end in cut if end > start]

@@ -136,7 +136,8 @@ def contribution_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
         "share of the data (%)",
         "share of the updates (%)",
         choice="by client",
-        note="A client above the grey points contributes more updates than its data would suggest.",
+        note="A client above the grey points contributes more updates than its data would suggest."
+        f" At most {MOST_CLIENTS} clients of a method are drawn.",
     )
     return by_device, by_client
 
@@ -216,7 +217,10 @@ def _dots(name: str, shares: Mapping[str, float], of: str, number: int) -> Serie
 
 
 def _points(runs: Sequence[SavedRun], label: str, number: int) -> Series:
-    shares = dict(list(_shares(runs, label, "client").items())[:MOST_CLIENTS])
+    every = _shares(runs, label, "client")
+    chosen = np.unique(np.linspace(0, len(every) - 1, MOST_CLIENTS).astype(int))
+    names = list(every)
+    shares = {names[i]: every[names[i]] for i in chosen}
     texts = [
         f"{label}\n{client}: {own:.2f} % of the data, {sent:.2f} % of the updates"
         for client, (own, sent) in shares.items()

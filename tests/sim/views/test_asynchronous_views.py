@@ -310,3 +310,13 @@ def test_updates_that_there_are_not_are_refused(saved: SavedRun, cli: CommandLin
     assert_refused(answer, "--update: give either --update or --round")
     answer = cli("explain", "tiny.yaml", "--update", 0)
     assert_refused(answer, "--update: tiny.yaml is a scenario")
+
+
+def test_a_comparison_has_the_figures_of_updates(saved: SavedRun, cli: CommandLine) -> None:
+    lines = cli("compare", saved.path, saved.path).out.splitlines()
+    stale = [line for line in lines if "mean staleness" in line]
+    assert sorted(line.split()[0] for line in stale) == list(METHODS)
+    for line in stale:
+        mean = saved.methods[line.split()[0]]["updates"]["staleness"]["mean"]
+        assert line.split()[-3:] == [f"{mean:.4g}"] * 2 + ["1"]
+    assert sum("window time" in line for line in lines) == len(METHODS)
