@@ -24,6 +24,7 @@ from cutlayer.topologies.units import format_duration
 
 MOST_BARS = 2500  # beyond, clients are left out
 MOST_ROUNDS = 4  # of a method
+MOST_FOLDS = 200  # marked
 BUFFERED = "in the buffer"
 UNFINISHED = "goes on after the window"
 
@@ -147,13 +148,19 @@ def _timeline(
 def _folds(
     lives: Sequence[Life], begun: float, duration: float, factor: float
 ) -> tuple[tuple[float, str], ...]:
-    """Return when each version of a window was made, with its number."""
+    """Return when each version of a window was made, with its number; if many, some that are apart."""
     versions = {
         int(life.row["version"]): life.end_s
         for life in lives
         if life.row["version"] is not None and life.end_s <= begun + duration
     }
-    return tuple(((at - begun) / factor, f"v{version}") for version, at in versions.items())
+    apart = duration / MOST_FOLDS if len(versions) > MOST_FOLDS else 0.0
+    marks, last = [], -np.inf
+    for version, at in sorted(versions.items()):
+        if at - last >= apart:
+            marks.append(((at - begun) / factor, f"v{version}"))
+            last = at
+    return tuple(marks)
 
 
 def _last_ends(

@@ -17,10 +17,13 @@ from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.log.intervals import PHASES, Activity, Phase
 from cutlayer.sim.report.run_page import run_source
 from cutlayer.sim.results.critical_path import critical_chain
-from cutlayer.sim.results.read import SavedRun
+from cutlayer.sim.results.export import export
+from cutlayer.sim.results.files import SavedError
+from cutlayer.sim.results.read import SavedRun, read_run
 from cutlayer.sim.results.update_life import BUFFER, COMPUTE, DOWNLOAD, UPLOAD, Life, lives_of
 from cutlayer.sim.run.explain import explain
 from cutlayer.sim.run.run import run
+from cutlayer.sim.views import timeline
 from cutlayer.sim.views.charts import Chart, Table, visible_words
 from cutlayer.sim.views.critical_path import print_methods
 from cutlayer.sim.views.plots import figures
@@ -320,3 +323,27 @@ def test_a_comparison_has_the_figures_of_updates(saved: SavedRun, cli: CommandLi
         mean = saved.methods[line.split()[0]]["updates"]["staleness"]["mean"]
         assert line.split()[-3:] == [f"{mean:.4g}"] * 2 + ["1"]
     assert sum("window time" in line for line in lines) == len(METHODS)
+
+
+def test_updates_are_exported_and_a_damaged_table_is_refused(tmp_path: Path) -> None:
+    saved_run = async_run(tmp_path / "run", "methods=[fedasync]")
+    (file,) = (
+        path for path in export([saved_run], "csv", tmp_path / "out") if path.stem == "updates"
+    )
+    assert file.read_text(encoding="utf-8") == (saved_run.path / "updates.csv").read_text(
+        encoding="utf-8"
+    )
+    assert [row["update"] for row in saved_run.table("updates")] == [
+        row["update"] for row in saved_run.updates("fedasync")
+    ]
+    (saved_run.path / "updates.csv").unlink()
+    with pytest.raises(SavedError, match=r"updates\.csv"):
+        read_run(saved_run.path).updates("fedasync")
+
+
+def test_many_folds_are_marked_only_where_they_are_apart() -> None:
+    lives = [Life({"version": n + 1, "dispatched_s": n * 1e-3}, 0.0, ()) for n in range(1000)]
+    marks = timeline._folds(lives, 0.0, 1.0, 1.0)
+    assert len(marks) <= timeline.MOST_FOLDS
+    assert all(b - a >= 1 / timeline.MOST_FOLDS - 1e-12 for (a, _), (b, _) in pairwise(marks))
+    assert len(timeline._folds(lives[:50], 0.0, 1.0, 1.0)) == 50
