@@ -1,4 +1,4 @@
-"""Convert a method's result to plain data and back, without intervals, links and devices."""
+"""Convert a method's result to plain data and back, without intervals, links, devices, updates."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
