@@ -77,15 +77,17 @@ LrSchedule = Annotated[
 
 
 class Closing(Section):
-    """When a round closes before its last client is done; the updates of late clients are dropped.
+    """When a round closes before its last client is done.
 
     It closes at `deadline` (seconds after its start), or with the `first` clients that are done,
-    whichever comes first. At the deadline it still waits for `min_participants`.
+    whichever comes first. At the deadline it still waits for `min_participants`. The updates of `late`
+    clients are dropped, or used in the `next` round, or the one in which they arrive.
     """
 
     deadline: Duration | None = None
     first: Count | None = None
     min_participants: Whole = 0
+    late: Literal["drop", "next"] = "drop"
 
     @field_validator("min_participants")
     @classmethod

@@ -33,6 +33,7 @@ from cutlayer.sim.data.datasets import no_data
 from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import UnknownMethodError, options_of
+from cutlayer.sim.methods.split_method import SplitMethod
 from cutlayer.topologies import DeviceError, Topology
 from cutlayer.topologies.builders.draft import HUB
 from cutlayer.topologies.units import format_size
@@ -198,6 +199,14 @@ def _method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> It
     closing = scenario.training.closing
     if closing is not None and (complaint := method.check_closing(options)) is not None:
         yield loaded.problem(path, f"cannot run with training.closing: {complaint}", entry.label)
+        return
+    if closing is not None and closing.late == "next" and not issubclass(method, SplitMethod):
+        rule = f"next needs methods that are SplitMethods, and {method.name} is not"
+        yield loaded.problem(("training", "closing", "late"), rule)
+        return
+    if closing is not None and closing.late == "next" and plan.controller is not None:
+        rule = "next cannot be controlled: clients of several rounds work at the same time"
+        yield loaded.problem(("control",), rule)
         return
     for name, cut in scenario.model.named_cuts.items():
         if (complaint := method.check_cut(cut, len(plan.blocks))) is not None:

@@ -140,8 +140,14 @@ def _node_memory(
     training = plan.scenario.training
     cuts = plan.cuts(method)
     edges = getattr(options, "edges", None)
+    closing = training.closing
+    carried_over = (
+        closing is not None and closing.late == "next"
+    )  # late clients beside those of a round
     load = ServerLoad(
-        participants=min(plan.scenario.clients_per_round, len(clients)),
+        participants=len(clients)
+        if carried_over
+        else min(plan.scenario.clients_per_round, len(clients)),
         held=np.sort(np.asarray(plan.shards.sizes)[clients])[::-1].tolist(),
         trained=np.sort(plan.trained_samples()[clients])[::-1].tolist(),
         values=max(prod(plan.model.activation_shape(cut)) for cut in cuts),

@@ -27,8 +27,10 @@ from cutlayer.sim.learning.executors import executor_entry
 from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.log.intervals import SERVER
+from cutlayer.sim.methods.carry_over import CarryOver
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import options_of
+from cutlayer.sim.methods.split_method import SplitMethod
 from cutlayer.sim.network.route_runs import Lazy, OnDemand
 from cutlayer.topologies import DeviceProfile, Topology
 
@@ -83,13 +85,21 @@ def assemble(
         has_edges=bool(topology.edges),
         closing=_closing(training.closing),
     )
-    return method(world, options)
+    return _made(method(world, options), world.closing)
+
+
+def _made(method: Method, closing: Closing | None) -> Method:
+    """Return a method, with rounds that carry late updates over if the scenario has such."""
+    if closing is None or closing.late == "drop":
+        return method
+    assert isinstance(method, SplitMethod)
+    return CarryOver(method, closing)
 
 
 def _closing(written: ClosingSection | None) -> Closing | None:
     if written is None:
         return None
-    return Closing(written.deadline, written.first, written.min_participants)
+    return Closing(written.deadline, written.first, written.min_participants, written.late)
 
 
 def profile_of(topology: Topology, name: str) -> DeviceProfile:

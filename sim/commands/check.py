@@ -128,7 +128,8 @@ def _closing(closing: Closing) -> str:
         least = closing.min_participants
         unless = f", but not before {done(least)}" if least else ""
         moments.append(f"{format_duration(closing.deadline)} after its start{unless}")
-    return f"a round closes {', or '.join(moments)}"
+    late = "; late updates count when they arrive" if closing.late == "next" else ""
+    return f"a round closes {', or '.join(moments)}{late}"
 
 
 def _out_of_the_run(plan: Plan) -> list[str]:

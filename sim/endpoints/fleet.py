@@ -3,7 +3,7 @@
 Every draw has a random stream of its own, named by the seed, the client or route, and the round.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
@@ -84,6 +84,7 @@ class Fleet:
     jitters: Mapping[int, tuple[float, Jitters]] = field(default_factory=dict)
     batch_sizes: dict[int, int] = field(default_factory=dict)
     participants: Sequence[int] | None = None
+    busy: Collection[int] = ()
 
     def batches(self, client: int) -> tuple[Batch, ...]:
         """Return the batches of a client's next round, over all local epochs.
@@ -135,6 +136,8 @@ class Fleet:
             candidates = [client for client in among if client in self._able_set]
         if self.participants is not None:
             candidates = self._chosen(candidates)
+        if self.busy:
+            candidates = [client for client in candidates if client not in self.busy]
         if self.presences:
             candidates = [client for client in candidates if self.online(client)]
         count = min(self.clients_per_round, len(candidates))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.compute.queueing import ServerQueue
@@ -52,6 +53,7 @@ class Closing:
     deadline_s: float | None
     first: int | None
     min_participants: int
+    late: Literal["drop", "next"] = "drop"
 
 
 @dataclass

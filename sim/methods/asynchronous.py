@@ -161,12 +161,16 @@ class AsyncMethod(Method):
         """Return how much an update counts for its staleness; 1 if it has none."""
         return self.options.staleness.weight(self.staleness(update))
 
+    def folding(self) -> tuple[Sequence[str], Aggregation]:
+        """Return the parts that are folded, and the aggregation whose work is charged."""
+        return self.parts, self.aggregation(self.options)
+
     def aggregate(self, updates: Sequence[Update]) -> simpy.Event:
         """Queue the server's work of folding updates into the shared weights, after the last of them."""
         for update in updates:
             update.taken = True
         servers = [update.server for update in updates]
-        work = fold_work(servers, self.parts, self.aggregation(self.options)) or NO_WORK
+        work = fold_work(servers, *self.folding()) or NO_WORK
         return updates[-1].server.compute(work, Activity.AGGREGATE)
 
     def fold(
@@ -215,16 +219,20 @@ class AsyncMethod(Method):
 
     def _dispatch(self, client: int, after: int) -> None:
         """Start an update of a client; `after` is the row that it follows."""
-        world = self.world
         index = self._updates_of[client]
         self._updates_of[client] += 1
+        self.start(client, self.open_chain(client, index), after)
+
+    def start(self, client: int, chain: Chain, after: int, **notes: Any) -> None:
+        """Start an update of a client that trains `chain`; `after` is the row that it follows."""
         update = Update(
             number=self._number,
             client=client,
-            chain=self.open_chain(client, index),
+            chain=chain,
             read_version=self.version,
-            dispatched_s=world.clock.elapsed_s,
-            members=Members(world, self._dropped, churn=self._churn),
+            dispatched_s=self.world.clock.elapsed_s,
+            members=Members(self.world, self._dropped, churn=self._churn),
+            notes=notes,
         )
         self._number += 1
         self.working[client] = update
@@ -236,7 +244,7 @@ class AsyncMethod(Method):
             after=after,
             member=client,
         )
-        world.clock.process(self._live(update))
+        self.world.clock.process(self._live(update))
 
     def _live(self, update: Update) -> Process:
         """Wait until an update has arrived, and use it."""
@@ -253,7 +261,7 @@ class AsyncMethod(Method):
             self._release([update], update.server.last)
 
     def _dropped(self, client: int) -> None:
-        """Lose the update of a client that drops out, and fill its place."""
+        """Lose the update of a client that drops out, and free its place."""
         update = self.working[client]
         self.world.learning.drop(update.chain)
         self._end(update, None, None)

@@ -6,7 +6,7 @@ idle. If there is none, it is filled as soon as one comes online or becomes idle
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 
 import simpy
@@ -53,6 +53,13 @@ class Places:
         self._timer += 1
         if self._free and self._idle:
             self._wait(self._timer)
+
+    def start(self, clients: Iterable[int]) -> None:
+        """Give idle clients a place each; `dispatch` is not called."""
+        for client in clients:
+            del self._idle[bisect_left(self._idle, client)]
+            self._free.popleft()
+            self._since[client] = self._world.clock.now
 
     def take_time(self, client: int) -> float:
         """Return the seconds in which a client had a place since the last call."""

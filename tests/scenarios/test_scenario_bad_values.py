@@ -175,8 +175,8 @@ CASES = [
     ),
     (
         "batch_size: 10",
-        "batch_size: 10\n  closing: {deadline: 1 s, late: next}",
-        "11: training.closing.late: is an unknown key",
+        "batch_size: 10\n  closing: {deadline: 1 s, latest: next}",
+        "11: training.closing.latest: is an unknown key; did you mean 'late'?",
     ),
     ("lr: 0.01", "lr: .inf", "11: training.optimizer.lr: must be a finite number"),
     ("lr: 0.01", "lr: 1e", '11: training.optimizer.lr: must be a number (got "1e")'),
