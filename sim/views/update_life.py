@@ -35,8 +35,9 @@ def print_update(run: SavedRun, label: str | None, number: int, console: Console
         starts = [format_duration(at, 4) for at in ends][: len(found.phases)]
         columns.insert(0, Column("start", starts))
     names = Column("phase", [name for name, _ in found.phases], numbers=False)
-    print_columns(console, names, columns)
-    console.print()
+    if found.phases:
+        print_columns(console, names, columns)
+        console.print()
     if found.idle_s:
         waited = f"Before it, {row['client']} waited {_time(found.idle_s)} to be drawn for a place."
         print_text(console, waited)

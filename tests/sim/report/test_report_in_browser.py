@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from async_run import async_run
 from browser import HAS_BROWSER, Page
 from small_studies import SCENARIO, UP, small_study
 
@@ -143,3 +144,20 @@ def test_the_scenario_is_copied(report: Path) -> None:
         shown = page.run("return document.querySelector('#s0t6 pre').textContent")
         assert shown.startswith("name: tiny")
         assert page.run("return navigator.clipboard.readText()") == shown
+
+
+def test_heading_and_note_are_those_of_the_chart_that_is_chosen(tmp_path: Path) -> None:
+    """Of a run with rounds and windows: the timeline of a window has another heading and note."""
+    async_run(tmp_path / "run", "methods=[classic_fl, fedasync]")
+    write_report([tmp_path / "run"], tmp_path / "report.html")
+    with Page(tmp_path / "report.html", 1000) as page:
+        (tab,) = page.browser.find_elements("xpath", "//*[@role='tab'][text()='Timeline']")
+        tab.click()
+        panel = page.browser.find_element("id", tab.get_attribute("aria-controls") or "")
+        heading = panel.find_element("css selector", "h2")
+        assert heading.text == "Timeline of a round"
+        (choice,) = panel.find_elements("xpath", ".//option[starts-with(., 'fedasync, window 0')]")
+        choice.click()
+        assert heading.text == "Timeline of a window"
+        assert "Dotted lines: folds" in panel.find_element("css selector", ".note").text
+        assert page.complaints() == []
