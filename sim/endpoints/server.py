@@ -50,7 +50,12 @@ class ServerEndpoint(ClientEndpoint):
             return
         with steps.request() as turn:
             yield turn
-            yield self.compute(work, activity, arrival=arrival)
+            try:
+                yield self.compute(work, activity, arrival=arrival)
+            except simpy.Interrupt:  # its client dropped out: a job that is running is finished
+                if self.busy_until > self.world.clock.now:
+                    yield self.world.clock.timeout(self.busy_until - self.world.clock.now)
+                raise
 
     def gradient(self, batch: Batch, result: TensorRef | None) -> Payload:
         """Return the gradient of a batch's activation, which an operation on the server returned."""

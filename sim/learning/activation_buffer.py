@@ -99,6 +99,8 @@ def step_on_buffer(
     from the uploads, and the step is on so many samples, an equal share for each label.
     """
     server = run.replica("server")
+    if server.optimizer is None:  # a block without parameters
+        return ()
     activations = torch.cat([activation for activation, _ in uploads])
     labels = torch.cat([labels for _, labels in uploads])
     if balanced is not None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from cutlayer.sim.endpoints.run_log import RunLog
 from cutlayer.sim.log.energy import DeviceUse
+from cutlayer.sim.log.intervals import NO_CAUSE
 from cutlayer.sim.log.record import ConservationError, RoundRecord, close_record
 from cutlayer.sim.log.window import WINDOW, WindowEnd, window_rows
 from cutlayer.sim.methods.asynchronous import AsyncMethod
@@ -140,7 +141,9 @@ class WindowEngine(Engine):
         ended = self._log_of_run.close_window(now)
         found = window_rows(ended.rows, start_s)
         parts = {found.places[number]: pieces for number, pieces in ended.parts.items()}
-        end = WindowEnd(found.places[method.last_fold], len(method.ended), world.clock.elapsed_s)
+        # The row is in the last window if that closed at this very instant.
+        row = found.places.get(method.last_fold, NO_CAUSE)
+        end = WindowEnd(row, len(method.ended), world.clock.elapsed_s)
         record = close_record(
             found.intervals,
             len(found.clients),

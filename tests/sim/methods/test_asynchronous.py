@@ -259,6 +259,23 @@ class TestWindows:
             due = (start // 2.0 + 1) * 2.0
             assert end == min(f for f in folds if f >= due)
 
+    def test_two_folds_of_one_instant_close_two_windows(self):
+        """On two slots both aggregations end at 8.278; the second window has no length and no rows."""
+        equal = [Device(samples=2)] * 2
+        method = make_method("fedasync", equal, options=windows(updates=1), slots=2)
+        result = played(method, 4)
+        assert [r.virtual_time_s for r in result.rounds] == pytest.approx(
+            [8.278, 8.278, 16.556, 16.556]
+        )
+        assert [r.round_time_s for r in result.rounds] == pytest.approx([8.278, 0, 8.278, 0])
+        assert [r.version for r in result.rounds] == [1, 2, 3, 4]
+        assert [u.window for u in result.updates] == [0, 1, 2, 3]
+        assert [sum(r.critical_path_s.values()) for r in result.rounds] == pytest.approx(
+            [8.278, 0, 8.278, 0]
+        )
+        assert sum(r.wire_up for r in result.rounds) == 4 * BYTES
+        assert result.server_busy_s == pytest.approx(4 * 0.026)
+
     def test_limits_of_a_run(self):
         def stopped(**limits):
             method = make_method("fedasync", TWO, options=windows(updates=1))

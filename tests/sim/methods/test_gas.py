@@ -42,6 +42,16 @@ def test_none_and_inline_agree(state: str) -> None:
     assert trained.event_digest == timed.event_digest
 
 
+def test_a_server_block_without_parameters_is_not_stepped() -> None:
+    """With the last cut, the whole model is on the devices."""
+    trained, timed = (
+        only("methods=[gas]", "model.cut=5"),
+        only("methods=[gas]", "model.cut=5", executor="none"),
+    )
+    assert trained.learning_digest == timed.learning_digest is not None
+    assert trained.diverged_in_round is None
+
+
 def test_the_order_of_arrival_is_in_the_digest() -> None:
     links = (
         "topology.star.clients=[{device: raspberry-pi-4b, count: 2, link: 4g, name: near},"

@@ -109,6 +109,28 @@ def test_steps_of_the_server_block_never_overlap(server: str) -> None:
     )
 
 
+def test_a_step_waits_for_the_step_of_a_client_that_dropped_out() -> None:
+    """Both activations arrive together; the first client leaves within its step on the server."""
+
+    def steps(away: tuple[str, ...]) -> list[tuple[float, float, int]]:
+        four_slots = "topology.star.server={device: raspberry-pi-3b-plus, slots: 4}"
+        run = Inside(V2, four_slots, "data.partition=iid", "training.rounds=1", *away).train()
+        log = run.result.kept[0].record.intervals
+        found = (log.phase == Phase.SERVER_COMPUTE) & (log.activity == Activity.TRAIN)
+        return sorted(zip(log.start[found], log.end[found], log.peer[found], strict=True))
+
+    calm = steps(())
+    start, end, first = calm[0]
+    away = (
+        f"availability=[{{clients: raspberry-pi-4b-{first}, offline: [{{from: {(start + end) / 2}"
+        " s, until: 100 s}], on_disconnect: drop}]"
+    )
+    (same_start, same_end, _), (after, _, second), *_ = steps((away,))
+    assert (same_start, same_end) == (start, end)
+    assert after >= end
+    assert second != first
+
+
 def test_rounds_are_not_reused_since_the_order_belongs_to_the_digest() -> None:
     trained, timed = only(V2), only(V2, executor="none")
     assert trained.learning_digest == timed.learning_digest is not None
