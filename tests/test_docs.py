@@ -278,8 +278,9 @@ def test_python_examples_print_what_the_page_says(page: Path, examples: Path) ->
         ('methods=["slow_server:SlowServer"]', "training.rounds=2"),
         ("model.name=small_net:small_net",),
         ("data.dataset=stripes:stripes", "data.test_fraction=null"),
+        ("control=my_control:FasterHalf", "training.rounds=2"),
     ],
-    ids=["method", "aggregation", "model", "data"],
+    ids=["method", "aggregation", "model", "data", "controller"],
 )
 def test_things_of_ones_own_train(override: tuple[str, ...], examples: Path) -> None:
     small = ("training.rounds=1", "methods=[splitfed]", "data.partition={sizes: 20}", *override)

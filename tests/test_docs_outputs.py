@@ -223,6 +223,14 @@ def sentences() -> list[tuple[str, str, list[float]]]:
             "Classic FL wastes more bytes this way, {},",
             [float(sum(closed.wasted_bytes for closed in back["classic_fl"].rounds))],
         ),
+        (
+            "docs/scenarios/mixed_cuts.md",
+            "SplitFed sends more bytes with a cut for each ({}) than with cut 2 for all ({}).",
+            [
+                float(ran("mixed_cuts", *overrides).methods["splitfed"].wire_bytes)
+                for overrides in ((), ("model.cut=2",))
+            ],
+        ),
     ]
 
 

@@ -116,9 +116,12 @@ class Plan:
         return {name: tuple(sorted(found)) for name, found in cuts.items()}
 
     def one_cut(self, method: type[Method]) -> int | None:
-        """Return the cut that all clients have under a method, or None if they have several."""
+        """Return the cut that all clients have under a method, None if they may have several.
+
+        It is None if a controller sets cuts, so that runs with equal decisions share a training.
+        """
         cut, *others = self.cuts(method)
-        return None if others else cut
+        return None if others or self.controlled(method, CUTS) else cut
 
     def mixed_cuts(self, method: type[Method]) -> MixedCuts | None:
         """Return the states of a method whose clients have different cuts, None if they have one."""

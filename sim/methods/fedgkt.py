@@ -136,8 +136,8 @@ class FedGKT(SplitMethod):
 
     @classmethod
     def decided(cls, options: Any) -> frozenset[str]:
-        """Return everything with an exchange; otherwise the server has one block, with one cut."""
-        return super().decided(options) - (set() if options.exchange_weights else {"cuts"})
+        """Return everything with an exchange; otherwise one chain trains on the features of all."""
+        return super().decided(options) if options.exchange_weights else frozenset({"participants"})
 
     @classmethod
     def check_mixed_cuts(cls, options: Any) -> str | None:

@@ -270,6 +270,8 @@ class Method(ABC):
         at_end: bool = False,
     ) -> Chain:
         """Open one chain of a round that passes through the shards of several clients, in order."""
+        own_sizes = self.world.fleet.batch_sizes.keys() & {*clients}
+        assert not own_sizes or at_end, "a chain of several clients has the scenario's batch size"
         return self.world.learning.chain(
             index,
             ALL_CLIENTS,

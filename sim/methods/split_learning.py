@@ -30,9 +30,9 @@ class SplitLearning(SplitFed):
         return "split_learning passes a single device block from client to client"
 
     @classmethod
-    def decided(cls, options: Any) -> frozenset[str]:
-        """Return all but cuts: the device block that is passed on has one."""
-        return super().decided(options) - {"cuts"}
+    def decided(cls, options: Any) -> frozenset[str]:  # noqa: ARG003
+        """Return participants: one chain passes through the shards of all clients."""
+        return frozenset({"participants"})
 
     @classmethod
     def check_mixed_cuts(cls, options: Any) -> str | None:  # noqa: ARG003

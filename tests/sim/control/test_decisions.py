@@ -345,3 +345,21 @@ def test_decisions_are_in_the_folder_and_explained(tmp_path: Path, cli: CommandL
 def test_without_a_controller_there_are_no_decisions(tmp_path: Path) -> None:
     run(tiny(), executor="none", out=tmp_path / "run")
     assert not read_run(tmp_path / "run").has("decisions")
+
+
+def test_check_says_what_a_controller_sets_and_how_many_clients_have_a_cut(
+    cli: CommandLine,
+) -> None:
+    cut = "model.cut={raspberry-pi-4b-0: 2, default: 1}"
+    said = cli(
+        "check", "tiny.yaml", "--executor", "none", "--set", "control=best", "--set", cut
+    ).out
+    assert "lenet cut after block 1 (2 of the clients) or 2 (1 of the clients) of 5," in said
+    assert "before every round, best sets cuts\n" in said
+
+
+def test_explain_says_the_cut_of_the_client(cli: CommandLine) -> None:
+    cut = "model.cut={raspberry-pi-4b-0: 2, default: 1}"
+    arguments = ("explain", "tiny.yaml", "--client", "raspberry-pi-4b-0", "--method", "splitfed")
+    assert " Its cut is 2." in cli(*arguments, "--set", cut).out
+    assert "Its cut" not in cli(*arguments).out
