@@ -49,7 +49,10 @@ def _check(loaded: Loaded, executor: str, data_dir: Path | None) -> None:
     console.print()
     outlooks = preview(plan, PREVIEW_ROUNDS)
     headings = ("method", "traffic per client and round", "virtual time", "memory of a device")
-    print_grid(console, (*headings, "memory of the server"), map(_row, outlooks))
+    of_edges = any(outlook.edge_memory_bytes for outlook in outlooks)
+    more = ("memory of an edge node",) if of_edges else ()
+    rows = [_row(outlook)[: len(headings) + 1 + of_edges] for outlook in outlooks]
+    print_grid(console, (*headings, "memory of the server", *more), rows)
     console.print()
     for outlook in outlooks:
         if outlook.stalled is not None:
@@ -73,14 +76,12 @@ def _row(outlook: MethodPreview) -> tuple[str, ...]:
         traffic = "none arrives" if outlook.stalled else "none sent"
     else:
         traffic = format_size(round(volume), 3)
-    memory = sorted(set(outlook.memory_bytes.values()))
-    return (
-        outlook.label,
-        traffic,
-        time,
-        " - ".join(format_size(value, 3) for value in memory),
-        format_size(outlook.server_memory_bytes, 3),
+    memory, of_edges = (
+        " - ".join(format_size(value, 3) for value in sorted(set(needed.values())))
+        for needed in (outlook.memory_bytes, outlook.edge_memory_bytes)
     )
+    server = format_size(outlook.server_memory_bytes, 3)
+    return (outlook.label, traffic, time, memory, server, of_edges or "-")
 
 
 def _describe(plan: Plan, seeds: int, console: CommandConsole) -> None:

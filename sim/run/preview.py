@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cutlayer.scenarios.schema import Scenario
-from cutlayer.sim.build.memory import memory_by_device, server_memory
+from cutlayer.sim.build.memory import edge_memory, memory_by_device, server_memory
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.methods.registry import options_of
 from cutlayer.sim.run.play import play, scenario_stop
@@ -27,6 +27,7 @@ class MethodPreview:
     exact: bool
     memory_bytes: dict[str, int]
     server_memory_bytes: int
+    edge_memory_bytes: dict[str, int]
     rounds: int = 0
     stalled: str | None = None
 
@@ -63,6 +64,7 @@ def preview(plan: Plan, rounds: int) -> list[MethodPreview]:
                 exact=exact,
                 memory_bytes=memory_by_device(plan, options_of(entry)[0]),
                 server_memory_bytes=server_memory(plan, *options_of(entry)),
+                edge_memory_bytes=edge_memory(plan, *options_of(entry)),
                 rounds=played,
                 stalled=result.ended if result.stalled else None,
             )

@@ -16,6 +16,7 @@ from cutlayer.sim.views.style import (
     BLUE,
     GREEN,
     GREY,
+    ORANGE,
     SMALL_TEXT_SIZE,
     VERMILLION,
     new_figure,
@@ -40,8 +41,18 @@ COLUMN_INCHES, ROW_INCHES = 3.5, 0.85
 MAX_ROWS = 60
 MAX_LABELLED = 40
 TEXT: Final = SMALL_TEXT_SIZE - 1
-MARKS: Final = {"server": ("s", VERMILLION), "relay": ("D", GREY), "client": ("o", BLUE)}
-NAMES: Final = {"server": "server", "relay": "forwards", "client": "clients"}
+MARKS: Final = {
+    "server": ("s", VERMILLION),
+    "edge": ("D", ORANGE),
+    "relay": ("D", GREY),
+    "client": ("o", BLUE),
+}
+NAMES: Final = {
+    "server": "server",
+    "edge": "edge node",
+    "relay": "forwards",
+    "client": "clients",
+}
 
 
 def write_topology(topology: Topology, path: Path, *, replace: bool = True) -> Path:
@@ -88,7 +99,7 @@ def _tree(groups: TopologyGroups) -> "Figure":
         _name(axes, (depth, -float(MAX_ROWS)), f"... and {rows - MAX_ROWS} more", (11, 0), "left")
     axes.set_xlim(-0.3, depth + 0.75)
     axes.set_ylim(-shown + 0.4, 0.6)
-    used: set[str] = {drawn.node.role for drawn in nodes}
+    used = {_role(drawn.node) for drawn in nodes}
     _finish(figure, axes, groups.topology, used, width, edges, _media(groups.topology))
     return figure
 
@@ -112,7 +123,7 @@ def _core(groups: TopologyGroups) -> "Figure":
     used: set[str] = {"server"}
     for node in groups.core:
         if node.role == "relay" and node.name != groups.server_at:
-            role = "client" if groups.below[node.name] else "relay"
+            role = "client" if groups.below[node.name] else _role(node)
             used.add(role)
             _draw_node(axes, positions[node.name], node, role)
         elif node.role != "relay":
@@ -237,8 +248,13 @@ def _draw_edge(axes: "Axes", edge: Edge, width: _Widths) -> None:
     )
 
 
+def _role(node: Node) -> str:
+    """Return the role by which a node is drawn: one that computes for clients is an "edge"."""
+    return "edge" if node.role == "relay" and node.device is not None else node.role
+
+
 def _draw_node(axes: "Axes", at: Point, node: Node, role: str | None = None) -> None:
-    marker, colour = MARKS[role or node.role]
+    marker, colour = MARKS[role or _role(node)]
     size = 13 if node.role == "server" else 9
     axes.plot(*at, linestyle="", marker=marker, color=colour, markersize=size, zorder=3)
 

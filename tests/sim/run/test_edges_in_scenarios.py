@@ -143,6 +143,9 @@ def test_tiers_and_nodes_are_printed_and_reported(cli):
     lines = answer.out.split("Traffic by tier")[1].splitlines()
     rows = {line.split()[0]: line for line in lines if line.strip()}
     assert {"method", "classic_fl", "splitfed", "ecofed"} <= rows.keys()
+    check = cli("check", "edges.yaml").out
+    assert "memory of" in check
+    assert "an edge" in check
     report = cli("report", "a", "--out", "page.html")
     assert report.code == 0
     page = (cli.folder / "page.html").read_text(encoding="utf-8")
