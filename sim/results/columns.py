@@ -194,6 +194,27 @@ RESULT_COLUMNS: Final = (  # a method's figures in a row of a study's points
     Column("accuracy_best", lambda m: m.best_accuracy),
 )
 
+
+def _about_updates(*path: str) -> Callable[[Any], Any]:
+    """Return what reads a figure of a method's updates, None if it has rounds."""
+
+    def value(method: Any) -> Any:
+        found: Any = method.about_updates
+        for key in path if found is not None else ():
+            found = found[key]
+        return found
+
+    return value
+
+
+# More of them, only in studies with an asynchronous method.
+ASYNC_COLUMNS: Final = (
+    Column("staleness_mean", _about_updates("staleness", "mean")),
+    Column("staleness_max", _about_updates("staleness", "max")),
+    Column("versions_per_hour", _about_updates("versions_per_hour")),
+    Column("jain", _about_updates("clients", "jain")),
+)
+
 RUN_TABLES: Final[Mapping[str, Sequence[Column]]] = {
     "rounds": (*METHOD_COLUMNS, *ROUND_COLUMNS),
     "accuracy": (*METHOD_COLUMNS, *EVALUATION_COLUMNS),
@@ -230,6 +251,7 @@ STUDY_TABLES: Final[Mapping[str, Sequence[Column]]] = {
         *_required("text", "label", "status", "curve"),
         *(Column(name, form="text") for name in ("method", "note", *DIGESTS)),
         *RESULT_COLUMNS,
+        *ASYNC_COLUMNS,
         *(
             Column(f"{figure}_{end}_s")  # of intervals over draws
             for figure in ("round_time", "virtual_time", "target")

@@ -21,7 +21,6 @@ from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.columns import DRAW_TABLES, Row, Value, by_column, method_row, ratio
 from cutlayer.sim.results.link_row import LinkRow
 from cutlayer.sim.results.round import Decided, KeptRound, RoundResult
-from cutlayer.sim.results.updates import summary_of_updates
 
 # stopped: interrupted; stalled: it can never end
 Status = Literal["complete", "stopped", "stalled"]
@@ -60,7 +59,7 @@ class MethodResult:
     ended: str | None = None  # why the run ended early, if no limit was reached
     stalled: bool = False  # a round can never begin or never end
     updates: list[UpdateRow] = field(default_factory=list)  # of an asynchronous method
-    population: dict[str, int] = field(default_factory=dict)  # its clients, by device
+    about_updates: dict[str, Any] | None = None  # the entry `updates` of summary.json
 
     @property
     def noun(self) -> str:
@@ -133,7 +132,7 @@ class MethodResult:
             "ended": self.ended,
             "clients_dropped": sum(r.clients_dropped for r in self.rounds),
             "wasted_bytes": sum(r.wasted_bytes for r in self.rounds),
-            **({"updates": self._updates()} if self.population else {}),
+            **({} if self.about_updates is None else {"updates": self.about_updates}),
             "against": {who: self.against(one) for who, one in others.items() if one is not self},
         }
 
@@ -230,10 +229,6 @@ class MethodResult:
             }
             for way in (UP, DOWN)
         }
-
-    def _updates(self) -> dict[str, Any]:
-        device_of = {client: use.device for client, use in self.devices.items()}
-        return summary_of_updates(self.updates, device_of, self.population, self.virtual_time_s)
 
     def tiers(self) -> dict[str, float]:
         """Return the use of each tier over the run, as `FIGURES` of `cutlayer.sim.log.tiers`."""

@@ -22,6 +22,7 @@ from cutlayer.sim.network.observers import Loads
 from cutlayer.sim.process.interrupts import let_in
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.results.updates import summary_of_updates
 from cutlayer.sim.run.control import Control
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.one_round import behind_edges, edge_slots, recorded_links
@@ -84,13 +85,18 @@ class WindowEngine(Engine):
         """Store what the run has made, how many clients each device has, and what each contributed."""
         super().finish()
         fleet, result = self.world.fleet, self.result
+        population = Counter[str]()
         folded = Counter(row.client for row in result.updates if not row.dropped)
         for index in fleet.able:
             client = fleet.clients[index]
             device = client.profile.name
-            result.population[device] = result.population.get(device, 0) + 1
+            population[device] += 1
             use = result.devices.setdefault(client.name, DeviceUse(device))
             use.samples, use.updates = client.samples, folded[client.name]
+        device_of = {name: use.device for name, use in result.devices.items()}
+        result.about_updates = summary_of_updates(
+            result.updates, device_of, population, result.virtual_time_s
+        )
 
     def _wait_s(self, index: int, stop: StopCondition) -> float:
         """Return 0, unless nothing is under way, nor will be before the time limit."""

@@ -1,4 +1,4 @@
-"""Convert a method's result to plain data and back, without intervals, links, devices, updates."""
+"""Convert a method's result to plain data and back, without intervals, links, devices, updates.csv."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
@@ -18,6 +18,7 @@ SCALARS: Final = (
     "diverged_in_round",
     "ended",
     "stalled",
+    "about_updates",
 )
 _ROUND: Final = tuple(field.name for field in fields(RoundResult))
 

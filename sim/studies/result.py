@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from cutlayer.scenarios.study import LoadedStudy, Point
-from cutlayer.sim.results.columns import DIGESTS, RESULT_COLUMNS, Row, by_column
+from cutlayer.sim.results.columns import (
+    ASYNC_COLUMNS,
+    DIGESTS,
+    RESULT_COLUMNS,
+    Column,
+    Row,
+    by_column,
+)
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.studies.cells import Cell
 from cutlayer.sim.uncertainty.statistics import FIGURES, Array, interval_of
@@ -96,7 +103,10 @@ class StudyResult:
 def point_rows(study: StudyResult) -> list[Row]:
     """Return the rows of points.csv; figures that were not measured are None."""
     targets = sorted({t for found in study.cells for t in found.cell.targets})
-    rows = [_point_row(found, targets) for found in study.cells]
+    results = [found.result for found in study.cells]
+    waits = all(result is None or result.about_updates is None for result in results)
+    columns = RESULT_COLUMNS if waits else (*RESULT_COLUMNS, *ASYNC_COLUMNS)
+    rows = [_point_row(found, targets, columns) for found in study.cells]
     section = study.study.base.scenario.uncertainty
     if section is not None:
         for row, found in zip(rows, study.cells, strict=True):
@@ -130,7 +140,7 @@ def curve_rows(study: StudyResult) -> list[Row]:
     return rows
 
 
-def _point_row(found: CellResult, targets: Sequence[float]) -> Row:
+def _point_row(found: CellResult, targets: Sequence[float], columns: Sequence[Column]) -> Row:
     result = found.result
     row: Row = {
         "point": found.point.number,
@@ -139,7 +149,7 @@ def _point_row(found: CellResult, targets: Sequence[float]) -> Row:
         "label": found.cell.label,
         "method": found.cell.method,
         "status": found.status,
-        **{c.name: None if result is None else c.value(result) for c in RESULT_COLUMNS},
+        **{c.name: None if result is None else c.value(result) for c in columns},
     }
     for target in targets:
         row[f"time_to_{target}_s"] = None if result is None else result.time_to(target)

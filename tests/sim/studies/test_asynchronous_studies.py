@@ -9,7 +9,7 @@ from command_line import CommandLine
 from small_studies import SCENARIO, UP, small_study, study_file
 from test_attached_curves import assert_trained_alike
 
-from cutlayer import run
+from cutlayer import read_study, run
 from cutlayer.scenarios.study import LoadedStudy
 from cutlayer.sim.studies.sweep import sweep
 
@@ -73,3 +73,21 @@ def test_the_summary_line_says_how_many_trainings_were_shared(cli: CommandLine) 
     assert said
     needed = len(set(orders(small_study(cli.folder, scenario, **sections), "fedasync")))
     assert (int(said[1]), int(said[2])) == (needed, len(UPS) - needed)
+
+
+def test_points_have_the_figures_of_updates(tmp_path: Path) -> None:
+    """Those of each point's own run; also after the results were stored; none with rounds only."""
+    base, sections = two_links("fedbuff")
+    study = small_study(tmp_path, base, **sections)
+    for _ in range(2):  # the second sweep reads what the first one has stored
+        table = sweep(study, executor="none", out=tmp_path / "out").table()
+        for number, point in enumerate(study.points):
+            (timed,) = run(study.scenario(point), executor="none")
+            about = timed.methods["fedbuff"].summary({})["updates"]
+            assert table["staleness_mean"][number] == about["staleness"]["mean"]
+            assert table["staleness_max"][number] == about["staleness"]["max"]
+            assert table["versions_per_hour"][number] == about["versions_per_hour"]
+            assert table["jain"][number] == about["clients"]["jain"]
+    saved = read_study(tmp_path / "out").table("points")
+    assert [row["jain"] for row in saved] == table["jain"]
+    assert "jain" not in sweep(small_study(tmp_path), executor="none").table()
