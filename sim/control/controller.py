@@ -63,7 +63,7 @@ class RoundAlone:
 
     @property
     def rest_s(self) -> float:
-        """Propagation delays, as far as nothing happens at the same time."""
+        """The rest: propagation delays, as far as nothing else happens, and the fold of the weights."""
         return max(0.0, self.seconds - self.computing_s - self.up_s - self.down_s - self.server_s)
 
 

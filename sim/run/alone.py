@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.world import assemble
 from cutlayer.sim.control.controller import RoundAlone
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.log.intervals import Phase
+from cutlayer.sim.log.intervals import Activity, Phase
 from cutlayer.sim.log.record import RoundRecord
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import options_of
@@ -76,7 +77,7 @@ def _mean(records: list[RoundRecord]) -> RoundAlone:
         computing_s=mean([record.device_busy_s.sum() for record in records]),
         up_s=mean([_seconds(record, Phase.UPLINK) for record in records]),
         down_s=mean([_seconds(record, Phase.DOWNLINK) for record in records]),
-        server_s=mean([record.server_busy_s for record in records]),
+        server_s=mean([_seconds(record, Phase.SERVER_COMPUTE) for record in records]),
         up_bytes=round(mean([record.wire_up.sum() for record in records])),
         down_bytes=round(mean([record.wire_down.sum() for record in records])),
         device_flops=mean([_flops(record, Phase.DEVICE_COMPUTE) for record in records]),
@@ -85,8 +86,15 @@ def _mean(records: list[RoundRecord]) -> RoundAlone:
 
 
 def _seconds(record: RoundRecord, phase: Phase) -> float:
-    return float(record.intervals.duration[record.intervals.of(phase)].sum())
+    return float(record.intervals.duration[_rows(record, phase)].sum())
 
 
 def _flops(record: RoundRecord, phase: Phase) -> float:
-    return float(record.intervals.flops[record.intervals.of(phase)].sum())
+    return float(record.intervals.flops[_rows(record, phase)].sum())
+
+
+def _rows(record: RoundRecord, phase: Phase) -> NDArray[np.bool_]:
+    """Return the rows of a phase, without the fold of the weights, which belongs to no client."""
+    log = record.intervals
+    rows: NDArray[np.bool_] = log.of(phase) & (log.activity != Activity.AGGREGATE.value)
+    return rows

@@ -50,9 +50,7 @@ class Control:
         self._cuts = allowed_cuts(plan, of_method) if plan.controlled(of_method, CUTS) else {}
         clients = self._fleet.clients
         self._clients = Lazy(len(clients), self._facts)
-        self._last: dict[
-            int, tuple[int, int]
-        ] = {}  # by client: the cut and batch size last recorded
+        self._last: dict[int, tuple[int, int]] = {}  # the cut and batch size last recorded
 
     def _facts(self, client: int) -> ClientFacts:
         of = self._fleet.clients[client]
@@ -63,9 +61,8 @@ class Control:
     def _predicted(self, client: int, cut: int) -> RoundAlone:
         if cut not in self._possible:
             possible = ", ".join(map(str, self._possible))
-            raise self._error(
-                f"the time of {self._of(client)} at cut {cut}: {possible} are possible"
-            )
+            where = f"{self._of(client)} at cut {cut}"
+            raise self._error(f"the time of {where}: {possible} are possible")
         return self._alone(client, cut)
 
     def decide(self, index: int) -> None:

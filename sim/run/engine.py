@@ -189,10 +189,9 @@ class Engine(ABC):
         learning = self.world.learning
         if learning.executor is None:
             return learned
-        fleet = self.world.fleet
-        cuts = (
-            {} if learning.mixed is None else Counter(fleet.cuts[client] for client in fleet.able)
-        )
+        fleet, mixed = self.world.fleet, learning.mixed
+        differ = mixed is not None and mixed.freezes_device  # the models of different cuts
+        cuts = Counter(fleet.cuts[client] for client in fleet.able) if differ else {}
         models, weights = learning.models(self.method.evaluated(rnd), cuts)
         try:
             with let_in():
