@@ -23,6 +23,13 @@ SLOW = (
 )
 
 
+KEPT = "training.optimizer_state=kept"
+COMING_AND_GOING = (
+    "availability=[{clients: raspberry-pi-4b, on_disconnect: drop,"
+    " markov: {online: 1 s, offline: 1 s}}]"
+)
+
+
 def updates_of(result: MethodResult) -> list[tuple[str, int]]:
     return [(update.client, update.read_version) for update in result.updates]
 
@@ -147,11 +154,12 @@ def test_links_with_one_order_of_updates_share_a_training_and_others_do_not(name
 
 
 @pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("overrides", [(), (SLOW,), ("training.optimizer_state=kept",)], ids=str)
+@pytest.mark.parametrize("overrides", [(), (SLOW,), (KEPT,), (KEPT, COMING_AND_GOING)], ids=str)
 def test_without_tensors_the_digests_are_the_same(name: str, overrides: tuple[str, ...]) -> None:
     trained = only(f"methods=[{METHODS[name]}]", "training.rounds=3", *overrides)
     without = timed(name, *overrides)
     assert trained.event_digest == without.event_digest
     assert trained.learning_digest == without.learning_digest is not None
     assert trained.updates == without.updates
+    assert any(u.dropped for u in without.updates) == (COMING_AND_GOING in overrides)
     assert trained.weights_digest is not None
