@@ -64,9 +64,8 @@ def windows_note(labels: Sequence[str]) -> str:
     """Return what the windows of asynchronous methods are."""
     one = len(labels) == 1
     return (
-        f"{', '.join(labels)} {'has' if one else 'have'} windows instead of rounds: no client waits for"
-        " others, a window closes with a fold, and its straggler is the client whose update was folded"
-        " then."
+        f"{', '.join(labels)} {'has' if one else 'have'} windows instead of rounds: a window closes"
+        " with a fold, and its straggler is the client whose update was folded then."
     )
 
 
