@@ -145,6 +145,25 @@ def test_memory_is_that_of_each_device_and_cut() -> None:
     assert server_memory(plan, method, options) > 0
 
 
+def test_a_device_that_is_too_small_for_its_cut_is_named_with_it() -> None:
+    small = "devices={small: {device: raspberry-pi-4b, memory: 5 MB}}"
+    groups = (
+        "topology.star.clients=[{device: small, link: 4g}, {device: raspberry-pi-4b, link: 4g}]"
+    )
+    overrides = ("methods=[splitfed]", "data.partition=iid", "training.clients_per_round=2")
+
+    def check(cut: str) -> Plan:
+        loaded = read(MIXED, small, groups, f"model.cut={cut}", *overrides)
+        return plan_checked(loaded, trains=False)[0]
+
+    assert check("{small: 1, default: 4}").scenario_cuts == (1, 4)
+    with pytest.raises(ScenarioError) as refused:
+        check("{small: 4, default: 1}")
+    (problem,) = refused.value.problems
+    assert "splitfed needs" in str(problem)
+    assert "on a small, which has 5 MB (cut 4)" in str(problem)
+
+
 def test_the_server_holds_the_largest_replicas_of_a_round() -> None:
     """Three of six clients train in a round: at worst those whose server blocks are the largest."""
 
