@@ -128,8 +128,14 @@ class EdgeMethod(SplitMethod):
             yield from super().run_round(rnd)
             return
         world, ended = self.world, list[EdgeTurn]()
-        every = [EdgeTurn(self, rnd, node, ended) for node in world.nodes.values()]
-        turns = [turn for turn in every if turn.members]
+        behind: dict[int | None, list[int]] = {}
+        for member, client in enumerate(rnd.participants):
+            behind.setdefault(world.fleet.clients[client].edge, []).append(member)
+        turns = [
+            EdgeTurn(self, rnd, node, behind[node.number], ended)
+            for node in world.nodes.values()
+            if node.number in behind
+        ]
         yield world.clock.all_of([world.clock.process(turn.run()) for turn in turns])
         trained = [turn for turn in turns if turn.weight]
         if trained:
@@ -144,27 +150,30 @@ class EdgeMethod(SplitMethod):
 
 
 class EdgeTurn:
-    """What one edge node does in a round, for its `members`.
+    """What one edge node does in a round, for its `members`; it adds itself to `ended` at the end.
 
-    `weight` is that of the members which it averaged last, 0 if there are none. `last` is the row that
-    it ended last, `last_member` the member that was last in its latest edge round.
+    `weight` is the sum of the weights of the members that it averaged last, 0 if it averaged none.
+    `last` is the row that it ended last, `last_member` the member that was last in its latest edge
+    round.
     """
 
-    def __init__(self, method: EdgeMethod, rnd: Round, node: Node, ended: list["EdgeTurn"]) -> None:
+    def __init__(
+        self,
+        method: EdgeMethod,
+        rnd: Round,
+        node: Node,
+        members: list[int],
+        ended: list["EdgeTurn"],
+    ) -> None:
         self.method = method
         self.rnd = rnd
         self.node = node
+        self.members = members
         self.weight = 0.0
         self.last = NO_CAUSE
         self.last_member = 0
         self._ended = ended
         self._latest: Round
-        clients = method.world.fleet.clients
-        self.members = [
-            member
-            for member, client in enumerate(rnd.participants)
-            if clients[client].edge == node.number
-        ]
 
     def run(self) -> Process:
         """Receive the weights, play the edge rounds, and send the weights to the server."""

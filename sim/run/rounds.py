@@ -60,10 +60,14 @@ class RoundEngine(Engine):
         self, index: int, stop: StopCondition, progress: RoundProgress, waited_s: float
     ) -> RoundResult:
         world, method = self.world, self.method
-        with let_in():
-            rnd = method.open_round(index)
-            self._members = rnd.participants
-            record = self._record_of(rnd)
+        try:
+            with let_in():
+                rnd = method.open_round(index)
+                self._members = rnd.participants
+                record = self._record_of(rnd)
+        except BaseException:
+            world.learning.undo()  # what was folded within the round
+            raise
         if self._control is not None:
             self.result.decisions += self._control.closed(rnd, record)
         start_s = world.clock.epoch_s
