@@ -39,7 +39,8 @@ class Life:
     @property
     def end_s(self) -> float:
         """When it was folded; the end of what is known of an update that was dropped."""
-        return self.start_s + self.seconds
+        folded_s = self.row.get("folded_s")
+        return self.start_s + self.seconds if folded_s is None else _seconds(folded_s)
 
     @property
     def seconds(self) -> float:
@@ -53,7 +54,7 @@ class Life:
             return self.phases
         turns = sum(seconds for name, seconds in self.phases if name in TURNS)
         others = [phase for phase in self.phases if phase[0] not in TURNS]
-        place = int(others[:1] != [] and others[0][0] == DOWNLOAD)
+        place = int(bool(others) and others[0][0] == DOWNLOAD)
         return (*others[:place], (TRAINING, turns), *others[place:])
 
     @property
