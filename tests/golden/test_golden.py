@@ -19,11 +19,16 @@ METHODS = {
     "centralised",
     "classic_fl",
     "ecofed",
+    "fedasync",
+    "fedbuff",
     "fedgkt",
     "fedprox",
+    "gas",
     "local_loss",
+    "safsl",
     "split_learning",
     "splitfed",
+    "splitfed_v2",
 }
 
 
