@@ -120,7 +120,7 @@ class AsyncMethod(Method):
 
     @classmethod
     def check_population(cls, options: Any, clients: int, participants: int) -> str | None:  # noqa: ARG003
-        """Return why so many clients are too few, or None."""
+        """Return that there are fewer clients than `in_flight`, or None."""
         if options.in_flight is None or options.in_flight <= clients:
             return None
         return f"in_flight must be at most {clients}, the number of clients"

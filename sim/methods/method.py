@@ -214,7 +214,7 @@ class Method(ABC):
 
     @classmethod
     def check_population(cls, options: Any, clients: int, participants: int) -> str | None:  # noqa: ARG003
-        """Return why a method cannot run with so many clients, or None if it can.
+        """Return why a method cannot run with this number of clients, or None if it can.
 
         Of these clients, `participants` train in a round, or at the same time if there are no rounds.
         """

@@ -1,4 +1,4 @@
-"""The places of an asynchronous method: so many clients train at the same time.
+"""The places of an asynchronous method, whose number limits how many clients train at the same time.
 
 A place that becomes free is filled at once, with a client drawn among those that are able, online and
 idle. If there is none, it is filled as soon as one comes online or becomes idle.

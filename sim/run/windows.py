@@ -99,7 +99,7 @@ class WindowEngine(Engine):
         )
 
     def _wait_s(self, index: int, stop: StopCondition) -> float:
-        """Return 0, unless nothing is under way, nor will be before the time limit."""
+        """Return 0; if nothing is under way before the time limit, the wait for a client."""
         wait_s = 0.0 if self._method.working else super()._wait_s(index, stop)
         return wait_s if self.world.clock.elapsed_s + wait_s >= stop.virtual_time_s else 0.0
 
