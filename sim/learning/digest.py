@@ -24,7 +24,7 @@ _ENCODER: Final = json.JSONEncoder(sort_keys=True, allow_nan=False)
 
 def node(operation: str, hyperparameters: Ingredient, reads: Sequence[Digest]) -> Digest:
     """Return the digest of `operation` applied to the states `reads`, or None if one is unknown."""
-    if any(digest is None for digest in reads):
+    if None in reads:
         return None
     text = _ENCODER.encode([operation, hyperparameters, list(reads)])
     return blake2b(text.encode(), digest_size=16).hexdigest()

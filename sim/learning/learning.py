@@ -131,7 +131,7 @@ class Learning:
             [
                 self._base,
                 *(self.shards(member) for member in members or [client]),
-                *(self.digests[key] for key in reads),
+                *map(self.digests.__getitem__, reads),
             ],
         )
         chain = Chain(

@@ -13,9 +13,6 @@ MOMENTS: Final = "moments"  # of a part's aggregation
 FROZEN: Final = "frozen"  # the initial weights of a block, which are not trained
 
 
-_PLAIN: Final = (None, WEIGHTS, None, None)
-
-
 class StateKey(NamedTuple):
     """The name of a state: a part of the model, or another thing that the method keeps.
 
@@ -33,12 +30,14 @@ class StateKey(NamedTuple):
     @property
     def text(self) -> str:
         """The name in digests, such as "server", "buffer/7" or "optimiser/device/3"."""
-        if self[1:] == _PLAIN:
-            return self.part
-        part = self.part if self.cut is None else f"{self.part}@{self.cut}"
-        part = part if self.block is None else f"{part}.{self.block}"
-        owner = None if self.owner is None else str(self.owner)
-        return "/".join(piece for piece in (self.kind, part, owner) if piece)
+        name, owner, kind, cut, block = self
+        if cut is not None:
+            name = f"{name}@{cut}"
+        if block is not None:
+            name = f"{name}.{block}"
+        if kind:
+            name = f"{kind}/{name}"
+        return name if owner is None else f"{name}/{owner}"
 
     @property
     def prefix(self) -> str:
