@@ -57,10 +57,14 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
     if closing is not None and (complaint := method.check_closing(options)) is not None:
         yield loaded.problem(path, f"cannot run with training.closing: {complaint}", entry.label)
         return
-    if closing is not None and closing.late == "next" and not issubclass(method, SplitMethod):
-        rule = f"next needs methods that are SplitMethods, and {method.name} is not"
-        yield loaded.problem(("training", "closing", "late"), rule)
-        return
+    if closing is not None and closing.late == "next":
+        if not issubclass(method, SplitMethod):
+            rule = f"next needs methods that are SplitMethods, and {method.name} is not"
+            yield loaded.problem(("training", "closing", "late"), rule)
+            return
+        if (complaint := method.check_late(options)) is not None:
+            yield loaded.problem(("training", "closing", "late"), f"must be drop: {complaint}")
+            return
     if closing is not None and closing.late == "next" and plan.controller is not None:
         rule = "next cannot be controlled: clients of several rounds work at the same time"
         yield loaded.problem(("control",), rule)
@@ -108,6 +112,12 @@ def _control_problem(plan: Plan, method: type[Method], options: Any) -> tuple[Ke
         sets = frozenset(field for field in controller.sets if plan.controlled(method, field))
         if (complaint := method.check_control(options, sets)) is not None:
             return ("control",), complaint
+        largest = plan.scenario.training.batch_size
+        if getattr(section, "smallest", 1) > largest:
+            where = ("control", "balanced_batches", "smallest")
+            return where, f"must be at most {largest}, training.batch_size"
+        if CUTS in sets and (complaint := method.check_mixed_cuts(options)) is not None:
+            return ("control",), f"cannot set cuts: {complaint}"
         chosen = getattr(section, "cuts", None) or ()
         if chosen and max(chosen) > (last := len(plan.blocks)):
             return ("control",), f"has the cut {max(chosen)}, and the last is {last}"

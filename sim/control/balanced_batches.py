@@ -36,7 +36,7 @@ class BalancedBatchSizes(Controller):
         fastest = min(self._over_size_s.values())
         sizes = {}
         for client, seconds in sorted(self._over_size_s.items()):
-            full = history.clients[client].batch_size
-            least = min(max(self.options.smallest, 1), full)
-            sizes[client] = max(least, round(full * fastest / seconds))
+            facts = history.clients[client]
+            least = max(self.options.smallest, facts.min_batch)
+            sizes[client] = max(least, round(facts.batch_size * fastest / seconds))
         return Decisions(batch_sizes=sizes)

@@ -33,7 +33,7 @@ class NoOptions(BaseModel):
 class ClientFacts:
     """A client as controllers know it: `cuts` are those that it may have.
 
-    Batches have `batch_size` samples unless a controller makes them smaller.
+    Batches have `batch_size` samples unless a controller makes them smaller, to `min_batch` at least.
     """
 
     index: int
@@ -42,6 +42,7 @@ class ClientFacts:
     samples: int
     batch_size: int
     cuts: tuple[int, ...]
+    min_batch: int = 1
 
 
 @dataclass(frozen=True)

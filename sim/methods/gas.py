@@ -7,10 +7,10 @@ there, and no client waits for them: the server answers each activation with a g
 from typing import Any, ClassVar, NamedTuple
 
 import simpy
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from cutlayer.models.block_cost import FLOAT_BYTES
-from cutlayer.scenarios.fields import Count
+from cutlayer.scenarios.fields import Count, rule
 from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.payload import Payload
@@ -54,6 +54,13 @@ class GASOptions(AsyncOptions):
         True,
         description="add the log share of each label in the client's data to the logits of its loss",
     )
+
+    @field_validator("samples_per_label")
+    @classmethod
+    def _generates(cls, count: int | None, info: ValidationInfo) -> int | None:
+        if count is not None and not info.data.get("generate", True):
+            raise rule("has no effect with generate: false; leave it out")
+        return count
 
 
 class Arrived(NamedTuple):

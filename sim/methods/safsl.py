@@ -37,6 +37,7 @@ class SAFSLOptions(AsyncOptions):
     gamma: float = Field(
         1.0,
         ge=0,
+        le=10,
         allow_inf_nan=False,
         strict=False,
         description="exponent of a client's samples in its weight; 0: samples do not count",
@@ -59,7 +60,8 @@ class SAFSL(AsyncMethod):
     def __init__(self, world: World, options: Any) -> None:
         super().__init__(world, options)
         self.buffer: list[Update] = []
-        self.size = options.buffer or round(0.8 * self.in_flight)
+        # Clients without a batch are never in flight, so that there may be fewer than `buffer`.
+        self.size = min(options.buffer or round(0.8 * self.in_flight), self.in_flight)
 
     @classmethod
     def check_population(cls, options: Any, clients: int, participants: int) -> str | None:

@@ -40,6 +40,11 @@ class SplitMethod(Method):
             return f"{cls.name} decides itself when a round closes"
         return cls.check_dropout(options)
 
+    @classmethod
+    def check_late(cls, options: Any) -> str | None:  # noqa: ARG003
+        """Return why late clients cannot finish in later rounds, or None if they can."""
+        return None
+
     def open_round(self, index: int) -> Round:
         """Sample the clients; each trains its own replica of every part, and these are averaged."""
         return self.open_members(index, self.draw(index), Team())

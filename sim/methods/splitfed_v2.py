@@ -34,6 +34,11 @@ class SplitFedV2(SplitFed):
         """Return 1: there is a single server block."""
         return 1
 
+    @classmethod
+    def check_late(cls, options: Any) -> str | None:  # noqa: ARG003
+        """Return a reason: the clients of a round share one server block, which closes with it."""
+        return "splitfed_v2 trains one server block for the clients of a round"
+
     def open_round(self, index: int) -> Round:
         """Open a chain for each client's device block, and one for the server block."""
         rnd = super().open_round(index)

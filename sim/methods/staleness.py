@@ -5,10 +5,15 @@ of folds between its dispatch and its own: 0 if there was none, for which every 
 counts from 1.)
 """
 
-from typing import Annotated
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from cutlayer.scenarios.fields import NotNegative, Positive, Section
 from cutlayer.scenarios.unions import OneOf
+
+MAX_HINGE: Final = 1e6  # keep weights of any staleness above 0
+MAX_POWER: Final = 10.0
 
 
 class Constant(Section):
@@ -22,7 +27,7 @@ class Constant(Section):
 class Hinge(Section):
     """1 up to a staleness of `b`, then 1 / (a (tau - b) + 1)."""
 
-    a: Positive = 10.0
+    a: Annotated[Positive, Field(le=MAX_HINGE)] = 10.0
     b: NotNegative = 4.0
 
     def weight(self, staleness: int) -> float:
@@ -33,7 +38,7 @@ class Hinge(Section):
 class Polynomial(Section):
     """(1 + tau)^-a."""
 
-    a: Positive = 0.5
+    a: Annotated[Positive, Field(le=MAX_POWER)] = 0.5
 
     def weight(self, staleness: int) -> float:
         """Return the weight of an update."""

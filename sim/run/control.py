@@ -56,7 +56,8 @@ class Control:
         of = self._fleet.clients[client]
         device = of.profile.name
         cuts = self._cuts[device] if self._cuts else (self._fleet.cuts[client],)
-        return ClientFacts(client, of.name, device, of.samples, self._batch_size, cuts)
+        sizes = of.samples, self._batch_size
+        return ClientFacts(client, of.name, device, *sizes, cuts, self._least)
 
     def _predicted(self, client: int, cut: int) -> RoundAlone:
         if cut not in self._possible:

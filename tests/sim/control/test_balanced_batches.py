@@ -45,6 +45,19 @@ def test_batches_have_a_smallest_size() -> None:
     assert min(row.batch_size for row in result.methods["classic_fl"].decisions) == 20
 
 
+def test_batches_are_large_enough_for_the_model() -> None:
+    """BatchNorm on one value per channel needs two samples; the slow client's share would be one."""
+    speeds = ("devices={slow: {speed: 1 GFLOP/s}, fast: {speed: 1 TFLOP/s}}",)
+    links = "link: {up: 1 Gbit/s, down: 1 Gbit/s, delay: 0 ms}"
+    groups = f"topology.star.clients=[{{device: slow, {links}}}, {{device: fast, {links}}}]"
+    sizes = ("data.partition={sizes: 50}", "data.train_samples=100")
+    model = ("model={name: resnet18, cut: 1}", "training.rounds=3", "training.batch_size=10")
+    loaded = read(FLEET, *speeds, groups, *sizes, *model, "control=balanced_batches")
+    (result,) = run(loaded, executor="none")
+    rows = result.methods["classic_fl"].decisions
+    assert {row.batch_size for row in rows if row.client == "slow-0"} == {10, 2}
+
+
 def test_equal_clients_keep_their_batches() -> None:
     groups = "topology.star.clients=[{device: raspberry-pi-4b, count: 3, link: 4g}]"
     (result,) = run(read(FLEET, groups, "control=balanced_batches"), executor="none")

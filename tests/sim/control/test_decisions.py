@@ -290,6 +290,20 @@ def test_a_controller_sets_only_what_it_says() -> None:
             "control: fedgkt does not let a controller set cuts",
         ),
         (
+            ("control={balanced_batches: {smallest: 9}}",),
+            "control.balanced_batches.smallest: must be at most 8, training.batch_size (got 9)",
+        ),
+        (
+            (
+                "control=best",
+                "topology={two_tier: {server: {device: server-8-core, slots: 1}, edge_nodes: ["
+                "{device: server-8-core, link: 4g, clients: [{device: jetson-nano, count: 3,"
+                " link: 4g}]}]}}",
+                "methods=[{splitfed: {edges: {rounds: 2}}}]",
+            ),
+            "control: cannot set cuts: splitfed with edges needs one cut for all clients (got",
+        ),
+        (
             ("control=fedadapt", "training.optimizer_state=kept"),
             "control: changes cuts between rounds, and a kept optimizer state belongs to one cut: "
             "splitfed needs optimizer_state: fresh",

@@ -167,6 +167,7 @@ def test_what_is_learned_depends_on_who_is_late():
         (("methods=[split_learning]",), "training.closing"),
         (("methods=[fedasync]",), "has no rounds"),
         (("methods=[classic_fl]", "control=best"), "next cannot be controlled"),
+        (("methods=[splitfed_v2]",), "late: must be drop: splitfed_v2 trains one server block"),
     ],
 )
 def test_what_cannot_be_carried_over_is_refused(tmp_path, overrides, complaint):

@@ -21,6 +21,7 @@ import cutlayer.models.catalogue
 from cutlayer.errors import UserError
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.log.intervals import Activity
+from cutlayer.sim.run.run import run
 
 X = Activity
 
@@ -145,6 +146,21 @@ def test_clients_that_wait_for_the_buffer_keep_their_places() -> None:
     for _, change in sorted(events):
         running += change
         assert running <= 3
+
+
+def test_a_buffer_is_full_with_all_clients_that_have_a_batch() -> None:
+    """BatchNorm needs two samples here, so the third client never trains."""
+    (result,) = run(
+        tiny(
+            "methods=[{safsl: {in_flight: 3, buffer: 3}}]",
+            "model={name: resnet18, cut: 1}",
+            "data.partition={sizes: [10, 20, 1]}",
+        ),
+        executor="none",
+    )
+    method = result.methods["safsl"]
+    assert method.ended is None
+    assert all(rnd.clients % 2 == 0 for rnd in method.rounds)
 
 
 @pytest.mark.parametrize(("options", "limit"), [("buffer: 4", 3), ("in_flight: 2, buffer: 3", 2)])

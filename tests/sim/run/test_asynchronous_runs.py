@@ -231,12 +231,30 @@ def test_a_study_over_uplinks_trains_once_for_each_order_of_the_updates(tmp_path
         ("staleness: {hinge: {a: 0}}", "must be greater than 0"),
         ("rate: 1.5", "must be at most 1"),
         ("rate: 0", "must be greater than 0"),
+        ("staleness: {polynomial: {a: 1000}}", "must be at most 10"),
+        ("staleness: {hinge: {a: 1e300}}", "must be at most 1e+06"),
         ("buffer: 3", "is an unknown key"),
     ],
 )
 def test_bad_options_are_reported(options: str, rule: str) -> None:
     with pytest.raises(ScenarioError) as error:
         plan_checked(tiny(f"methods=[{{fedasync: {{{options}}}}}]"), trains=False)
+    assert rule in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "rule"),
+    [
+        ("{safsl: {gamma: 1000}}", "safsl.gamma: must be at most 10 (got 1000)"),
+        (
+            "{gas: {generate: false, samples_per_label: 3}}",
+            "gas.samples_per_label: has no effect with generate: false; leave it out (got 3)",
+        ),
+    ],
+)
+def test_options_without_a_meaning_are_refused(method: str, rule: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        plan_checked(tiny(f"methods=[{method}]"), trains=False)
     assert rule in str(error.value)
 
 
