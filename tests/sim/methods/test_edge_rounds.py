@@ -9,6 +9,8 @@ import pytest
 from tiny_worlds import DEVICE, DOWN, SERVE, UP, Device, Edge, make_method, played
 
 from cutlayer.sim.log.intervals import SERVER, Activity, Phase
+from cutlayer.sim.methods.edges import EdgesOptions
+from cutlayer.sim.methods.fedprox import FedProx, FedProxOptions
 from cutlayer.sim.results.round import KeptRound
 
 FIRST, SECOND = -2, -3  # edge nodes
@@ -193,3 +195,27 @@ def test_more_edge_rounds_are_faster_by_the_trips_that_they_save():
     each = 1.444 + 0.5 + 2.92 + 2.888 + 0.5 + 520 / 5000
     for k2 in (1, 2, 4):
         assert seconds(k2) == pytest.approx(12 * each + 12 // k2 * trip, abs=1e-9)
+
+
+class OwnOptions(FedProxOptions, EdgesOptions):
+    """FedProx's options and edge nodes."""
+
+
+class Own(FedProx):
+    """FedProx with edge nodes."""
+
+    name = "own"
+    Options = OwnOptions
+
+
+def test_a_method_of_one_s_own_has_edge_nodes_with_the_option():
+    own = played(
+        make_method(
+            Own, [Device(samples=2)], options={"mu": 0.5, "edges": {"rounds": 3}}, edges=[Edge(1)]
+        )
+    )
+    plain = played(make_method("fedprox", [Device(samples=2)], options={"mu": 0.5}), rounds=3)
+    assert own.kept[0].record.device_busy_s == pytest.approx(
+        sum(kept.record.device_busy_s for kept in plain.kept)
+    )
+    assert own.kept[0].record.nodes[1].jobs == 3
