@@ -40,9 +40,14 @@ class PlainOptions(BaseModel):
     init: Literal["random", "partial"] = "random"
 
 
+class EdgesOptions(PlainOptions):
+    edges: dict[str, Any] | None = None
+
+
 class EcoFedOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    edges: dict[str, Any] | None = None
     period: int = Field(2, ge=1)
     bits: int | None = Field(8, ge=2, le=16)
     init: Literal["random", "partial", "holistic"] = "partial"
@@ -61,9 +66,11 @@ class NeedyOptions(BaseModel):
 
 
 METHODS: dict[str, type[BaseModel]] = {
-    "classic_fl": PlainOptions,
-    "splitfed": PlainOptions,
+    "classic_fl": EdgesOptions,
+    "splitfed": EdgesOptions,
     "splitfed_v2": PlainOptions,
+    "fedasync": PlainOptions,
+    "fedbuff": BufferOptions,
     "safsl": BufferOptions,
     "gas": BufferOptions,
     "local_loss": PlainOptions,
@@ -73,7 +80,7 @@ METHODS: dict[str, type[BaseModel]] = {
 }
 KNOWN: dict[str, Any] = {
     "methods": METHODS,
-    "models": ["vgg5", "vgg11", "resnet12"],
+    "models": ["vgg5", "vgg11", "resnet12", "lenet"],
     "datasets": ["digits", "cifar10"],
 }
 

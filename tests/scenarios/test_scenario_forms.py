@@ -85,7 +85,7 @@ def test_defaults_are_spelled_out_in_the_resolved_form(small, read):
         "loss": 0.0,
     }
     assert resolved["transport"] == {"ideal": {}}
-    options = {"period": 3, "bits": 8, "init": "partial", "order": []}
+    options = {"edges": None, "period": 3, "bits": 8, "init": "partial", "order": []}
     assert resolved["methods"][1] == {"ecofed": options, "label": "ours"}
     assert read(small.replace("  clients_per_round: 3\n", "")).scenario.clients_per_round == 5
 
