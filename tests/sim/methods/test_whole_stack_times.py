@@ -108,10 +108,14 @@ def duration(method: str, devices, **world) -> float:
     ].record.duration_s
 
 
-@pytest.mark.parametrize("method", IN_ROUNDS)
+@pytest.mark.parametrize("method", [name for name in IN_ROUNDS if name != "splitfed_v2"])
 @pytest.mark.parametrize("outstanding", [1, 2])
 def test_a_worse_link_never_makes_a_round_shorter(method, outstanding):
-    """With own links, and a slot for each client."""
+    """With own links, and a slot for each client.
+
+    The clients of SplitFed v2 take turns on one server block, as jobs on a shared machine do: another
+    order of their turns can make a round shorter.
+    """
     for seed in range(4):
         devices = worlds(seed, 3)
         before = duration(method, devices, slots=3, outstanding=outstanding)

@@ -236,12 +236,12 @@ def test_an_interrupted_evaluation_undoes_its_round(
     real: Callable[..., float] = Inline.accuracy
     count = 0
 
-    def interrupted(self: Inline, parts: object) -> float:
+    def interrupted(self: Inline, *models: object) -> float:
         nonlocal count
         count += 1
         if count == 2:
             signal.raise_signal(signal.SIGINT)
-        return real(self, parts)
+        return real(self, *models)
 
     monkeypatch.setattr(Inline, "accuracy", interrupted)
     (result,) = run(load_scenario(file, asked))
