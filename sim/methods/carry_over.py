@@ -37,7 +37,7 @@ class CarryOver(AsyncMethod):
         self.closing = closing
         self.options = method.options
         self._arrived: list[Update] = []
-        self._ended = NO_CAUSE  # the row of the latest fold or dropout
+        self._ended, self._ended_s = NO_CAUSE, 0.0  # the row and time of the latest fold or dropout
         self._news = self.world.clock.event()
 
     def device(self, device: DeviceEndpoint, update: Update) -> Process:
@@ -79,7 +79,7 @@ class CarryOver(AsyncMethod):
         for client in clients:
             del self.working[client]
         self.places.free(clients, row)
-        self._ended = row
+        self._ended, self._ended_s = row, self.world.clock.now
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[StateKey, ...]]:
         """Return the method's models."""
@@ -103,10 +103,11 @@ class CarryOver(AsyncMethod):
         fleet.busy = set(self.working)
         rnd, after = self.method.open_round(index), self._ended
         if not rnd.participants and not self.working:
-            wait_s, since = fleet.wait_s(self.method.eligible(index)), clock.now
+            wait_s = fleet.wait_s(self.method.eligible(index))
             yield clock.timeout(wait_s) if wait_s < inf else clock.event()
             rnd = self.method.open_round(index)
-            after = self._log_wait(since, rnd.participants[0], after)
+        if rnd.participants and clock.now > self._ended_s:
+            after = self._log_wait(self._ended_s, rnd.participants[0], after)
         self.places.start(rnd.participants)
         for client, chain in zip(rnd.participants, rnd.chains, strict=True):
             self.start(client, chain, after, round=rnd)

@@ -77,6 +77,16 @@ def test_a_deadline_closes_a_round_and_the_late_client_counts_in_the_next():
     assert [u.weight for u in result.updates] == [1, 1, 0.5, 0.5]
 
 
+def test_a_deadline_at_which_nobody_has_arrived_begins_another_round():
+    """The second client comes online within 12 s, and begins in the second round."""
+    presences = {1: Presence(OnlineUntil(0.0, 10.0), "drop")}
+    (closed,) = carried([SLOW, Device()], 1, deadline_s=12.0, presences=presences).rounds
+    assert closed.virtual_time_s == pytest.approx(24.0 + AVERAGING_S)
+    assert closed.straggler == "c1"
+    assert closed.critical_path_s["offline"] == pytest.approx(12.0 + 12.0 - ALONE_S)
+    assert sum(closed.critical_path_s.values()) == pytest.approx(closed.round_time_s)
+
+
 def test_a_deadline_waits_for_the_fewest_participants():
     (closed,) = carried([Device(), SLOW], 1, deadline_s=12.0, least=2).rounds
     assert closed.virtual_time_s == pytest.approx(SLOW_S + 2 * AVERAGING_S)
