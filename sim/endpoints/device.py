@@ -89,7 +89,8 @@ class DeviceEndpoint(ClientEndpoint):
         self, batch: Batch, result: TensorRef | None, bits: int | None = None
     ) -> Payload:
         """Return the activation (of `bits` bits) and labels of a batch, which an operation returned."""
-        return activation(self.costs.activation_shape, batch.size, bits).holding(result)
+        payload = activation(self.costs.activation_shape, batch.size, bits)
+        return payload if result is None else payload.holding(result)
 
     def load(self, batch: Batch) -> simpy.Event:
         """Load a batch without training on it."""

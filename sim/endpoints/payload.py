@@ -51,7 +51,8 @@ class Payload(Carrier):
     """What a message consists of: tensors, bytes of `framing`, and a reference to their `content`.
 
     `payload_bytes` are those of the tensors, `wire_bytes` include the framing. `parts` has the
-    categories and bytes of the tensors that have a category of their own, such as labels.
+    categories and bytes of the tensors that have a category of their own, such as labels. `bits` are
+    those of a value if the payload is quantised, else None.
     """
 
     activity: Activity
@@ -61,6 +62,7 @@ class Payload(Carrier):
     payload_bytes: int = field(init=False, compare=False)
     wire_bytes: int = field(init=False, compare=False)
     parts: Parts = field(init=False, compare=False)
+    bits: int | None = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         size = sum(tensor.bytes for tensor in self.tensors)
@@ -68,11 +70,8 @@ class Payload(Carrier):
         object.__setattr__(self, "payload_bytes", size)
         object.__setattr__(self, "wire_bytes", size + self.framing)
         object.__setattr__(self, "parts", parts)
-
-    @property
-    def bits(self) -> int | None:
-        """The bits per value of a quantised payload, None for fp32."""
-        return self.tensors[0].bits if self.tensors[0].bits < 32 else None
+        bits = self.tensors[0].bits if self.tensors else 32
+        object.__setattr__(self, "bits", bits if bits < 32 else None)
 
     def holding(self, content: TensorRef | None) -> "Payload":
         """Return a payload of the same tensors that refers to the result of an operation."""

@@ -59,7 +59,8 @@ class ServerEndpoint(ClientEndpoint):
 
     def gradient(self, batch: Batch, result: TensorRef | None) -> Payload:
         """Return the gradient of a batch's activation, which an operation on the server returned."""
-        return gradient(self.costs.activation_shape, batch.size).holding(result)
+        payload = gradient(self.costs.activation_shape, batch.size)
+        return payload if result is None else payload.holding(result)
 
     def server_step(self, batch: Batch, upload: Payload) -> simpy.Event:
         """Train the server block on an activation; value: the gradient to send back."""
