@@ -69,7 +69,7 @@ class States(Mapping[StateKey, Any]):
 
     def _free(self, key: StateKey, version: int) -> None:
         if version != self._current.get(key) and (key, version) not in self._readers:
-            self._values[key].pop(version, None)
+            self._values.get(key, {}).pop(version, None)  # the version may not have been put yet
 
     @property
     def kept(self) -> int:

@@ -76,6 +76,24 @@ def test_versions_are_freed_with_their_last_reader() -> None:
     assert states.kept == at_first
 
 
+def test_a_client_may_drop_out_while_its_former_update_waits_in_a_buffer() -> None:
+    """What the waiting one writes does not exist yet, and the next update reads it."""
+    learning = layer("training.optimizer_state=kept")
+    assert learning.executor is not None
+    optimizer = StateKey("server", 1, "optimiser")
+    waiting = opened(learning, 1, at_end=False)
+    lost = opened(learning, 1, at_end=False)
+    assert optimizer in lost.reads
+    learning.drop(lost)
+    again = opened(learning, 1, at_end=False)
+    learning.fold([waiting, opened(learning, 0)])
+    learning.fold([again])
+    states = learning.executor.workspace.states  # type: ignore[attr-defined]
+    assert states[optimizer]["state"]
+    assert states.version(optimizer) == learning.versions[optimizer]
+    assert states.kept == len(states)
+
+
 def test_differences_of_stale_members_are_added_to_the_current_weights() -> None:
     """FedBuff by hand: w + sum over members of share (w_k - the version that k read)."""
     learning = layer()
