@@ -107,7 +107,8 @@ def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
     what the method keeps has the largest activation of any cut. If edge nodes have the server block, the
     server only has the model, its sum and the aggregation's moments.
     """
-    able, moments = np.asarray(plan.able()), _moment_bytes(plan, method, options)
+    able = np.asarray(plan.able(), dtype=np.intp)
+    moments = _moment_bytes(plan, method, options)
     if "server" not in method.peers(options):
         able = able[:0]
     return _node_memory(plan, method, options, plan.topology.server, able, moments)
