@@ -36,9 +36,9 @@ class Window:
         self._section = section or WindowSection(updates=clients_per_round)
         self.index = -1
         self.counted: Callable[[int, int], None] | None = None
-        self.open(0.0)
+        self.begin(0.0)
 
-    def open(self, now: float) -> None:
+    def begin(self, now: float) -> None:
         """Begin the next window, `now` seconds after the run began."""
         self.index += 1
         self.updates = self.versions = 0

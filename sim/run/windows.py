@@ -136,7 +136,7 @@ class WindowEngine(Engine):
             version=method.version,
         )
         method.ended = []
-        method.window.open(world.clock.elapsed_s)
+        method.window.begin(world.clock.elapsed_s)
         return closed
 
     def _close_window(

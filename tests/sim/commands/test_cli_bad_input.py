@@ -192,7 +192,6 @@ def test_unknown_names_are_refused_with_the_closest(
     [
         ["run"],
         ["nonsense"],
-        ["run", "tiny.yaml", "--executor", "guess"],
         ["run", "tiny.yaml", "--threads", "0"],
         ["run", "tiny.yaml", "--log", "nothing"],
         ["run", "tiny.yaml", "--nonsense"],

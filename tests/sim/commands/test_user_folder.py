@@ -229,7 +229,7 @@ def test_a_cluster_s_worker_looks_in_the_folders_that_come_with_its_job(
     plan_checked(loaded, trains=False)
     cell = next(cells_of(loaded, "", Shared()))
     monkeypatch.setattr(own_object, "_imported_from", {})  # a worker has not imported it
-    job = Job("clock", cell.scenario, "")
+    job = Job("clock", cell.scenario, "", "none")
     with pytest.raises(UnknownModelError, match="nets_of_a_job_q"):
         perform_one(job, 1)
     found = perform_one(replace(job, folders=(str(tmp_path),)), 1)

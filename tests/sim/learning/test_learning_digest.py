@@ -208,6 +208,16 @@ for _method in (*EVERY, "splitfed_v2", *ASYNCHRONOUS):  # the order of arrival i
         first="init: partial",
     )
 
+TIERS = (
+    "topology={two_tier: {server: {device: laptop-8-core, slots: 1}, edge_nodes: [{count: 3, "
+    "device: laptop-8-core, link: 4g, clients: [{device: raspberry-pi-4b, link: wifi-50}]}]}}"
+)
+for _method in ("classic_fl", "splitfed", "ecofed"):
+    LEARNING[f"methods.{_method}.edges"] = option(
+        _method, f"{RANDOM}, edges: {{rounds: 2}}", TIERS, first=f"{RANDOM}, edges: {{}}"
+    )
+LEARNING["control"] = Change("control={fedadapt: {cuts: [2]}}", ("methods=[splitfed]",))
+
 TIME = {
     "data.partition.file.overlap": Change(
         "data.partition={file: {path: FOLDER/split.json, overlap: true}}",

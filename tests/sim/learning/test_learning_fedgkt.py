@@ -221,8 +221,8 @@ def test_the_second_pass_shuffles_and_augments_anew(
     feed = run.workspace.feed
     draw = feed.batch
 
-    def batch(client: int, index: int, wanted: Batch) -> tuple[Tensor, Tensor]:
-        images, labels = draw(client, index, wanted)
+    def batch(client: int, index: int, wanted: Batch, size: int | None) -> tuple[Tensor, Tensor]:
+        images, labels = draw(client, index, wanted, size)
         places = feed.samples(client, index, wanted).tolist()
         orders.setdefault(wanted.epoch, []).extend(places)
         pixels.setdefault(wanted.epoch, {}).update(zip(places, images, strict=True))
