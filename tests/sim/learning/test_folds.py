@@ -89,7 +89,7 @@ def test_a_client_may_drop_out_while_its_former_update_waits_in_a_buffer() -> No
     learning.fold([waiting, opened(learning, 0)])
     learning.fold([again])
     states = learning.executor.workspace.states  # type: ignore[attr-defined]
-    assert states[optimizer]["state"]
+    assert optimizer in states
     assert states.version(optimizer) == learning.versions[optimizer]
     assert states.kept == len(states)
 
