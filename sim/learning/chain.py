@@ -25,9 +25,9 @@ class Batch(NamedTuple):
 
 
 class TensorRef:
-    """A reference to the result of an operation that may not have run yet; used exactly once."""
+    """A reference to the result of an operation that may not have run yet; used at most once."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
 
 
 class Carrier:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from cutlayer.sim.learning.chain import Chain, Group, TensorRef
 from cutlayer.sim.learning.chain_execution import ChainRun
@@ -9,13 +10,16 @@ from cutlayer.sim.learning.workspace import Workspace
 
 
 class GroupRun:
-    """The replicas of the chains of a group, and the tensors that they exchange."""
+    """The replicas of the chains of a group, and the tensors that they exchange.
+
+    A tensor is freed if nothing can use it any more: it was sent to or by a client that dropped out.
+    """
 
     def __init__(self, group: Group, workspace: Workspace) -> None:
         self._group = group
         self._workspace = workspace
         self._runs: dict[Chain, ChainRun] = {}
-        self._values: dict[TensorRef, Any] = {}
+        self._values: WeakKeyDictionary[TensorRef, Any] = WeakKeyDictionary()
 
     def executed(self, chain: Chain) -> ChainRun:
         """Run the operations issued so far, and return the context of a chain."""
@@ -30,7 +34,7 @@ class GroupRun:
                 value = run.run(operation, resolved)
                 values: Sequence[Any] = (value,) if len(results) == 1 else value
                 found = zip(results, values, strict=True)
-                self._values.update((ref, value) for ref, value in found if value is not None)
+                self._values.update({ref: value for ref, value in found if value is not None})
         return self._run(chain)
 
     def finished(self, chain: Chain) -> ChainRun:

@@ -200,9 +200,13 @@ class AsyncMethod(Method):
 
     def begin(self) -> None:
         """Fill the places at the start of the run."""
+        self.follow_presences()
+        self.places.fill()
+
+    def follow_presences(self) -> None:
+        """Follow from now on which clients are online, if any can be offline."""
         if self.world.fleet.presences:
             self._churn = ChurnOfRun(self.world, self._dropped)
-        self.places.fill()
 
     def open_round(self, index: int) -> Round:
         """Refuse: there are no rounds."""

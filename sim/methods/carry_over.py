@@ -50,6 +50,7 @@ class CarryOver(AsyncMethod):
 
     def begin(self) -> None:
         """Begin the first round."""
+        self.follow_presences()
         self.world.clock.process(self._rounds())
 
     def arrived(self, update: Update) -> Process:

@@ -114,6 +114,17 @@ def test_a_late_client_that_drops_out_is_lost_and_waited_for_by_nobody():
     assert {u.client for u in result.updates if not u.dropped} == {"c0"}
 
 
+def test_a_client_has_one_timer_until_its_presence_changes():
+    presences = {0: Presence(OnlineUntil(1e6, 2e6), "drop")}
+    playing = make_method("classic_fl", [Device(), SLOW], presences=presences)
+    assert isinstance(playing, SplitMethod)
+    method = CarryOver(playing, Closing(None, 1, 0, "next"))
+    clock, waiting = playing.world.clock, []
+    engine = make_engine(method, MethodResult("classic_fl", "classic_fl", 0, ()))
+    engine.run(StopCondition(30), RoundProgress(lambda _: waiting.append(len(clock._queue))))
+    assert max(waiting) <= 8
+
+
 def test_a_round_begins_when_a_client_comes_online():
     presences = {0: Presence(OnlineUntil(15.0, 30.0), "drop")}
     result = carried([Device()], 2, first=1, presences=presences)

@@ -1,5 +1,6 @@
 """GAS: gradients at once, one server block that steps on a buffer, and generated activations."""
 
+from gc import collect
 from itertools import pairwise
 from typing import Any
 
@@ -252,6 +253,24 @@ def test_a_client_that_drops_out_leaves_its_activations_in_the_buffer() -> None:
     assert sum(row.dropped for row in dropped.updates) == 1
     assert dropped.learning_digest != calm.learning_digest
     assert dropped.learning_digest == only("methods=[gas]", away, executor="none").learning_digest
+
+
+def test_tensors_of_clients_that_drop_out_are_freed() -> None:
+    away = (
+        "availability=[{clients: raspberry-pi-4b, markov: {online: 200 ms, offline: 50 ms},"
+        " on_disconnect: drop}]"
+    )
+    run = Inside("methods=[gas]", "data.partition={sizes: 8}", "training.rounds=30", away)
+    held = []
+
+    def closed(_: object) -> None:
+        collect()
+        (group,) = run.method.world.learning.executor._groups.values()  # type: ignore[union-attr]
+        held.append(len(group._values))
+
+    run.train(round_closed=closed)
+    assert sum(row.dropped for row in run.result.updates) > 20
+    assert max(held) <= 6  # an upload and a gradient of each client
 
 
 def test_draws_do_not_depend_on_the_global_generator() -> None:
