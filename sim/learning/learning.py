@@ -16,7 +16,7 @@ from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.state_key import MODEL, OPTIMIZER, StateKey
-from cutlayer.sim.learning.state_table import NOTHING, Before, StateTable, folded
+from cutlayer.sim.learning.state_table import NOTHING, Before, StateTable, folded, in_order
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning.executors import Executor
@@ -281,11 +281,12 @@ class Learning:
 
         Chains that are open stay open; the states that they write count as before them.
         """
-        digests = self._states.without(reversed(self._open.values()))
-        keys = sorted(digests, key=lambda key: key.text)
+        digests = self.digests
+        if self._open:
+            digests = self._states.without(reversed(self._open.values()))
+        texts, keys = in_order(tuple(digests))
         self._round_before = self.run_digest
-        states = [digests[key] for key in keys]
-        self.run_digest = node("round", [key.text for key in keys], [self.run_digest, *states])
+        self.run_digest = node("round", texts, [self.run_digest, *(digests[key] for key in keys)])
         if self.executor is not None:
             self.executor.checkpoint()
 

@@ -1,6 +1,7 @@
 """The digests and version numbers of a run's states, with or without tensors."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from cutlayer.sim.learning.aggregation import Aggregation
@@ -74,3 +75,10 @@ class StateTable:
 def folded(key: StateKey, aggregation: Aggregation) -> list[StateKey]:
     """Return the states that a fold into `key` makes: it and, if there are any, its moments."""
     return [key, key.of_kind(MOMENTS)] if aggregation.moments else [key]
+
+
+@lru_cache(maxsize=8)
+def in_order(keys: tuple[StateKey, ...]) -> tuple[list[str], list[StateKey]]:
+    """Return the names of states in order, and the states in this order."""
+    named = sorted((key.text, key) for key in keys)
+    return [text for text, _ in named], [key for _, key in named]

@@ -10,7 +10,7 @@ This file is long because it holds everything that a method of one's own can ove
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import simpy
@@ -51,6 +51,15 @@ class MethodOptions(BaseModel):
     weights: str | None = Field(
         None, description="safetensors file or shipped name; null: the one shipped for the model"
     )
+
+    @cached_property
+    def immutable(self) -> bool:
+        """Whether no option can change in place."""
+        try:
+            hash(self)
+        except TypeError:  # an option is a list
+            return False
+        return True
 
     @field_validator("weights")
     @classmethod
@@ -345,7 +354,8 @@ class Method(ABC):
         """
         fleet = self.world.fleet
         sizes = tuple([fleet.sizes(client) for client in rnd.participants])
-        own = {name: value for name, value in vars(self).items() if name != "world"}
+        fixed = [self.world, self.options] if self.options.immutable else [self.world]
+        own = {name: it for name, it in vars(self).items() if not any(it is one for one in fixed)}
         rest = signature(rnd.chains, rnd.participants, (own, rnd.notes), self.untimed)
         return rnd.round_type, sizes, rest
 

@@ -64,6 +64,8 @@ def frozen(value: Any, chain: Callable[[Chain], Hashable]) -> Hashable:
         return kind, value  # 1, 1.0 and True are equal, and differ
     if kind is Chain:
         return chain(value)
+    if kind in SEQUENCES and SCALARS.issuperset(kinds := tuple(map(type, value))):
+        return kind, kinds, tuple(value)
     if kind in SEQUENCES or (isinstance(value, tuple) and hasattr(value, "_fields")):
         return kind, tuple(frozen(item, chain) for item in value)
     if kind in SETS:
