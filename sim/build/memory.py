@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.models.block_cost import FLOAT_BYTES, BlockCost
+from cutlayer.sim.build.middle import middle_of
 from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.compute.memory import inference_bytes, server_bytes, training_bytes
 from cutlayer.sim.control.controller import CUTS
@@ -115,18 +116,29 @@ def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
 
 
 def edge_memory(plan: Plan, method: type[Method], options: Any) -> dict[str, int]:
-    """Return the estimated peak bytes of each edge node that a method uses, by its name."""
+    """Return the estimated peak bytes of each edge node or peer that a method uses, by its name.
+
+    A peer also trains its own device block.
+    """
     if "edge" not in method.peers(options):
         return {}
+    middle = middle_of(plan.topology, options)
     behind: dict[str | None, list[int]] = {}
     for client in plan.able():
-        behind.setdefault(plan.topology.edge_of(plan.topology.clients[client]), []).append(client)
+        behind.setdefault(middle.of(client), []).append(client)
     has_block = "server" not in method.peers(options)
-    return {
+    needs = {
         name: _node_memory(plan, method, options, name, np.array(behind[name] * has_block, int), 0)
-        for name in plan.topology.edges
+        for name in middle.names
         if name in behind
     }
+    if middle.are_peers:
+        cuts, samples = plan.method_cuts(method), plan.trained_samples()
+        for client, name in enumerate(plan.topology.clients):
+            if name in needs and samples[client]:
+                batch = min(int(samples[client]), plan.scenario.training.batch_size)
+                needs[name] += device_memory(plan, method, cuts[client], batch)
+    return needs
 
 
 def _node_memory(

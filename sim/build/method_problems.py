@@ -9,8 +9,11 @@ from cutlayer.models.errors import WeightsError
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.problems import KeyPath, Problem
+from cutlayer.sim.build.clients import availability, variability
 from cutlayer.sim.build.initial import initial_states
 from cutlayer.sim.build.memory import device_blocks, edge_memory, memory_by_cut, server_memory
+from cutlayer.sim.build.middle import Middle, middle_of
+from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.build.plan_problems import cut_path
 from cutlayer.sim.build.world import profile_of
@@ -19,7 +22,7 @@ from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import UnknownMethodError, options_of
 from cutlayer.sim.methods.split_method import SplitMethod
-from cutlayer.topologies import DeviceError, Topology
+from cutlayer.topologies import DeviceError
 from cutlayer.topologies.builders.draft import HUB
 from cutlayer.topologies.units import format_size
 
@@ -50,8 +53,17 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
     if complaint is not None:
         yield loaded.problem(path, complaint, entry.label)
         return
-    if "edge" in method.peers(options) and (complaint := _without_edge(plan.topology)) is not None:
-        yield loaded.problem((*path, entry.name, "edges"), complaint)
+    edges: KeyPath = (*path, entry.name, "edges")
+    try:
+        middle = middle_of(plan.topology, options, (*edges, "peers"))
+    except ScenarioNameError as error:
+        yield loaded.problem(error.path, error.complaint)
+        return
+    if middle.are_peers and (complaint := _unfit_peer(plan, middle)) is not None:
+        yield loaded.problem((*edges, "peers"), complaint)
+        return
+    if "edge" in method.peers(options) and (complaint := _without_edge(plan, middle)) is not None:
+        yield loaded.problem(edges, complaint)
         return
     closing = scenario.training.closing
     if closing is not None and (complaint := method.check_closing(options)) is not None:
@@ -88,16 +100,30 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
             initial_states(recipe, method, options, cut=cut, mixed=mixed)
         except WeightsError as error:
             yield loaded.problem(path, str(error))
-    rates = list(_rate_problems(loaded, plan, method))
+    rates = list(_rate_problems(loaded, plan, method, middle))
     yield from rates or _memory_problems(loaded, plan, index, method, options)
 
 
-def _without_edge(topology: Topology) -> str | None:
+def _unfit_peer(plan: Plan, middle: Middle) -> str | None:
+    """Return which peer is not always online at its full speed, and what to do."""
+    clients = plan.topology.clients
+    for section, named in (
+        ("availability", [*availability(plan)]),
+        ("computing", [*variability(plan)]),
+    ):
+        for client in sorted(named):
+            if (name := clients[client]) in middle.names:
+                return f"needs peers without an entry in {section}, and {name} has one: remove it"
+    return None
+
+
+def _without_edge(plan: Plan, middle: Middle) -> str | None:
     """Return which client has no edge node with a device, and the nearest valid choice."""
+    topology = plan.topology
     needs = "needs a node with a device between every client and the server, and"
     for start, _ in topology.alike():
         client = topology.clients[start]
-        if topology.edge_of(client) is None:
+        if middle.of(start) is None:
             between = [link.target for link in topology.path(client, topology.server)[:-1]]
             if between in ([], [HUB]):
                 return f"{needs} {client} has none: choose a topology with edge nodes (two_tier)"
@@ -132,11 +158,14 @@ def _control_problem(plan: Plan, method: type[Method], options: Any) -> tuple[Ke
     return None
 
 
-def _rate_problems(loaded: Loaded, plan: Plan, method: type[Method]) -> Iterator[Problem]:
+def _rate_problems(
+    loaded: Loaded, plan: Plan, method: type[Method], middle: Middle
+) -> Iterator[Problem]:
     """Yield a problem for each profile without a rate that the method needs."""
     cuts = plan.cuts_by_device(method)
     clients = {device.name: device for device, _ in plan.topology.device_runs()}
-    names = (plan.topology.server, *plan.topology.edges)
+    peers = middle.names if middle.are_peers else ()
+    names = (plan.topology.server, *plan.topology.edges, *peers)
     nodes = {
         profile.name: profile for name in names for profile in (profile_of(plan.topology, name),)
     }

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cutlayer.sim.build.clients import default_transport, transports
+from cutlayer.sim.build.middle import Middle, middle_of
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.endpoints.fleet import EDGES
@@ -58,17 +59,24 @@ def edge_index(number: int) -> int:
 
 
 def connect(
-    plan: Plan, clock: Clock, *, peers: Sequence[Peer] = ("server",), keep_accounts: bool = False
+    plan: Plan,
+    clock: Clock,
+    *,
+    peers: Sequence[Peer] = ("server",),
+    middle: Middle | None = None,
+    keep_accounts: bool = False,
 ) -> ClientNetwork:
     """Build the network of a plan's topology, for clients that exchange messages with these `peers`.
 
+    `middle` has the nodes that are edges, by default those of the topology.
     Under TCP, headers make each byte consume more of every link, and the round trip of a connection
     is that of its two routes. `keep_accounts` records what limited each transfer of a round.
     """
     settings = transports(plan)
     topology, count = plan.topology, len(plan.topology.clients)
-    edges = topology.edges if "edge" in peers else ()
-    clients = _runs_of_clients(topology, settings)
+    middle = middle_of(topology, None) if middle is None else middle
+    edges = middle.names if "edge" in peers else ()
+    clients = Runs.apart(count) if middle.are_peers else _runs_of_clients(topology, settings)
     runs = clients.twice()
     if edges:
         runs = runs.twice().then(Runs.apart(2 * len(edges)))
@@ -77,8 +85,9 @@ def connect(
         kind, place = divmod(index, count)
         if kind < EDGES:
             client = topology.clients[place]
-            near = topology.server if kind < 2 else topology.edge_of(client)
+            near = topology.server if kind < 2 else middle.of(place)
             assert near is not None, "a method that uses edges needs one for every client"
+            near = topology.server if near == client else near  # a peer sends itself nothing
             pair = client, near
         else:
             kind, place = divmod(index - EDGES * count, len(edges))
@@ -104,7 +113,8 @@ def connect(
         return Route(uses, routes[index].delay_s)
 
     def carried(index: int) -> Route:
-        if "server" not in peers and index < 2 * count:
+        of_client = index < EDGES * count
+        if "server" not in peers and of_client and topology.server in ends(index):
             return Route((), routes[index].delay_s)  # unused: it must not couple the others
         return with_headers(index)
 

@@ -1,6 +1,6 @@
 """Build the world of a method from a plan, with or without tensors to train."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -10,6 +10,7 @@ from cutlayer.scenarios.training import Closing as ClosingSection
 from cutlayer.sim.build.clients import availability, transports, variability
 from cutlayer.sim.build.initial import initial_digests, initial_states
 from cutlayer.sim.build.memory import starting_cuts
+from cutlayer.sim.build.middle import Middle, middle_of
 from cutlayer.sim.build.network import ClientNetwork, connect, edge_number
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.work_limits import most_events
@@ -67,8 +68,11 @@ def assemble(
     recipe = plan.recipe(method, name, options)
     clock = Clock(most_events(plan))
     topology, training = plan.topology, plan.scenario.training
-    connected = connect(plan, clock, peers=method.peers(options), keep_accounts=keep_accounts)
-    nodes = _nodes(plan, recipe, clock, edges=connected.edges)
+    middle = middle_of(topology, options)
+    connected = connect(
+        plan, clock, peers=method.peers(options), middle=middle, keep_accounts=keep_accounts
+    )
+    nodes = _nodes(plan, recipe, clock, middle.names[: connected.edges])
     world = World(
         clock=clock,
         network=connected.network,
@@ -76,13 +80,13 @@ def assemble(
         client_routes=connected.client_routes,
         nodes=nodes,
         way=connected.way,
-        fleet=_fleet(plan, recipe, method, clock, connected),
+        fleet=_fleet(plan, recipe, method, clock, connected, middle),
         costs=OnDemand(lambda cut: _costs(plan, recipe, method, cut)),
         learning=_learning(plan, recipe, method, options, dataset, executor),
         uploads_outstanding=training.uploads_outstanding,
         framing=plan.scenario.scale.framing,
         constant_rates=not topology.profiles,
-        has_edges=bool(topology.edges),
+        has_edges=bool(middle.names),
         closing=_closing(training.closing),
     )
     return _made(method(world, options), world.closing)
@@ -140,11 +144,11 @@ def _learning(
     )
 
 
-def _nodes(plan: Plan, recipe: Recipe, clock: Clock, *, edges: int) -> dict[str, Node]:
-    """Return the server and, if a method uses them, the edge nodes."""
+def _nodes(plan: Plan, recipe: Recipe, clock: Clock, edges: Sequence[str]) -> dict[str, Node]:
+    """Return the server and these edge nodes, or peers."""
     topology = plan.topology
     nodes = {}
-    for index, name in enumerate((topology.server, *topology.edges[:edges])):
+    for index, name in enumerate((topology.server, *edges)):
         found = topology.node(name)
         queue = make_queue(clock, found.slots, found.queueing)
         works = _server_works(plan, recipe, profile_of(topology, name))
@@ -187,14 +191,19 @@ def _costs(plan: Plan, recipe: Recipe, method: type[Method], cut: int) -> Costs:
 
 
 def _fleet(
-    plan: Plan, recipe: Recipe, method: type[Method], clock: Clock, connected: ClientNetwork
+    plan: Plan,
+    recipe: Recipe,
+    method: type[Method],
+    clock: Clock,
+    connected: ClientNetwork,
+    middle: Middle,
 ) -> Fleet:
     topology, training = plan.topology, plan.scenario.training
     transport_of = transports(plan)
     settings = variability(plan)
     works: dict[tuple[str, str, float], Mapping[int, DeviceWork]] = {}
     count = len(topology.clients)
-    numbers = {name: edge_number(index) for index, name in enumerate(topology.edges)}
+    numbers = {name: edge_number(index) for index, name in enumerate(middle.names)}
 
     def works_of(profile: DeviceProfile) -> Mapping[int, DeviceWork]:
         def work(cut: int) -> DeviceWork:
@@ -215,7 +224,7 @@ def _fleet(
         if device not in works:
             works[device] = works_of(profile)
         samples = plan.shards.sizes[index]
-        nearest = topology.edge_of(name)
+        nearest = middle.of(index)
         edge = None if nearest is None else numbers[nearest]
         batches, sizes = _planned(
             samples, training.batch_size, training.local_epochs, recipe.min_batch
@@ -237,6 +246,7 @@ def _fleet(
                 transport_of[index],
                 settings.get(index),
                 *(() if edge is None else (edge,)),
+                *((index,) if middle.are_peers else ()),  # routes to peers may differ
             ),
             edge=edge,
         )

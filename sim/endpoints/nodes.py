@@ -14,10 +14,10 @@ Peer = Literal["server", "edge"]  # with what a client exchanges messages
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """The server, or an edge node with a device.
+    """The server, an edge node with a device, or a client that computes for others (a peer).
 
-    `number` stands for it in the log: -1 is the server, -2, -3, ... are the edge nodes. `works` has
-    what its operations take, by cut.
+    `number` stands for it in the log: -1 is the server, -2, -3, ... are the edge nodes or peers. `works`
+    has what its operations take, by cut.
     """
 
     name: str

@@ -57,6 +57,17 @@ class ServerEndpoint(ClientEndpoint):
                     yield self.world.clock.timeout(self.busy_until - self.world.clock.now)
                 raise
 
+    def forward_own(self, batch: Batch) -> simpy.Event:
+        """Run the device block of the client that is this node forward; value: its activation."""
+        result = self.chain.do(operations.forward, self.client.index, batch)
+        payload = activation(self.costs.activation_shape, batch.size).holding(result)
+        return self.compute(self.work.forward(batch.size), Activity.FORWARD, payload)
+
+    def backward_own(self, batch: Batch, gradient: Payload) -> simpy.Event:
+        """Run the device block of the client that is this node backward, and step."""
+        self.chain.do(operations.backward, batch, gradient)
+        return self.compute(self.work.backward(batch.size), Activity.BACKWARD)
+
     def gradient(self, batch: Batch, result: TensorRef | None) -> Payload:
         """Return the gradient of a batch's activation, which an operation on the server returned."""
         payload = gradient(self.costs.activation_shape, batch.size)

@@ -87,11 +87,11 @@ class RoundLog:
 class World:
     """Everything that a method uses. Built by `cutlayer.sim.build.world`.
 
-    `nodes` are the server, first, and the edge nodes that compute, by name. `way` returns the route from
-    a client (its index) or node (its number) to another. `costs` is by cut; an endpoint has those of its
-    client's. `framing` multiplies the bytes of a message beyond its payload. `constant_rates` says that
-    no link changes its rate, `has_edges` that edge nodes have devices, whether used or not. The engine
-    gives every round a `log` of its own.
+    `nodes` are the server, first, and the edge nodes or peers that compute, by name. `way` returns the
+    route from a client (its index) or node (its number) to another. `costs` is by cut; an endpoint has
+    those of its client's. `framing` multiplies the bytes of a message beyond its payload.
+    `constant_rates` says that no link changes its rate, `has_edges` that edge nodes have devices (used
+    or not) or that there are peers. The engine gives every round a `log` of its own.
     """
 
     clock: Clock

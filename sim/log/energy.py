@@ -9,6 +9,7 @@ or `compute`, E is unknown.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -19,18 +20,29 @@ from cutlayer.sim.log.intervals import Intervals, Phase
 IDLE: Final = "idle"
 NEEDED: Final = (IDLE, "compute")
 STATES: Final = ("compute", "send", "receive")
+NONE: Final[Mapping[int, int]] = MappingProxyType({})
 
 
-def active_times(intervals: Intervals, members: int) -> dict[str, NDArray[np.float64]]:
+def active_times(
+    intervals: Intervals, members: int, peers: Mapping[int, int] = NONE
+) -> dict[str, NDArray[np.float64]]:
     """Return the seconds that each member's device spent in each of `STATES` during a round.
 
-    Transfers that overlap count once.
+    Intervals that overlap count once. `peers` has the members whose devices are nodes, by the node's
+    number: what these nodes do, their devices do.
     """
     of, actor, peer = intervals.of, intervals.actor, intervals.peer
+    computes, sends, receives = of(Phase.DEVICE_COMPUTE), of(Phase.UPLINK), of(Phase.DOWNLINK)
+    if peers:
+        computes, sends = computes | of(Phase.SERVER_COMPUTE), sends | receives
+        receives = sends
+        actor, peer = actor.copy(), peer.copy()
+        for node, member in peers.items():
+            actor[intervals.actor == node] = peer[intervals.peer == node] = member
     return {
-        "compute": covered(intervals, actor, of(Phase.DEVICE_COMPUTE), members),
-        "send": covered(intervals, actor, of(Phase.UPLINK) & (actor >= 0), members),
-        "receive": covered(intervals, peer, of(Phase.DOWNLINK) & (peer >= 0), members),
+        "compute": covered(intervals, actor, computes & (actor >= 0), members),
+        "send": covered(intervals, actor, sends & (actor >= 0), members),
+        "receive": covered(intervals, peer, receives & (peer >= 0), members),
     }
 
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.log.energy import active_times
+from cutlayer.sim.log.energy import NONE, active_times
 from cutlayer.sim.log.intervals import NO_CAUSE, PHASES, SERVER, Activity, Intervals, Phase
 from cutlayer.sim.log.link_use import Key, LinkUse
 from cutlayer.sim.log.node_use import NodeUse, Slots, use_of_node
@@ -80,13 +80,15 @@ def close_record(
     interleaves: bool = False,
     edges: Sequence[Slots] = (),
     behind: NDArray[np.bool_] | None = None,
+    peers: Mapping[int, int] = NONE,
     window: WindowEnd | None = None,
 ) -> RoundRecord:
     """Derive a round's totals from its `intervals` and check that they are consistent.
 
     `parts` has the parts of rows, see `count_parts`. If the server `interleaves` jobs, more of them than
     it has slots may run at once. `edges` are the slots of the edge nodes, `behind` says which members
-    have one on their way to the server, if any compute. `window` says how the window of an asynchronous
+    have one on their way to the server, if any compute. `peers` has the members that are nodes
+    themselves, by the node's number. `window` says how the window of an asynchronous
     run closed; there are no barriers in it, and the additive times are those of an update. Raises
     ConservationError.
     """
@@ -99,6 +101,10 @@ def close_record(
     if members and window is None:
         waited_s = float((duration_s - finished_s(intervals, members)).mean())
     counted = count_parts(intervals, parts)
+    active_s = active_times(intervals, members, peers)
+    device_busy_s = _per_member(intervals.actor, intervals.duration, on_device, members)
+    for member in peers.values():
+        device_busy_s[member] = active_s["compute"][member]
     record = RoundRecord(
         intervals=intervals,
         members=members,
@@ -114,8 +120,8 @@ def close_record(
         ),
         wire_by=by_category(intervals, intervals.wire_bytes, counted),
         payload_by=by_category(intervals, intervals.payload_bytes, counted),
-        active_s=active_times(intervals, members),
-        device_busy_s=_per_member(intervals.actor, intervals.duration, on_device, members),
+        active_s=active_s,
+        device_busy_s=device_busy_s,
         server_busy_s=use.busy_s,
         server_jobs=use.jobs,
         server_wait_s=use.wait_s,

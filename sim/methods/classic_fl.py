@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.methods.edges import EdgeMethod, EdgesOptions
+from cutlayer.sim.methods.edge_options import EdgesOptions
+from cutlayer.sim.methods.edges import EdgeMethod
 from cutlayer.sim.methods.method import MethodOptions, Process, Round
 
 

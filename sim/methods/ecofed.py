@@ -20,7 +20,8 @@ from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.learning.state_key import DEVICE, StateKey
-from cutlayer.sim.methods.edges import EdgeMethod, SplitEdgesOptions
+from cutlayer.sim.methods.edge_options import SplitEdgesOptions
+from cutlayer.sim.methods.edges import EdgeMethod
 from cutlayer.sim.methods.method import Process, Round, ServerLoad
 from cutlayer.sim.methods.team import Team
 

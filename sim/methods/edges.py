@@ -8,10 +8,9 @@ begins. Edge nodes do not wait for each other within a round, which is one aggre
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import simpy
-from pydantic import BaseModel, ConfigDict, Field
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.sim.endpoints.ends import NodeEndpoint
@@ -20,42 +19,12 @@ from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.aggregation import FEDAVG
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.log.intervals import NO_CAUSE, Activity
+from cutlayer.sim.methods.edge_options import Edges
 from cutlayer.sim.methods.members import Members
-from cutlayer.sim.methods.method import AveragingOptions, Process, Round
+from cutlayer.sim.methods.method import Process, Round
+from cutlayer.sim.methods.peers import send_nothing, train_own_shard
 from cutlayer.sim.methods.split_method import SplitMethod
 from cutlayer.sim.methods.team import Team
-
-
-class Edges(BaseModel):
-    """Clients train with their edge nodes, which the server averages after some edge rounds."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    rounds: int = Field(1, ge=1, description="edge rounds, each of local_epochs, in a round (k2)")
-
-
-class SplitEdges(Edges):
-    """The same for a method with a server block, which is on the server or on every edge node."""
-
-    server_block: Literal["server", "edge"] = Field(
-        "server", description="where the server block (and EcoFed's replay buffer) is: server, edge"
-    )
-
-
-class EdgesOptions(AveragingOptions):
-    """The options of a method that averages whole models, also at edge nodes."""
-
-    edges: Edges | None = Field(
-        None, description="average at edge nodes first; null: at the server"
-    )
-
-
-class SplitEdgesOptions(AveragingOptions):
-    """The options of a method with a server block that averages, also at edge nodes."""
-
-    edges: SplitEdges | None = Field(
-        None, description="average at edge nodes first; null: at the server"
-    )
 
 
 class EdgeMethod(SplitMethod):
@@ -75,7 +44,8 @@ class EdgeMethod(SplitMethod):
     @classmethod
     def at_edges(cls, options: Any) -> tuple[str, ...]:
         """Return the parts that edge nodes average, and exchange with the server."""
-        if getattr(cls.edges_of(options), "server_block", "edge") == "edge":
+        edges = cls.edges_of(options)
+        if getattr(edges, "peers", None) or getattr(edges, "server_block", "edge") == "edge":
             return cls.parts
         return tuple(part for part in cls.parts if part != "server")
 
@@ -223,11 +193,13 @@ class EdgeTurn:
         everything = parts == method.parts
         playing = Members(world, drop)
         for member, client, chain in zip(members, clients, opened.chains, strict=True):
+            own = world.fleet.clients[client].name == self.node.name  # of a peer
             playing.start(
                 client,
                 chain,
-                lambda device: method.device(device, opened),
-                lambda server: method.server(server, opened),
+                send_nothing if own else lambda device: method.device(device, opened),
+                train_own_shard if own else lambda server: method.server(server, opened),
+                round_overhead=not own,
                 after=self.last,
                 member=member,
                 node=self.node if everything else world.server_node,

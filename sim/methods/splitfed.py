@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.methods.edges import EdgeMethod, SplitEdgesOptions
+from cutlayer.sim.methods.edge_options import SplitFedOptions
+from cutlayer.sim.methods.edges import EdgeMethod
 from cutlayer.sim.methods.method import MethodOptions, Process, Round
 
 
@@ -42,7 +43,7 @@ class SplitFed(EdgeMethod):
 
     name = "splitfed"
     summary = "activation up, gradient down for every batch (vanilla DPFL, SplitFed v1)"
-    Options: ClassVar[type[MethodOptions]] = SplitEdgesOptions
+    Options: ClassVar[type[MethodOptions]] = SplitFedOptions
     reusable = True
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002

@@ -57,6 +57,7 @@ def play_round(
         interleaves=world.server.interleaves,
         edges=edge_slots(world),
         behind=behind_edges(world, rnd.participants),
+        peers=members_that_are_nodes(world, rnd.participants),
     )
     bottleneck_s = world.network.collect_bottlenecks()
     uses = world.client_routes.uses(intervals, rnd.participants, bottleneck_s)
@@ -74,6 +75,19 @@ def behind_edges(world: World, participants: Sequence[int]) -> NDArray[np.bool_]
         return None
     clients = world.fleet.clients
     return np.array([clients[client].edge is not None for client in participants], np.bool_)
+
+
+def members_that_are_nodes(world: World, participants: Sequence[int]) -> dict[int, int]:
+    """Return the members that are peers, which compute for others, by their numbers as nodes."""
+    if len(world.nodes) == 1:
+        return {}
+    clients = world.fleet.clients
+    numbers = {name: node.number for name, node in world.nodes.items()}
+    return {
+        numbers[name]: member
+        for member, client in enumerate(participants)
+        if (name := clients[client].name) in numbers
+    }
 
 
 def recorded_links(world: World) -> Sequence[str]:
