@@ -20,9 +20,9 @@ from cutlayer.sim.learning.aggregation import FEDAVG
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.log.intervals import NO_CAUSE, Activity
 from cutlayer.sim.methods.edge_options import Edges
-from cutlayer.sim.methods.members import Members
+from cutlayer.sim.methods.members import Members, no_work
 from cutlayer.sim.methods.method import Process, Round
-from cutlayer.sim.methods.peers import send_nothing, train_own_shard
+from cutlayer.sim.methods.peers import train_own_shard
 from cutlayer.sim.methods.split_method import SplitMethod
 from cutlayer.sim.methods.team import Team
 
@@ -193,13 +193,13 @@ class EdgeTurn:
         everything = parts == method.parts
         playing = Members(world, drop)
         for member, client, chain in zip(members, clients, opened.chains, strict=True):
-            own = world.fleet.clients[client].name == self.node.name  # of a peer
+            of_peer = world.fleet.clients[client].name == self.node.name
             playing.start(
                 client,
                 chain,
-                send_nothing if own else lambda device: method.device(device, opened),
-                train_own_shard if own else lambda server: method.server(server, opened),
-                round_overhead=not own,
+                (lambda _: no_work()) if of_peer else lambda device: method.device(device, opened),
+                train_own_shard if of_peer else lambda server: method.server(server, opened),
+                round_overhead=not of_peer,
                 after=self.last,
                 member=member,
                 node=self.node if everything else world.server_node,

@@ -88,7 +88,9 @@ class Members:
                 return  # another one was done, and the round closed without this one
             self.last, self.last_member = endpoint.last, endpoint.member
 
-        if endpoint.interruptible:
+        if endpoint.dropped:  # its client was offline already when an edge round began
+            work = no_work()
+        elif endpoint.interruptible:
             work = until_dropped(work, endpoint)
         endpoint.process = self._world.clock.process(work)
         call_after(endpoint.process, ended)
@@ -143,3 +145,8 @@ class Members:
             call_after(clock.all_of(pair), partial(ended, member))
         succeed()
         return enough
+
+
+def no_work() -> Process:
+    """Do nothing, as a process."""
+    yield from ()

@@ -7,15 +7,9 @@ this queue beside those of its cluster, and nothing is sent for them.
 """
 
 from cutlayer.sim.compute.stage import Work
-from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.method import Process
-
-
-def send_nothing(device: DeviceEndpoint) -> Process:  # noqa: ARG001
-    """Do nothing: the device of a peer works in the peer's queue."""
-    yield from ()
 
 
 def train_own_shard(peer: ServerEndpoint) -> Process:

@@ -291,6 +291,17 @@ def assert_chart(kept: KeptRound, bars: Sequence[Bar], duration_s: float) -> Non
     assert (rows.peer[rows.phase == DEVICE] == rows.actor[rows.phase == DEVICE]).all()
 
 
+def assert_rows(kept: KeptRound, expected: Sequence[tuple[Any, ...]], duration_s: float) -> None:
+    """Check all rows: (phase, activity, actor, peer, start, end, bytes), to 1e-9 s."""
+    log = kept.record.intervals
+    columns = log.phase, log.activity, log.actor, log.peer, log.start, log.end, log.wire_bytes
+    found = sorted(zip(*(column.tolist() for column in columns), strict=True))
+    for row, wanted in zip(found, sorted(expected), strict=True):
+        assert row[:4] + row[6:] == wanted[:4] + wanted[6:]
+        assert row[4:6] == pytest.approx(wanted[4:6], abs=1e-9)
+    assert kept.record.duration_s == pytest.approx(duration_s, abs=1e-9)
+
+
 class Pen:
     """Draws consecutive bars: each begins where the last one ended."""
 

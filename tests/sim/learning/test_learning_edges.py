@@ -174,3 +174,43 @@ def test_kept_optimizer_states_and_server_optimizers_go_together_with_edge_nodes
     plain, momentum = results(*settings, methods(*entries)).values()
     assert plain.weights_digest == momentum.weights_digest
     assert plain.learning_digest != momentum.learning_digest
+
+
+def with_peers(weak: int, strong: int, k2: int = 1) -> tuple[str, str]:
+    """A star of weak clients and peers, and SplitFed with these peers."""
+    clients = (
+        f"{{device: raspberry-pi-3b-plus, count: {weak}, link: 4g}}, "
+        f"{{device: jetson-nano, count: {strong}, link: wifi-50}}"
+    )
+    star = f"{{star: {{server: {{device: server-8-core, slots: 1}}, clients: [{clients}]}}}}"
+    edges = f"{{edges: {{peers: jetson-nano, rounds: {k2}}}}}"
+    return f"topology={star}", methods("splitfed", f"{{splitfed: {edges}, label: peers}}")
+
+
+@pytest.mark.parametrize("sizes", ["[10, 20, 30]", "20"])
+def test_one_peer_ends_with_the_weights_of_flat_splitfed_bit_for_bit(sizes: str) -> None:
+    found = results(*with_peers(2, 1), f"data.partition={{sizes: {sizes}}}")
+    one, other = found.values()
+    assert one.weights_digest == other.weights_digest
+    assert one.learning_digest != other.learning_digest
+
+
+def test_peers_end_with_the_weights_of_flat_splitfed_up_to_rounding() -> None:
+    """Two peers with a weak client each: the mean of the weighted means."""
+    topology, entries = with_peers(2, 2)
+    settings = (topology, "data.partition={sizes: [10, 20, 14, 16]}")
+    flat = Inside(*settings, methods("splitfed")).train()
+    nested = Inside(*settings, entries.replace("methods=[splitfed, ", "methods=[")).train()
+    assert flat.states.keys() == nested.states.keys()
+    for part in ("device", "server"):
+        for key, value in flat.states[part].items():
+            torch.testing.assert_close(nested.states[part][key], value, atol=1e-6, rtol=1e-5)
+
+
+def test_peers_have_the_same_digests_with_and_without_tensors() -> None:
+    settings = (*with_peers(2, 1, 2), "training.clients_per_round=2", "training.rounds=3")
+    trained, timed = (results(*settings, executor=one)["peers"] for one in ("inline", "none"))
+    assert trained.event_digest == timed.event_digest
+    assert trained.learning_digest == timed.learning_digest
+    again = (*with_peers(2, 1, 3), *settings[2:])
+    assert results(*again, executor="none")["peers"].learning_digest != timed.learning_digest

@@ -6,26 +6,14 @@ block one of 1,308.
 """
 
 import pytest
-from tiny_worlds import DEVICE, DOWN, SERVE, UP, Device, Edge, make_method, played
+from tiny_worlds import DEVICE, DOWN, SERVE, UP, Device, Edge, assert_rows, make_method, played
 
 from cutlayer.sim.log.intervals import SERVER, Activity, Phase
-from cutlayer.sim.methods.edges import EdgesOptions
+from cutlayer.sim.methods.edge_options import EdgesOptions
 from cutlayer.sim.methods.fedprox import FedProx, FedProxOptions
-from cutlayer.sim.results.round import KeptRound
 
 FIRST, SECOND = -2, -3  # edge nodes
 MODEL, BLOCK = 2888, 1308
-
-
-def assert_rows(kept: KeptRound, expected: list[tuple], duration_s: float) -> None:
-    """Check all rows: (phase, activity, actor, peer, start, end, bytes), to 1e-9 s."""
-    log = kept.record.intervals
-    columns = log.phase, log.activity, log.actor, log.peer, log.start, log.end, log.wire_bytes
-    found = sorted(zip(*(column.tolist() for column in columns), strict=True))
-    for row, wanted in zip(found, sorted(expected), strict=True):
-        assert row[:4] + row[6:] == wanted[:4] + wanted[6:]
-        assert row[4:6] == pytest.approx(wanted[4:6], abs=1e-9)
-    assert kept.record.duration_s == pytest.approx(duration_s, abs=1e-9)
 
 
 def edge_round(edge: int, start: float, members: dict[int, float], average: float) -> list[tuple]:

@@ -80,8 +80,10 @@ def test_every_topology_and_transport_conserves_bytes_and_time(tmp_path, topolog
 
 
 @pytest.mark.parametrize("policy", ["drop", "resume"])
-def test_clients_that_go_offline(tmp_path, policy):
-    offline = "offline: [{from: 1200 ms, until: 6 s}]"
+@pytest.mark.parametrize("since", ["1200 ms", "20 ms"])
+def test_clients_that_go_offline(tmp_path, policy, since):
+    """At 20 ms, their edge rounds have not begun."""
+    offline = f"offline: [{{from: {since}, until: 6 s}}]"
     absence = f"[{{clients: a.raspberry-pi-4b, {offline}, on_disconnect: {policy}}}]"
     result = played(tmp_path, f"availability={absence}")
     for method in result.methods.values():
