@@ -20,8 +20,8 @@ MOST_ROUNDS: Final = 60  # drawn one by one
 FAR: Final = 100  # a total this many times below the largest is written in a unit of its own
 NUMBERS: Final = {UP: 0, DOWN: 5}  # of the colours: two blues
 TIERS_NOTE: Final = (
-    "Access: between clients and the first node with a device on their way. Backhaul: between these edge"
-    " nodes and the server. What passes an edge node counts in both."
+    "Access: between clients and the first node with a device on their way, or their peer. Backhaul:"
+    " between these edge nodes or peers and the server. What passes an edge node counts in both."
 )
 FRAMING: Final = "A message's framing counts in the category of its main part."
 
