@@ -152,21 +152,6 @@ LEARNING = {
     ),
 }
 
-# Of edge nodes the number of edge rounds, of peers also which clients they are.
-EDGE = (
-    "topology={two_tier: {server: {device: server-8-core, slots: 1}, edge_nodes: [{link: 4g, device:"
-    " jetson-nano, clients: [{device: raspberry-pi-4b, count: 3, link: 4g}]}]}}"
-)
-LEARNING |= {
-    f"methods.{_method}.edges": option(
-        _method, f"{RANDOM}, edges: {{rounds: 2}}", EDGE, first=f"{RANDOM}, edges: {{rounds: 1}}"
-    )
-    for _method in ("classic_fl", "ecofed")
-}
-LEARNING["methods.splitfed.edges"] = option(
-    "splitfed", "edges: {peers: raspberry-pi-4b-1}", first="edges: {peers: raspberry-pi-4b-0}"
-)
-
 AGGREGATIONS = {
     "fedavgm": {"lr": 0.9, "momentum": 0.8},
     "fedadam": {"lr": 0.2, "beta1": 0.8, "beta2": 0.98, "tau": 0.01},

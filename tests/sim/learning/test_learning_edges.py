@@ -212,5 +212,10 @@ def test_peers_have_the_same_digests_with_and_without_tensors() -> None:
     trained, timed = (results(*settings, executor=one)["peers"] for one in ("inline", "none"))
     assert trained.event_digest == timed.event_digest
     assert trained.learning_digest == timed.learning_digest
-    again = (*with_peers(2, 1, 3), *settings[2:])
-    assert results(*again, executor="none")["peers"].learning_digest != timed.learning_digest
+    more_rounds = with_peers(2, 1, 3)
+    another_peer = tuple(
+        text.replace("peers: jetson-nano", "peers: raspberry-pi-3b-plus-1") for text in settings[:2]
+    )
+    for changed in (more_rounds, another_peer):
+        other = results(*changed, *settings[2:], executor="none")["peers"]
+        assert other.learning_digest != timed.learning_digest
