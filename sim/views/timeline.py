@@ -66,7 +66,8 @@ def _timeline(
     limit = len(clients) if most is None else most
     shown = [c for i, c in enumerate(clients) if i == 0 or (totals[i] <= MOST_BARS and i < limit)]
     hidden = len(clients) - len(shown)
-    left_out = f" {hidden} more clients are not drawn." if hidden else ""
+    more = "1 more client is" if hidden == 1 else f"{hidden} more clients are"
+    left_out = f" {more} not drawn." if hidden else ""
     critical = set(critical_rows(run, label, index))
     series = []
     lanes = {
