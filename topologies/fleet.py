@@ -218,11 +218,12 @@ class Fleet(Topology):
         """Yield runs of clients whose routes differ only in their own links: the first and the count."""
         return ((start, end - start) for start, end in pairwise(self._starts))
 
-    def route(self, source: str, target: str) -> Route:
+    def route(self, source: str, target: str, *, outwards: bool = False) -> Route:
         """Return what a transfer consumes on its route, and the total delay."""
         upwards, group = self.group_of(source), self.group_of(target)
         if (upwards is None) == (group is None):
-            return (self._core if group is None else self._whole).route(source, target)
+            topology = self._core if group is None else self._whole
+            return topology.route(source, target, outwards=outwards)
         name, group = (target, group) if upwards is None else (source, upwards)
         assert group is not None
         first = group.node.name
@@ -235,11 +236,11 @@ class Fleet(Topology):
         )
         return replace(self._both[ends], resources=resources)
 
-    def path(self, source: str, target: str) -> tuple[Link, ...]:
+    def path(self, source: str, target: str, *, outwards: bool = False) -> tuple[Link, ...]:
         """Return the links of the shortest route by `routing`. Raises TopologyError if there is none."""
         upwards, group = self.group_of(source), self.group_of(target)
         if upwards is not None and group is not None:
-            return self._whole.path(source, target)
+            return self._whole.path(source, target, outwards=outwards)
         if upwards is not None:
             return (upwards.links(source)[0], *self._core.path(upwards.node.name, target)[1:])
         if group is not None:

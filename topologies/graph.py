@@ -155,12 +155,12 @@ class Topology:
             hint = suggestion(name, self.nodes)
             raise TopologyError(f"there is no node {name!r}{hint}") from None
 
-    def route(self, source: str, target: str) -> Route:
+    def route(self, source: str, target: str, *, outwards: bool = False) -> Route:
         """Return what a transfer consumes on its `path`, and the total delay."""
         resources: dict[str, float] = {}
         delay_s, loss = 0.0, 0.0
         jitters = []
-        path = self.path(source, target)
+        path = self.path(source, target, outwards=outwards)
         for link in path:
             delay_s += link.delay_s
             loss += (1 - loss) * link.loss
@@ -171,16 +171,16 @@ class Topology:
         weight = self._weight(path)
         return Route(tuple(resources.items()), delay_s, loss, tuple(jitters), weight)
 
-    def path(self, source: str, target: str) -> tuple[Link, ...]:
+    def path(self, source: str, target: str, *, outwards: bool = False) -> tuple[Link, ...]:
         """Return the links of the shortest route by `routing`. Raises TopologyError if there is none.
 
         Of equal routes it is the one with the fewest links, then the first by the names of its
-        nodes, compared from the server's end.
+        nodes, compared from the server's end, or between clients from the target, with `outwards` from
+        the source. One search finds the routes of all clients from or to the same end.
         """
         for end in (source, target):
             self.node(end)
-        # The search starts at the server or an edge, and finds the routes of all clients.
-        outwards = source == self.server or (source in self.edges and target != self.server)
+        outwards |= source == self.server or (source in self.edges and target != self.server)
         root, here = (source, target) if outwards else (target, source)
         tree = self._tree(root, outwards)
         links = []

@@ -7,7 +7,7 @@ from cutlayer.sim.build.clients import default_transport, transports
 from cutlayer.sim.build.middle import Middle, middle_of
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.clock import Clock
-from cutlayer.sim.endpoints.fleet import EDGES
+from cutlayer.sim.endpoints.fleet import EDGES, FROM_EDGES
 from cutlayer.sim.endpoints.nodes import Peer, Way
 from cutlayer.sim.log.intervals import SERVER
 from cutlayer.sim.log.link_use import ClientRoutes, EdgeRoutes
@@ -94,7 +94,11 @@ def connect(
             pair = edges[place], topology.server
         return (pair[1], pair[0]) if kind % 2 else pair
 
-    routes = Lazy(runs.count, lambda index: topology.route(*ends(index)))
+    def route(index: int) -> Route:
+        from_peer = middle.are_peers and index // count == FROM_EDGES
+        return topology.route(*ends(index), outwards=from_peer)
+
+    routes = Lazy(runs.count, route)
 
     def back(index: int) -> int:
         """Return the route in the other direction."""

@@ -49,8 +49,10 @@ def _check(loaded: Loaded, executor: str, data_dir: Path | None) -> None:
     console.print()
     outlooks = preview(plan, PREVIEW_ROUNDS)
     headings = ("method", "traffic per client and round", "virtual time", "memory of a device")
-    of_edges = any(outlook.edge_memory_bytes for outlook in outlooks)
-    more = ("memory of an edge node",) if of_edges else ()
+    nodes = [plan.topology.node(name) for one in outlooks for name in one.edge_memory_bytes]
+    of_edges = bool(nodes)
+    which = "a peer" if all(node.role == "client" for node in nodes) else "an edge node"
+    more = (f"memory of {which}",) if of_edges else ()
     rows = [_row(outlook)[: len(headings) + 1 + of_edges] for outlook in outlooks]
     print_grid(console, (*headings, "memory of the server", *more), rows)
     console.print()

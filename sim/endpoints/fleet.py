@@ -19,6 +19,7 @@ from cutlayer.topologies import DeviceProfile
 
 OnDisconnect = Literal["drop", "resume"]
 EDGES: Final = 4  # kinds of routes of clients: up, down, to and from edges; those of edges follow
+FROM_EDGES: Final = 3  # the kind of routes from edges to clients
 DRAWS: Final = 16  # of one idle client, before all are looked at
 RESOLUTION_S: Final = 1e-9  # a change of presence that is nearer than this has happened
 

@@ -142,7 +142,7 @@ def _links_and_devices(runs: Sequence[SavedRun]) -> list[Part]:
     ]
     if nodes:
         columns = ["Method", "Node", "Slots", "Jobs", "Mean wait of a job", "Idle share"]
-        note = "The server, and the edge nodes that compute for clients."
+        note = "The server, and the edge nodes or peers that compute for clients."
         parts.append(Table("nodes", "Server and edge nodes", columns, nodes, note))
     devices: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in run.table("devices"):

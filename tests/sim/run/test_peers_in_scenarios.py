@@ -169,3 +169,9 @@ def test_what_is_refused(tmp_path, case):
     with pytest.raises(ScenarioError, match=message) as raised:
         played(tmp_path, *overrides)
     assert len(raised.value.problems) == 1
+
+
+def test_check_shows_the_memory_of_peers(cli):
+    (cli.folder / "peers.yaml").write_text(SCENARIO, encoding="utf-8")
+    heading = cli("check", "peers.yaml").out.split("vgg5")[1]
+    assert "a peer" in heading
