@@ -1,9 +1,10 @@
 """Peers: clients that have the server blocks of weaker clients, and train on their own data, too.
 
-The idea is that of ParallelSFL (arXiv 2410.01256): stronger clients take the place of the server, each
-for a cluster of weaker ones. Here a peer is an edge node, see `cutlayer.sim.methods.edges`, with a queue
-of one slot. If it is sampled, it also trains both blocks on its own samples: its operations are jobs in
-this queue beside those of its cluster, and nothing is sent for them.
+The idea is that of ParallelSFL (arXiv 2410.01256): clusters of clients train a split model among
+themselves, and exchange whole models with the server. A peer is the edge node of its cluster, see
+`cutlayer.sim.methods.edges`, with a queue of one slot. If it is sampled, it also trains both
+blocks on its own samples: its operations are jobs in this queue beside those of its cluster, and
+nothing is sent for them.
 """
 
 from cutlayer.sim.compute.stage import Work
