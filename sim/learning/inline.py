@@ -31,16 +31,22 @@ class Inline:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._groups: dict[Group, GroupRun] = {}
+        self._open: dict[Chain, None] = {}
+        self._early: dict[Chain, ChainRun] = {}  # those that have run before they are folded
         self._closed = self._before = workspace.states.snapshot()
 
     def hold(self, chain: Chain) -> None:
         """Keep the versions that a chain reads until `release`."""
+        self._open[chain] = None
         self.workspace.states.hold(chain.versions)
 
     def release(self, chain: Chain) -> None:
         """Let go of what a chain needed: it has run, or never will."""
         if chain.group is not None:
             self._group(chain.group).leave(chain)
+        if chain in self._early:
+            self._early.pop(chain).give_back()
+        del self._open[chain]
         self.workspace.states.release(chain.versions)
 
     def run(self, chains: Sequence[Chain], fold: Fold, progress: Progress | None) -> None:
@@ -127,9 +133,26 @@ class Inline:
         """Run a chain, and what was issued before it in its group."""
         if chain.group is not None:
             return self._group(chain.group).finished(chain)
-        run = ChainRun(chain, self.workspace)
-        run.execute()
+        self._run_writers(chain)
+        run = self._early.get(chain)
+        if run is None:
+            run = ChainRun(chain, self.workspace)
+            run.execute()
         return run
+
+    def _run_writers(self, chain: Chain) -> None:
+        """Run chains early that write what a chain reads, if they are folded after it."""
+        states = self.workspace.states
+        for key, version in chain.versions.items():
+            if states.has(key, version):
+                continue
+            writer = next(one for one in self._open if one.written.get(key) == version)
+            self._run_writers(writer)
+            run = self._early[writer] = ChainRun(writer, self.workspace, exclusive=True)
+            run.execute()
+            for own, value in run.written.items():
+                states.put(own, writer.written[own], value)
+            run.written.clear()
 
     def _group(self, group: Group) -> GroupRun:
         if group not in self._groups:
@@ -144,6 +167,7 @@ class Inline:
         """Restore the states of the last closed round, or of the one before it."""
         self.workspace.states.restore(self._before if rounds else self._closed)
         self._groups.clear()
+        self._early.clear()
 
     def accuracy(
         self, models: Sequence[tuple[StateKey, ...]], weights: Sequence[int] | None = None

@@ -43,6 +43,10 @@ class States(Mapping[StateKey, Any]):
         """Return the value of a version, which is current or held."""
         return self._values[key][version]
 
+    def has(self, key: StateKey, version: int) -> bool:
+        """Return whether a version has been put and is kept."""
+        return version in self._values.get(key, ())
+
     def put(self, key: StateKey, version: int, value: Any) -> None:
         """Add a version, which becomes the current one."""
         before = self._current.get(key)

@@ -25,6 +25,14 @@ def move(run: ChainRun, seed: int) -> None:
         weight.data.add_(torch.randn(weight.shape, generator=draw), alpha=0.1)
 
 
+def step(run: ChainRun, seed: int) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    replica = run.replica("server")
+    for weight in replica.module.parameters():
+        weight.grad = torch.randn(weight.shape, generator=draw)
+    replica.step()
+
+
 def opened(learning: Learning, client: int, samples: int = 10, *, at_end: bool = True) -> Chain:
     chain = learning.chain(
         0, client, samples, reads=keys("server"), averages=keys("server"), at_end=at_end
@@ -92,6 +100,29 @@ def test_a_client_may_drop_out_while_its_former_update_waits_in_a_buffer() -> No
     assert optimizer in states
     assert states.version(optimizer) == learning.versions[optimizer]
     assert states.kept == len(states)
+
+
+def test_a_later_update_of_a_client_may_be_folded_before_an_earlier_one() -> None:
+    """It starts from the optimizer of the earlier one, whose member stays what it was."""
+    kept = StateKey("server", 1, "optimiser")
+
+    def folded(*order: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        learning = layer("training.optimizer_state=kept")
+        assert learning.executor is not None
+        chains = [opened(learning, 1, at_end=False) for _ in range(2)]
+        for number, chain in enumerate(chains):
+            chain.do(step, number)
+        weights = []
+        for number in order:
+            learning.fold([chains[number]])
+            weights.append(server(learning))
+        states = learning.executor.workspace.states  # type: ignore[attr-defined]
+        assert states.kept == len(states)
+        assert states.version(kept) == learning.versions[kept] == 1
+        return weights[order.index(0)], weights[order.index(1)]
+
+    for one, other in zip(folded(0, 1), folded(1, 0), strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_differences_of_stale_members_are_added_to_the_current_weights() -> None:
