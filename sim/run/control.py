@@ -93,6 +93,8 @@ class Control:
             fleet.participants = tuple(sorted(set(decisions.participants)))
             if not [self._of(client) for client in fleet.participants]:
                 raise self._error("no participants: choose some, or None for all")
+            if not {*fleet.participants} & {*fleet.able}:
+                raise self._error("participants without a batch to train on: choose others")
 
     def _set_cuts(self, decisions: Decisions) -> None:
         fleet, cuts = self._fleet, decisions.cuts

@@ -230,6 +230,13 @@ def test_decisions_that_cannot_be_carried_out(decided: dict[str, Any], complaint
     assert str(refused.value) == f"control: Script decides on {complaint}"
 
 
+def test_participants_that_can_never_train_are_refused() -> None:
+    """BatchNorm needs two samples here, and the third client has one."""
+    model = ("model={name: resnet18, cut: 1}", "data.partition={sizes: [10, 20, 1]}")
+    with pytest.raises(ControlError, match="participants without a batch to train on"):
+        only(*model, SPLITFED, script({1: {"participants": [2]}}), executor="none")
+
+
 def test_a_prediction_at_an_impossible_cut_is_refused() -> None:
     with pytest.raises(ControlError) as refused:
         only(*VGG5, SPLITFED, "control=controllers:Asks", executor="none")
