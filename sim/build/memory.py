@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.models.block_cost import FLOAT_BYTES, BlockCost
-from cutlayer.sim.build.middle import middle_of
+from cutlayer.sim.build.edge_nodes import edge_nodes_of
 from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.compute.memory import inference_bytes, server_bytes, training_bytes
 from cutlayer.sim.control.controller import CUTS
@@ -110,7 +110,7 @@ def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
     """
     able = np.asarray(plan.able(), dtype=np.intp)
     moments = _moment_bytes(plan, method, options)
-    if "server" not in method.peers(options):
+    if "server" not in method.node_types(options):
         able = able[:0]
     return _node_memory(plan, method, options, plan.topology.server, able, moments)
 
@@ -120,19 +120,19 @@ def edge_memory(plan: Plan, method: type[Method], options: Any) -> dict[str, int
 
     A peer also trains its own device block.
     """
-    if "edge" not in method.peers(options):
+    if "edge" not in method.node_types(options):
         return {}
-    middle = middle_of(plan.topology, options)
+    edge_nodes = edge_nodes_of(plan.topology, options)
     behind: dict[str | None, list[int]] = {}
     for client in plan.able():
-        behind.setdefault(middle.of(client), []).append(client)
-    has_block = "server" not in method.peers(options)
+        behind.setdefault(edge_nodes.of(client), []).append(client)
+    has_block = "server" not in method.node_types(options)
     needs = {
         name: _node_memory(plan, method, options, name, np.array(behind[name] * has_block, int), 0)
-        for name in middle.names
+        for name in edge_nodes.names
         if name in behind
     }
-    if middle.are_peers:
+    if edge_nodes.are_peers:
         cuts, samples = plan.method_cuts(method), plan.trained_samples()
         for client, name in enumerate(plan.topology.clients):
             if name in needs and samples[client]:

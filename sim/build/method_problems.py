@@ -10,9 +10,9 @@ from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.problems import KeyPath, Problem
 from cutlayer.sim.build.clients import availability, variability
+from cutlayer.sim.build.edge_nodes import EdgeNodes, edge_nodes_of
 from cutlayer.sim.build.initial import initial_states
 from cutlayer.sim.build.memory import device_blocks, edge_memory, memory_by_cut, server_memory
-from cutlayer.sim.build.middle import Middle, middle_of
 from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.build.plan_problems import cut_path
@@ -55,14 +55,17 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
         return
     edges: KeyPath = (*path, entry.name, "edges")
     try:
-        middle = middle_of(plan.topology, options, (*edges, "peers"))
+        edge_nodes = edge_nodes_of(plan.topology, options, (*edges, "peers"))
     except ScenarioNameError as error:
         yield loaded.problem(error.path, error.complaint)
         return
-    if middle.are_peers and (complaint := _unfit_peer(plan, middle)) is not None:
+    if edge_nodes.are_peers and (complaint := _unfit_peer(plan, edge_nodes)) is not None:
         yield loaded.problem((*edges, "peers"), complaint)
         return
-    if "edge" in method.peers(options) and (complaint := _without_edge(plan, middle)) is not None:
+    if (
+        "edge" in method.node_types(options)
+        and (complaint := _without_edge(plan, edge_nodes)) is not None
+    ):
         yield loaded.problem(edges, complaint)
         return
     closing = scenario.training.closing
@@ -100,11 +103,11 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
             initial_states(recipe, method, options, cut=cut, mixed=mixed)
         except WeightsError as error:
             yield loaded.problem(path, str(error))
-    rates = list(_rate_problems(loaded, plan, method, middle))
+    rates = list(_rate_problems(loaded, plan, method, edge_nodes))
     yield from rates or _memory_problems(loaded, plan, index, method, options)
 
 
-def _unfit_peer(plan: Plan, middle: Middle) -> str | None:
+def _unfit_peer(plan: Plan, edge_nodes: EdgeNodes) -> str | None:
     """Return which peer is not always online at its full speed, and what to do."""
     clients = plan.topology.clients
     for section, named in (
@@ -112,18 +115,18 @@ def _unfit_peer(plan: Plan, middle: Middle) -> str | None:
         ("computing", [*variability(plan)]),
     ):
         for client in sorted(named):
-            if (name := clients[client]) in middle.names:
+            if (name := clients[client]) in edge_nodes.names:
                 return f"needs peers without an entry in {section}, and {name} has one: remove it"
     return None
 
 
-def _without_edge(plan: Plan, middle: Middle) -> str | None:
+def _without_edge(plan: Plan, edge_nodes: EdgeNodes) -> str | None:
     """Return which client has no edge node with a device, and the nearest valid choice."""
     topology = plan.topology
     needs = "needs a node with a device between every client and the server, and"
     for start, _ in topology.alike():
         client = topology.clients[start]
-        if middle.of(start) is None:
+        if edge_nodes.of(start) is None:
             between = [link.target for link in topology.path(client, topology.server)[:-1]]
             if between in ([], [HUB]):
                 return f"{needs} {client} has none: choose a topology with edge nodes (two_tier)"
@@ -159,12 +162,12 @@ def _control_problem(plan: Plan, method: type[Method], options: Any) -> tuple[Ke
 
 
 def _rate_problems(
-    loaded: Loaded, plan: Plan, method: type[Method], middle: Middle
+    loaded: Loaded, plan: Plan, method: type[Method], edge_nodes: EdgeNodes
 ) -> Iterator[Problem]:
     """Yield a problem for each profile without a rate that the method needs."""
     cuts = plan.cuts_by_device(method)
     clients = {device.name: device for device, _ in plan.topology.device_runs()}
-    peers = middle.names if middle.are_peers else ()
+    peers = edge_nodes.names if edge_nodes.are_peers else ()
     names = (plan.topology.server, *plan.topology.edges, *peers)
     nodes = {
         profile.name: profile for name in names for profile in (profile_of(plan.topology, name),)

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cutlayer.sim.build.clients import default_transport, transports
-from cutlayer.sim.build.middle import Middle, middle_of
+from cutlayer.sim.build.edge_nodes import EdgeNodes, edge_nodes_of
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.endpoints.fleet import EDGES, FROM_EDGES
-from cutlayer.sim.endpoints.nodes import Peer, Way
+from cutlayer.sim.endpoints.nodes import NodeType, RouteRef
 from cutlayer.sim.log.intervals import SERVER
 from cutlayer.sim.log.link_use import ClientRoutes, EdgeRoutes
 from cutlayer.sim.network import Network
@@ -36,8 +36,8 @@ class ClientNetwork:
     clients: int
     edges: int
 
-    def way(self, source: int, target: int) -> Way:
-        """Return the way from a client's index or a node's number to another."""
+    def route(self, source: int, target: int) -> RouteRef:
+        """Return the route from a client's index or a node's number to another."""
         if SERVER in (source, target):
             down, end = (0, source) if target == SERVER else (1, target)
             index = down * self.clients + end
@@ -45,7 +45,7 @@ class ClientNetwork:
                 index = EDGES * self.clients + down * self.edges + edge_index(end)
         else:
             index = 2 * self.clients + source if source >= 0 else 3 * self.clients + target
-        return Way(index, self.routes[index].delay_s)
+        return RouteRef(index, self.routes[index].delay_s)
 
 
 def edge_number(index: int) -> int:
@@ -62,21 +62,22 @@ def connect(
     plan: Plan,
     clock: Clock,
     *,
-    peers: Sequence[Peer] = ("server",),
-    middle: Middle | None = None,
+    node_types: Sequence[NodeType] = ("server",),
+    edge_nodes: EdgeNodes | None = None,
     keep_accounts: bool = False,
 ) -> ClientNetwork:
-    """Build the network of a plan's topology, for clients that exchange messages with these `peers`.
+    """Build the network of a plan's topology.
 
-    `middle` has the nodes that are edges, by default those of the topology.
+    Clients exchange messages with nodes of these `node_types`. `edge_nodes` are by default those of the
+    topology.
     Under TCP, headers make each byte consume more of every link, and the round trip of a connection
     is that of its two routes. `keep_accounts` records what limited each transfer of a round.
     """
     settings = transports(plan)
     topology, count = plan.topology, len(plan.topology.clients)
-    middle = middle_of(topology, None) if middle is None else middle
-    edges = middle.names if "edge" in peers else ()
-    clients = Runs.apart(count) if middle.are_peers else _runs_of_clients(topology, settings)
+    edge_nodes = edge_nodes_of(topology, None) if edge_nodes is None else edge_nodes
+    edges = edge_nodes.names if "edge" in node_types else ()
+    clients = Runs.apart(count) if edge_nodes.are_peers else _runs_of_clients(topology, settings)
     runs = clients.twice()
     if edges:
         runs = runs.twice().then(Runs.apart(2 * len(edges)))
@@ -85,7 +86,7 @@ def connect(
         kind, place = divmod(index, count)
         if kind < EDGES:
             client = topology.clients[place]
-            near = topology.server if kind < 2 else middle.of(place)
+            near = topology.server if kind < 2 else edge_nodes.of(place)
             assert near is not None, "a method that uses edges needs one for every client"
             near = topology.server if near == client else near  # a peer sends itself nothing
             pair = client, near
@@ -95,7 +96,7 @@ def connect(
         return (pair[1], pair[0]) if kind % 2 else pair
 
     def route(index: int) -> Route:
-        from_peer = middle.are_peers and index // count == FROM_EDGES
+        from_peer = edge_nodes.are_peers and index // count == FROM_EDGES
         return topology.route(*ends(index), outwards=from_peer)
 
     routes = Lazy(runs.count, route)
@@ -118,7 +119,7 @@ def connect(
 
     def carried(index: int) -> Route:
         of_client = index < EDGES * count
-        if "server" not in peers and of_client and topology.server in ends(index):
+        if "server" not in node_types and of_client and topology.server in ends(index):
             return Route((), routes[index].delay_s)  # unused: it must not couple the others
         return with_headers(index)
 

@@ -8,9 +8,9 @@ from typing import Any
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.training import Closing as ClosingSection
 from cutlayer.sim.build.clients import availability, transports, variability
+from cutlayer.sim.build.edge_nodes import EdgeNodes, edge_nodes_of
 from cutlayer.sim.build.initial import initial_digests, initial_states
 from cutlayer.sim.build.memory import starting_cuts
-from cutlayer.sim.build.middle import Middle, middle_of
 from cutlayer.sim.build.network import ClientNetwork, connect, edge_number
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.work_limits import most_events
@@ -68,25 +68,29 @@ def assemble(
     recipe = plan.recipe(method, name, options)
     clock = Clock(most_events(plan))
     topology, training = plan.topology, plan.scenario.training
-    middle = middle_of(topology, options)
+    edge_nodes = edge_nodes_of(topology, options)
     connected = connect(
-        plan, clock, peers=method.peers(options), middle=middle, keep_accounts=keep_accounts
+        plan,
+        clock,
+        node_types=method.node_types(options),
+        edge_nodes=edge_nodes,
+        keep_accounts=keep_accounts,
     )
-    nodes = _nodes(plan, recipe, clock, middle.names[: connected.edges])
+    nodes = _nodes(plan, recipe, clock, edge_nodes.names[: connected.edges])
     world = World(
         clock=clock,
         network=connected.network,
         transport=connected.transport,
         client_routes=connected.client_routes,
         nodes=nodes,
-        way=connected.way,
-        fleet=_fleet(plan, recipe, method, clock, connected, middle),
+        route=connected.route,
+        fleet=_fleet(plan, recipe, method, clock, connected, edge_nodes),
         costs=OnDemand(lambda cut: _costs(plan, recipe, method, cut)),
         learning=_learning(plan, recipe, method, options, dataset, executor),
         uploads_outstanding=training.uploads_outstanding,
         framing=plan.scenario.scale.framing,
         constant_rates=not topology.profiles,
-        has_edges=bool(middle.names),
+        has_edges=bool(edge_nodes.names),
         closing=_closing(training.closing),
     )
     return _made(method(world, options), world.closing)
@@ -196,14 +200,14 @@ def _fleet(
     method: type[Method],
     clock: Clock,
     connected: ClientNetwork,
-    middle: Middle,
+    edge_nodes: EdgeNodes,
 ) -> Fleet:
     topology, training = plan.topology, plan.scenario.training
     transport_of = transports(plan)
     settings = variability(plan)
     works: dict[tuple[str, str, float], Mapping[int, DeviceWork]] = {}
     count = len(topology.clients)
-    numbers = {name: edge_number(index) for index, name in enumerate(middle.names)}
+    numbers = {name: edge_number(index) for index, name in enumerate(edge_nodes.names)}
 
     def works_of(profile: DeviceProfile) -> Mapping[int, DeviceWork]:
         def work(cut: int) -> DeviceWork:
@@ -224,7 +228,7 @@ def _fleet(
         if device not in works:
             works[device] = works_of(profile)
         samples = plan.shards.sizes[index]
-        nearest = middle.of(index)
+        nearest = edge_nodes.of(index)
         edge = None if nearest is None else numbers[nearest]
         batches, sizes = _planned(
             samples, training.batch_size, training.local_epochs, recipe.min_batch
@@ -246,7 +250,7 @@ def _fleet(
                 transport_of[index],
                 settings.get(index),
                 *(() if edge is None else (edge,)),
-                *((index,) if middle.are_peers else ()),  # routes to peers may differ
+                *((index,) if edge_nodes.are_peers else ()),  # routes to peers may differ
             ),
             edge=edge,
         )

@@ -21,6 +21,6 @@ class BestCut(Controller):
 
         def best(client: int) -> int:
             cuts = history.clients[client].cuts
-            return min(cuts, key=lambda cut: (history.alone(client, cut).seconds, cut))
+            return min(cuts, key=lambda cut: (history.predict(client, cut).seconds, cut))
 
         return Decisions(cuts=best)

@@ -46,7 +46,7 @@ class ClientFacts:
 
 
 @dataclass(frozen=True)
-class RoundAlone:
+class PredictedRound:
     """A client's round as predicted if it had its links and the server to itself.
 
     `seconds` are those of the whole round, with propagation delays and overheads; bytes are wire bytes.
@@ -120,8 +120,8 @@ class History:
 
     `clients` has all clients, `able` those that can take part. `cuts` and `batch_sizes` are the present
     ones by client; `rounds` are the latest closed rounds, the last one last (`Controller.remembers`).
-    `alone` predicts a client's round at a cut, from the cost model and its links as they are when the
-    run begins.
+    `predict` returns a client's round at a cut without contention, from the cost model and its links at
+    the start of the run.
     """
 
     index: int
@@ -131,7 +131,7 @@ class History:
     rounds: Sequence[ClosedRound]
     cuts: Mapping[int, int] | Sequence[int]
     batch_sizes: Mapping[int, int]
-    alone: Callable[[int, int], RoundAlone]
+    predict: Callable[[int, int], PredictedRound]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from cutlayer.sim.control.controller import (
     Controller,
     Decisions,
     History,
-    RoundAlone,
+    PredictedRound,
 )
 
 SLOW_LINK: Final = 0.5  # of a group's median uplink rate: clients below it are a group of their own
@@ -42,15 +42,15 @@ class Observed:
     up: float | None = None
     down: float | None = None
 
-    def updated(self, last: ClientRound, alone: RoundAlone) -> "Observed":
-        """Return what is known after a round, of which `alone` was the prediction."""
+    def updated(self, last: ClientRound, predicted: PredictedRound) -> "Observed":
+        """Return what is known after a round, of which `predicted` was the prediction."""
         device, server, speed = self.device, self.server, self.speed
-        if last.device_flops and alone.device_flops:
+        if last.device_flops and predicted.device_flops:
             speed = last.device_flops / last.computing_s
-            device = alone.device_flops / alone.computing_s / speed
-        if last.server_flops and alone.server_flops:
+            device = predicted.device_flops / predicted.computing_s / speed
+        if last.server_flops and predicted.server_flops:
             at = last.server_flops / (last.server_s + last.queue_s)
-            server = alone.server_flops / alone.server_s / at
+            server = predicted.server_flops / predicted.server_s / at
         return Observed(device, server, speed, last.up_rate or self.up, last.down_rate or self.down)
 
 
@@ -74,8 +74,8 @@ class FedAdaptRule(Controller):
             for last in closed.clients:
                 if not last.dropped:
                     before = self._observed.get(last.client, Observed())
-                    alone = history.alone(last.client, last.cut)
-                    self._observed[last.client] = before.updated(last, alone)
+                    predicted = history.predict(last.client, last.cut)
+                    self._observed[last.client] = before.updated(last, predicted)
         cuts: dict[int, int] = {}
         by_device: dict[str, int] = {}
         for group in self._groups():
@@ -123,11 +123,11 @@ class FedAdaptRule(Controller):
         return history.cuts[group[0]] if keeps and len(together) == 1 else best
 
     def _predicted(self, client: int, cut: int, history: History) -> float:
-        seen, alone = self._observed[client], history.alone(client, cut)
-        computing = alone.computing_s * seen.device + alone.server_s * seen.server
-        up = alone.up_bytes / seen.up if seen.up else alone.up_s
-        down = alone.down_bytes / seen.down if seen.down else alone.down_s
-        return computing + up + down + alone.rest_s
+        seen, predicted = self._observed[client], history.predict(client, cut)
+        computing = predicted.computing_s * seen.device + predicted.server_s * seen.server
+        up = predicted.up_bytes / seen.up if seen.up else predicted.up_s
+        down = predicted.down_bytes / seen.down if seen.down else predicted.down_s
+        return computing + up + down + predicted.rest_s
 
 
 def _split(speeds: dict[int, float], count: int) -> Iterable[list[int]]:

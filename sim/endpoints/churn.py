@@ -116,19 +116,19 @@ class Churn:
 
     def _close_connection(self, endpoint: ClientEndpoint) -> None:
         if self._world.transport is not None:
-            for line in endpoint.lines:
-                self._world.transport.disconnect(line.way.route)
+            for channel in endpoint.channels:
+                self._world.transport.disconnect(channel.route.index)
 
     def _log_idle(self, endpoint: ClientEndpoint, activity: Activity) -> None:
         """Log the time, up to now, in which an endpoint was offline or waited to be cancelled."""
         log, now = self._world.log, self._world.clock.now
         start = min(log.end_s(endpoint.last), now)
-        actor, member = endpoint.line.here, endpoint.member
+        actor, member = endpoint.channel.actor, endpoint.member
         endpoint.last = log.add(
             Interval(start, now, actor, Phase.OFFLINE, member, activity, endpoint.last)
         )
-        for line in endpoint.lines:
-            line.latest = endpoint.last
+        for channel in endpoint.channels:
+            channel.latest = endpoint.last
 
 
 class ChurnOfRun(Churn):

@@ -30,9 +30,9 @@ class DeviceEndpoint(ClientEndpoint):
         member: int,
         chain: Chain,
         node: Node | None = None,
-        averages_at: Node | None = None,
+        averaging_node: Node | None = None,
     ) -> None:
-        super().__init__(world, client, member, chain, node, averages_at)
+        super().__init__(world, client, member, chain, node, averaging_node)
         self.computed = NO_CAUSE  # the row of its latest computation
         self.computing_until = 0.0
         self.computing_s = 0.0  # in all

@@ -1,4 +1,4 @@
-"""The ends of connections: a mailbox, lines to other ends, transfers, and a place in the log."""
+"""The ends of connections: a mailbox, channels to other ends, and transfers."""
 
 from collections import deque
 from math import nan
@@ -7,7 +7,7 @@ from typing import Any, Final
 import simpy
 
 from cutlayer.sim.clock import Signal, call_after
-from cutlayer.sim.endpoints.nodes import Line
+from cutlayer.sim.endpoints.nodes import Channel
 from cutlayer.sim.endpoints.payload import Payload, with_framing
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Interval, Phase
@@ -19,19 +19,19 @@ DROPPED: Final = 1  # in the column `dropped` of the log
 class Endpoint:
     """One end of a connection; its messages are in one `phase`, to or from the server.
 
-    `last` is the log's row that it ended last. If a client can leave the round (`interruptible`),
-    `under_way` holds its transfers that have not arrived, and `held` those that wait until it is back
-    online; it cannot leave any more once it is `done`. `outstanding_limit` is the number of messages
-    that may be on their way or wait to be sent before it waits for one to leave.
+    `last` is the row of the log that ended last at this end. If a client can leave the round
+    (`interruptible`), `under_way` holds its transfers that have not arrived, and `held` those that wait
+    until it is back online; once it is `done` it can no longer leave. At most `outstanding_limit`
+    messages are being sent or wait to be sent.
     """
 
     phase: Phase
     peer: "Endpoint"
     process: simpy.Process | None = None
 
-    def __init__(self, world: World, line: Line) -> None:
+    def __init__(self, world: World, channel: Channel) -> None:
         self.world = world
-        self.line = line
+        self.channel = channel
         self.last = NO_CAUSE
         self.busy_until = 0.0
         self.mailbox = Mailbox(world.clock)
@@ -46,13 +46,13 @@ class Endpoint:
         self._room: simpy.Event | None = None
 
     @property
-    def lines(self) -> tuple[Line, ...]:
-        """The lines on which it sends."""
-        return (self.line,)
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels on which it sends."""
+        return (self.channel,)
 
-    def line_of(self, message: Payload) -> Line:  # noqa: ARG002
-        """Return the line on which a message is sent."""
-        return self.line
+    def channel_of(self, message: Payload) -> Channel:  # noqa: ARG002
+        """Return the channel on which a message is sent."""
+        return self.channel
 
     @property
     def working(self) -> bool:
@@ -125,7 +125,7 @@ class Transfer:
     message has arrived, the bytes already sent are logged as dropped.
     """
 
-    __slots__ = ("cause", "content", "flow", "line", "message", "row", "sender", "sent", "start")
+    __slots__ = ("cause", "channel", "content", "flow", "message", "row", "sender", "sent", "start")
 
     flow: Flow
 
@@ -133,7 +133,7 @@ class Transfer:
         self, sender: Endpoint, message: Payload, content: Payload, sent: Signal | None
     ) -> None:
         self.sender = sender
-        self.line = sender.line_of(message)
+        self.channel = sender.channel_of(message)
         self.message = message
         self.content = content
         self.sent = sent
@@ -145,7 +145,7 @@ class Transfer:
         self.start = world.clock.now
         self.cause = sender.last
         world.log.bytes_sent += self.message.wire_bytes
-        self.flow = world.network.start(self.line.way.route, self.message.wire_bytes)
+        self.flow = world.network.start(self.channel.route.index, self.message.wire_bytes)
         call_after(self.flow.done, self._left)
         return self.flow
 
@@ -153,8 +153,8 @@ class Transfer:
         sender, message, world = self.sender, self.message, self.sender.world
         now = world.clock.now
         self._begin_when_sent(now)
-        delay = self.line.delay(now)
-        self.row = self.line.latest = world.log.add(
+        delay = self.channel.delay(now)
+        self.row = self.channel.latest = world.log.add(
             self._interval(now, message.wire_bytes, message.payload_bytes, delay=delay)
         )
         if message.parts:
@@ -171,9 +171,9 @@ class Transfer:
         """Move the start of the interval to the first byte; log the set-up of the connection."""
         world = self.sender.world
         if self.flow.start_s > self.start:  # it waited behind an earlier message of its connection
-            self.start, self.cause = self.flow.start_s, self.line.latest
+            self.start, self.cause = self.flow.start_s, self.channel.latest
         if world.transport is not None:
-            opened = min(now, world.transport.opened_s(self.line.way.route))
+            opened = min(now, world.transport.opened_s(self.channel.route.index))
             if opened > self.start:
                 self.cause = world.log.add(self._interval(opened, activity=Activity.CONNECT))
                 self.start = opened
@@ -191,9 +191,9 @@ class Transfer:
         return Interval(
             self.start,
             end,
-            self.line.here,
+            self.channel.actor,
             self.sender.phase,
-            self.line.there,
+            self.channel.peer,
             self.message.activity if activity is None else activity,
             self.cause,
             wire_bytes,
@@ -215,11 +215,11 @@ class Transfer:
         sent = max(0, min(self.message.wire_bytes, round(self.message.wire_bytes - remaining)))
         log.bytes_sent -= self.message.wire_bytes - sent
         log.bytes_dropped += sent
-        if self.flow.start_s == self.flow.start_s:  # not NaN: its turn on the connection had come
+        if self.flow.start_s == self.flow.start_s:  # not NaN: it has begun to be sent
             now = world.clock.now
             self._begin_when_sent(now)
             row = log.add(self._interval(now, sent, dropped=DROPPED))
-            sender.last = self.line.latest = row
+            sender.last = self.channel.latest = row
 
     def drop(self) -> None:
         """Discard a message that has left and has not arrived."""

@@ -2,20 +2,19 @@
 
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.fleet import Client
-from cutlayer.sim.endpoints.nodes import Line, Node
+from cutlayer.sim.endpoints.nodes import Channel, Node
 from cutlayer.sim.endpoints.payload import Payload
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch, Chain
-from cutlayer.sim.learning.interleaved import Turns
+from cutlayer.sim.learning.interleaved import SharedChain
 from cutlayer.sim.log.intervals import Activity, Phase
 
 
 class ClientEndpoint(Endpoint):
     """One end of a client's round, with the client's device at one end and `node` at the other.
 
-    `node` has the client's replicas. Weights travel between the device and `averages_at`, the node that
-    averages them: the same one by default. `cut` is the client's in this round; `costs` and `work` (of
-    its device) are those at this cut.
+    `node` has the client's replicas. Weights are exchanged with `averaging_node`, by default the same
+    node. `cut` is the client's in this round; `costs` and `work` (of its device) are those at this cut.
     """
 
     def __init__(
@@ -25,34 +24,34 @@ class ClientEndpoint(Endpoint):
         member: int,
         chain: Chain,
         node: Node | None = None,
-        averages_at: Node | None = None,
+        averaging_node: Node | None = None,
     ) -> None:
         self.client = client
         self.member = member
-        self.chain: Chain | Turns = chain
+        self.chain: Chain | SharedChain = chain
         self.cut = world.fleet.cuts[client.index]
         self.costs = world.costs[self.cut]
         self.work = client.works[self.cut]
         self.node = world.server_node if node is None else node
-        super().__init__(world, self._line(world, self.node))
-        self._lines: tuple[Line, ...] = (self.line,)
-        if averages_at is not None and averages_at is not self.node:
-            self._lines += (self._line(world, averages_at),)
+        super().__init__(world, self._channel(world, self.node))
+        self._channels: tuple[Channel, ...] = (self.channel,)
+        if averaging_node is not None and averaging_node is not self.node:
+            self._channels += (self._channel(world, averaging_node),)
 
-    def _line(self, world: World, node: Node) -> Line:
+    def _channel(self, world: World, node: Node) -> Channel:
         client, index = self.client.index, self.chain.round_index
         if self.phase == Phase.UPLINK:
-            return world.line(client, node.number, index, here=self.member)
-        return world.line(node.number, client, index, there=self.member)
+            return world.channel(client, node.number, index, actor=self.member)
+        return world.channel(node.number, client, index, peer=self.member)
 
     @property
-    def lines(self) -> tuple[Line, ...]:
-        """The lines on which it sends."""
-        return self._lines
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels on which it sends."""
+        return self._channels
 
-    def line_of(self, message: Payload) -> Line:
-        """Return the line on which a message is sent."""
-        return self._lines[-1] if message.activity == Activity.WEIGHTS else self.line
+    def channel_of(self, message: Payload) -> Channel:
+        """Return the channel on which a message is sent."""
+        return self._channels[-1] if message.activity == Activity.WEIGHTS else self.channel
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -70,4 +69,4 @@ class NodeEndpoint(Endpoint):
     def __init__(self, world: World, source: Node, target: Node, round_index: int) -> None:
         upwards = source.number < target.number  # the server has the largest number
         self.phase = Phase.UPLINK if upwards else Phase.DOWNLINK
-        super().__init__(world, world.line(source.number, target.number, round_index))
+        super().__init__(world, world.channel(source.number, target.number, round_index))

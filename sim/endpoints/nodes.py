@@ -1,4 +1,4 @@
-"""The nodes that compute beside the clients, and the ways between them all."""
+"""The nodes that compute beside the clients, and the channels between clients and nodes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from cutlayer.sim.compute.work import ServerWork
 from cutlayer.sim.log.intervals import NO_CAUSE
 from cutlayer.sim.network.propagation import Propagation
 
-Peer = Literal["server", "edge"]  # with what a client exchanges messages
+NodeType = Literal["server", "edge"]  # of the nodes with which clients exchange messages
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
     """The server, an edge node with a device, or a client that computes for others (a peer).
 
-    `number` stands for it in the log: -1 is the server, -2, -3, ... are the edge nodes or peers. `works`
-    has what its operations take, by cut.
+    The log identifies it by its `number`: -1 is the server, -2, -3, ... are the edge nodes or peers.
+    `works` has the work of its operations, by cut.
     """
 
     name: str
@@ -27,26 +27,26 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """A route of the network, with its mean delay in seconds."""
+class RouteRef:
+    """The index of a route of the network, and its mean delay in seconds."""
 
-    route: int
+    index: int
     delay_s: float
 
 
 @dataclass(slots=True, eq=False)
-class Line:
-    """One direction of a connection in a round: its way, and both ends as the log numbers them.
+class Channel:
+    """One direction of a connection in a round, from `actor` to `peer`, by their numbers in the log.
 
-    `latest` is the log's row of its latest transfer.
+    `latest` is the row of its latest transfer.
     """
 
-    here: int
-    there: int
-    way: Way
+    actor: int
+    peer: int
+    route: RouteRef
     propagation: Propagation | None
     latest: int = NO_CAUSE
 
     def delay(self, now: float) -> float:
         """Return the propagation delay of a message that leaves at `now`, seconds."""
-        return self.way.delay_s if self.propagation is None else self.propagation.delay_s(now)
+        return self.route.delay_s if self.propagation is None else self.propagation.delay_s(now)

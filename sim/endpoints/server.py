@@ -38,7 +38,7 @@ class ServerEndpoint(ClientEndpoint):
         """What its operations take on its node, at the client's cut."""
         return self.node.works[self.cut]
 
-    def compute_alone(self, steps: simpy.Resource, work: Work, activity: Activity) -> Process:
+    def compute_exclusively(self, steps: simpy.Resource, work: Work, activity: Activity) -> Process:
         """Compute `work` that may not overlap with other steps on the same weights.
 
         If the server works on one job at a time, its queue sees to that; otherwise the jobs wait for

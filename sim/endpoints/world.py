@@ -7,7 +7,7 @@ from typing import Literal
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.compute.queueing import ServerQueue
 from cutlayer.sim.endpoints.fleet import Fleet
-from cutlayer.sim.endpoints.nodes import Line, Node, Way
+from cutlayer.sim.endpoints.nodes import Channel, Node, RouteRef
 from cutlayer.sim.endpoints.payload import Payload, weights
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.learning import Learning
@@ -87,7 +87,7 @@ class RoundLog:
 class World:
     """Everything that a method uses. Built by `cutlayer.sim.build.world`.
 
-    `nodes` are the server, first, and the edge nodes or peers that compute, by name. `way` returns the
+    `nodes` are the server, first, and the edge nodes or peers that compute, by name. `route` returns the
     route from a client (its index) or node (its number) to another. `costs` is by cut; an endpoint has
     those of its client's. `framing` multiplies the bytes of a message beyond its payload.
     `constant_rates` says that no link changes its rate, `has_edges` that edge nodes have devices (used
@@ -99,7 +99,7 @@ class World:
     transport: Transport | None
     client_routes: ClientRoutes
     nodes: Mapping[str, Node]
-    way: Callable[[int, int], Way]
+    route: Callable[[int, int], RouteRef]
     fleet: Fleet
     costs: Mapping[int, Costs]
     learning: Learning
@@ -125,25 +125,25 @@ class World:
         """Whether no node has a job."""
         return all(node.queue.idle for node in self.nodes.values())
 
-    def line(
+    def channel(
         self,
         source: int,
         target: int,
         round_index: int,
         *,
-        here: int | None = None,
-        there: int | None = None,
-    ) -> Line:
-        """Return the line from a client or node to another, with the ends' numbers in the log.
+        actor: int | None = None,
+        peer: int | None = None,
+    ) -> Channel:
+        """Return the channel from a client or node to another, with the ends' numbers in the log.
 
-        `here` and `there` are by default those of nodes.
+        `actor` and `peer` are by default the numbers of nodes.
         """
-        way = self.way(source, target)
-        propagation = self.fleet.propagation(way.route, round_index)
-        return Line(
-            source if here is None else here,
-            target if there is None else there,
-            way,
+        route = self.route(source, target)
+        propagation = self.fleet.propagation(route.index, round_index)
+        return Channel(
+            source if actor is None else actor,
+            target if peer is None else peer,
+            route,
             propagation,
         )
 

@@ -1,8 +1,8 @@
-"""Interleaved chains: a server's chain that several clients' chains exchange tensors with, turn by turn.
+"""Interleaved chains: the chains of several clients exchange tensors with one chain of the server.
 
-If one server block serves several clients (SplitFed v2), the result depends on the order of their turns.
-The operations of all these chains run in the order in which they were issued, and the order of the turns
-is an ingredient of their digests.
+If one server block serves several clients (SplitFed v2), the result depends on the order of its steps.
+The operations of all these chains run in the order in which they were issued, and the order of the
+clients is an ingredient of their digests.
 """
 
 from hashlib import blake2b
@@ -22,18 +22,18 @@ class Interleaved:
         self.trunk = trunk
         self.pending: list[tuple[Chain, Operation, tuple[Any, ...], tuple[TensorRef, ...]]] = []
         self._joined: Digest = trunk.digest
-        self._turns = blake2b(digest_size=16)
+        self._order = blake2b(digest_size=16)
         trunk.group = self
 
-    def join(self, chain: Chain) -> "Turns":
-        """Add a client's chain; return its turns on the trunk."""
+    def join(self, chain: Chain) -> "SharedChain":
+        """Add a client's chain; return the trunk as this client's endpoint uses it."""
         chain.group = self
         self._joined = node("join", chain.client, [self._joined, chain.digest])
-        return Turns(self, chain.client)
+        return SharedChain(self, chain.client)
 
-    def turn(self, *clients: int) -> None:
-        """Record that the trunk's next operations are for these clients, or other facts about them."""
-        self._turns.update(f"{clients}".encode())
+    def record_order(self, *clients: int) -> None:
+        """Add the clients of the trunk's next operations, or other numbers about them, to the digest."""
+        self._order.update(f"{clients}".encode())
 
     def issue(
         self,
@@ -55,12 +55,12 @@ class Interleaved:
 
     @property
     def digest(self) -> Digest:
-        """The digest of all turns so far, and of the chains that have joined."""
-        return node("turns", self._turns.hexdigest(), [self._joined])
+        """The digest of the order so far, and of the chains that have joined."""
+        return node("turns", self._order.hexdigest(), [self._joined])
 
 
-class Turns:
-    """What a client's turns do on the trunk; takes the place of a chain of the server's endpoint."""
+class SharedChain:
+    """The trunk of a group, as the chain of one client's server endpoint."""
 
     def __init__(self, group: Interleaved, client: int) -> None:
         self.group = group
@@ -73,5 +73,5 @@ class Turns:
 
     def do(self, operation: Operation, *arguments: Any) -> TensorRef | None:
         """Issue an operation of the server for this client."""
-        self.group.turn(self.client)
+        self.group.record_order(self.client)
         return self.group.trunk.do(operation, *arguments)

@@ -1,8 +1,8 @@
 """The learning layer, through which methods train.
 
-It opens chains and folds their members into states, when a round closes or at any other moment. The
-executor, if there is one, runs the chains; the states get new digests. Without an executor (`none`) only
-the digests are computed; they are the same.
+It opens chains and folds them into states, when a round closes or at any other time. The executor, if
+there is one, runs the chains; the states get new digests. Without an executor (`none`), only the digests
+are computed; they are the same.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -86,7 +86,7 @@ class Learning:
 
         It reads the current versions of the states `reads`. `members` lists the clients, in order, whose
         shards a chain of several clients reads. `cut` is the client's: if clients have different ones,
-        the parts of the model stand for the states of its blocks. States that a chain writes are current
+        each part of the model means the states of its blocks. States that a chain writes are current
         for the chains opened after it or, with `at_end`, once it is folded or finished; averages once
         they are folded. `batch_size` is the recipe's unless given, and `scheduled_at` the round of the
         learning-rate schedule if it is not `round_index`.
@@ -123,7 +123,7 @@ class Learning:
             described["cut"] = cut
         if batch_size == self.recipe.batch_size:
             batch_size = None
-        if batch_size is not None:
+        elif batch_size is not None:
             described["batch_size"] = batch_size
         digest = node(
             "chain",
@@ -192,9 +192,8 @@ class Learning:
     ) -> None:
         """Run these chains and fold them into the states of which they are members.
 
-        Members are added in the order of `chains`, except those of weight 0. `weights` has one number
-        per chain (default: the chains' own); see `Fold` for `total` and `deltas`. `aggregation` defaults
-        to the method's.
+        Chains are added in order, except those of weight 0. `weights` are by default the chains', and
+        `aggregation` is the method's. See `Fold` for `total` and `deltas`.
         """
         aggregation = self.aggregation if aggregation is None else aggregation
         for chain in chains:
@@ -202,21 +201,21 @@ class Learning:
                 chain.digest = node("branch", chain.client, [chain.digest, chain.group.digest])
             if chain.writes and not self._open[chain]:
                 self._open[chain] = self._states.write(chain, chain.digest)
-        own = [chain.weight for chain in chains] if weights is None else weights
+        weights = [chain.weight for chain in chains] if weights is None else weights
         members: dict[StateKey, list[tuple[Chain, float]]] = {}
-        for chain, weight in zip(chains, own, strict=True):
+        for chain, weight in zip(chains, weights, strict=True):
             for key in chain.averages:
-                if own_weight := chain.weights.get(key, weight):
-                    members.setdefault(key, []).append((chain, own_weight))
+                if of_key := chain.weights.get(key, weight):
+                    members.setdefault(key, []).append((chain, of_key))
         before = {key: self._states.before_fold(key, aggregation) for key in members}
-        made = [kept for key in members for kept in folded(key, aggregation)]
-        versions = {key: self._states.next_version(key) for key in made}
+        written = [state for key in members for state in folded(key, aggregation)]
+        versions = {key: self._states.next_version(key) for key in written}
         if self.executor is not None:
             fold = Fold(aggregation, members, versions, total, deltas)
             self.executor.run(chains, fold, progress)
-        for key, of_key in members.items():
-            described = [[chain.client, weight] for chain, weight in of_key]
-            digests = [chain.digest for chain, _ in of_key]
+        for key, pairs in members.items():
+            described = [[chain.client, weight] for chain, weight in pairs]
+            digests = [chain.digest for chain, _ in pairs]
             digest = aggregation.digest(key.text, described, before[key], digests)
             if deltas or total is not None:
                 digest = node("fold", {"total": total, "deltas": deltas}, [*before[key], digest])
@@ -262,7 +261,7 @@ class Learning:
                 self.executor.forget(key)
 
     def publish(self, group: Interleaved) -> None:
-        """Make the trunk's states current as they are after the turns so far; it stays open."""
+        """Make the trunk's states current with the operations so far; the trunk stays open."""
         self._states.write(group.trunk, group.digest)
         if self.executor is not None:
             self.executor.publish(group)
@@ -277,9 +276,9 @@ class Learning:
         self.close_window()
 
     def close_window(self) -> None:
-        """Update the run digest with the states of this moment.
+        """Update the run digest with the current states.
 
-        Chains that are open stay open; the states that they write count as before them.
+        Open chains stay open; of the states that they write, the versions before them count.
         """
         digests = self.digests
         if self._open:
@@ -291,7 +290,7 @@ class Learning:
             self.executor.checkpoint()
 
     def undo(self, *, last_round: bool = False) -> None:
-        """Restore the weights of the last closed round, or with `last_round` everything before it.
+        """Restore the weights of the last closed round or, with `last_round`, all states before it.
 
         For a run that is interrupted after that round, or before it counts; it cannot continue.
         """

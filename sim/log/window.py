@@ -28,12 +28,12 @@ class WindowEnd:
 class WindowRows:
     """The rows of a window in seconds since its start, and the clients in them, in order.
 
-    `places` has the place of each row by its number in the run.
+    `positions` has the position of each row by its number in the run.
     """
 
     intervals: Intervals
     clients: tuple[int, ...]
-    places: Mapping[int, int]
+    positions: Mapping[int, int]
 
 
 def window_rows(rows: Mapping[int, Interval], start_s: float) -> WindowRows:
@@ -47,8 +47,8 @@ def window_rows(rows: Mapping[int, Interval], start_s: float) -> WindowRows:
     clients = np.unique(named[named >= 0])
 
     def member(client: np.ndarray) -> np.ndarray:
-        place = np.searchsorted(clients, client)
-        return np.where(client >= 0, place, client).astype(np.int32)
+        position = np.searchsorted(clients, client)
+        return np.where(client >= 0, position, client).astype(np.int32)
 
     cause = np.searchsorted(numbers, log.cause)
     known = np.isin(log.cause, numbers)
@@ -60,5 +60,5 @@ def window_rows(rows: Mapping[int, Interval], start_s: float) -> WindowRows:
         peer=member(log.peer),
         cause=np.where(known, cause, NO_CAUSE).astype(np.int32),
     )
-    places = dict(zip(rows, range(len(rows)), strict=True))
-    return WindowRows(intervals, tuple(clients.tolist()), places)
+    positions = dict(zip(rows, range(len(rows)), strict=True))
+    return WindowRows(intervals, tuple(clients.tolist()), positions)

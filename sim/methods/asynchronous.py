@@ -1,20 +1,17 @@
 """The base of asynchronous methods: an update is used when it arrives, and no client waits for others.
 
-The life of an update: a place becomes free; a client is drawn among the able, online, idle ones; the
-generators `device` and `server` run, as in a synchronous method; when both have ended, the update has
-arrived, and `arrived` says what becomes of it. `aggregate` is the server's work of a fold, a job in its
-queue; `fold` makes the next version of the shared weights. The place is free again after the fold, or at
-the end of the instant in which the update arrived if it then waits for others.
+A client that gets a permit (`cutlayer.sim.methods.permits`) starts an update. The generators `device`
+and `server` run as in a synchronous method; when both have ended, the update has arrived, and `arrived`
+uses it. `aggregate` queues the server's work of a fold; `fold` makes the next version of the shared
+weights. The permit is released after the fold, or at the end of the instant in which the update arrived
+if it waits in a buffer.
 
-Time does not start again with a round. Instead of rounds, a run has windows: stretches of the log that
-close with a fold.
+Time is continuous. Instead of rounds, a run has windows: sections of the log that close with a fold.
 """
 
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from math import isnan
 from typing import Any, ClassVar
 
 import simpy
@@ -35,8 +32,9 @@ from cutlayer.sim.log.updates import UpdateRow
 from cutlayer.sim.methods.fold_work import fold_work
 from cutlayer.sim.methods.members import Members
 from cutlayer.sim.methods.method import Method, MethodOptions, Process, Round
-from cutlayer.sim.methods.places import Places
+from cutlayer.sim.methods.permits import Permits
 from cutlayer.sim.methods.staleness import Constant, Staleness
+from cutlayer.sim.methods.update import Update
 from cutlayer.sim.methods.window import Window, WindowSection
 
 
@@ -57,34 +55,6 @@ class AsyncOptions(MethodOptions):
             " null: training.clients_per_round updates"
         ),
     )
-
-
-@dataclass(eq=False, slots=True)
-class Update:
-    """One update from its dispatch on; times are virtual seconds.
-
-    `taken` says that the server has begun to fold it, or that it keeps its place until then.
-    """
-
-    number: int
-    client: int
-    chain: Chain
-    read_version: int
-    dispatched_s: float
-    members: Members
-    uploaded_s: float | None = None
-    taken: bool = False
-    notes: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def device(self) -> DeviceEndpoint:
-        """The device's endpoint."""
-        return self.members.devices[0]
-
-    @property
-    def server(self) -> ServerEndpoint:
-        """The server's endpoint."""
-        return self.members.servers[0]
 
 
 class AsyncMethod(Method):
@@ -111,7 +81,7 @@ class AsyncMethod(Method):
         self.in_flight = min(
             options.in_flight or world.fleet.clients_per_round, len(world.fleet.able)
         )
-        self.places = Places(world, self.in_flight, self._dispatch)
+        self.permits = Permits(world, self.in_flight, self._dispatch)
 
     @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:
@@ -127,7 +97,7 @@ class AsyncMethod(Method):
 
     @classmethod
     def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003
-        """Return None: the update of a client that drops out is lost, and its place is filled."""
+        """Return None: the update of a client that drops out is discarded."""
         return None
 
     @classmethod
@@ -190,18 +160,18 @@ class AsyncMethod(Method):
         chains = [update.chain for update in updates]
         self.world.learning.fold(chains, aggregation, weights=weights, total=total, deltas=deltas)
         self.last_fold = updates[-1].server.last
-        own = [chain.weight for chain in chains] if weights is None else weights
-        whole = sum(own) if total is None else total
-        for update, weight in zip(updates, own, strict=True):
-            self._end(update, self.staleness(update), weight / whole)
+        weights = [chain.weight for chain in chains] if weights is None else weights
+        total = sum(weights) if total is None else total
+        for update, weight in zip(updates, weights, strict=True):
+            self._end(update, self.staleness(update), weight / total)
         self.version += 1
         self.window.count(len(updates), self.world.clock.elapsed_s)
         self._release(updates, self.last_fold)
 
     def begin(self) -> None:
-        """Fill the places at the start of the run."""
+        """Give all permits at the start of the run."""
         self.follow_presences()
-        self.places.fill()
+        self.permits.grant()
 
     def follow_presences(self) -> None:
         """Follow from now on which clients are online, if any can be offline."""
@@ -217,7 +187,7 @@ class AsyncMethod(Method):
         raise AssertionError(f"{self.name} has windows, not rounds (got round {rnd.index})")
 
     def open_chain(self, client: int, index: int) -> Chain:
-        """Open the chain of a client's update number `index` of its own."""
+        """Open the chain of a client's update, which is its update number `index`."""
         parts = shared(*self.parts)
         return self.chain(index, client, reads=parts, averages=parts)
 
@@ -265,40 +235,21 @@ class AsyncMethod(Method):
             self._release([update], update.server.last)
 
     def _dropped(self, client: int) -> None:
-        """Lose the update of a client that drops out, and free its place."""
+        """Discard the update of a client that drops out, and release its permit."""
         update = self.working[client]
         self.world.learning.drop(update.chain)
         self._end(update, None, None)
         self._release([update], update.device.last)
 
     def _end(self, update: Update, staleness: int | None, weight: float | None) -> None:
-        """Note the row of an update that is folded or, without a staleness, dropped."""
-        now = self.world.clock.elapsed_s
-        first_s = update.device.mailbox.first_s
-        folded = staleness is not None
-        self.ended.append(
-            UpdateRow(
-                update=update.number,
-                client=update.device.client.name,
-                window=self.window.index,
-                read_version=update.read_version,
-                version=self.version + 1 if folded else None,
-                staleness=staleness,
-                weight=weight,
-                dispatched_s=update.dispatched_s,
-                downloaded_s=None if isnan(first_s) else self.world.clock.epoch_s + first_s,
-                uploaded_s=update.uploaded_s,
-                folded_s=now if folded else None,
-                computing_s=update.device.computing_s,
-                queued_s=update.server.queued_s,
-                dropped=0 if folded else 1,
-            )
-        )
+        """Record the end of an update that is folded or, without a staleness, dropped."""
+        version = None if staleness is None else self.version + 1
+        self.ended.append(update.row(self.window.index, version, staleness, weight))
 
     def _release(self, updates: Sequence[Update], row: int) -> None:
-        """Free the places of updates that still have one."""
+        """Release the permits of clients whose updates still have one."""
         clients = [update.client for update in updates if self.working.get(update.client) is update]
         for client in clients:
             del self.working[client]
-        self.places.free(clients, row)
-        self.places.fill()
+        self.permits.release(clients, row)
+        self.permits.grant()

@@ -1,8 +1,8 @@
 """Rounds that close early and lose no update: `training.closing` with `late: next`.
 
 When a round closes, its late clients continue. Their updates count in the round in which they arrive,
-with the weight of the others; until then they take part in no other round. Rounds are windows of an
-asynchronous run: each closes with its fold, and time does not start again.
+with the weight of the others; until then they do not take part in other rounds. Rounds are windows of an
+asynchronous run: each closes with its fold, and time is continuous.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,10 @@ from cutlayer.sim.endpoints.world import Closing
 from cutlayer.sim.learning.aggregation import Aggregation
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.log.intervals import NO_CAUSE, SERVER, Activity, Interval, Phase
-from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions, Update
+from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions
 from cutlayer.sim.methods.method import Process, Round
 from cutlayer.sim.methods.split_method import SplitMethod
+from cutlayer.sim.methods.update import Update
 from cutlayer.sim.methods.window import WindowSection
 
 
@@ -25,8 +26,8 @@ class CarryOver(AsyncMethod):
     """The rounds of a synchronous `method` whose late clients finish while the next round runs.
 
     A round samples as many clients as usual among those that are not late. It closes once `first`
-    updates have arrived in it, whenever they were begun, or at its deadline if `min_participants` have,
-    or when none is left to arrive.
+    updates have arrived in it, including late ones of earlier rounds; or at its deadline if
+    `min_participants` have; or when no other is expected.
     """
 
     def __init__(self, method: SplitMethod, closing: Closing) -> None:
@@ -38,7 +39,7 @@ class CarryOver(AsyncMethod):
         self.options = method.options
         self._arrived: list[Update] = []
         self._ended, self._ended_s = NO_CAUSE, 0.0  # the row and time of the latest fold or dropout
-        self._news = self.world.clock.event()
+        self._changed = self.world.clock.event()
 
     def device(self, device: DeviceEndpoint, update: Update) -> Process:
         """Yield the operations of the method's device."""
@@ -54,10 +55,10 @@ class CarryOver(AsyncMethod):
         self.world.clock.process(self._rounds())
 
     def arrived(self, update: Update) -> Process:
-        """Keep the update, and the client's place, until the round closes."""
+        """Keep the update, and the client's permit, until the round closes."""
         update.taken = True
         self._arrived.append(update)
-        self._tell()
+        self._wake()
         return
         yield
 
@@ -66,20 +67,20 @@ class CarryOver(AsyncMethod):
         return self.method.parts, self.method.aggregation(self.method.options)
 
     def _dropped(self, client: int) -> None:
-        """Let the method discard what a client that drops out has done."""
+        """Let the method discard the update of a client that drops out."""
         update = self.working[client]
         rnd = update.notes["round"]
         self.method.drop(rnd, rnd.participants.index(client))
         self._end(update, None, None)
         self._release([update], update.device.last)
-        self._tell()
+        self._wake()
 
     def _release(self, updates: Sequence[Update], row: int) -> None:
         """Free the clients for the next round."""
         clients = [update.client for update in updates]
         for client in clients:
             del self.working[client]
-        self.places.free(clients, row)
+        self.permits.release(clients, row)
         self._ended, self._ended_s = row, self.world.clock.now
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[StateKey, ...]]:
@@ -99,7 +100,7 @@ class CarryOver(AsyncMethod):
                 self.last_fold = self._ended = last
 
     def _begin_round(self, index: int) -> Process:
-        """Start the clients of a round; if none is at work and none online, wait for one."""
+        """Start the clients of a round; if no client is working or online, wait for one."""
         fleet, clock = self.world.fleet, self.world.clock
         fleet.busy = set(self.working)
         rnd, after = self.method.open_round(index), self._ended
@@ -109,7 +110,7 @@ class CarryOver(AsyncMethod):
             rnd = self.method.open_round(index)
         if rnd.participants and clock.now > self._ended_s:
             after = self._log_wait(self._ended_s, rnd.participants[0], after)
-        self.places.start(rnd.participants)
+        self.permits.grant_to(rnd.participants)
         for client, chain in zip(rnd.participants, rnd.chains, strict=True):
             self.start(client, chain, after, round=rnd)
 
@@ -122,8 +123,8 @@ class CarryOver(AsyncMethod):
         while len(self._arrived) < min(closing.first or inf, len(self.working)):
             if deadline.processed and len(self._arrived) >= closing.min_participants:
                 break
-            self._news = clock.event()
-            yield self._news if deadline.processed else self._news | deadline
+            self._changed = clock.event()
+            yield self._changed if deadline.processed else self._changed | deadline
         yield clock.after_all(0.0)  # those that are done at this very moment are not late
 
     def _end_wait(self, last: Update) -> None:
@@ -140,6 +141,6 @@ class CarryOver(AsyncMethod):
             Interval(since, now, SERVER, Phase.OFFLINE, client, Activity.OFFLINE, cause)
         )
 
-    def _tell(self) -> None:
-        if not self._news.triggered:
-            self._news.succeed()
+    def _wake(self) -> None:
+        if not self._changed.triggered:
+            self._changed.succeed()

@@ -20,10 +20,10 @@ from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.learning.state_key import DEVICE, StateKey
+from cutlayer.sim.methods.cluster import Cluster
 from cutlayer.sim.methods.edge_options import SplitEdgesOptions
 from cutlayer.sim.methods.edges import EdgeMethod
 from cutlayer.sim.methods.method import Process, Round, ServerLoad
-from cutlayer.sim.methods.team import Team
 
 
 class EcoFedOptions(SplitEdgesOptions):
@@ -132,12 +132,12 @@ class EcoFed(EdgeMethod):
         """Return the clients of a round, in a replay round of those that have a buffer."""
         return self.world.fleet.sample(index, among=self.eligible(index))
 
-    def open_members(self, index: int, participants: tuple[int, ...], team: Team) -> Round:
+    def open_members(self, index: int, participants: tuple[int, ...], cluster: Cluster) -> Round:
         """Choose an upload or a replay round, and for each participant whether it uploads."""
         upload_round = self._uploads_in(index)
         usable = set(filter(self._usable, participants))
         uploads = tuple(upload_round or client not in usable for client in participants)
-        server = team.states("server")
+        server = cluster.states("server")
         chains = tuple(
             self.chain(
                 index,
@@ -145,7 +145,7 @@ class EcoFed(EdgeMethod):
                 reads=(DEVICE, *server) if uploading else (*server, buffer_of(client)),
                 averages=server,
                 writes=(buffer_of(client),) if uploading else (),
-                scheduled_at=team.scheduled_at,
+                scheduled_at=cluster.scheduled_at,
             )
             for client, uploading in zip(participants, uploads, strict=True)
         )

@@ -14,17 +14,17 @@ import simpy
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.sim.endpoints.ends import NodeEndpoint
-from cutlayer.sim.endpoints.nodes import Node, Peer
+from cutlayer.sim.endpoints.nodes import Node, NodeType
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.aggregation import FEDAVG
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.log.intervals import NO_CAUSE, Activity
+from cutlayer.sim.methods.cluster import Cluster
 from cutlayer.sim.methods.edge_options import Edges
 from cutlayer.sim.methods.members import Members, no_work
 from cutlayer.sim.methods.method import Process, Round
 from cutlayer.sim.methods.peers import train_own_shard
 from cutlayer.sim.methods.split_method import SplitMethod
-from cutlayer.sim.methods.team import Team
 
 
 class EdgeMethod(SplitMethod):
@@ -50,7 +50,7 @@ class EdgeMethod(SplitMethod):
         return tuple(part for part in cls.parts if part != "server")
 
     @classmethod
-    def peers(cls, options: Any) -> tuple[Peer, ...]:
+    def node_types(cls, options: Any) -> tuple[NodeType, ...]:
         """Return whether clients send to the server, to their edge nodes, or to both."""
         if cls.edges_of(options) is None:
             return ("server",)
@@ -97,30 +97,28 @@ class EdgeMethod(SplitMethod):
         if self.edges_of(self.options) is None:
             yield from super().run_round(rnd)
             return
-        world, ended = self.world, list[EdgeTurn]()
+        world, ended = self.world, list[EdgeRun]()
         behind: dict[int | None, list[int]] = {}
         for member, client in enumerate(rnd.participants):
             behind.setdefault(world.fleet.clients[client].edge, []).append(member)
-        turns = [
-            EdgeTurn(self, rnd, node, behind[node.number], ended)
+        runs = [
+            EdgeRun(self, rnd, node, behind[node.number], ended)
             for node in world.nodes.values()
             if node.number in behind
         ]
-        yield world.clock.all_of([world.clock.process(turn.run()) for turn in turns])
-        trained = [turn for turn in turns if turn.weight]
+        yield world.clock.all_of([world.clock.process(run.run()) for run in runs])
+        trained = [run for run in runs if run.weight]
         if trained:
             yield from ended[-1].average(self.parts, len(trained), world.server_node, closes=True)
-            weights = [turn.weight for turn in trained]
+            weights = [run.weight for run in trained]
             for part in self.parts:
-                states = [StateKey(part, turn.node.name) for turn in trained]
+                states = [StateKey(part, run.node.name) for run in trained]
                 world.learning.merge(StateKey(part), states, weights)
-        world.learning.forget(
-            StateKey(part, turn.node.name) for turn in turns for part in self.parts
-        )
+        world.learning.forget(StateKey(part, run.node.name) for run in runs for part in self.parts)
 
 
-class EdgeTurn:
-    """What one edge node does in a round, for its `members`; it adds itself to `ended` at the end.
+class EdgeRun:
+    """The part of one edge node in a round, for its `members`; it joins `ended` at the end.
 
     `weight` is the sum of the weights of the members that it averaged last, 0 if it averaged none.
     `last` is the row that it ended last, `last_member` the member that was last in its latest edge
@@ -133,7 +131,7 @@ class EdgeTurn:
         rnd: Round,
         node: Node,
         members: list[int],
-        ended: list["EdgeTurn"],
+        ended: list["EdgeRun"],
     ) -> None:
         self.method = method
         self.rnd = rnd
@@ -181,9 +179,9 @@ class EdgeTurn:
     def _edge_round(self, number: int, members: list[int]) -> Process:
         """Play an edge round of these members, and average those that did not drop out."""
         method, world, rnd = self.method, self.method.world, self.rnd
-        team = Team(self.node.name, rnd.index)
+        cluster = Cluster(self.node.name, rnd.index)
         clients = tuple(rnd.participants[member] for member in members)
-        opened = self._latest = method.open_members(number, clients, team)
+        opened = self._latest = method.open_members(number, clients, cluster)
 
         def drop(member: int) -> None:
             method.drop(opened, members.index(member))
@@ -203,7 +201,7 @@ class EdgeTurn:
                 after=self.last,
                 member=member,
                 node=self.node if everything else world.server_node,
-                averages_at=self.node if parts else None,
+                averaging_node=self.node if parts else None,
             )
         yield playing.done
         for device in playing.devices:

@@ -6,8 +6,9 @@ from pydantic import Field
 
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions, Update
+from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions
 from cutlayer.sim.methods.method import MethodOptions, Process
+from cutlayer.sim.methods.update import Update
 
 
 class FedAsyncOptions(AsyncOptions):

@@ -8,9 +8,10 @@ from cutlayer.scenarios.fields import Count
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions, Update
+from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions
 from cutlayer.sim.methods.method import MethodOptions, Process
 from cutlayer.sim.methods.staleness import Polynomial, Staleness
+from cutlayer.sim.methods.update import Update
 
 
 class FedBuffOptions(AsyncOptions):

@@ -21,9 +21,10 @@ from cutlayer.sim.learning.deferred import activation_buffer as operations
 from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.learning.state_key import ALL_CLIENTS, SERVER, shared
 from cutlayer.sim.log.intervals import Activity
-from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions, Update
+from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions
 from cutlayer.sim.methods.method import MethodOptions, Process, ServerLoad
 from cutlayer.sim.methods.splitfed import train_split
+from cutlayer.sim.methods.update import Update
 
 
 class GASOptions(AsyncOptions):
@@ -157,7 +158,7 @@ class GAS(AsyncMethod):
             upload = yield server.receive()
             if trains:
                 work = server.server_work.gradient(batch.size)
-                yield from server.compute_alone(self.block, work, Activity.BACKWARD)
+                yield from server.compute_exclusively(self.block, work, Activity.BACKWARD)
                 gradient, upload = self.gradient(server, batch, upload)
             self.keep(server, update, batch, began, upload)
             if trains:
@@ -169,7 +170,7 @@ class GAS(AsyncMethod):
     ) -> tuple[Payload, Payload]:
         """Return the gradient of an activation under the present server block, and the activation."""
         client, adjusts = server.client.index, self.options.logit_adjustment
-        self.group.turn(client)
+        self.group.record_order(client)
         gradient, kept = self.group.do(2, operations.gradient, client, upload, adjusts)
         return server.gradient(batch, gradient), upload.holding(kept)
 
@@ -201,11 +202,11 @@ class GAS(AsyncMethod):
         else:
             work = server.server_work.generate(received, self.balanced)
             work += server.server_work.train_detached(self.balanced)
-        yield from server.compute_alone(self.block, work, Activity.TRAIN)
+        yield from server.compute_exclusively(self.block, work, Activity.TRAIN)
         self.steps += 1
         progress = tuple(one.progress for one in arrived)
         members = (number for one in arrived for number in (one.client, one.progress))
-        self.group.turn(ALL_CLIENTS, self.version, *members)
+        self.group.record_order(ALL_CLIENTS, self.version, *members)
         rate = self.recipe.schedule.rate(self.recipe.optimizer.lr, self.version)
         uploads = (one.upload for one in arrived)
         self.group.do(0, operations.step_on_buffer, rate, progress, self.balanced, *uploads)

@@ -54,17 +54,17 @@ class Members:
         round_overhead: bool = True,
         member: int | None = None,
         node: Node | None = None,
-        averages_at: Node | None = None,
+        averaging_node: Node | None = None,
     ) -> tuple[simpy.Process, simpy.Process]:
         """Start the two endpoints of a client, which run what `device` and `server` return.
 
         Return their processes. `after` is the row that both follow. The device first
         spends its profile's overhead of a round, unless `round_overhead` is False. `member` is its
-        number in the round if that is not its position here. `node` and `averages_at` are as in
+        number in the round if that is not its position here. `node` and `averaging_node` are as in
         `ClientEndpoint`.
         """
         world, member = self._world, len(self.devices) if member is None else member
-        ends = world, world.fleet.clients[client], member, chain, node, averages_at
+        ends = world, world.fleet.clients[client], member, chain, node, averaging_node
         on_device, on_server = DeviceEndpoint(*ends), ServerEndpoint(*ends)
         on_device.peer, on_server.peer = on_server, on_device
         on_device.last = on_server.last = after

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from cutlayer.scenarios.fields import rule
 from cutlayer.scenarios.unions import OneOf
 from cutlayer.sim.endpoints.device import DeviceEndpoint
-from cutlayer.sim.endpoints.nodes import Peer
+from cutlayer.sim.endpoints.nodes import NodeType
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.aggregation import FEDAVG, Aggregation, FedAdam, FedAvg, FedAvgM, FedYogi
@@ -207,8 +207,8 @@ class Method(ABC):
         return chosen
 
     @classmethod
-    def peers(cls, options: Any) -> tuple[Peer, ...]:  # noqa: ARG003
-        """Return with what clients exchange messages: the server, their edge nodes, or both."""
+    def node_types(cls, options: Any) -> tuple[NodeType, ...]:  # noqa: ARG003
+        """Return the types of nodes with which clients exchange messages: server, edge, or both."""
         return ("server",)
 
     @classmethod

@@ -1,8 +1,8 @@
 """SAFSL, semi-asynchronous federated split learning: the server folds the first B of N in flight.
 
 Checked against the re-implementation in amir-ndr/FLEXP (eb56773). The share of an update in equation 4
-is proportional to |D|^gamma alpha, where D is the client's data and alpha = 1 + tau the folds that it
-took: staleness counts in its favour.
+is proportional to |D|^gamma alpha, where D is the client's data and alpha = 1 + tau its duration in
+folds: a stale update counts more.
 """
 
 from typing import Any, ClassVar
@@ -14,10 +14,11 @@ from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.digest import Ingredient
-from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions, Update
+from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions
 from cutlayer.sim.methods.method import MethodOptions, Process
 from cutlayer.sim.methods.splitfed import train_replica, train_split
 from cutlayer.sim.methods.staleness import Interval, Staleness
+from cutlayer.sim.methods.update import Update
 
 
 class SAFSLOptions(AsyncOptions):
@@ -45,10 +46,10 @@ class SAFSLOptions(AsyncOptions):
 
 
 class SAFSL(AsyncMethod):
-    """SplitFed without a barrier: clients whose updates have arrived wait only until there are B.
+    """SplitFed without a barrier: clients wait only until B updates have arrived.
 
     Every client in flight has a replica of the server block on the server. A fold replaces both blocks
-    by the weighted mean of B updates, and its clients' places are filled again; the others continue.
+    by the weighted mean of B updates; other clients then start, and those in flight continue.
     """
 
     name = "safsl"
@@ -86,7 +87,7 @@ class SAFSL(AsyncMethod):
         return train_replica(server)
 
     def arrived(self, update: Update) -> Process:
-        """Keep the update, and its place; with the B-th, average their blocks."""
+        """Keep the update and its client's permit; with the B-th update, average the blocks."""
         update.taken = True
         self.buffer.append(update)
         if len(self.buffer) < self.size:

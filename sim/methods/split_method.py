@@ -6,10 +6,10 @@ from typing import Any
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.log.intervals import Activity
+from cutlayer.sim.methods.cluster import Cluster
 from cutlayer.sim.methods.fold_work import fold_work
 from cutlayer.sim.methods.members import Members
 from cutlayer.sim.methods.method import Method, Process, Round
-from cutlayer.sim.methods.team import Team
 
 
 class SplitMethod(Method):
@@ -47,15 +47,15 @@ class SplitMethod(Method):
 
     def open_round(self, index: int) -> Round:
         """Sample the clients; each trains its own replica of every part, and these are averaged."""
-        return self.open_members(index, self.draw(index), Team())
+        return self.open_members(index, self.draw(index), Cluster())
 
     def draw(self, index: int) -> tuple[int, ...]:
         """Return the clients of a round."""
         return self.world.fleet.sample(index)
 
-    def open_members(self, index: int, participants: tuple[int, ...], team: Team) -> Round:
+    def open_members(self, index: int, participants: tuple[int, ...], cluster: Cluster) -> Round:
         """Open the chains of these clients, which the server or an edge node averages."""
-        states, at = team.states(*self.parts), team.scheduled_at
+        states, at = cluster.states(*self.parts), cluster.scheduled_at
         chains = tuple(
             self.chain(index, client, reads=states, averages=states, scheduled_at=at)
             for client in participants

@@ -51,7 +51,7 @@ class SplitFedV2(SplitFed):
                 index, rnd.participants, reads=block, writes=block, at_end=True
             )
         group = self.world.learning.interleave(trunk)
-        rnd.notes["turns"] = tuple(group.join(chain) for chain in rnd.chains)
+        rnd.notes["shared_chains"] = tuple(group.join(chain) for chain in rnd.chains)
         rnd.notes["steps"] = simpy.Resource(self.world.clock)
         return rnd
 
@@ -82,13 +82,13 @@ class SplitFedV2(SplitFed):
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Train the server block on each activation in turn and return the gradient."""
-        server.chain = rnd.notes["turns"][server.member]
+        server.chain = rnd.notes["shared_chains"][server.member]
         steps, trains = rnd.notes["steps"], server.costs.parameters["device"] > 0
         yield server.send(server.weights("device"))
         for batch in server.batches:
             activation = yield server.receive()
             work = server.server_work.train(batch.size)
-            yield from server.compute_alone(steps, work, Activity.TRAIN)
+            yield from server.compute_exclusively(steps, work, Activity.TRAIN)
             if self.world.learning.mixed is not None:
                 gradient = server.chain.do(operations.server_step_from, activation, server.cut)
             else:

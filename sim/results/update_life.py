@@ -12,7 +12,7 @@ COMPUTE: Final = "device compute"
 UPLOAD: Final = "upload"
 EXCHANGE: Final = "transfers and server compute"  # of a method that sends activations
 QUEUE: Final = "server queue"
-TURNS: Final = (COMPUTE, EXCHANGE, QUEUE)
+INTERLEAVED: Final = (COMPUTE, EXCHANGE, QUEUE)
 TRAINING: Final = "training with the server"
 BUFFER: Final = "in the buffer, until folded"
 FOLD: Final = "until folded"
@@ -52,8 +52,8 @@ class Life:
         """The phases in the order of time; those that take turns, with the server's answers, are one."""
         if EXCHANGE not in dict(self.phases):
             return self.phases
-        turns = sum(seconds for name, seconds in self.phases if name in TURNS)
-        others = [phase for phase in self.phases if phase[0] not in TURNS]
+        turns = sum(seconds for name, seconds in self.phases if name in INTERLEAVED)
+        others = [phase for phase in self.phases if phase[0] not in INTERLEAVED]
         place = int(bool(others) and others[0][0] == DOWNLOAD)
         return (*others[:place], (TRAINING, turns), *others[place:])
 

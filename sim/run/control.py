@@ -20,7 +20,7 @@ from cutlayer.sim.control.controller import (
     Controller,
     Decisions,
     History,
-    RoundAlone,
+    PredictedRound,
 )
 from cutlayer.sim.endpoints.fleet import Fleet
 from cutlayer.sim.log.intervals import Activity, Phase
@@ -29,7 +29,7 @@ from cutlayer.sim.methods.method import Method, Round
 from cutlayer.sim.methods.registry import options_of
 from cutlayer.sim.network.route_runs import Lazy, OnDemand
 from cutlayer.sim.results.round import Decided
-from cutlayer.sim.run.alone import Alone
+from cutlayer.sim.run.predictor import Predictor
 
 
 class Control:
@@ -44,7 +44,7 @@ class Control:
         self._batch_size = plan.scenario.training.batch_size
         self._least = plan.model.min_batch
         self._closed: deque[ClosedRound] = deque(maxlen=self._controller.remembers)
-        self._alone = Alone(plan, entry)
+        self._predictor = Predictor(plan, entry)
         of_method, _ = options_of(entry)
         self._possible = plan.cuts(of_method)
         self._cuts = allowed_cuts(plan, of_method) if plan.controlled(of_method, CUTS) else {}
@@ -59,12 +59,12 @@ class Control:
         sizes = of.samples, self._batch_size
         return ClientFacts(client, of.name, device, *sizes, cuts, self._least)
 
-    def _predicted(self, client: int, cut: int) -> RoundAlone:
+    def _predicted(self, client: int, cut: int) -> PredictedRound:
         if cut not in self._possible:
             possible = ", ".join(map(str, self._possible))
             where = f"{self._of(client)} at cut {cut}"
             raise self._error(f"the time of {where}: {possible} are possible")
-        return self._alone(client, cut)
+        return self._predictor(client, cut)
 
     def decide(self, index: int) -> None:
         """Ask for the decisions before a round, and carry them out. Raises ControlError."""
@@ -78,7 +78,7 @@ class Control:
                 rounds=tuple(self._closed),
                 cuts=fleet.cuts,
                 batch_sizes=fleet.batch_sizes,
-                alone=self._predicted,
+                predict=self._predicted,
             )
         )
         self._check_fields(decisions)

@@ -16,7 +16,7 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.clients import transports
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.endpoints.fleet import Client
-from cutlayer.sim.endpoints.nodes import Way
+from cutlayer.sim.endpoints.nodes import RouteRef
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.log.intervals import SERVER, Activity, Phase
 from cutlayer.sim.log.record import TOLERANCE
@@ -158,22 +158,22 @@ class _RoutesOfClient:
         if rnd.round_type != WINDOW and elsewhere:
             return ()
         if self.probe is None:
-            self.probe = Probe(world.network, [way.route for way in self._ways.values()])
+            self.probe = Probe(world.network, [route.index for route in self._routes.values()])
         return (self.probe,)
 
     @property
-    def _ways(self) -> dict[tuple[Phase, int], Way]:
-        """The ways of its messages, to and from the server and the edge node that it uses."""
-        way, client, edge = self.world.way, self.client, self.owner.edge
+    def _routes(self) -> dict[tuple[Phase, int], RouteRef]:
+        """The routes of its messages, to and from the server and the edge node that it uses."""
+        route, client, edge = self.world.route, self.client, self.owner.edge
         nodes = (SERVER,) if edge is None or len(self.world.nodes) == 1 else (SERVER, edge)
-        ups = {(Phase.UPLINK, node): way(client, node) for node in nodes}
-        return ups | {(Phase.DOWNLINK, node): way(node, client) for node in nodes}
+        ups = {(Phase.UPLINK, node): route(client, node) for node in nodes}
+        return ups | {(Phase.DOWNLINK, node): route(node, client) for node in nodes}
 
     @property
     def rtt_s(self) -> float:
         """The mean round trip to the node with which the client exchanges weights."""
-        nearest = min(node for _, node in self._ways)
-        return sum(way.delay_s for (_, node), way in self._ways.items() if node == nearest)
+        nearest = min(node for _, node in self._routes)
+        return sum(route.delay_s for (_, node), route in self._routes.items() if node == nearest)
 
     def transfers(self, plan: Plan, kept: KeptRound) -> Iterator[Transfer]:
         """Yield the client's transfers of a kept round in the order in which they ended."""
@@ -184,8 +184,8 @@ class _RoutesOfClient:
         began_s = kept.start_s - world.clock.epoch_s if window else 0.0
         weight = 1 / transports(plan)[self.client].header_efficiency
         seen = {
-            ends: [p for p in probe.transfers if p.flow.route == way.route]
-            for ends, way in self._ways.items()
+            ends: [p for p in probe.transfers if p.flow.route == route.index]
+            for ends, route in self._routes.items()
         }
         member_of = np.where(log.phase == Phase.UPLINK, log.actor, log.peer)
         ours = (

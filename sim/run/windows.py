@@ -145,35 +145,35 @@ class WindowEngine(Engine):
         """Take the rows that have ended out of the log; return them as a round and its record."""
         world, method, now = self.world, self._method, self.world.clock.now
         ended = self._log_of_run.close_window(now)
-        found = window_rows(ended.rows, start_s)
-        parts = {found.places[number]: pieces for number, pieces in ended.parts.items()}
+        ended_rows = window_rows(ended.rows, start_s)
+        parts = {ended_rows.positions[number]: pieces for number, pieces in ended.parts.items()}
         # The row is in the last window if that closed at this very instant.
-        row = found.places.get(method.last_fold, NO_CAUSE)
+        row = ended_rows.positions.get(method.last_fold, NO_CAUSE)
         end = WindowEnd(row, len(method.ended), world.clock.elapsed_s)
         record = close_record(
-            found.intervals,
-            len(found.clients),
+            ended_rows.intervals,
+            len(ended_rows.clients),
             now - start_s,
             world.server.slots,
             parts,
             interleaves=world.server.interleaves,
             edges=edge_slots(world),
-            behind=behind_edges(world, found.clients),
+            behind=behind_edges(world, ended_rows.clients),
             window=end,
         )
         bottleneck_s = world.network.collect_bottlenecks()
-        uses = world.client_routes.uses(found.intervals, found.clients, bottleneck_s)
-        self._members = found.clients
-        self._in_place_s = [method.places.take_time(client) for client in found.clients]
-        rnd = Round(index, WINDOW, found.clients, ())
+        uses = world.client_routes.uses(ended_rows.intervals, ended_rows.clients, bottleneck_s)
+        self._members = ended_rows.clients
+        self._in_flight_s = [method.permits.take_seconds(client) for client in ended_rows.clients]
+        rnd = Round(index, WINDOW, ended_rows.clients, ())
         series = {} if loads is None else loads.series(start_s)
         return rnd, replace(record, uses=uses, loads=series)
 
     def _available_s(self, rnd: Round, record: RoundRecord) -> float:  # noqa: ARG002
-        return sum(self._in_place_s)
+        return sum(self._in_flight_s)
 
     def _elapsed_s(self, member: int, record: RoundRecord) -> float:  # noqa: ARG002
-        return self._in_place_s[member]
+        return self._in_flight_s[member]
 
     def _check_bytes(self) -> None:
         """Check over the run that sent = delivered + dropped + in flight. Raises ConservationError."""

@@ -60,7 +60,7 @@ class Asks(Controller):
 
     def decide(self, history: History) -> Decisions:
         """Ask."""
-        history.alone(1, 9)
+        history.predict(1, 9)
         return Decisions()
 
 

@@ -4,7 +4,7 @@ import pytest
 from small_scenarios import read
 
 from cutlayer.sim.build.checks import plan_checked
-from cutlayer.sim.run.alone import Alone
+from cutlayer.sim.run.predictor import Predictor
 from cutlayer.sim.run.run import run
 
 GROUPS = {
@@ -64,7 +64,7 @@ def test_the_cuts_are_those_of_an_exhaustive_search(
     (result,) = run(fleet, executor="none")
     (played,) = result.methods.values()
     found = [row.cut for row in played.decisions]
-    predicted = Alone(plan_checked(fleet, trains=False)[0], fleet.scenario.methods[0])
+    predicted = Predictor(plan_checked(fleet, trains=False)[0], fleet.scenario.methods[0])
     for client, cut in enumerate(found):
         times = {c: alone_s(client, c, method, *overrides) for c in cuts}
         assert cut == min(times, key=lambda c: times[c])

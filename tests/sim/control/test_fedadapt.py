@@ -12,7 +12,7 @@ from cutlayer.sim.control.controller import (
     ClientRound,
     ClosedRound,
     History,
-    RoundAlone,
+    PredictedRound,
 )
 from cutlayer.sim.control.fedadapt import FedAdaptRule
 from cutlayer.sim.run.run import run
@@ -20,13 +20,13 @@ from cutlayer.sim.run.run import run
 CUTS = (0, 1, 2)
 
 
-def alone(client: int, cut: int) -> RoundAlone:
+def prediction(client: int, cut: int) -> PredictedRound:
     """Of 300 FLOPs, a device does 100 for each block; cut 1 sends 10 bytes up, the others 100.
 
     Predicted are 50 FLOP/s of the device, 2000 of the server.
     """
     del client
-    return RoundAlone(
+    return PredictedRound(
         seconds=2.0 * cut + 0.05 * (3 - cut) + 0.5,
         computing_s=2.0 * cut,
         up_s=0.5,
@@ -41,7 +41,7 @@ def alone(client: int, cut: int) -> RoundAlone:
 
 def last(client: int, *, cut: int = 1, speed: float = 100.0, rate: float = 100.0) -> ClientRound:
     """A round at a cut on a device of `speed` FLOP/s and a link of `rate` bytes/s; the server: 1000."""
-    at = alone(client, cut)
+    at = prediction(client, cut)
     return ClientRound(
         client=client,
         cut=cut,
@@ -68,7 +68,7 @@ def history(*rounds: ClientRound, cuts: Any = None, clients: int = 4, **facts: A
     ]
     closed = (ClosedRound(0, 1.0, rounds),) if rounds else ()
     present = cuts or dict.fromkeys(range(clients), 1)
-    return History(1, known, range(clients), clients, closed, present, {}, alone)
+    return History(1, known, range(clients), clients, closed, present, {}, prediction)
 
 
 def decided(rule: FedAdaptRule, seen: History) -> Any:

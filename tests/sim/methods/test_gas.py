@@ -158,19 +158,19 @@ def test_the_weights_are_those_of_plain_torch_and_evaluation_sees_them() -> None
     run = Inside(options, schedule, "training.rounds=3", "data.partition={sizes: [8, 16, 24]}")
     method = run.method
     assert isinstance(method, GAS)
-    turns: list[tuple[int, ...]] = []
+    recorded: list[tuple[int, ...]] = []
     closed: list[tuple[int, dict[str, Tensor]]] = []
-    record = method.group.turn
+    record_order = method.group.record_order
 
-    def turn(*numbers: int) -> None:
-        turns.append(numbers)
-        record(*numbers)
+    def record(*numbers: int) -> None:
+        recorded.append(numbers)
+        record_order(*numbers)
 
-    method.group.turn = turn  # type: ignore[method-assign]
-    run.train(round_closed=lambda _: closed.append((len(turns), dict(run.states["server"]))))
+    method.group.record_order = record  # type: ignore[method-assign]
+    run.train(round_closed=lambda _: closed.append((len(recorded), dict(run.states["server"]))))
     assert {row.staleness for row in run.result.updates} > {0}
     twin, after = Twin(run), []
-    for numbers in turns:
+    for numbers in recorded:
         if numbers[0] == -1:
             twin.step(numbers[1], numbers[2::2])
         else:

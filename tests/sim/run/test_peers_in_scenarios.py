@@ -8,8 +8,8 @@ from small_scenarios import scenario
 from cutlayer import run
 from cutlayer.scenarios.problems import ScenarioError
 from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.build.edge_nodes import edge_nodes_of
 from cutlayer.sim.build.memory import device_memory, edge_memory, server_memory
-from cutlayer.sim.build.middle import middle_of
 from cutlayer.sim.methods.registry import options_of
 from cutlayer.sim.results.critical_path import critical_chain
 from cutlayer.sim.results.read import read_run
@@ -70,11 +70,11 @@ def test_every_topology_and_transport_conserves_bytes_and_time(tmp_path, topolog
 def test_weak_clients_are_assigned_to_peers_in_turn(tmp_path):
     topology = plan_checked(scenario(tmp_path, SCENARIO), trains=False)[0].topology
     _, options = options_of(scenario(tmp_path, SCENARIO).scenario.methods[0])
-    middle = middle_of(topology, options)
-    assert middle.names == ("strong-0", "strong-1")
-    assert [middle.of(i) for i in range(5)] == [f"strong-{i}" for i in (0, 1, 0, 0, 1)]
+    edge_nodes = edge_nodes_of(topology, options)
+    assert edge_nodes.names == ("strong-0", "strong-1")
+    assert [edge_nodes.of(i) for i in range(5)] == [f"strong-{i}" for i in (0, 1, 0, 0, 1)]
     one = options.model_copy(update={"edges": options.edges.model_copy(update={"peers": "weak-1"})})
-    assert [middle_of(topology, one).of(i) for i in range(5)] == ["weak-1"] * 5
+    assert [edge_nodes_of(topology, one).of(i) for i in range(5)] == ["weak-1"] * 5
 
 
 @pytest.mark.parametrize("policy", ["drop", "resume"])

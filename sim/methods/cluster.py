@@ -1,4 +1,4 @@
-"""The members of a round that one node averages: all of them, or those of an edge node."""
+"""The members of a round whose weights one node averages: all, or those of an edge node."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,10 @@ from cutlayer.sim.learning.state_key import StateKey
 
 
 @dataclass(frozen=True)
-class Team:
+class Cluster:
     """Members whose weights the server averages or, with an `edge`, the edge node of that name.
 
-    They read the states of the node that averages them. `scheduled_at` is the round of the learning-rate
-    schedule if that is not the round's index.
+    `scheduled_at` is the round of the learning-rate schedule if that is not the round's index.
     """
 
     edge: str | None = None

@@ -11,10 +11,10 @@ from cutlayer.topologies import Topology
 
 
 @dataclass(frozen=True)
-class Middle:
-    """The names of the nodes between clients and the server, and of the one that each client uses.
+class EdgeNodes:
+    """The names of the nodes between clients and the server that average.
 
-    `of` returns the latter for a client's index: of a peer it is the peer itself.
+    `of` returns the node of a client, by the client's index: a peer is its own node.
     """
 
     names: tuple[str, ...]
@@ -22,7 +22,7 @@ class Middle:
     are_peers: bool = False
 
 
-def middle_of(topology: Topology, options: Any, path: KeyPath = ()) -> Middle:
+def edge_nodes_of(topology: Topology, options: Any, path: KeyPath = ()) -> EdgeNodes:
     """Return the topology's edge nodes that compute or, with the option `edges.peers`, the peers.
 
     The other clients are assigned to the peers in turn, in client order. Raises ScenarioNameError if
@@ -31,7 +31,7 @@ def middle_of(topology: Topology, options: Any, path: KeyPath = ()) -> Middle:
     name = getattr(getattr(options, "edges", None), "peers", None)
     clients = topology.clients
     if name is None:
-        return Middle(topology.edges, lambda index: topology.edge_of(clients[index]))
+        return EdgeNodes(topology.edges, lambda index: topology.edge_of(clients[index]))
     peers = _named(topology, name, path)
     if len(peers) == len(clients):
         complaint = f"names all clients: peers compute for others (got {name!r})"
@@ -40,7 +40,7 @@ def middle_of(topology: Topology, options: Any, path: KeyPath = ()) -> Middle:
     for client in clients:
         nearest.append(client if client in chosen else peers[others % len(peers)])
         others += client not in chosen
-    return Middle(peers, nearest.__getitem__, are_peers=True)
+    return EdgeNodes(peers, nearest.__getitem__, are_peers=True)
 
 
 def _named(topology: Topology, name: str, path: KeyPath) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""Predict a client's round if it had its links and the server to itself, by playing it.
+"""Prediction of a client's round without contention for its links and the server.
 
-The round is played without tensors in a world of its own, so that a prediction has the sizes, times and
-delays of the simulation. Nothing is predicted twice for clients whose timing is equal.
+The round is simulated without tensors in a separate world, so that a prediction has the sizes, times and
+delays of the simulation. Clients with equal timing share one prediction.
 """
 
 from collections.abc import Hashable
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.world import assemble
-from cutlayer.sim.control.controller import RoundAlone
+from cutlayer.sim.control.controller import PredictedRound
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.log.intervals import Activity, Phase
 from cutlayer.sim.log.record import RoundRecord
@@ -23,11 +23,11 @@ from cutlayer.sim.methods.registry import options_of
 from cutlayer.sim.run.one_round import play_round
 
 
-class Alone:
-    """Predicts the rounds of single clients under a method, at the time at which a run begins.
+class Predictor:
+    """Predicts the rounds of single clients under a method, with the rates at the start of a run.
 
-    The mean is taken over the types of rounds that follow each other (EcoFed's period). Clients are
-    always online.
+    A prediction is the mean over the types of rounds in a cycle (EcoFed's period). Clients are always
+    online.
     """
 
     def __init__(self, plan: Plan, entry: MethodEntry) -> None:
@@ -35,9 +35,9 @@ class Alone:
         self._entry = entry
         self._method, self._options = options_of(entry)
         self._world: World | None = None
-        self._known: dict[Hashable, RoundAlone] = {}
+        self._known: dict[Hashable, PredictedRound] = {}
 
-    def __call__(self, client: int, cut: int) -> RoundAlone:
+    def __call__(self, client: int, cut: int) -> PredictedRound:
         """Return the prediction for a client at a cut."""
         world = self._ready()
         of = world.fleet.clients[client]
@@ -68,11 +68,11 @@ def _played(method: Method, index: int) -> RoundRecord:
     return record
 
 
-def _mean(records: list[RoundRecord]) -> RoundAlone:
+def _mean(records: list[RoundRecord]) -> PredictedRound:
     def mean(values: list[Any]) -> float:
         return float(np.mean(values))
 
-    return RoundAlone(
+    return PredictedRound(
         seconds=mean([record.duration_s for record in records]),
         computing_s=mean([record.device_busy_s.sum() for record in records]),
         up_s=mean([_seconds(record, Phase.UPLINK) for record in records]),
