@@ -79,7 +79,7 @@ def transports(plan: Plan) -> tuple[TransportSettings, ...]:
 
 
 def default_transport(plan: Plan) -> TransportSettings:
-    """Return the transport of all connections that have none of their own."""
+    """Return the transport of the connections without a setting of their own."""
     return _transport(plan.scenario.transport)
 
 

@@ -13,7 +13,8 @@ def cuts_of_clients(topology: Topology, model: Model) -> Sequence[int]:
     """Return the scenario's cut of each client, in client order.
 
     The cut of a client's name or group takes precedence over that of its device. Raises
-    ScenarioNameError for an unknown name, for a client that two names set, and for one without a cut.
+    ScenarioNameError for an unknown name, for a client that two names set, and for a client without a
+    cut.
     """
     default, named = model.named_cuts.get(DEFAULT_CUT), dict(model.named_cuts)
     named.pop(DEFAULT_CUT, None)
@@ -46,7 +47,7 @@ def cuts_of_clients(topology: Topology, model: Model) -> Sequence[int]:
 def _by_client(
     topology: Topology, named: Mapping[str, int], devices: Mapping[str, None]
 ) -> Iterator[tuple[int, int]]:
-    """Yield the index and the cut of every client that a client's or a group's name sets."""
+    """Yield the index and cut of every client whose cut is set by its name or its group's."""
     index = {client: number for number, client in enumerate(topology.clients)} if named else {}
     seen: set[str] = set()
     for name, cut in named.items():

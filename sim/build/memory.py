@@ -16,7 +16,7 @@ from cutlayer.sim.methods.method import Method, ServerLoad
 
 
 def device_blocks(plan: Plan, method: type[Method], cuts: Sequence[int]) -> list[BlockCost]:
-    """Return the blocks that devices with these cuts run, and the auxiliary heads, if there are any."""
+    """Return the blocks that devices with these cuts run, including auxiliary heads."""
     blocks = [*plan.blocks[: max(cuts)]]
     if "head" in method.parts:
         blocks += [plan.model.head(cut) for cut in cuts]
@@ -27,7 +27,8 @@ def memory_by_cut(plan: Plan, method: type[Method]) -> dict[tuple[str, int], int
     """Return the estimated peak bytes of client devices under a method, by profile name and cut.
 
     Each device is charged for the largest batch that one of its clients with this cut trains on. If a
-    controller sets cuts, these are all that fit into the device's memory, or else the least demanding.
+    controller sets cuts, these are the ones that fit into the device's memory, or the least demanding
+    one.
     """
     batches = np.minimum(plan.trained_samples(), plan.scenario.training.batch_size)
     if plan.controlled(method, CUTS):
@@ -105,8 +106,8 @@ def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
     """Return the estimated peak bytes of the server under a method.
 
     If clients have several cuts, those whose blocks take most memory on the server are counted, and
-    what the method keeps has the largest activation of any cut. If edge nodes have the server block, the
-    server only has the model, its sum and the aggregation's moments.
+    stored activations have the largest size of any cut. If edge nodes have the server block, the server
+    only has the model, its sum and the aggregation's moments.
     """
     able = np.asarray(plan.able(), dtype=np.intp)
     moments = _moment_bytes(plan, method, options)
@@ -195,7 +196,7 @@ def _by_cut(
 
 
 def _shallowest(plan: Plan, method: type[Method]) -> Sequence[int]:
-    """Return each client's smallest cut, with which the server has most to hold."""
+    """Return each client's smallest cut, which needs most memory on the server."""
     cuts = plan.method_cuts(method)
     if not plan.controlled(method, CUTS):
         return cuts

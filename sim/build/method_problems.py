@@ -32,7 +32,7 @@ class MemoryProblem(Problem):
 
 
 def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Iterator[Problem]:
-    """Yield the problems of the method with this number; `trains` as in `plan_checked`."""
+    """Yield the problems of method number `index`; `trains` is as in `plan_checked`."""
     scenario, entry = plan.scenario, plan.scenario.methods[index]
     path = ("methods", index)
     try:
@@ -108,7 +108,7 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
 
 
 def _unfit_peer(plan: Plan, edge_nodes: EdgeNodes) -> str | None:
-    """Return which peer is not always online at its full speed, and what to do."""
+    """Return which peer is not always online at full speed, and the remedy."""
     clients = plan.topology.clients
     for section, named in (
         ("availability", [*availability(plan)]),
@@ -135,7 +135,7 @@ def _without_edge(plan: Plan, edge_nodes: EdgeNodes) -> str | None:
 
 
 def _control_problem(plan: Plan, method: type[Method], options: Any) -> tuple[KeyPath, str] | None:
-    """Return where and why a method cannot have its clients' cuts, or be controlled as it is."""
+    """Return where and why a method does not work with the clients' cuts or with the controller."""
     if plan.controller is not None:
         controller, section = plan.controller
         sets = frozenset(field for field in controller.sets if plan.controlled(method, field))

@@ -32,7 +32,7 @@ def clients_named(
 ) -> tuple[str, ...]:
     """Return the client `name`, or the clients of the group: `name-0`, `name-1` and so on.
 
-    Raises ScenarioNameError if there is neither; `devices` are names that would be valid, too.
+    Raises ScenarioNameError if there is neither; `devices` are further names that are valid.
     """
     if name in topology.clients:
         return (name,)

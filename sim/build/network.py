@@ -21,10 +21,10 @@ from cutlayer.topologies import Route, Topology
 
 @dataclass(frozen=True)
 class ClientNetwork:
-    """A network, and the ways that its routes are.
+    """A network and its routes.
 
-    The first routes are those from each client to the server, then those back. If edge nodes are used,
-    those from each client to its edge node follow, those back, and those from each edge node to the
+    The routes from each client to the server come first, then those back. If edge nodes are used, the
+    routes from each client to its edge node follow, those back, and those from each edge node to the
     server and back.
     """
 
@@ -70,6 +70,7 @@ def connect(
 
     Clients exchange messages with nodes of these `node_types`. `edge_nodes` are by default those of the
     topology.
+
     Under TCP, headers make each byte consume more of every link, and the round trip of a connection
     is that of its two routes. `keep_accounts` records what limited each transfer of a round.
     """
@@ -120,7 +121,7 @@ def connect(
     def carried(index: int) -> Route:
         of_client = index < EDGES * count
         if "server" not in node_types and of_client and topology.server in ends(index):
-            return Route((), routes[index].delay_s)  # unused: it must not couple the others
+            return Route((), routes[index].delay_s)  # unused, so it must not couple other routes
         return with_headers(index)
 
     def path(index: int) -> PathSettings:

@@ -94,8 +94,9 @@ class Plan:
     def cuts(self, method: type[Method]) -> tuple[int, ...]:
         """Return the cuts that any client may have under a method, ascending.
 
-        A controller chooses among its options' cuts, by default all that the method allows. If devices
-        keep their block frozen, these end at the scenario's largest cut, as pre-trained blocks do.
+        A controller chooses among the cuts in its options, by default all that the method allows. If
+        devices keep their block frozen, the scenario's largest cut is the last: the blocks before it are
+        pre-trained.
         """
         last = len(self.blocks)
         cuts = {method.cut(cut, last) for cut in self.scenario_cuts}

@@ -44,9 +44,9 @@ def make_method(
     executor: str = "inline",
     keep_accounts: bool = False,
 ) -> Method:
-    """Build a world and the method in it; with a `dataset` an executor trains, without it none does.
+    """Build a world and a method in it; an executor trains if there is a `dataset`.
 
-    `keep_accounts` keeps what limited each transfer of a round, see `cutlayer.sim.transport.Tcp`.
+    `keep_accounts` records what limited each transfer of a round, see `cutlayer.sim.transport.Tcp`.
     """
     method, options = options_of(entry)
     return assemble(
@@ -93,11 +93,11 @@ def assemble(
         has_edges=bool(edge_nodes.names),
         closing=_closing(training.closing),
     )
-    return _made(method(world, options), world.closing)
+    return _with_carry_over(method(world, options), world.closing)
 
 
-def _made(method: Method, closing: Closing | None) -> Method:
-    """Return a method, with rounds that carry late updates over if the scenario has such."""
+def _with_carry_over(method: Method, closing: Closing | None) -> Method:
+    """Return a method; with `late: next`, its rounds carry late updates over."""
     if closing is None or closing.late == "drop":
         return method
     assert isinstance(method, SplitMethod)
@@ -161,7 +161,7 @@ def _nodes(plan: Plan, recipe: Recipe, clock: Clock, edges: Sequence[str]) -> di
 
 
 def _server_works(plan: Plan, recipe: Recipe, profile: DeviceProfile) -> Mapping[int, ServerWork]:
-    """Return what the server's operations take on a device, by cut."""
+    """Return the work of the server's operations on a device, by cut."""
 
     def work(cut: int) -> ServerWork:
         return ServerWork(

@@ -37,8 +37,8 @@ def server_bytes(
 ) -> int:
     """Return the peak bytes of a server that trains `replicas` on `slots` at a time.
 
-    `trained` has, for each server block, how many replicas there can be of it and the largest batch of
-    each client, the largest first: the server works on one batch of a client at a time. The largest
+    `trained` has, for each server block, the maximum number of its replicas and the largest batch of
+    each client, largest first: the server works on one batch of a client at a time. The largest
     replicas and batches count. `kept` is the size in bytes of the activations that the method keeps
     between rounds.
     """

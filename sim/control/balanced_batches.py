@@ -9,11 +9,11 @@ from cutlayer.sim.control.controller import BATCH_SIZES, Controller, Decisions, 
 
 
 class BalancedBatchSizes(Controller):
-    """A client's batch is B x (shortest time) / (its own), of times over the present batch size.
+    """Gives a client batches of B x (shortest time) / (its own time), both per sample.
 
-    Its time is that of its latest round: computing, transfers of activations and gradients, and the
-    server with its queue, without the transfers of weights. Where this settles, all of these times are
-    equal. A client that has not taken part yet has batches of B.
+    A client's time is that of its latest round over its batch size: computing, transfers of activations
+    and gradients, and the server with its queue, without the transfers of weights. At the fixed point
+    all clients take equal times. A client that has not taken part yet has batches of B.
     """
 
     sets = frozenset({BATCH_SIZES})
@@ -24,7 +24,7 @@ class BalancedBatchSizes(Controller):
         self._over_size_s: dict[int, float] = {}
 
     def decide(self, history: History) -> Decisions:
-        """Take the times of the last round, and set the batch sizes of all clients that have any."""
+        """Record the times of the last round, and set the batch sizes of all clients with a time."""
         for closed in history.rounds:
             for of in closed.clients:
                 transfers_s = of.up_s + of.down_s - of.weights_s

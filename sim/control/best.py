@@ -5,9 +5,9 @@ from cutlayer.sim.control.controller import CUTS, Controller, Decisions, History
 
 
 class BestCut(Controller):
-    """The cut with the shortest round of the client alone: device, own links and server added up.
+    """Chooses the cut with the shortest round without contention: device, links and server added up.
 
-    It does not know how many clients share a link or wait for the server. Of equal cuts, the smallest.
+    Shared links and the server's queue are ignored. Of equal cuts, it takes the smallest.
     """
 
     sets = frozenset({CUTS})

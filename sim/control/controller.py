@@ -1,8 +1,8 @@
-"""What a controller sees of a run, and what it decides.
+"""Controllers: their input, the times and bytes of closed rounds, and their decisions.
 
-A controller is a subclass of `Controller` with `decide`. It sees times and bytes, never tensors, so that
-its decisions are the same whether a run trains or not. They are ingredients of the learning digest where
-they touch learning: as the cut and the batch size of a client's chain, and as who takes part.
+A controller is a subclass of `Controller` with `decide`. It gets times and bytes, never tensors, so that
+its decisions are the same whether a run trains or not. Decisions that affect learning are in the
+learning digest: the cut and the batch size of a client's chain, and the participants.
 """
 
 from abc import ABC, abstractmethod
@@ -31,7 +31,7 @@ class NoOptions(BaseModel):
 
 @dataclass(frozen=True)
 class ClientFacts:
-    """A client as controllers know it: `cuts` are those that it may have.
+    """The data of a client for controllers: `cuts` are those that it may have.
 
     Batches have `batch_size` samples unless a controller makes them smaller, to `min_batch` at least.
     """
@@ -47,7 +47,7 @@ class ClientFacts:
 
 @dataclass(frozen=True)
 class PredictedRound:
-    """A client's round as predicted if it had its links and the server to itself.
+    """The prediction of a client's round without contention for its links and the server.
 
     `seconds` are those of the whole round, with propagation delays and overheads; bytes are wire bytes.
     """
@@ -64,7 +64,7 @@ class PredictedRound:
 
     @property
     def rest_s(self) -> float:
-        """The rest: propagation delays, as far as nothing else happens, and the fold of the weights."""
+        """The remaining time: propagation delays in which nothing else happens, and the fold."""
         return max(0.0, self.seconds - self.computing_s - self.up_s - self.down_s - self.server_s)
 
 
@@ -72,9 +72,9 @@ class PredictedRound:
 class ClientRound:
     """A client's part in a closed round.
 
-    `computing_s` is its device's time, `server_s` the server's for it, `queue_s` its jobs' wait there.
-    `up_s` and `down_s` are the times of its transfers, without propagation delays; `weights_s` is the
-    part of weights, in both directions. `done_s` is when it was done, seconds since the round began.
+    `computing_s` is the time of its device, `server_s` that of its jobs on the server, `queue_s` their
+    wait. `up_s` and `down_s` are the times of its transfers, without propagation delays; `weights_s` is
+    the part of weights, in both directions. `done_s` is its end, in seconds since the round began.
     Bytes are wire bytes.
     """
 
@@ -116,7 +116,7 @@ class ClosedRound:
 
 @dataclass(frozen=True)
 class History:
-    """What is known before round `index`.
+    """The information before round `index`.
 
     `clients` has all clients, `able` those that can take part. `cuts` and `batch_sizes` are the present
     ones by client; `rounds` are the latest closed rounds, the last one last (`Controller.remembers`).
@@ -136,7 +136,7 @@ class History:
 
 @dataclass(frozen=True)
 class Decisions:
-    """What changes from this round on; everything else stays as it is.
+    """The changes from this round on; everything else stays as it is.
 
     `cuts` are by client, or a function that returns the cut of a client when it first takes part. A
     client with another batch size trains on as many batches as before, so that smaller batches are less
@@ -149,7 +149,7 @@ class Decisions:
 
 
 class Controller(ABC):
-    """Decides before every round.
+    """The base of controllers, which decide before every round.
 
     `sets` names the fields of `Decisions` that it sets. `settles` says that a client's cut never changes
     once the client has taken part. `remembers` is the number of closed rounds that it sees.

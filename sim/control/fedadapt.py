@@ -1,9 +1,9 @@
 """`fedadapt`: cuts by groups of devices, from the times and bandwidths of the last rounds.
 
 FedAdapt (Wu et al., IEEE Internet of Things Journal 2022, arXiv 2107.04271) trains a reinforcement
-learning agent for these decisions. The rule here is not that agent: it has the same inputs (the times of
-the last round and the bandwidths, for groups of devices with similar speed, slow links apart) and the
-same decision (a cut for each group), but takes it by comparing predicted times.
+learning agent for these decisions. This rule is not that agent. It has the same inputs (the times of the
+last round and the bandwidths, for groups of devices with similar speed, slow links apart) and the same
+decision (a cut for each group), which it takes by comparing predicted times.
 """
 
 import itertools
@@ -29,11 +29,11 @@ SIMILAR: Final = 1.25  # neighbours in speed whose ratio is smaller are not sepa
 
 @dataclass(frozen=True)
 class Observed:
-    """What a client's latest rounds have shown.
+    """Observations of a client's latest rounds.
 
-    `device` and `server` are how many times slower than predicted its device computed, and the server
-    for it, with the wait in the queue. `speed` is that of its device in FLOP/s, `up` and `down` are the
-    rates of its links in bytes/s. None means that nothing was observed.
+    `device` and `server` are observed over predicted times: of its device, and of the server with the
+    wait in the queue. `speed` is that of its device in FLOP/s, `up` and `down` are the rates of its
+    links in bytes/s. None means that nothing was observed.
     """
 
     device: float = 1.0
@@ -43,7 +43,7 @@ class Observed:
     down: float | None = None
 
     def updated(self, last: ClientRound, predicted: PredictedRound) -> "Observed":
-        """Return what is known after a round, of which `predicted` was the prediction."""
+        """Return the observations after a round, whose prediction was `predicted`."""
         device, server, speed = self.device, self.server, self.speed
         if last.device_flops and predicted.device_flops:
             speed = last.device_flops / last.computing_s
@@ -55,10 +55,10 @@ class Observed:
 
 
 class FedAdaptRule(Controller):
-    """Cuts by group: that with the shortest predicted time on average over the group's clients.
+    """Gives each group the cut with the shortest predicted time, on average over its clients.
 
-    A client's time at a cut is the sum of the cost model's for its device and for the server, each times
-    what the last rounds took over their prediction, its bytes over its observed rates, and the delays.
+    A client's time at a cut is the sum of the predicted times of its device and of the server, each
+    scaled by its observed ratio, of its bytes over the observed rates, and of the delays.
     """
 
     sets = frozenset({CUTS})
@@ -69,7 +69,7 @@ class FedAdaptRule(Controller):
         self._observed: dict[int, Observed] = {}
 
     def decide(self, history: History) -> Decisions:
-        """Update what is known of the clients of the last round, and set the cut of each group."""
+        """Record the clients of the last round, and set the cut of each group."""
         for closed in history.rounds:
             for last in closed.clients:
                 if not last.dropped:
@@ -84,7 +84,9 @@ class FedAdaptRule(Controller):
             by_device |= {history.clients[client].device: cut for client in group}
         for client in history.able if cuts else ():
             facts = history.clients[client]
-            like = by_device.get(facts.device)  # of clients of its kind that have taken part
+            like = by_device.get(
+                facts.device
+            )  # of clients with the same device that have taken part
             if client not in cuts and like in facts.cuts:
                 cuts[client] = like
         return Decisions(cuts={c: cut for c, cut in cuts.items() if cut != history.cuts[c]})

@@ -24,7 +24,7 @@ FIELDS: Final = frozenset({CUTS, BATCH_SIZES, PARTICIPANTS})
 
 
 class UnknownControllerError(UserError):
-    """A name of something that is not a controller, or options that it does not take."""
+    """A name of an object that is not a controller, or options that it does not take."""
 
 
 def controller_of(section: Control) -> tuple[type[Controller], Any] | None:

@@ -71,7 +71,7 @@ class Churn:
     def _follow_from(
         self, device: DeviceEndpoint, server: ServerEndpoint, presence: Presence, at: float
     ) -> None:
-        """Follow the presence of a member from its next change on, which is at `at`."""
+        """Follow the presence of a member from its next change, at `at`, on."""
         clock = self._world.clock
         timer = clock.timeout(max(0.0, at - clock.elapsed_s))
         call_after(timer, lambda _: self._follow(device, server, presence, at))
@@ -134,14 +134,14 @@ class Churn:
 class ChurnOfRun(Churn):
     """Interrupts clients of a run that go offline; each has one update at a time, until it is `done`.
 
-    A client has one timer at most, however many updates it has until its presence changes. If that
-    happens between two updates, its connection is closed.
+    A client has at most one timer, for the next change of its presence. If that happens between two
+    updates, its connection is closed.
     """
 
     def __init__(self, world: World, on_drop: Callable[[int], None]) -> None:
         super().__init__(world, on_drop, cancels=False)
         self._latest: dict[int, tuple[DeviceEndpoint, ServerEndpoint]] = {}
-        self._due: dict[int, float] = {}  # the next change of clients, as of their last look-up
+        self._due: dict[int, float] = {}  # by client, its next change
         self._timed: set[int] = set()
 
     def follow(self, device: DeviceEndpoint, server: ServerEndpoint) -> None:

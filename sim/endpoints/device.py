@@ -35,7 +35,7 @@ class DeviceEndpoint(ClientEndpoint):
         super().__init__(world, client, member, chain, node, averaging_node)
         self.computed = NO_CAUSE  # the row of its latest computation
         self.computing_until = 0.0
-        self.computing_s = 0.0  # in all
+        self.computing_s = 0.0  # of all computations
         self.variability = world.fleet.variability(client.index, chain.round_index)
         settings = world.fleet.variability_settings.get(client.index)
         if settings is not None and settings.overlap:

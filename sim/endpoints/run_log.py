@@ -1,4 +1,4 @@
-"""The log of an asynchronous run: rows that are numbered through, and leave it window by window."""
+"""The log of an asynchronous run: its rows have numbers over the whole run, and leave it by window."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class EndedRows(NamedTuple):
 class RunLog(RoundLog):
     """The rows that have not ended, or ended in the current window, which began at `window_s`.
 
-    An actor is a client's index, not a member's number. A row has ended when its transfer has arrived.
+    Clients are identified by their index, not by a member's number. A transfer ends when it arrives.
     """
 
     def __init__(self) -> None:
@@ -38,11 +38,11 @@ class RunLog(RoundLog):
 
     def end_s(self, row: int) -> float:
         """Return when a row ended; the window's start if that was before."""
-        found = self._rows.get(row)
-        return self.window_s if found is None else found.end
+        interval = self._rows.get(row)
+        return self.window_s if interval is None else interval.end
 
     def change(self, row: int, change: Callable[[Interval], Interval]) -> None:
-        """Replace a row that ends now or later, unless a window that closed now has it."""
+        """Replace a row that ends now or later, unless it left the log with a window that closed now."""
         if row in self._rows:
             self._rows[row] = change(self._rows[row])
 

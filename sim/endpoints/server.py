@@ -35,21 +35,21 @@ class ServerEndpoint(ClientEndpoint):
 
     @property
     def server_work(self) -> ServerWork:
-        """What its operations take on its node, at the client's cut."""
+        """The work of its operations on its node, at the client's cut."""
         return self.node.works[self.cut]
 
     def compute_exclusively(self, steps: simpy.Resource, work: Work, activity: Activity) -> Process:
         """Compute `work` that may not overlap with other steps on the same weights.
 
-        If the server works on one job at a time, its queue sees to that; otherwise the jobs wait for
-        each other, in the order of their arrival.
+        If the server works on one job at a time, its queue is enough; otherwise the jobs wait for each
+        other, in the order of arrival.
         """
         queue, arrival = self.node.queue, self.world.clock.now
         if queue.slots == 1 and not queue.interleaves:
             yield self.compute(work, activity)
             return
-        with steps.request() as turn:
-            yield turn
+        with steps.request() as granted:
+            yield granted
             try:
                 yield self.compute(work, activity, arrival=arrival)
             except simpy.Interrupt:  # its client dropped out: a job that is running is finished
@@ -125,8 +125,8 @@ class _ServerJob:
         self.owner.busy_until = end
 
     def _add(self, start: float, end: float, phase: Phase, flops: float) -> None:
-        owner, place = self.owner, self.owner.node.number
+        owner, actor = self.owner, self.owner.node.number
         interval = Interval(
-            start, end, place, phase, owner.member, self.activity, owner.last, flops=flops
+            start, end, actor, phase, owner.member, self.activity, owner.last, flops=flops
         )
         owner.last = owner.world.log.add(interval)

@@ -46,8 +46,8 @@ class Costs:
 class Closing:
     """When a round closes although clients are still working.
 
-    It closes `deadline_s` after its start if `min_participants` are done, and once they are otherwise,
-    or as soon as the `first` are done.
+    It closes `deadline_s` after its start, or later once `min_participants` are done, or as soon as
+    `first` are done.
     """
 
     deadline_s: float | None
@@ -89,7 +89,7 @@ class World:
 
     `nodes` are the server, first, and the edge nodes or peers that compute, by name. `route` returns the
     route from a client (its index) or node (its number) to another. `costs` is by cut; an endpoint has
-    those of its client's. `framing` multiplies the bytes of a message beyond its payload.
+    those at its client's cut. `framing` multiplies the bytes of a message beyond its payload.
     `constant_rates` says that no link changes its rate, `has_edges` that edge nodes have devices (used
     or not) or that there are peers. The engine gives every round a `log` of its own.
     """

@@ -5,10 +5,10 @@ from typing import ClassVar
 from pydantic import Field
 
 from cutlayer.sim.endpoints.device import DeviceEndpoint
-from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions
 from cutlayer.sim.methods.method import MethodOptions, Process
 from cutlayer.sim.methods.update import Update
+from cutlayer.sim.methods.whole_model import WholeModel
 
 
 class FedAsyncOptions(AsyncOptions):
@@ -30,7 +30,7 @@ class FedAsyncOptions(AsyncOptions):
     )
 
 
-class FedAsync(AsyncMethod):
+class FedAsync(WholeModel, AsyncMethod):
     """Every client trains the whole model, and the server mixes each into its own: w + a s (w_k - w)."""
 
     name = "fedasync"
@@ -40,11 +40,6 @@ class FedAsync(AsyncMethod):
 
     options: FedAsyncOptions
 
-    @classmethod
-    def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003
-        """Return `last`: everything is on the device."""
-        return last
-
     def device(self, device: DeviceEndpoint, update: Update) -> Process:  # noqa: ARG002
         """Receive the model, train it on every batch, send it back."""
         yield device.receive()
@@ -52,13 +47,8 @@ class FedAsync(AsyncMethod):
             yield device.train_proximal(batch, self.options.mu)
         yield device.send(device.weights("device"))
 
-    def server(self, server: ServerEndpoint, update: Update) -> Process:  # noqa: ARG002
-        """Send the current model and wait for the client's."""
-        yield server.send(server.weights("device"))
-        yield server.receive()
-
     def arrived(self, update: Update) -> Process:
-        """Mix the client's model into the shared one, the less the staler it is."""
+        """Mix the client's model into the shared one. Stale updates have smaller weights."""
         yield self.aggregate([update])
         rate = self.options.rate * self.staleness_weight(update)
         self.fold([update], weights=[rate], total=1.0)

@@ -5,13 +5,12 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from cutlayer.scenarios.fields import Count
-from cutlayer.sim.endpoints.device import DeviceEndpoint
-from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions
 from cutlayer.sim.methods.method import MethodOptions, Process
 from cutlayer.sim.methods.staleness import Polynomial, Staleness
 from cutlayer.sim.methods.update import Update
+from cutlayer.sim.methods.whole_model import WholeModel
 
 
 class FedBuffOptions(AsyncOptions):
@@ -31,8 +30,8 @@ class FedBuffOptions(AsyncOptions):
     )
 
 
-class FedBuff(AsyncMethod):
-    """Every client trains the whole model and sends its change; the server adds the mean of K."""
+class FedBuff(WholeModel, AsyncMethod):
+    """Every client trains the whole model; the server adds the mean change of K models."""
 
     name = "fedbuff"
     summary = "the server adds the mean change of K models once K have arrived (FedBuff)"
@@ -45,25 +44,8 @@ class FedBuff(AsyncMethod):
         super().__init__(world, options)
         self.buffer: list[Update] = []
 
-    @classmethod
-    def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003
-        """Return `last`: everything is on the device."""
-        return last
-
-    def device(self, device: DeviceEndpoint, update: Update) -> Process:  # noqa: ARG002
-        """Receive the model, train it on every batch, send its change."""
-        yield device.receive()
-        for batch in device.batches:
-            yield device.train_whole(batch)
-        yield device.send(device.weights("device"))
-
-    def server(self, server: ServerEndpoint, update: Update) -> Process:  # noqa: ARG002
-        """Send the current model and wait for the client's change of it."""
-        yield server.send(server.weights("device"))
-        yield server.receive()
-
     def arrived(self, update: Update) -> Process:
-        """Keep the change; with the K-th, add their mean, each the less the staler it is."""
+        """Keep the update; with the K-th, add the mean change. Stale updates have smaller weights."""
         self.buffer.append(update)
         if len(self.buffer) < self.options.buffer:
             return

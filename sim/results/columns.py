@@ -195,11 +195,11 @@ RESULT_COLUMNS: Final = (  # a method's figures in a row of a study's points
 )
 
 
-def _about_updates(*path: str) -> Callable[[Any], Any]:
+def _of_update_summary(*path: str) -> Callable[[Any], Any]:
     """Return what reads a figure of a method's updates, None if it has rounds."""
 
     def value(method: Any) -> Any:
-        found: Any = method.about_updates
+        found: Any = method.update_summary
         for key in path if found is not None else ():
             found = found[key]
         return found
@@ -209,10 +209,10 @@ def _about_updates(*path: str) -> Callable[[Any], Any]:
 
 # More of them, only in studies with an asynchronous method.
 ASYNC_COLUMNS: Final = (
-    Column("staleness_mean", _about_updates("staleness", "mean")),
-    Column("staleness_max", _about_updates("staleness", "max")),
-    Column("versions_per_hour", _about_updates("versions_per_hour")),
-    Column("jain", _about_updates("clients", "jain")),
+    Column("staleness_mean", _of_update_summary("staleness", "mean")),
+    Column("staleness_max", _of_update_summary("staleness", "max")),
+    Column("versions_per_hour", _of_update_summary("versions_per_hour")),
+    Column("jain", _of_update_summary("clients", "jain")),
 )
 
 RUN_TABLES: Final[Mapping[str, Sequence[Column]]] = {

@@ -59,7 +59,7 @@ class MethodResult:
     ended: str | None = None  # why the run ended early, if no limit was reached
     stalled: bool = False  # a round can never begin or never end
     updates: list[UpdateRow] = field(default_factory=list)  # of an asynchronous method
-    about_updates: dict[str, Any] | None = None  # the entry `updates` of summary.json
+    update_summary: dict[str, Any] | None = None  # the entry `updates` of summary.json
 
     @property
     def noun(self) -> str:
@@ -132,7 +132,7 @@ class MethodResult:
             "ended": self.ended,
             "clients_dropped": sum(r.clients_dropped for r in self.rounds),
             "wasted_bytes": sum(r.wasted_bytes for r in self.rounds),
-            **({} if self.about_updates is None else {"updates": self.about_updates}),
+            **({} if self.update_summary is None else {"updates": self.update_summary}),
             "against": {who: self.against(one) for who, one in others.items() if one is not self},
         }
 

@@ -94,7 +94,7 @@ class WindowEngine(Engine):
             use = result.devices.setdefault(client.name, DeviceUse(device))
             use.samples, use.updates = client.samples, folded[client.name]
         device_of = {name: use.device for name, use in result.devices.items()}
-        result.about_updates = summary_of_updates(
+        result.update_summary = summary_of_updates(
             result.updates, device_of, population, result.virtual_time_s
         )
 

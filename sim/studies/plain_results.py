@@ -18,7 +18,7 @@ SCALARS: Final = (
     "diverged_in_round",
     "ended",
     "stalled",
-    "about_updates",
+    "update_summary",
 )
 _ROUND: Final = tuple(field.name for field in fields(RoundResult))
 

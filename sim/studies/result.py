@@ -104,7 +104,7 @@ def point_rows(study: StudyResult) -> list[Row]:
     """Return the rows of points.csv; figures that were not measured are None."""
     targets = sorted({t for found in study.cells for t in found.cell.targets})
     results = [found.result for found in study.cells]
-    waits = all(result is None or result.about_updates is None for result in results)
+    waits = all(result is None or result.update_summary is None for result in results)
     columns = RESULT_COLUMNS if waits else (*RESULT_COLUMNS, *ASYNC_COLUMNS)
     rows = [_point_row(found, targets, columns) for found in study.cells]
     section = study.study.base.scenario.uncertainty

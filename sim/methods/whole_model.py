@@ -1,0 +1,31 @@
+"""The base of methods whose clients train the whole model: classic FL, FedAsync, FedBuff."""
+
+from typing import Any
+
+from cutlayer.sim.endpoints.device import DeviceEndpoint
+from cutlayer.sim.endpoints.server import ServerEndpoint
+from cutlayer.sim.methods.method import Method, Process
+
+
+class WholeModel(Method):
+    """A method whose server sends the whole model, which a client trains and sends back.
+
+    The second argument of `device` and `server` is the round or the update.
+    """
+
+    @classmethod
+    def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003
+        """Return `last`: everything is on the device."""
+        return last
+
+    def device(self, device: DeviceEndpoint, _: Any) -> Process:
+        """Receive the model, train it on every batch, send it back."""
+        yield device.receive()
+        for batch in device.batches:
+            yield device.train_whole(batch)
+        yield device.send(device.weights("device"))
+
+    def server(self, server: ServerEndpoint, _: Any) -> Process:
+        """Send the current model and wait for the client's."""
+        yield server.send(server.weights("device"))
+        yield server.receive()
