@@ -4,12 +4,9 @@ A window closes with a fold. Its record has the rows that have ended in it; what
 the next one. Connections stay open between windows.
 """
 
-import gc
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from cutlayer.sim.endpoints.run_log import RunLog
 from cutlayer.sim.log.energy import DeviceUse
@@ -27,8 +24,6 @@ from cutlayer.sim.run.control import Control
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.one_round import behind_edges, edge_slots, recorded_links
 from cutlayer.sim.run.rounds import RoundEngine
-
-COLLECTING: Final = (50_000, 20, 100)  # thresholds of `gc`; Python's own are (700, 10, 10)
 
 
 def make_engine(
@@ -49,21 +44,6 @@ def make_engine(
     return RoundEngine(method, result, reuse=reuse, control=control, **options)
 
 
-@contextmanager
-def _collecting_less() -> Iterator[None]:
-    """Collect cyclic garbage less often.
-
-    An update lives as long as many others take, so that Python's collector would look at all updates in
-    flight again and again: more than half of the time of a run with 10^4 of them.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(*COLLECTING)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
 class WindowEngine(Engine):
     """Runs one asynchronous method in its world and fills its result, window by window."""
 
@@ -76,9 +56,8 @@ class WindowEngine(Engine):
         self.world.log = self._log_of_run
         if self.world.transport is not None:
             self.world.transport.open_round()
-        with _collecting_less():
-            self._method.begin()
-            super().run(stop, progress)
+        self._method.begin()
+        super().run(stop, progress)
         self._check_bytes()
 
     def finish(self) -> None:
