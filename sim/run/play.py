@@ -4,7 +4,7 @@ Runs, previews, explanations and studies play a method in the same way. They dif
 what they observe and what they keep.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from cutlayer.sim.run.control import control_of
 from cutlayer.sim.run.engine import Observe, RoundProgress, StopCondition
 from cutlayer.sim.run.windows import make_engine
 
+MOST_NAMES: Final = 3  # of profiles in a row
 UNTIMED: Final = ("power_w", "memory_bytes")  # figures of a device that no time depends on
 
 
@@ -85,18 +86,25 @@ def scenario_stop(scenario: Scenario) -> StopCondition:
 
 
 def coarse_figures(plan: Plan) -> tuple[str, ...]:
-    """Return which figures behind the times are coarse or guessed: one text per profile or link."""
+    """Return which figures behind the times are coarse or guessed: one text for equal ones of profiles or links."""
     topology = plan.topology
     nodes = [profile_of(topology, name) for name in (topology.server, *topology.edges)]
     profiles = {p.name: p for p in (*(p for p, _ in topology.device_runs()), *nodes)}
-    texts = []
+    names: dict[str, list[str]] = {}  # of the profiles of which a text holds
     for profile in profiles.values():
         if profile.coarse:
-            texts.append(f"{profile.name}: one speed for every operation")
+            names.setdefault("one speed for every operation", []).append(profile.name)
         unsure = [figure for figure in profile.unsure if not figure.startswith(UNTIMED)]
         if unsure:
-            texts.append(f"{profile.name}: {', '.join(unsure)} guessed or recalled")
+            names.setdefault(f"{', '.join(unsure)} guessed or recalled", []).append(profile.name)
+    texts = [f"{_enumerated(of)}: {text}" for text, of in names.items()]
     for name, link in links_of(plan.scenario).items():
         if link.unsure:
             texts.append(f"link {name}: {', '.join(link.unsure)} guessed or recalled")
     return (*texts, *assumed_delays(plan.scenario))
+
+
+def _enumerated(names: Sequence[str]) -> str:
+    if len(names) > MOST_NAMES:
+        names = (*names[: MOST_NAMES - 1], f"{len(names) - MOST_NAMES + 1} more")
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

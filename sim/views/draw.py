@@ -33,6 +33,7 @@ TITLE_LETTERS: Final = 80
 ROW_LETTERS: Final = 40
 ROW_INCHES: Final = {"gantt": 0.1, "strips": 0.55, "stack": 0.52, "dots": 0.52}  # others: 0.34
 HEAD_INCHES: Final = 1.6
+LEGEND_INCHES: Final = 0.5  # from the axes down to a legend below them
 LINES_INCHES: Final = 4.6
 NARROW: Final = 1 / 200  # of the time axis; white edges would hide narrower intervals
 
@@ -64,8 +65,17 @@ def figure_of(
             names = _names(charts[0] if shared else chart)
             _draw(axes, chart, names, first=column == 0 or not shared, several=several)
     if len(grid) == 1 and len(grid[0]) > 1:
+        below = -LEGEND_INCHES / (heights[0] - HEAD_INCHES + 0.4)  # of the height of the axes
+        inches = width / len(grid[0])
         for axes in panels[0]:
-            axes.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=3, **_LEGEND)
+            longest = max(map(len, axes.get_legend_handles_labels()[1]), default=0)
+            columns = int(LEGEND_LETTERS * inches / 8.0) // (longest + 6)
+            axes.legend(
+                loc="upper left",
+                bbox_to_anchor=(0, below),
+                ncols=min(3, max(1, columns)),
+                **_LEGEND,
+            )
     else:
         _common_legend(figure, [axes for row in panels for axes in row])
     if title:

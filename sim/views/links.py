@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.critical_path import round_row
 from cutlayer.sim.results.read import SavedRun
@@ -30,16 +31,18 @@ def strips(run: SavedRun) -> list[tuple[Chart, Chart]]:
 def _pair(run: SavedRun, label: str, rows: Sequence[Row], most: int) -> tuple[Chart, Chart]:
     links = list(dict.fromkeys(str(row["link"]) for row in rows))[:most]
     rounds = run.methods[label]["rounds"]
-    whole = f"{label}: the run, {rounds} round{'s' if rounds > 1 else ''}"
+    noun = run.noun(label)
+    whole = f"{label}: the run, {rounds} {noun}{'s' if rounds > 1 else ''}"
     over = _strip_chart(rows, links, 0, 0.0, float(run.methods[label]["virtual_time_s"]), whole)
     inside = [row for row in rows if row["detail"] == 1]
     if not inside:
-        return over, _strip_chart((), links, 1, 0.0, 1.0, f"{label}: no round is kept")
+        return over, _strip_chart((), links, 1, 0.0, 1.0, f"{label}: no {noun} is kept")
     index = int(inside[0]["round"] or 0)
     row = round_row(run, label, index)
     took = float(row["round_time_s"] or 0.0)
     begun = max(0.0, float(row["virtual_time_s"] or 0.0) - took)
-    title = f"{label}: round {index} ({row['round_type']}), {quantity(took, TIMES)}"
+    named = f"{noun} {index}" + (f" ({row['round_type']})" if noun != WINDOW else "")
+    title = f"{label}: {named}, {quantity(took, TIMES)}"
     return over, _strip_chart(inside, links, 1, begun, took, title)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CLIENTS: Final = 8  # of a timeline
+MOST_DEVICES: Final = 8  # of a plot of contributions; with more kinds it shows the clients
 
 
 def write_plots(runs: Sequence[SavedRun], folder: Path) -> list[Path]:
@@ -49,7 +50,11 @@ def figures(runs: Sequence[SavedRun]) -> "dict[str, Figure]":
         row += [idle] if idle is not None else []
         pictures["rounds"] = figure_of([row], f"{name} (simulated)", 15.0, (4, 5, 2)[: len(row)])
     if asynchronous(runs):
-        panels = [staleness_chart(runs), versions_chart(first), *contribution_charts(runs)[:1]]
+        panels = [staleness_chart(runs), versions_chart(first)]
+        if contribution := contribution_charts(runs):
+            by_device, by_client = contribution
+            many = len(set(by_device.series[0].y)) > MOST_DEVICES
+            panels.append(by_client if many else by_device)
         pictures["updates"] = figure_of([panels], f"{name}: updates", 16.0)
     if links := strips(first):
         title = f"{name}: link utilisation (0 to 100 %; on the right the mean)"

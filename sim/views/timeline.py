@@ -67,7 +67,7 @@ def _timeline(
     shown = [c for i, c in enumerate(clients) if i == 0 or (totals[i] <= MOST_BARS and i < limit)]
     hidden = len(clients) - len(shown)
     more = "1 more client is" if hidden == 1 else f"{hidden} more clients are"
-    left_out = f" {more} not drawn." if hidden else ""
+    left_out = f" {more} not shown." if hidden else ""
     critical = set(critical_rows(run, label, index))
     series = []
     lanes = {

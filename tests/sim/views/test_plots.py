@@ -171,7 +171,7 @@ def test_the_timeline_draws_every_interval_of_the_first_clients(tmp_path):
     axes, kept = figure.axes[0], run.methods["splitfed"].kept[0]
     names = [tick.get_text() for tick in axes.get_yticklabels()]
     assert names == ["server", *kept.participants[:MOST_CLIENTS]]
-    assert "2 more clients are not drawn" in axes.get_title(loc="left")
+    assert "2 more clients are not shown" in axes.get_title(loc="left")
     log = kept.record.intervals
     client = [p if a == SERVER else a for a, p in zip(log.actor, log.peer, strict=True)]
     on_server = sum(phase in (2, 3) for phase in log.phase)
