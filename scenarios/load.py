@@ -17,7 +17,7 @@ from cutlayer.scenarios.overrides import SOURCE, apply_overrides
 from cutlayer.scenarios.populations import mapping
 from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError, file_error
 from cutlayer.scenarios.schema import Scenario
-from cutlayer.scenarios.shipped import shipped_names, shipped_path
+from cutlayer.scenarios.shipped import shipped_names, shipped_path, shipped_studies
 from cutlayer.scenarios.stand_ins import without
 from cutlayer.scenarios.yaml_text import MAX_BYTES, read
 from cutlayer.suggestion import suggestion
@@ -156,6 +156,10 @@ def find_file(
         return path
     rule = "is a folder, not a file" if is_folder else f"is neither a file nor a shipped {noun}"
     hint = suggestion(path.stem, shipped)
+    if named and path_or_name in (*shipped_names(), *shipped_studies()):
+        hint = (
+            "; it is a scenario: use `run`" if noun == "study" else "; it is a study: use `sweep`"
+        )
     raise file_error(str(path_or_name), rule + hint)
 
 

@@ -41,7 +41,9 @@ def clients_named(
     if not group:
         groups = [re.sub(r"-\d+$", "", client) for client in topology.clients]
         known = dict.fromkeys([*devices, *groups, *topology.clients])
-        neither = "is neither a device, a group nor a client" if devices else _NEITHER
+        neither = (
+            "is neither a device, a group nor a client of the topology" if devices else _NEITHER
+        )
         raise ScenarioNameError(path, f"{neither}{suggestion(name, known)}")
     return group
 

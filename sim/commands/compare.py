@@ -13,14 +13,14 @@ from cutlayer.sim.views.studies import formatted
 MOST_DIFFERENCES = 40
 ABSENT = "-"
 LEARNED = {
-    None: "whether both trained the same models is unknown, as the data's identity is not recorded",
-    True: "both trained the same models; only times differ",
-    False: "they trained different models",
+    None: "whether both train the same models is unknown, as the data's identity is not recorded",
+    True: "both train the same models; only times can differ",
+    False: "they train different models",
 }
 
 
 def compare_command(one: Path, other: Path) -> None:
-    """Print where two runs differ: scenario, figures, and whether they trained the same models."""
+    """Print where two runs differ: scenario, figures, and whether they train the same models."""
     first, second = read_run(one), read_run(other)
     console = make_console()
     console.say(f"first:  {one}")

@@ -1,6 +1,10 @@
 """`cutlayer show`: the details of anything that `list` names, and the topology of a scenario."""
 
+import json
 from pathlib import Path
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from cutlayer.errors import UserError
 from cutlayer.models.outline import outline
@@ -124,11 +128,21 @@ def _show_method(name: str) -> None:
     console = make_console()
     console.print(f"{name}: {found.summary}")
     rows = [
-        (option, str(field.default), field.description or "")
+        (option, _default(field), field.description or "")
         for option, field in found.Options.model_fields.items()
     ]
     if rows:
         print_grid(console, ("option", "default", "meaning"), rows)
+
+
+def _default(field: FieldInfo) -> str:
+    """Return the default of an option as a scenario writes it."""
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):  # a choice with fields of its own
+        name, fields = type(value).__name__.lower(), value.model_dump()
+        value = {name: fields} if fields else name
+    text = json.dumps(value)
+    return text.replace('"', "")
 
 
 def _show_model(name: str) -> None:

@@ -86,7 +86,7 @@ def scenario_stop(scenario: Scenario) -> StopCondition:
 
 
 def coarse_figures(plan: Plan) -> tuple[str, ...]:
-    """Return which figures behind the times are coarse or guessed: one text for equal ones of profiles or links."""
+    """Return which figures behind the times are coarse or guessed: texts that begin with names."""
     topology = plan.topology
     nodes = [profile_of(topology, name) for name in (topology.server, *topology.edges)]
     profiles = {p.name: p for p in (*(p for p, _ in topology.device_runs()), *nodes)}

@@ -173,7 +173,8 @@ def _measures(loaded: LoadedStudy, trains: bool) -> dict[str, Measured]:
             raise ScenarioError([loaded.document.problem((name, "by"), rule)])
         found[name] = Measured(section.by, target if section.by in WITH_TARGET else None)
         if section.by in TRAINED and not trains:
-            rule = "needs an accuracy, and the executor none trains nothing: use inline"
+            rule = "needs an accuracy, and the executor none trains nothing"
+            rule += ": use inline, or decide by time or bytes"
             raise ScenarioError([loaded.document.problem((name, "by"), rule)])
     return found
 

@@ -152,7 +152,7 @@ def formatted(column: str, value: object, row: Mapping[str, Any]) -> str:
         return f"{significant(value)} J"
     if "accuracy" in about:
         return f"{value:.2%}"
-    return f"{value:.4g}"
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def _print_rows(console: Console, title: str, rows: Sequence[Row]) -> None:

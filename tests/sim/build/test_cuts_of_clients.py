@@ -61,7 +61,8 @@ def test_the_name_of_a_client_or_group_takes_precedence_over_its_device(
     [
         (
             "{raspbery-pi-4b: 3, default: 1}",
-            "model.cut.raspbery-pi-4b: is neither a device, a group nor a client; did you mean "
+            "model.cut.raspbery-pi-4b: is neither a device, a group nor a client of the topology; did"
+            " you mean "
             "'raspberry-pi-4b'? (got 3)",
         ),
         (

@@ -101,9 +101,9 @@ def test_two_runs_are_compared(run: CommandLine) -> None:
     answer = run("compare", "runs/tiny", "fast")
     assert "topology.star.clients.0.link" in answer.out
     assert "wifi-50" in answer.out
-    assert "splitfed: both trained the same models" in answer.out
+    assert "splitfed: both train the same models" in answer.out
     run("run", "tiny.yaml", "--set", "training.rounds=2", "--set", "model.cut=2", "--out", "cut")
-    assert "splitfed: they trained different models" in run("compare", "fast", "cut").out
+    assert "splitfed: they train different models" in run("compare", "fast", "cut").out
     assert "Scenario, seed and versions are the same." in run("compare", "fast", "fast").out
 
 

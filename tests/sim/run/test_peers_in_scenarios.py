@@ -136,7 +136,8 @@ OFFLINE = "[{clients: strong-1, offline: [{from: 1 s, until: 6 s}], on_disconnec
 REFUSED = {
     "an unknown name": (
         [BY_NAME.format("stronk")],
-        r"edges\.peers: is neither a device, a group nor a client; did you mean 'strong'\?",
+        r"edges\.peers: is neither a device, a group nor a client of the topology; did you mean"
+        r" 'strong'\?",
     ),
     "all clients": (
         [BY_NAME.format("strong"), f"topology.star.clients=[{STRONG}]"],
