@@ -111,7 +111,7 @@ class Clock(simpy.Environment):
             raise EndlessRoundError(f"nothing happens any more after {self.elapsed_s} s") from error
 
     def play_until(self, over: Callable[[], bool]) -> None:
-        """Run until `over`, asked after each event. Raises EndlessRoundError if no events are left."""
+        """Run until `over()`. Raises EndlessRoundError if no events are left."""
         self._last_event = self.events + self._round_events
         try:
             while not over():

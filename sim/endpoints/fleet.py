@@ -18,9 +18,9 @@ from cutlayer.streams import generator
 from cutlayer.topologies import DeviceProfile
 
 OnDisconnect = Literal["drop", "resume"]
-EDGES: Final = 4  # kinds of routes of clients: up, down, to and from edges; those of edges follow
-FROM_EDGES: Final = 3  # the kind of routes from edges to clients
-DRAWS: Final = 16  # of one idle client, before all are looked at
+EDGES: Final = 4  # types of client routes: up, down, to and from edges; routes of edges follow
+FROM_EDGES: Final = 3  # the type of routes from edges to clients
+DRAWS: Final = 16  # of one idle client, before all are searched
 RESOLUTION_S: Final = 1e-9  # a change of presence that is nearer than this has happened
 
 
@@ -41,8 +41,7 @@ class Presence:
 
 @dataclass(frozen=True)
 class Client:
-    """A client: its device and the device's work by cut, its batches, its two routes to the server.
-
+    """A client: its device, the device's work by cut, its batches, its routes to and from the server.
 
     `edge` is the number of the first node with a device on its way to the server, if there is one.
     Clients with equal `timing_class` have devices and links of equal timing.
@@ -71,7 +70,7 @@ class Fleet:
     `presences` and `variability_settings` are by client, for those that have any. `jitters` has, by
     route, the mean delay (seconds) and the jitters of its links. `cuts` has each client's cut. A
     controller sets it and, for clients whose batches it makes smaller, `batch_sizes`; `participants` are
-    the clients that it chose, if it did.
+    the clients that it chose, if any.
     """
 
     clock: Clock
@@ -151,15 +150,15 @@ class Fleet:
     def draw(self, dispatch: int, idle: Sequence[int], count: int) -> list[int]:
         """Draw up to `count` of the idle clients that are online; return them in client order.
 
-        For dispatches of an asynchronous method, of which this is number `dispatch`. The draw depends
-        only on the seed, this number and the candidates.
+        `dispatch` is the number of the dispatch in the run. The draw depends only on the seed, this
+        number and the candidates.
         """
         if count >= len(idle) and not self.presences:
             return list(idle)
         stream = generator(self.seed, "dispatch", dispatch)
         candidates = idle
         if self.presences:
-            for _ in range(DRAWS if count == 1 else 0):  # most are online: no need to look at all
+            for _ in range(DRAWS if count == 1 else 0):  # usually one of the first draws is online
                 client = idle[int(stream.integers(len(idle)))]
                 if self.online(client):
                     return [client]

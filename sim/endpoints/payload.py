@@ -1,12 +1,12 @@
 """Payloads: the tensors of a message, from which its bytes follow.
 
-An operation returns a payload, which knows the shapes of its result; `send` needs nothing else. The
+An operation returns a payload with the shapes of its result; `send` needs nothing else. The
 framing of a message is a documented constant: the bytes that the public EcoFed code (github
 blessonvar/EcoFed, commit bb1c516: Python objects pickled over TCP sockets) adds to its tensors. The
 constants are derived from the sizes of its messages, not fitted to any ratio. TCP/IP headers belong to
 the transport and are not included in any byte count.
 
-Without tensors, equal payloads are one object, so that a batch does not cost the time to make one.
+Without tensors, equal payloads are one object, which saves time for each batch.
 """
 
 from dataclasses import dataclass, field, replace
@@ -48,7 +48,7 @@ class TensorSpec(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Payload(Carrier):
-    """What a message consists of: tensors, bytes of `framing`, and a reference to their `content`.
+    """The parts of a message: tensors, bytes of `framing`, and a reference to their `content`.
 
     `payload_bytes` are those of the tensors, `wire_bytes` include the framing. `parts` has the
     categories and bytes of the tensors that have a category of their own, such as labels. `bits` are

@@ -1,8 +1,8 @@
 """The server's operations of GAS (Yang and Liu, AAAI 2025): gradients, and steps on a buffer.
 
-The server keeps a Gaussian of each label's activations, with a mean and a variance per value, in which
-an activation weighs as much as its progress n (equations 9 to 12, with s(n) = n). Covariances between
-values are left out, as in the public code's variant for large activations.
+The server keeps a Gaussian of each label's activations, with a mean and a variance per value; the weight
+of an activation is its progress n (equations 9 to 12, with s(n) = n). Covariances between values are
+left out, as in the public code's variant for large activations.
 """
 
 from dataclasses import dataclass
@@ -54,8 +54,8 @@ def balance(
 ) -> tuple[Tensor, Tensor]:
     """Return `count` activations and labels with equal shares of all labels that have a Gaussian.
 
-    Labels with fewer activations are filled up with draws; of the others, the first activations count.
-    If the shares are not whole, the first labels have one sample more.
+    Labels with fewer activations are filled up with draws; of the others, the first activations are
+    used. If the shares are not whole numbers, the first labels get one more sample.
     """
     chosen, of_label = [], []
     for place, label in enumerate(sorted(gaussians)):
@@ -70,7 +70,7 @@ def balance(
 def gradient(run: ChainRun, client: int, upload: Upload, adjust: bool) -> tuple[Tensor, Upload]:
     """Return the gradient of a client's loss with respect to its activation, and the upload.
 
-    The server block stays as it is, including running statistics. With `adjust`, the logarithms of the
+    The server block does not change, nor do its running statistics. With `adjust`, the logarithms of the
     label shares in the client's shard are added to the logits.
     """
     module = run.replica("server").module
@@ -95,8 +95,8 @@ def step_on_buffer(
 ) -> tuple[()]:
     """Train the server block once on all uploads together, with the learning rate `lr`.
 
-    `progress` has the weight of each upload's activations. If `balanced` is given, the Gaussians learn
-    from the uploads, and the step is on so many samples, an equal share for each label.
+    `progress` has the weight of each upload's activations. If `balanced` is given, the uploads update
+    the Gaussians, and the step is on this number of samples, an equal share for each label.
     """
     server = run.replica("server")
     if server.optimizer is None:  # a block without parameters

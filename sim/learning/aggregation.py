@@ -65,7 +65,7 @@ class Aggregation(Section):
     def add_difference(
         self, total: "dict[str, Tensor]", value: State, start: State, share: float
     ) -> None:
-        """Add `share` times `value - start` to a running mean, in place; integers stay."""
+        """Add `share` times `value - start` to a running mean, in place; integers do not change."""
         for name, current in value.items():
             if current.is_floating_point() or current.is_complex():
                 total[name].add_(current - start[name], alpha=share)

@@ -2,8 +2,8 @@
 
 A chain reads states of the run, trains replicas of its own, and produces members of averages or states
 that no other chain writes. It reads the versions of the states that are current when it is opened,
-however late it runs. The states that it reads and writes are declared then, since its digest covers
-them; the executor enforces this. Chains share no replicas, so an executor may run them in sequence or in
+however late it runs. Its reads and writes are declared at that time, since its digest covers them; the
+executor enforces this. Chains share no replicas, so an executor may run them in sequence or in
 parallel, except those that are interleaved (`cutlayer.sim.learning.interleaved`).
 """
 
@@ -39,7 +39,7 @@ class Carrier:
 
 
 def contents(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return arguments with the content of each carrier in its place."""
+    """Return arguments with each carrier replaced by its content."""
     return tuple(value.content if isinstance(value, Carrier) else value for value in arguments)
 
 
@@ -54,7 +54,7 @@ class Group(Protocol):
 
     @property
     def digest(self) -> Digest:
-        """The digest of what has happened so far."""
+        """The digest of the operations so far."""
 
     def issue(
         self,
@@ -70,11 +70,11 @@ class Group(Protocol):
 class Chain:
     """Collects operations; without tensors (`records=False`) it only has a digest.
 
-    `reads`, `averages` and `writes` are the states that the chain of `client` reads, is averaged into
-    and writes. `weight` is its weight in averages, and `weights` has those of single states. `versions`
-    has the versions of the states that it reads, `written` those of the states that it writes, once
-    other chains may read them. `cut` is its client's, if clients have different ones; `batch_size` is
-    set if it is not the recipe's.
+    `reads`, `averages` and `writes` are the states that the chain reads, is averaged into and writes.
+    `weight` is its weight in averages, and `weights` has those of single states. `versions` has the
+    versions of the states that it reads, `written` those of the states that it writes, once other chains
+    may read them. `cut` is its client's, if clients have different ones; `batch_size` is set if it is
+    not the recipe's.
     """
 
     client: int
@@ -97,7 +97,7 @@ class Chain:
     def do(self, operation: Operation, *arguments: Any) -> TensorRef | None:
         """Issue an operation on this chain's replicas; return a reference to its result.
 
-        A carrier among the arguments stands for its content.
+        A carrier among the arguments is replaced by its content.
         """
         if not self.records:
             return None
@@ -110,9 +110,9 @@ class Chain:
         return result
 
     def sources(self, part: str) -> Sequence[StateKey]:
-        """Return the states from which a replica of a part starts: the client's own if it is read.
+        """Return the states from which a replica of a part starts: the client's own if declared.
 
-        A part has a state of its own or, if clients have different cuts, one for each of its blocks.
+        A part has one state or, if clients have different cuts, one for each of its blocks.
         """
         if self.cut is not None and part != "head":
             blocks = [key for key in self.reads if key.block is not None]

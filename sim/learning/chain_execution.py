@@ -14,9 +14,8 @@ from cutlayer.sim.learning.workspace import Streams, Workspace
 class ChainRun:
     """The context in which operations run. Access to an undeclared state is an assertion error.
 
-    A chain that is interleaved with others is `exclusive`: it has modules of its own, which it borrows
-    from the workspace, since the replicas of the others live at the same time. In `kept`, its operations
-    leave things for later ones.
+    A chain that is interleaved with others is `exclusive`: it borrows modules from the workspace, since
+    the replicas of the others exist at the same time. `kept` has values that its operations share.
     """
 
     def __init__(self, chain: Chain, workspace: Workspace, *, exclusive: bool = False) -> None:
@@ -39,7 +38,7 @@ class ChainRun:
             self.write_states()
 
     def run(self, operation: Operation, arguments: list[Any]) -> Any:
-        """Run one operation, with the random streams of its own."""
+        """Run one operation, with its own random streams."""
         self.streams.begin(getattr(operation, "__qualname__", type(operation).__qualname__))
         return operation(self, *arguments)
 
@@ -81,7 +80,7 @@ class ChainRun:
         return self.replica(self.chain.part_of(key)).state(key.prefix)
 
     def give_back(self) -> None:
-        """Return borrowed modules to the workspace; the chain does not run any more."""
+        """Return borrowed modules to the workspace, after the last operation of the chain."""
         if self.exclusive:
             for part, replica in self._replicas.items():
                 self.workspace.give_back(part, replica.module, self.chain.cut)
@@ -138,7 +137,7 @@ class ChainRun:
         return counts.to(self.workspace.dtype) / counts.sum()
 
     def write_states(self) -> None:
-        """Complete `written`: the chain's own weights and optimizers, beside what it filled."""
+        """Complete `written` with the chain's own weights and optimizers."""
         for key in self.chain.writes:
             if key.kind == OPTIMIZER:
                 optimizer = self.replica(key.part).optimizer

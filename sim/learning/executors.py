@@ -1,7 +1,7 @@
-"""The executors by name: what runs the operations of chains, if anything does.
+"""The executors by name. An executor runs the operations of chains.
 
-A new executor is a class with the methods of `Executor`, and an entry of EXECUTORS. Methods of training
-never know which one runs their operations, and all executors give the same bits.
+A new executor is a class with the methods of `Executor`, and an entry of EXECUTORS. The training
+methods do not depend on it, and all executors give the same bits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ class Executor(Protocol):
         """Keep the versions that a chain reads until `release`."""
 
     def release(self, chain: "Chain") -> None:
-        """Let go of what a chain needed: it has run, or never will."""
+        """Free the versions of a chain that has run, or will not run."""
 
     def run(self, chains: "Sequence[Chain]", fold: "Fold", progress: "Progress | None") -> None:
         """Run chains, apply their writes and fold their members, in the order of `chains`.
@@ -51,7 +51,7 @@ class Executor(Protocol):
         """Remove a state that nothing reads any more."""
 
     def publish(self, group: "Interleaved") -> None:
-        """Run the turns so far, and make the trunk's states current."""
+        """Run the operations so far, and make the trunk's states current."""
 
     def checkpoint(self) -> None:
         """Remember the states of a round that closes."""
@@ -73,7 +73,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """How an executor trains: it is made from a workspace, and gives equal bits for equal `numerics`."""
+    """The training of an executor: `make` returns it, and equal `numerics` give equal bits."""
 
     make: "Callable[[Workspace], Executor]"
     numerics: Callable[[], dict[str, Any]]
@@ -88,7 +88,7 @@ class ExecutorEntry:
 
     @property
     def trains(self) -> bool:
-        """Whether it trains, so that data and weights have to be there."""
+        """Whether it trains, which needs data and weights."""
         return self.training is not None
 
 

@@ -1,4 +1,4 @@
-"""A fold: which members an aggregation combines into which states, and with what shares."""
+"""A fold: the members that an aggregation combines into states, and their shares."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ class Fold:
     """The members of each state with their weights, in order, and the version that the fold makes.
 
     Shares are the weights over `total` (default: their sum); if they do not sum to 1, the current
-    weights take the rest (FedAsync, Xie et al., 2019, Algorithm 1). With `deltas`, a member contributes
-    the difference between its weights and the version that it started from (FedBuff, Nguyen et al.,
-    AISTATS 2022, Algorithm 1); for members that started from the current version, whose shares sum to 1,
-    this is the mean, bit for bit.
+    weights have the remaining share (FedAsync, Xie et al., 2019, Algorithm 1). With `deltas`, a member
+    contributes the difference between its weights and the version that it started from (FedBuff, Nguyen
+    et al., AISTATS 2022, Algorithm 1); for members that started from the current version, whose shares
+    sum to 1, this is the mean, bit for bit.
     """
 
     aggregation: Aggregation
@@ -26,7 +26,7 @@ class Fold:
     deltas: bool = False
 
     def total_of(self, key: StateKey) -> float:
-        """Return what the weights of a state's members are divided by."""
+        """Return the divisor of the weights of a state's members."""
         if self.total is not None:
             return self.total
         return sum(weight for _, weight in self.members[key])

@@ -32,7 +32,7 @@ class Inline:
         self.workspace = workspace
         self._groups: dict[Group, GroupRun] = {}
         self._open: dict[Chain, None] = {}
-        self._early: dict[Chain, ChainRun] = {}  # those that have run before they are folded
+        self._early: dict[Chain, ChainRun] = {}  # chains that have run and are not folded yet
         self._closed = self._before = workspace.states.snapshot()
 
     def hold(self, chain: Chain) -> None:
@@ -41,7 +41,7 @@ class Inline:
         self.workspace.states.hold(chain.versions)
 
     def release(self, chain: Chain) -> None:
-        """Let go of what a chain needed: it has run, or never will."""
+        """Free the versions of a chain that has run, or will not run."""
         if chain.group is not None:
             self._group(chain.group).leave(chain)
         if chain in self._early:
@@ -109,7 +109,7 @@ class Inline:
         self.workspace.states.remove(key)
 
     def publish(self, group: Interleaved) -> None:
-        """Run the turns so far, and make copies of the trunk's states current."""
+        """Run the operations so far, and make copies of the trunk's states current."""
         run = self._group(group).finished(group.trunk)
         for key, value in run.written.items():
             self.workspace.states.put(key, group.trunk.written[key], deepcopy(value))
@@ -130,7 +130,7 @@ class Inline:
             states.put(moments, versions[moments], folded.moments)
 
     def _executed(self, chain: Chain) -> ChainRun:
-        """Run a chain, and what was issued before it in its group."""
+        """Run a chain and, in its group, the operations issued before."""
         if chain.group is not None:
             return self._group(chain.group).finished(chain)
         self._run_writers(chain)
@@ -192,7 +192,7 @@ class Inline:
             return accuracy(modules, ((self.workspace.converted(x), y) for x, y in test))
 
     def _modules_of(self, keys: tuple[StateKey, ...]) -> list[nn.Module]:
-        """Return the modules of a model; its blocks, if they have states of their own, as one."""
+        """Return the modules of a model; blocks with separate states become one module."""
         states = self.workspace.states
         if all(key.block is None for key in keys):
             return [self.workspace.module(key.part, states[key]) for key in keys]

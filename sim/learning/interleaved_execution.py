@@ -12,7 +12,7 @@ from cutlayer.sim.learning.workspace import Workspace
 class GroupRun:
     """The replicas of the chains of a group, and the tensors that they exchange.
 
-    A tensor is freed if nothing can use it any more: it was sent to or by a client that dropped out.
+    A tensor that was sent to or by a client that dropped out is freed.
     """
 
     def __init__(self, group: Group, workspace: Workspace) -> None:
@@ -33,8 +33,8 @@ class GroupRun:
                 ]
                 value = run.run(operation, resolved)
                 values: Sequence[Any] = (value,) if len(results) == 1 else value
-                found = zip(results, values, strict=True)
-                self._values.update({ref: value for ref, value in found if value is not None})
+                pairs = zip(results, values, strict=True)
+                self._values.update({ref: value for ref, value in pairs if value is not None})
         return self._run(chain)
 
     def finished(self, chain: Chain) -> ChainRun:
@@ -44,7 +44,7 @@ class GroupRun:
         return run
 
     def leave(self, chain: Chain) -> None:
-        """Return the modules of a chain that does not run any more."""
+        """Return the modules of a chain after its last operation."""
         if self._group.pending:
             self.executed(chain)  # others need what it has sent
         if chain in self._runs:

@@ -1,9 +1,9 @@
 """The states of a run whose clients have different cuts: one for each block of the model.
 
-With one cut for all, the states are the device block and the server block. With several, the device
-block of a cut is the blocks before it and the server block those after it, so that a chain reads, trains
-and is averaged into the blocks of both. Each block is then folded over the members that trained it, and
-stays as it is if none did. Auxiliary heads differ in their inputs: there is one for each cut.
+With one cut for all, the states are the device block and the server block. With several, every block of
+the model has a state: those before a client's cut are its device block, those after it its server block.
+Each block is folded over the members that trained it, and does not change if none did. Auxiliary heads
+differ in their inputs: there is one for each cut.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ Parts = tuple[StateKey, ...]
 class MixedCuts:
     """The number of blocks of the model, the cuts that clients may have, and what devices run.
 
-    If `freezes_device`, devices run the initial weights (EcoFed), whoever trains these blocks elsewhere.
+    If `freezes_device`, devices run the initial weights (EcoFed), even of blocks that the server trains.
     """
 
     blocks: int
@@ -26,7 +26,7 @@ class MixedCuts:
     freezes_device: bool
 
     def expanded(self, keys: Iterable[StateKey], cut: int) -> list[StateKey]:
-        """Return states of device block, server block and head as those of a cut."""
+        """Return the states of a cut for those of device block, server block and head."""
         return [state for key in keys for state in self._of(key, cut)]
 
     def _of(self, key: StateKey, cut: int) -> Iterable[StateKey]:
@@ -42,7 +42,7 @@ class MixedCuts:
         )
 
     def initial(self, heads: bool) -> list[StateKey]:
-        """Return the states of which a run begins with weights."""
+        """Return the states that have initial weights."""
         states = [StateKey(MODEL, block=block) for block in range(self.blocks)]
         if self.freezes_device:
             states += [StateKey(MODEL, kind=FROZEN, block=b) for b in range(max(self.cuts))]

@@ -14,11 +14,11 @@ FROZEN: Final = "frozen"  # the initial weights of a block, which are not traine
 
 
 class StateKey(NamedTuple):
-    """The name of a state: a part of the model, or another thing that the method keeps.
+    """The name of a state: of a part of the model, or of other data that the method keeps.
 
     `owner` is a client's index or a node's name; a state without an owner is shared by all clients.
-    `kind` says what is kept of the part. `cut` is that of an auxiliary head, and `block` the number of a
-    block of the model, if clients have different cuts.
+    `kind` says what it holds of the part: by default weights. `cut` is that of an auxiliary head, and
+    `block` the number of a block of the model, if clients have different cuts.
     """
 
     part: str
@@ -41,12 +41,12 @@ class StateKey(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """How the names of its tensors begin: those of a block have its number in the model."""
+        """The prefix of the names of its tensors: a block's has its number in the model."""
         return "" if self.block is None else f"blocks.{self.block}."
 
     @property
     def is_module(self) -> bool:
-        """Whether this is the weights of a part that can be trained."""
+        """Whether it holds the weights of a part that can be trained."""
         return self.kind == WEIGHTS and self.part in MODULES
 
     def of_kind(self, kind: str) -> "StateKey":

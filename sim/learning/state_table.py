@@ -27,7 +27,7 @@ class StateTable:
         return version
 
     def write(self, chain: Chain, digest: Digest) -> Before:
-        """Make the states that a chain writes current; return what they were before."""
+        """Make the states that a chain writes current; return their earlier digests and versions."""
         before: dict[StateKey, tuple[Digest, int] | None] = {}
         for key in chain.writes:
             known = key in self.digests
@@ -38,7 +38,7 @@ class StateTable:
         return before
 
     def restore(self, before: Before) -> None:
-        """Make states current again that `write` replaced."""
+        """Restore states that `write` replaced."""
         for key, known in before.items():
             if known is None:
                 self.forget(key)
@@ -50,7 +50,7 @@ class StateTable:
         del self.digests[key], self.versions[key]
 
     def without(self, writes: Iterable[Before]) -> dict[StateKey, Digest]:
-        """Return the digests as they were before these writes, the latest of which come first."""
+        """Return the digests before these writes, which are given latest first."""
         digests = dict(self.digests)
         for before in writes:
             for key, known in before.items():
@@ -61,11 +61,11 @@ class StateTable:
         return digests
 
     def before_fold(self, key: StateKey, aggregation: Aggregation) -> list[Digest]:
-        """Return the digests of what a fold reads beside its members: weights and moments."""
+        """Return the digests that a fold reads besides its members': weights and moments."""
         return [self.digests[state] for state in folded(key, aggregation) if state in self.digests]
 
     def set_folded(self, key: StateKey, aggregation: Aggregation, digest: Digest) -> None:
-        """Set the digests of what a fold has made."""
+        """Set the digests of the states that a fold wrote."""
         self.digests[key] = digest
         if aggregation.moments:
             moments = key.of_kind(MOMENTS)
@@ -73,7 +73,7 @@ class StateTable:
 
 
 def folded(key: StateKey, aggregation: Aggregation) -> list[StateKey]:
-    """Return the states that a fold into `key` makes: it and, if there are any, its moments."""
+    """Return the states that a fold into `key` writes: itself and its moments, if it has any."""
     return [key, key.of_kind(MOMENTS)] if aggregation.moments else [key]
 
 

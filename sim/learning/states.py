@@ -60,11 +60,11 @@ class States(Mapping[StateKey, Any]):
         del self._current[key], self._values[key]
 
     def hold(self, versions: Versions) -> None:
-        """Keep these versions until as many calls of `release`."""
+        """Keep these versions until each has been released as often as it was held."""
         self._readers.update(versions.items())
 
     def release(self, versions: Versions) -> None:
-        """Let go of versions that `hold` kept."""
+        """Release versions that `hold` kept."""
         for key, version in versions.items():
             self._readers[key, version] -= 1
             if not self._readers[key, version]:

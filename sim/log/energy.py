@@ -29,7 +29,7 @@ def active_times(
     """Return the seconds that each member's device spent in each of `STATES` during a round.
 
     Intervals that overlap count once. `peers` has the members whose devices are nodes, by the node's
-    number: what these nodes do, their devices do.
+    number: the computing of these nodes is that of their devices.
     """
     of, actor, peer = intervals.of, intervals.actor, intervals.peer
     computes, sends, receives = of(Phase.DEVICE_COMPUTE), of(Phase.UPLINK), of(Phase.DOWNLINK)

@@ -1,4 +1,4 @@
-"""The use of a node that computes beside the clients: the server, or an edge node."""
+"""The use of the server, or of an edge node that computes."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from cutlayer.sim.log.intervals import Intervals, Phase
 
 @dataclass(frozen=True)
 class Slots:
-    """How many jobs a node runs at once; if it `interleaves` them, it may run more."""
+    """The number of jobs that a node runs at once; if it `interleaves` jobs, it may run more."""
 
     count: int
     interleaves: bool = False
@@ -50,7 +50,7 @@ class NodeTotals:
 
 
 def use_of_node(intervals: Intervals, number: int) -> NodeUse:
-    """Return the use of the node that the log numbers so."""
+    """Return the use of the node with this number in the log."""
     own = intervals.actor == number
     on_slots = intervals.of(Phase.SERVER_COMPUTE) & own
     waits = intervals.duration[intervals.of(Phase.SERVER_QUEUE) & own]

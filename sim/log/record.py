@@ -33,8 +33,8 @@ class ConservationError(Exception):
 class RoundRecord:
     """Totals of one round, in seconds and bytes. Arrays have one entry per member.
 
-    `sent` has the bytes of all messages, also of those between edge nodes and the server. `nodes` are
-    the uses of the server and the edge nodes, `tiers` those of the tiers, if edge nodes have devices.
+    `sent` has the bytes of all messages, also of those between edge nodes and the server. `nodes` has
+    the use of the server and of each edge node, `tiers` that of each tier, if edge nodes have devices.
     `active_s` has the seconds of each state of a device, see `active_times`. `barrier_s` is the mean
     time for which a client had finished and waited for the round to close. `server_wait_s` is the sum of
     the waits of all server jobs. `uses` has the use of each link, `loads` the load of shared links over
@@ -86,11 +86,10 @@ def close_record(
     """Derive a round's totals from its `intervals` and check that they are consistent.
 
     `parts` has the parts of rows, see `count_parts`. If the server `interleaves` jobs, more of them than
-    it has slots may run at once. `edges` are the slots of the edge nodes, `behind` says which members
-    have one on their way to the server, if any compute. `peers` has the members that are nodes
-    themselves, by the node's number. `window` says how the window of an asynchronous
-    run closed; there are no barriers in it, and the additive times are those of an update. Raises
-    ConservationError.
+    it has slots may run at once. If edge nodes compute, `edges` are their slots, and `behind` says which
+    members have one on their way to the server. `peers` has the members that are nodes themselves, by
+    the node's number. `window` says how the window of an asynchronous run closed; it has no barriers,
+    and its additive times are those of an update. Raises ConservationError.
     """
     up, down = intervals.of(Phase.UPLINK), intervals.of(Phase.DOWNLINK)
     on_device = intervals.of(Phase.DEVICE_COMPUTE)
@@ -143,9 +142,9 @@ def _sent(
 ) -> Mapping[str, int]:
     """Return the bytes of all messages by "wire_up", "wire_down", "payload_up", "payload_down"."""
     return {
-        f"{name}_{way}": int(sizes[rows].sum())
+        f"{name}_{direction}": int(sizes[rows].sum())
         for name, sizes in (("wire", intervals.wire_bytes), ("payload", intervals.payload_bytes))
-        for way, rows in ((UP, up), (DOWN, down))
+        for direction, rows in ((UP, up), (DOWN, down))
     }
 
 
@@ -185,7 +184,7 @@ def critical_path(
 
 
 def _slack(duration_s: float, window: WindowEnd | None) -> float:
-    """Return the seconds by which sums of times may differ."""
+    """Return the tolerance of sums of times, in seconds."""
     return TOLERANCE * max(duration_s, 1.0, 0.0 if window is None else window.elapsed_s)
 
 
@@ -230,11 +229,13 @@ def _per_member(
 def _check_categories(record: RoundRecord) -> None:
     """Check that the bytes of the categories are those of the round, in each direction."""
     for counted, by in (("wire", record.wire_by), ("payload", record.payload_by)):
-        for way in (UP, DOWN):
-            total = record.sent[f"{counted}_{way}"]
-            sizes = [size for name, size in by.items() if name.startswith(way)]
+        for direction in (UP, DOWN):
+            total = record.sent[f"{counted}_{direction}"]
+            sizes = [size for name, size in by.items() if name.startswith(direction)]
             if sum(sizes) != total or min(sizes, default=0) < 0:
-                raise ConservationError(f"the categories of {total} bytes {way} are {dict(by)}")
+                raise ConservationError(
+                    f"the categories of {total} bytes {direction} are {dict(by)}"
+                )
 
 
 def _check_occupancy(

@@ -1,9 +1,8 @@
-"""The traffic of a round by tier, where nodes with a device stand between clients and the server.
+"""The traffic of a round by tier, if there are nodes with a device between clients and the server.
 
 The access tier lies between the clients and the first node with a device on their way to the server, the
 backhaul between these edge nodes and the server. Peers, which compute for other clients, count as edge
-nodes. A message between a client and the server that passes
-an edge node crosses both tiers, and counts in both.
+nodes. A message between a client and the server that passes an edge node counts in both tiers.
 """
 
 from collections.abc import Mapping

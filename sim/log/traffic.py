@@ -18,7 +18,7 @@ from cutlayer.sim.log.intervals import Activity, Intervals, Phase
 Parts = tuple[tuple[str, int], ...]  # categories and payload bytes
 
 UP, DOWN = "up", "down"
-WAYS: Final = {Phase.UPLINK: UP, Phase.DOWNLINK: DOWN}
+DIRECTIONS: Final = {Phase.UPLINK: UP, Phase.DOWNLINK: DOWN}
 LABELS, LOGITS = "labels", "logits"
 OF_ACTIVITY: Final = {
     Activity.WEIGHTS: "weights",
@@ -31,9 +31,9 @@ OF_ACTIVITY: Final = {
 CATEGORIES: Final = ("weights", "activations", "gradients", LABELS, LOGITS, "images", "control")
 
 
-def key_of(way: str, category: str) -> str:
+def key_of(direction: str, category: str) -> str:
     """Return the key of a category in one direction, such as "up_weights"."""
-    return f"{way}_{category}"
+    return f"{direction}_{category}"
 
 
 def count_parts(
@@ -57,22 +57,22 @@ def by_category(
     that has no category.
     """
     totals: dict[str, int] = {}
-    for phase, way in WAYS.items():
+    for phase, direction in DIRECTIONS.items():
         rows = np.flatnonzero(intervals.of(phase))
         sums = np.zeros(len(Activity), dtype=np.int64)
         np.add.at(sums, intervals.activity[rows], moved[rows])
         for activity in map(Activity, np.flatnonzero(sums).tolist()):
-            totals[key_of(way, _category(activity))] = int(sums[activity])
+            totals[key_of(direction, _category(activity))] = int(sums[activity])
     for (number, main_activity, pieces), count in counted.items():
-        way = WAYS[Phase(number)]
+        direction = DIRECTIONS[Phase(number)]
         for category, size in pieces:
             if category not in CATEGORIES:
                 raise UserError(
                     f"a message has a part {category!r}, not one of {', '.join(CATEGORIES)}"
                 )
-            of = key_of(way, category)
+            of = key_of(direction, category)
             totals[of] = totals.get(of, 0) + count * size
-            main = key_of(way, _category(Activity(main_activity)))
+            main = key_of(direction, _category(Activity(main_activity)))
             totals[main] = totals.get(main, 0) - count * size
     return {name: size for name, size in totals.items() if size}
 

@@ -1,4 +1,4 @@
-"""The updates of an asynchronous run: a row for each, and who contributes how much."""
+"""The updates of an asynchronous run: a row for each, and indices of how equally clients contribute."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,11 +7,11 @@ import numpy as np
 
 
 class UpdateRow(NamedTuple):
-    """The life of one update; times are virtual seconds of the run, None for what did not happen.
+    """One update; times are virtual seconds of the run, None for events that did not occur.
 
     It was dispatched with the server's version `read_version` and folded into `version`; its `staleness`
-    is the number of folds in between, its `weight` the share with which it was folded. It left the
-    window's log in `window`. `dropped` is 1 if its client dropped out.
+    is the number of folds in between, its `weight` the share with which it was folded. It ended
+    in `window`. `dropped` is 1 if its client dropped out.
     """
 
     update: int

@@ -1,6 +1,6 @@
 """The record of a window of an asynchronous run, from the rows that ended in it.
 
-A row counts whole in the window in which it ended, so that the totals of all windows are those of the
+A row counts in full in the window in which it ended, so that the totals of all windows are those of the
 run. It may begin before that window, at a negative time. Only the critical path is clipped.
 """
 
@@ -37,7 +37,7 @@ class WindowRows:
 
 
 def window_rows(rows: Mapping[int, Interval], start_s: float) -> WindowRows:
-    """Number the rows and clients of a window, whose rows name clients and rows of the run.
+    """Return the rows of a window with its own numbers of rows and members, instead of the run's.
 
     A cause that ended in an earlier window becomes `NO_CAUSE`.
     """

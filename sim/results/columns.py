@@ -84,7 +84,9 @@ ROUND_COLUMNS: Final = (
     ),
     *(
         Column(f"wire_bytes_{of}", _of_category(of), "count")
-        for of in (key_of(way, category) for way in (UP, DOWN) for category in CATEGORIES)
+        for of in (
+            key_of(direction, category) for direction in (UP, DOWN) for category in CATEGORIES
+        )
     ),
     *(Column(figure, _of_tier(figure)) for figure in FIGURES),
     Column("wasted_bytes", lambda r: r.wasted_bytes),

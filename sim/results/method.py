@@ -222,12 +222,12 @@ class MethodResult:
             wire.update(closed.wire_by)
             payload.update(closed.payload_by)
         return {
-            way: {
+            direction: {
                 category: {"wire_bytes": wire[of], "payload_bytes": payload[of]}
                 for category in CATEGORIES
-                for of in (key_of(way, category),)
+                for of in (key_of(direction, category),)
             }
-            for way in (UP, DOWN)
+            for direction in (UP, DOWN)
         }
 
     def tiers(self) -> dict[str, float]:

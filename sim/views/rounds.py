@@ -100,7 +100,7 @@ def _stack(
 
 def traffic_chart(runs: Sequence[SavedRun]) -> Chart:
     """Return the wire bytes per client and round, up and down."""
-    columns = {way: [f"wire_bytes_{way}"] for way in (UP, DOWN)}
+    columns = {direction: [f"wire_bytes_{direction}"] for direction in (UP, DOWN)}
     return _traffic(runs, "traffic", "Traffic per client and round", columns)
 
 
@@ -110,9 +110,9 @@ def category_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
     if f"wire_bytes_{key_of(UP, CATEGORIES[0])}" not in first:
         return ()
     charts = []
-    for choice, ways in (("up and down", (UP, DOWN)), (UP, (UP,)), (DOWN, (DOWN,))):
+    for choice, directions in (("up and down", (UP, DOWN)), (UP, (UP,)), (DOWN, (DOWN,))):
         columns = {
-            category: [f"wire_bytes_{key_of(way, category)}" for way in ways]
+            category: [f"wire_bytes_{key_of(direction, category)}" for direction in directions]
             for category in CATEGORIES
         }
         more = {"choice": choice, "note": FRAMING}
@@ -126,9 +126,9 @@ def tier_chart(runs: Sequence[SavedRun]) -> Chart | None:
     if first.get(FIGURES[0]) is None:
         return None
     columns = {
-        f"{tier}, {way}": [f"{tier}_bytes_{way}"]
+        f"{tier}, {direction}": [f"{tier}_bytes_{direction}"]
         for tier in (ACCESS, BACKHAUL)
-        for way in (UP, DOWN)
+        for direction in (UP, DOWN)
     }
     return _traffic(runs, "tiers", "Traffic by tier", columns, note=TIERS_NOTE)
 

@@ -24,9 +24,9 @@ NOTE = (
 def print_traffic(result: RunResult | Sequence[RunResult], console: Console) -> None:
     """Print a row for each method and direction; several seeds give means."""
     rows = [
-        (label, way, [_per_client_round(seed, way) for seed in seeds])
+        (label, direction, [_per_client_round(seed, direction) for seed in seeds])
         for label, seeds in by_label(as_runs(result)).items()
-        for way in (UP, DOWN)
+        for direction in (UP, DOWN)
     ]
     if not rows:
         return
@@ -35,10 +35,10 @@ def print_traffic(result: RunResult | Sequence[RunResult], console: Console) -> 
         means = [fmean(seed[name] for seed in seeds) for _, _, seeds in rows]
         if any(means):
             columns.append(Column(name, [quantity(mean, BYTES) if mean else "0" for mean in means]))
-    labels = [label if way == UP else "" for label, way, _ in rows]
-    ways = Column("", [way for _, way, _ in rows], numbers=False)
+    labels = [label if direction == UP else "" for label, direction, _ in rows]
+    directions = Column("", [direction for _, direction, _ in rows], numbers=False)
     console.print()
-    print_columns(console, [Column("method", labels), ways], columns, TITLE)
+    print_columns(console, [Column("method", labels), directions], columns, TITLE)
     print_text(console, NOTE, "dim")
     _print_tiers(by_label(as_runs(result)), console)
 
@@ -67,9 +67,9 @@ def _per_round(result: MethodResult, figure: str) -> float:
     return result.tiers().get(figure, 0.0) / (len(result.rounds) or 1)
 
 
-def _per_client_round(result: MethodResult, way: str) -> Mapping[str, float]:
+def _per_client_round(result: MethodResult, direction: str) -> Mapping[str, float]:
     clients = sum(closed.clients for closed in result.rounds) or 1
-    found = result.traffic()[way]
+    found = result.traffic()[direction]
     wire = {category: entry["wire_bytes"] for category, entry in found.items()}
     total = sum(wire.values())
     framing = total - sum(entry["payload_bytes"] for entry in found.values())
