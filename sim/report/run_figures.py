@@ -52,7 +52,6 @@ def results_table(runs: Sequence[SavedRun]) -> Table:
         "Additive round time": _texts(over("additive_round_time_s"), TIMES),
         "Rounds": {label: str(runs[0].methods[label]["rounds"]) for label in labels},
     }
-    rows = [[label, *(texts[label] for texts in columns.values())] for label in labels]
     note = "Virtual time is the predicted time on the emulated devices and links."
     if windows := asynchronous(runs):
         columns |= {
@@ -64,6 +63,7 @@ def results_table(runs: Sequence[SavedRun]) -> Table:
     if len(runs) > 1:
         note += f" Means over {len(runs)} seeds with 95 % t-intervals."
     note += interval_note(runs[0])
+    rows = [[label, *(texts[label] for texts in columns.values())] for label in labels]
     return Table("results", "Results", ["Method", *columns], rows, note)
 
 
@@ -89,7 +89,7 @@ def _texts(
     return {
         label: missing
         if one is None
-        else f"{spread(one, factor)} {name}"
+        else f"{spread(one, factor)} {name}".rstrip()
         + (f" {bracketed(drawn[label], factor)}" if drawn and label in drawn else "")
         for label, one in estimates.items()
     }

@@ -15,6 +15,7 @@ from small_scenarios import read
 
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.log.intervals import PHASES, Activity, Phase
+from cutlayer.sim.report.run_figures import results_table
 from cutlayer.sim.report.run_page import run_source
 from cutlayer.sim.results.critical_path import critical_chain
 from cutlayer.sim.results.export import export
@@ -347,3 +348,12 @@ def test_many_folds_are_marked_only_where_they_are_apart() -> None:
     assert len(marks) <= timeline.MOST_FOLDS
     assert all(b - a >= 1 / timeline.MOST_FOLDS - 1e-12 for (a, _), (b, _) in pairwise(marks))
     assert len(timeline._folds(lives[:50], 0.0, 1.0, 1.0)) == 50
+
+
+def test_the_table_of_results_has_a_cell_for_every_heading(saved: SavedRun) -> None:
+    table = results_table([saved])
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+    stale = table.columns.index("Mean staleness")
+    for row in table.rows:
+        updates = saved.methods[row[0]].get("updates")
+        assert (row[stale] == "-") == (updates is None)
