@@ -128,7 +128,7 @@ class AsyncMethod(Method):
         return self.version - update.read_version
 
     def staleness_weight(self, update: Update) -> float:
-        """Return how much an update counts for its staleness; 1 if it has none."""
+        """Return the weight of an update for its staleness; 1 if it has none."""
         return self.options.staleness.weight(self.staleness(update))
 
     def folding(self) -> tuple[Sequence[str], Aggregation]:
@@ -174,7 +174,7 @@ class AsyncMethod(Method):
         self.permits.grant()
 
     def follow_presences(self) -> None:
-        """Follow from now on which clients are online, if any can be offline."""
+        """Follow the presence of clients from now on, if any can be offline."""
         if self.world.fleet.presences:
             self._churn = ChurnOfRun(self.world, self._dropped)
 

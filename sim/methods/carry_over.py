@@ -125,7 +125,7 @@ class CarryOver(AsyncMethod):
                 break
             self._changed = clock.event()
             yield self._changed if deadline.processed else self._changed | deadline
-        yield clock.after_all(0.0)  # those that are done at this very moment are not late
+        yield clock.after_all(0.0)  # clients that are done at this instant are not late
 
     def _end_wait(self, last: Update) -> None:
         """Log the time from the last arrival to the deadline."""

@@ -81,7 +81,7 @@ class EcoFed(EdgeMethod):
 
     @classmethod
     def decided(cls, options: Any) -> frozenset[str]:
-        """Return all but batch sizes: the buffers hold batches of the size with which they were sent."""
+        """Return all but batch sizes: buffered batches have the size with which they were sent."""
         return super().decided(options) - {"batch_sizes"}
 
     @classmethod
@@ -110,11 +110,11 @@ class EcoFed(EdgeMethod):
         return index % self.options.period == 0 or not any(map(self._usable, self._buffered))
 
     def _usable(self, client: int) -> bool:
-        """Whether a client has a buffer of its present cut; one of another cut cannot be replayed."""
+        """Whether a client has a buffer of its current cut; buffers of other cuts cannot be replayed."""
         return self._buffered.get(client) == self.world.fleet.cuts[client]
 
     def sent_to_edges(self) -> tuple[str, ...]:
-        """Return the server block if it is there, and the device block if clients receive it."""
+        """Return the server block if edge nodes have it, and the device block if clients receive it."""
         parts = super().sent_to_edges()
         return (*parts, "device") if parts and self.options.download_device_block else parts
 
@@ -129,7 +129,7 @@ class EcoFed(EdgeMethod):
         return sorted(filter(self._usable, self._buffered))
 
     def draw(self, index: int) -> tuple[int, ...]:
-        """Return the clients of a round, in a replay round of those that have a buffer."""
+        """Return the clients of a round; those of a replay round have a buffer."""
         return self.world.fleet.sample(index, among=self.eligible(index))
 
     def open_members(self, index: int, participants: tuple[int, ...], cluster: Cluster) -> Round:

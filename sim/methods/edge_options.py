@@ -1,4 +1,4 @@
-"""The option `edges`, with which clients train with edge nodes, or with stronger clients."""
+"""The option `edges`: clients train with edge nodes, or with stronger clients."""
 
 from typing import Literal, Self
 
@@ -17,7 +17,7 @@ class Edges(BaseModel):
 
 
 class SplitEdges(Edges):
-    """The same for a method with a server block, which is on the server or on every edge node."""
+    """`edges` of a method with a server block, which is on the server or on every edge node."""
 
     server_block: Literal["server", "edge"] = Field(
         "server", description="where the server block (and EcoFed's replay buffer) is: server, edge"
@@ -25,7 +25,7 @@ class SplitEdges(Edges):
 
 
 class SplitFedEdges(SplitEdges):
-    """The same for SplitFed, in which stronger clients can be the edge nodes of weaker ones."""
+    """`edges` of SplitFed, in which stronger clients can be the edge nodes of weaker ones."""
 
     peers: str | None = Field(
         None,

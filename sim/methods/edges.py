@@ -30,9 +30,9 @@ from cutlayer.sim.methods.split_method import SplitMethod
 class EdgeMethod(SplitMethod):
     """A split method whose clients train with the server or, with the option `edges`, with edge nodes.
 
-    A round of an edge node is one of the method with the edge node's clients. With `server_block:
-    server`, the server keeps a server block for each edge node, and only weights that clients send are
-    averaged at the edge node.
+    An edge round is a round of the method with the edge node's clients. With `server_block: server`, the
+    server keeps a server block for each edge node, and only the weights that clients send are averaged
+    at the edge node.
     """
 
     @classmethod
@@ -51,7 +51,7 @@ class EdgeMethod(SplitMethod):
 
     @classmethod
     def node_types(cls, options: Any) -> tuple[NodeType, ...]:
-        """Return whether clients send to the server, to their edge nodes, or to both."""
+        """Return the types of nodes to which clients send: server, edge, or both."""
         if cls.edges_of(options) is None:
             return ("server",)
         everything = cls.at_edges(options) == cls.parts
@@ -89,11 +89,11 @@ class EdgeMethod(SplitMethod):
         """Choose the clients; edge nodes open their chains when their edge rounds begin."""
         if self.edges_of(self.options) is None:
             return super().open_round(index)
-        kind = self.round_type(self.edge_rounds(index)[0])
-        return Round(index, kind, self.draw(index), ())
+        round_type = self.round_type(self.edge_rounds(index)[0])
+        return Round(index, round_type, self.draw(index), ())
 
     def run_round(self, rnd: Round) -> Process:
-        """Let every edge node play its edge rounds, and average the edge nodes at the server."""
+        """Run the edge rounds of every edge node, and average the edge nodes at the server."""
         if self.edges_of(self.options) is None:
             yield from super().run_round(rnd)
             return
@@ -118,11 +118,10 @@ class EdgeMethod(SplitMethod):
 
 
 class EdgeRun:
-    """The part of one edge node in a round, for its `members`; it joins `ended` at the end.
+    """The part of one edge node in a round, for its `members`; at its end it joins `ended`.
 
     `weight` is the sum of the weights of the members that it averaged last, 0 if it averaged none.
-    `last` is the row that it ended last, `last_member` the member that was last in its latest edge
-    round.
+    `last` is the row of its latest interval, `last_member` the last member of its latest edge round.
     """
 
     def __init__(
@@ -205,7 +204,7 @@ class EdgeRun:
             )
         yield playing.done
         for device in playing.devices:
-            device.done = True  # a client that goes offline later leaves a later edge round
+            device.done = True  # a client that goes offline later drops out of a later edge round
         self.last, self.last_member = playing.last, playing.last_member
         kept = [chain for i, chain in enumerate(opened.chains) if i not in opened.dropped]
         if kept:
@@ -214,12 +213,12 @@ class EdgeRun:
             world.learning.fold(kept, FEDAVG)
 
     def _average_members(self, count: int) -> Process:
-        """Average the members' parts, at the edge node and those of the server block where it is."""
+        """Average the members' parts, each at the node that has it: the edge node or the server."""
         method, world = self.method, self.method.world
-        here = method.at_edges(method.options)
-        there = tuple(part for part in method.parts if part not in here)
-        places = [(here, self.node), (there, world.server_node)]
-        jobs = [job for parts, node in places for job in self._job(parts, count, node)]
+        at_edge = method.at_edges(method.options)
+        at_server = tuple(part for part in method.parts if part not in at_edge)
+        nodes = [(at_edge, self.node), (at_server, world.server_node)]
+        jobs = [job for parts, node in nodes for job in self._job(parts, count, node)]
         if jobs:
             yield world.clock.all_of([done for _, done in jobs])
             self.last = max((job for job, _ in jobs), key=lambda job: job.busy_until).last
@@ -233,7 +232,7 @@ class EdgeRun:
     def _job(
         self, parts: tuple[str, ...], count: int, node: Node, *, closes: bool = False
     ) -> Iterator[tuple[ServerEndpoint, simpy.Event]]:
-        """Submit the job of averaging; yield its endpoint and event, if there is anything to do."""
+        """Submit the job of averaging, if there is any work; yield its endpoint and event."""
         method, world = self.method, self.method.world
         client = self.rnd.participants[self.last_member]
         chain = self._latest.chains[0]

@@ -89,7 +89,7 @@ def logits_of(client: int) -> StateKey:
 
 
 def features_of(client: int) -> StateKey:
-    """Return the state with the features of a client, where the server trains on all together."""
+    """Return the state with the features of a client, if the server trains on all of them."""
     return StateKey("features", client)
 
 
@@ -102,7 +102,7 @@ class FedGKT(SplitMethod):
     parts = ("device", "head", "server")
     needs_both_blocks = True
     reusable = True
-    untimed = ("device", "head", "logits")  # whether a client has some of its own yet
+    untimed = ("device", "head", "logits")  # a client may or may not have its own
 
     options: FedGKTOptions
 
@@ -141,7 +141,7 @@ class FedGKT(SplitMethod):
 
     @classmethod
     def check_mixed_cuts(cls, options: Any) -> str | None:
-        """Return a reason if the server block is shared: it has one cut."""
+        """Return a reason if the clients share a server block, which has one cut."""
         if options.exchange_weights:
             return None
         return (

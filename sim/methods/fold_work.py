@@ -1,4 +1,4 @@
-"""What it costs the server to fold the weights of members."""
+"""The server's work of folding the weights of members."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ def fold_work(
 ) -> Work | None:
     """Return the server's work of folding these parts of the members, None if there is none.
 
-    Members of equal cuts are counted together. With several cuts, a server optimizer steps every
-    parameter once that any of them trained.
+    Members of equal cuts are counted together. With several cuts, a server optimizer steps once
+    each parameter that any of them trained.
     """
     alike: dict[int, list[ServerEndpoint]] = {}
     for server in remaining:

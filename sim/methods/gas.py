@@ -1,7 +1,7 @@
 """GAS, asynchronous split federated learning with generated activations (Yang and Liu, AAAI 2025).
 
-Checked against eejiarong/GAS (9f6e9b2). Both buffers have the size of the number of clients in flight
-there, and no client waits for them: the server answers each activation with a gradient at once.
+Checked against eejiarong/GAS (9f6e9b2). There, both buffers have as many entries as clients are in
+flight, and no client waits for them: the server answers each activation with a gradient at once.
 """
 
 from typing import Any, ClassVar, NamedTuple
@@ -28,7 +28,7 @@ from cutlayer.sim.methods.update import Update
 
 
 class GASOptions(AsyncOptions):
-    """The sizes of the two buffers, and what the server adds to the activations."""
+    """The sizes of the two buffers, and the activations that the server adds."""
 
     activation_buffer: Count | None = Field(
         None,
@@ -64,7 +64,7 @@ class GASOptions(AsyncOptions):
         return count
 
 
-class Arrived(NamedTuple):
+class BufferedActivation(NamedTuple):
     """An activation in the buffer: its client, size, progress n, and tensors."""
 
     client: int
@@ -76,8 +76,8 @@ class Arrived(NamedTuple):
 class GAS(AsyncMethod):
     """SplitFed without barriers: one server block, which steps on a buffer of activations.
 
-    An activation is answered at once with its gradient, from the server block of that moment, and joins
-    the buffer. Once the buffer is full, the server block steps once on all of it and, with `generate`,
+    An activation is answered at once with its gradient, from the current server block, and joins the
+    buffer. Once the buffer is full, the server block steps once on all of it and, with `generate`,
     on activations drawn from Gaussians, so that all labels have equal shares. A client whose device
     block has arrived is replaced at once; the blocks are averaged when the model buffer is full.
 
@@ -97,7 +97,7 @@ class GAS(AsyncMethod):
         super().__init__(world, options)
         self.activation_buffer = options.activation_buffer or self.in_flight
         self.model_buffer = options.model_buffer or self.in_flight
-        self.activations: list[Arrived] = []
+        self.activations: list[BufferedActivation] = []
         self.models: list[Update] = []
         self.steps = 0
         self.block = simpy.Resource(world.clock)
@@ -132,7 +132,7 @@ class GAS(AsyncMethod):
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
-        """Return the options that affect learning; what the buffers held is in the order of turns."""
+        """Return the options that affect learning; the order has the buffers' contents."""
         kept = super().learning_options(options)
         sizes = ("activation_buffer", "model_buffer")
         return {name: value for name, value in kept.items() if name not in sizes}
@@ -184,18 +184,18 @@ class GAS(AsyncMethod):
     ) -> None:
         """Put an activation into the buffer; if it is full, begin a step.
 
-        Its progress n counts the steps before its client's dispatch and the client's batches since.
+        Its progress n counts the steps before its client's dispatch, and the client's batches after it.
         """
         progress = began + batch.number + 1
-        self.activations.append(Arrived(update.client, batch.size, progress, upload))
+        self.activations.append(BufferedActivation(update.client, batch.size, progress, upload))
         if len(self.activations) == self.activation_buffer:
             arrived, self.activations = self.activations, []
-            own = ServerEndpoint(self.world, server.client, server.member, update.chain)
-            own.last = server.last
-            self.world.clock.process(self.step(own, arrived))
+            stepping = ServerEndpoint(self.world, server.client, server.member, update.chain)
+            stepping.last = server.last
+            self.world.clock.process(self.step(stepping, arrived))
 
-    def step(self, server: ServerEndpoint, arrived: list[Arrived]) -> Process:
-        """Step the server block once on activations that have arrived and, perhaps, generated ones."""
+    def step(self, server: ServerEndpoint, arrived: list[BufferedActivation]) -> Process:
+        """Step the server block once on activations of the buffer and, if set, generated ones."""
         received = sum(one.size for one in arrived)
         if self.balanced is None:
             work = server.server_work.train_detached(received)
@@ -212,7 +212,7 @@ class GAS(AsyncMethod):
         self.group.do(0, operations.step_on_buffer, rate, progress, self.balanced, *uploads)
 
     def arrived(self, update: Update) -> Process:
-        """Keep the device block; with the last that the buffer holds, average them."""
+        """Keep the device block; if the buffer is full, average the blocks in it."""
         self.models.append(update)
         if len(self.models) < self.model_buffer:
             return
@@ -224,6 +224,6 @@ class GAS(AsyncMethod):
 
 
 def _buffered(options: GASOptions, load: ServerLoad) -> int:
-    """Return the most samples that the activation buffer holds."""
+    """Return the number of samples that the activation buffer holds at most."""
     count = options.activation_buffer or options.in_flight or load.participants
     return count * min(load.batch_size, load.held[0])

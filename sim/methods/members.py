@@ -20,9 +20,9 @@ from cutlayer.sim.log.intervals import NO_CAUSE
 class Members:
     """Starts the members of a round, numbered 0, 1, ... in the order in which they start.
 
-    `last` is the row with which the latest endpoint to end has ended, `last_member` its member. If
-    `cancels`, members can be cancelled. `on_drop` is called with each member that drops out. A `churn`
-    follows them instead of one of their own.
+    `last` is the last row of the endpoint that ended latest, `last_member` its member. If `cancels`,
+    members can be cancelled. `on_drop` is called with each member that drops out. A `churn` replaces
+    the one that is created by default.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class Members:
     ) -> tuple[simpy.Process, simpy.Process]:
         """Start the two endpoints of a client, which run what `device` and `server` return.
 
-        Return their processes. `after` is the row that both follow. The device first
-        spends its profile's overhead of a round, unless `round_overhead` is False. `member` is its
-        number in the round if that is not its position here. `node` and `averaging_node` are as in
+        Return their processes. `after` is the row that both follow. The device first takes the time of
+        its profile's overhead of a round, unless `round_overhead` is False. `member` is its number in
+        the round if that is not its position here. `node` and `averaging_node` are as in
         `ClientEndpoint`.
         """
         world, member = self._world, len(self.devices) if member is None else member

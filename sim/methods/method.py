@@ -4,7 +4,7 @@ A method calls operations; it does not read the clock, touch weights or count by
 file: a subclass with its `Options`, `open_round`, and the two generators `device` and `server`, which
 define what each endpoint of a client does.
 
-This file is long because it holds everything that a method of one's own can override.
+This file is long because it has everything that a user's own method can override.
 """
 
 from abc import ABC, abstractmethod
@@ -120,8 +120,8 @@ class Method(ABC):
     """A training method in a world of its own.
 
     `reusable` lets a run without tensors reuse rounds with equal `signature`. It is not inherited: a
-    class says it for the code that it adds. `untimed` names attributes, notes and parts of states that
-    decide no timing, and may differ between such rounds.
+    class sets it for its own code. `untimed` names attributes, notes and parts of states that
+    do not affect timing, and may differ between such rounds.
     """
 
     name: ClassVar[str]
@@ -166,7 +166,7 @@ class Method(ABC):
 
     @classmethod
     def cycle(cls, options: Any) -> int:  # noqa: ARG003
-        """Return the number of rounds after which rounds of the same types follow."""
+        """Return the number of rounds after which the round types repeat."""
         return 1
 
     @classmethod
@@ -188,7 +188,7 @@ class Method(ABC):
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Return the options that affect learning (all of them unless overridden).
 
-        Of `edges` that is the number of rounds; where the server block is does not matter.
+        Of `edges`, only the number of rounds affects it, not the node of the server block.
 
         `init` and `weights` are not among them: they are in the digests of the initial weights. Nor is
         the default aggregation: digests were recorded before there were others.
@@ -237,7 +237,7 @@ class Method(ABC):
 
     @classmethod
     def decided(cls, options: Any) -> frozenset[str]:  # noqa: ARG003
-        """Return what controllers may set in rounds of this method."""
+        """Return the fields that controllers may set in rounds of this method."""
         return frozenset()
 
     @property
@@ -347,16 +347,16 @@ class Method(ABC):
         return rnd.members
 
     def signature(self, rnd: Round) -> Hashable:
-        """Return what decides a round's timing, apart from the devices and links of its members.
+        """Return a value of all that affects a round's timing, except devices and links of its members.
 
-        It is all that the round declares and the method remembers, without what is `untimed`. Raises
+        It has the round's declarations and the method's attributes, without the `untimed` ones. Raises
         UnrepeatableError if it cannot be compared with another round's.
         """
         fleet = self.world.fleet
         sizes = tuple([fleet.sizes(client) for client in rnd.participants])
         fixed = [self.world, self.options] if self.options.immutable else [self.world]
-        own = {name: it for name, it in vars(self).items() if not any(it is one for one in fixed)}
-        rest = signature(rnd.chains, rnd.participants, (own, rnd.notes), self.untimed)
+        attributes = {k: v for k, v in vars(self).items() if not any(v is one for one in fixed)}
+        rest = signature(rnd.chains, rnd.participants, (attributes, rnd.notes), self.untimed)
         return rnd.round_type, sizes, rest
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[StateKey, ...]]:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""Peers: clients that have the server blocks of weaker clients, and train on their own data, too.
+"""Peers: clients that have the server blocks of weaker clients, and also train on their own data.
 
 The idea is that of ParallelSFL (arXiv 2410.01256): clusters of clients train a split model among
 themselves, and exchange whole models with the server. A peer is the edge node of its cluster, see

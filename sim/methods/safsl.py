@@ -22,7 +22,7 @@ from cutlayer.sim.methods.update import Update
 
 
 class SAFSLOptions(AsyncOptions):
-    """The size B of the buffer, and how data and staleness decide the weights."""
+    """The size B of the buffer, and the effect of data and staleness on the weights."""
 
     staleness: Staleness = Field(
         default_factory=Interval,
@@ -74,7 +74,7 @@ class SAFSL(AsyncMethod):
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
-        """Return the options that affect learning; the buffer's size is in the members of the folds."""
+        """Return the options that affect learning; the members of the folds tell the buffer's size."""
         kept = super().learning_options(options)
         return {name: value for name, value in kept.items() if name != "buffer"}
 

@@ -1,9 +1,8 @@
-"""What decides a round's timing, as a value: rounds whose values differ are never taken for equal.
+"""The signature of a round: a value of everything in a round and its method that affects timing.
 
-The value holds what a round declares and what its method remembers: the round's type and notes, the
-method's attributes, and for each member its batches and the states that its chain reads and writes.
-They are compared by value, so that a list that changes in place counts. If one cannot be, the round is
-not repeatable, and is always played.
+It has the round's type and notes, the method's attributes, and for each member its batches and the
+states that its chain reads and writes. They are compared by value, so that a list that changes in place
+makes a difference. If one of them cannot be compared, the round is not repeatable, and is always played.
 """
 
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -28,7 +27,7 @@ OWN: Final = -2  # instead of a client's index, in the states of its own chain
 
 
 class UnrepeatableError(Exception):
-    """A round or its method holds something that cannot be compared with that of another round."""
+    """A round or its method has a value that cannot be compared with that of another round."""
 
 
 def signature(
@@ -37,9 +36,9 @@ def signature(
     named: Sequence[Mapping[str, Any]],
     untimed: tuple[str, ...],
 ) -> Hashable:
-    """Return what chains declare and what is `named`, as a value, without what is `untimed`.
+    """Return a value of the declarations of chains and of the `named` values, without `untimed` ones.
 
-    Raises UnrepeatableError if there is no such value.
+    Raises UnrepeatableError if one of them cannot be compared.
     """
     ignored = (*untimed, OPTIMIZER)
 
@@ -56,12 +55,12 @@ def signature(
 def frozen(value: Any, chain: Callable[[Chain], Hashable]) -> Hashable:
     """Return an immutable equivalent of a value; `chain` returns that of a chain.
 
-    Raises UnrepeatableError for other things than numbers, texts, arrays, chains, collections and
+    Raises UnrepeatableError for anything but numbers, texts, arrays, chains, collections and
     dataclasses.
     """
     kind = type(value)
     if kind in SCALARS:
-        return kind, value  # 1, 1.0 and True are equal, and differ
+        return kind, value  # 1, 1.0 and True are equal in Python
     if kind is Chain:
         return chain(value)
     if kind in SEQUENCES and SCALARS.issuperset(kinds := tuple(map(type, value))):
@@ -105,7 +104,7 @@ def declaration(chain: Chain, participants: Sequence[int], ignored: tuple[str, .
 def _declared(
     states: tuple[tuple[StateKey, ...], ...], client: int, ignored: tuple[str, ...]
 ) -> tuple[tuple[tuple[tuple[StateKey, int | str | None], ...], ...], bool]:
-    """Return each state without its owner, and the owner; and whether one belongs to another client."""
+    """Return pairs of a state without owner and its owner, and whether another client owns any."""
     kept = [[k for k in keys if not {k.part, k.kind} & {*ignored}] for keys in states]
     declared = tuple(
         tuple((k._replace(owner=None), OWN if k.owner == client else k.owner) for k in keys)

@@ -36,7 +36,7 @@ class SplitLearning(SplitFed):
 
     @classmethod
     def check_mixed_cuts(cls, options: Any) -> str | None:  # noqa: ARG003
-        """Return a reason: the device block that is passed on has one cut."""
+        """Return a reason: clients pass on one device block, which has one cut."""
         return "split_learning passes on a single device block, which needs one cut for all clients"
 
     def open_round(self, index: int) -> Round:

@@ -25,7 +25,7 @@ class SplitMethod(Method):
 
     @classmethod
     def check_mixed_cuts(cls, options: Any) -> str | None:  # noqa: ARG003
-        """Return None: every layer is folded over the members that trained it."""
+        """Return None: each block is folded over the members that trained it."""
         return None
 
     @classmethod
@@ -101,6 +101,6 @@ class SplitMethod(Method):
             quorum = members.first(closing.min_participants)
             closes |= clock.after_all(closing.deadline_s) & quorum
         yield closes
-        yield clock.after_all(0.0)  # those that are done at this very moment are not late
+        yield clock.after_all(0.0)  # clients that are done at this instant are not late
         for member in members.unfinished:
             self.cancel(rnd, member)

@@ -20,7 +20,7 @@ class SplitFedV2(SplitFed):
     The device blocks are averaged at the end of a round, the server block is not. Steps of the server
     block never overlap, however many slots the server has. The result depends on the order of the steps,
     which is part of the learning digest. With mixed cuts, a batch enters the server block at the cut of
-    its client. A client that drops out leaves the steps on its batches behind.
+    its client. The steps on the batches of a client that drops out are kept.
     """
 
     name = "splitfed_v2"

@@ -1,4 +1,4 @@
-"""Staleness: how much less an update counts that was trained on an old version of the model.
+"""Staleness: weights of updates that were trained on an old version of the model.
 
 The functions of Xie, Koyejo and Gupta (2019), section 5.2. The staleness tau of an update is the number
 of folds between its dispatch and its own: 0 if there was none, for which every function is 1. (The paper
@@ -46,7 +46,7 @@ class Polynomial(Section):
 
 
 class Interval(Section):
-    """1 + tau: the longer a client has worked on an update, the more it counts (SAFSL)."""
+    """1 + tau: an update counts more, the more folds it took (SAFSL)."""
 
     def weight(self, staleness: int) -> float:
         """Return the weight of an update."""

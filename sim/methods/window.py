@@ -27,7 +27,7 @@ class WindowSection(Section):
 
 
 class Window:
-    """Counts what happens in a window, and whether it is `closed`.
+    """Counts the folds of a window; `closed` says whether it is over.
 
     `counted` is called with the number of updates or versions so far and that of the whole window.
     """

@@ -17,33 +17,35 @@ def print_update(run: SavedRun, label: str | None, number: int, console: Console
     """Print the life of an update, phase by phase; `label` is needed if several methods have updates."""
     label = _asynchronous(run, label)
     lives = lives_of(run, label)
-    found = next((life for life in lives if life.row["update"] == number), None)
-    if found is None:
+    chosen = next((life for life in lives if life.row["update"] == number), None)
+    if chosen is None:
         last = max((int(life.row["update"] or 0) for life in lives), default=None)
         known = "it has none" if last is None else f"the last one is {last}"
         raise UserError(f"--update {number}: {label} folded no such update; {known}")
-    row = found.row
+    row = chosen.row
     print_text(console, f"{label}, update {number} of {row['client']}", "bold")
-    print_text(console, _said(found))
-    total = found.seconds or 1.0
+    print_text(console, _said(chosen))
+    total = chosen.seconds or 1.0
     columns = [
-        Column("duration", [_time(seconds) for _, seconds in found.phases]),
-        Column("share", [f"{seconds / total:.1%}" for _, seconds in found.phases]),
+        Column("duration", [_time(seconds) for _, seconds in chosen.phases]),
+        Column("share", [f"{seconds / total:.1%}" for _, seconds in chosen.phases]),
     ]
-    if found.stages == found.phases:  # else some take turns
-        ends = accumulate((seconds for _, seconds in found.phases), initial=found.start_s)
-        starts = [format_duration(at, 4) for at in ends][: len(found.phases)]
+    if chosen.stages == chosen.phases:  # otherwise some are interleaved
+        ends = accumulate((seconds for _, seconds in chosen.phases), initial=chosen.start_s)
+        starts = [format_duration(at, 4) for at in ends][: len(chosen.phases)]
         columns.insert(0, Column("start", starts))
-    names = Column("phase", [name for name, _ in found.phases], numbers=False)
-    if found.phases:
+    names = Column("phase", [name for name, _ in chosen.phases], numbers=False)
+    if chosen.phases:
         print_columns(console, names, columns)
         console.print()
-    if found.idle_s:
-        waited = f"Before it, {row['client']} waited {_time(found.idle_s)} to be drawn for a place."
+    if chosen.idle_s:
+        waited = f"Before it, {row['client']} was idle for {_time(chosen.idle_s)}."
         print_text(console, waited)
-    others = [life for life in lives if life.row["version"] == row["version"] and life is not found]
-    if not found.dropped and others:
-        print_text(console, _fold_text(label, [found, *others]))
+    others = [
+        life for life in lives if life.row["version"] == row["version"] and life is not chosen
+    ]
+    if not chosen.dropped and others:
+        print_text(console, _fold_text(label, [chosen, *others]))
 
 
 def print_closing_fold(run: SavedRun, label: str, window: int, console: Console) -> None:
