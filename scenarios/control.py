@@ -1,4 +1,4 @@
-"""The `control` section: who sets cuts, batch sizes or participants from one round to the next."""
+"""The `control` section: the controller of cuts, batch sizes or participants in each round."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -28,7 +28,7 @@ class Fixed(Section):
 
 
 class Best(Section):
-    """Each client has the cut with the shortest round if it had links and server to itself.
+    """Each client has the cut with the shortest round without contention for links and server.
 
     `cuts` are those to choose from, by default all that the method and the device's memory allow.
     """
@@ -55,7 +55,7 @@ class BalancedBatches(Section):
 
 
 class OwnControl(Section):
-    """A controller of a user's own: `package.module:Object`, or a mapping of it to its options."""
+    """A user's own controller: `package.module:Object`, or a mapping of it to its options."""
 
     name: Text
     options: Mapping[str, Any] = Field(default_factory=dict)

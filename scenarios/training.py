@@ -79,9 +79,9 @@ LrSchedule = Annotated[
 class Closing(Section):
     """When a round closes before its last client is done.
 
-    It closes at `deadline` (seconds after its start), or with the `first` clients that are done,
-    whichever comes first. At the deadline it still waits for `min_participants`. The updates of `late`
-    clients are dropped, or used in the `next` round, or the one in which they arrive.
+    It closes at `deadline` (seconds after its start) or once the `first` clients are done, whichever
+    comes first. At the deadline it still waits for `min_participants`. Updates of `late` clients are
+    dropped or, with `next`, used in the later round in which they arrive.
     """
 
     deadline: Duration | None = None

@@ -123,7 +123,7 @@ def _trace(chart: Chart, series: Series) -> dict[str, Any]:
             marks |= {"size": 14, "line": {"width": 2, "color": "#8a8a8a"}}
         line = {"color": colour, "dash": DASHES[series.number // len(COLOURS) % len(DASHES)]}
         mode = "lines+markers" if chart.shape == "lines" else "markers"
-        if chart.shape == "dots":  # next to each other
+        if chart.shape == "dots":  # side by side
             about |= {"orientation": "h", "offsetgroup": series.name}
         return about | {"type": "scatter", "mode": mode, "marker": marks, "line": line}
     about |= {
@@ -224,7 +224,7 @@ def _layout(chart: Chart) -> dict[str, Any]:
             for x, text in chart.lines_at
             if text in words
         ]
-        layout["legend"]["y"] = 1.0 + 0.8 / rows  # above the words
+        layout["legend"]["y"] = 1.0 + 0.8 / rows  # above the text
     layout["shapes"] = [_line_across("y", y, "dot") for y, _ in chart.levels]
     layout["shapes"] += [_line_across("x", x, "dot") for x, _ in chart.lines_at]
     layout["shapes"] += [

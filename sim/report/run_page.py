@@ -146,7 +146,7 @@ def _links_and_devices(runs: Sequence[SavedRun]) -> list[Part]:
         parts.append(Table("nodes", "Server and edge nodes", columns, nodes, note))
     devices: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in run.table("devices"):
-        if row["rounds"] != 0:  # else the client took part in none
+        if row["rounds"] != 0:  # otherwise the client took part in none
             devices.setdefault((str(row["label"]), str(row["device"])), []).append(row)
     rows = []
     for (label, device), members in devices.items():

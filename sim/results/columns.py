@@ -154,7 +154,9 @@ UPDATE_COLUMNS: Final = (  # of an asynchronous method; see `UpdateRow`
     _of_update("client", "text", "filled"),
     _of_update("window", "count", "filled"),
     _of_update("read_version", "count", "filled"),
-    _of_update("version", "count", "required"),  # empty if it was dropped, as the next three
+    _of_update(
+        "version", "count", "required"
+    ),  # this and the next three are empty if it was dropped
     _of_update("staleness", "count", "required"),
     _of_update("weight", need="required"),
     _of_update("folded_s", need="required"),
@@ -166,7 +168,7 @@ UPDATE_COLUMNS: Final = (  # of an asynchronous method; see `UpdateRow`
     _of_update("dropped", "count", "filled"),
 )
 
-DECISION_COLUMNS: Final = (  # of a controller: what holds for a client from a round on
+DECISION_COLUMNS: Final = (  # of a controller: a client's settings from a round on
     Column("round", lambda decided: decided.round, "count", "filled"),
     Column("client", lambda decided: decided.client, "text", "filled"),
     Column("device", lambda decided: decided.device, "text", "filled"),
@@ -198,7 +200,7 @@ RESULT_COLUMNS: Final = (  # a method's figures in a row of a study's points
 
 
 def _of_update_summary(*path: str) -> Callable[[Any], Any]:
-    """Return what reads a figure of a method's updates, None if it has rounds."""
+    """Return a reader of a figure of a method's updates; it returns None for a method with rounds."""
 
     def value(method: Any) -> Any:
         found: Any = method.update_summary
@@ -209,7 +211,7 @@ def _of_update_summary(*path: str) -> Callable[[Any], Any]:
     return value
 
 
-# More of them, only in studies with an asynchronous method.
+# Further columns, only in studies with an asynchronous method.
 ASYNC_COLUMNS: Final = (
     Column("staleness_mean", _of_update_summary("staleness", "mean")),
     Column("staleness_max", _of_update_summary("staleness", "max")),

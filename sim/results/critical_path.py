@@ -22,8 +22,8 @@ NAMES = {phase: phase.replace("_", " ") for phase in PHASES}
 class Attribution:
     """Seconds on the critical paths of a method's `rounds` rounds or windows, by phase.
 
-    `clients` is the number of clients' rounds, or of updates in windows. `barrier_s` is how long the
-    participants waited for the last one, on average, over all rounds; None for windows.
+    `clients` is the number of clients' rounds, or of updates in windows. `barrier_s` is the mean wait
+    of the participants for the last one, over all rounds; None for windows.
     """
 
     label: str
@@ -81,7 +81,7 @@ def attribution(label: str, rows: Sequence[Row]) -> Attribution:
 
 
 def noun_of(rows: Sequence[Row]) -> str:
-    """Return what a method's rows of rounds.csv are: "round", or "window" if it has no rounds."""
+    """Return the noun of a method's rows in rounds.csv: "round", or "window" if it has no rounds."""
     return WINDOW if rows and rows[0]["round_type"] == WINDOW else "round"
 
 

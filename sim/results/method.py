@@ -63,7 +63,7 @@ class MethodResult:
 
     @property
     def noun(self) -> str:
-        """What `rounds` has: a "round", or a "window" of an asynchronous method."""
+        """The noun of its `rounds`: "round", or "window" of an asynchronous method."""
         return self.rounds[0].noun if self.rounds else "round"
 
     @property
@@ -139,7 +139,7 @@ class MethodResult:
     def against(self, other: "MethodResult") -> dict[str, float | None]:
         """Return the speedup and the traffic reduction over `other`.
 
-        Per round, or per update (a client's round) if either has windows, which differ in size.
+        They are per round, or per update (a client's round) if either has windows, which differ in size.
         """
         mine, theirs = len(self.rounds), len(other.rounds)
         if WINDOW in (self.noun, other.noun):

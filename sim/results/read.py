@@ -86,7 +86,7 @@ class SavedRun:
         return [row for row in self.table("rounds") if row["label"] == label]
 
     def noun(self, label: str) -> str:
-        """Return what a method's rows of rounds.csv are: "round", or "window" if it has no rounds."""
+        """Return the noun of a method's rows in rounds.csv: "round", or "window" if it has no rounds."""
         return "round" if self.methods[label].get("updates") is None else WINDOW
 
     def updates(self, label: str) -> list[Row]:

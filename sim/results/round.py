@@ -33,9 +33,9 @@ class RoundResult:
     """One closed round of one method. `virtual_time_s` is when it closed.
 
     For an asynchronous method it is a window: `clients` is the number of updates that ended in it,
-    `version` the server's version at its end.
+    and `version` the server's version at its end.
 
-    `waited_s` is the time for which no client was online to begin it. `wasted_bytes` are the wire bytes
+    `waited_s` is the time before it in which no client was online. `wasted_bytes` are the wire bytes
     of transfers that were cut off; the wire bytes include them. `utilisation` has the used share of
     capacity of the first shared links, and the mean share of the access links in use. `wire_by` and
     `payload_by` have the bytes by category and direction that are not 0, see `cutlayer.sim.log.traffic`.
@@ -72,7 +72,7 @@ class RoundResult:
 
     @property
     def noun(self) -> str:
-        """What it is: a "round", or a "window" of an asynchronous method."""
+        """ "round", or "window" of an asynchronous method."""
         return WINDOW if self.round_type == WINDOW else "round"
 
 

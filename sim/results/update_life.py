@@ -22,9 +22,9 @@ FOLD: Final = "until folded"
 class Life:
     """An update from its dispatch to its fold.
 
-    Times are virtual seconds of the run. `idle_s` is how long its client had waited for it since its
-    update before, or since the start. The seconds of the `phases` add up to those of the life. Of an
-    update whose client dropped out, only download and computing are known.
+    Times are virtual seconds of the run. `idle_s` is the idle time of its client since its previous
+    update, or since the start. The seconds of the `phases` add up to those of the life. If the client
+    dropped out, only download and computing are known.
     """
 
     row: Row
@@ -38,7 +38,7 @@ class Life:
 
     @property
     def end_s(self) -> float:
-        """When it was folded; the end of what is known of an update that was dropped."""
+        """When it was folded or, of a dropped update, the end of its last known phase."""
         folded_s = self.row.get("folded_s")
         return self.start_s + self.seconds if folded_s is None else _seconds(folded_s)
 
@@ -49,7 +49,7 @@ class Life:
 
     @property
     def stages(self) -> tuple[tuple[str, float], ...]:
-        """The phases in the order of time; those that take turns, with the server's answers, are one."""
+        """The phases in the order of time; those that alternate with the server's answers are one."""
         if EXCHANGE not in dict(self.phases):
             return self.phases
         turns = sum(seconds for name, seconds in self.phases if name in INTERLEAVED)
@@ -94,7 +94,7 @@ def _sends_activations(traffic: Mapping[str, Any]) -> bool:
 
 
 def _released_s(before: Row | None, row: Row) -> float:
-    """Return when a client was free again after its update before, 0 if it had none."""
+    """Return when a client became idle after its previous update, 0 if it had none."""
     if before is None:
         return 0.0
     ends = [_seconds(before[key]) for key in ("folded_s", "uploaded_s") if before[key] is not None]
@@ -102,7 +102,7 @@ def _released_s(before: Row | None, row: Row) -> float:
 
 
 def _phases(row: Row, exchanges: bool, closes: bool) -> Sequence[tuple[str, float]]:
-    """Return the phases of an update, 0 s if there was none; `closes`: its fold waited for it."""
+    """Return the phases of an update, some of 0 s; `closes` says that its fold waited for it."""
     start, computing = _seconds(row["dispatched_s"]), _seconds(row["computing_s"])
     if row["downloaded_s"] is None or row["uploaded_s"] is None or row["folded_s"] is None:
         downloaded = start if row["downloaded_s"] is None else _seconds(row["downloaded_s"])

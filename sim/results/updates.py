@@ -1,4 +1,4 @@
-"""What the updates of an asynchronous run say: staleness, versions per hour, and who contributes."""
+"""The summary of the updates of an asynchronous run: staleness, versions per hour, contributions."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ def summary_of_updates(
     population: Mapping[str, int],
     virtual_time_s: float,
 ) -> dict[str, Any]:
-    """Return the entry `updates` of a method in summary.json; dropped updates count only as such.
+    """Return the entry `updates` of a method in summary.json; dropped updates are only counted.
 
     `device_of` has the device of each client that has updates, `population` the clients by device.
     """

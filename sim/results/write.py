@@ -6,7 +6,7 @@ events.npz      the kept intervals, in columns    trace.json      the same, for 
 links.csv       a row per link or medium          devices.csv     a row per client's device
 utilisation.csv how busy links are over time       draws.csv, factors.csv, if asked for
 updates.csv     a row per update of an asynchronous method, if there is one
-decisions.csv   what a controller decided, if there is one
+decisions.csv   the decisions of a controller, if there is one
 plots/          figures                           versions.json   versions behind the numbers
 checksums.sha256                                  summary.json    the summary with the status
 

@@ -1,4 +1,4 @@
-"""A controller at work: what it sees of closed rounds, and how its decisions take effect."""
+"""The control of a run: it passes closed rounds to a controller and carries out its decisions."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -134,7 +134,7 @@ class Control:
         return ControlError(f"control: {type(self._controller).__name__} decides on {complaint}")
 
     def closed(self, rnd: Round, record: RoundRecord) -> list[Decided]:
-        """Show the controller a closed round; return what its clients have other than before."""
+        """Record a closed round for the controller; return the clients whose settings have changed."""
         self._closed.append(closed_round(rnd, record, self._fleet, self._batch_size))
         decided = []
         for client in rnd.participants:
@@ -156,7 +156,7 @@ def control_of(plan: Plan, entry: MethodEntry, method: Method) -> Control | None
 
 
 def closed_round(rnd: Round, record: RoundRecord, fleet: Fleet, batch_size: int) -> ClosedRound:
-    """Return what a controller sees of a round."""
+    """Return a round as controllers get it."""
     log = record.intervals
     count = len(rnd.participants)
     member = np.where(log.actor >= 0, log.actor, log.peer)

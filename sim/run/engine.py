@@ -252,11 +252,11 @@ class Engine(ABC):
         return self._utilisation(links, record, start_s)
 
     def _available_s(self, rnd: Round, record: RoundRecord) -> float:  # noqa: ARG002
-        """Return the seconds for which the members had the method's work to do, all together."""
+        """Return the time of all members together for the method's work, in seconds."""
         return record.duration_s * record.members
 
     def _elapsed_s(self, member: int, record: RoundRecord) -> float:  # noqa: ARG002
-        """Return the seconds that count for the energy of a member's device."""
+        """Return the seconds of a member's device that are charged with energy."""
         return record.duration_s
 
     def _energy(self, rnd: Round, record: RoundRecord) -> float | None:

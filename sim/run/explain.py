@@ -1,8 +1,8 @@
 """Explain the time of one client's transfers in one round or window of one method.
 
-The round is played again, without tensors, with a probe on the client's two routes: it records what
-limited each transfer at every moment. The probe changes nothing; times and bytes are those of the run.
-A window has the transfers that ended in it; they may have begun before it, at a negative time.
+The round is simulated again, without tensors, with a probe on the client's routes: it records what
+limited each transfer at every moment. The probe changes nothing; times and bytes are those of the run. A
+window has the transfers that ended in it; they may have begun before it, at a negative time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ class ExplainError(UserError):
 class Transfer:
     """One message. Times are seconds since the round or window began, rates are wire bytes/s.
 
-    `start_s` is when its turn on its connection came; `carried_bytes` crossed each link, headers
+    `start_s` is when it began to be sent on its connection; `carried_bytes` crossed each link, headers
     included. `cap` is the last limit on its rate, set by `cap_from`: "slow start", "window", "loss", a
     link of its own, or "none". `account` has its seconds by what limited it.
     """
@@ -77,7 +77,7 @@ class Transfer:
 class Explained:
     """A client's transfers in a round, in the order in which they ended.
 
-    `cut` is the client's there; others may have different ones if `mixed`.
+    `cut` is the client's in this round; if `mixed`, other clients may have other cuts.
     """
 
     label: str

@@ -78,7 +78,7 @@ def behind_edges(world: World, participants: Sequence[int]) -> NDArray[np.bool_]
 
 
 def members_that_are_nodes(world: World, participants: Sequence[int]) -> dict[int, int]:
-    """Return the members that are peers, which compute for others, by their numbers as nodes."""
+    """Return the members that are peers, which compute for others, by their node numbers."""
     if len(world.nodes) == 1:
         return {}
     clients = world.fleet.clients

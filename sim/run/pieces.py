@@ -1,4 +1,4 @@
-"""The stretches of a transfer: at which rate it was sent, and what limited it."""
+"""The pieces of a transfer, each sent at one rate, and what limited them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from cutlayer.sim.transport import Account
 
 SET_UP: Final = "connection set-up"
 SLOW_START: Final = "slow start"
-NEGLIGIBLE_S: Final = 1e-9  # rest of the time in slow start that counts as none
+NEGLIGIBLE_S: Final = 1e-9  # a remaining time in slow start below this is 0
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a transfer at one `rate` (bytes/s), limited by a link or an effect of TCP."""
+    """A piece of a transfer at one `rate` (bytes/s), limited by a link or an effect of TCP."""
 
     start_s: float
     end_s: float
@@ -28,7 +28,7 @@ class Piece:
 
 
 def pieces_of(spans: Sequence[Span], end_s: float, account: Account) -> Iterator[Piece]:
-    """Yield what limited a transfer, with the transport split into set-up, slow start and the rest."""
+    """Yield the pieces of a transfer; those limited by TCP are split by its effects."""
     opened_s = account.start_s + account.connect_s
     slow_s = account.slow_start_s
     after = account.cap_from if account.cap_from in ("window", "loss") else SLOW_START

@@ -39,7 +39,7 @@ def play(
     reuse: bool = True,
     keep_all: bool = False,
 ) -> MethodResult:
-    """Play a method and return its result; with a `dataset` `executor` trains, without one it counts.
+    """Play a method and return its result; with a `dataset`, `executor` trains.
 
     `stop` defaults to the scenario's. Pass a `result` to keep the rounds of an interrupted run: it is
     filled as rounds close. `observe` returns the network observers of a round. `curve` is the learning

@@ -49,7 +49,9 @@ class RoundEngine(Engine):
             and world.time_invariant
             and not world.learning.trains
         )
-        self._played: dict[Hashable, tuple[RoundRecord, list[int]]] = {}  # and who dropped out
+        self._played: dict[
+            Hashable, tuple[RoundRecord, list[int]]
+        ] = {}  # and the members that dropped out
 
     def _wait_s(self, index: int, stop: StopCondition) -> float:
         if self._control is not None:
@@ -66,7 +68,7 @@ class RoundEngine(Engine):
                 self._members = rnd.participants
                 record = self._record_of(rnd)
         except BaseException:
-            world.learning.undo()  # what was folded within the round
+            world.learning.undo()  # folds within the round
             raise
         if self._control is not None:
             self.result.decisions += self._control.closed(rnd, record)
@@ -98,7 +100,7 @@ class RoundEngine(Engine):
         return record
 
     def _key(self, rnd: Round) -> Hashable | None:
-        """Return what decides a round's timing, or None if it cannot be compared with another's."""
+        """Return the signature of a round's timing, or None if it cannot be compared."""
         clients, cuts = self.world.fleet.clients, self.world.fleet.cuts
         timing_classes = tuple((clients[i].timing_class, cuts[i]) for i in rnd.participants)
         try:
@@ -107,7 +109,7 @@ class RoundEngine(Engine):
             return None
 
     def _states_kept(self, rnd: Round, before: Mapping[StateKey, int]) -> bool:
-        """Whether no state and no digest has changed while a round ran, but for members that dropped."""
+        """Whether no state and no digest changed during a round, except those of dropped members."""
         if any(chain.group is not None for chain in rnd.chains):
             return False
         dropped = {key for member in rnd.dropped for key in rnd.chains[member].writes}

@@ -1,7 +1,7 @@
 """The engine of asynchronous methods: time is continuous, and a run has windows instead of rounds.
 
-A window closes with a fold. Its record has the rows that have ended in it; what is under way goes on in
-the next one. Connections stay open between windows.
+A window closes with a fold. Its record has the rows that have ended in it; jobs and transfers in
+progress continue in the next one. Connections stay open between windows.
 """
 
 from collections import Counter
@@ -61,7 +61,7 @@ class WindowEngine(Engine):
         self._check_bytes()
 
     def finish(self) -> None:
-        """Store what the run has made, how many clients each device has, and what each contributed."""
+        """Store the results of the run, the number of clients per device, and their contributions."""
         super().finish()
         fleet, result = self.world.fleet, self.result
         population = Counter[str]()
@@ -78,7 +78,7 @@ class WindowEngine(Engine):
         )
 
     def _wait_s(self, index: int, stop: StopCondition) -> float:
-        """Return 0; if nothing is under way before the time limit, the wait for a client."""
+        """Return 0 or, if no client is working before the time limit, the wait for one."""
         wait_s = 0.0 if self._method.working else super()._wait_s(index, stop)
         return wait_s if self.world.clock.elapsed_s + wait_s >= stop.virtual_time_s else 0.0
 
@@ -126,7 +126,7 @@ class WindowEngine(Engine):
         ended = self._log_of_run.close_window(now)
         ended_rows = window_rows(ended.rows, start_s)
         parts = {ended_rows.positions[number]: pieces for number, pieces in ended.parts.items()}
-        # The row is in the last window if that closed at this very instant.
+        # The row is in the previous window if that closed at this instant.
         row = ended_rows.positions.get(method.last_fold, NO_CAUSE)
         end = WindowEnd(row, len(method.ended), world.clock.elapsed_s)
         record = close_record(

@@ -1,4 +1,4 @@
-"""Convert a method's result to plain data and back, without intervals, links, devices, updates.csv."""
+"""Convert a method's result to plain data and back, without intervals, links, devices and updates."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace

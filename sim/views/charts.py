@@ -9,7 +9,7 @@ Shape = Literal["lines", "points", "ratios", "stack", "gantt", "heat", "range", 
 ROWS: Final = ("stack", "gantt", "heat", "range", "dots", "strips")  # whose y axis has names
 
 FULL: Final = 0.995  # of a link's capacity
-CLOSE: Final = 0.025  # of the time axis; words above lines that are closer are left out
+CLOSE: Final = 0.025  # of the time axis; texts above lines that are closer are left out
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Chart:
     note: str = ""
     cells: Sequence[Sequence[float | None]] = ()
     marks: Sequence[Sequence[str]] = ()
-    lines_at: Sequence[tuple[float, str]] = ()  # places on x, with words
+    lines_at: Sequence[tuple[float, str]] = ()  # positions on x, with texts
     spans: Sequence[tuple[float, float]] = ()  # intervals on x
     levels: Sequence[tuple[float, str]] = ()  # values of y, with words
     totals: Mapping[str, str] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class Source:
 
 
 def visible_words(chart: Chart) -> list[str]:
-    """Return the words of a timeline's lines that do not stand too close together; none of others'."""
+    """Return the texts of a timeline's lines that are not too close together; none of other charts."""
     if chart.shape != "gantt" or not chart.lines_at:
         return []
     ends = [start + x for s in chart.series for start, x in zip(s.base or (), s.x, strict=True)]

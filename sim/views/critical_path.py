@@ -61,7 +61,7 @@ def print_methods(run: SavedRun, labels: Sequence[str], console: Console) -> Non
 
 
 def windows_note(labels: Sequence[str]) -> str:
-    """Return what the windows of asynchronous methods are."""
+    """Return a note on the windows of asynchronous methods."""
     one = len(labels) == 1
     return (
         f"{', '.join(labels)} {'has' if one else 'have'} windows instead of rounds: a window closes"

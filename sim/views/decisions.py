@@ -1,4 +1,4 @@
-"""What a controller decided in a run, as sentences."""
+"""The decisions of a controller in a run, as sentences."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,11 +7,11 @@ from typing import Final
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.read import SavedRun
 
-MAX_ROUNDS: Final = 8  # with decisions, which are listed
+MAX_ROUNDS: Final = 8  # with decisions; further ones are only counted
 
 
 def decision_sentences(run: SavedRun, labels: Sequence[str]) -> Iterator[str]:
-    """Yield what the controller decided for each method, round by round; nothing without one."""
+    """Yield the controller's decisions for each method, round by round."""
     if not run.has("decisions"):  # a run of an earlier version
         return
     rows = run.table("decisions")

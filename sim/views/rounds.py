@@ -278,7 +278,7 @@ def speedup_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
 
 
 def compared_note(run: SavedRun) -> str:
-    """Return what ratios of time and traffic compare: rounds, or updates if a method has windows."""
+    """Return a note on ratios of time and traffic: per round, or per update if a method has windows."""
     windows = [label for label in run.methods if run.noun(label) == WINDOW]
     note = "Ratios of round times and of bytes per round."
     if windows:

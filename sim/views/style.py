@@ -26,7 +26,7 @@ METHOD_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINE_STYLES: Final = ("-", "--", ":", "-.")
 # By `cutlayer.sim.log.intervals.Phase`, as PHASES.
 PHASE_COLOURS: Final = (GREEN, BLUE, LIGHT_GREY, VERMILLION, SKY_BLUE, ORANGE)
-LIGHT_GREEN: Final = "#A8DDCB"  # of work that goes on
+LIGHT_GREEN: Final = "#A8DDCB"  # of work that continues
 STRIP_COLOURS: Final = (BLUE, VERMILLION)  # of `strip_areas`
 
 TEXT_SIZE: Final = 13

@@ -1,8 +1,8 @@
-"""Timelines of a run's kept rounds: which client, link and server slot was busy when.
+"""Timelines of a run's kept rounds: when each client, link and server slot was busy.
 
-The timeline of a window of an asynchronous method has marks at its folds, with the versions that they
-made, and two more kinds of bars, from updates.csv: an update that waits in the server's buffer, and one
-that goes on beyond the window, whose intervals belong to the window in which they end.
+The timeline of a window of an asynchronous method has marks at its folds, with their versions, and two
+further types of bars, from updates.csv: an update that waits in the server's buffer, and one that
+continues after the window, whose intervals belong to the window in which they end.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,8 @@ def timelines(
 ) -> tuple[Chart, ...]:
     """Return a timeline of each method's first kept rounds, of the first clients.
 
-    Those of a picture, one per method, share a time axis unless the rounds are far from equally long.
+    The timelines of a figure, one per method, share a time axis unless their rounds differ much in
+    length.
     """
     kept = {label: run.kept_rounds(label)[:rounds] for label in run.methods}
     times = [float(round_row(run, m, i)["round_time_s"] or 0.0) for m in kept for i in kept[m]]
@@ -149,7 +150,7 @@ def _timeline(
 def _folds(
     lives: Sequence[Life], begun: float, duration: float, factor: float
 ) -> tuple[tuple[float, str], ...]:
-    """Return when each version of a window was made, with its number; if many, some that are apart."""
+    """Return the time and number of each version of a window; if there are many, only some."""
     versions = {
         int(life.row["version"]): life.end_s
         for life in lives
@@ -178,7 +179,7 @@ def _last_ends(
 def _of_updates(
     lives: Sequence[Life], last_ends: Mapping[str, float], scale: tuple[float, float, float]
 ) -> list[Series]:
-    """Return the bars of updates in the buffer, and of those that go on beyond a window."""
+    """Return the bars of updates in the buffer, and of those that continue after a window."""
     begun, duration, factor = scale
     close = begun + duration
     spans: dict[str, list[tuple[Life, float, float]]] = {BUFFERED: [], UNFINISHED: []}

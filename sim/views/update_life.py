@@ -1,4 +1,4 @@
-"""Updates of an asynchronous method on the terminal: the life of one, and what a fold waited for."""
+"""Updates of an asynchronous method on the terminal: the life of one, and the wait of a fold."""
 
 from itertools import accumulate
 
@@ -49,7 +49,7 @@ def print_update(run: SavedRun, label: str | None, number: int, console: Console
 
 
 def print_closing_fold(run: SavedRun, label: str, window: int, console: Console) -> None:
-    """Print what the fold that closed a window waited for."""
+    """Print the updates of the fold that closed a window, and the last to arrive."""
     version = round_row(run, label, window)["version"]
     folded = [life for life in lives_of(run, label) if life.row["version"] == version]
     if not folded:
@@ -69,7 +69,7 @@ def print_closing_fold(run: SavedRun, label: str, window: int, console: Console)
 
 
 def _asynchronous(run: SavedRun, label: str | None) -> str:
-    """Return the method whose update is meant. Raises UserError."""
+    """Return the label of the asynchronous method. Raises UserError."""
     labels = [name for name in run.methods if run.noun(name) != "round"]
     if label is not None and label not in labels:
         raise UserError(f"--update: {label} has rounds, not updates")
@@ -94,7 +94,7 @@ def _said(life: Life) -> str:
 
 
 def _fold_text(label: str, folded: list[Life]) -> str:
-    """Return what a fold waited for: the last of its updates to arrive."""
+    """Return a sentence on the update of a fold that arrived last."""
     last = max(folded, key=_arrived_s)
     text = f"Version {last.row['version']} of {label} "
     if len(folded) == 1:

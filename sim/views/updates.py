@@ -1,7 +1,6 @@
-"""Pictures of asynchronous methods: staleness, versions over time, and who contributes how much.
+"""Charts of asynchronous methods: staleness, versions over time, and contributions of clients.
 
-Contribution is the fairness question of asynchronous training: a fast device sends more updates than a
-slow one, so that its data weigh more than they would in a round.
+A fast device sends more updates than a slow one, so that its data have more weight than in a round.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ Parts = dict[str, tuple[float, float]]  # by client or device: samples and updat
 
 
 def asynchronous(runs: Sequence[SavedRun]) -> dict[str, int]:
-    """Return the methods without rounds that folded any update, with their places among all methods."""
+    """Return the asynchronous methods with any folded update, and their positions among all methods."""
     return {
         label: number
         for number, (label, entry) in enumerate(runs[0].methods.items())
@@ -105,7 +104,7 @@ def versions_chart(run: SavedRun) -> Chart:
 def contribution_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
     """Return the shares of the updates beside those of the data, by device and by client.
 
-    None if the folder does not say how much data a client has.
+    Empty if the folder does not have the clients' numbers of samples.
     """
     labels = asynchronous(runs)
     first = next(iter(labels), None)
