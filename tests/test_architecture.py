@@ -33,7 +33,7 @@ compute -> clock models topologies
 control -> errors models scenarios
 cutlayer -> data errors results run scenarios studies uncertainty version
 data -> errors models streams suggestion topologies
-endpoints -> clock compute learning log models network streams topologies
+endpoints -> clock compute errors learning log models network streams topologies
 errors ->
 files -> errors suggestion
 learning -> data errors files models process scenarios suggestion

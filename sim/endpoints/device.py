@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import simpy
 
+from cutlayer.errors import UserError
 from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.fleet import Client
@@ -16,6 +17,10 @@ from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Interval, Phase
 
 OVERLAPPING: Final = 2  # messages on their way or waiting, of a device that computes while it sends
 Process = simpy.events.ProcessGenerator
+
+
+class PartialModelError(UserError):
+    """A method trains the whole model on a device that has only its first blocks."""
 
 
 class DeviceEndpoint(ClientEndpoint):
@@ -97,12 +102,25 @@ class DeviceEndpoint(ClientEndpoint):
         return self.compute(self.work.load(batch.size), Activity.LOAD, batch=batch)
 
     def train_whole(self, batch: Batch) -> simpy.Event:
-        """Train the whole model on a batch (loader, forward, backward, step)."""
+        """Train the whole model on a batch (loader, forward, backward, step).
+
+        Raises PartialModelError unless the method puts all blocks on the device.
+        """
+        self._check_whole()
         self.chain.do(operations.train_whole, self.client.index, batch)
         return self.compute(self.work.train(batch.size), Activity.TRAIN, batch=batch)
 
+    def _check_whole(self) -> None:
+        """Check that the costs of the device block are those of the whole model."""
+        if self.costs.parameters["server"]:
+            raise PartialModelError(
+                f"a device trains the whole model and has the blocks up to cut {self.cut} only: derive"
+                " the method from WholeModel, or return `last` from its `cut`"
+            )
+
     def train_proximal(self, batch: Batch, mu: float) -> simpy.Event:
         """Train the whole model on a batch with FedProx's proximal term; 0 is `train_whole`."""
+        self._check_whole()
         if mu == 0:
             return self.train_whole(batch)
         self.chain.do(operations.train_proximal, self.client.index, batch, mu)

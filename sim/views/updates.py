@@ -126,7 +126,8 @@ def contribution_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
     )
     clients = [_points(runs, label, number) for label, number in labels.items()]
     most = max((max([*one.x, *one.y]) for one in clients), default=1.0)
-    even = Series("as much as its data", [0.0, most], [0.0, most], -1, colour=GREY)
+    diagonal = [most * i / 20 for i in range(21)]
+    even = Series("as much as its data", diagonal, diagonal, -1, colour=GREY)
     by_client = Chart(
         "contribution",
         "Contribution of each client",
