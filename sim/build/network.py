@@ -84,17 +84,17 @@ def connect(
         runs = runs.twice().then(Runs.apart(2 * len(edges)))
 
     def ends(index: int) -> tuple[str, str]:
-        kind, place = divmod(index, count)
-        if kind < EDGES:
-            client = topology.clients[place]
-            near = topology.server if kind < 2 else edge_nodes.of(place)
+        route_type, position = divmod(index, count)
+        if route_type < EDGES:
+            client = topology.clients[position]
+            near = topology.server if route_type < 2 else edge_nodes.of(position)
             assert near is not None, "a method that uses edges needs one for every client"
             near = topology.server if near == client else near  # a peer sends itself nothing
             pair = client, near
         else:
-            kind, place = divmod(index - EDGES * count, len(edges))
-            pair = edges[place], topology.server
-        return (pair[1], pair[0]) if kind % 2 else pair
+            route_type, position = divmod(index - EDGES * count, len(edges))
+            pair = edges[position], topology.server
+        return (pair[1], pair[0]) if route_type % 2 else pair
 
     def route(index: int) -> Route:
         from_peer = edge_nodes.are_peers and index // count == FROM_EDGES
@@ -105,8 +105,8 @@ def connect(
     def back(index: int) -> int:
         """Return the route in the other direction."""
         first, size = (EDGES * count, len(edges)) if index >= EDGES * count else (0, count)
-        kind, place = divmod(index - first, size)
-        return first + (kind ^ 1) * size + place
+        route_type, position = divmod(index - first, size)
+        return first + (route_type ^ 1) * size + position
 
     default = default_transport(plan)
 
@@ -148,13 +148,17 @@ def connect(
         alike=runs,
     )
 
-    def uses(kind: int, size: int) -> Sequence[Uses]:
-        first = kind * count if kind < EDGES else EDGES * count + (kind - EDGES) * size
-        return Lazy(size, lambda place: with_headers(first + place).resources)
+    def uses(route_type: int, size: int) -> Sequence[Uses]:
+        first = (
+            route_type * count
+            if route_type < EDGES
+            else EDGES * count + (route_type - EDGES) * size
+        )
+        return Lazy(size, lambda position: with_headers(first + position).resources)
 
     of_edges = None
     if edges:
-        backhaul = [uses(kind, len(edges)) for kind in (EDGES, EDGES + 1)]
+        backhaul = [uses(route_type, len(edges)) for route_type in (EDGES, EDGES + 1)]
         of_edges = EdgeRoutes(uses(2, count), uses(3, count), *backhaul)
     client_routes = ClientRoutes(uses(0, count), uses(1, count), clients, of_edges)
     jitters = _Jittered(routes, runs)

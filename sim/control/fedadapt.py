@@ -136,10 +136,10 @@ def _split(speeds: dict[int, float], count: int) -> Iterable[list[int]]:
     """Split clients into at most `count` groups, at the largest ratios between neighbouring speeds."""
     ordered = sorted(speeds, key=lambda client: (speeds[client], client))
     gaps = [
-        (log(speeds[after] / speeds[before]), place)
-        for place, (before, after) in enumerate(itertools.pairwise(ordered), start=1)
+        (log(speeds[after] / speeds[before]), position)
+        for position, (before, after) in enumerate(itertools.pairwise(ordered), start=1)
     ]
     wide = [gap for gap in gaps if gap[0] > log(SIMILAR)]
     widest = sorted(wide, key=lambda gap: (-gap[0], gap[1]))
-    ends = [0, *sorted(place for _, place in widest[: count - 1]), len(ordered)]
+    ends = [0, *sorted(position for _, position in widest[: count - 1]), len(ordered)]
     return [sorted(ordered[a:b]) for a, b in itertools.pairwise(ends) if a < b]

@@ -1,4 +1,4 @@
-"""The controllers by their section of a scenario, and the import of a user's own."""
+"""The controllers by their section of a scenario, and the import of users' own controllers."""
 
 import inspect
 from collections.abc import Mapping
@@ -37,19 +37,19 @@ def controller_of(section: Control) -> tuple[type[Controller], Any] | None:
     if not isinstance(section, OwnControl):
         return SHIPPED[type(section)], section
     name = section.name
-    own = import_own_or(UnknownControllerError, f"{name} cannot be imported", name)
-    if not (isinstance(own, type) and issubclass(own, Controller)):
+    chosen = import_own_or(UnknownControllerError, f"{name} cannot be imported", name)
+    if not (isinstance(chosen, type) and issubclass(chosen, Controller)):
         where = "cutlayer.sim.control.controller.Controller"
         raise UnknownControllerError(f"{name} is not a subclass of {where}")
-    if inspect.isabstract(own):
-        missing = ", ".join(sorted(own.__abstractmethods__))
+    if inspect.isabstract(chosen):
+        missing = ", ".join(sorted(chosen.__abstractmethods__))
         raise UnknownControllerError(f"{name} is incomplete: it lacks {missing}")
-    if not getattr(own, "sets", None) or not own.sets <= FIELDS:
+    if not getattr(chosen, "sets", None) or not chosen.sets <= FIELDS:
         fields = ", ".join(sorted(FIELDS))
         raise UnknownControllerError(f"{name}.sets must name what it decides: {fields}")
     try:
-        return own, own.Options.model_validate(dict(section.options))
+        return chosen, chosen.Options.model_validate(dict(section.options))
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in problem["loc"])
-        raise UnknownControllerError(f"{name}: option {place}: {problem['msg']}") from None
+        option = ".".join(str(part) for part in problem["loc"])
+        raise UnknownControllerError(f"{name}: option {option}: {problem['msg']}") from None

@@ -205,12 +205,12 @@ class Fleet:
         if route not in self.jitters:
             return None
         mean_s, jitters = self.jitters[route]
-        kind, place = divmod(route, len(self.clients))
-        if kind < EDGES:
-            stream = generator(self.seed, "jitter", place, kind, round_index)
+        route_type, position = divmod(route, len(self.clients))
+        if route_type < EDGES:
+            stream = generator(self.seed, "jitter", position, route_type, round_index)
         else:
-            place = route - EDGES * len(self.clients)
-            stream = generator(self.seed, "jitter of edges", place, round_index)
+            position = route - EDGES * len(self.clients)
+            stream = generator(self.seed, "jitter of edges", position, round_index)
         return Propagation(mean_s, jitters, stream)
 
 

@@ -58,8 +58,8 @@ def balance(
     used. If the shares are not whole numbers, the first labels get one more sample.
     """
     chosen, of_label = [], []
-    for place, label in enumerate(sorted(gaussians)):
-        share = count // len(gaussians) + (place < count % len(gaussians))
+    for position, label in enumerate(sorted(gaussians)):
+        share = count // len(gaussians) + (position < count % len(gaussians))
         real = activations[labels == label][:share]
         drawn = gaussians[label].draw(share - len(real))
         chosen += [real, drawn.reshape(-1, *activations.shape[1:])]
@@ -80,10 +80,10 @@ def gradient(run: ChainRun, client: int, upload: Upload, adjust: bool) -> tuple[
     logits = module(leaf)
     if adjust:
         logits = logits + run.label_shares(client, logits.shape[1]).log()
-    (found,) = torch.autograd.grad(functional.cross_entropy(logits, labels), leaf)
+    (at_cut,) = torch.autograd.grad(functional.cross_entropy(logits, labels), leaf)
     for buffer, before in zip(module.buffers(), statistics, strict=True):
         buffer.copy_(before)
-    return found, (activation, labels)
+    return at_cut, (activation, labels)
 
 
 def step_on_buffer(

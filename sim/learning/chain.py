@@ -117,10 +117,10 @@ class Chain:
         if self.cut is not None and part != "head":
             blocks = [key for key in self.reads if key.block is not None]
             return [key for key in blocks if self.part_of(key) == part]
-        found = [key for key in self.reads if key.part == part and key.is_module]
-        own = [key for key in found if key.owner == self.client]
-        assert found, f"{part} is read but not declared"
-        return (own or found)[:1]
+        declared = [key for key in self.reads if key.part == part and key.is_module]
+        assert declared, f"{part} is read but not declared"
+        of_client = [key for key in declared if key.owner == self.client]
+        return (of_client or declared)[:1]
 
     def part_of(self, key: StateKey) -> str:
         """Return the part of this chain's model to which a state belongs."""

@@ -51,9 +51,9 @@ class NodeTotals:
 
 def use_of_node(intervals: Intervals, number: int) -> NodeUse:
     """Return the use of the node with this number in the log."""
-    own = intervals.actor == number
-    on_slots = intervals.of(Phase.SERVER_COMPUTE) & own
-    waits = intervals.duration[intervals.of(Phase.SERVER_QUEUE) & own]
+    of_node = intervals.actor == number
+    on_slots = intervals.of(Phase.SERVER_COMPUTE) & of_node
+    waits = intervals.duration[intervals.of(Phase.SERVER_QUEUE) & of_node]
     return NodeUse(
         float(intervals.duration[on_slots].sum()),
         int(on_slots.sum()),

@@ -54,8 +54,8 @@ class EdgeMethod(SplitMethod):
         """Return the types of nodes to which clients send: server, edge, or both."""
         if cls.edges_of(options) is None:
             return ("server",)
-        everything = cls.at_edges(options) == cls.parts
-        return ("edge",) if everything else ("edge", "server")
+        all_parts = cls.at_edges(options) == cls.parts
+        return ("edge",) if all_parts else ("edge", "server")
 
     @classmethod
     def check_closing(cls, options: Any) -> str | None:
@@ -187,7 +187,7 @@ class EdgeRun:
             rnd.dropped.append(member)
 
         parts = method.at_edges(method.options)
-        everything = parts == method.parts
+        all_parts = parts == method.parts
         playing = Members(world, drop)
         for member, client, chain in zip(members, clients, opened.chains, strict=True):
             of_peer = world.fleet.clients[client].name == self.node.name
@@ -199,7 +199,7 @@ class EdgeRun:
                 round_overhead=not of_peer,
                 after=self.last,
                 member=member,
-                node=self.node if everything else world.server_node,
+                node=self.node if all_parts else world.server_node,
                 averaging_node=self.node if parts else None,
             )
         yield playing.done

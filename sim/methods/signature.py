@@ -58,30 +58,30 @@ def frozen(value: Any, chain: Callable[[Chain], Hashable]) -> Hashable:
     Raises UnrepeatableError for anything but numbers, texts, arrays, chains, collections and
     dataclasses.
     """
-    kind = type(value)
-    if kind in SCALARS:
-        return kind, value  # 1, 1.0 and True are equal in Python
-    if kind is Chain:
+    type_ = type(value)
+    if type_ in SCALARS:
+        return type_, value  # 1, 1.0 and True are equal in Python
+    if type_ is Chain:
         return chain(value)
-    if kind in SEQUENCES and SCALARS.issuperset(kinds := tuple(map(type, value))):
-        return kind, kinds, tuple(value)
-    if kind in SEQUENCES or (isinstance(value, tuple) and hasattr(value, "_fields")):
-        return kind, tuple(frozen(item, chain) for item in value)
-    if kind in SETS:
-        return kind, frozenset(frozen(item, chain) for item in value)
-    if kind in MAPPINGS:
-        return kind, tuple((frozen(k, chain), frozen(v, chain)) for k, v in value.items())
+    if type_ in SEQUENCES and SCALARS.issuperset(types := tuple(map(type, value))):
+        return type_, types, tuple(value)
+    if type_ in SEQUENCES or (isinstance(value, tuple) and hasattr(value, "_fields")):
+        return type_, tuple(frozen(item, chain) for item in value)
+    if type_ in SETS:
+        return type_, frozenset(frozen(item, chain) for item in value)
+    if type_ in MAPPINGS:
+        return type_, tuple((frozen(k, chain), frozen(v, chain)) for k, v in value.items())
     if isinstance(value, Enum):
-        return kind, value.name
+        return type_, value.name
     if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
-        return kind, str(value.dtype), value.shape, value.tobytes()
+        return type_, str(value.dtype), value.shape, value.tobytes()
     if isinstance(value, BaseModel) and value.model_config.get("frozen"):
         with suppress(TypeError):  # a field is a list
             hash(value)
-            return kind, value
+            return type_, value
     if isinstance(value, BaseModel) or (is_dataclass(value) and hasattr(value, "__dict__")):
-        return kind, frozen(vars(value), chain)
-    raise UnrepeatableError(f"{kind.__name__} cannot be compared by value")
+        return type_, frozen(vars(value), chain)
+    raise UnrepeatableError(f"{type_.__name__} cannot be compared by value")
 
 
 def declaration(chain: Chain, participants: Sequence[int], ignored: tuple[str, ...]) -> Hashable:
