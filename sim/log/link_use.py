@@ -95,7 +95,7 @@ class ClientRoutes:
         assert len(ups) == len(downs)
         self._ups, self._downs, self._edges = ups, downs, edges
         between = (*edges.node_ups, *edges.node_downs) if edges else ()
-        self._of_edges = {name for uses in between for name, _ in uses}
+        self._of_edges = dict.fromkeys(name for uses in between for name, _ in uses)
         runs = Runs.apart(len(ups)) if runs is None else runs
         self.clients: defaultdict[str, int] = defaultdict(lambda: 1)
         for start, size in zip(runs.starts, runs.sizes(), strict=True):
@@ -104,6 +104,11 @@ class ClientRoutes:
             for name in names:
                 self.clients[name] = self.clients.get(name, 0) + (1 if name in own else size)
         self._own = OnDemand(self._own_of)
+
+    @property
+    def of_edges(self) -> Sequence[str]:
+        """The resources that messages cross between edge nodes and the server."""
+        return tuple(self._of_edges)
 
     def _names(self, client: int) -> dict[str, None]:
         """Return the resources that a client's messages cross, in order."""

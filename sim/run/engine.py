@@ -23,7 +23,12 @@ from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import KeptRound, RoundResult
-from cutlayer.sim.run.one_round import UnfinishedRoundError, obstacle, recorded_links
+from cutlayer.sim.run.one_round import (
+    MAX_LINKS_RECORDED,
+    UnfinishedRoundError,
+    obstacle,
+    recorded_links,
+)
 
 Observe = Callable[[World, Round], Sequence[Observer]]
 
@@ -274,7 +279,8 @@ class Engine(ABC):
     def _utilisation(
         self, links: Mapping[Key, str], record: RoundRecord, start_s: float
     ) -> dict[str, float]:
-        network, recorded = self.world.network, set(recorded_links(self.world))
+        network, of_edges = self.world.network, self.world.client_routes.of_edges
+        recorded = {*recorded_links(self.world), *of_edges[:MAX_LINKS_RECORDED]}
         used: defaultdict[str, float] = defaultdict(float)
         offered: defaultdict[str, float] = defaultdict(float)
         for key, use in record.uses.items():

@@ -139,6 +139,14 @@ def test_result_files_name_the_edge_nodes(tmp_path):
     assert {"a slot 1", "b: uplink", "server slot 1", "a: downlink"} <= threads
 
 
+def test_links_between_edge_nodes_and_the_server_have_a_utilisation(tmp_path):
+    """By hand: the bytes of a link over its rate and the round's time."""
+    closed = played(tmp_path, "training.rounds=1").methods["classic_fl"].rounds[0]
+    used, one = closed.utilisation, closed.tiers["backhaul_bytes_up"] / 2
+    assert used["a.up"] == used["b.up"] == pytest.approx(one / (20e6 / 8 * closed.round_time_s))
+    assert 0 < used["a.down"] < used["a.up"]
+
+
 def test_tiers_and_nodes_are_printed_and_reported(cli):
     (cli.folder / "edges.yaml").write_text(SCENARIO, encoding="utf-8")
     answer = cli("run", "edges.yaml", "--executor", "none", "--traffic", "--no-plots", "--out", "a")
