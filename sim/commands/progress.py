@@ -94,14 +94,17 @@ class RunProgress(_Shown, run.Progress):
         self._label = ""
         self._every = 1
 
-    def method_started(self, seed: int, label: str, rounds: int, clients: int) -> None:
+    def method_started(
+        self, seed: int, label: str, rounds: int, clients: int, noun: str = "round"
+    ) -> None:
         """Add the method's bar."""
+        each = f"of {clients} clients" if noun == "round" else "of updates"
         self._closed, self._label = 0, label
         self._every = max(1, rounds // LINES_PER_METHOD)
         self._task = self._bars.add_task(
-            f"{clients} clients a round", total=float(rounds), name=f"{label} (seed {seed})"
+            f"{noun}s {each}", total=float(rounds), name=f"{label} (seed {seed})"
         )
-        self._say(f"{label}: seed {seed}, {rounds} rounds of {clients} clients")
+        self._say(f"{label}: seed {seed}, {rounds} {noun}s {each}")
 
     def client_trained(self, done: int, total: int) -> None:
         """Move the bar within the round."""

@@ -19,7 +19,8 @@ from cutlayer.sim.build.checks import plan_checked, plan_feasible, problems_besi
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
 from cutlayer.sim.learning.executors import executor_entry
-from cutlayer.sim.methods.registry import OPTIONS
+from cutlayer.sim.log.window import WINDOW
+from cutlayer.sim.methods.registry import OPTIONS, options_of
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import MethodResult, RunResult
@@ -36,8 +37,10 @@ Curves = Mapping[tuple[int, str], Mapping[str, Any] | None]  # by seed and label
 class Progress:
     """Receives the progress of a run and ignores it; `commands/progress` shows it on a terminal."""
 
-    def method_started(self, seed: int, label: str, rounds: int, clients: int) -> None:
-        """A method begins: `rounds` rounds with `clients` clients each."""
+    def method_started(
+        self, seed: int, label: str, rounds: int, clients: int, noun: str = "round"
+    ) -> None:
+        """A method begins: `rounds` rounds with `clients` clients each, or windows (`noun`)."""
 
     def client_trained(self, done: int, total: int) -> None:
         """`done` of the `total` clients of a round have been trained."""
@@ -186,7 +189,11 @@ class _Runner:
             progress.round_closed(row)
 
         progress.method_started(
-            self.plan.seed, entry.label, scenario.training.rounds, scenario.clients_per_round
+            self.plan.seed,
+            entry.label,
+            scenario.training.rounds,
+            scenario.clients_per_round,
+            WINDOW if options_of(entry)[0].asynchronous else "round",
         )
         play(
             self.plan,

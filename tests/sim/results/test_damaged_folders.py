@@ -266,10 +266,10 @@ def test_a_run_without_rounds_and_one_of_several_seeds_that_was_stopped_are_repo
 
     started = RunProgress.method_started
 
-    def interrupted(self: RunProgress, seed: int, label: str, rounds: int, clients: int) -> None:
+    def interrupted(self: RunProgress, seed: int, label: str, *rest: Any) -> None:
         if (seed, label) == (1, "frozen"):
             raise KeyboardInterrupt
-        started(self, seed, label, rounds, clients)
+        started(self, seed, label, *rest)
 
     monkeypatch.setattr(RunProgress, "method_started", interrupted)
     assert (

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import TINY, CommandLine, files, rows, summary
@@ -278,11 +279,11 @@ def test_ctrl_c_between_seeds_keeps_the_finished_ones(
 
     started = RunProgress.method_started
 
-    def interrupted(self: RunProgress, seed: int, label: str, rounds: int, clients: int) -> None:
+    def interrupted(self: RunProgress, seed: int, *rest: Any) -> None:
         begun.append(seed)
         if seed == 1:
             signal.raise_signal(signal.SIGINT)
-        started(self, seed, label, rounds, clients)
+        started(self, seed, *rest)
 
     monkeypatch.setattr(RunProgress, "method_started", interrupted)
     assert cli.run("seeds=[0, 1, 2]", "methods=[splitfed]").code == 130
