@@ -29,10 +29,9 @@ class Permits:
         self._free = deque([(NO_CAUSE, 0.0)] * count)  # the row that freed each, and when (s)
         self._drawn = 0
         self._timer = 0  # the number of the valid timer
-        self._since: dict[
-            int, float
-        ] = {}  # by client with a permit, when its time was last counted
-        self._counted: dict[int, float] = {}  # by client, seconds with a permit before that
+        # By client: since when the time with a permit is not counted yet, and the seconds before.
+        self._since: dict[int, float] = {}
+        self._counted: dict[int, float] = {}
 
     def release(self, clients: list[int], row: int) -> None:
         """Take the permits back from clients, which become idle; `row` is the reason in the log."""

@@ -5,6 +5,8 @@
 prints the table of docs/validation/device-form.md: training steps of the Raspberry Pi 4B's rows
 (rows.csv), in which a fit on all other networks predicts each network, and the held-out cases of one
 campaign of `cutlayer calibrate` (calibration.csv).
+
+This file is long because it holds every form that was compared, beside the rows of its table.
 """
 
 import csv

@@ -77,7 +77,6 @@ def test_a_node_with_a_device_is_the_edge_of_its_clients(load, kind):
 
 
 def test_a_network_has_devices_at_some_of_its_nodes(load, tmp_path):
-    pytest.importorskip("networkx")
     (tmp_path / "n.json").write_text(
         '{"directed": false, "multigraph": false, "graph": {}, "nodes": [{"id": "A"}, {"id": "B"},'
         ' {"id": "C"}], "links": [{"source": "A", "target": "B"}, {"source": "B", "target": "C"}]}',
