@@ -24,7 +24,7 @@ from cutlayer.sim.endpoints.nodes import Node
 from cutlayer.sim.endpoints.world import Closing, Costs, World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.digest import node
-from cutlayer.sim.learning.executors import executor_entry
+from cutlayer.sim.learning.executors import Runtime, open_runtime
 from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.log.intervals import SERVER
@@ -41,16 +41,16 @@ def make_method(
     entry: MethodEntry,
     dataset: Dataset | None,
     *,
-    executor: str = "inline",
+    runtime: Runtime | None = None,
     keep_accounts: bool = False,
 ) -> Method:
-    """Build a world and a method in it; an executor trains if there is a `dataset`.
+    """Build a world and a method in it; with a `dataset`, an executor of `runtime` (inline) trains.
 
     `keep_accounts` records what limited each transfer of a round, see `cutlayer.sim.transport.Tcp`.
     """
     method, options = options_of(entry)
     return assemble(
-        plan, method, entry.name, options, dataset, executor=executor, keep_accounts=keep_accounts
+        plan, method, entry.name, options, dataset, runtime=runtime, keep_accounts=keep_accounts
     )
 
 
@@ -61,7 +61,7 @@ def assemble(
     options: Any,
     dataset: Dataset | None = None,
     *,
-    executor: str = "inline",
+    runtime: Runtime | None = None,
     keep_accounts: bool = False,
 ) -> Method:
     """Build a world and a method of a class in it; see `make_method`."""
@@ -86,7 +86,7 @@ def assemble(
         route=connected.route,
         fleet=_fleet(plan, recipe, method, clock, connected, edge_nodes),
         costs=OnDemand(lambda cut: _costs(plan, recipe, method, cut)),
-        learning=_learning(plan, recipe, method, options, dataset, executor),
+        learning=_learning(plan, recipe, method, options, dataset, runtime),
         uploads_outstanding=training.uploads_outstanding,
         framing=plan.scenario.scale.framing,
         constant_rates=not topology.profiles,
@@ -123,18 +123,19 @@ def _learning(
     method: type[Method],
     options: Any,
     dataset: Dataset | None,
-    executor: str,
+    runtime: Runtime | None,
 ) -> Learning:
     cut, mixed = max(plan.scenario_cuts), plan.mixed_cuts(method)
-    training = None if dataset is None else executor_entry(executor).training
     running = None
-    if dataset is not None and training is not None:
+    if dataset is not None:
         from cutlayer.sim.learning.batch_feed import Feed
         from cutlayer.sim.learning.workspace import Workspace
 
         feed = Feed(dataset, plan.shards, recipe, Augmentation(**recipe.augment))
         states = initial_states(recipe, method, options, cut=cut, mixed=mixed)
-        running = training.make(Workspace(recipe, feed, states))
+        runtime = open_runtime("inline") if runtime is None else runtime
+        assert runtime is not None
+        running = runtime.executor(Workspace(recipe, feed, states))
 
     base = recipe.digest()
     digests = initial_digests(recipe, method, options, cut=cut, mixed=mixed)

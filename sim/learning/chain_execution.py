@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cutlayer.sim.learning.chain import Batch, Chain, Operation, TensorRef
+from cutlayer.sim.learning.pending import ChainReport
 from cutlayer.sim.learning.replica import Replica, State, make_optimizer
 from cutlayer.sim.learning.state_key import OPTIMIZER, StateKey
 from cutlayer.sim.learning.workspace import Streams, Workspace
@@ -41,6 +42,10 @@ class ChainRun:
         """Run one operation, with its own random streams."""
         self.streams.begin(getattr(operation, "__qualname__", type(operation).__qualname__))
         return operation(self, *arguments)
+
+    def report(self) -> ChainReport:
+        """Return what the operations so far report."""
+        return ChainReport()
 
     def replica(self, part: str) -> Replica:
         """Return this chain's replica of a part, created from the part's state on first use.

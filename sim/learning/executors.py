@@ -5,10 +5,12 @@ methods do not depend on it, and all executors give the same bits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from cutlayer.errors import UserError
+from cutlayer.sim.learning.pending import Evaluation, Mark, Pending, Reports
 from cutlayer.suggestion import suggestion
 
 if TYPE_CHECKING:
@@ -21,7 +23,13 @@ if TYPE_CHECKING:
 
 
 class Executor(Protocol):
-    """Holds the states of a run and runs chains on them; `Learning` calls it."""
+    """Holds the states of a run and runs chains on them; `Learning` calls it.
+
+    `ahead` is the number of rounds that may be played on the clock before the one at hand is trained.
+    Calls may return before the work is done, which runs in the order of the calls or with equal results.
+    """
+
+    ahead: int
 
     def hold(self, chain: "Chain") -> None:
         """Keep the versions that a chain reads until `release`."""
@@ -29,10 +37,10 @@ class Executor(Protocol):
     def release(self, chain: "Chain") -> None:
         """Free the versions of a chain that has run, or will not run."""
 
-    def run(self, chains: "Sequence[Chain]", fold: "Fold", progress: "Progress | None") -> None:
-        """Run chains, apply their writes and fold their members, in the order of `chains`.
+    def run(self, chains: "Sequence[Chain]", fold: "Fold", progress: "Progress | None") -> Reports:
+        """Run chains, apply their writes and fold their members; return their reports, in order.
 
-        If it is interrupted, the states become those of the last closed round.
+        Members are folded in the order of `chains`, in whichever order these run.
         """
 
     def merge(
@@ -53,66 +61,78 @@ class Executor(Protocol):
     def publish(self, group: "Interleaved") -> None:
         """Run the operations so far, and make the trunk's states current."""
 
-    def checkpoint(self) -> None:
-        """Remember the states of a round that closes."""
+    def evaluate(
+        self, models: "Sequence[tuple[StateKey, ...]]", weights: Sequence[int]
+    ) -> Pending[Evaluation]:
+        """Evaluate models, each named by the states of its parts, on the test set."""
 
-    def undo(self, rounds: int = 0) -> None:
-        """Restore the states of the last closed round, or of the one before it."""
+    def mark(self) -> Mark:
+        """Return the states of a round that closes."""
 
-    def accuracy(
-        self, models: "Sequence[tuple[StateKey, ...]]", weights: Sequence[int] | None = None
-    ) -> float:
-        """Return the weighted mean test accuracy of models, each named by the states of its parts."""
-
-    def finite(self, models: "Sequence[tuple[StateKey, ...]]") -> bool:
-        """Return whether all weights of models are finite."""
-
-    def weights_digest(self) -> str:
-        """Return a fingerprint of all trained weights, which does not depend on the cut."""
+    def close(self) -> None:
+        """Free everything."""
 
 
 @dataclass(frozen=True)
-class Training:
-    """The training of an executor: `make` returns it, and equal `numerics` give equal bits."""
+class ExecutorSettings:
+    """Where an executor runs: worker processes, torch threads each, a cluster, a device of torch.
 
-    make: "Callable[[Workspace], Executor]"
-    numerics: Callable[[], dict[str, Any]]
+    `folders` are those of a user's own objects. `note` gets lines about the work.
+    """
+
+    jobs: int | None = None
+    threads: int = 1
+    scheduler: str | None = None
+    device: str = "cpu"
+    folders: tuple[str, ...] = ()
+    note: Callable[[str], None] = lambda _: None
+
+
+class Runtime(AbstractContextManager[Any], Protocol):
+    """What is behind the executors of a command: this process, worker processes or a cluster."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def executor(self, workspace: "Workspace") -> Executor:
+        """Return an executor for a method's run; it trains with the settings of the workspace."""
+
+    def wait(self) -> None:
+        """Wait until some work that was issued is done; return at once if there is none."""
+
+    def numerics(self) -> dict[str, Any]:
+        """Return what determines the bits of a training in addition to its digest."""
 
 
 @dataclass(frozen=True)
 class ExecutorEntry:
-    """An executor of the registry; without `training`, no tensors exist."""
+    """An executor of the registry: `open` returns its runtime; without it, no tensors exist."""
 
     summary: str
-    training: Training | None = None
+    open: Callable[[ExecutorSettings], Runtime] | None = None
 
     @property
     def trains(self) -> bool:
         """Whether it trains, which needs data and weights."""
-        return self.training is not None
+        return self.open is not None
 
 
 class UnknownExecutorError(UserError):
     """A name of no executor."""
 
 
-def _inline(workspace: "Workspace") -> Executor:
-    from cutlayer.sim.learning.inline import Inline
+def _inline(settings: ExecutorSettings) -> Runtime:
+    from cutlayer.sim.learning.inline import InlineRuntime
 
-    return Inline(workspace)
-
-
-def _inline_numerics() -> dict[str, Any]:
-    from cutlayer.sim.learning.inline import numerics
-
-    return dict(numerics())
+    return InlineRuntime(settings)
 
 
 EXECUTORS: Final[Mapping[str, ExecutorEntry]] = {
     "none": ExecutorEntry("simulates time and bytes only, without tensors and data"),
-    "inline": ExecutorEntry(
-        "trains in this process, client after client", Training(_inline, _inline_numerics)
-    ),
+    "inline": ExecutorEntry("trains in this process, client after client", _inline),
 }
 
 
@@ -123,3 +143,18 @@ def executor_entry(name: str) -> ExecutorEntry:
             f"executor: unknown executor {name!r}{suggestion(name, EXECUTORS)}"
         )
     return EXECUTORS[name]
+
+
+def open_runtime(name: str, settings: ExecutorSettings | None = None) -> Runtime | None:
+    """Return the runtime of an executor, a context; None if it does not train.
+
+    Raises UnknownExecutorError, and UserError if the settings do not fit.
+    """
+    entry = executor_entry(name)
+    return None if entry.open is None else entry.open(settings or ExecutorSettings())
+
+
+def numerics_of(name: str, settings: ExecutorSettings | None = None) -> dict[str, Any] | None:
+    """Return the numerics of an executor; None if it does not train."""
+    runtime = open_runtime(name, settings)
+    return None if runtime is None else runtime.numerics()

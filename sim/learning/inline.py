@@ -8,32 +8,61 @@ import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from typing import Any, Self
 
 import torch
-from torch import nn
 
 from cutlayer.sim.learning.aggregation import Aggregation, Shared
 from cutlayer.sim.learning.chain import Chain, Group, Progress
 from cutlayer.sim.learning.chain_execution import ChainRun
+from cutlayer.sim.learning.evaluation import all_finite, combined, evaluate_batches, modules_of
+from cutlayer.sim.learning.executors import ExecutorSettings
 from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.interleaved_execution import GroupRun
 from cutlayer.sim.learning.kernels import fingerprint
-from cutlayer.sim.learning.replica import State, accuracy
+from cutlayer.sim.learning.pending import ChainReport, Done, Evaluation, Reports
+from cutlayer.sim.learning.replica import State
 from cutlayer.sim.learning.state_key import MODEL, MOMENTS, StateKey, shared
-from cutlayer.sim.learning.workspace import Streams, Workspace
+from cutlayer.sim.learning.states import States
+from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.process.interrupts import let_in
 
 
+class InlineRuntime:
+    """Trains on the calling thread; equal digests and equal `numerics()` give equal bits."""
+
+    def __init__(self, settings: ExecutorSettings) -> None:
+        self.settings = settings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left to end."""
+
+    def executor(self, workspace: Workspace) -> "Inline":
+        """Return an executor for a method's run."""
+        return Inline(workspace)
+
+    def wait(self) -> None:
+        """Return: all work is done when it has been issued."""
+
+    def numerics(self) -> dict[str, Any]:
+        """Return what determines the bits of a training in addition to its digest."""
+        return dict(numerics())
+
+
 class Inline:
-    """Runs chains on the calling thread; equal digests and equal `numerics()` give equal bits."""
+    """Runs chains on the calling thread, when they are folded."""
+
+    ahead = 0
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._groups: dict[Group, GroupRun] = {}
         self._open: dict[Chain, None] = {}
         self._early: dict[Chain, ChainRun] = {}  # chains that have run and are not folded yet
-        self._closed = self._before = workspace.states.snapshot()
 
     def hold(self, chain: Chain) -> None:
         """Keep the versions that a chain reads until `release`."""
@@ -49,25 +78,22 @@ class Inline:
         del self._open[chain]
         self.workspace.states.release(chain.versions)
 
-    def run(self, chains: Sequence[Chain], fold: Fold, progress: Progress | None) -> None:
-        """Run chains in order and apply their writes, then fold their members.
+    def run(self, chains: Sequence[Chain], fold: Fold, progress: Progress | None) -> Reports:
+        """Run chains in order and apply their writes, then fold their members."""
+        with let_in():
+            return Done(self._run(chains, fold, progress))
 
-        If it is interrupted, the states become those of the last closed round.
-        """
-        try:
-            with let_in():
-                self._run(chains, fold, progress)
-        except BaseException:
-            self.undo()
-            raise
-
-    def _run(self, chains: Sequence[Chain], fold: Fold, progress: Progress | None) -> None:
+    def _run(
+        self, chains: Sequence[Chain], fold: Fold, progress: Progress | None
+    ) -> list[ChainReport]:
         states = self.workspace.states
         sums: dict[StateKey, State] = {}
         weights = {key: dict(members) for key, members in fold.members.items()}
         totals = {key: fold.total_of(key) for key in weights}
+        reports = []
         for done, chain in enumerate(chains, start=1):
             run = self._executed(chain)
+            reports.append(run.report())
             for key in chain.averages:
                 if chain not in weights.get(key, ()):
                     continue
@@ -85,6 +111,7 @@ class Inline:
             if missing:
                 fold.aggregation.add(total, _copy(states[key]), missing / totals[key])
             self._put_folded(key, total, fold.aggregation, fold.versions)
+        return reports
 
     def merge(
         self,
@@ -159,62 +186,73 @@ class Inline:
             self._groups = {group: GroupRun(group, self.workspace)}
         return self._groups[group]
 
-    def checkpoint(self) -> None:
-        """Remember the states of a round that closes."""
-        self._before, self._closed = self._closed, self.workspace.states.snapshot()
+    def evaluate(
+        self, models: Sequence[tuple[StateKey, ...]], weights: Sequence[int]
+    ) -> Done[Evaluation]:
+        """Evaluate models, each named by the states of its parts, on the test set."""
+        with let_in():
+            states = [[self.workspace.states[key] for key in keys] for keys in models]
+            counts = [
+                evaluate_batches(self.workspace, modules_of(self.workspace, keys, values))
+                for keys, values in zip(models, states, strict=True)
+            ]
+            finite = all_finite(state for values in states for state in values)
+            return Done(combined(counts, weights, finite))
 
-    def undo(self, rounds: int = 0) -> None:
-        """Restore the states of the last closed round, or of the one before it."""
-        self.workspace.states.restore(self._before if rounds else self._closed)
+    def mark(self) -> "InlineMark":
+        """Return the states of a round that closes."""
+        return InlineMark(self.workspace.states)
+
+    def close(self) -> None:
+        """Free the replicas of groups."""
         self._groups.clear()
         self._early.clear()
 
-    def accuracy(
-        self, models: Sequence[tuple[StateKey, ...]], weights: Sequence[int] | None = None
-    ) -> float:
-        """Return the weighted mean test accuracy of models, each named by the states of its parts.
 
-        BatchNorm uses its running statistics, or those of each evaluation batch if it has none.
-        """
-        weights = [1] * len(models) if weights is None else weights
-        each = zip(models, weights, strict=True)
-        return sum(weight * self._accuracy_of(keys) for keys, weight in each) / sum(weights)
+class InlineMark:
+    """The states at the close of a round; values never change, so that they are kept as they are."""
 
-    def finite(self, models: Sequence[tuple[StateKey, ...]]) -> bool:
-        """Return whether all weights of models are finite."""
-        states = [self.workspace.states[key] for keys in models for key in keys]
-        return all(bool(torch.isfinite(value).all()) for s in states for value in s.values())
+    done = True
 
-    def _accuracy_of(self, keys: tuple[StateKey, ...]) -> float:
-        modules = [module.eval() for module in self._modules_of(keys)]
-        with self.workspace.drawing(Streams(self.workspace.recipe.seed, "evaluation")):
-            test = self.workspace.feed.test_batches
-            return accuracy(modules, ((self.workspace.converted(x), y) for x, y in test))
+    def __init__(self, states: States) -> None:
+        self._versions = dict(states.versions())
+        self._values = states.kept_values()
 
-    def _modules_of(self, keys: tuple[StateKey, ...]) -> list[nn.Module]:
-        """Return the modules of a model; blocks with separate states become one module."""
-        states = self.workspace.states
-        if all(key.block is None for key in keys):
-            return [self.workspace.module(key.part, states[key]) for key in keys]
-        weights = {name: value for key in keys for name, value in states[key].items()}
-        return [self.workspace.module("device", weights, len(keys))]
+    def result(self) -> None:
+        """Return: chains run when they are issued."""
+
+    def values(self) -> Mapping[tuple[StateKey, int], Any]:
+        """Return the states by name and version: the current ones, and those that open chains read."""
+        return self._values
+
+    def versions(self) -> Mapping[StateKey, int]:
+        """Return the current version of each state."""
+        return self._versions
 
     def weights_digest(self) -> str:
         """Return a fingerprint of all trained weights, which does not depend on the cut."""
-        fingerprint = hashlib.blake2b(digest_size=16)
-        weights: State = {}
-        for key, state in self.workspace.states.items():
-            unused = key.cut is not None and self.workspace.states.version(key) == 0
-            if key.is_module and not unused:
-                of_model = key in shared("device", "server") or key == StateKey(
-                    MODEL, block=key.block
-                )
-                prefix = "" if of_model else f"{key.text}:"
-                weights |= {prefix + name: value for name, value in state.items()}
-        for name in sorted(weights):
-            fingerprint.update(name.encode())
-            fingerprint.update(weights[name].contiguous().numpy().tobytes())
-        return fingerprint.hexdigest()
+        current = {key: self._values[key, version] for key, version in self._versions.items()}
+        return weights_digest(current, self._versions)
+
+    def release(self) -> None:
+        """Forget the states."""
+        self._values = {}
+
+
+def weights_digest(states: Mapping[StateKey, Any], versions: Mapping[StateKey, int]) -> str:
+    """Return a fingerprint of the trained weights among states, which does not depend on the cut."""
+    fingerprint = hashlib.blake2b(digest_size=16)
+    weights: State = {}
+    for key, state in states.items():
+        unused = key.cut is not None and versions[key] == 0
+        if key.is_module and not unused:
+            of_model = key in shared("device", "server") or key == StateKey(MODEL, block=key.block)
+            prefix = "" if of_model else f"{key.text}:"
+            weights |= {prefix + name: value for name, value in state.items()}
+    for name in sorted(weights):
+        fingerprint.update(name.encode())
+        fingerprint.update(weights[name].contiguous().numpy().tobytes())
+    return fingerprint.hexdigest()
 
 
 def _copy(state: State) -> State:

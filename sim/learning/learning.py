@@ -6,6 +6,7 @@ are computed; they are the same.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cutlayer.sim.learning.aggregation import FEDAVG, Aggregation
@@ -14,6 +15,7 @@ from cutlayer.sim.learning.digest import Digest, Ingredient, node
 from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
+from cutlayer.sim.learning.pending import ChainReport, Evaluation, Mark, Pending, Reports
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.state_key import MODEL, OPTIMIZER, StateKey
 from cutlayer.sim.learning.state_table import NOTHING, Before, StateTable, folded, in_order
@@ -50,7 +52,7 @@ class Learning:
         self.run_digest: Digest = node("run", None, [])
         self._base = recipe.digest()
         self._open: dict[Chain, Before] = {}
-        self._round_before: Digest = self.run_digest
+        self._reports: list[Reports] = []  # of the folds since the last round closed
 
     @property
     def trains(self) -> bool:
@@ -212,7 +214,7 @@ class Learning:
         versions = {key: self._states.next_version(key) for key in written}
         if self.executor is not None:
             fold = Fold(aggregation, members, versions, total, deltas)
-            self.executor.run(chains, fold, progress)
+            self._reports.append(self.executor.run(chains, fold, progress))
         for key, pairs in members.items():
             described = [[chain.client, weight] for chain, weight in pairs]
             digests = [chain.digest for chain, _ in pairs]
@@ -266,17 +268,25 @@ class Learning:
         if self.executor is not None:
             self.executor.publish(group)
 
-    def close_round(self, progress: Progress | None = None) -> None:
+    def evaluate(
+        self, models: Sequence[tuple[StateKey, ...]], cuts: Mapping[int, int]
+    ) -> Pending[Evaluation] | None:
+        """Evaluate models, named by their parts, on the test set; None if nothing is trained."""
+        if self.executor is None:
+            return None
+        return self.executor.evaluate(*self.models(models, cuts))
+
+    def close_round(self, progress: Progress | None = None) -> "TrainedRound":
         """Run and fold the chains that are open, and close the round.
 
         Members of a part are weighted by their samples, or equally if the recipe says so, and added
         in the order in which their chains were opened (client order), not in which they finished.
         """
         self.fold(list(self._open), progress=progress)
-        self.close_window()
+        return self.close_window()
 
-    def close_window(self) -> None:
-        """Update the run digest with the current states.
+    def close_window(self) -> "TrainedRound":
+        """Update the run digest with the current states, and return the round's results.
 
         Open chains stay open; of the states that they write, the versions before them count.
         """
@@ -284,17 +294,28 @@ class Learning:
         if self._open:
             digests = self._states.without(reversed(self._open.values()))
         texts, keys = in_order(tuple(digests))
-        self._round_before = self.run_digest
         self.run_digest = node("round", texts, [self.run_digest, *(digests[key] for key in keys)])
-        if self.executor is not None:
-            self.executor.checkpoint()
+        reports, self._reports = self._reports, []
+        mark = None if self.executor is None else self.executor.mark()
+        return TrainedRound(self.run_digest, mark, reports)
 
-    def undo(self, *, last_round: bool = False) -> None:
-        """Restore the weights of the last closed round or, with `last_round`, all states before it.
 
-        For a run that is interrupted after that round, or before it counts; it cannot continue.
-        """
-        if last_round:
-            self.run_digest = self._round_before
-        if self.executor is not None:
-            self.executor.undo(rounds=int(last_round))
+@dataclass(frozen=True)
+class TrainedRound:
+    """The learning of a round that has closed: its digest and, if it is trained, states and reports."""
+
+    digest: Digest
+    mark: Mark | None
+    pending: Sequence[Reports]
+
+    @property
+    def done(self) -> bool:
+        """Whether everything that was issued in the round has run."""
+        return (self.mark is None or self.mark.done) and all(one.done for one in self.pending)
+
+    def result(self) -> Sequence[ChainReport]:
+        """Wait until it is done; return the reports of the chains that were folded in it, in order."""
+        reports = [report for one in self.pending for report in one.result()]
+        if self.mark is not None:
+            self.mark.result()
+        return reports

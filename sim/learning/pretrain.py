@@ -5,11 +5,12 @@ the feature extractor, or the device block of a cut, and the recipe in its metad
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 import cutlayer.models.catalogue
@@ -22,7 +23,7 @@ from cutlayer.sim.data.batches import batch_indices
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.files.atomic import write_bytes
 from cutlayer.sim.learning.batch_feed import model_inputs, test_batches
-from cutlayer.sim.learning.replica import Replica, accuracy, train_on
+from cutlayer.sim.learning.replica import Replica, train_on
 from cutlayer.sim.learning.state_key import ALL_CLIENTS
 from cutlayer.sim.learning.workspace import channels_last_module
 
@@ -91,7 +92,7 @@ def pretrain(
             epoch_done(epoch + 1, loss, float(lr))
     test_accuracy = None
     if len(dataset.test_labels):
-        test_accuracy = accuracy([model.eval()], test_batches(dataset, model.min_batch))
+        test_accuracy = _accuracy(model.eval(), test_batches(dataset, model.min_batch))
     notes = asdict(recipe) | {
         "blocks": saved_blocks,
         "dataset": info.checksum or info.name,
@@ -121,3 +122,13 @@ def _epoch(
         train_on(loss, replica)
         total += float(loss.detach())
     return total / len(batches)
+
+
+def _accuracy(model: Model, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Return the share of right classes on batches of inputs and labels."""
+    correct = total = 0
+    with torch.no_grad():
+        for inputs, labels in batches:
+            correct += int((model(inputs).argmax(dim=1) == labels).sum())
+            total += len(labels)
+    return correct / total

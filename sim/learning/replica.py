@@ -1,6 +1,6 @@
 """Replicas: copies of a part of the model, each trained by one chain."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -44,17 +44,6 @@ def train_on(loss: Tensor, *replicas: Replica) -> None:
     torch.autograd.backward(loss)
     for replica in replicas:
         replica.step()
-
-
-def accuracy(modules: Sequence[nn.Module], batches: Iterable[tuple[Tensor, Tensor]]) -> float:
-    """Return the share of right classes on batches of inputs and labels, by modules in a row."""
-    correct = total = 0
-    model = nn.Sequential(*modules)
-    with torch.no_grad():
-        for inputs, labels in batches:
-            correct += int((model(inputs).argmax(dim=1) == labels).sum())
-            total += len(labels)
-    return correct / total
 
 
 def make_optimizer(

@@ -11,7 +11,6 @@ from typing import Any
 from cutlayer.sim.learning.state_key import StateKey
 
 Versions = Mapping[StateKey, int]
-Snapshot = Mapping[StateKey, tuple[int, Any]]
 
 
 class States(Mapping[StateKey, Any]):
@@ -80,15 +79,14 @@ class States(Mapping[StateKey, Any]):
         """The number of values that are kept, current or not."""
         return sum(len(versions) for versions in self._values.values())
 
-    def snapshot(self) -> Snapshot:
-        """Return the current versions and values, for `restore`."""
-        return {key: (version, self[key]) for key, version in self._current.items()}
+    def versions(self) -> Versions:
+        """Return the current version of each state."""
+        return self._current
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Make earlier versions current again, and forget later ones."""
-        self._current = {key: version for key, (version, _) in snapshot.items()}
-        for key, versions in self._values.items():
-            latest, _ = snapshot.get(key, (-1, None))
-            self._values[key] = {v: value for v, value in versions.items() if v <= latest}
-        for key, (version, value) in snapshot.items():
-            self._values[key][version] = value
+    def kept_values(self) -> dict[tuple[StateKey, int], Any]:
+        """Return all values that are kept, by name and version."""
+        return {
+            (key, version): value
+            for key, versions in self._values.items()
+            for version, value in versions.items()
+        }

@@ -3,16 +3,18 @@
 import gc
 import hashlib
 from abc import ABC, abstractmethod
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import ClassVar, Final
 
 from cutlayer.sim.clock import EndlessRoundError, TooManyEventsError
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Progress as ChainProgress
+from cutlayer.sim.learning.learning import TrainedRound
+from cutlayer.sim.learning.pending import Evaluation, Mark, Pending
 from cutlayer.sim.log.energy import DeviceUse
 from cutlayer.sim.log.intervals import NO_CAUSE
 from cutlayer.sim.log.link_use import Key, LinkTotals
@@ -29,6 +31,7 @@ from cutlayer.sim.run.one_round import (
     obstacle,
     recorded_links,
 )
+from cutlayer.sim.run.played import Played
 
 Observe = Callable[[World, Round], Sequence[Observer]]
 
@@ -67,10 +70,15 @@ class StopCondition:
 
 @dataclass(frozen=True)
 class RoundProgress:
-    """Callbacks: one for every closed round, one for every client trained within a round."""
+    """Callbacks: for every closed round, and for every client trained within a round.
+
+    `committed` is called before `round_closed`, with the round's training; its states are kept until the
+    next round is committed.
+    """
 
     round_closed: Callable[[RoundResult], None] = lambda _: None
     client_trained: ChainProgress | None = None
+    committed: Callable[[Played, RoundResult], None] = lambda *_: None
 
 
 class Engine(ABC):
@@ -99,19 +107,35 @@ class Engine(ABC):
         self._observe = observe
         self._learned = learned or {}
         self._last_of_type: dict[str, KeptRound] = {}
+        self._types_played: set[str] = set()
         self._events = hashlib.blake2b(digest_size=16)
         self._members: Sequence[int] = ()  # of the current round
+        self._digest = self.world.learning.run_digest  # of the last committed round
+        self._mark: Mark | None = None
 
     def run(self, stop: StopCondition, progress: RoundProgress) -> None:
-        """Play rounds until a limit is reached; the result is up to date after every round.
+        """Play and train rounds until a limit is reached; see `steps`."""
+        for played in self.steps(stop, progress):
+            with let_in():
+                played.wait()
+
+    def steps(self, stop: StopCondition, progress: RoundProgress) -> Iterator[Played]:
+        """Play and train rounds until a limit is reached; yield each round that has to be waited for.
+
+        The caller continues once the round is done. The result is up to date after every round: it has
+        the figures of a round that is committed, and none of one that is not.
 
         A round begins as soon as an eligible client is online. If none will ever be, the run ends and
         `result.ended` says why.
         """
         with nullcontext() if self.world.learning.trains else collecting_less():
-            self._run(stop, progress)
+            yield from self._steps(stop, progress)
 
-    def _run(self, stop: StopCondition, progress: RoundProgress) -> None:
+    def _steps(self, stop: StopCondition, progress: RoundProgress) -> Iterator[Played]:
+        executor = self.world.learning.executor
+        depends = stop.target_accuracy < inf  # on the accuracy of the round before
+        ahead = 0 if depends or executor is None else executor.ahead
+        waiting: deque[Played] = deque()
         for index in range(stop.rounds):
             waited_s = self._wait_s(index, stop)
             if waited_s and self.world.clock.elapsed_s + waited_s >= stop.virtual_time_s:
@@ -124,10 +148,8 @@ class Engine(ABC):
             if waited_s:
                 self.world.clock.rebase(waited_s)
             try:
-                with held_back():  # a round is counted and reported as a whole or not at all
-                    closed = self._play(index, stop, progress, waited_s)
-                    self.result.rounds.append(closed)
-                    progress.round_closed(closed)
+                with held_back():  # a round is played as a whole or not at all
+                    waiting.append(self._play(index, stop, progress, waited_s))
             except (TooManyEventsError, UnfinishedRoundError) as error:
                 where = f"{self.result.label}, {self.noun} {index}"
                 raise type(error)(f"{where}: {error}") from None
@@ -137,14 +159,45 @@ class Engine(ABC):
                 )
                 self.result.stalled = True
                 break
-            late = closed.virtual_time_s >= stop.virtual_time_s
-            reached = closed.accuracy is not None and closed.accuracy >= stop.target_accuracy
+            late = waiting[-1].row.virtual_time_s >= stop.virtual_time_s
+            reached = False
+            while len(waiting) > ahead:
+                if not waiting[0].done:
+                    yield waiting[0]
+                closed = self._commit(waiting.popleft(), progress)
+                reached = closed.accuracy is not None and closed.accuracy >= stop.target_accuracy
             if late or reached or self.world.clock.events >= stop.events:
                 break
+        while waiting:
+            if not waiting[0].done:
+                yield waiting[0]
+            self._commit(waiting.popleft(), progress)
+
+    def _commit(self, played: Played, progress: RoundProgress) -> RoundResult:
+        """Add a round that is done to the result, as a whole or not at all."""
+        with held_back():
+            played.trained.result()
+            accuracy, finite = played.learned, True
+            if played.evaluation is not None:
+                evaluation = played.evaluation.result()
+                accuracy, finite = evaluation.accuracy, evaluation.finite
+            for effect in (*played.effects, *played.further):
+                effect()
+            closed = replace(played.row, accuracy=accuracy, energy_j=played.energy_j())
+            if self.result.diverged_in_round is None and not finite:
+                self.result.diverged_in_round = closed.index
+            self.result.rounds.append(closed)
+            self._digest, before = played.trained.digest, self._mark
+            self._mark = played.trained.mark
+            if before is not None:
+                before.release()
+            progress.committed(played, closed)
+            progress.round_closed(closed)
+        return closed
 
     def finish(self) -> None:
         """Store the digests, the capacities of links and the last kept rounds in the result."""
-        result, learning = self.result, self.world.learning
+        result = self.result
         first = {kept.index for kept in result.kept}
         result.kept.extend(k for k in self._last_of_type.values() if k.index not in first)
         network, clients = self.world.network, self.world.client_routes.clients
@@ -153,9 +206,11 @@ class Engine(ABC):
             result.link_clients[name] = clients[name]
         result.kept.sort(key=lambda kept: kept.index)
         result.event_digest = self._events.hexdigest()
-        result.learning_digest = learning.run_digest
-        if learning.executor is not None and result.rounds:
-            result.weights_digest = learning.executor.weights_digest()
+        result.learning_digest = self._digest
+        if self._mark is not None:
+            result.weights_digest = self._mark.weights_digest()
+        if self.world.learning.executor is not None:
+            self.world.learning.executor.close()
 
     def _wait_s(self, index: int, stop: StopCondition) -> float:  # noqa: ARG002
         """Return the seconds until an eligible client is online."""
@@ -164,26 +219,26 @@ class Engine(ABC):
     @abstractmethod
     def _play(
         self, index: int, stop: StopCondition, progress: RoundProgress, waited_s: float
-    ) -> RoundResult:
-        """Play a round or window and return its figures."""
+    ) -> Played:
+        """Play a round or window and issue its training."""
 
-    def _closed(
+    def _issued(
         self,
         rnd: Round,
         record: RoundRecord,
         start_s: float,
         stop: StopCondition,
+        trained: TrainedRound,
         *,
         waited_s: float = 0.0,
-    ) -> RoundResult:
-        """Evaluate a round that has been played, add it to the result, and return its figures."""
+    ) -> Played:
+        """Return a round that has been played; issue its evaluation if it has one."""
         world, index = self.world, rnd.index
         last = index == stop.rounds - 1 or world.clock.elapsed_s >= stop.virtual_time_s
-        accuracy = self._learned.get(index)
-        if last or (index + 1) % stop.evaluate_every == 0:
-            accuracy = self._evaluated(rnd, accuracy)
+        evaluated = last or (index + 1) % stop.evaluate_every == 0
         straggler = record.straggler
-        return RoundResult(
+        log, utilisation = self._log(rnd, record, start_s)
+        row = RoundResult(
             index=index,
             round_type=rnd.round_type,
             clients=len(rnd.participants),
@@ -199,62 +254,65 @@ class Engine(ABC):
             waited_s=waited_s,
             clients_dropped=len(rnd.dropped),
             wasted_bytes=record.wasted_bytes,
-            energy_j=self._energy(rnd, record),
             server_jobs=record.server_jobs,
             server_wait_s=record.server_wait_s,
             longest_server_wait_s=record.longest_server_wait_s,
-            utilisation=self._log(rnd, record, start_s),
+            utilisation=utilisation,
             tiers=record.tiers,
             straggler=(
                 world.fleet.clients[rnd.participants[straggler]].name
                 if straggler != NO_CAUSE and rnd.participants
                 else None
             ),
-            accuracy=accuracy,
+        )
+        return Played(
+            row,
+            trained,
+            self._energy(rnd, record),
+            (log,),
+            evaluation=self._evaluation(rnd) if evaluated else None,
+            learned=self._learned.get(index),
         )
 
-    def _evaluated(self, rnd: Round, learned: float | None) -> float | None:
-        """Return the accuracy after a round, or `learned` if nothing is trained here."""
-        learning = self.world.learning
-        if learning.executor is None:
-            return learned
-        fleet, mixed = self.world.fleet, learning.mixed
-        differ = mixed is not None and mixed.freezes_device  # the models of different cuts
+    def _evaluation(self, rnd: Round) -> Pending[Evaluation] | None:
+        """Issue the evaluation after a round; None if nothing is trained here."""
+        fleet, learning = self.world.fleet, self.world.learning
+        if not learning.trains:
+            return None
+        differ = learning.mixed is not None and learning.mixed.freezes_device
         cuts = Counter(fleet.cuts[client] for client in fleet.able) if differ else {}
-        models, weights = learning.models(self.method.evaluated(rnd), cuts)
-        try:
-            with let_in():
-                accuracy = learning.executor.accuracy(models, weights)
-                finite = learning.executor.finite(models)
-        except KeyboardInterrupt:
-            learning.undo(last_round=True)
-            raise
-        if self.result.diverged_in_round is None and not finite:
-            self.result.diverged_in_round = rnd.index
-        return accuracy
+        return learning.evaluate(self.method.evaluated(rnd), cuts)
 
-    def _log(self, rnd: Round, record: RoundRecord, start_s: float) -> dict[str, float]:
-        """Add a round to the totals of the result; return its `utilisation`."""
+    def _log(
+        self, rnd: Round, record: RoundRecord, start_s: float
+    ) -> tuple[Callable[[], None], dict[str, float]]:
+        """Return what adds a round to the totals of the result, and its `utilisation`."""
         result, world = self.result, self.world
         names = tuple(world.fleet.clients[client].name for client in rnd.participants)
         entry = rnd.index, rnd.round_type, names, start_s, record.duration_s, record.digest
-        self._events.update(repr(entry).encode())
         links = {key: world.client_routes.name(key, rnd.participants) for key in record.uses}
-        for key, use in record.uses.items():
-            result.links.setdefault(links[key], LinkTotals()).add(use)
-        result.clients_busy_s += float(record.device_busy_s.sum())
-        result.clients_available_s += self._available_s(rnd, record)
-        result.server_busy_s += record.server_busy_s
-        result.server_available_s += record.duration_s * world.server.slots
+        available_s = self._available_s(rnd, record)
         edges = tuple(world.nodes)[1:]
-        for name, use_of_node in zip(world.nodes, record.nodes, strict=True) if edges else ():
-            totals = result.nodes.setdefault(name, NodeTotals(world.nodes[name].queue.slots))
-            totals.add(use_of_node, record.duration_s)
         kept = KeptRound(rnd.index, rnd.round_type, start_s, names, record, links, edges)
-        if self.keep_all or rnd.round_type not in self._last_of_type:
-            result.kept.append(kept)
-        self._last_of_type[rnd.round_type] = kept
-        return self._utilisation(links, record, start_s)
+        keep = self.keep_all or rnd.round_type not in self._types_played
+        self._types_played.add(rnd.round_type)
+
+        def add() -> None:
+            self._events.update(repr(entry).encode())
+            for key, use in record.uses.items():
+                result.links.setdefault(links[key], LinkTotals()).add(use)
+            result.clients_busy_s += float(record.device_busy_s.sum())
+            result.clients_available_s += available_s
+            result.server_busy_s += record.server_busy_s
+            result.server_available_s += record.duration_s * world.server.slots
+            for name, use_of_node in zip(world.nodes, record.nodes, strict=True) if edges else ():
+                totals = result.nodes.setdefault(name, NodeTotals(world.nodes[name].queue.slots))
+                totals.add(use_of_node, record.duration_s)
+            if keep:
+                result.kept.append(kept)
+            self._last_of_type[rnd.round_type] = kept
+
+        return add, self._utilisation(links, record, start_s)
 
     def _available_s(self, rnd: Round, record: RoundRecord) -> float:  # noqa: ARG002
         """Return the time of all members together for the method's work, in seconds."""
@@ -264,17 +322,27 @@ class Engine(ABC):
         """Return the seconds of a member's device that are charged with energy."""
         return record.duration_s
 
-    def _energy(self, rnd: Round, record: RoundRecord) -> float | None:
-        """Add the round to every participant's device; return the energy of all of them, joules."""
-        total: float | None = 0.0
-        for member, client in enumerate(rnd.participants):
-            participant = self.world.fleet.clients[client]
-            profile = participant.profile
-            use = self.result.devices.setdefault(participant.name, DeviceUse(profile.name))
-            active_s = {state: float(times[member]) for state, times in record.active_s.items()}
-            joules = use.add(profile.power_w, self._elapsed_s(member, record), active_s)
-            total = None if joules is None or total is None else total + joules
-        return total
+    def _energy(self, rnd: Round, record: RoundRecord) -> Callable[[], float | None]:
+        """Return what adds the round to every participant's device and returns the energy of all, J."""
+        uses = [
+            (
+                self.world.fleet.clients[client],
+                self._elapsed_s(member, record),
+                {state: float(times[member]) for state, times in record.active_s.items()},
+            )
+            for member, client in enumerate(rnd.participants)
+        ]
+
+        def add() -> float | None:
+            total: float | None = 0.0
+            for client, elapsed_s, active_s in uses:
+                profile = client.profile
+                use = self.result.devices.setdefault(client.name, DeviceUse(profile.name))
+                joules = use.add(profile.power_w, elapsed_s, active_s)
+                total = None if joules is None or total is None else total + joules
+            return total
+
+        return add
 
     def _utilisation(
         self, links: Mapping[Key, str], record: RoundRecord, start_s: float

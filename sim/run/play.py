@@ -4,7 +4,8 @@ Runs, previews, explanations and studies play a method in the same way. They dif
 what they observe and what they keep.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from math import inf
 from typing import Any, Final
 
@@ -15,10 +16,12 @@ from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.topology_sections import assumed_delays
 from cutlayer.sim.build.world import make_method, profile_of
 from cutlayer.sim.data.datasets import Dataset
-from cutlayer.sim.process.interrupts import held_back
+from cutlayer.sim.learning.executors import Runtime
+from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.control import control_of
 from cutlayer.sim.run.engine import Observe, RoundProgress, StopCondition
+from cutlayer.sim.run.played import Played
 from cutlayer.sim.run.windows import make_engine
 
 MOST_NAMES: Final = 3  # of profiles in a row
@@ -35,11 +38,11 @@ def play(
     progress: RoundProgress | None = None,
     observe: Observe | None = None,
     curve: Mapping[str, Any] | None = None,
-    executor: str = "inline",
+    runtime: Runtime | None = None,
     reuse: bool = True,
     keep_all: bool = False,
 ) -> MethodResult:
-    """Play a method and return its result; with a `dataset`, `executor` trains.
+    """Play a method and return its result; with a `dataset`, an executor of `runtime` (inline) trains.
 
     `stop` defaults to the scenario's. Pass a `result` to keep the rounds of an interrupted run: it is
     filled as rounds close. `observe` returns the network observers of a round. `curve` is the learning
@@ -47,7 +50,45 @@ def play(
     makes it); the result takes its accuracies. `keep_all` keeps the intervals of every round.
     """
     result = empty_result(plan, entry) if result is None else result
-    method = make_method(plan, entry, dataset, executor=executor, keep_accounts=observe is not None)
+    steps = play_steps(
+        plan,
+        entry,
+        dataset,
+        result=result,
+        stop=stop,
+        progress=progress,
+        observe=observe,
+        curve=curve,
+        runtime=runtime,
+        reuse=reuse,
+        keep_all=keep_all,
+    )
+    with closing(steps):
+        for played in steps:
+            with let_in():
+                played.wait()
+    return result
+
+
+def play_steps(
+    plan: Plan,
+    entry: MethodEntry,
+    dataset: Dataset | None,
+    *,
+    result: MethodResult,
+    stop: StopCondition | None = None,
+    progress: RoundProgress | None = None,
+    observe: Observe | None = None,
+    curve: Mapping[str, Any] | None = None,
+    runtime: Runtime | None = None,
+    reuse: bool = True,
+    keep_all: bool = False,
+) -> Generator[Played, None, None]:
+    """Play a method step by step: yield each round that has to be waited for; see `play`.
+
+    The result is complete when the generator ends or is closed.
+    """
+    method = make_method(plan, entry, dataset, runtime=runtime, keep_accounts=observe is not None)
     engine = make_engine(
         method,
         result,
@@ -58,14 +99,13 @@ def play(
         control=control_of(plan, entry, method),
     )
     try:
-        engine.run(stop or scenario_stop(plan.scenario), progress or RoundProgress())
+        yield from engine.steps(stop or scenario_stop(plan.scenario), progress or RoundProgress())
     finally:
         with held_back():
             engine.finish()
             if curve is not None:
                 result.weights_digest = curve["weights_digest"]
                 result.diverged_in_round = curve["diverged_in_round"]
-    return result
 
 
 def empty_result(plan: Plan, entry: MethodEntry) -> MethodResult:

@@ -15,10 +15,10 @@ from cutlayer.sim.methods.method import Method, Round
 from cutlayer.sim.methods.signature import UnrepeatableError
 from cutlayer.sim.process.interrupts import let_in
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.control import Control
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.one_round import play_round
+from cutlayer.sim.run.played import Played
 
 
 class RoundEngine(Engine):
@@ -60,27 +60,25 @@ class RoundEngine(Engine):
 
     def _play(
         self, index: int, stop: StopCondition, progress: RoundProgress, waited_s: float
-    ) -> RoundResult:
+    ) -> Played:
         world, method = self.world, self.method
-        try:
-            with let_in():
-                rnd = method.open_round(index)
-                self._members = rnd.participants
-                record = self._record_of(rnd)
-        except BaseException:
-            world.learning.undo()  # folds within the round
-            raise
-        if self._control is not None:
-            self.result.decisions += self._control.closed(rnd, record)
+        with let_in():
+            rnd = method.open_round(index)
+            self._members = rnd.participants
+            record = self._record_of(rnd)
+        decisions = [] if self._control is None else self._control.closed(rnd, record)
         start_s = world.clock.epoch_s
         world.clock.rebase(record.duration_s)
-        world.learning.close_round(progress.client_trained)
-        return self._closed(rnd, record, start_s, stop, waited_s=waited_s)
+        trained = world.learning.close_round(progress.client_trained)
+        played = self._issued(rnd, record, start_s, stop, trained, waited_s=waited_s)
+        if decisions:
+            played.further.append(lambda: self.result.decisions.extend(decisions))
+        return played
 
     def _record_of(self, rnd: Round) -> RoundRecord:
         """Play a round, or return the record of an equal one that was played before."""
         observers = self._observe(self.world, rnd) if self._observe else ()
-        loads = self.keep_all or rnd.round_type not in self._last_of_type
+        loads = self.keep_all or rnd.round_type not in self._types_played
         if observers or not self._reuse:
             return play_round(self.method, rnd, observers, record_loads=loads)
         key = self._key(rnd)

@@ -18,7 +18,7 @@ from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.checks import plan_checked, plan_feasible, problems_beside
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
-from cutlayer.sim.learning.executors import executor_entry
+from cutlayer.sim.learning.executors import ExecutorSettings, Runtime, numerics_of, open_runtime
 from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.methods.registry import OPTIONS, options_of
 from cutlayer.sim.process.interrupts import held_back, let_in
@@ -96,7 +96,10 @@ def run(
     DataError before anything is written, and OutputError if results cannot be written.
     """
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
-    trains = executor_entry(executor).trains
+    runtime = open_runtime(
+        executor, ExecutorSettings(folders=tuple(beside(loaded.document.source)))
+    )
+    trains = runtime is not None
     results = []
     with ExitStack() as stack:
         stack.enter_context(looking_in(beside(loaded.document.source)))
@@ -109,6 +112,8 @@ def run(
         infos = dict.fromkeys(plan.info for plan in plans if trains)  # seeds may share a data set
         directory = data_folder(loaded.scenario, data_dir)
         datasets = {info: load(info, directory) for info in infos}
+        if runtime is not None:
+            stack.enter_context(runtime)
         for plan in plans:
             dataset = datasets.get(plan.info)
             used = versions(executor, dataset)
@@ -117,7 +122,7 @@ def run(
             if curves is not None:
                 result.versions["curves"] = "attached: trained once for each learning digest"
             runner = _Runner(
-                plan, dataset, result, progress or Progress(), log, reuse, curves, executor
+                plan, dataset, result, progress or Progress(), log, reuse, curves, runtime
             )
             try:
                 if out is None:
@@ -157,7 +162,7 @@ class _Runner:
     log: LogName
     reuse: bool
     curves: Curves | None
-    executor: str
+    runtime: Runtime | None
 
     def run(self, files: RunFolder | None = None) -> None:
         """Run all methods and set the result's status, which Ctrl-C leaves at "stopped"."""
@@ -202,7 +207,7 @@ class _Runner:
             result=result,
             progress=RoundProgress(closed, progress.client_trained),
             curve=None if self.curves is None else self.curves[self.plan.seed, entry.label],
-            executor=self.executor,
+            runtime=self.runtime,
             reuse=self.reuse,
             keep_all=self.log == "events",
         )
@@ -211,12 +216,11 @@ class _Runner:
 
 def versions(executor: str, dataset: Dataset | None) -> dict[str, Any]:
     """Return the versions behind the numbers: of the code and of what a training's bits depend on."""
-    training = executor_entry(executor).training
     return {
         "cutlayer": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "numerics": None if training is None else training.numerics(),
+        "numerics": numerics_of(executor),
         "executor": executor,
         "data": None if dataset is None else dataset.identity,
     }

@@ -5,6 +5,7 @@ progress continue in the next one. Connections stay open between windows.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +19,11 @@ from cutlayer.sim.methods.method import Method, Round
 from cutlayer.sim.network.observers import Loads
 from cutlayer.sim.process.interrupts import let_in
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.results.updates import summary_of_updates
 from cutlayer.sim.run.control import Control
 from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
 from cutlayer.sim.run.one_round import behind_edges, edge_slots, recorded_links
+from cutlayer.sim.run.played import Played
 from cutlayer.sim.run.rounds import RoundEngine
 
 
@@ -49,15 +50,15 @@ class WindowEngine(Engine):
 
     noun = "window"
 
-    def run(self, stop: StopCondition, progress: RoundProgress) -> None:
-        """Play windows until a limit is reached; the result is up to date after every window."""
+    def steps(self, stop: StopCondition, progress: RoundProgress) -> Iterator[Played]:
+        """Play and train windows until a limit is reached; see `Engine.steps`."""
         assert isinstance(self.method, AsyncMethod)
         self._method, self._log_of_run = self.method, RunLog()
         self.world.log = self._log_of_run
         if self.world.transport is not None:
             self.world.transport.open_round()
         self._method.begin()
-        super().run(stop, progress)
+        yield from super().steps(stop, progress)
         self._check_bytes()
 
     def finish(self) -> None:
@@ -84,14 +85,14 @@ class WindowEngine(Engine):
 
     def _play(
         self, index: int, stop: StopCondition, progress: RoundProgress, waited_s: float
-    ) -> RoundResult:
+    ) -> Played:
         del waited_s
         self._method.window.counted = (
             progress.client_trained if self.world.learning.trains else None
         )
         world, method, log = self.world, self._method, self._log_of_run
         start_s = log.window_s
-        recorded = self.keep_all or WINDOW not in self._last_of_type
+        recorded = self.keep_all or WINDOW not in self._types_played
         loads = Loads(world.network, recorded_links(world)) if recorded else None
         observers = self._observe(world, Round(index, WINDOW, (), ())) if self._observe else ()
         world.network.observe(*([] if loads is None else [loads]), *observers)
@@ -102,21 +103,20 @@ class WindowEngine(Engine):
                 world.clock.play_until(lambda: method.window.closed)
         except BaseException:
             self._members = tuple(method.working)
-            world.learning.undo()
             raise
         rnd, record = self._close_window(index, start_s, loads)
-        world.learning.close_window()
-        closed = self._closed(rnd, record, start_s + world.clock.epoch_s, stop)
-        self.result.updates.extend(method.ended)
-        closed = replace(
-            closed,
-            clients=len(method.ended),
-            clients_dropped=sum(row.dropped for row in method.ended),
+        trained = world.learning.close_window()
+        played = self._issued(rnd, record, start_s + world.clock.epoch_s, stop, trained)
+        ended, method.ended = method.ended, []
+        played.row = replace(
+            played.row,
+            clients=len(ended),
+            clients_dropped=sum(row.dropped for row in ended),
             version=method.version,
         )
-        method.ended = []
+        played.further.append(lambda: self.result.updates.extend(ended))
         method.window.begin(world.clock.elapsed_s)
-        return closed
+        return played
 
     def _close_window(
         self, index: int, start_s: float, loads: Loads | None

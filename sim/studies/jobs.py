@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
 from cutlayer.sim.data.info import DatasetInfo
-from cutlayer.sim.learning.executors import executor_entry
+from cutlayer.sim.learning.executors import Runtime, open_runtime
 from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.process.workers import Note
 from cutlayer.sim.results.method import MethodResult
@@ -55,19 +56,26 @@ class Job:
             plan = make_plan(loaded, loaded.all_seeds[0])
             content_of = curve_of if self.job_type == "train" else plain
             dataset, trained_with = None, {}
-            training = executor_entry(self.executor).training
-            if self.job_type != "clock" and training is not None:
+            runtime = None if self.job_type == "clock" else open_runtime(self.executor)
+            if runtime is not None:
                 directory = data_folder(plan.scenario, self.data_dir)
                 dataset = _loaded(plan.info, directory, self.folders)
-                trained_with = {"numerics": training.numerics()}
-            found = {
-                entry.label: content_of(self._run(plan, entry, dataset, note)) | trained_with
-                for entry in plan.scenario.methods
-            }
+                trained_with = {"numerics": runtime.numerics()}
+            with nullcontext() if runtime is None else runtime:
+                found = {
+                    entry.label: content_of(self._run(plan, entry, dataset, runtime, note))
+                    | trained_with
+                    for entry in plan.scenario.methods
+                }
         return found.popitem()[1] if self.job_type == "train" else found
 
     def _run(
-        self, plan: Plan, entry: MethodEntry, dataset: Dataset | None, note: Note
+        self,
+        plan: Plan,
+        entry: MethodEntry,
+        dataset: Dataset | None,
+        runtime: Runtime | None,
+        note: Note,
     ) -> MethodResult:
         rounds = plan.scenario.training.rounds
 
@@ -76,7 +84,7 @@ class Job:
                 time = format_duration(row.virtual_time_s)
                 note(f"{entry.label}, round {row.index + 1} of {rounds}, virtual time {time}")
 
-        return play(plan, entry, dataset, progress=RoundProgress(closed), executor=self.executor)
+        return play(plan, entry, dataset, progress=RoundProgress(closed), runtime=runtime)
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import folders_looked_in
-from cutlayer.sim.learning.executors import executor_entry
+from cutlayer.sim.learning.executors import executor_entry, numerics_of
 from cutlayer.sim.process.interrupts import held_back
 from cutlayer.sim.process.workers import Job as AnyJob
 from cutlayer.sim.process.workers import Workers
@@ -52,8 +52,7 @@ class Runner:
     @cached_property
     def numerics(self) -> dict[str, Any]:
         """What the bits of a training depend on in this process; nothing if the study trains none."""
-        training = executor_entry(self.executor).training
-        return {} if training is None else training.numerics()
+        return numerics_of(self.executor) or {}
 
     def run(self, cells: Sequence[Cell]) -> list[MethodResult]:
         """Return the result of each cell, trained if the study trains.

@@ -1,0 +1,112 @@
+"""Evaluation of models on the test set, batch by batch.
+
+A slice of the test batches can be evaluated anywhere. Results are added up in the order of the batches,
+so that all slicings give the same bits. BatchNorm uses its running statistics, or those of each batch if
+it has none.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cutlayer.sim.learning.pending import Evaluation
+from cutlayer.sim.learning.replica import State
+from cutlayer.sim.learning.state_key import StateKey
+from cutlayer.sim.learning.workspace import Streams, Workspace
+
+Confusion = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class BatchCounts:
+    """The results of a test batch: the sum of its losses, and counts by label and predicted label."""
+
+    loss: float
+    confusion: Confusion
+
+    @property
+    def samples(self) -> int:
+        """The number of samples."""
+        return sum(map(sum, self.confusion))
+
+
+def evaluate_batches(
+    workspace: Workspace, modules: Sequence[nn.Module], first: int = 0, end: int | None = None
+) -> list[BatchCounts]:
+    """Return the results of the test batches from `first` to before `end`, by modules in a row.
+
+    Each batch has its own random stream, for models that draw in evaluation mode.
+    """
+    model = nn.Sequential(*modules).eval()
+    found = []
+    with torch.inference_mode():
+        for number, (inputs, labels) in enumerate(
+            workspace.feed.test_batches[first:end], start=first
+        ):
+            with workspace.drawing(Streams(workspace.recipe.seed, "evaluation", number)):
+                scores = model(workspace.converted(inputs))
+            found.append(_counts(scores, labels, workspace.recipe.classes))
+    return found
+
+
+def _counts(scores: Tensor, labels: Tensor, classes: int) -> BatchCounts:
+    loss = float(functional.cross_entropy(scores, labels, reduction="sum"))
+    pairs = labels * classes + scores.argmax(dim=1)
+    counts = torch.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+    return BatchCounts(loss, tuple(tuple(row) for row in counts.tolist()))
+
+
+def combined(
+    models: Sequence[Sequence[BatchCounts]], weights: Sequence[int], finite: bool
+) -> Evaluation:
+    """Return the figures of models, each with the results of all test batches in order."""
+    confusions = [_added(counts.confusion for counts in batches) for batches in models]
+    samples = [sum(map(sum, confusion)) for confusion in confusions]
+    right = [sum(c[label][label] for label in range(len(c))) for c in confusions]
+    losses = [sum(counts.loss for counts in batches) for batches in models]
+    total = sum(weights)
+    each = list(zip(weights, right, losses, samples, strict=True))
+    return Evaluation(
+        accuracy=sum(weight * (correct / count) for weight, correct, _, count in each) / total,
+        loss=sum(weight * (loss / count) for weight, _, loss, count in each) / total,
+        finite=finite,
+        confusion=_added(
+            tuple(tuple(weight * count for count in row) for row in confusion)
+            for weight, confusion in zip(weights, confusions, strict=True)
+        ),
+    )
+
+
+def _added(confusions: Iterable[Confusion]) -> Confusion:
+    total: Confusion = ()
+    for one in confusions:
+        total = (
+            tuple(
+                tuple(a + b for a, b in zip(row, other, strict=True))
+                for row, other in zip(total, one, strict=True)
+            )
+            if total
+            else one
+        )
+    return total
+
+
+def all_finite(states: Iterable[State]) -> bool:
+    """Return whether all values of states are finite."""
+    return all(bool(torch.isfinite(value).all()) for state in states for value in state.values())
+
+
+def modules_of(
+    workspace: Workspace, keys: Sequence[StateKey], states: Sequence[State]
+) -> list[nn.Module]:
+    """Return the modules of a model that is named by the states of its parts, with their values.
+
+    Blocks with separate states become one module.
+    """
+    if all(key.block is None for key in keys):
+        return [workspace.module(key.part, state) for key, state in zip(keys, states, strict=True)]
+    weights = {name: value for state in states for name, value in state.items()}
+    return [workspace.module("device", weights, len(keys))]

@@ -1,0 +1,85 @@
+"""Results of a training that may not exist yet, since chains may run later or in other processes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from cutlayer.sim.learning.state_key import StateKey
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Pending(Protocol[T_co]):
+    """A result that may not exist yet."""
+
+    @property
+    def done(self) -> bool:
+        """Whether `result` returns at once."""
+
+    def result(self) -> T_co:
+        """Wait for the result and return it. Raises the error of the work behind it."""
+
+
+@dataclass(frozen=True)
+class Done(Generic[T]):
+    """A result that exists."""
+
+    value: T
+    done = True
+
+    def result(self) -> T:
+        """Return the result."""
+        return self.value
+
+
+@dataclass(frozen=True)
+class ChainReport:
+    """What a chain reports: its mean training loss over `samples` samples; None if it has no loss."""
+
+    loss: float | None = None
+    samples: int = 0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of models on the test set; `accuracy` and `loss` are weighted means over the models.
+
+    `confusion[label][predicted]` counts test samples, added up over the models with their weights.
+    `finite` is whether all weights are finite.
+    """
+
+    accuracy: float
+    loss: float
+    finite: bool
+    confusion: tuple[tuple[int, ...], ...]
+
+
+class Mark(Protocol):
+    """The states of a run at the close of a round, kept until `release`.
+
+    It is done once everything that was issued before it has run.
+    """
+
+    @property
+    def done(self) -> bool:
+        """Whether `result` returns at once."""
+
+    def result(self) -> None:
+        """Wait until it is done. Raises the error of a chain."""
+
+    def weights_digest(self) -> str:
+        """Return a fingerprint of all trained weights, which does not depend on the cut."""
+
+    def values(self) -> "Mapping[tuple[StateKey, int], Any]":
+        """Return the states by name and version: the current ones, and those that open chains read."""
+
+    def versions(self) -> "Mapping[StateKey, int]":
+        """Return the current version of each state."""
+
+    def release(self) -> None:
+        """Free what only this mark keeps."""
+
+
+Reports = Pending[Sequence[ChainReport]]

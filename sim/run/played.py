@@ -1,0 +1,36 @@
+"""A round that has been played on the clock, and whose training may still be running."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from cutlayer.sim.learning.learning import TrainedRound
+from cutlayer.sim.learning.pending import Evaluation, Pending
+from cutlayer.sim.results.round import RoundResult
+
+
+@dataclass
+class Played:
+    """A played round: its figures without those of the training, and what adds it to the result.
+
+    `learned` is the accuracy of a training with the same digest. `effects` run when it is committed;
+    `energy_j` adds the use of the devices and returns their energy.
+    """
+
+    row: RoundResult
+    trained: TrainedRound
+    energy_j: Callable[[], float | None]
+    effects: Sequence[Callable[[], None]]
+    evaluation: Pending[Evaluation] | None = None
+    learned: float | None = None
+    further: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def done(self) -> bool:
+        """Whether its training and evaluation are done."""
+        return self.trained.done and (self.evaluation is None or self.evaluation.done)
+
+    def wait(self) -> None:
+        """Wait until its training and evaluation are done. Raises the error of a chain."""
+        self.trained.result()
+        if self.evaluation is not None:
+            self.evaluation.result()
