@@ -14,8 +14,10 @@ from torch.nn import functional
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.operations import Upload
 from cutlayer.sim.learning.replica import train_on
+from cutlayer.sim.learning.values import register
 
 
+@register
 @dataclass
 class Gaussian:
     """The mean and the variance of each value of a label's activations, and their total weight."""
