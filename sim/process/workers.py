@@ -18,8 +18,8 @@ from typing import Any, Final, Protocol, Self
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import is_own
 from cutlayer.sim.process.python_path import safe_path_for_children
+from cutlayer.sim.process.tasks import ATTEMPTS, WorkerDiedError
 
-ATTEMPTS: Final = 3
 _PORTABLE: Final = ("builtins", "cutlayer")  # top-level packages that every process can import
 _END_WAIT_S: Final = 10.0  # for a process that has closed its pipe
 
@@ -46,10 +46,6 @@ class Failure:
     name: str
     error: Exception
     trace: str = ""
-
-
-class WorkerDiedError(UserError):
-    """A job that killed every worker that tried it."""
 
 
 class JobError(ValueError):

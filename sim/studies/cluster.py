@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from cutlayer.errors import UserError
+from cutlayer.sim.process.tasks import WorkerDiedError
 from cutlayer.sim.process.workers import (
     Done,
     Failure,
     Job,
     Note,
-    WorkerDiedError,
     Workers,
     job_error,
     portable,

@@ -1,0 +1,244 @@
+"""Tasks, and the backends that run them: in this process, in worker processes or on a cluster.
+
+A task is a picklable object with plain data. Larger values, such as the states of a model, are its
+inputs and outputs: bytes that the backend keeps, each known by a handle. A task is pure: the same task
+with the same inputs gives the same outputs in every process, so that it can be repeated if its worker
+dies.
+"""
+
+import heapq
+import pickle
+import traceback
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, Self
+
+from cutlayer.errors import UserError
+from cutlayer.models.own_object import is_own
+
+ATTEMPTS: Final = 3  # of a task whose workers die
+_PORTABLE: Final = ("builtins", "cutlayer")  # top-level packages that every process can import
+
+Note = Callable[[str], None]
+Handle = Hashable  # names one input or output; only the backend that made it knows its meaning
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a task returns: a small picklable report, and the outputs as bytes."""
+
+    report: Any
+    outputs: tuple[bytes | bytearray | memoryview, ...] = ()
+
+
+class Task(Protocol):
+    """A picklable task, and its name in messages, such as "classic_fl, round 3, client 7"."""
+
+    @property
+    def name(self) -> str:
+        """What the task does."""
+
+    def perform(self, inputs: Sequence[memoryview], note: Note) -> Outcome:
+        """Return the outcome. `inputs` are read-only; `note` shows what is being done.
+
+        A view of an input may be kept after the call, and stays valid when its handle is freed.
+        """
+
+
+@dataclass(frozen=True)
+class Result:
+    """The end of a task: its report and the handles of its outputs, or an error.
+
+    The error is a UserError if the user can correct it. Its notes (`__notes__`) hold the worker's
+    traceback.
+    """
+
+    report: Any = None
+    outputs: tuple[Handle, ...] = ()
+    error: Exception | None = None
+
+
+Done = Callable[[Result], None]
+
+
+class Ticket:
+    """Identifies a submitted task to `cancel`."""
+
+
+class Backend(Protocol):
+    """A context that runs tasks. It calls `done` for each, in `wait` and in the thread of the caller."""
+
+    @property
+    def jobs(self) -> int:
+        """The number of tasks that run at the same time."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def submit(self, task: Task, inputs: Sequence[Handle], done: Done, priority: int = 0) -> Ticket:
+        """Run a task once its turn comes: higher priorities first, and earlier tasks among equals.
+
+        The inputs exist and are not freed before the task has ended or was cancelled. Raises TaskError
+        if the task cannot be pickled.
+        """
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Drop a task: one that has not begun never runs, the result of a running one is dropped.
+
+        `done` is not called. Nothing happens if the task has ended.
+        """
+
+    def wait(self) -> None:
+        """Wait until a task has ended, and call `done` for all that have.
+
+        Returns at once if no task is submitted.
+        """
+
+    def read(self, handle: Handle) -> memoryview:
+        """Return the bytes of an input or output, read-only."""
+
+    def put(self, content: bytes | bytearray | memoryview) -> Handle:
+        """Keep an input that this process provides."""
+
+    def free(self, handle: Handle) -> None:
+        """Discard an input or output."""
+
+
+class TaskError(UserError):
+    """A task that cannot be sent to a worker process."""
+
+
+class WorkerDiedError(UserError):
+    """A task that killed every worker that tried it."""
+
+
+def pickled(task: Task) -> bytes:
+    """Return the bytes of a task. Raises TaskError."""
+    try:
+        return pickle.dumps(task, pickle.HIGHEST_PROTOCOL)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise TaskError(
+            f"{task.name}: cannot be sent to a worker process ({error}): define a method's operations,"
+            " and the classes of their data, at the top level of a module, or use --executor inline"
+        ) from error
+
+
+def sent_error(name: str, error: Exception) -> Exception:
+    """Return the error of a task as its worker reports it, with the traceback as a note.
+
+    Any process can unpickle it: it is an error of Cutlayer or Python, or a RuntimeError, because what a
+    user's code raises may have a type that only the worker knows.
+    """
+    trace = "".join(traceback.format_exception(error))
+    module = type(error).__module__
+    if module.partition(".")[0] not in _PORTABLE or is_own(module):
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301
+    except Exception:  # the constructor takes other arguments than `args`
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    error.add_note(f"{name}, in its worker:\n{trace}")
+    return error
+
+
+class _Submitted(Ticket):
+    """A submitted task of Sequential."""
+
+    def __init__(self, content: bytes, name: str, inputs: Sequence[Handle], done: Done) -> None:
+        self.content = content
+        self.name = name
+        self.inputs = tuple(inputs)
+        self.done = done
+        self.deaths = 0
+
+
+Choose = Callable[[Sequence[str]], int]
+Dies = Callable[[str, int], bool]
+
+
+class Sequential:
+    """Runs the tasks in this process, one in each `wait`; for tests.
+
+    `choose` gets the names of the tasks that can run, in the order in which they would, and returns the
+    index of the one to run now. `dies` gets a task's name and the number of its deaths so far; if it
+    returns True, the task is done, its outcome is dropped and it is tried again, as if its worker had
+    died at the last moment.
+    """
+
+    jobs = 1
+
+    def __init__(self, choose: Choose = lambda _: 0, dies: Dies = lambda *_: False) -> None:
+        self._choose = choose
+        self._dies = dies
+        self._ready: list[tuple[int, int, _Submitted]] = []
+        self._count = 0
+        self._values: dict[int, bytes] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ready.clear()
+        self._values.clear()
+
+    def submit(self, task: Task, inputs: Sequence[Handle], done: Done, priority: int = 0) -> Ticket:
+        """Add a task. Raises TaskError, or KeyError if an input does not exist."""
+        for handle in inputs:
+            self.read(handle)
+        ticket = _Submitted(pickled(task), task.name, inputs, done)
+        self._count += 1
+        heapq.heappush(self._ready, (-priority, self._count, ticket))
+        return ticket
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Drop a task."""
+        self._ready = [entry for entry in self._ready if entry[2] is not ticket]
+        heapq.heapify(self._ready)
+
+    def wait(self) -> None:
+        """Run one task and call its `done`."""
+        result = None
+        while result is None and self._ready:
+            order = sorted(self._ready)
+            entry = order[self._choose([ticket.name for *_, ticket in order])]
+            ticket = entry[2]
+            result = self._result(ticket)
+            if result is not None:
+                self.cancel(ticket)
+                ticket.done(result)
+
+    def read(self, handle: Handle) -> memoryview:
+        """Return the bytes of a handle. Raises KeyError if it is freed or unknown."""
+        return memoryview(self._values[handle])  # type: ignore[index]
+
+    def put(self, content: bytes | bytearray | memoryview) -> Handle:
+        """Keep a copy of bytes."""
+        self._count += 1
+        self._values[self._count] = bytes(content)
+        return self._count
+
+    def free(self, handle: Handle) -> None:
+        """Discard the bytes of a handle. Raises KeyError if it is freed or unknown."""
+        del self._values[handle]  # type: ignore[arg-type]
+
+    def _result(self, ticket: _Submitted) -> Result | None:
+        """Return the result of a task; None if its worker died and it is to be tried again."""
+        task: Task = pickle.loads(ticket.content)  # noqa: S301
+        inputs = [self.read(handle) for handle in ticket.inputs]
+        try:
+            outcome = task.perform(inputs, lambda _: None)
+        except Exception as error:  # the submitter reports it
+            return Result(error=sent_error(ticket.name, error))
+        if self._dies(ticket.name, ticket.deaths):
+            ticket.deaths += 1
+            if ticket.deaths < ATTEMPTS:
+                return None
+            return Result(error=died(ticket.name, "by choice"))
+        outputs = tuple(self.put(output) for output in outcome.outputs)
+        return Result(pickle.loads(pickle.dumps(outcome.report)), outputs)  # noqa: S301
+
+
+def died(name: str, cause: str) -> WorkerDiedError:
+    """Return the error of a task that killed its workers."""
+    return WorkerDiedError(f"{name}: {ATTEMPTS} workers died running it, the last {cause}")
