@@ -41,11 +41,10 @@ def evaluate_batches(
     Each batch has its own random stream, for models that draw in evaluation mode.
     """
     model = nn.Sequential(*modules).eval()
+    batches = workspace.feed.test_batches[first:end]
     found = []
     with torch.inference_mode():
-        for number, (inputs, labels) in enumerate(
-            workspace.feed.test_batches[first:end], start=first
-        ):
+        for number, (inputs, labels) in enumerate(batches, start=first):
             with workspace.drawing(Streams(workspace.recipe.seed, "evaluation", number)):
                 scores = model(workspace.converted(inputs))
             found.append(_counts(scores, labels, workspace.recipe.classes))

@@ -107,8 +107,9 @@ class Inside:
     ) -> "Inside":
         engine = make_engine(self.method, self.result)
         rounds = rounds or self.plan.scenario.training.rounds
-        engine.run(
-            StopCondition(rounds, evaluate_every=1000), RoundProgress(round_closed, client_trained)
-        )
-        engine.finish()
+        stop = StopCondition(rounds, evaluate_every=1000)
+        try:
+            engine.run(stop, RoundProgress(round_closed, client_trained))
+        finally:
+            engine.finish()
         return self

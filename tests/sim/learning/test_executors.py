@@ -12,27 +12,27 @@ from cutlayer.sim.learning import executors
 from cutlayer.sim.learning.executors import (
     EXECUTORS,
     ExecutorEntry,
-    Training,
     UnknownExecutorError,
     executor_entry,
 )
+from cutlayer.sim.learning.inline import Inline, InlineRuntime
 from cutlayer.sim.learning.workspace import Workspace
 
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Workspace]:
     """Register the executor `counted`: `inline` that counts its instances."""
-    inline, workspaces = EXECUTORS["inline"].training, []
-    assert inline is not None
+    workspaces: list[Workspace] = []
 
-    def counted(workspace: Workspace) -> executors.Executor:
-        workspaces.append(workspace)
-        return inline.make(workspace)
+    class Counted(InlineRuntime):
+        def executor(self, workspace: Workspace) -> Inline:
+            workspaces.append(workspace)
+            return super().executor(workspace)
 
-    def numerics() -> dict[str, Any]:
-        return inline.numerics() | {"executor": "counted"}
+        def numerics(self) -> dict[str, Any]:
+            return super().numerics() | {"executor": "counted"}
 
-    entry = ExecutorEntry("inline, counted", Training(counted, numerics))
+    entry = ExecutorEntry("inline, counted", Counted)
     monkeypatch.setattr(executors, "EXECUTORS", {**EXECUTORS, "counted": entry})
     return workspaces
 

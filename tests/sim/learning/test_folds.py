@@ -229,14 +229,20 @@ def test_moments_of_an_aggregation_survive_folds_at_any_time() -> None:
     assert rounds.run_digest == folds.run_digest
 
 
-def test_an_interrupted_window_goes_back_to_the_last_closed_one() -> None:
+def test_a_mark_keeps_the_states_of_its_window_and_those_that_open_chains_read() -> None:
     learning = layer()
+    first = server(learning)
+    slow = opened(learning, 9)
     learning.fold([opened(learning, 0)])
+    mark = learning.close_window().mark
+    assert mark is not None
+    closed, digest = server(learning), mark.weights_digest()
+    learning.fold([slow, opened(learning, 1)], FedAvg())
+    values, version = mark.values(), mark.versions()[SERVER]
+    assert all(values[SERVER, version][name] is value for name, value in closed.items())
+    assert all(values[SERVER, 0][name] is value for name, value in first.items())
+    assert mark.weights_digest() == digest
     learning.close_window()
-    closed = server(learning)
-    learning.fold([opened(learning, 1)], FedAvg())
-    learning.undo()
-    assert all(server(learning)[name] is value for name, value in closed.items())
 
 
 def test_a_published_trunk_goes_on() -> None:

@@ -21,6 +21,7 @@ from cutlayer.models.weights_files import load_weights
 from cutlayer.sim.data.datasets import describe, load
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.chain_execution import ChainRun
+from cutlayer.sim.learning.pending import ChainReport, Done
 from cutlayer.sim.learning.pretrain import PretrainRecipe, pretrain
 from cutlayer.sim.learning.workspace import Streams
 
@@ -112,11 +113,12 @@ def trained(run: Inside, *, backwards: bool) -> dict[int, dict[str, Tensor]]:
     executor = run.method.world.learning.executor
     members: dict[int, dict[str, Tensor]] = {}
 
-    def execute(chains: list[Chain], *_: object) -> None:
+    def execute(chains: list[Chain], *_: object) -> Done[list[ChainReport]]:
         for chain in reversed(chains) if backwards else chains:
             at_work = ChainRun(chain, run.workspace)
             at_work.execute()
             members[chain.client] = at_work.replica("device").state()
+        return Done([])
 
     executor.run = execute  # type: ignore[union-attr, method-assign, assignment]
     run.train(rounds=1)
@@ -181,9 +183,9 @@ def test_dropout_drops_its_share_and_is_off_in_evaluation() -> None:
     assert (kept == 0).double().mean().item() == pytest.approx(0.3, abs=0.03)
     executor = run.method.world.learning.executor
     assert executor is not None
-    first = executor.accuracy([keys("device", "server")])
+    first = executor.evaluate([keys("device", "server")], [1]).result()
     assert not block.training
-    assert first == executor.accuracy([keys("device", "server")])
+    assert first == executor.evaluate([keys("device", "server")], [1]).result()
 
 
 def test_the_cost_of_a_random_model_is_always_the_same() -> None:

@@ -103,7 +103,10 @@ def test_evaluation_uses_the_running_statistics() -> None:
                 right.append(model(image[None]).argmax().item() == label.item())
     executor = run.method.world.learning.executor
     assert executor is not None
-    assert executor.accuracy([keys("device", "server")]) == sum(right) / len(right)
+    found = executor.evaluate([keys("device", "server")], [1]).result()
+    assert found.accuracy == sum(right) / len(right)
+    assert sum(found.confusion[label][label] for label in range(10)) == sum(right)
+    assert sum(map(sum, found.confusion)) == len(right)
     assert len(right) == 20
 
 

@@ -16,6 +16,7 @@ from command_line import TINY, CommandLine, files, rows, summary
 
 from cutlayer import load_scenario, run
 from cutlayer.sim.commands.progress import RunProgress
+from cutlayer.sim.learning.pending import Done, Evaluation
 from cutlayer.sim.process.interrupts import Interrupted, held_back, interrupts_handled, let_in
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.read import read_run
@@ -234,17 +235,17 @@ def test_an_interrupted_evaluation_undoes_its_round(
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY, encoding="utf-8")
     asked = ["methods=[splitfed]"]
-    real: Callable[..., float] = Inline.accuracy
+    real: Callable[..., Done[Evaluation]] = Inline.evaluate
     count = 0
 
-    def interrupted(self: Inline, *models: object) -> float:
+    def interrupted(self: Inline, *models: object) -> Done[Evaluation]:
         nonlocal count
         count += 1
         if count == 2:
             signal.raise_signal(signal.SIGINT)
         return real(self, *models)
 
-    monkeypatch.setattr(Inline, "accuracy", interrupted)
+    monkeypatch.setattr(Inline, "evaluate", interrupted)
     (result,) = run(load_scenario(file, asked))
     (whole,) = run(load_scenario(file, [*asked, "training.rounds=1"]))
     method, shorter = result.methods["splitfed"], whole.methods["splitfed"]
