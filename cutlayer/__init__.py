@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cutlayer.errors import UserError
     from cutlayer.scenarios.problems import ScenarioError
     from cutlayer.sim.data.info import DataError
+    from cutlayer.sim.loggers.logger import Logger
     from cutlayer.sim.results.method import MethodResult, RunResult
     from cutlayer.sim.results.read import read_run, read_study
     from cutlayer.sim.results.round import RoundResult
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "DataError": "cutlayer.sim.data.info",
+    "Logger": "cutlayer.sim.loggers.logger",
     "MethodResult": "cutlayer.sim.results.method",
     "RoundResult": "cutlayer.sim.results.round",
     "RunResult": "cutlayer.sim.results.method",
@@ -52,6 +54,7 @@ _MODULES = {
 
 __all__ = [
     "DataError",
+    "Logger",
     "MethodResult",
     "RoundResult",
     "RunResult",

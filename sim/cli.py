@@ -18,6 +18,7 @@ import typer
 from cutlayer.errors import UserError
 from cutlayer.sim.files.plain_text import argument_text, show_what_cannot_be_encoded, visible
 from cutlayer.sim.learning.executors import EXECUTORS, executor_entry
+from cutlayer.sim.loggers.logger import LOGGERS
 from cutlayer.sim.process.interrupts import INTERRUPTED, final_code, interrupts_handled
 from cutlayer.version import __version__
 
@@ -131,6 +132,13 @@ def run(
         int | None, typer.Option(min=1, help="Processes for the draws [one per core if it pays].")
     ] = None,
     threads: Threads = 1,
+    log_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="|".join((*LOGGERS, "MODULE:OBJECT")),
+            help="Send the figures of each round to a tracking tool, or a logger of yours; repeatable.",
+        ),
+    ] = None,
     no_user_code: NoUserCode = False,
 ) -> None:
     """Run and compare every method of a scenario."""
@@ -151,6 +159,7 @@ def run(
             traffic=traffic,
             draws_wanted=draws,
             jobs=jobs,
+            log_to=log_to or [],
         )
     )
 

@@ -25,28 +25,29 @@ __main__ -> cli
 build -> clock compute control data endpoints errors learning log methods models network scenarios
         streams suggestion topologies transport
 calibrate -> compute data errors files models process topologies
-cli -> commands errors files learning models process scenarios version
+cli -> commands errors files learning loggers models process scenarios version
 clock -> errors topologies
-commands -> build calibrate data errors files learning methods models papers process report results
-        run scenarios studies suggestion topologies uncertainty validate views
+commands -> build calibrate data errors files learning loggers methods models papers process report
+        results run scenarios studies suggestion topologies uncertainty validate views
 compute -> clock models topologies
 control -> errors models scenarios
-cutlayer -> data errors results run scenarios studies uncertainty version
+cutlayer -> data errors loggers results run scenarios studies uncertainty version
 data -> errors models streams suggestion topologies
 endpoints -> clock compute errors learning log models network streams topologies
 errors ->
 files -> errors suggestion
 learning -> data errors files models process scenarios suggestion
 log -> errors network
+loggers -> errors files models suggestion
 methods -> clock compute endpoints errors learning log models scenarios suggestion
 models -> errors suggestion
 network -> clock suggestion
 papers -> calibrate compute files models results run topologies validate views
 process -> errors models
 report -> files results scenarios uncertainty version views
-results -> errors files log network process
-run -> build clock control data endpoints errors learning log methods models network process results
-        scenarios suggestion transport version
+results -> errors files log loggers network process
+run -> build clock control data endpoints errors learning log loggers methods models network process
+        results scenarios suggestion transport version
 scenarios -> errors models suggestion topologies
 sim ->
 streams ->

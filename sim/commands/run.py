@@ -13,6 +13,7 @@ from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.commands.progress import PhaseProgress, RunProgress
 from cutlayer.sim.files.atomic import errors_named
 from cutlayer.sim.learning.executors import executor_entry
+from cutlayer.sim.loggers.logger import loggers_named
 from cutlayer.sim.process.interrupts import INTERRUPTED
 from cutlayer.sim.results.folder import claim_folder, claim_next
 from cutlayer.sim.results.method import RunResult
@@ -44,6 +45,7 @@ def run_command(
     traffic: bool,
     draws_wanted: int | None,
     jobs: int | None,
+    log_to: Sequence[str] = (),
 ) -> int:
     """Run a scenario, print and write its results; return the exit code."""
     if executor_entry(executor).trains:
@@ -55,6 +57,8 @@ def run_command(
         overrides = [*overrides, f"uncertainty.draws={draws_wanted}"]
     loaded = load_scenario(scenario, overrides)
     kind, name = folder_kind(loaded), loaded.scenario.name
+    with looking_in(beside(loaded.document.source)):
+        loggers = loggers_named(log_to)
     draws = plots
 
     def trace(result: RunResult, folder: Path) -> Sequence[Path]:
@@ -76,6 +80,7 @@ def run_command(
                 data_dir=data_dir,
                 progress=progress,
                 views=trace,
+                loggers=loggers,
             )
         with PhaseProgress(console) as phases:
             add_draws(loaded, results, jobs=jobs, progress=phases)

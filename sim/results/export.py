@@ -12,6 +12,7 @@ from cutlayer.sim.files.atomic import errors_named, whole_file, whole_text, writ
 from cutlayer.sim.files.csv_text import write_rows
 from cutlayer.sim.files.plain_text import FileNames
 from cutlayer.sim.log.intervals import COLUMNS, SERVER
+from cutlayer.sim.loggers.tensorboard import add_scalars, summary_writer
 from cutlayer.sim.results.columns import (
     DRAW_TABLES,
     NOT_IN_EVERY_RUN,
@@ -111,21 +112,13 @@ def _parquet(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
 
 
 def _tensorboard(saved: SavedRun | SavedStudy, folder: Path) -> list[Path]:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        rule = "TensorBoard needs its package: pip install 'cutlayer[tensorboard]'"
-        raise ExportError(rule) from None
-    make: Any = SummaryWriter
+    make = summary_writer()
     written = []
     for name, rows in _curves(saved).items():
         target = folder / name
-        with errors_named(target), make(log_dir=str(target)) as writer:
+        with errors_named(target), make(target) as writer:
             for row in rows:
-                step, time = int(row["round"] or 0), float(row["virtual_time_s"] or 0.0)
-                for column, value in row.items():
-                    if isinstance(value, int | float) and column not in ("round", "seed", "point"):
-                        writer.add_scalar(column, value, step, walltime=time)
+                add_scalars(writer, row)
         written.append(target)
     return written
 

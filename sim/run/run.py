@@ -1,9 +1,9 @@
 """Run a scenario: every method in a world of its own, for each seed, and keep the results."""
 
 import platform
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,8 +20,11 @@ from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
 from cutlayer.sim.learning.executors import ExecutorSettings, Runtime, numerics_of, open_runtime
 from cutlayer.sim.log.window import WINDOW
+from cutlayer.sim.loggers.live import Loggers, following
+from cutlayer.sim.loggers.logger import About, MakeLogger
 from cutlayer.sim.methods.registry import OPTIONS, options_of
 from cutlayer.sim.process.interrupts import held_back, let_in
+from cutlayer.sim.results.columns import method_row
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
@@ -78,6 +81,7 @@ def run(
     progress: Progress | None = None,
     curves: Curves | None = None,
     views: Views = no_views,
+    loggers: Sequence[MakeLogger] = (),
 ) -> list[RunResult]:
     """Run every method of a scenario for each of its seeds; return one result per seed.
 
@@ -89,6 +93,9 @@ def run(
     status is written. `log="events"` keeps the intervals of all rounds.
 
     The `uncertainty` of the scenario is not used here: `cutlayer.add_draws` adds draws to the results.
+
+    `loggers` are classes of loggers, see `cutlayer.Logger`: each is called once for every seed, and its
+    object receives the figures of that seed's rounds as they close.
 
     `curves` has learning curves by seed and label; only these methods are run, and not trained.
 
@@ -122,11 +129,12 @@ def run(
             if curves is not None:
                 result.versions["curves"] = "attached: trained once for each learning digest"
             runner = _Runner(
-                plan, dataset, result, progress or Progress(), log, reuse, curves, runtime
+                plan, dataset, result, progress or Progress(), log, reuse, curves, runtime, loggers
             )
             try:
                 if out is None:
-                    runner.run()
+                    with runner.logged():
+                        runner.run()
                 elif len(plans) == 1:
                     runner.run_into(out.path, views)
                 else:
@@ -163,6 +171,23 @@ class _Runner:
     reuse: bool
     curves: Curves | None
     runtime: Runtime | None
+    makers: Sequence[MakeLogger]
+    loggers: Loggers = field(default_factory=lambda: Loggers(()))
+
+    @contextmanager
+    def logged(self, folder: Path | None = None) -> Iterator[None]:
+        """Begin the loggers, and end them at the end of the context."""
+        result, entries = self.result, self.plan.scenario.methods
+        about = About(
+            self.plan.scenario.name,
+            result.seed,
+            {entry.label: entry.name for entry in entries},
+            result.scenario,
+            result.versions,
+            folder,
+        )
+        with following(self.makers, about, result.summary) as self.loggers:
+            yield
 
     def run(self, files: RunFolder | None = None) -> None:
         """Run all methods and set the result's status, which Ctrl-C leaves at "stopped"."""
@@ -179,7 +204,7 @@ class _Runner:
     def run_into(self, folder: Path, views: Views) -> None:
         """Run all methods into a claimed folder."""
         self.result.path = folder
-        with held_back(), RunFolder(folder, self.result) as files:
+        with held_back(), self.logged(folder), RunFolder(folder, self.result) as files:
             self.run(files)
             files.finish(self.result, views)
 
@@ -191,6 +216,9 @@ class _Runner:
         def closed(row: RoundResult) -> None:
             if files is not None:
                 files.add(entry.label, entry.name, row)
+            self.loggers.round_closed(
+                entry.label, method_row(entry.label, entry.name, "rounds", row)
+            )
             progress.round_closed(row)
 
         progress.method_started(

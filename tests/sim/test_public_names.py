@@ -22,6 +22,7 @@ from cutlayer import (
 
 PUBLIC = [
     "DataError",
+    "Logger",
     "MethodResult",
     "RoundResult",
     "RunResult",
