@@ -24,7 +24,8 @@ from cutlayer.sim.endpoints.nodes import Node
 from cutlayer.sim.endpoints.world import Closing, Costs, World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.digest import node
-from cutlayer.sim.learning.executors import Runtime, open_runtime
+from cutlayer.sim.learning.executor import Runtime
+from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.log.intervals import SERVER

@@ -1,110 +1,15 @@
-"""The executors by name. An executor runs the operations of chains.
+"""The executors by name.
 
-A new executor is a class with the methods of `Executor`, and an entry of EXECUTORS. The training
-methods do not depend on it, and all executors give the same bits.
+A new executor is a runtime (`cutlayer.sim.learning.executor`) and an entry of EXECUTORS.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import Any, Final
 
 from cutlayer.errors import UserError
-from cutlayer.sim.learning.pending import Evaluation, Mark, Pending, Reports
+from cutlayer.sim.learning.executor import ExecutorSettings, Runtime
 from cutlayer.suggestion import suggestion
-
-if TYPE_CHECKING:
-    from cutlayer.sim.learning.aggregation import Aggregation
-    from cutlayer.sim.learning.chain import Chain, Progress
-    from cutlayer.sim.learning.fold import Fold
-    from cutlayer.sim.learning.interleaved import Interleaved
-    from cutlayer.sim.learning.state_key import StateKey
-    from cutlayer.sim.learning.workspace import Workspace
-
-
-class Executor(Protocol):
-    """Holds the states of a run and runs chains on them; `Learning` calls it.
-
-    `ahead` is the number of rounds that may be played on the clock before the one at hand is trained.
-    Calls may return before the work is done, which runs in the order of the calls or with equal results.
-    """
-
-    ahead: int
-
-    def hold(self, chain: "Chain") -> None:
-        """Keep the versions that a chain reads until `release`."""
-
-    def release(self, chain: "Chain") -> None:
-        """Free the versions of a chain that has run, or will not run."""
-
-    def run(self, chains: "Sequence[Chain]", fold: "Fold", progress: "Progress | None") -> Reports:
-        """Run chains, apply their writes and fold their members; return their reports, in order.
-
-        Members are folded in the order of `chains`, in whichever order these run.
-        """
-
-    def merge(
-        self,
-        target: "StateKey",
-        members: "Sequence[tuple[StateKey, float]]",
-        aggregation: "Aggregation",
-        versions: "Mapping[StateKey, int]",
-    ) -> None:
-        """Fold states into another one of the same part."""
-
-    def assign(self, target: "StateKey", source: "StateKey", version: int) -> None:
-        """Set a state to the value of another one."""
-
-    def forget(self, key: "StateKey") -> None:
-        """Remove a state that nothing reads any more."""
-
-    def publish(self, group: "Interleaved") -> None:
-        """Run the operations so far, and make the trunk's states current."""
-
-    def evaluate(
-        self, models: "Sequence[tuple[StateKey, ...]]", weights: Sequence[int]
-    ) -> Pending[Evaluation]:
-        """Evaluate models, each named by the states of its parts, on the test set."""
-
-    def mark(self) -> Mark:
-        """Return the states of a round that closes."""
-
-    def close(self) -> None:
-        """Free everything."""
-
-
-@dataclass(frozen=True)
-class ExecutorSettings:
-    """Where an executor runs: worker processes, torch threads each, a cluster, a device of torch.
-
-    `folders` are those of a user's own objects. `note` gets lines about the work.
-    """
-
-    jobs: int | None = None
-    threads: int = 1
-    scheduler: str | None = None
-    device: str = "cpu"
-    folders: tuple[str, ...] = ()
-    note: Callable[[str], None] = lambda _: None
-
-
-class Runtime(AbstractContextManager[Any], Protocol):
-    """What is behind the executors of a command: this process, worker processes or a cluster."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def executor(self, workspace: "Workspace") -> Executor:
-        """Return an executor for a method's run; it trains with the settings of the workspace."""
-
-    def wait(self) -> None:
-        """Wait until some work that was issued is done; return at once if there is none."""
-
-    def numerics(self) -> dict[str, Any]:
-        """Return what determines the bits of a training in addition to its digest."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from cutlayer.sim.learning.aggregation import Aggregation, Shared
 from cutlayer.sim.learning.chain import Chain, Group, Progress
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.evaluation import all_finite, combined, evaluate_batches, modules_of
-from cutlayer.sim.learning.executors import ExecutorSettings
+from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.interleaved_execution import GroupRun

@@ -6,7 +6,6 @@ are computed; they are the same.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cutlayer.sim.learning.aggregation import FEDAVG, Aggregation
@@ -15,13 +14,13 @@ from cutlayer.sim.learning.digest import Digest, Ingredient, node
 from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
-from cutlayer.sim.learning.pending import ChainReport, Evaluation, Mark, Pending, Reports
+from cutlayer.sim.learning.pending import Evaluation, Pending, Reports, TrainedRound
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.state_key import MODEL, OPTIMIZER, StateKey
 from cutlayer.sim.learning.state_table import NOTHING, Before, StateTable, folded, in_order
 
 if TYPE_CHECKING:
-    from cutlayer.sim.learning.executors import Executor
+    from cutlayer.sim.learning.executor import Executor
 
 
 class Learning:
@@ -276,7 +275,7 @@ class Learning:
             return None
         return self.executor.evaluate(*self.models(models, cuts))
 
-    def close_round(self, progress: Progress | None = None) -> "TrainedRound":
+    def close_round(self, progress: Progress | None = None) -> TrainedRound:
         """Run and fold the chains that are open, and close the round.
 
         Members of a part are weighted by their samples, or equally if the recipe says so, and added
@@ -285,7 +284,7 @@ class Learning:
         self.fold(list(self._open), progress=progress)
         return self.close_window()
 
-    def close_window(self) -> "TrainedRound":
+    def close_window(self) -> TrainedRound:
         """Update the run digest with the current states, and return the round's results.
 
         Open chains stay open; of the states that they write, the versions before them count.
@@ -298,24 +297,3 @@ class Learning:
         reports, self._reports = self._reports, []
         mark = None if self.executor is None else self.executor.mark()
         return TrainedRound(self.run_digest, mark, reports)
-
-
-@dataclass(frozen=True)
-class TrainedRound:
-    """The learning of a round that has closed: its digest and, if it is trained, states and reports."""
-
-    digest: Digest
-    mark: Mark | None
-    pending: Sequence[Reports]
-
-    @property
-    def done(self) -> bool:
-        """Whether everything that was issued in the round has run."""
-        return (self.mark is None or self.mark.done) and all(one.done for one in self.pending)
-
-    def result(self) -> Sequence[ChainReport]:
-        """Wait until it is done; return the reports of the chains that were folded in it, in order."""
-        reports = [report for one in self.pending for report in one.result()]
-        if self.mark is not None:
-            self.mark.result()
-        return reports

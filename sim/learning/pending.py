@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from cutlayer.sim.learning.digest import Digest
+
 if TYPE_CHECKING:
     from cutlayer.sim.learning.state_key import StateKey
 
@@ -83,3 +85,24 @@ class Mark(Protocol):
 
 
 Reports = Pending[Sequence[ChainReport]]
+
+
+@dataclass(frozen=True)
+class TrainedRound:
+    """The learning of a round that has closed: its digest and, if it is trained, states and reports."""
+
+    digest: Digest
+    mark: Mark | None
+    pending: Sequence[Reports]
+
+    @property
+    def done(self) -> bool:
+        """Whether everything that was issued in the round has run."""
+        return (self.mark is None or self.mark.done) and all(one.done for one in self.pending)
+
+    def result(self) -> Sequence[ChainReport]:
+        """Wait until it is done; return the reports of the chains that were folded in it, in order."""
+        reports = [report for one in self.pending for report in one.result()]
+        if self.mark is not None:
+            self.mark.result()
+        return reports

@@ -1,9 +1,8 @@
 """The loop of one method's run: play a round or window on the clock, train, evaluate, log."""
 
 import gc
-import hashlib
 from abc import ABC, abstractmethod
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -13,25 +12,20 @@ from typing import ClassVar, Final
 from cutlayer.sim.clock import EndlessRoundError, TooManyEventsError
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Progress as ChainProgress
-from cutlayer.sim.learning.learning import TrainedRound
-from cutlayer.sim.learning.pending import Evaluation, Mark, Pending
-from cutlayer.sim.log.energy import DeviceUse
+from cutlayer.sim.learning.pending import Evaluation, Mark, Pending, TrainedRound
 from cutlayer.sim.log.intervals import NO_CAUSE
-from cutlayer.sim.log.link_use import Key, LinkTotals
-from cutlayer.sim.log.node_use import NodeTotals
 from cutlayer.sim.log.record import RoundRecord
 from cutlayer.sim.methods.method import Method, Round
 from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.results.round import KeptRound, RoundResult
+from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.one_round import (
-    MAX_LINKS_RECORDED,
     UnfinishedRoundError,
     obstacle,
-    recorded_links,
 )
 from cutlayer.sim.run.played import Played
+from cutlayer.sim.run.totals import Totals
 
 Observe = Callable[[World, Round], Sequence[Observer]]
 
@@ -103,12 +97,9 @@ class Engine(ABC):
         self.world = method.world
         self.method = method
         self.result = result
-        self.keep_all = keep_all
         self._observe = observe
         self._learned = learned or {}
-        self._last_of_type: dict[str, KeptRound] = {}
-        self._types_played: set[str] = set()
-        self._events = hashlib.blake2b(digest_size=16)
+        self._totals = Totals(self.world, result, keep_all=keep_all)
         self._members: Sequence[int] = ()  # of the current round
         self._digest = self.world.learning.run_digest  # of the last committed round
         self._mark: Mark | None = None
@@ -198,14 +189,7 @@ class Engine(ABC):
     def finish(self) -> None:
         """Store the digests, the capacities of links and the last kept rounds in the result."""
         result = self.result
-        first = {kept.index for kept in result.kept}
-        result.kept.extend(k for k in self._last_of_type.values() if k.index not in first)
-        network, clients = self.world.network, self.world.client_routes.clients
-        for name in result.links:
-            result.capacity_s[name] = network.capacity_seconds(name, result.virtual_time_s)
-            result.link_clients[name] = clients[name]
-        result.kept.sort(key=lambda kept: kept.index)
-        result.event_digest = self._events.hexdigest()
+        self._totals.finish()
         result.learning_digest = self._digest
         if self._mark is not None:
             result.weights_digest = self._mark.weights_digest()
@@ -237,7 +221,9 @@ class Engine(ABC):
         last = index == stop.rounds - 1 or world.clock.elapsed_s >= stop.virtual_time_s
         evaluated = last or (index + 1) % stop.evaluate_every == 0
         straggler = record.straggler
-        log, utilisation = self._log(rnd, record, start_s)
+        elapsed_s = [self._elapsed_s(member, record) for member in range(len(rnd.participants))]
+        available_s = self._available_s(rnd, record)
+        add, utilisation = self._totals.measure(rnd, record, start_s, available_s)
         row = RoundResult(
             index=index,
             round_type=rnd.round_type,
@@ -268,8 +254,8 @@ class Engine(ABC):
         return Played(
             row,
             trained,
-            self._energy(rnd, record),
-            (log,),
+            self._totals.energy_j(rnd, record, elapsed_s),
+            (add,),
             evaluation=self._evaluation(rnd) if evaluated else None,
             learned=self._learned.get(index),
         )
@@ -283,37 +269,6 @@ class Engine(ABC):
         cuts = Counter(fleet.cuts[client] for client in fleet.able) if differ else {}
         return learning.evaluate(self.method.evaluated(rnd), cuts)
 
-    def _log(
-        self, rnd: Round, record: RoundRecord, start_s: float
-    ) -> tuple[Callable[[], None], dict[str, float]]:
-        """Return what adds a round to the totals of the result, and its `utilisation`."""
-        result, world = self.result, self.world
-        names = tuple(world.fleet.clients[client].name for client in rnd.participants)
-        entry = rnd.index, rnd.round_type, names, start_s, record.duration_s, record.digest
-        links = {key: world.client_routes.name(key, rnd.participants) for key in record.uses}
-        available_s = self._available_s(rnd, record)
-        edges = tuple(world.nodes)[1:]
-        kept = KeptRound(rnd.index, rnd.round_type, start_s, names, record, links, edges)
-        keep = self.keep_all or rnd.round_type not in self._types_played
-        self._types_played.add(rnd.round_type)
-
-        def add() -> None:
-            self._events.update(repr(entry).encode())
-            for key, use in record.uses.items():
-                result.links.setdefault(links[key], LinkTotals()).add(use)
-            result.clients_busy_s += float(record.device_busy_s.sum())
-            result.clients_available_s += available_s
-            result.server_busy_s += record.server_busy_s
-            result.server_available_s += record.duration_s * world.server.slots
-            for name, use_of_node in zip(world.nodes, record.nodes, strict=True) if edges else ():
-                totals = result.nodes.setdefault(name, NodeTotals(world.nodes[name].queue.slots))
-                totals.add(use_of_node, record.duration_s)
-            if keep:
-                result.kept.append(kept)
-            self._last_of_type[rnd.round_type] = kept
-
-        return add, self._utilisation(links, record, start_s)
-
     def _available_s(self, rnd: Round, record: RoundRecord) -> float:  # noqa: ARG002
         """Return the time of all members together for the method's work, in seconds."""
         return record.duration_s * record.members
@@ -321,39 +276,3 @@ class Engine(ABC):
     def _elapsed_s(self, member: int, record: RoundRecord) -> float:  # noqa: ARG002
         """Return the seconds of a member's device that are charged with energy."""
         return record.duration_s
-
-    def _energy(self, rnd: Round, record: RoundRecord) -> Callable[[], float | None]:
-        """Return what adds the round to every participant's device and returns the energy of all, J."""
-        uses = [
-            (
-                self.world.fleet.clients[client],
-                self._elapsed_s(member, record),
-                {state: float(times[member]) for state, times in record.active_s.items()},
-            )
-            for member, client in enumerate(rnd.participants)
-        ]
-
-        def add() -> float | None:
-            total: float | None = 0.0
-            for client, elapsed_s, active_s in uses:
-                profile = client.profile
-                use = self.result.devices.setdefault(client.name, DeviceUse(profile.name))
-                joules = use.add(profile.power_w, elapsed_s, active_s)
-                total = None if joules is None or total is None else total + joules
-            return total
-
-        return add
-
-    def _utilisation(
-        self, links: Mapping[Key, str], record: RoundRecord, start_s: float
-    ) -> dict[str, float]:
-        network, of_edges = self.world.network, self.world.client_routes.of_edges
-        recorded = {*recorded_links(self.world), *of_edges[:MAX_LINKS_RECORDED]}
-        used: defaultdict[str, float] = defaultdict(float)
-        offered: defaultdict[str, float] = defaultdict(float)
-        for key, use in record.uses.items():
-            if not isinstance(key, str) or key in recorded:
-                series, end_s = use.series(key), start_s + record.duration_s
-                used[series] += use.consumed
-                offered[series] += network.capacity_seconds(links[key], end_s, start_s)
-        return {name: used[name] / offered[name] for name in used if 0 < offered[name] < inf}

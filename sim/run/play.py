@@ -16,7 +16,7 @@ from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.topology_sections import assumed_delays
 from cutlayer.sim.build.world import make_method, profile_of
 from cutlayer.sim.data.datasets import Dataset
-from cutlayer.sim.learning.executors import Runtime
+from cutlayer.sim.learning.executor import Runtime
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.control import control_of

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from cutlayer.sim.learning.learning import TrainedRound
-from cutlayer.sim.learning.pending import Evaluation, Pending
+from cutlayer.sim.learning.pending import Evaluation, Pending, TrainedRound
 from cutlayer.sim.results.round import RoundResult
 
 

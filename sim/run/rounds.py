@@ -78,7 +78,7 @@ class RoundEngine(Engine):
     def _record_of(self, rnd: Round) -> RoundRecord:
         """Play a round, or return the record of an equal one that was played before."""
         observers = self._observe(self.world, rnd) if self._observe else ()
-        loads = self.keep_all or rnd.round_type not in self._types_played
+        loads = self._totals.keeps(rnd.round_type)
         if observers or not self._reuse:
             return play_round(self.method, rnd, observers, record_loads=loads)
         key = self._key(rnd)

@@ -18,7 +18,8 @@ from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.checks import plan_checked, plan_feasible, problems_beside
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
-from cutlayer.sim.learning.executors import ExecutorSettings, Runtime, numerics_of, open_runtime
+from cutlayer.sim.learning.executor import ExecutorSettings, Runtime
+from cutlayer.sim.learning.executors import numerics_of, open_runtime
 from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.loggers.live import Loggers, following
 from cutlayer.sim.loggers.logger import About, MakeLogger

@@ -92,7 +92,7 @@ class WindowEngine(Engine):
         )
         world, method, log = self.world, self._method, self._log_of_run
         start_s = log.window_s
-        recorded = self.keep_all or WINDOW not in self._types_played
+        recorded = self._totals.keeps(WINDOW)
         loads = Loads(world.network, recorded_links(world)) if recorded else None
         observers = self._observe(world, Round(index, WINDOW, (), ())) if self._observe else ()
         world.network.observe(*([] if loads is None else [loads]), *observers)

@@ -15,7 +15,8 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
 from cutlayer.sim.data.info import DatasetInfo
-from cutlayer.sim.learning.executors import Runtime, open_runtime
+from cutlayer.sim.learning.executor import Runtime
+from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.process.workers import Note
 from cutlayer.sim.results.method import MethodResult
