@@ -3,55 +3,103 @@
 The remaining time of a bar is the host's; virtual time is the emulated one.
 """
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as Bars
 from rich.text import Text
 
 from cutlayer.sim.files.plain_text import plain
+from cutlayer.sim.process.interrupts import stop_requested
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run import run
+from cutlayer.sim.run.progress import MethodRun, Progress
 from cutlayer.topologies.units import format_duration
 
 LINES_PER_PHASE: Final = 10  # where there is no terminal
 LINES_PER_METHOD: Final = 5
+REFRESHES_PER_S: Final = 4  # each takes some milliseconds of the process that plays the clocks
+BAR_WIDTH: Final = 20  # characters
+MIN_BARS: Final = 3
+LINES_BESIDE_BARS: Final = 4  # the prompt, the command, the hidden bars, the note on Ctrl-C
+STOPPING: Final = "interrupted: the rounds in progress are finished; Ctrl-C again stops at once"
 
 
 class PlainColumn(TextColumn):
-    """A column of a progress bar that shows its text, which a user may have chosen, unchanged."""
+    """A column of a progress bar that shows its text, which a user may have chosen, unchanged.
+
+    The text of a bar that has not begun is dimmed.
+    """
 
     def __init__(self, text_format: str) -> None:
         super().__init__(text_format, markup=False)
 
     def render(self, task: Task) -> Text:
         """Return the text of a task."""
-        return plain(self.text_format.format(task=task))
+        text = plain(self.text_format.format(task=task))
+        if not task.started:
+            text.stylize("dim")
+        return text
 
 
-class _Shown:
-    """A context that draws bars on a terminal and prints lines elsewhere."""
+class _Bars(Bars):
+    """Bars on a terminal, with the counts of what they stand for."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bars = Progress(
+        super().__init__(
             PlainColumn("{task.fields[name]}"),
-            BarColumn(),
+            BarColumn(BAR_WIDTH),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             PlainColumn("{task.description}"),
             console=console,
             disable=not console.is_terminal,
+            refresh_per_second=REFRESHES_PER_S,
         )
+
+
+class _MethodBars(_Bars):
+    """Bars of methods; those in progress and the next ones if the terminal is too low for all."""
+
+    def __init__(self, console: Console) -> None:
+        self._height = console.size.height
+        super().__init__(console)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Return the bars that fit, and the number of the others."""
+        tasks, room = self.tasks, max(MIN_BARS, self._height - LINES_BESIDE_BARS)
+        left = [task for task in tasks if not task.finished]
+        over = [task for task in tasks if task.finished]
+        shown_over = over[len(over) - min(len(over), max(0, room - len(left))) :]
+        shown = {task.id for task in (*shown_over, *left[:room])}
+        yield self.make_tasks_table([task for task in tasks if task.id in shown])
+        counts = {
+            "finished": len(over) - len(shown_over),
+            "to come": len(left) - len(left[:room]),
+        }
+        if any(counts.values()):
+            texts = [f"{count} {what}" for what, count in counts.items() if count]
+            yield Text(f"... and {', '.join(texts)}", "dim")
+        if stop_requested():
+            yield Text(STOPPING, "bold")
+
+
+class _Shown:
+    """A context that draws bars on a terminal and prints lines elsewhere."""
+
+    def __init__(self, console: Console, bars: _Bars) -> None:
+        self._console = console
+        self._bars = bars
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -69,7 +117,7 @@ class PhaseProgress(_Shown):
     """Shows the phases of a command, one bar each: call it with phase, done, total, what is next."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(console)
+        super().__init__(console, _Bars(console))
         self._tasks: dict[str, TaskID] = {}
         self._tenths: dict[str, int] = {}
 
@@ -84,42 +132,68 @@ class PhaseProgress(_Shown):
             self._say(f"{phase}: {done} of {total}" + (f" ({what})" if what else ""))
 
 
-class RunProgress(_Shown, run.Progress):
-    """Shows the methods of a run, one bar each; a bar moves with every trained client."""
+@dataclass
+class _Bar:
+    task: TaskID
+    name: str
+    closed: int = 0
+    at: float = 0.0  # where the bar is, in rounds
+
+
+class RunProgress(_Shown, Progress):
+    """Shows the methods of a run, one bar each from the start; a bar moves with every trained client."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(console)
-        self._task = TaskID(0)
-        self._closed = 0
-        self._label = ""
-        self._every = 1
+        super().__init__(console, _MethodBars(console))
+        self._of: dict[MethodRun, _Bar] = {}
+        self._said_stopping = False
 
-    def method_started(
-        self, seed: int, label: str, rounds: int, clients: int, noun: str = "round"
-    ) -> None:
-        """Add the method's bar."""
-        each = f"of {clients} clients" if noun == "round" else "of updates"
-        self._closed, self._label = 0, label
-        self._every = max(1, rounds // LINES_PER_METHOD)
-        self._task = self._bars.add_task(
-            f"{noun}s {each}", total=float(rounds), name=f"{label} (seed {seed})"
-        )
-        self._say(f"{label}: seed {seed}, {rounds} {noun}s {each}")
+    def planned(self, methods: Sequence[MethodRun]) -> None:
+        """Add a bar for each method."""
+        several_seeds = len({method.seed for method in methods}) > 1
+        for method in methods:
+            name = f"{method.label} (seed {method.seed})" if several_seeds else method.label
+            task = self._bars.add_task(
+                _rounds_of(method), start=False, total=float(method.rounds), name=name
+            )
+            self._of[method] = _Bar(task, name)
 
-    def client_trained(self, done: int, total: int) -> None:
+    def method_started(self, method: MethodRun) -> None:
+        """Start the clock of the method's bar."""
+        self._bars.start_task(self._of[method].task)
+        what = f"{method.rounds} {_rounds_of(method)}"
+        self._say(f"{method.label}: seed {method.seed}, {what}")
+
+    def client_trained(self, method: MethodRun, done: int, total: int) -> None:
         """Move the bar within the round."""
-        self._bars.update(self._task, completed=self._closed + done / total)
+        bar = self._of[method]
+        self._move(bar, min(bar.closed + done / total, method.rounds))
 
-    def round_closed(self, closed: RoundResult) -> None:
+    def round_closed(self, method: MethodRun, closed: RoundResult) -> None:
         """Move the bar to the end of the round and show virtual time and accuracy."""
-        self._closed = closed.index + 1
+        bar = self._of[method]
+        bar.closed = closed.index + 1
         note = f"virtual time {format_duration(closed.virtual_time_s)}"
         if closed.accuracy is not None:
             note += f", accuracy {closed.accuracy:.1%}"
-        self._bars.update(self._task, completed=float(self._closed), description=note)
-        if self._closed % self._every == 0:
-            self._say(f"{self._label}: {closed.noun} {self._closed}, {note}")
+        self._move(bar, bar.closed, note)
+        if bar.closed % max(1, method.rounds // LINES_PER_METHOD) == 0:
+            self._say(f"{bar.name}: {closed.noun} {bar.closed}, {note}")
 
-    def method_finished(self, result: MethodResult) -> None:
+    def method_finished(self, method: MethodRun, result: MethodResult) -> None:
         """Fill the bar, also of a method that stopped early."""
-        self._bars.update(self._task, total=float(len(result.rounds) or 1))
+        rounds = float(len(result.rounds) or 1)
+        self._bars.update(self._of[method].task, completed=rounds, total=rounds)
+
+    def _move(self, bar: _Bar, at: float, note: str | None = None) -> None:
+        """Move a bar forwards; clients of the next round may train before a round has closed."""
+        bar.at = max(bar.at, at)
+        self._bars.update(bar.task, completed=bar.at, description=note)
+        if stop_requested() and not self._said_stopping:
+            self._said_stopping = True
+            self._say(STOPPING)
+
+
+def _rounds_of(method: MethodRun) -> str:
+    each = f"of {method.clients} clients" if method.noun == "round" else "of updates"
+    return f"{method.noun}s {each}"

@@ -2,6 +2,7 @@
 
 Each is raised in the main thread as a KeyboardInterrupt. Code that must not be interrupted, such as the
 bookkeeping of a finished round, holds them back; long-running work inside it may let them in again.
+While a run plays its rounds, the first Ctrl-C only requests a stop, so that these rounds can close.
 """
 
 import errno
@@ -36,6 +37,8 @@ class _State:
     pending: int | None = None
     raised: int | None = None  # in a block of `let_in`, which has not seen it yet
     first: int | None = None
+    gentle = False
+    requested = False
     lost_output = False
     failed_output = False
 
@@ -69,6 +72,29 @@ def interrupts_handled() -> Iterator[None]:
             sys.stdout = output
             if output is not None:
                 _flush(output)
+
+
+@contextmanager
+def gently_stopped() -> Iterator[None]:
+    """Let the first Ctrl-C in the block only set `stop_requested()`; a second one interrupts it.
+
+    SIGTERM, SIGHUP and a closed output interrupt the block at once: whoever sends them expects the
+    process to end soon, or no longer sees what it does.
+    """
+    if not _in_main_thread() or _State.gentle:
+        yield
+        return
+    with _handlers(also_default=False):
+        _State.gentle, _State.requested = True, False
+        try:
+            yield
+        finally:
+            _State.gentle = _State.requested = False
+
+
+def stop_requested() -> bool:
+    """Return whether Ctrl-C has requested, in a block of `gently_stopped`, that no new round begins."""
+    return _State.requested
 
 
 @contextmanager
@@ -130,6 +156,9 @@ def _handlers(*, also_default: bool) -> Iterator[None]:
 
 def _arrived(number: int, _: FrameType | None) -> None:
     _State.first = _State.first or number
+    if number == signal.SIGINT and _State.gentle and not _State.requested:
+        _State.requested = True
+        return
     if _State.held:
         _State.pending = number
         return

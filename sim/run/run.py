@@ -4,6 +4,7 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,33 +28,16 @@ from cutlayer.sim.methods.registry import OPTIONS, options_of
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.columns import method_row
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
-from cutlayer.sim.results.method import MethodResult, RunResult
+from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.results.write import RunFolder, Views, no_views
 from cutlayer.sim.run.engine import RoundProgress
 from cutlayer.sim.run.play import empty_result, play
+from cutlayer.sim.run.progress import MethodRun, Progress
 from cutlayer.version import __version__
 
 LogName = Literal["rounds", "events"]
 Curves = Mapping[tuple[int, str], Mapping[str, Any] | None]  # by seed and label
-
-
-class Progress:
-    """Receives the progress of a run and ignores it; `commands/progress` shows it on a terminal."""
-
-    def method_started(
-        self, seed: int, label: str, rounds: int, clients: int, noun: str = "round"
-    ) -> None:
-        """A method begins: `rounds` rounds with `clients` clients each, or windows (`noun`)."""
-
-    def client_trained(self, done: int, total: int) -> None:
-        """`done` of the `total` clients of a round have been trained."""
-
-    def round_closed(self, closed: RoundResult) -> None:
-        """A round closed."""
-
-    def method_finished(self, result: MethodResult) -> None:
-        """A method ended."""
 
 
 def load_scenario(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Loaded:
@@ -122,6 +106,10 @@ def run(
         datasets = {info: load(info, directory) for info in infos}
         if runtime is not None:
             stack.enter_context(runtime)
+        progress = progress or Progress()
+        progress.planned(
+            [_method_run(plan, entry) for plan in plans for entry in _entries(plan, curves)]
+        )
         for plan in plans:
             dataset = datasets.get(plan.info)
             used = versions(executor, dataset)
@@ -129,9 +117,7 @@ def run(
             results.append(result)
             if curves is not None:
                 result.versions["curves"] = "attached: trained once for each learning digest"
-            runner = _Runner(
-                plan, dataset, result, progress or Progress(), log, reuse, curves, runtime, loggers
-            )
+            runner = _Runner(plan, dataset, result, progress, log, reuse, curves, runtime, loggers)
             try:
                 if out is None:
                     with runner.logged():
@@ -194,9 +180,8 @@ class _Runner:
         """Run all methods and set the result's status, which Ctrl-C leaves at "stopped"."""
         try:
             with let_in():
-                for entry in self.plan.scenario.methods:
-                    if self.curves is None or (self.plan.seed, entry.label) in self.curves:
-                        self._run_method(entry, files)
+                for entry in _entries(self.plan, self.curves):
+                    self._run_method(entry, files)
         except KeyboardInterrupt:
             return
         stalled = any(method.stalled for method in self.result.methods.values())
@@ -210,7 +195,7 @@ class _Runner:
             files.finish(self.result, views)
 
     def _run_method(self, entry: MethodEntry, files: RunFolder | None) -> None:
-        scenario, progress = self.plan.scenario, self.progress
+        method, progress = _method_run(self.plan, entry), self.progress
         result = empty_result(self.plan, entry)
         self.result.methods[entry.label] = result
 
@@ -220,27 +205,37 @@ class _Runner:
             self.loggers.round_closed(
                 entry.label, method_row(entry.label, entry.name, "rounds", row)
             )
-            progress.round_closed(row)
+            progress.round_closed(method, row)
 
-        progress.method_started(
-            self.plan.seed,
-            entry.label,
-            scenario.training.rounds,
-            scenario.clients_per_round,
-            WINDOW if options_of(entry)[0].asynchronous else "round",
-        )
+        progress.method_started(method)
         play(
             self.plan,
             entry,
             self.dataset,
             result=result,
-            progress=RoundProgress(closed, progress.client_trained),
+            progress=RoundProgress(closed, partial(progress.client_trained, method)),
             curve=None if self.curves is None else self.curves[self.plan.seed, entry.label],
             runtime=self.runtime,
             reuse=self.reuse,
             keep_all=self.log == "events",
         )
-        progress.method_finished(result)
+        progress.method_finished(method, result)
+
+
+def _entries(plan: Plan, curves: Curves | None) -> list[MethodEntry]:
+    """Return the methods of a plan that are run."""
+    return [
+        entry
+        for entry in plan.scenario.methods
+        if curves is None or (plan.seed, entry.label) in curves
+    ]
+
+
+def _method_run(plan: Plan, entry: MethodEntry) -> MethodRun:
+    scenario = plan.scenario
+    noun = WINDOW if options_of(entry)[0].asynchronous else "round"
+    rounds, clients = scenario.training.rounds, scenario.clients_per_round
+    return MethodRun(plan.seed, entry.label, rounds, clients, noun)
 
 
 def versions(executor: str, dataset: Dataset | None) -> dict[str, Any]:

@@ -8,15 +8,15 @@ from command_line import RUN_FOLDER, TINY, CommandLine, rows, summary
 from cutlayer import load_scenario, run
 from cutlayer.sim.commands.progress import RunProgress
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.run import Progress
+from cutlayer.sim.run.progress import MethodRun, Progress
 
 
 @pytest.mark.parametrize("executor", ["none", "inline"])
 def test_ctrl_c_leaves_the_closed_rounds_and_the_status_stopped(
     executor: str, cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(self: RunProgress, closed: RoundResult) -> None:
-        if self._label == "frozen" and closed.index == 1:
+    def interrupted(self: RunProgress, method: MethodRun, closed: RoundResult) -> None:
+        if method.label == "frozen" and closed.index == 1:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(RunProgress, "round_closed", interrupted)
@@ -51,10 +51,10 @@ def test_ctrl_c_within_a_round_keeps_the_rounds_before_it(method: str, tmp_path:
     class Impatient(Progress):
         rounds = 0
 
-        def round_closed(self, closed: RoundResult) -> None:
+        def round_closed(self, method: MethodRun, closed: RoundResult) -> None:
             self.rounds += 1
 
-        def client_trained(self, done: int, total: int) -> None:
+        def client_trained(self, method: MethodRun, done: int, total: int) -> None:
             if self.rounds == 2:
                 raise KeyboardInterrupt
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from cutlayer.sim.commands.console import CommandConsole
 from cutlayer.sim.commands.progress import PhaseProgress, RunProgress
 from cutlayer.sim.files.plain_text import argument_text, plain, visible
+from cutlayer.sim.run.progress import MethodRun
 from cutlayer.sim.views.columns import Column, print_columns, print_grid
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -80,7 +81,7 @@ def test_tables_and_progress_bars_escape_on_any_console(text: str, shown: str) -
         written.truncate(0)
         with bar:
             if isinstance(bar, RunProgress):
-                bar.method_started(0, text, 3, 2)
+                bar.planned([MethodRun(0, text, 3, 2)])
             else:
                 bar(text, 1, 2, text)
         assert shown in written.getvalue()

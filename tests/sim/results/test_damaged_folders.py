@@ -19,6 +19,7 @@ from cutlayer.sim.files.checksums import CHECKSUMS
 from cutlayer.sim.results.files import SavedError
 from cutlayer.sim.results.folder import MARKER
 from cutlayer.sim.results.read import read_run
+from cutlayer.sim.run.progress import MethodRun
 
 COMMANDS: dict[str, Sequence[str]] = {
     "report": ("report", "out", "--out", "page.html", "--force"),
@@ -266,10 +267,10 @@ def test_a_run_without_rounds_and_one_of_several_seeds_that_was_stopped_are_repo
 
     started = RunProgress.method_started
 
-    def interrupted(self: RunProgress, seed: int, label: str, *rest: Any) -> None:
-        if (seed, label) == (1, "frozen"):
+    def interrupted(self: RunProgress, method: MethodRun) -> None:
+        if (method.seed, method.label) == (1, "frozen"):
             raise KeyboardInterrupt
-        started(self, seed, label, *rest)
+        started(self, method)
 
     monkeypatch.setattr(RunProgress, "method_started", interrupted)
     assert (

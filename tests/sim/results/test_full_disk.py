@@ -14,6 +14,7 @@ from command_line import RUN_FOLDER, TINY, CommandLine, assert_refused, files
 import cutlayer.sim.commands.run
 from cutlayer.sim.commands.progress import RunProgress
 from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.run.progress import MethodRun
 from cutlayer.sim.views.style import new_figure, save
 
 FEW = ("--executor", "none", "--set", "methods=[splitfed]", "--set", "training.rounds=1")
@@ -149,8 +150,8 @@ def test_rows_on_a_full_disk_end_the_run(tmp_path: Path) -> None:
 def test_a_folder_that_is_removed_ends_the_run_with_one_line(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    def removes(self: RunProgress, closed: RoundResult) -> None:
-        if closed.index == (0 if when == "early" else 2) and self._label == "frozen":
+    def removes(self: RunProgress, method: MethodRun, closed: RoundResult) -> None:
+        if closed.index == (0 if when == "early" else 2) and method.label == "frozen":
             shutil.rmtree("runs/tiny", ignore_errors=True)
 
     monkeypatch.setattr(RunProgress, "round_closed", removes)

@@ -16,7 +16,7 @@ from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.log.intervals import Activity, Phase
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.read import read_run
-from cutlayer.sim.run.run import Progress
+from cutlayer.sim.run.progress import Progress
 from cutlayer.sim.studies.sweep import sweep
 
 UNEQUAL = (
@@ -122,7 +122,7 @@ class Interrupting(Progress):
     def __init__(self, windows: int) -> None:
         self.left = windows
 
-    def round_closed(self, closed) -> None:
+    def round_closed(self, method, closed) -> None:
         self.left -= 1
         if not self.left:
             raise KeyboardInterrupt

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from command_line import TINY, CommandLine, files, rows, summary
@@ -17,11 +16,18 @@ from command_line import TINY, CommandLine, files, rows, summary
 from cutlayer import load_scenario, run
 from cutlayer.sim.commands.progress import RunProgress
 from cutlayer.sim.learning.pending import Done, Evaluation
-from cutlayer.sim.process.interrupts import Interrupted, held_back, interrupts_handled, let_in
+from cutlayer.sim.process.interrupts import (
+    Interrupted,
+    gently_stopped,
+    held_back,
+    interrupts_handled,
+    let_in,
+    stop_requested,
+)
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.read import read_run
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.run import Progress
+from cutlayer.sim.run.progress import MethodRun, Progress
 
 ENDLESS = ["--executor", "none", "--no-reuse", "--set", "training.rounds=20000"]
 
@@ -141,6 +147,34 @@ def test_held_back_signals_come_at_the_end() -> None:
         pass  # nothing is left over
 
 
+def test_the_first_ctrl_c_requests_a_stop_and_the_second_interrupts() -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        with gently_stopped():
+            assert not stop_requested()
+            signal.raise_signal(signal.SIGINT)
+            assert stop_requested()
+            with held_back():
+                signal.raise_signal(signal.SIGINT)
+                done.append("whole")
+            done.append("never")
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted):
+        work()
+    assert done == ["whole"]
+    assert not stop_requested()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@needs_posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_other_signals_do_not_wait_for_the_rounds_in_progress(name: str) -> None:
+    with interrupts_handled(), gently_stopped(), pytest.raises(Interrupted):
+        signal.raise_signal(getattr(signal, name))
+
+
 def test_signals_are_let_in_where_work_may_end() -> None:
     done: list[str] = []
 
@@ -198,10 +232,10 @@ class StopsAt(Progress):
     def __init__(self, call: int) -> None:
         self.left = call
 
-    def client_trained(self, done: int, total: int) -> None:
+    def client_trained(self, method: MethodRun, done: int, total: int) -> None:
         self._count()
 
-    def round_closed(self, closed: RoundResult) -> None:
+    def round_closed(self, method: MethodRun, closed: RoundResult) -> None:
         self._count()
 
     def _count(self) -> None:
@@ -257,7 +291,7 @@ def test_an_interrupted_evaluation_undoes_its_round(
 def test_a_second_ctrl_c_while_finishing_leaves_the_pictures_out(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(self: RunProgress, closed: RoundResult) -> None:
+    def interrupted(self: RunProgress, method: MethodRun, closed: RoundResult) -> None:
         signal.raise_signal(signal.SIGINT)
 
     def again(result: RunResult, path: Path) -> None:
@@ -280,11 +314,11 @@ def test_ctrl_c_between_seeds_keeps_the_finished_ones(
 
     started = RunProgress.method_started
 
-    def interrupted(self: RunProgress, seed: int, *rest: Any) -> None:
-        begun.append(seed)
-        if seed == 1:
+    def interrupted(self: RunProgress, method: MethodRun) -> None:
+        begun.append(method.seed)
+        if method.seed == 1:
             signal.raise_signal(signal.SIGINT)
-        started(self, seed, *rest)
+        started(self, method)
 
     monkeypatch.setattr(RunProgress, "method_started", interrupted)
     assert cli.run("seeds=[0, 1, 2]", "methods=[splitfed]").code == 130

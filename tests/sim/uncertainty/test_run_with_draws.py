@@ -16,6 +16,7 @@ from cutlayer.sim.commands.progress import RunProgress
 from cutlayer.sim.process.workers import Job
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.play import play
+from cutlayer.sim.run.progress import MethodRun
 from cutlayer.sim.studies.content_address import cell_address
 from cutlayer.sim.uncertainty.draw import drawn_topology
 from cutlayer.sim.uncertainty.factors import Factors
@@ -211,7 +212,7 @@ def test_no_draws_follow_a_run_that_was_stopped(
 ) -> None:
     """Not even those of a seed before, which is complete."""
 
-    def interrupted(self: RunProgress, result: MethodResult) -> None:
+    def interrupted(self: RunProgress, method: MethodRun, result: MethodResult) -> None:
         if result.seed == 5:
             raise KeyboardInterrupt
 
