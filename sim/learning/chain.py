@@ -7,7 +7,7 @@ executor enforces this. Chains share no replicas, so an executor may run them in
 parallel, except those that are interleaved (`cutlayer.sim.learning.interleaved`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -25,9 +25,15 @@ class Batch(NamedTuple):
 
 
 class TensorRef:
-    """A reference to the result of an operation that may not have run yet; used at most once."""
+    """A reference to the result of an operation that may not have run yet; used at most once.
 
-    __slots__ = ("__weakref__",)
+    The references of a group are numbered in the order in which it issued them.
+    """
+
+    __slots__ = ("__weakref__", "number")
+
+    def __init__(self) -> None:
+        self.number = -1
 
 
 class Carrier:
@@ -51,6 +57,10 @@ class Group(Protocol):
     """Chains that exchange tensors, see `cutlayer.sim.learning.interleaved`."""
 
     pending: "list[tuple[Chain, Operation, tuple[Any, ...], tuple[TensorRef, ...]]]"
+
+    @property
+    def refs(self) -> Container[int]:
+        """The numbers of the references to results that are still in use."""
 
     @property
     def digest(self) -> Digest:

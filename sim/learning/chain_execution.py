@@ -47,6 +47,11 @@ class ChainRun:
         """Return what the operations so far report."""
         return ChainReport()
 
+    @property
+    def replicas(self) -> dict[str, Replica]:
+        """The replicas that operations have used, by part."""
+        return self._replicas
+
     def replica(self, part: str) -> Replica:
         """Return this chain's replica of a part, created from the part's state on first use.
 

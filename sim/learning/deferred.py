@@ -4,7 +4,9 @@ A method issues operations even if no tensors are trained, but their functions n
 longer to import than most rounds take to simulate. Without tensors it is never imported.
 """
 
+from collections.abc import Callable
 from importlib import import_module
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,6 +39,23 @@ class _Deferred:
 
     def __call__(self, *arguments: Any) -> Any:
         return getattr(import_module(self._module), self._name)(*arguments)
+
+
+def operation_name(operation: Callable[..., Any]) -> str:
+    """Return the name of an operation: a function of a module, deferred or not."""
+    if isinstance(operation, _Deferred):
+        return f"deferred {operation._module}:{operation._name}"
+    return f"{operation.__module__}:{operation.__qualname__}"
+
+
+def operation_named(name: str) -> Callable[..., Any]:
+    """Return the operation of a name."""
+    deferred, _, name = name.rpartition(" ")
+    module, _, path = name.partition(":")
+    if deferred:
+        return _Deferred(module, path)
+    found: Callable[..., Any] = attrgetter(path)(import_module(module))
+    return found
 
 
 if not TYPE_CHECKING:

@@ -5,8 +5,10 @@ The operations of all these chains run in the order in which they were issued, a
 clients is an ingredient of their digests.
 """
 
+from collections.abc import Container
 from hashlib import blake2b
 from typing import Any
+from weakref import WeakValueDictionary
 
 from cutlayer.sim.learning.chain import Chain, Operation, TensorRef, contents
 from cutlayer.sim.learning.digest import Digest, node
@@ -21,9 +23,16 @@ class Interleaved:
     def __init__(self, trunk: Chain) -> None:
         self.trunk = trunk
         self.pending: list[tuple[Chain, Operation, tuple[Any, ...], tuple[TensorRef, ...]]] = []
+        self._refs: WeakValueDictionary[int, TensorRef] = WeakValueDictionary()
+        self._issued = 0
         self._joined: Digest = trunk.digest
         self._order = blake2b(digest_size=16)
         trunk.group = self
+
+    @property
+    def refs(self) -> Container[int]:
+        """The numbers of the references to results that are still in use."""
+        return self._refs
 
     def join(self, chain: Chain) -> "SharedChain":
         """Add a client's chain; return the trunk as this client's endpoint uses it."""
@@ -42,7 +51,11 @@ class Interleaved:
         arguments: tuple[Any, ...],
         results: tuple[TensorRef, ...],
     ) -> None:
-        """Issue an operation on one of the chains."""
+        """Issue an operation on one of the chains, and number its results."""
+        for ref in results:
+            ref.number = self._issued
+            self._refs[ref.number] = ref
+            self._issued += 1
         self.pending.append((chain, operation, arguments, results))
 
     def do(self, count: int, operation: Operation, *arguments: Any) -> tuple[TensorRef | None, ...]:

@@ -34,12 +34,12 @@ class Streams:
 
     def __init__(self, seed: int, purpose: str, *key: int) -> None:
         self._seed, self._purpose, self._key = seed, purpose, key
-        self._calls: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
 
     def begin(self, name: str) -> None:
         """Set the global generators to the stream of the next call of a block or operation."""
-        seed_generators(seed_of(self._seed, self._purpose, *self._key, name, self._calls[name]))
-        self._calls[name] += 1
+        seed_generators(seed_of(self._seed, self._purpose, *self._key, name, self.calls[name]))
+        self.calls[name] += 1
 
 
 class Workspace:

@@ -120,3 +120,29 @@ def flat_statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32))
         classes,
         feature_blocks=1,
     )
+
+
+class Fading(nn.Module):
+    """Scales its input by its number of calls in training, a buffer."""
+
+    calls: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.tensor(0.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.calls += 1
+        return x * (1 - self.calls / 100)
+
+
+def everything(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
+    """BatchNorm, dropout and a buffer that is read in training, on both sides of a cut after block 2."""
+
+    def middle() -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), Fading(), nn.ReLU(), nn.Dropout(0.3)
+        )
+
+    return _small("everything", classes, input_shape, middle, middle)
