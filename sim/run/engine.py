@@ -3,7 +3,7 @@
 import gc
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from math import inf
@@ -17,7 +17,7 @@ from cutlayer.sim.log.intervals import NO_CAUSE
 from cutlayer.sim.log.record import RoundRecord
 from cutlayer.sim.methods.method import Method, Round
 from cutlayer.sim.network.settling import Observer
-from cutlayer.sim.process.interrupts import held_back, let_in
+from cutlayer.sim.process.interrupts import held_back, let_in, stop_requested
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.one_round import (
@@ -28,7 +28,7 @@ from cutlayer.sim.run.played import Played
 from cutlayer.sim.run.totals import Totals
 
 Observe = Callable[[World, Round], Sequence[Observer]]
-
+Steps = Generator[Played, None, bool]  # returns whether the run was played to its end
 
 COLLECTING: Final = (50_000, 20, 100)  # thresholds of `gc`; Python's own are (700, 10, 10)
 
@@ -110,24 +110,29 @@ class Engine(ABC):
             with let_in():
                 played.wait()
 
-    def steps(self, stop: StopCondition, progress: RoundProgress) -> Iterator[Played]:
+    def steps(self, stop: StopCondition, progress: RoundProgress) -> Steps:
         """Play and train rounds until a limit is reached; yield each round that has to be waited for.
 
         The caller continues once the round is done. The result is up to date after every round: it has
-        the figures of a round that is committed, and none of one that is not.
+        the figures of a round that is committed, and none of one that is not. When Ctrl-C has requested
+        a stop, the round at hand is closed and no other; the generator then returns False.
 
         A round begins as soon as an eligible client is online. If none will ever be, the run ends and
         `result.ended` says why.
         """
         with nullcontext() if self.world.learning.trains else collecting_less():
-            yield from self._steps(stop, progress)
+            return (yield from self._steps(stop, progress))
 
-    def _steps(self, stop: StopCondition, progress: RoundProgress) -> Iterator[Played]:
+    def _steps(self, stop: StopCondition, progress: RoundProgress) -> Steps:
         executor = self.world.learning.executor
         depends = stop.target_accuracy < inf  # on the accuracy of the round before
         ahead = 0 if depends or executor is None else executor.ahead
         waiting: deque[Played] = deque()
+        whole = True
         for index in range(stop.rounds):
+            if stop_requested():
+                whole = False
+                break
             waited_s = self._wait_s(index, stop)
             if waited_s and self.world.clock.elapsed_s + waited_s >= stop.virtual_time_s:
                 self.result.ended = (
@@ -153,16 +158,25 @@ class Engine(ABC):
             late = waiting[-1].row.virtual_time_s >= stop.virtual_time_s
             reached = False
             while len(waiting) > ahead:
-                if not waiting[0].done:
-                    yield waiting[0]
-                closed = self._commit(waiting.popleft(), progress)
+                closed = yield from self._close_first(waiting, progress)
+                if waiting and stop_requested():
+                    return False
                 reached = closed.accuracy is not None and closed.accuracy >= stop.target_accuracy
             if late or reached or self.world.clock.events >= stop.events:
                 break
         while waiting:
-            if not waiting[0].done:
-                yield waiting[0]
-            self._commit(waiting.popleft(), progress)
+            yield from self._close_first(waiting, progress)
+            if waiting and stop_requested():
+                return False
+        return whole
+
+    def _close_first(
+        self, waiting: deque[Played], progress: RoundProgress
+    ) -> Generator[Played, None, RoundResult]:
+        """Commit the first of the played rounds once it is done."""
+        if not waiting[0].done:
+            yield waiting[0]
+        return self._commit(waiting.popleft(), progress)
 
     def _commit(self, played: Played, progress: RoundProgress) -> RoundResult:
         """Add a round that is done to the result, as a whole or not at all."""

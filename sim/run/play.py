@@ -4,7 +4,7 @@ Runs, previews, explanations and studies play a method in the same way. They dif
 what they observe and what they keep.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from math import inf
 from typing import Any, Final
@@ -20,8 +20,7 @@ from cutlayer.sim.learning.executor import Runtime
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.control import control_of
-from cutlayer.sim.run.engine import Observe, RoundProgress, StopCondition
-from cutlayer.sim.run.played import Played
+from cutlayer.sim.run.engine import Observe, RoundProgress, Steps, StopCondition
 from cutlayer.sim.run.windows import make_engine
 
 MOST_NAMES: Final = 3  # of profiles in a row
@@ -83,10 +82,11 @@ def play_steps(
     runtime: Runtime | None = None,
     reuse: bool = True,
     keep_all: bool = False,
-) -> Generator[Played, None, None]:
+) -> Steps:
     """Play a method step by step: yield each round that has to be waited for; see `play`.
 
-    The result is complete when the generator ends or is closed.
+    The result is complete when the generator ends or is closed. It returns False if Ctrl-C has requested
+    a stop before the method was played to its end.
     """
     method = make_method(plan, entry, dataset, runtime=runtime, keep_accounts=observe is not None)
     engine = make_engine(
@@ -99,7 +99,11 @@ def play_steps(
         control=control_of(plan, entry, method),
     )
     try:
-        yield from engine.steps(stop or scenario_stop(plan.scenario), progress or RoundProgress())
+        return (
+            yield from engine.steps(
+                stop or scenario_stop(plan.scenario), progress or RoundProgress()
+            )
+        )
     finally:
         with held_back():
             engine.finish()

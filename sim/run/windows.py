@@ -5,7 +5,6 @@ progress continue in the next one. Connections stay open between windows.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +20,7 @@ from cutlayer.sim.process.interrupts import let_in
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.updates import summary_of_updates
 from cutlayer.sim.run.control import Control
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
+from cutlayer.sim.run.engine import Engine, RoundProgress, Steps, StopCondition
 from cutlayer.sim.run.one_round import behind_edges, edge_slots, recorded_links
 from cutlayer.sim.run.played import Played
 from cutlayer.sim.run.rounds import RoundEngine
@@ -50,7 +49,7 @@ class WindowEngine(Engine):
 
     noun = "window"
 
-    def steps(self, stop: StopCondition, progress: RoundProgress) -> Iterator[Played]:
+    def steps(self, stop: StopCondition, progress: RoundProgress) -> Steps:
         """Play and train windows until a limit is reached; see `Engine.steps`."""
         assert isinstance(self.method, AsyncMethod)
         self._method, self._log_of_run = self.method, RunLog()
@@ -58,8 +57,9 @@ class WindowEngine(Engine):
         if self.world.transport is not None:
             self.world.transport.open_round()
         self._method.begin()
-        yield from super().steps(stop, progress)
+        whole = yield from super().steps(stop, progress)
         self._check_bytes()
+        return whole
 
     def finish(self) -> None:
         """Store the results of the run, the number of clients per device, and their contributions."""

@@ -1,6 +1,7 @@
 """Rounds that are played on the clock before the training of the one before is done."""
 
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tiny_runs import digits, only, tiny
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.learning.inline import Inline, InlineMark, InlineRuntime
 from cutlayer.sim.learning.workspace import Workspace
+from cutlayer.sim.process.interrupts import gently_stopped
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.engine import RoundProgress
 from cutlayer.sim.run.play import empty_result, play_steps
@@ -48,7 +50,7 @@ class AheadRuntime(InlineRuntime):
 
 def steps(
     result: Callable[..., MethodResult], *overrides: str
-) -> tuple[MethodResult, Iterator[Played], list[str]]:
+) -> tuple[MethodResult, Generator[Played, None, bool], list[str]]:
     """A method's result, its steps with a round ahead, and what happens, in order."""
     plan = plan_checked(tiny(*overrides), trains=True)[0]
     entry = plan.scenario.methods[0]
@@ -90,7 +92,7 @@ def test_rounds_that_are_not_committed_leave_no_trace(method: str) -> None:
         if played.row.index == 2:  # round 3 has been played
             break
         played.wait()
-    running.close()  # type: ignore[attr-defined]
+    running.close()
     shorter = only(asked, "training.rounds=2")
     assert [closed.index for closed in found.rounds] == [0, 1]
     assert found.rounds == shorter.rounds
@@ -107,3 +109,39 @@ def test_a_run_that_may_stop_at_an_accuracy_plays_no_round_ahead() -> None:
         played.wait()
     assert len(found.rounds) == 1
     assert found.weights_digest == only(*asked).weights_digest
+
+
+@pytest.mark.parametrize("method", ["splitfed", "fedasync"])
+def test_ctrl_c_closes_the_round_at_hand_and_drops_the_one_played_ahead(method: str) -> None:
+    asked = f"methods=[{method}]"
+    found, running, _ = steps(empty_result, asked, "training.rounds=6")
+    returned = []
+
+    def all_of() -> Iterator[Played]:
+        returned.append((yield from running))
+
+    with gently_stopped():
+        for played in all_of():
+            if played.row.index == 2:  # round 3 has been played
+                signal.raise_signal(signal.SIGINT)
+            played.wait()
+    assert returned == [False]
+    shorter = only(asked, "training.rounds=3")
+    assert found.rounds == shorter.rounds
+    assert found.weights_digest == shorter.weights_digest
+
+
+def test_ctrl_c_in_the_last_round_leaves_a_whole_run() -> None:
+    found, running, _ = steps(empty_result, "methods=[splitfed]", "training.rounds=2")
+    returned = []
+
+    def all_of() -> Iterator[Played]:
+        returned.append((yield from running))
+
+    with gently_stopped():
+        for played in all_of():
+            if played.row.index == 1:
+                signal.raise_signal(signal.SIGINT)
+            played.wait()
+    assert returned == [True]
+    assert len(found.rounds) == 2
