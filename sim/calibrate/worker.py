@@ -3,7 +3,6 @@
 What a process trained before would decide which memory its allocator has available.
 """
 
-import ctypes
 import multiprocessing
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -14,14 +13,12 @@ import cutlayer.models.catalogue
 from cutlayer.sim.calibrate.held_out import Case
 from cutlayer.sim.calibrate.probes import CLASSES, probe
 from cutlayer.sim.calibrate.timing import BlockTimes, Passes, Trainer, block_times
+from cutlayer.sim.process.memory import keep_memory
 from cutlayer.sim.process.python_path import safe_path_for_children
 
 ITERATIONS: Final = 3  # of a job; four times as many if they are short
 SHORT_S: Final = 0.02
 WARM_UP: Final = 2  # iterations that are not counted
-M_TRIM_THRESHOLD: Final = -1  # of mallopt(3)
-M_MMAP_MAX: Final = -4
-NEVER: Final = 2**31 - 1
 
 ProbeKey = tuple[str, int]
 Job = ProbeKey | Case
@@ -56,21 +53,6 @@ class Workshop:
             ours.close()
         process.join()
         return times
-
-
-def keep_memory() -> bool:
-    """Make this process keep freed memory, as jemalloc and tcmalloc do; return whether that worked.
-
-    glibc returns large freed tensors to the system, which maps them again, page by page, in the next
-    iteration. That can take a fifth of an iteration, varies with the tensor sizes of a model, and is
-    not a property of the processor. Long trainings avoid it with another allocator, or with
-    MALLOC_MMAP_MAX_=0 and MALLOC_TRIM_THRESHOLD_=2147483647.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):
-        return False
-    return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, NEVER))
 
 
 def _work(job: Job, longest_s: float, threads: int, seed: int, answer: Connection) -> None:

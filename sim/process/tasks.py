@@ -7,6 +7,7 @@ dies.
 """
 
 import heapq
+import io
 import pickle
 import traceback
 from collections.abc import Callable, Hashable, Sequence
@@ -116,12 +117,25 @@ class WorkerDiedError(UserError):
 def pickled(task: Task) -> bytes:
     """Return the bytes of a task. Raises TaskError."""
     try:
-        return pickle.dumps(task, pickle.HIGHEST_PROTOCOL)
+        content = pickle.dumps(task, pickle.HIGHEST_PROTOCOL)
+        if b"__main__" in content:
+            _Check(io.BytesIO(content)).load()
+        return content
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise TaskError(
             f"{task.name}: cannot be sent to a worker process ({error}): define a method's operations,"
             " and the classes of their data, at the top level of a module, or use --executor inline"
         ) from error
+
+
+class _Check(pickle.Unpickler):
+    """Refuses what is defined in the script that runs, which workers do not import."""
+
+    def find_class(self, module_name: str, global_name: str) -> Any:
+        """Return a class or function. Raises PicklingError if it is the script's."""
+        if module_name == "__main__":
+            raise pickle.PicklingError(f"{global_name} is defined in the script that runs")
+        return super().find_class(module_name, global_name)
 
 
 def sent_error(name: str, error: Exception) -> Exception:

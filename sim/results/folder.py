@@ -16,22 +16,21 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from cutlayer.sim.files.atomic import NO_HARD_LINKS, OutputError, is_part, part_path, unwritable
 from cutlayer.sim.files.plain_text import visible
+from cutlayer.sim.process.file_lock import NO_LOCKS, lock
 
 MARKER: Final = "cutlayer.json"
 FORMAT: Final = 1
 KINDS: Final = ("run", "seeds", "study", "export", "figures", "reproduce")
 _MAX_MARKER_BYTES: Final = 4096
 _MAX_ATTEMPTS: Final = 10
-_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
 class FolderTakenError(OutputError):
@@ -270,17 +269,14 @@ def _remove_empty(created: tuple[Path, ...]) -> None:
 
 
 _CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
-_FAR_BYTE: Final = 1 << 30  # beyond the marker's end: Windows forbids reading a locked byte
 
 
 def _lock(entry: int, path: Path, *, warn: bool = False) -> bool:
     """Lock an open marker for this process; return False if another process has it."""
     try:
-        _LOCK(entry)
+        return lock(entry)
     except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK):
-            return False
-        if error.errno not in _NO_LOCKS:
+        if error.errno not in NO_LOCKS:
             raise
         if warn:
             where = visible(str(path))
@@ -288,24 +284,3 @@ def _lock(entry: int, path: Path, *, warn: bool = False) -> bool:
                 f"warning: {where} cannot be locked ({error.strerror}): let no other command use it\n"
             )
     return True
-
-
-def _locking() -> Callable[[int], None]:
-    """Return the function that locks an open file on this system, without waiting."""
-    try:
-        import fcntl
-    except ImportError:
-        import importlib
-
-        windows: Any = importlib.import_module("msvcrt")
-
-        def lock_byte(entry: int) -> None:
-            os.lseek(entry, _FAR_BYTE, os.SEEK_SET)
-            windows.locking(entry, windows.LK_NBLCK, 1)
-            os.lseek(entry, 0, os.SEEK_SET)
-
-        return lock_byte
-    return lambda entry: fcntl.flock(entry, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-_LOCK: Final = _locking()

@@ -1,0 +1,307 @@
+"""A pool of worker processes on this machine, which lives as long as a command."""
+
+import heapq
+import os
+import pickle
+import signal
+import sys
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Final, Self
+
+from cutlayer.models.own_object import folders_looked_in
+from cutlayer.sim.process.exchange import Content, Exchange, Value, write
+from cutlayer.sim.process.interrupts import held_back
+from cutlayer.sim.process.start import Starter
+from cutlayer.sim.process.tasks import (
+    ATTEMPTS,
+    Done,
+    Handle,
+    Note,
+    Result,
+    Task,
+    Ticket,
+    WorkerDiedError,
+    died,
+    pickled,
+)
+from cutlayer.sim.process.worker import BEGUN, DONE, FAILED, NOTE, Order, Setup, serve
+
+ASSIGNED: Final = 2  # tasks that a worker has at a time: it performs one, the others wait for it
+_END_WAIT_S: Final = 10.0  # for a process that has closed its pipe
+
+
+class Pool:
+    """Runs tasks in `jobs` worker processes with `threads` torch threads each (None: without torch).
+
+    Workers are started when there are tasks for them, after the modules of `preload` were imported once
+    for all if the system can fork. `note` gets messages for the user.
+    """
+
+    def __init__(
+        self,
+        jobs: int,
+        threads: int | None = 1,
+        *,
+        preload: Sequence[str] = (),
+        note: Note = lambda _: None,
+        start_method: str | None = None,
+    ) -> None:
+        self.jobs = jobs
+        self.note = note
+        self._threads = threads
+        self._preload = ("cutlayer.sim.process.worker", *preload)
+        self._start_method = start_method
+        self._exchange = Exchange()
+        self._starter: Starter
+        self._workers: list[_Worker] = []
+        self._ready: list[tuple[int, int]] = []  # the turns of tasks without a worker
+        self._open: dict[int, _Submitted] = {}  # tasks that have neither ended nor been cancelled
+        self._ended: deque[tuple[_Submitted, Result]] = (
+            deque()
+        )  # those whose `done` is to be called
+        self._values: set[Value] = set()
+        self._count = 0
+        self._hired = 0
+        self._idle_deaths = 0  # in a row
+
+    def __enter__(self) -> Self:
+        """Make the exchange folders. Raises ExchangeError."""
+        self._exchange.__enter__()
+        self._starter = Starter(self._preload, self._start_method)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the workers, whatever they do, and remove all values."""
+        with held_back():
+            for worker in self._workers:
+                worker.process.kill()
+            for worker in self._workers:
+                worker.kill()
+            self._workers.clear()
+            self._ready.clear()
+            self._open.clear()
+            self._ended.clear()
+            self._values.clear()
+            self._exchange.__exit__()
+
+    def submit(self, task: Task, inputs: Sequence[Handle], done: Done, priority: int = 0) -> Ticket:
+        """Add a task, and give the workers what they can do.
+
+        Raises TaskError if it cannot be pickled, KeyError if an input does not exist.
+        """
+        values = tuple(self._value(handle) for handle in inputs)
+        self._count += 1
+        order = Order(self._count, task.name, pickled(task), values, folders_looked_in())
+        ticket = _Submitted(order, done, -priority)
+        self._open[order.number] = ticket
+        heapq.heappush(self._ready, ticket.turn)
+        self._advance()
+        return ticket
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Drop a task."""
+        assert isinstance(ticket, _Submitted)
+        number = ticket.order.number
+        if self._open.pop(number, None) is not None:
+            for worker in self._workers:
+                if number in worker.assigned:
+                    worker.send(number)
+        self._ended = deque(entry for entry in self._ended if entry[0] is not ticket)
+
+    def wait(self) -> None:
+        """Wait until a task has ended, and call `done` for all that have.
+
+        Raises WorkerDiedError if workers die before they begin a task.
+        """
+        self._advance()
+        while self._open and not self._ended:
+            wait([worker.pipe for worker in self._workers])
+            self._advance()
+        while self._ended:
+            ticket, result = self._ended.popleft()
+            ticket.done(result)
+
+    def read(self, handle: Handle) -> memoryview:
+        """Map a value. Raises KeyError if it is freed or unknown."""
+        return self._value(handle).read()
+
+    def put(self, content: Content) -> Handle:
+        """Write a value. Raises ExchangeError if there is no room."""
+        self._count += 1
+        value = write(self._exchange.folders, f"main-{self._count}", content)
+        self._values.add(value)
+        return value
+
+    def free(self, handle: Handle) -> None:
+        """Remove a value. Raises KeyError if it is freed or unknown."""
+        value = self._value(handle)
+        self._values.remove(value)
+        value.remove()
+
+    def _value(self, handle: Handle) -> Value:
+        if handle not in self._values:
+            raise KeyError(handle)
+        assert isinstance(handle, Value)
+        return handle
+
+    def _advance(self) -> None:
+        """Receive what the workers have sent, replace dead ones and give tasks to those with room."""
+        with held_back():
+            for worker in list(self._workers):
+                self._receive(worker)
+            while self._ready:
+                least = min(self._workers, key=lambda worker: len(worker.assigned), default=None)
+                if self._ready[0][1] not in self._open:  # cancelled
+                    heapq.heappop(self._ready)
+                elif (least is None or least.assigned) and len(self._workers) < self.jobs:
+                    self._hire()
+                elif least is None or len(least.assigned) >= ASSIGNED:
+                    return
+                else:
+                    least.give(self._open[heapq.heappop(self._ready)[1]])
+
+    def _hire(self) -> None:
+        """Start a worker. Raises WorkerDiedError if that has failed too often."""
+        self._hired += 1
+        name = f"worker{self._hired}"
+        setup = Setup(name, self._threads, self._exchange.folders, dict(os.environ))
+        try:
+            process, pipe = self._starter.start(serve, setup)
+        except (OSError, EOFError) as error:
+            self._died_idle(f"with {error!r}")
+        else:
+            self._workers.append(_Worker(name, process, pipe))
+
+    def _receive(self, worker: "_Worker") -> None:
+        """Receive all messages of a worker; the end of its pipe is its death."""
+        try:
+            while worker.pipe.poll():
+                word, number, *content = worker.pipe.recv()
+                if word == BEGUN:
+                    worker.begun = number
+                    self._idle_deaths = 0
+                elif word == NOTE:
+                    self.note(*content)
+                else:
+                    worker.begun = None
+                    del worker.assigned[number]
+                    if word == DONE:
+                        self._done(number, *content)
+                    elif word == FAILED:
+                        self._failed(number, *content)
+        except (EOFError, OSError):
+            self._bury(worker)
+
+    def _done(self, number: int, report: bytes, outputs: tuple[Value, ...]) -> None:
+        if number in self._open:
+            self._values.update(outputs)
+            result = Result(pickle.loads(report), outputs)  # noqa: S301
+            self._ended.append((self._open.pop(number), result))
+        else:  # it was cancelled while it ran
+            for value in outputs:
+                value.remove()
+
+    def _failed(self, number: int, error: Exception) -> None:
+        if number in self._open:
+            self._ended.append((self._open.pop(number), Result(error=error)))
+
+    def _bury(self, worker: "_Worker") -> None:
+        """Put the tasks of a dead worker back, count its death against the one that it had begun."""
+        cause = worker.end()
+        self._workers.remove(worker)
+        for value in self._exchange.files(f"{worker.name}-"):
+            if value not in self._values:  # written by the task that it had begun
+                value.remove()
+        for number, ticket in worker.assigned.items():
+            if number not in self._open:
+                continue
+            if number == worker.begun:
+                ticket.deaths += 1
+                if ticket.deaths == ATTEMPTS:
+                    self._failed(number, died(ticket.order.name, cause))
+                    continue
+                self.note(f"a worker died ({cause}); trying again: {ticket.order.name}")
+            heapq.heappush(self._ready, ticket.turn)
+        if worker.begun is None:
+            self._died_idle(cause)
+
+    def _died_idle(self, cause: str) -> None:
+        self._idle_deaths += 1
+        if self._idle_deaths == ATTEMPTS:
+            self._idle_deaths = 0
+            raise WorkerDiedError(
+                f"{ATTEMPTS} workers died before they had begun anything, the last {cause}:"
+                " use --executor inline"
+            )
+
+
+@dataclass(eq=False)
+class _Submitted(Ticket):
+    """A task that was submitted."""
+
+    order: Order
+    done: Done
+    rank: int
+    deaths: int = 0
+
+    @property
+    def turn(self) -> tuple[int, int]:
+        """What tasks are sorted by."""
+        return self.rank, self.order.number
+
+
+@dataclass(eq=False)
+class _Worker:
+    """A worker process, the tasks that it has, in its order, and the number of the one it has begun."""
+
+    name: str
+    process: BaseProcess
+    pipe: "Connection[Any, Any]"
+    assigned: dict[int, _Submitted] = field(default_factory=dict)
+    begun: int | None = None
+    path: tuple[str, ...] = ()
+
+    def give(self, ticket: _Submitted) -> None:
+        """Assign a task, and tell the worker where modules are found if that has changed."""
+        self.assigned[ticket.order.number] = ticket
+        path = tuple(sys.path)
+        self.send(ticket.order if path == self.path else replace(ticket.order, path=path))
+        self.path = path
+
+    def send(self, message: Order | int) -> None:
+        """Send a task, or the number of a cancelled one."""
+        with suppress(OSError):  # it has died, which the end of its pipe tells
+            self.pipe.send(message)
+
+    def end(self) -> str:
+        """Wait until a process that has closed its pipe ends; return the cause of its death."""
+        self.process.join(_END_WAIT_S)
+        cause = _cause(self.process.exitcode)
+        self.kill()
+        return cause
+
+    def kill(self) -> None:
+        """End the process and close its pipe."""
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.pipe.close()
+
+
+def _cause(code: int | None) -> str:
+    """Return the cause of a process's death from its exit code; None means it has not ended."""
+    if code is None:
+        return "without an answer"
+    if code >= 0:
+        return f"with the exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = str(-code)
+    hint = " (the system may be out of memory)" if name == "SIGKILL" else ""
+    return f"by the signal {name}{hint}"

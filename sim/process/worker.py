@@ -1,0 +1,128 @@
+"""The worker process of a pool: it performs one task after another until the main process is gone."""
+
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Final, NoReturn
+
+from cutlayer.models.own_object import looking_in
+from cutlayer.sim.process.exchange import Value, clear, write
+from cutlayer.sim.process.memory import keep_memory
+from cutlayer.sim.process.tasks import Task, sent_error
+
+BEGUN: Final = "begun"  # the words of a worker's messages; the number of the task follows
+NOTE: Final = "note"  # and a text
+DONE: Final = "done"  # and the pickled report, the outputs and None
+FAILED: Final = "failed"  # and an error
+DROPPED: Final = "dropped"  # cancelled before it began
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker gets when it starts.
+
+    `threads` are those of torch, None for tasks without torch. Its outputs go to the exchange folders.
+    """
+
+    name: str
+    threads: int | None
+    folders: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A task for a worker: its number, name and bytes, the inputs, and where to find users' modules.
+
+    `path` is the main process's `sys.path` if it has changed, `own_folders` are those of `looking_in`.
+    """
+
+    number: int
+    name: str
+    content: bytes
+    inputs: tuple[Value, ...]
+    own_folders: tuple[str, ...]
+    path: tuple[str, ...] | None = None
+
+
+def serve(pipe: "Connection[Any, Any]", setup: Setup) -> None:
+    """Perform tasks; the outputs are files named after the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
+    os.environ.clear()
+    os.environ.update(setup.environment)
+    keep_memory()
+    if setup.threads is not None:
+        import torch
+
+        torch.set_num_threads(setup.threads)
+    inbox: queue.SimpleQueue[Order] = queue.SimpleQueue()
+    cancelled: set[int] = set()
+    threading.Thread(target=_receive, args=(pipe, setup, inbox, cancelled), daemon=True).start()
+    outputs = 0
+    try:
+        while True:
+            order = inbox.get()
+            if order.number in cancelled:
+                pipe.send((DROPPED, order.number))
+                continue
+            pipe.send((BEGUN, order.number))
+            message = _performed(order, setup, pipe, outputs)
+            if message[0] == DONE:
+                outputs += len(message[3])
+            pipe.send(message)
+    except OSError:
+        _leave(setup)
+
+
+def _performed(
+    order: Order, setup: Setup, pipe: "Connection[Any, Any]", count: int
+) -> tuple[Any, ...]:
+    """Return the message with the outcome of a task; its outputs are numbered from `count` on."""
+    if order.path is not None:
+        sys.path[:] = order.path
+    try:
+        with looking_in(order.own_folders):
+            task: Task = pickle.loads(order.content)  # noqa: S301
+            inputs = [value.read() for value in order.inputs]
+            outcome = task.perform(inputs, lambda text: pipe.send((NOTE, order.number, text)))
+        report = pickle.dumps(outcome.report, pickle.HIGHEST_PROTOCOL)
+        outputs = tuple(
+            write(setup.folders, f"{setup.name}-{count + index}", output)
+            for index, output in enumerate(outcome.outputs)
+        )
+    except Exception as error:  # the main process reports it
+        return FAILED, order.number, sent_error(order.name, error)
+    return DONE, order.number, report, outputs
+
+
+def _receive(
+    pipe: "Connection[Any, Any]",
+    setup: Setup,
+    inbox: "queue.SimpleQueue[Order]",
+    cancelled: set[int],
+) -> None:
+    """Receive orders, and the numbers of cancelled tasks, while a task is performed.
+
+    The main process never has to wait before it can send, and a worker ends with it at once.
+    """
+    while True:
+        try:
+            message = pipe.recv()
+        except (EOFError, OSError):
+            _leave(setup)
+        if isinstance(message, Order):
+            inbox.put(message)
+        else:
+            cancelled.add(message)
+
+
+def _leave(setup: Setup) -> NoReturn:
+    """End this process because the main one is gone, and remove what that may have left behind."""
+    clear(setup.folders)
+    os._exit(1)
