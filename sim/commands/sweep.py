@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from cutlayer.errors import UserError
@@ -12,7 +13,7 @@ from cutlayer.sim.commands.progress import PhaseProgress
 from cutlayer.sim.commands.run import STALLED, draw, write_trace_only
 from cutlayer.sim.files.atomic import write_json
 from cutlayer.sim.files.plain_text import visible
-from cutlayer.sim.learning.executors import executor_entry
+from cutlayer.sim.learning.executors import executor_entry, numerics_of
 from cutlayer.sim.process.workers import Here, Processes, Workers
 from cutlayer.sim.report.report import write_report
 from cutlayer.sim.results.read import read_study
@@ -48,7 +49,7 @@ def sweep_command(
             raise UserError(
                 f"--full {point}: {name} has no such point; they are 0 to {len(study.points) - 1}"
             )
-    doing = workers(jobs, scheduler, threads)
+    doing = workers(jobs, scheduler, threads, executor)
     with claim_study(out, study.study.name) as folder:
         begun = time.monotonic()
         try:
@@ -91,11 +92,12 @@ def _warn(line: str) -> None:
     sys.stderr.write(f"warning: {visible(line)}\n")
 
 
-def workers(jobs: int | None, scheduler: str | None, threads: int) -> Workers:
+def workers(jobs: int | None, scheduler: str | None, threads: int, executor: str) -> Workers:
     """Return the workers: a cluster, this process for a single job at a time, or processes."""
     if scheduler is not None:
         if jobs is not None:
             raise UserError("--jobs and --scheduler: give one of the two")
-        return Cluster(scheduler, threads)
+        trains = executor_entry(executor).trains
+        return Cluster(scheduler, threads, partial(numerics_of, executor) if trains else None)
     count = jobs or os.cpu_count() or 1
     return Here(threads) if count == 1 else Processes(count, threads)

@@ -7,7 +7,6 @@ scenario's name and description, the label, the targets) is left out.
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 from cutlayer.scenarios.fields import is_object_path
 from cutlayer.sim.learning.digest import source_identity
+from cutlayer.sim.process.code import code_digest
 
 # What decides a training, beside what its learning digest covers: folders and files of the package.
 LEARNING_CODE: Final = (
@@ -50,29 +50,6 @@ CELL_CODE: Final = (
 NOT_DECISIVE: Final = ("name", "description", "methods", "uncertainty")  # methods are added below
 # What decides draws, beside the cell.
 DRAWS_CODE: Final = ("sim/uncertainty",)
-SUFFIXES: Final = (".py", ".yaml", ".csv", ".safetensors")
-SHIPPED: Final = "scenarios/shipped"  # scenarios whose content is in the address already
-PACKAGE: Final = tuple(Path(folder) for folder in sys.modules["cutlayer"].__path__)
-
-
-@cache
-def code_digest(parts: tuple[str, ...] = CELL_CODE, package: tuple[Path, ...] = PACKAGE) -> str:
-    """Return the fingerprint of code and figures in some folders and files of the package.
-
-    `package` has the folders in which the package's parts lie.
-    """
-    files: dict[str, Path] = {}
-    for part in parts:
-        root = next(folder for folder in package if (folder / part).exists())
-        inside = [root / part] if part.endswith(".py") else (root / part).rglob("*")
-        files |= {file.relative_to(root).as_posix(): file for file in inside}
-    fingerprint = hashlib.blake2b(digest_size=16)
-    for name, file in sorted(files.items()):
-        shipped = name.startswith(f"{SHIPPED}/") and file.suffix == ".yaml"
-        if file.suffix in SUFFIXES and not shipped:
-            fingerprint.update(name.encode())
-            fingerprint.update(hashlib.blake2b(file.read_bytes()).digest())
-    return fingerprint.hexdigest()
 
 
 def cell_address(scenario: Mapping[str, Any]) -> str:
@@ -85,7 +62,7 @@ def cell_address(scenario: Mapping[str, Any]) -> str:
     texts = sorted(set(_texts(decisive)))
     files = {text: _content(text) for text in texts if _is_file(text)}
     own = {name: source_identity(name) for name in _own_objects(decisive) if is_object_path(name)}
-    return _digest(["cell", code_digest(), decisive, files, own])
+    return _digest(["cell", code_digest(CELL_CODE), decisive, files, own])
 
 
 def draws_address(cell: str, section: Mapping[str, Any], learned: Any) -> str:

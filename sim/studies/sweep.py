@@ -11,13 +11,14 @@ from cutlayer.scenarios.study import LoadedStudy
 from cutlayer.scenarios.study import load_study as read_study_file
 from cutlayer.sim.files.atomic import errors_named, remove_stale_parts
 from cutlayer.sim.learning.executors import executor_entry
+from cutlayer.sim.process.code import code_digest
 from cutlayer.sim.process.workers import Here, Workers
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.write import Views, no_views
 from cutlayer.sim.run.run import folder_kind, load_scenario, run, versions
 from cutlayer.sim.studies.check import Progress, check_points
-from cutlayer.sim.studies.content_address import code_digest
+from cutlayer.sim.studies.content_address import CELL_CODE
 from cutlayer.sim.studies.decisions.best import best_rows
 from cutlayer.sim.studies.decisions.crossovers import crossover_rows
 from cutlayer.sim.studies.decisions.pareto import pareto_rows
@@ -134,7 +135,7 @@ def _result(
     """Run all feasible cells and record where each curve came from."""
     feasible = [row for row in cells if row.infeasible is None]
     results = runner.run([row.cell for row in feasible])
-    versions_used = versions(executor, None) | {"code": code_digest()}
+    versions_used = versions(executor, None) | {"code": code_digest(CELL_CODE)}
     del versions_used["data"]
     result = StudyResult(loaded, versions_used, cells, new=runner.new)
     counts = result.trainings

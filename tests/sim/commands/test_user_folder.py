@@ -14,6 +14,7 @@ from cutlayer import load_scenario, run
 from cutlayer.models import UnknownModelError, own_object
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.process.python_path import drop_working_directory
+from cutlayer.sim.process.scheduler import Likeness
 from cutlayer.sim.studies.cluster import perform_one
 from cutlayer.sim.studies.jobs import Job
 
@@ -231,8 +232,8 @@ def test_a_cluster_s_worker_looks_in_the_folders_that_come_with_its_job(
     monkeypatch.setattr(own_object, "_imported_from", {})  # a worker has not imported it
     job = Job("clock", cell.scenario, "", "none")
     with pytest.raises(UnknownModelError, match="nets_of_a_job_q"):
-        perform_one(job, 1)
-    found = perform_one(replace(job, folders=(str(tmp_path),)), 1)
+        perform_one(job, Likeness(1, None).content)
+    found = perform_one(replace(job, folders=(str(tmp_path),)), Likeness(1, None).content)
     assert list(found) == ["splitfed"]
 
 

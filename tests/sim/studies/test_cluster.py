@@ -1,85 +1,25 @@
 """A sweep on a real Dask scheduler with two real workers writes the same files as a local one."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dask_cluster import ALLOWED_FAILURES, Dask
 from small_studies import UP, study_file
 from test_going_on import DIES, KILLED_AT_THE_SEVENTH, MANY, contents, whole_files
 
-from cutlayer.sim.studies.cluster import Cluster, ClusterError
+from cutlayer.sim.process.scheduler import ClusterError
+from cutlayer.sim.studies.cluster import Cluster
 from cutlayer.sim.studies.sweep import load_study
 from cutlayer.sim.studies.sweep import sweep as sweep_here
 
 pytest.importorskip("distributed", reason="needs Dask")
 ROOT = Path(__file__).parents[3]
-ALLOWED_FAILURES = 1  # before the scheduler gives a job up; Dask's own default is 3
-PATIENCE_S = 600  # for processes that start while others keep the machine busy
 pytestmark = pytest.mark.slow
-
-
-class Dask:
-    """A scheduler and two workers that run in `folder`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self._file = folder / "scheduler.json"
-        self._start("scheduler", "--port", "0", "--no-dashboard")
-        limit = time.monotonic() + PATIENCE_S
-        while not self._address():
-            assert time.monotonic() < limit, "no scheduler"
-            time.sleep(0.05)
-        self.address = self._address()
-        for _ in range(2):
-            self._start(
-                "worker", "--nthreads", "1", "--no-dashboard", "--death-timeout", str(PATIENCE_S)
-            )
-        self.wait_for(2)
-
-    def _start(self, what: str, *options: str) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "dask",
-            what,
-            "--scheduler-file",
-            str(self._file),
-            *options,
-        ]
-        environment = os.environ | {
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{self.folder}",
-            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(ALLOWED_FAILURES),
-        }
-        self.processes.append(
-            subprocess.Popen(
-                command, cwd=self.folder, env=environment,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )
-        )  # fmt: skip
-
-    def _address(self) -> str:
-        try:
-            return str(json.loads(self._file.read_text(encoding="utf-8"))["address"])
-        except (OSError, ValueError, KeyError):
-            return ""
-
-    def wait_for(self, count: int) -> None:
-        from distributed import Client
-
-        with Client(self.address, timeout=PATIENCE_S) as client:
-            client.wait_for_workers(count, timeout=PATIENCE_S)
-
-    def stop(self) -> None:
-        for process in reversed(self.processes):
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +96,6 @@ def test_a_job_that_kills_its_workers_is_one_line(dask: Dask) -> None:
 
 
 def test_a_missing_scheduler_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cutlayer.sim.studies.cluster.TIMEOUT_S", 1)
+    monkeypatch.setattr("cutlayer.sim.process.scheduler.TIMEOUT_S", 1)
     with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9: cannot be reached"):
         Cluster("tcp://127.0.0.1:9").__enter__()

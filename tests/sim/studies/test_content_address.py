@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from cutlayer.sim.process.code import PACKAGE, code_digest
 from cutlayer.sim.studies.content_address import (
     CELL_CODE,
     DRAWS_CODE,
     LEARNING_CODE,
-    PACKAGE,
-    code_digest,
 )
 
 
