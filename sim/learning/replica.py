@@ -1,6 +1,7 @@
 """Replicas: copies of a part of the model, each trained by one chain."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -65,7 +66,7 @@ def make_optimizer(
             parameters, lr, recipe.momentum, weight_decay=decay, nesterov=recipe.nesterov
         )
     if saved is not None:
-        optimizer.load_state_dict(dict(saved))
+        optimizer.load_state_dict(deepcopy(dict(saved)))  # steps change its tensors in place
         for group in optimizer.param_groups:
             group["lr"] = lr
     return optimizer

@@ -1,13 +1,14 @@
 """Optimizer state, learning-rate schedules, weighted averages, and the number of live replicas."""
 
 import weakref
+from copy import deepcopy
 from math import cos, pi
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 from tiny_runs import Inside, key, keys, only, tiny
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 import cutlayer.models.catalogue
@@ -17,8 +18,8 @@ from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.inline import Inline
 from cutlayer.sim.learning.learning import Learning
-from cutlayer.sim.learning.recipe import Schedule
-from cutlayer.sim.learning.replica import Replica
+from cutlayer.sim.learning.recipe import Optimizer, Schedule
+from cutlayer.sim.learning.replica import Replica, make_optimizer
 from cutlayer.sim.learning.workspace import Workspace
 
 ONE_CLIENT = ["topology.star.clients.0.count=1", "data.partition={sizes: 20}"]
@@ -50,6 +51,26 @@ def test_kept_momentum_changes_the_second_round_of_every_trained_part(method: st
 def test_without_momentum_there_is_no_state_to_keep() -> None:
     plain = "training.optimizer={name: sgd, lr: 0.05}"
     assert only(plain).weights_digest == only(plain, KEPT).weights_digest
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_a_saved_state_is_not_changed_by_the_steps_of_a_chain_that_starts_from_it(
+    name: Literal["sgd", "adam"],
+) -> None:
+    """Several chains may: those of a client whose earlier update is not folded yet."""
+    module, recipe = nn.Linear(2, 1), Optimizer(name, 0.1, momentum=0.9)
+
+    def stepped(saved: Any) -> Any:
+        optimizer = make_optimizer(module, recipe, 0.1, saved)
+        assert optimizer is not None
+        module(torch.ones(2)).backward()
+        optimizer.step()
+        return optimizer.state_dict()
+
+    saved = stepped(None)
+    before = deepcopy(saved)
+    assert str(stepped(saved)) != str(before)
+    assert str(saved) == str(before)
 
 
 @pytest.mark.parametrize(
