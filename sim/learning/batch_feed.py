@@ -32,6 +32,10 @@ class Feed:
         self._ends = np.cumsum([0, *partition.sizes])
         self._order: tuple[dict[str, int], Sequence[Tensor]] = ({}, ())
 
+    def shards(self) -> tuple[Tensor, tuple[int, ...]]:
+        """Return the sample indices of all clients, one after the other, and the size of each shard."""
+        return self._held, tuple(np.diff(self._ends).tolist())
+
     def shard_size(self, client: int) -> int:
         """Return the number of a client's samples."""
         return len(self._shard(client))

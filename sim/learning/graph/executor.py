@@ -1,0 +1,284 @@
+"""The executor that turns what a method asks for into tasks; it submits them and does not wait.
+
+States are values that may not exist yet. What a chain reads, which members a fold takes and in which
+order they are added is settled when the method asks, as `inline` does it, so that the order in which
+tasks end does not matter.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import accumulate, pairwise
+from typing import Final
+
+from cutlayer.sim.data.batches import evaluation_batches
+from cutlayer.sim.learning.aggregation import Aggregation
+from cutlayer.sim.learning.batch_feed import EVALUATION_BATCH
+from cutlayer.sim.learning.chain import Chain, Progress
+from cutlayer.sim.learning.fold import Fold
+from cutlayer.sim.learning.graph.folding import Folding
+from cutlayer.sim.learning.graph.groups import OpenGroup, Read, SegmentTask, segment_of
+from cutlayer.sim.learning.graph.nodes import Graph, Node, Value
+from cutlayer.sim.learning.graph.results import EvaluationOf, GraphMark, ReportsOf
+from cutlayer.sim.learning.graph.set_up import SetUp
+from cutlayer.sim.learning.graph.tasks import ChainTask, EvaluationTask, Wanted, outputs_of
+from cutlayer.sim.learning.interleaved import Interleaved
+from cutlayer.sim.learning.pending import Evaluation, Pending, Reports
+from cutlayer.sim.learning.state_key import ALL_CLIENTS, MOMENTS, StateKey
+from cutlayer.sim.learning.states import States
+
+# Priorities of tasks. A fold frees its members. A chain that is alone in its fold delays what follows.
+FOLD: Final = 3
+ALONE: Final = 2
+EVALUATION: Final = 1
+CHAIN: Final = 0
+LEAST_BATCHES: Final = 4  # of a slice of the test set: a task has to load the model first
+
+
+@dataclass
+class Ran:
+    """A chain that has been submitted: its node, its report's position, and its outputs."""
+
+    node: Node
+    position: int
+    members: Mapping[StateKey, tuple[Value, int]]  # by state: in which list, and where in it
+    written: dict[StateKey, Value]
+
+
+class GraphExecutor:
+    """Submits chains and folds as tasks of a graph; gives the same bits as `inline`."""
+
+    ahead = 1
+
+    def __init__(
+        self,
+        graph: Graph,
+        set_up: SetUp,
+        inputs: Sequence[Value],
+        states: Mapping[StateKey, Value],
+        test_batches: int,
+    ) -> None:
+        self._graph = graph
+        self._set_up = set_up
+        self._inputs = list(inputs)
+        self._states = States(states)
+        self._test_batches = test_batches
+        self._open: dict[Chain, None] = {}
+        self._groups: dict[Interleaved, OpenGroup] = {}
+        self._early: dict[Chain, Ran] = {}  # chains that are submitted and not folded yet
+
+    def hold(self, chain: Chain) -> None:
+        """Keep the versions that a chain reads until `release`."""
+        self._open[chain] = None
+        self._states.hold(chain.versions)
+
+    def release(self, chain: Chain) -> None:
+        """Free the versions of a chain that has run, or will not run."""
+        group = chain.group
+        assert group is None or isinstance(group, Interleaved)
+        if group is not None and self._is_in(group, chain):
+            opened = self._groups.setdefault(group, OpenGroup())
+            opened.chains.setdefault(chain, self._reads(chain))
+            opened.left.append(chain)
+        self._early.pop(chain, None)
+        del self._open[chain]
+        if group in self._groups and all(other.group is not group for other in self._open):
+            del self._groups[group]
+        self._states.release(chain.versions)
+
+    def run(self, chains: Sequence[Chain], fold: Fold, progress: Progress | None) -> Reports:
+        """Submit chains and the fold of their members; return their reports, in order."""
+        weights = {key: dict(members) for key, members in fold.members.items()}
+        totals = {key: fold.total_of(key) for key in weights}
+        wanted = [
+            Wanted(chain, tuple(key for key in chain.averages if chain in weights.get(key, ())))
+            for chain in chains
+        ]
+        folding = Folding(self._graph, self._set_up, fold.aggregation, self._name(chains), FOLD)
+        groups: dict[Interleaved, dict[Chain, Ran]] = {}
+        ran = []
+        for one in wanted:
+            chain = one.chain
+            group = chain.group
+            if group is None:
+                run = self._chain_ran(one, ALONE if len(chains) == 1 else CHAIN)
+            else:
+                assert isinstance(group, Interleaved)
+                if group not in groups:
+                    members = [other for other in wanted if other.chain.group is group]
+                    groups[group] = self._segment(group, members)
+                run = groups[group][chain]
+            ran.append(run)
+            for key in one.members:
+                share = weights[key][chain] / totals[key]
+                start, current = None, self._states[key]
+                if fold.deltas:
+                    start = self._states.read(key, chain.versions[key])
+                folding.add(key, share, *run.members[key], current, start)
+            folding.next_member()
+            for key, value in run.written.items():
+                self._states.put(key, chain.written[key], value)
+        for key in folding.keys:
+            missing = totals[key] - sum(weights[key].values())
+            if missing:
+                folding.add(key, missing / totals[key], self._states[key])
+        self._close(folding, fold.versions)
+        return ReportsOf(self._graph, [(run.node, run.position) for run in ran], progress)
+
+    def merge(
+        self,
+        target: StateKey,
+        members: Sequence[tuple[StateKey, float]],
+        aggregation: Aggregation,
+        versions: Mapping[StateKey, int],
+    ) -> None:
+        """Fold states into another one of the same part."""
+        name = f"{self._set_up.recipe.method}, {target.text}"
+        folding = Folding(self._graph, self._set_up, aggregation, name, FOLD)
+        weight = sum(weight for _, weight in members)
+        for key, own in members:
+            folding.add(target, own / weight, self._states[key])
+            folding.next_member()
+        self._close(folding, versions)
+
+    def assign(self, target: StateKey, source: StateKey, version: int) -> None:
+        """Set a state to the value of another one."""
+        self._states.put(target, version, self._states[source])
+
+    def forget(self, key: StateKey) -> None:
+        """Remove a state."""
+        self._states.remove(key)
+
+    def publish(self, group: Interleaved) -> None:
+        """Submit the operations so far, and make the trunk's states current."""
+        opened = self._groups.get(group)
+        if opened is None or opened.value is None or group.pending:
+            self._segment(group, ())
+            opened = self._groups[group]
+        opened.published = True
+        for key, value in zip(group.trunk.writes, opened.states, strict=True):
+            self._states.put(key, group.trunk.written[key], value)
+
+    def evaluate(
+        self, models: Sequence[tuple[StateKey, ...]], weights: Sequence[int]
+    ) -> Pending[Evaluation]:
+        """Submit the evaluation of models, each in slices of the test set, which workers share."""
+        most = min(self._graph.backend.jobs, self._test_batches // LEAST_BATCHES)
+        slices = max(1, -(-most // len(models)))
+        ends = [self._test_batches * number // slices for number in range(slices + 1)]
+        nodes: list[list[Node]] = []
+        for keys in models:
+            inputs = [*self._inputs, *(self._states[key] for key in keys)]
+            nodes.append([])
+            for first, end in pairwise(ends):
+                name = f"{self._set_up.recipe.method}, test batches {first} to {end - 1}"
+                task = EvaluationTask(name, self._set_up, keys, first, end)
+                nodes[-1].append(self._graph.add(task, inputs, 0, EVALUATION)[0])
+        return EvaluationOf(self._graph, nodes, weights)
+
+    def mark(self) -> GraphMark:
+        """Return the states of a round that closes."""
+        return GraphMark(self._graph, self._states)
+
+    def close(self) -> None:
+        """Cancel what has not run, and free the states."""
+        self._graph.cancel()
+        self._states = States({})
+        self._inputs = []
+        self._early.clear()
+        self._groups.clear()
+
+    def _chain_ran(self, wanted: Wanted, priority: int) -> Ran:
+        """Submit a chain, and those before it that write what it reads, unless they are submitted."""
+        early = self._early.get(wanted.chain)
+        if early is None:
+            self._submit_writers(wanted.chain)
+            return self._submit(wanted, priority)
+        return replace(early, written={})  # its states are current, or were
+
+    def _submit_writers(self, chain: Chain) -> None:
+        """Submit chains early that write what a chain reads, if they are folded after it."""
+        for key, version in chain.versions.items():
+            if self._states.has(key, version):
+                continue
+            writer = next(one for one in self._open if one.written.get(key) == version)
+            self._submit_writers(writer)
+            run = self._early[writer] = self._submit(Wanted(writer, writer.averages), ALONE)
+            for own, value in run.written.items():
+                self._states.put(own, writer.written[own], value)
+
+    def _submit(self, wanted: Wanted, priority: int) -> Ran:
+        chain = wanted.chain
+        reads = dict(self._reads(chain))
+        inputs = [*self._inputs, *reads.values()]
+        frozen = wanted._replace(chain=replace(chain, operations=list(chain.operations)))
+        task = ChainTask(self._name([chain]), self._set_up, frozen, tuple(reads))
+        node, values = self._graph.add(task, inputs, outputs_of(wanted), priority)
+        return ran_of(node, 0, wanted, values)
+
+    def _segment(self, group: Interleaved, wanted: Sequence[Wanted]) -> dict[Chain, Ran]:
+        """Submit the operations of a group so far; return its chains that end with them."""
+        before = self._groups.pop(group, OpenGroup())
+        ending = {one.chain for one in wanted}
+        for chain in self._open:
+            if chain.group is group and chain not in before.chains:
+                before.chains[chain] = self._reads(chain)
+        going_on = [c for c in before.chains if c not in ending and c not in before.left]
+        reads = dict(pair for reads in before.chains.values() for pair in reads)
+        make = partial(SegmentTask, self._name([*ending]), self._set_up, reads=tuple(reads))
+        is_open = group.trunk in going_on
+        task = segment_of(
+            group, [*before.chains], wanted, before, make, goes_on=bool(going_on), is_open=is_open
+        )
+        inputs = [*self._inputs, *reads.values()]
+        if before.value is not None:
+            inputs.append(before.value)
+        counts = [*map(outputs_of, wanted)]
+        of_trunk = bool(going_on) + (len(group.trunk.writes) if is_open else 0)
+        node, values = self._graph.add(task, inputs, sum(counts) + of_trunk, ALONE)
+        if going_on:
+            *states, value = values[sum(counts) :]
+            chains = {chain: before.chains[chain] for chain in going_on}
+            self._groups[group] = OpenGroup(value, states, chains=chains, refs=task.refs)
+        ends = [0, *accumulate(counts)]
+        return {
+            one.chain: ran_of(node, position, one, values[ends[position] : ends[position + 1]])
+            for position, one in enumerate(wanted)
+        }
+
+    def _reads(self, chain: Chain) -> list[Read]:
+        """Return the states that a chain reads."""
+        return [((key, v), self._states.read(key, v)) for key, v in chain.versions.items()]
+
+    def _is_in(self, group: Interleaved, chain: Chain) -> bool:
+        """Return whether a chain has operations that have not ended, or replicas in a group."""
+        known = group in self._groups and chain in self._groups[group].chains
+        return known or any(owner is chain for owner, *_ in group.pending)
+
+    def _close(self, folding: Folding, versions: Mapping[StateKey, int]) -> None:
+        """Submit the end of a fold, and make the states that it gives current."""
+        closings = [
+            (key, self._states[key], self._states.get(key.of_kind(MOMENTS))) for key in folding.keys
+        ]
+        for key, value in folding.closed(closings).items():
+            self._states.put(key, versions[key], value)
+
+    def _name(self, chains: Sequence[Chain]) -> str:
+        """Return the name of a task in messages."""
+        clients = [chain.client for chain in chains if chain.client != ALL_CLIENTS]
+        whose = ""
+        if len(chains) == len(clients) == 1:
+            whose = f", client {clients[0]}"
+        at = f", round {chains[0].round_index}" if chains else ""
+        return f"{self._set_up.recipe.method}{at}{whose}"
+
+
+def ran_of(node: Node, position: int, wanted: Wanted, outputs: Sequence[Value]) -> Ran:
+    """Return a chain that has been submitted, with its outputs."""
+    members = {key: (outputs[-1], index) for index, key in enumerate(wanted.members)}
+    return Ran(node, position, members, dict(zip(wanted.chain.writes, outputs, strict=False)))
+
+
+def test_batches(samples: int, min_batch: int) -> int:
+    """Return the number of test batches."""
+    return len(evaluation_batches(samples, EVALUATION_BATCH, min_batch))

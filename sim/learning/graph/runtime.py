@@ -1,0 +1,72 @@
+"""The runtime of graph executors: a backend that all runs of a command share."""
+
+from collections.abc import Callable
+from typing import Any, Self
+from weakref import WeakSet
+
+from cutlayer.models.own_object import folders_looked_in
+from cutlayer.sim.data.datasets import Dataset
+from cutlayer.sim.learning.executor import ExecutorSettings
+from cutlayer.sim.learning.graph.executor import GraphExecutor, test_batches
+from cutlayer.sim.learning.graph.nodes import Graph, Value
+from cutlayer.sim.learning.graph.set_up import DataSetUp, data_set_up, set_up
+from cutlayer.sim.learning.inline import numerics
+from cutlayer.sim.learning.values import encode
+from cutlayer.sim.learning.workspace import Workspace
+from cutlayer.sim.process.tasks import Backend
+
+
+class GraphRuntime:
+    """Trains on a backend, which starts with the first executor; numerics are those of `inline`."""
+
+    def __init__(
+        self, settings: ExecutorSettings, backend: Callable[[ExecutorSettings], Backend]
+    ) -> None:
+        self.settings = settings
+        self._make = backend
+        self._backend: Backend | None = None
+        self._graphs: WeakSet[Graph] = WeakSet()
+        self._data: dict[int, tuple[Dataset, DataSetUp, Value]] = {}  # by identity
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End the backend, and with it all values."""
+        for graph in self._graphs:
+            graph.leave()
+        self._data.clear()
+        if self._backend is not None:
+            self._backend.__exit__(*error)
+
+    def executor(self, workspace: Workspace) -> GraphExecutor:
+        """Return an executor for a method's run."""
+        if self._backend is None:
+            self._backend = self._make(self.settings)
+            self._backend.__enter__()
+        graph = self._graph()
+        dataset = workspace.feed.dataset
+        if id(dataset) not in self._data:
+            described, content = data_set_up(dataset)
+            self._data[id(dataset)] = dataset, described, self._graph().put(content)
+        _, described, data = self._data[id(dataset)]
+        folders = tuple(dict.fromkeys([*self.settings.folders, *folders_looked_in()]))
+        own, shards = set_up(workspace, described, folders)
+        states = {key: graph.put(encode(value)) for key, value in workspace.states.items()}
+        batches = test_batches(len(dataset.test_labels), workspace.recipe.min_batch)
+        return GraphExecutor(graph, own, [data, graph.put(shards)], states, batches)
+
+    def wait(self) -> None:
+        """Wait until some work that was issued is done."""
+        if self._backend is not None:
+            self._backend.wait()
+
+    def numerics(self) -> dict[str, Any]:
+        """Return what determines the bits of a training in addition to its digest."""
+        return dict(numerics())
+
+    def _graph(self) -> Graph:
+        assert self._backend is not None
+        graph = Graph(self._backend)
+        self._graphs.add(graph)
+        return graph

@@ -1,0 +1,97 @@
+"""Tiny runs of every method, by name, for tests that train them with several executors."""
+
+from functools import cache
+from typing import Any, Final
+
+from tiny_runs import results
+
+from cutlayer.sim.results.method import MethodResult
+
+LINK = "{up: 8 Mbit/s, down: 8 Mbit/s, delay: 5 ms}"
+SERVER = "server: {device: server-8-core, slots: 1}"
+PI = "{device: raspberry-pi-4b, count: %d, link: 4g}"
+EDGES = (
+    f"topology={{two_tier: {{{SERVER}, edge_nodes: ["
+    f"{{name: e0, link: {LINK}, device: jetson-nano, clients: [{PI % 2}]}}, "
+    f"{{name: e1, link: {LINK}, device: jetson-nano, clients: [{PI % 1}]}}]}}}}"
+)
+PEERS = (
+    "topology.star.clients=[{device: raspberry-pi-3b-plus, count: 2, link: 4g, name: weak}, "
+    "{device: jetson-nano, count: 1, link: 4g, name: strong}]"
+)
+CUTS = (
+    "model={name: vgg5, cut: {raspberry-pi-4b-0: 1, raspberry-pi-4b-1: 3, default: 2}}",
+    "data.train_samples=60",
+)
+KEPT = "training.optimizer_state=kept"
+YOGI = "aggregation: {fedyogi: {lr: 0.05}}"
+CHURN = (
+    "availability=[{clients: raspberry-pi-4b, on_disconnect: drop, "
+    "markov: {online: %s, offline: 1 s}}]"
+)
+MORE = (
+    "data={dataset: digits, partition: {sizes: 8}, test_fraction: 0.2, train_samples: 200}",
+    "topology.star.clients.0.count=20",
+)
+ROUNDS = "training.rounds=%d"
+
+CASES: Final = {
+    "classic_fl": ("classic_fl",),
+    "fedprox, kept": ("{fedprox: {mu: 0.5}}", KEPT),
+    "splitfed, fedyogi": (f"{{splitfed: {{{YOGI}}}}}", ROUNDS % 3),
+    "splitfed, adam": ("splitfed", "training.optimizer={name: adam, lr: 0.01}", KEPT),
+    "splitfed, some": ("splitfed", "training.clients_per_round=2", ROUNDS % 4, KEPT),
+    "splitfed, cuts": (f"{{splitfed: {{{YOGI}}}}}", *CUTS),
+    "splitfed, edges": ("{splitfed: {edges: {rounds: 2}}}", EDGES),
+    "splitfed, edges with blocks": ("{splitfed: {edges: {rounds: 2, server_block: edge}}}", EDGES),
+    "splitfed, peers": ("{splitfed: {edges: {peers: strong, rounds: 2}}}", PEERS),
+    "splitfed, late": ("splitfed", "training.closing={first: 2, late: next}", ROUNDS % 4),
+    "splitfed, many": ("splitfed", *MORE, ROUNDS % 1),
+    "splitfed_v2": ("splitfed_v2", KEPT),
+    "splitfed_v2, cuts": ("splitfed_v2", *CUTS),
+    "splitfed_v2, dropouts": ("splitfed_v2", CHURN % "0.2 s", ROUNDS % 4),
+    "local_loss": ("local_loss",),
+    "local_loss, cuts": ("local_loss", *CUTS),
+    "fedgkt": ("fedgkt", ROUNDS % 3),
+    "fedgkt, own weights": ("{fedgkt: {exchange_weights: false}}",),
+    "ecofed": ("{ecofed: {init: random, period: 3}}", ROUNDS % 4),
+    "ecofed, cuts": ("{ecofed: {init: random, period: 2}}", *CUTS, ROUNDS % 3),
+    "split_learning": ("split_learning", KEPT),
+    "centralised": ("centralised", KEPT),
+    "fedasync": ("{fedasync: {rate: 0.5, mu: 0.1, staleness: {polynomial: {a: 0.5}}}}", ROUNDS % 4),
+    "fedasync, dropouts": ("fedasync", KEPT, CHURN % "1 s", ROUNDS % 4),
+    "fedbuff": ("{fedbuff: {buffer: 2, in_flight: 3, server_lr: 0.5}}", KEPT, ROUNDS % 4),
+    "safsl": ("safsl", ROUNDS % 3),
+    "gas": ("gas", KEPT, ROUNDS % 4),
+    "gas, dropouts": ("{gas: {activation_buffer: 2}}", CHURN % "0.3 s", ROUNDS % 4),
+    "drawing": ("splitfed_v2", "model.name=own_models:dropout"),
+}
+
+
+def overrides_of(name: str) -> tuple[str, ...]:
+    method, *more = CASES[name]
+    return (f"methods=[{method}]", *more)
+
+
+def trained(name: str, executor: str) -> MethodResult:
+    """The result of a case."""
+    (result,) = results(*overrides_of(name), executor=executor).values()
+    return result
+
+
+@cache
+def reference(name: str) -> dict[str, Any]:
+    """What `inline` gives for a case."""
+    return learned(trained(name, "inline"))
+
+
+def learned(result: MethodResult) -> dict[str, Any]:
+    """Everything that a training gives."""
+    return {
+        "weights": result.weights_digest,
+        "learning": result.learning_digest,
+        "events": result.event_digest,
+        "rounds": result.rounds,
+        "updates": result.updates,
+        "diverged": result.diverged_in_round,
+    }
