@@ -22,6 +22,7 @@ from itertools import count
 from operator import itemgetter
 from typing import Any, Final, Self
 
+from cutlayer.models.own_object import folders_looked_in, looking_in
 from cutlayer.sim.process.scheduler import (
     ClusterError,
     Likeness,
@@ -39,6 +40,7 @@ from cutlayer.sim.process.tasks import (
     Result,
     Task,
     Ticket,
+    WorkerDiedError,
     pickled,
     sent_error,
 )
@@ -126,8 +128,10 @@ class DaskBackend:
             type(task).__name__,
             _perform,
             self._likeness.content,
+            task.name,
             (self._run, number),
             pickled(task),
+            folders_looked_in(),
             tuple(value.index for value in values),
             *(value.future for value in values),
             priority=priority,
@@ -145,14 +149,9 @@ class DaskBackend:
 
     def wait(self) -> None:
         """Wait until a task has ended, and call `done` for all that have."""
-        while self._open:
-            ended = self._ended(self._next())
-            while not self._news.empty():
-                ended += self._ended(self._news.get())
-            for done, result in ended:
-                done(result)
-            if ended:
-                return
+        ended = 0
+        while self._open and (not ended or not self._news.empty()):
+            ended += self._handle(*self._next())
 
     def read(self, handle: Handle) -> memoryview:
         """Return the bytes of an input or output."""
@@ -214,40 +213,42 @@ class DaskBackend:
             elif time.monotonic() - without_workers > NO_WORKERS_S:
                 raise ClusterError(f"--scheduler {self.address}: all workers are gone")
 
-    def _ended(self, news: tuple[int, Any]) -> list[tuple[Done, Result]]:
-        """Return what is to be called for a task, if it has ended."""
-        number, what = news
+    def _handle(self, number: int, news: Any) -> bool:
+        """Call `done` of a task if it has ended; return whether it has."""
         ticket = self._open.get(number)
         if ticket is None:  # cancelled, or known already
-            return []
-        if isinstance(what, bytes):
-            return [self._close(ticket, what)]
-        if what.status in ("finished", "lost", "pending"):
-            if what is ticket.report and what.status == "finished":
-                with self._connected():
-                    return [self._close(ticket, what.result())]
-            # It came without an event, or was lost with a worker and is computed again.
-            ticket.report = self._future("Report", itemgetter(0), ticket.result)
-            self._watch(number, ticket.report)
-            return []
-        with self._connected():
-            error = error_of(what)
+            return False
+        if isinstance(news, bytes):
+            result = self._result(ticket, news)
+        elif news.status in ("finished", "lost", "pending"):
+            if news is not ticket.report or news.status != "finished":
+                # It came without an event, or was lost with a worker and is computed again.
+                ticket.report = self._future("Report", itemgetter(0), ticket.result)
+                self._watch(number, ticket.report)
+                return False
+            with self._connected():
+                result = self._result(ticket, news.result())
+        else:
+            with self._connected():
+                error = error_of(news)
+            if isinstance(error, WorkerDiedError):
+                error = WorkerDiedError(f"{ticket.name}: {error}")
+            result = Result(error=error)
         del self._open[number]
-        return [(ticket.done, Result(error=error))]
+        ticket.done(result)
+        return True
 
-    def _close(self, ticket: _Submitted, content: bytes) -> tuple[Done, Result]:
+    def _result(self, ticket: _Submitted, content: bytes) -> Result:
         """Return the result of a task that has ended well, with a handle for each output."""
-        del self._open[ticket.number]
         report, outputs = pickle.loads(content)  # noqa: S301
         if outputs == 1:
-            values: tuple[_Value, ...] = (_Value(ticket.result, 1, ticket.depth),)
-        else:
-            values = tuple(
-                _Value(self._future("Output", itemgetter(index), ticket.result), None, ticket.depth)
-                for index in range(1, outputs + 1)
-            )
-            ticket.result.release()
-        return ticket.done, Result(report, values)
+            return Result(report, (_Value(ticket.result, 1, ticket.depth),))
+        values = tuple(
+            _Value(self._future("Output", itemgetter(index), ticket.result), None, ticket.depth)
+            for index in range(1, outputs + 1)
+        )
+        ticket.result.release()
+        return Result(report, values)
 
     def _connected(self) -> AbstractContextManager[None]:
         return connected(self._client, self.address, "what was finished is kept")
@@ -259,8 +260,10 @@ def _itself(content: bytes) -> bytes:
 
 def _perform(
     like: bytes,
-    name: tuple[str, int],
+    name: str,
+    place: tuple[str, int],
     content: bytes,
+    folders: tuple[str, ...],
     indices: tuple[int | None, ...],
     *values: Any,
 ) -> tuple[bytes, ...]:
@@ -268,17 +271,18 @@ def _perform(
     from distributed import get_worker
 
     with alike(like):
-        task: Task = pickle.loads(content)  # noqa: S301
         inputs = [
             memoryview(value if index is None else value[index]).toreadonly()
             for index, value in zip(indices, values, strict=True)
         ]
         try:
-            outcome = task.perform(inputs, lambda _: None)
+            with looking_in(folders):
+                task: Task = pickle.loads(content)  # noqa: S301
+                outcome = task.perform(inputs, lambda _: None)
         except Exception as error:  # the submitter reports it
-            raise sent_error(task.name, error) from None
+            raise sent_error(name, error) from None
     report = pickle.dumps((outcome.report, len(outcome.outputs)))
     if len(report) <= _EVENT_BYTES:
-        topic, number = name
+        topic, number = place
         get_worker().log_event(topic, (number, report))
     return (report, *map(bytes, outcome.outputs))

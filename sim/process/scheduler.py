@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from cutlayer.errors import UserError
 from cutlayer.sim.process.code import code_digest
+from cutlayer.sim.process.memory import keep_memory
 from cutlayer.sim.process.tasks import WorkerDiedError
 
 TIMEOUT_S: Final = 60  # the scheduler's machine may be busy with its workers' tasks
@@ -135,8 +136,14 @@ def alike(like: bytes) -> Iterator[None]:
     with _one_at_a_time:
         if difference := difference_to(like):
             raise ClusterError(f"a worker that has joined {difference}")
+        _prepare()
         _set_threads(pickle.loads(like)[1])  # noqa: S301
         yield
+
+
+@cache
+def _prepare() -> None:
+    keep_memory()
 
 
 def _set_threads(threads: int) -> None:

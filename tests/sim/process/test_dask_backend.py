@@ -141,7 +141,9 @@ def test_a_task_that_kills_its_workers_is_one_error(backend: DaskBackend, tmp_pa
         (tmp_path / str(number)).touch()
     error = one(backend, Dies(str(tmp_path))).error
     assert isinstance(error, WorkerDiedError)
-    assert str(error) == "every worker that tried it died; see the workers' logs for the cause"
+    assert str(error) == (
+        "round 3, client 7: every worker that tried it died; see the workers' logs for the cause"
+    )
 
 
 def test_the_history_of_a_value_is_limited(backend: DaskBackend) -> None:
