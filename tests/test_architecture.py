@@ -46,8 +46,8 @@ papers -> calibrate compute files models results run topologies validate views
 process -> errors models
 report -> files results scenarios uncertainty version views
 results -> errors files log loggers network process
-run -> build clock control data endpoints errors learning log loggers methods models network process
-        results scenarios suggestion transport version
+run -> build clock control data endpoints errors files learning log loggers methods models network
+        process results scenarios suggestion transport version
 scenarios -> errors models suggestion topologies
 sim ->
 streams ->

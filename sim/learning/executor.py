@@ -67,6 +67,18 @@ class Executor(Protocol):
     def mark(self) -> Mark:
         """Return the states of a round that closes."""
 
+    def restore(
+        self,
+        values: "Mapping[tuple[StateKey, int], Any]",
+        versions: "Mapping[StateKey, int]",
+        chains: "Sequence[Chain]",
+        groups: Sequence[Any],
+    ) -> None:
+        """Continue from a mark of an earlier run, before any chain is held, with the mark's contents.
+
+        `chains` are those that are open, in the order in which they were opened. None has run here.
+        """
+
     def close(self) -> None:
         """Free everything."""
 

@@ -201,7 +201,33 @@ class Inline:
 
     def mark(self) -> "InlineMark":
         """Return the states of a round that closes."""
-        return InlineMark(self.workspace.states)
+        groups = dict.fromkeys(chain.group for chain in self._open if chain.group is not None)
+        return InlineMark(self.workspace.states, [self._groups.get(group) for group in groups])
+
+    def restore(
+        self,
+        values: Mapping[tuple[StateKey, int], Any],
+        versions: Mapping[StateKey, int],
+        chains: Sequence[Chain],
+        groups: Sequence[Any],
+    ) -> None:
+        """Continue from a mark of an earlier run, before any chain is held."""
+        assert not self._open, "chains have been opened"
+        self.workspace.states.restore(values, versions)
+        for chain in chains:
+            self.hold(chain)
+        of_group: dict[Group, list[Chain]] = {}
+        for chain in chains:
+            if chain.group is not None:
+                of_group.setdefault(chain.group, []).append(chain)
+            elif any(versions.get(key, -1) >= own for key, own in chain.written.items()):
+                # It has run, since another chain has read what it writes. It runs again as a member.
+                run = self._early[chain] = ChainRun(chain, self.workspace, exclusive=True)
+                run.execute()
+                run.written.clear()
+        for (group, members), value in zip(of_group.items(), groups, strict=True):
+            if value is not None:
+                self._groups[group] = GroupRun.load(group, self.workspace, value, members)
 
     def close(self) -> None:
         """Free the replicas of groups."""
@@ -214,7 +240,8 @@ class InlineMark:
 
     done = True
 
-    def __init__(self, states: States) -> None:
+    def __init__(self, states: States, groups: Sequence[GroupRun | None] = ()) -> None:
+        self._groups = groups
         self._versions = dict(states.versions())
         self._values = states.kept_values()
 
@@ -234,9 +261,13 @@ class InlineMark:
         current = {key: self._values[key, version] for key, version in self._versions.items()}
         return weights_digest(current, self._versions)
 
+    def groups(self) -> Sequence[Any]:
+        """Return the open groups as values; they share tensors with the groups."""
+        return [None if run is None else run.dump() for run in self._groups]
+
     def release(self) -> None:
         """Forget the states."""
-        self._values = {}
+        self._values, self._groups = {}, ()
 
 
 def weights_digest(states: Mapping[StateKey, Any], versions: Mapping[StateKey, int]) -> str:

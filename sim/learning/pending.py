@@ -71,14 +71,24 @@ class Mark(Protocol):
     def result(self) -> None:
         """Wait until it is done. Raises the error of a chain."""
 
-    def weights_digest(self) -> str:
-        """Return a fingerprint of all trained weights, which does not depend on the cut."""
+    def weights_digest(self) -> str | None:
+        """Return a fingerprint of all trained weights, which does not depend on the cut.
+
+        None if the states are unknown, which those of a replayed round are.
+        """
 
     def values(self) -> "Mapping[tuple[StateKey, int], Any]":
         """Return the states by name and version: the current ones, and those that open chains read."""
 
     def versions(self) -> "Mapping[StateKey, int]":
         """Return the current version of each state."""
+
+    def groups(self) -> "Sequence[Any]":
+        """Return the groups with open chains as values (`GroupRun.dump`), None if nothing has run.
+
+        They are in the order in which their first chains were opened. Ask for them, and encode them,
+        before the next round is issued.
+        """
 
     def release(self) -> None:
         """Free what only this mark keeps."""

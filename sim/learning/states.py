@@ -90,3 +90,13 @@ class States(Mapping[StateKey, Any]):
             for key, versions in self._values.items()
             for version, value in versions.items()
         }
+
+    def restore(
+        self, values: Mapping[tuple[StateKey, int], Any], versions: Mapping[StateKey, int]
+    ) -> None:
+        """Replace everything by values, of which those of `versions` are current; nothing is held."""
+        self._values = {key: {} for key in versions}
+        for (key, version), value in values.items():
+            self._values.setdefault(key, {})[version] = value
+        self._current = dict(versions)
+        self._readers.clear()

@@ -25,6 +25,7 @@ from cutlayer.errors import UserError
 from cutlayer.models.own_object import plain_name
 from cutlayer.models.quantise import Quantised
 from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.pending import ChainReport, Evaluation
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.tensor_blocks import (
     DTYPES,
@@ -67,7 +68,7 @@ def _name(kind: type) -> str:
     return f"{plain_name(kind.__module__)}:{kind.__qualname__}"
 
 
-for _kind in (Quantised, StateKey, Batch):
+for _kind in (Quantised, StateKey, Batch, ChainReport, Evaluation):
     register(_kind)
 
 
@@ -126,6 +127,23 @@ def decode(content: Buffer, *, copy: bool = True) -> Any:
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError, struct.error) as error:
         if isinstance(error, EncodingError):
             raise
+        raise EncodingError(f"damaged content: {type(error).__name__}: {error}") from error
+
+
+def plain(value: Any) -> Any:
+    """Return a value without tensors as plain data for JSON. Raises UnknownValueError."""
+    writer = _Writer()
+    structure = writer.structure(value)
+    if writer.tensors:
+        raise UnknownValueError("a tensor is not plain data")
+    return structure
+
+
+def from_plain(structure: Any) -> Any:
+    """Return the value that `plain` made plain data from. Raises EncodingError."""
+    try:
+        return _value(structure, [])
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise EncodingError(f"damaged content: {type(error).__name__}: {error}") from error
 
 

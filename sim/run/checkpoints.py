@@ -1,0 +1,143 @@
+"""Checkpoints: what the committed rounds of a run reported, and the states of the last of them.
+
+They lie in the folder `checkpoint` of a run until its command has finished. A command that goes on with
+the run replays these rounds on the clock and trains the others; the results are the same bit for bit.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from cutlayer.sim.files.atomic import errors_named
+from cutlayer.sim.learning.executor import Runtime
+from cutlayer.sim.learning.pending import Mark
+from cutlayer.sim.learning.replay import (
+    Recorded,
+    ReplayError,
+    ReplayRuntime,
+    RoundReport,
+    SavedStates,
+)
+from cutlayer.sim.learning.run_values import UnsavableRunError
+from cutlayer.sim.learning.values import (
+    UnknownValueError,
+    decode,
+    encode_pieces,
+    from_plain,
+    plain,
+)
+from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.run.checkpoint_files import CheckpointFiles, Found, Line
+from cutlayer.sim.run.played import Played
+
+CHECKPOINT: Final = "checkpoint"
+
+Note = Callable[[str], None]
+
+
+@dataclass
+class Checkpoints:
+    """The checkpoints of a run's folder, one after every `every`-th committed round.
+
+    `note` gets a line if one is damaged or cannot be written.
+    """
+
+    folder: Path
+    every: int = 1
+    note: Note = lambda _: None
+
+    def method(self, number: int, label: str) -> "MethodCheckpoints":
+        """Return those of a method, by its position in the scenario. Raises OutputError."""
+        files = CheckpointFiles(self.folder / CHECKPOINT, number)
+        return MethodCheckpoints(files, label, self.every, self.note)
+
+    def remove(self) -> None:
+        """Remove them all, once the command has finished. Raises OutputError."""
+        folder = self.folder / CHECKPOINT
+        with errors_named(folder), suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+
+
+class MethodCheckpoints:
+    """The checkpoints of one method; `rounds` is the number of rounds that an earlier command left."""
+
+    def __init__(self, files: CheckpointFiles, label: str, every: int, note: Note) -> None:
+        self._files = files
+        self._label = label
+        self._every = every
+        self._note = note
+        self._savable = True
+        self._found = files.read()
+        self.rounds = len(self._found.lines)
+        if self._found.damaged:
+            _report_damage(self._found, label, note)
+
+    def runtime(self, inner: Runtime) -> Runtime:
+        """Return a runtime that replays the rounds which an earlier command committed, if any."""
+        if not self.rounds:
+            return inner
+        reports = [
+            RoundReport(from_plain(line["chains"]), from_plain(line["evaluation"]))
+            for line in self._found.lines
+        ]
+        return ReplayRuntime(inner, Recorded(reports, self._restored))
+
+    def committed(self, played: Played, closed: RoundResult) -> None:
+        """Save a round that has been committed. Raises OutputError, or ReplayError if it differs."""
+        mark = played.trained.mark
+        if mark is None:
+            return
+        line: Line = {
+            "digest": played.trained.digest,
+            "figures": _figures(played.row),
+            "chains": plain(list(played.trained.result())),
+            "evaluation": plain(None if played.evaluation is None else played.evaluation.result()),
+        }
+        if closed.index < self.rounds:
+            recorded = self._found.lines[closed.index]
+            if any(line[part] != recorded[part] for part in ("digest", "figures")):
+                raise ReplayError(f"{self._label}: {closed.noun} {closed.index}")
+            return
+        self._files.append(line)
+        if (closed.index + 1) % self._every == 0 and self._savable:
+            try:
+                pieces = _pieces(mark)
+            except (UnknownValueError, UnsavableRunError) as error:
+                self._savable = False
+                self._note(f"{self._label} has no checkpoints: {error}")
+            else:
+                self._files.save(closed.index + 1, pieces)
+
+    def _restored(self) -> SavedStates:
+        """Return the states from which the run goes on."""
+        content, self._found.states = self._found.states, None
+        assert content is not None, "the states are restored once"
+        return SavedStates(**decode(content))
+
+
+def _pieces(mark: Mark) -> Sequence[bytes | memoryview]:
+    """Return the encoded states of a mark."""
+    return encode_pieces(
+        {
+            "values": dict(mark.values()),
+            "versions": dict(mark.versions()),
+            "groups": list(mark.groups()),
+        }
+    )
+
+
+def _report_damage(found: Found, label: str, note: Note) -> None:
+    files = " and ".join(str(file) for file in dict.fromkeys(found.damaged))
+    where = f"from its round {len(found.lines)}" if found.lines else "from the beginning"
+    note(f"{files} cannot be used (damaged): {label} goes on {where}")
+
+
+def _figures(row: RoundResult) -> str:
+    """Return a fingerprint of a round's figures, apart from those of the training."""
+    text = json.dumps(vars(row), sort_keys=True, default=repr)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
