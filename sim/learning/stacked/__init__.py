@@ -1,0 +1,1 @@
+"""The `stacked` executor: chains of equal shape train side by side, through `torch.func`."""

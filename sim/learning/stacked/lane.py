@@ -1,0 +1,51 @@
+"""A chain of a stack: reads, writes and batches are its own, its replicas are lanes of the stack."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from cutlayer.sim.learning.chain import Chain
+from cutlayer.sim.learning.chain_execution import ChainRun
+from cutlayer.sim.learning.replica import Replica, State
+from cutlayer.sim.learning.stacked.part import StackedPart
+from cutlayer.sim.learning.workspace import Workspace
+
+if TYPE_CHECKING:
+    from cutlayer.sim.learning.stacked.stack import Stack
+
+
+class LaneReplica(Replica):
+    """One lane of a part, for what a chain contributes and writes at its end."""
+
+    def __init__(self, part: StackedPart, lane: int) -> None:
+        super().__init__(part.module, None)
+        self._part, self._lane = part, lane
+
+    def state(self, prefix: str = "") -> State:
+        """Return a copy of the lane's weights whose names begin with `prefix`."""
+        return self._part.state(self._lane, prefix)
+
+    def optimizer_state(self) -> Mapping[str, Any] | None:
+        """Return the state dict of the lane's optimizer; None for a part without parameters."""
+        optimizer = self._part.optimizer
+        return None if optimizer is None else optimizer.state_dict(self._lane)
+
+
+class LaneRun(ChainRun):
+    """The context of a chain in a stack; `values` has the results that no operation has used yet."""
+
+    def __init__(self, chain: Chain, workspace: Workspace, stack: "Stack", lane: int) -> None:
+        super().__init__(chain, workspace, exclusive=True)
+        self._stack, self._lane = stack, lane
+
+    def replica(self, part: str) -> LaneReplica:
+        """Return this chain's lane of a part."""
+        return LaneReplica(self._stack.part(part), self._lane)
+
+    def frozen(self, part: str) -> nn.Module:
+        """Operations on frozen parts have stacked forms."""
+        raise AssertionError(f"an operation of a stack runs the frozen part {part} of one lane")
+
+    def give_back(self) -> None:
+        """The stack returns its modules."""

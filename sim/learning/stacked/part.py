@@ -1,0 +1,119 @@
+"""A part of the model for all chains of a stack: weights and buffers with a leading dimension."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from cutlayer.sim.learning.recipe import Optimizer
+from cutlayer.sim.learning.replica import State
+from cutlayer.sim.learning.stacked.lanes import Lanes
+from cutlayer.sim.learning.stacked.optimizers import StackedOptimizer
+
+
+class StackedPart:
+    """The replicas of a part of the model, one per lane; `module` gives the structure only.
+
+    Tensors have the shape [lanes, ...]. Parameters that the module shares between layers exist once.
+    """
+
+    def __init__(self, module: nn.Module, states: Sequence[State]) -> None:
+        self.module = module
+        self._own = {
+            id(value): name
+            for name, value in (*module.named_parameters(), *module.named_buffers())
+        }
+        named = module.state_dict(keep_vars=True).items()
+        self.names = {name: self._own[id(value)] for name, value in named}  # of the states
+        first = {own: name for name, own in reversed(self.names.items())}
+        lanes = len(states)
+
+        def stacked(own: str, value: Tensor) -> Tensor:
+            if own not in first:  # a buffer that is not part of the state
+                return torch.stack([value.detach()] * lanes)
+            return torch.stack([state[first[own]] for state in states])
+
+        self.parameters = {n: stacked(n, value) for n, value in module.named_parameters()}
+        self.buffers = {n: stacked(n, value) for n, value in module.named_buffers()}
+        self.trained = {n for n, value in module.named_parameters() if value.requires_grad}
+        self.optimizer: StackedOptimizer | None = None
+
+    def optimize(
+        self, recipe: Optimizer, lrs: Sequence[float], saved: Sequence[Mapping[str, Any] | None]
+    ) -> None:
+        """Give each lane an optimizer, new or with a saved state; see `StackedOptimizer`."""
+        if self.parameters:
+            self.optimizer = StackedOptimizer(self.module, recipe, self.parameters, lrs, saved)
+
+    def turn(self, lanes: Lanes) -> "Turn":
+        """Return the weights of some lanes, for one forward pass and the step that follows it.
+
+        Other lanes may step before that, so the leaves do not share the stack's version counter.
+        """
+        leaves = {
+            name: lanes.take(value).data.requires_grad_(name in self.trained)
+            for name, value in self.parameters.items()
+        }
+        return Turn(self, lanes, leaves)
+
+    def state(self, lane: int, prefix: str = "") -> State:
+        """Return a copy of a lane's weights whose names begin with `prefix`."""
+        values = self.parameters | self.buffers
+        return {
+            name: values[own][lane].clone()
+            for name, own in self.names.items()
+            if name.startswith(prefix)
+        }
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The weights of some lanes as leaves of an autograd graph."""
+
+    part: StackedPart
+    lanes: Lanes
+    leaves: Mapping[str, Tensor]
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Return the outputs [lanes, batch, ...] for inputs of the same form; update the buffers."""
+        stacked = {name: self.lanes.take(value) for name, value in self.part.buffers.items()}
+        outputs, buffers = vmap(self._one, randomness="error")(self.leaves, stacked, inputs)
+        for name, value in buffers.items():
+            stacked[name].copy_(value.detach())  # a module may replace a buffer
+            self.lanes.put(self.part.buffers[name], stacked[name])
+        assert isinstance(outputs, Tensor)
+        return outputs
+
+    def _one(
+        self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        values = {**parameters, **buffers}
+        outputs = functional_call(self.part.module, values, (inputs,))
+        return outputs, {name: values[name] for name in buffers}
+
+    def gradients(self, loss: Tensor) -> dict[str, Tensor]:
+        """Return the gradients of a sum over lanes, of the parameters that it depends on."""
+        return gradients(loss, None, self)[0]
+
+    def step(self, gradients: Mapping[str, Tensor]) -> None:
+        """Apply gradients to the weights of these lanes."""
+        if self.part.optimizer is not None:
+            self.part.optimizer.step(self.lanes, gradients)
+
+
+def gradients(output: Tensor, at_output: Tensor | None, *turns: Turn) -> list[dict[str, Tensor]]:
+    """Return the gradients of each turn's weights, without those that do not affect `output`."""
+    named = [(i, n, leaf) for i, turn in enumerate(turns) for n, leaf in turn.leaves.items()]
+    named = [(i, name, leaf) for i, name, leaf in named if leaf.requires_grad]
+    found: list[dict[str, Tensor]] = [{} for _ in turns]
+    if named and output.requires_grad:
+        values = torch.autograd.grad(
+            output, [leaf for _, _, leaf in named], at_output, allow_unused=True
+        )
+        for (i, name, _), value in zip(named, values, strict=True):
+            if value is not None:
+                found[i][name] = value
+    return found
