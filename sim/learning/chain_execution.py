@@ -150,7 +150,6 @@ class ChainRun:
         """Complete `written` with the chain's own weights and optimizers."""
         for key in self.chain.writes:
             if key.kind == OPTIMIZER:
-                optimizer = self.replica(key.part).optimizer
-                self.written[key] = None if optimizer is None else optimizer.state_dict()
+                self.written[key] = self.replica(key.part).optimizer_state()
             elif key not in self.written:
                 self.written[key] = self.member(key)

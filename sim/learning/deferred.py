@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cutlayer.sim.learning import activation_buffer as activation_buffer
     from cutlayer.sim.learning import distillation as distillation
     from cutlayer.sim.learning import operations as operations
+    from cutlayer.sim.learning.chain import Operation
 
 
 class DeferredOperations:
@@ -38,7 +39,18 @@ class _Deferred:
         self._name = name
 
     def __call__(self, *arguments: Any) -> Any:
-        return getattr(import_module(self._module), self._name)(*arguments)
+        return self.function(*arguments)
+
+    @property
+    def function(self) -> "Operation":
+        """The function, whose module is imported."""
+        function: Operation = getattr(import_module(self._module), self._name)
+        return function
+
+
+def function_of(operation: "Operation") -> "Operation":
+    """Return the function of an operation, imported if it is deferred."""
+    return operation.function if isinstance(operation, _Deferred) else operation
 
 
 def operation_name(operation: Callable[..., Any]) -> str:

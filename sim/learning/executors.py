@@ -29,6 +29,12 @@ class UnknownExecutorError(UserError):
     """A name of no executor."""
 
 
+def _stacked(settings: ExecutorSettings) -> Runtime:
+    from cutlayer.sim.learning.stacked.executor import StackedRuntime
+
+    return StackedRuntime(settings)
+
+
 def _inline(settings: ExecutorSettings) -> Runtime:
     from cutlayer.sim.learning.inline import InlineRuntime
 
@@ -38,6 +44,9 @@ def _inline(settings: ExecutorSettings) -> Runtime:
 EXECUTORS: Final[Mapping[str, ExecutorEntry]] = {
     "none": ExecutorEntry("simulates time and bytes only, without tensors and data"),
     "inline": ExecutorEntry("trains in this process, client after client", _inline),
+    "stacked": ExecutorEntry(
+        "trains in this process, clients of equal shape side by side", _stacked
+    ),
 }
 
 

@@ -31,6 +31,10 @@ class Replica:
         for group in [] if self.optimizer is None else self.optimizer.param_groups:
             group["lr"] = lr
 
+    def optimizer_state(self) -> Mapping[str, Any] | None:
+        """Return the state dict of the optimizer; None for a module without parameters."""
+        return None if self.optimizer is None else self.optimizer.state_dict()
+
     def state(self, prefix: str = "") -> State:
         """Return a copy of the weights whose names begin with `prefix`."""
         return {

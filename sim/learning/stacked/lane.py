@@ -1,7 +1,7 @@
 """A chain of a stack: reads, writes and batches are its own, its replicas are lanes of the stack."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import nn
 
@@ -10,9 +10,6 @@ from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.replica import Replica, State
 from cutlayer.sim.learning.stacked.part import StackedPart
 from cutlayer.sim.learning.workspace import Workspace
-
-if TYPE_CHECKING:
-    from cutlayer.sim.learning.stacked.stack import Stack
 
 
 class LaneReplica(Replica):
@@ -33,15 +30,17 @@ class LaneReplica(Replica):
 
 
 class LaneRun(ChainRun):
-    """The context of a chain in a stack; `values` has the results that no operation has used yet."""
+    """The context of a chain in a stack; `part` returns a part of all lanes."""
 
-    def __init__(self, chain: Chain, workspace: Workspace, stack: "Stack", lane: int) -> None:
+    def __init__(
+        self, chain: Chain, workspace: Workspace, part: Callable[[str], StackedPart], lane: int
+    ) -> None:
         super().__init__(chain, workspace, exclusive=True)
-        self._stack, self._lane = stack, lane
+        self._part, self._lane = part, lane
 
     def replica(self, part: str) -> LaneReplica:
         """Return this chain's lane of a part."""
-        return LaneReplica(self._stack.part(part), self._lane)
+        return LaneReplica(self._part(part), self._lane)
 
     def frozen(self, part: str) -> nn.Module:
         """Operations on frozen parts have stacked forms."""

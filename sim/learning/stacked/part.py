@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from cutlayer.sim.learning.recipe import Optimizer
 from cutlayer.sim.learning.replica import State
@@ -23,8 +24,7 @@ class StackedPart:
     def __init__(self, module: nn.Module, states: Sequence[State]) -> None:
         self.module = module
         self._own = {
-            id(value): name
-            for name, value in (*module.named_parameters(), *module.named_buffers())
+            id(value): name for name, value in (*module.named_parameters(), *module.named_buffers())
         }
         named = module.state_dict(keep_vars=True).items()
         self.names = {name: self._own[id(value)] for name, value in named}  # of the states
@@ -79,11 +79,11 @@ class Turn:
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the outputs [lanes, batch, ...] for inputs of the same form; update the buffers."""
-        stacked = {name: self.lanes.take(value) for name, value in self.part.buffers.items()}
+        stacked = {n: self.lanes.take(value).clone() for n, value in self.part.buffers.items()}
         outputs, buffers = vmap(self._one, randomness="error")(self.leaves, stacked, inputs)
         for name, value in buffers.items():
-            stacked[name].copy_(value.detach())  # a module may replace a buffer
-            self.lanes.put(self.part.buffers[name], stacked[name])
+            own = self.lanes.take(self.part.buffers[name]).copy_(value.detach())
+            self.lanes.put(self.part.buffers[name], own)
         assert isinstance(outputs, Tensor)
         return outputs
 
@@ -94,6 +94,15 @@ class Turn:
         outputs = functional_call(self.part.module, values, (inputs,))
         return outputs, {name: values[name] for name in buffers}
 
+    def plain(self, inputs: Tensor) -> Tensor:
+        """Return the outputs [batch, ...] of the first lane, without `vmap`; nothing changes."""
+        values = {
+            **{name: leaf[0].detach() for name, leaf in self.leaves.items()},
+            **{name: self.lanes.take(b)[0].clone() for name, b in self.part.buffers.items()},
+        }
+        outputs: Tensor = functional_call(self.part.module, values, (inputs,))
+        return outputs
+
     def gradients(self, loss: Tensor) -> dict[str, Tensor]:
         """Return the gradients of a sum over lanes, of the parameters that it depends on."""
         return gradients(loss, None, self)[0]
@@ -102,6 +111,29 @@ class Turn:
         """Apply gradients to the weights of these lanes."""
         if self.part.optimizer is not None:
             self.part.optimizer.step(self.lanes, gradients)
+
+
+class SharedPart:
+    """A part with the same weights for all lanes, which is not trained: the samples are one batch.
+
+    Only if BatchNorm uses the statistics of each batch do the lanes stay apart.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module.eval()
+        self._by_sample = not any(
+            isinstance(layer, _BatchNorm) and layer.running_mean is None
+            for layer in module.modules()
+        )
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Return the outputs [lanes, batch, ...] for inputs of the same form."""
+        outputs: Tensor
+        if self._by_sample:
+            outputs = self.module(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+        else:
+            outputs = vmap(self.module, randomness="error")(inputs)
+        return outputs
 
 
 def gradients(output: Tensor, at_output: Tensor | None, *turns: Turn) -> list[dict[str, Tensor]]:

@@ -55,9 +55,7 @@ def stacked_and_plain(
     models = [model(seed) for seed in range(3)]
     part = StackedPart(model(9), [one.state_dict() for one in models])
     part.optimize(recipe, LRS, saved)
-    plain = [
-        make_optimizer(m, recipe, lr, s) for m, lr, s in zip(models, LRS, saved, strict=True)
-    ]
+    plain = [make_optimizer(m, recipe, lr, s) for m, lr, s in zip(models, LRS, saved, strict=True)]
     optimizers = [one for one in plain if one is not None]
     for chosen, (inputs, labels) in zip(turns, batches(len(turns)), strict=True):
         lanes = Lanes(chosen)

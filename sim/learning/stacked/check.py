@@ -1,0 +1,80 @@
+"""Checks whether a part of the model can run side by side, at its first forward pass in a run.
+
+A user's model may draw random numbers (dropout), whose streams belong to single chains, branch on
+values, or use operations that `vmap` has no rule for. The outputs of the first lane are therefore
+compared with those of the plain module once.
+"""
+
+import random
+from collections.abc import Callable, Hashable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cutlayer.models.draws import borrowed_generators, seed_generators
+
+Run = Callable[[Tensor], Tensor]
+
+
+class NotStackedError(Exception):
+    """Why chains cannot run side by side; they run one after another instead."""
+
+
+class Checks:
+    """The parts, by name, that were found to run side by side."""
+
+    def __init__(self) -> None:
+        self._passed: set[Hashable] = set()
+
+    def outputs(self, name: Hashable, stacked: Run, plain: Run, inputs: Tensor) -> Tensor:
+        """Return `stacked` of inputs [lanes, batch, ...]; the first time, compare it with `plain`.
+
+        `plain` computes the outputs of the first lane [batch, ...]. Raises NotStackedError.
+        """
+        if name in self._passed:
+            return _side_by_side(stacked, inputs)
+        expected = _without_draws(plain, inputs[0].detach().clone())
+        outputs = _side_by_side(stacked, inputs)
+        if not _close(outputs[0].detach(), expected):
+            raise NotStackedError("the model gives other results side by side")
+        self._passed.add(name)
+        return outputs
+
+
+def _side_by_side(stacked: Run, inputs: Tensor) -> Tensor:
+    try:
+        return stacked(inputs)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        raise NotStackedError(f"torch cannot run the model side by side: {reason}") from error
+
+
+def _without_draws(plain: Run, inputs: Tensor) -> Tensor:
+    """Return the outputs of a module, which must not draw from a global generator."""
+    with borrowed_generators(), torch.no_grad():
+        seed_generators(0)
+        before = _drawn()
+        outputs = plain(inputs)
+        if _drawn() != before:
+            raise NotStackedError("the model draws random numbers, as dropout does")
+    return outputs
+
+
+def _drawn() -> tuple[bytes, object, tuple[bytes, int]]:
+    """Return the states of torch's, `random`'s and numpy's global generators."""
+    numpy = np.random.get_state(legacy=False)["state"]  # noqa: NPY002 - users' modules draw from it
+    state = numpy["key"].tobytes(), int(numpy["pos"])
+    return torch.default_generator.get_state().numpy().tobytes(), random.getstate(), state
+
+
+def _close(outputs: Tensor, expected: Tensor) -> bool:
+    """Return whether values agree in half of their digits; values that are not finite agree."""
+    if outputs.shape != expected.shape:
+        return False
+    if not expected.isfinite().all():
+        return True
+    limit = torch.finfo(expected.dtype).eps ** 0.5 * float(expected.abs().max())
+    return bool((outputs - expected).abs().max() <= limit)
