@@ -10,7 +10,7 @@ from typing import Any
 
 from cutlayer.sim.learning.chain import Chain, Progress
 from cutlayer.sim.learning.chain_execution import ChainRun
-from cutlayer.sim.learning.executors import ExecutorSettings
+from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.inline import Inline, InlineRuntime
 from cutlayer.sim.learning.pending import ChainReport

@@ -6,7 +6,8 @@ import pytest
 import torch
 from test_stacked_methods import CLOSE, EQUAL_SIZES, assert_close, compare, trained
 
-from cutlayer.sim.learning.executors import ExecutorSettings, numerics_of
+from cutlayer.sim.learning.executor import ExecutorSettings
+from cutlayer.sim.learning.executors import numerics_of
 
 DOUBLE = torch.float64
 

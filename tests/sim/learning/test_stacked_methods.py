@@ -15,7 +15,8 @@ from tiny_runs import METHODS, Inside
 from torch import Tensor
 
 from cutlayer.models.quantise import Quantised, dequantise
-from cutlayer.sim.learning.executors import ExecutorSettings, open_runtime
+from cutlayer.sim.learning.executor import ExecutorSettings
+from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.learning.workspace import Workspace
 
 CLOSE = {torch.float64: 1e-10, torch.float32: 1e-4}
