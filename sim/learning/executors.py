@@ -41,12 +41,19 @@ def _inline(settings: ExecutorSettings) -> Runtime:
     return InlineRuntime(settings)
 
 
+def _dask(settings: ExecutorSettings) -> Runtime:
+    from cutlayer.sim.learning.graph.cluster import dask_runtime
+
+    return dask_runtime(settings)
+
+
 EXECUTORS: Final[Mapping[str, ExecutorEntry]] = {
     "none": ExecutorEntry("simulates time and bytes only, without tensors and data"),
     "inline": ExecutorEntry("trains in this process, client after client", _inline),
     "stacked": ExecutorEntry(
         "trains in this process, clients of equal shape side by side", _stacked
     ),
+    "dask": ExecutorEntry("trains on the workers of a Dask scheduler", _dask),
 }
 
 

@@ -34,7 +34,7 @@ class Likeness:
     """
 
     def __init__(self, threads: int, measure: Numerics | None) -> None:
-        numerics = None if measure is None else measure()
+        numerics = None if measure is None else _measured(measure, threads)
         self.content = pickle.dumps((code_digest(), threads, measure, numerics))
 
 
@@ -118,8 +118,7 @@ def difference_to(like: bytes) -> str:
         return "has another version of Cutlayer"
     if measure is None:
         return ""
-    _set_threads(threads)
-    own = measure()
+    own = _measured(measure, threads)
     differing = [
         f"{name} {own.get(name)} instead of {value}"
         for name, value in numerics.items()
@@ -144,6 +143,17 @@ def alike(like: bytes) -> Iterator[None]:
 @cache
 def _prepare() -> None:
     keep_memory()
+
+
+def _measured(measure: Numerics, threads: int) -> Mapping[str, Any]:
+    """Return the numerics of this process, were it to compute with `threads` torch threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    _set_threads(threads)
+    numerics = measure()
+    _set_threads(before)
+    return numerics or {}
 
 
 def _set_threads(threads: int) -> None:

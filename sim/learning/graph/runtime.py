@@ -17,18 +17,28 @@ from cutlayer.sim.process.tasks import Backend
 
 
 class GraphRuntime:
-    """Trains on a backend, which starts with the first executor; numerics are those of `inline`."""
+    """Trains on a backend; numerics are those of `inline`.
+
+    The backend starts with the first executor or, with `at_once`, with the context of the runtime.
+    """
 
     def __init__(
-        self, settings: ExecutorSettings, backend: Callable[[ExecutorSettings], Backend]
+        self,
+        settings: ExecutorSettings,
+        backend: Callable[[ExecutorSettings], Backend],
+        *,
+        at_once: bool = False,
     ) -> None:
         self.settings = settings
+        self._at_once = at_once
         self._make = backend
         self._backend: Backend | None = None
         self._graphs: WeakSet[Graph] = WeakSet()
         self._data: dict[int, tuple[Dataset, DataSetUp, Value]] = {}  # by identity
 
     def __enter__(self) -> Self:
+        if self._at_once:
+            self._started()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -41,9 +51,7 @@ class GraphRuntime:
 
     def executor(self, workspace: Workspace) -> GraphExecutor:
         """Return an executor for a method's run."""
-        if self._backend is None:
-            self._backend = self._make(self.settings)
-            self._backend.__enter__()
+        self._started()
         graph = self._graph()
         dataset = workspace.feed.dataset
         if id(dataset) not in self._data:
@@ -65,8 +73,13 @@ class GraphRuntime:
         """Return what determines the bits of a training in addition to its digest."""
         return dict(numerics())
 
+    def _started(self) -> Backend:
+        if self._backend is None:
+            backend = self._make(self.settings)
+            self._backend = backend.__enter__()
+        return self._backend
+
     def _graph(self) -> Graph:
-        assert self._backend is not None
-        graph = Graph(self._backend)
+        graph = Graph(self._started())
         self._graphs.add(graph)
         return graph

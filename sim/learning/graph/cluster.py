@@ -1,0 +1,21 @@
+"""The `dask` executor: the graph of a training on the workers of a Dask scheduler."""
+
+from cutlayer.errors import UserError
+from cutlayer.sim.learning.executor import ExecutorSettings
+from cutlayer.sim.learning.graph.runtime import GraphRuntime
+from cutlayer.sim.learning.inline import numerics
+from cutlayer.sim.process.dask_backend import DaskBackend
+
+
+def dask_runtime(settings: ExecutorSettings) -> GraphRuntime:
+    """Return the runtime, which connects when its context is entered.
+
+    Raises UserError if the settings name no scheduler.
+    """
+    return GraphRuntime(settings, _backend, at_once=True)
+
+
+def _backend(settings: ExecutorSettings) -> DaskBackend:
+    if settings.scheduler is None:
+        raise UserError("--executor dask needs --scheduler, such as tcp://host:8786")
+    return DaskBackend(settings.scheduler, settings.threads, numerics, settings.note)
