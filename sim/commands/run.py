@@ -19,7 +19,8 @@ from cutlayer.sim.results.folder import claim_folder, claim_next
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.read import read, read_run
 from cutlayer.sim.results.write import write_seeds
-from cutlayer.sim.run.run import LogName, folder_kind, load_scenario, run
+from cutlayer.sim.run.run import folder_kind, load_scenario, run
+from cutlayer.sim.run.seed_run import LogName
 from cutlayer.sim.uncertainty.factors import is_uncertain
 from cutlayer.sim.uncertainty.run import add_draws
 from cutlayer.sim.views import print_table, write_plots, write_trace

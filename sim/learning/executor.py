@@ -101,6 +101,14 @@ class ExecutorSettings:
 class Runtime(AbstractContextManager[Any], Protocol):
     """What is behind the executors of a command: this process, worker processes or a cluster."""
 
+    @property
+    def jobs(self) -> int:
+        """The number of tasks that run at the same time; if it is 1, methods run one after another."""
+
+    @property
+    def queued(self) -> int:
+        """The number of tasks that run or could run now; another method begins when there are few."""
+
     def __enter__(self) -> Self:
         return self
 

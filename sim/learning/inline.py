@@ -32,6 +32,9 @@ from cutlayer.sim.process.interrupts import let_in
 class InlineRuntime:
     """Trains on the calling thread; equal digests and equal `numerics()` give equal bits."""
 
+    jobs = 1
+    queued = 0
+
     def __init__(self, settings: ExecutorSettings) -> None:
         self.settings = settings
 

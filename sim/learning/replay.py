@@ -62,6 +62,16 @@ class ReplayRuntime(Runtime):
         self._inner = inner
         self._recorded = recorded
 
+    @property
+    def jobs(self) -> int:
+        """The number of tasks that run at the same time."""
+        return self._inner.jobs
+
+    @property
+    def queued(self) -> int:
+        """The number of tasks that run or could run now."""
+        return self._inner.queued
+
     def __enter__(self) -> Self:
         return self
 

@@ -1,12 +1,10 @@
 """Run a scenario: every method in a world of its own, for each seed, and keep the results."""
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,30 +12,21 @@ from cutlayer.models.catalogue import MODELS
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.load import load as read_scenario
-from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.checks import plan_checked, plan_feasible, problems_beside
-from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
-from cutlayer.sim.learning.executor import ExecutorSettings, Runtime
-from cutlayer.sim.learning.executors import numerics_of, open_runtime
-from cutlayer.sim.log.window import WINDOW
-from cutlayer.sim.loggers.live import Loggers, following
-from cutlayer.sim.loggers.logger import About, MakeLogger
-from cutlayer.sim.methods.registry import OPTIONS, options_of
-from cutlayer.sim.process.interrupts import held_back, let_in
-from cutlayer.sim.results.columns import method_row
+from cutlayer.sim.learning.executor import ExecutorSettings
+from cutlayer.sim.learning.executors import open_runtime
+from cutlayer.sim.loggers.logger import MakeLogger
+from cutlayer.sim.methods.registry import OPTIONS
+from cutlayer.sim.process.interrupts import held_back
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import RunResult
-from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.results.write import RunFolder, Views, no_views
-from cutlayer.sim.run.engine import RoundProgress
-from cutlayer.sim.run.play import empty_result, play
-from cutlayer.sim.run.progress import MethodRun, Progress
+from cutlayer.sim.results.write import Views, no_views
+from cutlayer.sim.run.coordinator import Coordinator
+from cutlayer.sim.run.progress import Progress
+from cutlayer.sim.run.seed_run import Curves, LogName, SeedRun
 from cutlayer.version import __version__
-
-LogName = Literal["rounds", "events"]
-Curves = Mapping[tuple[int, str], Mapping[str, Any] | None]  # by seed and label
 
 
 def load_scenario(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Loaded:
@@ -59,6 +48,10 @@ def run(
     scenario: Loaded | str | Path,
     *,
     executor: str = "inline",
+    jobs: int | None = None,
+    threads: int = 1,
+    scheduler: str | None = None,
+    device: str = "cpu",
     out: Path | ResultFolder | None = None,
     log: LogName = "rounds",
     reuse: bool = True,
@@ -70,8 +63,12 @@ def run(
 ) -> list[RunResult]:
     """Run every method of a scenario for each of its seeds; return one result per seed.
 
-    `executor` is a name of `cutlayer.sim.learning.executors`, such as "inline" (real training) or "none"
-    (time and bytes only, no tensors, no data).
+    `executor` is a name of `cutlayer.sim.learning.executors`: "inline" trains in this process,
+    "processes" in `jobs` worker processes (default: one per core) with `threads` torch threads each, and
+    "none" simulates time and bytes only, without tensors and data. `scheduler` is the address of a
+    cluster, `device` one of torch. All methods and seeds share the workers; the results do not depend on
+    them. Worker processes import the main module of a script again, so a script calls `run` under
+    `if __name__ == "__main__":`.
 
     `out` is a new or empty folder, or one that the caller has claimed. Results are written there as
     rounds close, in seed-N/ if there are several seeds. `views` adds files to a seed's folder before its
@@ -84,15 +81,16 @@ def run(
 
     `curves` has learning curves by seed and label; only these methods are run, and not trained.
 
-    Ctrl-C ends the run with the results so far and the status "stopped". Raises ScenarioError or
+    Ctrl-C closes the rounds at hand and ends the run with the results so far and the status "stopped"; a
+    second one ends it at once. Raises ScenarioError or
     DataError before anything is written, and OutputError if results cannot be written.
     """
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
-    runtime = open_runtime(
-        executor, ExecutorSettings(folders=tuple(beside(loaded.document.source)))
-    )
+    folders = tuple(beside(loaded.document.source))
+    settings = ExecutorSettings(jobs, threads, scheduler, device, folders)
+    runtime = open_runtime(executor, settings)
     trains = runtime is not None
-    results = []
+    progress = progress or Progress()
     with ExitStack() as stack:
         stack.enter_context(looking_in(beside(loaded.document.source)))
         if isinstance(out, Path):
@@ -104,35 +102,42 @@ def run(
         infos = dict.fromkeys(plan.info for plan in plans if trains)  # seeds may share a data set
         directory = data_folder(loaded.scenario, data_dir)
         datasets = {info: load(info, directory) for info in infos}
+        numerics = None
         if runtime is not None:
-            stack.enter_context(runtime)
-        progress = progress or Progress()
-        progress.planned(
-            [_method_run(plan, entry) for plan in plans for entry in _entries(plan, curves)]
-        )
+            numerics = stack.enter_context(runtime).numerics()
+        seeds = []
         for plan in plans:
             dataset = datasets.get(plan.info)
-            used = versions(executor, dataset)
-            result = RunResult(loaded.resolved(), plan.seed, used, methods={}, status="stopped")
-            results.append(result)
+            used = versions(executor, dataset, numerics)
             if curves is not None:
-                result.versions["curves"] = "attached: trained once for each learning digest"
-            runner = _Runner(plan, dataset, result, progress, log, reuse, curves, runtime, loggers)
-            try:
-                if out is None:
-                    with runner.logged():
-                        runner.run()
-                elif len(plans) == 1:
-                    runner.run_into(out.path, views)
-                else:
-                    target, resume = out.path / f"seed-{plan.seed}", out.continued
-                    with claim_folder(target, "run", option="", resume=resume) as own:
-                        runner.run_into(own.path, views)
-            except KeyboardInterrupt:
-                result.status = "stopped"
-            if result.status == "stopped":
-                break
-    return results
+                used["curves"] = "attached: trained once for each learning digest"
+            seeds.append(
+                SeedRun(
+                    plan,
+                    dataset,
+                    RunResult(loaded.resolved(), plan.seed, used, methods={}, status="stopped"),
+                    progress,
+                    runtime=runtime,
+                    out=out,
+                    several=len(plans) > 1,
+                    log=log,
+                    reuse=reuse,
+                    curves=curves,
+                    views=views,
+                    loggers=loggers,
+                )
+            )
+        progress.planned([method for seed in seeds for method in seed.planned])
+        coordinator = Coordinator(seeds, runtime, stack)
+        try:
+            with held_back():
+                with suppress(KeyboardInterrupt):
+                    coordinator.play()
+                for seed in coordinator.begun:
+                    seed.finish()
+        except KeyboardInterrupt:  # while the last files were written
+            coordinator.begun[-1].result.status = "stopped"
+    return [seed.result for seed in seeds if seed in coordinator.begun]
 
 
 def folder_kind(loaded: Loaded) -> str:
@@ -146,105 +151,15 @@ def data_folder(scenario: Scenario, given: str | Path | None) -> Path | None:
     return Path(folder) if folder else None
 
 
-@dataclass
-class _Runner:
-    """Runs the methods of one seed, one after another."""
-
-    plan: Plan
-    dataset: Dataset | None
-    result: RunResult
-    progress: Progress
-    log: LogName
-    reuse: bool
-    curves: Curves | None
-    runtime: Runtime | None
-    makers: Sequence[MakeLogger]
-    loggers: Loggers = field(default_factory=lambda: Loggers(()))
-
-    @contextmanager
-    def logged(self, folder: Path | None = None) -> Iterator[None]:
-        """Begin the loggers, and end them at the end of the context."""
-        result, entries = self.result, self.plan.scenario.methods
-        about = About(
-            self.plan.scenario.name,
-            result.seed,
-            {entry.label: entry.name for entry in entries},
-            result.scenario,
-            result.versions,
-            folder,
-        )
-        with following(self.makers, about, result.summary) as self.loggers:
-            yield
-
-    def run(self, files: RunFolder | None = None) -> None:
-        """Run all methods and set the result's status, which Ctrl-C leaves at "stopped"."""
-        try:
-            with let_in():
-                for entry in _entries(self.plan, self.curves):
-                    self._run_method(entry, files)
-        except KeyboardInterrupt:
-            return
-        stalled = any(method.stalled for method in self.result.methods.values())
-        self.result.status = "stalled" if stalled else "complete"
-
-    def run_into(self, folder: Path, views: Views) -> None:
-        """Run all methods into a claimed folder."""
-        self.result.path = folder
-        with held_back(), self.logged(folder), RunFolder(folder, self.result) as files:
-            self.run(files)
-            files.finish(self.result, views)
-
-    def _run_method(self, entry: MethodEntry, files: RunFolder | None) -> None:
-        method, progress = _method_run(self.plan, entry), self.progress
-        result = empty_result(self.plan, entry)
-        self.result.methods[entry.label] = result
-
-        def closed(row: RoundResult) -> None:
-            if files is not None:
-                files.add(entry.label, entry.name, row)
-            self.loggers.round_closed(
-                entry.label, method_row(entry.label, entry.name, "rounds", row)
-            )
-            progress.round_closed(method, row)
-
-        progress.method_started(method)
-        play(
-            self.plan,
-            entry,
-            self.dataset,
-            result=result,
-            progress=RoundProgress(closed, partial(progress.client_trained, method)),
-            curve=None if self.curves is None else self.curves[self.plan.seed, entry.label],
-            runtime=self.runtime,
-            reuse=self.reuse,
-            keep_all=self.log == "events",
-        )
-        progress.method_finished(method, result)
-
-
-def _entries(plan: Plan, curves: Curves | None) -> list[MethodEntry]:
-    """Return the methods of a plan that are run."""
-    return [
-        entry
-        for entry in plan.scenario.methods
-        if curves is None or (plan.seed, entry.label) in curves
-    ]
-
-
-def _method_run(plan: Plan, entry: MethodEntry) -> MethodRun:
-    scenario = plan.scenario
-    noun = WINDOW if options_of(entry)[0].asynchronous else "round"
-    rounds, clients = scenario.training.rounds, scenario.clients_per_round
-    return MethodRun(plan.seed, entry.label, rounds, clients, noun)
-
-
-def versions(executor: str, dataset: Dataset | None) -> dict[str, Any]:
+def versions(
+    executor: str, dataset: Dataset | None, numerics: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """Return the versions behind the numbers: of the code and of what a training's bits depend on."""
     return {
         "cutlayer": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "numerics": numerics_of(executor),
+        "numerics": numerics,
         "executor": executor,
         "data": None if dataset is None else dataset.identity,
     }

@@ -10,7 +10,7 @@ from cutlayer.scenarios.problems import ScenarioError
 from cutlayer.scenarios.study import LoadedStudy
 from cutlayer.scenarios.study import load_study as read_study_file
 from cutlayer.sim.files.atomic import errors_named, remove_stale_parts
-from cutlayer.sim.learning.executors import executor_entry
+from cutlayer.sim.learning.executors import executor_entry, numerics_of
 from cutlayer.sim.process.code import code_digest
 from cutlayer.sim.process.workers import Here, Workers
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
@@ -135,7 +135,8 @@ def _result(
     """Run all feasible cells and record where each curve came from."""
     feasible = [row for row in cells if row.infeasible is None]
     results = runner.run([row.cell for row in feasible])
-    versions_used = versions(executor, None) | {"code": code_digest(CELL_CODE)}
+    versions_used = versions(executor, None, numerics_of(executor))
+    versions_used |= {"code": code_digest(CELL_CODE)}
     del versions_used["data"]
     result = StudyResult(loaded, versions_used, cells, new=runner.new)
     counts = result.trainings

@@ -54,6 +54,11 @@ class Graph:
         self.unfinished: dict[Node, None] = {}
         self._frees = True
 
+    @property
+    def submitted(self) -> int:
+        """The number of tasks that the backend has, and that have not ended."""
+        return sum(node.ticket is not None for node in self.unfinished)
+
     def put(self, content: bytes) -> Value:
         """Return a value that this process provides."""
         return Value(self, self.backend.put(content))

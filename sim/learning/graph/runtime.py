@@ -49,6 +49,16 @@ class GraphRuntime:
         if self._backend is not None:
             self._backend.__exit__(*error)
 
+    @property
+    def jobs(self) -> int:
+        """The number of tasks that run at the same time."""
+        return 1 if self._backend is None else self._backend.jobs
+
+    @property
+    def queued(self) -> int:
+        """The number of tasks that run or could run now."""
+        return sum(graph.submitted for graph in self._graphs)
+
     def executor(self, workspace: Workspace) -> GraphExecutor:
         """Return an executor for a method's run."""
         self._started()

@@ -103,7 +103,7 @@ def test_a_run_that_fails_says_so_to_its_loggers(
     def broken(*_: object, **__: object) -> None:
         raise AssertionError("a defect")
 
-    monkeypatch.setattr("cutlayer.sim.run.run.play", broken)
+    monkeypatch.setattr("cutlayer.sim.run.seed_run.play_steps", broken)
     with pytest.raises(AssertionError, match="a defect"):
         run(scenario, executor="none", loggers=[Recorder])
     assert [name for name, _ in calls] == ["started", "finished"]

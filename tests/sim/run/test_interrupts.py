@@ -227,10 +227,11 @@ def test_other_threads_hold_nothing_back() -> None:
 
 
 class StopsAt(Progress):
-    """Sends SIGINT at the n-th call of any function."""
+    """Sends SIGINT, once or twice, at the n-th call of any function."""
 
-    def __init__(self, call: int) -> None:
+    def __init__(self, call: int, times: int) -> None:
         self.left = call
+        self.times = times
 
     def client_trained(self, method: MethodRun, done: int, total: int) -> None:
         self._count()
@@ -240,17 +241,24 @@ class StopsAt(Progress):
 
     def _count(self) -> None:
         self.left -= 1
-        if self.left == 0:
+        for _ in range(self.times if self.left == 0 else 0):
             signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize("call", [1, 3, 4, 5, 6])
-def test_an_interruption_leaves_a_shorter_run(tmp_path: Path, call: int) -> None:
+@pytest.mark.parametrize(
+    ("times", "call", "closed"),
+    [(1, 1, 1), (1, 3, 1), (1, 4, 2), (2, 1, 0), (2, 3, 1), (2, 4, 1), (2, 5, 1), (2, 6, 2)],
+)
+def test_ctrl_c_closes_the_round_at_hand_and_twice_drops_it(
+    tmp_path: Path, times: int, call: int, closed: int
+) -> None:
+    """A round of two clients has three calls; its last is made when it is already committed."""
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY, encoding="utf-8")
     asked = ["methods=[splitfed]"]
-    (result,) = run(load_scenario(file, asked), out=tmp_path / "out", progress=StopsAt(call))
-    method, closed = result.methods["splitfed"], call // 3
+    progress = StopsAt(call, times)
+    (result,) = run(load_scenario(file, asked), out=tmp_path / "out", progress=progress)
+    method = result.methods["splitfed"]
     assert result.status == "stopped"
     assert len(method.rounds) == closed
     if closed:
@@ -275,7 +283,7 @@ def test_an_interrupted_evaluation_undoes_its_round(
     def interrupted(self: Inline, *models: object) -> Done[Evaluation]:
         nonlocal count
         count += 1
-        if count == 2:
+        for _ in range(2 if count == 2 else 0):
             signal.raise_signal(signal.SIGINT)
         return real(self, *models)
 

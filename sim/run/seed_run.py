@@ -1,0 +1,160 @@
+"""The run of one seed: its methods, their result, and the files and loggers that receive it."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, Literal, Self
+
+from cutlayer.scenarios.methods import Method as MethodEntry
+from cutlayer.sim.build.plan import Plan
+from cutlayer.sim.data.datasets import Dataset
+from cutlayer.sim.learning.executor import Runtime
+from cutlayer.sim.log.window import WINDOW
+from cutlayer.sim.loggers.live import Loggers, following
+from cutlayer.sim.loggers.logger import About, MakeLogger
+from cutlayer.sim.methods.registry import options_of
+from cutlayer.sim.process.interrupts import held_back
+from cutlayer.sim.results.columns import method_row
+from cutlayer.sim.results.folder import ResultFolder, claim_folder
+from cutlayer.sim.results.method import RunResult
+from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.results.write import RunFolder, Views, no_views
+from cutlayer.sim.run.engine import RoundProgress, Steps
+from cutlayer.sim.run.play import empty_result, play_steps
+from cutlayer.sim.run.progress import MethodRun, Progress
+
+LogName = Literal["rounds", "events"]
+Curves = Mapping[tuple[int, str], Mapping[str, Any] | None]  # by seed and label
+
+
+class SeedRun:
+    """Plays the methods of a plan into a result; a context in which its folder is claimed.
+
+    `out` is the folder of the run. Results are written into it, or into seed-N/ if `several` seeds are
+    run. If the context ends before `finish`, the folder has the rounds that closed and no summary.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        dataset: Dataset | None,
+        result: RunResult,
+        progress: Progress,
+        *,
+        runtime: Runtime | None = None,
+        out: ResultFolder | None = None,
+        several: bool = False,
+        log: LogName = "rounds",
+        reuse: bool = True,
+        curves: Curves | None = None,
+        views: Views = no_views,
+        loggers: Sequence[MakeLogger] = (),
+    ) -> None:
+        self.result = result
+        self.methods = {entry.label: entry for entry in _entries(plan, curves)}
+        self._plan = plan
+        self._dataset = dataset
+        self._progress = progress
+        self._runtime = runtime
+        self._out = out
+        self._several = several
+        self._log = log
+        self._reuse = reuse
+        self._curves = curves
+        self._views = views
+        self._makers = loggers
+        self._loggers = Loggers(())
+        self._files: RunFolder | None = None
+        self._open = ExitStack()
+        self._finished = False
+        self._whole: set[str] = set()  # labels of the methods that were played to their end
+
+    @property
+    def planned(self) -> list[MethodRun]:
+        """The methods, as progress names them."""
+        return [self._named(label) for label in self.methods]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all methods have been played to their end."""
+        return len(self._whole) == len(self.methods)
+
+    def __enter__(self) -> Self:
+        """Claim the folder and begin the files and loggers. Raises OutputError and LoggerError."""
+        with ExitStack() as stack:
+            folder = None
+            if self._out is not None:
+                folder = self._out.path
+                if self._several:
+                    target, resume = folder / f"seed-{self.result.seed}", self._out.continued
+                    claimed = claim_folder(target, "run", option="", resume=resume)
+                    folder = stack.enter_context(claimed).path
+            self.result.path = folder
+            about = About(
+                self._plan.scenario.name,
+                self.result.seed,
+                {entry.label: entry.name for entry in self._plan.scenario.methods},
+                self.result.scenario,
+                self.result.versions,
+                folder,
+            )
+            self._loggers = stack.enter_context(following(self._makers, about, self.result.summary))
+            if folder is not None:
+                self._files = stack.enter_context(RunFolder(folder, self.result))
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
+
+    def steps(self, label: str) -> Steps:
+        """Play a method: yield each round that has to be waited for; see `Engine.steps`."""
+        entry, method = self.methods[label], self._named(label)
+        result = self.result.methods[label] = empty_result(self._plan, entry)
+        self._progress.method_started(method)
+
+        def closed(row: RoundResult) -> None:
+            if self._files is not None:
+                self._files.add(label, entry.name, row)
+            self._loggers.round_closed(label, method_row(label, entry.name, "rounds", row))
+            self._progress.round_closed(method, row)
+
+        whole = yield from play_steps(
+            self._plan,
+            entry,
+            self._dataset,
+            result=result,
+            progress=RoundProgress(closed, partial(self._progress.client_trained, method)),
+            curve=None if self._curves is None else self._curves[self._plan.seed, label],
+            runtime=self._runtime,
+            reuse=self._reuse,
+            keep_all=self._log == "events",
+        )
+        if whole:
+            self._whole.add(label)
+            self._progress.method_finished(method, result)
+        return whole
+
+    def finish(self) -> None:
+        """Set the status of the result, write the files and end the context, if that is not done."""
+        if self._finished:
+            return
+        with held_back(), self._open:
+            self._finished = True
+            if self.whole:
+                stalled = any(method.stalled for method in self.result.methods.values())
+                self.result.status = "stalled" if stalled else "complete"
+            if self._files is not None:
+                self._files.finish(self.result, self._views)
+
+    def _named(self, label: str) -> MethodRun:
+        scenario = self._plan.scenario
+        noun = WINDOW if options_of(self.methods[label])[0].asynchronous else "round"
+        rounds, clients = scenario.training.rounds, scenario.clients_per_round
+        return MethodRun(self._plan.seed, label, rounds, clients, noun)
+
+
+def _entries(plan: Plan, curves: Curves | None) -> list[MethodEntry]:
+    """Return the methods of a plan that are run: all, or those that have a curve."""
+    entries = plan.scenario.methods
+    return [entry for entry in entries if curves is None or (plan.seed, entry.label) in curves]
