@@ -94,10 +94,13 @@ def _warn(line: str) -> None:
 
 def workers(jobs: int | None, scheduler: str | None, threads: int, executor: str) -> Workers:
     """Return the workers: a cluster, this process for a single job at a time, or processes."""
+    trains = executor_entry(executor).trains
     if scheduler is not None:
         if jobs is not None:
             raise UserError("--jobs and --scheduler: give one of the two")
-        trains = executor_entry(executor).trains
         return Cluster(scheduler, threads, partial(numerics_of, executor) if trains else None)
     count = jobs or os.cpu_count() or 1
-    return Here(threads) if count == 1 else Processes(count, threads)
+    if count == 1:
+        return Here(threads)
+    training = ["torch", "cutlayer.sim.learning.inline"] if trains else []
+    return Processes(count, threads, preload=["cutlayer.sim.studies.jobs", *training])

@@ -3,15 +3,10 @@
 import heapq
 import os
 import pickle
-import signal
-import sys
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any, Final, Self
+from multiprocessing.connection import wait
+from typing import Final, Self
 
 from cutlayer.models.own_object import folders_looked_in
 from cutlayer.sim.process.exchange import Content, Exchange, Value, write
@@ -30,9 +25,9 @@ from cutlayer.sim.process.tasks import (
     pickled,
 )
 from cutlayer.sim.process.worker import BEGUN, DONE, FAILED, NOTE, Order, Setup, serve
+from cutlayer.sim.process.worker_process import Submitted, WorkerProcess
 
 ASSIGNED: Final = 2  # tasks that a worker has at a time: it performs one, the others wait for it
-_END_WAIT_S: Final = 10.0  # for a process that has closed its pipe
 
 
 class Pool:
@@ -54,16 +49,15 @@ class Pool:
         self.jobs = jobs
         self.note = note
         self._threads = threads
-        self._preload = ("cutlayer.sim.process.worker", *preload)
+        torch = () if threads is None else ("torch",)
+        self._preload = ("cutlayer.sim.process.worker", *torch, *preload)
         self._start_method = start_method
         self._exchange = Exchange()
         self._starter: Starter
-        self._workers: list[_Worker] = []
+        self._workers: list[WorkerProcess] = []
         self._ready: list[tuple[int, int]] = []  # the turns of tasks without a worker
-        self._open: dict[int, _Submitted] = {}  # tasks that have neither ended nor been cancelled
-        self._ended: deque[tuple[_Submitted, Result]] = (
-            deque()
-        )  # those whose `done` is to be called
+        self._open: dict[int, Submitted] = {}  # tasks that have neither ended nor been cancelled
+        self._ended: deque[tuple[Submitted, Result]] = deque()  # those whose `done` is to be called
         self._values: set[Value] = set()
         self._count = 0
         self._hired = 0
@@ -97,7 +91,7 @@ class Pool:
         values = tuple(self._value(handle) for handle in inputs)
         self._count += 1
         order = Order(self._count, task.name, pickled(task), values, folders_looked_in())
-        ticket = _Submitted(order, done, -priority)
+        ticket = Submitted(order, done, -priority)
         self._open[order.number] = ticket
         heapq.heappush(self._ready, ticket.turn)
         self._advance()
@@ -105,7 +99,7 @@ class Pool:
 
     def cancel(self, ticket: Ticket) -> None:
         """Drop a task."""
-        assert isinstance(ticket, _Submitted)
+        assert isinstance(ticket, Submitted)
         number = ticket.order.number
         if self._open.pop(number, None) is not None:
             for worker in self._workers:
@@ -175,9 +169,9 @@ class Pool:
         except (OSError, EOFError) as error:
             self._died_idle(f"with {error!r}")
         else:
-            self._workers.append(_Worker(name, process, pipe))
+            self._workers.append(WorkerProcess(name, process, pipe))
 
-    def _receive(self, worker: "_Worker") -> None:
+    def _receive(self, worker: WorkerProcess) -> None:
         """Receive all messages of a worker; the end of its pipe is its death."""
         try:
             while worker.pipe.poll():
@@ -210,7 +204,7 @@ class Pool:
         if number in self._open:
             self._ended.append((self._open.pop(number), Result(error=error)))
 
-    def _bury(self, worker: "_Worker") -> None:
+    def _bury(self, worker: WorkerProcess) -> None:
         """Put the tasks of a dead worker back, count its death against the one that it had begun."""
         cause = worker.end()
         self._workers.remove(worker)
@@ -238,70 +232,3 @@ class Pool:
                 f"{ATTEMPTS} workers died before they had begun anything, the last {cause}:"
                 " use --executor inline"
             )
-
-
-@dataclass(eq=False)
-class _Submitted(Ticket):
-    """A task that was submitted."""
-
-    order: Order
-    done: Done
-    rank: int
-    deaths: int = 0
-
-    @property
-    def turn(self) -> tuple[int, int]:
-        """What tasks are sorted by."""
-        return self.rank, self.order.number
-
-
-@dataclass(eq=False)
-class _Worker:
-    """A worker process, the tasks that it has, in its order, and the number of the one it has begun."""
-
-    name: str
-    process: BaseProcess
-    pipe: "Connection[Any, Any]"
-    assigned: dict[int, _Submitted] = field(default_factory=dict)
-    begun: int | None = None
-    path: tuple[str, ...] = ()
-
-    def give(self, ticket: _Submitted) -> None:
-        """Assign a task, and tell the worker where modules are found if that has changed."""
-        self.assigned[ticket.order.number] = ticket
-        path = tuple(sys.path)
-        self.send(ticket.order if path == self.path else replace(ticket.order, path=path))
-        self.path = path
-
-    def send(self, message: Order | int) -> None:
-        """Send a task, or the number of a cancelled one."""
-        with suppress(OSError):  # it has died, which the end of its pipe tells
-            self.pipe.send(message)
-
-    def end(self) -> str:
-        """Wait until a process that has closed its pipe ends; return the cause of its death."""
-        self.process.join(_END_WAIT_S)
-        cause = _cause(self.process.exitcode)
-        self.kill()
-        return cause
-
-    def kill(self) -> None:
-        """End the process and close its pipe."""
-        self.process.kill()
-        self.process.join()
-        self.process.close()
-        self.pipe.close()
-
-
-def _cause(code: int | None) -> str:
-    """Return the cause of a process's death from its exit code; None means it has not ended."""
-    if code is None:
-        return "without an answer"
-    if code >= 0:
-        return f"with the exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = str(-code)
-    hint = " (the system may be out of memory)" if name == "SIGKILL" else ""
-    return f"by the signal {name}{hint}"

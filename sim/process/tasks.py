@@ -138,22 +138,27 @@ class _Check(pickle.Unpickler):
         return super().find_class(module_name, global_name)
 
 
-def sent_error(name: str, error: Exception) -> Exception:
-    """Return the error of a task as its worker reports it, with the traceback as a note.
+def portable(error: Exception) -> Exception:
+    """Return an error that any process can unpickle: Cutlayer's or Python's own, or a RuntimeError.
 
-    Any process can unpickle it: it is an error of Cutlayer or Python, or a RuntimeError, because what a
-    user's code raises may have a type that only the worker knows.
+    What a user's code raises has a type that only the worker may know.
     """
-    trace = "".join(traceback.format_exception(error))
     module = type(error).__module__
-    if module.partition(".")[0] not in _PORTABLE or is_own(module):
-        error = RuntimeError(f"{type(error).__name__}: {error}")
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301
-    except Exception:  # the constructor takes other arguments than `args`
-        error = RuntimeError(f"{type(error).__name__}: {error}")
-    error.add_note(f"{name}, in its worker:\n{trace}")
-    return error
+    if module.partition(".")[0] in _PORTABLE and not is_own(module):
+        try:
+            pickle.loads(pickle.dumps(error))  # noqa: S301
+        except Exception:  # its constructor takes other arguments than `args`
+            return RuntimeError(f"{type(error).__name__}: {error}")
+        return error
+    return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def sent_error(name: str, error: Exception) -> Exception:
+    """Return the error of a task as its worker reports it: portable, with the traceback as a note."""
+    trace = "".join(traceback.format_exception(error))
+    sent = portable(error)
+    sent.add_note(f"{name}, in its worker:\n{trace}")
+    return sent
 
 
 class _Submitted(Ticket):

@@ -5,12 +5,12 @@ absolute paths. A worker does one job at a time, regardless of its threads. The 
 of a worker that dies.
 """
 
-import traceback
 from collections.abc import Sequence
 from typing import Any, Self
 
 from cutlayer.sim.process.scheduler import Likeness, Numerics, alike, connect, connected, error_of
-from cutlayer.sim.process.workers import Done, Failure, Job, Note, Workers, job_error, portable
+from cutlayer.sim.process.tasks import Note, sent_error
+from cutlayer.sim.process.workers import Done, Failure, Job, Workers, job_error
 
 
 class Cluster(Workers):
@@ -57,9 +57,9 @@ class Cluster(Workers):
                 done(number, future.result())
                 future.release()
             else:
-                error = error_of(future)
-                trace = "".join(traceback.format_tb(future.traceback()))
-                failed.append(Failure(jobs[number].name, portable(error), trace))
+                name = jobs[number].name
+                error = error_of(future).with_traceback(future.traceback())
+                failed.append(Failure(name, sent_error(name, error)))
         if failed:
             raise job_error(failed)
 

@@ -18,7 +18,7 @@ from cutlayer.sim.data.info import DatasetInfo
 from cutlayer.sim.learning.executor import Runtime
 from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.methods.registry import OPTIONS
-from cutlayer.sim.process.workers import Note
+from cutlayer.sim.process.tasks import Note
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.engine import RoundProgress

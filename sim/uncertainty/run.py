@@ -20,7 +20,8 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.data.datasets import DATASETS
 from cutlayer.sim.methods.registry import OPTIONS
-from cutlayer.sim.process.workers import Here, Note, Processes, Workers
+from cutlayer.sim.process.tasks import Note
+from cutlayer.sim.process.workers import Here, Processes, Workers
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.write import write_draws
 from cutlayer.sim.run.play import play
@@ -135,10 +136,9 @@ def add_draws(
     """Add the draws that a scenario asks for to the result of its first seed, and to its folder if any.
 
     `jobs` is the number of processes, None for as many as pay off; the draws do not depend on it.
-    Several import the caller's script again, which then needs `if __name__ == "__main__"`. Ctrl-C keeps
-    the draws that are finished, in order. Nothing is added if a seed was stopped, nor if fewer than two
-    draws were finished. Raises DrawError or JobError if a draw fails, OutputError if the files cannot be
-    written.
+    Ctrl-C keeps the draws that are finished, in order. Nothing is added if a seed was stopped, nor if
+    fewer than two draws were finished. Raises DrawError or JobError if a draw fails, OutputError if the
+    files cannot be written.
     """
     section = loaded.scenario.uncertainty
     result = results[0]
@@ -215,7 +215,7 @@ def _made(whole: DrawsJob, jobs: int | None, progress: Progress) -> list[Draw]:
             left_s = (time.monotonic() - begun) * (len(parts) - 1)
             jobs = 1 if left_s < ALONE_S else os.cpu_count() or 1
         numbers = [number for number in range(len(parts)) if number not in made]
-        run(Here(None) if jobs == 1 else Processes(jobs, None), numbers)
+        run(Here(None) if jobs == 1 else Processes(jobs, None, preload=[__name__]), numbers)
     except KeyboardInterrupt:
         pass  # the draws that are finished are kept
     first_missing = next((n for n in range(len(parts)) if n not in made), len(parts))
