@@ -105,7 +105,11 @@ class Pool:
             for worker in self._workers:
                 if number in worker.assigned:
                     worker.send(number)
-        self._ended = deque(entry for entry in self._ended if entry[0] is not ticket)
+        for entry in list(self._ended):
+            if entry[0] is ticket:
+                self._ended.remove(entry)
+                for output in entry[1].outputs:
+                    self.free(output)
 
     def wait(self) -> None:
         """Wait until a task has ended, and call `done` for all that have.

@@ -29,7 +29,7 @@ from cutlayer.errors import UserError
 from cutlayer.models.own_object import import_own, looking_in
 from cutlayer.sim.process import exchange
 from cutlayer.sim.process.pool import ASSIGNED, Pool
-from cutlayer.sim.process.tasks import Backend, Result, Task, TaskError, WorkerDiedError
+from cutlayer.sim.process.tasks import Backend, Result, Task, TaskError, Ticket, WorkerDiedError
 
 NOTES: list[str] = []
 
@@ -155,6 +155,28 @@ def test_cancelled_tasks_do_not_run_and_running_ones_are_dropped(
         done(pool, Holds("another", os.getpid))
     assert dropped == []
     assert not any((tmp_path / str(n)).exists() for n in range(6))
+
+
+def test_a_result_may_cancel_others(pool: Pool) -> None:
+    found: list[Result] = []
+    tickets: list[Ticket] = []
+
+    def first(result: Result) -> None:
+        found.append(result)
+        for ticket in tickets:
+            pool.cancel(ticket)
+        for output in result.outputs:
+            pool.free(output)
+
+    tickets += [pool.submit(Join(str(number)), [], first) for number in range(4)]
+    limit = time.monotonic() + LIMIT_S
+    while len(values_of(pool)) < 4:  # several have ended before `done` is called for the first
+        assert time.monotonic() < limit
+    wait_until(pool, lambda: bool(found))
+    while values_of(pool):
+        assert time.monotonic() < limit
+        done(pool, Holds("another", os.getpid))
+    assert len(found) == 1
 
 
 def test_an_error_has_the_traceback_of_its_worker(pool: Pool) -> None:
