@@ -41,6 +41,12 @@ def _inline(settings: ExecutorSettings) -> Runtime:
     return InlineRuntime(settings)
 
 
+def _processes(settings: ExecutorSettings) -> Runtime:
+    from cutlayer.sim.learning.graph.processes import processes
+
+    return processes(settings)
+
+
 def _dask(settings: ExecutorSettings) -> Runtime:
     from cutlayer.sim.learning.graph.cluster import dask_runtime
 
@@ -50,6 +56,7 @@ def _dask(settings: ExecutorSettings) -> Runtime:
 EXECUTORS: Final[Mapping[str, ExecutorEntry]] = {
     "none": ExecutorEntry("simulates time and bytes only, without tensors and data"),
     "inline": ExecutorEntry("trains in this process, client after client", _inline),
+    "processes": ExecutorEntry("trains in worker processes, with the bits of inline", _processes),
     "stacked": ExecutorEntry(
         "trains in this process, clients of equal shape side by side", _stacked
     ),

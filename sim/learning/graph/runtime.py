@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, Self
 from weakref import WeakSet
 
+import torch
+
 from cutlayer.models.own_object import folders_looked_in
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.learning.executor import ExecutorSettings
@@ -81,7 +83,12 @@ class GraphRuntime:
 
     def numerics(self) -> dict[str, Any]:
         """Return what determines the bits of a training in addition to its digest."""
-        return dict(numerics())
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self.settings.threads)
+        try:
+            return dict(numerics())
+        finally:
+            torch.set_num_threads(threads)
 
     def _started(self) -> Backend:
         if self._backend is None:

@@ -1,0 +1,74 @@
+"""The executor `processes` gives the bits of `inline`, with any number of workers, also if they die."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+
+import pytest
+from training_cases import learned, reference, trained
+from troubled import TroubledPool
+
+from cutlayer.sim.learning import executors
+from cutlayer.sim.learning.executor import ExecutorSettings
+from cutlayer.sim.learning.executors import EXECUTORS, ExecutorEntry, numerics_of
+from cutlayer.sim.learning.graph.runtime import GraphRuntime
+from cutlayer.sim.process.pool import Pool
+
+CASES = {
+    1: ["splitfed, some", "local_loss, cuts", "fedbuff"],
+    2: ["gas", "splitfed, edges", "fedgkt", "drawing"],
+    3: ["splitfed, many", "ecofed, cuts", "splitfed_v2", "splitfed, late", "splitfed, fedyogi"],
+}
+
+
+@pytest.fixture(scope="module")
+def pool_of() -> Iterator[Callable[[int], Pool]]:
+    """Return the pool with a number of workers, which all tests of this module share."""
+    with ExitStack() as stack:
+        yield cache(lambda jobs: stack.enter_context(Pool(jobs, preload=["torch._dynamo"])))
+
+
+@pytest.fixture
+def with_pool(monkeypatch: pytest.MonkeyPatch) -> Callable[[TroubledPool], None]:
+    """Register the executor `graph` of a pool."""
+
+    def register(pool: TroubledPool) -> None:
+        entry = ExecutorEntry("", lambda own: GraphRuntime(own, lambda _: pool))
+        monkeypatch.setattr(executors, "EXECUTORS", {**EXECUTORS, "graph": entry})
+
+    monkeypatch.chdir(Path(__file__).parents[1])  # for own models
+    return register
+
+
+@pytest.mark.parametrize(
+    ("jobs", "name"), [(j, name) for j, names in CASES.items() for name in names]
+)
+def test_worker_processes_give_the_bits_of_inline(
+    jobs: int,
+    name: str,
+    pool_of: Callable[[int], Pool],
+    with_pool: Callable[[TroubledPool], None],
+    tmp_path: Path,
+) -> None:
+    """Tasks take random times, so that they end in another order than they begin."""
+    with_pool(TroubledPool(pool_of(jobs), tmp_path, most_s=0.02))
+    assert learned(trained(name, "graph")) == reference(name)
+
+
+@pytest.mark.parametrize("name", ["splitfed, some", "gas"])
+def test_workers_that_are_killed_change_nothing(
+    name: str,
+    pool_of: Callable[[int], Pool],
+    with_pool: Callable[[TroubledPool], None],
+    tmp_path: Path,
+) -> None:
+    with_pool(TroubledPool(pool_of(2), tmp_path, most_s=0, kills=2))
+    assert learned(trained(name, "graph")) == reference(name)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_registered_executor_has_the_numerics_of_inline() -> None:
+    settings = ExecutorSettings(jobs=2)
+    assert numerics_of("processes", settings) == numerics_of("inline", settings)
+    assert trained("classic_fl", "processes").weights_digest == reference("classic_fl")["weights"]
