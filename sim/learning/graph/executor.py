@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Final
+from typing import Any, Final
 
 from cutlayer.sim.data.batches import evaluation_batches
 from cutlayer.sim.learning.aggregation import Aggregation
 from cutlayer.sim.learning.batch_feed import EVALUATION_BATCH
-from cutlayer.sim.learning.chain import Chain, Progress
+from cutlayer.sim.learning.chain import Chain, Group, Progress
 from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.graph.folding import Folding
 from cutlayer.sim.learning.graph.groups import OpenGroup, Read, SegmentTask, segment_of
@@ -26,6 +26,7 @@ from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.pending import Evaluation, Pending, Reports
 from cutlayer.sim.learning.state_key import ALL_CLIENTS, MOMENTS, StateKey
 from cutlayer.sim.learning.states import States
+from cutlayer.sim.learning.values import encode
 
 # Priorities of tasks. A fold frees its members. A chain that is alone in its fold delays what follows.
 FOLD: Final = 3
@@ -74,16 +75,11 @@ class GraphExecutor:
 
     def release(self, chain: Chain) -> None:
         """Free the versions of a chain that has run, or will not run."""
-        group = chain.group
-        assert group is None or isinstance(group, Interleaved)
-        if group is not None and self._is_in(group, chain):
-            opened = self._groups.setdefault(group, OpenGroup())
-            opened.chains.setdefault(chain, self._reads(chain))
-            opened.left.append(chain)
         self._early.pop(chain, None)
+        group = chain.group
+        if group is not None:
+            self._leave(_interleaved(group), chain)
         del self._open[chain]
-        if group in self._groups and all(other.group is not group for other in self._open):
-            del self._groups[group]
         self._states.release(chain.versions)
 
     def run(self, chains: Sequence[Chain], fold: Fold, progress: Progress | None) -> Reports:
@@ -103,7 +99,7 @@ class GraphExecutor:
             if group is None:
                 run = self._chain_ran(one, ALONE if len(chains) == 1 else CHAIN)
             else:
-                assert isinstance(group, Interleaved)
+                group = _interleaved(group)
                 if group not in groups:
                     members = [other for other in wanted if other.chain.group is group]
                     groups[group] = self._segment(group, members)
@@ -152,9 +148,10 @@ class GraphExecutor:
     def publish(self, group: Interleaved) -> None:
         """Submit the operations so far, and make the trunk's states current."""
         opened = self._groups.get(group)
-        if opened is None or opened.value is None or group.pending:
+        if opened is None or opened.states is None or group.pending:
             self._segment(group, ())
             opened = self._groups[group]
+        assert opened.states is not None
         opened.published = True
         for key, value in zip(group.trunk.writes, opened.states, strict=True):
             self._states.put(key, group.trunk.written[key], value)
@@ -178,7 +175,37 @@ class GraphExecutor:
 
     def mark(self) -> GraphMark:
         """Return the states of a round that closes."""
-        return GraphMark(self._graph, self._states)
+        groups = dict.fromkeys(_interleaved(c.group) for c in self._open if c.group is not None)
+        values = [self._groups[one].value if one in self._groups else None for one in groups]
+        return GraphMark(self._graph, self._states, values)
+
+    def restore(
+        self,
+        values: Mapping[tuple[StateKey, int], Any],
+        versions: Mapping[StateKey, int],
+        chains: Sequence[Chain],
+        groups: Sequence[Any],
+    ) -> None:
+        """Continue from a mark of an earlier run, before any chain is held."""
+        assert not self._open, "chains have been opened"
+        put = {which: self._graph.put(encode(value)) for which, value in values.items()}
+        self._states.restore(put, versions)
+        for chain in chains:
+            self.hold(chain)
+        of_group: dict[Interleaved, dict[Chain, list[Read]]] = {}
+        for chain in chains:
+            if chain.group is not None:
+                of_group.setdefault(_interleaved(chain.group), {})[chain] = self._reads(chain)
+            elif any(versions.get(key, -1) >= own for key, own in chain.written.items()):
+                # It has run, since another chain has read what it writes. It runs again as a member.
+                run = self._submit(Wanted(chain, chain.averages), ALONE)
+                self._early[chain] = replace(run, written={})
+        for (group, members), value in zip(of_group.items(), groups, strict=True):
+            if value is not None:
+                refs = frozenset(value["values"])
+                self._groups[group] = OpenGroup(
+                    self._graph.put(encode(value)), chains=members, refs=refs
+                )
 
     def close(self) -> None:
         """Cancel what has not run, and free the states."""
@@ -216,19 +243,29 @@ class GraphExecutor:
         node, values = self._graph.add(task, inputs, outputs_of(wanted), priority)
         return ran_of(node, 0, wanted, values)
 
-    def _segment(self, group: Interleaved, wanted: Sequence[Wanted]) -> dict[Chain, Ran]:
+    def _segment(
+        self, group: Interleaved, wanted: Sequence[Wanted], leaving: Chain | None = None
+    ) -> dict[Chain, Ran]:
         """Submit the operations of a group so far; return its chains that end with them."""
         before = self._groups.pop(group, OpenGroup())
-        ending = {one.chain for one in wanted}
+        ending = {one.chain for one in wanted} | ({leaving} if leaving is not None else set())
         for chain in self._open:
             if chain.group is group and chain not in before.chains:
                 before.chains[chain] = self._reads(chain)
-        going_on = [c for c in before.chains if c not in ending and c not in before.left]
+        going_on = [chain for chain in before.chains if chain not in ending]
         reads = dict(pair for reads in before.chains.values() for pair in reads)
-        make = partial(SegmentTask, self._name([*ending]), self._set_up, reads=tuple(reads))
+        make = partial(
+            SegmentTask, self._name([one.chain for one in wanted]), self._set_up, reads=tuple(reads)
+        )
         is_open = group.trunk in going_on
         task = segment_of(
-            group, [*before.chains], wanted, before, make, goes_on=bool(going_on), is_open=is_open
+            group,
+            wanted,
+            before,
+            make,
+            leaving=leaving,
+            goes_on=bool(going_on),
+            is_open=is_open,
         )
         inputs = [*self._inputs, *reads.values()]
         if before.value is not None:
@@ -246,14 +283,17 @@ class GraphExecutor:
             for position, one in enumerate(wanted)
         }
 
+    def _leave(self, group: Interleaved, chain: Chain) -> None:
+        """Let a chain that will not end leave its group: others may need what it has sent."""
+        opened = self._groups.get(group, OpenGroup())
+        if all(other is chain or other.group is not group for other in self._open):
+            self._groups.pop(group, None)
+        elif group.pending or chain in opened.chains:
+            self._segment(group, (), leaving=chain)
+
     def _reads(self, chain: Chain) -> list[Read]:
         """Return the states that a chain reads."""
         return [((key, v), self._states.read(key, v)) for key, v in chain.versions.items()]
-
-    def _is_in(self, group: Interleaved, chain: Chain) -> bool:
-        """Return whether a chain has operations that have not ended, or replicas in a group."""
-        known = group in self._groups and chain in self._groups[group].chains
-        return known or any(owner is chain for owner, *_ in group.pending)
 
     def _close(self, folding: Folding, versions: Mapping[StateKey, int]) -> None:
         """Submit the end of a fold, and make the states that it gives current."""
@@ -271,6 +311,11 @@ class GraphExecutor:
             whose = f", client {clients[0]}"
         at = f", round {chains[0].round_index}" if chains else ""
         return f"{self._set_up.recipe.method}{at}{whose}"
+
+
+def _interleaved(group: Group) -> Interleaved:
+    assert isinstance(group, Interleaved)
+    return group
 
 
 def ran_of(node: Node, position: int, wanted: Wanted, outputs: Sequence[Value]) -> Ran:

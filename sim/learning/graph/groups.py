@@ -34,9 +34,9 @@ class Issued(NamedTuple):
 class SegmentTask:
     """Runs operations of a group in order; its report has those of the chains that end with it.
 
-    The last input is the group, unless it `begins`. Chains `ending` and `leaving` have no operations
-    after these. The outputs are those of the chains that end, what the `trunk` would write, if it is
-    open, and the group, if it `goes_on`. `refs` are the numbers of references in use afterwards.
+    The last input is the group, unless it `begins`. The chains `ending` and the one `leaving` have no
+    operations after these. The outputs are those of the chains that end, what the `trunk` would write,
+    if it is open, and the group, if it `goes_on`. `refs` are the numbers of references in use then.
     """
 
     name: str
@@ -45,7 +45,7 @@ class SegmentTask:
     reads: tuple[Version, ...]
     operations: tuple[Issued, ...]
     ending: tuple[Wanted, ...]
-    leaving: tuple[Chain, ...]
+    leaving: Chain | None
     trunk: Chain | None
     refs: frozenset[int]
     begins: bool
@@ -86,7 +86,9 @@ class SegmentTask:
             of_trunk.written.clear()
             of_trunk.written.update(before)
         if self.goes_on:
-            for chain in (*self.leaving, *(one.chain for one in self.ending)):
+            if self.leaving is not None:
+                run.leave(self.leaving)
+            for chain, _ in self.ending:
                 run.leave(chain)
             group.refs = self.refs
             written.append(encode(run.dump()))
@@ -116,36 +118,34 @@ class _Group:
 class OpenGroup:
     """A group that goes on, between two segments.
 
-    `value` is the group after the last segment, and `states` what the trunk would write. `chains` are
-    those that the next segment has to know, and what they read; `left` those that have left since.
-    `refs` are the numbers of the references to tensors in `value`.
+    `value` is the group after the last segment, and `states` what the trunk would write, if known.
+    `chains` are those that the next segment has to know, and what they read. `refs` are the numbers of
+    the references to tensors in `value`.
     """
 
     value: Value | None = None
-    states: Sequence[Value] = ()
+    states: Sequence[Value] | None = None
     published: bool = False
     chains: dict[Chain, list[Read]] = field(default_factory=dict)
-    left: list[Chain] = field(default_factory=list)
     refs: frozenset[int] = frozenset()
 
 
 def segment_of(
     group: Interleaved,
-    chains: Sequence[Chain],
     ending: Sequence[Wanted],
     before: OpenGroup,
     make: Callable[..., SegmentTask],
     *,
+    leaving: Chain | None,
     goes_on: bool,
     is_open: bool,
 ) -> SegmentTask:
     """Return the task of the operations of a group so far, `make` with more arguments.
 
-    `chains` are those of the group that are open or have left since the segment before. The group
-    `goes_on` after this segment, and its trunk `is_open`.
+    The group `goes_on` after this segment, and its trunk `is_open`.
     """
-    numbers = {chain: number for number, chain in enumerate(chains)}
-    copies = [replace(chain, group=None, operations=[]) for chain in chains]
+    numbers = {chain: number for number, chain in enumerate(before.chains)}
+    copies = [replace(chain, group=None, operations=[]) for chain in before.chains]
     references: dict[TensorRef, TensorRef] = {}
 
     def copied(value: Any) -> Any:
@@ -164,7 +164,7 @@ def segment_of(
         chains=tuple(copies),
         operations=operations,
         ending=tuple(Wanted(copies[numbers[chain]], members) for chain, members in ending),
-        leaving=tuple(copies[numbers[chain]] for chain in before.left),
+        leaving=None if leaving is None else copies[numbers[leaving]],
         trunk=copies[numbers[group.trunk]] if is_open else None,
         refs=frozenset(number for number in issued if number in group.refs),
         begins=before.value is None,

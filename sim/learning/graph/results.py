@@ -76,8 +76,9 @@ class EvaluationOf:
 class GraphMark:
     """The states at the close of a round, some of which may not exist yet."""
 
-    def __init__(self, graph: Graph, states: States) -> None:
+    def __init__(self, graph: Graph, states: States, groups: Sequence[Value | None]) -> None:
         self._graph = graph
+        self._groups = groups
         self._nodes = list(graph.unfinished)
         self._failed = graph.error
         self._versions = dict(states.versions())
@@ -109,9 +110,13 @@ class GraphMark:
         modules = {key: version for key, version in self._versions.items() if key.is_module}
         return weights_digest({key: values[key, modules[key]] for key in modules}, modules)
 
+    def groups(self) -> Sequence[Any]:
+        """Return the groups with open chains as values, None if nothing has run."""
+        return [None if one is None else decode(self._graph.read(one)) for one in self._groups]
+
     def release(self) -> None:
         """Free what only this mark keeps."""
-        self._nodes, self._values = [], {}
+        self._nodes, self._values, self._groups = [], {}, ()
 
 
 class _Decoded(Mapping[tuple[StateKey, int], Any]):

@@ -1,46 +1,17 @@
 """The graph gives the bits of `inline` for every method, in whichever order its tasks end."""
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shuffled import Shuffled
 from training_cases import CASES, learned, reference, trained
 
 from cutlayer.sim.learning import executors
 from cutlayer.sim.learning.executors import EXECUTORS, ExecutorEntry
 from cutlayer.sim.learning.graph.runtime import GraphRuntime
 from cutlayer.sim.methods.registry import METHODS
-from cutlayer.sim.process.tasks import Backend, Handle, Sequential
-
-
-class Shuffled(Sequential):
-    """Runs tasks in this process in a random order; a tenth of them die once and are run again."""
-
-    jobs = 3
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        super().__init__(self.chosen, self.dies)
-        self.most = self.live = 0
-
-    def chosen(self, names: Sequence[str]) -> int:
-        return self.random.randrange(len(names))
-
-    def dies(self, name: str, deaths: int) -> bool:
-        return not deaths and self.random.random() < 0.1
-
-    def put(self, content: bytes | bytearray | memoryview) -> Handle:
-        self.live += 1
-        self.most = max(self.most, self.live)
-        return super().put(content)
-
-    def free(self, handle: Handle) -> None:
-        self.live -= 1
-        super().free(handle)
-
-
-Backends = Callable[[Backend], list[Backend]]
+from cutlayer.sim.process.tasks import Backend
 
 
 @pytest.fixture
