@@ -3,6 +3,9 @@
 Dropout draws from torch's global generator and accepts no other; a user's module may also use those of
 numpy and `random`. Code that runs such modules saves the states of all three, seeds them from a named
 stream, and restores them. Not covered: a generator that a module keeps for itself.
+
+Setting all three takes as long as a small layer, so that it is left out for layers that are known not to
+draw (`draws_of`): most of torch's and Cutlayer's own.
 """
 
 # ruff: noqa: NPY002 - users' modules draw from numpy's global generator
@@ -10,8 +13,9 @@ stream, and restores them. Not covered: a generator that a module keeps for itse
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +23,61 @@ from numpy.random.mtrand import get_bit_generator, set_bit_generator
 from torch import nn
 
 M = TypeVar("M", bound=nn.Module)
+
+_OF_TORCH: Final = "torch.nn.modules."
+_SILENT: Final = (  # modules of torch.nn.modules whose layers do not draw, except `_LOUD`
+    "activation",
+    "batchnorm",
+    "channelshuffle",
+    "container",
+    "conv",
+    "flatten",
+    "fold",
+    "instancenorm",
+    "linear",
+    "normalization",
+    "padding",
+    "pixelshuffle",
+    "pooling",
+    "upsampling",
+)
+_LOUD: Final = ("RReLU", "MultiheadAttention", "FractionalMaxPool2d", "FractionalMaxPool3d")
+_HOOKS: Final = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
+
+
+class Draws(IntEnum):
+    """The global generators from which a module may draw."""
+
+    NOTHING = 0
+    TORCH = 1
+    ANYTHING = 2
+
+
+def draws_of(module: nn.Module) -> Draws:
+    """Return from which generators a module may draw, as far as the types of its layers tell.
+
+    A layer of torch draws from torch's generator or not at all. A class with the attribute
+    `draws = False` does not draw itself, and any other may draw from all generators, as may a layer with
+    hooks or a forward pass of its own.
+    """
+    return max(map(_draws_of_layer, module.modules()))
+
+
+def _draws_of_layer(layer: nn.Module) -> Draws:
+    kind = type(layer)
+    if "forward" in vars(layer) or any(getattr(layer, hooks) for hooks in _HOOKS):
+        return Draws.ANYTHING
+    if vars(kind).get("draws") is False:
+        return Draws.NOTHING
+    if not kind.__module__.startswith(_OF_TORCH):
+        return Draws.ANYTHING
+    silent = kind.__module__.removeprefix(_OF_TORCH) in _SILENT and kind.__name__ not in _LOUD
+    return Draws.NOTHING if silent else Draws.TORCH
 
 
 def seed_of(seed: int, purpose: str, *key: int | str) -> int:
@@ -43,11 +102,13 @@ def borrowed_generators() -> Iterator[None]:
         np.random.set_state(of_numpy)
 
 
-def seed_generators(number: int) -> None:
-    """Seed the three global generators; the caller restores them (`borrowed_generators`)."""
-    torch.default_generator.manual_seed(number)
-    np.random.seed(number % 2**32)
-    random.seed(number)
+def seed_generators(number: int, draws: Draws = Draws.ANYTHING) -> None:
+    """Seed generators that are drawn from; the caller restores them (`borrowed_generators`)."""
+    if draws >= Draws.TORCH:
+        torch.default_generator.manual_seed(number)
+    if draws == Draws.ANYTHING:
+        np.random.seed(number % 2**32)
+        random.seed(number)
 
 
 def initialised(

@@ -56,6 +56,8 @@ def fc_block(inputs: int, outputs: int, *, relu: bool = True, bias: bool = True)
 class Residual(nn.Module):
     """Computes `after(body(x) + shortcut(x))`; the shortcut is the identity by default."""
 
+    draws = False
+
     def __init__(
         self, body: nn.Module, shortcut: nn.Module | None = None, after: nn.Module | None = None
     ) -> None:

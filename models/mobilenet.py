@@ -100,6 +100,8 @@ def mobilenetv3_small(classes: int = 1000, input_shape: Sequence[int] = (3, 224,
 class SqueezeExcite(nn.Module):
     """Scales each channel by a weight that two pointwise convolutions compute from the channel means."""
 
+    draws = False
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         squeezed = max(8, (channels // 4 + 4) // 8 * 8)  # a quarter, to the nearest multiple of 8

@@ -38,6 +38,8 @@ class Model(nn.Module):
     Raises ModelError if the blocks do not map an input of this shape to one value per class.
     """
 
+    draws = False
+
     blocks: nn.ModuleList
 
     def __init__(

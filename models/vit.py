@@ -28,6 +28,8 @@ def vit_small(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -
 class PatchEmbedding(nn.Module):
     """Maps every patch of an image to a token, and adds the class token and the positions."""
 
+    draws = False
+
     def __init__(self, input_shape: Sequence[int], width: int) -> None:
         super().__init__()
         channels, height, wide = input_shape
@@ -45,6 +47,8 @@ class PatchEmbedding(nn.Module):
 
 class Attention(nn.Module):
     """Multi-head self-attention (Vaswani et al., NeurIPS 2017, section 3.2)."""
+
+    draws = False
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -66,6 +70,8 @@ class Attention(nn.Module):
 class EncoderLayer(nn.Module):
     """Attention and a two-layer perceptron, each behind a LayerNorm and beside a shortcut."""
 
+    draws = False
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
@@ -84,6 +90,8 @@ class EncoderLayer(nn.Module):
 
 class ClassHead(nn.Module):
     """LayerNorm and a linear layer on the class token."""
+
+    draws = False
 
     def __init__(self, width: int, classes: int) -> None:
         super().__init__()

@@ -50,16 +50,31 @@ def evaluation_batches(samples: int, batch_size: int, min_batch: int = 1) -> lis
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
+class Normalisation:
+    """Maps the samples of a data set to float32, less its mean and divided by its standard deviation."""
+
+    def __init__(self, info: DatasetInfo) -> None:
+        import torch
+
+        per_channel = (-1, *(1,) * (len(info.input_shape) - 1))
+        std = torch.tensor(info.std).view(per_channel)
+        self._offset = torch.tensor(info.mean).view(per_channel) / std
+        self._factor = 1 / (1.0 * std)
+        self._byte_factor = 1 / (255.0 * std) if info.is_image else self._factor
+        self._exact = (torch.float32, torch.uint8)
+
+    def __call__(self, images: "torch.Tensor") -> "torch.Tensor":
+        """Return inputs for images [n, channels, height, width] or rows [n, features].
+
+        Images are uint8 or floating point in 0..1; rows may have any numbers, which are not scaled as
+        pixels are.
+        """
+        factor = self._factor if images.is_floating_point() else self._byte_factor
+        if images.dtype not in self._exact:
+            images = images.to(self._exact[0])
+        return images.mul(factor).sub_(self._offset)
+
+
 def normalise(images: "torch.Tensor", info: DatasetInfo) -> "torch.Tensor":
-    """Return inputs as float32, less the data set's mean and divided by its standard deviation.
-
-    Takes images [n, channels, height, width] as uint8 or floating point in 0..1, or rows [n, features]
-    of any numbers (uint8 in rows are not scaled as pixels are).
-    """
-    import torch
-
-    full = 1.0 if images.is_floating_point() or not info.is_image else 255.0
-    per_channel = (-1, *(1,) * (len(info.input_shape) - 1))
-    std = torch.tensor(info.std).view(per_channel)
-    offset = torch.tensor(info.mean).view(per_channel) / std
-    return images.to(torch.float32).mul(1 / (full * std)).sub_(offset)
+    """Return inputs for a data set's samples; see `Normalisation`."""
+    return Normalisation(info)(images)

@@ -45,7 +45,7 @@ class Aggregation(Section):
         """Return the shared weights after these members, each with its share; the shares sum to 1.
 
         `parameters` are the names of the weights that are trained; the others are buffers. The shared
-        weights are not changed, the members may be.
+        weights and the members are not changed.
         """
         total: dict[str, Tensor] = {}
         for member, share in members:
@@ -56,11 +56,11 @@ class Aggregation(Section):
         """Add `share` times a member's values to a running mean, in place; integers take the largest."""
         for name, value in member.items():
             if not (value.is_floating_point() or value.is_complex()):
-                total[name] = total[name].maximum(value) if name in total else value
+                total[name] = total[name].maximum(value) if name in total else value.clone()
             elif name in total:
                 total[name].add_(value, alpha=share)
             else:
-                total[name] = value.mul_(share)
+                total[name] = value.mul(share)
 
     def add_difference(
         self, total: "dict[str, Tensor]", value: State, start: State, share: float

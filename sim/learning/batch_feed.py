@@ -1,6 +1,7 @@
 """The data feed: the training batches of a client in a round, and the test batches."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cutlayer.sim.data.augment import Augmentation
-from cutlayer.sim.data.batches import batch_indices, evaluation_batches, normalise
+from cutlayer.sim.data.batches import Normalisation, batch_indices, evaluation_batches
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.data.info import DatasetInfo
 from cutlayer.sim.data.partition import Held
@@ -30,7 +31,8 @@ class Feed:
         self.augmentation = augmentation
         self._held = torch.from_numpy(partition.order(dataset.train_labels.numpy()))
         self._ends = np.cumsum([0, *partition.sizes])
-        self._order: tuple[dict[str, int], Sequence[Tensor]] = ({}, ())
+        self._normalised = Normalisation(dataset.info)
+        self._epoch = _Epoch({}, 0)
 
     def shards(self) -> tuple[Tensor, tuple[int, ...]]:
         """Return the sample indices of all clients, one after the other, and the size of each shard."""
@@ -50,9 +52,19 @@ class Feed:
         """Return the labels of a client's samples."""
         return self.dataset.train_labels[self._shard(client)]
 
-    def _stream(self, client: int, round_index: int, batch: Batch) -> dict[str, int]:
+    def _epoch_of(
+        self, client: int, round_index: int, batch: Batch, batch_size: int | None
+    ) -> "_Epoch":
+        """Return the order of the epoch to which a batch belongs; the last one is kept."""
+        size = batch_size or self.recipe.batch_size
         key = {"client": client, "round_index": round_index, "epoch": batch.epoch}
-        return {"seed": self.recipe.seed} | key
+        stream = {"seed": self.recipe.seed} | key
+        if self._epoch.stream != stream or self._epoch.size != size:
+            shard = self._shard(client)
+            order = batch_indices(len(shard), size, min_batch=self.recipe.min_batch, **stream)
+            samples = [torch.from_numpy(positions) for positions in order]
+            self._epoch = _Epoch(stream, size, samples, [shard[one] for one in samples])
+        return self._epoch
 
     def samples(
         self, client: int, round_index: int, batch: Batch, batch_size: int | None = None
@@ -61,28 +73,32 @@ class Feed:
 
         `batch_size` is the size of full batches, by default the recipe's.
         """
-        size = batch_size or self.recipe.batch_size
-        key = self._stream(client, round_index, batch)
-        if self._order[0] != key | {"size": size}:
-            shard, least = self.shard_size(client), self.recipe.min_batch
-            order = batch_indices(shard, size, min_batch=least, **key)
-            self._order = (key | {"size": size}, [torch.from_numpy(indices) for indices in order])
-        return self._order[1][batch.position]
+        return self._epoch_of(client, round_index, batch, batch_size).samples[batch.position]
 
     def batch(
         self, client: int, round_index: int, batch: Batch, batch_size: int | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return normalised inputs [n, *input shape] and labels [n] of a batch; see `samples`."""
-        rows = self._shard(client)[self.samples(client, round_index, batch, batch_size)]
-        key = self._stream(client, round_index, batch)
-        images = self.dataset.train_images[rows]
-        images = self.augmentation.apply(images, batch=batch.position, **key)
-        return model_inputs(images, self.dataset.info), self.dataset.train_labels[rows]
+        epoch = self._epoch_of(client, round_index, batch, batch_size)
+        rows = epoch.rows[batch.position]
+        images = self.dataset.train_images.index_select(0, rows)
+        images = self.augmentation.apply(images, batch=batch.position, **epoch.stream)
+        return _ordered(self._normalised(images)), self.dataset.train_labels.index_select(0, rows)
 
     @cached_property
     def test_batches(self) -> list[tuple[Tensor, Tensor]]:
         """Return the test batches, which are prepared once."""
         return list(test_batches(self.dataset, self.recipe.min_batch))
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """The batches of an epoch: positions of their samples in the shard, and rows of the data set."""
+
+    stream: dict[str, int]
+    size: int
+    samples: Sequence[Tensor] = ()
+    rows: Sequence[Tensor] = ()
 
 
 def test_batches(dataset: Dataset, min_batch: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -94,5 +110,8 @@ def test_batches(dataset: Dataset, min_batch: int) -> Iterator[tuple[Tensor, Ten
 
 def model_inputs(images: Tensor, info: DatasetInfo) -> Tensor:
     """Return normalised float32 inputs, images in channels-last order, which is faster on a CPU."""
-    inputs = normalise(images, info)
+    return _ordered(Normalisation(info)(images))
+
+
+def _ordered(inputs: Tensor) -> Tensor:
     return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs

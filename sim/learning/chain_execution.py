@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cutlayer.models.draws import Draws
 from cutlayer.sim.learning.chain import Batch, Chain, Operation, TensorRef
 from cutlayer.sim.learning.pending import ChainReport
 from cutlayer.sim.learning.replica import Replica, State, make_optimizer
@@ -40,7 +41,9 @@ class ChainRun:
 
     def run(self, operation: Operation, arguments: list[Any]) -> Any:
         """Run one operation, with its own random streams."""
-        self.streams.begin(getattr(operation, "__qualname__", type(operation).__qualname__))
+        silent = getattr(operation, "draws_nothing", False)
+        draws = self.workspace.draws if silent else Draws.ANYTHING
+        self.streams.begin(getattr(operation, "__qualname__", type(operation).__qualname__), draws)
         return operation(self, *arguments)
 
     def report(self) -> ChainReport:
@@ -86,8 +89,8 @@ class ChainRun:
         )
 
     def member(self, key: StateKey) -> State:
-        """Return a copy of this chain's weights for the average `key`."""
-        return self.replica(self.chain.part_of(key)).state(key.prefix)
+        """Return this chain's weights for the average `key`, valid until its modules are used again."""
+        return self.replica(self.chain.part_of(key)).weights(key.prefix)
 
     def give_back(self) -> None:
         """Return borrowed modules to the workspace, after the last operation of the chain."""
@@ -152,4 +155,4 @@ class ChainRun:
             if key.kind == OPTIMIZER:
                 self.written[key] = self.replica(key.part).optimizer_state()
             elif key not in self.written:
-                self.written[key] = self.member(key)
+                self.written[key] = self.replica(self.chain.part_of(key)).state(key.prefix)

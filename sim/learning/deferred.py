@@ -7,13 +7,17 @@ longer to import than most rounds take to simulate. Without tensors it is never 
 from collections.abc import Callable
 from importlib import import_module
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning import activation_buffer as activation_buffer
     from cutlayer.sim.learning import distillation as distillation
     from cutlayer.sim.learning import operations as operations
     from cutlayer.sim.learning.chain import Operation
+
+_DRAW_NOTHING: Final = frozenset(
+    {"cutlayer.sim.learning.distillation", "cutlayer.sim.learning.operations"}
+)
 
 
 class DeferredOperations:
@@ -37,6 +41,11 @@ class _Deferred:
     def __init__(self, module: str, name: str) -> None:
         self._module = module
         self._name = name
+
+    @property
+    def draws_nothing(self) -> bool:
+        """Whether only the modules that it calls may draw random numbers."""
+        return self._module in _DRAW_NOTHING
 
     def __call__(self, *arguments: Any) -> Any:
         return self.function(*arguments)

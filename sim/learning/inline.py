@@ -27,6 +27,7 @@ from cutlayer.sim.learning.state_key import MODEL, MOMENTS, StateKey, shared
 from cutlayer.sim.learning.states import States
 from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.process.interrupts import let_in
+from cutlayer.sim.process.memory import keep_memory
 
 
 class InlineRuntime:
@@ -39,6 +40,7 @@ class InlineRuntime:
         self.settings = settings
 
     def __enter__(self) -> Self:
+        keep_memory()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,7 +114,7 @@ class Inline:
         for key, total in sums.items():
             missing = totals[key] - sum(weights[key].values())
             if missing:
-                fold.aggregation.add(total, _copy(states[key]), missing / totals[key])
+                fold.aggregation.add(total, states[key], missing / totals[key])
             self._put_folded(key, total, fold.aggregation, fold.versions)
         return reports
 
@@ -127,7 +129,7 @@ class Inline:
         total: State = {}
         weight = sum(weight for _, weight in members)
         for key, own in members:
-            aggregation.add(total, _copy(self.workspace.states[key]), own / weight)
+            aggregation.add(total, self.workspace.states[key], own / weight)
         self._put_folded(target, total, aggregation, versions)
 
     def assign(self, target: StateKey, source: StateKey, version: int) -> None:
@@ -287,10 +289,6 @@ def weights_digest(states: Mapping[StateKey, Any], versions: Mapping[StateKey, i
         fingerprint.update(name.encode())
         fingerprint.update(weights[name].contiguous().numpy().tobytes())
     return fingerprint.hexdigest()
-
-
-def _copy(state: State) -> State:
-    return {name: value.clone() for name, value in state.items()}
 
 
 def numerics() -> dict[str, str | int]:

@@ -37,11 +37,12 @@ class Replica:
 
     def state(self, prefix: str = "") -> State:
         """Return a copy of the weights whose names begin with `prefix`."""
-        return {
-            name: value.detach().clone()
-            for name, value in self.module.state_dict().items()
-            if name.startswith(prefix)
-        }
+        return {name: value.clone() for name, value in self.weights(prefix).items()}
+
+    def weights(self, prefix: str = "") -> State:
+        """Return the weights themselves whose names begin with `prefix`; the next step changes them."""
+        weights = self.module.state_dict().items()
+        return {name: value.detach() for name, value in weights if name.startswith(prefix)}
 
 
 def train_on(loss: Tensor, *replicas: Replica) -> None:

@@ -5,6 +5,8 @@ these are set to a stream of (seed, purpose, key, name, number) at the number-th
 the number-th operation of a kind. A draw therefore does not depend on other clients or on when the
 other side of the cut runs, and a cut model draws in its forward passes what the uncut one draws.
 
+The generators are left alone if no layer of the model draws (`cutlayer.models.draws.draws_of`).
+
 Not covered: draws in a backward pass (a custom autograd function) are reproducible, but differ from
 those of the uncut model; a generator that a module keeps for itself is left alone.
 """
@@ -12,14 +14,15 @@ those of the uncut model; a generator that a module keeps for itself is left alo
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, channels_last, nn
 
 import cutlayer.models.catalogue
-from cutlayer.models.draws import borrowed_generators, seed_generators, seed_of
+from cutlayer.models.draws import Draws, borrowed_generators, draws_of, seed_generators, seed_of
 from cutlayer.models.layers import auxiliary_head
+from cutlayer.models.model import Model
 from cutlayer.sim.learning.batch_feed import Feed
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.replica import State
@@ -36,9 +39,11 @@ class Streams:
         self._seed, self._purpose, self._key = seed, purpose, key
         self.calls: Counter[str] = Counter()
 
-    def begin(self, name: str) -> None:
-        """Set the global generators to the stream of the next call of a block or operation."""
-        seed_generators(seed_of(self._seed, self._purpose, *self._key, name, self.calls[name]))
+    def begin(self, name: str, draws: Draws = Draws.ANYTHING) -> None:
+        """Set the generators that are drawn from to the stream of a block's or operation's next call."""
+        if draws != Draws.NOTHING:
+            number = seed_of(self._seed, self._purpose, *self._key, name, self.calls[name])
+            seed_generators(number, draws)
         self.calls[name] += 1
 
 
@@ -94,9 +99,14 @@ class Workspace:
     def _made(self, part: str, cut: int | None) -> nn.Module:
         new = channels_last_module(make_part(self.recipe, part, cut)).to(self.dtype)
         blocks = {part: new} if part == "head" else _named_blocks(new)
-        for name, block in blocks.items():
+        for name, block in blocks.items() if self.draws != Draws.NOTHING else ():
             block.register_forward_pre_hook(partial(self._begin_block, name))
         return new
+
+    @cached_property
+    def draws(self) -> Draws:
+        """From which generators the layers of the model may draw."""
+        return draws_of(_model(self.recipe, device="meta"))
 
     def parameters(self, key: StateKey) -> set[str]:
         """Return the names of the parameters of a state that a module had; the others are buffers."""
@@ -123,14 +133,12 @@ class Workspace:
 
     def _begin_block(self, block: str, *_: object) -> None:
         if self.streams is not None:
-            self.streams.begin(block)
+            self.streams.begin(block, self.draws)
 
 
 def make_part(recipe: Recipe, part: str, cut: int | None = None) -> nn.Module:
     """Build the device block, server block or auxiliary head at a cut, by default the recipe's."""
-    model = cutlayer.models.catalogue.build(
-        recipe.model, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
-    )
+    model = _model(recipe)
     cut = recipe.cut if cut is None else cut
     assert cut is not None, "the recipe has several cuts"
     if part == "head":
@@ -138,6 +146,16 @@ def make_part(recipe: Recipe, part: str, cut: int | None = None) -> nn.Module:
         return auxiliary_head(shape, recipe.classes, seed=recipe.seed)
     split = model.split(cut)
     return split.device if part == "device" else split.server
+
+
+def _model(recipe: Recipe, device: str = "cpu") -> Model:
+    return cutlayer.models.catalogue.build(
+        recipe.model,
+        classes=recipe.classes,
+        input_shape=recipe.input_shape,
+        seed=recipe.seed,
+        device=device,
+    )
 
 
 def _named_blocks(part: nn.Module) -> dict[str, nn.Module]:

@@ -102,8 +102,6 @@ class FoldTask:
             views = [decode(content, copy=False) for content in inputs]
             for key, share, source, item, difference in self.additions:
                 member: State = views[source] if item is None else views[source][item]
-                if key not in sums:  # the sum begins as this member, in place
-                    member = {name: value.clone() for name, value in member.items()}
                 total = sums.setdefault(key, {})
                 self.aggregation.add(total, member, share)
                 if difference is not None:

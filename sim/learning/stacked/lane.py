@@ -23,6 +23,10 @@ class LaneReplica(Replica):
         """Return a copy of the lane's weights whose names begin with `prefix`."""
         return self._part.state(self._lane, prefix)
 
+    def weights(self, prefix: str = "") -> State:
+        """Return a copy, too: the weights of all lanes are one tensor."""
+        return self.state(prefix)
+
     def optimizer_state(self) -> Mapping[str, Any] | None:
         """Return the state dict of the lane's optimizer; None for a part without parameters."""
         optimizer = self._part.optimizer

@@ -1,0 +1,239 @@
+"""Speed of real training: Cutlayer beside plain PyTorch loops of the same mathematics, as ratios.
+
+Every side trains the work of training_work.py in a process of its own; the sides take turns, and each
+figure is the median of the ratios to the plain loop of the same turn. CPU and wall time are those
+between the first round and the end, of the process and its children; start-up is the time before.
+Memory is the largest sum of the proportional set sizes (PSS), sampled; it needs Linux. The weights of
+all sides but the peers must be equal, bit for bit.
+
+    python benchmarks/training.py [--rounds 3] [--turns 3] [--sides plain inline ...]
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+SAMPLING_S = 0.1
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+PLAIN = "plain"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+# Measurement: from outside, of a process and its children.
+
+
+def tree(root: int) -> list[int]:
+    """Return a process and its descendants."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found = [root]
+    for process in found:
+        found += children.get(process, [])
+    return found
+
+
+def _stat(process: int) -> list[str]:
+    """Return the fields of /proc/PID/stat after the name; none if the process has ended."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.rpartition(")")[2].split()
+
+
+def cpu_seconds(root: int) -> float:
+    """Return the CPU time so far of a process, its descendants, and those that they have waited for."""
+    fields = [found for process in tree(root) if (found := _stat(process))]
+    return sum(int(value) for found in fields for value in found[11:15]) / CLOCK_TICKS
+
+
+def memory_mb(root: int) -> float:
+    """Return the proportional set size of a process and its descendants, in megabytes."""
+    kib = 0
+    for process in tree(root):
+        try:
+            text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8")
+        except OSError:
+            continue
+        kib += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+    return kib * 1024 / 1e6
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a side took."""
+
+    startup_s: float
+    cpu_s: float
+    wall_s: float
+    memory_mb: float
+    accuracy: float
+    weights: str | None
+
+
+def measured(command: list[str], environment: Mapping[str, str]) -> Figures:
+    """Run a side; it prints a line "ready" before its first round, and its results as JSON."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    peak, ended = [0.0], threading.Event()
+
+    def sample() -> None:
+        while not ended.wait(SAMPLING_S):
+            peak[0] = max(peak[0], memory_mb(process.pid))
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        assert process.stdout is not None
+        line(process.stdout, "ready")
+        ready, cpu_before = time.perf_counter(), cpu_seconds(process.pid)
+        result = json.loads(line(process.stdout, "done").partition(" ")[2])
+        done, cpu_after = time.perf_counter(), cpu_seconds(process.pid)
+    finally:
+        ended.set()
+        sampler.join()
+        process.kill()
+        process.wait()
+    return Figures(ready - started, cpu_after - cpu_before, done - ready, peak[0], **result)
+
+
+def line(output: IO[str], word: str) -> str:
+    """Return the next line that begins with a word."""
+    for text in output:
+        if text.startswith(word):
+            return text
+    raise RuntimeError(f"a side ended before it printed {word!r}")
+
+
+# The sides: programs that train.
+
+
+def side(name: str, folder: Path, rounds: int) -> None:
+    """Train as one of the sides, and print the results."""
+    if name == PLAIN or name.startswith("plain-"):
+        result = plain_side(name, folder, rounds)
+    else:
+        result = cutlayer_side(name, folder)
+    print("done", json.dumps(result), flush=True)
+    sys.stdin.read()  # until the figures have been taken
+
+
+def ready() -> None:
+    """Tell that the first round begins."""
+    print("ready", flush=True)
+
+
+def plain_side(name: str, folder: Path, rounds: int) -> dict[str, Any]:
+    """Train with a plain loop."""
+    import training_work
+
+    training_work.prepare_process()
+    if name == PLAIN:
+        weights, accuracies = training_work.plain(folder, rounds, ready)
+    else:
+        count = int(name.removeprefix("plain-"))
+        weights, accuracies = training_work.plain_pool(folder, rounds, ready, count)
+    digest = hashlib.blake2b(digest_size=16)
+    for key in sorted(weights):
+        digest.update(key.encode())
+        digest.update(weights[key].contiguous().numpy().tobytes())
+    return {"accuracy": accuracies[-1], "weights": digest.hexdigest()}
+
+
+def cutlayer_side(name: str, folder: Path) -> dict[str, Any]:
+    """Train with one of Cutlayer's executors."""
+    import training_work
+
+    import cutlayer
+    from cutlayer.sim.run.run import Progress
+
+    training_work.prepare_process()
+
+    class Mark(Progress):
+        def method_started(self, *_: object, **__: object) -> None:
+            ready()
+
+    executor, _, jobs = name.partition("-")
+    (result,) = cutlayer.run(
+        folder / "training.yaml",
+        executor=executor,
+        data_dir=folder,
+        progress=Mark(),
+        **({"jobs": int(jobs)} if jobs else {}),
+    )
+    (method,) = result.methods.values()
+    return {"accuracy": method.rounds[-1].accuracy, "weights": method.weights_digest}
+
+
+# The table.
+
+
+def main(rounds: int, turns: int, sides: list[str]) -> None:
+    """Measure the sides in turns and print the table."""
+    with tempfile.TemporaryDirectory() as name:
+        environment = {"PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}"}
+        program = [sys.executable, __file__]
+        arguments = ["--folder", name, "--rounds", str(rounds)]
+        subprocess.run(
+            [*program, "--prepare", *arguments], check=True, env={**os.environ, **environment}
+        )
+        figures: dict[str, list[Figures]] = {side: [] for side in sides}
+        for turn in range(turns):
+            for side in sides if turn % 2 == 0 else sides[::-1]:
+                figures[side].append(measured([*program, "--side", side, *arguments], environment))
+                print(f"turn {turn + 1}: {side}: {figures[side][-1]}", file=sys.stderr)
+    digests = {one.weights for of_side in figures.values() for one in of_side} - {None}
+    if len(digests) != 1:
+        raise SystemExit("the sides have trained different weights")
+    print(table(figures))
+
+
+def table(figures: Mapping[str, list[Figures]]) -> str:
+    """Return the medians as a table, with times as ratios to the plain loop."""
+    rows = ["| side | CPU time | wall time | start-up | peak memory |", "|---|---|---|---|---|"]
+    for side, of_side in figures.items():
+        pairs = list(zip(of_side, figures[PLAIN], strict=True))
+        cpu = statistics.median(one.cpu_s / base.cpu_s for one, base in pairs)
+        wall = statistics.median(one.wall_s / base.wall_s for one, base in pairs)
+        start = statistics.median(one.startup_s for one in of_side)
+        memory = statistics.median(one.memory_mb for one in of_side)
+        rows.append(f"| {side} | {cpu:.2f} | {wall:.2f} | {start:.1f} s | {memory:.0f} MB |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--sides", nargs="+", default=[PLAIN, "inline"])
+    parser.add_argument("--side", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--prepare", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.prepare:
+        import training_work
+
+        training_work.prepare(given.folder, given.rounds)
+    elif given.side:
+        side(given.side, given.folder, given.rounds)
+    else:
+        main(given.rounds, given.turns, given.sides)
