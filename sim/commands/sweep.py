@@ -102,5 +102,6 @@ def workers(jobs: int | None, scheduler: str | None, threads: int, executor: str
     count = jobs or os.cpu_count() or 1
     if count == 1:
         return Here(threads)
-    training = ["torch", "cutlayer.sim.learning.inline"] if trains else []
-    return Processes(count, threads, preload=["cutlayer.sim.studies.jobs", *training])
+    training = ["cutlayer.sim.learning.inline", "torch._dynamo"] if trains else []
+    preload = ["cutlayer.sim.studies.jobs", *training]
+    return Processes(count, threads if trains else None, preload=preload)
