@@ -5,7 +5,7 @@ order they are added is settled when the method asks, as `inline` does it, so th
 tasks end does not matter.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, pairwise
@@ -101,8 +101,9 @@ class GraphExecutor:
             else:
                 group = _interleaved(group)
                 if group not in groups:
-                    members = [other for other in wanted if other.chain.group is group]
-                    groups[group] = self._segment(group, members)
+                    ending = [other for other in wanted if other.chain.group is group]
+                    leaving = {other.chain for other in ending}
+                    groups[group] = self._segment(group, ending, leaving)
                 run = groups[group][chain]
             ran.append(run)
             for key in one.members:
@@ -147,13 +148,8 @@ class GraphExecutor:
 
     def publish(self, group: Interleaved) -> None:
         """Submit the operations so far, and make the trunk's states current."""
-        opened = self._groups.get(group)
-        if opened is None or opened.states is None or group.pending:
-            self._segment(group, ())
-            opened = self._groups[group]
-        assert opened.states is not None
-        opened.published = True
-        for key, value in zip(group.trunk.writes, opened.states, strict=True):
+        ran = self._segment(group, [Wanted(group.trunk, ())], leaving=())[group.trunk]
+        for key, value in ran.written.items():
             self._states.put(key, group.trunk.written[key], value)
 
     def evaluate(
@@ -203,9 +199,7 @@ class GraphExecutor:
         for (group, members), value in zip(of_group.items(), groups, strict=True):
             if value is not None:
                 refs = frozenset(value["values"])
-                self._groups[group] = OpenGroup(
-                    self._graph.put(encode(value)), chains=members, refs=refs
-                )
+                self._groups[group] = OpenGroup(self._graph.put(encode(value)), members, refs)
 
     def close(self) -> None:
         """Cancel what has not run, and free the states."""
@@ -244,43 +238,30 @@ class GraphExecutor:
         return ran_of(node, 0, wanted, values)
 
     def _segment(
-        self, group: Interleaved, wanted: Sequence[Wanted], leaving: Chain | None = None
+        self, group: Interleaved, finished: Sequence[Wanted], leaving: Container[Chain]
     ) -> dict[Chain, Ran]:
-        """Submit the operations of a group so far; return its chains that end with them."""
+        """Submit the operations of a group so far; return its chains that are then finished."""
         before = self._groups.pop(group, OpenGroup())
-        ending = {one.chain for one in wanted} | ({leaving} if leaving is not None else set())
         for chain in self._open:
             if chain.group is group and chain not in before.chains:
                 before.chains[chain] = self._reads(chain)
-        going_on = [chain for chain in before.chains if chain not in ending]
         reads = dict(pair for reads in before.chains.values() for pair in reads)
-        make = partial(
-            SegmentTask, self._name([one.chain for one in wanted]), self._set_up, reads=tuple(reads)
-        )
-        is_open = group.trunk in going_on
-        task = segment_of(
-            group,
-            wanted,
-            before,
-            make,
-            leaving=leaving,
-            goes_on=bool(going_on),
-            is_open=is_open,
-        )
+        name = self._name([one.chain for one in finished])
+        make = partial(SegmentTask, name, self._set_up, reads=tuple(reads))
+        task = segment_of(group, finished, before, leaving, make)
         inputs = [*self._inputs, *reads.values()]
         if before.value is not None:
             inputs.append(before.value)
-        counts = [*map(outputs_of, wanted)]
-        of_trunk = bool(going_on) + (len(group.trunk.writes) if is_open else 0)
-        node, values = self._graph.add(task, inputs, sum(counts) + of_trunk, ALONE)
-        if going_on:
-            *states, value = values[sum(counts) :]
-            chains = {chain: before.chains[chain] for chain in going_on}
-            self._groups[group] = OpenGroup(value, states, chains=chains, refs=task.refs)
-        ends = [0, *accumulate(counts)]
+        ends = [*accumulate(map(outputs_of, finished), initial=0)]
+        node, values = self._graph.add(task, inputs, ends[-1] + task.goes_on, ALONE)
+        if task.goes_on:
+            chains = {chain: own for chain, own in before.chains.items() if chain not in leaving}
+            self._groups[group] = OpenGroup(values.pop(), chains, task.refs)
         return {
-            one.chain: ran_of(node, position, one, values[ends[position] : ends[position + 1]])
-            for position, one in enumerate(wanted)
+            one.chain: ran_of(node, position, one, values[first:end])
+            for position, (one, (first, end)) in enumerate(
+                zip(finished, pairwise(ends), strict=True)
+            )
         }
 
     def _leave(self, group: Interleaved, chain: Chain) -> None:
@@ -289,7 +270,7 @@ class GraphExecutor:
         if all(other is chain or other.group is not group for other in self._open):
             self._groups.pop(group, None)
         elif group.pending or chain in opened.chains:
-            self._segment(group, (), leaving=chain)
+            self._segment(group, (), leaving=(chain,))
 
     def _reads(self, chain: Chain) -> list[Read]:
         """Return the states that a chain reads."""

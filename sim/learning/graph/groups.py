@@ -3,7 +3,7 @@
 A group that goes on travels as a value from one of these tasks, its segments, to the next.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -32,11 +32,11 @@ class Issued(NamedTuple):
 
 @dataclass(frozen=True)
 class SegmentTask:
-    """Runs operations of a group in order; its report has those of the chains that end with it.
+    """Runs operations of a group in order; its report has those of the chains that are then `finished`.
 
-    The last input is the group, unless it `begins`. The chains `ending` and the one `leaving` have no
-    operations after these. The outputs are those of the chains that end, what the `trunk` would write,
-    if it is open, and the group, if it `goes_on`. `refs` are the numbers of references in use then.
+    The last input is the group, unless it `begins`. The outputs are those of the finished chains and, if
+    the group `goes_on`, the group. The chains `leaving` have no operations after these; a trunk that is
+    published is finished and stays. `refs` are the numbers of the references in use afterwards.
     """
 
     name: str
@@ -44,13 +44,11 @@ class SegmentTask:
     chains: tuple[Chain, ...]
     reads: tuple[Version, ...]
     operations: tuple[Issued, ...]
-    ending: tuple[Wanted, ...]
-    leaving: Chain | None
-    trunk: Chain | None
+    finished: tuple[Wanted, ...]
+    leaving: tuple[Chain, ...]
     refs: frozenset[int]
     begins: bool
     goes_on: bool
-    published: bool  # the trunk, after the segment before
 
     def perform(self, inputs: Sequence[memoryview], note: Note) -> Outcome:
         """Run the operations; return the outputs."""
@@ -64,8 +62,6 @@ class SegmentTask:
                 run = GroupRun(group, workspace)
             else:
                 run = GroupRun.load(group, workspace, decode(inputs[end]), self.chains)
-            if self.published and self.trunk is not None:
-                run.executed(self.trunk).written.clear()
             group.pending = [
                 (self.chains[chain], operation, arguments, results)
                 for chain, operation, arguments, results in self.operations
@@ -74,22 +70,14 @@ class SegmentTask:
 
     def _outcome(self, run: GroupRun, group: "_Group") -> Outcome:
         reports, written = [], []
-        for chain, members in self.ending:
-            ended = run.finished(chain)
-            reports.append(ended.report())
-            written += outputs(ended, members)
-        if self.trunk is not None:
-            of_trunk = run.executed(self.trunk)
-            before = dict(of_trunk.written)
-            of_trunk.write_states()
-            written += outputs(of_trunk, ())
-            of_trunk.written.clear()
-            of_trunk.written.update(before)
+        for chain, members in self.finished:
+            finished = run.finished(chain)
+            reports.append(finished.report())
+            written += outputs(finished, members)
+            finished.written.clear()
+        for chain in self.leaving:
+            run.leave(chain)
         if self.goes_on:
-            if self.leaving is not None:
-                run.leave(self.leaving)
-            for chain, _ in self.ending:
-                run.leave(chain)
             group.refs = self.refs
             written.append(encode(run.dump()))
         for chain in self.chains:
@@ -118,32 +106,23 @@ class _Group:
 class OpenGroup:
     """A group that goes on, between two segments.
 
-    `value` is the group after the last segment, and `states` what the trunk would write, if known.
-    `chains` are those that the next segment has to know, and what they read. `refs` are the numbers of
-    the references to tensors in `value`.
+    `value` is the group after the last segment. `chains` are those that the next segment has to know,
+    and what they read. `refs` are the numbers of the references to tensors in `value`.
     """
 
     value: Value | None = None
-    states: Sequence[Value] | None = None
-    published: bool = False
     chains: dict[Chain, list[Read]] = field(default_factory=dict)
     refs: frozenset[int] = frozenset()
 
 
 def segment_of(
     group: Interleaved,
-    ending: Sequence[Wanted],
+    finished: Sequence[Wanted],
     before: OpenGroup,
+    leaving: Container[Chain],
     make: Callable[..., SegmentTask],
-    *,
-    leaving: Chain | None,
-    goes_on: bool,
-    is_open: bool,
 ) -> SegmentTask:
-    """Return the task of the operations of a group so far, `make` with more arguments.
-
-    The group `goes_on` after this segment, and its trunk `is_open`.
-    """
+    """Return the task of the operations of a group so far, `make` with more arguments."""
     numbers = {chain: number for number, chain in enumerate(before.chains)}
     copies = [replace(chain, group=None, operations=[]) for chain in before.chains]
     references: dict[TensorRef, TensorRef] = {}
@@ -163,13 +142,11 @@ def segment_of(
     return make(
         chains=tuple(copies),
         operations=operations,
-        ending=tuple(Wanted(copies[numbers[chain]], members) for chain, members in ending),
-        leaving=None if leaving is None else copies[numbers[leaving]],
-        trunk=copies[numbers[group.trunk]] if is_open else None,
+        finished=tuple(Wanted(copies[numbers[chain]], members) for chain, members in finished),
+        leaving=tuple(copies[numbers[chain]] for chain in before.chains if chain in leaving),
         refs=frozenset(number for number in issued if number in group.refs),
         begins=before.value is None,
-        goes_on=goes_on,
-        published=before.published,
+        goes_on=any(chain not in leaving for chain in before.chains),
     )
 
 
