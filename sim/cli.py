@@ -23,6 +23,7 @@ from cutlayer.sim.process.interrupts import INTERRUPTED, final_code, interrupts_
 from cutlayer.version import __version__
 
 MAX_THREADS = 1024
+MAX_JOBS = 1024
 
 app = typer.Typer(
     name="cutlayer",
@@ -83,6 +84,13 @@ Draws = Annotated[
 Threads = Annotated[
     int, typer.Option(min=1, max=MAX_THREADS, help="Torch threads; 1 is best for small batches.")
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Use a Dask cluster, such as tcp://host:8786, which must be trusted (SECURITY.md).",
+    ),
+]
 
 
 def _print_version(requested: bool) -> None:
@@ -109,8 +117,22 @@ def run(
     scenario: ScenarioArgument,
     overrides: Overrides = None,
     executor: Annotated[
-        str, _executor("inline trains the model; none only simulates time and bytes.")
-    ] = "inline",
+        str,
+        _executor(
+            "processes trains in worker processes, inline in this one; none simulates time and bytes."
+        ),
+    ] = "processes",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=MAX_JOBS, help="Worker processes, also for the draws [one per core]."
+        ),
+    ] = None,
+    scheduler: Scheduler = None,
+    device: Annotated[
+        str, typer.Option(metavar="cpu|cuda|mps", help="Device of torch that trains.")
+    ] = "cpu",
+    threads: Threads = 1,
     out: Annotated[
         Path | None, typer.Option(help="New folder for the results [runs/NAME].")
     ] = None,
@@ -128,10 +150,6 @@ def run(
         bool, typer.Option("--traffic", help="Also print the traffic by category, and by tier.")
     ] = False,
     draws: Draws = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes for the draws [one per core if it pays].")
-    ] = None,
-    threads: Threads = 1,
     log_to: Annotated[
         list[str] | None,
         typer.Option(
@@ -154,11 +172,13 @@ def run(
             data_dir=data_dir,
             log=log,
             reuse=reuse,
+            jobs=jobs,
             threads=threads,
+            scheduler=scheduler,
+            device=device,
             plots=plots,
             traffic=traffic,
             draws_wanted=draws,
-            jobs=jobs,
             log_to=log_to or [],
         )
     )
@@ -179,13 +199,7 @@ def sweep(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Worker processes on this machine [one per core].")
     ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Use a Dask cluster, such as tcp://host:8786, which must be trusted (SECURITY.md).",
-        ),
-    ] = None,
+    scheduler: Scheduler = None,
     data_dir: DataDir = None,
     cache: Annotated[
         Path | None,

@@ -185,6 +185,10 @@ class RunProgress(_Shown, Progress):
         rounds = float(len(result.rounds) or 1)
         self._bars.update(self._of[method].task, completed=rounds, total=rounds)
 
+    def note(self, line: str) -> None:
+        """Print a line, on a terminal above the bars."""
+        self._bars.console.print(plain(line, encoding=self._console.encoding), soft_wrap=True)
+
     def _move(self, bar: _Bar, at: float, note: str | None = None) -> None:
         """Move a bar forwards; clients of the next round may train before a round has closed."""
         bar.at = max(bar.at, at)

@@ -41,11 +41,13 @@ def run_command(
     data_dir: Path | None,
     log: LogName,
     reuse: bool,
+    jobs: int | None,
     threads: int,
+    scheduler: str | None,
+    device: str,
     plots: bool,
     traffic: bool,
     draws_wanted: int | None,
-    jobs: int | None,
     log_to: Sequence[str] = (),
 ) -> int:
     """Run a scenario, print and write its results; return the exit code."""
@@ -75,6 +77,10 @@ def run_command(
             results = run(
                 loaded,
                 executor=executor,
+                jobs=jobs,
+                threads=threads,
+                scheduler=scheduler,
+                device=device,
                 out=folder,
                 log=log,
                 reuse=reuse,

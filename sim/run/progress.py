@@ -38,3 +38,6 @@ class Progress:
 
     def method_finished(self, method: MethodRun, result: MethodResult) -> None:
         """A method ended."""
+
+    def note(self, line: str) -> None:
+        """Something happened to the training, such as the death of a worker process."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cutlayer.errors import UserError
 from cutlayer.models.catalogue import MODELS
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
@@ -87,10 +88,12 @@ def run(
     """
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
     folders = tuple(beside(loaded.document.source))
-    settings = ExecutorSettings(jobs, threads, scheduler, device, folders)
+    progress = progress or Progress()
+    if scheduler is not None and executor != "dask":
+        raise UserError(f"scheduler: only the executor dask uses one (got executor {executor!r})")
+    settings = ExecutorSettings(jobs, threads, scheduler, device, folders, progress.note)
     runtime = open_runtime(executor, settings)
     trains = runtime is not None
-    progress = progress or Progress()
     with ExitStack() as stack:
         stack.enter_context(looking_in(beside(loaded.document.source)))
         if isinstance(out, Path):
