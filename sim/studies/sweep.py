@@ -4,6 +4,7 @@ import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.problems import ScenarioError
@@ -32,6 +33,8 @@ from cutlayer.sim.studies.result_store import Report, Store
 from cutlayer.sim.studies.runner import Runner
 from cutlayer.sim.uncertainty.run import add_draws
 
+_IN_A_WORKER: Final = {"processes": "inline", "dask": "inline"}  # executors with the same bits
+
 
 def load_study(path_or_name: str | Path, draws: int | None = None) -> LoadedStudy:
     """Load a study file, or a shipped study by name. Raises ScenarioError.
@@ -56,13 +59,15 @@ def sweep(
 
     `out` is a new or empty folder, one with this study, or one that the caller has claimed; without it
     results are stored in a temporary folder. Without `workers` everything runs in this process.
-    `executor="none"` times cells and trains nothing. `cache` is a folder of learning curves that several
+    `executor="none"` times cells and trains nothing; "processes" and "dask" mean "inline", because each
+    training already runs in one of the workers. `cache` is a folder of learning curves that several
     studies share. `warn` gets one line for each damaged file, which is computed again.
 
     Raises ScenarioError or StudyError before anything runs, OutputError if results cannot be stored, and
     JobError if jobs failed. Results that were stored by then stay.
     """
     loaded = study if isinstance(study, LoadedStudy) else load_study(study)
+    executor = _IN_A_WORKER.get(executor, executor)
     trains = executor_entry(executor).trains
     with ExitStack() as stack:
         sources = (loaded.base.document.source, loaded.document.source)

@@ -59,7 +59,10 @@ class Answer:
 
 
 class CommandLine:
-    """Calls `cutlayer` in a folder with only `tiny.yaml`; plots are not drawn, because they are slow."""
+    """Calls `cutlayer` in a folder with only `tiny.yaml`.
+
+    Plots are not drawn and `run` trains in this process unless told otherwise, which takes less time.
+    """
 
     def __init__(
         self,
@@ -78,6 +81,8 @@ class CommandLine:
         (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
 
     def __call__(self, *arguments: object) -> Answer:
+        if arguments[:1] == ("run",) and "--executor" not in arguments:
+            arguments = (*arguments, "--executor", "inline")
         self._monkeypatch.setattr(sys, "argv", ["cutlayer", *map(str, arguments)])
         self._capsys.readouterr()
         with pytest.raises(SystemExit) as ended:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -89,6 +90,31 @@ def test_a_signal_ends_a_run_with_the_closed_rounds(tmp_path: Path, number: int,
     out, err = process.communicate()
     assert process.returncode == code
     assert err == ""
+    assert "interrupted" in out
+    assert_stopped(folder)
+
+
+@needs_posix
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_ends_a_run_with_worker_processes(tmp_path: Path, times: int) -> None:
+    """Until then no other command can use its folder."""
+    rounds = "training.rounds=20000"
+    process = started(tmp_path, "run", "tiny.yaml", "--jobs", "2", "--set", rounds)
+    folder = tmp_path / "runs/tiny"
+    while not (folder / "rounds.csv").exists() or not (folder / "rounds.csv").stat().st_size:
+        assert process.poll() is None
+        time.sleep(0.05)
+    if times == 1:
+        second = started(tmp_path, "run", "tiny.yaml", "--executor", "none", "--out", "runs/tiny")
+        taken = "--out runs/tiny is in use by another command; name a new folder\n"
+        assert second.communicate() == ("", taken)
+        assert second.returncode == 2
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    out, err = process.communicate()
+    assert err == ""
+    assert process.returncode == 130
     assert "interrupted" in out
     assert_stopped(folder)
 
