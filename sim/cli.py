@@ -157,6 +157,12 @@ def run(
             help="Send the figures of each round to a tracking tool, or a logger of yours; repeatable.",
         ),
     ] = None,
+    checkpoint_every: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="ROUNDS", help="Rounds after which `resume` can continue the training."
+        ),
+    ] = 1,
     no_user_code: NoUserCode = False,
 ) -> None:
     """Run and compare every method of a scenario."""
@@ -180,8 +186,28 @@ def run(
             traffic=traffic,
             draws_wanted=draws,
             log_to=log_to or [],
+            checkpoint_every=checkpoint_every,
         )
     )
+
+
+@app.command()
+def resume(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="RUN_OR_STUDY", help="A folder that `run` or `sweep` writes."),
+    ],
+    no_user_code: NoUserCode = False,
+) -> None:
+    """Continue a run or study that was interrupted or killed.
+
+    Repeats its command, whose options are in the folder, from the last closed rounds. The results are
+    those of an undisturbed run. A finished one is left as it is.
+    """
+    _user_code(forbid=no_user_code)
+    from cutlayer.sim.commands.resume import resume_command
+
+    sys.exit(resume_command(folder))
 
 
 @app.command()

@@ -28,7 +28,7 @@ calibrate -> compute data errors files models process topologies
 cli -> commands errors files learning loggers models process scenarios version
 clock -> errors topologies
 commands -> build calibrate data errors files learning loggers methods models papers process report
-        results run scenarios studies suggestion topologies uncertainty validate views
+        results run scenarios studies suggestion topologies uncertainty validate version views
 compute -> clock models topologies
 control -> errors models scenarios
 cutlayer -> data errors loggers results run scenarios studies uncertainty version

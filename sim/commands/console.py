@@ -45,3 +45,8 @@ def make_console() -> CommandConsole:
 def print_as_it_is(text: str) -> None:
     """Print text for other programs, without wrapping."""
     print(visible(text, sys.stdout.encoding or "utf-8"))
+
+
+def warn(line: str) -> None:
+    """Print a warning of one line on standard error."""
+    sys.stderr.write(f"warning: {visible(line)}\n")

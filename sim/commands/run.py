@@ -1,7 +1,9 @@
 """`cutlayer run`: run a scenario, print the results, write trace and plots."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -9,16 +11,18 @@ from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.build.initial import conversions
 from cutlayer.sim.build.topology import make_topology
-from cutlayer.sim.commands.console import make_console
+from cutlayer.sim.commands.console import make_console, warn
 from cutlayer.sim.commands.progress import PhaseProgress, RunProgress
+from cutlayer.sim.commands.resume_file import content_of
 from cutlayer.sim.files.atomic import errors_named
 from cutlayer.sim.learning.executors import executor_entry
 from cutlayer.sim.loggers.logger import loggers_named
 from cutlayer.sim.process.interrupts import INTERRUPTED
-from cutlayer.sim.results.folder import claim_folder, claim_next
+from cutlayer.sim.results.folder import ResultFolder, claim_folder, claim_next
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.read import read, read_run
 from cutlayer.sim.results.write import write_seeds
+from cutlayer.sim.run.resumable import Resumable, remove_checkpoints
 from cutlayer.sim.run.run import folder_kind, load_scenario, run
 from cutlayer.sim.run.seed_run import LogName
 from cutlayer.sim.uncertainty.factors import is_uncertain
@@ -29,6 +33,17 @@ from cutlayer.sim.views.intervals import HOW_TO_GET, print_intervals
 from cutlayer.sim.views.trace import leaves_out
 from cutlayer.sim.views.traffic_table import print_traffic
 
+
+@dataclass(frozen=True)
+class Resumed:
+    """A run that goes on: its scenario, and its folder, which has been claimed."""
+
+    loaded: Loaded
+    folder: ResultFolder
+
+
+# Arguments of `run_command` that belong to the call, not to the run.
+_NOT_REPEATED = ("scenario", "overrides", "out", "draws_wanted", "resumed")
 STALLED = 3  # the exit code of a run in which a round can never end
 
 
@@ -37,7 +52,7 @@ def run_command(
     overrides: Sequence[str],
     *,
     executor: str,
-    out: Path | None,
+    out: Path | None = None,
     data_dir: Path | None,
     log: LogName,
     reuse: bool,
@@ -47,10 +62,16 @@ def run_command(
     device: str,
     plots: bool,
     traffic: bool,
-    draws_wanted: int | None,
+    draws_wanted: int | None = None,
     log_to: Sequence[str] = (),
+    checkpoint_every: int = 1,
+    resumed: Resumed | None = None,
 ) -> int:
-    """Run a scenario, print and write its results; return the exit code."""
+    """Run a scenario, print and write its results; return the exit code.
+
+    All other arguments are options that `cutlayer resume` repeats for a run that is `resumed`.
+    """
+    options = {name: value for name, value in locals().items() if name not in _NOT_REPEATED}
     if executor_entry(executor).trains:
         import torch
 
@@ -58,7 +79,7 @@ def run_command(
     console = make_console()
     if draws_wanted is not None:
         overrides = [*overrides, f"uncertainty.draws={draws_wanted}"]
-    loaded = load_scenario(scenario, overrides)
+    loaded = resumed.loaded if resumed else load_scenario(scenario, overrides)
     kind, name = folder_kind(loaded), loaded.scenario.name
     with looking_in(beside(loaded.document.source)):
         loggers = loggers_named(log_to)
@@ -72,7 +93,14 @@ def run_command(
             draws = False
             raise
 
-    with claim_folder(out, kind) if out else claim_next(Path("runs"), name, kind) as folder:
+    def content() -> dict[str, Any]:
+        return content_of("run", loaded.document.source, loaded.resolved(), options)
+
+    if resumed:
+        claimed = resumed.folder
+    else:
+        claimed = claim_folder(out, kind) if out else claim_next(Path("runs"), name, kind)
+    with claimed as folder:
         with RunProgress(console) as progress:
             results = run(
                 loaded,
@@ -88,20 +116,25 @@ def run_command(
                 progress=progress,
                 views=trace,
                 loggers=loggers,
+                resumable=Resumable(content, checkpoint_every, warn),
             )
         with PhaseProgress(console) as phases:
             add_draws(loaded, results, jobs=jobs, progress=phases)
         if kind == "seeds":
             write_seeds(results, folder.path / "seeds.json")
+        whole = _are_whole(loaded, results)
         if draws:
             try:
                 draw(folder.path)
             except KeyboardInterrupt:
+                whole = False
                 console.print("interrupted: some pictures are missing", style="bold")
+        if whole:
+            remove_checkpoints(folder.path)
     print_table(results, console)
     if traffic:
         print_traffic(results, console)
-    all_drawn = _print_intervals(loaded, results, console)
+    _print_intervals(loaded, results, console)
     if executor_entry(executor).trains:
         with looking_in(beside(loaded.document.source)):
             notes = conversions(loaded.scenario)
@@ -116,30 +149,44 @@ def run_command(
         console.say(
             "trace.json omits intervals that end after 292 years of virtual time, and states how many"
         )
+    if not whole:
+        console.say(f"to continue: cutlayer resume {folder.path}")
     console.say(f"results: {folder.path}")
     for plot in sorted((folder.path / "plots").glob("*.png")):
         console.say(f"plot:    {plot}")
-    if "stopped" in statuses or not all_drawn:
+    if not whole:
         return INTERRUPTED
     return STALLED if "stalled" in statuses else 0
 
 
-def _print_intervals(loaded: Loaded, results: Sequence[RunResult], console: Console) -> bool:
-    """Print the intervals, or how to get some; return whether all draws that were wanted are there."""
+def _are_whole(loaded: Loaded, results: Sequence[RunResult]) -> bool:
+    """Return whether no seed was stopped and all draws that were wanted are there."""
+    first, section = results[0], loaded.scenario.uncertainty
+    if any(result.status == "stopped" for result in results):
+        return False
+    if section is None or not _is_drawn(first):
+        return True
+    return len({row["draw"] for row in first.draws}) == section.draws
+
+
+def _is_drawn(result: RunResult) -> bool:
+    """Return whether a seed has a method of which draws are made."""
+    return any(method.rounds and not method.stalled for method in result.methods.values())
+
+
+def _print_intervals(loaded: Loaded, results: Sequence[RunResult], console: Console) -> None:
+    """Print the intervals, or how to get some."""
     first, section = results[0], loaded.scenario.uncertainty
     if any(result.status == "stopped" for result in results) or not first.methods:
-        return True
+        return
     if section is None:
         if is_uncertain(make_topology(loaded.scenario, first.seed)):
             print_text(console, HOW_TO_GET, "dim")
-        return True
-    if first.uncertainty:
+    elif first.uncertainty:
         assert first.path is not None
         print_intervals(read_run(first.path), console)
-    elif any(method.rounds and not method.stalled for method in first.methods.values()):
+    elif _is_drawn(first):
         print_text(console, "The draws were interrupted: there are no intervals.", "bold")
-        return False
-    return len({row["draw"] for row in first.draws}) in (0, section.draws)
 
 
 def write_trace_only(result: RunResult, folder: Path) -> Sequence[Path]:

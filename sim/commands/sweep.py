@@ -1,23 +1,25 @@
 """`cutlayer sweep`: run a study and write its tables, decisions and report."""
 
 import os
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cutlayer.errors import UserError
-from cutlayer.sim.commands.console import make_console
+from cutlayer.scenarios.study import LoadedStudy
+from cutlayer.sim.commands.console import make_console, warn
 from cutlayer.sim.commands.progress import PhaseProgress
+from cutlayer.sim.commands.resume_file import content_of
 from cutlayer.sim.commands.run import STALLED, draw, write_trace_only
 from cutlayer.sim.files.atomic import write_json
-from cutlayer.sim.files.plain_text import visible
 from cutlayer.sim.learning.executors import executor_entry, numerics_of
 from cutlayer.sim.process.workers import Here, Processes, Workers
 from cutlayer.sim.report.report import write_report
 from cutlayer.sim.results.read import read_study
 from cutlayer.sim.results.write import write_seeds
+from cutlayer.sim.run.resumable import remove_checkpoints
 from cutlayer.sim.studies.cluster import Cluster
 from cutlayer.sim.studies.folder import STUDY, claim_study
 from cutlayer.sim.studies.sweep import load_study, sweep, write_full
@@ -38,6 +40,7 @@ def sweep_command(
     threads: int,
 ) -> int:
     """Run or continue a study and print its decisions; return the exit code."""
+    options = {name: value for name, value in locals().items() if name not in ("name", "out")}
     if executor_entry(executor).trains:
         import torch
 
@@ -62,7 +65,8 @@ def sweep_command(
                     data_dir=data_dir,
                     cache=cache,
                     progress=progress,
-                    warn=_warn,
+                    warn=warn,
+                    resume_file=partial(_resume_file, study, options),
                 )
                 for done, point in enumerate(full):
                     progress("full points", done, len(full), "")
@@ -76,10 +80,11 @@ def sweep_command(
             timings = {"seconds": time.monotonic() - begun, "new": dict(result.new)}
             write_json(folder.path / "timings.json", timings)
             write_report([folder.path], folder.path / "report.html")
+            remove_checkpoints(folder.path)
         except KeyboardInterrupt:
             if (folder.path / STUDY).exists():
                 console.say(
-                    f"interrupted; {folder.path} holds what was finished: repeat the command to continue"
+                    f"interrupted; `cutlayer resume {folder.path}` continues from what was finished"
                 )
             raise
     print_study(read_study(folder.path), console, result.new)
@@ -88,8 +93,10 @@ def sweep_command(
     return STALLED if any(found.status == "stalled" for found in result.cells) else 0
 
 
-def _warn(line: str) -> None:
-    sys.stderr.write(f"warning: {visible(line)}\n")
+def _resume_file(study: LoadedStudy, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `cutlayer resume` needs to know."""
+    scenario, written = study.base.resolved(), study.written()
+    return content_of("sweep", study.document.source, scenario, options, written)
 
 
 def workers(jobs: int | None, scheduler: str | None, threads: int, executor: str) -> Workers:

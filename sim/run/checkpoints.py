@@ -5,15 +5,10 @@ the run replays these rounds on the clock and trains the others; the results are
 """
 
 import json
-import shutil
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
 
-from cutlayer.sim.files.atomic import errors_named
 from cutlayer.sim.learning.executor import Runtime
 from cutlayer.sim.learning.pending import Mark
 from cutlayer.sim.learning.replay import (
@@ -34,33 +29,18 @@ from cutlayer.sim.learning.values import (
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.checkpoint_files import CheckpointFiles, Found, Line
 from cutlayer.sim.run.played import Played
-
-CHECKPOINT: Final = "checkpoint"
-
-Note = Callable[[str], None]
+from cutlayer.sim.run.resumable import CHECKPOINT, Note, Resumable
 
 
-@dataclass
-class Checkpoints:
-    """The checkpoints of a run's folder, one after every `every`-th committed round.
+def method_checkpoints(
+    folder: Path, number: int, label: str, resumable: Resumable
+) -> "MethodCheckpoints":
+    """Return the checkpoints of a method in a run's folder, by its position in the scenario.
 
-    `note` gets a line if one is damaged or cannot be written.
+    Raises OutputError.
     """
-
-    folder: Path
-    every: int = 1
-    note: Note = lambda _: None
-
-    def method(self, number: int, label: str) -> "MethodCheckpoints":
-        """Return those of a method, by its position in the scenario. Raises OutputError."""
-        files = CheckpointFiles(self.folder / CHECKPOINT, number)
-        return MethodCheckpoints(files, label, self.every, self.note)
-
-    def remove(self) -> None:
-        """Remove them all, once the command has finished. Raises OutputError."""
-        folder = self.folder / CHECKPOINT
-        with errors_named(folder), suppress(FileNotFoundError):
-            shutil.rmtree(folder)
+    files = CheckpointFiles(folder / CHECKPOINT, number)
+    return MethodCheckpoints(files, label, resumable.every, resumable.note)
 
 
 class MethodCheckpoints:

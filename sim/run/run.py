@@ -26,6 +26,7 @@ from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.write import Views, no_views
 from cutlayer.sim.run.coordinator import Coordinator
 from cutlayer.sim.run.progress import Progress
+from cutlayer.sim.run.resumable import Resumable
 from cutlayer.sim.run.seed_run import Curves, LogName, SeedRun
 from cutlayer.version import __version__
 
@@ -61,6 +62,7 @@ def run(
     curves: Curves | None = None,
     views: Views = no_views,
     loggers: Sequence[MakeLogger] = (),
+    resumable: Resumable | None = None,
 ) -> list[RunResult]:
     """Run every method of a scenario for each of its seeds; return one result per seed.
 
@@ -79,6 +81,8 @@ def run(
 
     `loggers` are classes of loggers, see `cutlayer.Logger`: each is called once for every seed, and its
     object receives the figures of that seed's rounds as they close.
+
+    With `resumable`, the folder has what it takes to continue the run, and a run in it is continued.
 
     `curves` has learning curves by seed and label; only these methods are run, and not trained.
 
@@ -128,9 +132,13 @@ def run(
                     curves=curves,
                     views=views,
                     loggers=loggers,
+                    resumable=resumable,
                 )
             )
         progress.planned([method for seed in seeds for method in seed.planned])
+        if resumable is not None:
+            assert out is not None, "only a run in a folder can be resumed"
+            resumable.begin(out.path)
         coordinator = Coordinator(seeds, runtime, stack)
         try:
             with held_back():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, Self
 
@@ -22,6 +23,7 @@ from cutlayer.sim.results.write import RunFolder, Views, no_views
 from cutlayer.sim.run.engine import RoundProgress, Steps
 from cutlayer.sim.run.play import empty_result, play_steps
 from cutlayer.sim.run.progress import MethodRun, Progress
+from cutlayer.sim.run.resumable import Resumable, check_versions
 
 LogName = Literal["rounds", "events"]
 Curves = Mapping[tuple[int, str], Mapping[str, Any] | None]  # by seed and label
@@ -31,7 +33,8 @@ class SeedRun:
     """Plays the methods of a plan into a result; a context in which its folder is claimed.
 
     `out` is the folder of the run. Results are written into it, or into seed-N/ if `several` seeds are
-    run. If the context ends before `finish`, the folder has the rounds that closed and no summary.
+    run. If the context ends before `finish`, the folder has the rounds that closed and no summary. With
+    `resumable`, the methods continue from the checkpoints in the folder, and add their own.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class SeedRun:
         curves: Curves | None = None,
         views: Views = no_views,
         loggers: Sequence[MakeLogger] = (),
+        resumable: Resumable | None = None,
     ) -> None:
         self.result = result
         self.methods = {entry.label: entry for entry in _entries(plan, curves)}
@@ -63,6 +67,7 @@ class SeedRun:
         self._curves = curves
         self._views = views
         self._makers = loggers
+        self._resumable = resumable
         self._loggers = Loggers(())
         self._files: RunFolder | None = None
         self._open = ExitStack()
@@ -99,6 +104,8 @@ class SeedRun:
                 folder,
             )
             self._loggers = stack.enter_context(following(self._makers, about, self.result.summary))
+            if folder is not None and self._resumable is not None:
+                check_versions(folder, self.result.versions)
             if folder is not None:
                 self._files = stack.enter_context(RunFolder(folder, self.result))
             self._open = stack.pop_all()
@@ -119,14 +126,23 @@ class SeedRun:
             self._loggers.round_closed(label, method_row(label, entry.name, "rounds", row))
             self._progress.round_closed(method, row)
 
+        runtime = self._runtime
+        progress = RoundProgress(closed, partial(self._progress.client_trained, method))
+        if self._resumable is not None and self.result.path is not None and runtime is not None:
+            from cutlayer.sim.run.checkpoints import method_checkpoints  # which imports torch
+
+            number = list(self.methods).index(label)
+            checkpoints = method_checkpoints(self.result.path, number, label, self._resumable)
+            runtime = checkpoints.runtime(runtime)
+            progress = replace(progress, committed=checkpoints.committed)
         whole = yield from play_steps(
             self._plan,
             entry,
             self._dataset,
             result=result,
-            progress=RoundProgress(closed, partial(self._progress.client_trained, method)),
+            progress=progress,
             curve=None if self._curves is None else self._curves[self._plan.seed, label],
-            runtime=self._runtime,
+            runtime=runtime,
             reuse=self._reuse,
             keep_all=self._log == "events",
         )

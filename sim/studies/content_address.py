@@ -59,10 +59,13 @@ def cell_address(scenario: Mapping[str, Any]) -> str:
     decisive["methods"] = [
         {k: v for k, v in method.items() if k != "label"} for method in scenario["methods"]
     ]
-    texts = sorted(set(_texts(decisive)))
-    files = {text: _content(text) for text in texts if _is_file(text)}
-    own = {name: source_identity(name) for name in _own_objects(decisive) if is_object_path(name)}
+    files, own = _files(decisive), _own_code(decisive)
     return _digest(["cell", code_digest(CELL_CODE), decisive, files, own])
+
+
+def inputs_of(scenario: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return fingerprints of the files and of a user's own objects that a resolved scenario names."""
+    return _files(scenario) | _own_code(scenario)
 
 
 def draws_address(cell: str, section: Mapping[str, Any], learned: Any) -> str:
@@ -115,6 +118,15 @@ def _content(text: str) -> str:
     path = Path(text).resolve()
     about = path.stat()
     return _hashed(str(path), about.st_mtime_ns, about.st_size)
+
+
+def _files(scenario: Mapping[str, Any]) -> dict[str, str | None]:
+    texts = sorted(set(_texts(scenario)))
+    return {text: _content(text) for text in texts if _is_file(text)}
+
+
+def _own_code(scenario: Mapping[str, Any]) -> dict[str, str | None]:
+    return {name: source_identity(name) for name in _own_objects(scenario) if is_object_path(name)}
 
 
 def _own_objects(scenario: Mapping[str, Any]) -> set[str]:

@@ -1,22 +1,24 @@
 """Run a study: check every point, time all cells, train each learning digest once, decide, write."""
 
 import warnings
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.problems import ScenarioError
 from cutlayer.scenarios.study import LoadedStudy
 from cutlayer.scenarios.study import load_study as read_study_file
-from cutlayer.sim.files.atomic import errors_named, remove_stale_parts
+from cutlayer.sim.files.atomic import errors_named, remove_stale_parts, write_json
 from cutlayer.sim.learning.executors import executor_entry, numerics_of
 from cutlayer.sim.process.code import code_digest
 from cutlayer.sim.process.workers import Here, Workers
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.write import Views, no_views
+from cutlayer.sim.run.resumable import RESUME
 from cutlayer.sim.run.run import folder_kind, load_scenario, run, versions
 from cutlayer.sim.studies.check import Progress, check_points
 from cutlayer.sim.studies.content_address import CELL_CODE
@@ -54,6 +56,7 @@ def sweep(
     cache: Path | None = None,
     progress: Progress = lambda *_: None,
     warn: Report = warnings.warn,
+    resume_file: Callable[[], Mapping[str, Any]] | None = None,
 ) -> StudyResult:
     """Run a study into the folder `out`; an interrupted sweep in it is continued.
 
@@ -61,7 +64,8 @@ def sweep(
     results are stored in a temporary folder. Without `workers` everything runs in this process.
     `executor="none"` times cells and trains nothing; "processes" and "dask" mean "inline", because each
     training already runs in one of the workers. `cache` is a folder of learning curves that several
-    studies share. `warn` gets one line for each damaged file, which is computed again.
+    studies share. `warn` gets one line for each damaged file, which is computed again. `resume_file`
+    returns the content of resume.json, which is written before anything runs.
 
     Raises ScenarioError or StudyError before anything runs, OutputError if results cannot be stored, and
     JobError if jobs failed. Results that were stored by then stay.
@@ -84,6 +88,8 @@ def sweep(
         with workers or Here() as doing:
             if out is not None:
                 begin(out, loaded, warn)
+                if resume_file is not None:
+                    write_json(out.path / RESUME, resume_file())
             runner = Runner(
                 Store(folder / CELLS, warn),
                 Store(cache or folder / TRAININGS, warn, sync=True),

@@ -33,7 +33,9 @@ def test_ctrl_c_leaves_the_closed_rounds_and_the_status_stopped(
     assert [row["label"] for row in rows(folder / "rounds.csv")] == ["splitfed"] * 3 + [
         "frozen"
     ] * 2
-    assert sorted(path.name for path in folder.iterdir()) == RUN_FOLDER
+    to_resume = ["resume.json"] if executor == "none" else ["checkpoint", "resume.json"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*RUN_FOLDER, *to_resume])
+    assert "to continue: cutlayer resume out" in answer.out
     whole = cli(
         *("run", "tiny.yaml", "--executor", executor, "--out", "whole"),
         *("--set", "training.rounds=2", "--set", "methods=[{ecofed: {init: random}}]"),

@@ -13,6 +13,7 @@ from command_line import RUN_FOLDER, TINY, CommandLine, assert_refused, files
 
 import cutlayer.sim.commands.run
 from cutlayer.sim.commands.progress import RunProgress
+from cutlayer.sim.results.read import read_run
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.progress import MethodRun
 from cutlayer.sim.views.style import new_figure, save
@@ -67,10 +68,14 @@ def test_a_full_disk_at_any_file_of_a_run(
             assert_refused(cli("report", "out"), "out", "summary.json")
         else:
             assert not Path("out").exists()
+        if room:  # something was written
+            monkeypatch.setattr("cutlayer.sim.files.atomic._sync", lambda _: None)
+            assert cli("resume", "out").code == 0
+            assert read_run("out").summary["status"] == "complete"
         shutil.rmtree("out", ignore_errors=True)
         room += 1
     expected = {f"out/{name}" for name in RUN_FOLDER if name not in ("plots", "cutlayer.json")}
-    assert named == expected | {"out/plots/rounds.svg"}
+    assert named == expected | {"out/plots/rounds.svg", "out/resume.json"}
 
 
 @pytest.mark.parametrize("room", [0, 1, 3])

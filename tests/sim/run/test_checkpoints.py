@@ -13,10 +13,11 @@ from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.learning.replay import ReplayError
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.checkpoints import CHECKPOINT, Checkpoints
+from cutlayer.sim.run.checkpoints import method_checkpoints
 from cutlayer.sim.run.engine import RoundProgress
 from cutlayer.sim.run.play import empty_result, play
 from cutlayer.sim.run.played import Played
+from cutlayer.sim.run.resumable import CHECKPOINT, Resumable, remove_checkpoints
 
 ROUNDS = 3
 AWAY = (
@@ -53,7 +54,8 @@ class Training:
         self, folder: Path, *, every: int = 1, closed: Callable[[RoundResult], None] | None = None
     ) -> MethodResult:
         folder.mkdir(exist_ok=True)
-        checkpoints = Checkpoints(folder, every, self.notes.append).method(0, self.entry.label)
+        resumable = Resumable(dict, every, self.notes.append)
+        checkpoints = method_checkpoints(folder, 0, self.entry.label, resumable)
         runtime = open_runtime("inline")
         assert runtime is not None
 
@@ -175,7 +177,7 @@ def test_unfinished_files_are_removed_and_few_states_are_kept(tmp_path: Path) ->
     training.run(tmp_path)
     assert not left.exists()
     assert len(states_in(tmp_path)) == 2
-    Checkpoints(tmp_path).remove()
+    remove_checkpoints(tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -170,7 +170,7 @@ def test_sigterm_ends_all_workers_and_the_sweep_can_continue(tmp_path: Path, who
     )
     out, err = process.communicate()
     assert process.returncode == 143, err.decode()
-    assert b"interrupted; out holds what was finished: repeat the command to continue" in out
+    assert b"interrupted; `cutlayer resume out` continues from what was finished" in out
     assert err == b""
     limit = time.monotonic() + 600
     while _group_is_alive(process.pid):
