@@ -19,6 +19,7 @@ from typing import Final, Self
 
 from cutlayer.errors import UserError
 from cutlayer.sim.process.file_lock import NO_LOCKS, lock
+from cutlayer.sim.process.tasks import WITHOUT_WORKERS
 
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108
 PREFIX: Final = "cutlayer-exchange-"
@@ -70,7 +71,7 @@ def write(folders: Sequence[str], name: str, content: Content) -> Value:
     raise ExchangeError(
         f"no room for the values that worker processes exchange, in {' or '.join(folders)}"
         f" ({os.strerror((full and full.errno) or errno.ENOSPC)}): free some, let TMPDIR name a folder"
-        " with room, or use --executor inline"
+        f" with room, or do {WITHOUT_WORKERS}"
     ) from full
 
 
@@ -104,7 +105,10 @@ class Exchange:
                 self.folders += (folder,)
                 self._locks.append(file)
         if not self.folders:
-            raise ExchangeError(f"no folder for worker processes can be made ({'; '.join(failed)})")
+            raise ExchangeError(
+                f"no folder for worker processes can be made ({'; '.join(failed)});"
+                f" do it {WITHOUT_WORKERS}"
+            )
         return self
 
     def __exit__(self, *_: object) -> None:

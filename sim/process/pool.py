@@ -5,8 +5,9 @@ import os
 import pickle
 from collections import deque
 from collections.abc import Sequence
+from contextlib import ExitStack
 from multiprocessing.connection import wait
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from cutlayer.models.own_object import folders_looked_in
 from cutlayer.sim.process.exchange import Content, Exchange, Value, write
@@ -14,6 +15,7 @@ from cutlayer.sim.process.interrupts import held_back
 from cutlayer.sim.process.start import Starter
 from cutlayer.sim.process.tasks import (
     ATTEMPTS,
+    WITHOUT_WORKERS,
     Done,
     Handle,
     Note,
@@ -50,10 +52,9 @@ class Pool:
         self.note = note
         self._threads = threads
         torch = () if threads is None else ("torch",)
-        self._preload = ("cutlayer.sim.process.worker", *torch, *preload)
-        self._start_method = start_method
+        modules = ("cutlayer.sim.process.worker", *torch, *preload)
+        self._starter = Starter(modules, start_method)
         self._exchange = Exchange()
-        self._starter: Starter
         self._workers: list[WorkerProcess] = []
         self._ready: list[tuple[int, int]] = []  # the turns of tasks without a worker
         self._open: dict[int, Submitted] = {}  # tasks that have neither ended nor been cancelled
@@ -65,8 +66,10 @@ class Pool:
 
     def __enter__(self) -> Self:
         """Make the exchange folders. Raises ExchangeError."""
-        self._exchange.__enter__()
-        self._starter = Starter(self._preload, self._start_method)
+        with ExitStack() as stack:
+            stack.enter_context(self._exchange)
+            self._starter.prepare()
+            stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,7 +121,7 @@ class Pool:
         """
         self._advance()
         while self._open and not self._ended:
-            wait([worker.pipe for worker in self._workers])
+            wait(list(self._pipes()))
             self._advance()
         while self._ended:
             ticket, result = self._ended.popleft()
@@ -150,8 +153,9 @@ class Pool:
     def _advance(self) -> None:
         """Receive what the workers have sent, replace dead ones and give tasks to those with room."""
         with held_back():
-            for worker in list(self._workers):
-                self._receive(worker)
+            pipes = self._pipes()
+            for pipe in wait(list(pipes), timeout=0):
+                self._receive(pipes[pipe])
             while self._ready:
                 least = min(self._workers, key=lambda worker: len(worker.assigned), default=None)
                 if self._ready[0][1] not in self._open:  # cancelled
@@ -162,6 +166,9 @@ class Pool:
                     return
                 else:
                     least.give(self._open[heapq.heappop(self._ready)[1]])
+
+    def _pipes(self) -> "dict[Any, WorkerProcess]":
+        return {worker.pipe: worker for worker in self._workers}
 
     def _hire(self) -> None:
         """Start a worker. Raises WorkerDiedError if that has failed too often."""
@@ -233,6 +240,6 @@ class Pool:
         if self._idle_deaths == ATTEMPTS:
             self._idle_deaths = 0
             raise WorkerDiedError(
-                f"{ATTEMPTS} workers died before they had begun anything, the last {cause}:"
-                " use --executor inline"
+                f"{ATTEMPTS} workers died before they had begun anything, the last {cause};"
+                f" do it {WITHOUT_WORKERS}"
             )

@@ -23,8 +23,19 @@ class Starter:
         forks = "forkserver" in multiprocessing.get_all_start_methods()
         self._method = method or ("forkserver" if forks else "spawn")
         self._context: Any = multiprocessing.get_context(self._method)
+        self._preload = list(preload)
+
+    def prepare(self) -> None:
+        """Start the fork server, which begins to import, unless it runs.
+
+        Its children inherit that it blocks Ctrl-C.
+        """
         if self._method == "forkserver":
-            self._import(preload)
+            from multiprocessing import forkserver
+
+            self._context.set_forkserver_preload(self._preload)
+            with safe_path_for_children(), _without_main(), _without_interrupts():
+                forkserver.ensure_running()
 
     def start(
         self, target: Callable[..., None], *arguments: object
@@ -34,6 +45,7 @@ class Starter:
         It does not import the script of the main process, as `multiprocessing` has it, so that a script
         needs no `if __name__ == "__main__"`. Raises OSError or EOFError if the fork server dies.
         """
+        self.prepare()  # if the fork server was killed
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=target, args=(theirs, *arguments), daemon=True)
         try:
@@ -49,14 +61,6 @@ class Starter:
         finally:
             theirs.close()
         return process, ours
-
-    def _import(self, modules: Sequence[str]) -> None:
-        """Start the fork server, which begins to import; its children inherit what it blocks."""
-        from multiprocessing import forkserver
-
-        self._context.set_forkserver_preload(list(modules))
-        with safe_path_for_children(), _without_main(), _without_interrupts():
-            forkserver.ensure_running()
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from cutlayer.errors import UserError
 from cutlayer.models.own_object import is_own
 
 ATTEMPTS: Final = 3  # of a task whose workers die
+WITHOUT_WORKERS: Final = "without workers (--executor inline, or --jobs 1 in a study)"
 _PORTABLE: Final = ("builtins", "cutlayer")  # top-level packages that every process can import
 
 Note = Callable[[str], None]

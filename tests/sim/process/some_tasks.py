@@ -21,6 +21,11 @@ def wait_for(path: Path) -> None:
         time.sleep(0.005)
 
 
+def leave(*_: object) -> None:
+    """End the worker at once."""
+    os._exit(7)
+
+
 @dataclass(frozen=True)
 class Join:
     """Returns the worker's process number, and as outputs the joined inputs and nothing."""

@@ -22,12 +22,14 @@ from some_tasks import (
     Holds,
     Join,
     Writes,
+    leave,
     wait_for,
 )
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import import_own, looking_in
 from cutlayer.sim.process import exchange
+from cutlayer.sim.process import pool as pool_module
 from cutlayer.sim.process.pool import ASSIGNED, Pool
 from cutlayer.sim.process.tasks import Backend, Result, Task, TaskError, Ticket, WorkerDiedError
 
@@ -71,6 +73,14 @@ def wait_until(pool: Backend, condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < limit
         pool.wait()
+
+
+def settle(pool: Pool) -> None:
+    """Wait until cancelled tasks have ended, too."""
+    limit = time.monotonic() + LIMIT_S
+    while any(worker.assigned for worker in pool._workers):
+        assert time.monotonic() < limit
+        done(pool, Holds("another", os.getpid))
 
 
 def test_values_go_through_two_workers_and_back(pool: Pool) -> None:
@@ -149,10 +159,7 @@ def test_cancelled_tasks_do_not_run_and_running_ones_are_dropped(
     opened.touch()
     wait_until(pool, lambda: len(gates) == 1)
     pool.cancel(other)  # has ended
-    limit = time.monotonic() + LIMIT_S
-    while values_of(pool):  # the outputs of the running task are removed when it ends
-        assert time.monotonic() < limit
-        done(pool, Holds("another", os.getpid))
+    settle(pool)
     assert dropped == []
     assert not any((tmp_path / str(n)).exists() for n in range(6))
 
@@ -173,9 +180,7 @@ def test_a_result_may_cancel_others(pool: Pool) -> None:
     while len(values_of(pool)) < 4:  # several have ended before `done` is called for the first
         assert time.monotonic() < limit
     wait_until(pool, lambda: bool(found))
-    while values_of(pool):
-        assert time.monotonic() < limit
-        done(pool, Holds("another", os.getpid))
+    settle(pool)
     assert len(found) == 1
 
 
@@ -320,7 +325,8 @@ def test_a_full_folder_leads_to_the_next_and_then_to_an_error(
         (folder,) = pool._exchange.folders
         text = (
             f"no room for the values that worker processes exchange, in {folder} (No space left on"
-            " device): free some, let TMPDIR name a folder with room, or use --executor inline"
+            " device): free some, let TMPDIR name a folder with room, or do without workers"
+            " (--executor inline, or --jobs 1 in a study)"
         )
         assert str(second.error) == text
         with pytest.raises(exchange.ExchangeError, match=r"^no room"):
@@ -328,6 +334,29 @@ def test_a_full_folder_leads_to_the_next_and_then_to_an_error(
         pool.free(first.outputs[0])
         (third,) = done(pool, Writes("c", size))  # nothing half-written is in its way
         assert third.error is None
+
+
+def test_the_fork_server_may_die(pool: Pool) -> None:
+    (result,) = done(pool, Holds("parent", os.getppid))
+    if result.report == os.getpid():
+        pytest.skip("the system has no fork server")
+    os.kill(result.report, signal.SIGKILL)
+    for number in range(2):
+        killed = done(pool, Holds(f"{number}", os.getpid))[0].report
+        os.kill(killed, signal.SIGKILL)
+    (after,) = done(pool, Holds("parent", os.getppid))
+    assert after.report not in {result.report, os.getpid()}
+
+
+def test_workers_that_cannot_start_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Pool(1, None) as pool:
+        monkeypatch.setattr(pool_module, "serve", leave)
+        with pytest.raises(WorkerDiedError) as died:
+            done(pool, Join("x"))
+    assert str(died.value) == (
+        "3 workers died before they had begun anything, the last with the exit code 7; do it without"
+        " workers (--executor inline, or --jobs 1 in a study)"
+    )
 
 
 def test_spawned_workers_do_the_same(tmp_path: Path) -> None:
