@@ -22,6 +22,8 @@ import torch
 from numpy.random.mtrand import get_bit_generator, set_bit_generator
 from torch import nn
 
+ACCELERATORS: Final = ("cuda", "mps")  # the types of devices with generators of their own
+
 M = TypeVar("M", bound=nn.Module)
 
 _OF_TORCH: Final = "torch.nn.modules."
@@ -109,6 +111,26 @@ def seed_generators(number: int, draws: Draws = Draws.ANYTHING) -> None:
     if draws == Draws.ANYTHING:
         np.random.seed(number % 2**32)
         random.seed(number)
+
+
+@contextmanager
+def borrowed_accelerator(device: torch.device) -> Iterator[None]:
+    """Restore the generator of torch's current accelerator when the block ends, if `device` is one."""
+    if device.type not in ACCELERATORS:
+        yield
+        return
+    module = torch.get_device_module(device)
+    state = module.get_rng_state()
+    try:
+        yield
+    finally:
+        module.set_rng_state(state)
+
+
+def seed_accelerator(number: int, device: torch.device) -> None:
+    """Seed the generator of torch's current accelerator, if `device` is one."""
+    if device.type in ACCELERATORS:
+        torch.get_device_module(device).manual_seed(number)
 
 
 def initialised(

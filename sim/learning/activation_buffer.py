@@ -40,7 +40,7 @@ class Gaussian:
     def draw(self, count: int) -> Tensor:
         """Return activations [count, values], drawn from the current generator."""
         noise = torch.randn(count, len(self.mean), dtype=self.mean.dtype)
-        return self.mean + self.variance.sqrt() * noise
+        return self.mean + self.variance.sqrt() * noise.to(self.mean.device)
 
 
 def gaussian(activations: Tensor, weights: Tensor) -> Gaussian:
@@ -65,7 +65,7 @@ def balance(
         real = activations[labels == label][:share]
         drawn = gaussians[label].draw(share - len(real))
         chosen += [real, drawn.reshape(-1, *activations.shape[1:])]
-        of_label.append(torch.full((share,), label, dtype=labels.dtype))
+        of_label.append(labels.new_full((share,), label))
     return torch.cat(chosen), torch.cat(of_label)
 
 
@@ -109,6 +109,7 @@ def step_on_buffer(
         gaussians: dict[int, Gaussian] = run.kept.setdefault("gaussians", {})
         sizes = torch.tensor([len(labels) for _, labels in uploads])
         weights = torch.tensor(progress, dtype=activations.dtype).repeat_interleave(sizes)
+        weights = weights.to(activations.device)
         for label in sorted(set(labels.tolist())):
             mask = labels == label
             seen = activations[mask].flatten(1)

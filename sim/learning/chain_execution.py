@@ -28,7 +28,13 @@ class ChainRun:
         self.kept: dict[str, Any] = {}
         self._replicas: dict[str, Replica] = {}
         self._frozen: dict[str, nn.Module] = {}
-        self.streams = Streams(workspace.recipe.seed, "module", chain.client, chain.round_index)
+        self.streams = Streams(
+            workspace.recipe.seed,
+            "module",
+            chain.client,
+            chain.round_index,
+            device=workspace.device,
+        )
 
     def execute(self) -> None:
         """Run every operation of the chain in order, and write its states."""
@@ -90,7 +96,8 @@ class ChainRun:
 
     def member(self, key: StateKey) -> State:
         """Return this chain's weights for the average `key`, valid until its modules are used again."""
-        return self.replica(self.chain.part_of(key)).weights(key.prefix)
+        state = self.replica(self.chain.part_of(key)).weights(key.prefix)
+        return self.workspace.at_home(key, state)
 
     def give_back(self) -> None:
         """Return borrowed modules to the workspace, after the last operation of the chain."""
@@ -105,7 +112,7 @@ class ChainRun:
         return key in self.chain.versions
 
     def read(self, key: StateKey) -> Any:
-        """Return the version of a state that was current when the chain was opened."""
+        """Return the version of a state that was current when the chain was opened, where it is kept."""
         assert self.may_read(key), f"{key.text} is read but not declared"
         return self.workspace.states.read(key, self.chain.versions[key])
 
@@ -118,7 +125,8 @@ class ChainRun:
     def table(self, key: StateKey, client: int, columns: int) -> Tensor:
         """Return the table that becomes the state `key` when the chain ends, [shard size, columns].
 
-        It starts as a copy of the state if the chain reads it; rows never written are NaN.
+        It starts as a copy of the state if the chain reads it; rows never written are NaN. It is on the
+        CPU.
         """
         assert key in self.chain.writes, f"{key.text} is written but not declared"
         if key not in self.written:
@@ -137,7 +145,7 @@ class ChainRun:
         images, labels = self.workspace.feed.batch(
             client, chain.round_index, batch, chain.batch_size
         )
-        return self.workspace.converted(images), labels
+        return self.workspace.on_device((self.workspace.converted(images), labels))
 
     def samples(self, client: int, batch: Batch) -> Tensor:
         """Return the positions of a batch's samples in the client's shard, int64 [n]."""
@@ -147,7 +155,7 @@ class ChainRun:
     def label_shares(self, client: int, classes: int) -> Tensor:
         """Return the share of each label in a client's shard, [classes]."""
         counts = self.workspace.feed.labels(client).bincount(minlength=classes)
-        return counts.to(self.workspace.dtype) / counts.sum()
+        return self.workspace.on_device(counts.to(self.workspace.dtype) / counts.sum())
 
     def write_states(self) -> None:
         """Complete `written` with the chain's own weights and optimizers."""
@@ -156,3 +164,4 @@ class ChainRun:
                 self.written[key] = self.replica(key.part).optimizer_state()
             elif key not in self.written:
                 self.written[key] = self.replica(self.chain.part_of(key)).state(key.prefix)
+            self.written[key] = self.workspace.at_home(key, self.written[key])

@@ -42,7 +42,7 @@ def train_device(
     logits = head.module(device.module(images))
     loss = functional.cross_entropy(logits, labels)
     if run.may_read(memory):
-        teacher = run.read(memory)[run.samples(client, batch)]
+        teacher = run.workspace.on_device(run.read(memory)[run.samples(client, batch)])
         stored = ~teacher[:, 0].isnan()
         if stored.any():
             loss = loss + alpha * distillation_loss(logits[stored], teacher[stored], temperature)
@@ -87,4 +87,4 @@ def train_server(
 def remember(run: ChainRun, client: int, batch: Batch, memory: StateKey, logits: Tensor) -> None:
     """Store the server's logits for each sample of the batch."""
     table = run.table(memory, client, logits.shape[1])
-    table[run.samples(client, batch)] = logits
+    table[run.samples(client, batch)] = logits.to(table.device)

@@ -45,8 +45,10 @@ def evaluate_batches(
     found = []
     with torch.inference_mode():
         for number, (inputs, labels) in enumerate(batches, start=first):
-            with workspace.drawing(Streams(workspace.recipe.seed, "evaluation", number)):
-                scores = model(workspace.converted(inputs))
+            streams = Streams(workspace.recipe.seed, "evaluation", number, device=workspace.device)
+            with workspace.drawing(streams):
+                scores = model(workspace.on_device(workspace.converted(inputs)))
+            labels = workspace.on_device(labels)
             found.append(_counts(scores, labels, workspace.recipe.classes))
     return found
 

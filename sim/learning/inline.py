@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import torch
 
+from cutlayer.sim.learning.accelerator import CPU, description, device_of, prepare
 from cutlayer.sim.learning.aggregation import Aggregation, Shared
 from cutlayer.sim.learning.chain import Chain, Group, Progress
 from cutlayer.sim.learning.chain_execution import ChainRun
@@ -31,13 +32,17 @@ from cutlayer.sim.process.memory import keep_memory
 
 
 class InlineRuntime:
-    """Trains on the calling thread; equal digests and equal `numerics()` give equal bits."""
+    """Trains on the calling thread; equal digests and equal `numerics()` give equal bits.
+
+    Raises TrainingDeviceError if the device of the settings is not available.
+    """
 
     jobs = 1
     queued = 0
 
     def __init__(self, settings: ExecutorSettings) -> None:
         self.settings = settings
+        self.device = device_of(settings.device)
 
     def __enter__(self) -> Self:
         keep_memory()
@@ -48,6 +53,8 @@ class InlineRuntime:
 
     def executor(self, workspace: Workspace) -> "Inline":
         """Return an executor for a method's run."""
+        prepare(self.device)
+        workspace.place(self.device)
         return Inline(workspace)
 
     def wait(self) -> None:
@@ -55,7 +62,7 @@ class InlineRuntime:
 
     def numerics(self) -> dict[str, Any]:
         """Return what determines the bits of a training in addition to its digest."""
-        return dict(numerics())
+        return numerics(self.device)
 
 
 class Inline:
@@ -218,6 +225,7 @@ class Inline:
     ) -> None:
         """Continue from a mark of an earlier run, before any chain is held."""
         assert not self._open, "chains have been opened"
+        values = {which: self.workspace.at_home(which[0], v) for which, v in values.items()}
         self.workspace.states.restore(values, versions)
         for chain in chains:
             self.hold(chain)
@@ -287,11 +295,11 @@ def weights_digest(states: Mapping[StateKey, Any], versions: Mapping[StateKey, i
             weights |= {prefix + name: value for name, value in state.items()}
     for name in sorted(weights):
         fingerprint.update(name.encode())
-        fingerprint.update(weights[name].contiguous().numpy().tobytes())
+        fingerprint.update(weights[name].cpu().contiguous().numpy().tobytes())
     return fingerprint.hexdigest()
 
 
-def numerics() -> dict[str, str | int]:
+def numerics(device: torch.device = CPU) -> dict[str, Any]:
     """Return what determines the bits of a training in addition to its digest.
 
     `kernels` is a measured fingerprint; the other entries describe the environment.
@@ -302,6 +310,7 @@ def numerics() -> dict[str, str | int]:
         "dtype": str(torch.get_default_dtype()),
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "machine": platform.machine(),
-        "kernels": fingerprint(),
+        "kernels": fingerprint(device),
+        **description(device),
         "executor": "inline",
     }

@@ -85,6 +85,7 @@ class GroupRun:
         `chains` are those of the group that are open; a client has at most one of a round.
         """
         loaded = cls(group, workspace)
+        value = workspace.on_device(value)
         of_name = {(chain.client, chain.round_index): chain for chain in chains}
         for client, round_index, run in value["runs"]:
             chain = of_name[client, round_index]

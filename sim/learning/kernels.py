@@ -1,4 +1,4 @@
-"""A measured fingerprint of this process's arithmetic: a hash of the results of a few fixed kernels.
+"""A measured fingerprint of a device's arithmetic in this process: a hash of a few kernels' results.
 
 A kernel's instructions, and so its order of additions, depend on the processor, on torch's build and on
 environment variables (ONEDNN_MAX_CPU_ISA, ATEN_CPU_CAPABILITY, MKL_CBWR, ...), which cannot all be
@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cutlayer.sim.learning.accelerator import CPU
+
 # batch, channels in and out, side of the map, side of the kernel, groups
 CONVOLUTIONS = (
     (10, 3, 32, 32, 3, 1),
@@ -29,29 +31,29 @@ LAYERS = ((10, 2048, 64), (7, 64, 10), (33, 129, 65), (100, 512, 128))  # batch,
 LENGTHS = (7, 1000, 4097, 60_000)
 
 
-def fingerprint() -> str:
-    """Return the fingerprint, for the current number of threads, default dtype and oneDNN switch."""
+def fingerprint(device: torch.device = CPU) -> str:
+    """Return the fingerprint of a device, for the current threads, default dtype and oneDNN switch."""
     return _fingerprint(
-        torch.get_num_threads(), torch.get_default_dtype(), torch.backends.mkldnn.enabled
+        torch.get_num_threads(), torch.get_default_dtype(), torch.backends.mkldnn.enabled, device
     )
 
 
 @cache
-def _fingerprint(threads: int, dtype: torch.dtype, onednn: bool) -> str:
+def _fingerprint(threads: int, dtype: torch.dtype, onednn: bool, device: torch.device) -> str:
     del threads, onednn  # part of the cache key: the results depend on them
     digest = hashlib.blake2b(digest_size=16)
     with torch.enable_grad():
-        for value in _results(dtype):
+        for value in _results(dtype, device):
             digest.update(str(tuple(value.shape)).encode())
-            digest.update(value.detach().reshape(-1).view(torch.uint8).numpy().tobytes())
+            digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
-def _results(dtype: torch.dtype) -> Iterator[Tensor]:
+def _results(dtype: torch.dtype, device: torch.device) -> Iterator[Tensor]:
     draw = torch.Generator().manual_seed(20)
 
     def random(*shape: int, scale: float = 1.0) -> Tensor:
-        return torch.randn(shape, generator=draw, dtype=dtype) * scale
+        return torch.randn(shape, generator=draw, dtype=dtype).to(device) * scale
 
     for batch, inputs, outputs, side, kernel, groups in CONVOLUTIONS:
         fan = inputs // groups * kernel**2
@@ -65,7 +67,7 @@ def _results(dtype: torch.dtype) -> Iterator[Tensor]:
     for length in LENGTHS:
         values = random(length)
         yield from (values.sum(), values.mean(), values.std(), values.exp().sum(), values @ values)
-    smallest = torch.full((8,), torch.finfo(dtype).smallest_normal, dtype=dtype)
+    smallest = torch.full((8,), torch.finfo(dtype).smallest_normal, dtype=dtype, device=device)
     yield smallest / 3  # 0 if denormal numbers are flushed
 
 
@@ -83,20 +85,21 @@ def _convolution(
     middle = functional.hardswish(functional.avg_pool2d(middle, 2, ceil_mode=True))
     logits = functional.adaptive_avg_pool2d(middle, 1).flatten(1)
     yield logits
-    labels = torch.arange(len(image)) % len(weight)
+    labels = torch.arange(len(image), device=image.device) % len(weight)
     yield from _step(functional.cross_entropy(logits, labels), leaves)
 
 
 def _layer(values: Tensor, weight: Tensor) -> Iterator[Tensor]:
     """Yield the results of one step of a linear layer on labels and on a teacher's logits."""
     batch, outputs = len(values), len(weight)
-    bias = torch.linspace(-1, 1, outputs, dtype=values.dtype)
+    bias = torch.linspace(-1, 1, outputs, dtype=values.dtype).to(values.device)
     leaves = [value.requires_grad_() for value in (values, weight, bias)]
     logits = functional.linear(values, weight, bias)
     soft = functional.log_softmax(logits / 3, dim=1)
     teacher = functional.softmax(logits.detach().flip(1) / 3, dim=1)
     distillation = functional.kl_div(soft, teacher, reduction="batchmean")
-    loss = functional.cross_entropy(logits, torch.arange(batch) % outputs) + distillation
+    labels = torch.arange(batch, device=values.device) % outputs
+    loss = functional.cross_entropy(logits, labels) + distillation
     yield logits
     yield from _step(loss, leaves)
 

@@ -37,7 +37,7 @@ def train_proximal(run: ChainRun, client: int, batch: Batch, mu: float) -> None:
     images, labels = run.batch(client, batch)
     torch.autograd.backward(functional.cross_entropy(server.module(device.module(images)), labels))
     for part, replica in (("device", device), ("server", server)):
-        received = run.received(part)
+        received = run.workspace.on_device(run.received(part))
         for name, weight in replica.module.named_parameters():
             if weight.grad is not None:
                 weight.grad.add_(weight.detach() - received[name], alpha=mu)
@@ -117,4 +117,4 @@ def store_activation(run: ChainRun, buffer: StateKey, upload: Any) -> Any:
 
 def replay(run: ChainRun, buffer: StateKey, number: int) -> Any:
     """Return upload `number` of the state `buffer`, which an earlier chain wrote."""
-    return run.read(buffer)[number]
+    return run.workspace.on_device(run.read(buffer)[number])

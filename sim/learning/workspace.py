@@ -15,28 +15,40 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor, channels_last, nn
 
 import cutlayer.models.catalogue
-from cutlayer.models.draws import Draws, borrowed_generators, draws_of, seed_generators, seed_of
+from cutlayer.models.draws import (
+    Draws,
+    borrowed_accelerator,
+    borrowed_generators,
+    draws_of,
+    seed_accelerator,
+    seed_generators,
+    seed_of,
+)
 from cutlayer.models.layers import auxiliary_head
 from cutlayer.models.model import Model
+from cutlayer.sim.learning.accelerator import CPU, moved
 from cutlayer.sim.learning.batch_feed import Feed
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.replica import State
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.states import States
 
+T = TypeVar("T")
 _Part = tuple[str, int | None]  # a part of the model and, if it is not the recipe's, the cut
 
 
 class Streams:
     """The random streams of a chain or an evaluation, named by a seed, a purpose and a key."""
 
-    def __init__(self, seed: int, purpose: str, *key: int) -> None:
+    def __init__(self, seed: int, purpose: str, *key: int, device: torch.device = CPU) -> None:
         self._seed, self._purpose, self._key = seed, purpose, key
+        self._device = device
         self.calls: Counter[str] = Counter()
 
     def begin(self, name: str, draws: Draws = Draws.ANYTHING) -> None:
@@ -44,6 +56,7 @@ class Streams:
         if draws != Draws.NOTHING:
             number = seed_of(self._seed, self._purpose, *self._key, name, self.calls[name])
             seed_generators(number, draws)
+            seed_accelerator(number, self._device)
         self.calls[name] += 1
 
 
@@ -51,7 +64,8 @@ class Workspace:
     """The states by name, and a module for each part of the model.
 
     Everything is computed in `dtype`, to which the initial `states` are converted. It is float32 except
-    in comparisons that must not depend on rounding.
+    in comparisons that must not depend on rounding. Modules compute on `device`. States are kept on the
+    CPU, where all executors fold the same bits, but weights are kept at `home` if that is a device.
     """
 
     def __init__(
@@ -60,10 +74,13 @@ class Workspace:
         feed: Feed,
         states: Mapping[StateKey, State],
         dtype: torch.dtype = torch.float32,
+        device: torch.device = CPU,
     ) -> None:
         self.recipe = recipe
         self.feed = feed
         self.dtype = dtype
+        self.device = device
+        self.home = CPU
         self.states = States(
             {
                 key: {name: self.converted(value) for name, value in state.items()}
@@ -97,7 +114,7 @@ class Workspace:
         self._spare[part, cut].append(module)
 
     def _made(self, part: str, cut: int | None) -> nn.Module:
-        new = channels_last_module(make_part(self.recipe, part, cut)).to(self.dtype)
+        new = channels_last_module(make_part(self.recipe, part, cut)).to(self.device, self.dtype)
         blocks = {part: new} if part == "head" else _named_blocks(new)
         for name, block in blocks.items() if self.draws != Draws.NOTHING else ():
             block.register_forward_pre_hook(partial(self._begin_block, name))
@@ -121,10 +138,26 @@ class Workspace:
         """Convert a floating-point tensor to the workspace's dtype; return others unchanged."""
         return value.to(self.dtype) if value.is_floating_point() else value
 
+    def place(self, device: torch.device, home: torch.device = CPU) -> None:
+        """Compute on a device from now on, and keep weights at `home`."""
+        assert not self._modules, "a workspace is placed before its first use"
+        self.device, self.home = device, home
+        if home != CPU:
+            for key, state in self.states.items():
+                self.states[key] = self.at_home(key, state)
+
+    def on_device(self, value: T) -> T:
+        """Return a value with its tensors where modules compute."""
+        return value if self.device == CPU else moved(value, self.device)
+
+    def at_home(self, key: StateKey, value: T) -> T:
+        """Return the value of a state with its tensors where it is kept."""
+        return value if self.device == CPU else moved(value, self.home if key.is_module else CPU)
+
     @contextmanager
     def drawing(self, streams: Streams) -> Iterator[None]:
         """Let modules draw from `streams` within the context, or from others that are set in it."""
-        with borrowed_generators():
+        with borrowed_generators(), borrowed_accelerator(self.device):
             self.streams = streams
             try:
                 yield

@@ -1,6 +1,9 @@
 """The `dask` executor: the graph of a training on the workers of a Dask scheduler."""
 
+from functools import partial
+
 from cutlayer.errors import UserError
+from cutlayer.sim.learning.accelerator import device_of
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.graph.runtime import GraphRuntime
 from cutlayer.sim.learning.inline import numerics
@@ -18,4 +21,5 @@ def dask_runtime(settings: ExecutorSettings) -> GraphRuntime:
 def _backend(settings: ExecutorSettings) -> DaskBackend:
     if settings.scheduler is None:
         raise UserError("--executor dask needs --scheduler, such as tcp://host:8786")
-    return DaskBackend(settings.scheduler, settings.threads, numerics, settings.note)
+    of_worker = partial(numerics, device_of(settings.device))
+    return DaskBackend(settings.scheduler, settings.threads, of_worker, settings.note)

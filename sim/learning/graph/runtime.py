@@ -8,6 +8,7 @@ import torch
 
 from cutlayer.models.own_object import folders_looked_in
 from cutlayer.sim.data.datasets import Dataset
+from cutlayer.sim.learning.accelerator import device_of
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.graph.executor import GraphExecutor, test_batches
 from cutlayer.sim.learning.graph.nodes import Graph, Value
@@ -32,6 +33,7 @@ class GraphRuntime:
         at_once: bool = False,
     ) -> None:
         self.settings = settings
+        self._device = device_of(settings.device)
         self._at_once = at_once
         self._make = backend
         self._backend: Backend | None = None
@@ -71,7 +73,7 @@ class GraphRuntime:
             self._data[id(dataset)] = dataset, described, self._graph().put(content)
         _, described, data = self._data[id(dataset)]
         folders = tuple(dict.fromkeys([*self.settings.folders, *folders_looked_in()]))
-        own, shards = set_up(workspace, described, folders)
+        own, shards = set_up(workspace, described, folders, self._device)
         states = {key: graph.put(encode(value)) for key, value in workspace.states.items()}
         batches = test_batches(len(dataset.test_labels), workspace.recipe.min_batch)
         return GraphExecutor(graph, own, [data, graph.put(shards)], states, batches)
@@ -86,7 +88,7 @@ class GraphRuntime:
         threads = torch.get_num_threads()
         torch.set_num_threads(self.settings.threads)
         try:
-            return dict(numerics())
+            return numerics(self._device)
         finally:
             torch.set_num_threads(threads)
 

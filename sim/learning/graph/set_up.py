@@ -21,6 +21,7 @@ from cutlayer.models.own_object import looking_in
 from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.data.info import DatasetInfo
+from cutlayer.sim.learning.accelerator import prepare
 from cutlayer.sim.learning.batch_feed import Feed
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.state_key import StateKey
@@ -67,6 +68,7 @@ class SetUp:
     recipe: Recipe
     augmentation: Augmentation
     dtype: torch.dtype
+    device: torch.device
     folders: tuple[str, ...]
 
     def looking_in(self) -> AbstractContextManager[None]:
@@ -80,9 +82,9 @@ class SetUp:
             order, sizes = decode(inputs[1])
             dataset = self.data.dataset(inputs[0])
             feed = Feed(dataset, _Shards(order.numpy(), sizes), self.recipe, self.augmentation)
-            workspace = _keep(
-                _workspaces, self.name, Workspace(self.recipe, feed, {}, dtype=self.dtype)
-            )
+            prepare(self.device)
+            workspace = Workspace(self.recipe, feed, {}, self.dtype, self.device)
+            _keep(_workspaces, self.name, workspace)
         workspace.states = values
         return workspace
 
@@ -94,11 +96,21 @@ class SetUp:
         )
 
 
-def set_up(workspace: Workspace, data: DataSetUp, folders: tuple[str, ...]) -> tuple[SetUp, bytes]:
+def set_up(
+    workspace: Workspace, data: DataSetUp, folders: tuple[str, ...], device: torch.device
+) -> tuple[SetUp, bytes]:
     """Return the set-up of a run, and its shards."""
     feed = workspace.feed
     order, sizes = feed.shards()
-    own = SetUp(uuid4().hex, data, workspace.recipe, feed.augmentation, workspace.dtype, folders)
+    own = SetUp(
+        uuid4().hex,
+        data,
+        workspace.recipe,
+        feed.augmentation,
+        workspace.dtype,
+        device,
+        folders,
+    )
     return own, encode((order, sizes))
 
 

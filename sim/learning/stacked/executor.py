@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 from itertools import islice
 from typing import Any
 
+from cutlayer.sim.learning.accelerator import prepare
 from cutlayer.sim.learning.chain import Chain, Progress
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.executor import ExecutorSettings
@@ -50,7 +51,9 @@ class StackedRuntime(InlineRuntime):
         self.tally = Tally()
 
     def executor(self, workspace: Workspace) -> "Stacked":
-        """Return an executor for a method's run."""
+        """Return an executor for a method's run; weights stay on the device between rounds."""
+        prepare(self.device)
+        workspace.place(self.device, home=self.device)
         return Stacked(workspace, self.lanes, self.tally)
 
     def numerics(self) -> dict[str, Any]:

@@ -139,7 +139,9 @@ def _train_device(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) ->
     logits = stack.outputs("head", head, stack.outputs("device", device, images))
     losses = _losses(logits, labels)
     teachers = [
-        run.read(memory)[run.samples(client, batch)] if run.may_read(memory) else None
+        stack.workspace.on_device(run.read(memory)[run.samples(client, batch)])
+        if run.may_read(memory)
+        else None
         for run, (client, batch, memory, *_) in zip(stack.of(lanes), arguments, strict=True)
     ]
     if any(teacher is not None for teacher in teachers):
