@@ -110,7 +110,7 @@ def step_on_buffer(
         sizes = torch.tensor([len(labels) for _, labels in uploads])
         weights = torch.tensor(progress, dtype=activations.dtype).repeat_interleave(sizes)
         weights = weights.to(activations.device)
-        for label in sorted(set(labels.tolist())):
+        for label in sorted(set(labels.cpu().tolist())):
             mask = labels == label
             seen = activations[mask].flatten(1)
             if label in gaussians:

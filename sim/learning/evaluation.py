@@ -57,7 +57,7 @@ def _counts(scores: Tensor, labels: Tensor, classes: int) -> BatchCounts:
     loss = float(functional.cross_entropy(scores, labels, reduction="sum"))
     pairs = labels * classes + scores.argmax(dim=1)
     counts = torch.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-    return BatchCounts(loss, tuple(tuple(row) for row in counts.tolist()))
+    return BatchCounts(loss, tuple(tuple(row) for row in counts.cpu().tolist()))
 
 
 def combined(

@@ -1,0 +1,153 @@
+"""Training on a device: where tensors are, and which devices there are.
+
+No accelerator is needed: `other_device` stands for one, with the kernels of the CPU.
+"""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+import torch
+from other_device import OTHER, OnOther, WrongDeviceError, watched
+from test_stacked_methods import tensors
+from tiny_runs import METHODS, Inside
+
+from cutlayer.models.quantise import Quantised
+from cutlayer.sim.learning import accelerator
+from cutlayer.sim.learning.accelerator import (
+    CPU,
+    TrainingDeviceError,
+    available,
+    description,
+    device_of,
+    moved,
+)
+from cutlayer.sim.learning.executor import ExecutorSettings
+from cutlayer.sim.learning.executors import numerics_of
+from cutlayer.sim.learning.inline import InlineRuntime
+from cutlayer.sim.learning.stacked.executor import StackedRuntime
+from cutlayer.sim.learning.values import encode
+
+RUNTIMES: dict[str, type[InlineRuntime]] = {"inline": InlineRuntime, "stacked": StackedRuntime}
+GROUPS = ("splitfed_v2", "gas", "fedasync")
+
+
+def in_context(call: Callable[..., Any]) -> Callable[..., Any]:
+    def called(*arguments: Any) -> Any:
+        with watched():
+            return call(*arguments)
+
+    return called
+
+
+def trained(executor: str, device: torch.device, *overrides: str) -> tuple[Inside, str]:
+    """Train a tiny scenario on a device; return the run and the fingerprint of its weights."""
+    run = Inside(*overrides)
+    runtime = RUNTIMES[executor](ExecutorSettings())
+    runtime.device = device
+    with runtime:
+        with nullcontext() if device == CPU else watched():
+            running = runtime.executor(run.workspace)
+        for name in ("run", "merge", "publish", "release", "evaluate"):
+            if device != CPU:  # the clock has to do with neither
+                setattr(running, name, in_context(getattr(running, name)))
+        run.method.world.learning.executor = running
+        run.train(client_trained=None)
+        digest = running.mark().weights_digest()
+    return run, digest
+
+
+@pytest.mark.parametrize("executor", RUNTIMES)
+@pytest.mark.parametrize("method", [*METHODS, *GROUPS])
+def test_a_training_computes_on_its_device_alone(method: str, executor: str) -> None:
+    """An operation elsewhere fails; with the same kernels, the weights have the same bits."""
+    overrides = (f"methods=[{method}]", "training.optimizer_state=kept")
+    expected, digest = trained(executor, CPU, *overrides)
+    run, on_other = trained(executor, OTHER, *overrides)
+    assert on_other == digest
+    with watched():
+        home = OTHER if executor == "stacked" else CPU
+        for key, value in run.workspace.states.items():
+            places = {tensor.device for tensor in tensors(value)}
+            assert places <= {home if key.is_module else CPU}, key.text
+            assert encode(moved(value, CPU)) == encode(expected.workspace.states[key]), key.text
+
+
+@pytest.mark.parametrize("model", ["dropout", "statistics"])
+def test_models_that_draw_or_keep_statistics_do_so_too(model: str) -> None:
+    overrides = (f"model={{name: 'own_models:{model}', cut: 2}}", "methods=[fedprox]")
+    _, digest = trained("stacked", CPU, *overrides)
+    assert trained("stacked", OTHER, *overrides)[1] == digest
+
+
+def test_the_stand_in_notices_operations_on_the_wrong_device() -> None:
+    layer = torch.nn.Linear(3, 2)
+    inputs = torch.ones(4, 3)
+    with watched():
+        with pytest.raises(WrongDeviceError, match="computes on the CPU"):
+            layer(inputs)
+        on_other = layer.to(OTHER)
+        with pytest.raises(WrongDeviceError, match="two devices"):
+            on_other(inputs)
+        assert isinstance(on_other(inputs.to(OTHER)), OnOther)
+        assert type((on_other(inputs.to(OTHER)) * 2).detach().cpu()) is torch.Tensor
+
+
+def test_values_are_moved_with_all_their_tensors() -> None:
+    one = torch.ones(2)
+    value: dict[str, Any] = {
+        "pairs": [(one, 3), (Quantised(one, 0.5, 8, (2,)), "text")],
+        "nothing": None,
+    }
+    assert moved(value, CPU) is value
+    with watched():
+        there = moved(value, OTHER)
+        assert {
+            tensor.device for tensor in (there["pairs"][0][0], there["pairs"][1][0].packed)
+        } == {OTHER}
+        assert there["pairs"][0][1] == 3
+        assert there["pairs"][1][1] == "text"
+        back = moved(there, CPU)
+        assert torch.equal(back["pairs"][1][0].packed, one)
+        assert (back["pairs"][1][0].scale, back["nothing"]) == (0.5, None)
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with two GPUs of a name, as far as it can be asked."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU of {device}")
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_gpu_is_named_with_or_without_its_number() -> None:
+    assert available() == ["cpu", "cuda:0", "cuda:1"]
+    assert device_of("cuda") == torch.device("cuda", 0)
+    assert device_of("cuda:1") == torch.device("cuda", 1)
+    assert description(device_of("cuda:1"))["device"] == "GPU of cuda:1"
+    with pytest.raises(TrainingDeviceError) as caught:
+        device_of("cuda:2")
+    assert str(caught.value) == (
+        "device: 'cuda:2' is not available (available here: cpu, cuda:0, cuda:1)"
+    )
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:0", "CUDA", "", "meta"])
+def test_an_unknown_device_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(accelerator, "available", lambda: ["cpu"])
+    with pytest.raises(TrainingDeviceError) as caught:
+        device_of(name)
+    assert str(caught.value) == (
+        f"device: unknown device {name!r}: it must be cpu, cuda, cuda:N or mps "
+        "(available here: cpu)"
+    )
+
+
+def test_numerics_have_the_device() -> None:
+    numerics = numerics_of("inline")
+    assert numerics is not None
+    assert numerics["device"] == "cpu"
